@@ -1,0 +1,193 @@
+"""The contract that every backbone keeps: an image batch in, a pyramid of feature maps out."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from vision.contracts import FeatureSpec, InputSpec
+from vision.errors import ConfigError
+
+MIN_SIDE = 32
+
+
+class Backbone(nn.Module, ABC):
+    """Base of all backbones.
+
+    A backbone takes normalised float images of any size from 32 x 32 up, odd and non-square
+    included, and has two outputs: `forward` gives the pyramid of the authors' dense-prediction
+    variant, `embed` the vector that the authors' classifier feeds to its last linear layer.
+
+    Attributes:
+        family: Name of the architecture; chooses the weight conversion in `vision.weights`.
+        feature_specs: Channels and stride of each map that `forward` returns, finest first.
+        embed_dim: Width of the vector that `embed` returns.
+        default_input: What the published weights expect of an image.
+        dense: Whether the parameters that only `embed` uses were left out.
+        out_indices: The levels whose maps `forward` returns.
+        input_conv: Name of the convolution weight `(C_out, C_in, kH, kW)` that reads the image.
+    """
+
+    family: ClassVar[str]
+    input_conv: ClassVar[str | None] = None
+
+    def __init__(self, *, dense: bool = False, default_input: InputSpec | None = None) -> None:
+        super().__init__()
+        self.dense = dense
+        self.default_input = default_input or InputSpec()
+        self.out_indices: list[int] = []
+        self.out_norms = nn.ModuleDict()
+        self.feature_specs: tuple[FeatureSpec, ...] = ()
+        self.embed_dim = 0
+        self.grad_checkpointing = False
+
+    def set_outputs(
+        self,
+        specs: Sequence[FeatureSpec],
+        out_indices: Sequence[int],
+        make_norm: Callable[[int], nn.Module] | None,
+    ) -> None:
+        """Choose the maps that `forward` returns; called once by each constructor.
+
+        Args:
+            specs: Feature spec of every level (stage, or block of a single-stride network).
+            out_indices: The chosen levels, resolved by `check_out_indices`.
+            make_norm: Builds the output norm of a map `(B, C, H, W)` from C; None for no norms.
+        """
+        self.out_indices = list(out_indices)
+        self.feature_specs = tuple(specs[i] for i in out_indices)
+        if make_norm is not None:
+            norms = {str(i): make_norm(specs[i].channels) for i in out_indices}
+            self.out_norms.update(norms)
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Compute the feature pyramid of the dense-prediction variant.
+
+        Args:
+            images: `(B, C_in, H, W)` float, normalised with `default_input`.
+
+        Returns:
+            One map `(B, spec.channels, ~H / spec.stride, ~W / spec.stride)` per entry of
+            `feature_specs`, finest first, rounded as the authors' code rounds.
+        """
+        self.check_images(images)
+        maps = self.forward_stages(images, self.out_indices[-1] + 1)
+        outputs = []
+        for i in self.out_indices:
+            norm = self.out_norms[str(i)] if len(self.out_norms) else None
+            outputs.append(maps[i] if norm is None else norm(maps[i]))
+        return outputs
+
+    @abstractmethod
+    def forward_stages(
+        self, images: Tensor, count: int, *, classifier: bool = False
+    ) -> list[Tensor]:
+        """Compute the raw output of the first `count` levels, before down-sampling and any norm.
+
+        Args:
+            images: `(B, C_in, H, W)` float, normalised with `default_input`.
+            count: Number of levels (stages, or blocks of a single-stride network) to run.
+            classifier: Follow the authors' classifier where it differs from their
+                dense-prediction variant with the same weights.
+
+        Returns:
+            `count` maps `(B, C, ~H / stride, ~W / stride)`.
+        """
+
+    @abstractmethod
+    def embed(self, images: Tensor) -> Tensor:
+        """Compute the vector that the authors' classifier feeds to its last linear layer.
+
+        Args:
+            images: `(B, C_in, H, W)` float, normalised with `default_input`.
+
+        Returns:
+            `(B, embed_dim)`.
+
+        Raises:
+            ConfigError: The backbone was built with `dense=True`.
+        """
+
+    @abstractmethod
+    def block_prefixes(self) -> list[list[str]]:
+        """Parameter-name prefixes of each depth level, stem first; `layer_groups` expands them."""
+
+    def no_weight_decay(self) -> set[str]:
+        """Names of the parameters that the authors exempt from weight decay.
+
+        One-dimensional parameters (biases, norms, layer scales) are exempt everywhere and are not
+        listed.
+        """
+        return set()
+
+    def layer_groups(self) -> list[list[str]]:
+        """Parameter names by depth, stem first, each name exactly once.
+
+        Used by layer-wise learning-rate decay and by freezing. Names that no prefix of
+        `block_prefixes` covers (final and output norms) belong to the last group.
+        """
+        levels = self.block_prefixes()
+        groups: list[list[str]] = [[] for _ in levels]
+        for name, _ in self.named_parameters():
+            owners = (i for i, level in enumerate(levels) if _starts_with_any(name, level))
+            groups[next(owners, len(levels) - 1)].append(name)
+        return [group for group in groups if group]
+
+    def set_grad_checkpointing(self, enabled: bool = True) -> None:
+        """Trade computation for memory: recompute each block in the backward pass."""
+        self.grad_checkpointing = enabled
+
+    def run_block(self, block: nn.Module, *inputs: Any) -> Any:
+        """Call a block, recomputing it in the backward pass if checkpointing is on."""
+        if self.grad_checkpointing and torch.is_grad_enabled():
+            return checkpoint(block, *inputs, use_reentrant=False)
+        return block(*inputs)
+
+    def check_images(self, images: Tensor) -> None:
+        """Raise a `ConfigError` for images that are too small or of the wrong rank."""
+        if images.ndim != 4 or images.shape[-2] < MIN_SIDE or images.shape[-1] < MIN_SIDE:
+            raise ConfigError(
+                f"{type(self).__name__} takes images (B, C, H, W) with H, W >= {MIN_SIDE}; "
+                f"got {tuple(images.shape)}. Resize or pad them."
+            )
+
+    def check_can_embed(self) -> None:
+        """Raise a `ConfigError` if the parameters that `embed` needs were left out."""
+        if self.dense:
+            raise ConfigError(
+                f"this {type(self).__name__} was built with dense=True, which leaves out the "
+                "parameters that embed() needs. Build it with dense=False."
+            )
+
+
+def check_out_indices(out_indices: Sequence[int] | None, depth: int, *, what: str) -> list[int]:
+    """Resolve the choice of output levels.
+
+    Args:
+        out_indices: Chosen levels, ascending; negative ones count from the end; None chooses all.
+        depth: Number of levels there are.
+        what: What a level is called in the error, "stages" or "blocks".
+
+    Returns:
+        Ascending indices in [0, depth).
+
+    Raises:
+        ConfigError: An index is out of range, repeated or out of order, or none is given.
+    """
+    if out_indices is None:
+        return list(range(depth))
+    resolved = [i + depth if i < 0 else i for i in out_indices]
+    in_range = all(0 <= i < depth for i in resolved)
+    if not resolved or not in_range or resolved != sorted(set(resolved)):
+        raise ConfigError(
+            f"out_indices={list(out_indices)} must name some of the {depth} {what} "
+            f"0..{depth - 1}, each once, in ascending order."
+        )
+    return resolved
+
+
+def _starts_with_any(name: str, prefixes: Iterable[str]) -> bool:
+    return any(name == prefix or name.startswith(prefix + ".") for prefix in prefixes)

@@ -1,0 +1,112 @@
+"""Names of backbones: which there are, and how one is built from its name."""
+
+import importlib
+import inspect
+from fnmatch import fnmatchcase
+from typing import Any
+
+from vision.backbones.base import Backbone
+from vision.errors import ConfigError, suggest
+
+# Family -> class. The module of a family holds its VARIANTS; it is imported on first use.
+FAMILIES = {
+    "convnext": "vision.backbones.convnext:ConvNeXt",
+    "cswin": "vision.backbones.cswin:CSWin",
+    "cvt": "vision.backbones.cvt:CvT",
+    "hornet": "vision.backbones.hornet:HorNet",
+    "rmt": "vision.backbones.rmt:RMT",
+    "swin": "vision.backbones.swin:Swin",
+    "tnt": "vision.backbones.tnt:TNT",
+}
+TIMM_PREFIX = "timm/"
+
+
+def list_backbones(pattern: str = "*") -> list[str]:
+    """Names that `create_backbone` accepts, sorted.
+
+    Args:
+        pattern: Shell-style pattern, such as `"swin*"`. The models of timm are listed only by a
+            pattern that begins with `"timm/"`, since importing timm takes seconds.
+
+    Returns:
+        The names that match; a bare family name is accepted too but is not listed.
+    """
+    if pattern.startswith(TIMM_PREFIX):
+        from vision.backbones.timm import list_timm_models
+
+        return list_timm_models(pattern.removeprefix(TIMM_PREFIX))
+    names = [f"{family}_{variant}" for family in FAMILIES for variant in _variants(family)]
+    return sorted(name for name in names if fnmatchcase(name, pattern))
+
+
+def create_backbone(name: str, *, pretrained: bool | str = False, **overrides: Any) -> Backbone:
+    """Build a backbone by name.
+
+    Args:
+        name: A variant (`"swin_tiny"`), a bare family (`"swin"`, all sizes from the keywords), or
+            `"timm/NAME"` for any timm model.
+        pretrained: True loads the published weights; a string names weights of your own: a path
+            or `"hf://owner/repo[/file]"`.
+        **overrides: Constructor keywords that replace those of the variant.
+
+    Returns:
+        The backbone, in training mode as every new module.
+
+    Raises:
+        ConfigError: The name or a keyword is unknown; the message names the nearest.
+        WeightsError: The weights are not to be had or do not fit.
+    """
+    if name.startswith(TIMM_PREFIX):
+        from vision.backbones.timm import TimmBackbone
+
+        return TimmBackbone(name.removeprefix(TIMM_PREFIX), pretrained=pretrained, **overrides)
+    family, options = _resolve(name)
+    builder = _family_class(family)
+    check_options(builder, overrides, owner=name)
+    backbone = builder(**{**options, **overrides})
+    if pretrained:
+        from vision.weights.pretrained import load_pretrained
+
+        load_pretrained(backbone, name, pretrained)
+    return backbone
+
+
+def check_options(builder: type, options: dict[str, Any], *, owner: str) -> None:
+    """Raise a `ConfigError` for a keyword that the constructor `builder` does not have."""
+    accepted = list(inspect.signature(builder).parameters)
+    for key in options:
+        if key not in accepted:
+            raise ConfigError(
+                f"backbone '{owner}' has no option '{key}'.{suggest(key, accepted)}\n"
+                f"Options: {', '.join(accepted)}."
+            )
+
+
+def variant_options(name: str) -> dict[str, Any]:
+    """The constructor keywords of a variant, a copy of its row in the variants table."""
+    return dict(_resolve(name)[1])
+
+
+def _resolve(name: str) -> tuple[str, dict[str, Any]]:
+    family, _, variant = name.partition("_")
+    if family in FAMILIES:
+        if not variant:
+            return family, {}
+        variants = _variants(family)
+        if variant in variants:
+            return family, variants[variant]
+    known = [*list_backbones(), *FAMILIES]
+    raise ConfigError(
+        f"there is no backbone '{name}'.{suggest(name, known)}\n"
+        "vision.list_backbones() prints all names; 'timm/NAME' builds any timm model."
+    )
+
+
+def _family_class(family: str) -> type[Backbone]:
+    module, _, attribute = FAMILIES[family].partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def _variants(family: str) -> dict[str, dict[str, Any]]:
+    module = FAMILIES[family].partition(":")[0]
+    return importlib.import_module(module).VARIANTS

@@ -1,0 +1,44 @@
+"""The exceptions that users see: each says what was wrong, where, what was expected and how to mend it.
+
+The command line prints the message of a `VisionError` without a traceback and exits with code 2.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class VisionError(Exception):
+    """Something that the user can mend; the message is complete without a traceback."""
+
+
+class ConfigError(VisionError, ValueError):
+    """A name, key or value given to the suite is not one that it accepts."""
+
+
+class DataError(VisionError, ValueError):
+    """A dataset file is absent, unreadable or not what its format promises."""
+
+
+class WeightsError(VisionError, ValueError):
+    """A weights file is absent, unsafe, or does not fit the model."""
+
+
+class MissingPackageError(VisionError, ImportError):
+    """An optional package is needed; the message holds the line that installs it."""
+
+
+def suggest(name: str, choices: Iterable[str], *, most: int = 3) -> str:
+    """Name the choices nearest to a misspelt name.
+
+    Args:
+        name: What was given.
+        choices: What would have been accepted.
+        most: The largest number of suggestions.
+
+    Returns:
+        `" Did you mean 'a' or 'b'?"` with a leading space, or the empty string if nothing is near.
+    """
+    near = difflib.get_close_matches(name, list(choices), n=most, cutoff=0.5)
+    if not near:
+        return ""
+    return f" Did you mean {' or '.join(repr(choice) for choice in near)}?"

@@ -1,0 +1,1 @@
+"""Heads: feature pyramid to task outputs and predictions. Plain modules, no Lightning."""

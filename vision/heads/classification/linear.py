@@ -1,0 +1,40 @@
+"""The linear classifier."""
+
+import torch
+from torch import Tensor, nn
+
+from vision.contracts import ClassificationOutputs, ClassificationPrediction
+
+
+class LinearHead(nn.Module):
+    """One linear layer on the vector of `Backbone.embed`.
+
+    Args:
+        in_features: Width of the vector.
+        num_classes: Number of classes.
+        dropout: Probability of dropping a value of the vector in training.
+    """
+
+    def __init__(self, in_features: int, *, num_classes: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        self.fc = nn.Linear(in_features, num_classes)
+        self.reset_parameters()
+
+    def forward(self, embedding: Tensor) -> ClassificationOutputs:
+        """Map embeddings `(B, D)` to logits `(B, K)`."""
+        return {"logits": self.fc(self.dropout(embedding))}
+
+    def reset_parameters(self) -> None:
+        """Initialise afresh."""
+        nn.init.trunc_normal_(self.fc.weight, std=0.02)
+        nn.init.zeros_(self.fc.bias)
+
+    @torch.no_grad()
+    def predict(self, outputs: ClassificationOutputs) -> list[ClassificationPrediction]:
+        """Class and probabilities of each image of a batch."""
+        scores = outputs["logits"].float().softmax(dim=-1)  # (B, K)
+        labels = scores.argmax(dim=-1)  # (B,)
+        return [
+            {"label": label, "scores": score} for label, score in zip(labels, scores, strict=True)
+        ]

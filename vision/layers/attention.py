@@ -1,0 +1,42 @@
+"""Scaled dot-product attention with an additive bias."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def attend(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    *,
+    bias: Tensor | None = None,
+    scale: float | None = None,
+    dropout: float = 0.0,
+) -> Tensor:
+    """Softmax attention ("Attention Is All You Need", 2017, equation 1) plus a bias on the scores.
+
+    Runs on PyTorch's fused kernels. ONNX conversion of the fused operator with a mask fails (torch
+    2.15), so that an export gets plain matrix products and a softmax instead.
+
+    Args:
+        query: `(..., heads, N, D)`.
+        key: `(..., heads, L, D)`.
+        value: `(..., heads, L, D)`.
+        bias: Added to the scaled scores; broadcasts to `(..., heads, N, L)`.
+        scale: Factor on the scores; `D ** -0.5` if None.
+        dropout: Probability of dropping an attention weight; give 0 in evaluation.
+
+    Returns:
+        `(..., heads, N, D)`.
+    """
+    if not (torch.compiler.is_exporting() or torch.onnx.is_in_onnx_export()):
+        return F.scaled_dot_product_attention(
+            query, key, value, attn_mask=bias, dropout_p=dropout, scale=scale
+        )
+    scale = query.shape[-1] ** -0.5 if scale is None else scale
+    scores = (query * scale) @ key.transpose(-2, -1)  # (..., heads, N, L)
+    if bias is not None:
+        scores = scores + bias
+    weights = F.dropout(scores.softmax(dim=-1), dropout)
+    return weights @ value  # (..., heads, N, D)

@@ -1,0 +1,1 @@
+"""Criteria: tensors in, dict of weighted terms out."""
