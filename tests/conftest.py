@@ -1,0 +1,21 @@
+"""What holds for the whole suite of tests: no network but loopback, no borrowed settings."""
+
+import os
+
+import pytest
+
+# Processes that tests start inherit these; in this process pytest-socket refuses other hosts.
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+os.environ["GLOO_SOCKET_IFNAME"] = "lo"
+os.environ["MPLBACKEND"] = "Agg"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip the tests that need a CUDA device where there is none."""
+    import torch
+
+    if not torch.cuda.is_available():
+        for item in items:
+            if "gpu" in item.keywords:
+                item.add_marker(pytest.mark.skip(reason="no CUDA device"))

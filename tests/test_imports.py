@@ -1,0 +1,107 @@
+"""Imports point one way, and importing the package costs little (ARCHITECTURE: allowed imports)."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "vision"
+
+LEAVES = {"contracts", "errors", "version"}
+PARTS = {"backbones", "necks", "heads", "weights", "losses", "metrics"}
+TOPS = {"tasks", "callbacks", "efficiency", "interop"}
+BELOW_PARTS = LEAVES | {"ops", "layers"}
+BELOW_TOPS = BELOW_PARTS | PARTS | {"draw"}
+# What each module or sub-package of vision may import of the others.
+ALLOWED = {
+    "contracts": set(),
+    "errors": set(),
+    "version": set(),
+    "__init__": LEAVES,
+    "ops": LEAVES,
+    "layers": LEAVES | {"ops"},
+    "necks": BELOW_PARTS,
+    "heads": BELOW_PARTS,
+    "losses": BELOW_PARTS,
+    "metrics": BELOW_PARTS,
+    "weights": BELOW_PARTS,
+    # For pretrained= alone.
+    "backbones": BELOW_PARTS | {"weights"},
+    "data": LEAVES | {"ops"},
+    "draw": BELOW_PARTS | PARTS,
+    **{name: BELOW_TOPS for name in TOPS},
+    **{name: BELOW_TOPS | TOPS | {"data"} for name in ("cli", "predict", "report")},
+    "export": BELOW_TOPS | TOPS,
+}
+LIGHTNING_IN = {"tasks", "data", "callbacks", "cli"}
+HEAVY = (
+    "lightning torchvision timm torchmetrics albumentations pycocotools matplotlib".split()
+)
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def imports_of(path: Path) -> Iterator[str]:
+    """Absolute names of all that a file imports, functions included."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            if node.module == "vision":
+                yield from (f"vision.{alias.name}" for alias in node.names)
+            else:
+                yield node.module
+
+
+def part_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_one_way(path: Path) -> None:
+    part = part_of(path)
+    for name in imports_of(path):
+        root, *rest = name.split(".")
+        if root == "vision" and rest and rest[0] != part:
+            assert rest[0] in ALLOWED[part], f"{part} must not import {name}"
+        if root == "lightning":
+            assert part in LIGHTNING_IN, f"{part} must not import {name}"
+        assert root not in ("tools", "train", "tests")
+
+
+def test_heads_and_weights_know_no_backbone() -> None:
+    for path in FILES:
+        if part_of(path) in ("heads", "weights", "necks"):
+            assert not any(name.startswith("vision.backbones") for name in imports_of(path))
+
+
+def run_python(code: str) -> str:
+    return subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    ).stdout
+
+
+def test_importing_vision_imports_no_heavy_package() -> None:
+    code = f"""
+import sys
+import vision
+from vision import create_backbone, list_backbones, load_weights
+create_backbone("convnext", dims=(8, 8, 8, 8), depths=(1, 1, 1, 1))
+print([name for name in {HEAVY} if name in sys.modules])
+"""
+    assert run_python(code).strip() == "[]"
+
+
+def test_tasks_and_data_resolve_lazily() -> None:
+    code = "import vision; print(vision.tasks.Classification.__name__, vision.data.Digits.__name__)"
+    assert run_python(code).split() == ["Classification", "Digits"]
+
+
+def test_an_unknown_attribute_is_an_attribute_error() -> None:
+    import vision
+
+    with pytest.raises(AttributeError, match="nothing_like_this"):
+        _ = vision.nothing_like_this

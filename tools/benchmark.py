@@ -1,0 +1,224 @@
+"""Measure speed and memory, always both sides in one run.
+
+    python tools/benchmark.py imports
+    python tools/benchmark.py backbones --names swin_tiny convnext_tiny --batch 4
+
+`backbones` compares each backbone with the implementation of timm or transformers of the same
+network, alternating between the two, and prints medians and their ratio (above 1: ours is faster,
+or keeps less memory). Figures for docs/benchmarks.md come from here.
+"""
+
+import argparse
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from vision import create_backbone
+
+ROOT = Path(__file__).parents[1]
+TIMM_NAMES = {
+    "swin_tiny": "swin_tiny_patch4_window7_224",
+    "swin_base": "swin_base_patch4_window7_224",
+    "convnext_tiny": "convnext_tiny",
+    "convnext_base": "convnext_base",
+    "tnt_small": "tnt_s_patch16_224",
+    "tnt_base": "tnt_b_patch16_224",
+}
+
+
+class TimmEmbedding(nn.Module):
+    """The other side: the same vector from timm's model."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        import timm
+
+        self.model = timm.create_model(name, num_classes=0)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """`(B, 3, H, W)` to `(B, D)`."""
+        return self.model(images)
+
+
+class HuggingFaceCvt(nn.Module):
+    """The other side for CvT: the class token of transformers' model."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        from transformers import CvtConfig, CvtModel
+
+        self.model = CvtModel(CvtConfig())
+
+    def forward(self, images: Tensor) -> Tensor:
+        """`(B, 3, H, W)` to `(B, D)`."""
+        return self.model(images).cls_token_value[:, 0]
+
+
+class Embedding(nn.Module):
+    """Our side: `embed` as a module's call."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.model = create_backbone(name)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """`(B, 3, H, W)` to `(B, D)`."""
+        return self.model.embed(images)
+
+
+def other_side(name: str) -> nn.Module | None:
+    """The same network by timm or transformers, if one of them has it."""
+    if name in TIMM_NAMES:
+        return TimmEmbedding(TIMM_NAMES[name])
+    return HuggingFaceCvt() if name == "cvt_13" else None
+
+
+def inference(model: nn.Module, images: Tensor) -> None:
+    """One forward pass without gradients."""
+    with torch.inference_mode():
+        model(images)
+
+
+def training(model: nn.Module, images: Tensor) -> None:
+    """One forward and backward pass."""
+    model.zero_grad(set_to_none=True)
+    model(images).square().mean().backward()
+
+
+def seconds(step: Callable[[nn.Module, Tensor], None], model: nn.Module, images: Tensor) -> float:
+    """Wall time of one step, the device's queue emptied on both ends."""
+    synchronise = torch.cuda.synchronize if images.is_cuda else (lambda: None)
+    synchronise()
+    start = time.perf_counter()
+    step(model, images)
+    synchronise()
+    return time.perf_counter() - start
+
+
+def kept_for_backward(model: nn.Module, images: Tensor) -> int:
+    """Bytes of activations that one forward pass keeps for the backward pass."""
+    own = {p.untyped_storage().data_ptr() for p in model.parameters()}
+    kept: dict[int, int] = {}
+
+    def pack(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in own:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        output = model(images)
+    total = sum(kept.values())
+    del output
+    return total
+
+
+def compare(name: str, arguments: argparse.Namespace) -> None:
+    """Print one line per mode for a backbone."""
+    torch.manual_seed(0)
+    device = torch.device(arguments.device)
+    images = torch.randn(arguments.batch, 3, arguments.size, arguments.size, device=device)
+    sides = [side.to(device) for side in (Embedding(name), other_side(name)) if side is not None]
+    for label, step in (("inference", inference), ("training", training)):
+        times: list[list[float]] = [[] for _ in sides]
+        for side in sides:
+            side.train(step is training)
+        for i in range(arguments.rounds + arguments.warmup):
+            for side, measured in zip(sides, times, strict=True):
+                elapsed = seconds(step, side, images)
+                if i >= arguments.warmup:
+                    measured.append(elapsed)
+        print_row(f"{name} {label}, ms/image", [1e3 * statistics.median(t) / arguments.batch for t in times])
+    memory = [kept_for_backward(side.train(), images) / 2**20 / arguments.batch for side in sides]
+    print_row(f"{name} kept for backward, MiB/image", memory)
+
+
+def print_row(label: str, values: list[float]) -> None:
+    """Print ours, theirs and theirs over ours."""
+    cells = [f"{value:10.2f}" for value in values]
+    ratio = f"{values[1] / values[0]:8.2f}" if len(values) > 1 else ""
+    print(f"{label:44}", *cells, ratio)
+
+
+def measure_backbones(arguments: argparse.Namespace) -> None:
+    """Compare backbones with their counterparts."""
+    print_versions()
+    print(f"{'':44} {'ours':>10} {'theirs':>10} {'ratio':>8}")
+    for name in arguments.names:
+        compare(name, arguments)
+
+
+def measure_imports(arguments: argparse.Namespace) -> None:
+    """Time the package's import over torch's own, and the command's help."""
+    print_versions()
+    commands = {
+        "import torch": ["-c", "import torch"],
+        "import vision": ["-c", "import torch, vision"],
+        "import vision, create a backbone": [
+            "-c",
+            "import torch, vision; vision.create_backbone('convnext', dims=(8,)*4, depths=(1,)*4)",
+        ],
+        "train.py --help": [str(ROOT / "train.py"), "--help"],
+        "train.py fit --help": [str(ROOT / "train.py"), "fit", "--help"],
+    }
+    for label, command in commands.items():
+        times = []
+        for _ in range(arguments.rounds):
+            start = time.perf_counter()
+            subprocess.run([sys.executable, *command], check=True, capture_output=True)
+            times.append(time.perf_counter() - start)
+        print(f"{label:44} {statistics.median(times):8.2f} s  (median of {arguments.rounds})")
+
+
+def print_versions() -> None:
+    """Say what was measured on."""
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else processor()
+    print(f"{device}, {torch.get_num_threads()} threads, torch {torch.__version__}, ", end="")
+    for package in ("timm", "transformers"):
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            print(f"{package} {version(package)}", end=", ")
+        except PackageNotFoundError:
+            print(f"no {package}", end=", ")
+    print(f"Python {platform.python_version()}")
+
+
+def processor() -> str:
+    """Name of the CPU."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+def main() -> None:
+    """Parse the command line and measure."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(required=True)
+    imports = commands.add_parser("imports", help="import times and the command's help")
+    imports.add_argument("--rounds", type=int, default=5)
+    imports.set_defaults(run=measure_imports)
+    backbones = commands.add_parser("backbones", help="backbones against their counterparts")
+    backbones.add_argument("--names", nargs="+", default=[*TIMM_NAMES, "cvt_13"])
+    backbones.add_argument("--batch", type=int, default=4)
+    backbones.add_argument("--size", type=int, default=224)
+    backbones.add_argument("--rounds", type=int, default=7)
+    backbones.add_argument("--warmup", type=int, default=2)
+    backbones.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    backbones.set_defaults(run=measure_backbones)
+    arguments = parser.parse_args()
+    arguments.run(arguments)
+
+
+if __name__ == "__main__":
+    main()
