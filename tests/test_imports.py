@@ -37,9 +37,8 @@ ALLOWED = {
     "export": BELOW_TOPS | TOPS,
 }
 LIGHTNING_IN = {"tasks", "data", "callbacks", "cli"}
-HEAVY = (
-    "lightning torchvision timm torchmetrics albumentations pycocotools matplotlib".split()
-)
+HEAVY = ["lightning", "torchvision", "timm", "torchmetrics", "albumentations", "pycocotools"]
+HEAVY += ["matplotlib"]
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 

@@ -152,7 +152,9 @@ def test_classifier_stages(
         check(key, actual, reference.tensors[key], FLOAT32_TOLERANCE)
 
 
-def features_of(reference: Reference, backbone: nn.Module, images: Tensor, count: int) -> list[Tensor]:
+def features_of(
+    reference: Reference, backbone: nn.Module, images: Tensor, count: int
+) -> list[Tensor]:
     """The dense variant's maps or, in a file without one, the classifier's raw stages."""
     if reference.has_dense_variant:
         return backbone(images)

@@ -135,7 +135,10 @@ def compare(name: str, arguments: argparse.Namespace) -> None:
                 elapsed = seconds(step, side, images)
                 if i >= arguments.warmup:
                     measured.append(elapsed)
-        print_row(f"{name} {label}, ms/image", [1e3 * statistics.median(t) / arguments.batch for t in times])
+        print_row(
+            f"{name} {label}, ms/image",
+            [1e3 * statistics.median(t) / arguments.batch for t in times],
+        )
     memory = [kept_for_backward(side.train(), images) / 2**20 / arguments.batch for side in sides]
     print_row(f"{name} kept for backward, MiB/image", memory)
 

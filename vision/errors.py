@@ -1,4 +1,4 @@
-"""The exceptions that users see: each says what was wrong, where, what was expected and how to mend it.
+"""The exceptions that users see: what was wrong, where, what was expected and how to mend it.
 
 The command line prints the message of a `VisionError` without a traceback and exits with code 2.
 """

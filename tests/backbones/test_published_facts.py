@@ -10,9 +10,9 @@ import torch
 from vision import create_backbone, list_backbones
 from vision.backbones.measure import count_gmacs, count_parameters
 
-FACTS = json.loads(
-    (Path(__file__).parents[1] / "fixtures" / "parity" / "facts.json").read_text()
-)["models"]
+FACTS = json.loads((Path(__file__).parents[1] / "fixtures" / "parity" / "facts.json").read_text())[
+    "models"
+]
 SIZES = {"T": "tiny", "S": "small", "B": "base", "L": "large", "XL": "xlarge"}
 # The authors' frozen tensor that nothing reads is not made.
 TNT_UNUSED = {"small": 23_843_848 - 23_768_584, "base": 65_554_120 - 65_428_680}

@@ -97,7 +97,7 @@ class ConvNeXt(Backbone):
             ]
             self.stages.append(nn.ModuleList(blocks))
 
-        self.norm = None if dense else nn.LayerNorm(dims[-1], eps=EPS)
+        self.norm = nn.Identity() if dense else nn.LayerNorm(dims[-1], eps=EPS)
         self.embed_dim = dims[-1]
         specs = [FeatureSpec(dim, 4 * 2**i) for i, dim in enumerate(dims)]
         make_norm = partial(LayerNorm2d, eps=EPS) if out_norm or dense else None
@@ -120,7 +120,7 @@ class ConvNeXt(Backbone):
         maps = []
         for downsample, blocks in zip(self.downsample[:count], self.stages[:count], strict=True):
             x = downsample(x)
-            for block in blocks:
+            for block in blocks.children():
                 x = self.run_block(block, x)
             maps.append(x)
         return maps
@@ -129,7 +129,7 @@ class ConvNeXt(Backbone):
         """The stem, then each block; a down-sampling layer goes with the block that follows it."""
         levels = [["downsample.0"]]
         for i, blocks in enumerate(self.stages):
-            for j in range(len(blocks)):
+            for j, _ in enumerate(blocks.children()):
                 before = [f"downsample.{i}"] if i > 0 and j == 0 else []
                 levels.append([*before, f"stages.{i}.{j}"])
         return levels

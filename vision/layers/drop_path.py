@@ -1,4 +1,4 @@
-"""Stochastic depth ("Deep Networks with Stochastic Depth", 2016): drop a residual branch per sample."""
+"""Stochastic depth ("Deep Networks with Stochastic Depth", 2016)."""
 
 from collections.abc import Sequence
 

@@ -79,7 +79,7 @@ def load_weights(
 
         source = download_from_hub(source)
     state = read_state_dict(source)
-    backbone = getattr(module, "backbone", module)
+    backbone: Any = getattr(module, "backbone", module)
     prefix = BACKBONE if backbone is not module else ""
     naming, ours = _convert(backbone.family, state, prefix)
     report = LoadReport(naming)
@@ -88,7 +88,8 @@ def load_weights(
     on_meta = any(p.is_meta for p in module.parameters())
     module.load_state_dict(accepted, strict=False, assign=on_meta)
     if report.reinitialised:
-        module.get_submodule("head").reset_parameters()
+        head: Any = module.get_submodule("head")
+        head.reset_parameters()
     problems = report.missing or report.unexpected or report.reinitialised
     logger.log(logging.WARNING if problems else logging.INFO, "%s", report)
     return report
@@ -99,9 +100,7 @@ def family_module(family: str) -> ModuleType:
     return importlib.import_module(f"vision.weights.{family}")
 
 
-def _convert(
-    family: str, state: dict[str, Tensor], prefix: str
-) -> tuple[str, dict[str, Tensor]]:
+def _convert(family: str, state: dict[str, Tensor], prefix: str) -> tuple[str, dict[str, Tensor]]:
     """Key naming, and the state dict under the module's names."""
     inner = {k.removeprefix(BACKBONE): v for k, v in state.items() if k.startswith(BACKBONE)}
     rest = {k: v for k, v in state.items() if not k.startswith(BACKBONE)} if inner else {}
@@ -146,7 +145,7 @@ def _fit(
     return accepted
 
 
-def _resize(backbone: nn.Module, name: str, tensor: Tensor, target: Tensor) -> Tensor:
+def _resize(backbone: Any, name: str, tensor: Tensor, target: Tensor) -> Tensor:
     if name == backbone.input_conv and tensor.shape[0] == target.shape[0]:
         tensor = fit_in_channels(tensor, target.shape[1])
     else:
@@ -166,7 +165,7 @@ def _check_match(backbone: nn.Module, prefix: str, accepted: dict[str, Tensor]) 
     if len(wanted) - len(absent) < LEAST_MATCH * len(wanted):
         near = suggest(absent[0], accepted, most=1)
         raise WeightsError(
-            f"the weights fill only {len(wanted) - len(absent)} of {len(wanted)} parameters of this "
-            f"{type(backbone).__name__}; first missing: '{absent[0]}'.{near} They belong to another "
-            "model or variant."
+            f"the weights fill only {len(wanted) - len(absent)} of {len(wanted)} parameters of "
+            f"this {type(backbone).__name__}; first missing: '{absent[0]}'.{near} They belong to "
+            "another model or variant."
         )

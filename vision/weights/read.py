@@ -105,6 +105,4 @@ def _find_tensors(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
         inner = checkpoint.get(wrapper)
         if isinstance(inner, Mapping) and (tensors := _find_tensors(inner)):
             return tensors
-    return {
-        str(key): value for key, value in checkpoint.items() if isinstance(value, Tensor)
-    }
+    return {str(key): value for key, value in checkpoint.items() if isinstance(value, Tensor)}
