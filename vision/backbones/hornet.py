@@ -1,0 +1,332 @@
+"""HorNet: a convolutional network of recursive gated convolutions.
+
+"HorNet: Efficient High-Order Spatial Interactions with Recursive Gated Convolutions", Rao et al.,
+2022, https://arxiv.org/abs/2207.14284. The global filter is that of "Global Filter Networks for
+Image Classification", Rao et al., 2021, https://arxiv.org/abs/2107.00645.
+Weights: raoyongming/HorNet (MIT), whose README lists the variants.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vision.backbones.base import Backbone, check_out_indices
+from vision.contracts import FeatureSpec, InputSpec
+from vision.errors import ConfigError
+from vision.layers.drop_path import DropPath, drop_path_rates
+from vision.layers.init import init_linear_and_conv
+from vision.layers.mlp import Mlp
+from vision.layers.norm import LayerNorm2d
+
+EPS = 1e-6
+
+
+class GlobalLocalFilter(nn.Module):
+    """Half the channels through a 3 x 3 convolution, half through a filter in the spectrum.
+
+    Args:
+        dim: Number of channels, even.
+        grid_size: Height and width of the learned filter: `(H, W // 2 + 1)` of the map on which it
+            acts as it is; it is resized for any other map.
+    """
+
+    def __init__(self, dim: int, *, grid_size: tuple[int, int]) -> None:
+        super().__init__()
+        half = dim // 2
+        self.pre_norm = LayerNorm2d(dim, eps=EPS)
+        self.conv = nn.Conv2d(half, half, kernel_size=3, padding=1, groups=half, bias=False)
+        # Real and imaginary parts on the last axis, so that casts and optimisers treat it as any
+        # other parameter.
+        self.grid = nn.Parameter(torch.empty(half, *grid_size, 2))  # (C / 2, h, w, 2)
+        self.post_norm = LayerNorm2d(dim, eps=EPS)
+        nn.init.trunc_normal_(self.grid, std=0.02)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map `x` `(B, C, H, W)` to the same shape."""
+        near, far = self.pre_norm(x).chunk(2, dim=1)
+        near, far = self.conv(near), self._filter(far)
+        # The halves alternate channel by channel.
+        mixed = torch.stack((near.to(far.dtype), far), dim=2).flatten(1, 2)  # (B, C, H, W)
+        return self.post_norm(mixed)
+
+    def _filter(self, x: Tensor) -> Tensor:
+        """Multiply the spectrum of `x` `(B, C / 2, H, W)` by the learned grid."""
+        height, width = x.shape[-2:]
+        # There are no transforms of 16-bit numbers of every length.
+        x = x.to(torch.promote_types(x.dtype, torch.float32))
+        spectrum = torch.fft.rfft2(x, norm="ortho")
+        spectrum = spectrum * self._grid_for(height, width // 2 + 1)
+        return torch.fft.irfft2(spectrum, s=(height, width), norm="ortho")
+
+    def _grid_for(self, height: int, width: int) -> Tensor:
+        """The learned grid, complex, `(C / 2, height, width)`."""
+        grid = self.grid
+        # Resizing to the own size changes nothing; while compiling, sizes choose no branch.
+        if torch.compiler.is_compiling() or grid.shape[1:3] != (height, width):
+            grid = resize_filter(grid, (height, width))
+        return torch.view_as_complex(grid.contiguous())
+
+
+def resize_filter(grid: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize a spectral filter bilinearly with aligned corners, both parts alike.
+
+    Args:
+        grid: `(C, h, w, 2)`.
+        size: Wanted height and width.
+
+    Returns:
+        `(C, *size, 2)`.
+    """
+    parts = grid.permute(3, 0, 1, 2)  # (2, C, h, w)
+    parts = F.interpolate(parts, size=size, mode="bilinear", align_corners=True)
+    return parts.permute(1, 2, 3, 0)
+
+
+class RecursiveGatedConv(nn.Module):
+    """Recursive gated convolution of order n: n products of gates and spatial mixtures.
+
+    Args:
+        dim: Number of channels, a multiple of `2 ** (order - 1)`.
+        order: Number of products; each doubles the width.
+        scale: Factor on the spatial mixture.
+        grid_size: Grid of a global filter in place of the 7 x 7 convolution.
+    """
+
+    def __init__(
+        self, dim: int, *, order: int, scale: float, grid_size: tuple[int, int] | None = None
+    ) -> None:
+        super().__init__()
+        self.widths = [dim // 2**i for i in reversed(range(order))]
+        self.scale = scale
+        total = sum(self.widths)
+        self.proj_in = nn.Conv2d(dim, 2 * dim, kernel_size=1)
+        self.mix = (
+            nn.Conv2d(total, total, kernel_size=7, padding=3, groups=total)
+            if grid_size is None
+            else GlobalLocalFilter(total, grid_size=grid_size)
+        )
+        self.steps = nn.ModuleList(
+            nn.Conv2d(narrow, wide, kernel_size=1)
+            for narrow, wide in zip(self.widths, self.widths[1:], strict=False)
+        )
+        self.proj_out = nn.Conv2d(dim, dim, kernel_size=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map `x` `(B, C, H, W)` to the same shape."""
+        gate, x = self.proj_in(x).split((self.widths[0], sum(self.widths)), dim=1)
+        first, *others = (self.mix(x) * self.scale).split(self.widths, dim=1)
+        x = gate * first
+        for step, mixture in zip(self.steps, others, strict=True):
+            x = step(x) * mixture
+        return self.proj_out(x)
+
+
+class HorNetBlock(nn.Module):
+    """Recursive gated convolution, then a feed-forward network, both residual.
+
+    Args:
+        dim: Number of channels.
+        order: Order of the gated convolution.
+        scale: Factor on its spatial mixture.
+        grid_size: Grid of its global filter; None for a 7 x 7 convolution.
+        drop_path: Probability of dropping a branch of a sample.
+        layer_scale: Initial value of the per-channel scales of the branches; 0 leaves them out.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        *,
+        order: int,
+        scale: float,
+        grid_size: tuple[int, int] | None = None,
+        drop_path: float = 0.0,
+        layer_scale: float = 1e-6,
+    ) -> None:
+        super().__init__()
+        self.norm1 = LayerNorm2d(dim, eps=EPS)
+        self.gnconv = RecursiveGatedConv(dim, order=order, scale=scale, grid_size=grid_size)
+        self.norm2 = nn.LayerNorm(dim, eps=EPS)
+        self.mlp = Mlp(dim, hidden_dim=4 * dim)
+        self.gamma1 = nn.Parameter(torch.full((dim,), layer_scale)) if layer_scale > 0 else None
+        self.gamma2 = nn.Parameter(torch.full((dim,), layer_scale)) if layer_scale > 0 else None
+        self.drop_path = DropPath(drop_path)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map `x` `(B, C, H, W)` to the same shape."""
+        branch = self.gnconv(self.norm1(x))
+        if self.gamma1 is not None:
+            branch = branch * self.gamma1.view(-1, 1, 1)
+        x = x + self.drop_path(branch)
+        branch = self.mlp(self.norm2(x.permute(0, 2, 3, 1)))  # (B, H, W, C)
+        if self.gamma2 is not None:
+            branch = branch * self.gamma2
+        return x + self.drop_path(branch.permute(0, 3, 1, 2))  # (B, C, H, W)
+
+
+class HorNet(Backbone):
+    """HorNet backbone with maps at strides 4, 8, 16 and 32.
+
+    Remainders of the stride-4 stem and of the stride-2 down-sampling are dropped, as published.
+
+    Args:
+        in_channels: Number of image channels.
+        dim: Channels of the first stage; each next one has twice as many.
+        depths: Blocks of each stage.
+        orders: Order of the gated convolutions of each stage.
+        scales: Factor on the spatial mixture of each stage.
+        global_filters: For each stage the grid height and width of global filters, `(H, W // 2 +
+            1)` of the map at the training size; None for 7 x 7 convolutions.
+        layer_scale: Initial value of the layer scales; 0 leaves them out.
+        drop_path_rate: Stochastic-depth rate of the last block; earlier ones rise linearly from 0.
+        out_indices: Stages to return; None returns all.
+        out_norm: Whether to apply the layer norm of the published dense variant to each map.
+        dense: Whether to make the output norms and leave out what only `embed` uses.
+        default_input: What the published weights expect of an image.
+
+    Raises:
+        ConfigError: The options of the stages differ in number, or the channels of a stage do not
+            divide as its order and its filter need.
+    """
+
+    family = "hornet"
+    input_conv = "downsample.0.0.weight"
+
+    def __init__(
+        self,
+        *,
+        in_channels: int = 3,
+        dim: int = 64,
+        depths: Sequence[int] = (2, 3, 18, 2),
+        orders: Sequence[int] = (2, 3, 4, 5),
+        scales: Sequence[float] = (1 / 3, 1 / 3, 1 / 3, 1 / 3),
+        global_filters: Sequence[Sequence[int] | None] = (None, None, None, None),
+        layer_scale: float = 1e-6,
+        drop_path_rate: float = 0.0,
+        out_indices: Sequence[int] | None = None,
+        out_norm: bool = False,
+        dense: bool = False,
+        default_input: InputSpec | None = None,
+    ) -> None:
+        super().__init__(dense=dense, default_input=default_input)
+        dims = [dim * 2**i for i in range(len(depths))]
+        _check_stages(dims, orders, scales, global_filters)
+        chosen = check_out_indices(out_indices, len(depths), what="stages")
+        count = chosen[-1] + 1 if dense else len(depths)
+
+        self.downsample = nn.ModuleList()
+        self.stages = nn.ModuleList()
+        rates = drop_path_rates(drop_path_rate, depths)
+        for i in range(count):
+            self.downsample.append(
+                _stem(in_channels, dims[0]) if i == 0 else _halve(dims[i - 1], dims[i])
+            )
+            grid = global_filters[i]
+            blocks = [
+                HorNetBlock(
+                    dims[i],
+                    order=orders[i],
+                    scale=scales[i],
+                    grid_size=None if grid is None else (grid[0], grid[1]),
+                    drop_path=rate,
+                    layer_scale=layer_scale,
+                )
+                for rate in rates[i]
+            ]
+            self.stages.append(nn.ModuleList(blocks))
+
+        self.norm = None if dense else nn.LayerNorm(dims[-1], eps=EPS)
+        self.embed_dim = dims[-1]
+        specs = [FeatureSpec(width, 4 * 2**i) for i, width in enumerate(dims)]
+        make_norm = partial(LayerNorm2d, eps=EPS) if out_norm or dense else None
+        self.set_outputs(specs, chosen, make_norm)
+        self.apply(init_linear_and_conv)
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Pool the last map, then normalise: `(B, C_in, H, W)` to `(B, embed_dim)`."""
+        self.check_can_embed()
+        self.check_images(images)
+        last = self.forward_stages(images, len(self.stages), classifier=True)[-1]
+        return self.norm(last.mean(dim=(2, 3)))
+
+    def forward_stages(
+        self, images: Tensor, count: int, *, classifier: bool = False
+    ) -> list[Tensor]:
+        """Maps `(B, C, H, W)` of the first `count` stages; classifier and dense variant agree."""
+        # Every layer keeps this memory order, in which norms and linear layers need no copies.
+        x = images.contiguous(memory_format=torch.channels_last)
+        maps = []
+        for downsample, blocks in zip(self.downsample[:count], self.stages[:count], strict=True):
+            x = downsample(x)
+            for block in blocks:
+                x = self.run_block(block, x)
+            maps.append(x)
+        return maps
+
+    def block_prefixes(self) -> list[list[str]]:
+        """The stem, then each block; a down-sampling layer goes with the block that follows it."""
+        levels = [["downsample.0"]]
+        for i, blocks in enumerate(self.stages):
+            for j in range(len(blocks)):
+                before = [f"downsample.{i}"] if i > 0 and j == 0 else []
+                levels.append([*before, f"stages.{i}.{j}"])
+        return levels
+
+
+def _stem(in_channels: int, dim: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(in_channels, dim, kernel_size=4, stride=4), LayerNorm2d(dim, eps=EPS)
+    )
+
+
+def _halve(in_dim: int, out_dim: int) -> nn.Sequential:
+    return nn.Sequential(
+        LayerNorm2d(in_dim, eps=EPS), nn.Conv2d(in_dim, out_dim, kernel_size=2, stride=2)
+    )
+
+
+def _check_stages(
+    dims: Sequence[int],
+    orders: Sequence[int],
+    scales: Sequence[float],
+    global_filters: Sequence[Sequence[int] | None],
+) -> None:
+    if not len(dims) == len(orders) == len(scales) == len(global_filters):
+        raise ConfigError(
+            "HorNet needs one value per stage, got "
+            f"depths: {len(dims)}, orders: {len(orders)}, scales: {len(scales)}, "
+            f"global_filters: {len(global_filters)}."
+        )
+    for dim, order, grid in zip(dims, orders, global_filters, strict=True):
+        # A global filter takes half of the channels, whose number is odd if the narrowest is.
+        unit = 2 ** (order - 1) * (1 if grid is None else 2)
+        if order < 1 or dim % unit:
+            raise ConfigError(
+                f"a HorNet stage of {dim} channels cannot have order {order}"
+                f"{'' if grid is None else ' and a global filter'}: the channels must be a "
+                f"multiple of {unit:g}. Choose another dim or lower orders."
+            )
+
+
+def _variants() -> dict[str, dict[str, Any]]:
+    dims = {"tiny": 64, "small": 96, "base": 128, "large": 192}
+    grids = (None, None, (14, 8), (7, 4))
+    variants: dict[str, dict[str, Any]] = {}
+    for size, dim in dims.items():
+        variants[f"{size}_7x7"] = {"dim": dim}
+        variants[f"{size}_gf"] = {"dim": dim, "global_filters": grids}
+    variants["large_gf_384"] = {
+        "dim": dims["large"],
+        "global_filters": (None, None, (24, 13), (12, 7)),
+        "default_input": InputSpec(size=(384, 384), crop=1.0),
+    }
+    return variants
+
+
+# All sizes share depths, orders and scales (the constructor's defaults). Drop-path rates are
+# settings of a training recipe, not of a variant.
+VARIANTS = _variants()

@@ -1,0 +1,477 @@
+"""RMT: a vision transformer whose attention fades with the Manhattan distance on the map.
+
+"RMT: Retentive Networks Meet Vision Transformers", Fan et al., 2023,
+https://arxiv.org/abs/2309.11523; Table 1 and the appendix list the variants.
+Weights: qhfan/RMT, which states no licence; the code here stems from the paper alone. Where the
+published weights differ from its text, the weights count: the logarithm of the decay is added to
+the scores before the softmax instead of multiplying the weights after it.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vision.backbones.base import Backbone, check_out_indices
+from vision.contracts import FeatureSpec, InputSpec
+from vision.errors import ConfigError
+from vision.layers.attention import attend
+from vision.layers.drop_path import DropPath, drop_path_rates
+from vision.layers.init import init_linear_and_conv
+from vision.layers.norm import LayerNorm2d
+from vision.layers.size_cache import SizeCache
+
+EPS = 1e-6
+OUT_NORM_EPS = 1e-5
+
+
+class ManhattanPrior(nn.Module):
+    """The constants of a stage: rotations of queries and keys, and decays of the scores.
+
+    The decay rates are a buffer, as in the published weights: they are float32 results of a
+    logarithm whose last bit differs between processors, and the stored ones reproduce the
+    published outputs. Angles are float32 numbers too, whatever the precision of the model.
+
+    Args:
+        head_dim: Channels of a head, even.
+        num_heads: Number of heads.
+        init_value: The first head fades by the factor `1 - 2 ** -init_value` per step.
+        head_range: Span of that exponent over the heads.
+        decomposed: Whether rows and columns are attended to one after the other.
+    """
+
+    log_decay: Tensor
+
+    def __init__(
+        self,
+        head_dim: int,
+        *,
+        num_heads: int,
+        init_value: float,
+        head_range: float,
+        decomposed: bool,
+    ) -> None:
+        super().__init__()
+        steps = torch.arange(num_heads, dtype=torch.float32)
+        exponents = -init_value - head_range * steps / num_heads
+        self.register_buffer("log_decay", (1 - 2**exponents).log())  # (heads,)
+        # On the CPU whatever the default device is, so that a model builds under "meta".
+        spread = torch.linspace(0, 1, head_dim // 2, dtype=torch.float32, device="cpu")
+        self.frequencies: list[float] = (1 / 10000**spread).tolist()
+        self.decomposed = decomposed
+        self._cache = SizeCache(most=16)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """The constants for a map, in the type in which its attention is computed.
+
+        Args:
+            x: `(B, H, W, C)`.
+
+        Returns:
+            The rotation `(2, H, W, 1, D)` for `rotate_pairs`, then the decays: `(1, heads, N, N)`
+            or, decomposed, those of a row `(1, heads, W, W)` and of a column `(1, heads, H, H)`.
+        """
+        height, width = x.shape[1:3]
+        dtype = _attention_dtype(x)
+        rotation = self._cache.get(
+            ("rotation", height, width, dtype, x.device),
+            lambda: self._rotation(height, width, _wide(dtype), x.device).to(dtype),
+        )
+        if self.decomposed:
+            return rotation, *(self._decay((length,), dtype) for length in (width, height))
+        return rotation, self._decay((height, width), dtype)
+
+    def _rotation(
+        self, height: int, width: int, dtype: torch.dtype, device: torch.device
+    ) -> Tensor:
+        """Cosines and signed sines by position in row-major order, each angle for two channels."""
+        position = torch.arange(height * width, device=device, dtype=dtype)
+        frequency = torch.tensor(self.frequencies, device=device, dtype=dtype)
+        angle = position[:, None] * frequency  # (N, D / 2)
+        cos, sin = angle.cos(), angle.sin()
+        pairs = torch.stack((cos, cos, -sin, sin), dim=-1).unflatten(-1, (2, 2))
+        table = pairs.permute(2, 0, 1, 3)  # (2, N, D / 2, 2)
+        return table.reshape(2, height, width, 1, -1)
+
+    def _decay(self, size: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+        """Rate of each head times the distances on a line or a map; made once per forward pass."""
+        rate = self.log_decay.to(_wide(dtype))
+        distances = self._cache.get(
+            ("distances", size, rate.dtype, rate.device),
+            lambda: _distances(size, rate.dtype, rate.device),
+        )
+        return (rate.view(1, -1, 1, 1) * distances).to(dtype)
+
+
+def _attention_dtype(x: Tensor) -> torch.dtype:
+    if not x.is_meta and torch.is_autocast_enabled(x.device.type):
+        return torch.get_autocast_dtype(x.device.type)
+    return x.dtype
+
+
+def _wide(dtype: torch.dtype) -> torch.dtype:
+    return torch.promote_types(dtype, torch.float32)
+
+
+def _distances(size: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Manhattan distances between all positions of a line `(L,)` or a map `(H, W)`."""
+    steps = []
+    for length in size:
+        index = torch.arange(length, device=device, dtype=dtype)
+        steps.append((index[:, None] - index).abs())
+    if len(steps) == 1:
+        return steps[0]  # (L, L)
+    vertical, horizontal = steps[0][:, None, :, None], steps[1][None, :, None, :]
+    count = size[0] * size[1]
+    return (vertical + horizontal).reshape(count, count)  # (N, N)
+
+
+def rotate_pairs(x: Tensor, rotation: Tensor) -> Tensor:
+    """Rotate each pair of adjacent channels by the angle of its position.
+
+    Args:
+        x: `(B, H, W, heads, D)`.
+        rotation: `(2, H, W, 1, D)`: cosines, and sines that are negative for the first of a pair.
+
+    Returns:
+        The same shape.
+    """
+    cos, signed_sin = rotation.unbind(0)
+    swapped = x.unflatten(-1, (-1, 2)).flip(-1).flatten(-2)
+    return torch.addcmul(x * cos, swapped, signed_sin)
+
+
+class ManhattanAttention(nn.Module):
+    """Manhattan self-attention with local context enhancement (Section 3.2).
+
+    Args:
+        dim: Number of channels.
+        num_heads: Number of heads.
+    """
+
+    def __init__(self, dim: int, *, num_heads: int) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        # The values are projected apart from queries and keys: the convolution and the attention
+        # then read them without a copy.
+        self.qk = nn.Linear(dim, 2 * dim)
+        self.v = nn.Linear(dim, dim)
+        self.local = nn.Conv2d(dim, dim, kernel_size=5, padding=2, groups=dim)
+        self.proj = nn.Linear(dim, dim)
+
+    def forward(self, x: Tensor, rotation: Tensor, *decays: Tensor) -> Tensor:
+        """Map `x` `(B, H, W, C)` to the same shape.
+
+        Args:
+            x: The normalised map.
+            rotation: `(2, H, W, 1, D)`, made by `ManhattanPrior`.
+            *decays: One for attention over the whole map, two for its decomposed form.
+        """
+        batch, height, width, _ = x.shape
+        qk = self.qk(x).view(batch, height, width, 2 * self.num_heads, -1)
+        qk = rotate_pairs(qk, rotation)  # (B, H, W, 2 * heads, D)
+        v = self.v(x)  # (B, H, W, C)
+        local = self.local(v.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)  # (B, H, W, C)
+        v = v.unflatten(-1, (self.num_heads, -1))  # (B, H, W, heads, D)
+        if len(decays) == 1:
+            out = _attend_lines(qk.flatten(1, 2), v.flatten(1, 2), decays[0])  # (B, N, heads, D)
+            out = out.reshape(batch, height, width, -1)
+        else:
+            out = self._attend_rows_then_columns(qk, v, *decays)
+        # The dense operand first: the sum takes its memory order, and `proj` needs no copy.
+        return self.proj(local + out)
+
+    def _attend_rows_then_columns(
+        self, qk: Tensor, v: Tensor, row_decay: Tensor, column_decay: Tensor
+    ) -> Tensor:
+        batch, height, width = v.shape[:3]
+        v = _attend_lines(qk.flatten(0, 1), v.flatten(0, 1), row_decay)  # (B * H, W, heads, D)
+        v = v.reshape(batch, height, width, self.num_heads, -1).transpose(1, 2).flatten(0, 1)
+        qk = qk.transpose(1, 2).flatten(0, 1)  # (B * W, H, 2 * heads, D)
+        v = _attend_lines(qk, v, column_decay)  # (B * W, H, heads, D)
+        return v.reshape(batch, width, height, -1).transpose(1, 2)  # (B, H, W, C)
+
+
+def _attend_lines(qk: Tensor, v: Tensor, decay: Tensor) -> Tensor:
+    """Attention within each line of tokens: `(lines, L, heads, D)` for v and the result."""
+    q, k = qk.transpose(1, 2).chunk(2, dim=1)  # (lines, heads, L, D)
+    return attend(q, k, v.transpose(1, 2), bias=decay).transpose(1, 2)
+
+
+class ConvFeedForward(nn.Module):
+    """Feed-forward network with a residual depthwise convolution between its layers.
+
+    Args:
+        dim: Width of the input and output.
+        hidden_dim: Width between the two layers.
+    """
+
+    def __init__(self, dim: int, *, hidden_dim: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(dim, hidden_dim)
+        self.conv = nn.Conv2d(hidden_dim, hidden_dim, kernel_size=3, padding=1, groups=hidden_dim)
+        self.fc2 = nn.Linear(hidden_dim, dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map `x` `(B, H, W, C)` to the same shape."""
+        x = F.gelu(self.fc1(x))
+        return self.fc2(_add_convolved(x, self.conv))
+
+
+def _add_convolved(x: Tensor, conv: nn.Conv2d) -> Tensor:
+    """`x + conv(x)` for `x` `(B, H, W, C)`."""
+    return x + conv(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+
+
+class RMTBlock(nn.Module):
+    """Residual position convolution, Manhattan attention, feed-forward network.
+
+    Args:
+        dim: Number of channels.
+        num_heads: Number of heads.
+        hidden_dim: Width of the feed-forward network.
+        drop_path: Probability of dropping a branch of a sample.
+        layer_scale: Initial value of the per-channel scale of the branches; None leaves it out.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        *,
+        num_heads: int,
+        hidden_dim: int,
+        drop_path: float = 0.0,
+        layer_scale: float | None = None,
+    ) -> None:
+        super().__init__()
+        self.pos = nn.Conv2d(dim, dim, kernel_size=3, padding=1, groups=dim)
+        self.norm1 = nn.LayerNorm(dim, eps=EPS)
+        self.attn = ManhattanAttention(dim, num_heads=num_heads)
+        self.norm2 = nn.LayerNorm(dim, eps=EPS)
+        self.ffn = ConvFeedForward(dim, hidden_dim=hidden_dim)
+        self.drop_path = DropPath(drop_path)
+        scaled = layer_scale is not None
+        self.gamma1 = nn.Parameter(torch.full((dim,), layer_scale)) if scaled else None
+        self.gamma2 = nn.Parameter(torch.full((dim,), layer_scale)) if scaled else None
+
+    def forward(self, x: Tensor, *constants: Tensor) -> Tensor:
+        """Map `x` `(B, H, W, C)` to the same shape; `constants` are those of `ManhattanPrior`."""
+        x = _add_convolved(x, self.pos)
+        branch = self.attn(self.norm1(x), *constants)
+        x = x + self.drop_path(branch if self.gamma1 is None else branch * self.gamma1)
+        branch = self.ffn(self.norm2(x))
+        return x + self.drop_path(branch if self.gamma2 is None else branch * self.gamma2)
+
+
+class RMT(Backbone):
+    """RMT backbone with maps at strides 4, 8, 16 and 32.
+
+    Each halving rounds up, so that any image size works. `embed` is the classifier's projection of
+    the last map, normalised, activated and pooled.
+
+    Args:
+        in_channels: Number of image channels.
+        dims: Channels of each stage.
+        depths: Blocks of each stage.
+        num_heads: Heads of each stage.
+        init_values: Decay exponent of the first head of each stage.
+        head_ranges: Span of the decay exponent over the heads of each stage.
+        mlp_ratios: Width of the feed-forward network over that of the stage.
+        decomposed: For each stage, whether rows and columns are attended to one after the other
+            instead of the whole map at once.
+        layer_scales: For each stage, whether its branches have a layer scale.
+        layer_init_value: Initial value of the layer scales.
+        projection: Width of the classifier's projection, which is `embed_dim`.
+        drop_path_rate: Stochastic-depth rate of the last block; earlier ones rise linearly from 0.
+        out_indices: Stages to return; None returns all.
+        out_norm: Whether to apply the layer norm of the published dense variant to each map.
+        dense: Whether to make the output norms and leave out what only `embed` uses.
+        default_input: What the published weights expect of an image.
+
+    Raises:
+        ConfigError: The options of the stages differ in number, or the channels of a stage do not
+            divide into heads of even width.
+    """
+
+    family = "rmt"
+    input_conv = "stem.0.weight"
+
+    def __init__(
+        self,
+        *,
+        in_channels: int = 3,
+        dims: Sequence[int] = (64, 128, 256, 512),
+        depths: Sequence[int] = (3, 4, 18, 4),
+        num_heads: Sequence[int] = (4, 4, 8, 16),
+        init_values: Sequence[float] = (2, 2, 2, 2),
+        head_ranges: Sequence[float] = (4, 4, 6, 6),
+        mlp_ratios: Sequence[float] = (4, 4, 3, 3),
+        decomposed: Sequence[bool] = (True, True, True, False),
+        layer_scales: Sequence[bool] = (False, False, False, False),
+        layer_init_value: float = 1e-6,
+        projection: int = 1024,
+        drop_path_rate: float = 0.0,
+        out_indices: Sequence[int] | None = None,
+        out_norm: bool = False,
+        dense: bool = False,
+        default_input: InputSpec | None = None,
+    ) -> None:
+        super().__init__(dense=dense, default_input=default_input)
+        per_stage = {
+            "dims": dims,
+            "depths": depths,
+            "num_heads": num_heads,
+            "init_values": init_values,
+            "head_ranges": head_ranges,
+            "mlp_ratios": mlp_ratios,
+            "decomposed": decomposed,
+            "layer_scales": layer_scales,
+        }
+        _check_stages(per_stage)
+        chosen = check_out_indices(out_indices, len(depths), what="stages")
+        count = chosen[-1] + 1 if dense else len(depths)
+
+        self.stem = _stem(in_channels, dims[0])
+        self.stages = nn.ModuleList()
+        # Entry i halves the output of stage i.
+        self.downsample = nn.ModuleList(_halve(dims[i], dims[i + 1]) for i in range(count - 1))
+        self.priors = nn.ModuleList()
+        for i, rates in enumerate(drop_path_rates(drop_path_rate, depths)[:count]):
+            self.priors.append(
+                ManhattanPrior(
+                    dims[i] // num_heads[i],
+                    num_heads=num_heads[i],
+                    init_value=init_values[i],
+                    head_range=head_ranges[i],
+                    decomposed=decomposed[i],
+                )
+            )
+            blocks = [
+                RMTBlock(
+                    dims[i],
+                    num_heads=num_heads[i],
+                    hidden_dim=int(dims[i] * mlp_ratios[i]),
+                    drop_path=rate,
+                    layer_scale=layer_init_value if layer_scales[i] else None,
+                )
+                for rate in rates
+            ]
+            self.stages.append(nn.ModuleList(blocks))
+
+        self.proj = None if dense else nn.Linear(dims[-1], projection)
+        self.proj_norm = None if dense else nn.BatchNorm2d(projection)
+        self.embed_dim = projection
+        specs = [FeatureSpec(dim, 4 * 2**i) for i, dim in enumerate(dims)]
+        self.set_outputs(specs, chosen, _out_norm if out_norm or dense else None)
+        for module in self.modules():
+            # Convolutions keep PyTorch's initial values.
+            if isinstance(module, nn.Linear):
+                init_linear_and_conv(module)
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Project, normalise and pool the last map: `(B, C_in, H, W)` to `(B, embed_dim)`."""
+        self.check_can_embed()
+        self.check_images(images)
+        last = self.forward_stages(images, len(self.stages), classifier=True)[-1]
+        x = self.proj(last.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)  # (B, C, H, W)
+        return F.silu(self.proj_norm(x)).mean(dim=(2, 3))
+
+    def forward_stages(
+        self, images: Tensor, count: int, *, classifier: bool = False
+    ) -> list[Tensor]:
+        """Maps `(B, C, H, W)` of the first `count` stages; classifier and dense variant agree."""
+        x = self.stem(images.contiguous(memory_format=torch.channels_last))
+        maps: list[Tensor] = []
+        for i, blocks in enumerate(self.stages[:count]):
+            if i > 0:
+                x = self.downsample[i - 1](x)
+            x = x.permute(0, 2, 3, 1)  # (B, H, W, C)
+            constants = self.priors[i](x)
+            for block in blocks:
+                x = self.run_block(block, x, *constants)
+            x = x.permute(0, 3, 1, 2)  # (B, C, H, W)
+            maps.append(x)
+        return maps
+
+    def block_prefixes(self) -> list[list[str]]:
+        """The stem, then each block; a down-sampling layer goes with the block that follows it."""
+        levels = [["stem"]]
+        for i, blocks in enumerate(self.stages):
+            for j in range(len(blocks)):
+                before = [f"downsample.{i - 1}"] if i > 0 and j == 0 else []
+                levels.append([*before, f"stages.{i}.{j}"])
+        return levels
+
+
+def _stem(in_channels: int, dim: int) -> nn.Sequential:
+    """Four 3 x 3 convolutions, a quarter of the image's resolution."""
+    layers: list[nn.Module] = []
+    widths = (in_channels, dim // 2, dim // 2, dim, dim)
+    for i, stride in enumerate((2, 1, 2, 1)):
+        conv = nn.Conv2d(widths[i], widths[i + 1], kernel_size=3, stride=stride, padding=1)
+        layers += [conv, nn.BatchNorm2d(widths[i + 1]), nn.GELU()]
+    return nn.Sequential(*layers[:-1])
+
+
+def _halve(in_dim: int, out_dim: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(in_dim, out_dim, kernel_size=3, stride=2, padding=1), nn.BatchNorm2d(out_dim)
+    )
+
+
+def _out_norm(dim: int) -> LayerNorm2d:
+    return LayerNorm2d(dim, eps=OUT_NORM_EPS)
+
+
+def _check_stages(per_stage: dict[str, Sequence[Any]]) -> None:
+    lengths = {name: len(values) for name, values in per_stage.items()}
+    if len(set(lengths.values())) != 1:
+        given = ", ".join(f"{name}: {length}" for name, length in lengths.items())
+        raise ConfigError(f"RMT needs one value per stage in each of these, got {given}.")
+    for dim, heads in zip(per_stage["dims"], per_stage["num_heads"], strict=True):
+        if dim % (2 * heads):
+            raise ConfigError(
+                f"RMT rotates pairs of channels: dims {dim} must be a multiple of twice its "
+                f"num_heads, {2 * heads}."
+            )
+
+
+# Table 1 and appendix. Drop-path rates are settings of a training recipe, not of a variant.
+VARIANTS: dict[str, dict[str, Any]] = {
+    "tiny": {
+        "dims": (64, 128, 256, 512),
+        "depths": (2, 2, 8, 2),
+        "num_heads": (4, 4, 8, 16),
+        "head_ranges": (4, 4, 6, 6),
+        "mlp_ratios": (3, 3, 3, 3),
+        "decomposed": (True, True, False, False),
+    },
+    "small": {
+        "dims": (64, 128, 256, 512),
+        "depths": (3, 4, 18, 4),
+        "num_heads": (4, 4, 8, 16),
+        "head_ranges": (4, 4, 6, 6),
+        "mlp_ratios": (4, 4, 3, 3),
+        "decomposed": (True, True, True, False),
+    },
+    "base": {
+        "dims": (80, 160, 320, 512),
+        "depths": (4, 8, 25, 8),
+        "num_heads": (5, 5, 10, 16),
+        "head_ranges": (5, 5, 6, 6),
+        "mlp_ratios": (4, 4, 3, 3),
+        "decomposed": (True, True, True, False),
+        "layer_scales": (False, False, True, True),
+    },
+    "large": {
+        "dims": (112, 224, 448, 640),
+        "depths": (4, 8, 25, 8),
+        "num_heads": (7, 7, 14, 20),
+        "head_ranges": (6, 6, 6, 6),
+        "mlp_ratios": (4, 4, 3, 3),
+        "decomposed": (True, True, True, False),
+        "layer_scales": (False, False, True, True),
+    },
+}
