@@ -6,7 +6,7 @@ Any other letter has a legend at the top of the file that uses it.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple, TypedDict
+from typing import NamedTuple, NotRequired, TypedDict
 
 from torch import Tensor
 
@@ -68,6 +68,32 @@ class ClassificationBatch(TypedDict):
     label: Tensor
 
 
+class ImageSample(TypedDict):
+    """One image to predict.
+
+    Keys:
+        image: uint8 `(3, H, W)` RGB.
+        path: Where the image comes from.
+    """
+
+    image: Tensor
+    path: str
+
+
+class ImageBatch(TypedDict):
+    """A batch of images to predict, padded right and bottom where sizes differ.
+
+    Keys:
+        image: uint8 `(B, 3, H, W)` RGB.
+        size: int64 `(B, 2)` valid height and width of each image in pixels.
+        path: Where each image comes from.
+    """
+
+    image: Tensor
+    size: Tensor
+    path: list[str]
+
+
 class ClassificationOutputs(TypedDict):
     """What a classification head returns.
 
@@ -84,7 +110,11 @@ class ClassificationPrediction(TypedDict):
     Keys:
         label: int64 `()` class of the highest score.
         scores: float32 `(K,)` class probabilities that sum to one.
+        name: Name of the class; the task adds it.
+        path: Path of the image, if it was read from a file; the task adds it.
     """
 
     label: Tensor
     scores: Tensor
+    name: NotRequired[str]
+    path: NotRequired[str]

@@ -10,6 +10,11 @@ from collections.abc import Iterable
 class VisionError(Exception):
     """Something that the user can mend; the message is complete without a traceback."""
 
+    def __init__(self, message: str) -> None:
+        # PyTorch raises a data worker's error anew, its whole traceback for a message.
+        own = f"{type(self).__module__}.{type(self).__qualname__}: "
+        super().__init__(message.rpartition(own)[2].rstrip())
+
 
 class ConfigError(VisionError, ValueError):
     """A name, key or value given to the suite is not one that it accepts."""

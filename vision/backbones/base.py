@@ -32,7 +32,7 @@ class Backbone(nn.Module, ABC):
     """
 
     family: ClassVar[str]
-    input_conv: ClassVar[str | None] = None
+    input_conv: str | None = None
 
     def __init__(self, *, dense: bool = False, default_input: InputSpec | None = None) -> None:
         super().__init__()

@@ -58,6 +58,7 @@ class ConvNeXt(Backbone):
         depths: Blocks of each stage.
         layer_scale: Initial value of the layer scale; 0 leaves it out. 1e-6 to train on ImageNet,
             1.0 to fine-tune detection and segmentation.
+        head_norm_eps: Epsilon of the norm after pooling; transformers has 1e-12.
         drop_path_rate: Stochastic-depth rate of the last block; earlier ones rise linearly from 0.
         out_indices: Stages to return; None returns all.
         out_norm: Whether to apply the layer norm of the published dense variant to each map.
@@ -75,6 +76,7 @@ class ConvNeXt(Backbone):
         dims: Sequence[int] = (96, 192, 384, 768),
         depths: Sequence[int] = (3, 3, 9, 3),
         layer_scale: float = 1e-6,
+        head_norm_eps: float = EPS,
         drop_path_rate: float = 0.0,
         out_indices: Sequence[int] | None = None,
         out_norm: bool = False,
@@ -97,7 +99,7 @@ class ConvNeXt(Backbone):
             ]
             self.stages.append(nn.ModuleList(blocks))
 
-        self.norm = nn.Identity() if dense else nn.LayerNorm(dims[-1], eps=EPS)
+        self.norm = nn.Identity() if dense else nn.LayerNorm(dims[-1], eps=head_norm_eps)
         self.embed_dim = dims[-1]
         specs = [FeatureSpec(dim, 4 * 2**i) for i, dim in enumerate(dims)]
         make_norm = partial(LayerNorm2d, eps=EPS) if out_norm or dense else None

@@ -64,7 +64,7 @@ class GlobalLocalFilter(nn.Module):
 
     def _grid_for(self, height: int, width: int) -> Tensor:
         """The learned grid, complex, `(C / 2, height, width)`."""
-        grid = self.grid
+        grid: Tensor = self.grid
         # Resizing to the own size changes nothing; while compiling, sizes choose no branch.
         if torch.compiler.is_compiling() or grid.shape[1:3] != (height, width):
             grid = resize_filter(grid, (height, width))
@@ -103,23 +103,26 @@ class RecursiveGatedConv(nn.Module):
         self.widths = [dim // 2**i for i in reversed(range(order))]
         self.scale = scale
         total = sum(self.widths)
-        self.proj_in = nn.Conv2d(dim, 2 * dim, kernel_size=1)
+        # The gate is projected apart from what is mixed, which the convolution then reads without
+        # a copy. In this memory order a linear layer is a 1 x 1 convolution.
+        self.gate = nn.Linear(dim, self.widths[0])
+        self.proj_in = nn.Linear(dim, total)
         self.mix = (
             nn.Conv2d(total, total, kernel_size=7, padding=3, groups=total)
             if grid_size is None
             else GlobalLocalFilter(total, grid_size=grid_size)
         )
         self.steps = nn.ModuleList(
-            nn.Conv2d(narrow, wide, kernel_size=1)
+            nn.Linear(narrow, wide)
             for narrow, wide in zip(self.widths, self.widths[1:], strict=False)
         )
-        self.proj_out = nn.Conv2d(dim, dim, kernel_size=1)
+        self.proj_out = nn.Linear(dim, dim)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map `x` `(B, C, H, W)` to the same shape."""
-        gate, x = self.proj_in(x).split((self.widths[0], sum(self.widths)), dim=1)
-        first, *others = (self.mix(x) * self.scale).split(self.widths, dim=1)
-        x = gate * first
+        """Map `x` `(B, H, W, C)` to the same shape."""
+        mixed = self.mix(self.proj_in(x).permute(0, 3, 1, 2)).permute(0, 2, 3, 1)  # (B, H, W, C')
+        first, *others = (mixed * self.scale).split(self.widths, dim=-1)
+        x = self.gate(x) * first
         for step, mixture in zip(self.steps, others, strict=True):
             x = step(x) * mixture
         return self.proj_out(x)
@@ -148,7 +151,7 @@ class HorNetBlock(nn.Module):
         layer_scale: float = 1e-6,
     ) -> None:
         super().__init__()
-        self.norm1 = LayerNorm2d(dim, eps=EPS)
+        self.norm1 = nn.LayerNorm(dim, eps=EPS)
         self.gnconv = RecursiveGatedConv(dim, order=order, scale=scale, grid_size=grid_size)
         self.norm2 = nn.LayerNorm(dim, eps=EPS)
         self.mlp = Mlp(dim, hidden_dim=4 * dim)
@@ -158,14 +161,12 @@ class HorNetBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map `x` `(B, C, H, W)` to the same shape."""
+        x = x.permute(0, 2, 3, 1)  # (B, H, W, C)
         branch = self.gnconv(self.norm1(x))
-        if self.gamma1 is not None:
-            branch = branch * self.gamma1.view(-1, 1, 1)
-        x = x + self.drop_path(branch)
-        branch = self.mlp(self.norm2(x.permute(0, 2, 3, 1)))  # (B, H, W, C)
-        if self.gamma2 is not None:
-            branch = branch * self.gamma2
-        return x + self.drop_path(branch.permute(0, 3, 1, 2))  # (B, C, H, W)
+        x = x + self.drop_path(branch if self.gamma1 is None else branch * self.gamma1)
+        branch = self.mlp(self.norm2(x))
+        x = x + self.drop_path(branch if self.gamma2 is None else branch * self.gamma2)
+        return x.permute(0, 3, 1, 2)  # (B, C, H, W)
 
 
 class HorNet(Backbone):
@@ -239,7 +240,7 @@ class HorNet(Backbone):
             ]
             self.stages.append(nn.ModuleList(blocks))
 
-        self.norm = None if dense else nn.LayerNorm(dims[-1], eps=EPS)
+        self.norm = nn.Identity() if dense else nn.LayerNorm(dims[-1], eps=EPS)
         self.embed_dim = dims[-1]
         specs = [FeatureSpec(width, 4 * 2**i) for i, width in enumerate(dims)]
         make_norm = partial(LayerNorm2d, eps=EPS) if out_norm or dense else None
@@ -262,7 +263,7 @@ class HorNet(Backbone):
         maps = []
         for downsample, blocks in zip(self.downsample[:count], self.stages[:count], strict=True):
             x = downsample(x)
-            for block in blocks:
+            for block in blocks.children():
                 x = self.run_block(block, x)
             maps.append(x)
         return maps
@@ -271,7 +272,7 @@ class HorNet(Backbone):
         """The stem, then each block; a down-sampling layer goes with the block that follows it."""
         levels = [["downsample.0"]]
         for i, blocks in enumerate(self.stages):
-            for j in range(len(blocks)):
+            for j, _ in enumerate(blocks.children()):
                 before = [f"downsample.{i}"] if i > 0 and j == 0 else []
                 levels.append([*before, f"stages.{i}.{j}"])
         return levels
@@ -302,13 +303,15 @@ def _check_stages(
             f"global_filters: {len(global_filters)}."
         )
     for dim, order, grid in zip(dims, orders, global_filters, strict=True):
+        if order < 1:
+            raise ConfigError(f"HorNet's orders {order} must be at least 1.")
         # A global filter takes half of the channels, whose number is odd if the narrowest is.
         unit = 2 ** (order - 1) * (1 if grid is None else 2)
-        if order < 1 or dim % unit:
+        if dim % unit:
             raise ConfigError(
                 f"a HorNet stage of {dim} channels cannot have order {order}"
                 f"{'' if grid is None else ' and a global filter'}: the channels must be a "
-                f"multiple of {unit:g}. Choose another dim or lower orders."
+                f"multiple of {unit}. Choose another dim or lower orders."
             )
 
 

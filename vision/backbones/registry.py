@@ -45,8 +45,8 @@ def create_backbone(name: str, *, pretrained: bool | str = False, **overrides: A
     Args:
         name: A variant (`"swin_tiny"`), a bare family (`"swin"`, all sizes from the keywords), or
             `"timm/NAME"` for any timm model.
-        pretrained: True loads the published weights; a string names weights of your own: a path
-            or `"hf://owner/repo[/file]"`.
+        pretrained: True loads the published weights; a string names weights of your own: a path,
+            `"hf://owner/repo[/file][@revision]"` or an http(s) URL.
         **overrides: Constructor keywords that replace those of the variant.
 
     Returns:
@@ -59,6 +59,7 @@ def create_backbone(name: str, *, pretrained: bool | str = False, **overrides: A
     if name.startswith(TIMM_PREFIX):
         from vision.backbones.timm import TimmBackbone
 
+        check_options(TimmBackbone, overrides, owner=name)
         return TimmBackbone(name.removeprefix(TIMM_PREFIX), pretrained=pretrained, **overrides)
     family, options = _resolve(name)
     builder = _family_class(family)

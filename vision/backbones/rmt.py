@@ -25,6 +25,11 @@ from vision.layers.size_cache import SizeCache
 
 EPS = 1e-6
 OUT_NORM_EPS = 1e-5
+# The options that have one value per stage, in the order in which they are checked.
+PER_STAGE = (
+    *("dims", "depths", "num_heads", "init_values", "head_ranges"),
+    *("mlp_ratios", "decomposed", "layer_scales"),
+)
 
 
 class ManhattanPrior(nn.Module):
@@ -252,9 +257,8 @@ class RMTBlock(nn.Module):
         self.norm2 = nn.LayerNorm(dim, eps=EPS)
         self.ffn = ConvFeedForward(dim, hidden_dim=hidden_dim)
         self.drop_path = DropPath(drop_path)
-        scaled = layer_scale is not None
-        self.gamma1 = nn.Parameter(torch.full((dim,), layer_scale)) if scaled else None
-        self.gamma2 = nn.Parameter(torch.full((dim,), layer_scale)) if scaled else None
+        self.gamma1 = _layer_scale(dim, layer_scale)
+        self.gamma2 = _layer_scale(dim, layer_scale)
 
     def forward(self, x: Tensor, *constants: Tensor) -> Tensor:
         """Map `x` `(B, H, W, C)` to the same shape; `constants` are those of `ManhattanPrior`."""
@@ -263,6 +267,10 @@ class RMTBlock(nn.Module):
         x = x + self.drop_path(branch if self.gamma1 is None else branch * self.gamma1)
         branch = self.ffn(self.norm2(x))
         return x + self.drop_path(branch if self.gamma2 is None else branch * self.gamma2)
+
+
+def _layer_scale(dim: int, value: float | None) -> nn.Parameter | None:
+    return None if value is None else nn.Parameter(torch.full((dim,), float(value)))
 
 
 class RMT(Backbone):
@@ -319,17 +327,8 @@ class RMT(Backbone):
         default_input: InputSpec | None = None,
     ) -> None:
         super().__init__(dense=dense, default_input=default_input)
-        per_stage = {
-            "dims": dims,
-            "depths": depths,
-            "num_heads": num_heads,
-            "init_values": init_values,
-            "head_ranges": head_ranges,
-            "mlp_ratios": mlp_ratios,
-            "decomposed": decomposed,
-            "layer_scales": layer_scales,
-        }
-        _check_stages(per_stage)
+        stages = (dims, depths, num_heads, init_values, head_ranges)
+        _check_stages(*stages, mlp_ratios, decomposed, layer_scales)
         chosen = check_out_indices(out_indices, len(depths), what="stages")
         count = chosen[-1] + 1 if dense else len(depths)
 
@@ -348,20 +347,17 @@ class RMT(Backbone):
                     decomposed=decomposed[i],
                 )
             )
-            blocks = [
-                RMTBlock(
-                    dims[i],
-                    num_heads=num_heads[i],
-                    hidden_dim=int(dims[i] * mlp_ratios[i]),
-                    drop_path=rate,
-                    layer_scale=layer_init_value if layer_scales[i] else None,
-                )
-                for rate in rates
-            ]
-            self.stages.append(nn.ModuleList(blocks))
+            blocks = _blocks(
+                dims[i],
+                rates,
+                num_heads=num_heads[i],
+                mlp_ratio=mlp_ratios[i],
+                layer_scale=layer_init_value if layer_scales[i] else None,
+            )
+            self.stages.append(blocks)
 
-        self.proj = None if dense else nn.Linear(dims[-1], projection)
-        self.proj_norm = None if dense else nn.BatchNorm2d(projection)
+        self.proj = nn.Identity() if dense else nn.Linear(dims[-1], projection)
+        self.proj_norm = nn.Identity() if dense else nn.BatchNorm2d(projection)
         self.embed_dim = projection
         specs = [FeatureSpec(dim, 4 * 2**i) for i, dim in enumerate(dims)]
         self.set_outputs(specs, chosen, _out_norm if out_norm or dense else None)
@@ -389,7 +385,7 @@ class RMT(Backbone):
                 x = self.downsample[i - 1](x)
             x = x.permute(0, 2, 3, 1)  # (B, H, W, C)
             constants = self.priors[i](x)
-            for block in blocks:
+            for block in blocks.children():
                 x = self.run_block(block, x, *constants)
             x = x.permute(0, 3, 1, 2)  # (B, C, H, W)
             maps.append(x)
@@ -399,7 +395,7 @@ class RMT(Backbone):
         """The stem, then each block; a down-sampling layer goes with the block that follows it."""
         levels = [["stem"]]
         for i, blocks in enumerate(self.stages):
-            for j in range(len(blocks)):
+            for j, _ in enumerate(blocks.children()):
                 before = [f"downsample.{i - 1}"] if i > 0 and j == 0 else []
                 levels.append([*before, f"stages.{i}.{j}"])
         return levels
@@ -421,16 +417,36 @@ def _halve(in_dim: int, out_dim: int) -> nn.Sequential:
     )
 
 
+def _blocks(
+    dim: int,
+    rates: Sequence[float],
+    *,
+    num_heads: int,
+    mlp_ratio: float,
+    layer_scale: float | None,
+) -> nn.ModuleList:
+    return nn.ModuleList(
+        RMTBlock(
+            dim,
+            num_heads=num_heads,
+            hidden_dim=int(dim * mlp_ratio),
+            drop_path=rate,
+            layer_scale=layer_scale,
+        )
+        for rate in rates
+    )
+
+
 def _out_norm(dim: int) -> LayerNorm2d:
     return LayerNorm2d(dim, eps=OUT_NORM_EPS)
 
 
-def _check_stages(per_stage: dict[str, Sequence[Any]]) -> None:
-    lengths = {name: len(values) for name, values in per_stage.items()}
-    if len(set(lengths.values())) != 1:
-        given = ", ".join(f"{name}: {length}" for name, length in lengths.items())
+def _check_stages(dims: Sequence[int], depths: Sequence[int], *others: Sequence[Any]) -> None:
+    lengths = [len(values) for values in (dims, depths, *others)]
+    if len(set(lengths)) != 1:
+        given = ", ".join(f"{name}: {n}" for name, n in zip(PER_STAGE, lengths, strict=True))
         raise ConfigError(f"RMT needs one value per stage in each of these, got {given}.")
-    for dim, heads in zip(per_stage["dims"], per_stage["num_heads"], strict=True):
+    for dim, heads in zip(dims, others[0], strict=True):
         if dim % (2 * heads):
             raise ConfigError(
                 f"RMT rotates pairs of channels: dims {dim} must be a multiple of twice its "
@@ -438,31 +454,20 @@ def _check_stages(per_stage: dict[str, Sequence[Any]]) -> None:
             )
 
 
-# Table 1 and appendix. Drop-path rates are settings of a training recipe, not of a variant.
+# Table 1 and appendix: what differs from the constructor's defaults, which are those of "small".
+# Drop-path rates are settings of a training recipe, not of a variant.
 VARIANTS: dict[str, dict[str, Any]] = {
     "tiny": {
-        "dims": (64, 128, 256, 512),
         "depths": (2, 2, 8, 2),
-        "num_heads": (4, 4, 8, 16),
-        "head_ranges": (4, 4, 6, 6),
         "mlp_ratios": (3, 3, 3, 3),
         "decomposed": (True, True, False, False),
     },
-    "small": {
-        "dims": (64, 128, 256, 512),
-        "depths": (3, 4, 18, 4),
-        "num_heads": (4, 4, 8, 16),
-        "head_ranges": (4, 4, 6, 6),
-        "mlp_ratios": (4, 4, 3, 3),
-        "decomposed": (True, True, True, False),
-    },
+    "small": {},
     "base": {
         "dims": (80, 160, 320, 512),
         "depths": (4, 8, 25, 8),
         "num_heads": (5, 5, 10, 16),
         "head_ranges": (5, 5, 6, 6),
-        "mlp_ratios": (4, 4, 3, 3),
-        "decomposed": (True, True, True, False),
         "layer_scales": (False, False, True, True),
     },
     "large": {
@@ -470,8 +475,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "depths": (4, 8, 25, 8),
         "num_heads": (7, 7, 14, 20),
         "head_ranges": (6, 6, 6, 6),
-        "mlp_ratios": (4, 4, 3, 3),
-        "decomposed": (True, True, True, False),
         "layer_scales": (False, False, True, True),
     },
 }

@@ -4,10 +4,16 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
+from vision.errors import ConfigError
+from vision.weights.huggingface import ignore_generic_options, take_num_classes
 from vision.weights.published import OptionReader, PublishedModel, Source
 from vision.weights.rename import rename
 
-_RULES = {
+# Of the block and down-sampling norms, in every implementation.
+DEFAULT_EPS = 1e-6
+DEFAULT_LAYER_SCALE = 1e-6
+
+_RULES: dict[str, list[tuple[str, str]]] = {
     "ours": [],
     "official": [
         (r"^downsample_layers\.", "downsample."),
@@ -36,6 +42,7 @@ _RULES = {
         (r"\.pwconv2\.", ".mlp.fc2."),
         (r"\.layer_scale_parameter$", ".gamma"),
         (r"^layernorm\.", "norm."),
+        *((rf"^hidden_states_norms\.stage{i + 1}\.", f"out_norms.{i}.") for i in range(8)),
         (r"^classifier\.", "head.fc."),
     ],
 }
@@ -63,7 +70,11 @@ def resize(name: str, tensor: Tensor, target: Tensor, backbone: nn.Module) -> Te
 
 
 def read_options(reader: OptionReader, source: Source) -> PublishedModel:
-    """Translate the constructor options of a published ConvNeXt class."""
+    """Translate the constructor options of a published ConvNeXt class, or of a `ConvNextConfig`.
+
+    Raises:
+        ConfigError: An option has a value that is not supported.
+    """
     return _READERS[source](reader)
 
 
@@ -83,4 +94,72 @@ def _read_official(reader: OptionReader) -> PublishedModel:
     return PublishedModel(options, reader.take("num_classes", 1000))
 
 
-_READERS = {"official": _read_official}
+def _read_timm(reader: OptionReader) -> PublishedModel:
+    options = reader.rename(
+        {
+            "in_chans": "in_channels",
+            "depths": "depths",
+            "dims": "dims",
+            "drop_path_rate": "drop_path_rate",
+        }
+    )
+    scale = reader.take("ls_init_value", DEFAULT_LAYER_SCALE)
+    # None leaves the scales out; with 0 they exist, and only their initial value is another.
+    options["layer_scale"] = 0.0 if scale is None else scale or DEFAULT_LAYER_SCALE
+    reader.expect("global_pool", "avg")
+    reader.expect("output_stride", 32)
+    kernel_sizes = reader.take("kernel_sizes", 7)
+    if kernel_sizes != 7 and set(kernel_sizes) != {7}:
+        raise ConfigError(f"timm convnext: option 'kernel_sizes' = {kernel_sizes!r} must be 7.")
+    reader.expect("stem_type", "patch")
+    reader.expect("patch_size", 4)
+    reader.expect("head_norm_first", False)
+    reader.expect("head_hidden_size", None)
+    reader.expect("conv_mlp", False)
+    reader.expect("conv_bias", True)
+    reader.expect("use_grn", False)
+    reader.expect("act_layer", "gelu")
+    reader.expect("norm_layer", None, "layernorm")
+    reader.expect("norm_eps", None, DEFAULT_EPS)
+    # Dropout of the classifier, which belongs to the task.
+    reader.expect("drop_rate", 0)
+    reader.ignore("head_init_scale", "device", "dtype")
+    return PublishedModel(options, reader.take("num_classes", 1000))
+
+
+def _read_huggingface(reader: OptionReader) -> PublishedModel:
+    options = reader.rename(
+        {
+            "num_channels": "in_channels",
+            "depths": "depths",
+            "hidden_sizes": "dims",
+            "drop_path_rate": "drop_path_rate",
+            "layer_scale_init_value": "layer_scale",
+        }
+    )
+    # transformers reads the epsilon for the norm after pooling alone.
+    options["head_norm_eps"] = reader.take("layer_norm_eps", 1e-12)
+    depth = len(options.get("depths", (3, 3, 9, 3)))
+    reader.expect("num_stages", depth)
+    reader.expect("patch_size", 4)
+    reader.expect("hidden_act", "gelu")
+    names = ["stem", *(f"stage{i + 1}" for i in range(depth))]
+    reader.expect("stage_names", names)
+    out_indices = reader.take("out_indices")
+    out_features = reader.take("out_features")
+    if out_indices is None and out_features is not None:
+        out_indices = [names.index(name) for name in out_features]
+    if out_indices is not None:
+        stages = [i - 1 for i in out_indices if i > 0] + [depth + i for i in out_indices if i < 0]
+        if len(stages) < len(out_indices):
+            raise ConfigError("huggingface convnext: the output of the stem is not supported.")
+        # A configuration names the last stage if nothing was chosen, so that this is no choice.
+        if stages != [depth - 1]:
+            options["out_indices"] = tuple(stages)
+    # How fresh weights are drawn, and a size that nothing depends on.
+    reader.ignore("initializer_range", "image_size")
+    ignore_generic_options(reader)
+    return PublishedModel(options, take_num_classes(reader))
+
+
+_READERS = {"official": _read_official, "timm": _read_timm, "huggingface": _read_huggingface}

@@ -1,5 +1,6 @@
 """HorNet weights: the names of raoyongming/HorNet to ours."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,6 +22,7 @@ _RULES = [
     (r"^norm(\d)\.", r"out_norms.\1."),
     (r"^head\.", "head.fc."),
 ]
+_POINTWISE = re.compile(r"\.gnconv\.(proj_in|proj_out|steps\.\d+)\.weight$")
 _STAGES = 4
 
 
@@ -30,8 +32,31 @@ def naming(keys: set[str]) -> str:
 
 
 def convert(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the keys of a state dict to ours; the classifier becomes `head.fc`."""
-    return dict(state) if naming(set(state)) == "ours" else rename(state, _RULES)
+    """Rename the keys of a state dict to ours; the classifier becomes `head.fc`.
+
+    1 x 1 convolutions become linear layers, and the gate's rows of the first one a layer of its
+    own.
+    """
+    if naming(set(state)) == "ours":
+        return dict(state)
+    converted = {}
+    for name, tensor in rename(state, _RULES).items():
+        if _POINTWISE.search(name):
+            tensor = tensor.flatten(1) if tensor.ndim == 4 else tensor
+        if ".gnconv.proj_in." in name:
+            # Order n makes 2 C channels: C / 2 ** (n - 1) for the gate, the rest to be mixed.
+            order = 1 + sum(1 for key in state if _is_step_of(key, name))
+            gate = tensor.shape[0] // 2**order
+            converted[name.replace(".proj_in.", ".gate.")] = tensor[:gate]
+            tensor = tensor[gate:]
+        converted[name] = tensor
+    return converted
+
+
+def _is_step_of(key: str, name: str) -> bool:
+    """Whether an official key is the weight of a step in the same gated convolution as `name`."""
+    block = name.partition("proj_in.")[0]
+    return key.startswith(block + "pws.") and key.endswith(".weight")
 
 
 def resize(name: str, tensor: Tensor, target: Tensor, backbone: nn.Module) -> Tensor | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from vision.errors import WeightsError, suggest
+from vision.errors import ConfigError, WeightsError, suggest
 from vision.weights.read import read_state_dict
 from vision.weights.resize import fit_in_channels
 
@@ -44,9 +44,9 @@ class LoadReport:
 
     def __str__(self) -> str:
         lines = [f"loaded {len(self.loaded)} tensors ({self.naming} key names)"]
-        lines += [f"resized {key}: {old} -> {new}" for key, (old, new) in self.resized.items()]
-        for title in ("reinitialised", "missing", "unexpected"):
-            names = getattr(self, title)
+        resized = [f"{key} {old} -> {new}" for key, (old, new) in self.resized.items()]
+        for title in ("resized", "reinitialised", "missing", "unexpected"):
+            names = resized if title == "resized" else getattr(self, title)
             if names:
                 more = f" and {len(names) - 6} more" if len(names) > 6 else ""
                 lines.append(f"{title} {len(names)}: {', '.join(names[:6])}{more}")
@@ -65,21 +65,28 @@ def load_weights(
 
     Args:
         module: A `Backbone`, or a module whose `backbone` is one.
-        source: A path, `"hf://owner/repo[/file]"`, a state dict, or a checkpoint that holds one.
+        source: A path, `"hf://owner/repo[/file][@revision]"`, an http(s) URL, a state dict, or a
+            checkpoint that holds one.
 
     Returns:
         What was loaded, resized, initialised afresh, missing and unexpected; also logged.
 
     Raises:
+        ConfigError: The module has no backbone.
         WeightsError: The file is unreadable or unsafe, a shape cannot be fitted, or the source
             fills less than 90 % of the backbone.
     """
-    if isinstance(source, str) and source.startswith("hf://"):
-        from vision.weights.pretrained import download_from_hub
+    if isinstance(source, str) and "://" in source:
+        from vision.weights.pretrained import fetch
 
-        source = download_from_hub(source)
+        source = fetch(source)
     state = read_state_dict(source)
     backbone: Any = getattr(module, "backbone", module)
+    if not hasattr(backbone, "family"):
+        raise ConfigError(
+            f"load_weights takes a Backbone or a model whose .backbone is one; got a "
+            f"{type(module).__name__}."
+        )
     prefix = BACKBONE if backbone is not module else ""
     naming, ours = _convert(backbone.family, state, prefix)
     report = LoadReport(naming)
@@ -89,6 +96,8 @@ def load_weights(
     module.load_state_dict(accepted, strict=False, assign=on_meta)
     if report.reinitialised:
         head: Any = module.get_submodule("head")
+        if on_meta:
+            head.to_empty(device=next(iter(accepted.values())).device)
         head.reset_parameters()
     problems = report.missing or report.unexpected or report.reinitialised
     logger.log(logging.WARNING if problems else logging.INFO, "%s", report)
@@ -96,8 +105,18 @@ def load_weights(
 
 
 def family_module(family: str) -> ModuleType:
-    """The conversion module of a family: `naming`, `convert`, `resize`, `read_options`."""
-    return importlib.import_module(f"vision.weights.{family}")
+    """The conversion module of a family: `naming`, `convert`, `resize`, `read_options`.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    name = f"vision.weights.{family}"
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name != name:
+            raise
+        raise ConfigError(f"there is no conversion of weights for family '{family}'.") from error
 
 
 def _convert(family: str, state: dict[str, Tensor], prefix: str) -> tuple[str, dict[str, Tensor]]:
@@ -134,7 +153,7 @@ def _fit(
                 continue
             tensor = _resize(backbone, name.removeprefix(prefix), tensor, target)
             report.resized[name] = (tuple(ours[name].shape), tuple(target.shape))
-        accepted[name] = tensor
+        accepted[name] = tensor.to(target.dtype)
     if report.reinitialised:
         # Weight and bias of a classifier are fresh together.
         report.reinitialised = [name for name in targets if name.startswith(HEAD)]
@@ -147,15 +166,16 @@ def _fit(
 
 def _resize(backbone: Any, name: str, tensor: Tensor, target: Tensor) -> Tensor:
     if name == backbone.input_conv and tensor.shape[0] == target.shape[0]:
-        tensor = fit_in_channels(tensor, target.shape[1])
+        fitted = fit_in_channels(tensor, target.shape[1])
     else:
-        tensor = family_module(backbone.family).resize(name, tensor, target, backbone)
-    if tensor is None or tensor.shape != target.shape:
+        fitted = family_module(backbone.family).resize(name, tensor, target, backbone)
+    if fitted is None or fitted.shape != target.shape:
         raise WeightsError(
-            f"'{name}' does not fit this {type(backbone).__name__}: it needs shape "
-            f"{tuple(target.shape)}. The weights belong to another variant or other options."
+            f"'{name}' of shape {tuple(tensor.shape)} does not fit this {type(backbone).__name__}, "
+            f"which needs {tuple(target.shape)}. The weights belong to another variant or other "
+            "options."
         )
-    return tensor
+    return fitted
 
 
 def _check_match(backbone: nn.Module, prefix: str, accepted: dict[str, Tensor]) -> None:

@@ -5,7 +5,6 @@ published model is built from its own description. An option that is not support
 name; none is ignored silently.
 """
 
-import importlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -101,4 +100,6 @@ def published_options(
 
 def family_naming(family: str, keys: Iterable[str]) -> str:
     """Whose key names a state dict has: `"ours"`, `"official"`, `"timm"` or `"huggingface"`."""
-    return importlib.import_module(f"vision.weights.{family}").naming(set(keys))
+    from vision.weights.load import family_module
+
+    return family_module(family).naming(set(keys))

@@ -1,7 +1,7 @@
 """Read a weights file without running any code that it may contain."""
 
 import os
-import pickle
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vision.errors import WeightsError
+from vision.errors import WeightsError, suggest
 
 # Where training scripts put the weights of a checkpoint, averaged weights first.
 _WRAPPERS = (
@@ -21,8 +21,11 @@ _WRAPPERS = (
     "model",
     "module",
 )
-# Prefixes that wrappers put before every key: DataParallel, torch.compile.
-_PREFIXES = ("module.", "_orig_mod.")
+# What DataParallel and AveragedModel put before every key, and torch.compile before any part.
+_PARALLEL = "module."
+_COMPILED = "_orig_mod."
+# AveragedModel counts its updates beside the weights.
+_COUNTER = "n_averaged"
 
 
 def read_state_dict(source: str | os.PathLike[str] | Mapping[str, Any]) -> dict[str, Tensor]:
@@ -50,15 +53,16 @@ def read_state_dict(source: str | os.PathLike[str] | Mapping[str, Any]) -> dict[
             f"{name} holds no tensors. Expected a state dict, or a checkpoint that has one "
             f"under one of {', '.join(_WRAPPERS)}; found {', '.join(list(map(str, source))[:8])}."
         )
-    for prefix in _PREFIXES:
-        if all(key.startswith(prefix) for key in tensors):
-            tensors = {key.removeprefix(prefix): value for key, value in tensors.items()}
-    return tensors
+    return _without_wrappers(tensors)
 
 
 def _read_file(path: Path) -> Mapping[str, Any]:
     if not path.is_file():
-        raise WeightsError(f"there is no weights file '{path}' (looked at {path.absolute()}).")
+        beside = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
+        raise WeightsError(
+            f"there is no weights file '{path}' (looked at {path.absolute()})."
+            f"{suggest(path.name, beside)}"
+        )
     if path.stat().st_size == 0:
         raise WeightsError(f"weights file '{path}' is empty; copy or download it again.")
     if path.suffix == ".safetensors":
@@ -74,14 +78,9 @@ def _read_file(path: Path) -> Mapping[str, Any]:
             ) from error
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
+    # On bytes that are no checkpoint the unpickler may stumble over anything.
+    except Exception as error:
         raise WeightsError(_refusal(path, error)) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, UnicodeDecodeError) as error:
-        first_line = str(error).partition("\n")[0]
-        raise WeightsError(
-            f"weights file '{path}' is truncated or no PyTorch checkpoint ({first_line}); "
-            "copy or download it again."
-        ) from error
     if not isinstance(checkpoint, Mapping):
         raise WeightsError(
             f"weights file '{path}' holds a {type(checkpoint).__name__}, expected a state dict."
@@ -90,14 +89,27 @@ def _read_file(path: Path) -> Mapping[str, Any]:
 
 
 def _refusal(path: Path, error: Exception) -> str:
-    text = str(error)
-    found = next((line.strip() for line in text.splitlines() if "GLOBAL" in line), "")
-    detail = f" ({found.partition('. Please')[0]})" if found else ""
+    if found := re.search(r"GLOBAL (\S+)", str(error)):
+        return (
+            f"weights file '{path}' was refused: besides tensors and plain values it holds "
+            f"'{found[1]}', and loading such objects can run code. If you trust the file, save its "
+            "tensors alone with safetensors in a separate environment and load that."
+        )
+    # The unpickler's own words stand in the middle of a long piece of advice.
+    text = str(error).rpartition("WeightsUnpickler error: ")[2].strip()
+    reason = re.split(r"[.\n]", text, maxsplit=1)[0] or type(error).__name__
     return (
-        f"weights file '{path}' was refused: it holds more than tensors and plain values, or is "
-        f"no PyTorch checkpoint{detail}. Loading such a file can run code. If you trust it, save "
-        "its tensors alone with safetensors in a separate environment and load that."
+        f"weights file '{path}' is truncated or no PyTorch checkpoint ({reason}); "
+        "copy or download it again."
     )
+
+
+def _without_wrappers(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    tensors = {key.replace(_COMPILED, ""): value for key, value in tensors.items()}
+    rest = [key for key in tensors if key != _COUNTER]
+    if rest and all(key.startswith(_PARALLEL) for key in rest):
+        return {key.removeprefix(_PARALLEL): tensors[key] for key in rest}
+    return tensors
 
 
 def _find_tensors(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:

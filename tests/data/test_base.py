@@ -1,0 +1,196 @@
+import pickle
+import sys
+import traceback
+import types
+from pathlib import Path
+
+import lightning
+import pytest
+import torch
+from lightning import Trainer
+from torch import Tensor, nn
+from torch.utils.data import get_worker_info
+
+from vision.data import DataModule, Digits
+from vision.data.base import default_workers, start_worker
+from vision.errors import ConfigError, DataError
+
+
+class Indices(DataModule):
+    """Ten images that hold their index; of the classes "even" and "odd"."""
+
+    class_names = ("even", "odd")
+    bad = -1
+
+    def setup(self, stage: str) -> None:
+        self.train_dataset = IndexSamples(10, self.bad)
+        self.val_dataset = IndexSamples(5)
+
+
+class IndexSamples(torch.utils.data.Dataset):
+    def __init__(self, count: int, bad: int = -1) -> None:
+        self.count = count
+        self.bad = bad
+
+    def __getitem__(self, index: int) -> dict:
+        if index == self.bad:
+            raise DataError(f"image '{index}.jpg' is empty.")
+        noise = torch.randint(256, (3, 2, 2), dtype=torch.uint8)
+        noise[0] = index
+        return {"image": noise, "label": torch.tensor(index % 2)}
+
+    def __len__(self) -> int:
+        return self.count
+
+
+class Recorder(lightning.LightningModule):
+    """Trains nothing and keeps what it was given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(1, 1)
+        self.seen: list[Tensor] = []
+
+    def training_step(self, batch: dict) -> Tensor:
+        self.seen.append(batch["image"].clone())
+        return self.layer(torch.ones(1, 1)).sum()
+
+    def validation_step(self, batch: dict) -> None:
+        pass
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+def trainer(folder: Path, **options: object) -> Trainer:
+    return Trainer(
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=folder,
+        **options,
+    )
+
+
+def fit(folder: Path, *, workers: int = 0, epochs: int = 3, **options: object) -> list[Tensor]:
+    recorder = Recorder()
+    data = Indices(batch_size=4, num_workers=workers, seed=1)
+    trainer(folder, max_epochs=epochs, **options).fit(recorder, data)
+    return recorder.seen
+
+
+def test_a_trainer_sees_new_data_in_each_epoch_and_the_same_in_each_run(tmp_path: Path) -> None:
+    seen = fit(tmp_path)
+    assert len(seen) == 6  # two whole batches of four in each epoch
+    assert len({batch[:, 0, 0, 0].numpy().tobytes() for batch in seen}) == 6
+    torch.testing.assert_close(fit(tmp_path), seen, rtol=0, atol=0)
+    torch.testing.assert_close(fit(tmp_path, workers=2), seen, rtol=0, atol=0)
+
+
+def test_a_resumed_run_continues_with_the_data_of_its_epoch(tmp_path: Path) -> None:
+    whole = fit(tmp_path, epochs=4)
+    first = trainer(tmp_path, max_epochs=2)
+    first.fit(Recorder(), Indices(batch_size=4, num_workers=0, seed=1))
+    first.save_checkpoint(tmp_path / "two.ckpt")
+    resumed = Recorder()
+    second = trainer(tmp_path, max_epochs=4)
+    data = Indices(batch_size=4, num_workers=0, seed=1)
+    second.fit(resumed, data, ckpt_path=tmp_path / "two.ckpt")
+    torch.testing.assert_close(resumed.seen, whole[4:], rtol=0, atol=0)
+
+
+def test_overfitting_repeats_the_same_batch(tmp_path: Path) -> None:
+    with pytest.warns(UserWarning, match="overfit"):
+        seen = fit(tmp_path, overfit_batches=1)
+    assert len(seen) == 3
+    torch.testing.assert_close(seen[1:], seen[:1] * 2, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_an_error_in_a_dataset_reaches_the_user_as_it_is(tmp_path: Path, workers: int) -> None:
+    data = Indices(batch_size=4, num_workers=workers)
+    data.bad = 3
+    with pytest.raises(DataError) as caught:
+        trainer(tmp_path, max_epochs=2).fit(Recorder(), data)
+    assert str(caught.value) == "image '3.jpg' is empty."
+    # Workers that live on in the frames of an error take seconds to stop.
+    traceback.clear_frames(caught.tb)
+
+
+def test_training_leaves_out_an_incomplete_batch_only_if_there_is_another() -> None:
+    for batch_size, sizes in ((4, [4, 4]), (5, [5, 5]), (10, [10]), (16, [10])):
+        data = Indices(batch_size=batch_size, num_workers=0)
+        data.setup("fit")
+        assert [len(batch["label"]) for batch in data.train_dataloader()] == sizes
+
+
+def test_validation_reads_all_in_order() -> None:
+    data = Indices(batch_size=2, num_workers=0)
+    data.setup("fit")
+    labels = [batch["label"].tolist() for batch in data.val_dataloader()]
+    assert labels == [[0, 1], [0, 1], [0]]
+
+
+def test_each_process_trains_on_its_own_share() -> None:
+    seen = []
+    for rank in range(2):
+        data = Indices(batch_size=5, num_workers=0)
+        data.setup("fit")
+        data.trainer = types.SimpleNamespace(global_rank=rank, world_size=2)
+        (batch,) = data.train_dataloader()
+        seen.append(set(batch["image"][:, 0, 0, 0].tolist()))
+    assert seen[0] | seen[1] == set(range(10))
+    assert not seen[0] & seen[1]
+
+
+def test_a_worker_keeps_to_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads = []
+    opencv = types.SimpleNamespace(setNumThreads=threads.append)
+    monkeypatch.setitem(sys.modules, "cv2", opencv)
+    start_worker(0)
+    assert threads == [0]
+
+    class Threads(IndexSamples):
+        def __getitem__(self, index: int) -> dict:
+            assert get_worker_info() is not None
+            return {**super().__getitem__(index), "label": torch.tensor(torch.get_num_threads())}
+
+    data = Indices(batch_size=10, num_workers=1)
+    data.train_dataset = Threads(10)
+    (batch,) = data.train_dataloader()
+    assert batch["label"].tolist() == [1] * 10
+
+
+def test_datasets_can_be_sent_to_a_worker_that_was_not_forked() -> None:
+    data = Digits()
+    data.setup("fit")
+    loader = data.train_dataloader()
+    dataset, collate = pickle.loads(pickle.dumps((loader.dataset, loader.collate_fn)))
+    sample = dataset[2, 5]
+    assert torch.equal(sample["image"], loader.dataset[2, 5]["image"])
+    assert set(collate([sample])) == {"image", "size", "label"}
+
+
+def test_the_number_of_workers_follows_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    for cores, workers in ((1, 0), (4, 3), (64, 8)):
+        monkeypatch.setattr("os.sched_getaffinity", lambda _, n=cores: set(range(n)), raising=False)
+        assert default_workers() == workers
+        assert Indices().num_workers == workers
+
+
+@pytest.mark.parametrize("options", [{"batch_size": 0}, {"num_workers": -1}])
+def test_impossible_options_are_named(options: dict) -> None:
+    (name, value) = next(iter(options.items()))
+    with pytest.raises(ConfigError, match=f"{name}={value} must be"):
+        Indices(**options)
+
+
+def test_data_before_setup_say_what_to_call() -> None:
+    data = Indices()
+    for attribute in ("train_dataloader", "val_dataloader", "predict_dataloader"):
+        with pytest.raises(ConfigError, match="call setup"):
+            getattr(data, attribute)()
+    with pytest.raises(ConfigError, match=r"setup\('fit'\)"):
+        _ = data.train_size

@@ -1,0 +1,95 @@
+import os
+import pickle
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vision.data.files import PathList, find_images, list_folders, require_folder
+from vision.errors import DataError
+
+
+@given(st.lists(st.text(st.characters(exclude_characters="\0"))), st.data())
+@settings(deadline=None)
+def test_a_path_list_is_the_list(paths: list[str], data: st.DataObject) -> None:
+    kept = PathList(paths)
+    assert len(kept) == len(paths)
+    assert list(kept) == paths
+    assert kept[1:] == paths[1:]
+    assert list(pickle.loads(pickle.dumps(kept))) == paths
+    index = data.draw(st.integers(-len(paths) - 2, len(paths) + 2))
+    try:
+        expected = paths[index]
+    except IndexError:
+        with pytest.raises(IndexError):
+            _ = kept[index]
+    else:
+        assert kept[index] == expected
+
+
+def test_names_that_are_not_unicode_survive() -> None:
+    name = os.fsdecode(b"caf\xe9.png")
+    assert PathList([name])[0] == name
+
+
+def touch(root: Path, *names: str) -> None:
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+def test_images_are_found_at_any_depth_in_order(tmp_path: Path) -> None:
+    touch(tmp_path, "b.png", "a/z.JPG", "a/deep/er/y.tiff", "c.webp")
+    names = [os.path.relpath(path, tmp_path) for path in find_images(tmp_path)]
+    assert names == ["a/deep/er/y.tiff", "a/z.JPG", "b.png", "c.webp"]
+
+
+def test_other_files_are_counted_and_hidden_ones_are_not(tmp_path: Path) -> None:
+    touch(tmp_path, "a.png", "notes.txt", "sub/x.TXT", "README", "._a.png", ".cache/b.png")
+    ignored = Counter[str]()
+    assert find_images(tmp_path, ignored) == [str(tmp_path / "a.png")]
+    assert ignored == {".txt": 2, "no suffix": 1}
+
+
+def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
+    touch(tmp_path, "elsewhere/b.png", "set/a.png")
+    (tmp_path / "set" / "linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "set" / "circle").symlink_to(tmp_path / "set")
+    (tmp_path / "set" / "broken").symlink_to(tmp_path / "nowhere")
+    found = find_images(tmp_path / "set")
+    assert [os.path.relpath(path, tmp_path) for path in found] == ["set/a.png", "set/linked/b.png"]
+
+
+def test_folders_are_listed_without_files_and_hidden_ones(tmp_path: Path) -> None:
+    touch(tmp_path, "b/x.png", "a/x.png", ".git/x.png", "file.txt")
+    assert list_folders(tmp_path) == ["a", "b"]
+
+
+def test_listing_what_is_no_folder_names_it(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=str(tmp_path / "gone")):
+        list_folders(tmp_path / "gone")
+
+
+def test_an_absent_folder_is_traced_to_its_nearest_parent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "imagenette").mkdir()
+    (tmp_path / "unlike").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError) as caught:
+        require_folder(Path("imagenete/full/size"), "Expected this tree.")
+    message = str(caught.value)
+    assert f"no folder '{tmp_path}/imagenete/full/size'" in message
+    assert f"'{tmp_path}' has no 'imagenete'. Did you mean 'imagenette'?" in message
+    assert "unlike" not in message
+    assert message.endswith("Expected this tree.")
+
+
+def test_a_file_is_no_folder(tmp_path: Path) -> None:
+    touch(tmp_path, "set.zip")
+    with pytest.raises(DataError, match=r"set\.zip' is a file, not a folder"):
+        require_folder(tmp_path / "set.zip", "")
+    require_folder(tmp_path, "")

@@ -1,0 +1,105 @@
+import pytest
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from vision.data.base import start_worker
+from vision.data.sampling import EpochSampler, SeededSamples, mix
+
+COUNT = 11
+
+
+class Noise(Dataset[torch.Tensor]):
+    """The index and a random number: what order and augmentation make of a dataset."""
+
+    def __getitem__(self, index: int) -> torch.Tensor:
+        return torch.cat([torch.tensor([float(index)]), torch.rand(1)])
+
+    def __len__(self) -> int:
+        return COUNT
+
+
+def make_loader(*, seed: int = 0, workers: int = 0, persistent: bool = False) -> DataLoader:
+    dataset = SeededSamples(Noise(), seed=seed)
+    return DataLoader(
+        dataset,
+        batch_size=3,
+        sampler=EpochSampler(dataset, seed=seed),
+        num_workers=workers,
+        persistent_workers=persistent,
+        worker_init_fn=start_worker,
+    )
+
+
+def read_epochs(loader: DataLoader, epochs: list[int]) -> torch.Tensor:
+    read = []
+    for epoch in epochs:
+        loader.sampler.set_epoch(epoch)
+        read.append(torch.cat(list(loader)))
+    return torch.stack(read)  # (epochs, N, 2)
+
+
+def test_each_epoch_has_all_samples_in_an_order_of_its_own() -> None:
+    first, second = read_epochs(make_loader(), [0, 1])
+    for epoch in (first, second):
+        assert sorted(epoch[:, 0].tolist()) == list(range(COUNT))
+    assert first[:, 0].tolist() != second[:, 0].tolist()
+    assert not set(first[:, 1].tolist()) & set(second[:, 1].tolist())
+
+
+@pytest.mark.parametrize("persistent", [False, True])
+def test_workers_do_not_change_the_data(persistent: bool) -> None:
+    expected = read_epochs(make_loader(), [0, 1, 2])
+    actual = read_epochs(make_loader(workers=2, persistent=persistent), [0, 1, 2])
+    torch.testing.assert_close(actual, expected, rtol=0, atol=0)
+
+
+def test_an_epoch_does_not_depend_on_those_before_it() -> None:
+    loader = make_loader()
+    torch.rand(5)
+    third = read_epochs(loader, [2])
+    torch.testing.assert_close(read_epochs(make_loader(), [0, 1, 2])[2:], third, rtol=0, atol=0)
+
+
+def test_seeds_differ_and_do_not_follow_each_other() -> None:
+    zero = read_epochs(make_loader(seed=0), [0, 1])
+    one = read_epochs(make_loader(seed=1), [0, 1])
+    orders = [tuple(epoch[:, 0].tolist()) for epoch in (*zero, *one)]
+    assert len(set(orders)) == 4
+    assert not set(zero[..., 1].flatten().tolist()) & set(one[..., 1].flatten().tolist())
+
+
+def test_the_global_generator_is_left_as_it_was() -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(4)
+    torch.manual_seed(5)
+    _ = SeededSamples(Noise(), seed=0)[3, 4]
+    torch.testing.assert_close(torch.rand(4), expected, rtol=0, atol=0)
+
+
+def test_a_failing_sample_leaves_the_generator_as_it_was() -> None:
+    class Broken(Noise):
+        def __getitem__(self, index: int) -> torch.Tensor:
+            raise KeyError(index)
+
+    before = torch.default_generator.get_state()
+    with pytest.raises(KeyError):
+        _ = SeededSamples(Broken(), seed=0)[0, 0]
+    assert torch.equal(torch.default_generator.get_state(), before)
+
+
+def test_a_plain_index_means_epoch_0() -> None:
+    samples = SeededSamples(Noise(), seed=3)
+    torch.testing.assert_close(samples[7], samples[0, 7], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_processes_share_an_epoch(count: int) -> None:
+    shares = [list(EpochSampler(Noise(), seed=0, rank=rank, count=count)) for rank in range(count)]
+    assert len({len(share) for share in shares}) == 1
+    assert {key for share in shares for key in share} == {(0, i) for i in range(COUNT)}
+    assert sum(map(len, shares)) < COUNT + count  # repeated only to fill up
+
+
+def test_mix_is_equal_on_every_machine() -> None:
+    # printf sample/0/1/2 | b2sum -l 64
+    assert mix("sample", 0, 1, 2) == 0x7E32E67E0D812C93

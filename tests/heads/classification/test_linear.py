@@ -1,0 +1,40 @@
+"""The linear classifier."""
+
+import torch
+
+from vision.heads.classification.linear import LinearHead
+
+
+def test_logits_are_the_affine_map() -> None:
+    head = LinearHead(4, num_classes=3).double()
+    x = torch.randn(5, 4, dtype=torch.float64)
+    expected = torch.einsum("bd,kd->bk", x, head.fc.weight) + head.fc.bias
+    torch.testing.assert_close(head(x)["logits"], expected)
+
+
+def test_dropout_acts_in_training_alone() -> None:
+    torch.manual_seed(0)
+    head = LinearHead(1000, num_classes=2, dropout=0.5)
+    x = torch.ones(1, 1000)
+    assert torch.equal(head.eval()(x)["logits"], head(x)["logits"])
+    assert not torch.equal(head.train()(x)["logits"], head(x)["logits"])
+
+
+def test_predictions_are_the_classes_of_highest_probability() -> None:
+    head = LinearHead(4, num_classes=3)
+    logits = torch.tensor([[0.0, 2.0, 1.0], [3.0, -1.0, 0.0]])
+    predictions = head.predict({"logits": logits.bfloat16()})
+    assert [int(prediction["label"]) for prediction in predictions] == [1, 0]
+    for prediction, row in zip(predictions, logits, strict=True):
+        assert prediction["scores"].dtype == torch.float32
+        torch.testing.assert_close(prediction["scores"], row.exp() / row.exp().sum())
+
+
+def test_reset_changes_the_weights_and_zeroes_the_bias() -> None:
+    head = LinearHead(4, num_classes=3)
+    with torch.no_grad():
+        head.fc.bias.fill_(1.0)
+    before = head.fc.weight.clone()
+    head.reset_parameters()
+    assert not torch.equal(head.fc.weight, before)
+    assert torch.equal(head.fc.bias, torch.zeros(3))

@@ -1,0 +1,60 @@
+"""Attention against its formula, on the fused kernels and on the path for exports."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from vision.layers.attention import attend
+
+
+def formula(query: Tensor, key: Tensor, value: Tensor, bias: Tensor, scale: float) -> Tensor:
+    scores = torch.einsum("bhnd,bhld->bhnl", query, key) * scale + bias
+    weights = scores.exp() / scores.exp().sum(dim=-1, keepdim=True)
+    return torch.einsum("bhnl,bhld->bhnd", weights, value)
+
+
+def inputs() -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    torch.manual_seed(0)
+    shapes = [(2, 3, 5, 8), (2, 3, 7, 8), (2, 3, 7, 8), (1, 3, 5, 7)]
+    query, key, value, bias = (torch.randn(shape) for shape in shapes)
+    return query, key, value, bias
+
+
+@pytest.mark.parametrize("exporting", [False, True])
+@pytest.mark.parametrize("scale", [None, 0.3])
+def test_formula(exporting: bool, scale: float | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.compiler, "is_exporting", lambda: exporting)
+    query, key, value, bias = inputs()
+    expected = formula(query, key, value, bias, 8**-0.5 if scale is None else scale)
+    torch.testing.assert_close(attend(query, key, value, bias=bias, scale=scale), expected)
+    expected = formula(query, key, value, 0 * bias, 8**-0.5 if scale is None else scale)
+    torch.testing.assert_close(attend(query, key, value, scale=scale), expected)
+
+
+@pytest.mark.parametrize("exporting", [False, True])
+def test_dropout_drops_weights_and_keeps_their_mean(
+    exporting: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.compiler, "is_exporting", lambda: exporting)
+    torch.manual_seed(0)
+    query, key = torch.zeros(1, 1, 400, 4), torch.zeros(1, 1, 50, 4)
+    out = attend(query, key, torch.ones(1, 1, 50, 1), dropout=0.5)
+    assert out.std() > 0.05
+    assert out.mean().item() == pytest.approx(1.0, abs=0.03)
+
+
+class Attention(nn.Module):
+    def forward(self, query: Tensor, key: Tensor, value: Tensor, bias: Tensor) -> Tensor:
+        return attend(query, key, value, bias=bias)
+
+
+def test_an_export_has_no_fused_operator() -> None:
+    arguments: Any = inputs()
+    program = torch.export.export(Attention(), arguments)
+    called = {str(node.target) for node in program.graph.nodes if node.op == "call_function"}
+    assert not any("scaled_dot_product" in name for name in called)
+    torch.testing.assert_close(
+        program.module()(*arguments), attend(*arguments[:3], bias=inputs()[3])
+    )

@@ -1,0 +1,181 @@
+"""Parameter groups and the schedule, against hand-worked cases."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from tiny_models import TINY
+from tiny_task import TinyData, quiet_trainer, tiny_task
+from torch import nn
+from torch.utils.data import DataLoader, IterableDataset
+
+from vision import create_backbone
+from vision.errors import ConfigError
+from vision.tasks.optim import OptimSettings, build_optimizer, learning_rate, parameter_groups
+
+SETTINGS = OptimSettings(lr=1.0, min_lr=0.1, warmup_lr=0.2)
+
+
+class Model(nn.Module):
+    def __init__(self, family: str) -> None:
+        super().__init__()
+        name, options = TINY[family]
+        self.backbone = create_backbone(name, **options)
+        self.head = nn.Linear(self.backbone.embed_dim, 3)
+
+
+@pytest.mark.parametrize("layer_decay", [1.0, 0.7])
+@pytest.mark.parametrize("family", ["convnext", "swin", "tnt"])
+def test_every_parameter_is_in_exactly_one_group(family: str, layer_decay: float) -> None:
+    model = Model(family)
+    groups = parameter_groups(model, weight_decay=0.05, layer_decay=layer_decay)
+    names = [name for group in groups for name in group.names]
+    assert sorted(names) == sorted(name for name, _ in model.named_parameters())
+    for group in groups:
+        for name, parameter in zip(group.names, group.parameters, strict=True):
+            assert model.get_parameter(name) is parameter
+
+
+def test_vectors_and_exempt_names_have_no_decay() -> None:
+    model = Model("swin")
+    exempt = model.backbone.no_weight_decay()
+    assert exempt
+    groups = parameter_groups(model, weight_decay=0.05)
+    assert [group.weight_decay for group in groups] == [0.05, 0.0]
+    assert "backbone." + min(exempt) in groups[1].names
+    for group in groups:
+        for name, parameter in zip(group.names, group.parameters, strict=True):
+            free = parameter.ndim == 1 or name.removeprefix("backbone.") in exempt
+            assert (group.weight_decay == 0.0) == free, name
+
+
+def test_layer_decay_by_hand() -> None:
+    # A ConvNeXt of depths 1, 1, 2, 1: the stem and five blocks are six levels.
+    backbone = create_backbone("convnext", dims=(8, 8, 8, 8), depths=(1, 1, 2, 1))
+    model = nn.ModuleDict({"backbone": backbone, "head": nn.Linear(8, 3)})
+    model.backbone = backbone
+    groups = parameter_groups(model, weight_decay=0.05, layer_decay=0.5)
+    scale = {name: group.lr_scale for group in groups for name in group.names}
+    assert scale["backbone.downsample.0.0.weight"] == 0.5**6
+    assert scale["backbone.stages.0.0.conv.weight"] == 0.5**5
+    assert scale["backbone.downsample.2.1.weight"] == 0.5**3
+    assert scale["backbone.stages.2.0.gamma"] == 0.5**3
+    assert scale["backbone.stages.2.1.gamma"] == 0.5**2
+    assert scale["backbone.stages.3.0.conv.weight"] == 0.5
+    assert scale["backbone.norm.weight"] == 0.5
+    assert scale["head.weight"] == 1.0
+    assert groups[0].lr_scale == 0.5**6
+    assert groups[-1].names == ["head.bias"]
+
+
+def test_frozen_parameters_are_left_out() -> None:
+    model = Model("convnext")
+    model.backbone.requires_grad_(False)
+    groups = parameter_groups(model, weight_decay=0.05)
+    assert [group.names for group in groups] == [["head.weight"], ["head.bias"]]
+    model.requires_grad_(False)
+    with pytest.raises(ConfigError, match="frozen"):
+        build_optimizer(model, SETTINGS)
+
+
+def test_schedule_by_hand() -> None:
+    rates = [learning_rate(t, SETTINGS, warmup_steps=4, total_steps=8) for t in range(10)]
+    # 0.2 to 1.0 in four steps; then 0.1 + 0.9 * (1 + cos(pi * i / 4)) / 2; then the end is kept.
+    root = math.sqrt(0.5)
+    cosine = [1.0, 0.55 + 0.45 * root, 0.55, 0.55 - 0.45 * root, 0.1, 0.1]
+    assert rates == pytest.approx([0.2, 0.4, 0.6, 0.8, *cosine])
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"lr": 0.0},
+        {"min_lr": 2.0},
+        {"betas": (0.9,)},
+        {"layer_decay": 0.0},
+        {"layer_decay": 1.5},
+        {"warmup_epochs": -1},
+        {"weight_decay": -0.1},
+        {"warmup_lr": -1.0},
+    ],
+    ids=str,
+)
+def test_values_out_of_range_are_named(setting: dict[str, Any]) -> None:
+    (name,) = setting
+    with pytest.raises(ConfigError, match=name):
+        OptimSettings(**{"lr": 1.0, **setting})
+
+
+class RatesSeen(Callback):
+    """The learning rates with which the optimiser stepped, lowest and highest of the groups."""
+
+    def __init__(self) -> None:
+        self.rates: list[tuple[float, float]] = []
+
+    def on_before_optimizer_step(
+        self, trainer: Trainer, pl_module: LightningModule, optimizer: torch.optim.Optimizer
+    ) -> None:
+        rates = [group["lr"] for group in optimizer.param_groups]
+        self.rates.append((min(rates), max(rates)))
+
+
+# Three batches of four images in an epoch.
+@pytest.mark.parametrize(
+    ("limits", "warmup_epochs", "warmup_steps", "total_steps"),
+    [
+        ({"max_epochs": 3}, 1, 3, 9),
+        ({"max_epochs": 3}, 0.5, 2, 9),
+        ({"max_epochs": 2, "accumulate_grad_batches": 2}, 1, 2, 4),
+        ({"max_steps": 7}, 1, 3, 7),
+        ({"max_epochs": 4, "max_steps": 5}, 1, 3, 5),
+        ({"max_epochs": 2, "limit_train_batches": 2}, 1, 2, 4),
+        ({"max_epochs": 1}, 5, 3, 3),
+        ({"max_epochs": 2}, 0, 0, 6),
+    ],
+    ids=str,
+)
+def test_training_follows_the_schedule(
+    tmp_path: Path,
+    limits: dict[str, int],
+    warmup_epochs: float,
+    warmup_steps: int,
+    total_steps: int,
+) -> None:
+    task = tiny_task(
+        lr=1e-3, min_lr=1e-4, warmup_lr=1e-5, warmup_epochs=warmup_epochs, layer_decay=0.5
+    )
+    seen = RatesSeen()
+    trainer = quiet_trainer(tmp_path, callbacks=[seen], limit_val_batches=0, **limits)
+    trainer.fit(task, TinyData())
+    expected = [
+        learning_rate(t, task.optim, warmup_steps=warmup_steps, total_steps=total_steps)
+        for t in range(total_steps)
+    ]
+    assert [high for _, high in seen.rates] == pytest.approx(expected)
+    # Stem and four blocks are five levels; the stem keeps its factor all the way.
+    assert [low for low, _ in seen.rates] == pytest.approx([rate * 0.5**5 for rate in expected])
+    assert float(trainer.callback_metrics["lr"]) == pytest.approx(expected[-1])
+
+
+class Stream(IterableDataset):
+    def __iter__(self) -> Any:
+        return iter(TinyData().train)
+
+
+def test_a_training_without_an_end_is_refused(tmp_path: Path) -> None:
+    trainer = quiet_trainer(tmp_path, max_epochs=-1, limit_val_batches=0)
+    with pytest.raises(ConfigError, match="max_epochs"):
+        trainer.fit(tiny_task(), TinyData())
+
+
+def test_a_warmup_without_a_length_is_refused(tmp_path: Path) -> None:
+    loader = DataLoader(Stream(), batch_size=4)
+    trainer = quiet_trainer(tmp_path, max_steps=2, limit_val_batches=0)
+    with pytest.raises(ConfigError, match="warmup_epochs=1"):
+        trainer.fit(tiny_task(warmup_epochs=1), loader)
+    trainer = quiet_trainer(tmp_path, max_steps=2, limit_val_batches=0)
+    trainer.fit(tiny_task(warmup_epochs=0), loader)
+    assert trainer.global_step == 2

@@ -1,0 +1,297 @@
+"""CSWin: a hierarchical transformer that attends inside cross-shaped windows.
+
+"CSWin Transformer: A General Vision Transformer Backbone with Cross-Shaped Windows", Dong et al.,
+2021, https://arxiv.org/abs/2107.00652. Weights: microsoft/CSWin-Transformer (MIT). Table 1 of the
+paper lists the variants.
+
+The authors' classifier gives one branch over the whole map to a stage whose map is as large as its
+stripes are wide. Two branches compute the same there, since each of their stripes is the whole
+map, so that only the shapes of published weights tell the two apart.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from vision.backbones.base import Backbone, check_out_indices
+from vision.contracts import FeatureSpec, InputSpec
+from vision.errors import ConfigError
+from vision.layers.attention import attend
+from vision.layers.drop_path import DropPath, drop_path_rates
+from vision.layers.init import init_linear_and_conv
+from vision.layers.mlp import Mlp
+from vision.layers.norm import LayerNorm2d
+from vision.layers.window import crop_map, from_windows, pad_map, padding_to_multiple, to_windows
+
+
+class StripeAttention(nn.Module):
+    """Attention inside stripes with a locally enhanced position encoding (Sections 3.2 and 3.3).
+
+    The first half of the channels and heads attends inside vertical stripes as high as the map,
+    the second half inside horizontal stripes as wide as the map. To the result is added a 3 x 3
+    depthwise convolution of the values of the same stripe (equation 7).
+
+    Args:
+        dim: Width of a token.
+        num_heads: Number of heads. An odd number is rounded down to two equal branches.
+        split_size: Width of a stripe; None attends over the whole map in a single branch.
+        qkv_bias: Whether queries, keys and values have a bias.
+        qk_scale: Factor on the scores; the inverse square root of a head's width if None.
+        attn_drop_rate: Probability of dropping an attention weight.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        *,
+        num_heads: int,
+        split_size: int | None,
+        qkv_bias: bool = True,
+        qk_scale: float | None = None,
+        attn_drop_rate: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.branches = 1 if split_size is None else 2
+        self.branch_heads = num_heads // self.branches
+        if self.branch_heads == 0 or dim % (self.branches * self.branch_heads):
+            raise ConfigError(
+                f"a width of {dim} cannot be shared by num_heads={num_heads} in "
+                f"{self.branches} branch(es); give every branch heads that divide its channels."
+            )
+        self.split_size = split_size
+        head_dim = dim // (self.branches * self.branch_heads)
+        self.scale = qk_scale or head_dim**-0.5
+        self.attn_drop_rate = attn_drop_rate
+        self.qkv = nn.Linear(dim, 3 * dim, bias=qkv_bias)
+        self.lepe = nn.Conv2d(dim, dim, kernel_size=3, padding=1, groups=dim)
+        self.proj = nn.Linear(dim, dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map `x` `(B, H, W, C)` to the same shape."""
+        height, width, dim = x.shape[1:]
+        qkv = self.qkv(x)
+        if self.split_size is None:
+            return self.proj(self._attend(qkv, 0, (height, width)))
+        branches = qkv.unflatten(-1, (3, 2, dim // 2)).unbind(-2)  # each (B, H, W, 3, C / 2)
+        vertical = self._attend(branches[0].flatten(3), 0, (height, self.split_size))
+        horizontal = self._attend(branches[1].flatten(3), 1, (self.split_size, width))
+        return self.proj(torch.cat([vertical, horizontal], dim=-1))
+
+    def _attend(self, qkv: Tensor, branch: int, stripe: tuple[int, int]) -> Tensor:
+        """Attend inside stripes `(height, width)` of one branch.
+
+        Maps `qkv` `(B, H, W, 3 * c)` to `(B, H, W, c)`, where c is the branch's channels.
+        """
+        size = (qkv.shape[1], qkv.shape[2])
+        # Zeros enter after the projection and are not masked: they dilute the softmax.
+        padding = padding_to_multiple(size, stripe, centred=True)
+        qkv = pad_map(qkv, padding)
+        padded = (qkv.shape[1], qkv.shape[2])
+        windows = to_windows(qkv, stripe).unflatten(-1, (3, -1))  # (windows, h, w, 3, c)
+        tokens = windows.flatten(1, 2).unflatten(-1, (self.branch_heads, -1))
+        q, k, v = tokens.permute(2, 0, 3, 1, 4).unbind()  # (windows, heads, N, D)
+        dropout = self.attn_drop_rate if self.training else 0.0
+        x = attend(q, k, v, scale=self.scale, dropout=dropout)
+        x = x.transpose(1, 2).flatten(2).unflatten(1, stripe)  # (windows, h, w, c)
+        x = x + self._encode_positions(windows[..., 2, :], branch)
+        return crop_map(from_windows(x, padded), padding, size)
+
+    def _encode_positions(self, values: Tensor, branch: int) -> Tensor:
+        """Convolve `values` `(windows, h, w, c)` with the branch's share of the kernels."""
+        channels = values.shape[-1]
+        share = slice(branch * channels, (branch + 1) * channels)
+        bias = None if self.lepe.bias is None else self.lepe.bias[share]
+        values = values.permute(0, 3, 1, 2)  # (windows, c, h, w)
+        encoded = nn.functional.conv2d(
+            values, self.lepe.weight[share], bias, padding=1, groups=channels
+        )
+        return encoded.permute(0, 2, 3, 1)
+
+
+class CSWinBlock(nn.Module):
+    """Stripe attention, then a feed-forward network, each normalised before (equation 8).
+
+    Args:
+        dim: Width of a token.
+        attn: The attention.
+        mlp_ratio: Hidden width of the feed-forward network over `dim`.
+        drop_rate: Probability of dropping a value in the feed-forward network.
+        drop_path: Probability of dropping a branch of a sample.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        *,
+        attn: StripeAttention,
+        mlp_ratio: float = 4.0,
+        drop_rate: float = 0.0,
+        drop_path: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(dim)
+        self.attn = attn
+        self.norm2 = nn.LayerNorm(dim)
+        self.mlp = Mlp(dim, hidden_dim=int(dim * mlp_ratio), dropout=drop_rate)
+        self.drop_path = DropPath(drop_path)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map `x` `(B, H, W, C)` to the same shape."""
+        x = x + self.drop_path(self.attn(self.norm1(x)))
+        return x + self.drop_path(self.mlp(self.norm2(x)))
+
+
+class CSWin(Backbone):
+    """CSWin backbone with maps at strides 4, 8, 16 and 32.
+
+    The stem rounds sizes as a 7 x 7 convolution of stride 4 and padding 2 does; each later stage
+    has half the size of the one before, rounded up.
+
+    Args:
+        in_channels: Number of image channels.
+        dim: Channels of the first stage, doubled by each later one; or the channels of each stage.
+        depths: Blocks of each stage.
+        split_sizes: Width of the stripes of each stage; the last stage attends over its whole map
+            and has no use for its entry.
+        num_heads: Attention heads of each stage.
+        mlp_ratio: Hidden width of the feed-forward networks over their input's.
+        qkv_bias: Whether queries, keys and values have a bias.
+        qk_scale: Factor on the scores; the inverse square root of a head's width if None.
+        drop_rate: Probability of dropping a value in the feed-forward networks.
+        attn_drop_rate: Probability of dropping an attention weight.
+        drop_path_rate: Stochastic-depth rate of the last block; earlier ones rise linearly from 0.
+        out_indices: Stages to return; None returns all.
+        out_norm: Whether to apply the layer norm of the published dense variant to each map.
+        dense: Whether to make the output norms and leave out what only `embed` uses.
+        default_input: What the published weights expect of an image.
+    """
+
+    family = "cswin"
+    input_conv = "downsample.0.0.weight"
+
+    def __init__(
+        self,
+        *,
+        in_channels: int = 3,
+        dim: int | Sequence[int] = 64,
+        depths: Sequence[int] = (1, 2, 21, 1),
+        split_sizes: Sequence[int] = (1, 2, 7, 7),
+        num_heads: Sequence[int] = (2, 4, 8, 16),
+        mlp_ratio: float = 4.0,
+        qkv_bias: bool = True,
+        qk_scale: float | None = None,
+        drop_rate: float = 0.0,
+        attn_drop_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+        out_indices: Sequence[int] | None = None,
+        out_norm: bool = False,
+        dense: bool = False,
+        default_input: InputSpec | None = None,
+    ) -> None:
+        super().__init__(dense=dense, default_input=default_input)
+        stages = len(depths)
+        chosen = check_out_indices(out_indices, stages, what="stages")
+        dims = [dim * 2**i for i in range(stages)] if isinstance(dim, int) else list(dim)
+        if not len(dims) == len(split_sizes) == len(num_heads) == stages:
+            raise ConfigError(
+                f"depths={list(depths)}, split_sizes={list(split_sizes)}, "
+                f"num_heads={list(num_heads)} and dim={dim} must have one entry each per stage."
+            )
+        count = chosen[-1] + 1 if dense else stages
+
+        self.downsample = nn.ModuleList()
+        self.stages = nn.ModuleList()
+        rates = drop_path_rates(drop_path_rate, depths)
+        for i in range(count):
+            self.downsample.append(
+                _stem(in_channels, dims[0]) if i == 0 else _halve(dims[i - 1], dims[i])
+            )
+            blocks = []
+            for rate in rates[i]:
+                attn = StripeAttention(
+                    dims[i],
+                    num_heads=num_heads[i],
+                    split_size=split_sizes[i] if i < stages - 1 else None,
+                    qkv_bias=qkv_bias,
+                    qk_scale=qk_scale,
+                    attn_drop_rate=attn_drop_rate,
+                )
+                blocks.append(
+                    CSWinBlock(
+                        dims[i],
+                        attn=attn,
+                        mlp_ratio=mlp_ratio,
+                        drop_rate=drop_rate,
+                        drop_path=rate,
+                    )
+                )
+            self.stages.append(nn.ModuleList(blocks))
+
+        self.norm = nn.Identity() if dense else nn.LayerNorm(dims[-1])
+        self.embed_dim = dims[-1]
+        specs = [FeatureSpec(dim, 4 * 2**i) for i, dim in enumerate(dims)]
+        self.set_outputs(specs, chosen, LayerNorm2d if out_norm or dense else None)
+        self.apply(init_linear_and_conv)
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Normalise the last map, then pool it: `(B, C_in, H, W)` to `(B, embed_dim)`."""
+        self.check_can_embed()
+        self.check_images(images)
+        last = self.forward_stages(images, len(self.stages), classifier=True)[-1]
+        return self.norm(last.permute(0, 2, 3, 1)).mean(dim=(1, 2))
+
+    def forward_stages(
+        self, images: Tensor, count: int, *, classifier: bool = False
+    ) -> list[Tensor]:
+        """Maps `(B, C, H, W)` of the first `count` stages; classifier and dense variant agree."""
+        # Convolutions keep this memory order, in which a map's tokens need no copies.
+        x = images.contiguous(memory_format=torch.channels_last)
+        maps = []
+        for downsample, blocks in zip(self.downsample[:count], self.stages[:count], strict=True):
+            x = downsample(x).permute(0, 2, 3, 1)  # (B, H, W, C)
+            for block in blocks.children():
+                x = self.run_block(block, x)
+            x = x.permute(0, 3, 1, 2)  # (B, C, H, W)
+            maps.append(x)
+        return maps
+
+    def block_prefixes(self) -> list[list[str]]:
+        """The stem, then each block; a down-sampling layer goes with the block that follows it."""
+        levels = [["downsample.0"]]
+        for i, blocks in enumerate(self.stages):
+            for j, _ in enumerate(blocks.children()):
+                before = [f"downsample.{i}"] if i > 0 and j == 0 else []
+                levels.append([*before, f"stages.{i}.{j}"])
+        return levels
+
+
+def _stem(in_channels: int, dim: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(in_channels, dim, kernel_size=7, stride=4, padding=2), LayerNorm2d(dim)
+    )
+
+
+def _halve(in_dim: int, out_dim: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(in_dim, out_dim, kernel_size=3, stride=2, padding=1), LayerNorm2d(out_dim)
+    )
+
+
+# Table 1; stripes of 12 are for images of 384 pixels. Drop-path rates are settings of a training
+# recipe, not of a variant.
+_INPUT = InputSpec(crop=0.9)
+_LARGE_INPUT = InputSpec(size=(384, 384), crop=1.0)
+_SMALL = {"depths": (2, 4, 32, 2), "default_input": _INPUT}
+_BASE = {**_SMALL, "dim": 96, "num_heads": (4, 8, 16, 32)}
+_LARGE = {**_SMALL, "dim": 144, "num_heads": (6, 12, 24, 24)}
+_WIDE_STRIPES = {"split_sizes": (1, 2, 12, 12), "default_input": _LARGE_INPUT}
+VARIANTS: dict[str, dict[str, Any]] = {
+    "tiny": {"dim": 64, "depths": (1, 2, 21, 1), "default_input": _INPUT},
+    "small": {**_SMALL, "dim": 64},
+    "base": _BASE,
+    "large": _LARGE,
+    "base_384": {**_BASE, **_WIDE_STRIPES},
+    "large_384": {**_LARGE, **_WIDE_STRIPES},
+}

@@ -1,0 +1,465 @@
+"""Swin: a hierarchical transformer that attends inside shifted windows.
+
+"Swin Transformer: Hierarchical Vision Transformer using Shifted Windows", Liu et al., 2021,
+https://arxiv.org/abs/2103.14030. Weights: microsoft/Swin-Transformer (MIT). Section 3.3 of the
+paper lists the variants.
+
+The authors' classifier and their dense-prediction variant treat a map that fits into one window
+differently with the same weights: the classifier drops the shift there and shrinks the window to
+the map, the dense variant does neither. `embed` follows the former, `forward` the latter.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vision.backbones.base import Backbone, check_out_indices
+from vision.contracts import FeatureSpec, InputSpec
+from vision.errors import ConfigError
+from vision.layers.attention import attend
+from vision.layers.drop_path import DropPath, drop_path_rates
+from vision.layers.init import init_linear_and_conv
+from vision.layers.mlp import Mlp
+from vision.layers.norm import LayerNorm2d
+from vision.layers.size_cache import SizeCache
+from vision.layers.window import (
+    crop_map,
+    pad_map,
+    padding_to_multiple,
+    relative_position_index,
+    shifted_window_mask,
+)
+
+
+class WindowPlan(NamedTuple):
+    """How the blocks of a stage cut their map into windows.
+
+    Attributes:
+        window: Side of a window.
+        shift: Rows and columns by which every second block shifts the map; 0 for no shift.
+        index: `(N, N)` row of the bias table for each pair of positions in a window.
+        mask: `(windows, N, N)` bias of the shifted blocks; None without a shift.
+    """
+
+    window: int
+    shift: int
+    index: Tensor
+    mask: Tensor | None
+
+
+class PatchEmbed(nn.Module):
+    """Project patches that do not overlap (Section 3.1).
+
+    Args:
+        in_channels: Number of image channels.
+        dim: Width of a token.
+        patch_size: Side of a patch in pixels.
+        norm: Whether a layer norm follows.
+    """
+
+    def __init__(self, *, in_channels: int, dim: int, patch_size: int, norm: bool) -> None:
+        super().__init__()
+        self.patch_size = patch_size
+        self.proj = nn.Conv2d(in_channels, dim, kernel_size=patch_size, stride=patch_size)
+        self.norm = nn.LayerNorm(dim) if norm else nn.Identity()
+
+    def forward(self, images: Tensor, *, pad: bool) -> Tensor:
+        """Map images to tokens.
+
+        Args:
+            images: `(B, C_in, H, W)`.
+            pad: Complete the last row and column of patches with zeros, or else drop what does
+                not fill a patch.
+
+        Returns:
+            `(B, ~H / patch_size, ~W / patch_size, dim)`.
+        """
+        if pad:
+            size = (images.shape[2], images.shape[3])
+            padding = padding_to_multiple(size, (self.patch_size, self.patch_size))
+            images = F.pad(images, (0, padding.right, 0, padding.bottom))
+        return self.norm(self.proj(images).permute(0, 2, 3, 1))  # (B, H, W, C)
+
+
+class PatchMerging(nn.Module):
+    """Halve a map: concatenate each 2 x 2 neighbourhood, normalise, project (Section 3.1).
+
+    Args:
+        dim: Width of a token; twice as wide afterwards.
+    """
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(4 * dim)
+        self.reduction = nn.Linear(4 * dim, 2 * dim, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map `(B, H, W, C)` to `(B, ceil(H / 2), ceil(W / 2), 2 * C)`."""
+        x = pad_map(x, padding_to_multiple((x.shape[1], x.shape[2]), (2, 2)))
+        batch, height, width, dim = x.shape
+        x = x.view(batch, height // 2, 2, width // 2, 2, dim)
+        # The column of a neighbour varies slower than its row, as published.
+        x = x.permute(0, 1, 3, 4, 2, 5).flatten(3)  # (B, H / 2, W / 2, 4 * C)
+        return self.reduction(self.norm(x))
+
+
+class WindowAttention(nn.Module):
+    """Multi-head attention inside windows with a bias per relative position (equation 4).
+
+    Args:
+        dim: Width of a token.
+        num_heads: Number of heads.
+        window_size: Side of the window that the bias table is made for.
+        qkv_bias: Whether queries, keys and values have a bias.
+        qk_scale: Factor on the scores; the inverse square root of a head's width if None.
+        attn_drop_rate: Probability of dropping an attention weight.
+        drop_rate: Probability of dropping an output value.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        *,
+        num_heads: int,
+        window_size: int,
+        qkv_bias: bool = True,
+        qk_scale: float | None = None,
+        attn_drop_rate: float = 0.0,
+        drop_rate: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if dim % num_heads:
+            raise ConfigError(
+                f"a width of {dim} cannot be shared by {num_heads} heads; num_heads must divide it."
+            )
+        self.num_heads = num_heads
+        self.scale = qk_scale or (dim // num_heads) ** -0.5
+        self.attn_drop_rate = attn_drop_rate
+        self.qkv = nn.Linear(dim, 3 * dim, bias=qkv_bias)
+        rows = (2 * window_size - 1) ** 2
+        self.relative_position_bias_table = nn.Parameter(torch.empty(rows, num_heads))
+        nn.init.trunc_normal_(self.relative_position_bias_table, std=0.02)
+        self.proj = nn.Linear(dim, dim)
+        self.dropout = nn.Dropout(drop_rate)
+
+    def forward(self, x: Tensor, plan: WindowPlan, mask: Tensor | None) -> Tensor:
+        """Attend inside windows.
+
+        Args:
+            x: `(B, H, W, C)`; H and W are multiples of `plan.window`.
+            plan: Window and relative positions.
+            mask: `(windows, N, N)` bias of each window, or None.
+
+        Returns:
+            `(B, H, W, C)`.
+        """
+        batch, height, width, dim = x.shape
+        w, heads = plan.window, self.num_heads
+        rows, columns = height // w, width // w
+        qkv = self.qkv(x).view(batch, rows, w, columns, w, 3, heads, dim // heads)
+        # Windows and heads share an axis, so that the bias needs no copies along the batch.
+        qkv = qkv.permute(5, 0, 1, 3, 6, 2, 4, 7)  # (3, B, rows, columns, heads, w, w, D)
+        q, k, v = qkv.reshape(3, batch, rows * columns * heads, w * w, dim // heads).unbind()
+        x = attend(
+            q,
+            k,
+            v,
+            bias=self.bias(plan.index, mask, rows * columns).to(q.dtype),
+            scale=self.scale,
+            dropout=self.attn_drop_rate if self.training else 0.0,
+        )  # (B, rows * columns * heads, N, D)
+        x = x.view(batch, rows, columns, heads, w, w, dim // heads)
+        x = x.permute(0, 1, 4, 2, 5, 3, 6).reshape(batch, height, width, dim)
+        return self.dropout(self.proj(x))
+
+    def bias(self, index: Tensor, mask: Tensor | None, windows: int) -> Tensor:
+        """Bias on the scores of every window and head.
+
+        Args:
+            index: `(N, N)` row of the table for each pair of positions.
+            mask: `(windows, N, N)`, or None.
+            windows: Number of windows.
+
+        Returns:
+            `(1, windows * heads, N, N)`.
+        """
+        pairs = index.shape[0]
+        bias = F.embedding(index.flatten(), self.relative_position_bias_table)  # (N * N, heads)
+        bias = bias.t().reshape(1, self.num_heads, pairs, pairs)
+        if mask is None:
+            bias = bias.expand(windows, -1, -1, -1)
+        else:
+            bias = bias + mask[:, None]  # (windows, heads, N, N)
+        return bias.reshape(1, windows * self.num_heads, pairs, pairs)
+
+
+class SwinBlock(nn.Module):
+    """Attention inside windows, then a feed-forward network, each normalised before (Figure 3b).
+
+    Args:
+        dim: Width of a token.
+        attn: The attention.
+        shifted: Whether the block shifts its windows where the plan has a shift.
+        mlp_ratio: Hidden width of the feed-forward network over `dim`.
+        drop_rate: Probability of dropping a value in the feed-forward network.
+        drop_path: Probability of dropping a branch of a sample.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        *,
+        attn: WindowAttention,
+        shifted: bool,
+        mlp_ratio: float = 4.0,
+        drop_rate: float = 0.0,
+        drop_path: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.shifted = shifted
+        self.norm1 = nn.LayerNorm(dim)
+        self.attn = attn
+        self.norm2 = nn.LayerNorm(dim)
+        self.mlp = Mlp(dim, hidden_dim=int(dim * mlp_ratio), dropout=drop_rate)
+        self.drop_path = DropPath(drop_path)
+
+    def forward(self, x: Tensor, plan: WindowPlan) -> Tensor:
+        """Map `x` `(B, H, W, C)` to the same shape."""
+        x = x + self.drop_path(self._attend(self.norm1(x), plan))
+        return x + self.drop_path(self.mlp(self.norm2(x)))
+
+    def _attend(self, x: Tensor, plan: WindowPlan) -> Tensor:
+        size = (x.shape[1], x.shape[2])
+        padding = padding_to_multiple(size, (plan.window, plan.window))
+        # Zeros enter after the norm and before the projection, whose bias makes them attend.
+        x = pad_map(x, padding)
+        if self.shifted and plan.shift:
+            x = torch.roll(x, (-plan.shift, -plan.shift), (1, 2))
+            x = torch.roll(self.attn(x, plan, plan.mask), (plan.shift, plan.shift), (1, 2))
+        else:
+            x = self.attn(x, plan, None)
+        return crop_map(x, padding, size)
+
+
+class Swin(Backbone):
+    """Swin backbone with maps at strides 4, 8, 16 and 32 (for patches of 4 pixels).
+
+    `forward` completes patches, windows and merged neighbourhoods with zeros at the right and
+    bottom. `embed` drops the pixels that do not fill a patch.
+
+    Args:
+        in_channels: Number of image channels.
+        patch_size: Side of a patch in pixels.
+        dim: Channels of the first stage, doubled by each later one.
+        depths: Blocks of each stage.
+        num_heads: Attention heads of each stage.
+        window_size: Side of a window.
+        mlp_ratio: Hidden width of the feed-forward networks over their input's.
+        qkv_bias: Whether queries, keys and values have a bias.
+        qk_scale: Factor on the scores; the inverse square root of a head's width if None.
+        drop_rate: Probability of dropping a value of tokens, projections and feed-forward.
+        attn_drop_rate: Probability of dropping an attention weight.
+        drop_path_rate: Stochastic-depth rate of the last block; earlier ones rise linearly from 0.
+        ape: Whether an absolute position embedding is added to the tokens.
+        patch_norm: Whether the patch embedding is normalised.
+        img_size: Image height and width for which the authors' classifier makes its tables: a
+            stage whose map there is smaller than the window has its tables made for the map, and
+            the absolute position embedding fits that image. None keeps the tables whole.
+        pretrain_img_size: Image height and width that the absolute position embedding fits where
+            `img_size` is None.
+        out_indices: Stages to return; None returns all.
+        out_norm: Whether to apply the layer norm of the published dense variant to each map.
+        dense: Whether to make the output norms and leave out what only `embed` uses.
+        default_input: What the published weights expect of an image.
+    """
+
+    family = "swin"
+    input_conv = "patch_embed.proj.weight"
+
+    def __init__(
+        self,
+        *,
+        in_channels: int = 3,
+        patch_size: int = 4,
+        dim: int = 96,
+        depths: Sequence[int] = (2, 2, 6, 2),
+        num_heads: Sequence[int] = (3, 6, 12, 24),
+        window_size: int = 7,
+        mlp_ratio: float = 4.0,
+        qkv_bias: bool = True,
+        qk_scale: float | None = None,
+        drop_rate: float = 0.0,
+        attn_drop_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+        ape: bool = False,
+        patch_norm: bool = True,
+        img_size: int | Sequence[int] | None = None,
+        pretrain_img_size: int | Sequence[int] = 224,
+        out_indices: Sequence[int] | None = None,
+        out_norm: bool = False,
+        dense: bool = False,
+        default_input: InputSpec | None = None,
+    ) -> None:
+        super().__init__(dense=dense, default_input=default_input)
+        chosen = check_out_indices(out_indices, len(depths), what="stages")
+        if len(num_heads) != len(depths):
+            raise ConfigError(
+                f"num_heads={list(num_heads)} and depths={list(depths)} must have one entry each "
+                "per stage."
+            )
+        count = chosen[-1] + 1 if dense else len(depths)
+        dims = [dim * 2**i for i in range(len(depths))]
+        windows = _table_windows(window_size, len(depths), patch_size, img_size)
+
+        self.table_windows = windows[:count]
+        self.patch_embed = PatchEmbed(
+            in_channels=in_channels, dim=dim, patch_size=patch_size, norm=patch_norm
+        )
+        self.position_grid = _grid(pretrain_img_size if img_size is None else img_size, patch_size)
+        self.absolute_pos_embed: nn.Parameter | None = None
+        if ape:
+            positions = self.position_grid[0] * self.position_grid[1]
+            self.absolute_pos_embed = nn.Parameter(torch.empty(1, positions, dim))  # (1, N, C)
+            nn.init.trunc_normal_(self.absolute_pos_embed, std=0.02)
+        self.dropout = nn.Dropout(drop_rate)
+        self.merges = nn.ModuleList(PatchMerging(dims[i]) for i in range(count - 1))
+        self.stages = nn.ModuleList()
+        rates = drop_path_rates(drop_path_rate, depths)
+        for i in range(count):
+            blocks = []
+            for j, rate in enumerate(rates[i]):
+                attn = WindowAttention(
+                    dims[i],
+                    num_heads=num_heads[i],
+                    window_size=windows[i],
+                    qkv_bias=qkv_bias,
+                    qk_scale=qk_scale,
+                    attn_drop_rate=attn_drop_rate,
+                    drop_rate=drop_rate,
+                )
+                blocks.append(
+                    SwinBlock(
+                        dims[i],
+                        attn=attn,
+                        shifted=j % 2 == 1,
+                        mlp_ratio=mlp_ratio,
+                        drop_rate=drop_rate,
+                        drop_path=rate,
+                    )
+                )
+            self.stages.append(nn.ModuleList(blocks))
+
+        self.norm = nn.Identity() if dense else nn.LayerNorm(dims[-1])
+        self.embed_dim = dims[-1]
+        self.cache = SizeCache()
+        specs = [FeatureSpec(dim, patch_size * 2**i) for i, dim in enumerate(dims)]
+        self.set_outputs(specs, chosen, LayerNorm2d if out_norm or dense else None)
+        self.apply(init_linear_and_conv)
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Normalise the last map, then pool it: `(B, C_in, H, W)` to `(B, embed_dim)`."""
+        self.check_can_embed()
+        self.check_images(images)
+        last = self.forward_stages(images, len(self.stages), classifier=True)[-1]
+        return self.norm(last.permute(0, 2, 3, 1)).mean(dim=(1, 2))
+
+    def forward_stages(
+        self, images: Tensor, count: int, *, classifier: bool = False
+    ) -> list[Tensor]:
+        """Maps `(B, C, H, W)` of the first `count` stages.
+
+        The classifier's rule for a map whose smaller side is at most the window: no shift, and
+        the window shrinks to that side. The dense variant always shifts and pads to whole windows.
+        """
+        x = self._add_positions(self.patch_embed(images, pad=not classifier))
+        maps = []
+        for i, blocks in enumerate(self.stages[:count]):
+            if i > 0:
+                x = self.merges[i - 1](x)
+            plan = self._plan(x, self.table_windows[i], classifier=classifier)
+            for block in blocks.children():
+                x = self.run_block(block, x, plan)
+            maps.append(x.permute(0, 3, 1, 2))  # (B, C, H, W)
+        return maps
+
+    def _add_positions(self, x: Tensor) -> Tensor:
+        """Add the absolute position embedding, resized to the map of `x` `(B, H, W, C)`."""
+        if self.absolute_pos_embed is not None:
+            size = (x.shape[1], x.shape[2])
+            table = self.absolute_pos_embed.unflatten(1, self.position_grid)  # (1, H, W, C)
+            if torch.compiler.is_compiling() or self.position_grid != size:
+                table = table.permute(0, 3, 1, 2)  # (1, C, H, W)
+                table = F.interpolate(table, size=size, mode="bicubic", align_corners=False)
+                table = table.permute(0, 2, 3, 1)
+            x = x + table
+        return self.dropout(x)
+
+    def _plan(self, x: Tensor, table_window: int, *, classifier: bool) -> WindowPlan:
+        """Choose the windows for a map `x` `(B, H, W, C)`."""
+        height, width = x.shape[1:3]
+        window, shift = table_window, table_window // 2
+        smaller = min(height, width)
+        if classifier and smaller <= window:
+            window, shift = smaller, 0
+        device, dtype = x.device, x.dtype
+        index = self.cache.get(
+            ("index", window, table_window, device),
+            lambda: relative_position_index(window, table_window, device=device),
+        )
+        if shift == 0:
+            return WindowPlan(window, shift, index, None)
+        padding = padding_to_multiple((height, width), (window, window))
+        size = (height + padding.bottom, width + padding.right)
+        mask = self.cache.get(
+            ("mask", size, window, shift, dtype, device),
+            lambda: shifted_window_mask(size, window, shift, dtype=dtype, device=device),
+        )
+        return WindowPlan(window, shift, index, mask)
+
+    def no_weight_decay(self) -> set[str]:
+        """The position embedding and the tables of relative-position biases."""
+        words = ("absolute_pos_embed", "relative_position_bias_table")
+        return {name for name, _ in self.named_parameters() if name.endswith(words)}
+
+    def block_prefixes(self) -> list[list[str]]:
+        """The stem, then each block; patch merging goes with the block that follows it."""
+        levels = [["patch_embed", "absolute_pos_embed"]]
+        for i, blocks in enumerate(self.stages):
+            for j, _ in enumerate(blocks.children()):
+                before = [f"merges.{i - 1}"] if i > 0 and j == 0 else []
+                levels.append([*before, f"stages.{i}.{j}"])
+        return levels
+
+
+def _grid(img_size: int | Sequence[int], patch_size: int) -> tuple[int, int]:
+    """Patches along the height and width of an image."""
+    height, width = (img_size, img_size) if isinstance(img_size, int) else img_size
+    return height // patch_size, width // patch_size
+
+
+def _table_windows(
+    window_size: int, stages: int, patch_size: int, img_size: int | Sequence[int] | None
+) -> list[int]:
+    """Window of each stage for which the authors' classifier makes the tables."""
+    if img_size is None:
+        return [window_size] * stages
+    smaller = min(_grid(img_size, patch_size))
+    return [max(1, min(window_size, smaller // 2**i)) for i in range(stages)]
+
+
+# Section 3.3; windows of 12 are for images of 384 pixels. Drop-path rates are settings of a
+# training recipe, not of a variant.
+_LARGE_INPUT = InputSpec(size=(384, 384), crop=1.0)
+_BASE = {"dim": 128, "depths": (2, 2, 18, 2), "num_heads": (4, 8, 16, 32)}
+_LARGE = {"dim": 192, "depths": (2, 2, 18, 2), "num_heads": (6, 12, 24, 48)}
+VARIANTS: dict[str, dict[str, Any]] = {
+    "tiny": {"dim": 96, "depths": (2, 2, 6, 2), "num_heads": (3, 6, 12, 24)},
+    "small": {"dim": 96, "depths": (2, 2, 18, 2), "num_heads": (3, 6, 12, 24)},
+    "base": _BASE,
+    "large": _LARGE,
+    "base_window12": {**_BASE, "window_size": 12, "default_input": _LARGE_INPUT},
+    "large_window12": {**_LARGE, "window_size": 12, "default_input": _LARGE_INPUT},
+}

@@ -1,0 +1,253 @@
+"""Any model of timm under the contract of our backbones.
+
+timm (PyTorch Image Models), Wightman, 2019, https://github.com/huggingface/pytorch-image-models.
+One timm model serves both outputs: its intermediate maps are the pyramid, and what it feeds to its
+last linear layer is the embedding.
+"""
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from typing import Any
+
+import timm
+from timm.data import resolve_data_config
+from timm.models import group_parameters
+from torch import Tensor
+from torch.nn import functional as F
+
+from vision.backbones.base import Backbone, check_out_indices
+from vision.contracts import FeatureSpec, InputSpec
+from vision.errors import ConfigError, WeightsError, suggest
+
+# What lets a model of a nominally fixed size take others; the first set that its constructor has.
+_SIZE_OPTIONS: tuple[dict[str, Any], ...] = (
+    {"dynamic_img_size": True, "dynamic_img_pad": True},
+    {"dynamic_img_size": True},
+    {"strict_img_size": False},
+)
+# Models whose code fails on images that do not fill every cell of their coarsest map.
+_WHOLE_CELLS = (
+    *("csatv2", "deepseek_vit", "dla", "gemma4_vit", "hieradet", "hrnet", "naflexvit"),
+    *("qwen3_vit", "sam2_hiera", "tresnet"),
+)
+
+
+class TimmBackbone(Backbone):
+    """A timm model as a backbone; maps as timm's `feature_info` describes them.
+
+    Models whose levels all have one stride (plain vision transformers) give the map of their last
+    block by default, all others the maps of all their levels. Images that a model cannot take as
+    they are get padded with zeros, right and bottom, and the maps cut to `ceil(side / stride)`.
+
+    Args:
+        name: Name of a timm model, with or without the tag of its weights
+            (`"resnet18.a1_in1k"`).
+        pretrained: True loads the weights that timm names; a string those of a path,
+            `"hf://owner/repo[/file]"` or URL.
+        in_channels: Number of image channels.
+        drop_path_rate: Stochastic-depth rate of the last block.
+        out_indices: Levels to return, counted as timm counts them.
+        out_norm: Not available, since timm has no weights for it.
+        dense: Whether to leave out what only `embed` uses.
+        img_size: Height and width, or side, that the model is built for; timm's choice if None.
+        default_input: What the weights expect of an image; timm's description if None.
+
+    Raises:
+        ConfigError: The name or an option is not one that timm has for this model.
+        WeightsError: timm could not load the weights.
+    """
+
+    family = "timm"
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        pretrained: bool | str = False,
+        in_channels: int = 3,
+        drop_path_rate: float = 0.0,
+        out_indices: Sequence[int] | None = None,
+        out_norm: bool = False,
+        dense: bool = False,
+        img_size: int | tuple[int, int] | None = None,
+        default_input: InputSpec | None = None,
+    ) -> None:
+        if out_norm:
+            raise ConfigError(
+                f"timm/{name}: out_norm=True is not available: timm publishes no norms for dense "
+                "prediction. Leave it out."
+            )
+        options: dict[str, Any] = {"in_chans": in_channels, "num_classes": 0}
+        if drop_path_rate:
+            options["drop_path_rate"] = drop_path_rate
+        if img_size is not None:
+            options["img_size"] = img_size
+        model, size_options = _build(name, options, pretrained=pretrained is True)
+        config = model.pretrained_cfg
+        super().__init__(dense=dense, default_input=default_input or _input_spec(config, img_size))
+
+        specs = [FeatureSpec(info["num_chs"], info["reduction"]) for info in model.feature_info]
+        if out_indices is None and len({spec.stride for spec in specs}) == 1:
+            out_indices = (-1,)
+        chosen = check_out_indices(out_indices, len(specs), what="levels")
+        self.set_outputs(specs, chosen, None)
+        self.embed_dim = model.head_hidden_size
+        self.name = name
+        self.pad_to = _padding(model, size_options, config)
+        if dense:
+            model.prune_intermediate_layers(chosen, prune_norm=True, prune_head=True)
+        self.model: Any = model
+        first = config.get("first_conv")
+        self.input_conv = f"model.{first}.weight" if isinstance(first, str) else None
+        if isinstance(pretrained, str):
+            from vision.weights.load import load_weights
+
+            load_weights(self, pretrained)
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Maps `(B, C, ceil(H / stride), ceil(W / stride))`, or as timm's model rounds."""
+        self.check_images(images)
+        return self._maps(images, self.out_indices)
+
+    def embed(self, images: Tensor) -> Tensor:
+        """What timm feeds to its last linear layer: `(B, C_in, H, W)` to `(B, embed_dim)`."""
+        self.check_can_embed()
+        self.check_images(images)
+        features = self.model.forward_features(self._pad(images))
+        return self.model.forward_head(features, pre_logits=True)
+
+    def forward_stages(
+        self, images: Tensor, count: int, *, classifier: bool = False
+    ) -> list[Tensor]:
+        """Maps `(B, C, H, W)` of timm's first `count` levels; both variants are the same."""
+        return self._maps(images, list(range(count)))
+
+    def no_weight_decay(self) -> set[str]:
+        """The parameters that timm exempts; its list may hold patterns."""
+        exempt: set[str] = getattr(self.model, "no_weight_decay", set)()
+        names = (name for name, _ in self.model.named_parameters())
+        return {
+            f"model.{name}" for name in names if any(fnmatchcase(name, rule) for rule in exempt)
+        }
+
+    def block_prefixes(self) -> list[list[str]]:
+        """The groups of parameters that timm makes, stem first."""
+        if not hasattr(self.model, "group_matcher"):
+            return [["model"]]
+        groups = group_parameters(self.model, self.model.group_matcher(coarse=False))
+        return [[f"model.{name}" for name in groups[level]] for level in sorted(groups)]
+
+    def set_grad_checkpointing(self, enabled: bool = True) -> None:
+        """Let timm recompute its blocks in the backward pass.
+
+        Raises:
+            ConfigError: The model does not support it.
+        """
+        try:
+            self.model.set_grad_checkpointing(enabled)
+        except (AttributeError, AssertionError) as error:
+            raise ConfigError(f"timm/{self.name} does not support checkpointing.") from error
+        super().set_grad_checkpointing(enabled)
+
+    def _maps(self, images: Tensor, indices: list[int]) -> list[Tensor]:
+        maps = self.model.forward_intermediates(
+            self._pad(images),
+            indices=indices,
+            stop_early=True,
+            output_fmt="NCHW",
+            intermediates_only=True,
+        )
+        if self.pad_to is None:
+            return maps
+        height, width = images.shape[-2:]
+        strides = [self.model.feature_info[i]["reduction"] for i in indices]
+        return [
+            x[:, :, : -(-height // stride), : -(-width // stride)]
+            for x, stride in zip(maps, strides, strict=True)
+        ]
+
+    def _pad(self, images: Tensor) -> Tensor:
+        """Pad images `(B, C, H, W)` right and bottom to what the model takes."""
+        if self.pad_to is None:
+            return images
+        (step_h, step_w), fixed = self.pad_to
+        height, width = images.shape[-2:]
+        if fixed and (height > step_h or width > step_w):
+            raise ConfigError(
+                f"timm/{self.name} takes images up to {step_h} x {step_w}; got {height} x {width}. "
+                f"Build it with img_size=({height}, {width}) if timm can."
+            )
+        return F.pad(images, (0, -width % step_w, 0, -height % step_h))
+
+
+def list_timm_models(pattern: str = "*") -> list[str]:
+    """Names of timm's models as `create_backbone` takes them, `"timm/NAME"`, sorted.
+
+    Args:
+        pattern: Shell-style pattern without the prefix.
+    """
+    return sorted(f"timm/{name}" for name in timm.list_models() if fnmatchcase(name, pattern))
+
+
+def _build(name: str, options: dict[str, Any], *, pretrained: bool) -> tuple[Any, dict[str, Any]]:
+    """The timm model, and which of the size options its constructor accepted."""
+    if not timm.is_model(name):
+        raise ConfigError(
+            f"timm has no model '{name}'.{suggest(name.partition('.')[0], timm.list_models())}\n"
+            "vision.list_backbones('timm/*') prints all names."
+        )
+    for size_options in (*_SIZE_OPTIONS, {}):
+        try:
+            model = timm.create_model(name, pretrained=pretrained, **options, **size_options)
+        except TypeError as error:
+            # Constructors refuse unknown keywords at once, before anything is built or fetched.
+            if not size_options:
+                raise ConfigError(f"timm/{name}: {error}") from error
+        except Exception as error:
+            if not pretrained and "pretrained tag" not in str(error):
+                raise
+            raise _weights_error(name, error) from error
+        else:
+            break
+    return model, size_options
+
+
+def _weights_error(name: str, error: Exception) -> WeightsError:
+    """The error for weights that timm could not load; its downloads raise what their client has."""
+    reason = str(error).strip().partition("\n")[0].rstrip(".")
+    return WeightsError(
+        f"timm could not load its weights of '{name}': {reason}.\n"
+        "With a copy of the file: vision.load_weights(model, PATH)"
+    )
+
+
+def _padding(
+    model: Any, size_options: dict[str, Any], config: dict[str, Any]
+) -> tuple[tuple[int, int], bool] | None:
+    """Multiple (height, width) that images are padded to, and whether it is the only size."""
+    if config["architecture"].startswith(_WHOLE_CELLS):
+        stride = max(info["reduction"] for info in model.feature_info)
+        return (stride, stride), False
+    if "dynamic_img_pad" in size_options:
+        return None
+    if size_options:
+        height, width = model.patch_embed.patch_size
+        return (height, width), False
+    if not config.get("fixed_input_size"):
+        return None
+    patch_embed = getattr(model, "patch_embed", None)
+    height, width = getattr(patch_embed, "img_size", None) or config["input_size"][1:]
+    return (height, width), True
+
+
+def _input_spec(config: dict[str, Any], img_size: int | tuple[int, int] | None) -> InputSpec:
+    data = resolve_data_config(pretrained_cfg=config)
+    size = data["input_size"][1:] if img_size is None else img_size
+    interpolation = data["interpolation"]
+    return InputSpec(
+        size=(size, size) if isinstance(size, int) else tuple(size),
+        mean=tuple(data["mean"]),
+        std=tuple(data["std"]),
+        crop=data["crop_pct"],
+        interpolation=interpolation if interpolation == "bilinear" else "bicubic",
+    )

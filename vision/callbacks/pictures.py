@@ -1,0 +1,116 @@
+"""A picture of what a classifier gets right and wrong."""
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor, nn
+
+from vision.draw import ClassifiedImage, draw_classification, save_png
+from vision.weights.load import load_weights
+
+logger = logging.getLogger(__name__)
+
+FILE_NAME = "predictions.png"
+
+
+class ClassificationPictures(Callback):
+    """Draws example predictions and the confusion matrix when training ends.
+
+    The weights are those of the best checkpoint, the images those of the validation set. Mistakes
+    come first among the examples, the surest ones foremost.
+
+    Args:
+        folder: Where `predictions.png` is written.
+        examples: Number of example images.
+        most_images: Stop after this many validation images.
+    """
+
+    def __init__(self, folder: Path | str, *, examples: int = 30, most_images: int = 10_000) -> None:
+        self.path = Path(folder) / FILE_NAME
+        self.examples = examples
+        self.most_images = most_images
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Draw, on the first process; without validation images there is nothing to draw."""
+        loader = trainer.val_dataloaders
+        if not trainer.is_global_zero or not loader or trainer.fast_dev_run:
+            return
+        best = getattr(trainer.checkpoint_callback, "best_model_path", "")
+        with _weights_of(pl_module, best):
+            counts, shown = self._evaluate(pl_module, loader)
+        if not shown:
+            return
+        names = getattr(pl_module, "class_names", None) or [str(i) for i in range(len(counts))]
+        save_png(draw_classification(shown, counts, names), self.path)
+
+    @torch.inference_mode()
+    def _evaluate(
+        self, module: LightningModule, loader: Iterable[Any]
+    ) -> tuple[Tensor, list[ClassifiedImage]]:
+        counts = torch.zeros(0, 0, dtype=torch.int64)
+        wrong: list[ClassifiedImage] = []
+        right: dict[int, list[ClassifiedImage]] = {}
+        seen = 0
+        for image in _classified(module, loader):
+            if not len(counts):
+                counts = torch.zeros(image.num_classes, image.num_classes, dtype=torch.int64)
+            counts[image.label, image.predicted] += 1
+            if image.predicted != image.label:
+                wrong.append(image)
+            elif len(right.setdefault(image.label, [])) < self.examples:
+                right[image.label].append(image)
+            seen += 1
+            if seen >= self.most_images:
+                break
+        wrong = sorted(wrong, key=lambda image: -image.score)[: self.examples // 2]
+        return counts, wrong + list(_in_turn(right, self.examples - len(wrong)))
+
+
+def _classified(module: nn.Module, loader: Iterable[Any]) -> Iterator[ClassifiedImage]:
+    device = next(module.parameters()).device
+    for batch in loader:
+        if not isinstance(batch, Mapping) or batch["label"].ndim != 1:
+            return
+        scores = module(batch["image"].to(device)).float().softmax(dim=-1).cpu()  # (B, K)
+        best, predicted = scores.max(dim=-1)
+        sizes = batch.get("size")
+        for i, image in enumerate(batch["image"].cpu()):
+            height, width = image.shape[1:] if sizes is None else sizes[i].tolist()
+            yield ClassifiedImage(
+                image=image[:, :height, :width],
+                label=int(batch["label"][i]),
+                predicted=int(predicted[i]),
+                score=float(best[i]),
+                num_classes=scores.shape[-1],
+            )
+
+
+def _in_turn(groups: Mapping[int, list[Any]], count: int) -> Iterator[Any]:
+    """The first of each group, then the second of each, up to `count`."""
+    longest = max((len(group) for group in groups.values()), default=0)
+    turns = (groups[key][i] for i in range(longest) for key in sorted(groups) if i < len(groups[key]))
+    for _, item in zip(range(count), turns, strict=False):
+        yield item
+
+
+@contextmanager
+def _weights_of(module: nn.Module, path: str) -> Iterator[None]:
+    """Lend a module the weights of a checkpoint (none for an empty path), in evaluation mode."""
+    own = {key: tensor.detach().clone() for key, tensor in module.state_dict().items()}
+    training = module.training
+    level = logging.getLogger("vision.weights").level
+    try:
+        if path:
+            logging.getLogger("vision.weights").setLevel(logging.WARNING)
+            load_weights(module, path)
+        module.eval()
+        yield
+    finally:
+        logging.getLogger("vision.weights").setLevel(level)
+        module.load_state_dict(own)
+        module.train(training)

@@ -1,0 +1,73 @@
+"""Predictions as a table."""
+
+import csv
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import BasePredictionWriter
+
+COLUMNS = ("path", "label", "name", "score")
+
+
+class PredictionTable(BasePredictionWriter):
+    """Writes the prediction for each image to a CSV file with the columns of `COLUMNS`.
+
+    `path` is that of the image, or its index in the dataset where it has none; `name` is that of
+    the class and `score` its probability.
+
+    Args:
+        path: The file to write; its folder is made.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        super().__init__(write_interval="batch")
+        self.path = Path(path)
+        self._rows: dict[int, tuple[str, int, str, float]] = {}
+
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Begin with an empty table."""
+        self._rows = {}
+
+    def write_on_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        prediction: Any,
+        batch_indices: Sequence[int] | None,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int,
+    ) -> None:
+        """Add the rows of a batch."""
+        start = len(self._rows)
+        indices = batch_indices or range(start, start + len(prediction))
+        for index, one in zip(indices, prediction, strict=True):
+            self._rows[index] = _row(index, one)
+
+    def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the table, in the order of the dataset, from the rows of all processes."""
+        shares: list[Any] = [self._rows]
+        if trainer.world_size > 1:
+            shares = [None] * trainer.world_size
+            torch.distributed.all_gather_object(shares, self._rows)
+        if not trainer.is_global_zero:
+            return
+        # A sampler that pads the shares to one length repeats images: each index counts once.
+        rows = {index: row for share in shares for index, row in share.items()}
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(COLUMNS)
+            writer.writerows(rows[index] for index in sorted(rows))
+        sys.stdout.write(f"{len(rows)} predictions are in {self.path}\n")
+
+
+def _row(index: int, prediction: Mapping[str, Any]) -> tuple[str, int, str, float]:
+    label = int(prediction["label"])
+    name = prediction.get("name", str(label))
+    score = round(float(prediction["scores"][label]), 6)
+    return str(prediction.get("path", index)), label, name, score

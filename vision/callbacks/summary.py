@@ -1,0 +1,114 @@
+"""What a run was and how it ended: the first and the last lines of a training."""
+
+import os
+import shlex
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+
+class RunSummary(Callback):
+    """Writes a few lines before and after training, on the first process.
+
+    Args:
+        folder: Folder of the run.
+        title: Name of the run.
+        commands: Shell commands to try next, each with a few words about it.
+    """
+
+    def __init__(
+        self, folder: Path | str, *, title: str, commands: Sequence[tuple[str, str]] = ()
+    ) -> None:
+        self.folder = Path(folder)
+        self.title = title
+        self.commands = list(commands)
+        self._start_s = self._seconds = 0.0
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Say what will be trained, on what, and where the results go."""
+        if trainer.is_global_zero:
+            _write(
+                [
+                    f"{self.title}: {_describe_model(pl_module)} on {_describe_data(trainer)}",
+                    f"{_describe_device(trainer)}; results go to {shown(self.folder)}",
+                ]
+            )
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the clock."""
+        self._start_s = time.perf_counter()
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Stop the clock."""
+        self._seconds = time.perf_counter() - self._start_s
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Say how it went, where everything is, and what to try next."""
+        if not trainer.is_global_zero or trainer.interrupted:
+            return
+        rows = [("training time", f"{self._seconds:.1f} s, {trainer.current_epoch} epochs")]
+        keeper: Any = trainer.checkpoint_callback
+        if getattr(keeper, "best_model_score", None) is not None:
+            score = float(keeper.best_model_score)
+            percent = f" ({score:.2%})" if keeper.mode == "max" and 0 <= score <= 1 else ""
+            rows.append((f"best {keeper.monitor}", f"{score:.4f}{percent}"))
+        if getattr(keeper, "best_model_path", ""):
+            rows.append(("checkpoint", shown(keeper.best_model_path)))
+        for picture in sorted(self.folder.glob("*.png")):
+            rows.append(("picture", shown(picture)))
+        if (self.folder / "metrics.csv").exists():
+            rows.append(("metrics", shown(self.folder / "metrics.csv")))
+            rows.append(("curves", f"tensorboard --logdir {shlex.quote(shown(self.folder))}"))
+        lines = ["", *(f"{name:<14} {value}" for name, value in rows)]
+        if self.commands:
+            lines += ["", "What to try next:"]
+            for about, command in self.commands:
+                lines += [f"  # {about}", f"  {command}"]
+        _write(lines)
+
+
+def shown(path: Path | str) -> str:
+    """A path as a person would type it: relative if it is below the current directory."""
+    relative = os.path.relpath(path)
+    return os.path.abspath(path) if relative.startswith(os.pardir) else relative
+
+
+def _describe_model(module: LightningModule) -> str:
+    backbone = getattr(module, "backbone_name", None) or type(
+        getattr(module, "backbone", module)
+    ).__name__
+    count = sum(parameter.numel() for parameter in module.parameters())
+    millions = f"{count / 1e6:.2f}" if count < 1e7 else f"{count / 1e6:.1f}"
+    return f"{type(module).__name__} with {backbone}, {millions} M parameters,"
+
+
+def _describe_data(trainer: Trainer) -> str:
+    data: Any = trainer.datamodule  # type: ignore[attr-defined]
+    if data is None:
+        return "the given dataloaders"
+    text = type(data).__name__
+    try:
+        images, classes, batch = data.train_size, data.num_classes, data.batch_size
+    except AttributeError:
+        return text
+    return f"{text}: {images} training images, {classes} classes, batches of {batch}"
+
+
+def _describe_device(trainer: Trainer) -> str:
+    device = trainer.strategy.root_device
+    if device.type == "cuda":
+        name = torch.cuda.get_device_name(device)
+    else:
+        name = f"{device.type.upper()} with {torch.get_num_threads()} threads"
+    count = f"{trainer.world_size} x " if trainer.world_size > 1 else ""
+    return f"{count}{name}, precision {trainer.precision}"
+
+
+def _write(lines: Sequence[str]) -> None:
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,1 @@
+"""The command line: `python train.py fit|validate|test|predict`."""

@@ -1,0 +1,80 @@
+"""Entry of the command line: which command, which exit code, and how errors are shown.
+
+Nothing heavy is imported here, so that `--help` and a mistyped command answer at once.
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from vision.errors import ConfigError, VisionError, suggest
+from vision.version import __version__
+
+COMMANDS = {
+    "fit": "train, validate after each epoch, keep the best and the last checkpoint",
+    "validate": "measure a checkpoint on the validation set",
+    "test": "measure a checkpoint on the test set",
+    "predict": "write the predictions for images to a CSV file",
+}
+MOST_LINES = 8
+USER_ERROR = 2
+
+
+def main(argv: Sequence[str], *, root: Path) -> int:
+    """Run a command line.
+
+    Args:
+        argv: The arguments after the program's name.
+        root: Folder of `train.py` and of `configs`.
+
+    Returns:
+        The exit code: 0, 2 for a mistake that the user can mend. Other exceptions pass.
+    """
+    command, *args = argv or ["--help"]
+    try:
+        if command in ("-h", "--help"):
+            sys.stdout.write(_help())
+        elif command == "--version":
+            sys.stdout.write(f"vision {__version__}\n")
+        elif command in COMMANDS:
+            from vision.cli.app import run
+
+            run(command, args, root=root)
+        else:
+            raise ConfigError(_unknown(command))
+    except SystemExit as stop:  # --help and --print_config of a command
+        return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+    except VisionError as error:
+        lines = f"error: {error}".splitlines()
+        sys.stderr.write("\n".join(lines[:MOST_LINES]) + "\n")
+        return USER_ERROR
+    return 0
+
+
+def _help() -> str:
+    commands = "\n".join(f"  {name:<10} {about}" for name, about in COMMANDS.items())
+    return f"""usage: train.py [{"|".join(COMMANDS)}] --config FILE [--key value ...]
+
+Without arguments: train a small ConvNeXt on handwritten digits, in seconds.
+
+commands:
+{commands}
+
+options of every command:
+  --config FILE     a YAML config; give several to compose them, later ones win
+  --key value       override any value of the config, such as --model.lr 1e-4
+  --print_config    print the resolved config and exit
+  --help            list every option of the command
+  --version         (without a command) print the version and exit
+
+examples:
+  train.py fit --config configs/classification/digits/convnext_linear.yaml --trainer.max_epochs 5
+  train.py validate --config runs/NAME/version_0/config.yaml --ckpt_path best
+  train.py predict --config runs/NAME/version_0/config.yaml --ckpt_path best --data.predict_root DIR
+"""
+
+
+def _unknown(command: str) -> str:
+    if command.startswith("-"):
+        return f"begin with a command: train.py fit {command} ... ({', '.join(COMMANDS)})."
+    return f"there is no command '{command}'.{suggest(command, COMMANDS)} ({', '.join(COMMANDS)})"

@@ -1,0 +1,82 @@
+"""Short names of the classes that a config can choose, written out."""
+
+import importlib
+import inspect
+from collections.abc import Sequence
+
+from vision.cli.settings import Setting
+from vision.errors import ConfigError, suggest
+
+# Group of options -> short name -> import path.
+CLASSES: dict[str, dict[str, str]] = {
+    "model": {"Classification": "vision.tasks.Classification"},
+    "data": {"Digits": "vision.data.Digits", "ImageFolder": "vision.data.ImageFolder"},
+}
+BASES = {"model": "vision.tasks.BaseTask", "data": "vision.data.DataModule"}
+WHAT = {"model": "task", "data": "dataset"}
+CONFIG_SUFFIXES = (".yaml", ".yml", ".json")
+
+
+def chosen_classes(settings: Sequence[Setting]) -> dict[str, type]:
+    """Import the classes that the settings choose, so that their short names are known.
+
+    Args:
+        settings: Everything that the user has set; later ones win.
+
+    Returns:
+        The class of `"model"` and of `"data"`, as far as they are chosen.
+
+    Raises:
+        ConfigError: A name is unknown, or is no class of its group.
+    """
+    chosen: dict[str, Setting] = {}
+    for setting in settings:
+        group, _, rest = setting.key.partition(".")
+        if group in CLASSES and rest in ("", "class_path") and isinstance(setting.value, str):
+            chosen[group] = setting
+    return {
+        group: find_class(group, setting.value, source=setting.source)
+        for group, setting in chosen.items()
+        if not setting.value.endswith(CONFIG_SUFFIXES)
+    }
+
+
+def find_class(group: str, name: str, *, source: str) -> type:
+    """Import a task or a dataset.
+
+    Args:
+        group: `"model"` or `"data"`.
+        name: A short name, or the import path of a class of your own.
+        source: Where the name was given, for the error.
+
+    Raises:
+        ConfigError: There is no such class, or it is not a task or dataset.
+    """
+    names = CLASSES[group]
+    if "." not in name and name not in names:
+        raise ConfigError(
+            f"there is no {WHAT[group]} '{name}' ({source}).{suggest(name, names)}\n"
+            f"{group} is one of {', '.join(names)}, or the import path of a class of your own."
+        )
+    path = names.get(name, name)
+    try:
+        found = import_path(path)
+    except (ImportError, AttributeError) as error:
+        leaf = path.rpartition(".")[2]
+        near = suggest(path, names.values()) or suggest(leaf, names)
+        raise ConfigError(
+            f"{group}: '{path}' cannot be imported ({source}): {error}.{near}"
+        ) from error
+    base = import_path(BASES[group])
+    if not inspect.isclass(found) or not issubclass(found, base):
+        raise ConfigError(
+            f"{group}: '{path}' is not a {WHAT[group]} ({source}): it must be a subclass of "
+            f"{BASES[group]}."
+        )
+    return found
+
+
+def import_path(path: str) -> type:
+    """The object of an import path such as `"vision.data.Digits"`."""
+    module, _, attribute = path.rpartition(".")
+    return getattr(importlib.import_module(module), attribute)

@@ -1,0 +1,138 @@
+"""Folders of runs, and checkpoints found in them: `runs/NAME/VERSION/checkpoints/best.ckpt`."""
+
+import pickle
+import re
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from vision.errors import ConfigError, WeightsError, suggest
+
+CHECKPOINTS = "checkpoints"
+NICKNAMES = ("best", "last")
+
+
+def new_run_folder(parent: Path, version: str | None, *, create: bool = True) -> Path:
+    """Choose the folder of a new run and make it.
+
+    Args:
+        parent: Folder of the runs of one name.
+        version: Name of the folder; None takes the next free `version_N`.
+        create: Whether to make it, which only one of several processes should.
+
+    Raises:
+        ConfigError: `version` exists and is not empty.
+    """
+    if version is not None:
+        folder = parent / version
+        if create:
+            if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+                raise ConfigError(
+                    f"--version {version}: {folder.absolute()} exists and is not empty.\n"
+                    "Give another --version, leave it out for the next free version_N, or delete "
+                    "the folder."
+                )
+            folder.mkdir(parents=True, exist_ok=True)
+        return folder
+    number = 1 + max((n for n, _ in _numbered(parent)), default=-1)
+    while True:
+        folder = parent / f"version_{number}"
+        try:
+            if create:
+                folder.mkdir(parents=True)
+        except FileExistsError:  # another run took it just now
+            number += 1
+        else:
+            return folder
+
+
+def find_checkpoint(given: str, parent: Path) -> Path:
+    """Resolve `--ckpt_path`.
+
+    Args:
+        given: A path, or `"best"` or `"last"` for that of the newest run that has one.
+        parent: Folder of the runs of one name.
+
+    Raises:
+        ConfigError: There is no such file.
+    """
+    if given not in NICKNAMES:
+        path = Path(given)
+        if path.is_file():
+            return path
+        near = [str(other) for other in path.parent.glob("*.ckpt")]
+        raise ConfigError(
+            f"--ckpt_path {given}: there is no such file; it was looked for at {path.absolute()}."
+            f"{suggest(given, near)}\nWrite 'best' or 'last' for that of the newest run."
+        )
+    for _, folder in sorted(_numbered(parent), reverse=True):
+        path = folder / CHECKPOINTS / f"{given}.ckpt"
+        if path.is_file():
+            return path
+    raise ConfigError(
+        f"--ckpt_path {given}: no run in {parent.absolute()} has {CHECKPOINTS}/{given}.ckpt.\n"
+        "Train first, choose the runs with --name and --runs_dir, or give the path of a checkpoint."
+    )
+
+
+def check_checkpoint(path: Path, module: nn.Module) -> None:
+    """Compare a checkpoint with the model before a trainer loads it.
+
+    Raises:
+        WeightsError: The file is not a checkpoint of a run, or of another model.
+    """
+    try:
+        # Mapped, so that a large file is compared without being read.
+        mmap = zipfile.is_zipfile(path)
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+        reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+        raise WeightsError(
+            f"--ckpt_path {path}: this is not a checkpoint of a run, or it holds more than tensors "
+            f"and plain values: {reason}\n"
+            "Published weights are given with --model.weights FILE instead."
+        ) from error
+    if not isinstance(checkpoint, Mapping) or "pytorch-lightning_version" not in checkpoint:
+        raise WeightsError(
+            f"--ckpt_path {path}: this is a file of weights, not a checkpoint of a run.\n"
+            "Give it with --model.weights FILE instead."
+        )
+    problem = _difference(checkpoint["state_dict"], module.state_dict())
+    if problem:
+        raise WeightsError(
+            f"--ckpt_path {path}: the checkpoint is of another model: {problem}\n"
+            f"Use the config of its run{_config_beside(path)}"
+        )
+
+
+def _difference(theirs: Mapping[str, Any], ours: Mapping[str, Tensor]) -> str | None:
+    absent = [key for key in ours if key not in theirs]
+    extra = [key for key in theirs if key not in ours]
+    if absent or extra:
+        first = f"it has no '{absent[0]}'" if absent else f"it also has '{extra[0]}'"
+        return f"{first} ({len(absent)} tensors are missing, {len(extra)} too many)."
+    for key, tensor in ours.items():
+        if theirs[key].shape != tensor.shape:
+            return (
+                f"'{key}' is {tuple(theirs[key].shape)} in the file, {tuple(tensor.shape)} in the "
+                "model that the config describes."
+            )
+    return None
+
+
+def _config_beside(path: Path) -> str:
+    config = path.parent.parent / "config.yaml"
+    return f": --config {config}" if config.is_file() else "."
+
+
+def _numbered(parent: Path) -> list[tuple[int, Path]]:
+    found = []
+    for folder in parent.glob("version_*"):
+        match = re.fullmatch(r"version_(\d+)", folder.name)
+        if match:
+            found.append((int(match[1]), folder))
+    return found

@@ -1,0 +1,60 @@
+"""From a list of samples to a batch."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from vision.errors import DataError
+
+
+def collate_images(samples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Make a batch of samples whose images may differ in size.
+
+    Args:
+        samples: Dicts with equal keys: `image` uint8 `(3, H, W)`, beside it tensors of one shape
+            per key (such as `label`) or other values (such as `path`).
+
+    Returns:
+        `image` uint8 `(B, 3, H, W)`, padded with zeros at the right and at the bottom to the
+        largest height and width; `size` int64 `(B, 2)`, the height and width before padding; every
+        other tensor stacked along a new first axis; every other value in a list.
+
+    Raises:
+        DataError: An image is not uint8 `(3, H, W)`.
+    """
+    images, size = pad_images([sample["image"] for sample in samples])
+    batch: dict[str, Any] = {"image": images, "size": size}
+    for key in samples[0]:
+        if key != "image":
+            values = [sample[key] for sample in samples]
+            batch[key] = torch.stack(values) if isinstance(values[0], Tensor) else values
+    return batch
+
+
+def pad_images(images: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Stack images of different sizes, padded with zeros at the right and at the bottom.
+
+    Args:
+        images: uint8 `(3, H, W)` each.
+
+    Returns:
+        The images, uint8 `(B, 3, max H, max W)`, and their sizes `(H, W)`, int64 `(B, 2)`.
+
+    Raises:
+        DataError: An image is not uint8 `(3, H, W)`.
+    """
+    for image in images:
+        if image.dtype != torch.uint8 or image.ndim != 3 or image.shape[0] != 3:
+            raise DataError(
+                f"a sample's image is {image.dtype} {tuple(image.shape)}, expected torch.uint8 "
+                "(3, H, W); vision.data.read_image returns such images."
+            )
+    size = torch.tensor([image.shape[-2:] for image in images])
+    height, width = size.amax(dim=0).tolist()
+    padded = [
+        F.pad(image, (0, width - image.shape[2], 0, height - image.shape[1])) for image in images
+    ]
+    return torch.stack(padded), size

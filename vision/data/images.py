@@ -1,0 +1,126 @@
+"""Read any image file into one form: uint8, RGB, upright."""
+
+import os
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import ExifTags, Image, UnidentifiedImageError
+from torch import Tensor
+
+from vision.errors import DataError
+
+# The formats that are read, whatever a file's suffix says. Pillow knows more, some of which (EPS)
+# start other programs.
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000")
+# What decoders raise on broken files.
+_BROKEN = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    EOFError,
+    LookupError,
+    OverflowError,
+    NotImplementedError,
+    struct.error,
+    zlib.error,
+)
+
+# How to turn an image upright, by the orientation that its metadata state (EXIF 2.32, tag 0x0112).
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def read_image(path: str | os.PathLike[str]) -> Tensor:
+    """Read an image file as 8-bit RGB.
+
+    The orientation stored in the file (EXIF) is applied. Grey becomes three equal channels;
+    transparent pixels are laid on white; CMYK and palettes are converted; of an animation the first
+    frame is read. 16-bit grey is scaled to 8 bits. A 32-bit grey image (TIFF, PFM) names no range:
+    the narrowest of 0..1 (floats only), 0..255 and 0..65535 that holds its values is scaled to
+    0..255. Colour profiles are not applied.
+
+    Args:
+        path: The file; its content, not its suffix, decides the format.
+
+    Returns:
+        uint8 `(3, H, W)`, RGB.
+
+    Raises:
+        DataError: The file is absent, empty, truncated, no image, or too large to be honest.
+    """
+    path = Path(path)
+    try:
+        if path.stat().st_size == 0:
+            raise DataError(f"image '{path}' is empty (0 bytes); copy or download it again.")
+        with Image.open(path, formats=FORMATS) as image:
+            pixels = np.array(_to_rgb(_upright(image)))  # (H, W, 3), a copy that may be written to
+    except DataError:
+        raise
+    except FileNotFoundError:
+        raise DataError(f"there is no image '{path}' (looked at {path.absolute()}).") from None
+    except UnidentifiedImageError:
+        raise DataError(
+            f"'{path}' is not an image: it begins with {_first_bytes(path)!r}. "
+            f"Formats that are read: {', '.join(FORMATS)}."
+        ) from None
+    except Image.DecompressionBombError as error:
+        raise DataError(
+            f"image '{path}' is refused: {error} Scale it down, or cut it into tiles."
+        ) from None
+    except _BROKEN as error:
+        raise DataError(f"image '{path}' cannot be read: {_reason(error)}.") from error
+    return torch.from_numpy(pixels).permute(2, 0, 1)  # (3, H, W)
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    # ImageOps.exif_transpose would also write the metadata anew, and fail where they are damaged.
+    image.load()  # turns a TIFF by itself, and then drops the entry
+    turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    return image if turn is None else image.transpose(turn)
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I;16"):
+        image = _scale_to_8_bits(image, limit=65535)
+    elif image.mode in ("I", "F"):
+        image = _scale_to_8_bits(image, limit=None)
+    if image.mode == "La":  # premultiplied; Pillow has no direct way from here to RGBA
+        image = image.convert("LA")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image)
+    return image.convert("RGB")
+
+
+def _scale_to_8_bits(image: Image.Image, *, limit: int | None) -> Image.Image:
+    values = np.asarray(image, dtype=np.float64)  # holds any of the integers exactly
+    low, high = values.min(), values.max()
+    limits = [limit] if limit else [1, 255, 65535] if image.mode == "F" else [255, 65535]
+    fitting = [limit for limit in limits if low >= 0 and high <= limit]
+    if not fitting:
+        raise ValueError(
+            f"its values run from {low:g} to {high:g}, expected 0..1, 0..255 or 0..65535"
+        )
+    return Image.fromarray(np.rint(values * (255 / fitting[0])).astype(np.uint8))
+
+
+def _first_bytes(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(16)
+
+
+def _reason(error: Exception) -> str:
+    text = str(error).partition("\n")[0].rstrip(".")
+    return text or type(error).__name__

@@ -1,0 +1,50 @@
+"""Normalisation of pixel values, the first step of every task."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+class PixelNorm(nn.Module):
+    """Map pixel values 0..255 to what a backbone was trained on: `(x / 255 - mean) / std`.
+
+    Mean and deviation are no part of the state dict: they are settings, not weights.
+
+    Args:
+        mean: Per-channel mean for values in [0, 1].
+        std: Per-channel standard deviation for values in [0, 1].
+        channels_last: Whether the result lies in channels-last memory.
+
+    Attributes:
+        values: Mean and deviation as given.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self, mean: Sequence[float], std: Sequence[float], *, channels_last: bool = False
+    ) -> None:
+        super().__init__()
+        self.values = (tuple(mean), tuple(std))
+        shape = (-1, 1, 1)
+        self.register_buffer("mean", 255.0 * torch.tensor(mean).view(shape), persistent=False)
+        self.register_buffer("std", 255.0 * torch.tensor(std).view(shape), persistent=False)
+        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Normalise `images` `(B, C, H, W)`, uint8 or float in 0..255.
+
+        Returns:
+            `(B, C, H, W)` in the floating-point dtype of the module, computed in float32 at least.
+        """
+        dtype = self.mean.dtype
+        precise = torch.promote_types(dtype, torch.float32)
+        # Order memory while the images are still bytes.
+        images = images.contiguous(memory_format=self.memory_format).to(precise)
+        return ((images - self.mean.to(precise)) / self.std.to(precise)).to(dtype)
+
+    def extra_repr(self) -> str:
+        """Show the settings in the module's printout."""
+        return f"mean={self.values[0]}, std={self.values[1]}"

@@ -1,0 +1,199 @@
+"""What all tasks share: backbone, normalisation, optimiser, EMA, compilation, checkpoints."""
+
+import warnings
+from abc import ABC
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import torch
+from lightning.pytorch import Callback, LightningModule
+from lightning.pytorch.trainer.states import TrainerFn
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
+from torch import Tensor, nn
+
+from vision.backbones.base import Backbone
+from vision.tasks.build import Source, build_backbone, build_pixel_norm, load_source
+from vision.tasks.checkpoint import agree_on_classes, describe, plain
+from vision.tasks.ema import WeightAverage, load_for_inference, load_for_training
+from vision.tasks.optim import OptimSettings, build_optimizer, build_schedule, count_steps
+
+# 2 ** 64 divided by the golden ratio: spreads consecutive numbers over all seeds.
+SEED_STRIDE = 0x9E3779B97F4A7C15
+
+
+class BaseTask(LightningModule, ABC):
+    """A backbone and all that does not depend on the task; subclasses add head, loss and metrics.
+
+    A subclass calls this constructor, builds its parts (among them `head`), and ends its own
+    constructor with `load_initial_weights`. Its `forward` takes images of values 0..255 and begins
+    with `normalize`; in the loops of a trainer the batch arrives on the device and normalised.
+
+    Args:
+        backbone: A name for `create_backbone`, or a `Backbone`.
+        optim: Settings of the optimiser.
+        backbone_options: Keywords that replace those of the variant, such as `drop_path_rate`.
+        pretrained: As in `create_backbone`; a published classifier is loaded too where it fits.
+        weights: A file for `load_weights`, for the whole task.
+        num_classes: Number of classes; None for a task without.
+        class_names: Their names; None takes them from the datamodule.
+        mean: Per-channel mean for values in [0, 1]; None takes the backbone's.
+        std: Per-channel standard deviation for values in [0, 1]; None takes the backbone's.
+        ema_decay: Decay of the average of the weights (see `WeightAverage`); None for none.
+        channels_last: Whether images and convolutions lie in channels-last memory.
+        compile: Whether a trainer runs the backbone through `torch.compile`.
+        grad_checkpointing: Whether to recompute blocks in the backward pass to save memory.
+
+    Attributes:
+        dense: Whether the backbone is built for dense prediction, which needs no classifier.
+        monitor: The logged metric that chooses the best checkpoint, and `"max"` or `"min"`.
+
+    Raises:
+        ConfigError: A value is unknown or does not fit the others.
+        WeightsError: Weights are not to be had or do not fit.
+    """
+
+    dense: ClassVar[bool] = False
+    monitor: ClassVar[tuple[str, str]]
+    head: nn.Module
+
+    def __init__(
+        self,
+        backbone: str | Backbone | None,
+        *,
+        optim: OptimSettings,
+        backbone_options: Mapping[str, Any] | None = None,
+        pretrained: bool | str = False,
+        weights: str | None = None,
+        num_classes: int | None = None,
+        class_names: Sequence[str] | None = None,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+        ema_decay: float | None = None,
+        channels_last: bool = True,
+        compile: bool = False,
+        grad_checkpointing: bool = False,
+    ) -> None:
+        super().__init__()
+        # Class paths that LightningCLI adds would make loading a checkpoint import what it names.
+        self.save_hyperparameters(ignore=["backbone", "optim", "_class_path", "_instantiator"])
+        name = backbone if isinstance(backbone, str) else None
+        self.save_hyperparameters(plain({**self.hparams, "backbone": name}))
+        self.backbone = build_backbone(
+            backbone, backbone_options or {}, pretrained=pretrained, dense=self.dense
+        )
+        self.backbone.set_grad_checkpointing(grad_checkpointing)
+        self.normalize = build_pixel_norm(self.backbone, mean, std, channels_last=channels_last)
+        self.optim = optim
+        self.average = None if ema_decay is None else WeightAverage(ema_decay)
+        self.num_classes = num_classes
+        self.class_names: list[str] | None = None
+        if class_names is not None:
+            self._adopt_classes(class_names, "class_names")
+        self._source = Source(backbone=name, pretrained=pretrained, weights=weights)
+        self._channels_last, self._compile = channels_last, compile
+        self._embed: Callable[[Any, Tensor], Tensor] = type(self.backbone).embed
+        self._seed: int | None = None
+
+    def load_initial_weights(self) -> None:
+        """Load what training starts from and order memory: the end of a subclass's constructor."""
+        load_source(self, self._source, with_classifier=not self.dense)
+        if self._channels_last:
+            for module in self.modules():
+                if isinstance(module, nn.Conv2d):
+                    module.to(memory_format=torch.channels_last)
+
+    def embed(self, images: Tensor) -> Tensor:
+        """`Backbone.embed` of normalised images `(B, C, H, W)`, compiled if that was asked for."""
+        return self._embed(self.backbone, images)
+
+    def on_after_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> dict[str, Any]:
+        """Normalise the images of a batch on the device."""
+        return {**batch, "image": self.normalize(batch["image"])}
+
+    def setup(self, stage: str) -> None:
+        """Compare the classes with those of the datamodule, and compile the backbone once."""
+        # Lightning wonders whether the datamodule was meant to do this; ours never normalise.
+        warnings.filterwarnings("ignore", message=".*overridden `on_after_batch_transfer`")
+        names = getattr(getattr(self.trainer, "datamodule", None), "class_names", None)
+        if names and stage != TrainerFn.PREDICTING:
+            self._adopt_classes(names, "the data")
+        if self._compile and self._embed is type(self.backbone).embed:
+            # In place, so that the keys of the state dict stay as they are.
+            self.backbone.compile()
+            self._embed = torch.compile(self._embed)
+
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        """AdamW with warm-up and cosine decay, stepped per iteration."""
+        optimizer = build_optimizer(self, self.optim)
+        warmup, total = count_steps(self.trainer, self.optim.warmup_epochs)
+        schedule = build_schedule(optimizer, self.optim, warmup_steps=warmup, total_steps=total)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def configure_callbacks(self) -> list[Callback]:
+        """The weight average, unless the trainer has it from an earlier call."""
+        present: list[Callback] = self.trainer.callbacks  # type: ignore[attr-defined]
+        return [] if self.average is None or self.average in present else [self.average]
+
+    def on_train_start(self) -> None:
+        """Choose the seed of a new training; a resumed one has it from its checkpoint."""
+        if self._seed is None:
+            self._seed = self.trainer.strategy.broadcast(torch.initial_seed())
+
+    def on_train_batch_start(self, batch: dict[str, Any], batch_idx: int) -> None:
+        """Log the learning rate, and seed what is random in the model (dropout, drop path).
+
+        The random numbers of a step depend on seed, step and rank alone, so that a resumed run
+        draws those of an uninterrupted one. Resumed at the end of an epoch, training continues bit
+        for bit on the CPU; within an epoch that needs a datamodule that skips what was seen.
+        """
+        step = self.trainer.fit_loop.total_batch_idx * self.trainer.world_size + self.global_rank
+        seed = ((self._seed or 0) + SEED_STRIDE * (step + 1)) % 2**63
+        torch.default_generator.manual_seed(seed)
+        if self.device.type != "cpu":
+            torch.get_device_module(self.device).manual_seed(seed)
+        self.log("lr", max(group["lr"] for group in self.trainer.optimizers[0].param_groups))
+
+    def log_losses(self, stage: str, terms: Mapping[str, Tensor], batch_size: int) -> Tensor:
+        """Sum the weighted terms of a criterion; log the sum, and the terms if there are several.
+
+        Args:
+            stage: `"train"`, logged per iteration, or `"val"` or `"test"`, logged per epoch.
+            terms: Term `()` by name.
+            batch_size: Number of images, by which the epoch's mean is weighted.
+
+        Returns:
+            The sum `()`.
+        """
+        loss = torch.stack(tuple(terms.values())).sum()
+        values = {"loss": loss, **(terms if len(terms) > 1 else {})}
+        self.log_dict(
+            {f"{stage}/{name}": value.detach() for name, value in values.items()},
+            prog_bar=True,
+            on_step=stage == "train",
+            on_epoch=stage != "train",
+            batch_size=batch_size,
+            sync_dist=stage != "train",
+        )
+        return loss
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add the averages, class names, seed and a description of the task."""
+        checkpoint["vision"] = describe(self, self._source)
+        checkpoint["class_names"] = self.class_names
+        checkpoint["seed"] = self._seed
+        # A task that is rebuilt has its weights from the checkpoint: nothing is read again.
+        checkpoint[self.CHECKPOINT_HYPER_PARAMS_KEY].update(pretrained=False, weights=None)
+        if self.average is not None:
+            self.average.save(checkpoint)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Choose between raw and averaged weights, and take over class names and seed."""
+        trainer = self._trainer
+        resuming = trainer is not None and trainer.state.fn == TrainerFn.FITTING
+        (load_for_training if resuming else load_for_inference)(self.average, checkpoint)
+        if names := checkpoint.get("class_names"):
+            self._adopt_classes(names, "the checkpoint")
+        self._seed = checkpoint.get("seed")
+
+    def _adopt_classes(self, names: Sequence[str], origin: str) -> None:
+        self.class_names = agree_on_classes(self.class_names, names, self.num_classes, origin)

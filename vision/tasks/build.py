@@ -1,0 +1,129 @@
+"""Build the parts that every task has, with errors for what cannot fit together."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from vision.backbones.base import Backbone
+from vision.backbones.registry import TIMM_PREFIX, create_backbone
+from vision.errors import ConfigError
+from vision.layers.pixels import PixelNorm
+from vision.weights.load import load_weights
+from vision.weights.pretrained import load_pretrained
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the weights come from that a training starts with.
+
+    Attributes:
+        backbone: Name of the backbone; None for one that was given as an object.
+        pretrained: As in `create_backbone`.
+        weights: A file for `load_weights`, or None.
+    """
+
+    backbone: str | None
+    pretrained: bool | str
+    weights: str | None
+
+
+def build_backbone(
+    backbone: str | Backbone | None,
+    options: Mapping[str, Any],
+    *,
+    pretrained: bool | str,
+    dense: bool,
+) -> Backbone:
+    """Build a task's backbone from its name, or take one that is built.
+
+    Args:
+        backbone: A name for `create_backbone`, or a backbone; None is what a checkpoint holds of
+            a backbone that was given as an object.
+        options: Keywords for `create_backbone`.
+        pretrained: Used for timm's models alone; for others the task loads what fits.
+        dense: Whether the task needs the dense-prediction variant.
+
+    Returns:
+        The backbone.
+
+    Raises:
+        ConfigError: The name or an option is unknown, or the backbone is not the variant needed.
+    """
+    if backbone is None:
+        raise ConfigError(
+            "this task was given its backbone as an object, which a checkpoint does not hold. "
+            "Give it again: load_from_checkpoint(path, backbone=...)."
+        )
+    if isinstance(backbone, str):
+        from_timm = backbone.startswith(TIMM_PREFIX)
+        options = {"dense": True, **options} if dense else options
+        built = create_backbone(backbone, pretrained=pretrained if from_timm else False, **options)
+    elif options or pretrained:
+        raise ConfigError(
+            f"backbone_options={dict(options)} and pretrained={pretrained} are for a backbone "
+            "given by name; this one is already built. Build it with these options."
+        )
+    else:
+        built = backbone
+    if not dense:
+        built.check_can_embed()
+    return built
+
+
+def build_pixel_norm(
+    backbone: Backbone,
+    mean: Sequence[float] | None,
+    std: Sequence[float] | None,
+    *,
+    channels_last: bool,
+) -> PixelNorm:
+    """Build the normalisation of a task's images.
+
+    Args:
+        backbone: Its `default_input` is used for what is None.
+        mean: Per-channel mean for values in [0, 1].
+        std: Per-channel standard deviation for values in [0, 1].
+        channels_last: Whether normalised images lie in channels-last memory.
+
+    Returns:
+        The normalisation.
+
+    Raises:
+        ConfigError: The number of values is not the number of image channels, or a deviation is
+            not positive.
+    """
+    spec = backbone.default_input
+    chosen = {"mean": mean or spec.mean, "std": std or spec.std}
+    channels = len(chosen["mean"])
+    if backbone.input_conv is not None:
+        channels = backbone.get_parameter(backbone.input_conv).shape[1]
+    for name, values in chosen.items():
+        if len(values) != channels:
+            raise ConfigError(
+                f"{name}={list(values)} has {len(values)} values, but the backbone takes images "
+                f"of {channels} channels. Set {name} to {channels} values."
+            )
+    if min(chosen["std"]) <= 0:
+        raise ConfigError(f"std={list(chosen['std'])} must be positive.")
+    return PixelNorm(chosen["mean"], chosen["std"], channels_last=channels_last)
+
+
+def load_source(task: nn.Module, source: Source, *, with_classifier: bool) -> None:
+    """Load the weights that a training starts with.
+
+    Args:
+        task: A module with `backbone` and `head`.
+        source: Where the weights come from; timm's models have loaded theirs already.
+        with_classifier: Whether to load a published classifier into the head.
+
+    Raises:
+        WeightsError: Weights are not to be had or do not fit.
+    """
+    name = source.backbone
+    if source.pretrained and name is not None and not name.startswith(TIMM_PREFIX):
+        target = task if with_classifier else task.get_submodule("backbone")
+        load_pretrained(target, name, source.pretrained)
+    if source.weights is not None:
+        load_weights(task, source.weights)

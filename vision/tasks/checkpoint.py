@@ -1,0 +1,103 @@
+"""What a task writes into its checkpoints besides weights, all of it plain values."""
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from vision.errors import ConfigError
+from vision.tasks.build import Source
+from vision.version import __version__
+
+logger = logging.getLogger(__name__)
+
+
+def plain(value: Any) -> Any:
+    """Turn a hyper-parameter into what `torch.load(weights_only=True)` reads back.
+
+    Args:
+        value: Numbers, strings and None, in mappings and sequences of any depth; also paths.
+
+    Returns:
+        The same with dicts for mappings, lists for sequences and strings for paths.
+
+    Raises:
+        ConfigError: It holds something else.
+    """
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, Sequence):
+        return [plain(item) for item in value]
+    raise ConfigError(
+        f"a hyper-parameter holds a {type(value).__name__}; only numbers, strings, lists and dicts "
+        "of them can be saved and read back without running code."
+    )
+
+
+def agree_on_classes(
+    ours: Sequence[str] | None, theirs: Sequence[str], num_classes: int | None, origin: str
+) -> list[str]:
+    """Settle the class names of a task when data or a checkpoint bring theirs.
+
+    Args:
+        ours: Names that the task has, by class index; None if it has none yet.
+        theirs: Names of the other, by class index.
+        num_classes: Number of classes of the task; None accepts any.
+        origin: What the other is, for the message.
+
+    Returns:
+        The task's own names if it has any, otherwise the other's.
+
+    Raises:
+        ConfigError: The numbers differ, or the names are the same in another order, so that an
+            index means another class. Names that differ otherwise are only warned of: they may be
+            spelt differently.
+    """
+    expected = len(ours or theirs) if num_classes is None else num_classes
+    if len(theirs) != expected:
+        shown = ", ".join(theirs[:5]) + (", ..." if len(theirs) > 5 else "")
+        raise ConfigError(
+            f"the task has num_classes={expected}, but {origin} has {len(theirs)} classes "
+            f"({shown}). Set num_classes={len(theirs)} on the model, or choose other data."
+        )
+    names = list(ours or theirs)
+    different = [i for i, (a, b) in enumerate(zip(names, theirs, strict=True)) if a != b]
+    if different:
+        i = different[0]
+        message = (
+            f"class {i} is '{names[i]}' for the task but '{theirs[i]}' for {origin} "
+            f"({len(different)} of {len(names)} names differ)"
+        )
+        if sorted(names) == sorted(theirs):
+            raise ConfigError(f"{message}: the same classes in another order. Use one order.")
+        logger.warning("%s; the task keeps its own names.", message)
+    return names
+
+
+def describe(task: Any, source: Source) -> dict[str, Any]:
+    """Describe a task for readers of its checkpoint: what it is and which images it expects.
+
+    Args:
+        task: A module with `backbone` and `normalize`.
+        source: Where the weights come from that its training started with.
+
+    Returns:
+        Plain values: version of the suite, task, backbone, `pretrained`, `weights`, and under
+        `input` the size, mean, std, crop and interpolation of the images.
+    """
+    mean, std = task.normalize.values
+    return plain(
+        {
+            "version": __version__,
+            "task": type(task).__name__,
+            "backbone": source.backbone or type(task.backbone).__name__,
+            "pretrained": source.pretrained,
+            "weights": source.weights,
+            "input": {**asdict(task.backbone.default_input), "mean": mean, "std": std},
+        }
+    )

@@ -1,0 +1,179 @@
+"""Image classification.
+
+head         vision/heads/classification/linear.py
+losses       vision/losses/classification.py
+metrics      top-1 and top-5 accuracy, torchmetrics
+datamodules  vision.data.Digits, vision.data.ImageFolder
+configs      configs/classification/
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchmetrics import MetricCollection
+from torchmetrics.classification import MulticlassAccuracy
+
+from vision.backbones.base import Backbone
+from vision.contracts import (
+    ClassificationBatch,
+    ClassificationOutputs,
+    ClassificationPrediction,
+)
+from vision.errors import ConfigError
+from vision.heads.classification.linear import LinearHead
+from vision.losses.classification import ClassificationLoss
+from vision.tasks.base import BaseTask
+from vision.tasks.optim import OptimSettings
+
+
+class Classification(BaseTask):
+    """Classify images by a linear layer on the vector that the paper's classifier uses.
+
+    Logs `train/loss`, `lr`, and per evaluation `val/loss`, `val/top1` and `val/top5` (or `test/`):
+    accuracies are fractions; with fewer than five classes, `top5` counts all of them.
+
+    Args:
+        backbone: A name for `create_backbone`, or a `Backbone`.
+        num_classes: Number of classes.
+        backbone_options: Keywords that replace those of the variant, such as `drop_path_rate`.
+        pretrained: True starts from the published weights, a string from a path or
+            `"hf://owner/repo[/file]"`; a classifier of another size starts afresh.
+        weights: A file loaded into the whole task, such as a checkpoint to fine-tune from.
+        class_names: Name of each class; null takes them from the datamodule.
+        drop_rate: Probability of dropping a value before the linear layer.
+        label_smoothing: Share of the target that is spread over all classes in training.
+        lr: Learning rate at the end of the warm-up.
+        min_lr: Learning rate at the end of training.
+        weight_decay: Weight decay; biases, norms and what the backbone exempts have none.
+        betas: Decay rates of AdamW's two moments.
+        warmup_epochs: Length of the linear warm-up.
+        warmup_lr: Learning rate at the start of the warm-up.
+        layer_decay: Factor on the learning rate per depth level of the backbone; 1 for none.
+        ema_decay: Decay of the average of the weights, such as 0.9999; null for none.
+        channels_last: Whether images and convolutions lie in channels-last memory.
+        compile: Whether training and evaluation run the backbone through `torch.compile`.
+        grad_checkpointing: Whether to recompute blocks in the backward pass to save memory.
+        mean: Per-channel mean for values in [0, 1]; null takes the backbone's.
+        std: Per-channel standard deviation for values in [0, 1]; null takes the backbone's.
+
+    Raises:
+        ConfigError: A value is unknown or does not fit the others.
+        WeightsError: Weights are not to be had or do not fit.
+    """
+
+    monitor = ("val/top1", "max")
+    head: LinearHead
+
+    def __init__(
+        self,
+        backbone: str | Backbone | None = "convnext_tiny",
+        num_classes: int = 1000,
+        *,
+        backbone_options: dict[str, Any] | None = None,
+        pretrained: bool | str = False,
+        weights: str | None = None,
+        class_names: list[str] | None = None,
+        drop_rate: float = 0.0,
+        label_smoothing: float = 0.1,
+        lr: float = 1e-3,
+        min_lr: float = 1e-6,
+        weight_decay: float = 0.05,
+        betas: Sequence[float] = (0.9, 0.999),
+        warmup_epochs: float = 5,
+        warmup_lr: float = 1e-6,
+        layer_decay: float = 1.0,
+        ema_decay: float | None = None,
+        channels_last: bool = True,
+        compile: bool = False,
+        grad_checkpointing: bool = False,
+        mean: list[float] | None = None,
+        std: list[float] | None = None,
+    ) -> None:
+        super().__init__(
+            backbone,
+            optim=OptimSettings(
+                lr=lr,
+                min_lr=min_lr,
+                weight_decay=weight_decay,
+                betas=betas,
+                warmup_epochs=warmup_epochs,
+                warmup_lr=warmup_lr,
+                layer_decay=layer_decay,
+            ),
+            backbone_options=backbone_options,
+            pretrained=pretrained,
+            weights=weights,
+            num_classes=num_classes,
+            class_names=class_names,
+            mean=mean,
+            std=std,
+            ema_decay=ema_decay,
+            channels_last=channels_last,
+            compile=compile,
+            grad_checkpointing=grad_checkpointing,
+        )
+        if num_classes < 1:
+            raise ConfigError(f"num_classes={num_classes} must be 1 or more.")
+        self.head = LinearHead(self.backbone.embed_dim, num_classes=num_classes, dropout=drop_rate)
+        self.criterion = ClassificationLoss(label_smoothing)
+        self.val_metrics = _accuracies(num_classes, "val/")
+        self.test_metrics = _accuracies(num_classes, "test/")
+        self.load_initial_weights()
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Classify images as they are in a batch.
+
+        Args:
+            images: `(B, C, H, W)`, uint8 or float in 0..255.
+
+        Returns:
+            Logits `(B, K)`.
+        """
+        return self.classify(self.normalize(images))["logits"]
+
+    def classify(self, images: Tensor) -> ClassificationOutputs:
+        """Outputs of the head for normalised images `(B, C, H, W)`."""
+        return self.head(self.embed(images))
+
+    def training_step(self, batch: ClassificationBatch, batch_idx: int) -> Tensor:
+        """Loss `()` of a batch."""
+        terms = self.criterion(self.classify(batch["image"]), batch)
+        return self.log_losses("train", terms, len(batch["image"]))
+
+    def validation_step(self, batch: ClassificationBatch, batch_idx: int) -> None:
+        """Take in a batch of the validation set."""
+        self._evaluate("val", self.val_metrics, batch)
+
+    def test_step(self, batch: ClassificationBatch, batch_idx: int) -> None:
+        """Take in a batch of the test set."""
+        self._evaluate("test", self.test_metrics, batch)
+
+    def predict_step(self, batch: dict[str, Any], batch_idx: int) -> list[ClassificationPrediction]:
+        """Class, probabilities and names of each image of a batch, with its path if it has one."""
+        predictions = self.head.predict(self.classify(batch["image"]))
+        labels = torch.stack([prediction["label"] for prediction in predictions]).tolist()
+        for i, (prediction, label) in enumerate(zip(predictions, labels, strict=True)):
+            prediction["name"] = self.class_names[label] if self.class_names else str(label)
+            if "path" in batch:
+                prediction["path"] = batch["path"][i]
+        return predictions
+
+    def _evaluate(self, stage: str, metrics: MetricCollection, batch: ClassificationBatch) -> None:
+        outputs = self.classify(batch["image"])
+        self.log_losses(stage, self.criterion(outputs, batch), len(batch["image"]))
+        metrics.update(outputs["logits"], batch["label"])
+        self.log_dict(metrics, on_step=False, on_epoch=True, prog_bar=True)
+
+
+def _accuracies(num_classes: int, prefix: str) -> MetricCollection:
+    # Argument checks look for unique labels, which waits for the device in every step.
+    tops = {"top1": 1, "top5": min(5, num_classes)}
+    return MetricCollection(
+        {
+            name: MulticlassAccuracy(num_classes, top_k=k, average="micro", validate_args=False)
+            for name, k in tops.items()
+        },
+        prefix=prefix,
+    )
