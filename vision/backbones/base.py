@@ -189,5 +189,28 @@ def check_out_indices(out_indices: Sequence[int] | None, depth: int, *, what: st
     return resolved
 
 
+def stage_levels(
+    stages: nn.ModuleList, *, stem: Sequence[str], entry: str, offset: int = 0
+) -> list[list[str]]:
+    """`Backbone.block_prefixes` of a backbone whose child `stages` holds lists of blocks.
+
+    Args:
+        stages: The lists of blocks.
+        stem: Prefixes of the first level.
+        entry: Name of what leads to a stage, with `{}` for its number; it goes with the stage's
+            first block. That of the first stage belongs to the stem.
+        offset: Added to the number of the stage in `entry`.
+
+    Returns:
+        The stem's level, then one level per block.
+    """
+    levels = [list(stem)]
+    for i, blocks in enumerate(stages):
+        for j, _ in enumerate(blocks.children()):
+            before = [entry.format(i + offset)] if i > 0 and j == 0 else []
+            levels.append([*before, f"stages.{i}.{j}"])
+    return levels
+
+
 def _starts_with_any(name: str, prefixes: Iterable[str]) -> bool:
     return any(name == prefix or name.startswith(prefix + ".") for prefix in prefixes)

@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from vision.backbones.base import Backbone, check_out_indices
+from vision.backbones.base import Backbone, check_out_indices, stage_levels
 from vision.contracts import FeatureSpec, InputSpec
 from vision.errors import ConfigError, suggest
 from vision.layers.attention import attend
@@ -332,12 +332,7 @@ class CvT(Backbone):
 
     def block_prefixes(self) -> list[list[str]]:
         """The stem, then each block; a token embedding goes with the block that follows it."""
-        levels = [["embeds.0"]]
-        for i, blocks in enumerate(self.stages):
-            for j, _ in enumerate(blocks.children()):
-                before = [f"embeds.{i}"] if i > 0 and j == 0 else []
-                levels.append([*before, f"stages.{i}.{j}"])
-        return levels
+        return stage_levels(self.stages, stem=["embeds.0"], entry="embeds.{}")
 
     def no_weight_decay(self) -> set[str]:
         """The class tokens."""

@@ -7,22 +7,18 @@ Weights: raoyongming/HorNet (MIT), whose README lists the variants.
 """
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vision.backbones.base import Backbone, check_out_indices
-from vision.contracts import FeatureSpec, InputSpec
+from vision.backbones.conv_pyramid import EPS, ConvPyramid
+from vision.contracts import InputSpec
 from vision.errors import ConfigError
-from vision.layers.drop_path import DropPath, drop_path_rates
-from vision.layers.init import init_linear_and_conv
+from vision.layers.drop_path import DropPath
 from vision.layers.mlp import Mlp
 from vision.layers.norm import LayerNorm2d
-
-EPS = 1e-6
 
 
 class GlobalLocalFilter(nn.Module):
@@ -169,7 +165,7 @@ class HorNetBlock(nn.Module):
         return x.permute(0, 3, 1, 2)  # (B, C, H, W)
 
 
-class HorNet(Backbone):
+class HorNet(ConvPyramid):
     """HorNet backbone with maps at strides 4, 8, 16 and 32.
 
     Remainders of the stride-4 stem and of the stride-2 down-sampling are dropped, as published.
@@ -195,7 +191,6 @@ class HorNet(Backbone):
     """
 
     family = "hornet"
-    input_conv = "downsample.0.0.weight"
 
     def __init__(
         self,
@@ -216,78 +211,28 @@ class HorNet(Backbone):
         super().__init__(dense=dense, default_input=default_input)
         dims = [dim * 2**i for i in range(len(depths))]
         _check_stages(dims, orders, scales, global_filters)
-        chosen = check_out_indices(out_indices, len(depths), what="stages")
-        count = chosen[-1] + 1 if dense else len(depths)
+        self._dims, self._orders, self._scales = dims, tuple(orders), tuple(scales)
+        self._global_filters, self._layer_scale = tuple(global_filters), layer_scale
+        self.build(
+            in_channels=in_channels,
+            dims=dims,
+            depths=depths,
+            drop_path_rate=drop_path_rate,
+            out_indices=out_indices,
+            out_norm=out_norm,
+        )
 
-        self.downsample = nn.ModuleList()
-        self.stages = nn.ModuleList()
-        rates = drop_path_rates(drop_path_rate, depths)
-        for i in range(count):
-            self.downsample.append(
-                _stem(in_channels, dims[0]) if i == 0 else _halve(dims[i - 1], dims[i])
-            )
-            grid = global_filters[i]
-            blocks = [
-                HorNetBlock(
-                    dims[i],
-                    order=orders[i],
-                    scale=scales[i],
-                    grid_size=None if grid is None else (grid[0], grid[1]),
-                    drop_path=rate,
-                    layer_scale=layer_scale,
-                )
-                for rate in rates[i]
-            ]
-            self.stages.append(nn.ModuleList(blocks))
-
-        self.norm = nn.Identity() if dense else nn.LayerNorm(dims[-1], eps=EPS)
-        self.embed_dim = dims[-1]
-        specs = [FeatureSpec(width, 4 * 2**i) for i, width in enumerate(dims)]
-        make_norm = partial(LayerNorm2d, eps=EPS) if out_norm or dense else None
-        self.set_outputs(specs, chosen, make_norm)
-        self.apply(init_linear_and_conv)
-
-    def embed(self, images: Tensor) -> Tensor:
-        """Pool the last map, then normalise: `(B, C_in, H, W)` to `(B, embed_dim)`."""
-        self.check_can_embed()
-        self.check_images(images)
-        last = self.forward_stages(images, len(self.stages), classifier=True)[-1]
-        return self.norm(last.mean(dim=(2, 3)))
-
-    def forward_stages(
-        self, images: Tensor, count: int, *, classifier: bool = False
-    ) -> list[Tensor]:
-        """Maps `(B, C, H, W)` of the first `count` stages; classifier and dense variant agree."""
-        # Every layer keeps this memory order, in which norms and linear layers need no copies.
-        x = images.contiguous(memory_format=torch.channels_last)
-        maps = []
-        for downsample, blocks in zip(self.downsample[:count], self.stages[:count], strict=True):
-            x = downsample(x)
-            for block in blocks.children():
-                x = self.run_block(block, x)
-            maps.append(x)
-        return maps
-
-    def block_prefixes(self) -> list[list[str]]:
-        """The stem, then each block; a down-sampling layer goes with the block that follows it."""
-        levels = [["downsample.0"]]
-        for i, blocks in enumerate(self.stages):
-            for j, _ in enumerate(blocks.children()):
-                before = [f"downsample.{i}"] if i > 0 and j == 0 else []
-                levels.append([*before, f"stages.{i}.{j}"])
-        return levels
-
-
-def _stem(in_channels: int, dim: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(in_channels, dim, kernel_size=4, stride=4), LayerNorm2d(dim, eps=EPS)
-    )
-
-
-def _halve(in_dim: int, out_dim: int) -> nn.Sequential:
-    return nn.Sequential(
-        LayerNorm2d(in_dim, eps=EPS), nn.Conv2d(in_dim, out_dim, kernel_size=2, stride=2)
-    )
+    def make_block(self, stage: int, drop_path: float) -> nn.Module:
+        """A block of a stage."""
+        grid = self._global_filters[stage]
+        return HorNetBlock(
+            self._dims[stage],
+            order=self._orders[stage],
+            scale=self._scales[stage],
+            grid_size=None if grid is None else (grid[0], grid[1]),
+            drop_path=drop_path,
+            layer_scale=self._layer_scale,
+        )
 
 
 def _check_stages(

@@ -1,10 +1,10 @@
 """RMT: a vision transformer whose attention fades with the Manhattan distance on the map.
 
 "RMT: Retentive Networks Meet Vision Transformers", Fan et al., 2023,
-https://arxiv.org/abs/2309.11523; Table 1 and the appendix list the variants.
-Weights: qhfan/RMT, which states no licence; the code here stems from the paper alone. Where the
-published weights differ from its text, the weights count: the logarithm of the decay is added to
-the scores before the softmax instead of multiplying the weights after it.
+https://arxiv.org/abs/2309.11523, which lists the variants. Weights: qhfan/RMT, which states no
+licence; nothing here is copied from it. Where the published weights differ from the paper, the
+weights count: the logarithm of the decay is added to the scores before the softmax instead of
+multiplying the attention after it.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vision.backbones.base import Backbone, check_out_indices
+from vision.backbones.base import Backbone, check_out_indices, stage_levels
 from vision.contracts import FeatureSpec, InputSpec
 from vision.errors import ConfigError
 from vision.layers.attention import attend
@@ -393,12 +393,7 @@ class RMT(Backbone):
 
     def block_prefixes(self) -> list[list[str]]:
         """The stem, then each block; a down-sampling layer goes with the block that follows it."""
-        levels = [["stem"]]
-        for i, blocks in enumerate(self.stages):
-            for j, _ in enumerate(blocks.children()):
-                before = [f"downsample.{i - 1}"] if i > 0 and j == 0 else []
-                levels.append([*before, f"stages.{i}.{j}"])
-        return levels
+        return stage_levels(self.stages, stem=["stem"], entry="downsample.{}", offset=-1)
 
 
 def _stem(in_channels: int, dim: int) -> nn.Sequential:

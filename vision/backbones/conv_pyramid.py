@@ -1,0 +1,109 @@
+"""The frame that ConvNeXt and HorNet share: everything but their blocks.
+
+"A ConvNet for the 2020s", Liu et al., 2022, https://arxiv.org/abs/2201.03545, section 2.2 (macro
+design) and section 2.6 (separate down-sampling layers).
+"""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from vision.backbones.base import Backbone, check_out_indices, stage_levels
+from vision.contracts import FeatureSpec
+from vision.layers.drop_path import drop_path_rates
+from vision.layers.init import init_linear_and_conv
+from vision.layers.norm import LayerNorm2d
+
+EPS = 1e-6
+
+
+class ConvPyramid(Backbone):
+    """A stem of 4 x 4 patches and stages of blocks with 2 x 2 down-sampling between them.
+
+    Remainders of the stem and of the down-sampling are dropped, as published. The classifier pools
+    the last map and normalises then.
+    """
+
+    input_conv = "downsample.0.0.weight"
+
+    def build(
+        self,
+        *,
+        in_channels: int,
+        dims: Sequence[int],
+        depths: Sequence[int],
+        drop_path_rate: float,
+        out_indices: Sequence[int] | None,
+        out_norm: bool,
+        head_norm_eps: float = EPS,
+    ) -> None:
+        """Build all layers; called once, at the end of the constructor.
+
+        Args:
+            in_channels: Number of image channels.
+            dims: Channels of each stage.
+            depths: Blocks of each stage.
+            drop_path_rate: Stochastic-depth rate of the last block.
+            out_indices: Stages to return; None returns all.
+            out_norm: Whether to apply a layer norm to each map; a dense backbone always does.
+            head_norm_eps: Epsilon of the norm after pooling.
+        """
+        chosen = check_out_indices(out_indices, len(depths), what="stages")
+        count = chosen[-1] + 1 if self.dense else len(depths)
+        self.downsample = nn.ModuleList()
+        self.stages = nn.ModuleList()
+        for i, rates in enumerate(drop_path_rates(drop_path_rate, depths)[:count]):
+            entry = _stem(in_channels, dims[0]) if i == 0 else _halve(dims[i - 1], dims[i])
+            self.downsample.append(entry)
+            self.stages.append(nn.ModuleList(self.make_block(i, rate) for rate in rates))
+
+        self.norm = nn.Identity() if self.dense else nn.LayerNorm(dims[-1], eps=head_norm_eps)
+        self.embed_dim = dims[-1]
+        specs = [FeatureSpec(dim, 4 * 2**i) for i, dim in enumerate(dims)]
+        make_norm = partial(LayerNorm2d, eps=EPS) if out_norm or self.dense else None
+        self.set_outputs(specs, chosen, make_norm)
+        self.apply(init_linear_and_conv)
+
+    @abstractmethod
+    def make_block(self, stage: int, drop_path: float) -> nn.Module:
+        """A block of a stage; it maps `(B, C, H, W)` to the same shape."""
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Pool the last map, then normalise: `(B, C_in, H, W)` to `(B, embed_dim)`."""
+        self.check_can_embed()
+        self.check_images(images)
+        last = self.forward_stages(images, len(self.stages), classifier=True)[-1]
+        return self.norm(last.mean(dim=(2, 3)))
+
+    def forward_stages(
+        self, images: Tensor, count: int, *, classifier: bool = False
+    ) -> list[Tensor]:
+        """Maps `(B, C, H, W)` of the first `count` stages; classifier and dense variant agree."""
+        # Every layer keeps this memory order, in which norms and linear layers need no copies.
+        x = images.contiguous(memory_format=torch.channels_last)
+        maps = []
+        for downsample, blocks in zip(self.downsample[:count], self.stages[:count], strict=True):
+            x = downsample(x)
+            for block in blocks.children():
+                x = self.run_block(block, x)
+            maps.append(x)
+        return maps
+
+    def block_prefixes(self) -> list[list[str]]:
+        """The stem, then each block; a down-sampling layer goes with the block that follows it."""
+        return stage_levels(self.stages, stem=["downsample.0"], entry="downsample.{}")
+
+
+def _stem(in_channels: int, dim: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(in_channels, dim, kernel_size=4, stride=4), LayerNorm2d(dim, eps=EPS)
+    )
+
+
+def _halve(in_dim: int, out_dim: int) -> nn.Sequential:
+    return nn.Sequential(
+        LayerNorm2d(in_dim, eps=EPS), nn.Conv2d(in_dim, out_dim, kernel_size=2, stride=2)
+    )
