@@ -10,7 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "vision"
 
-LEAVES = {"contracts", "errors", "version"}
+LEAVES = {"contracts", "errors", "lazy", "version"}
 PARTS = {"backbones", "necks", "heads", "weights", "losses", "metrics"}
 TOPS = {"tasks", "callbacks", "efficiency", "interop"}
 BELOW_PARTS = LEAVES | {"ops", "layers"}
@@ -19,6 +19,7 @@ BELOW_TOPS = BELOW_PARTS | PARTS | {"draw"}
 ALLOWED = {
     "contracts": set(),
     "errors": set(),
+    "lazy": set(),
     "version": set(),
     "__init__": LEAVES,
     "ops": LEAVES,

@@ -1,21 +1,11 @@
 """Backbones: images in, feature pyramids out. Classes resolve on first use."""
 
-import importlib
-from typing import Any
-
 from vision.backbones.registry import FAMILIES, create_backbone, list_backbones
+from vision.lazy import lazy_names
 
-_CLASSES = {path.partition(":")[2]: path.partition(":")[0] for path in FAMILIES.values()}
-_CLASSES |= {"Backbone": "vision.backbones.base", "TimmBackbone": "vision.backbones.timm"}
+_MODULES = {path.partition(":")[2]: path.partition(":")[0] for path in FAMILIES.values()}
+_MODULES |= {"Backbone": "vision.backbones.base", "TimmBackbone": "vision.backbones.timm"}
 
-__all__ = ["create_backbone", "list_backbones", *sorted(_CLASSES)]
+__all__ = ["create_backbone", "list_backbones", *sorted(_MODULES)]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _CLASSES:
-        return getattr(importlib.import_module(_CLASSES[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_names(__name__, _MODULES)
