@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from torch import Tensor
@@ -66,9 +66,9 @@ def draw_classification(
         ConfigError: There are no examples, or the sizes do not agree.
     """
     figure = _new_figure(15.0, 7.6)
-    left, right = figure.subfigures(1, 2, width_ratios=(1.0, 0.95))
-    _fill_grid(left, images, class_names)
-    _fill_confusion(right, counts, class_names)
+    panels: Any = figure.subfigures(1, 2, width_ratios=(1.0, 0.95))
+    _fill_grid(panels[0], images, class_names)
+    _fill_confusion(panels[1], counts, class_names)
     return figure
 
 
@@ -119,9 +119,10 @@ def save_png(figure: "Figure", path: Path | str) -> Path:
 def _new_figure(width_in: float, height_in: float) -> "Figure":
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    figure = Figure(figsize=(width_in, height_in), facecolor="white", layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.1, h_pad=0.1)  # inches
+    layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1)  # inches
+    figure = Figure(figsize=(width_in, height_in), facecolor="white", layout=layout)
     FigureCanvasAgg(figure)
     return figure
 

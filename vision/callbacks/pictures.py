@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,9 @@ class ClassificationPictures(Callback):
         most_images: Stop after this many validation images.
     """
 
-    def __init__(self, folder: Path | str, *, examples: int = 30, most_images: int = 10_000) -> None:
+    def __init__(
+        self, folder: Path | str, *, examples: int = 30, most_images: int = 10_000
+    ) -> None:
         self.path = Path(folder) / FILE_NAME
         self.examples = examples
         self.most_images = most_images
@@ -38,7 +41,7 @@ class ClassificationPictures(Callback):
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Draw, on the first process; without validation images there is nothing to draw."""
         loader = trainer.val_dataloaders
-        if not trainer.is_global_zero or not loader or trainer.fast_dev_run:
+        if not trainer.is_global_zero or not loader:
             return
         best = getattr(trainer.checkpoint_callback, "best_model_path", "")
         with _weights_of(pl_module, best):
@@ -55,26 +58,26 @@ class ClassificationPictures(Callback):
         counts = torch.zeros(0, 0, dtype=torch.int64)
         wrong: list[ClassifiedImage] = []
         right: dict[int, list[ClassifiedImage]] = {}
-        seen = 0
-        for image in _classified(module, loader):
+        for image in islice(_classified(module, loader), self.most_images):
             if not len(counts):
                 counts = torch.zeros(image.num_classes, image.num_classes, dtype=torch.int64)
             counts[image.label, image.predicted] += 1
+            # Only what may be shown is kept: images are large and classes may be many.
             if image.predicted != image.label:
-                wrong.append(image)
-            elif len(right.setdefault(image.label, [])) < self.examples:
-                right[image.label].append(image)
-            seen += 1
-            if seen >= self.most_images:
-                break
-        wrong = sorted(wrong, key=lambda image: -image.score)[: self.examples // 2]
+                wrong = sorted([*wrong, image], key=lambda other: -other.score)[
+                    : self.examples // 2
+                ]
+            elif image.label % max(1, image.num_classes // self.examples) == 0:
+                kept = right.setdefault(image.label, [])
+                if len(kept) < max(1, 10 * self.examples // image.num_classes):
+                    kept.append(image)
         return counts, wrong + list(_in_turn(right, self.examples - len(wrong)))
 
 
 def _classified(module: nn.Module, loader: Iterable[Any]) -> Iterator[ClassifiedImage]:
     device = next(module.parameters()).device
     for batch in loader:
-        if not isinstance(batch, Mapping) or batch["label"].ndim != 1:
+        if not isinstance(batch, Mapping) or "label" not in batch or batch["label"].ndim != 1:
             return
         scores = module(batch["image"].to(device)).float().softmax(dim=-1).cpu()  # (B, K)
         best, predicted = scores.max(dim=-1)
@@ -93,9 +96,10 @@ def _classified(module: nn.Module, loader: Iterable[Any]) -> Iterator[Classified
 def _in_turn(groups: Mapping[int, list[Any]], count: int) -> Iterator[Any]:
     """The first of each group, then the second of each, up to `count`."""
     longest = max((len(group) for group in groups.values()), default=0)
-    turns = (groups[key][i] for i in range(longest) for key in sorted(groups) if i < len(groups[key]))
-    for _, item in zip(range(count), turns, strict=False):
-        yield item
+    turns = (
+        groups[key][i] for i in range(longest) for key in sorted(groups) if i < len(groups[key])
+    )
+    yield from islice(turns, count)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from lightning.pytorch.callbacks import ProgressBar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bar
+from rich.table import Column
 from torch import Tensor
 
 GIB = 2**30
@@ -181,9 +182,9 @@ class Progress(ProgressBar):
             return
         self._bar = Bar(
             TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[stats]}"),
+            BarColumn(bar_width=24 if self.console.width >= 110 else 6),
+            MofNCompleteColumn(table_column=Column(no_wrap=True, min_width=7)),
+            TextColumn("{task.fields[stats]}", table_column=Column(no_wrap=True)),
             console=self.console,
             transient=True,
         )
@@ -199,7 +200,7 @@ class Progress(ProgressBar):
             )
         else:
             of = "" if _finite(total) is None else f"/{total:.0f}"
-            self._line(f"{what}  {done}{of}  {stats}")
+            self._line(f"{what}  {done}{of}  {stats}".rstrip())
 
     def _line(self, text: str) -> None:
         if self._enabled:

@@ -79,9 +79,9 @@ def shown(path: Path | str) -> str:
 
 
 def _describe_model(module: LightningModule) -> str:
-    backbone = getattr(module, "backbone_name", None) or type(
-        getattr(module, "backbone", module)
-    ).__name__
+    backbone = module.hparams.get("backbone")
+    if not isinstance(backbone, str):
+        backbone = type(getattr(module, "backbone", module)).__name__
     count = sum(parameter.numel() for parameter in module.parameters())
     millions = f"{count / 1e6:.2f}" if count < 1e7 else f"{count / 1e6:.1f}"
     return f"{type(module).__name__} with {backbone}, {millions} M parameters,"
@@ -104,7 +104,8 @@ def _describe_device(trainer: Trainer) -> str:
     if device.type == "cuda":
         name = torch.cuda.get_device_name(device)
     else:
-        name = f"{device.type.upper()} with {torch.get_num_threads()} threads"
+        threads = torch.get_num_threads()
+        name = f"{device.type.upper()} with {threads} thread{'s' if threads > 1 else ''}"
     count = f"{trainer.world_size} x " if trainer.world_size > 1 else ""
     return f"{count}{name}, precision {trainer.precision}"
 

@@ -1,12 +1,10 @@
 """LightningCLI with our defaults: run folders, checkpoints, progress, and errors for people."""
 
-import logging
 import shlex
 import shutil
 import sys
-import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +22,7 @@ from vision.callbacks.progress import Progress
 from vision.callbacks.summary import RunSummary, shown
 from vision.cli.names import chosen_classes, import_path
 from vision.cli.parser import OptionsParser, ParserError, explain
+from vision.cli.quiet import without_chatter
 from vision.cli.runs import CHECKPOINTS, check_checkpoint, find_checkpoint, new_run_folder
 from vision.cli.settings import Setting, find_configs, read_settings
 from vision.data.base import DataModule
@@ -31,6 +30,7 @@ from vision.errors import ConfigError, VisionError
 from vision.tasks.base import BaseTask
 
 TRAINER_DEFAULTS = {"log_every_n_steps": 10, "enable_model_summary": False}
+HARDWARE = ("trainer.accelerator", "trainer.devices")
 TEMPLATE = "configs/classification/image_folder/swin_linear.yaml"
 # Other backbones to try, with their options: small images want a small one.
 SMALL_BACKBONES = {
@@ -38,27 +38,6 @@ SMALL_BACKBONES = {
     "convnext": "'{dims: [32, 64, 128, 256], depths: [1, 1, 2, 1], layer_scale: 1.0}'",
 }
 BACKBONES = {"convnext_tiny": "null", "swin_tiny": "null"}
-# What Lightning says that a user of the suite can do nothing about or is told by our own lines.
-CHATTER = (
-    "Seed set to",
-    "GPU available",
-    "TPU available",
-    "💡 Tip",
-    "`Trainer.fit` stopped",
-    "Restoring states from",
-    "Restored all states",
-    "Loaded model weights",
-    "Loading `train_dataloader` to estimate",
-)
-NEEDLESS_WARNINGS = (
-    r".*does not have many workers",
-    r"The number of training batches .* is smaller than the logging interval",
-    r"Experiment logs directory .* exists and is not empty",
-    r"Checkpoint directory .* exists and is not empty",
-    r"The `srun` command is available",
-    r"Be aware that when using `ckpt_path`",
-    r"`isinstance\(treespec, LeafSpec\)` is deprecated",
-)
 
 
 class SaveConfig(SaveConfigCallback):
@@ -96,6 +75,7 @@ class VisionCLI(LightningCLI):
         self.root = root
         self.classes = chosen_classes(settings)
         self.run_folder: Path | None = None
+        self._given = {setting.plain_key for setting in settings}
         super().__init__(
             BaseTask,
             LightningDataModule if "data" not in self.classes else DataModule,
@@ -125,13 +105,19 @@ class VisionCLI(LightningCLI):
         parser.add_argument(
             "--runs_dir", type=str, default="runs", help="Folder that holds all runs."
         )
-        if self.command == "fit":
-            parser.add_argument(
-                "--version",
-                type=str | None,
-                default=None,
-                help="Name of the run's own folder; by default the next free version_N.",
-            )
+        parser.add_argument(
+            "--threads",
+            type=int | None,
+            default=None,
+            help="Threads that PyTorch uses on the CPU; by default it chooses.",
+        )
+        parser.add_argument(
+            "--version",
+            type=str | None,
+            default=None,
+            help="Folder of one run: for fit a new one, by default the next free version_N; for "
+            "the others that of --ckpt_path best or last, by default the newest.",
+        )
         if self.command == "predict":
             parser.add_argument(
                 "--output",
@@ -163,41 +149,58 @@ class VisionCLI(LightningCLI):
         return Path(self.options["runs_dir"]) / self.options["name"]
 
     def before_instantiate_classes(self) -> None:
-        """Fill in the number of classes and the checkpoint."""
+        """Set the threads; fill in the path of the checkpoint and the number of classes."""
         options = self.options
+        if options["threads"] is not None:
+            if options["threads"] < 1:
+                raise ConfigError(f"--threads {options['threads']} must be 1 or more.")
+            torch.set_num_threads(options["threads"])
         if options.get("ckpt_path"):
-            path = find_checkpoint(options["ckpt_path"], self.runs_of_name)
+            # A fit that resumes names its own new folder.
+            version = None if self.command == "fit" else options["version"]
+            path = find_checkpoint(options["ckpt_path"], self.runs_of_name, version)
             options["ckpt_path"] = str(path)
         model = options["model"]["init_args"]
-        if self.command != "fit" and not options.get("ckpt_path"):
-            if not (model.get("weights") or model.get("pretrained")):
-                raise ConfigError(
-                    f"{self.command} needs trained weights: --ckpt_path PATH, or --ckpt_path best "
-                    f"for the newest run in {shown(self.runs_of_name)}, or --model.weights FILE."
-                )
-        given = {setting.plain_key for setting in self.settings}
-        if "num_classes" in model and "model.num_classes" not in given:
+        trained = options.get("ckpt_path") or model.get("weights") or model.get("pretrained")
+        if self.command != "fit" and not trained:
+            raise ConfigError(
+                f"{self.command} needs trained weights: --ckpt_path PATH, or --ckpt_path best "
+                f"for the newest run in {shown(self.runs_of_name)}, or --model.weights FILE."
+            )
+        if "num_classes" in model and "model.num_classes" not in self._given:
             data = options["data"]
-            init_args = data.get("init_args") or {}
-            model["num_classes"] = import_path(data["class_path"])(**dict(init_args)).num_classes
+            build = import_path(data["class_path"])
+            model["num_classes"] = build(**dict(data.get("init_args") or {})).num_classes
 
     def instantiate_classes(self) -> None:
         """Build data, task and trainer; an error of a constructor is shown as it is."""
         try:
             super().instantiate_classes()
         except ValueError as error:
-            # jsonargparse wraps what a constructor raises.
-            if error.__cause__ is None or isinstance(error, VisionError):
+            # jsonargparse wraps what a constructor raises, more than once.
+            cause: BaseException | None = error
+            while cause is not None and not isinstance(cause, VisionError):
+                cause = cause.__cause__
+            if cause is None:
                 raise
-            raise error.__cause__ from None
+            raise cause from None
 
     def _run_subcommand(self, subcommand: str) -> None:
-        try:
+        with self._no_empty_run():
             super()._run_subcommand(subcommand)
-        except VisionError:
-            # Refused before anything was written: leave no empty folder behind.
-            if self.run_folder and self.run_folder.is_dir() and not any(self.run_folder.iterdir()):
-                self.run_folder.rmdir()
+
+    @contextmanager
+    def _no_empty_run(self) -> Iterator[None]:
+        """Remove the folder of a run that fails before it starts: before its config is written."""
+        try:
+            yield
+        except Exception:
+            folder = self.run_folder
+            if folder and _is_first_process() and not (folder / "config.yaml").exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                with suppress(OSError):  # not empty: other runs are there
+                    folder.parent.rmdir()
+                    folder.parent.parent.rmdir()
             raise
 
     def after_instantiate_classes(self) -> None:
@@ -227,10 +230,30 @@ class VisionCLI(LightningCLI):
                 loggers = [*ours, *loggers]
         elif self.command == "predict":
             callbacks.append(PredictionTable(self._predictions_path()))
-        return super().instantiate_trainer(logger=loggers, callbacks=callbacks, **kwargs)
+        with self._no_empty_run():
+            try:
+                return super().instantiate_trainer(logger=loggers, callbacks=callbacks, **kwargs)
+            except (ValueError, MisconfigurationException) as error:
+                raise ConfigError(self._trainer_message(str(error))) from error
+
+    def _trainer_message(self, message: str) -> str:
+        """What the trainer refuses, with the settings that may be meant."""
+        words = message.lower().replace("`", " ")
+        given = {
+            s.key: f"{s.key}={s.value} ({s.source})"
+            for s in self.settings
+            if s.key.startswith("trainer.") and s.key.removeprefix("trainer.") in words
+        }
+        hardware = {
+            s.key: f"{s.key}={s.value} ({s.source})" for s in self.settings if s.key in HARDWARE
+        }
+        if hardware and any(word in words for word in ("accelerator", "backend", "devices", "gpu")):
+            message += "\n--trainer.accelerator auto takes what the machine has."
+            given |= hardware
+        return f"{', '.join(given.values())}: {message}" if given else message
 
     def _make_run_folder(self) -> Path:
-        create = rank_zero_only.rank == 0
+        create = _is_first_process()
         self.run_folder = new_run_folder(
             self.runs_of_name, self.options["version"], create=create
         ).absolute()
@@ -297,7 +320,7 @@ def keep_checkpoints(folder: Path, monitor: str | None, mode: str) -> list[Callb
     best = {"filename": "best", "monitor": monitor, "mode": mode}
     last = {"filename": "last", "monitor": None, "save_on_train_epoch_end": True}
     return [
-        ModelCheckpoint(dirpath=folder / CHECKPOINTS, enable_version_counter=False, **options)  # type: ignore[arg-type]
+        ModelCheckpoint(dirpath=folder / CHECKPOINTS, enable_version_counter=False, **options)
         for options in (best, last)
     ]
 
@@ -315,17 +338,24 @@ def run(command: str, args: Sequence[str], *, root: Path) -> None:
     """
     args = find_configs(args, root)
     settings = read_settings(args)
+    threads = torch.get_num_threads()
     try:
-        with _without_chatter():
+        with without_chatter():
             VisionCLI(command, args, settings=settings, root=root)
     except MisconfigurationException as error:
-        raise ConfigError(_misconfiguration(str(error), settings)) from error
+        raise ConfigError(str(error)) from error
     except torch.OutOfMemoryError as error:
         raise VisionError(
             "the GPU's memory is full. Any of these needs less: half the --data.batch_size with "
             "twice the --trainer.accumulate_grad_batches, --trainer.precision bf16-mixed, "
             "--model.grad_checkpointing true."
         ) from error
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _is_first_process() -> bool:
+    return getattr(rank_zero_only, "rank", 0) == 0
 
 
 def _python() -> str:
@@ -335,38 +365,7 @@ def _python() -> str:
     return shlex.quote(shown(sys.executable))
 
 
-def _misconfiguration(message: str, settings: Sequence[Setting]) -> str:
-    keys = ("trainer.accelerator", "trainer.devices")
-    given = {s.key: f"{s.key}={s.value} ({s.source})" for s in settings if s.key in keys}
-    if not given or not any(word in message for word in ("accelerator", "backend", "devices")):
-        return message
-    chosen = ", ".join(given.values())
-    return f"{chosen}: {message}\n--trainer.accelerator auto takes what the machine has."
-
-
 def _as_list(value: Any) -> list[Any]:
     if value is None or isinstance(value, bool):
         return []
     return list(value) if isinstance(value, list | tuple) else [value]
-
-
-class _ChatterFilter(logging.Filter):
-    def filter(self, record: logging.LogRecord) -> bool:
-        return not record.getMessage().startswith(CHATTER)
-
-
-@contextmanager
-def _without_chatter() -> Iterator[None]:
-    """Drop the lines of Lightning named in this file, and nothing else."""
-    handlers = [h for name in ("lightning.pytorch", "lightning.fabric", "lightning") for h in logging.getLogger(name).handlers]
-    own = _ChatterFilter()
-    with warnings.catch_warnings():
-        for message in NEEDLESS_WARNINGS:
-            warnings.filterwarnings("ignore", message=message)
-        for handler in handlers:
-            handler.addFilter(own)
-        try:
-            yield
-        finally:
-            for handler in handlers:
-                handler.removeFilter(own)

@@ -131,9 +131,7 @@ def _problem(
     return f"there is no option '{key}' ({setting.source}).{_nearest(key, options)}"
 
 
-def _value_problem(
-    setting: Setting, key: str, parser: OptionsParser, action: Action
-) -> str | None:
+def _value_problem(setting: Setting, key: str, parser: OptionsParser, action: Action) -> str | None:
     hint = getattr(action, "_typehint", None)
     if hint is None or key in CLASSES:
         return None

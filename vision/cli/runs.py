@@ -50,12 +50,13 @@ def new_run_folder(parent: Path, version: str | None, *, create: bool = True) ->
             return folder
 
 
-def find_checkpoint(given: str, parent: Path) -> Path:
+def find_checkpoint(given: str, parent: Path, version: str | None = None) -> Path:
     """Resolve `--ckpt_path`.
 
     Args:
         given: A path, or `"best"` or `"last"` for that of the newest run that has one.
         parent: Folder of the runs of one name.
+        version: The run to look in for `"best"` or `"last"`; None takes the newest.
 
     Raises:
         ConfigError: There is no such file.
@@ -69,13 +70,15 @@ def find_checkpoint(given: str, parent: Path) -> Path:
             f"--ckpt_path {given}: there is no such file; it was looked for at {path.absolute()}."
             f"{suggest(given, near)}\nWrite 'best' or 'last' for that of the newest run."
         )
-    for _, folder in sorted(_numbered(parent), reverse=True):
+    newest_first = [folder for _, folder in sorted(_numbered(parent), reverse=True)]
+    for folder in newest_first if version is None else [parent / version]:
         path = folder / CHECKPOINTS / f"{given}.ckpt"
         if path.is_file():
             return path
     raise ConfigError(
-        f"--ckpt_path {given}: no run in {parent.absolute()} has {CHECKPOINTS}/{given}.ckpt.\n"
-        "Train first, choose the runs with --name and --runs_dir, or give the path of a checkpoint."
+        f"--ckpt_path {given}: no run in {(parent / (version or '')).absolute()} has "
+        f"{CHECKPOINTS}/{given}.ckpt.\n"
+        "Train first, choose the run with --name, --version and --runs_dir, or give a path."
     )
 
 

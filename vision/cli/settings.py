@@ -128,7 +128,7 @@ def _walk(
     loader.flatten_mapping(mapping)
     for key_node, node in mapping.value:
         key = f"{prefix}{key_node.value}"
-        value = loader.construct_object(node, deep=True)  # type: ignore[no-untyped-call]
+        value = loader.construct_object(node, deep=True)
         yield Setting(key, value, f"{path}, line {key_node.start_mark.line + 1}")
         if isinstance(node, yaml.MappingNode):
             yield from _walk(loader, node, f"{key}.", path)

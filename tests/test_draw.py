@@ -1,0 +1,103 @@
+"""Pictures: what is drawn is read back from the figure and from the file."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from vision.draw import (
+    MOST_CLASSES,
+    ClassifiedImage,
+    draw_classification,
+    draw_confusion,
+    draw_predictions,
+    save_png,
+)
+from vision.errors import ConfigError
+
+NAMES = ["cat", "dog", "a class with quite a long name"]
+
+
+def example(label: int, predicted: int, score: float = 0.9, side: int = 8) -> ClassifiedImage:
+    image = torch.full((3, side, side + 2), 40 * label, dtype=torch.uint8)
+    return ClassifiedImage(image, label, predicted, score, num_classes=len(NAMES))
+
+
+def counts() -> Tensor:
+    return torch.tensor([[5, 1, 0], [0, 4, 0], [2, 0, 8]])
+
+
+def titles(figure) -> list[str]:
+    return [axis.get_title() for axis in figure.axes if axis.get_title()]
+
+
+def test_captions_give_prediction_score_and_truth() -> None:
+    figure = draw_predictions([example(0, 1, 0.734), example(2, 2, 0.5)], NAMES)
+    wrong, right = titles(figure)
+    assert wrong == "dog  73%\ntrue: cat"
+    assert right.startswith("a class with")
+    assert right.endswith("50%")
+    assert "true" not in right
+
+
+def test_images_are_drawn_as_they_are() -> None:
+    images = [example(label, label) for label in range(3)]
+    figure = draw_predictions(images, NAMES)
+    drawn = [axis.images[0].get_array() for axis in figure.axes if axis.images]
+    for image, array in zip(images, drawn, strict=True):
+        np.testing.assert_array_equal(array, image.image.permute(1, 2, 0).numpy())
+
+
+def test_confusion_has_counts_shares_and_accuracy() -> None:
+    figure = draw_confusion(counts(), NAMES)
+    axis = figure.axes[0]
+    numbers = {tuple(map(int, text.get_position())): text.get_text() for text in axis.texts}
+    # Positions are (column, row) = (predicted, true).
+    assert numbers == {(0, 0): "5", (1, 0): "1", (1, 1): "4", (0, 2): "2", (2, 2): "8"}
+    np.testing.assert_allclose(axis.images[0].get_array()[2], [0.2, 0.0, 0.8])
+    assert axis.get_xlabel() == "predicted"
+    assert axis.get_ylabel() == "true"
+    assert "17 of 20 right (85.00%)" in figure.get_suptitle()
+
+
+def test_of_many_classes_the_most_confused_are_shown() -> None:
+    matrix = torch.eye(100, dtype=torch.int64) * 10
+    matrix[70, 71] = 9
+    matrix[3, 99] = 1
+    axis = draw_confusion(matrix, [f"class {i}" for i in range(100)]).axes[0]
+    labels = [label.get_text() for label in axis.get_yticklabels()]
+    assert len(labels) == MOST_CLASSES
+    assert {"class 3", "class 70", "class 71", "class 99"} <= set(labels)
+    assert axis.images[0].get_array().shape == (MOST_CLASSES, MOST_CLASSES)
+
+
+def test_a_class_without_images_is_drawn() -> None:
+    matrix = torch.zeros(3, 3, dtype=torch.int64)
+    assert "0 of 0 right" in draw_confusion(matrix, NAMES).get_suptitle()
+
+
+def test_the_png_holds_both_and_no_global_state_is_touched(tmp_path: Path) -> None:
+    pyplot_before = "matplotlib.pyplot" in sys.modules
+    path = save_png(
+        draw_classification([example(0, 1), example(1, 1)], counts(), NAMES),
+        tmp_path / "new" / "a.png",
+    )
+    with Image.open(path) as picture:
+        width, height = picture.size
+        pixels = np.asarray(picture.convert("RGB"))
+    assert width > height > 800
+    # Neither half is empty: a matrix or images cover a good part of each.
+    for half in (pixels[:, : width // 2], pixels[:, width // 2 :]):
+        assert (half != 255).any(axis=2).mean() > 0.1
+    assert ("matplotlib.pyplot" in sys.modules) == pyplot_before
+
+
+def test_sizes_must_agree() -> None:
+    with pytest.raises(ConfigError, match=r"\(3, 3\) does not fit 2 names"):
+        draw_confusion(counts(), NAMES[:2])
+    with pytest.raises(ConfigError, match="no images"):
+        draw_predictions([], NAMES)

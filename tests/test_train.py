@@ -1,0 +1,57 @@
+"""train.py as a user runs it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import train
+
+TRAIN = Path(train.__file__)
+
+
+def test_the_quickstart_runs_from_any_directory_and_its_commands_work(tmp_path: Path) -> None:
+    # The whole quickstart takes a minute; a config of the same name shortens it.
+    code = (
+        "import sys, train;"
+        "from vision.cli.main import main;"
+        "sys.exit(main([*train.QUICKSTART, '--trainer.max_epochs', '2'], root=train.ROOT))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(TRAIN.parent), "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    folder = tmp_path / "runs/digits_convnext/version_0"
+    assert (folder / "checkpoints/best.ckpt").exists()
+    assert (folder / "predictions.png").exists()
+    assert result.stderr == ""
+    lines = result.stdout.splitlines()
+    # Two epochs do better than chance by far.
+    best = next(line for line in lines if line.startswith("best val/top1"))
+    assert float(best.split()[2]) > 0.5
+    commands = [line.strip() for line in lines if " --config " in line]
+    assert len(commands) == 3
+    for command in commands:
+        config = command.split(" --config ")[1].split()[0]
+        assert (tmp_path / config).exists()
+
+
+def test_help_answers_at_once() -> None:
+    result = subprocess.run(
+        [sys.executable, "-X", "importtime", TRAIN, "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "fit" in result.stdout
+    imported = {line.rpartition("|")[2].strip() for line in result.stderr.splitlines()}
+    assert "vision.cli.main" in imported
+    assert not imported & {"torch", "lightning", "torchvision"}
+
+
+def test_the_quickstart_config_exists() -> None:
+    assert Path(train.QUICKSTART[-1]).is_file()
+    assert train.ROOT / "train.py" == TRAIN
