@@ -32,7 +32,7 @@ def new_run_folder(parent: Path, version: str | None, *, create: bool = True) ->
         if create:
             if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
                 raise ConfigError(
-                    f"--version {version}: {folder.absolute()} exists and is not empty.\n"
+                    f"--version {version}: {folder.resolve()} exists and is not empty.\n"
                     "Give another --version, leave it out for the next free version_N, or delete "
                     "the folder."
                 )
@@ -67,7 +67,7 @@ def find_checkpoint(given: str, parent: Path, version: str | None = None) -> Pat
             return path
         near = [str(other) for other in path.parent.glob("*.ckpt")]
         raise ConfigError(
-            f"--ckpt_path {given}: there is no such file; it was looked for at {path.absolute()}."
+            f"--ckpt_path {given}: there is no such file; it was looked for at {path.resolve()}."
             f"{suggest(given, near)}\nWrite 'best' or 'last' for that of the newest run."
         )
     newest_first = [folder for _, folder in sorted(_numbered(parent), reverse=True)]
@@ -76,7 +76,7 @@ def find_checkpoint(given: str, parent: Path, version: str | None = None) -> Pat
         if path.is_file():
             return path
     raise ConfigError(
-        f"--ckpt_path {given}: no run in {(parent / (version or '')).absolute()} has "
+        f"--ckpt_path {given}: no run in {(parent / (version or '')).resolve()} has "
         f"{CHECKPOINTS}/{given}.ckpt.\n"
         "Train first, choose the run with --name, --version and --runs_dir, or give a path."
     )

@@ -94,7 +94,7 @@ def read_config(path: Path) -> list[Setting]:
         near = [str(other) for other in path.parent.glob("*.yaml")]
         what = "is a folder" if path.is_dir() else "does not exist"
         raise ConfigError(
-            f"the config '{path}' {what}; it was looked for at {path.absolute()}."
+            f"the config '{path}' {what}; it was looked for at {path.resolve()}."
             f"{suggest(str(path), near)}"
         )
     loader = None

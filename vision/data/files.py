@@ -90,7 +90,7 @@ def require_folder(folder: Path, expected: str) -> None:
         folder: The folder that has to exist.
         expected: The expected tree, to end the message with.
     """
-    folder = folder.absolute()
+    folder = folder.resolve()
     if folder.is_dir():
         return
     if folder.exists():

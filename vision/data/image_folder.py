@@ -136,7 +136,7 @@ class ImageFolder(DataModule):
             loose = find_images(folder)
             instead = f": {len(loose)} images lie in it directly" if loose else ""
             raise DataError(
-                f"there are no class folders in '{folder.absolute()}'{instead}. {EXPECTED}"
+                f"there are no class folders in '{folder.resolve()}'{instead}. {EXPECTED}"
             )
         return names
 
@@ -158,7 +158,7 @@ class ImageFolder(DataModule):
             absent = "val" if present == ["train"] else "train"
             near = suggest(absent, others)
             raise DataError(
-                f"'{self.root.absolute()}' has '{present[0]}' but no '{absent}'; it has "
+                f"'{self.root.resolve()}' has '{present[0]}' but no '{absent}'; it has "
                 f"{_listed(names)}.{near} {EXPECTED}"
             )
         return True
@@ -202,7 +202,7 @@ class ImageFolder(DataModule):
         paths = find_images(self.predict_root, ignored)
         if not paths:
             raise DataError(
-                f"there are no images in '{self.predict_root.absolute()}'{_others(ignored)}. "
+                f"there are no images in '{self.predict_root.resolve()}'{_others(ignored)}. "
                 f"{_SUFFIXES}"
             )
         _log_ignored(self.predict_root, ignored)
@@ -226,7 +226,7 @@ def scan_classes(folder: Path, class_names: Sequence[str]) -> LabelledFiles:
     unknown = [name for name in present if name not in class_names]
     if unknown:
         raise DataError(
-            f"'{folder.absolute()}' has the class {_listed(unknown)}, which the training set "
+            f"'{folder.resolve()}' has the class {_listed(unknown)}, which the training set "
             f"lacks.{suggest(unknown[0], class_names)} The training set has {len(class_names)} "
             f"classes: {_listed(class_names)}."
         )
@@ -238,12 +238,12 @@ def scan_classes(folder: Path, class_names: Sequence[str]) -> LabelledFiles:
     empty = [name for name, count in zip(class_names, counts, strict=True) if not count]
     if not paths:
         raise DataError(
-            f"there are no images in the {len(present)} class folders of '{folder.absolute()}'"
+            f"there are no images in the {len(present)} class folders of '{folder.resolve()}'"
             f"{_others(ignored)}. {_SUFFIXES}"
         )
     if bare := [name for name in empty if name in present]:
         raise DataError(
-            f"'{folder.absolute()}' has class folders without images: {_listed(bare)}"
+            f"'{folder.resolve()}' has class folders without images: {_listed(bare)}"
             f"{_others(ignored)}. Fill them or delete them. {_SUFFIXES}"
         )
     if empty:

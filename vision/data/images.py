@@ -68,7 +68,7 @@ def read_image(path: str | os.PathLike[str]) -> Tensor:
     except DataError:
         raise
     except FileNotFoundError:
-        raise DataError(f"there is no image '{path}' (looked at {path.absolute()}).") from None
+        raise DataError(f"there is no image '{path}' (looked at {path.resolve()}).") from None
     except UnidentifiedImageError:
         raise DataError(
             f"'{path}' is not an image: it begins with {_first_bytes(path)!r}. "

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -97,9 +98,9 @@ def _dense_options(options: Mapping[str, object]) -> dict[str, object]:
     changed: dict[str, object] = {"qkv_bias": True}
     if isinstance(heads, Sequence) and isinstance(dim, int):
         dims = [dim]
-        for before, after in zip(heads, heads[1:], strict=False):
+        for before, after in pairwise(heads):
             dims.append(dims[-1] * (after // before))
-        if any(after != 2 * before for before, after in zip(dims, dims[1:], strict=False)):
+        if any(after != 2 * before for before, after in pairwise(dims)):
             changed["dim"] = dims
     return changed
 

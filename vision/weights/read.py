@@ -60,7 +60,7 @@ def _read_file(path: Path) -> Mapping[str, Any]:
     if not path.is_file():
         beside = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
         raise WeightsError(
-            f"there is no weights file '{path}' (looked at {path.absolute()})."
+            f"there is no weights file '{path}' (looked at {path.resolve()})."
             f"{suggest(path.name, beside)}"
         )
     if path.stat().st_size == 0:
