@@ -14,8 +14,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from vision.backbones.base import Backbone, check_out_indices
+from vision.backbones.base import Backbone, check_out_indices, stage_levels
 from vision.contracts import FeatureSpec, InputSpec
 from vision.errors import ConfigError
 from vision.layers.attention import attend
@@ -23,7 +24,7 @@ from vision.layers.drop_path import DropPath, drop_path_rates
 from vision.layers.init import init_linear_and_conv
 from vision.layers.mlp import Mlp
 from vision.layers.norm import LayerNorm2d
-from vision.layers.window import crop_map, from_windows, pad_map, padding_to_multiple, to_windows
+from vision.layers.window import ceil_div, pad_map, regroup
 
 
 class StripeAttention(nn.Module):
@@ -70,44 +71,73 @@ class StripeAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map `x` `(B, H, W, C)` to the same shape."""
-        height, width, dim = x.shape[1:]
-        qkv = self.qkv(x)
+        qkv, half = self.qkv(x), x.shape[-1] // 2
+        kernel, bias = self.lepe.weight, self.lepe.bias
         if self.split_size is None:
-            return self.proj(self._attend(qkv, 0, (height, width)))
-        branches = qkv.unflatten(-1, (3, 2, dim // 2)).unbind(-2)  # each (B, H, W, 3, C / 2)
-        vertical = self._attend(branches[0].flatten(3), 0, (height, self.split_size))
-        horizontal = self._attend(branches[1].flatten(3), 1, (self.split_size, width))
-        return self.proj(torch.cat([vertical, horizontal], dim=-1))
+            return self.proj(self._attend(qkv, x.shape[1], kernel, bias))
+        vertical, horizontal = qkv.unflatten(-1, (3, 2, half)).unbind(-2)  # (B, H, W, 3, C / 2)
+        # Vertical stripes of a map are horizontal stripes of its transpose.
+        vertical = self._attend(
+            vertical.transpose(1, 2).contiguous().flatten(3),
+            self.split_size,
+            kernel[:half].transpose(2, 3),
+            None if bias is None else bias[:half],
+        )
+        horizontal = self._attend(
+            horizontal.contiguous().flatten(3),
+            self.split_size,
+            kernel[half:],
+            None if bias is None else bias[half:],
+        )
+        return self.proj(torch.cat([vertical.transpose(1, 2), horizontal], dim=-1))
 
-    def _attend(self, qkv: Tensor, branch: int, stripe: tuple[int, int]) -> Tensor:
-        """Attend inside stripes `(height, width)` of one branch.
+    def _attend(self, qkv: Tensor, rows: int, kernel: Tensor, bias: Tensor | None) -> Tensor:
+        """Attend inside horizontal stripes and add the position encoding.
 
-        Maps `qkv` `(B, H, W, 3 * c)` to `(B, H, W, c)`, where c is the branch's channels.
+        Args:
+            qkv: `(B, H, W, 3 * c)` queries, keys and values of a branch with c channels.
+            rows: Height of a stripe.
+            kernel: `(c, 1, 3, 3)` of the position encoding.
+            bias: `(c,)` of the position encoding.
+
+        Returns:
+            `(B, H, W, c)`.
         """
-        size = (qkv.shape[1], qkv.shape[2])
+        batch, height, width, channels = qkv.shape
+        stripes = ceil_div(height, rows)
+        missing = stripes * rows - height
+        top, bottom = missing // 2, missing - missing // 2
         # Zeros enter after the projection and are not masked: they dilute the softmax.
-        padding = padding_to_multiple(size, stripe, centred=True)
-        qkv = pad_map(qkv, padding)
-        padded = (qkv.shape[1], qkv.shape[2])
-        windows = to_windows(qkv, stripe).unflatten(-1, (3, -1))  # (windows, h, w, 3, c)
-        tokens = windows.flatten(1, 2).unflatten(-1, (self.branch_heads, -1))
-        q, k, v = tokens.permute(2, 0, 3, 1, 4).unbind()  # (windows, heads, N, D)
+        qkv = pad_map(qkv, top=top, bottom=bottom)
+        tokens = regroup(qkv, batch * stripes, rows * width)
+        tokens = tokens.unflatten(-1, (3, self.branch_heads, -1)).permute(2, 0, 3, 1, 4)
+        q, k, v = tokens.unbind()  # (B * stripes, heads, N, D)
         dropout = self.attn_drop_rate if self.training else 0.0
         x = attend(q, k, v, scale=self.scale, dropout=dropout)
-        x = x.transpose(1, 2).flatten(2).unflatten(1, stripe)  # (windows, h, w, c)
-        x = x + self._encode_positions(windows[..., 2, :], branch)
-        return crop_map(from_windows(x, padded), padding, size)
+        x = x.transpose(1, 2).flatten(2)  # (B * stripes, N, c)
 
-    def _encode_positions(self, values: Tensor, branch: int) -> Tensor:
-        """Convolve `values` `(windows, h, w, c)` with the branch's share of the kernels."""
-        channels = values.shape[-1]
-        share = slice(branch * channels, (branch + 1) * channels)
-        bias = None if self.lepe.bias is None else self.lepe.bias[share]
-        values = values.permute(0, 3, 1, 2)  # (windows, c, h, w)
-        encoded = nn.functional.conv2d(
-            values, self.lepe.weight[share], bias, padding=1, groups=channels
-        )
-        return encoded.permute(0, 2, 3, 1)
+        values = regroup(qkv, batch * stripes, rows, width)[..., 2 * channels // 3 :]
+        positions = _convolve_depthwise(values, kernel, bias)  # (B * stripes, rows, W, c)
+        x = regroup(x, batch, stripes * rows, width)
+        x = x + regroup(positions, batch, stripes * rows, width)
+        return pad_map(x, top=-top, bottom=-bottom)
+
+
+def _convolve_depthwise(x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
+    """Convolve `x` `(B, H, W, C)` with a kernel `(C, 1, 3, 3)` per channel, zeros outside."""
+    if torch.compiler.is_compiling() and not torch.compiler.is_exporting():
+        # The CPU's choice of a convolution kernel depends on the number of stripes and would make
+        # a graph per choice; shifted products do not, and compile to one loop.
+        rows, columns = x.shape[1:3]
+        padded = F.pad(x, (0, 0, 1, 1, 1, 1))
+        products = [
+            padded[:, i : i + rows, j : j + columns] * kernel[:, 0, i, j]
+            for i in range(3)
+            for j in range(3)
+        ]
+        return sum(products[1:], products[0]) + (0 if bias is None else bias)
+    x = x.permute(0, 3, 1, 2)  # (B, C, H, W)
+    return F.conv2d(x, kernel, bias, padding=1, groups=kernel.shape[0]).permute(0, 2, 3, 1)
 
 
 class CSWinBlock(nn.Module):
@@ -259,12 +289,7 @@ class CSWin(Backbone):
 
     def block_prefixes(self) -> list[list[str]]:
         """The stem, then each block; a down-sampling layer goes with the block that follows it."""
-        levels = [["downsample.0"]]
-        for i, blocks in enumerate(self.stages):
-            for j, _ in enumerate(blocks.children()):
-                before = [f"downsample.{i}"] if i > 0 and j == 0 else []
-                levels.append([*before, f"stages.{i}.{j}"])
-        return levels
+        return stage_levels(self.stages, stem=["downsample.0"], entry="downsample.{}")
 
 
 def _stem(in_channels: int, dim: int) -> nn.Sequential:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vision.backbones.base import Backbone, check_out_indices
+from vision.backbones.base import Backbone, check_out_indices, stage_levels
 from vision.contracts import FeatureSpec, InputSpec
 from vision.errors import ConfigError
 from vision.layers.attention import attend
@@ -26,11 +26,14 @@ from vision.layers.mlp import Mlp
 from vision.layers.norm import LayerNorm2d
 from vision.layers.size_cache import SizeCache
 from vision.layers.window import (
-    crop_map,
+    ceil_div,
+    from_windows,
     pad_map,
-    padding_to_multiple,
+    regroup,
     relative_position_index,
-    shifted_window_mask,
+    shifted_bias_rows,
+    shifted_window_masks,
+    to_windows,
 )
 
 
@@ -40,14 +43,21 @@ class WindowPlan(NamedTuple):
     Attributes:
         window: Side of a window.
         shift: Rows and columns by which every second block shifts the map; 0 for no shift.
+        size: Height and width of the map.
+        grid: Rows and columns of windows, which cover the map.
         index: `(N, N)` row of the bias table for each pair of positions in a window.
-        mask: `(windows, N, N)` bias of the shifted blocks; None without a shift.
+        masks: `(4, N, N)` biases of the windows of a shifted map; None without a shift.
+        bias_rows: `(windows * heads,)` which of the `4 * heads` sums of a mask and a head's bias
+            each window and head of a shifted map has; None without a shift.
     """
 
     window: int
     shift: int
+    size: tuple[int, int]
+    grid: tuple[int, int]
     index: Tensor
-    mask: Tensor | None
+    masks: Tensor | None = None
+    bias_rows: Tensor | None = None
 
 
 class PatchEmbed(nn.Module):
@@ -78,9 +88,10 @@ class PatchEmbed(nn.Module):
             `(B, ~H / patch_size, ~W / patch_size, dim)`.
         """
         if pad:
-            size = (images.shape[2], images.shape[3])
-            padding = padding_to_multiple(size, (self.patch_size, self.patch_size))
-            images = F.pad(images, (0, padding.right, 0, padding.bottom))
+            height, width = images.shape[2:]
+            rows, columns = ceil_div(height, self.patch_size), ceil_div(width, self.patch_size)
+            bottom, right = rows * self.patch_size - height, columns * self.patch_size - width
+            images = F.pad(images, (0, right, 0, bottom))
         return self.norm(self.proj(images).permute(0, 2, 3, 1))  # (B, H, W, C)
 
 
@@ -96,13 +107,12 @@ class PatchMerging(nn.Module):
         self.norm = nn.LayerNorm(4 * dim)
         self.reduction = nn.Linear(4 * dim, 2 * dim, bias=False)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map `(B, H, W, C)` to `(B, ceil(H / 2), ceil(W / 2), 2 * C)`."""
-        x = pad_map(x, padding_to_multiple((x.shape[1], x.shape[2]), (2, 2)))
-        batch, height, width, dim = x.shape
-        x = x.view(batch, height // 2, 2, width // 2, 2, dim)
+    def forward(self, x: Tensor, size: tuple[int, int]) -> Tensor:
+        """Map `(B, H, W, C)` to `(B, *size, 2 * C)`, where `size` is half of (H, W) rounded up."""
+        x = pad_map(x, bottom=2 * size[0] - x.shape[1], right=2 * size[1] - x.shape[2])
         # The column of a neighbour varies slower than its row, as published.
-        x = x.permute(0, 1, 3, 4, 2, 5).flatten(3)  # (B, H / 2, W / 2, 4 * C)
+        neighbours = [x[:, row::2, column::2] for column in (0, 1) for row in (0, 1)]
+        x = torch.cat(neighbours, dim=-1)  # (B, H / 2, W / 2, 4 * C)
         return self.reduction(self.norm(x))
 
 
@@ -145,55 +155,54 @@ class WindowAttention(nn.Module):
         self.proj = nn.Linear(dim, dim)
         self.dropout = nn.Dropout(drop_rate)
 
-    def forward(self, x: Tensor, plan: WindowPlan, mask: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, plan: WindowPlan, *, shifted: bool) -> Tensor:
         """Attend inside windows.
 
         Args:
-            x: `(B, H, W, C)`; H and W are multiples of `plan.window`.
-            plan: Window and relative positions.
-            mask: `(windows, N, N)` bias of each window, or None.
+            x: `(B, H, W, C)`.
+            plan: How the map is cut into windows.
+            shifted: Whether the windows are shifted where the plan has a shift.
 
         Returns:
             `(B, H, W, C)`.
         """
-        batch, height, width, dim = x.shape
-        w, heads = plan.window, self.num_heads
-        rows, columns = height // w, width // w
-        qkv = self.qkv(x).view(batch, rows, w, columns, w, 3, heads, dim // heads)
-        # Windows and heads share an axis, so that the bias needs no copies along the batch.
-        qkv = qkv.permute(5, 0, 1, 3, 6, 2, 4, 7)  # (3, B, rows, columns, heads, w, w, D)
-        q, k, v = qkv.reshape(3, batch, rows * columns * heads, w * w, dim // heads).unbind()
-        x = attend(
-            q,
-            k,
-            v,
-            bias=self.bias(plan.index, mask, rows * columns).to(q.dtype),
-            scale=self.scale,
-            dropout=self.attn_drop_rate if self.training else 0.0,
-        )  # (B, rows * columns * heads, N, D)
-        x = x.view(batch, rows, columns, heads, w, w, dim // heads)
-        x = x.permute(0, 1, 4, 2, 5, 3, 6).reshape(batch, height, width, dim)
-        return self.dropout(self.proj(x))
+        padded = (plan.grid[0] * plan.window, plan.grid[1] * plan.window)
+        bottom, right = padded[0] - plan.size[0], padded[1] - plan.size[1]
+        # Zeros enter before the projection, whose bias makes them attend.
+        x = pad_map(x, bottom=bottom, right=right)
+        shift = plan.shift if shifted else 0
+        if shift:
+            x = torch.roll(x, (-shift, -shift), (1, 2))
+        windows = to_windows(x, plan.window)  # (B * windows, N, C)
+        x = self._attend(windows, self._bias(plan, shift > 0), len(x) if shift else None)
+        x = from_windows(x, plan.window, padded)
+        if shift:
+            x = torch.roll(x, (shift, shift), (1, 2))
+        return self.dropout(self.proj(pad_map(x, bottom=-bottom, right=-right)))
 
-    def bias(self, index: Tensor, mask: Tensor | None, windows: int) -> Tensor:
-        """Bias on the scores of every window and head.
+    def _attend(self, x: Tensor, bias: Tensor, batch: int | None) -> Tensor:
+        """Attend inside `x` `(B * windows, N, C)`; `batch` is B if `bias` differs by window."""
+        (count, pairs, dim), heads = x.shape, self.num_heads
+        qkv = self.qkv(x).unflatten(-1, (3, heads, dim // heads)).permute(2, 0, 3, 1, 4)
+        if batch is not None:
+            # Windows and heads share an axis, so that the bias needs no copies along the batch.
+            qkv = qkv.contiguous().view(3, batch, bias.shape[1], *qkv.shape[3:])
+        q, k, v = qkv.unbind()  # (B * windows, heads, N, D) or (B, windows * heads, N, D)
+        dropout = self.attn_drop_rate if self.training else 0.0
+        x = attend(q, k, v, bias=bias.to(q.dtype), scale=self.scale, dropout=dropout)
+        if batch is not None:
+            x = regroup(x, count, heads, pairs)  # (B * windows, heads, N, D)
+        return x.transpose(1, 2).flatten(2)  # (B * windows, N, C)
 
-        Args:
-            index: `(N, N)` row of the table for each pair of positions.
-            mask: `(windows, N, N)`, or None.
-            windows: Number of windows.
-
-        Returns:
-            `(1, windows * heads, N, N)`.
-        """
-        pairs = index.shape[0]
-        bias = F.embedding(index.flatten(), self.relative_position_bias_table)  # (N * N, heads)
+    def _bias(self, plan: WindowPlan, shifted: bool) -> Tensor:
+        """Bias on the scores: `(1, heads, N, N)`, if shifted `(1, windows * heads, N, N)`."""
+        pairs = plan.index.shape[0]
+        bias = F.embedding(plan.index.flatten(), self.relative_position_bias_table)
         bias = bias.t().reshape(1, self.num_heads, pairs, pairs)
-        if mask is None:
-            bias = bias.expand(windows, -1, -1, -1)
-        else:
-            bias = bias + mask[:, None]  # (windows, heads, N, N)
-        return bias.reshape(1, windows * self.num_heads, pairs, pairs)
+        if not shifted or plan.masks is None or plan.bias_rows is None:
+            return bias
+        bias = (bias + plan.masks[:, None]).flatten(0, 1)  # (4 * heads, N, N)
+        return bias.index_select(0, plan.bias_rows)[None]
 
 
 class SwinBlock(nn.Module):
@@ -228,20 +237,8 @@ class SwinBlock(nn.Module):
 
     def forward(self, x: Tensor, plan: WindowPlan) -> Tensor:
         """Map `x` `(B, H, W, C)` to the same shape."""
-        x = x + self.drop_path(self._attend(self.norm1(x), plan))
+        x = x + self.drop_path(self.attn(self.norm1(x), plan, shifted=self.shifted))
         return x + self.drop_path(self.mlp(self.norm2(x)))
-
-    def _attend(self, x: Tensor, plan: WindowPlan) -> Tensor:
-        size = (x.shape[1], x.shape[2])
-        padding = padding_to_multiple(size, (plan.window, plan.window))
-        # Zeros enter after the norm and before the projection, whose bias makes them attend.
-        x = pad_map(x, padding)
-        if self.shifted and plan.shift:
-            x = torch.roll(x, (-plan.shift, -plan.shift), (1, 2))
-            x = torch.roll(self.attn(x, plan, plan.mask), (plan.shift, plan.shift), (1, 2))
-        else:
-            x = self.attn(x, plan, None)
-        return crop_map(x, padding, size)
 
 
 class Swin(Backbone):
@@ -314,6 +311,7 @@ class Swin(Backbone):
         dims = [dim * 2**i for i in range(len(depths))]
         windows = _table_windows(window_size, len(depths), patch_size, img_size)
 
+        self.num_heads = tuple(num_heads)
         self.table_windows = windows[:count]
         self.patch_embed = PatchEmbed(
             in_channels=in_channels, dim=dim, patch_size=patch_size, norm=patch_norm
@@ -325,7 +323,8 @@ class Swin(Backbone):
             self.absolute_pos_embed = nn.Parameter(torch.empty(1, positions, dim))  # (1, N, C)
             nn.init.trunc_normal_(self.absolute_pos_embed, std=0.02)
         self.dropout = nn.Dropout(drop_rate)
-        self.merges = nn.ModuleList(PatchMerging(dims[i]) for i in range(count - 1))
+        # By the stage that each precedes.
+        self.merges = nn.ModuleDict({str(i): PatchMerging(dims[i - 1]) for i in range(1, count)})
         self.stages = nn.ModuleList()
         rates = drop_path_rates(drop_path_rate, depths)
         for i in range(count):
@@ -377,9 +376,9 @@ class Swin(Backbone):
         x = self._add_positions(self.patch_embed(images, pad=not classifier))
         maps = []
         for i, blocks in enumerate(self.stages[:count]):
+            plan = self._plan(images, i, classifier=classifier)
             if i > 0:
-                x = self.merges[i - 1](x)
-            plan = self._plan(x, self.table_windows[i], classifier=classifier)
+                x = self.merges[str(i)](x, plan.size)
             for block in blocks.children():
                 x = self.run_block(block, x, plan)
             maps.append(x.permute(0, 3, 1, 2))  # (B, C, H, W)
@@ -397,27 +396,37 @@ class Swin(Backbone):
             x = x + table
         return self.dropout(x)
 
-    def _plan(self, x: Tensor, table_window: int, *, classifier: bool) -> WindowPlan:
-        """Choose the windows for a map `x` `(B, H, W, C)`."""
-        height, width = x.shape[1:3]
+    def _plan(self, images: Tensor, stage: int, *, classifier: bool) -> WindowPlan:
+        """Choose the windows of a stage for `images` `(B, C_in, H, W)`."""
+        patch = self.patch_embed.patch_size
+        height, width = images.shape[2:]
+        if classifier:
+            # Rounding these up is rounding the image down to whole patches.
+            height, width = height - patch + 1, width - patch + 1
+        # Sizes come from the image's and not from the stage before: rounding up once is rounding
+        # up at every stage, and nested roundings make compilation for all sizes slow.
+        stride = patch * 2**stage
+        size = (ceil_div(height, stride), ceil_div(width, stride))
+        table_window = self.table_windows[stage]
         window, shift = table_window, table_window // 2
-        smaller = min(height, width)
-        if classifier and smaller <= window:
-            window, shift = smaller, 0
-        device, dtype = x.device, x.dtype
+        if classifier and min(size) <= window:
+            window, shift = min(size), 0
+        grid = (ceil_div(height, stride * window), ceil_div(width, stride * window))
+        device, dtype, heads = images.device, images.dtype, self.num_heads[stage]
         index = self.cache.get(
             ("index", window, table_window, device),
             lambda: relative_position_index(window, table_window, device=device),
         )
         if shift == 0:
-            return WindowPlan(window, shift, index, None)
-        padding = padding_to_multiple((height, width), (window, window))
-        size = (height + padding.bottom, width + padding.right)
-        mask = self.cache.get(
-            ("mask", size, window, shift, dtype, device),
-            lambda: shifted_window_mask(size, window, shift, dtype=dtype, device=device),
+            return WindowPlan(window, 0, size, grid, index)
+        masks = self.cache.get(
+            ("masks", window, shift, dtype, device),
+            lambda: shifted_window_masks(window, shift, dtype=dtype, device=device),
         )
-        return WindowPlan(window, shift, index, mask)
+        rows = self.cache.get(
+            ("rows", grid, heads, device), lambda: shifted_bias_rows(grid, heads, device=device)
+        )
+        return WindowPlan(window, shift, size, grid, index, masks, rows)
 
     def no_weight_decay(self) -> set[str]:
         """The position embedding and the tables of relative-position biases."""
@@ -426,12 +435,8 @@ class Swin(Backbone):
 
     def block_prefixes(self) -> list[list[str]]:
         """The stem, then each block; patch merging goes with the block that follows it."""
-        levels = [["patch_embed", "absolute_pos_embed"]]
-        for i, blocks in enumerate(self.stages):
-            for j, _ in enumerate(blocks.children()):
-                before = [f"merges.{i - 1}"] if i > 0 and j == 0 else []
-                levels.append([*before, f"stages.{i}.{j}"])
-        return levels
+        stem = ["patch_embed", "absolute_pos_embed"]
+        return stage_levels(self.stages, stem=stem, entry="merges.{}")
 
 
 def _grid(img_size: int | Sequence[int], patch_size: int) -> tuple[int, int]:

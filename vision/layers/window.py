@@ -1,6 +1,12 @@
-"""Attention inside windows of a map: partition, padding, shifted-window mask, relative positions."""
+"""Attention inside windows of a map: padding, partition, shifted-window mask, relative positions.
 
-from typing import NamedTuple
+While compiling for all image sizes, a question whose answer depends on the size ("is there one
+window?", "is this view dense?") makes one graph per answer. These functions ask none: no axis ever
+holds the rows or columns of windows alone, which may be one, and maps are padded and cropped by an
+operator that always copies.
+"""
+
+import math
 
 import torch
 from torch import Tensor
@@ -11,109 +17,129 @@ from torch.nn import functional as F
 MASKED = -100.0
 
 
-class Padding(NamedTuple):
-    """Rows and columns of zeros around a map."""
-
-    top: int
-    bottom: int
-    left: int
-    right: int
+def ceil_div(size: int, divisor: int) -> int:
+    """Divide and round up."""
+    return (size + divisor - 1) // divisor
 
 
-def padding_to_multiple(
-    size: tuple[int, int], window: tuple[int, int], *, centred: bool = False
-) -> Padding:
-    """Find the padding that makes a map divisible into windows.
+def pad_map(x: Tensor, *, top: int = 0, bottom: int = 0, right: int = 0) -> Tensor:
+    """Add rows and columns of zeros to a map, or remove some where a number is negative.
 
     Args:
-        size: Height and width of the map.
-        window: Height and width of a window.
-        centred: Pad both sides evenly, the extra row or column at the bottom or right; otherwise
-            pad at the bottom and right alone.
-    """
-    rows, columns = (_ceil(side, w) - side for side, w in zip(size, window, strict=True))
-    top, left = (rows // 2, columns // 2) if centred else (0, 0)
-    return Padding(top, rows - top, left, columns - left)
-
-
-def pad_map(x: Tensor, padding: Padding) -> Tensor:
-    """Surround `x` `(B, H, W, C)` with zeros; without padding `x` itself is returned."""
-    # A graph with the padding serves all sizes; a branch on it would make one graph per case.
-    if torch.compiler.is_compiling() or any(padding):
-        top, bottom, left, right = padding
-        return F.pad(x, (0, 0, left, right, top, bottom))
-    return x
-
-
-def crop_map(x: Tensor, padding: Padding, size: tuple[int, int]) -> Tensor:
-    """Take the map of `size` out of the padded `x` `(B, H, W, C)`."""
-    return x.narrow(1, padding.top, size[0]).narrow(2, padding.left, size[1])
-
-
-def to_windows(x: Tensor, window: tuple[int, int]) -> Tensor:
-    """Cut a map into windows, in row-major order.
-
-    Args:
-        x: `(B, H, W, ...)`; H and W are multiples of the window's sides.
-        window: Height h and width w of a window.
+        x: `(B, H, W, C)`.
+        top: Rows before the first.
+        bottom: Rows after the last.
+        right: Columns after the last.
 
     Returns:
-        `(B * windows, h, w, ...)`; a view where the memory order allows it.
+        `(B, H + top + bottom, W + right, C)`; in eager mode a view where nothing is added.
     """
-    batch, height, width, *rest = x.shape
-    rows, columns = height // window[0], width // window[1]
-    x = x.view(batch, rows, window[0], columns, window[1], *rest).transpose(2, 3)
-    return x.reshape(batch * rows * columns, *window, *rest)
+    if torch.compiler.is_compiling() or max(top, bottom, right) > 0:
+        return F.pad(x, (0, 0, 0, right, top, bottom))
+    return x[:, -top : x.shape[1] + bottom, : x.shape[2] + right]
 
 
-def from_windows(windows: Tensor, size: tuple[int, int]) -> Tensor:
+def regroup(x: Tensor, *axes: int) -> Tensor:
+    """Split and join all axes of `x` but the last, in memory order.
+
+    Args:
+        x: `(..., C)`.
+        axes: The new leading axes.
+
+    Returns:
+        `(*axes, C)`; a view if `x` is contiguous.
+    """
+    channels = x.shape[-1]
+    # By way of a single axis, so that no old axis is compared with a new one while compiling.
+    return x.contiguous().view(math.prod(axes), channels).view(*axes, channels)
+
+
+def to_windows(x: Tensor, window: int) -> Tensor:
+    """Cut a map into square windows.
+
+    Args:
+        x: `(B, H, W, C)`, H and W multiples of `window`.
+        window: Side of a window.
+
+    Returns:
+        `(B * windows, N, C)` with N = window ** 2: windows in row-major order, the positions of a
+        window column by column, which takes one transposition instead of a split of both axes.
+    """
+    batch, height, width, _ = x.shape
+    rows, columns = height // window, width // window
+    strips = regroup(x, batch * rows, window, width)
+    # The second axis becomes (columns, window).
+    return regroup(strips.transpose(1, 2), batch * rows * columns, window * window)
+
+
+def from_windows(windows: Tensor, window: int, size: tuple[int, int]) -> Tensor:
     """Put the windows of `to_windows` together again.
 
     Args:
-        windows: `(B * windows, h, w, ...)`.
-        size: Height and width of the map.
+        windows: `(B * windows, N, C)`.
+        window: Side of a window.
+        size: Height and width of the map, multiples of `window`.
 
     Returns:
-        `(B, H, W, ...)`.
+        `(B, *size, C)`.
     """
-    _, height, width, *rest = windows.shape
-    rows, columns = size[0] // height, size[1] // width
-    x = windows.view(-1, rows, columns, height, width, *rest).transpose(2, 3)
-    return x.reshape(-1, *size, *rest)
+    height, width = size
+    rows, columns = height // window, width // window
+    batch = len(windows) // (rows * columns)
+    strips = regroup(windows, batch * rows, width, window)
+    return regroup(strips.transpose(1, 2), batch, height, width)
 
 
-def shifted_window_mask(
-    size: tuple[int, int],
+def shifted_window_masks(
     window: int,
     shift: int,
     *,
     dtype: torch.dtype | None = None,
     device: torch.device | None = None,
 ) -> Tensor:
-    """Bias that keeps windows of a cyclically shifted map from attending across its seam.
+    """Biases that keep windows of a cyclically shifted map from attending across its seam.
 
-    Each axis of the shifted map has three bands: up to `-window`, up to `-shift`, the rest. Two
-    positions attend to each other if they lie in the same band along both axes
-    ("Swin Transformer", 2021, Figure 4).
+    Two positions attend to each other if they lie on the same side of the seam along both axes
+    ("Swin Transformer", 2021, Figure 4). The seam runs through the last row and the last column of
+    windows alone, so that four masks serve a map of any size; `shifted_bias_rows` assigns them.
 
     Args:
-        size: Height and width of the map, multiples of the window.
         window: Side of a window.
         shift: Rows and columns by which the map was shifted, in (0, window).
         dtype: Type of the result.
         device: Where to make it.
 
     Returns:
-        `(windows, N, N)` with N = window ** 2: 0 where a pair may attend, -100 elsewhere.
+        `(4, N, N)` with N = window ** 2, positions column by column: 0 where a pair may attend,
+        -100 elsewhere.
     """
-    bands = []
-    for side in size:
-        position = torch.arange(side, device=device)
-        bands.append((position >= side - window).long() + (position >= side - shift).long())
-    region = 3 * bands[0][:, None] + bands[1]  # (H, W)
-    region = to_windows(region[None], (window, window)).flatten(1)  # (windows, N)
-    apart = region[:, :, None] != region[:, None, :]  # (windows, N, N)
+    beyond = (torch.arange(window, device=device) >= window - shift).long()
+    row, column = beyond.repeat(window), beyond.repeat_interleave(window)  # (N,)
+    region = torch.stack([torch.zeros_like(row), column, 2 * row, 2 * row + column])  # (4, N)
+    apart = region[:, :, None] != region[:, None, :]  # (4, N, N)
     return apart.to(dtype or torch.get_default_dtype()) * MASKED
+
+
+def shifted_bias_rows(
+    grid: tuple[int, int], heads: int, *, device: torch.device | None = None
+) -> Tensor:
+    """Which of the four `shifted_window_masks` each window of a shifted map has, for every head.
+
+    Args:
+        grid: Rows and columns of windows on the map.
+        heads: Number of heads.
+        device: Where to make it.
+
+    Returns:
+        int64 `(rows * columns * heads,)`: `kind * heads + head`, where the kind of a window is 0
+        inside, 1 in the last column, 2 in the last row and 3 in both.
+    """
+    rows, columns = grid
+    position = torch.arange(rows * columns * heads, device=device)
+    window, head = position // heads, position % heads
+    in_last_row = window >= (rows - 1) * columns
+    in_last_column = window % columns == columns - 1
+    return (2 * in_last_row + in_last_column.long()) * heads + head
 
 
 def relative_position_index(
@@ -131,14 +157,10 @@ def relative_position_index(
         device: Where to make it.
 
     Returns:
-        int64 `(N, N)`, query by key, with N = window ** 2.
+        int64 `(N, N)`, query by key, with N = window ** 2, positions column by column.
     """
     position = torch.arange(window, device=device)
     offset = position[:, None] - position + table_window - 1  # (window, window)
-    row = offset[:, None, :, None] * (2 * table_window - 1)  # (y of query, 1, y of key, 1)
-    return (row + offset[None, :, None, :]).reshape(window * window, window * window)
-
-
-def _ceil(side: int, multiple: int) -> int:
-    """Round up; written so that the size of a padded map stays simple while compiling."""
-    return (side + multiple - 1) // multiple * multiple
+    # Axes: column and row of the query, column and row of the key.
+    index = offset[None, :, None, :] * (2 * table_window - 1) + offset[:, None, :, None]
+    return index.reshape(window * window, window * window)

@@ -20,14 +20,14 @@ _RULES = {
     "ours": [],
     "official": [
         _BLOCKS,
-        (r"^layers\.(\d+)\.downsample\.", r"merges.\1."),
+        *((rf"^layers\.{i}\.downsample\.", f"merges.{i + 1}.") for i in range(_MOST_STAGES)),
         (r"^norm(\d)\.", r"out_norms.\1."),
         (r"^head\.", "head.fc."),
     ],
-    # timm puts patch merging first in the stage that follows, the authors last in the one before.
+    # timm and we count patch merging with the stage that follows, the others with the one before.
     "timm": [
         _BLOCKS,
-        *((rf"^layers\.{i + 1}\.downsample\.", f"merges.{i}.") for i in range(_MOST_STAGES)),
+        (r"^layers\.(\d+)\.downsample\.", r"merges.\1."),
     ],
     # Files on the hub say `attention.self.query`, models in memory `attention.q_proj`.
     "huggingface": [
@@ -36,7 +36,10 @@ _RULES = {
         (r"^embeddings\.norm\.", "patch_embed.norm."),
         (r"^embeddings\.position_embeddings$", "absolute_pos_embed"),
         (r"^encoder\.layers\.(\d+)\.blocks\.", r"stages.\1."),
-        (r"^encoder\.layers\.(\d+)\.downsample\.", r"merges.\1."),
+        *(
+            (rf"^encoder\.layers\.{i}\.downsample\.", f"merges.{i + 1}.")
+            for i in range(_MOST_STAGES)
+        ),
         (r"\.layernorm_before\.", ".norm1."),
         (r"\.layernorm_after\.", ".norm2."),
         (r"\.attention\.output\.dense\.", ".attn.proj."),
