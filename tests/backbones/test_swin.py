@@ -155,5 +155,5 @@ def test_index_is_made_once_for_all_sizes() -> None:
         model(images_of(37, 39))  # the same windows
     assert len(model.cache) == count
     assert torch.equal(
-        model._plan(images_of(40, 40), 0, classifier=False).index, relative_position_index(4, 4)
+        model._plan(images_of(40, 40), 0, classifier=False).positions, relative_position_index(4, 4)
     )

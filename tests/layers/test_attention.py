@@ -33,6 +33,16 @@ def test_formula(exporting: bool, scale: float | None, monkeypatch: pytest.Monke
     torch.testing.assert_close(attend(query, key, value, scale=scale), expected)
 
 
+def test_a_learned_bias_gets_the_gradient_of_the_formula() -> None:
+    query, key, value, bias = inputs()
+    gradients = []
+    for function in (formula, lambda q, k, v, b, s: attend(q, k, v, bias=b, scale=s)):
+        learned = bias.clone().requires_grad_()
+        function(query, key, value, learned, 0.3).square().sum().backward()
+        gradients.append(learned.grad)
+    torch.testing.assert_close(gradients[0], gradients[1])
+
+
 @pytest.mark.parametrize("exporting", [False, True])
 def test_dropout_drops_weights_and_keeps_their_mean(
     exporting: bool, monkeypatch: pytest.MonkeyPatch

@@ -45,7 +45,7 @@ class WindowPlan(NamedTuple):
         shift: Rows and columns by which every second block shifts the map; 0 for no shift.
         size: Height and width of the map.
         grid: Rows and columns of windows, which cover the map.
-        index: `(N, N)` row of the bias table for each pair of positions in a window.
+        positions: `(N, N)` row of the bias table for each pair of positions in a window.
         masks: `(4, N, N)` biases of the windows of a shifted map; None without a shift.
         bias_rows: `(windows * heads,)` which of the `4 * heads` sums of a mask and a head's bias
             each window and head of a shifted map has; None without a shift.
@@ -55,7 +55,7 @@ class WindowPlan(NamedTuple):
     shift: int
     size: tuple[int, int]
     grid: tuple[int, int]
-    index: Tensor
+    positions: Tensor
     masks: Tensor | None = None
     bias_rows: Tensor | None = None
 
@@ -174,7 +174,7 @@ class WindowAttention(nn.Module):
         if shift:
             x = torch.roll(x, (-shift, -shift), (1, 2))
         windows = to_windows(x, plan.window)  # (B * windows, N, C)
-        x = self._attend(windows, self._bias(plan, shift > 0), len(x) if shift else None)
+        x = self._attend(windows, self._bias(plan, shift > 0), x.shape[0] if shift else None)
         x = from_windows(x, plan.window, padded)
         if shift:
             x = torch.roll(x, (shift, shift), (1, 2))
@@ -186,7 +186,7 @@ class WindowAttention(nn.Module):
         qkv = self.qkv(x).unflatten(-1, (3, heads, dim // heads)).permute(2, 0, 3, 1, 4)
         if batch is not None:
             # Windows and heads share an axis, so that the bias needs no copies along the batch.
-            qkv = qkv.contiguous().view(3, batch, bias.shape[1], *qkv.shape[3:])
+            qkv = regroup(qkv, 3, batch, bias.shape[1], pairs)
         q, k, v = qkv.unbind()  # (B * windows, heads, N, D) or (B, windows * heads, N, D)
         dropout = self.attn_drop_rate if self.training else 0.0
         x = attend(q, k, v, bias=bias.to(q.dtype), scale=self.scale, dropout=dropout)
@@ -196,8 +196,8 @@ class WindowAttention(nn.Module):
 
     def _bias(self, plan: WindowPlan, shifted: bool) -> Tensor:
         """Bias on the scores: `(1, heads, N, N)`, if shifted `(1, windows * heads, N, N)`."""
-        pairs = plan.index.shape[0]
-        bias = F.embedding(plan.index.flatten(), self.relative_position_bias_table)
+        pairs = plan.positions.shape[0]
+        bias = F.embedding(plan.positions.flatten(), self.relative_position_bias_table)
         bias = bias.t().reshape(1, self.num_heads, pairs, pairs)
         if not shifted or plan.masks is None or plan.bias_rows is None:
             return bias

@@ -16,8 +16,8 @@ def attend(
 ) -> Tensor:
     """Softmax attention ("Attention Is All You Need", 2017, equation 1) plus a bias on the scores.
 
-    Runs on PyTorch's fused kernels. ONNX conversion of the fused operator with a mask fails (torch
-    2.15), so that an export gets plain matrix products and a softmax instead.
+    Runs on PyTorch's fused kernels where there are any. ONNX conversion of the fused operator with
+    a mask fails (torch 2.15), so that an export gets plain matrix products and a softmax instead.
 
     Args:
         query: `(..., heads, N, D)`.
@@ -30,7 +30,7 @@ def attend(
     Returns:
         `(..., heads, N, D)`.
     """
-    if not (torch.compiler.is_exporting() or torch.onnx.is_in_onnx_export()):
+    if _has_fused_kernel(query, bias):
         return F.scaled_dot_product_attention(
             query, key, value, attn_mask=bias, dropout_p=dropout, scale=scale
         )
@@ -38,5 +38,15 @@ def attend(
     scores = (query * scale) @ key.transpose(-2, -1)  # (..., heads, N, L)
     if bias is not None:
         scores = scores + bias
-    weights = F.dropout(scores.softmax(dim=-1), dropout)
+    weights = scores.softmax(dim=-1)
+    if dropout > 0:
+        weights = F.dropout(weights, dropout)
     return weights @ value  # (..., heads, N, D)
+
+
+def _has_fused_kernel(query: Tensor, bias: Tensor | None) -> bool:
+    """Whether the fused operator serves better than plain matrix products."""
+    if torch.compiler.is_exporting() or torch.onnx.is_in_onnx_export():
+        return False
+    # The CPU's kernel gives no gradient to a bias; what replaces it then is slower than this.
+    return not (bias is not None and bias.requires_grad and query.device.type == "cpu")

@@ -85,7 +85,7 @@ def from_windows(windows: Tensor, window: int, size: tuple[int, int]) -> Tensor:
     """
     height, width = size
     rows, columns = height // window, width // window
-    batch = len(windows) // (rows * columns)
+    batch = windows.shape[0] // (rows * columns)
     strips = regroup(windows, batch * rows, width, window)
     return regroup(strips.transpose(1, 2), batch, height, width)
 
