@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from vision import create_backbone, load_weights
 from vision.heads.classification.linear import LinearHead
+from vision.weights.load import family_module
 from vision.weights.published import PublishedModel, family_naming, published_options
 
 FOLDER = Path(os.environ.get("PARITY_DIR", Path(__file__).parent / "fixtures" / "parity"))
@@ -82,13 +83,15 @@ def read_reference(path: Path) -> Reference:
     published = published_options(family, kwargs or dense_kwargs, source=source)
     # Where both classes name an option the classifier's value counts: the weights are its own.
     options = {**dense.options, **published.options}
+    every_weight = {**weights, **dense_weights}
+    ours = family_module(family).convert(every_weight)
     return Reference(
         family,
         tensors,
-        {**weights, **dense_weights},
+        every_weight,
         replace(published, options=options),
         has_dense_variant=bool(dense_kwargs),
-        out_norm=bool(dense_weights),
+        out_norm=any(key.startswith("out_norms.") for key in ours),
     )
 
 
@@ -155,10 +158,13 @@ def test_classifier_stages(
 def features_of(
     reference: Reference, backbone: nn.Module, images: Tensor, count: int
 ) -> list[Tensor]:
-    """The dense variant's maps or, in a file without one, the classifier's raw stages."""
+    """The dense variant's maps or, in a file without one, the stages of the class itself."""
     if reference.has_dense_variant:
         return backbone(images)
-    return backbone.forward_stages(images, count, classifier=True)
+    stages = backbone.forward_stages(images, count, classifier=True)
+    if not reference.out_norm:
+        return stages
+    return [norm(stages[int(i)]) for i, norm in backbone.out_norms.items()]
 
 
 @torch.no_grad()

@@ -212,6 +212,19 @@ def test_bfloat16_autocast_stays_near_float32(backbone: Backbone) -> None:
     assert (rough.float() - exact).norm() / exact.norm() < 0.05
 
 
+@pytest.mark.gpu
+@torch.no_grad()
+def test_cuda_agrees_with_the_cpu(backbone: Backbone) -> None:
+    images = images_of(64, 64)
+    exact = backbone.embed(images)
+    on_device = copy.deepcopy(backbone).cuda()
+    alike = on_device.embed(images.cuda()).cpu()
+    assert (alike - exact).norm() / exact.norm() < 1e-3  # convolutions may run in TF32
+    with torch.autocast("cuda", torch.bfloat16):
+        rough = on_device.embed(images.cuda()).cpu()
+    assert (rough.float() - exact).norm() / exact.norm() < 0.05
+
+
 @torch.no_grad()
 def test_float64_agrees_with_float32(backbone: Backbone) -> None:
     images = images_of(45, 64)

@@ -10,6 +10,7 @@ map, so that only the shapes of published weights tell the two apart.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -145,9 +146,13 @@ class CSWinBlock(nn.Module):
 
     Args:
         dim: Width of a token.
-        attn: The attention.
+        num_heads: Number of heads.
+        split_size: Width of a stripe; None attends over the whole map in a single branch.
         mlp_ratio: Hidden width of the feed-forward network over `dim`.
+        qkv_bias: Whether queries, keys and values have a bias.
+        qk_scale: Factor on the scores; the inverse square root of a head's width if None.
         drop_rate: Probability of dropping a value in the feed-forward network.
+        attn_drop_rate: Probability of dropping an attention weight.
         drop_path: Probability of dropping a branch of a sample.
     """
 
@@ -155,14 +160,25 @@ class CSWinBlock(nn.Module):
         self,
         dim: int,
         *,
-        attn: StripeAttention,
+        num_heads: int,
+        split_size: int | None,
         mlp_ratio: float = 4.0,
+        qkv_bias: bool = True,
+        qk_scale: float | None = None,
         drop_rate: float = 0.0,
+        attn_drop_rate: float = 0.0,
         drop_path: float = 0.0,
     ) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(dim)
-        self.attn = attn
+        self.attn = StripeAttention(
+            dim,
+            num_heads=num_heads,
+            split_size=split_size,
+            qkv_bias=qkv_bias,
+            qk_scale=qk_scale,
+            attn_drop_rate=attn_drop_rate,
+        )
         self.norm2 = nn.LayerNorm(dim)
         self.mlp = Mlp(dim, hidden_dim=int(dim * mlp_ratio), dropout=drop_rate)
         self.drop_path = DropPath(drop_path)
@@ -231,33 +247,21 @@ class CSWin(Backbone):
             )
         count = chosen[-1] + 1 if dense else stages
 
-        self.downsample = nn.ModuleList()
+        make_block = partial(
+            CSWinBlock,
+            mlp_ratio=mlp_ratio,
+            qkv_bias=qkv_bias,
+            qk_scale=qk_scale,
+            drop_rate=drop_rate,
+            attn_drop_rate=attn_drop_rate,
+        )
+        self.downsample = nn.ModuleList([_stem(in_channels, dims[0])])
+        self.downsample.extend(_halve(dims[i - 1], dims[i]) for i in range(1, count))
         self.stages = nn.ModuleList()
-        rates = drop_path_rates(drop_path_rate, depths)
-        for i in range(count):
-            self.downsample.append(
-                _stem(in_channels, dims[0]) if i == 0 else _halve(dims[i - 1], dims[i])
-            )
-            blocks = []
-            for rate in rates[i]:
-                attn = StripeAttention(
-                    dims[i],
-                    num_heads=num_heads[i],
-                    split_size=split_sizes[i] if i < stages - 1 else None,
-                    qkv_bias=qkv_bias,
-                    qk_scale=qk_scale,
-                    attn_drop_rate=attn_drop_rate,
-                )
-                blocks.append(
-                    CSWinBlock(
-                        dims[i],
-                        attn=attn,
-                        mlp_ratio=mlp_ratio,
-                        drop_rate=drop_rate,
-                        drop_path=rate,
-                    )
-                )
-            self.stages.append(nn.ModuleList(blocks))
+        for i, rates in enumerate(drop_path_rates(drop_path_rate, depths)[:count]):
+            split_size = split_sizes[i] if i < stages - 1 else None
+            make = partial(make_block, dims[i], num_heads=num_heads[i], split_size=split_size)
+            self.stages.append(nn.ModuleList(make(drop_path=rate) for rate in rates))
 
         self.norm = nn.Identity() if dense else nn.LayerNorm(dims[-1])
         self.embed_dim = dims[-1]

@@ -9,7 +9,9 @@ differently with the same weights: the classifier drops the shift there and shri
 the map, the dense variant does neither. `embed` follows the former, `forward` the latter.
 """
 
+import math
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -210,10 +212,14 @@ class SwinBlock(nn.Module):
 
     Args:
         dim: Width of a token.
-        attn: The attention.
+        num_heads: Number of heads.
+        window_size: Side of the window that the bias table is made for.
         shifted: Whether the block shifts its windows where the plan has a shift.
         mlp_ratio: Hidden width of the feed-forward network over `dim`.
-        drop_rate: Probability of dropping a value in the feed-forward network.
+        qkv_bias: Whether queries, keys and values have a bias.
+        qk_scale: Factor on the scores; the inverse square root of a head's width if None.
+        drop_rate: Probability of dropping a value of projections and feed-forward network.
+        attn_drop_rate: Probability of dropping an attention weight.
         drop_path: Probability of dropping a branch of a sample.
     """
 
@@ -221,16 +227,28 @@ class SwinBlock(nn.Module):
         self,
         dim: int,
         *,
-        attn: WindowAttention,
+        num_heads: int,
+        window_size: int,
         shifted: bool,
         mlp_ratio: float = 4.0,
+        qkv_bias: bool = True,
+        qk_scale: float | None = None,
         drop_rate: float = 0.0,
+        attn_drop_rate: float = 0.0,
         drop_path: float = 0.0,
     ) -> None:
         super().__init__()
         self.shifted = shifted
         self.norm1 = nn.LayerNorm(dim)
-        self.attn = attn
+        self.attn = WindowAttention(
+            dim,
+            num_heads=num_heads,
+            window_size=window_size,
+            qkv_bias=qkv_bias,
+            qk_scale=qk_scale,
+            attn_drop_rate=attn_drop_rate,
+            drop_rate=drop_rate,
+        )
         self.norm2 = nn.LayerNorm(dim)
         self.mlp = Mlp(dim, hidden_dim=int(dim * mlp_ratio), dropout=drop_rate)
         self.drop_path = DropPath(drop_path)
@@ -317,38 +335,24 @@ class Swin(Backbone):
             in_channels=in_channels, dim=dim, patch_size=patch_size, norm=patch_norm
         )
         self.position_grid = _grid(pretrain_img_size if img_size is None else img_size, patch_size)
-        self.absolute_pos_embed: nn.Parameter | None = None
-        if ape:
-            positions = self.position_grid[0] * self.position_grid[1]
-            self.absolute_pos_embed = nn.Parameter(torch.empty(1, positions, dim))  # (1, N, C)
-            nn.init.trunc_normal_(self.absolute_pos_embed, std=0.02)
+        self.absolute_pos_embed = (
+            _position_table(math.prod(self.position_grid), dim) if ape else None
+        )
         self.dropout = nn.Dropout(drop_rate)
         # By the stage that each precedes.
         self.merges = nn.ModuleDict({str(i): PatchMerging(dims[i - 1]) for i in range(1, count)})
+        make_block = partial(
+            SwinBlock,
+            mlp_ratio=mlp_ratio,
+            qkv_bias=qkv_bias,
+            qk_scale=qk_scale,
+            drop_rate=drop_rate,
+            attn_drop_rate=attn_drop_rate,
+        )
         self.stages = nn.ModuleList()
-        rates = drop_path_rates(drop_path_rate, depths)
-        for i in range(count):
-            blocks = []
-            for j, rate in enumerate(rates[i]):
-                attn = WindowAttention(
-                    dims[i],
-                    num_heads=num_heads[i],
-                    window_size=windows[i],
-                    qkv_bias=qkv_bias,
-                    qk_scale=qk_scale,
-                    attn_drop_rate=attn_drop_rate,
-                    drop_rate=drop_rate,
-                )
-                blocks.append(
-                    SwinBlock(
-                        dims[i],
-                        attn=attn,
-                        shifted=j % 2 == 1,
-                        mlp_ratio=mlp_ratio,
-                        drop_rate=drop_rate,
-                        drop_path=rate,
-                    )
-                )
+        for i, rates in enumerate(drop_path_rates(drop_path_rate, depths)[:count]):
+            make = partial(make_block, dims[i], num_heads=num_heads[i], window_size=windows[i])
+            blocks = [make(shifted=j % 2 == 1, drop_path=rate) for j, rate in enumerate(rates)]
             self.stages.append(nn.ModuleList(blocks))
 
         self.norm = nn.Identity() if dense else nn.LayerNorm(dims[-1])
@@ -443,6 +447,11 @@ def _grid(img_size: int | Sequence[int], patch_size: int) -> tuple[int, int]:
     """Patches along the height and width of an image."""
     height, width = (img_size, img_size) if isinstance(img_size, int) else img_size
     return height // patch_size, width // patch_size
+
+
+def _position_table(positions: int, dim: int) -> nn.Parameter:
+    table = nn.Parameter(torch.empty(1, positions, dim))  # (1, N, C)
+    return nn.init.trunc_normal_(table, std=0.02)
 
 
 def _table_windows(

@@ -83,6 +83,7 @@ def read_options(reader: OptionReader, source: Source) -> PublishedModel:
         options |= _dense_options(options)
     _check_odd_heads(options, reader.take("img_size", 224))
     reader.expect("hybrid_backbone", None)
+    reader.expect("norm_layer", None)
     # The stem is the same for every patch size; blocks are recomputed or not with equal results.
     reader.ignore("patch_size", "use_chk")
     return PublishedModel(options, num_classes)

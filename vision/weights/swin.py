@@ -148,6 +148,7 @@ def _read_official(reader: OptionReader) -> PublishedModel:
         # The classifier makes its tables for an image size, the dense variant never does.
         options.setdefault("img_size", 224)
     reader.expect("frozen_stages", -1)
+    reader.expect("norm_layer", None)
     reader.ignore("use_checkpoint", "fused_window_process")
     return PublishedModel(options, num_classes)
 

@@ -152,6 +152,7 @@ def _read_official(reader: OptionReader) -> tuple[dict[str, Any], int]:
             "se": "se",
         }
     )
+    reader.expect("norm_layer", None)
     # The authors' code takes 0 for the default, as None.
     options["qk_scale"] = reader.take("qk_scale") or None
     return options, reader.take("num_classes", 1000)
