@@ -21,9 +21,9 @@ from vision.backbones.base import Backbone, check_out_indices, stage_levels
 from vision.contracts import FeatureSpec, InputSpec
 from vision.errors import ConfigError
 from vision.layers.attention import attend
-from vision.layers.drop_path import DropPath, drop_path_rates
+from vision.layers.block import PreNormBlock
+from vision.layers.drop_path import drop_path_rates
 from vision.layers.init import init_linear_and_conv
-from vision.layers.mlp import Mlp
 from vision.layers.norm import LayerNorm2d
 from vision.layers.window import ceil_div, pad_map, regroup
 
@@ -141,7 +141,7 @@ def _convolve_depthwise(x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tenso
     return F.conv2d(x, kernel, bias, padding=1, groups=kernel.shape[0]).permute(0, 2, 3, 1)
 
 
-class CSWinBlock(nn.Module):
+class CSWinBlock(PreNormBlock):
     """Stripe attention, then a feed-forward network, each normalised before (equation 8).
 
     Args:
@@ -169,9 +169,7 @@ class CSWinBlock(nn.Module):
         attn_drop_rate: float = 0.0,
         drop_path: float = 0.0,
     ) -> None:
-        super().__init__()
-        self.norm1 = nn.LayerNorm(dim)
-        self.attn = StripeAttention(
+        attn = StripeAttention(
             dim,
             num_heads=num_heads,
             split_size=split_size,
@@ -179,14 +177,9 @@ class CSWinBlock(nn.Module):
             qk_scale=qk_scale,
             attn_drop_rate=attn_drop_rate,
         )
-        self.norm2 = nn.LayerNorm(dim)
-        self.mlp = Mlp(dim, hidden_dim=int(dim * mlp_ratio), dropout=drop_rate)
-        self.drop_path = DropPath(drop_path)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map `x` `(B, H, W, C)` to the same shape."""
-        x = x + self.drop_path(self.attn(self.norm1(x)))
-        return x + self.drop_path(self.mlp(self.norm2(x)))
+        super().__init__(
+            dim, attn=attn, mlp_ratio=mlp_ratio, dropout=drop_rate, drop_path=drop_path
+        )
 
 
 class CSWin(Backbone):

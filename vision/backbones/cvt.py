@@ -18,9 +18,9 @@ from vision.backbones.base import Backbone, check_out_indices, stage_levels
 from vision.contracts import FeatureSpec, InputSpec
 from vision.errors import ConfigError, suggest
 from vision.layers.attention import attend
-from vision.layers.drop_path import DropPath, drop_path_rates
+from vision.layers.block import PreNormBlock
+from vision.layers.drop_path import drop_path_rates
 from vision.layers.init import init_linear_and_conv
-from vision.layers.mlp import Mlp
 from vision.layers.norm import LayerNorm2d
 
 Projection = Literal["dw_bn", "avg"]
@@ -152,42 +152,6 @@ class ConvAttention(nn.Module):
         if self.num_class_tokens:
             tokens = torch.cat([first, tokens], dim=1)
         return linear(tokens).unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
-
-
-class CvTBlock(nn.Module):
-    """Pre-norm attention and feed-forward network, each with a residual (Figure 2b).
-
-    Args:
-        dim: Width of the tokens.
-        attn: The attention.
-        mlp_ratio: Hidden width of the feed-forward network, in widths of the tokens.
-        act_layer: Builds its activation.
-        drop_path: Probability of dropping a branch of a sample.
-        dropout: Probability of dropping a value in the feed-forward network.
-    """
-
-    def __init__(
-        self,
-        dim: int,
-        *,
-        attn: nn.Module,
-        mlp_ratio: float,
-        act_layer: Callable[[], nn.Module],
-        drop_path: float = 0.0,
-        dropout: float = 0.0,
-    ) -> None:
-        super().__init__()
-        self.norm1 = nn.LayerNorm(dim)
-        self.attn = attn
-        self.norm2 = nn.LayerNorm(dim)
-        hidden_dim = int(dim * mlp_ratio)
-        self.mlp = Mlp(dim, hidden_dim=hidden_dim, act_layer=act_layer, dropout=dropout)
-        self.drop_path = DropPath(drop_path)
-
-    def forward(self, tokens: Tensor, size: tuple[int, int]) -> Tensor:
-        """Map `tokens` `(B, [1 +] H * W, C)` to the same shape; `size` is (H, W)."""
-        tokens = tokens + self.drop_path(self.attn(self.norm1(tokens), size))
-        return tokens + self.drop_path(self.mlp(self.norm2(tokens)))
 
 
 class CvT(Backbone):
@@ -378,7 +342,7 @@ def _blocks(options: dict[str, Any], act_layer: Callable[[], nn.Module]) -> nn.M
             attn_dropout=options["attn_drop_rate"],
             dropout=options["drop_rate"],
         )
-        block = CvTBlock(
+        block = PreNormBlock(
             options["dims"],
             attn=attn,
             mlp_ratio=options["mlp_ratios"],

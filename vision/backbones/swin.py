@@ -22,9 +22,9 @@ from vision.backbones.base import Backbone, check_out_indices, stage_levels
 from vision.contracts import FeatureSpec, InputSpec
 from vision.errors import ConfigError
 from vision.layers.attention import attend
-from vision.layers.drop_path import DropPath, drop_path_rates
+from vision.layers.block import PreNormBlock
+from vision.layers.drop_path import drop_path_rates
 from vision.layers.init import init_linear_and_conv
-from vision.layers.mlp import Mlp
 from vision.layers.norm import LayerNorm2d
 from vision.layers.size_cache import SizeCache
 from vision.layers.window import (
@@ -157,7 +157,7 @@ class WindowAttention(nn.Module):
         self.proj = nn.Linear(dim, dim)
         self.dropout = nn.Dropout(drop_rate)
 
-    def forward(self, x: Tensor, plan: WindowPlan, *, shifted: bool) -> Tensor:
+    def forward(self, x: Tensor, plan: WindowPlan, shifted: bool) -> Tensor:
         """Attend inside windows.
 
         Args:
@@ -207,7 +207,7 @@ class WindowAttention(nn.Module):
         return bias.index_select(0, plan.bias_rows)[None]
 
 
-class SwinBlock(nn.Module):
+class SwinBlock(PreNormBlock):
     """Attention inside windows, then a feed-forward network, each normalised before (Figure 3b).
 
     Args:
@@ -237,10 +237,7 @@ class SwinBlock(nn.Module):
         attn_drop_rate: float = 0.0,
         drop_path: float = 0.0,
     ) -> None:
-        super().__init__()
-        self.shifted = shifted
-        self.norm1 = nn.LayerNorm(dim)
-        self.attn = WindowAttention(
+        attn = WindowAttention(
             dim,
             num_heads=num_heads,
             window_size=window_size,
@@ -249,14 +246,14 @@ class SwinBlock(nn.Module):
             attn_drop_rate=attn_drop_rate,
             drop_rate=drop_rate,
         )
-        self.norm2 = nn.LayerNorm(dim)
-        self.mlp = Mlp(dim, hidden_dim=int(dim * mlp_ratio), dropout=drop_rate)
-        self.drop_path = DropPath(drop_path)
+        super().__init__(
+            dim, attn=attn, mlp_ratio=mlp_ratio, dropout=drop_rate, drop_path=drop_path
+        )
+        self.shifted = shifted
 
     def forward(self, x: Tensor, plan: WindowPlan) -> Tensor:
         """Map `x` `(B, H, W, C)` to the same shape."""
-        x = x + self.drop_path(self.attn(self.norm1(x), plan, shifted=self.shifted))
-        return x + self.drop_path(self.mlp(self.norm2(x)))
+        return super().forward(x, plan, self.shifted)
 
 
 class Swin(Backbone):
@@ -320,11 +317,7 @@ class Swin(Backbone):
     ) -> None:
         super().__init__(dense=dense, default_input=default_input)
         chosen = check_out_indices(out_indices, len(depths), what="stages")
-        if len(num_heads) != len(depths):
-            raise ConfigError(
-                f"num_heads={list(num_heads)} and depths={list(depths)} must have one entry each "
-                "per stage."
-            )
+        _check_lengths(num_heads, depths)
         count = chosen[-1] + 1 if dense else len(depths)
         dims = [dim * 2**i for i in range(len(depths))]
         windows = _table_windows(window_size, len(depths), patch_size, img_size)
@@ -443,6 +436,14 @@ class Swin(Backbone):
         return stage_levels(self.stages, stem=stem, entry="merges.{}")
 
 
+def _check_lengths(num_heads: Sequence[int], depths: Sequence[int]) -> None:
+    if len(num_heads) != len(depths):
+        raise ConfigError(
+            f"num_heads={list(num_heads)} and depths={list(depths)} must have one entry each "
+            "per stage."
+        )
+
+
 def _grid(img_size: int | Sequence[int], patch_size: int) -> tuple[int, int]:
     """Patches along the height and width of an image."""
     height, width = (img_size, img_size) if isinstance(img_size, int) else img_size
@@ -450,8 +451,8 @@ def _grid(img_size: int | Sequence[int], patch_size: int) -> tuple[int, int]:
 
 
 def _position_table(positions: int, dim: int) -> nn.Parameter:
-    table = nn.Parameter(torch.empty(1, positions, dim))  # (1, N, C)
-    return nn.init.trunc_normal_(table, std=0.02)
+    table = torch.empty(1, positions, dim)  # (1, N, C)
+    return nn.Parameter(nn.init.trunc_normal_(table, std=0.02))
 
 
 def _table_windows(

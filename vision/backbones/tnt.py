@@ -19,9 +19,9 @@ from vision.backbones.base import Backbone, check_out_indices
 from vision.contracts import FeatureSpec, InputSpec
 from vision.errors import ConfigError
 from vision.layers.attention import attend
-from vision.layers.drop_path import DropPath, drop_path_rates
+from vision.layers.block import PreNormBlock
+from vision.layers.drop_path import drop_path_rates
 from vision.layers.init import init_linear_and_conv
-from vision.layers.mlp import Mlp
 from vision.layers.norm import LayerNorm2d
 
 
@@ -83,7 +83,7 @@ class ChannelGate(nn.Module):
         return x * (1 + self.fc2(self.fc1(mean).relu()).tanh())
 
 
-class TransformerLayer(nn.Module):
+class TransformerLayer(PreNormBlock):
     """Pre-norm attention and feed-forward network, each with a residual (section 2).
 
     Args:
@@ -111,9 +111,7 @@ class TransformerLayer(nn.Module):
         attn_dropout: float = 0.0,
         drop_path: float = 0.0,
     ) -> None:
-        super().__init__()
-        self.norm1 = nn.LayerNorm(dim)
-        self.attn = Attention(
+        attn = Attention(
             dim,
             num_heads=num_heads,
             qkv_bias=qkv_bias,
@@ -121,10 +119,8 @@ class TransformerLayer(nn.Module):
             attn_dropout=attn_dropout,
             dropout=dropout,
         )
-        self.norm2 = nn.LayerNorm(dim)
-        self.mlp = Mlp(dim, hidden_dim=int(dim * mlp_ratio), dropout=dropout)
+        super().__init__(dim, attn=attn, mlp_ratio=mlp_ratio, dropout=dropout, drop_path=drop_path)
         self.gate = ChannelGate(dim) if gate else nn.Identity()
-        self.drop_path = DropPath(drop_path)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map `x` `(B, N, C)` to the same shape."""
