@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from vision.layers.attention import attend
+from vision.layers.attention import attend, is_exporting
 
 
 def formula(query: Tensor, key: Tensor, value: Tensor, bias: Tensor, scale: float) -> Tensor:
@@ -68,3 +68,14 @@ def test_an_export_has_no_fused_operator() -> None:
     torch.testing.assert_close(
         program.module()(*arguments), attend(*arguments[:3], bias=inputs()[3])
     )
+
+
+class Asks(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x + 1 if is_exporting() else x
+
+
+def test_an_export_is_told_from_a_compilation() -> None:
+    zero = torch.zeros(1)
+    assert torch.compile(Asks(), backend="eager", fullgraph=True)(zero).item() == 0
+    assert torch.export.export(Asks(), (zero,)).module()(zero).item() == 1

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from vision.backbones.base import Backbone, check_out_indices, stage_levels
 from vision.contracts import FeatureSpec, InputSpec
 from vision.errors import ConfigError
-from vision.layers.attention import attend
+from vision.layers.attention import attend, is_exporting
 from vision.layers.block import PreNormBlock
 from vision.layers.drop_path import drop_path_rates
 from vision.layers.init import init_linear_and_conv
@@ -126,7 +126,7 @@ class StripeAttention(nn.Module):
 
 def _convolve_depthwise(x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
     """Convolve `x` `(B, H, W, C)` with a kernel `(C, 1, 3, 3)` per channel, zeros outside."""
-    if torch.compiler.is_compiling() and not torch.compiler.is_exporting():
+    if torch.compiler.is_compiling() and not is_exporting():
         # The CPU's choice of a convolution kernel depends on the number of stripes and would make
         # a graph per choice; shifted products do not, and compile to one loop.
         rows, columns = x.shape[1:3]

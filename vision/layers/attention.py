@@ -44,9 +44,18 @@ def attend(
     return weights @ value  # (..., heads, N, D)
 
 
+def is_exporting() -> bool:
+    """Whether the model is being exported, by `torch.export` or to ONNX, and not compiled.
+
+    Torch 2.11 answers `torch.compiler.is_exporting()` with yes under `torch.compile` too.
+    """
+    exporting = torch.compiler.is_exporting() and not torch.compiler.is_dynamo_compiling()
+    return exporting or torch.onnx.is_in_onnx_export()
+
+
 def _has_fused_kernel(query: Tensor, bias: Tensor | None) -> bool:
     """Whether the fused operator serves better than plain matrix products."""
-    if torch.compiler.is_exporting() or torch.onnx.is_in_onnx_export():
+    if is_exporting():
         return False
     # The CPU's kernel gives no gradient to a bias; what replaces it then is slower than this.
     return not (bias is not None and bias.requires_grad and query.device.type == "cpu")
