@@ -11,9 +11,9 @@ from vision.backbones.hornet import (
     GlobalLocalFilter,
     HorNet,
     RecursiveGatedConv,
-    resize_filter,
 )
 from vision.errors import ConfigError
+from vision.layers.spectrum import resize_filter
 
 TINY: dict[str, Any] = {"dim": 16, "depths": (1, 1, 1, 1)}
 

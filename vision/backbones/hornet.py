@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from vision.backbones.conv_pyramid import EPS, ConvPyramid
 from vision.contracts import InputSpec
@@ -19,6 +18,7 @@ from vision.errors import ConfigError
 from vision.layers.drop_path import DropPath
 from vision.layers.mlp import Mlp
 from vision.layers.norm import LayerNorm2d
+from vision.layers.spectrum import resize_filter
 
 
 class GlobalLocalFilter(nn.Module):
@@ -65,21 +65,6 @@ class GlobalLocalFilter(nn.Module):
         if torch.compiler.is_compiling() or grid.shape[1:3] != (height, width):
             grid = resize_filter(grid, (height, width))
         return torch.view_as_complex(grid.contiguous())
-
-
-def resize_filter(grid: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize a spectral filter bilinearly with aligned corners, both parts alike.
-
-    Args:
-        grid: `(C, h, w, 2)`.
-        size: Wanted height and width.
-
-    Returns:
-        `(C, *size, 2)`.
-    """
-    parts = grid.permute(3, 0, 1, 2)  # (2, C, h, w)
-    parts = F.interpolate(parts, size=size, mode="bilinear", align_corners=True)
-    return parts.permute(1, 2, 3, 0)
 
 
 class RecursiveGatedConv(nn.Module):

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from vision.errors import ConfigError
+from vision.layers.spectrum import resize_filter
 from vision.weights.published import OptionReader, PublishedModel, Source
 from vision.weights.rename import rename
 
@@ -63,11 +63,8 @@ def resize(name: str, tensor: Tensor, target: Tensor, backbone: nn.Module) -> Te
     """Fit a global filter `(C, h, w, 2)` to another image size, as the model itself resizes it."""
     if not name.endswith(".mix.grid") or tensor.shape[0] != target.shape[0]:
         return None
-    parts = tensor.permute(3, 0, 1, 2)  # (2, C, h, w)
-    parts = F.interpolate(
-        parts.float(), size=tuple(target.shape[1:3]), mode="bilinear", align_corners=True
-    )
-    return parts.permute(1, 2, 3, 0).to(tensor.dtype).contiguous()
+    height, width = target.shape[1:3]
+    return resize_filter(tensor.float(), (height, width)).to(tensor.dtype).contiguous()
 
 
 def read_options(reader: OptionReader, source: Source) -> PublishedModel:
