@@ -24,6 +24,10 @@ class DataError(VisionError, ValueError):
     """A dataset file is absent, unreadable or not what its format promises."""
 
 
+class ImageError(DataError):
+    """An image file is absent, broken or no image; other files of the dataset may be well."""
+
+
 class WeightsError(VisionError, ValueError):
     """A weights file is absent, unsafe, or does not fit the model."""
 

@@ -11,14 +11,14 @@ from typing import NamedTuple, Self
 
 import numpy as np
 import torch
-from torch import nn
 from torch.utils.data import Dataset
 
 from vision.contracts import ClassificationSample, ImageSample
+from vision.data.augment import NO_OPTIONS, Augment, Interpolation
 from vision.data.base import DataModule
 from vision.data.files import IMAGE_SUFFIXES, PathList, find_images, list_folders, require_folder
-from vision.data.images import read_image
-from vision.data.transforms import Interpolation, eval_transform, train_transform
+from vision.data.images import read_file
+from vision.data.transforms import EvalTransform, TrainTransform
 from vision.errors import ConfigError, DataError, suggest
 
 logger = logging.getLogger(__name__)
@@ -55,17 +55,22 @@ class FolderSamples(Dataset[ClassificationSample | ImageSample]):
     Args:
         paths: The files.
         labels: int64 `(N,)`, class of each file; None makes samples with a `path`.
-        transform: Maps uint8 `(3, H, W)` to uint8 `(3, H, W)`.
+        transform: Decodes a file into uint8 `(3, H, W)`.
     """
 
-    def __init__(self, paths: PathList, labels: np.ndarray | None, transform: nn.Module) -> None:
+    def __init__(
+        self,
+        paths: PathList,
+        labels: np.ndarray | None,
+        transform: TrainTransform | EvalTransform,
+    ) -> None:
         self.paths = paths
         self.labels = labels
         self.transform = transform
 
     def __getitem__(self, index: int) -> ClassificationSample | ImageSample:
         path = self.paths[index]
-        image = self.transform(read_image(path))
+        image = self.transform.decode(read_file(path))
         if self.labels is None:
             return {"image": image, "path": path}
         return {"image": image, "label": torch.tensor(self.labels[index])}
@@ -88,9 +93,8 @@ class ImageFolder(DataModule):
         val_fraction: Share of each class that is held out, in (0, 1); only where `root` has no
             `train` and `val`.
         crop: Share of the resized short side that the central crop keeps in evaluation.
-        interpolation: Filter of the resize.
-        min_scale: Smallest share of an image's area that a random training crop covers.
-        hflip: Probability of mirroring a training image left to right.
+        interpolation: Filter of the resize in evaluation.
+        augment: Options of the augmentation of training images.
         predict_root: A folder of images to predict, nested or not.
         batch_size: Images per batch and device.
         num_workers: Processes that read data; None chooses by the CPU cores.
@@ -108,8 +112,7 @@ class ImageFolder(DataModule):
         val_fraction: float = 0.2,
         crop: float = 0.875,
         interpolation: Interpolation = "bicubic",
-        min_scale: float = 0.08,
-        hflip: float = 0.5,
+        augment: Augment = NO_OPTIONS,
         predict_root: str | os.PathLike[str] | None = None,
         batch_size: int = 32,
         num_workers: int | None = None,
@@ -121,10 +124,8 @@ class ImageFolder(DataModule):
         self.root = Path(root).expanduser()
         self.predict_root = None if predict_root is None else Path(predict_root).expanduser()
         self.val_fraction = val_fraction
-        self.train_transform = train_transform(
-            image_size, min_scale=min_scale, hflip=hflip, interpolation=interpolation
-        )
-        self.eval_transform = eval_transform(image_size, crop=crop, interpolation=interpolation)
+        self.train_transform = TrainTransform(image_size, augment)
+        self.eval_transform = EvalTransform(image_size, crop=crop, interpolation=interpolation)
         self._found: dict[str, LabelledFiles] = {}
 
     @cached_property

@@ -1,16 +1,18 @@
 """Read any image file into one form: uint8, RGB, upright."""
 
+import io
 import os
 import struct
 import zlib
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from PIL import ExifTags, Image, UnidentifiedImageError
 from torch import Tensor
 
-from vision.errors import DataError
+from vision.errors import ImageError
 
 # The formats that are read, whatever a file's suffix says. Pillow knows more, some of which (EPS)
 # start other programs.
@@ -41,8 +43,41 @@ _TURNS = {
 }
 
 
+class EncodedImage(NamedTuple):
+    """The bytes of an image file.
+
+    Attributes:
+        data: The whole file.
+        name: Where it comes from, for errors: a path, or a shard and a key.
+    """
+
+    data: bytes
+    name: str
+
+
 def read_image(path: str | os.PathLike[str]) -> Tensor:
-    """Read an image file as 8-bit RGB.
+    """Read an image file as 8-bit RGB: `decode_image` of `read_file`."""
+    return decode_image(read_file(path))
+
+
+def read_file(path: str | os.PathLike[str]) -> EncodedImage:
+    """Read the bytes of an image file.
+
+    Raises:
+        ImageError: The file is absent, or cannot be read.
+    """
+    try:
+        return EncodedImage(Path(path).read_bytes(), os.fspath(path))
+    except FileNotFoundError:
+        raise ImageError(
+            f"there is no image '{path}' (looked at {Path(path).resolve()})."
+        ) from None
+    except OSError as error:
+        raise ImageError(f"image '{path}' cannot be read: {_reason(error)}.") from error
+
+
+def decode_image(encoded: EncodedImage) -> Tensor:
+    """Decode an image as 8-bit RGB.
 
     The orientation stored in the file (EXIF) is applied. Grey becomes three equal channels;
     transparent pixels are laid on white; CMYK and palettes are converted; of an animation the first
@@ -51,35 +86,31 @@ def read_image(path: str | os.PathLike[str]) -> Tensor:
     0..255. Colour profiles are not applied.
 
     Args:
-        path: The file; its content, not its suffix, decides the format.
+        encoded: The file; its content decides the format, whatever its name says.
 
     Returns:
         uint8 `(3, H, W)`, RGB.
 
     Raises:
-        DataError: The file is absent, empty, truncated, no image, or too large to be honest.
+        ImageError: The file is empty, truncated, no image, or too large to be honest.
     """
-    path = Path(path)
+    data, name = encoded
+    if not data:
+        raise ImageError(f"image '{name}' is empty (0 bytes); copy or download it again.")
     try:
-        if path.stat().st_size == 0:
-            raise DataError(f"image '{path}' is empty (0 bytes); copy or download it again.")
-        with Image.open(path, formats=FORMATS) as image:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             pixels = np.array(_to_rgb(_upright(image)))  # (H, W, 3), a copy that may be written to
-    except DataError:
-        raise
-    except FileNotFoundError:
-        raise DataError(f"there is no image '{path}' (looked at {path.resolve()}).") from None
     except UnidentifiedImageError:
-        raise DataError(
-            f"'{path}' is not an image: it begins with {_first_bytes(path)!r}. "
+        raise ImageError(
+            f"'{name}' is not an image: it begins with {data[:16]!r}. "
             f"Formats that are read: {', '.join(FORMATS)}."
         ) from None
     except Image.DecompressionBombError as error:
-        raise DataError(
-            f"image '{path}' is refused: {error} Scale it down, or cut it into tiles."
+        raise ImageError(
+            f"image '{name}' is refused: {error} Scale it down, or cut it into tiles."
         ) from None
     except _BROKEN as error:
-        raise DataError(f"image '{path}' cannot be read: {_reason(error)}.") from error
+        raise ImageError(f"image '{name}' cannot be read: {_reason(error)}.") from error
     return torch.from_numpy(pixels).permute(2, 0, 1)  # (3, H, W)
 
 
@@ -114,11 +145,6 @@ def _scale_to_8_bits(image: Image.Image, *, limit: int | None) -> Image.Image:
             f"its values run from {low:g} to {high:g}, expected 0..1, 0..255 or 0..65535"
         )
     return Image.fromarray(np.rint(values * (255 / fitting[0])).astype(np.uint8))
-
-
-def _first_bytes(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(16)
 
 
 def _reason(error: Exception) -> str:

@@ -1,53 +1,54 @@
-"""Crops of training and evaluation for classification, on uint8 images."""
+"""From an image file to the square that a classifier takes: crops of training and evaluation."""
 
-from typing import Any, Literal
+from typing import Any
 
 from torch import Tensor, nn
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 
+from vision.data.augment import NO_OPTIONS, Augment, Interpolation
+from vision.data.images import EncodedImage, decode_image
 from vision.errors import ConfigError
-
-Interpolation = Literal["bicubic", "bilinear"]
 
 # Beyond this ratio of sides the ends are cut off before an evaluation resize: its central crop
 # would drop them, and resizing a 1 x 10,000 image whole would need gigabytes.
 LARGEST_RATIO = 8
 
 
-def train_transform(
-    image_size: int, *, min_scale: float, hflip: float, interpolation: Interpolation
-) -> nn.Module:
-    """A random crop of random area and aspect ratio, resized to a square, mirrored at random.
+class TrainTransform:
+    """A random crop of random area and aspect ratio, resized to a square, and augmented.
 
     The crop of "Going Deeper with Convolutions", Szegedy et al., 2014, section 6, with aspect
-    ratios in [3/4, 4/3].
+    ratios in [3/4, 4/3]. All random numbers come from PyTorch's global generator.
 
     Args:
         image_size: Side of the result in pixels.
-        min_scale: Smallest share of the image's area that a crop covers, in (0, 1].
-        hflip: Probability of mirroring left to right.
-        interpolation: Filter of the resize.
-
-    Returns:
-        A module that maps uint8 `(3, H, W)` to uint8 `(3, image_size, image_size)` and draws from
-        PyTorch's global generator.
+        augment: The options.
 
     Raises:
         ConfigError: A value is out of its range.
     """
-    _check_size(image_size)
-    if not 0 < min_scale <= 1:
-        raise ConfigError(f"min_scale={min_scale} must be in (0, 1]: a share of the image's area.")
-    if not 0 <= hflip <= 1:
-        raise ConfigError(f"hflip={hflip} must be in [0, 1]: a probability.")
-    resized_crop = v2.RandomResizedCrop(
-        image_size, scale=(min_scale, 1.0), interpolation=_filter(interpolation), antialias=True
-    )
-    return v2.Compose([resized_crop, v2.RandomHorizontalFlip(hflip)])
+
+    def __init__(self, image_size: int, augment: Augment = NO_OPTIONS) -> None:
+        _check_size(image_size)
+        crop = v2.RandomResizedCrop(
+            image_size,
+            scale=(augment.min_scale, 1.0),
+            interpolation=_filter(augment.interpolation),
+            antialias=True,
+        )
+        self._transform = v2.Compose([crop, v2.RandomHorizontalFlip(augment.hflip)])
+
+    def __call__(self, image: Tensor) -> Tensor:
+        """Map uint8 `(3, H, W)` to uint8 `(3, image_size, image_size)`."""
+        return self._transform(image)
+
+    def decode(self, encoded: EncodedImage) -> Tensor:
+        """The same from an image file, of which only what is needed is decoded."""
+        return self(decode_image(encoded))
 
 
-def eval_transform(image_size: int, *, crop: float, interpolation: Interpolation) -> nn.Module:
+class EvalTransform:
     """The central square of an image: its short side resized to `image_size / crop`, then a crop.
 
     Args:
@@ -55,17 +56,26 @@ def eval_transform(image_size: int, *, crop: float, interpolation: Interpolation
         crop: Share of the resized short side that the crop keeps, in (0, 1].
         interpolation: Filter of the resize.
 
-    Returns:
-        A module that maps uint8 `(3, H, W)` to uint8 `(3, image_size, image_size)`.
-
     Raises:
         ConfigError: A value is out of its range.
     """
-    _check_size(image_size)
-    if not 0 < crop <= 1:
-        raise ConfigError(f"crop={crop} must be in (0, 1]: a share of the resized short side.")
-    resize = v2.Resize(int(image_size / crop), interpolation=_filter(interpolation), antialias=True)
-    return v2.Compose([_CutLongEnds(), resize, v2.CenterCrop(image_size)])
+
+    def __init__(self, image_size: int, *, crop: float, interpolation: Interpolation) -> None:
+        _check_size(image_size)
+        if not 0 < crop <= 1:
+            raise ConfigError(f"crop={crop} must be in (0, 1]: a share of the resized short side.")
+        resize = v2.Resize(
+            int(image_size / crop), interpolation=_filter(interpolation), antialias=True
+        )
+        self._transform = v2.Compose([_CutLongEnds(), resize, v2.CenterCrop(image_size)])
+
+    def __call__(self, image: Tensor) -> Tensor:
+        """Map uint8 `(3, H, W)` to uint8 `(3, image_size, image_size)`."""
+        return self._transform(image)
+
+    def decode(self, encoded: EncodedImage) -> Tensor:
+        """The same from an image file."""
+        return self(decode_image(encoded))
 
 
 class _CutLongEnds(nn.Module):
