@@ -61,11 +61,16 @@ class ClassificationBatch(TypedDict):
         image: uint8 `(B, 3, H, W)` RGB.
         size: int64 `(B, 2)` valid height and width of each image in pixels.
         label: int64 `(B,)` class index, or float `(B, K)` class probabilities after mixing.
+        index: int64 `(B,)` index of each image in its dataset.
+        repeated: Present, and true, on a batch that fills up the share of a process: run, but not
+            counted.
     """
 
     image: Tensor
     size: Tensor
     label: Tensor
+    index: NotRequired[Tensor]
+    repeated: NotRequired[bool]
 
 
 class ImageSample(TypedDict):
@@ -87,11 +92,15 @@ class ImageBatch(TypedDict):
         image: uint8 `(B, 3, H, W)` RGB.
         size: int64 `(B, 2)` valid height and width of each image in pixels.
         path: Where each image comes from.
+        index: int64 `(B,)` index of each image in its dataset.
+        repeated: As in `ClassificationBatch`.
     """
 
     image: Tensor
     size: Tensor
     path: list[str]
+    index: NotRequired[Tensor]
+    repeated: NotRequired[bool]
 
 
 class ClassificationOutputs(TypedDict):

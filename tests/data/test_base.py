@@ -170,7 +170,7 @@ def test_datasets_can_be_sent_to_a_worker_that_was_not_forked() -> None:
     dataset, collate = pickle.loads(pickle.dumps((loader.dataset, loader.collate_fn)))
     sample = dataset[2, 5]
     assert torch.equal(sample["image"], loader.dataset[2, 5]["image"])
-    assert set(collate([sample])) == {"image", "size", "label"}
+    assert set(collate([sample])) == {"image", "size", "label", "index"}
 
 
 def test_the_number_of_workers_follows_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from vision.data.base import start_worker
-from vision.data.sampling import EpochSampler, SeededSamples, mix
+from vision.data.sampling import EpochSampler, SeededSamples
 
 COUNT = 11
 
@@ -98,8 +98,3 @@ def test_processes_share_an_epoch(count: int) -> None:
     assert len({len(share) for share in shares}) == 1
     assert {key for share in shares for key in share} == {(0, i) for i in range(COUNT)}
     assert sum(map(len, shares)) < COUNT + count  # repeated only to fill up
-
-
-def test_mix_is_equal_on_every_machine() -> None:
-    # printf sample/0/1/2 | b2sum -l 64
-    assert mix("sample", 0, 1, 2) == 0x7E32E67E0D812C93

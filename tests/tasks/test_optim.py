@@ -1,5 +1,6 @@
 """Parameter groups and the schedule, against hand-worked cases."""
 
+import dataclasses
 import math
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,13 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from vision import create_backbone
 from vision.errors import ConfigError
-from vision.tasks.optim import OptimSettings, build_optimizer, learning_rate, parameter_groups
+from vision.tasks.optim import (
+    OptimSettings,
+    Timeline,
+    build_optimizer,
+    learning_rate,
+    parameter_groups,
+)
 
 SETTINGS = OptimSettings(lr=1.0, min_lr=0.1, warmup_lr=0.2)
 
@@ -82,17 +89,84 @@ def test_frozen_parameters_are_left_out() -> None:
 
 
 def test_schedule_by_hand() -> None:
-    rates = [learning_rate(t, SETTINGS, warmup_steps=4, total_steps=8) for t in range(10)]
+    rates = [learning_rate(t, SETTINGS, Timeline(total=8, warmup=4)) for t in range(10)]
     # 0.2 to 1.0 in four steps; then 0.1 + 0.9 * (1 + cos(pi * i / 4)) / 2; then the end is kept.
     root = math.sqrt(0.5)
     cosine = [1.0, 0.55 + 0.45 * root, 0.55, 0.55 - 0.45 * root, 0.1, 0.1]
     assert rates == pytest.approx([0.2, 0.4, 0.6, 0.8, *cosine])
 
 
+def timm_schedule(*, epochs: int, warmup: int, cooldown: int, **options: Any) -> list[float]:
+    """Learning rate of each epoch by timm's cosine scheduler, as the authors' scripts step it."""
+    from timm.scheduler import CosineLRScheduler
+
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=SETTINGS.lr)
+    scheduler = CosineLRScheduler(
+        optimizer,
+        t_initial=epochs,
+        lr_min=SETTINGS.min_lr,
+        warmup_t=warmup,
+        warmup_lr_init=SETTINGS.warmup_lr,
+        **options,
+    )
+    rates = []
+    for epoch in range(epochs + cooldown):
+        scheduler.step(epoch)
+        rates.append(optimizer.param_groups[0]["lr"])
+    return rates
+
+
+def test_a_cosine_from_the_start_with_a_cooldown_is_timms_schedule() -> None:
+    settings = OptimSettings(
+        lr=1.0, min_lr=0.1, warmup_lr=0.2, cosine_from="start", lr_interval="epoch"
+    )
+    timeline = Timeline(total=5 * 40, warmup=5 * 5, cooldown=5 * 10, epoch=5)
+    rates = [learning_rate(t, settings, timeline) for t in range(timeline.total)]
+    by_epoch = timm_schedule(epochs=30, warmup=5, cooldown=10)
+    assert rates == pytest.approx([rate for rate in by_epoch for _ in range(5)])
+
+
+def test_a_cosine_from_the_end_of_the_warmup_is_timms_with_a_prefix() -> None:
+    timeline = Timeline(total=35, warmup=5)
+    rates = [learning_rate(t, SETTINGS, timeline) for t in range(35)]
+    by_step = timm_schedule(epochs=30, warmup=5, cooldown=5, warmup_prefix=True)
+    assert rates == pytest.approx(by_step)
+
+
+def test_learning_rates_scale_with_the_images_per_step() -> None:
+    settings = OptimSettings(lr=5e-4, min_lr=5e-6, warmup_lr=5e-7, lr_batch_size=512)
+    alone = settings.scaled_to(1024)
+    assert (alone.lr, alone.min_lr, alone.warmup_lr) == pytest.approx((1e-3, 5e-6, 5e-7))
+    all_three = dataclasses.replace(settings, lr_scaling="all").scaled_to(1024)
+    assert (all_three.lr, all_three.min_lr, all_three.warmup_lr) == pytest.approx(
+        (1e-3, 1e-5, 1e-6)
+    )
+    assert OptimSettings(lr=1.0).scaled_to(1024).lr == 1.0
+
+
+def test_the_images_of_a_step_are_those_of_all_accumulated_batches(tmp_path: Path) -> None:
+    task = tiny_task(lr=1e-3, min_lr=0.0, lr_batch_size=16)
+    seen = RatesSeen()
+    options = {"max_epochs": 1, "limit_val_batches": 0, "accumulate_grad_batches": 2}
+    trainer = quiet_trainer(tmp_path, callbacks=[seen], **options)
+    with pytest.raises(ConfigError, match=r"lr_batch_size=16 .* no batch_size"):
+        trainer.fit(task, TinyData())
+    data = TinyData()
+    data.batch_size = 4  # two of them make 8 images per step
+    trainer = quiet_trainer(tmp_path, callbacks=[seen], **options)
+    trainer.fit(task, data)
+    assert seen.rates[0][1] == pytest.approx(0.5e-3)
+
+
 @pytest.mark.parametrize(
     "setting",
     [
         {"lr": 0.0},
+        {"cooldown_epochs": -1},
+        {"cosine_from": "end"},
+        {"lr_interval": "day"},
+        {"lr_batch_size": 0},
+        {"lr_scaling": "none"},
         {"min_lr": 2.0},
         {"betas": (0.9,)},
         {"layer_decay": 0.0},
@@ -151,7 +225,7 @@ def test_training_follows_the_schedule(
     trainer = quiet_trainer(tmp_path, callbacks=[seen], limit_val_batches=0, **limits)
     trainer.fit(task, TinyData())
     expected = [
-        learning_rate(t, task.optim, warmup_steps=warmup_steps, total_steps=total_steps)
+        learning_rate(t, task.optim, Timeline(total_steps, warmup_steps))
         for t in range(total_steps)
     ]
     assert [high for _, high in seen.rates] == pytest.approx(expected)

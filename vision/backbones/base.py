@@ -1,5 +1,6 @@
 """The contract that every backbone keeps: an image batch in, a pyramid of feature maps out."""
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
@@ -12,6 +13,8 @@ from vision.contracts import FeatureSpec, InputSpec
 from vision.errors import ConfigError
 
 MIN_SIDE = 32
+# A parameter's name up to the number of its stage: stages.1, model.layer1, model.layers_1.
+_STAGE = re.compile(r"(.*\.)?(stage|layer)s?[._]?\d+(?=\.)")
 
 
 class Backbone(nn.Module, ABC):
@@ -135,6 +138,23 @@ class Backbone(nn.Module, ABC):
             owners = (i for i, level in enumerate(levels) if _starts_with_any(name, level))
             groups[next(owners, len(levels) - 1)].append(name)
         return [group for group in groups if group]
+
+    def stage_groups(self) -> list[list[str]]:
+        """Parameter names of the stem and of each stage after it, each name exactly once.
+
+        Each block of a network without stages counts as a stage.
+        """
+        stem, *levels = self.layer_groups()
+        groups, last = [stem], None
+        for i, names in enumerate(levels):
+            found = [match.group() for name in names if (match := _STAGE.match(name))]
+            stage = found[-1] if found else str(i)
+            if stage == last:
+                groups[-1] = groups[-1] + names
+            else:
+                groups.append(names)
+            last = stage
+        return groups
 
     def set_grad_checkpointing(self, enabled: bool = True) -> None:
         """Trade computation for memory: recompute each block in the backward pass."""

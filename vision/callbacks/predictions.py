@@ -43,8 +43,11 @@ class PredictionTable(BasePredictionWriter):
         dataloader_idx: int,
     ) -> None:
         """Add the rows of a batch."""
+        if "repeated" in batch:
+            return
         start = len(self._rows)
-        indices = batch_indices or range(start, start + len(prediction))
+        indices = batch["index"].tolist() if "index" in batch else batch_indices
+        indices = indices or range(start, start + len(prediction))
         for index, one in zip(indices, prediction, strict=True):
             self._rows[index] = _row(index, one)
 

@@ -4,14 +4,15 @@ import os
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
-from lightning import LightningDataModule
-from torch.utils.data import DataLoader, Dataset
+from lightning.pytorch import LightningDataModule, Trainer
+from torch.utils.data import DataLoader, Dataset, Sampler
 
-from vision.data.collate import collate_images
-from vision.data.sampling import EpochSampler, SeededSamples
+from vision.data.bad_images import BAD, BadImages, SkippingSamples
+from vision.data.collate import BatchOfSamples, collate_images
+from vision.data.sampling import CountedSamples, EpochSampler, EvaluationSampler, SeededSamples
 from vision.errors import ConfigError
 
 MOST_WORKERS = 8
@@ -22,13 +23,17 @@ class DataModule(LightningDataModule, ABC):
 
     A subclass names its classes and makes its datasets in `setup`; they return one sample for an
     index and know nothing of models, batches or seeds. Training order and augmentation are a
-    function of `(seed, epoch, index)` alone (see `vision.data.sampling`).
+    function of `(seed, epoch, index)` alone (see `vision.data.sampling`). A checkpoint holds the
+    place within the epoch, and a resumed fit goes on from it.
 
     Args:
         batch_size: Images per batch and device.
         num_workers: Processes that read data for each training process, 0 to read in it; None
             chooses one less than the CPU cores, at most 8.
         seed: Seed of the order and of the augmentation.
+        skip_bad_images: Largest number of images that cannot be read and are gone past: in training
+            another image takes the place, in evaluation it is left out. Counted by each process,
+            listed at the end.
 
     Attributes:
         train_dataset: Augmented samples; None before `setup("fit")`, and so on for the others.
@@ -36,21 +41,30 @@ class DataModule(LightningDataModule, ABC):
         test_dataset: Samples of the test set.
         predict_dataset: Samples with a `path` in place of targets.
         collate: Makes a batch of a list of samples.
+        repeats: Draws of each image within an epoch (repeated augmentation).
+        bad_images: The bad images that were gone past.
 
     Raises:
-        ConfigError: `batch_size` is below 1, or `num_workers` is negative.
+        ConfigError: `batch_size` is below 1, or `num_workers` or `skip_bad_images` is negative.
     """
 
     collate: Callable[[Sequence[Any]], Any] = staticmethod(collate_images)
 
     def __init__(
-        self, *, batch_size: int = 32, num_workers: int | None = None, seed: int = 0
+        self,
+        *,
+        batch_size: int = 32,
+        num_workers: int | None = None,
+        seed: int = 0,
+        skip_bad_images: int = 0,
     ) -> None:
         super().__init__()
         if batch_size < 1:
             raise ConfigError(f"batch_size={batch_size} must be at least 1.")
         if num_workers is not None and num_workers < 0:
             raise ConfigError(f"num_workers={num_workers} must be 0 (no extra process) or more.")
+        if skip_bad_images < 0:
+            raise ConfigError(f"skip_bad_images={skip_bad_images} must be 0 or more.")
         self.batch_size = batch_size
         self.num_workers = default_workers() if num_workers is None else num_workers
         self.seed = seed
@@ -58,6 +72,9 @@ class DataModule(LightningDataModule, ABC):
         self.val_dataset: Dataset[Any] | None = None
         self.test_dataset: Dataset[Any] | None = None
         self.predict_dataset: Dataset[Any] | None = None
+        self.repeats = 1
+        self.bad_images = BadImages(skip_bad_images)
+        self._resumed = Place()
 
     @property
     @abstractmethod
@@ -86,45 +103,126 @@ class DataModule(LightningDataModule, ABC):
         """Augmented batches in an order of their own in each epoch.
 
         The incomplete last batch is left out, unless it is the only one.
+
+        Raises:
+            ConfigError: A fit that is resumed within an epoch has batches of another size.
         """
-        dataset = SeededSamples(_made(self.train_dataset, "fit"), seed=self.seed)
-        rank, count = 0, 1
-        if self.trainer is not None:
-            rank, count = self.trainer.global_rank, self.trainer.world_size
-        sampler = EpochSampler(dataset, seed=self.seed, rank=rank, count=count)
-        return self._loader(dataset, sampler, every_epoch=True)
+        dataset = _made(self.train_dataset, "fit")
+        sampler = self.train_sampler(dataset, *self._processes)
+        place = self._resumed
+        if place.samples and place.batch != self._global_batch:
+            raise ConfigError(
+                f"the checkpoint was written within an epoch, at {place.batch} images per batch "
+                f"over all processes; this run has {self._global_batch}. Resume with the same "
+                "number: set data.batch_size to it divided by the number of processes."
+            )
+        sampler.resume(place.epoch, place.samples // sampler.num_replicas)
+        seeded = SeededSamples(self._readable(dataset), seed=self.seed)
+        return self._loader(
+            seeded, sampler, drop_last=len(sampler) > self.batch_size, every_epoch=True
+        )
+
+    def train_sampler(self, dataset: Dataset[Any], rank: int, count: int) -> EpochSampler:
+        """The order of training samples for one of `count` processes."""
+        return EpochSampler(dataset, seed=self.seed, rank=rank, count=count, repeats=self.repeats)
 
     def val_dataloader(self) -> DataLoader[Any]:
         """Batches of the validation set, in order."""
-        return self._loader(_made(self.val_dataset, "validate"), every_epoch=True)
+        return self._counted(_made(self.val_dataset, "validate"), every_epoch=True)
 
     def test_dataloader(self) -> DataLoader[Any]:
         """Batches of the test set, in order."""
-        return self._loader(_made(self.test_dataset, "test"))
+        return self._counted(_made(self.test_dataset, "test"))
 
     def predict_dataloader(self) -> DataLoader[Any]:
         """Batches of images with their paths, in order."""
-        return self._loader(_made(self.predict_dataset, "predict"))
+        return self._counted(_made(self.predict_dataset, "predict"))
+
+    def on_before_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        """Note the bad images that a batch went past.
+
+        Raises:
+            ImageError: There are more than `skip_bad_images`.
+        """
+        if isinstance(batch, dict) and BAD in batch:
+            self.bad_images.add(batch[BAD])
+            return {key: value for key, value in batch.items() if key != BAD}
+        return batch
+
+    def teardown(self, stage: str) -> None:
+        """List the bad images."""
+        self.bad_images.report()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where training stands within its epoch, and the bad images: part of a checkpoint."""
+        epoch, batches = _progress(self.trainer)
+        return {
+            "epoch": epoch,
+            "samples": batches * self._global_batch,
+            "batch": self._global_batch,
+            BAD: list(self.bad_images.messages),
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from the place in a checkpoint."""
+        self._resumed = Place(*(state_dict[key] for key in ("epoch", "samples", "batch")))
+        self.bad_images.messages = list(state_dict[BAD])
+
+    @property
+    def _processes(self) -> tuple[int, int]:
+        """Number of this process, and of all."""
+        if self.trainer is None:
+            return 0, 1
+        return self.trainer.global_rank, self.trainer.world_size
+
+    @property
+    def _global_batch(self) -> int:
+        return self.batch_size * self._processes[1]
+
+    def _readable(self, dataset: Dataset[Any]) -> Dataset[Any]:
+        most = self.bad_images.most
+        return SkippingSamples(dataset, most=most) if most else dataset
+
+    def _counted(self, dataset: Dataset[Any], *, every_epoch: bool = False) -> DataLoader[Any]:
+        rank, count = self._processes
+        sampler = EvaluationSampler(dataset, batch_size=self.batch_size, rank=rank, count=count)
+        counted = CountedSamples(self._readable(dataset))
+        return self._loader(counted, sampler, every_epoch=every_epoch)
 
     def _loader(
         self,
         dataset: Dataset[Any],
-        sampler: EpochSampler | None = None,
+        sampler: Sampler[Any],
         *,
+        drop_last: bool = False,
         every_epoch: bool = False,
     ) -> DataLoader[Any]:
         return DataLoader(
             dataset,
             batch_size=self.batch_size,
             sampler=sampler,
-            drop_last=sampler is not None and len(sampler) > self.batch_size,
+            drop_last=drop_last,
             num_workers=self.num_workers,
-            collate_fn=self.collate,
+            collate_fn=BatchOfSamples(self.collate),
             pin_memory=torch.cuda.is_available(),
             worker_init_fn=start_worker,
             # Starting workers anew in each epoch costs seconds.
             persistent_workers=every_epoch and self.num_workers > 0,
         )
+
+
+class Place(NamedTuple):
+    """A place in a training.
+
+    Attributes:
+        epoch: The epoch, from 0.
+        samples: Samples of it that all processes together have seen.
+        batch: Samples per batch over all processes.
+    """
+
+    epoch: int = 0
+    samples: int = 0
+    batch: int = 0
 
 
 def start_worker(worker_id: int) -> None:
@@ -141,6 +239,18 @@ def default_workers() -> int:
     # Linux knows the share of a process: a container often owns few of the cores.
     owned = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else ()
     return min(MOST_WORKERS, len(owned or range(os.cpu_count() or 1)) - 1)
+
+
+def _progress(trainer: Trainer | None) -> tuple[int, int]:
+    """The epoch that a checkpoint written now goes on with, and its batches that are done."""
+    if trainer is None:
+        return 0, 0
+    # Lightning declares a base class of these without `processed`.
+    epochs: Any = trainer.fit_loop.epoch_progress.current
+    batches: Any = trainer.fit_loop.epoch_loop.batch_progress.current
+    if epochs.processed == epochs.ready:  # between two epochs
+        return epochs.processed, 0
+    return epochs.processed, batches.processed
 
 
 def _made(dataset: Dataset[Any] | None, stage: str) -> Dataset[Any]:

@@ -1,6 +1,6 @@
 """From a list of samples to a batch."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -8,6 +8,42 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vision.errors import DataError
+
+# Keys of samples that `BatchOfSamples` deals with itself.
+OWN_KEYS = ("index", "repeated", "bad_images")
+
+
+class BatchOfSamples:
+    """Makes a batch, and sees to the keys that every dataset's samples may have.
+
+    `index` becomes int64 `(B,)`; the errors under `bad_images` become one list, absent if there are
+    none. Samples marked `repeated` are left out; of a batch of nothing else the first is kept and
+    the batch marked `repeated`: it must be run, since the other processes run one, but not counted.
+
+    Args:
+        collate: Makes a batch of the rest.
+    """
+
+    def __init__(self, collate: Callable[[Sequence[Any]], Any]) -> None:
+        self.collate = collate
+
+    def __call__(self, samples: Sequence[Any]) -> Any:
+        """Make a batch; samples that are no dicts go to `collate` as they are."""
+        if not isinstance(samples[0], dict):
+            return self.collate(samples)
+        bad = [message for sample in samples for message in sample.get("bad_images", ())]
+        counted = [sample for sample in samples if "repeated" not in sample]
+        used = counted or samples[:1]
+        batch = self.collate(
+            [{key: sample[key] for key in sample if key not in OWN_KEYS} for sample in used]
+        )
+        if "index" in used[0]:
+            batch["index"] = torch.tensor([sample["index"] for sample in used])
+        if bad:
+            batch["bad_images"] = bad
+        if not counted:
+            batch["repeated"] = True
+        return batch
 
 
 def collate_images(samples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -1,13 +1,9 @@
 """Any set of images in one folder per class."""
 
-import logging
 import os
-import random
 from collections import Counter
-from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple, Self
 
 import numpy as np
 import torch
@@ -16,37 +12,25 @@ from torch.utils.data import Dataset
 from vision.contracts import ClassificationSample, ImageSample
 from vision.data.augment import NO_OPTIONS, Augment, Interpolation
 from vision.data.base import DataModule
-from vision.data.files import IMAGE_SUFFIXES, PathList, find_images, list_folders, require_folder
+from vision.data.class_folders import (
+    SUFFIXES,
+    LabelledFiles,
+    listed,
+    log_ignored,
+    other_files,
+    scan_classes,
+    split_classes,
+)
+from vision.data.files import PathList, find_images, list_folders, require_folder
 from vision.data.images import read_file
 from vision.data.transforms import EvalTransform, TrainTransform
 from vision.errors import ConfigError, DataError, suggest
-
-logger = logging.getLogger(__name__)
 
 SPLITS = ("train", "val", "test")
 EXPECTED = (
     "Expected ROOT/train/CLASS/* and ROOT/val/CLASS/* (ROOT/test/CLASS/* may be there too), "
     "or ROOT/CLASS/* to split at random."
 )
-_SUFFIXES = f"Suffixes of images: {' '.join(IMAGE_SUFFIXES)}."
-# How many names an error or a log line lists.
-MOST_NAMED = 5
-
-
-class LabelledFiles(NamedTuple):
-    """Image files and their classes, in arrays.
-
-    Attributes:
-        paths: The files.
-        labels: int64 `(N,)`, class of each file.
-    """
-
-    paths: PathList
-    labels: np.ndarray
-
-    def take(self, chosen: np.ndarray) -> Self:
-        """The files of these indices."""
-        return type(self)(PathList(self.paths[i] for i in chosen), self.labels[chosen])
 
 
 class FolderSamples(Dataset[ClassificationSample | ImageSample]):
@@ -99,6 +83,7 @@ class ImageFolder(DataModule):
         batch_size: Images per batch and device.
         num_workers: Processes that read data; None chooses by the CPU cores.
         seed: Seed of the order, of the augmentation and of the random split.
+        skip_bad_images: Largest number of images that cannot be read and are gone past.
 
     Raises:
         ConfigError: An option is out of its range.
@@ -117,8 +102,15 @@ class ImageFolder(DataModule):
         batch_size: int = 32,
         num_workers: int | None = None,
         seed: int = 0,
+        skip_bad_images: int = 0,
     ) -> None:
-        super().__init__(batch_size=batch_size, num_workers=num_workers, seed=seed)
+        super().__init__(
+            batch_size=batch_size,
+            num_workers=num_workers,
+            seed=seed,
+            skip_bad_images=skip_bad_images,
+        )
+        self.repeats = augment.repeats
         if not 0 < val_fraction < 1:
             raise ConfigError(f"val_fraction={val_fraction} must be between 0 and 1.")
         self.root = Path(root).expanduser()
@@ -160,7 +152,7 @@ class ImageFolder(DataModule):
             near = suggest(absent, others)
             raise DataError(
                 f"'{self.root.resolve()}' has '{present[0]}' but no '{absent}'; it has "
-                f"{_listed(names)}.{near} {EXPECTED}"
+                f"{listed(names)}.{near} {EXPECTED}"
             )
         return True
 
@@ -203,109 +195,8 @@ class ImageFolder(DataModule):
         paths = find_images(self.predict_root, ignored)
         if not paths:
             raise DataError(
-                f"there are no images in '{self.predict_root.resolve()}'{_others(ignored)}. "
-                f"{_SUFFIXES}"
+                f"there are no images in '{self.predict_root.resolve()}'{other_files(ignored)}. "
+                f"{SUFFIXES}"
             )
-        _log_ignored(self.predict_root, ignored)
+        log_ignored(self.predict_root, ignored)
         return PathList(paths)
-
-
-def scan_classes(folder: Path, class_names: Sequence[str]) -> LabelledFiles:
-    """Find the images of every class.
-
-    Args:
-        folder: The folder of the class folders.
-        class_names: The classes, by label; some may be absent from `folder`.
-
-    Returns:
-        The files in the order of the labels, then of their names.
-
-    Raises:
-        DataError: `folder` has a class folder of another name or an empty one, or has no images.
-    """
-    present = list_folders(folder)
-    unknown = [name for name in present if name not in class_names]
-    if unknown:
-        raise DataError(
-            f"'{folder.resolve()}' has the class {_listed(unknown)}, which the training set "
-            f"lacks.{suggest(unknown[0], class_names)} The training set has {len(class_names)} "
-            f"classes: {_listed(class_names)}."
-        )
-    paths, counts, ignored = [], [], Counter[str]()
-    for name in class_names:
-        found = find_images(folder / name, ignored) if name in present else []
-        paths += found
-        counts.append(len(found))
-    empty = [name for name, count in zip(class_names, counts, strict=True) if not count]
-    if not paths:
-        raise DataError(
-            f"there are no images in the {len(present)} class folders of '{folder.resolve()}'"
-            f"{_others(ignored)}. {_SUFFIXES}"
-        )
-    if bare := [name for name in empty if name in present]:
-        raise DataError(
-            f"'{folder.resolve()}' has class folders without images: {_listed(bare)}"
-            f"{_others(ignored)}. Fill them or delete them. {_SUFFIXES}"
-        )
-    if empty:
-        logger.warning("%s has no images of the classes %s", folder, _listed(empty))
-    _log_ignored(folder, ignored)
-    return LabelledFiles(PathList(paths), np.repeat(np.arange(len(counts)), counts))
-
-
-def split_classes(
-    files: LabelledFiles, class_names: Sequence[str], *, fraction: float, seed: int
-) -> tuple[LabelledFiles, LabelledFiles]:
-    """Hold out a share of each class.
-
-    The choice in a class depends on its name, its number of files and the seed alone, so that the
-    other classes keep theirs when one is added.
-
-    Args:
-        files: All files.
-        class_names: The classes, by label.
-        fraction: Share of each class to hold out, at least one file and not all; of a class with
-            a single file nothing is held out.
-        seed: Seed of the choice.
-
-    Returns:
-        The files that are kept and the files that are held out.
-
-    Raises:
-        DataError: Nothing can be held out.
-    """
-    held_out = np.zeros(len(files.labels), dtype=bool)
-    for label, name in enumerate(class_names):
-        members = np.flatnonzero(files.labels == label)
-        count = min(max(1, round(fraction * len(members))), len(members) - 1)
-        chosen = random.Random(f"{seed}/{name}").sample(range(len(members)), count)
-        held_out[members[chosen]] = True
-    if not held_out.any():
-        raise DataError(
-            f"no images can be held out for validation: each of the {len(class_names)} classes has "
-            "a single image. Add images, or give train and val folders."
-        )
-    return files.take(np.flatnonzero(~held_out)), files.take(np.flatnonzero(held_out))
-
-
-def _log_ignored(folder: Path, ignored: Counter[str]) -> None:
-    if ignored:
-        logger.warning(
-            "ignored %d files in %s that are not images by their suffix: %s",
-            ignored.total(),
-            folder,
-            _counts(ignored),
-        )
-
-
-def _others(ignored: Counter[str]) -> str:
-    return f", but {ignored.total()} other files: {_counts(ignored)}" if ignored else ""
-
-
-def _counts(ignored: Counter[str]) -> str:
-    return ", ".join(f"{count} {suffix}" for suffix, count in ignored.most_common(MOST_NAMED))
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    return ", ".join(repr(name) for name in names[:MOST_NAMED]) + more

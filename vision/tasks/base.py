@@ -1,9 +1,9 @@
 """What all tasks share: backbone, normalisation, optimiser, EMA, compilation, checkpoints."""
 
 import warnings
-from abc import ABC
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from lightning.pytorch import Callback, LightningModule
@@ -15,10 +15,15 @@ from vision.backbones.base import Backbone
 from vision.tasks.build import Source, build_backbone, build_pixel_norm, load_source
 from vision.tasks.checkpoint import agree_on_classes, describe, plain
 from vision.tasks.ema import WeightAverage, load_for_inference, load_for_training
-from vision.tasks.optim import OptimSettings, build_optimizer, build_schedule, count_steps
-
-# 2 ** 64 divided by the golden ratio: spreads consecutive numbers over all seeds.
-SEED_STRIDE = 0x9E3779B97F4A7C15
+from vision.tasks.freeze import Freeze, freeze_backbone, rest_frozen_parts
+from vision.tasks.optim import (
+    OptimSettings,
+    build_optimizer,
+    build_schedule,
+    count_steps,
+    scale_to_trainer,
+)
+from vision.tasks.seeding import seed_step
 
 
 class BaseTask(LightningModule, ABC):
@@ -26,7 +31,9 @@ class BaseTask(LightningModule, ABC):
 
     A subclass calls this constructor, builds its parts (among them `head`), and ends its own
     constructor with `load_initial_weights`. Its `forward` takes images of values 0..255 and begins
-    with `normalize`; in the loops of a trainer the batch arrives on the device and normalised.
+    with `normalize`; in the loops of a trainer the batch arrives on the device and normalised. It
+    implements `run` and `evaluate`, from which validation and test are made, and may implement
+    `augment`.
 
     Args:
         backbone: A name for `create_backbone`, or a `Backbone`.
@@ -39,6 +46,7 @@ class BaseTask(LightningModule, ABC):
         mean: Per-channel mean for values in [0, 1]; None takes the backbone's.
         std: Per-channel standard deviation for values in [0, 1]; None takes the backbone's.
         ema_decay: Decay of the average of the weights (see `WeightAverage`); None for none.
+        freeze: What of the backbone is not trained (see `freeze_backbone`); None trains all.
         channels_last: Whether images and convolutions lie in channels-last memory.
         compile: Whether a trainer runs the backbone through `torch.compile`.
         grad_checkpointing: Whether to recompute blocks in the backward pass to save memory.
@@ -69,6 +77,7 @@ class BaseTask(LightningModule, ABC):
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
         ema_decay: float | None = None,
+        freeze: Freeze = None,
         channels_last: bool = True,
         compile: bool = False,
         grad_checkpointing: bool = False,
@@ -84,6 +93,7 @@ class BaseTask(LightningModule, ABC):
         self.backbone.set_grad_checkpointing(grad_checkpointing)
         self.normalize = build_pixel_norm(self.backbone, mean, std, channels_last=channels_last)
         self.optim = optim
+        self._freeze = freeze
         self.average = None if ema_decay is None else WeightAverage(ema_decay)
         self.num_classes = num_classes
         self.class_names: list[str] | None = None
@@ -95,8 +105,10 @@ class BaseTask(LightningModule, ABC):
         self._seed: int | None = None
 
     def load_initial_weights(self) -> None:
-        """Load what training starts from and order memory: the end of a subclass's constructor."""
+        """Load what training starts from, freeze and order memory: the end of a constructor."""
         load_source(self, self._source, with_classifier=not self.dense)
+        freeze_backbone(self.backbone, self._freeze)
+        self.train(self.training)
         if self._channels_last:
             for module in self.modules():
                 if isinstance(module, nn.Conv2d):
@@ -106,9 +118,50 @@ class BaseTask(LightningModule, ABC):
         """`Backbone.embed` of normalised images `(B, C, H, W)`, compiled if that was asked for."""
         return self._embed(self.backbone, images)
 
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode; frozen parts of the backbone stay in evaluation mode."""
+        super().train(mode)
+        if mode and self._freeze is not None:
+            rest_frozen_parts(self.backbone)
+        return self
+
     def on_after_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> dict[str, Any]:
-        """Normalise the images of a batch on the device."""
-        return {**batch, "image": self.normalize(batch["image"])}
+        """Normalise the images of a batch on the device, and augment it in training.
+
+        Both its augmentation and what is random in the model (dropout, drop path) draw the numbers
+        of this step (see `seed_step`).
+        """
+        batch = {**batch, "image": self.normalize(batch["image"])}
+        if self._trainer is None or not self.trainer.training:
+            return batch
+        seed_step(self, self._seed or 0)
+        return self.augment(batch)
+
+    def augment(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Change a training batch on the device, after normalisation; by default nothing."""
+        return batch
+
+    @abstractmethod
+    def run(self, images: Tensor) -> Any:
+        """Outputs of the head for normalised images `(B, C, H, W)`."""
+
+    @abstractmethod
+    def evaluate(self, stage: str, outputs: Any, batch: Any) -> None:
+        """Take in the outputs for a batch of the `"val"` or `"test"` set."""
+
+    def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
+        """Take in a batch of the validation set."""
+        self._evaluate_batch("val", batch)
+
+    def test_step(self, batch: dict[str, Any], batch_idx: int) -> None:
+        """Take in a batch of the test set."""
+        self._evaluate_batch("test", batch)
+
+    def _evaluate_batch(self, stage: str, batch: dict[str, Any]) -> None:
+        outputs = self.run(batch["image"])
+        # A process that is short of a batch runs one that has been counted elsewhere.
+        if "repeated" not in batch:
+            self.evaluate(stage, outputs, batch)
 
     def setup(self, stage: str) -> None:
         """Compare the classes with those of the datamodule, and compile the backbone once."""
@@ -124,9 +177,9 @@ class BaseTask(LightningModule, ABC):
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """AdamW with warm-up and cosine decay, stepped per iteration."""
-        optimizer = build_optimizer(self, self.optim)
-        warmup, total = count_steps(self.trainer, self.optim.warmup_epochs)
-        schedule = build_schedule(optimizer, self.optim, warmup_steps=warmup, total_steps=total)
+        settings = scale_to_trainer(self.optim, self.trainer)
+        optimizer = build_optimizer(self, settings)
+        schedule = build_schedule(optimizer, settings, count_steps(self.trainer, settings))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def configure_callbacks(self) -> list[Callback]:
@@ -140,17 +193,7 @@ class BaseTask(LightningModule, ABC):
             self._seed = self.trainer.strategy.broadcast(torch.initial_seed())
 
     def on_train_batch_start(self, batch: dict[str, Any], batch_idx: int) -> None:
-        """Log the learning rate, and seed what is random in the model (dropout, drop path).
-
-        The random numbers of a step depend on seed, step and rank alone, so that a resumed run
-        draws those of an uninterrupted one. Resumed at the end of an epoch, training continues bit
-        for bit on the CPU; within an epoch that needs a datamodule that skips what was seen.
-        """
-        step = self.trainer.fit_loop.total_batch_idx * self.trainer.world_size + self.global_rank
-        seed = ((self._seed or 0) + SEED_STRIDE * (step + 1)) % 2**63
-        torch.default_generator.manual_seed(seed)
-        if self.device.type != "cpu":
-            torch.get_device_module(self.device).manual_seed(seed)
+        """Log the learning rate."""
         self.log("lr", max(group["lr"] for group in self.trainer.optimizers[0].param_groups))
 
     def log_losses(self, stage: str, terms: Mapping[str, Tensor], batch_size: int) -> Tensor:

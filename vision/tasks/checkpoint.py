@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, is_dataclass
 from typing import Any
 
 from vision.errors import ConfigError
@@ -17,10 +17,11 @@ def plain(value: Any) -> Any:
     """Turn a hyper-parameter into what `torch.load(weights_only=True)` reads back.
 
     Args:
-        value: Numbers, strings and None, in mappings and sequences of any depth; also paths.
+        value: Numbers, strings and None, in mappings, dataclasses and sequences of any depth; also
+            paths.
 
     Returns:
-        The same with dicts for mappings, lists for sequences and strings for paths.
+        The same with dicts for mappings and dataclasses, lists for sequences and strings for paths.
 
     Raises:
         ConfigError: It holds something else.
@@ -29,6 +30,8 @@ def plain(value: Any) -> Any:
         return value
     if isinstance(value, os.PathLike):
         return os.fspath(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return plain(asdict(value))
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, Sequence):

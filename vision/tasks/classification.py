@@ -25,7 +25,11 @@ from vision.errors import ConfigError
 from vision.heads.classification.linear import LinearHead
 from vision.losses.classification import ClassificationLoss
 from vision.tasks.base import BaseTask
-from vision.tasks.optim import OptimSettings
+from vision.tasks.freeze import Freeze
+from vision.tasks.mix import BatchMixer, MixSettings
+from vision.tasks.optim import CosineFrom, Interval, OptimSettings, Scaling
+
+NO_MIX = MixSettings()
 
 
 class Classification(BaseTask):
@@ -50,8 +54,17 @@ class Classification(BaseTask):
         betas: Decay rates of AdamW's two moments.
         warmup_epochs: Length of the linear warm-up.
         warmup_lr: Learning rate at the start of the warm-up.
+        cooldown_epochs: Epochs at `min_lr` at the end, a part of `trainer.max_epochs`.
+        cosine_from: Whether the cosine begins when the warm-up ends, or at the start of training.
+        lr_interval: Whether the learning rate changes per optimiser step or per epoch.
+        lr_batch_size: Images per optimiser step over all devices that `lr` is meant for: another
+            number scales it; null leaves it as it is.
+        lr_scaling: Whether that scales `lr` alone, or `min_lr` and `warmup_lr` too ("all").
         layer_decay: Factor on the learning rate per depth level of the backbone; 1 for none.
         ema_decay: Decay of the average of the weights, such as 0.9999; null for none.
+        mix: Random erasing, mixup and cutmix of training batches.
+        freeze: "backbone" trains the classifier alone (a linear probe); a number freezes the stem
+            and as many stages; null trains all.
         channels_last: Whether images and convolutions lie in channels-last memory.
         compile: Whether training and evaluation run the backbone through `torch.compile`.
         grad_checkpointing: Whether to recompute blocks in the backward pass to save memory.
@@ -83,8 +96,15 @@ class Classification(BaseTask):
         betas: Sequence[float] = (0.9, 0.999),
         warmup_epochs: float = 5,
         warmup_lr: float = 1e-6,
+        cooldown_epochs: float = 0,
+        cosine_from: CosineFrom = "warmup_end",
+        lr_interval: Interval = "step",
+        lr_batch_size: int | None = None,
+        lr_scaling: Scaling = "lr",
         layer_decay: float = 1.0,
         ema_decay: float | None = None,
+        mix: MixSettings = NO_MIX,
+        freeze: Freeze = None,
         channels_last: bool = True,
         compile: bool = False,
         grad_checkpointing: bool = False,
@@ -100,6 +120,11 @@ class Classification(BaseTask):
                 betas=betas,
                 warmup_epochs=warmup_epochs,
                 warmup_lr=warmup_lr,
+                cooldown_epochs=cooldown_epochs,
+                cosine_from=cosine_from,
+                lr_interval=lr_interval,
+                lr_batch_size=lr_batch_size,
+                lr_scaling=lr_scaling,
                 layer_decay=layer_decay,
             ),
             backbone_options=backbone_options,
@@ -110,6 +135,7 @@ class Classification(BaseTask):
             mean=mean,
             std=std,
             ema_decay=ema_decay,
+            freeze=freeze,
             channels_last=channels_last,
             compile=compile,
             grad_checkpointing=grad_checkpointing,
@@ -118,6 +144,7 @@ class Classification(BaseTask):
             raise ConfigError(f"num_classes={num_classes} must be 1 or more.")
         self.head = LinearHead(self.backbone.embed_dim, num_classes=num_classes, dropout=drop_rate)
         self.criterion = ClassificationLoss(label_smoothing)
+        self.mixer = BatchMixer(MixSettings.read(mix), num_classes=num_classes)
         self.val_metrics = _accuracies(num_classes, "val/")
         self.test_metrics = _accuracies(num_classes, "test/")
         self.load_initial_weights()
@@ -131,40 +158,40 @@ class Classification(BaseTask):
         Returns:
             Logits `(B, K)`.
         """
-        return self.classify(self.normalize(images))["logits"]
+        return self.run(self.normalize(images))["logits"]
 
-    def classify(self, images: Tensor) -> ClassificationOutputs:
+    def run(self, images: Tensor) -> ClassificationOutputs:
         """Outputs of the head for normalised images `(B, C, H, W)`."""
         return self.head(self.embed(images))
 
+    def augment(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Erase and mix."""
+        images, labels = self.mixer(batch["image"], batch["label"])
+        return {**batch, "image": images, "label": labels}
+
     def training_step(self, batch: ClassificationBatch, batch_idx: int) -> Tensor:
         """Loss `()` of a batch."""
-        terms = self.criterion(self.classify(batch["image"]), batch)
+        terms = self.criterion(self.run(batch["image"]), batch)
         return self.log_losses("train", terms, len(batch["image"]))
 
-    def validation_step(self, batch: ClassificationBatch, batch_idx: int) -> None:
-        """Take in a batch of the validation set."""
-        self._evaluate("val", self.val_metrics, batch)
-
-    def test_step(self, batch: ClassificationBatch, batch_idx: int) -> None:
-        """Take in a batch of the test set."""
-        self._evaluate("test", self.test_metrics, batch)
+    def evaluate(
+        self, stage: str, outputs: ClassificationOutputs, batch: ClassificationBatch
+    ) -> None:
+        """Take in the outputs for a batch of the `"val"` or `"test"` set."""
+        metrics = self.val_metrics if stage == "val" else self.test_metrics
+        self.log_losses(stage, self.criterion(outputs, batch), len(batch["image"]))
+        metrics.update(outputs["logits"], batch["label"])
+        self.log_dict(metrics, on_step=False, on_epoch=True, prog_bar=True)
 
     def predict_step(self, batch: dict[str, Any], batch_idx: int) -> list[ClassificationPrediction]:
         """Class, probabilities and names of each image of a batch, with its path if it has one."""
-        predictions = self.head.predict(self.classify(batch["image"]))
+        predictions = self.head.predict(self.run(batch["image"]))
         labels = torch.stack([prediction["label"] for prediction in predictions]).tolist()
         for i, (prediction, label) in enumerate(zip(predictions, labels, strict=True)):
             prediction["name"] = self.class_names[label] if self.class_names else str(label)
             if "path" in batch:
                 prediction["path"] = batch["path"][i]
         return predictions
-
-    def _evaluate(self, stage: str, metrics: MetricCollection, batch: ClassificationBatch) -> None:
-        outputs = self.classify(batch["image"])
-        self.log_losses(stage, self.criterion(outputs, batch), len(batch["image"]))
-        metrics.update(outputs["logits"], batch["label"])
-        self.log_dict(metrics, on_step=False, on_epoch=True, prog_bar=True)
 
 
 def _accuracies(num_classes: int, prefix: str) -> MetricCollection:

@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal, Self, get_args
 
 from lightning.pytorch import Trainer
 from torch import nn
@@ -13,6 +14,9 @@ from vision.backbones.base import Backbone
 from vision.errors import ConfigError
 
 BACKBONE = "backbone."
+CosineFrom = Literal["warmup_end", "start"]
+Interval = Literal["step", "epoch"]
+Scaling = Literal["lr", "all"]
 
 
 @dataclass(frozen=True)
@@ -21,11 +25,19 @@ class OptimSettings:
 
     Attributes:
         lr: Learning rate at the end of the warm-up.
-        min_lr: Learning rate at the end of training.
+        min_lr: Learning rate at the end of the cosine.
         weight_decay: Decoupled weight decay of the parameters that have any.
         betas: Decay rates of AdamW's two moments.
         warmup_epochs: Length of the linear warm-up; fractions are accepted, 0 leaves it out.
         warmup_lr: Learning rate of the first iteration of the warm-up.
+        cooldown_epochs: Epochs at `min_lr` after the cosine, a part of the whole training.
+        cosine_from: Whether the cosine begins at the end of the warm-up, or at the start of the
+            training, so that the learning rate drops a little when the warm-up ends.
+        lr_interval: Whether the learning rate changes with each optimiser step, or at the start of
+            each epoch.
+        lr_batch_size: Images per optimiser step, over all devices, that `lr` is meant for: another
+            number scales it linearly. None leaves it as it is.
+        lr_scaling: Whether `lr_batch_size` scales `lr` alone, or `min_lr` and `warmup_lr` too.
         layer_decay: Factor on the learning rate per depth level of the backbone, from the last
             level to the stem; 1 trains all levels alike.
 
@@ -39,6 +51,11 @@ class OptimSettings:
     betas: Sequence[float] = (0.9, 0.999)
     warmup_epochs: float = 0.0
     warmup_lr: float = 0.0
+    cooldown_epochs: float = 0.0
+    cosine_from: CosineFrom = "warmup_end"
+    lr_interval: Interval = "step"
+    lr_batch_size: int | None = None
+    lr_scaling: Scaling = "lr"
     layer_decay: float = 1.0
 
     def __post_init__(self) -> None:
@@ -52,11 +69,33 @@ class OptimSettings:
             ),
             "warmup_epochs": (self.warmup_epochs >= 0, "0 or more"),
             "warmup_lr": (self.warmup_lr >= 0, "0 or more"),
+            "cooldown_epochs": (self.cooldown_epochs >= 0, "0 or more"),
+            "cosine_from": (self.cosine_from in get_args(CosineFrom), _one_of(CosineFrom)),
+            "lr_interval": (self.lr_interval in get_args(Interval), _one_of(Interval)),
+            "lr_batch_size": (self.lr_batch_size is None or self.lr_batch_size > 0, "1 or more"),
+            "lr_scaling": (self.lr_scaling in get_args(Scaling), _one_of(Scaling)),
             "layer_decay": (0 < self.layer_decay <= 1, "in (0, 1]"),
         }
         for name, (fits, expected) in ranges.items():
             if not fits:
                 raise ConfigError(f"{name}={getattr(self, name)} must be {expected}.")
+
+    def scaled_to(self, batch_size: int) -> Self:
+        """The settings for optimiser steps of `batch_size` images over all devices.
+
+        Learning rates follow the linear rule of "Accurate, Large Minibatch SGD", Goyal et al.,
+        2017, section 2.1.
+        """
+        if self.lr_batch_size is None:
+            return self
+        factor = batch_size / self.lr_batch_size
+        names = ["lr", *(["min_lr", "warmup_lr"] if self.lr_scaling == "all" else [])]
+        scaled = {name: factor * getattr(self, name) for name in names}
+        return replace(self, **scaled, lr_batch_size=batch_size)
+
+
+def _one_of(choices: object) -> str:
+    return " or ".join(repr(choice) for choice in get_args(choices))
 
 
 @dataclass
@@ -156,60 +195,71 @@ def build_optimizer(module: nn.Module, settings: OptimSettings) -> AdamW:
     )
 
 
-def learning_rate(
-    step: int, settings: OptimSettings, *, warmup_steps: int, total_steps: int
-) -> float:
-    """Learning rate of one iteration: linear warm-up, then half a cosine.
+@dataclass(frozen=True)
+class Timeline:
+    """The length of a training in optimiser steps.
+
+    Attributes:
+        total: Steps of the whole training.
+        warmup: Steps of the warm-up, at the start of it.
+        cooldown: Steps at the smallest learning rate, at the end of it.
+        epoch: Steps of an epoch; 1 where nothing is counted in epochs.
+    """
+
+    total: int
+    warmup: int = 0
+    cooldown: int = 0
+    epoch: int = 1
+
+
+def learning_rate(step: int, settings: OptimSettings, timeline: Timeline) -> float:
+    """Learning rate of one iteration: linear warm-up, then half a cosine, then the smallest.
 
     "SGDR", 2017, equation 5, without restarts. The warm-up goes from `warmup_lr` at iteration 0 to
-    `lr` at iteration `warmup_steps`, the cosine from there to `min_lr` at `total_steps`.
+    `lr` at iteration `warmup`. The cosine, counted from there or from iteration 0 (`cosine_from`),
+    ends at `min_lr` where the cool-down begins.
 
     Args:
         step: Optimiser steps taken before this iteration.
         settings: The settings.
-        warmup_steps: Optimiser steps of the warm-up.
-        total_steps: Optimiser steps of the whole training.
+        timeline: The length of the training.
 
     Returns:
         The learning rate of the parameters whose factor is 1.
     """
-    if step < warmup_steps:
-        return settings.warmup_lr + (settings.lr - settings.warmup_lr) * step / warmup_steps
-    done = min(1.0, (step - warmup_steps) / max(1, total_steps - warmup_steps))
+    if settings.lr_interval == "epoch":
+        step -= step % timeline.epoch
+    if step < timeline.warmup:
+        return settings.warmup_lr + (settings.lr - settings.warmup_lr) * step / timeline.warmup
+    start = timeline.warmup if settings.cosine_from == "warmup_end" else 0
+    length = timeline.total - timeline.cooldown - start
+    done = min(1.0, (step - start) / max(1, length))
     cosine = 0.5 * (1.0 + math.cos(math.pi * done))
     return settings.min_lr + (settings.lr - settings.min_lr) * cosine
 
 
-def build_schedule(
-    optimizer: Optimizer, settings: OptimSettings, *, warmup_steps: int, total_steps: int
-) -> LambdaLR:
+def build_schedule(optimizer: Optimizer, settings: OptimSettings, timeline: Timeline) -> LambdaLR:
     """The schedule of `learning_rate`, to be stepped after each optimiser step.
 
     Every group keeps its factor, in the warm-up and at the end too.
     """
-    return LambdaLR(
-        optimizer,
-        lambda step: (
-            learning_rate(step, settings, warmup_steps=warmup_steps, total_steps=total_steps)
-            / settings.lr
-        ),
-    )
+    return LambdaLR(optimizer, lambda step: learning_rate(step, settings, timeline) / settings.lr)
 
 
-def count_steps(trainer: Trainer, warmup_epochs: float) -> tuple[int, int]:
-    """Optimiser steps of the warm-up and of the whole training that a trainer is about to run.
+def count_steps(trainer: Trainer, settings: OptimSettings) -> Timeline:
+    """The length of the training that a trainer is about to run.
 
     Accumulation of gradients, `max_steps` and limits on the batches are taken into account.
 
     Args:
         trainer: The trainer, while it configures the optimisers.
-        warmup_epochs: Length of the warm-up in epochs.
+        settings: The settings.
 
     Returns:
-        `(warmup_steps, total_steps)`; the warm-up is no longer than the training.
+        The length; warm-up and cool-down together are no longer than the training.
 
     Raises:
-        ConfigError: The training has no end, or a warm-up in epochs has no length in steps.
+        ConfigError: The training has no end, or what is stated in epochs has no length in steps.
     """
     total = trainer.estimated_stepping_batches
     if not math.isfinite(total) or total < 0:
@@ -217,14 +267,42 @@ def count_steps(trainer: Trainer, warmup_epochs: float) -> tuple[int, int]:
             "the cosine schedule needs the length of the training: set trainer.max_epochs or "
             "trainer.max_steps."
         )
-    if warmup_epochs == 0:
-        return 0, int(total)
+    total = int(total)
+    in_epochs = {
+        "warmup_epochs": (settings.warmup_epochs, 0),
+        "cooldown_epochs": (settings.cooldown_epochs, 0),
+        "lr_interval": (settings.lr_interval, "step"),
+    }
+    counted = [f"{name}={value}" for name, (value, none) in in_epochs.items() if value != none]
+    if not counted:
+        return Timeline(total)
     trainer.fit_loop.setup_data()
     batches = trainer.num_training_batches
     if not math.isfinite(batches):
         raise ConfigError(
-            f"warmup_epochs={warmup_epochs} has no length in steps, since the training data has no "
-            "length. Set warmup_epochs=0 or trainer.limit_train_batches."
+            f"{counted[0]} has no length in steps, since the training data has no length. Set "
+            f"{' and '.join(f'{name}={none}' for name, (_, none) in in_epochs.items())}, or "
+            "trainer.limit_train_batches."
         )
-    per_epoch = math.ceil(batches / trainer.accumulate_grad_batches)
-    return min(round(warmup_epochs * per_epoch), int(total)), int(total)
+    epoch = math.ceil(batches / trainer.accumulate_grad_batches)
+    warmup = min(round(settings.warmup_epochs * epoch), total)
+    cooldown = min(round(settings.cooldown_epochs * epoch), total - warmup)
+    return Timeline(total, warmup, cooldown, epoch)
+
+
+def scale_to_trainer(settings: OptimSettings, trainer: Trainer) -> OptimSettings:
+    """The settings for the number of images per optimiser step that a trainer makes.
+
+    Raises:
+        ConfigError: The learning rate is to be scaled, but the data has no batch size.
+    """
+    if settings.lr_batch_size is None:
+        return settings
+    data = getattr(trainer, "datamodule", None)
+    batch_size = getattr(data, "batch_size", None)
+    if not isinstance(batch_size, int):
+        raise ConfigError(
+            f"lr_batch_size={settings.lr_batch_size} scales the learning rate, but the data has no "
+            "batch_size to scale it by. Leave out lr_batch_size."
+        )
+    return settings.scaled_to(batch_size * trainer.world_size * trainer.accumulate_grad_batches)

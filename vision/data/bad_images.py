@@ -1,0 +1,90 @@
+"""Going on past images that cannot be read, up to a limit, and saying which they were."""
+
+import logging
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from torch.utils.data import Dataset
+
+from vision.errors import ImageError
+
+logger = logging.getLogger(__name__)
+
+BAD = "bad_images"
+
+
+class SkippingSamples(Dataset[Any]):
+    """A dataset that gives the next sample that can be read in place of one that cannot.
+
+    The replacement lists the errors of those it stands for under `bad_images`.
+
+    Args:
+        dataset: Makes a sample from an index; raises `ImageError` for a bad image.
+        most: Largest number of bad images; with one more in a row the error passes.
+    """
+
+    def __init__(self, dataset: Dataset[Any], *, most: int) -> None:
+        self.dataset = dataset
+        self.most = most
+
+    def __getitem__(self, index: int) -> Any:
+        """The sample of an index, or of the nearest readable one after it."""
+        errors: list[str] = []
+        while True:
+            try:
+                sample = self.dataset[(index + len(errors)) % len(self)]
+            except ImageError as error:
+                errors.append(str(error))
+                if len(errors) > min(self.most, len(self) - 1):
+                    raise
+            else:
+                return {**sample, BAD: errors} if errors else sample
+
+    def __len__(self) -> int:
+        return len(self.dataset)  # type: ignore[arg-type]
+
+
+class BadImages:
+    """The bad images that a run has met, and the limit on them.
+
+    Args:
+        most: Largest number of different ones that are gone past; 0 stops at the first.
+
+    Attributes:
+        messages: What was wrong with each, in the order in which they were met.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.messages: list[str] = []
+
+    def add(self, messages: Iterable[str]) -> None:
+        """Take in the errors of a batch; the same image counts once.
+
+        Raises:
+            ImageError: There are more than the limit.
+        """
+        for message in messages:
+            if message not in self.messages:
+                self.messages.append(message)
+        if len(self.messages) > self.most:
+            raise ImageError(
+                f"{len(self.messages)} images cannot be read, more than --data.skip_bad_images "
+                f"{self.most}:\n{listed(self.messages)}\nMend or delete them, or raise the limit."
+            )
+
+    def report(self) -> None:
+        """Warn of all of them."""
+        if self.messages:
+            logger.warning(
+                "went on past %d images that cannot be read:\n%s",
+                len(self.messages),
+                "\n".join(f"  {message}" for message in self.messages),
+            )
+
+
+def listed(messages: Sequence[str], *, most: int = 3) -> str:
+    """The first few messages, a line each, and how many more there are."""
+    lines = [f"  {message}" for message in messages[:most]]
+    more = len(messages) - most
+    return "\n".join([*lines, *([f"  and {more} more"] if more > 0 else [])])

@@ -1,0 +1,45 @@
+"""Random erasing of a whole batch at once, on its device."""
+
+import math
+
+import torch
+from torch import Tensor
+
+MIN_SHARE, MAX_SHARE = 0.02, 1 / 3  # of the image's area
+MIN_RATIO = 0.3  # height over width, and its inverse the largest
+ATTEMPTS = 10
+
+
+def erase_random(images: Tensor, probability: float) -> Tensor:
+    """Replace a random rectangle of some images by normal noise, a value for each pixel.
+
+    "Random Erasing Data Augmentation", Zhong et al., 2020, algorithm 1, with the settings of the
+    ImageNet recipes: one rectangle of 2 % to 33 % of the area, of a height-to-width ratio of 0.3 to
+    3.3 (uniform in its logarithm), drawn again up to ten times until it is smaller than the image.
+
+    Args:
+        images: `(B, C, H, W)` float, normalised.
+        probability: Probability for each image.
+
+    Returns:
+        The images, new where any is erased; random numbers are drawn on the images' device.
+    """
+    batch, _, height, width = images.shape
+    draws = torch.rand(4, batch, ATTEMPTS, device=images.device)
+    area = height * width * (MIN_SHARE + (MAX_SHARE - MIN_SHARE) * draws[0])
+    ratio = torch.exp(math.log(MIN_RATIO) * (1 - 2 * draws[1]))
+    h, w = (area * ratio).sqrt().round(), (area / ratio).sqrt().round()  # (B, ATTEMPTS)
+    fits = (h < height) & (w < width)
+    # The first that fits; where none does, nothing is erased.
+    first = fits.int().argmax(dim=1, keepdim=True)  # (B, 1)
+    h, w, down, across = (values.gather(1, first) for values in (h, w, draws[2], draws[3]))
+    top, left = (down * (height - h + 1)).floor(), (across * (width - w + 1)).floor()
+    chosen = fits.any(dim=1, keepdim=True) & (
+        torch.rand(batch, 1, device=images.device) < probability
+    )
+    y = torch.arange(height, device=images.device)
+    x = torch.arange(width, device=images.device)
+    rows = (y >= top) & (y < top + h) & chosen  # (B, H)
+    columns = (x >= left) & (x < left + w)  # (B, W)
+    erased = rows[:, None, :, None] & columns[:, None, None, :]  # (B, 1, H, W)
+    return torch.where(erased, torch.randn_like(images), images)
