@@ -32,6 +32,14 @@ class WeightsError(VisionError, ValueError):
     """A weights file is absent, unsafe, or does not fit the model."""
 
 
+class CheckpointError(VisionError, RuntimeError):
+    """A checkpoint of a run cannot be written or read."""
+
+
+class NonFiniteError(VisionError, ArithmeticError):
+    """A loss or a gradient is infinite or not a number."""
+
+
 class MissingPackageError(VisionError, ImportError):
     """An optional package is needed; the message holds the line that installs it."""
 

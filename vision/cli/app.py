@@ -2,6 +2,7 @@
 
 import shlex
 import shutil
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -9,21 +10,29 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jsonargparse import Namespace
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import LightningCLI, SaveConfigCallback
-from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.utilities.exceptions import MisconfigurationException, SIGTERMException
 
+from vision.callbacks.checkpoint_io import AtomicCheckpointIO
+from vision.callbacks.finite import FiniteTraining, NonFinite
 from vision.callbacks.pictures import ClassificationPictures
 from vision.callbacks.predictions import PredictionTable
 from vision.callbacks.progress import Progress
 from vision.callbacks.summary import RunSummary, shown
 from vision.cli.names import chosen_classes, import_path
-from vision.cli.parser import OptionsParser, ParserError, explain
+from vision.cli.outputs import keep_checkpoints, keep_logs
+from vision.cli.parser import OptionsParser, ParserError, class_options, explain
 from vision.cli.quiet import without_chatter
-from vision.cli.runs import CHECKPOINTS, check_checkpoint, find_checkpoint, new_run_folder
+from vision.cli.runs import (
+    CHECKPOINTS,
+    check_checkpoint,
+    find_checkpoint,
+    find_resumable,
+    new_run_folder,
+)
 from vision.cli.settings import Setting, find_configs, read_settings
 from vision.data.base import DataModule
 from vision.errors import ConfigError, VisionError
@@ -75,6 +84,8 @@ class VisionCLI(LightningCLI):
         self.root = root
         self.classes = chosen_classes(settings)
         self.run_folder: Path | None = None
+        self._resumes = False
+        self._resumed_step = 0
         self._given = {setting.plain_key for setting in settings}
         super().__init__(
             BaseTask,
@@ -115,9 +126,24 @@ class VisionCLI(LightningCLI):
             "--version",
             type=str | None,
             default=None,
-            help="Folder of one run: for fit a new one, by default the next free version_N; for "
-            "the others that of --ckpt_path best or last, by default the newest.",
+            help="Folder of one run: for fit a new one, by default the next free version_N; with "
+            "--ckpt_path best or last that of the checkpoint, by default the newest.",
         )
+        if self.command == "fit":
+            parser.add_argument(
+                "--checkpoint_every_n_steps",
+                type=int | None,
+                default=1000,
+                help="Optimiser steps between two last.ckpt within an epoch; null for none. One is "
+                "written after every epoch in any case.",
+            )
+            parser.add_argument(
+                "--non_finite",
+                type=NonFinite,
+                default="stop",
+                help="Whether a loss that is not a finite number stops the run, or its optimiser "
+                "step is skipped.",
+            )
         if self.command == "predict":
             parser.add_argument(
                 "--output",
@@ -156,10 +182,7 @@ class VisionCLI(LightningCLI):
                 raise ConfigError(f"--threads {options['threads']} must be 1 or more.")
             torch.set_num_threads(options["threads"])
         if options.get("ckpt_path"):
-            # A fit that resumes names its own new folder.
-            version = None if self.command == "fit" else options["version"]
-            path = find_checkpoint(options["ckpt_path"], self.runs_of_name, version)
-            options["ckpt_path"] = str(path)
+            options["ckpt_path"] = str(self._find_checkpoint(options["ckpt_path"]))
         model = options["model"]["init_args"]
         trained = options.get("ckpt_path") or model.get("weights") or model.get("pretrained")
         if self.command != "fit" and not trained:
@@ -168,9 +191,26 @@ class VisionCLI(LightningCLI):
                 f"for the newest run in {shown(self.runs_of_name)}, or --model.weights FILE."
             )
         if "num_classes" in model and "model.num_classes" not in self._given:
-            data = options["data"]
-            build = import_path(data["class_path"])
-            model["num_classes"] = build(**dict(data.get("init_args") or {})).num_classes
+            model["num_classes"] = self._build_data().num_classes
+
+    def _build_data(self) -> DataModule:
+        """The datamodule of the options, for a question before its turn."""
+        data = self.options["data"]
+        parser = class_options("data", import_path(data["class_path"]))
+        options = Namespace(data=data.get("init_args") or Namespace())
+        return parser.instantiate_classes(options)["data"]
+
+    def _find_checkpoint(self, given: str) -> Path:
+        version = self.options["version"]
+        if self.command != "fit":
+            return find_checkpoint(given, self.runs_of_name, version)
+        if given != "last":  # its fit goes on in a folder of its own
+            return find_checkpoint(given, self.runs_of_name)
+        path = find_resumable(self.runs_of_name, version)
+        self._resumes = True
+        self.run_folder = path.parent.parent.absolute()
+        self.save_config_kwargs["overwrite"] = True
+        return path
 
     def instantiate_classes(self) -> None:
         """Build data, task and trainer; an error of a constructor is shown as it is."""
@@ -196,21 +236,17 @@ class VisionCLI(LightningCLI):
             yield
         except Exception:
             folder = self.run_folder
-            if folder and _is_first_process() and not (folder / "config.yaml").exists():
+            made = folder and not self._resumes and _is_first_process()
+            if made and folder and not (folder / "config.yaml").exists():
                 shutil.rmtree(folder, ignore_errors=True)
                 with suppress(OSError):  # not empty: other runs are there
                     folder.parent.rmdir()
                     folder.parent.parent.rmdir()
             raise
 
-    def after_instantiate_classes(self) -> None:
-        """Compare the checkpoint with the model."""
-        if self.options.get("ckpt_path"):
-            check_checkpoint(Path(self.options["ckpt_path"]), self.model)
-            self.config_init[self.command]["weights_only"] = True
-
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Build the trainer with our loggers and callbacks beside those of the config."""
+        self._check_checkpoint()
         trainer: Any = self._get(self.config_init, "trainer")
         loggers = _as_list(trainer["logger"])
         callbacks = _as_list(trainer["callbacks"])
@@ -220,14 +256,9 @@ class VisionCLI(LightningCLI):
             folder = self._make_run_folder()
             kwargs["default_root_dir"] = folder
             callbacks += self._fit_callbacks(folder, trainer)
+            kwargs["plugins"] = [*_as_list(trainer["plugins"]), AtomicCheckpointIO()]
             if trainer["logger"] is not False:
-                place: dict[str, Any] = {
-                    "save_dir": folder.parent.parent,
-                    "name": folder.parent.name,
-                    "version": folder.name,
-                }
-                ours = [TensorBoardLogger(**place, default_hp_metric=False), CSVLogger(**place)]
-                loggers = [*ours, *loggers]
+                loggers = [*keep_logs(folder, resumed_step=self._resumed_step), *loggers]
         elif self.command == "predict":
             callbacks.append(PredictionTable(self._predictions_path()))
         with self._no_empty_run():
@@ -235,6 +266,13 @@ class VisionCLI(LightningCLI):
                 return super().instantiate_trainer(logger=loggers, callbacks=callbacks, **kwargs)
             except (ValueError, MisconfigurationException) as error:
                 raise ConfigError(self._trainer_message(str(error))) from error
+
+    def _check_checkpoint(self) -> None:
+        """Compare the checkpoint with the model."""
+        if self.options.get("ckpt_path"):
+            steps = check_checkpoint(Path(self.options["ckpt_path"]), self.model)
+            self._resumed_step = steps if self._resumes else 0
+            self.config_init[self.command]["weights_only"] = True
 
     def _trainer_message(self, message: str) -> str:
         """What the trainer refuses, with the settings that may be meant."""
@@ -253,6 +291,8 @@ class VisionCLI(LightningCLI):
         return f"{', '.join(given.values())}: {message}" if given else message
 
     def _make_run_folder(self) -> Path:
+        if self.run_folder is not None:
+            return self.run_folder
         create = _is_first_process()
         self.run_folder = new_run_folder(
             self.runs_of_name, self.options["version"], create=create
@@ -264,7 +304,13 @@ class VisionCLI(LightningCLI):
         if trainer["enable_checkpointing"] is not False:
             monitor, mode = type(self.model).monitor
             validated = trainer["limit_val_batches"] != 0
-            callbacks += keep_checkpoints(folder, monitor if validated else None, mode)
+            callbacks += keep_checkpoints(
+                folder,
+                monitor if validated else None,
+                mode,
+                every_steps=self.options["checkpoint_every_n_steps"],
+            )
+        callbacks.append(FiniteTraining(folder, action=self.options["non_finite"]))
         if self.classes["model"] is import_path("vision.tasks.Classification"):
             callbacks.append(ClassificationPictures(folder))
         title = f"{self.options['name']}/{folder.name}"
@@ -308,23 +354,6 @@ class VisionCLI(LightningCLI):
         ]
 
 
-def keep_checkpoints(folder: Path, monitor: str | None, mode: str) -> list[Callback]:
-    """Callbacks that keep `best.ckpt` and `last.ckpt` in the folder `checkpoints` of a run.
-
-    Args:
-        folder: Folder of the run.
-        monitor: The logged metric that chooses the best; None takes the newest.
-        mode: `"max"` or `"min"`.
-    """
-    # One callback for each: save_last of Lightning writes only when the best improves.
-    best = {"filename": "best", "monitor": monitor, "mode": mode}
-    last = {"filename": "last", "monitor": None, "save_on_train_epoch_end": True}
-    return [
-        ModelCheckpoint(dirpath=folder / CHECKPOINTS, enable_version_counter=False, **options)
-        for options in (best, last)
-    ]
-
-
 def run(command: str, args: Sequence[str], *, root: Path) -> None:
     """Run one command.
 
@@ -344,6 +373,11 @@ def run(command: str, args: Sequence[str], *, root: Path) -> None:
             VisionCLI(command, args, settings=settings, root=root)
     except MisconfigurationException as error:
         raise ConfigError(str(error)) from error
+    except SIGTERMException as stop:
+        sys.stderr.write(
+            "asked to stop (SIGTERM). Go on with the same command and --ckpt_path last.\n"
+        )
+        raise SystemExit(128 + signal.SIGTERM) from stop
     except torch.OutOfMemoryError as error:
         raise VisionError(
             "the GPU's memory is full. Any of these needs less: half the --data.batch_size with "

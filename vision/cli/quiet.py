@@ -24,6 +24,9 @@ NEEDLESS_WARNINGS = (
     r"Checkpoint directory .* exists and is not empty",
     r"The `srun` command is available",
     r"Be aware that when using `ckpt_path`",
+    # Our datamodules are resumable, by means that Lightning does not look for.
+    r"You're resuming from a checkpoint that ended before the epoch ended",
+    r"Found \d+ module\(s\) in eval mode at the start of training",  # frozen parts
     r"The dirpath has changed from",
     r"`isinstance\(treespec, LeafSpec\)` is deprecated",
 )

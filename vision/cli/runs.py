@@ -1,16 +1,18 @@
 """Folders of runs, and checkpoints found in them: `runs/NAME/VERSION/checkpoints/best.ckpt`."""
 
-import pickle
+import logging
 import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from vision.errors import ConfigError, WeightsError, suggest
+from vision.callbacks.checkpoint_io import read_checkpoint
+from vision.errors import CheckpointError, ConfigError, WeightsError, suggest
+
+logger = logging.getLogger(__name__)
 
 CHECKPOINTS = "checkpoints"
 NICKNAMES = ("best", "last")
@@ -75,29 +77,56 @@ def find_checkpoint(given: str, parent: Path, version: str | None = None) -> Pat
         path = folder / CHECKPOINTS / f"{given}.ckpt"
         if path.is_file():
             return path
-    raise ConfigError(
+    raise _no_checkpoint(given, parent, version)
+
+
+def find_resumable(parent: Path, version: str | None = None) -> Path:
+    """The newest whole checkpoint from which a fit can go on, for `fit --ckpt_path last`.
+
+    Within a run it is `last.ckpt`, or `best.ckpt` where that is all that is left whole.
+
+    Args:
+        parent: Folder of the runs of one name.
+        version: The run to go on with; None takes the newest that has a whole checkpoint.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    newest_first = [folder for _, folder in sorted(_numbered(parent), reverse=True)]
+    for folder in newest_first if version is None else [parent / version]:
+        found = [folder / CHECKPOINTS / f"{name}.ckpt" for name in ("last", "best")]
+        for path in found:
+            if zipfile.is_zipfile(path):  # the directory of a zip file stands at its end
+                return path
+            if path.is_file():
+                logger.warning("%s is truncated or empty and was passed over.", path)
+    raise _no_checkpoint("last", parent, version)
+
+
+def _no_checkpoint(given: str, parent: Path, version: str | None) -> ConfigError:
+    return ConfigError(
         f"--ckpt_path {given}: no run in {(parent / (version or '')).resolve()} has "
         f"{CHECKPOINTS}/{given}.ckpt.\n"
         "Train first, choose the run with --name, --version and --runs_dir, or give a path."
     )
 
 
-def check_checkpoint(path: Path, module: nn.Module) -> None:
+def check_checkpoint(path: Path, module: nn.Module) -> int:
     """Compare a checkpoint with the model before a trainer loads it.
+
+    Returns:
+        Number of optimiser steps that it was written after.
 
     Raises:
         WeightsError: The file is not a checkpoint of a run, or of another model.
     """
     try:
         # Mapped, so that a large file is compared without being read.
-        mmap = zipfile.is_zipfile(path)
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
-        reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+        checkpoint = read_checkpoint(path, mmap=zipfile.is_zipfile(path))
+    except CheckpointError as error:
         raise WeightsError(
-            f"--ckpt_path {path}: this is not a checkpoint of a run, or it holds more than tensors "
-            f"and plain values: {reason}\n"
-            "Published weights are given with --model.weights FILE instead."
+            f"--ckpt_path {path}: {error}\nA file of published weights is given with "
+            "--model.weights FILE instead."
         ) from error
     if not isinstance(checkpoint, Mapping) or "pytorch-lightning_version" not in checkpoint:
         raise WeightsError(
@@ -110,6 +139,7 @@ def check_checkpoint(path: Path, module: nn.Module) -> None:
             f"--ckpt_path {path}: the checkpoint is of another model: {problem}\n"
             f"Use the config of its run{_config_beside(path)}"
         )
+    return int(checkpoint["global_step"])
 
 
 def _difference(theirs: Mapping[str, Any], ours: Mapping[str, Tensor]) -> str | None:

@@ -1,0 +1,122 @@
+"""Writing checkpoints so that a crash never leaves half of one, and reading them without code."""
+
+import os
+import pickle
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric.plugins import TorchCheckpointIO
+
+from vision.errors import CheckpointError
+
+GIB = 2**30
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes a checkpoint beside its place and renames it when it is whole and on the disk.
+
+    Whatever ends the process meanwhile (a kill, a power cut, a full disk), the file of that name is
+    the previous checkpoint or the new one, whole. Reading never runs code from the file.
+    """
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
+    ) -> None:
+        """Write a checkpoint.
+
+        Args:
+            checkpoint: Tensors and plain values.
+            path: Path of the file; its folder is made.
+            storage_options: Must be None.
+
+        Raises:
+            CheckpointError: It cannot be written; what was at `path` is unchanged.
+        """
+        if "://" in str(path):  # a file system that writes a file as a whole or not at all
+            super().save_checkpoint(checkpoint, path, storage_options)
+            return
+        path = Path(path)
+        unfinished = path.with_name(f".{path.name}.unfinished")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with unfinished.open("wb") as file:
+                torch.save(checkpoint, file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(unfinished, path)
+            _sync_folder(path.parent)
+        except (OSError, RuntimeError) as error:  # torch reports a failed write as either
+            unfinished.unlink(missing_ok=True)
+            raise CheckpointError(_unwritten(path, error)) from error
+
+    def load_checkpoint(
+        self,
+        path: str | Path,
+        map_location: Callable[..., Any] | None = lambda storage, loc: storage,
+        weights_only: bool | None = True,
+    ) -> dict[str, Any]:
+        """Read a checkpoint.
+
+        Args:
+            path: Path of the file.
+            map_location: As in `torch.load`.
+            weights_only: False is refused: other objects than tensors and plain values can run
+                code.
+
+        Raises:
+            CheckpointError: The file is absent, truncated, or holds other objects.
+        """
+        if "://" in str(path):
+            return super().load_checkpoint(path, map_location, weights_only=True)
+        return read_checkpoint(Path(path), map_location=map_location)
+
+
+def read_checkpoint(path: Path, **options: Any) -> dict[str, Any]:
+    """Read a checkpoint file without running any code that it may contain.
+
+    Args:
+        path: The file.
+        options: Options of `torch.load`, such as `mmap`.
+
+    Raises:
+        CheckpointError: The file is absent, truncated, or holds other objects than tensors and
+            plain values.
+    """
+    try:
+        return torch.load(path, weights_only=True, **{"map_location": "cpu", **options})
+    except FileNotFoundError:
+        raise CheckpointError(f"there is no checkpoint '{path}'.") from None
+    # On bytes that are no checkpoint the unpickler may stumble over anything.
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, LookupError) as error:
+        reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+        raise CheckpointError(
+            f"the checkpoint '{path}' is truncated, no checkpoint, or holds more than tensors and "
+            f"plain values: {reason}"
+        ) from error
+
+
+def _unwritten(path: Path, error: Exception) -> str:
+    cause: BaseException = error
+    while not isinstance(cause, OSError) and cause.__context__ is not None:
+        cause = cause.__context__
+    reason = cause.strerror if isinstance(cause, OSError) else str(error).splitlines()[0]
+    free = shutil.disk_usage(path.parent).free if path.parent.is_dir() else 0
+    before = "the one written before is whole" if path.is_file() else "there is none yet"
+    return (
+        f"the checkpoint '{path}' cannot be written: {reason}. {free / GIB:.2f} GiB are free on "
+        f"its disk; {before}.\nMake room and go on from it with --ckpt_path last, or write "
+        "elsewhere with --runs_dir."
+    )
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename last through a power cut; not every system can."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
