@@ -84,6 +84,24 @@ def test_layer_groups_go_from_the_stem_to_the_last_block() -> None:
     assert "norm.weight" in groups[-1]
 
 
+def level_of(groups: list[list[str]], prefix: str) -> set[int]:
+    return {i for i, names in enumerate(groups) for name in names if name.startswith(prefix)}
+
+
+def test_levels_of_decay_are_the_published_groups_of_three_blocks() -> None:
+    # [3, 3, 27, 3] blocks make 12 groups after the stem.
+    with torch.device("meta"):
+        groups = create_backbone("convnext_base").decay_groups()
+    assert [len({name.rpartition(".")[0] for name in names}) > 0 for names in groups] == [True] * 13
+    assert level_of(groups, "downsample.0.") == {0}
+    assert level_of(groups, "downsample.1.") == level_of(groups, "stages.1.") == {2}
+    assert level_of(groups, "downsample.2.") == level_of(groups, "stages.2.2.") == {3}
+    assert level_of(groups, "stages.2.3.") == {4}
+    assert level_of(groups, "stages.2.26.") == {11}
+    assert level_of(groups, "downsample.3.") == level_of(groups, "stages.3.") == {12}
+    assert level_of(groups, "norm") == set()
+
+
 @pytest.mark.parametrize("variant", sorted(VARIANTS))
 def test_specs_of_the_variants(variant: str) -> None:
     with torch.device("meta"):

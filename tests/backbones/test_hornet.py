@@ -137,3 +137,11 @@ def test_a_layer_scale_of_zero_leaves_the_scales_out() -> None:
 def test_options_that_do_not_fit_are_refused(overrides: dict[str, Any], named: str) -> None:
     with pytest.raises(ConfigError, match=named):
         HorNet(**{**TINY, **overrides})
+
+
+def test_levels_of_decay_are_the_published_groups_of_two_blocks() -> None:
+    with torch.device("meta"):
+        groups = create_backbone("hornet_large_gf").decay_groups()  # blocks 2, 3, 18, 2
+    level = {name: i for i, names in enumerate(groups) for name in names}
+    blocks = [level[f"stages.2.{j}.norm1.weight"] for j in range(18)]
+    assert blocks == [3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 9, 9, 10, 10, 11, 11]

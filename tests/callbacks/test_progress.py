@@ -2,13 +2,18 @@
 
 import io
 import re
+import time
 from pathlib import Path
 from typing import Any
 
+from lightning.pytorch import Callback
 from rich.console import Console
-from tiny_task import TinyData, quiet_trainer, tiny_task
+from tiny_task import RandomImages, TinyData, quiet_trainer, tiny_task
+from torch.utils.data import DataLoader
 
 from vision.callbacks import Progress
+
+SPEED = r"lr \d\.\de-\d\d  \d+ images/s  data \d+%  (mem \d+\.\d GiB  )?left \d+:\d\d"
 
 
 def fit(folder: Path, progress: Progress, **options: Any) -> None:
@@ -29,7 +34,7 @@ def test_without_a_terminal_each_epoch_is_one_plain_line(tmp_path: Path) -> None
     assert "\x1b" not in text.getvalue()
     for number, line in enumerate(lines, start=1):
         assert line.startswith(f"epoch {number}/2  loss ")
-        assert re.search(r"lr \d\.\de-\d\d  \d+ images/s  (mem \d+\.\d GiB  )?left \d+:\d\d", line)
+        assert re.search(SPEED, line)
         assert re.search(r"val/top1 \d\.\d{4}", line)
 
 
@@ -38,6 +43,38 @@ def test_long_epochs_show_steps_without_a_terminal(tmp_path: Path) -> None:
     fit(tmp_path, Progress(console=plain, plain_every_s=0.0), max_epochs=1)
     steps = re.findall(r"epoch 1/1  (\d+)/3  loss", text.getvalue())
     assert steps == ["1", "2", "3"]
+
+
+class SlowData(TinyData):
+    def train_dataloader(self) -> DataLoader:
+        time.sleep(0.2)  # no step waits for this
+        return DataLoader(SlowImages(12), batch_size=4)
+
+
+class SlowImages(RandomImages):
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        time.sleep(0.05)
+        return super().__getitem__(index)
+
+
+class SlowSteps(Callback):
+    def on_before_backward(self, *_: Any) -> None:
+        time.sleep(0.1)
+
+    def on_validation_start(self, *_: Any) -> None:
+        time.sleep(1.0)  # neither a step nor a wait
+
+
+def test_the_share_of_waiting_for_data(tmp_path: Path) -> None:
+    plain, text = console(terminal=False)
+    callbacks = [Progress(console=plain), SlowSteps()]
+    trainer = quiet_trainer(tmp_path, callbacks=callbacks, enable_progress_bar=True, max_epochs=1)
+    trainer.fit(tiny_task(), SlowData())
+    # A batch takes 0.2 s to read and at least 0.1 s to train on.
+    match = re.search(r"(\d+) images/s  data (\d+)%", text.getvalue())
+    assert match is not None
+    assert 20 < int(match[2]) < 70
+    assert 3 < int(match[1]) < 14  # 12 images in about a second, validation not counted
 
 
 def test_on_a_terminal_there_is_a_bar(tmp_path: Path) -> None:

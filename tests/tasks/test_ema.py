@@ -90,6 +90,19 @@ def test_small_steps_of_half_precision_weights_are_not_lost() -> None:
     torch.testing.assert_close(average.weights["weight"], expected, rtol=1e-5, atol=0)
 
 
+def test_without_a_warmup_the_decay_is_constant() -> None:
+    layer = torch.nn.Linear(1, 1, bias=False)
+    layer.weight.data.fill_(0.0)
+    average = WeightAverage(0.75, warmup=False)
+    average.start(layer)
+    layer.weight.data.fill_(16.0)
+    values = []
+    for _ in range(3):
+        average.update(layer)
+        values.append(average.weights["weight"].item())
+    assert values == [4.0, 7.0, 9.25]  # each time a quarter of the way to 16
+
+
 @pytest.mark.parametrize("decay", [0.0, 1.0, 9.0])
 def test_a_decay_out_of_range_is_refused(decay: float) -> None:
     with pytest.raises(ConfigError, match="ema_decay"):

@@ -60,22 +60,31 @@ def test_vectors_and_exempt_names_have_no_decay() -> None:
 
 
 def test_layer_decay_by_hand() -> None:
-    # A ConvNeXt of depths 1, 1, 2, 1: the stem and five blocks are six levels.
-    backbone = create_backbone("convnext", dims=(8, 8, 8, 8), depths=(1, 1, 2, 1))
-    model = nn.ModuleDict({"backbone": backbone, "head": nn.Linear(8, 3)})
-    model.backbone = backbone
+    # A Swin of depths 1, 2, 2, 2: the stem and seven blocks are eight levels.
+    model = Model("swin")
     groups = parameter_groups(model, weight_decay=0.05, layer_decay=0.5)
     scale = {name: group.lr_scale for group in groups for name in group.names}
-    assert scale["backbone.downsample.0.0.weight"] == 0.5**6
-    assert scale["backbone.stages.0.0.conv.weight"] == 0.5**5
-    assert scale["backbone.downsample.2.1.weight"] == 0.5**3
-    assert scale["backbone.stages.2.0.gamma"] == 0.5**3
-    assert scale["backbone.stages.2.1.gamma"] == 0.5**2
-    assert scale["backbone.stages.3.0.conv.weight"] == 0.5
+    assert scale["backbone.patch_embed.proj.weight"] == 0.5**8
+    assert scale["backbone.stages.0.0.norm1.weight"] == 0.5**7
+    assert scale["backbone.merges.1.reduction.weight"] == 0.5**6
+    assert scale["backbone.stages.1.1.norm1.weight"] == 0.5**5
+    assert scale["backbone.stages.3.1.norm1.weight"] == 0.5
     assert scale["backbone.norm.weight"] == 0.5
     assert scale["head.weight"] == 1.0
-    assert groups[0].lr_scale == 0.5**6
+    assert groups[0].lr_scale == 0.5**8
     assert groups[-1].names == ["head.bias"]
+
+
+def test_levels_of_decay_may_be_empty() -> None:
+    # ConvNeXt's 13 levels, of which a third stage of two blocks fills one of nine.
+    model = Model("convnext")
+    groups = parameter_groups(model, weight_decay=0.05, layer_decay=0.5)
+    scale = {name: group.lr_scale for group in groups for name in group.names}
+    assert scale["backbone.downsample.0.0.weight"] == 0.5**13
+    assert scale["backbone.stages.2.1.gamma"] == 0.5**10
+    assert scale["backbone.stages.3.0.gamma"] == 0.5
+    assert scale["backbone.norm.weight"] == 1.0
+    assert scale["head.weight"] == 1.0
 
 
 def test_frozen_parameters_are_left_out() -> None:
@@ -142,6 +151,8 @@ def test_learning_rates_scale_with_the_images_per_step() -> None:
         (1e-3, 1e-5, 1e-6)
     )
     assert OptimSettings(lr=1.0).scaled_to(1024).lr == 1.0
+    few = settings.scaled_to(1)  # of a scaled lr below min_lr no cosine can be made
+    assert few.min_lr == few.lr == pytest.approx(5e-4 / 512)
 
 
 def test_the_images_of_a_step_are_those_of_all_accumulated_batches(tmp_path: Path) -> None:
@@ -229,8 +240,8 @@ def test_training_follows_the_schedule(
         for t in range(total_steps)
     ]
     assert [high for _, high in seen.rates] == pytest.approx(expected)
-    # Stem and four blocks are five levels; the stem keeps its factor all the way.
-    assert [low for low, _ in seen.rates] == pytest.approx([rate * 0.5**5 for rate in expected])
+    # ConvNeXt has thirteen levels; the stem keeps its factor all the way.
+    assert [low for low, _ in seen.rates] == pytest.approx([rate * 0.5**13 for rate in expected])
     assert float(trainer.callback_metrics["lr"]) == pytest.approx(expected[-1])
 
 

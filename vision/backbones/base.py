@@ -129,7 +129,7 @@ class Backbone(nn.Module, ABC):
     def layer_groups(self) -> list[list[str]]:
         """Parameter names by depth, stem first, each name exactly once.
 
-        Used by layer-wise learning-rate decay and by freezing. Names that no prefix of
+        Used by freezing and by layer-wise learning-rate decay. Names that no prefix of
         `block_prefixes` covers (final and output norms) belong to the last group.
         """
         levels = self.block_prefixes()
@@ -138,6 +138,15 @@ class Backbone(nn.Module, ABC):
             owners = (i for i, level in enumerate(levels) if _starts_with_any(name, level))
             groups[next(owners, len(levels) - 1)].append(name)
         return [group for group in groups if group]
+
+    def decay_groups(self) -> list[list[str]]:
+        """Parameter names by level for layer-wise learning-rate decay, stem first.
+
+        Where the authors published another grouping than one level per block, it is theirs; a level
+        may then be empty, and names may be left out that decay no more than what follows the
+        backbone.
+        """
+        return self.layer_groups()
 
     def stage_groups(self) -> list[list[str]]:
         """Parameter names of the stem and of each stage after it, each name exactly once.

@@ -7,6 +7,7 @@ design) and section 2.6 (separate down-sampling layers).
 from abc import abstractmethod
 from collections.abc import Sequence
 from functools import partial
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,7 @@ from vision.layers.init import init_linear_and_conv
 from vision.layers.norm import LayerNorm2d
 
 EPS = 1e-6
+LAST_LEVEL = 12  # of layer-wise learning-rate decay
 
 
 class ConvPyramid(Backbone):
@@ -25,9 +27,13 @@ class ConvPyramid(Backbone):
 
     Remainders of the stem and of the down-sampling are dropped, as published. The classifier pools
     the last map and normalises then.
+
+    Attributes:
+        blocks_per_level: Blocks of the third stage that share a level of `decay_groups`.
     """
 
     input_conv = "downsample.0.0.weight"
+    blocks_per_level: ClassVar[int]
 
     def build(
         self,
@@ -95,6 +101,27 @@ class ConvPyramid(Backbone):
     def block_prefixes(self) -> list[list[str]]:
         """The stem, then each block; a down-sampling layer goes with the block that follows it."""
         return stage_levels(self.stages, stem=["downsample.0"], entry="downsample.{}")
+
+    def decay_groups(self) -> list[list[str]]:
+        """The 13 levels of the authors' fine-tuning.
+
+        Level 0 is the stem, 1 and 2 are the first two stages, 12 is the last one; of the third
+        stage each `blocks_per_level` blocks are one level from 3 on, 11 at most. The layer before a
+        stage belongs to the level of its first block. Norms of the outputs are left out. ("A
+        ConvNet for the 2020s", 2022, appendix A.2, and the released code of either paper.)
+        """
+        if len(self.stages) != 4:  # published for four stages
+            return self.layer_groups()
+        groups: list[list[str]] = [[] for _ in range(LAST_LEVEL + 1)]
+        for name, _ in self.named_parameters():
+            part, *numbers = name.split(".")[:3]
+            if part not in ("downsample", "stages"):
+                continue
+            stage, block = int(numbers[0]), int(numbers[1]) if part == "stages" else 0
+            third = min(3 + block // self.blocks_per_level, LAST_LEVEL - 1)
+            level = (1, 2, third, LAST_LEVEL)[stage]
+            groups[0 if (part, stage) == ("downsample", 0) else level].append(name)
+        return groups
 
 
 def _stem(in_channels: int, dim: int) -> nn.Sequential:

@@ -62,6 +62,7 @@ class ConvNeXt(ConvPyramid):
     """
 
     family = "convnext"
+    blocks_per_level = 3
 
     def __init__(
         self,

@@ -176,6 +176,7 @@ class HorNet(ConvPyramid):
     """
 
     family = "hornet"
+    blocks_per_level = 2
 
     def __init__(
         self,

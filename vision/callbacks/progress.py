@@ -22,7 +22,8 @@ REFRESH_S = 0.25
 class Progress(ProgressBar):
     """Shows epoch, loss, learning rate, images per second, memory and the time left.
 
-    After each epoch one line with its metrics stays on the screen; a `*` marks the best so far.
+    "data" is the share of the time that the steps of the epoch have waited for their batches. After
+    each epoch one line with its metrics stays on the screen; a `*` marks the best so far.
 
     Args:
         plain_every_s: Without a terminal, seconds between two lines within an epoch.
@@ -37,9 +38,11 @@ class Progress(ProgressBar):
         self._bar: Bar | None = None
         self._what: str | None = None
         self._validated = False
-        self._start_s = self._epoch_s = self._shown_s = 0.0
+        self._start_s = self._shown_s = 0.0
         self._start_step = 0
         self._images = 0
+        # Of the epoch: when the last step ended, how long steps have waited and lasted in all.
+        self._step_end_s = self._waited_s = self._trained_s = 0.0
 
     def disable(self) -> None:
         """Show nothing, as on all processes but the first."""
@@ -53,18 +56,26 @@ class Progress(ProgressBar):
         """Start the clock."""
         self._start_s = time.perf_counter()
         self._start_step = trainer.global_step
+        # A fit that is resumed within an epoch does not start one.
+        self._start_epoch(trainer)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the bar of an epoch."""
-        self._epoch_s = time.perf_counter()
-        self._images = 0
-        self._validated = False
-        self._open(_epoch(trainer), self.total_train_batches)
+        self._start_epoch(trainer)
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Note how long the step has waited for its batch."""
+        self._waited_s += time.perf_counter() - self._step_end_s
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Advance the bar."""
+        now = time.perf_counter()
+        self._trained_s += now - self._step_end_s
+        self._step_end_s = now
         self._images += _count_images(batch) * trainer.world_size
         if self._due():
             stats = self._stats(trainer, _loss(outputs))
@@ -103,6 +114,7 @@ class Progress(ProgressBar):
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Note that the metrics are fresh."""
+        self._step_end_s = time.perf_counter()  # the step to come has not waited for this
         self._validated = not trainer.sanity_checking
         self.reset_dataloader_idx_tracker()
         if not trainer.training:
@@ -150,13 +162,21 @@ class Progress(ProgressBar):
         """Give the terminal back."""
         self._close()
 
+    def _start_epoch(self, trainer: Trainer) -> None:
+        self._step_end_s = time.perf_counter()
+        self._waited_s = self._trained_s = 0.0
+        self._images = 0
+        self._validated = False
+        self._open(_epoch(trainer), self.total_train_batches)
+
     def _stats(self, trainer: Trainer, loss: Tensor | float | None) -> str:
         now = time.perf_counter()
         parts = [] if loss is None else [f"loss {float(loss):.4f}"]
         if trainer.optimizers:
             parts.append(f"lr {trainer.optimizers[0].param_groups[-1]['lr']:.1e}")
         if self._images:
-            parts.append(f"{self._images / (now - self._epoch_s):.0f} images/s")
+            parts.append(f"{self._images / self._trained_s:.0f} images/s")
+            parts.append(f"data {self._waited_s / self._trained_s:.0%}")
         parts.append(_memory(trainer.strategy.root_device))
         done = trainer.global_step - self._start_step
         total = float(trainer.estimated_stepping_batches) - self._start_step

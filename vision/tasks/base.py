@@ -46,6 +46,7 @@ class BaseTask(LightningModule, ABC):
         mean: Per-channel mean for values in [0, 1]; None takes the backbone's.
         std: Per-channel standard deviation for values in [0, 1]; None takes the backbone's.
         ema_decay: Decay of the average of the weights (see `WeightAverage`); None for none.
+        ema_warmup: Whether that decay rises from a small one.
         freeze: What of the backbone is not trained (see `freeze_backbone`); None trains all.
         channels_last: Whether images and convolutions lie in channels-last memory.
         compile: Whether a trainer runs the backbone through `torch.compile`.
@@ -77,6 +78,7 @@ class BaseTask(LightningModule, ABC):
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
         ema_decay: float | None = None,
+        ema_warmup: bool = True,
         freeze: Freeze = None,
         channels_last: bool = True,
         compile: bool = False,
@@ -94,7 +96,7 @@ class BaseTask(LightningModule, ABC):
         self.normalize = build_pixel_norm(self.backbone, mean, std, channels_last=channels_last)
         self.optim = optim
         self._freeze = freeze
-        self.average = None if ema_decay is None else WeightAverage(ema_decay)
+        self.average = None if ema_decay is None else WeightAverage(ema_decay, warmup=ema_warmup)
         self.num_classes = num_classes
         self.class_names: list[str] | None = None
         if class_names is not None:

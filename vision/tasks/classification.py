@@ -62,6 +62,8 @@ class Classification(BaseTask):
         lr_scaling: Whether that scales `lr` alone, or `min_lr` and `warmup_lr` too ("all").
         layer_decay: Factor on the learning rate per depth level of the backbone; 1 for none.
         ema_decay: Decay of the average of the weights, such as 0.9999; null for none.
+        ema_warmup: Whether that decay rises from a small one, so that early weights soon count for
+            nothing; the published recipes have none.
         mix: Random erasing, mixup and cutmix of training batches.
         freeze: "backbone" trains the classifier alone (a linear probe); a number freezes the stem
             and as many stages; null trains all.
@@ -103,6 +105,7 @@ class Classification(BaseTask):
         lr_scaling: Scaling = "lr",
         layer_decay: float = 1.0,
         ema_decay: float | None = None,
+        ema_warmup: bool = True,
         mix: MixSettings = NO_MIX,
         freeze: Freeze = None,
         channels_last: bool = True,
@@ -135,6 +138,7 @@ class Classification(BaseTask):
             mean=mean,
             std=std,
             ema_decay=ema_decay,
+            ema_warmup=ema_warmup,
             freeze=freeze,
             channels_last=channels_last,
             compile=compile,

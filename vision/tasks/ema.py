@@ -20,9 +20,10 @@ class WeightAverage(Callback):
     """Averages the weights while a task trains, and lends them to its evaluation.
 
     After optimiser step t (from 0) each floating-point entry of the task's state dict, parameters
-    and buffers alike, moves by `1 - d_t` towards its new value, `d_t = min(decay, (1 + t) /
-    (10 + t))`, so that the first steps count for little. Other entries are copied. Averages of
-    half-precision weights are kept in float32, in which small steps are not lost.
+    and buffers alike, moves by `1 - d_t` towards its new value: `d_t = min(decay, (1 + t) /
+    (10 + t))` with the warm-up, so that the first steps count for little, and `d_t = decay` without
+    it. Other entries are copied. Averages of half-precision weights are kept in float32, in which
+    small steps are not lost.
 
     Validation, test and prediction run with the averaged weights once there has been an update;
     afterwards the raw weights return bit for bit, also after an exception. A checkpoint's
@@ -33,6 +34,7 @@ class WeightAverage(Callback):
 
     Args:
         decay: Largest weight of the old average, in (0, 1), such as 0.9999.
+        warmup: Whether the weight of the old average rises to `decay`.
 
     Attributes:
         updates: Number of updates so far.
@@ -42,10 +44,11 @@ class WeightAverage(Callback):
         ConfigError: `decay` is out of range.
     """
 
-    def __init__(self, decay: float) -> None:
+    def __init__(self, decay: float, *, warmup: bool = True) -> None:
         if not 0.0 < decay < 1.0:
             raise ConfigError(f"ema_decay={decay} must be in (0, 1), such as 0.9999.")
         self.decay = decay
+        self.warmup = warmup
         self.reset()
 
     def reset(self) -> None:
@@ -68,7 +71,8 @@ class WeightAverage(Callback):
     @torch.no_grad()
     def update(self, module: nn.Module) -> None:
         """Take in the weights after an optimiser step."""
-        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
+        rising = (1 + self.updates) / (10 + self.updates)
+        decay = min(self.decay, rising) if self.warmup else self.decay
         averages, values = [], []
         for key, value in module.state_dict().items():
             average = self.weights[key]

@@ -37,7 +37,8 @@ class OptimSettings:
             each epoch.
         lr_batch_size: Images per optimiser step, over all devices, that `lr` is meant for: another
             number scales it linearly. None leaves it as it is.
-        lr_scaling: Whether `lr_batch_size` scales `lr` alone, or `min_lr` and `warmup_lr` too.
+        lr_scaling: Whether `lr_batch_size` scales `lr` alone, or `min_lr` and `warmup_lr` too;
+            `min_lr` is then no more than `lr`.
         layer_decay: Factor on the learning rate per depth level of the backbone, from the last
             level to the stem; 1 trains all levels alike.
 
@@ -91,6 +92,7 @@ class OptimSettings:
         factor = batch_size / self.lr_batch_size
         names = ["lr", *(["min_lr", "warmup_lr"] if self.lr_scaling == "all" else [])]
         scaled = {name: factor * getattr(self, name) for name in names}
+        scaled["min_lr"] = min(scaled["lr"], scaled.get("min_lr", self.min_lr))
         return replace(self, **scaled, lr_batch_size=batch_size)
 
 
@@ -122,7 +124,7 @@ def parameter_groups(
 
     One-dimensional parameters (biases, norms, layer scales) and those that a direct child names in
     `no_weight_decay()` get no weight decay. With `layer_decay` d, depth level i of the L levels of
-    `backbone.layer_groups()` gets the learning-rate factor d ** (L - i), everything behind the
+    `backbone.decay_groups()` gets the learning-rate factor d ** (L - i), everything behind the
     backbone the factor 1 ("BEiT", 2021, section 3.2, gives the scheme for fine-tuning).
 
     Args:
@@ -151,7 +153,7 @@ def _lr_scales(module: nn.Module, layer_decay: float) -> Iterator[tuple[str, flo
     backbone = getattr(module, "backbone", None)
     if layer_decay == 1.0 or not isinstance(backbone, Backbone):
         return
-    levels = backbone.layer_groups()
+    levels = backbone.decay_groups()
     for i, names in enumerate(levels):
         for name in names:
             yield BACKBONE + name, layer_decay ** (len(levels) - i)
