@@ -1,58 +1,315 @@
-"""Every config trains one step, on small data made here."""
+"""The command of every config works: small ones train a step on fake data, large ones build.
 
+The recipes are compared with a table of what their authors published, written out here.
+"""
+
+import contextlib
+import io
+import re
+import shlex
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 import yaml
 from PIL import Image
 
+from vision.backbones import create_backbone
 from vision.cli.main import main
+from vision.cli.names import find_class
+from vision.data.augment import Augment
+from vision.layers.drop_path import DropPath
+from vision.tasks.base import BaseTask
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted(path for path in (ROOT / "configs").rglob("*.yaml") if "_base" not in path.parts)
+BASES = sorted((ROOT / "configs" / "_base").glob("*.yaml"))
+IMAGENET = ROOT / "configs" / "classification" / "imagenet"
+# Of ImageNet's configs one of each family trains, the smallest, and those that add to another.
+TRAINED = (
+    *("swin_tiny", "cswin_tiny", "cvt_13", "tnt_small", "rmt_tiny", "convnext_tiny"),
+    *("hornet_tiny_7x7", "hornet_tiny_gf"),
+)
+ADDED = ("linear_probe", "frozen_stages")
+
+
+def is_trained(config: Path) -> bool:
+    """Whether the config trains a step here; the others are too large."""
+    return config.parent != IMAGENET or config.stem.removesuffix("_linear") in (*TRAINED, *ADDED)
+
+
+def command(config: Path) -> list[str]:
+    """Arguments of the first `python train.py fit` in the head of a config."""
+    comments = re.findall(r"^# ?(.*)$", config.read_text(), re.MULTILINE)
+    lines = "\n".join(comments).replace("\\\n", " ").splitlines()
+    first = next(line for line in lines if line.strip().startswith("python train.py fit "))
+    return shlex.split(first)[2:]
+
+
+def without_weights(arguments: list[str]) -> list[str]:
+    """The arguments less `--model.weights FILE`: the file is that of an earlier run."""
+    kept = list(arguments)
+    if "--model.weights" in kept:
+        at = kept.index("--model.weights")
+        del kept[at : at + 2]
+    return kept
+
+
+@cache
+def resolve(config: Path) -> dict[str, Any]:
+    """Everything that the command of a config sets."""
+    shown = io.StringIO()
+    with contextlib.redirect_stdout(shown):
+        code = main([*without_weights(command(config)), "--print_config"], root=ROOT)
+    assert code == 0
+    return yaml.safe_load(shown.getvalue())
+
+
+@cache
+def build(config: Path) -> BaseTask:
+    """The task of a config, the weights of its backbone without memory."""
+    chosen = resolve(config)["model"]
+    options = {**chosen["init_args"], "pretrained": False}
+    with torch.device("meta"):
+        backbone = create_backbone(options["backbone"], **options.pop("backbone_options") or {})
+    options["backbone"] = backbone
+    return find_class("model", chosen["class_path"], source="")(**options)
 
 
 def image_folder(root: Path) -> list[str]:
     """Options for a folder of a few small images."""
     for label in ("cat", "dog"):
-        for i in range(3):
-            path = root / label / f"{i}.jpg"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            Image.new("RGB", (48 + i, 40), (90 * i, 40, 200)).save(path)
+        save_images(root / label)
     return ["--data.root", str(root), "--data.num_workers", "0", "--data.batch_size", "2"]
+
+
+def imagenet(root: Path) -> list[str]:
+    """Options for a few small images in ImageNet's folders, on a machine without a GPU."""
+    for split in ("train", "val"):
+        for wnid in ("n01440764", "n02123045"):
+            save_images(root / split / wnid)
+    options = {
+        **{"data.root": root, "data.num_workers": 0, "data.batch_size": 2, "data.image_size": 64},
+        **{"trainer.num_nodes": 1, "trainer.devices": 1, "trainer.precision": "32-true"},
+        # lr is stated for thousands of images: scaled to two, it would be less than min_lr.
+        **{"model.lr_batch_size": 2, "model.pretrained": "false"},
+    }
+    return [word for key, value in options.items() for word in (f"--{key}", str(value))]
+
+
+def save_images(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    for i in range(3):
+        Image.new("RGB", (48 + i, 40), (90 * i, 40, 200)).save(folder / f"{i}.JPEG")
 
 
 # Short class name of a datamodule -> options that give it data.
 FAKE_DATA: dict[str, Callable[[Path], list[str]]] = {
     "Digits": lambda root: [],
     "ImageFolder": image_folder,
+    "ImageNet": imagenet,
 }
 
 
-def test_there_are_configs() -> None:
-    assert len(CONFIGS) >= 2
+def parametrized(configs: list[Path]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("config", configs, ids=lambda path: str(path.relative_to(ROOT)))
 
 
-@pytest.mark.parametrize("config", CONFIGS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_config_trains_one_step(
+@parametrized([config for config in CONFIGS if is_trained(config)])
+def test_a_command_trains_one_step(
     config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    content = yaml.safe_load(config.read_text())
-    data = content["data"]["class_path"].rpartition(".")[2]
+    data = resolve(config)["data"]["class_path"].rpartition(".")[2]
     options = [*FAKE_DATA[data](tmp_path / "data"), "--trainer.fast_dev_run", "1"]
-    code = main(
-        ["fit", "--config", str(config), *options, "--trainer.accelerator", "cpu"], root=ROOT
-    )
+    arguments = without_weights(command(config))
+    code = main([*arguments, *options, "--trainer.accelerator", "cpu"], root=ROOT)
     assert code == 0, capsys.readouterr().err
     assert not Path("runs").exists()
 
 
-@pytest.mark.parametrize("config", CONFIGS, ids=lambda path: str(path.relative_to(ROOT)))
+@parametrized([config for config in CONFIGS if not is_trained(config)])
+def test_the_parts_of_a_large_config_build(config: Path) -> None:
+    options = resolve(config)["data"]["init_args"]
+    kind = find_class("data", resolve(config)["data"]["class_path"], source="")
+    data = kind(**{**options, "augment": Augment(**options["augment"])})
+    assert data.batch_size == options["batch_size"]
+    assert next(build(config).backbone.parameters()).is_meta
+
+
+@parametrized(CONFIGS)
 def test_a_config_opens_with_its_card(config: Path) -> None:
-    comments = [line for line in config.read_text().splitlines() if line.startswith("#")]
-    text = "\n".join(comments)
-    for word in ("Published:", "Ours:", "Hardware:", "python train.py"):
-        assert word in text
-    assert f"--config {config.relative_to(ROOT)}" in text
+    head = config.read_text().partition("\nname:")[0]
+    assert all(line.startswith("#") for line in head.splitlines())
+    for word in ("Published:", "Ours:", "Hardware:"):
+        assert word in head
+    arguments = command(config)
+    files = [arguments[i + 1] for i, word in enumerate(arguments) if word == "--config"]
+    assert files[-1] == str(config.relative_to(ROOT))
+
+
+@parametrized(BASES)
+def test_a_base_opens_with_how_it_is_used(config: Path) -> None:
+    assert f"--config {config.relative_to(ROOT)}" in " ".join(command(config))
+
+
+def test_runs_have_names_of_their_own() -> None:
+    names = [resolve(config)["name"] for config in CONFIGS]
+    assert len(set(names)) == len(names)
+
+
+def test_a_run_without_its_base_is_an_error(capsys: pytest.CaptureFixture) -> None:
+    config = IMAGENET / "swin_tiny_linear.yaml"
+    assert main(["fit", "--config", str(config), "--data.root", "x"], root=ROOT) == 2
+    assert "needs a task and a dataset" in capsys.readouterr().err
+
+
+def test_the_page_of_recipes_lists_every_run_on_imagenet() -> None:
+    page = (ROOT / "docs" / "recipes.md").read_text()
+    runs = [config.name for config in CONFIGS if config.parent == IMAGENET]
+    assert [name for name in runs if f"`{name}`" not in page] == []
+    named = set(re.findall(r"configs/[\w/]+\.yaml", page))
+    assert [path for path in named if not (ROOT / path).is_file()] == []
+
+
+# What the authors published, read in their repositories (docs/recipes.md names the files): images
+# per optimiser step, then the lr that this batch gets, lr at the end and at the start of the
+# warm-up, length of the warm-up, epochs in all and those at min_lr, weight decay, drop path,
+# clipping, average of the weights, draws per image, crop in evaluation, filter of the training
+# crops, how often lr changes and where its cosine begins.
+PUBLISHED = """
+run              batch   lr  min_lr warm_lr warm epochs cool wd drop clip     ema repeats  crop filter   lr_per cosine_from
+swin_tiny         1024 1e-3    1e-5    1e-6   20    300    0  .05   .2    5       -       1 .875 bicubic  step   start
+swin_small        1024 1e-3    1e-5    1e-6   20    300    0  .05   .3    5       -       1 .875 bicubic  step   start
+swin_base         1024 1e-3    1e-5    1e-6   20    300    0  .05   .5    5       -       1 .875 bicubic  step   start
+cswin_tiny        2048 2e-3    1e-5    1e-6   20    310   10  .05   .2    -  .99984       1 .9   random   epoch  start
+cswin_small       2048 2e-3    1e-5    1e-6   20    310   10  .05   .4    -  .99984       1 .9   random   epoch  start
+cswin_base        1024 1e-3    1e-5    1e-6   20    310   10   .1   .5    -  .99992       1 .9   random   epoch  start
+cvt_13            2048 2e-3    1e-5    1e-6    5    300    0  .05   .1    -       -       1 .875 bicubic  epoch  start
+cvt_21            2048 2e-3    1e-5    1e-6    5    300    0   .1   .1    -       -       3 .875 bicubic  epoch  start
+tnt_small         1024 1e-3    1e-5    1e-6    5    310   10  .05   .1    -  .99996       3 .9   random   epoch  start
+tnt_base          1024 1e-3    1e-5    1e-6    5    310   10  .05   .1    -  .99996       3 .9   random   epoch  start
+rmt_tiny          2048 2e-3    1e-5    1e-6    5    300    0  .05   .1    -  .99984       3 .875 bicubic  epoch  start
+rmt_small         2048 2e-3    1e-5    1e-6    5    300    0  .05  .15    -  .99984       3 .875 bicubic  epoch  start
+rmt_base          2048 2e-3    1e-5    1e-6    5    300    0  .05   .4    -  .99984       3 .875 bicubic  epoch  start
+rmt_large         2048 2e-3    1e-5    1e-6    5    300    0  .05   .5    -  .99984       3 .875 bicubic  epoch  start
+hornet_tiny_7x7   4096 4e-3    1e-6       0   20    300    0  .05   .2  100   .9999       1 .875 bicubic  step   warmup_end
+hornet_tiny_gf    4096 4e-3    1e-6       0   20    300    0  .05   .2    1   .9999       1 .875 bicubic  step   warmup_end
+hornet_small_7x7  4096 4e-3    1e-6       0   20    300    0  .05   .4    5   .9999       1 .875 bicubic  step   warmup_end
+hornet_small_gf   4096 4e-3    1e-6       0   20    300    0  .05   .4    1   .9999       1 .875 bicubic  step   warmup_end
+hornet_base_7x7   4096 4e-3    1e-6       0   20    300    0  .05   .5    5   .9999       1 .875 bicubic  step   warmup_end
+hornet_base_gf    4096 4e-3    1e-6       0   20    300    0  .05   .5    1   .9999       1 .875 bicubic  step   warmup_end
+convnext_tiny     4096 4e-3    1e-6       0   20    300    0  .05   .1    -   .9999       1 .875 bicubic  step   warmup_end
+convnext_small    4096 4e-3    1e-6       0   20    300    0  .05   .4    -   .9999       1 .875 bicubic  step   warmup_end
+convnext_base     4096 4e-3    1e-6       0   20    300    0  .05   .5    -   .9999       1 .875 bicubic  step   warmup_end
+convnext_large    4096 4e-3    1e-6       0   20    300    0  .05   .5    -   .9999       1 .875 bicubic  step   warmup_end
+swin_base_384     1024 4e-5    4e-7    4e-8    5     30    0 1e-8   .5    5       -       1 1    bicubic  step   start
+cswin_base_384     256 5e-6    5e-7       -    0     30   10 1e-8   .7    -   .9998       1 1    random   epoch  start
+convnext_base_384  512 5e-5    1e-6       -    0     30    0 1e-8   .8    -       -       1 1    bicubic  step   warmup_end
+swin_base_22k     4096 1e-3    1e-5    1e-6    5     90    0  .05   .2    5       -       1 .875 bicubic  step   start
+convnext_base_22k 4096 4e-3    1e-6       0    5     90    0  .05   .1    -       -       1 .875 bicubic  step   warmup_end
+hornet_large_gf_22k 4096 4e-3  1e-6       0    5     90    0   .1   .2    1       -       1 .875 bicubic  step   warmup_end
+swin_base_22k_to_1k 1024 4e-5  4e-7    4e-8    5     30    0 1e-8   .2    5       -       1 .875 bicubic  step   start
+convnext_base_22k_to_1k 512 5e-5 1e-6     -    0     30    0 1e-8   .2    -       -       1 .875 bicubic  step   warmup_end
+hornet_large_gf_22k_to_1k_384 512 5e-5 1e-6 -  0     30    0 1e-8   .4    1   .9999       1 1    bicubic  step   warmup_end
+"""  # noqa: E501
+# Where the others are RandAugment m9; mixup 0.8 and cutmix 1.0; float16 beside float32; 224 pixels.
+RAND_AUGMENT = {"hornet_small_gf": "m12", "hornet_base_gf": "m15"}
+MIXED = {
+    **{"cswin_base_384": (0.1, 0.1), "convnext_base_384": (0.0, 0.0)},
+    **{"convnext_base_22k_to_1k": (0.0, 0.0), "hornet_large_gf_22k_to_1k_384": (0.0, 0.0)},
+}
+FLOAT32 = ("hornet", "convnext")
+# Factor on the stem's lr: decay to the power of the authors' 13 groups from stem to classifier.
+STEM_LR = {
+    **{"convnext_base_384": 0.7**13, "convnext_base_22k_to_1k": 0.8**13},
+    "hornet_large_gf_22k_to_1k_384": 0.7**13,
+}
+# Their evaluation resizes the whole image to a square.
+SQUASHED = ("swin_base_384", "convnext_base_384", "hornet_large_gf_22k_to_1k_384")
+
+
+def rows(table: str) -> dict[str, dict[str, Any]]:
+    """Rows of a table by their first column; "-" is None."""
+    names, *lines = (line.split() for line in table.strip().splitlines())
+    return {
+        line[0]: {
+            name: None if value == "-" else value
+            for name, value in zip(names[1:], line[1:], strict=True)
+        }
+        for line in lines
+    }
+
+
+RECIPES = rows(PUBLISHED)
+
+
+def test_every_recipe_is_compared() -> None:
+    runs = {config.stem.removesuffix("_linear") for config in CONFIGS if config.parent == IMAGENET}
+    assert runs - {*ADDED} == set(RECIPES)
+
+
+@pytest.mark.parametrize("run", RECIPES)
+def test_a_recipe_is_the_published_one(run: str) -> None:
+    config = IMAGENET / f"{run}_linear.yaml"
+    published = {
+        key: float(value) if value and value[-1].isdigit() else value
+        for key, value in RECIPES[run].items()
+    }
+    values = resolve(config)
+    data, trainer = values["data"]["init_args"], values["trainer"]
+    model, augment = values["model"]["init_args"], data["augment"]
+    devices = int(trainer["num_nodes"]) * int(trainer["devices"])
+    batch = data["batch_size"] * devices * trainer["accumulate_grad_batches"]
+    task = build(config)
+    optim = task.optim.scaled_to(batch)
+    ours = {
+        "batch": batch,
+        "lr": optim.lr,
+        "min_lr": optim.min_lr,
+        "warm_lr": optim.warmup_lr if optim.warmup_epochs else None,
+        "warm": optim.warmup_epochs,
+        "epochs": trainer["max_epochs"],
+        "cool": optim.cooldown_epochs,
+        "wd": optim.weight_decay,
+        "drop": max(m.rate for m in task.modules() if isinstance(m, DropPath)),
+        "clip": trainer["gradient_clip_val"],
+        "ema": model["ema_decay"],
+        "repeats": augment["repeats"],
+        "crop": data["crop"],
+        "filter": augment["interpolation"],
+        "lr_per": optim.lr_interval,
+        "cosine_from": optim.cosine_from,
+    }
+    assert ours == pytest.approx(published)
+    strength = RAND_AUGMENT.get(run, "m9")
+    mixup, cutmix = MIXED.get(run, (0.8, 1.0))
+    assert augment["rand_augment"] == f"rand-{strength}-mstd0.5-inc1"
+    assert augment["color_jitter"] == 0  # timm leaves it out beside RandAugment
+    assert (augment["min_scale"], augment["hflip"], data["interpolation"]) == (0.08, 0.5, "bicubic")
+    assert model["mix"] == {
+        **{"mixup": mixup, "cutmix": cutmix, "prob": 1.0, "switch_prob": 0.5, "erasing": 0.25}
+    }
+    assert (model["label_smoothing"], model["betas"]) == (0.1, [0.9, 0.999])
+    assert trainer["precision"] == ("32-true" if run.startswith(FLOAT32) else "bf16-mixed")
+    assert data["image_size"] == (384 if run.endswith("384") else 224)
+    levels = len(task.backbone.decay_groups())
+    assert model["layer_decay"] ** levels == pytest.approx(STEM_LR.get(run, 1.0))
+    assert data["crop_mode"] == ("squash" if run in SQUASHED else "center")
+    assert model["ema_warmup"] is (model["ema_decay"] is None)
+
+
+def test_the_head_of_a_config_states_its_batch() -> None:
+    for run, row in RECIPES.items():
+        head = (IMAGENET / f"{run}_linear.yaml").read_text().partition("\nname:")[0]
+        assert f"{row['batch']} " in head.partition("Hardware:")[2], run
+
+
+def test_mean_and_std_are_those_of_the_family() -> None:
+    for run in ("tnt_small", "swin_tiny"):
+        assert resolve(IMAGENET / f"{run}_linear.yaml")["model"]["init_args"]["mean"] is None
+    tnt = build(IMAGENET / "tnt_small_linear.yaml").backbone.default_input
+    assert (tnt.mean, tnt.std) == ((0.5,) * 3, (0.5,) * 3)

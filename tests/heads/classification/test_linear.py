@@ -1,5 +1,6 @@
 """The linear classifier."""
 
+import pytest
 import torch
 
 from vision.heads.classification.linear import LinearHead
@@ -38,3 +39,11 @@ def test_reset_changes_the_weights_and_zeroes_the_bias() -> None:
     head.reset_parameters()
     assert not torch.equal(head.fc.weight, before)
     assert torch.equal(head.fc.bias, torch.zeros(3))
+
+
+def test_the_initial_weights_can_be_scaled() -> None:
+    torch.manual_seed(0)
+    whole = LinearHead(32, num_classes=64)
+    small = LinearHead(32, num_classes=64, init_scale=0.001)
+    assert whole.fc.weight.std().item() == pytest.approx(0.02, rel=0.1)
+    assert small.fc.weight.std().item() == pytest.approx(2e-5, rel=0.1)

@@ -13,10 +13,19 @@ class LinearHead(nn.Module):
         in_features: Width of the vector.
         num_classes: Number of classes.
         dropout: Probability of dropping a value of the vector in training.
+        init_scale: Factor on the initial weights.
     """
 
-    def __init__(self, in_features: int, *, num_classes: int, dropout: float = 0.0) -> None:
+    def __init__(
+        self,
+        in_features: int,
+        *,
+        num_classes: int,
+        dropout: float = 0.0,
+        init_scale: float = 1.0,
+    ) -> None:
         super().__init__()
+        self.init_scale = init_scale
         self.dropout = nn.Dropout(dropout)
         self.fc = nn.Linear(in_features, num_classes)
         self.reset_parameters()
@@ -27,7 +36,7 @@ class LinearHead(nn.Module):
 
     def reset_parameters(self) -> None:
         """Initialise afresh."""
-        nn.init.trunc_normal_(self.fc.weight, std=0.02)
+        nn.init.trunc_normal_(self.fc.weight, std=0.02 * self.init_scale)
         nn.init.zeros_(self.fc.bias)
 
     @torch.no_grad()
