@@ -2,10 +2,12 @@
 
     python tools/benchmark.py imports
     python tools/benchmark.py backbones --names swin_tiny convnext_tiny --batch 4
+    python tools/benchmark.py input --images 256
 
 `backbones` compares each backbone with the implementation of timm or transformers of the same
 network, alternating between the two, and prints medians and their ratio (above 1: ours is faster,
-or keeps less memory). Figures for docs/benchmarks.md come from here.
+or keeps less memory). `input` compares the pipeline from JPEG files to training images with timm's
+and torchvision's (tools/benchmark_input.py). Figures for docs/benchmarks.md come from here.
 """
 
 import argparse
@@ -18,6 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from benchmark_input import measure_input
 from torch import Tensor, nn
 
 from vision import create_backbone
@@ -202,6 +205,13 @@ def processor() -> str:
     return names[0] if names else platform.processor()
 
 
+def measure_pipeline(arguments: argparse.Namespace) -> None:
+    """Compare input pipelines."""
+    torch.set_num_threads(1)
+    print_versions()
+    measure_input(arguments)
+
+
 def main() -> None:
     """Parse the command line and measure."""
     parser = argparse.ArgumentParser(
@@ -219,6 +229,12 @@ def main() -> None:
     backbones.add_argument("--warmup", type=int, default=2)
     backbones.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     backbones.set_defaults(run=measure_backbones)
+    pipeline = commands.add_parser("input", help="from JPEG files to augmented training images")
+    pipeline.add_argument("--images", type=int, default=256)
+    pipeline.add_argument("--quality", type=int, default=92, help="of the JPEG files")
+    pipeline.add_argument("--rounds", type=int, default=5)
+    pipeline.add_argument("--workers", type=int, default=0, help="also through DataLoaders")
+    pipeline.set_defaults(run=measure_pipeline)
     arguments = parser.parse_args()
     arguments.run(arguments)
 

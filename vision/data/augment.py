@@ -6,6 +6,11 @@ from typing import Literal
 from vision.errors import ConfigError
 
 Interpolation = Literal["bicubic", "bilinear"]
+# Of the evaluation: the central square of an image, or all of it, pressed into a square.
+CropMode = Literal["center", "squash"]
+
+# The mean colour of ImageNet, (0.485, 0.456, 0.406), in 0..255.
+IMAGENET_MEAN = (124, 116, 104)
 
 
 @dataclass(frozen=True)
@@ -15,14 +20,20 @@ class Augment:
     Attributes:
         min_scale: Smallest share of an image's area that a random crop covers, in (0, 1].
         hflip: Probability of mirroring left to right.
-        interpolation: Filter of the resize; "random" draws bicubic or bilinear for each image.
+        interpolation: Filter of the resize, and of RandAugment's rotations, shears and
+            translations; "random" draws bicubic or bilinear each time.
         rand_augment: RandAugment in timm's notation, such as "rand-m9-mstd0.5-inc1"; None for none.
+        fill: Colour (R, G, B), 0..255, of what rotations, shears and translations uncover: in
+            published recipes the mean by which the model normalises.
         color_jitter: Strength of random changes of brightness, contrast and saturation, such as
-            0.4; 0 for none.
+            0.4; 0 for none. timm leaves it out where there is RandAugment, whatever its option
+            says; here it is applied whenever it is set.
         repeats: Draws of each image within an epoch, each augmented by itself, whose length stays
             (repeated augmentation); 1 for none.
-        reduced_decode: Whether a large JPEG may be decoded at reduced scale, which is faster;
-            pixels then differ a little from those of a full decode.
+        reduced_decode: Whether a large JPEG may be decoded at 1/2, 1/4 or 1/8 of its size where
+            that leaves the crop no smaller than the result, which is faster. Crops then begin and
+            end at multiples of 2, 4 or 8 pixels, and pixels differ a little from those of a full
+            decode: by about one level of 256 on average for images like photographs.
 
     Raises:
         ConfigError: A value is out of its range.
@@ -32,20 +43,28 @@ class Augment:
     hflip: float = 0.5
     interpolation: Literal["bicubic", "bilinear", "random"] = "bicubic"
     rand_augment: str | None = None
+    fill: tuple[int, int, int] = IMAGENET_MEAN
     color_jitter: float = 0.0
     repeats: int = 1
     reduced_decode: bool = True
 
     def __post_init__(self) -> None:
+        filters = ("bicubic", "bilinear", "random")
         ranges = {
             "min_scale": (0 < self.min_scale <= 1, "in (0, 1]: a share of the image's area"),
             "hflip": (0 <= self.hflip <= 1, "in [0, 1]: a probability"),
             "color_jitter": (0 <= self.color_jitter <= 1, "in [0, 1]"),
+            "interpolation": (self.interpolation in filters, f"one of {', '.join(filters)}"),
+            "fill": (_is_colour(self.fill), "three values in 0..255"),
             "repeats": (self.repeats >= 1, "1 or more"),
         }
         for name, (fits, expected) in ranges.items():
             if not fits:
-                raise ConfigError(f"{name}={getattr(self, name)} must be {expected}.")
+                raise ConfigError(f"{name}={getattr(self, name)!r} must be {expected}.")
+
+
+def _is_colour(values: tuple[int, ...]) -> bool:
+    return len(values) == 3 and all(0 <= value <= 255 for value in values)
 
 
 NO_OPTIONS = Augment()

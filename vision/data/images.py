@@ -2,8 +2,6 @@
 
 import io
 import os
-import struct
-import zlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,25 +10,12 @@ import torch
 from PIL import ExifTags, Image, UnidentifiedImageError
 from torch import Tensor
 
+from vision.data.jpeg import BROKEN, is_truncated, read_jpeg
 from vision.errors import ImageError
 
 # The formats that are read, whatever a file's suffix says. Pillow knows more, some of which (EPS)
 # start other programs.
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000")
-# What decoders raise on broken files.
-_BROKEN = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    EOFError,
-    LookupError,
-    OverflowError,
-    NotImplementedError,
-    struct.error,
-    zlib.error,
-)
-
 # How to turn an image upright, by the orientation that its metadata state (EXIF 2.32, tag 0x0112).
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -83,7 +68,8 @@ def decode_image(encoded: EncodedImage) -> Tensor:
     transparent pixels are laid on white; CMYK and palettes are converted; of an animation the first
     frame is read. 16-bit grey is scaled to 8 bits. A 32-bit grey image (TIFF, PFM) names no range:
     the narrowest of 0..1 (floats only), 0..255 and 0..65535 that holds its values is scaled to
-    0..255. Colour profiles are not applied.
+    0..255. Colour profiles are not applied. Common JPEG files are decoded by `vision.data.jpeg`, to
+    the same pixels.
 
     Args:
         encoded: The file; its content decides the format, whatever its name says.
@@ -97,9 +83,21 @@ def decode_image(encoded: EncodedImage) -> Tensor:
     data, name = encoded
     if not data:
         raise ImageError(f"image '{name}' is empty (0 bytes); copy or download it again.")
+    jpeg = read_jpeg(data)
+    pixels = None if jpeg is None else jpeg.decode()
+    if pixels is None:
+        if is_truncated(data):
+            raise ImageError(
+                f"image '{name}' is truncated: its end is missing; copy or download it again."
+            )
+        pixels = _decode_any(data, name)
+    return torch.from_numpy(pixels).permute(2, 0, 1)  # (3, H, W)
+
+
+def _decode_any(data: bytes, name: str) -> np.ndarray:
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            pixels = np.array(_to_rgb(_upright(image)))  # (H, W, 3), a copy that may be written to
+            return np.array(_to_rgb(_upright(image)))  # (H, W, 3), a copy that may be written to
     except UnidentifiedImageError:
         raise ImageError(
             f"'{name}' is not an image: it begins with {data[:16]!r}. "
@@ -109,9 +107,8 @@ def decode_image(encoded: EncodedImage) -> Tensor:
         raise ImageError(
             f"image '{name}' is refused: {error} Scale it down, or cut it into tiles."
         ) from None
-    except _BROKEN as error:
+    except BROKEN as error:
         raise ImageError(f"image '{name}' cannot be read: {_reason(error)}.") from error
-    return torch.from_numpy(pixels).permute(2, 0, 1)  # (3, H, W)
 
 
 def _upright(image: Image.Image) -> Image.Image:
