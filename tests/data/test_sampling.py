@@ -1,9 +1,13 @@
+import math
+
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch.utils.data import DataLoader, Dataset
 
 from vision.data.base import start_worker
-from vision.data.sampling import EpochSampler, SeededSamples
+from vision.data.sampling import CountedSamples, EpochSampler, EvaluationSampler, SeededSamples
 
 COUNT = 11
 
@@ -98,3 +102,86 @@ def test_processes_share_an_epoch(count: int) -> None:
     assert len({len(share) for share in shares}) == 1
     assert {key for share in shares for key in share} == {(0, i) for i in range(COUNT)}
     assert sum(map(len, shares)) < COUNT + count  # repeated only to fill up
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_resumed_epoch_goes_on_where_it_was(count: int) -> None:
+    for rank in range(count):
+        sampler = EpochSampler(Noise(), seed=0, rank=rank, count=count)
+        sampler.set_epoch(3)
+        whole = list(sampler)
+        sampler.set_epoch(4)
+        following = list(sampler)
+        resumed = EpochSampler(Noise(), seed=0, rank=rank, count=count)
+        resumed.resume(3, 2)
+        assert list(resumed) == whole[2:]
+        assert len(resumed) == len(whole)
+        resumed.set_epoch(4)
+        assert list(resumed) == following  # nothing is left out of the next epoch
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_repeated_augmentation_draws_each_image_anew(count: int) -> None:
+    shares = [
+        list(EpochSampler(Noise(), seed=0, rank=rank, count=count, repeats=3))
+        for rank in range(count)
+    ]
+    keys = [key for row in zip(*shares, strict=True) for key in row][:COUNT]
+    assert len(set(keys)) == COUNT
+    assert [repeat for _, _, repeat in keys] == [i % 3 for i in range(COUNT)]
+    # Eleven draws are those of the first four images of the plain order.
+    plain = [index for _, index in EpochSampler(Noise(), seed=0)]
+    assert [index for _, index, _ in keys] == [plain[i // 3] for i in range(COUNT)]
+    samples = SeededSamples(Noise(), seed=0)
+    assert len({samples[key][1].item() for key in keys}) == COUNT
+    if count == 3:  # the draws of an image go to different processes
+        assert [key[1] for key in shares[0][:3]] == [key[1] for key in shares[1][:3]]
+
+
+def test_repeated_augmentation_is_timms() -> None:
+    from timm.data.distributed_sampler import RepeatAugSampler
+
+    length, count = 1024, 2
+    for rank in range(count):
+        theirs = RepeatAugSampler(range(length), num_replicas=count, rank=rank, num_repeats=3)
+        ours = EpochSampler(range(length), seed=0, rank=rank, count=count, repeats=3)
+        # Another shuffle, but the same pattern of repeats and the same length.
+        first = {index: i for i, index in reversed(list(enumerate(theirs)))}
+        pattern = [first[index] for index in theirs]
+        mine = [index for _, index, _ in ours]
+        first = {index: i for i, index in reversed(list(enumerate(mine)))}
+        assert [first[index] for index in mine] == pattern
+
+
+class Ranges(Dataset[dict]):
+    def __init__(self, length: int) -> None:
+        self.length = length
+
+    def __getitem__(self, index: int) -> dict:
+        return {"value": 10 * index}
+
+    def __len__(self) -> int:
+        return self.length
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(1, 40), st.integers(1, 6), st.integers(1, 5))
+def test_evaluation_counts_every_sample_once_in_as_many_batches(
+    length: int, batch_size: int, count: int
+) -> None:
+    samples = CountedSamples(Ranges(length))
+    counted, batches = [], set()
+    for rank in range(count):
+        sampler = EvaluationSampler(Ranges(length), batch_size=batch_size, rank=rank, count=count)
+        keys = list(sampler)
+        assert len(sampler) == len(keys)
+        batches.add(math.ceil(len(keys) / batch_size))
+        read = [samples[key] for key in keys]
+        assert all(sample["value"] == 10 * sample["index"] for sample in read)
+        counted += [sample["index"] for sample in read if "repeated" not in sample]
+        # What fills up has a batch of its own.
+        extra = [i for i, sample in enumerate(read) if "repeated" in sample]
+        assert extra in ([], [len(read) - 1])
+        assert not extra or extra[0] % batch_size == 0
+    assert sorted(counted) == list(range(length))
+    assert len(batches) == 1

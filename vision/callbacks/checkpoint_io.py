@@ -4,6 +4,7 @@ import os
 import pickle
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,8 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             os.replace(unfinished, path)
             _sync_folder(path.parent)
         except (OSError, RuntimeError) as error:  # torch reports a failed write as either
-            unfinished.unlink(missing_ok=True)
+            with suppress(OSError):
+                unfinished.unlink()
             raise CheckpointError(_unwritten(path, error)) from error
 
     def load_checkpoint(

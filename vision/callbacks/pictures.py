@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.strategies import DeepSpeedStrategy, FSDPStrategy, ModelParallelStrategy
 from torch import Tensor, nn
 
 from vision.draw import ClassifiedImage, draw_classification, save_png
@@ -39,9 +40,13 @@ class ClassificationPictures(Callback):
         self.most_images = most_images
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Draw, on the first process; without validation images there is nothing to draw."""
+        """Draw, on the first process.
+
+        Without validation images there is nothing to draw, and with weights that are spread over
+        the processes one of them cannot do it alone.
+        """
         loader = trainer.val_dataloaders
-        if not trainer.is_global_zero or not loader:
+        if not trainer.is_global_zero or not loader or _is_sharded(trainer):
             return
         best = getattr(trainer.checkpoint_callback, "best_model_path", "")
         with _weights_of(pl_module, best):
@@ -74,11 +79,17 @@ class ClassificationPictures(Callback):
         return counts, wrong + list(_in_turn(right, self.examples - len(wrong)))
 
 
+def _is_sharded(trainer: Trainer) -> bool:
+    return isinstance(trainer.strategy, FSDPStrategy | ModelParallelStrategy | DeepSpeedStrategy)
+
+
 def _classified(module: nn.Module, loader: Iterable[Any]) -> Iterator[ClassifiedImage]:
     device = next(module.parameters()).device
     for batch in loader:
         if not isinstance(batch, Mapping) or "label" not in batch or batch["label"].ndim != 1:
             return
+        if "repeated" in batch:
+            continue
         scores = module(batch["image"].to(device)).float().softmax(dim=-1).cpu()  # (B, K)
         best, predicted = scores.max(dim=-1)
         sizes = batch.get("size")

@@ -129,21 +129,21 @@ class VisionCLI(LightningCLI):
             help="Folder of one run: for fit a new one, by default the next free version_N; with "
             "--ckpt_path best or last that of the checkpoint, by default the newest.",
         )
-        if self.command == "fit":
-            parser.add_argument(
-                "--checkpoint_every_n_steps",
-                type=int | None,
-                default=1000,
-                help="Optimiser steps between two last.ckpt within an epoch; null for none. One is "
-                "written after every epoch in any case.",
-            )
-            parser.add_argument(
-                "--non_finite",
-                type=NonFinite,
-                default="stop",
-                help="Whether a loss that is not a finite number stops the run, or its optimiser "
-                "step is skipped.",
-            )
+        # Of fit alone, but the config of a run, which has them, is given to the other commands too.
+        parser.add_argument(
+            "--checkpoint_every_n_steps",
+            type=int | None,
+            default=1000,
+            help="In fit, optimiser steps between two last.ckpt within an epoch; null for none. "
+            "One is written after every epoch in any case.",
+        )
+        parser.add_argument(
+            "--non_finite",
+            type=NonFinite,
+            default="stop",
+            help="In fit, whether a loss that is not a finite number stops the run, or its "
+            "optimiser step is skipped.",
+        )
         if self.command == "predict":
             parser.add_argument(
                 "--output",

@@ -20,7 +20,7 @@ class SkippingSamples(Dataset[Any]):
 
     Args:
         dataset: Makes a sample from an index; raises `ImageError` for a bad image.
-        most: Largest number of bad images; with one more in a row the error passes.
+        most: Largest number of bad images that one sample may stand for.
     """
 
     def __init__(self, dataset: Dataset[Any], *, most: int) -> None:
@@ -35,7 +35,8 @@ class SkippingSamples(Dataset[Any]):
                 sample = self.dataset[(index + len(errors)) % len(self)]
             except ImageError as error:
                 errors.append(str(error))
-                if len(errors) > min(self.most, len(self) - 1):
+                BadImages(self.most).add(errors)
+                if len(errors) == len(self):
                     raise
             else:
                 return {**sample, BAD: errors} if errors else sample

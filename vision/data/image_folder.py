@@ -10,7 +10,7 @@ import torch
 from torch.utils.data import Dataset
 
 from vision.contracts import ClassificationSample, ImageSample
-from vision.data.augment import NO_OPTIONS, Augment, Interpolation
+from vision.data.augment import NO_OPTIONS, Augment, CropMode, Interpolation
 from vision.data.base import DataModule
 from vision.data.class_folders import (
     SUFFIXES,
@@ -78,6 +78,7 @@ class ImageFolder(DataModule):
             `train` and `val`.
         crop: Share of the resized short side that the central crop keeps in evaluation.
         interpolation: Filter of the resize in evaluation.
+        crop_mode: Whether evaluation takes the central square, or squashes the image to a square.
         augment: Options of the augmentation of training images.
         predict_root: A folder of images to predict, nested or not.
         batch_size: Images per batch and device.
@@ -97,6 +98,7 @@ class ImageFolder(DataModule):
         val_fraction: float = 0.2,
         crop: float = 0.875,
         interpolation: Interpolation = "bicubic",
+        crop_mode: CropMode = "center",
         augment: Augment = NO_OPTIONS,
         predict_root: str | os.PathLike[str] | None = None,
         batch_size: int = 32,
@@ -117,7 +119,9 @@ class ImageFolder(DataModule):
         self.predict_root = None if predict_root is None else Path(predict_root).expanduser()
         self.val_fraction = val_fraction
         self.train_transform = TrainTransform(image_size, augment)
-        self.eval_transform = EvalTransform(image_size, crop=crop, interpolation=interpolation)
+        self.eval_transform = EvalTransform(
+            image_size, crop=crop, interpolation=interpolation, crop_mode=crop_mode
+        )
         self._found: dict[str, LabelledFiles] = {}
 
     @cached_property

@@ -81,9 +81,10 @@ class EpochSampler(DistributedSampler[Key]):
 class EvaluationSampler(DistributedSampler[int]):
     """Yields each index of an evaluation set once over all processes, in order.
 
-    Each process gets a run of successive indices; the runs differ by one in length at most. What
-    processes do together needs as many batches on each: one that is short of a batch gets an index
-    for it in the form `~index`, whose sample must not be counted (see `CountedSamples`).
+    Of `count` processes each gets every `count`-th index; the shares differ by one in length at
+    most. What processes do together needs as many batches on each: one that is short of a batch
+    gets an index for it in the form `~index`, whose sample must not be counted (see
+    `CountedSamples`).
 
     Args:
         dataset: The dataset; only its length is used.
@@ -97,10 +98,10 @@ class EvaluationSampler(DistributedSampler[int]):
     ) -> None:
         super().__init__(dataset, num_replicas=count, rank=rank, shuffle=False)
         length = len(dataset)  # type: ignore[arg-type]
-        self.share = range(rank * length // count, (rank + 1) * length // count)
+        self.share = range(rank, length, count)
         longest = math.ceil(length / count)
         batches, most = (math.ceil(n / batch_size) for n in (len(self.share), longest))
-        self._extra = [~(self.share.start if self.share else 0)] if batches < most else []
+        self._extra = [~(rank % length)] if batches < most else []
 
     def __iter__(self) -> Iterator[int]:
         yield from self.share

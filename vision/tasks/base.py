@@ -216,7 +216,8 @@ class BaseTask(LightningModule, ABC):
             prog_bar=True,
             on_step=stage == "train",
             on_epoch=stage != "train",
-            batch_size=batch_size,
+            # A float: over processes Lightning takes the mean of the sizes, in the type they have.
+            batch_size=float(batch_size),  # type: ignore[arg-type]
             sync_dist=stage != "train",
         )
         return loss

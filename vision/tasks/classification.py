@@ -47,6 +47,8 @@ class Classification(BaseTask):
         weights: A file loaded into the whole task, such as a checkpoint to fine-tune from.
         class_names: Name of each class; null takes them from the datamodule.
         drop_rate: Probability of dropping a value before the linear layer.
+        head_init_scale: Factor on the initial weights of the linear layer, such as 0.001 where a
+            trained backbone gets a new one.
         label_smoothing: Share of the target that is spread over all classes in training.
         lr: Learning rate at the end of the warm-up.
         min_lr: Learning rate at the end of training.
@@ -91,6 +93,7 @@ class Classification(BaseTask):
         weights: str | None = None,
         class_names: list[str] | None = None,
         drop_rate: float = 0.0,
+        head_init_scale: float = 1.0,
         label_smoothing: float = 0.1,
         lr: float = 1e-3,
         min_lr: float = 1e-6,
@@ -146,7 +149,12 @@ class Classification(BaseTask):
         )
         if num_classes < 1:
             raise ConfigError(f"num_classes={num_classes} must be 1 or more.")
-        self.head = LinearHead(self.backbone.embed_dim, num_classes=num_classes, dropout=drop_rate)
+        self.head = LinearHead(
+            self.backbone.embed_dim,
+            num_classes=num_classes,
+            dropout=drop_rate,
+            init_scale=head_init_scale,
+        )
         self.criterion = ClassificationLoss(label_smoothing)
         self.mixer = BatchMixer(MixSettings.read(mix), num_classes=num_classes)
         self.val_metrics = _accuracies(num_classes, "val/")
