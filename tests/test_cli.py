@@ -89,7 +89,7 @@ def make_images(root: Path, *, classes: int = 2, count: int = 4) -> Path:
         (["--trainer.precision", "bf16-mixd"], ["trainer.precision", "Did you mean 'bf16-mixed'"]),
         (["--model.lr"], ["--model.lr needs a value", "float"]),
         (["--model", "Clasification"], ["'Clasification'", "'Classification'?"]),
-        (["--data", "ImagFolder"], ["'ImagFolder'", "'ImageFolder'?"]),
+        (["--data", "ImagFolder"], ["'ImagFolder'", "Did you mean 'ImageFolder'"]),
         (["--data", "vision.data.Digit"], ["'vision.data.Digit'", "'vision.data.Digits'"]),
         (["--data", "vision.tasks.Classification"], ["not a dataset", "vision.data.DataModule"]),
         (["--data", "ImageFolder"], ["ImageFolder needs data.root", "--data.root"]),
@@ -333,6 +333,15 @@ def test_fit_then_evaluate_then_resume(run: Run) -> None:
     assert code == 0, err
     assert "epoch 2/2" in out
     assert "epoch 1/2" not in out
+    assert [path.name for path in Path("runs/digits_convnext").iterdir()] == ["version_0"]
+    assert {path.name for path in (folder / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
+    rows = list(csv.DictReader((folder / "metrics.csv").open()))
+    assert [row["epoch"] for row in rows if row["val/top1"]] == ["0", "1"]
+
+    # A path is where training starts from, not where it goes on.
+    resume = ["--ckpt_path", checkpoint, "--trainer.max_epochs", "3"]
+    code, out, err = run("fit", "--config", config, *resume)
+    assert code == 0, err
     assert Path("runs/digits_convnext/version_1/checkpoints/last.ckpt").exists()
 
 

@@ -10,7 +10,15 @@ from vision.errors import ConfigError, suggest
 # Group of options -> short name -> import path.
 CLASSES: dict[str, dict[str, str]] = {
     "model": {"Classification": "vision.tasks.Classification"},
-    "data": {"Digits": "vision.data.Digits", "ImageFolder": "vision.data.ImageFolder"},
+    "data": {
+        # The first is what messages show as an example.
+        "Digits": "vision.data.Digits",
+        "ImageFolder": "vision.data.ImageFolder",
+        "CIFAR10": "vision.data.CIFAR10",
+        "CIFAR100": "vision.data.CIFAR100",
+        "ImageNet": "vision.data.ImageNet",
+        "ImageShards": "vision.data.ImageShards",
+    },
 }
 BASES = {"model": "vision.tasks.BaseTask", "data": "vision.data.DataModule"}
 WHAT = {"model": "task", "data": "dataset"}

@@ -3,9 +3,13 @@
 from vision.lazy import lazy_names
 
 _MODULES = {
+    "CIFAR10": "vision.data.cifar",
+    "CIFAR100": "vision.data.cifar",
     "DataModule": "vision.data.base",
     "Digits": "vision.data.digits",
     "ImageFolder": "vision.data.image_folder",
+    "ImageNet": "vision.data.imagenet",
+    "ImageShards": "vision.data.image_shards",
     "read_image": "vision.data.images",
 }
 

@@ -1,0 +1,119 @@
+"""Unpack ImageNet's official archives into the folders that `vision.data.ImageNet` reads.
+
+    python tools/prepare_imagenet.py ILSVRC2012_devkit_t12.tar.gz ILSVRC2012_img_train.tar \
+        ILSVRC2012_img_val.tar --root data/imagenet
+    python tools/prepare_imagenet.py winter21_whole.tar.gz --root data/imagenet22k
+
+An interrupted run can be started again with the same command: classes that are whole are kept. The
+validation images need the development kit, in the same command or in an earlier one. At the end the
+numbers of classes and images are compared with the official ones; the exit status is 1 if any
+differ, and 2 if the archives cannot be unpacked.
+"""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from vision.data.imagenet_archives import (
+    RELEASES,
+    Found,
+    check_release,
+    check_train,
+    check_val,
+    find_devkit,
+    role_of,
+    unpack_classes,
+    unpack_devkit,
+    unpack_val,
+)
+from vision.data.imagenet_labels import CLASSES_1K
+from vision.errors import DataError, VisionError
+
+SECONDS_BETWEEN_LINES = 0.5
+
+
+class Progress:
+    """Shows the latest line, over the one before it on a terminal."""
+
+    def __init__(self) -> None:
+        self._shown = 0.0
+
+    def __call__(self, line: str) -> None:
+        """Show a line, unless another one was shown just before."""
+        now = time.monotonic()
+        is_terminal = sys.stderr.isatty()
+        # A log file takes one line in a while.
+        if now - self._shown >= SECONDS_BETWEEN_LINES * (1 if is_terminal else 60):
+            self._shown = now
+            start, end = ("\r\033[K", "") if is_terminal else ("", "\n")
+            print(f"{start}{line}", end=end, file=sys.stderr, flush=True)
+
+    def end(self) -> None:
+        """Leave the line of the progress."""
+        if self._shown and sys.stderr.isatty():
+            print(file=sys.stderr)
+
+
+def unpack(archives: list[Path], root: Path, progress: Progress) -> None:
+    """Unpack the archives, the development kit first."""
+    roles = {role_of(archive): archive for archive in archives}
+    if len(roles) < len(archives) or ("22k" in roles and len(roles) > 1):
+        names = ", ".join(archive.name for archive in archives)
+        raise DataError(f"{names} need a --root each: unpack one release at a time.")
+    if "devkit" in roles:
+        unpack_devkit(roles["devkit"], root)
+    devkit = find_devkit(root)
+    if "val" in roles and devkit is None:
+        raise DataError(
+            f"'{roles['val']}' has no labels: name ILSVRC2012_devkit_t12.tar.gz as well."
+        )
+    if "train" in roles:
+        unpack_classes(roles["train"], root / "train", total=CLASSES_1K, report=progress)
+    if "val" in roles and devkit is not None:
+        unpack_val(roles["val"], root / "val", devkit, report=progress)
+    if "22k" in roles:
+        release = roles["22k"]
+        unpack_classes(release, root, total=RELEASES[release.name][0], report=progress)
+
+
+def check(archives: list[Path], root: Path) -> dict[str, Found]:
+    """Compare all that is there with the official numbers; by folder."""
+    releases = [archive.name for archive in archives if archive.name in RELEASES]
+    if releases:
+        return {str(root): check_release(root, releases[0])}
+    devkit = find_devkit(root)
+    checks = {"train": check_train, "val": check_val}
+    return {
+        str(root / split): run(root / split, devkit)
+        for split, run in checks.items()
+        if (root / split).is_dir()
+    }
+
+
+def main() -> int:
+    """Run the command; 1 if anything is missing, 2 if the archives cannot be unpacked."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("archives", nargs="+", type=Path, help="archives, by their official names")
+    parser.add_argument("--root", required=True, type=Path, help="the dataset's folder, to be made")
+    arguments = parser.parse_args()
+    progress = Progress()
+    try:
+        unpack(arguments.archives, arguments.root, progress)
+        found = check(arguments.archives, arguments.root)
+    except VisionError as error:
+        progress.end()
+        print(error, file=sys.stderr)
+        return 2
+    progress.end()
+    for folder, result in found.items():
+        print(f"{folder}: {len(result.counts):,} classes, {result.counts.total():,} images")
+        for problem in result.problems:
+            print(f"  {problem}")
+    return 1 if any(result.problems for result in found.values()) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,141 @@
+"""Read tar archives from untrusted or interrupted downloads: in order, and never past their folder.
+
+Members are only ever streamed; nothing is unpacked here. `tarfile` ends quietly at a damaged header
+and at a cut between two members: here both are errors that name the archive and the member.
+"""
+
+import gzip
+import tarfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from vision.errors import DataError
+
+_DAMAGE = (tarfile.TarError, EOFError, zlib.error, OSError)
+_END = bytes(tarfile.BLOCKSIZE)  # an archive ends with empty blocks
+_DRAIN = 1 << 20  # bytes
+
+
+class Stream:
+    """A file to read, whose errors name the place.
+
+    Attributes:
+        place: The file, and the archive that it is in.
+        last: What was read last.
+    """
+
+    def __init__(self, file: IO[bytes], place: str) -> None:
+        self._file = file
+        self.place = place
+        self.last = b""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Read up to `size` bytes; all of the rest by default.
+
+        Raises:
+            DataError: The archive ends too early, is damaged, or cannot be read.
+        """
+        with _named(self.place):
+            self.last = self._file.read(size)
+        return self.last
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        """Go to a position; backwards is slow in a compressed archive."""
+        with _named(self.place):
+            return self._file.seek(offset, whence)
+
+    def seekable(self) -> bool:
+        """Whether `seek` works."""
+        return self._file.seekable()
+
+    def tell(self) -> int:
+        """The position in bytes."""
+        return self._file.tell()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+@contextmanager
+def open_archive(path: Path) -> Iterator[Stream]:
+    """Open a tar archive, gzipped (told by its content) or not, for `iter_files`.
+
+    Raises:
+        DataError: There is no such file.
+    """
+    if not path.is_file():
+        raise DataError(f"there is no archive '{path.resolve()}'.")
+    with path.open("rb") as file:
+        is_gzip = file.read(2) == b"\x1f\x8b"
+        file.seek(0)
+        if is_gzip:
+            with gzip.open(file) as unzipped:
+                yield Stream(unzipped, f"'{path}'")  # type: ignore[arg-type]
+        else:
+            yield Stream(file, f"'{path}'")
+
+
+def iter_files(archive: Stream) -> Iterator[tuple[str, Stream]]:
+    """Go through the regular files of a tar archive, in the archive's order.
+
+    Args:
+        archive: The archive; it may itself be a member of another one.
+
+    Yields:
+        The name of each file, such as `"folder/file"`, and its content, which is valid until the
+        next file is asked for. Directories are left out.
+
+    Raises:
+        DataError: The archive is truncated or damaged; a member is a link or a device, or its name
+            leads out of the folder.
+    """
+    with _named(archive.place), tarfile.open(fileobj=archive, mode="r:") as tar:  # type: ignore[call-overload]
+        while (member := tar.next()) is not None:
+            if not member.isdir():
+                _check(member, archive.place)
+                content = tar.extractfile(member)
+                assert content is not None, "a regular file has content"
+                yield _plain(member.name), Stream(content, f"'{member.name}' in {archive.place}")
+        last = tar.members[-1].name if tar.members else None
+        if archive.last != _END:
+            after = f" after its member '{last}'" if last else ""
+            raise tarfile.ReadError(f"it has no end mark{after}")
+        # The checksum of a gzipped archive comes last.
+        while archive.read(_DRAIN):
+            pass
+
+
+def _check(member: tarfile.TarInfo, place: str) -> None:
+    path = PurePosixPath(member.name)
+    if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE):
+        what = "a link" if member.islnk() or member.issym() else "a device or special file"
+    elif path.is_absolute() or ".." in path.parts or "\\" in member.name or ":" in member.name:
+        what = "a path that leads elsewhere"
+    elif member.size < 0:
+        what = f"of {member.size} bytes"
+    else:
+        return
+    raise DataError(
+        f"{place} is refused: its member '{member.name}' is {what}, which official archives do not "
+        "have. Use the original archive."
+    )
+
+
+def _plain(name: str) -> str:
+    return str(PurePosixPath(name))  # without "./"
+
+
+@contextmanager
+def _named(place: str) -> Iterator[None]:
+    try:
+        yield
+    except _DAMAGE as error:
+        reason = str(error).rstrip(".") or type(error).__name__
+        raise DataError(
+            f"{place} is truncated or damaged: {reason}. Compare its size and checksum with those "
+            "of its source, and download it again."
+        ) from error
