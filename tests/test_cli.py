@@ -1,6 +1,7 @@
 """The command line: what it accepts, and that mistakes end in a short message and exit code 2."""
 
 import csv
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 
@@ -394,3 +395,47 @@ def test_the_template_takes_a_folder_of_mixed_images(run: Run, tmp_path: Path) -
     assert code == 0, err
     # The number of classes is that of the folders, and the saved config has it.
     assert "num_classes: 3" in Path("runs/own/version_0/config.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: not enough memory"),
+        MemoryError(),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_full_memory_ends_with_what_to_change(
+    run: Run, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def training_step(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("vision.tasks.Classification.training_step", training_step)
+    code, _, message = run("fit", "--config", QUICKSTART, *FEW_BATCHES)
+    assert code == 2
+    for word in (
+        "--data.batch_size 32",
+        "--trainer.accumulate_grad_batches 2",
+        "bf16-mixed",
+        "--model.grad_checkpointing true",
+    ):
+        assert word in message
+    assert len(message.splitlines()) <= 8
+
+
+def test_a_malicious_checkpoint_runs_nothing(refused: Callable[..., str], tmp_path: Path) -> None:
+    class Malicious:
+        def __reduce__(self) -> object:
+            return Path.mkdir, (tmp_path / "made",)
+
+    content = {"pytorch-lightning_version": "2.6.6", "state_dict": {}, "more": Malicious()}
+    torch.save(content, tmp_path / "own.ckpt")
+    (tmp_path / "old.ckpt").write_bytes(pickle.dumps(content))
+    for name in ("own.ckpt", "old.ckpt"):
+        for command in ("fit", "validate", "predict"):
+            message = refused(command, "--config", QUICKSTART, "--ckpt_path", name)
+            assert name in message
+        assert name in refused("fit", "--config", QUICKSTART, "--model.weights", name)
+    assert not (tmp_path / "made").exists()

@@ -22,6 +22,7 @@ from vision.callbacks.pictures import ClassificationPictures
 from vision.callbacks.predictions import PredictionTable
 from vision.callbacks.progress import Progress
 from vision.callbacks.summary import RunSummary, shown
+from vision.cli.memory import advice_on_full_memory
 from vision.cli.names import chosen_classes, import_path
 from vision.cli.outputs import keep_checkpoints, keep_logs
 from vision.cli.parser import OptionsParser, ParserError, class_options, explain
@@ -226,7 +227,9 @@ class VisionCLI(LightningCLI):
             raise cause from None
 
     def _run_subcommand(self, subcommand: str) -> None:
-        with self._no_empty_run():
+        batch_size = self.datamodule.batch_size
+        accumulated = self.trainer.accumulate_grad_batches
+        with self._no_empty_run(), advice_on_full_memory(batch_size, accumulated):
             super()._run_subcommand(subcommand)
 
     @contextmanager
@@ -378,12 +381,6 @@ def run(command: str, args: Sequence[str], *, root: Path) -> None:
             "asked to stop (SIGTERM). Go on with the same command and --ckpt_path last.\n"
         )
         raise SystemExit(128 + signal.SIGTERM) from stop
-    except torch.OutOfMemoryError as error:
-        raise VisionError(
-            "the GPU's memory is full. Any of these needs less: half the --data.batch_size with "
-            "twice the --trainer.accumulate_grad_batches, --trainer.precision bf16-mixed, "
-            "--model.grad_checkpointing true."
-        ) from error
     finally:
         torch.set_num_threads(threads)
 
