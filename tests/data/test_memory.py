@@ -76,7 +76,8 @@ def samples(index: PathList, monkeypatch: pytest.MonkeyPatch) -> FolderSamples:
 def test_reading_1_3_million_samples_leaves_a_worker_as_it_was(samples: FolderSamples) -> None:
     def read_all() -> None:
         for i in range(COUNT):
-            assert samples.paths[i] and samples.labels[i] == i // 1300
+            assert samples.paths[i]
+            assert samples.labels[i] == i // 1300
             if i % 20 == 0:  # making tensors of all takes a minute
                 assert samples[i]["label"] == i // 1300
 

@@ -1,0 +1,107 @@
+"""Small shards and a web server that fails, for the tests of sharded data."""
+
+import io
+import tarfile
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from PIL import Image
+
+
+def picture(shade: int) -> bytes:
+    """A small PNG of one grey level."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (12, 10), (shade, shade, shade)).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def class_folders(root: Path, *, train: int = 20, val: int = 5) -> Path:
+    """Two classes of images, each image of another grey level than the others of its split."""
+    for split, count in (("train", train), ("val", val)):
+        for label, name in enumerate(("ant", "bee")):
+            folder = root / split / name
+            folder.mkdir(parents=True)
+            for i in range(count):
+                (folder / f"{name}.{i}.PNG").write_bytes(picture(2 * i + label))
+    return root
+
+
+def write_tar(path: Path, members: list[tuple[str, bytes]]) -> Path:
+    """Write a tar archive with Python's own writer."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, "w") as tar:
+        for name, content in members:
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    return path
+
+
+def read_tar(path: Path) -> dict[str, bytes]:
+    """Members of a tar archive by name, with Python's own reader."""
+    with tarfile.open(path) as tar:
+        return {member.name: tar.extractfile(member).read() for member in tar}
+
+
+class Server(ThreadingHTTPServer):
+    """Serves a folder; `faults` holds what goes wrong with the next requests of a name.
+
+    A fault is an HTTP status, or "cut" for a body that ends half-way, or "short" for a whole
+    response with half of the file.
+    """
+
+    daemon_threads = True
+    folder: Path
+    faults: dict[str, list[int | str]]
+    requests: Counter[str]
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
+    def do_GET(self) -> None:
+        name = self.path.lstrip("/")
+        path = self.server.folder / name
+        if self.command == "GET":
+            self.server.requests[name] += 1
+        faults = self.server.faults.get(name, [])
+        fault = faults.pop(0) if faults and self.command == "GET" else None
+        if isinstance(fault, int) or not path.is_file():
+            self.send_error(fault if isinstance(fault, int) else 404)
+            return
+        content = path.read_bytes()
+        whole = len(content)
+        if fault:
+            content = content[: whole // 2]
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content) if fault == "short" else whole))
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(content)
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@contextmanager
+def serve(folder: Path) -> Iterator[Server]:
+    """Serve a folder on this machine."""
+    server = Server(("127.0.0.1", 0), Handler)
+    server.folder, server.faults, server.requests = folder, {}, Counter()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()

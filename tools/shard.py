@@ -1,0 +1,114 @@
+"""Make, index and check tar shards, for data that do not fit one disk (docs/data.md, "Shards").
+
+    python tools/shard.py make data/flowers data/flowers_shards
+    python tools/shard.py index FOLDER --classes classes.txt
+    python tools/shard.py check FOLDER
+
+`make` writes the images of class folders (train/CLASS/*, val/CLASS/*, or CLASS/*) as shards;
+`index` makes the index of WebDataset shards that are there already; `check` reads everything.
+FOLDER is a folder or a URL (s3://bucket/folder) with *.tar, or with train, val and test that hold
+*.tar.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from vision.data.shard_files import check_folder, index_folder
+from vision.data.shard_index import ShardIndex
+from vision.data.shard_writer import make_shards
+from vision.errors import DataError, VisionError
+
+
+def make(arguments: argparse.Namespace) -> int:
+    """Write shards."""
+    made = make_shards(
+        arguments.source,
+        arguments.out,
+        shard_bytes=int(arguments.shard_bytes),
+        val_fraction=arguments.val_fraction,
+        seed=arguments.seed,
+        workers=arguments.workers,
+    )
+    report({f"{arguments.out}/{split}": index for split, index in made.items()})
+    return 0
+
+
+def index(arguments: argparse.Namespace) -> int:
+    """Make the index of shards."""
+    classes = None if arguments.classes is None else read_classes(arguments.classes)
+    report(
+        index_folder(
+            arguments.folder,
+            class_names=classes,
+            field=arguments.field,
+            workers=arguments.workers,
+        )
+    )
+    return 0
+
+
+def check(arguments: argparse.Namespace) -> int:
+    """Read everything; 1 if anything is wrong."""
+    problems = 0
+    for problem in check_folder(arguments.folder, field=arguments.field, workers=arguments.workers):
+        print(problem)
+        problems += 1
+    print(f"{problems} problems." if problems else "everything can be read.")
+    return int(problems > 0)
+
+
+def read_classes(path: Path) -> list[str]:
+    """The classes of a file, a line each."""
+    try:
+        lines = path.read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"the file of classes '{path}' cannot be read: {error}.") from error
+    return [line.strip() for line in lines if line.strip()]
+
+
+def report(indices: dict[str, ShardIndex]) -> None:
+    """Say what there is now."""
+    for folder, made in indices.items():
+        size = sum(shard.size for shard in made.shards)
+        print(
+            f"{folder}: {len(made):,} images of {len(made.class_names):,} classes in "
+            f"{len(made.shards):,} shards, {size / 1e9:.3f} GB"
+        )
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the command; 2 for anything that the user can mend."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    command = commands.add_parser("make", help="write the images of class folders as shards")
+    command.add_argument("source", metavar="SOURCE", help="train/CLASS/*, val/CLASS/*, or CLASS/*")
+    command.add_argument("out", metavar="OUT", help="gets train, val and maybe test")
+    command.add_argument("--shard-bytes", type=float, default=300e6, help="default 300e6")
+    command.add_argument("--val-fraction", type=float, default=0.2, help="of CLASS/*; default 0.2")
+    command.add_argument("--seed", type=int, default=0, help="of the order; default 0")
+    command.add_argument("--workers", type=int, default=1, help="shards at a time; default 1")
+    command.set_defaults(run=make)
+    for run, text in ((index, "make the index of shards"), (check, "read and decode everything")):
+        command = commands.add_parser(run.__name__, help=text)
+        command.add_argument("folder", metavar="FOLDER", help="a folder or a URL")
+        command.add_argument("--field", default="label", help="of KEY.json; default label")
+        command.add_argument("--workers", type=int, default=1, help="shards at a time; default 1")
+        if run is index:
+            command.add_argument("--classes", type=Path, help="names of the classes, a line each")
+        command.set_defaults(run=run)
+    arguments = parser.parse_args(words)
+    try:
+        return arguments.run(arguments)
+    except VisionError as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())
