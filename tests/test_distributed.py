@@ -2,6 +2,7 @@
 
 import csv
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -30,6 +31,7 @@ trainer:
   max_epochs: 2
   log_every_n_steps: 1
   accelerator: cpu
+  gradient_clip_val: 1.0
 checkpoint_every_n_steps: null
 """
 COUNTS = {"train": {"ant": 8, "bee": 8, "cat": 8}, "val": {"ant": 4, "bee": 3, "cat": 2}}
@@ -53,45 +55,53 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def command(folder: Path, name: str, *options: str) -> str:
     """Run a command of train.py on the CPU; returns what it has printed."""
     run = [sys.executable, ROOT / "train.py", name, "--config", "config.yaml", *options]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT / "tests")}
     done = subprocess.run(run, cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 TWO = ["--trainer.devices", "2", "--trainer.strategy", "ddp", "--data.batch_size", "4"]
+SHARDED = [*TWO, "--trainer.strategy", "{class_path: cpu_fsdp.CpuFsdp}"]
 ONE = ["--trainer.devices", "1", "--data.batch_size", "8"]
 
 
 @pytest.fixture(scope="module")
 def runs(folder: Path) -> dict[str, Path]:
-    """The folder of a run by two processes and of one by one process."""
-    for name, options in (("two", TWO), ("one", ONE)):
+    """The folder of a run by two processes, of one by one, and of one with spread weights."""
+    for name, options in (("two", TWO), ("one", ONE), ("sharded", SHARDED)):
         command(folder, "fit", "--runs_dir", name, *options)
-    return {name: folder / name / "run" / "version_0" for name in ("two", "one")}
+    return {name: folder / name / "run" / "version_0" for name in ("two", "one", "sharded")}
+
+
+def read_metrics(run: Path, name: str) -> list[float]:
+    with (run / "metrics.csv").open(newline="") as file:
+        return [float(row[name]) for row in csv.DictReader(file) if row[name]]
 
 
 def validations(run: Path) -> list[dict[str, float]]:
-    with (run / "metrics.csv").open(newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["val/loss"]]
-    return [{key: float(row[key]) for key in ("val/loss", "val/top1", "val/top5")} for row in rows]
+    names = ("val/loss", "val/top1", "val/top5")
+    columns = [read_metrics(run, name) for name in names]
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
-def test_two_processes_get_the_metrics_of_one(runs: dict[str, Path]) -> None:
-    two, one = validations(runs["two"]), validations(runs["one"])
+@pytest.mark.parametrize("name", ["two", "sharded"])
+def test_two_processes_get_the_metrics_of_one(runs: dict[str, Path], name: str) -> None:
+    two, one = validations(runs[name]), validations(runs["one"])
     assert len(two) == len(one) == 2
     for ours, expected in zip(two, one, strict=True):
         assert ours == pytest.approx(expected, rel=1e-4)
     assert {round(9 * row["val/top1"], 3) % 1 for row in two} == {0.0}  # ninths: each image once
 
 
-def test_two_processes_get_the_weights_of_one(runs: dict[str, Path]) -> None:
-    states = {
-        name: torch.load(run / "checkpoints/last.ckpt", weights_only=True)
-        for name, run in runs.items()
-    }
+@pytest.mark.parametrize("name", ["two", "sharded"])
+def test_two_processes_get_the_weights_of_one(runs: dict[str, Path], name: str) -> None:
+    two, one = (
+        torch.load(runs[run] / "checkpoints/last.ckpt", weights_only=True) for run in (name, "one")
+    )
     for key in ("state_dict", "ema_state_dict"):
-        torch.testing.assert_close(states["two"][key], states["one"][key], rtol=1e-3, atol=2e-4)
+        assert list(two[key]) == list(one[key])
+        torch.testing.assert_close(two[key], one[key], rtol=1e-3, atol=2e-4)
 
 
 def test_there_is_one_run(runs: dict[str, Path]) -> None:
@@ -112,9 +122,35 @@ def test_predictions_name_each_image_once(folder: Path, runs: dict[str, Path]) -
         assert float(ours["score"]) == pytest.approx(float(expected["score"]), abs=1e-4)
 
 
+def resume(folder: Path, name: str, options: list[str]) -> Path:
+    """Train for an epoch, then go on; the first epoch is the warm-up, alike for any number."""
+    again = ["--runs_dir", f"{name}_again", *options]
+    command(folder, "fit", *again, "--trainer.max_epochs", "1")
+    command(folder, "fit", *again, "--ckpt_path", "last")
+    return folder / f"{name}_again/run/version_0"
+
+
 def test_a_run_of_two_processes_is_resumed(folder: Path, runs: dict[str, Path]) -> None:
-    # The first epoch is the warm-up, which does not depend on the number of epochs.
-    command(folder, "fit", "--runs_dir", "again", *TWO, "--trainer.max_epochs", "1")
-    command(folder, "fit", "--runs_dir", "again", *TWO, "--ckpt_path", "last")
-    ends = [validations(folder / "again/run/version_0")[-1], validations(runs["two"])[-1]]
+    ends = [validations(run)[-1] for run in (resume(folder, "two", TWO), runs["two"])]
     assert ends[0] == pytest.approx(ends[1], rel=1e-6)
+
+
+def test_spread_weights_and_averages_are_resumed(folder: Path, runs: dict[str, Path]) -> None:
+    resumed = resume(folder, "sharded", SHARDED)
+    # The loss of the first step tells the weights. What comes after it cannot be compared: on the
+    # CPU, PyTorch's FSDP writes the second moment of each weight in place of the first.
+    losses = [read_metrics(run, "train/loss")[3] for run in (resumed, runs["sharded"])]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+    checkpoint = torch.load(resumed / "checkpoints/last.ckpt", weights_only=True)
+    assert checkpoint["ema"]["updates"] == 6
+    whole = torch.load(runs["sharded"] / "checkpoints/last.ckpt", weights_only=True)
+    torch.testing.assert_close(
+        checkpoint["ema_state_dict"], whole["ema_state_dict"], rtol=0, atol=5e-3
+    )
+
+
+def test_spread_weights_are_measured_as_averages(folder: Path, runs: dict[str, Path]) -> None:
+    checkpoint = ["--ckpt_path", str(runs["sharded"] / "checkpoints/last.ckpt")]
+    shown = command(folder, "validate", *checkpoint, *SHARDED)
+    (loss,) = re.findall(r"val/loss\W+([\d.]+)", shown)
+    assert float(loss) == pytest.approx(validations(runs["sharded"])[-1]["val/loss"], rel=1e-5)

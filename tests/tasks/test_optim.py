@@ -87,6 +87,20 @@ def test_levels_of_decay_may_be_empty() -> None:
     assert scale["head.weight"] == 1.0
 
 
+def test_flattened_parameters_keep_their_decay() -> None:
+    # As FSDP has them when the optimiser is made: flat, some of them empty.
+    task = tiny_task(weight_decay=0.05, layer_decay=0.5)
+    expected = [(group["weight_decay"], len(group["params"])) for group in optimizer_of(task)]
+    for parameter in task.parameters():
+        parameter.data = parameter.data.flatten()[::2]
+    assert [(g["weight_decay"], len(g["params"])) for g in optimizer_of(task)] == expected
+    assert {decay for decay, _ in expected} == {0.0, 0.05}
+
+
+def optimizer_of(task: Any) -> list[dict[str, Any]]:
+    return build_optimizer(task, task.optim, vectors=task._vectors).param_groups
+
+
 def test_frozen_parameters_are_left_out() -> None:
     model = Model("convnext")
     model.backbone.requires_grad_(False)

@@ -10,6 +10,7 @@ from lightning.pytorch import Callback, LightningModule
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from vision.backbones.base import Backbone
 from vision.tasks.build import Source, build_backbone, build_pixel_norm, load_source
@@ -22,8 +23,10 @@ from vision.tasks.optim import (
     build_schedule,
     count_steps,
     scale_to_trainer,
+    vector_names,
 )
 from vision.tasks.seeding import seed_step
+from vision.tasks.sharding import sharded_model
 
 
 class BaseTask(LightningModule, ABC):
@@ -96,6 +99,7 @@ class BaseTask(LightningModule, ABC):
         self.normalize = build_pixel_norm(self.backbone, mean, std, channels_last=channels_last)
         self.optim = optim
         self._freeze = freeze
+        self._vectors: frozenset[str] | None = None
         self.average = None if ema_decay is None else WeightAverage(ema_decay, warmup=ema_warmup)
         self.num_classes = num_classes
         self.class_names: list[str] | None = None
@@ -110,6 +114,7 @@ class BaseTask(LightningModule, ABC):
         """Load what training starts from, freeze and order memory: the end of a constructor."""
         load_source(self, self._source, with_classifier=not self.dense)
         freeze_backbone(self.backbone, self._freeze)
+        self._vectors = vector_names(self)
         self.train(self.training)
         if self._channels_last:
             for module in self.modules():
@@ -180,9 +185,26 @@ class BaseTask(LightningModule, ABC):
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """AdamW with warm-up and cosine decay, stepped per iteration."""
         settings = scale_to_trainer(self.optim, self.trainer)
-        optimizer = build_optimizer(self, settings)
+        optimizer = build_optimizer(self, settings, vectors=self._vectors)
         schedule = build_schedule(optimizer, settings, count_steps(self.trainer, settings))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip as the trainer is told; by norm also where FSDP spreads the gradients."""
+        model = sharded_model(self)
+        if model is not None and gradient_clip_val and gradient_clip_algorithm in (None, "norm"):
+            model.clip_grad_norm_(gradient_clip_val)
+        else:
+            self.clip_gradients(
+                optimizer,
+                gradient_clip_val=gradient_clip_val,
+                gradient_clip_algorithm=gradient_clip_algorithm,
+            )
 
     def configure_callbacks(self) -> list[Callback]:
         """The weight average, unless the trainer has it from an earlier call."""
@@ -230,13 +252,16 @@ class BaseTask(LightningModule, ABC):
         # A task that is rebuilt has its weights from the checkpoint: nothing is read again.
         checkpoint[self.CHECKPOINT_HYPER_PARAMS_KEY].update(pretrained=False, weights=None)
         if self.average is not None:
-            self.average.save(checkpoint)
+            self.average.save(checkpoint, self)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Choose between raw and averaged weights, and take over class names and seed."""
         trainer = self._trainer
         resuming = trainer is not None and trainer.state.fn == TrainerFn.FITTING
-        (load_for_training if resuming else load_for_inference)(self.average, checkpoint)
+        if resuming:
+            load_for_training(self.average, checkpoint)
+        else:
+            load_for_inference(self.average, checkpoint, self)
         if names := checkpoint.get("class_names"):
             self._adopt_classes(names, "the checkpoint")
         self._seed = checkpoint.get("seed")

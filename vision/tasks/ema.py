@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from vision.errors import ConfigError
+from vision.tasks.sharding import drop_gathered, own_tensors, sharded_model, write_whole
 
 logger = logging.getLogger(__name__)
 
@@ -57,16 +58,30 @@ class WeightAverage(Callback):
         self.weights: dict[str, Tensor] = {}
         self._raw: dict[str, Tensor] = {}
         self._last_step = 0
+        self._loaded = False
 
     @torch.no_grad()
     def start(self, module: nn.Module) -> None:
         """Begin with the present weights, or continue with averages that were loaded."""
-        present = module.state_dict()
+        self._take_pieces(module)
+        present = own_tensors(module)
         source = self.weights or present
         self.weights = {
             key: source[key].to(tensor.device, _average_dtype(tensor), copy=True)
             for key, tensor in present.items()
         }
+
+    def _take_pieces(self, module: nn.Module) -> None:
+        """Where weights are spread over processes, keep of loaded averages what belongs here."""
+        if not self._loaded or sharded_model(module) is None:
+            return
+        raw = {key: tensor.clone() for key, tensor in own_tensors(module).items()}
+        write_whole(module, self.weights)
+        pieces = own_tensors(module)
+        self.weights = {key: tensor.clone() for key, tensor in pieces.items()}
+        for key, tensor in pieces.items():
+            tensor.copy_(raw[key])
+        self._loaded = False
 
     @torch.no_grad()
     def update(self, module: nn.Module) -> None:
@@ -74,7 +89,7 @@ class WeightAverage(Callback):
         rising = (1 + self.updates) / (10 + self.updates)
         decay = min(self.decay, rising) if self.warmup else self.decay
         averages, values = [], []
-        for key, value in module.state_dict().items():
+        for key, value in own_tensors(module).items():
             average = self.weights[key]
             if average.is_floating_point():
                 averages.append(average)
@@ -90,7 +105,9 @@ class WeightAverage(Callback):
     def lend(self, module: nn.Module) -> None:
         """Put the averaged weights into the module, if there has been an update."""
         if self.updates and not self._raw:
-            live = module.state_dict()
+            self._take_pieces(module)
+            drop_gathered(module)
+            live = own_tensors(module)
             self._raw = {key: tensor.clone() for key, tensor in live.items()}
             for key, tensor in live.items():
                 tensor.copy_(self.weights[key])
@@ -100,23 +117,36 @@ class WeightAverage(Callback):
     def restore(self, module: nn.Module) -> None:
         """Put the raw weights back, if averaged ones are lent."""
         if self._raw:
-            for key, tensor in module.state_dict().items():
+            drop_gathered(module)
+            for key, tensor in own_tensors(module).items():
                 tensor.copy_(self._raw[key])
             self._raw = {}
 
-    def save(self, checkpoint: dict[str, Any]) -> None:
+    def save(self, checkpoint: dict[str, Any], module: LightningModule) -> None:
         """Add the averages to a checkpoint, and see to it that its `state_dict` is raw."""
-        if self._raw:
-            checkpoint["state_dict"] = dict(self._raw)
-        if self.updates:
+        if not self.updates:
+            return
+        checkpoint[STATE_KEY] = {"updates": self.updates, "decay": self.decay}
+        if sharded_model(module) is None:
             checkpoint[WEIGHTS_KEY] = dict(self.weights)
-            checkpoint[STATE_KEY] = {"updates": self.updates, "decay": self.decay}
+            if self._raw:
+                checkpoint["state_dict"] = dict(self._raw)
+            return
+        # Whole averages are gathered by way of the module, on all processes.
+        lent, gather = bool(self._raw), module.trainer.strategy.lightning_module_state_dict
+        self.lend(module)
+        checkpoint[WEIGHTS_KEY] = gather()
+        self.restore(module)
+        if lent:
+            checkpoint["state_dict"] = gather()
+            self.lend(module)
 
     def load(self, checkpoint: dict[str, Any]) -> None:
         """Continue with the averages of a checkpoint; without any, begin afresh."""
         self.reset()
         if WEIGHTS_KEY in checkpoint:
             self.weights = dict(checkpoint[WEIGHTS_KEY])
+            self._loaded = True
             self.updates = checkpoint[STATE_KEY]["updates"]
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -178,18 +208,24 @@ def load_for_training(average: WeightAverage | None, checkpoint: dict[str, Any])
         )
 
 
-def load_for_inference(average: WeightAverage | None, checkpoint: dict[str, Any]) -> None:
+def load_for_inference(
+    average: WeightAverage | None, checkpoint: dict[str, Any], module: nn.Module
+) -> None:
     """Make the averaged weights of a checkpoint, if it has any, the weights of the task.
 
     Args:
         average: The task's average, which is forgotten; None if it keeps none.
         checkpoint: What is being loaded; its `state_dict` is replaced.
+        module: The task. Where its weights are spread over processes, the strategy has loaded the
+            `state_dict` before, and the averages are written into the task here.
     """
     if average is not None:
         average.reset()
     if WEIGHTS_KEY in checkpoint:
         updates = checkpoint[STATE_KEY]["updates"]
         logger.info("using the averaged (EMA) weights of the checkpoint, %d updates.", updates)
+        if sharded_model(module) is not None:
+            write_whole(module, checkpoint[WEIGHTS_KEY])
         checkpoint["state_dict"] = checkpoint[WEIGHTS_KEY]
 
 

@@ -12,6 +12,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from vision.backbones.base import Backbone
 from vision.errors import ConfigError
+from vision.tasks.sharding import plain_name
 
 BACKBONE = "backbone."
 CosineFrom = Literal["warmup_end", "start"]
@@ -117,8 +118,17 @@ class ParameterGroup:
     parameters: list[nn.Parameter]
 
 
+def vector_names(module: nn.Module) -> frozenset[str]:
+    """Names of the parameters that are numbers or vectors: biases, norms, layer scales."""
+    return frozenset(name for name, p in module.named_parameters() if p.ndim <= 1)
+
+
 def parameter_groups(
-    module: nn.Module, *, weight_decay: float, layer_decay: float = 1.0
+    module: nn.Module,
+    *,
+    weight_decay: float,
+    layer_decay: float = 1.0,
+    vectors: frozenset[str] | None = None,
 ) -> list[ParameterGroup]:
     """Sort the trainable parameters of a task, each into exactly one group.
 
@@ -131,18 +141,20 @@ def parameter_groups(
         module: The task; its backbone is the child `backbone`.
         weight_decay: Weight decay of the parameters that have any.
         layer_decay: Factor per level, in (0, 1].
+        vectors: What `vector_names` gave when the task was built: FSDP flattens every parameter.
+            None asks now.
 
     Returns:
         The groups by rising learning rate: the stem first, the head last.
     """
     scales = dict(_lr_scales(module, layer_decay))
-    exempt = set(_exempt_names(module))
+    exempt = {*_exempt_names(module), *(vector_names(module) if vectors is None else vectors)}
     groups: dict[tuple[float, float], ParameterGroup] = {}
     for name, parameter in module.named_parameters():
         if not parameter.requires_grad:
             continue
         scale = scales.get(name, 1.0)
-        decay = 0.0 if parameter.ndim <= 1 or name in exempt else weight_decay
+        decay = 0.0 if plain_name(name) in exempt else weight_decay
         group = groups.setdefault((scale, decay), ParameterGroup(scale, decay, [], []))
         group.names.append(name)
         group.parameters.append(parameter)
@@ -165,12 +177,15 @@ def _exempt_names(module: nn.Module) -> Iterator[str]:
         yield from (f"{child_name}.{name}" for name in names())
 
 
-def build_optimizer(module: nn.Module, settings: OptimSettings) -> AdamW:
+def build_optimizer(
+    module: nn.Module, settings: OptimSettings, *, vectors: frozenset[str] | None = None
+) -> AdamW:
     """AdamW ("Decoupled Weight Decay Regularization", 2019) over the groups of `parameter_groups`.
 
     Args:
         module: The task.
         settings: Its settings.
+        vectors: As in `parameter_groups`.
 
     Returns:
         The optimiser; the head's parameters are in its last groups.
@@ -179,7 +194,10 @@ def build_optimizer(module: nn.Module, settings: OptimSettings) -> AdamW:
         ConfigError: Every parameter is frozen.
     """
     groups = parameter_groups(
-        module, weight_decay=settings.weight_decay, layer_decay=settings.layer_decay
+        module,
+        weight_decay=settings.weight_decay,
+        layer_decay=settings.layer_decay,
+        vectors=vectors,
     )
     if not groups:
         raise ConfigError("there is nothing to train: every parameter of the task is frozen.")
