@@ -1,6 +1,7 @@
-"""Two processes on the CPU do what one does."""
+"""Two processes on the CPU, started by torchrun, do what one does."""
 
 import csv
+import json
 import os
 import re
 import subprocess
@@ -10,6 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+
+from vision.cli.main import main
 
 ROOT = Path(__file__).parents[1]
 # 24 training images make 3 batches of 8. Of 9 validation images one process of two gets 5, that is
@@ -52,26 +55,58 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def command(folder: Path, name: str, *options: str) -> str:
-    """Run a command of train.py on the CPU; returns what it has printed."""
-    run = [sys.executable, ROOT / "train.py", name, "--config", "config.yaml", *options]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT / "tests")}
-    done = subprocess.run(run, cwd=folder, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 TWO = ["--trainer.devices", "2", "--trainer.strategy", "ddp", "--data.batch_size", "4"]
 SHARDED = [*TWO, "--trainer.strategy", "{class_path: cpu_fsdp.CpuFsdp}"]
 ONE = ["--trainer.devices", "1", "--data.batch_size", "8"]
 
 
+def command(name: str, *options: str) -> list[str]:
+    return [name, "--config", "config.yaml", *options]
+
+
+def resumed(name: str, options: list[str]) -> list[list[str]]:
+    """Train for an epoch, then go on; the first epoch is the warm-up, alike for any number."""
+    again = ["--runs_dir", f"{name}_again", *options]
+    return [
+        command("fit", *again, "--trainer.max_epochs", "1"),
+        command("fit", *again, "--ckpt_path", "last"),
+    ]
+
+
+def predict(name: str, options: list[str]) -> list[str]:
+    checkpoint = "one/run/version_0/checkpoints/last.ckpt"
+    return command("predict", "--ckpt_path", checkpoint, "--output", f"{name}.csv", *options)
+
+
 @pytest.fixture(scope="module")
-def runs(folder: Path) -> dict[str, Path]:
-    """The folder of a run by two processes, of one by one, and of one with spread weights."""
-    for name, options in (("two", TWO), ("one", ONE), ("sharded", SHARDED)):
-        command(folder, "fit", "--runs_dir", name, *options)
-    return {name: folder / name / "run" / "version_0" for name in ("two", "one", "sharded")}
+def shown(folder: Path) -> str:
+    """What two processes have printed, after one process and then they have run everything."""
+    with pytest.MonkeyPatch.context() as context:
+        context.chdir(folder)
+        for alone in (command("fit", "--runs_dir", "one", *ONE), predict("one", ONE)):
+            assert main(alone, root=ROOT) == 0
+    together = [
+        command("fit", "--runs_dir", "two", *TWO),
+        command("fit", "--runs_dir", "sharded", *SHARDED),
+        predict("two", TWO),
+        *resumed("two", TWO),
+        *resumed("sharded", SHARDED),
+        command("validate", "--ckpt_path", "last", "--runs_dir", "sharded", *SHARDED),
+    ]
+    (folder / "commands.json").write_text(json.dumps(together))
+    run = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    run += [str(ROOT / "tests/run_commands.py"), "commands.json"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT / "tests")}
+    done = subprocess.run(run, cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def runs(folder: Path, shown: str) -> dict[str, Path]:
+    """Folders of runs: by one process, by two, by two with spread weights, and resumed ones."""
+    names = ("one", "two", "sharded", "two_again", "sharded_again")
+    return {name: folder / name / "run" / "version_0" for name in names}
 
 
 def read_metrics(run: Path, name: str) -> list[float]:
@@ -108,13 +143,10 @@ def test_there_is_one_run(runs: dict[str, Path]) -> None:
     assert [path.name for path in runs["two"].parent.iterdir()] == ["version_0"]
 
 
-def test_predictions_name_each_image_once(folder: Path, runs: dict[str, Path]) -> None:
+def test_predictions_name_each_image_once(folder: Path, shown: str) -> None:
     tables = {}
-    for name, options in (("two", TWO), ("one", ONE)):
-        output = folder / f"{name}.csv"
-        checkpoint = str(runs["one"] / "checkpoints/last.ckpt")
-        command(folder, "predict", "--ckpt_path", checkpoint, "--output", str(output), *options)
-        with output.open(newline="") as file:
+    for name in ("two", "one"):
+        with (folder / f"{name}.csv").open(newline="") as file:
             tables[name] = list(csv.DictReader(file))
     assert len(tables["two"]) == 9
     for ours, expected in zip(tables["two"], tables["one"], strict=True):
@@ -122,35 +154,26 @@ def test_predictions_name_each_image_once(folder: Path, runs: dict[str, Path]) -
         assert float(ours["score"]) == pytest.approx(float(expected["score"]), abs=1e-4)
 
 
-def resume(folder: Path, name: str, options: list[str]) -> Path:
-    """Train for an epoch, then go on; the first epoch is the warm-up, alike for any number."""
-    again = ["--runs_dir", f"{name}_again", *options]
-    command(folder, "fit", *again, "--trainer.max_epochs", "1")
-    command(folder, "fit", *again, "--ckpt_path", "last")
-    return folder / f"{name}_again/run/version_0"
-
-
-def test_a_run_of_two_processes_is_resumed(folder: Path, runs: dict[str, Path]) -> None:
-    ends = [validations(run)[-1] for run in (resume(folder, "two", TWO), runs["two"])]
+def test_a_run_of_two_processes_is_resumed(runs: dict[str, Path]) -> None:
+    ends = [validations(runs[name])[-1] for name in ("two_again", "two")]
     assert ends[0] == pytest.approx(ends[1], rel=1e-6)
 
 
-def test_spread_weights_and_averages_are_resumed(folder: Path, runs: dict[str, Path]) -> None:
-    resumed = resume(folder, "sharded", SHARDED)
+def test_spread_weights_and_averages_are_resumed(runs: dict[str, Path]) -> None:
+    again, whole = runs["sharded_again"], runs["sharded"]
     # The loss of the first step tells the weights. What comes after it cannot be compared: on the
     # CPU, PyTorch's FSDP writes the second moment of each weight in place of the first.
-    losses = [read_metrics(run, "train/loss")[3] for run in (resumed, runs["sharded"])]
+    losses = [read_metrics(run, "train/loss")[3] for run in (again, whole)]
     assert losses[0] == pytest.approx(losses[1], rel=1e-6)
-    checkpoint = torch.load(resumed / "checkpoints/last.ckpt", weights_only=True)
-    assert checkpoint["ema"]["updates"] == 6
-    whole = torch.load(runs["sharded"] / "checkpoints/last.ckpt", weights_only=True)
-    torch.testing.assert_close(
-        checkpoint["ema_state_dict"], whole["ema_state_dict"], rtol=0, atol=5e-3
-    )
+    states = [
+        torch.load(run / "checkpoints/last.ckpt", weights_only=True) for run in (again, whole)
+    ]
+    assert states[0]["ema"]["updates"] == 6
+    averages = [state["ema_state_dict"] for state in states]
+    torch.testing.assert_close(averages[0], averages[1], rtol=0, atol=5e-3)
 
 
-def test_spread_weights_are_measured_as_averages(folder: Path, runs: dict[str, Path]) -> None:
-    checkpoint = ["--ckpt_path", str(runs["sharded"] / "checkpoints/last.ckpt")]
-    shown = command(folder, "validate", *checkpoint, *SHARDED)
-    (loss,) = re.findall(r"val/loss\W+([\d.]+)", shown)
-    assert float(loss) == pytest.approx(validations(runs["sharded"])[-1]["val/loss"], rel=1e-5)
+def test_spread_weights_are_measured_as_averages(shown: str, runs: dict[str, Path]) -> None:
+    losses = re.findall(r"val/loss\W+([\d.]+)", shown.rpartition("+ validate")[2])
+    expected = validations(runs["sharded"])[-1]["val/loss"]
+    assert float(losses[0]) == pytest.approx(expected, rel=1e-5)

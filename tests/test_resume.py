@@ -1,6 +1,7 @@
 """A run that is killed goes on as if nothing had happened."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any
 import pytest
 import torch
 from PIL import Image
+
+from vision.cli.main import main
 
 ROOT = Path(__file__).parents[1]
 # Everything that has a state of its own: shuffling, workers, augmentation, mixing, dropout, drop
@@ -40,6 +43,7 @@ trainer:
   gradient_clip_val: 5.0
   log_every_n_steps: 1
   accelerator: cpu
+threads: 1
 checkpoint_every_n_steps: 1
 """
 
@@ -58,15 +62,23 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def train(folder: Path, runs: str, *options: str, kill: tuple[int, str] | None = None) -> Any:
-    command = [sys.executable, ROOT / "train.py", "fit", "--config", "config.yaml"]
-    command += ["--runs_dir", runs, *options]
-    if kill:
-        callback = (
-            f"{{class_path: kill_run.KillAt, init_args: {{step: {kill[0]}, sent: {kill[1]}}}}}"
-        )
-        command += ["--trainer.callbacks", f"[{callback}]"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests"), "OMP_NUM_THREADS": "1"}
+def options(runs: str, *more: str) -> list[str]:
+    return ["fit", "--config", "config.yaml", "--runs_dir", runs, *more]
+
+
+def train(folder: Path, runs: str, *more: str) -> int:
+    """Train in this process; returns the exit code."""
+    with pytest.MonkeyPatch.context() as context:
+        context.chdir(folder)
+        return main(options(runs, *more), root=ROOT)
+
+
+def train_and_end(folder: Path, runs: str, step: int, sent: str, *more: str) -> Any:
+    """Train in a process of its own, which gets a signal after some optimiser steps."""
+    callback = f"{{class_path: kill_run.KillAt, init_args: {{step: {step}, sent: {sent}}}}}"
+    command = [sys.executable, str(ROOT / "train.py"), *options(runs, *more)]
+    command += ["--trainer.callbacks", f"[{callback}]"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests")}
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
 
 
@@ -82,9 +94,25 @@ def metrics(folder: Path, runs: str) -> list[str]:
 @pytest.fixture(scope="module")
 def whole(folder: Path) -> dict[str, Any]:
     """The state at the end of the uninterrupted run."""
-    finished = train(folder, "whole")
-    assert finished.returncode == 0, finished.stderr
+    assert train(folder, "whole") == 0
     return state(folder, "whole")
+
+
+@pytest.fixture(scope="module")
+def killed(folder: Path) -> str:
+    """Folder of a run that was killed in the middle of its second epoch."""
+    assert train_and_end(folder, "killed", 5, "SIGKILL").returncode == -9
+    before = state(folder, "killed")
+    assert (before["epoch"], before["global_step"]) == (1, 5)
+    return "killed"
+
+
+@pytest.fixture
+def copied(folder: Path, killed: str, request: pytest.FixtureRequest) -> str:
+    """A copy of the killed run."""
+    name = request.node.name
+    shutil.copytree(folder / killed, folder / name)
+    return name
 
 
 def assert_same_end(folder: Path, runs: str, whole: dict[str, Any]) -> None:
@@ -97,47 +125,47 @@ def assert_same_end(folder: Path, runs: str, whole: dict[str, Any]) -> None:
     assert [path.name for path in (folder / runs / "run").iterdir()] == ["version_0"]
 
 
-def test_a_killed_run_ends_with_the_same_bits(folder: Path, whole: dict[str, Any]) -> None:
-    killed = train(folder, "killed", kill=(5, "SIGKILL"))
-    assert killed.returncode == -9
-    before = state(folder, "killed")
-    assert (before["epoch"], before["global_step"]) == (1, 5)  # in mid-epoch
-    resumed = train(folder, "killed", "--ckpt_path", "last")
-    assert resumed.returncode == 0, resumed.stderr
-    assert "not resumable" not in resumed.stderr
-    assert_same_end(folder, "killed", whole)
+def test_a_killed_run_ends_with_the_same_bits(
+    folder: Path, whole: dict[str, Any], copied: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(folder, copied, "--ckpt_path", "last") == 0
+    assert "not resumable" not in capsys.readouterr().err
+    assert_same_end(folder, copied, whole)
 
 
 def test_asked_to_stop_a_run_saves_where_it_is(folder: Path, whole: dict[str, Any]) -> None:
-    stopped = train(folder, "stopped", "--checkpoint_every_n_steps", "null", kill=(4, "SIGTERM"))
+    # Asked in the first of the two batches of a step, and asked in the second: gradients are not
+    # saved, so that the run stops at a step only.
+    stopped = train_and_end(folder, "stop", 4, "SIGTERM", "--checkpoint_every_n_steps", "null")
     assert stopped.returncode == 143
     assert "--ckpt_path last" in stopped.stderr
-    before = state(folder, "stopped")
-    # Between two batches of a step there are gradients, which are not saved.
-    assert before["global_step"] in (3, 4)
-    resumed = train(folder, "stopped", "--ckpt_path", "last")
-    assert resumed.returncode == 0, resumed.stderr
-    assert_same_end(folder, "stopped", whole)
+    assert state(folder, "stop")["global_step"] in (3, 4)
+    assert train(folder, "stop", "--ckpt_path", "last") == 0
+    assert_same_end(folder, "stop", whole)
 
 
-def test_with_nothing_to_go_on_from_a_run_does_not_start_afresh(folder: Path) -> None:
-    refused = train(folder, "nothing", "--ckpt_path", "last")
-    assert refused.returncode == 2
-    assert "no run in" in refused.stderr
+def test_with_nothing_to_go_on_from_a_run_does_not_start_afresh(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(folder, "nothing", "--ckpt_path", "last") == 2
+    assert "no run in" in capsys.readouterr().err
     assert not (folder / "nothing").exists()
 
 
-def test_a_truncated_checkpoint_is_passed_over(folder: Path, whole: dict[str, Any]) -> None:
-    assert train(folder, "cut", kill=(5, "SIGKILL")).returncode == -9
-    checkpoints = folder / "cut/run/version_0/checkpoints"
-    last = checkpoints / "last.ckpt"
+def test_a_truncated_checkpoint_is_passed_over(
+    folder: Path,
+    whole: dict[str, Any],
+    copied: str,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    last = folder / copied / "run/version_0/checkpoints/last.ckpt"
     last.write_bytes(last.read_bytes()[:-1000])
-    refused = train(folder, "cut", "--ckpt_path", str(last))
-    assert refused.returncode == 2
-    assert "last.ckpt" in refused.stderr
-    assert "truncated" in refused.stderr
+    assert train(folder, copied, "--ckpt_path", str(last)) == 2
+    message = capsys.readouterr().err
+    assert "last.ckpt" in message
+    assert "truncated" in message
     # The best checkpoint is that of the first epoch's end.
-    resumed = train(folder, "cut", "--ckpt_path", "last")
-    assert resumed.returncode == 0, resumed.stderr
-    assert "last.ckpt is truncated" in resumed.stderr
-    assert_same_end(folder, "cut", whole)
+    assert train(folder, copied, "--ckpt_path", "last") == 0
+    assert "last.ckpt is truncated" in caplog.text
+    assert_same_end(folder, copied, whole)
