@@ -9,6 +9,8 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 os.environ["GLOO_SOCKET_IFNAME"] = "lo"
 os.environ["MPLBACKEND"] = "Agg"
+# Tests run in two processes, and their tensors are small.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

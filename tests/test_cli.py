@@ -4,6 +4,7 @@ import csv
 import pickle
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from vision.cli.names import CLASSES, find_class
 from vision.cli.runs import find_checkpoint, new_run_folder
 from vision.cli.settings import read_settings
 from vision.errors import ConfigError, MissingPackageError
+from vision.losses.classification import ClassificationLoss
 
 ROOT = Path(__file__).parents[1]
 QUICKSTART = "configs/classification/digits/convnext_linear.yaml"
@@ -439,3 +441,24 @@ def test_a_malicious_checkpoint_runs_nothing(refused: Callable[..., str], tmp_pa
             assert name in message
         assert name in refused("fit", "--config", QUICKSTART, "--model.weights", name)
     assert not (tmp_path / "made").exists()
+
+
+def test_a_loss_that_is_not_finite_ends_a_run_or_not(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forward = ClassificationLoss.forward
+
+    def poisoned(self: ClassificationLoss, outputs: Any, batch: Any) -> dict[str, torch.Tensor]:
+        factor = float("nan") if self.training else 1.0
+        return {name: factor * term for name, term in forward(self, outputs, batch).items()}
+
+    monkeypatch.setattr(ClassificationLoss, "forward", poisoned)
+    code, _, message = run("fit", "--config", QUICKSTART, *FEW_BATCHES)
+    assert code == 2
+    assert "the loss is nan (epoch 0, batch 0" in message
+    assert "non_finite_rank_0.pt" in message
+    assert len(message.splitlines()) <= 8
+    assert Path("runs/digits_convnext/version_0/non_finite_rank_0.pt").is_file()
+    code, out, message = run("fit", "--config", QUICKSTART, *FEW_BATCHES, "--non_finite", "skip")
+    assert code == 0, message
+    assert "epoch 1/1" in out

@@ -56,7 +56,7 @@ def test_samples_of_a_stage(digits: Digits) -> None:
     assert digits.num_classes == 10
     assert digits.test_dataset is digits.val_dataset
     batch = next(iter(digits.predict_dataloader()))
-    assert set(batch) == {"image", "size", "path"}
+    assert set(batch) == {"image", "size", "path", "index"}
     assert batch["path"][0] == f"digits/{held_out(digits)[0]:04d}"
     assert torch.equal(batch["image"], next(iter(digits.val_dataloader()))["image"])
 

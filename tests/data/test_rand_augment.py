@@ -72,7 +72,7 @@ def test_an_unknown_part_is_named_with_what_is_accepted(notation: str, part: str
         RandAugment(notation)
     message = str(caught.value)
     assert f"the part {part!r}" in message
-    assert "m0 to m10" in message
+    assert "m0 to m30" in message
     assert "rand-m9-mstd0.5-inc1" in message
 
 

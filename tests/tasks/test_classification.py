@@ -96,3 +96,29 @@ def test_soft_labels_train_as_hard_ones_do() -> None:
     hard = task.criterion(outputs, {"label": labels})["loss_cls"]
     soft = task.criterion(outputs, {"label": F.one_hot(labels, 8).float()})["loss_cls"]
     torch.testing.assert_close(hard, soft)
+
+
+def test_a_checkpoint_is_fine_tuned_at_another_resolution_and_for_other_classes(
+    tmp_path: Path,
+) -> None:
+    options = {"dim": 16, "depths": (1, 1), "num_heads": (1, 2), "window_size": 4}
+    first = Classification("swin", 8, backbone_options=options, warmup_epochs=0)
+    trainer = quiet_trainer(tmp_path, max_epochs=1, limit_val_batches=0)
+    trainer.fit(first, TinyData())
+    trainer.save_checkpoint(tmp_path / "first.ckpt")
+    tuned = Classification(
+        "swin",
+        5,
+        backbone_options={**options, "window_size": 6},
+        weights=str(tmp_path / "first.ckpt"),
+        freeze=1,
+        layer_decay=0.7,
+    )
+    assert tuned.head.fc.weight.shape[0] == 5  # afresh
+    for name in ("patch_embed.proj.weight", "stages.1.0.mlp.fc1.weight"):
+        old, new = first.backbone.state_dict()[name], tuned.backbone.state_dict()[name]
+        assert torch.equal(old, new)
+    table = "stages.0.0.attn.relative_position_bias_table"
+    sizes = [task.backbone.state_dict()[table].shape[0] for task in (first, tuned)]
+    assert sizes == [7**2, 11**2]
+    assert tuned.eval()(random_images(2, side=48)).shape == (2, 5)

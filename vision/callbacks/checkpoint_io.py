@@ -95,8 +95,8 @@ def read_checkpoint(path: Path, **options: Any) -> dict[str, Any]:
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, LookupError) as error:
         reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
         raise CheckpointError(
-            f"'{path}' is truncated, not a checkpoint of a run, or holds more than tensors and plain "
-            f"values: {reason}"
+            f"'{path}' is truncated, not a checkpoint of a run, or holds more than tensors and "
+            f"plain values: {reason}"
         ) from error
 
 

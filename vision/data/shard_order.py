@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from vision.data.sampling import EpochSampler, Key, mix
+from vision.data.sampling import EpochSampler, Key
+from vision.ops.seeds import mix
 
 
 class ShardOrder(EpochSampler):

@@ -18,11 +18,11 @@ import numpy as np
 import torch
 
 from vision.data.image_folder import FolderSamples, ImageFolder
-from vision.data.sampling import mix
 from vision.data.shard_files import in_parallel
 from vision.data.shard_index import ShardIndex
 from vision.data.shard_scan import LABEL, Scan, merge_scans, scan_shard
 from vision.errors import ConfigError, DataError, MissingPackageError
+from vision.ops.seeds import mix
 
 BLOCK = 512  # bytes: contents of a tar are filled up to a multiple, after a header of one
 RECORD = 20 * BLOCK  # the file is filled up to a multiple
