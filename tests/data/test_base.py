@@ -194,3 +194,34 @@ def test_data_before_setup_say_what_to_call() -> None:
             getattr(data, attribute)()
     with pytest.raises(ConfigError, match=r"setup\('fit'\)"):
         _ = data.train_size
+
+
+def resumed(*, batch_size: int, samples: int = 8) -> Indices:
+    """Data that go on in epoch 2, of which batches of 4 have been seen."""
+    data = Indices(batch_size=batch_size, num_workers=0, seed=1)
+    data.setup("fit")
+    data.load_state_dict({"epoch": 2, "samples": samples, "batch": 4, "bad_images": ["a.jpg"]})
+    return data
+
+
+def test_data_go_on_within_an_epoch() -> None:
+    whole = Indices(batch_size=4, num_workers=0, seed=1)
+    whole.setup("fit")
+    loader = whole.train_dataloader()
+    loader.sampler.set_epoch(2)
+    expected = [batch["index"].tolist() for batch in loader]
+    data = resumed(batch_size=4, samples=4)
+    assert [batch["index"].tolist() for batch in data.train_dataloader()] == expected[1:]
+    assert len(data.train_dataloader()) == len(expected)  # as the trainer counts
+    assert data.bad_images.messages == ["a.jpg"]
+
+
+def test_within_an_epoch_batches_keep_their_size() -> None:
+    with pytest.raises(ConfigError, match=r"at 4 images per batch .* this run has 2"):
+        resumed(batch_size=2).train_dataloader()
+    assert len(resumed(batch_size=2, samples=0).train_dataloader()) == 5  # between two epochs
+
+
+def test_without_a_trainer_data_stand_at_the_start() -> None:
+    state = Indices(batch_size=4).state_dict()
+    assert state == {"epoch": 0, "samples": 0, "batch": 4, "bad_images": []}
