@@ -69,13 +69,20 @@ class EpochSampler(DistributedSampler[Key]):
         indices = indices.repeat(math.ceil(self.total_size / len(indices)))[: self.total_size]
         return indices[self.rank :: self.num_replicas]
 
+    def repeat_of(self, position: int) -> int:
+        """Which of the draws of its image stands at a position of this process's order."""
+        return (position * self.num_replicas + self.rank) % self.repeats
+
     def __iter__(self) -> Iterator[Key]:
+        start = self._skipped if self.epoch == self._resumed_epoch else 0
+        yield from self.keys(self.order(), start)
+
+    def keys(self, indices: Tensor, start: int) -> Iterator[Key]:
+        """The keys of an order, from a position on."""
         epoch = self.epoch
-        start = self._skipped if epoch == self._resumed_epoch else 0
-        indices = self.order()
         for i in range(start, len(indices)):
-            repeat = (i * self.num_replicas + self.rank) % self.repeats
-            yield (epoch, int(indices[i]), *([repeat] if self.repeats > 1 else []))
+            repeat = [self.repeat_of(i)] if self.repeats > 1 else []
+            yield (epoch, int(indices[i]), *repeat)
 
 
 class EvaluationSampler(DistributedSampler[int]):

@@ -67,16 +67,17 @@ class ShardOrder(EpochSampler):
         chosen = run[1][spread.argsort(stable=True)].repeat_interleave(self.repeats)
         return chosen.repeat(math.ceil(self.num_samples / len(chosen)))[: self.num_samples]
 
-    def __iter__(self) -> Iterator[Key]:
-        epoch = self.epoch
-        start = self._skipped if epoch == self._resumed_epoch else 0
-        indices = self.order()
+    def repeat_of(self, position: int) -> int:
+        """Which of the draws of its image stands at a position: all are in one process."""
+        return position % self.repeats
+
+    def keys(self, indices: Tensor, start: int) -> Iterator[Key]:
+        """The keys of an order; the next shard is named when one is begun."""
         soon = self._next_shards(indices[start:]) if self.ahead else {}
-        for i in range(start, len(indices)):
-            if self.ahead and i - start in soon:
-                self.ahead(soon[i - start])
-            repeat = [i % self.repeats] if self.repeats > 1 else []
-            yield (epoch, int(indices[i]), *repeat)
+        for i, key in enumerate(super().keys(indices, start)):
+            if self.ahead and i in soon:
+                self.ahead(soon[i])
+            yield key
 
     def _next_shards(self, indices: Tensor) -> dict[int, int]:
         """By the position where a shard is begun, the one that is begun after it."""
