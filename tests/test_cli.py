@@ -80,17 +80,18 @@ def make_images(root: Path, *, classes: int = 2, count: int = 4) -> Path:
 @pytest.mark.parametrize(
     ("argv", "words"),
     [
-        (["--model.lrr", "1"], ["'model.lrr'", "'model.lr'"]),
+        (["--model.optim.lrr", "1"], ["'model.optim.lrr'", "'model.optim.lr'"]),
+        (["--model.lr", "1"], ["'model.lr'", "'model.optim.lr'"]),
         (["--trainer.max_epoch", "3"], ["'trainer.max_epoch'", "'trainer.max_epochs'"]),
         (["--data.sead", "3"], ["'data.sead'", "'data.seed'"]),
         (["--nam", "x"], ["'nam'", "'name'"]),
         (["--batch_size", "3"], ["'batch_size'", "'data.batch_size'"]),
         (["--epochs", "3"], ["'epochs'", "'trainer.max_epochs'"]),
-        (["--model.lr", "fast"], ["model.lr", "'fast'", "float"]),
+        (["--model.optim.lr", "fast"], ["model.optim.lr", "'fast'", "float"]),
         (["--trainer.max_epochs", "1.5"], ["trainer.max_epochs", "'1.5'", "int or null"]),
         (["--data.augment", "maybe"], ["data.augment", "'maybe'", "true or false"]),
         (["--trainer.precision", "bf16-mixd"], ["trainer.precision", "Did you mean 'bf16-mixed'"]),
-        (["--model.lr"], ["--model.lr needs a value", "float"]),
+        (["--model.optim.lr"], ["--model.optim.lr needs a value", "float"]),
         (["--model", "Clasification"], ["'Clasification'", "'Classification'?"]),
         (["--data", "ImagFolder"], ["'ImagFolder'", "Did you mean 'ImageFolder'"]),
         (["--data", "vision.data.Digit"], ["'vision.data.Digit'", "'vision.data.Digits'"]),
@@ -129,7 +130,7 @@ def test_asking_for_a_gpu_without_one(refused: Callable[..., str]) -> None:
         ("max_epochs: 1\n", ["'max_epochs'", "line 1", "'trainer.max_epochs'"]),
         ("trainer:\n  max_epochz: 1\n", ["line 2", "'trainer.max_epochs'"]),
         ("trainer:\n  max_epochs: soon\n", ["line 2", "'soon'", "int or null"]),
-        ("model:\n  init_args:\n    lrr: 1\n", ["line 3", "'model.lr'"]),
+        ("model:\n  init_args:\n    optim:\n      lrr: 1\n", ["line 4", "'model.optim.lr'"]),
         ("name: a\nname: b\n", ["line 2", "'name'", "line 1"]),
         ("just words", ["no 'key: value'"]),
     ],
@@ -146,10 +147,10 @@ def test_a_mistake_in_a_config_names_file_and_line(
 def test_a_class_option_that_is_not_below_init_args(
     refused: Callable[..., str], tmp_path: Path
 ) -> None:
-    (tmp_path / "own.yaml").write_text("model:\n  lr: 1\n")
+    (tmp_path / "own.yaml").write_text("model:\n  freeze: 1\n")
     message = refused("fit", "--config", "own.yaml", "--config", QUICKSTART)
-    assert "'model.lr' (own.yaml, line 2)" in message
-    assert "'model.init_args.lr'" in message
+    assert "'model.freeze' (own.yaml, line 2)" in message
+    assert "'model.init_args.freeze'" in message
 
 
 def test_a_config_that_does_not_exist(refused: Callable[..., str], tmp_path: Path) -> None:
@@ -231,7 +232,7 @@ def test_help_lists_the_commands(run: Run) -> None:
 def test_help_of_a_command_lists_trainer_task_and_data_options(run: Run) -> None:
     code, out, _ = run("fit", "--help")
     assert code == 0
-    for option in ("--trainer.max_epochs", "--model.lr", "--data.image_size", "--data.root"):
+    for option in ("--trainer.max_epochs", "--model.optim.lr", "--data.image_size", "--data.root"):
         assert f"\n  {option} " in out
     assert "Learning rate at the end of the warm-up." in out
     assert not Path("runs").exists()
@@ -239,7 +240,7 @@ def test_help_of_a_command_lists_trainer_task_and_data_options(run: Run) -> None
 
 def test_print_config_resolves_files_and_overrides(run: Run, tmp_path: Path) -> None:
     (tmp_path / "own.yaml").write_text("trainer: {max_epochs: 3}\ndata: {class_path: Digits}\n")
-    configs = ["--config", QUICKSTART, "--config", "own.yaml", "--model.lr=1e-4"]
+    configs = ["--config", QUICKSTART, "--config", "own.yaml", "--model.optim.lr=1e-4"]
     code, out, _ = run("fit", *configs, "--print_config")
     assert code == 0
     assert "max_epochs: 3" in out
@@ -361,7 +362,7 @@ def test_checkpoints_hold_tensors_and_plain_values_alone(run: Run) -> None:
     path = Path("runs/digits_convnext/version_0/checkpoints/last.ckpt")
     checkpoint = torch.load(path, weights_only=True)
     names = set(checkpoint["hyper_parameters"])
-    assert {"backbone", "num_classes", "lr"} <= names
+    assert {"backbone", "num_classes", "optim"} <= names
     # What LightningCLI would run on loading.
     assert not names & {"_class_path", "_instantiator"}
     assert "datamodule_hyper_parameters" not in checkpoint

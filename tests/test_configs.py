@@ -95,7 +95,7 @@ def imagenet(root: Path) -> list[str]:
         **{"data.root": root, "data.num_workers": 0, "data.batch_size": 2, "data.image_size": 64},
         **{"trainer.num_nodes": 1, "trainer.devices": 1, "trainer.precision": "32-true"},
         # lr is stated for thousands of images: scaled to two, it would be less than min_lr.
-        **{"model.lr_batch_size": 2, "model.pretrained": "false"},
+        **{"model.optim.lr_batch_size": 2, "model.pretrained": "false"},
     }
     return [word for key, value in options.items() for word in (f"--{key}", str(value))]
 
@@ -293,11 +293,11 @@ def test_a_recipe_is_the_published_one(run: str) -> None:
     assert model["mix"] == {
         **{"mixup": mixup, "cutmix": cutmix, "prob": 1.0, "switch_prob": 0.5, "erasing": 0.25}
     }
-    assert (model["label_smoothing"], model["betas"]) == (0.1, [0.9, 0.999])
+    assert (model["label_smoothing"], optim.betas) == (0.1, [0.9, 0.999])
     assert trainer["precision"] == ("32-true" if run.startswith(FLOAT32) else "bf16-mixed")
     assert data["image_size"] == (384 if run.endswith("384") else 224)
     levels = len(task.backbone.decay_groups())
-    assert model["layer_decay"] ** levels == pytest.approx(STEM_LR.get(run, 1.0))
+    assert optim.layer_decay**levels == pytest.approx(STEM_LR.get(run, 1.0))
     assert data["crop_mode"] == ("squash" if run in SQUASHED else "center")
     assert model["ema_warmup"] is (model["ema_decay"] is None)
 

@@ -24,8 +24,7 @@ model:
     backbone: convnext
     backbone_options: {dims: [8, 16, 24, 32], depths: [1, 1, 1, 1], drop_path_rate: 0.3}
     drop_rate: 0.2
-    lr: 1.0e-2
-    warmup_epochs: 1
+    optim: {lr: 1.0e-2, warmup_epochs: 1}
     ema_decay: 0.9
     mix: {mixup: 0.8, cutmix: 1.0, erasing: 0.5}
 data:

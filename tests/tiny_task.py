@@ -1,6 +1,7 @@
 """A small classification task and a small datamodule of random images, for the tests of tasks."""
 
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,21 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from vision.tasks import Classification
+from vision.tasks.optim import OptimSettings
 
 TINY_CONVNEXT = {"dims": [16, 32, 64, 128], "depths": [1, 1, 1, 1]}
 
 
+# Options of the optimiser that the tests of tasks give beside the others.
+OPTIM = {field.name for field in fields(OptimSettings)}
+
+
 def tiny_task(**options: Any) -> Classification:
-    """A classifier of eight classes with the same weights every time."""
+    """A classifier of eight classes with the same weights every time; it has no warm-up."""
     torch.manual_seed(0)
-    defaults: dict[str, Any] = {"backbone": "convnext", "num_classes": 8, "warmup_epochs": 0}
+    optim = {name: options.pop(name) for name in OPTIM & set(options)}
+    defaults: dict[str, Any] = {"backbone": "convnext", "num_classes": 8}
+    defaults["optim"] = OptimSettings(**{"warmup_epochs": 0, **optim})
     if isinstance(options.get("backbone", ""), str):
         own = options.get("backbone_options", {})
         options = {**options, "backbone_options": {**TINY_CONVNEXT, **own}}

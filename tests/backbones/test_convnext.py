@@ -102,6 +102,16 @@ def test_levels_of_decay_are_the_published_groups_of_three_blocks() -> None:
     assert level_of(groups, "norm") == set()
 
 
+@pytest.mark.parametrize(("variant", "last"), [("tiny", 6), ("small", 12), ("base", 12)])
+def test_a_dense_variant_has_the_levels_of_the_published_detectors(variant: str, last: int) -> None:
+    with torch.device("meta"):
+        groups = create_backbone(f"convnext_{variant}", dense=True).decay_groups()
+    assert len(groups) == last + 1
+    assert level_of(groups, "downsample.3.") == level_of(groups, "stages.3.") == {last}
+    assert level_of(groups, "stages.2.8.") == {5}
+    assert level_of(groups, "out_norms.") == set()
+
+
 @pytest.mark.parametrize("variant", sorted(VARIANTS))
 def test_specs_of_the_variants(variant: str) -> None:
     with torch.device("meta"):

@@ -59,7 +59,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path, factor: float) 
     assert f"the loss is {factor} (epoch 1, batch 1, optimiser step 4, process 0)" in message
     saved = tmp_path / "run/non_finite_rank_0.pt"
     assert str(saved) in message
-    assert "--model.lr" in message
+    assert "--model.optim.lr" in message
     batch = torch.load(saved, weights_only=True)
     assert f"images: {', '.join(map(str, batch['index'].tolist()))}\n" in message
     task = tiny_task()

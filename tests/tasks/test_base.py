@@ -227,7 +227,7 @@ def test_a_checkpoint_loads_safely_and_describes_itself(tmp_path: Path) -> None:
         },
     }
     assert checkpoint["class_names"] == list(NAMES)
-    assert checkpoint["hyper_parameters"]["betas"] == [0.8, 0.9]
+    assert checkpoint["hyper_parameters"]["optim"]["betas"] == [0.8, 0.9]
     loaded = Classification.load_from_checkpoint(tmp_path / "a.ckpt", weights_only=True).eval()
     assert loaded.class_names == list(NAMES)
     assert torch.equal(loaded(random_images(2)), task.eval()(random_images(2)))

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from torchmetrics.functional.classification import multiclass_accuracy
 
 from vision.tasks import Classification
+from vision.tasks.optim import OptimSettings
 
 NAMES = ("ant", "bee", "cat", "dog", "eel", "fox", "gnu", "hen")
 
@@ -102,7 +103,7 @@ def test_a_checkpoint_is_fine_tuned_at_another_resolution_and_for_other_classes(
     tmp_path: Path,
 ) -> None:
     options = {"dim": 16, "depths": (1, 1), "num_heads": (1, 2), "window_size": 4}
-    first = Classification("swin", 8, backbone_options=options, warmup_epochs=0)
+    first = Classification("swin", 8, backbone_options=options)
     trainer = quiet_trainer(tmp_path, max_epochs=1, limit_val_batches=0)
     trainer.fit(first, TinyData())
     trainer.save_checkpoint(tmp_path / "first.ckpt")
@@ -112,7 +113,7 @@ def test_a_checkpoint_is_fine_tuned_at_another_resolution_and_for_other_classes(
         backbone_options={**options, "window_size": 6},
         weights=str(tmp_path / "first.ckpt"),
         freeze=1,
-        layer_decay=0.7,
+        optim=OptimSettings(layer_decay=0.7),
     )
     assert tuned.head.fc.weight.shape[0] == 5  # afresh
     for name in ("patch_embed.proj.weight", "stages.1.0.mlp.fc1.weight"):

@@ -37,7 +37,7 @@ def test_frozen_stages_stay_with_the_stem(tmp_path: Path) -> None:
 
 
 def test_running_statistics_of_frozen_parts_stay(tmp_path: Path) -> None:
-    task = Classification("timm/resnet10t", 8, freeze=1, warmup_epochs=0)
+    task = Classification("timm/resnet10t", 8, freeze=1, optim={"warmup_epochs": 0})
     statistics = {k: v.clone() for k, v in task.state_dict().items() if "running_mean" in k}
     quiet_trainer(tmp_path, max_epochs=1).fit(task, TinyData())
     moved = {k: not torch.equal(v, task.state_dict()[k]) for k, v in statistics.items()}

@@ -15,6 +15,7 @@ from torch import Tensor
 from vision.errors import ConfigError
 from vision.losses.classification import ClassificationLoss
 from vision.tasks.mix import BatchMixer, MixSettings
+from vision.tasks.options import read_options
 
 PUBLISHED = MixSettings(mixup=0.8, cutmix=1.0)
 BATCH, CLASSES, SIDE = 8, 10, 16
@@ -108,7 +109,7 @@ def test_nothing_is_changed_when_all_is_off() -> None:
 )
 def test_values_out_of_range_are_named(values: dict[str, float], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        MixSettings.read(values)
+        read_options(MixSettings, values, group="mix")
 
 
 class Batches(Callback):

@@ -23,7 +23,10 @@ from vision.tasks.optim import (
     parameter_groups,
 )
 
-SETTINGS = OptimSettings(lr=1.0, min_lr=0.1, warmup_lr=0.2)
+STEPS = OptimSettings(
+    lr=1e-4, warmup_steps=500, warmup_lr=1e-7, lr_decay="steps", milestones=(8, 11)
+)
+SETTINGS = OptimSettings(lr=1.0, min_lr=0.1, warmup_epochs=0, warmup_lr=0.2)
 
 
 class Model(nn.Module):
@@ -278,3 +281,63 @@ def test_a_warmup_without_a_length_is_refused(tmp_path: Path) -> None:
     trainer = quiet_trainer(tmp_path, max_steps=2, limit_val_batches=0)
     trainer.fit(tiny_task(warmup_epochs=0), loader)
     assert trainer.global_step == 2
+
+
+def test_steps_after_a_warm_up_are_those_of_torch() -> None:
+    # A 1x schedule: 12 epochs of 1,000 steps, warm-up of 500 from a thousandth.
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1e-4)
+    warmup = torch.optim.lr_scheduler.LinearLR(optimizer, start_factor=1e-3, total_iters=500)
+    falls = torch.optim.lr_scheduler.MultiStepLR(optimizer, [8000, 11000])
+    timeline = Timeline(12000, 500, epoch=1000, milestones=(8000, 11000))
+    for step in range(12000):
+        expected = optimizer.param_groups[0]["lr"]
+        assert learning_rate(step, STEPS, timeline) == pytest.approx(expected, rel=1e-9), step
+        optimizer.step()
+        warmup.step()
+        falls.step()
+
+
+def test_milestones_are_counted_in_epochs_of_the_trainer(tmp_path: Path) -> None:
+    class Rates(Callback):
+        def __init__(self) -> None:
+            self.seen: list[float] = []
+
+        def on_train_batch_start(self, trainer: Trainer, *_: Any) -> None:
+            self.seen.append(trainer.optimizers[0].param_groups[0]["lr"])
+
+    rates = Rates()
+    task = tiny_task(lr_decay="steps", milestones=[1, 2], lr=0.1, min_lr=0, warmup_steps=2)
+    trainer = quiet_trainer(tmp_path, max_epochs=3, callbacks=[rates], limit_val_batches=0)
+    trainer.fit(task, datamodule=TinyData(train=12))
+    factor = [rate / 0.1 for rate in rates.seen[2:]]
+    assert factor == pytest.approx([1, 0.1, 0.1, 0.1, 0.01, 0.01, 0.01])
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"lr_decay": "steps"}, "milestones="),
+        ({"milestones": (8, 11)}, "milestones="),
+        ({"lr_decay": "steps", "milestones": (11, 8)}, "ascending"),
+        ({"warmup_steps": -1}, "warmup_steps=-1"),
+        ({"lr_decay": "linear"}, "'cosine' or 'steps'"),
+    ],
+)
+def test_settings_of_steps_that_do_not_fit_are_refused(options: dict[str, Any], named: str) -> None:
+    with pytest.raises(ConfigError, match=named):
+        OptimSettings(lr=1.0, **options)
+
+
+def test_biases_decay_where_the_recipe_says_so() -> None:
+    model = Model("swin")
+    settings = OptimSettings(lr=1.0, weight_decay=0.05, decay_biases=True)
+    decays = {
+        id(p): group["weight_decay"]
+        for group in build_optimizer(model, settings).param_groups
+        for p in group["params"]
+    }
+    decay = {name: decays[id(p)] for name, p in model.named_parameters()}
+    assert decay["head.bias"] == decay["backbone.stages.0.0.attn.qkv.bias"] == 0.05
+    norms = [name for name in decay if ".norm" in name]
+    assert norms
+    assert {decay[name] for name in norms} == {0.0}

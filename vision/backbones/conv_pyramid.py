@@ -4,6 +4,7 @@
 design) and section 2.6 (separate down-sampling layers).
 """
 
+import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from functools import partial
@@ -19,7 +20,7 @@ from vision.layers.init import init_linear_and_conv
 from vision.layers.norm import LayerNorm2d
 
 EPS = 1e-6
-LAST_LEVEL = 12  # of layer-wise learning-rate decay
+LAST_LEVEL = 12  # of layer-wise learning-rate decay in fine-tuning of a classifier
 
 
 class ConvPyramid(Backbone):
@@ -103,23 +104,27 @@ class ConvPyramid(Backbone):
         return stage_levels(self.stages, stem=["downsample.0"], entry="downsample.{}")
 
     def decay_groups(self) -> list[list[str]]:
-        """The 13 levels of the authors' fine-tuning.
+        """The levels of the authors' fine-tuning: 13, or as many as a dense variant has use for.
 
-        Level 0 is the stem, 1 and 2 are the first two stages, 12 is the last one; of the third
-        stage each `blocks_per_level` blocks are one level from 3 on, 11 at most. The layer before a
-        stage belongs to the level of its first block. Norms of the outputs are left out. ("A
-        ConvNet for the 2020s", 2022, appendix A.2, and the released code of either paper.)
+        Level 0 is the stem, 1 and 2 are the first two stages; of the third stage each
+        `blocks_per_level` blocks are one level from 3 on. The last stage is level 12 in a
+        classifier, and the next after the third stage in a dense variant (6 for nine blocks of
+        ConvNeXt-T). The layer before a stage belongs to the level of its first block. Norms of the
+        outputs are left out. ("A ConvNet for the 2020s", 2022, appendix A.2 and A.3, and the
+        released code of either paper.)
         """
         if len(self.stages) != 4:  # published for four stages
             return self.layer_groups()
-        groups: list[list[str]] = [[] for _ in range(LAST_LEVEL + 1)]
+        blocks: int = len(self.stages[2])  # type: ignore[arg-type]
+        last = 3 + math.ceil(blocks / self.blocks_per_level) if self.dense else LAST_LEVEL
+        groups: list[list[str]] = [[] for _ in range(last + 1)]
         for name, _ in self.named_parameters():
             part, *numbers = name.split(".")[:3]
             if part not in ("downsample", "stages"):
                 continue
             stage, block = int(numbers[0]), int(numbers[1]) if part == "stages" else 0
-            third = min(3 + block // self.blocks_per_level, LAST_LEVEL - 1)
-            level = (1, 2, third, LAST_LEVEL)[stage]
+            third = min(3 + block // self.blocks_per_level, last - 1)
+            level = (1, 2, third, last)[stage]
             groups[0 if (part, stage) == ("downsample", 0) else level].append(name)
         return groups
 

@@ -133,9 +133,9 @@ class FiniteTraining(Callback):
             f"the loss is {float(pending.loss)} ({pending.place}, process {trainer.global_rank}).\n"
             f"images: {_names(trainer, tensors.get('index'))}\n"
             f"The batch, normalised and mixed as the model saw it, is in {path}. Usual remedies: a "
-            "smaller --model.lr, a longer --model.warmup_epochs, --trainer.gradient_clip_val 1, "
-            "--trainer.precision bf16-mixed in place of 16-mixed; --non_finite skip goes on past "
-            "such steps."
+            "smaller --model.optim.lr, a longer --model.optim.warmup_epochs, "
+            "--trainer.gradient_clip_val 1, --trainer.precision bf16-mixed in place of 16-mixed; "
+            "--non_finite skip goes on past such steps."
         )
 
 

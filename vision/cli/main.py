@@ -62,7 +62,7 @@ commands:
 
 options of every command:
   --config FILE     a YAML config; give several to compose them, later ones win
-  --key value       override any value of the config, such as --model.lr 1e-4
+  --key value       override any value of the config, such as --model.optim.lr 1e-4
   --print_config    print the resolved config and exit
   --help            list every option of the command
   --version         (without a command) print the version and exit

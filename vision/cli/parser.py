@@ -49,7 +49,7 @@ class OptionsParser(LightningArgumentParser):
 
 
 def class_options(group: str, cls: type) -> OptionsParser:
-    """A parser of the constructor's options of a task or dataset, as `--model.lr` and so on."""
+    """A parser of the constructor's options of a task or dataset, such as `--model.num_classes`."""
     parser = OptionsParser(exit_on_error=False, add_help=False, usage=SUPPRESS, description=None)
     parser.add_class_arguments(cls, group, fail_untyped=False, sub_configs=False)
     return parser
@@ -113,16 +113,18 @@ def _problem(
     key = setting.plain_key.removesuffix("+")
     group = key.partition(".")[0]
     inside = [option for option in options if key.startswith(f"{option}.")]
+    # A group (of a dataclass) has options of its own; any other value hides what it holds.
+    inside = [name for name in inside if not any(o.startswith(f"{name}.") for o in options)]
     if group in CLASSES:
         structural = setting.key in (group, f"{group}.class_path", f"{group}.init_args")
         # Without a class its options are not known; inside a value they are its own affair.
-        if structural or group not in classes or any(option != group for option in inside):
+        if structural or group not in classes or inside:
             return None
         from_file_misplaced = setting.source != COMMAND_LINE and INIT_ARGS not in setting.key
         if key in options and from_file_misplaced:
             right = key.replace(".", INIT_ARGS, 1)
             return f"'{key}' ({setting.source}) belongs one level deeper: '{right}'."
-    elif any(option != "trainer" for option in inside):
+    elif inside:
         return None
     if key in options:
         return _value_problem(setting, key, *options[key])
@@ -178,7 +180,7 @@ def _nearest(key: str, options: Mapping[str, Any]) -> str:
     def closeness(option: str) -> float:
         whole = difflib.SequenceMatcher(None, key, option).ratio()
         own_leaf = option.rpartition(".")[2]
-        # A key that is right but for its group should be found: lr for model.lr.
+        # A key that is right but for its group should be found: lr for model.optim.lr.
         return max(whole, difflib.SequenceMatcher(None, leaf, own_leaf).ratio() - 0.01)
 
     ranked = sorted(options, key=closeness, reverse=True)

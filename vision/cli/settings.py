@@ -17,7 +17,7 @@ class Setting(NamedTuple):
     """One key that a user has set.
 
     Attributes:
-        key: Dotted key as written, such as `"model.init_args.lr"`.
+        key: Dotted key as written, such as `"model.init_args.freeze"`.
         value: Its value; a mapping's entries follow as settings of their own.
         source: `"command line"`, or the file and the line.
     """
@@ -28,7 +28,7 @@ class Setting(NamedTuple):
 
     @property
     def plain_key(self) -> str:
-        """The key as the command line spells it: `"model.lr"` for `"model.init_args.lr"`."""
+        """The key as the command line spells it, without `init_args`: `"model.freeze"`."""
         return self.key.replace(INIT_ARGS, ".")
 
 

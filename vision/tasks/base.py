@@ -25,6 +25,7 @@ from vision.tasks.optim import (
     scale_to_trainer,
     vector_names,
 )
+from vision.tasks.options import read_options
 from vision.tasks.seeding import seed_step
 from vision.tasks.sharding import sharded_model
 
@@ -40,7 +41,7 @@ class BaseTask(LightningModule, ABC):
 
     Args:
         backbone: A name for `create_backbone`, or a `Backbone`.
-        optim: Settings of the optimiser.
+        optim: Settings of the optimiser, also as a mapping.
         backbone_options: Keywords that replace those of the variant, such as `drop_path_rate`.
         pretrained: As in `create_backbone`; a published classifier is loaded too where it fits.
         weights: A file for `load_weights`, for the whole task.
@@ -72,7 +73,7 @@ class BaseTask(LightningModule, ABC):
         self,
         backbone: str | Backbone | None,
         *,
-        optim: OptimSettings,
+        optim: OptimSettings | Mapping[str, Any],
         backbone_options: Mapping[str, Any] | None = None,
         pretrained: bool | str = False,
         weights: str | None = None,
@@ -89,7 +90,7 @@ class BaseTask(LightningModule, ABC):
     ) -> None:
         super().__init__()
         # Class paths that LightningCLI adds would make loading a checkpoint import what it names.
-        self.save_hyperparameters(ignore=["backbone", "optim", "_class_path", "_instantiator"])
+        self.save_hyperparameters(ignore=["backbone", "_class_path", "_instantiator"])
         name = backbone if isinstance(backbone, str) else None
         self.save_hyperparameters(plain({**self.hparams, "backbone": name}))
         self.backbone = build_backbone(
@@ -97,7 +98,7 @@ class BaseTask(LightningModule, ABC):
         )
         self.backbone.set_grad_checkpointing(grad_checkpointing)
         self.normalize = build_pixel_norm(self.backbone, mean, std, channels_last=channels_last)
-        self.optim = optim
+        self.optim = read_options(OptimSettings, optim, group="optim")
         self._freeze = freeze
         self._vectors: frozenset[str] | None = None
         self.average = None if ema_decay is None else WeightAverage(ema_decay, warmup=ema_warmup)
@@ -114,7 +115,7 @@ class BaseTask(LightningModule, ABC):
         """Load what training starts from, freeze and order memory: the end of a constructor."""
         load_source(self, self._source, with_classifier=not self.dense)
         freeze_backbone(self.backbone, self._freeze)
-        self._vectors = vector_names(self)
+        self._vectors = vector_names(self, biases=not self.optim.decay_biases)
         self.train(self.training)
         if self._channels_last:
             for module in self.modules():
@@ -183,7 +184,7 @@ class BaseTask(LightningModule, ABC):
             self._embed = torch.compile(self._embed)
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """AdamW with warm-up and cosine decay, stepped per iteration."""
+        """AdamW with the schedule of the settings, stepped per iteration."""
         settings = scale_to_trainer(self.optim, self.trainer)
         optimizer = build_optimizer(self, settings, vectors=self._vectors)
         schedule = build_schedule(optimizer, settings, count_steps(self.trainer, settings))

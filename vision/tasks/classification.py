@@ -7,7 +7,6 @@ datamodules  vision.data.Digits, vision.data.ImageFolder
 configs      configs/classification/
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -27,9 +26,11 @@ from vision.losses.classification import ClassificationLoss
 from vision.tasks.base import BaseTask
 from vision.tasks.freeze import Freeze
 from vision.tasks.mix import BatchMixer, MixSettings
-from vision.tasks.optim import CosineFrom, Interval, OptimSettings, Scaling
+from vision.tasks.optim import OptimSettings
+from vision.tasks.options import read_options
 
 NO_MIX = MixSettings()
+DEFAULTS = OptimSettings()
 
 
 class Classification(BaseTask):
@@ -50,19 +51,7 @@ class Classification(BaseTask):
         head_init_scale: Factor on the initial weights of the linear layer, such as 0.001 where a
             trained backbone gets a new one.
         label_smoothing: Share of the target that is spread over all classes in training.
-        lr: Learning rate at the end of the warm-up.
-        min_lr: Learning rate at the end of training.
-        weight_decay: Weight decay; biases, norms and what the backbone exempts have none.
-        betas: Decay rates of AdamW's two moments.
-        warmup_epochs: Length of the linear warm-up.
-        warmup_lr: Learning rate at the start of the warm-up.
-        cooldown_epochs: Epochs at `min_lr` at the end, a part of `trainer.max_epochs`.
-        cosine_from: Whether the cosine begins when the warm-up ends, or at the start of training.
-        lr_interval: Whether the learning rate changes per optimiser step or per epoch.
-        lr_batch_size: Images per optimiser step over all devices that `lr` is meant for: another
-            number scales it; null leaves it as it is.
-        lr_scaling: Whether that scales `lr` alone, or `min_lr` and `warmup_lr` too ("all").
-        layer_decay: Factor on the learning rate per depth level of the backbone; 1 for none.
+        optim: Options of the optimiser and of its schedule.
         ema_decay: Decay of the average of the weights, such as 0.9999; null for none.
         ema_warmup: Whether that decay rises from a small one, so that early weights soon count for
             nothing; the published recipes have none.
@@ -95,18 +84,7 @@ class Classification(BaseTask):
         drop_rate: float = 0.0,
         head_init_scale: float = 1.0,
         label_smoothing: float = 0.1,
-        lr: float = 1e-3,
-        min_lr: float = 1e-6,
-        weight_decay: float = 0.05,
-        betas: Sequence[float] = (0.9, 0.999),
-        warmup_epochs: float = 5,
-        warmup_lr: float = 1e-6,
-        cooldown_epochs: float = 0,
-        cosine_from: CosineFrom = "warmup_end",
-        lr_interval: Interval = "step",
-        lr_batch_size: int | None = None,
-        lr_scaling: Scaling = "lr",
-        layer_decay: float = 1.0,
+        optim: OptimSettings = DEFAULTS,
         ema_decay: float | None = None,
         ema_warmup: bool = True,
         mix: MixSettings = NO_MIX,
@@ -119,20 +97,7 @@ class Classification(BaseTask):
     ) -> None:
         super().__init__(
             backbone,
-            optim=OptimSettings(
-                lr=lr,
-                min_lr=min_lr,
-                weight_decay=weight_decay,
-                betas=betas,
-                warmup_epochs=warmup_epochs,
-                warmup_lr=warmup_lr,
-                cooldown_epochs=cooldown_epochs,
-                cosine_from=cosine_from,
-                lr_interval=lr_interval,
-                lr_batch_size=lr_batch_size,
-                lr_scaling=lr_scaling,
-                layer_decay=layer_decay,
-            ),
+            optim=optim,
             backbone_options=backbone_options,
             pretrained=pretrained,
             weights=weights,
@@ -156,7 +121,9 @@ class Classification(BaseTask):
             init_scale=head_init_scale,
         )
         self.criterion = ClassificationLoss(label_smoothing)
-        self.mixer = BatchMixer(MixSettings.read(mix), num_classes=num_classes)
+        self.mixer = BatchMixer(
+            read_options(MixSettings, mix, group="mix"), num_classes=num_classes
+        )
         self.val_metrics = _accuracies(num_classes, "val/")
         self.test_metrics = _accuracies(num_classes, "test/")
         self.load_initial_weights()

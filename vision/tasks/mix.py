@@ -1,13 +1,11 @@
 """Augmentation of whole training batches on the device: random erasing, mixup and cutmix."""
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
-from vision.errors import ConfigError, suggest
+from vision.errors import ConfigError
 from vision.ops.erase import erase_random
 
 
@@ -38,22 +36,6 @@ class MixSettings:
             if not value >= 0 or (value > 1 and not strength):
                 expected = "0 or more" if strength else "in [0, 1]: a probability"
                 raise ConfigError(f"mix.{name}={value} must be {expected}.")
-
-    @classmethod
-    def read(cls, values: Self | Mapping[str, Any]) -> Self:
-        """The settings, or those in a mapping, such as a checkpoint has them.
-
-        Raises:
-            ConfigError: A key is unknown, or a value is out of its range.
-        """
-        if isinstance(values, cls):
-            return values
-        known = asdict(cls())
-        assert isinstance(values, Mapping)
-        for key in values:
-            if key not in known:
-                raise ConfigError(f"there is no option mix.{key}.{suggest(key, known)}")
-        return cls(**values)
 
 
 class BatchMixer(nn.Module):

@@ -1,4 +1,4 @@
-"""The optimiser of every task: parameter groups, AdamW, linear warm-up and cosine decay."""
+"""The optimiser of every task: parameter groups, AdamW, linear warm-up, cosine or step decay."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -15,6 +15,7 @@ from vision.errors import ConfigError
 from vision.tasks.sharding import plain_name
 
 BACKBONE = "backbone."
+Decay = Literal["cosine", "steps"]
 CosineFrom = Literal["warmup_end", "start"]
 Interval = Literal["step", "epoch"]
 Scaling = Literal["lr", "all"]
@@ -30,7 +31,13 @@ class OptimSettings:
         weight_decay: Decoupled weight decay of the parameters that have any.
         betas: Decay rates of AdamW's two moments.
         warmup_epochs: Length of the linear warm-up; fractions are accepted, 0 leaves it out.
+        warmup_steps: The same length in optimiser steps, in place of `warmup_epochs`; None leaves
+            it to that.
         warmup_lr: Learning rate of the first iteration of the warm-up.
+        lr_decay: What follows the warm-up: half a cosine, or a constant that is multiplied by
+            `gamma` at each of the `milestones`.
+        milestones: Epochs, of which each ends a step of the learning rate.
+        gamma: Factor on the learning rate at each milestone.
         cooldown_epochs: Epochs at `min_lr` after the cosine, a part of the whole training.
         cosine_from: Whether the cosine begins at the end of the warm-up, or at the start of the
             training, so that the learning rate drops a little when the warm-up ends.
@@ -42,23 +49,29 @@ class OptimSettings:
             `min_lr` is then no more than `lr`.
         layer_decay: Factor on the learning rate per depth level of the backbone, from the last
             level to the stem; 1 trains all levels alike.
+        decay_biases: Whether the biases of linear layers and convolutions have weight decay.
 
     Raises:
         ConfigError: A value is outside its range.
     """
 
-    lr: float
-    min_lr: float = 0.0
+    lr: float = 1e-3
+    min_lr: float = 1e-6
     weight_decay: float = 0.05
     betas: Sequence[float] = (0.9, 0.999)
-    warmup_epochs: float = 0.0
-    warmup_lr: float = 0.0
+    warmup_epochs: float = 5.0
+    warmup_steps: int | None = None
+    warmup_lr: float = 1e-6
+    lr_decay: Decay = "cosine"
+    milestones: Sequence[float] = ()
+    gamma: float = 0.1
     cooldown_epochs: float = 0.0
     cosine_from: CosineFrom = "warmup_end"
     lr_interval: Interval = "step"
     lr_batch_size: int | None = None
     lr_scaling: Scaling = "lr"
     layer_decay: float = 1.0
+    decay_biases: bool = False
 
     def __post_init__(self) -> None:
         ranges = {
@@ -70,7 +83,15 @@ class OptimSettings:
                 "two numbers in [0, 1)",
             ),
             "warmup_epochs": (self.warmup_epochs >= 0, "0 or more"),
+            "warmup_steps": (self.warmup_steps is None or self.warmup_steps >= 0, "0 or more"),
             "warmup_lr": (self.warmup_lr >= 0, "0 or more"),
+            "lr_decay": (self.lr_decay in get_args(Decay), _one_of(Decay)),
+            "milestones": (
+                list(self.milestones) == sorted(self.milestones)
+                and bool(self.milestones) == (self.lr_decay == "steps"),
+                'epochs in ascending order with lr_decay="steps", and empty without',
+            ),
+            "gamma": (0 < self.gamma <= 1, "in (0, 1]"),
             "cooldown_epochs": (self.cooldown_epochs >= 0, "0 or more"),
             "cosine_from": (self.cosine_from in get_args(CosineFrom), _one_of(CosineFrom)),
             "lr_interval": (self.lr_interval in get_args(Interval), _one_of(Interval)),
@@ -118,9 +139,18 @@ class ParameterGroup:
     parameters: list[nn.Parameter]
 
 
-def vector_names(module: nn.Module) -> frozenset[str]:
-    """Names of the parameters that are numbers or vectors: biases, norms, layer scales."""
-    return frozenset(name for name, p in module.named_parameters() if p.ndim <= 1)
+def vector_names(module: nn.Module, *, biases: bool = True) -> frozenset[str]:
+    """Names of the parameters that are numbers or vectors: biases, norms, layer scales.
+
+    Args:
+        module: Where they are.
+        biases: Whether the biases of linear layers and convolutions are among them.
+    """
+    names = {name for name, p in module.named_parameters() if p.ndim <= 1}
+    if not biases:
+        layers = nn.Linear | nn.Conv2d | nn.ConvTranspose2d
+        names -= {f"{name}.bias" for name, m in module.named_modules() if isinstance(m, layers)}
+    return frozenset(names)
 
 
 def parameter_groups(
@@ -132,7 +162,7 @@ def parameter_groups(
 ) -> list[ParameterGroup]:
     """Sort the trainable parameters of a task, each into exactly one group.
 
-    One-dimensional parameters (biases, norms, layer scales) and those that a direct child names in
+    The one-dimensional parameters of `vectors` and those that a direct child names in
     `no_weight_decay()` get no weight decay. With `layer_decay` d, depth level i of the L levels of
     `backbone.decay_groups()` gets the learning-rate factor d ** (L - i), everything behind the
     backbone the factor 1 ("BEiT", 2021, section 3.2, gives the scheme for fine-tuning).
@@ -193,6 +223,8 @@ def build_optimizer(
     Raises:
         ConfigError: Every parameter is frozen.
     """
+    if vectors is None:
+        vectors = vector_names(module, biases=not settings.decay_biases)
     groups = parameter_groups(
         module,
         weight_decay=settings.weight_decay,
@@ -224,20 +256,22 @@ class Timeline:
         warmup: Steps of the warm-up, at the start of it.
         cooldown: Steps at the smallest learning rate, at the end of it.
         epoch: Steps of an epoch; 1 where nothing is counted in epochs.
+        milestones: Steps at which the learning rate falls.
     """
 
     total: int
     warmup: int = 0
     cooldown: int = 0
     epoch: int = 1
+    milestones: tuple[int, ...] = ()
 
 
 def learning_rate(step: int, settings: OptimSettings, timeline: Timeline) -> float:
-    """Learning rate of one iteration: linear warm-up, then half a cosine, then the smallest.
+    """Learning rate of one iteration: linear warm-up, then half a cosine or steps.
 
-    "SGDR", 2017, equation 5, without restarts. The warm-up goes from `warmup_lr` at iteration 0 to
-    `lr` at iteration `warmup`. The cosine, counted from there or from iteration 0 (`cosine_from`),
-    ends at `min_lr` where the cool-down begins.
+    The cosine is that of "SGDR", 2017, equation 5, without restarts. The warm-up goes from
+    `warmup_lr` at iteration 0 to `lr` at iteration `warmup`. The cosine, counted from there or from
+    iteration 0 (`cosine_from`), ends at `min_lr` where the cool-down begins.
 
     Args:
         step: Optimiser steps taken before this iteration.
@@ -251,6 +285,9 @@ def learning_rate(step: int, settings: OptimSettings, timeline: Timeline) -> flo
         step -= step % timeline.epoch
     if step < timeline.warmup:
         return settings.warmup_lr + (settings.lr - settings.warmup_lr) * step / timeline.warmup
+    if settings.lr_decay == "steps":
+        passed = sum(step >= milestone for milestone in timeline.milestones)
+        return max(settings.min_lr, settings.lr * settings.gamma**passed)
     start = timeline.warmup if settings.cosine_from == "warmup_end" else 0
     length = timeline.total - timeline.cooldown - start
     done = min(1.0, (step - start) / max(1, length))
@@ -284,18 +321,19 @@ def count_steps(trainer: Trainer, settings: OptimSettings) -> Timeline:
     total = trainer.estimated_stepping_batches
     if not math.isfinite(total) or total < 0:
         raise ConfigError(
-            "the cosine schedule needs the length of the training: set trainer.max_epochs or "
+            "the schedule needs the length of the training: set trainer.max_epochs or "
             "trainer.max_steps."
         )
     total = int(total)
     in_epochs = {
-        "warmup_epochs": (settings.warmup_epochs, 0),
+        "warmup_epochs": (settings.warmup_epochs if settings.warmup_steps is None else 0, 0),
         "cooldown_epochs": (settings.cooldown_epochs, 0),
+        "milestones": (list(settings.milestones), []),
         "lr_interval": (settings.lr_interval, "step"),
     }
     counted = [f"{name}={value}" for name, (value, none) in in_epochs.items() if value != none]
     if not counted:
-        return Timeline(total)
+        return Timeline(total, min(settings.warmup_steps or 0, total))
     trainer.fit_loop.setup_data()
     batches = trainer.num_training_batches
     if not math.isfinite(batches):
@@ -305,9 +343,11 @@ def count_steps(trainer: Trainer, settings: OptimSettings) -> Timeline:
             "trainer.limit_train_batches."
         )
     epoch = math.ceil(batches / trainer.accumulate_grad_batches)
-    warmup = min(round(settings.warmup_epochs * epoch), total)
+    steps = settings.warmup_steps
+    warmup = min(round(settings.warmup_epochs * epoch) if steps is None else steps, total)
     cooldown = min(round(settings.cooldown_epochs * epoch), total - warmup)
-    return Timeline(total, warmup, cooldown, epoch)
+    milestones = tuple(round(milestone * epoch) for milestone in settings.milestones)
+    return Timeline(total, warmup, cooldown, epoch, milestones)
 
 
 def scale_to_trainer(settings: OptimSettings, trainer: Trainer) -> OptimSettings:
