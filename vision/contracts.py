@@ -129,18 +129,23 @@ class ClassificationPrediction(TypedDict):
     path: NotRequired[str]
 
 
+# Detection pads images to whole cells of the coarsest map of common backbones, as the published
+# pipelines do: each by itself before it is batched, so that training leaves out what is beyond.
+PADDED_TO = 32
+
+
 class DetectionTarget(TypedDict):
     """The objects of one image.
 
     Keys:
-        boxes: float32 `(M, 4)`, `(x1, y1, x2, y2)` in pixels of the image; `(0, 4)` without objects.
+        boxes: float32 `(M, 4)`, `(x1, y1, x2, y2)` in pixels of the image.
         labels: int64 `(M,)` class index.
         iscrowd: bool `(M,)`, whether a box encloses a group that is not told apart; no class is
             learnt from it.
         area: float32 `(M,)` in square pixels of the image: of the mask where there is one.
         image_id: int64 `()` number of the image in its dataset.
-        masks: bool `(M, H, W)`, absent where a dataset has none. In a batch H and W are those of the
-            padded images.
+        masks: bool `(M, H, W)`, absent where a dataset has none. In a batch H and W are those of
+            the padded images.
     """
 
     boxes: Tensor
