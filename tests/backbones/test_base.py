@@ -301,3 +301,17 @@ def test_remainders_of_the_stem_are_dropped(floored_family: str) -> None:
     images = images_of(47, 61)
     for x, y in zip(model(images), model(images[:, :, :44, :60]), strict=True):
         assert torch.equal(x, y)
+
+
+def test_maps_that_are_not_kept_are_left_out_with_their_norms(family: str) -> None:
+    model = randomise(build(family, dense=True)).eval()
+    images = torch.randn(1, 3, 64, 96)
+    with torch.no_grad():
+        maps = model(images)
+        model.keep_outputs([len(maps) - 1])
+        kept = model(images)
+    assert len(kept) == len(model.feature_specs) == 1
+    assert torch.equal(kept[0], maps[-1])
+    assert len(model.out_norms) <= 1
+    with pytest.raises(ConfigError, match="out_indices"):
+        build("swin").keep_outputs([0, 1])

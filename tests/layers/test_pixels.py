@@ -4,7 +4,7 @@ import pytest
 import torch
 from torchvision.transforms.v2 import functional as transforms
 
-from vision.layers.pixels import PixelNorm
+from vision.layers.pixels import PixelNorm, blank_padding
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 IMAGES = torch.randint(
@@ -37,3 +37,12 @@ def test_the_result_has_the_dtype_of_the_module() -> None:
 
 def test_settings_are_no_weights() -> None:
     assert PixelNorm(MEAN, STD).state_dict() == {}
+
+
+def test_padding_becomes_the_mean_colour_and_the_rest_stays() -> None:
+    images = torch.randn(2, 3, 5, 6)
+    blank = blank_padding(images, torch.tensor([[5, 6], [3, 4]]))
+    assert torch.equal(blank[0], images[0])
+    assert torch.equal(blank[1, :, :3, :4], images[1, :, :3, :4])
+    assert not blank[1, :, 3:].any()
+    assert not blank[1, :, :, 4:].any()

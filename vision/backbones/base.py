@@ -66,6 +66,27 @@ class Backbone(nn.Module, ABC):
             norms = {str(i): make_norm(specs[i].channels) for i in out_indices}
             self.out_norms.update(norms)
 
+    def keep_outputs(self, kept: Sequence[int]) -> None:
+        """Return fewer maps from now on; the norms of the others are dropped.
+
+        Args:
+            kept: Positions in `feature_specs`, ascending; the last map is among them: layers after
+                the last one kept would run for nothing.
+
+        Raises:
+            ConfigError: A position is out of range, or the last map is not kept.
+        """
+        chosen = check_out_indices(kept, len(self.feature_specs), what="maps")
+        if chosen[-1] != len(self.feature_specs) - 1:
+            raise ConfigError(
+                f"maps {chosen} of {len(self.feature_specs)} leave out the last one. Build the "
+                "backbone with out_indices that end earlier."
+            )
+        self.out_indices = [self.out_indices[i] for i in chosen]
+        self.feature_specs = tuple(self.feature_specs[i] for i in chosen)
+        for name in [name for name in self.out_norms if int(name) not in self.out_indices]:
+            del self.out_norms[name]
+
     def forward(self, images: Tensor) -> list[Tensor]:
         """Compute the feature pyramid of the dense-prediction variant.
 

@@ -48,3 +48,20 @@ class PixelNorm(nn.Module):
     def extra_repr(self) -> str:
         """Show the settings in the module's printout."""
         return f"mean={self.values[0]}, std={self.values[1]}"
+
+
+def blank_padding(images: Tensor, sizes: Tensor) -> Tensor:
+    """Set what lies beyond the valid part of normalised images to zero, the mean colour.
+
+    Args:
+        images: `(B, C, H, W)`, normalised.
+        sizes: int64 `(B, 2)` valid height and width of each image.
+
+    Returns:
+        `(B, C, H, W)`.
+    """
+    rows, columns = (
+        torch.arange(length, device=images.device) < sizes[:, i, None]  # (B, H) and (B, W)
+        for i, length in enumerate(images.shape[2:])
+    )
+    return images * (rows[:, None, :, None] & columns[:, None, None, :])

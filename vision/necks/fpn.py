@@ -1,0 +1,115 @@
+"""The feature pyramid network: coarse meaning carried down to fine maps.
+
+"Feature Pyramid Networks for Object Detection", Lin et al., 2017,
+https://arxiv.org/abs/1612.03144, section 3. The extra levels are those of Faster R-CNN ("pool"),
+RetinaNet, 2017, section 4 ("conv_input") and FCOS, 2019, section 3.2 ("conv_output").
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Literal, get_args
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vision.contracts import FeatureSpec
+from vision.errors import ConfigError
+
+Extra = Literal["pool", "conv_input", "conv_output"]
+
+
+class FPN(nn.Module):
+    """Lateral 1 x 1 convolutions, a top-down path of sums, 3 x 3 output convolutions.
+
+    A coarser map is added to the next finer one after nearest up-sampling to just its size, so that
+    maps whose sides were rounded up or down fit.
+
+    Args:
+        specs: Channels and stride of each map it is given, finest first.
+        out_channels: Channels of every output map.
+        extra_levels: Levels above the coarsest map, each of twice the stride of the one below.
+        extra: What makes them: `"pool"` takes every second cell of the level below,
+            `"conv_input"` a stride-2 3 x 3 convolution of the coarsest input map, `"conv_output"`
+            one of the coarsest output map; either convolution is followed by one of the level
+            below, for `"conv_output"` after a ReLU.
+
+    Attributes:
+        feature_specs: Channels and stride of each output map, finest first.
+
+    Raises:
+        ConfigError: The specs are empty or not in the order of their strides, or `extra` is
+            unknown.
+    """
+
+    def __init__(
+        self,
+        specs: Sequence[FeatureSpec],
+        *,
+        out_channels: int = 256,
+        extra_levels: int = 1,
+        extra: Extra = "pool",
+    ) -> None:
+        super().__init__()
+        strides = [spec.stride for spec in specs]
+        if not strides or any(fine >= coarse for fine, coarse in pairwise(strides)):
+            raise ConfigError(
+                f"FPN takes maps of growing stride, finest first; got strides {strides}. "
+                "Put a Pyramid before it (vision.necks.build.build_neck does)."
+            )
+        if extra not in get_args(Extra):
+            raise ConfigError(f"extra is one of {', '.join(get_args(Extra))}; got {extra!r}.")
+        if extra_levels < 0:
+            raise ConfigError(f"extra_levels is 0 or more; got {extra_levels}.")
+        self.extra, self.extra_levels = extra, extra_levels
+        self.laterals = nn.ModuleList(
+            nn.Conv2d(spec.channels, out_channels, kernel_size=1) for spec in specs
+        )
+        self.outputs = nn.ModuleList(
+            nn.Conv2d(out_channels, out_channels, kernel_size=3, padding=1) for _ in specs
+        )
+        first = specs[-1].channels if extra == "conv_input" else out_channels
+        self.extras = nn.ModuleList(
+            nn.Conv2d(first if i == 0 else out_channels, out_channels, 3, stride=2, padding=1)
+            for i in range(0 if extra == "pool" else extra_levels)
+        )
+        strides += [strides[-1] << (i + 1) for i in range(extra_levels)]
+        self.feature_specs = tuple(FeatureSpec(out_channels, stride) for stride in strides)
+        self.reset_parameters()
+
+    def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
+        """Merge the maps of a pyramid.
+
+        Args:
+            maps: One `(B, spec.channels, H, W)` per spec, finest first.
+
+        Returns:
+            One map `(B, out_channels, H, W)` per entry of `feature_specs`, of the sizes given;
+            each extra level has half the cells of the one below along each axis, rounded up.
+        """
+        merged = [lateral(features) for lateral, features in zip(self.laterals, maps, strict=True)]
+        for i in range(len(merged) - 1, 0, -1):
+            size = merged[i - 1].shape[-2:]
+            merged[i - 1] = merged[i - 1] + F.interpolate(merged[i], size=size, mode="nearest")
+        outputs = [output(features) for output, features in zip(self.outputs, merged, strict=True)]
+        outputs += self._extra(maps[-1] if self.extra == "conv_input" else outputs[-1])
+        return outputs
+
+    def reset_parameters(self) -> None:
+        """Initialise afresh: uniform after Glorot and Bengio, 2010, and no bias."""
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.xavier_uniform_(module.weight)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+
+    def _extra(self, features: Tensor) -> list[Tensor]:
+        levels: list[Tensor] = []
+        for i in range(self.extra_levels):
+            if self.extra == "pool":
+                features = F.max_pool2d(features, kernel_size=1, stride=2)
+            else:
+                if i > 0 and self.extra == "conv_output":
+                    features = F.relu(features)
+                features = self.extras[i](features)
+            levels.append(features)
+        return levels
