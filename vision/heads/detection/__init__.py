@@ -1,0 +1,1 @@
+"""Heads of object detection and instance segmentation."""

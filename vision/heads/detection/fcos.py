@@ -1,0 +1,182 @@
+"""FCOS: classes, distances to the sides of a box, and centerness at every cell."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vision.contracts import Detections, DetectionTarget, FeatureSpec
+from vision.errors import ConfigError
+from vision.heads.detection.base import ClassRows
+from vision.heads.detection.dense import DenseHead, reset_convs
+from vision.ops.boxes import at_least_float32, clip_boxes
+from vision.ops.dense import PointOutputs, flatten_map
+from vision.ops.points import points
+
+
+class ConvGroupNorm(nn.Module):
+    """3 x 3 convolution with bias, group norm, ReLU.
+
+    Args:
+        in_channels: Channels of the map it is given.
+        out_channels: Channels of the result.
+        groups: Groups of channels that are normalised together.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, *, groups: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(in_channels, out_channels, 3, padding=1)
+        self.norm = nn.GroupNorm(groups, out_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map `(B, C_in, H, W)` to `(B, C_out, H, W)`."""
+        return F.relu(self.norm(self.conv(x)))
+
+
+class FCOSHead(DenseHead):
+    """Two towers of convolutions with group norm, shared by all maps.
+
+    "FCOS: A Simple and Strong Anchor-free Object Detector", Tian et al., 2020,
+    https://arxiv.org/abs/2006.09214, section 2, with the authors' improvements: the centerness
+    stands on the tower of the boxes, and distances are predicted in strides, as the ReLU of a
+    convolution times a learnt scale per map. The score of a detection is class score times
+    centerness, of which the paper takes the square root, which changes no order; the threshold
+    applies to the class score, as in mmdetection.
+
+    Args:
+        specs: The maps, all with the same number of channels; published with strides 8 to 128.
+        num_classes: Number K of classes.
+        channels: Channels of the towers.
+        depth: Convolutions of each tower.
+        groups: Groups of the group norm.
+        prior: Probability of every class before training.
+        score_threshold: Predictions whose class score is not above it are dropped.
+        nms_iou: Intersection over union above which the lower of two boxes of a class is dropped.
+        candidates: Predictions of each map that enter the suppression.
+        most: Number D of detections per image.
+
+    Raises:
+        ConfigError: The maps differ in their channels, there is no class, or the channels do not
+            make whole groups.
+    """
+
+    def __init__(
+        self,
+        specs: Sequence[FeatureSpec],
+        *,
+        num_classes: int,
+        channels: int = 256,
+        depth: int = 4,
+        groups: int = 32,
+        prior: float = 0.01,
+        score_threshold: float = 0.05,
+        nms_iou: float = 0.6,
+        candidates: int = 1000,
+        most: int = 100,
+    ) -> None:
+        super().__init__(
+            specs,
+            num_classes=num_classes,
+            score_threshold=score_threshold,
+            nms_iou=nms_iou,
+            candidates=candidates,
+            most=most,
+        )
+        if channels % groups:
+            raise ConfigError(
+                f"channels={channels} do not make {groups} groups; choose a multiple of groups."
+            )
+        self.prior = prior
+        widths = [self.in_channels, *[channels] * depth]
+        self.class_convs = nn.ModuleList(
+            ConvGroupNorm(width, channels, groups=groups) for width in widths[:-1]
+        )
+        self.box_convs = nn.ModuleList(
+            ConvGroupNorm(width, channels, groups=groups) for width in widths[:-1]
+        )
+        self.logits = nn.Conv2d(widths[-1], num_classes, 3, padding=1)
+        self.distances = nn.Conv2d(widths[-1], 4, 3, padding=1)
+        self.centerness = nn.Conv2d(widths[-1], 1, 3, padding=1)
+        self.scales = nn.Parameter(torch.ones(len(specs)))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Initialise afresh, as published."""
+        reset_convs(self, self.logits, prior=self.prior)
+        nn.init.ones_(self.scales)
+        for module in self.modules():
+            if isinstance(module, nn.GroupNorm):
+                module.reset_parameters()
+
+    def forward(
+        self,
+        features: Sequence[Tensor],
+        sizes: Tensor,
+        targets: Sequence[DetectionTarget] | None = None,
+    ) -> PointOutputs | Detections:
+        """Predict classes, boxes and centerness.
+
+        Args:
+            features: One map `(B, C, h, w)` per spec.
+            sizes: int64 `(B, 2)` valid height and width of each image.
+            targets: The objects of each image, in training; the criterion assigns them.
+
+        Returns:
+            With targets, what `FCOSLoss` reads; without, detections in the valid images.
+        """
+        logits, distances, centerness = [], [], []
+        for i, features_of_level in enumerate(features):
+            x, y = features_of_level, features_of_level
+            for class_conv, box_conv in zip(self.class_convs, self.box_convs, strict=True):
+                x, y = class_conv(x), box_conv(y)
+            logits.append(flatten_map(self.logits(x), self.num_classes))
+            # In float32: half precision overflows at the coarsest map of a large image.
+            raw = at_least_float32(flatten_map(self.distances(y), 4))
+            distances.append(F.relu(raw * self.scales[i]))
+            centerness.append(flatten_map(self.centerness(y), 1)[..., 0])
+        locations = points(
+            [(level.shape[-2], level.shape[-1]) for level in features],
+            self.strides,
+            device=features[0].device,
+        )
+        if targets is not None:
+            strides = [
+                level.new_full((len(level),), stride)
+                for level, stride in zip(locations, self.strides, strict=True)
+            ]
+            return {
+                "logits": torch.cat(logits, dim=1),
+                "distances": torch.cat(distances, dim=1),
+                "centerness": torch.cat(centerness, dim=1),
+                "points": torch.cat(locations),
+                "strides": torch.cat(strides),
+            }
+        return self._detect(logits, distances, centerness, locations, sizes)
+
+    def class_rows(self) -> dict[str, ClassRows]:
+        """The last layer of the class tower has one row per class."""
+        rows = ClassRows(groups=1, per_class=1, background=False)
+        return {"logits.weight": rows, "logits.bias": rows}
+
+    def _detect(
+        self,
+        logits: Sequence[Tensor],
+        distances: Sequence[Tensor],
+        centerness: Sequence[Tensor],
+        locations: Sequence[Tensor],
+        sizes: Tensor,
+    ) -> Detections:
+        found, scores, labels = [], [], []
+        for i, stride in enumerate(self.strides):
+            best = self.best(logits[i])
+            to_sides = best.take(distances[i]) * stride  # (B, N, 4)
+            place = locations[i][best.index]  # (B, N, 2)
+            boxes = torch.cat([place - to_sides[..., :2], place + to_sides[..., 2:]], dim=-1)
+            found.append(clip_boxes(boxes, sizes))
+            central = at_least_float32(best.take(centerness[i][..., None])[..., 0]).sigmoid()
+            scores.append(best.scores * central)
+            labels.append(best.labels)
+        return self.suppress(
+            torch.cat(found, dim=1), torch.cat(scores, dim=1), torch.cat(labels, dim=1)
+        )

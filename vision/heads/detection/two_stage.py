@@ -1,0 +1,443 @@
+"""Faster R-CNN, Mask R-CNN and Cascade Mask R-CNN: one head, whose stages are data.
+
+S counts the places of a sample, P proposals, D detections, N masks.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple, TypeVar, cast
+
+import torch
+from torch import Tensor, nn
+
+from vision.contracts import Detections, DetectionTarget, FeatureSpec
+from vision.errors import ConfigError, DataError, suggest
+from vision.heads.detection.base import ClassRows, DetectionHead
+from vision.heads.detection.boxes import LAYERS, BoxBranch, BoxBranchKind, BoxOutputs
+from vision.heads.detection.boxes import POOLED as POOLED_FOR_BOXES
+from vision.heads.detection.masks import DRAWN, MaskBranch
+from vision.heads.detection.masks import POOLED as POOLED_FOR_MASKS
+from vision.heads.detection.rpn import RPN, RPNSettings
+from vision.ops.boxes import at_least_float32, clip_boxes, decode_boxes, encode_boxes
+from vision.ops.masks import crop_masks
+from vision.ops.matching import IGNORED, match_boxes, sample_balanced
+from vision.ops.nms import keep_detections
+from vision.ops.roi import multi_level_roi_align
+from vision.ops.targets import PaddedTargets, pad_targets
+from vision.ops.two_stage import (
+    BoxSamples,
+    MaskSamples,
+    TwoStageOutputs,
+    pick_class,
+    rows_to_run,
+)
+
+Settings = TypeVar("Settings")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One box branch and what it learns.
+
+    Attributes:
+        iou: Least intersection over union of a proposal with its object; below, it is background.
+        std: By what the deltas are divided.
+        weight: Factor on the losses of the stage.
+    """
+
+    iou: float = 0.5
+    std: Sequence[float] = (0.1, 0.1, 0.2, 0.2)
+    weight: float = 1.0
+
+
+# "Mask R-CNN", 2017, and "Cascade R-CNN", 2018, sections 4.1 and 5.1; weights as in the recipes.
+ONE_STAGE = (Stage(),)
+CASCADE = (
+    Stage(),
+    Stage(iou=0.6, std=(0.05, 0.05, 0.1, 0.1), weight=0.5),
+    Stage(iou=0.7, std=(0.033, 0.033, 0.067, 0.067), weight=0.25),
+)
+
+
+class _Proposals(NamedTuple):
+    boxes: Tensor  # (B, P, 4), zeros in empty places
+    valid: Tensor  # (B, P)
+
+
+class _Drawn(NamedTuple):
+    """Proposals to learn from, S places for each image."""
+
+    boxes: Tensor  # (B, S, 4), zeros in empty places
+    objects: Tensor  # (B, S, 4), of positives; else the box itself
+    place: Tensor  # (B, S) place of the object among the targets of its image
+    labels: Tensor  # (B, S) class, background K
+    positive: Tensor  # (B, S)
+    valid: Tensor  # (B, S)
+    is_target: Tensor  # (B, S), whether the proposal is a target itself
+
+
+class TwoStage(DetectionHead):
+    """Find regions, then classify, move and cut out each.
+
+    "Faster R-CNN", Ren et al., 2015; "Mask R-CNN", He et al., 2017; "Cascade R-CNN: Delving into
+    High Quality Object Detection", Cai and Vasconcelos, 2018. A cascade has several stages, each of
+    which starts from the boxes of the one before; logits and masks are averaged over them in
+    evaluation. Matching, sampling and post-processing agree with those of the published recipes,
+    but work on whole batches with a fixed number of places, and regard crowds.
+
+    Args:
+        specs: The maps of the neck, finest first; the last one serves proposals alone.
+        num_classes: Number of classes K.
+        stages: The stages, or their fields; `CASCADE` for Cascade R-CNN.
+        box_branch: Layers of the box branches: `"2fc"` or, with batch norms, `"4conv1fc"`.
+        masks: Whether there is a mask branch per stage.
+        channels: Channels of the convolutions of the branches.
+        fc_dim: Width of the linear layers of the box branches.
+        class_agnostic: Whether all classes share the deltas of a proposal.
+        low_quality: Whether each object takes the proposals that overlap it most, if by the
+            stage's `iou` or more, from objects that these overlap even more.
+        samples: Proposals learnt from per image and stage.
+        positive_fraction: Largest share of them with an object.
+        crowd_iof: Anchors and proposals without an object are not learnt from if at least this
+            share of them lies in a crowd; None, as published, takes them for background.
+        score_threshold: Detections have a higher score.
+        nms_iou: Intersection over union above which the lower of two detections of a class is
+            dropped.
+        detections: Places D for the detections of an image.
+        rpn: Settings of the region proposal network, or some of their fields.
+
+    Raises:
+        ConfigError: An option has a value out of its range, or settings have an unknown field.
+    """
+
+    def __init__(
+        self,
+        specs: Sequence[FeatureSpec],
+        *,
+        num_classes: int,
+        stages: Sequence[Stage | Mapping[str, Any]] = ONE_STAGE,
+        box_branch: BoxBranchKind = "2fc",
+        masks: bool = True,
+        channels: int = 256,
+        fc_dim: int = 1024,
+        class_agnostic: bool = False,
+        low_quality: bool = False,
+        samples: int = 512,
+        positive_fraction: float = 0.25,
+        crowd_iof: float | None = 0.5,
+        score_threshold: float = 0.05,
+        nms_iou: float = 0.5,
+        detections: int = 100,
+        rpn: RPNSettings | Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.stages = tuple(_read(Stage, stage, "stages") for stage in stages)
+        _check(specs, self.stages, box_branch)
+        _check_range(1, math.inf, num_classes=num_classes, samples=samples, detections=detections)
+        _check_range(0, 1, score_threshold=score_threshold, nms_iou=nms_iou)
+        _check_range(0, 1, positive_fraction=positive_fraction)
+        self.num_classes, self.class_agnostic = num_classes, class_agnostic
+        self.low_quality, self.crowd_iof = low_quality, crowd_iof
+        self.samples, self.positive_fraction = samples, positive_fraction
+        self.score_threshold, self.nms_iou = score_threshold, nms_iou
+        self.detections, self.has_masks = detections, masks
+        self.strides = tuple(spec.stride for spec in specs[:-1])
+        settings = _read(RPNSettings, rpn or {}, "rpn")
+        self.rpn = RPN(specs, settings=settings, crowd_iof=crowd_iof)
+        self.boxes = nn.ModuleList(
+            BoxBranch(
+                specs[0].channels,
+                num_classes=num_classes,
+                kind=box_branch,
+                channels=channels,
+                fc_dim=fc_dim,
+                class_agnostic=class_agnostic,
+            )
+            for _ in self.stages
+        )
+        self.masks = nn.ModuleList(
+            MaskBranch(specs[0].channels, num_classes=num_classes, channels=channels)
+            for _ in (self.stages if masks else ())
+        )
+
+    def reset_parameters(self) -> None:
+        """Initialise afresh."""
+        self.rpn.reset_parameters()
+        for i in range(len(self.stages)):
+            self._box(i).reset_parameters()
+        for i in range(len(self.masks)):
+            self._mask(i).reset_parameters()
+
+    def class_rows(self) -> dict[str, ClassRows]:
+        """See `DetectionHead.class_rows`."""
+        rows: dict[str, ClassRows] = {}
+        for i in range(len(self.stages)):
+            rows |= {f"boxes.{i}.{name}": row for name, row in self._box(i).class_rows().items()}
+        for i in range(len(self.masks)):
+            rows |= {f"masks.{i}.{name}": row for name, row in self._mask(i).class_rows().items()}
+        return rows
+
+    def _box(self, i: int) -> BoxBranch:
+        return cast(BoxBranch, self.boxes[i])
+
+    def _mask(self, i: int) -> MaskBranch:
+        return cast(MaskBranch, self.masks[i])
+
+    def forward(
+        self,
+        features: Sequence[Tensor],
+        sizes: Tensor,
+        targets: Sequence[DetectionTarget] | None = None,
+    ) -> TwoStageOutputs | Detections:
+        """Samples to learn from, or detections.
+
+        Args:
+            features: Maps `(B, C, h, w)` of the neck.
+            sizes: int64 `(B, 2)` valid height and width of each image in pixels.
+            targets: The objects of each image; None for detections.
+
+        Returns:
+            With targets what `TwoStageLoss` reads; else D places per image.
+
+        Raises:
+            DataError: There is a mask branch, and the targets have no masks.
+        """
+        maps = self.rpn(features)
+        if targets is None:
+            return self._detect(features, sizes, _Proposals(*self.rpn.propose(maps, sizes)))
+        padded = pad_targets(targets)
+        all_masks, first_mask = _stack_masks(targets) if len(self.masks) else (None, None)
+        anchors = self.rpn.sample(maps, sizes, padded)
+        proposals = _Proposals(*self.rpn.propose(maps, sizes))
+        outputs = []
+        for i, stage in enumerate(self.stages):
+            drawn = self._draw(proposals, padded, stage)
+            rows = rows_to_run(drawn.valid.flatten(), exact=self._box(i).has_norm)
+            seen = self._run_boxes(i, features, drawn.boxes, rows)
+            outputs.append(self._box_samples(stage, drawn, seen))
+            if all_masks is not None and first_mask is not None:
+                places = drawn.place + first_mask[:, None]
+                outputs[i]["masks"] = self._mask_samples(i, features, drawn, all_masks, places)
+            if i + 1 < len(self.stages):
+                labels = torch.where(drawn.positive, drawn.labels, _best_class(seen, drawn.valid))
+                moved = self._move(stage, drawn.boxes, seen, labels, sizes)
+                # The next stage adds the targets anew, not what this one made of them.
+                proposals = _Proposals(moved, drawn.valid & ~drawn.is_target)
+        return {"anchors": anchors, "stages": outputs}
+
+    @torch.no_grad()
+    def _draw(self, proposals: _Proposals, targets: PaddedTargets, stage: Stage) -> _Drawn:
+        matches = match_boxes(
+            proposals.boxes,
+            targets,
+            positive=stage.iou,
+            negative=stage.iou,
+            least_positive=stage.iou,
+            low_quality=self.low_quality,
+            crowd_iof=self.crowd_iof,
+            valid=proposals.valid,
+        )
+        # The targets are proposals too, each matched with itself.
+        own = torch.arange(targets.valid.shape[1], device=matches.device)
+        own = torch.where(targets.valid, own, IGNORED)  # (B, M)
+        matches = torch.cat([own, matches], dim=1)
+        boxes = torch.cat([targets.boxes.to(proposals.boxes.dtype), proposals.boxes], dim=1)
+        drawn = sample_balanced(
+            matches, count=self.samples, positive_fraction=self.positive_fraction
+        )
+        place = matches.gather(1, drawn.index).clamp(min=0)
+        boxes = boxes.gather(1, drawn.index[..., None].expand(-1, -1, 4)) * drawn.valid[..., None]
+        objects = targets.boxes.gather(1, place[..., None].expand(-1, -1, 4))
+        labels = targets.labels.gather(1, place)
+        return _Drawn(
+            boxes=boxes,
+            objects=torch.where(drawn.positive[..., None], objects.to(boxes.dtype), boxes),
+            place=place,
+            labels=labels.masked_fill(~drawn.positive, self.num_classes),
+            positive=drawn.positive,
+            valid=drawn.valid,
+            is_target=drawn.positive & (drawn.index < targets.valid.shape[1]),
+        )
+
+    def _run_boxes(
+        self, i: int, features: Sequence[Tensor], boxes: Tensor, rows: Tensor
+    ) -> BoxOutputs:
+        """Outputs of a box branch for `boxes` `(B, P, 4)`; the leading axis is `B * P`."""
+        pooled = self._pool(features, boxes, rows, POOLED_FOR_BOXES)
+        return self._box(i).run_rows(pooled, rows, boxes.shape[0] * boxes.shape[1])
+
+    def _pool(self, features: Sequence[Tensor], boxes: Tensor, rows: Tensor, size: int) -> Tensor:
+        return multi_level_roi_align(
+            features[: len(self.strides)],
+            self.strides,
+            boxes.flatten(0, 1)[rows],
+            rows // boxes.shape[1],
+            size=size,
+        )
+
+    def _box_samples(self, stage: Stage, drawn: _Drawn, seen: BoxOutputs) -> BoxSamples:
+        shape = drawn.valid.shape
+        deltas = at_least_float32(pick_class(seen.deltas, drawn.labels.flatten())).view(*shape, 4)
+        return {
+            "logits": seen.logits.view(*shape, -1),
+            "labels": drawn.labels,
+            "deltas": deltas,
+            "target_deltas": encode_boxes(drawn.boxes, drawn.objects, stage.std),
+            "boxes": decode_boxes(drawn.boxes, deltas, stage.std),
+            "target_boxes": drawn.objects,
+            "positive": drawn.positive,
+            "valid": drawn.valid,
+            "weight": stage.weight,
+        }
+
+    def _mask_samples(
+        self, i: int, features: Sequence[Tensor], drawn: _Drawn, masks: Tensor, places: Tensor
+    ) -> MaskSamples:
+        positive = drawn.positive.flatten()
+        rows = rows_to_run(positive, exact=True)
+        logits = self._mask(i)(self._pool(features, drawn.boxes, rows, POOLED_FOR_MASKS))
+        labels, boxes = drawn.labels.flatten()[rows], drawn.boxes.flatten(0, 1)[rows]
+        place = places.flatten()[rows].clamp(max=len(masks) - 1)
+        return {
+            "logits": pick_class(logits, labels),
+            "targets": crop_masks(masks, place, boxes, DRAWN),
+            "weight": positive[rows].float(),
+        }
+
+    @torch.no_grad()
+    def _move(
+        self, stage: Stage, boxes: Tensor, seen: BoxOutputs, labels: Tensor, sizes: Tensor
+    ) -> Tensor:
+        """Boxes `(B, P, 4)` after the deltas of a class each, clipped to their images."""
+        deltas = pick_class(seen.deltas, labels.flatten()).view(*labels.shape, 4)
+        return clip_boxes(decode_boxes(boxes, deltas, stage.std), sizes)
+
+    def _detect(
+        self, features: Sequence[Tensor], sizes: Tensor, proposals: _Proposals
+    ) -> Detections:
+        boxes, valid = proposals
+        rows = rows_to_run(valid.flatten(), exact=False)
+        logits = torch.zeros((), device=boxes.device)
+        seen = self._run_boxes(0, features, boxes, rows)
+        for i, stage in enumerate(self.stages):
+            logits = logits + at_least_float32(seen.logits) / len(self.stages)
+            if i + 1 < len(self.stages):
+                boxes = self._move(stage, boxes, seen, _best_class(seen, valid), sizes)
+                seen = self._run_boxes(i + 1, features, boxes, rows)
+        scores = logits.softmax(dim=-1)[:, :-1].view(*valid.shape, -1)  # (B, P, K)
+        scores = scores.masked_fill(~valid[..., None] | (scores <= self.score_threshold), 0.0)
+        found = self._choose(boxes, seen.deltas, scores, sizes)
+        if len(self.masks):
+            found["masks"] = self._draw_masks(features, found)
+        return found
+
+    def _choose(self, boxes: Tensor, deltas: Tensor, scores: Tensor, sizes: Tensor) -> Detections:
+        """The best boxes of all classes, from proposals `(B, P, 4)` and scores `(B, P, K)`."""
+        batch, count, classes = scores.shape
+        # The scores of a proposal sum to 1, so that no more than these exceed the threshold.
+        most = count * classes
+        if self.score_threshold > 0:
+            most = min(most, int(count / self.score_threshold) + 1)
+        score, place = scores.flatten(1).topk(most, dim=1)  # (B, C)
+        label, proposal = place % classes, place // classes
+        # One row per proposal and class: rows of all classes would be many times as much.
+        shared = deltas.shape[1] == 1
+        row = torch.arange(batch, device=boxes.device)[:, None] * count + proposal
+        row = row if shared else row * classes + label
+        delta = deltas.flatten(0, 1)[row]  # (B, C, 4)
+        chosen = boxes.gather(1, proposal[..., None].expand(-1, -1, 4))
+        moved = clip_boxes(decode_boxes(chosen, delta, self.stages[-1].std), sizes)
+        index, valid = keep_detections(moved, score, label, iou=self.nms_iou, most=self.detections)
+        return {
+            "boxes": moved.gather(1, index[..., None].expand(-1, -1, 4)) * valid[..., None],
+            "scores": score.gather(1, index) * valid,
+            "labels": label.gather(1, index) * valid,
+            "count": valid.sum(dim=1),
+        }
+
+    def _draw_masks(self, features: Sequence[Tensor], found: Detections) -> Tensor:
+        """Probabilities `(B, D, 28, 28)` of the detections."""
+        valid = (found["scores"] > 0).flatten()
+        rows = rows_to_run(valid, exact=False)
+        pooled = self._pool(features, found["boxes"], rows, POOLED_FOR_MASKS)
+        labels = found["labels"].flatten()[rows]
+        drawn = torch.zeros(1, device=pooled.device)
+        for branch in self.masks:
+            logits = pick_class(branch(pooled), labels)
+            drawn = drawn + at_least_float32(logits).sigmoid() / len(self.masks)
+        drawn = drawn * valid[rows, None, None]
+        table = drawn.new_zeros(len(valid), DRAWN, DRAWN).index_copy(0, rows, drawn)
+        return table.view(*found["scores"].shape, DRAWN, DRAWN)
+
+
+def _best_class(seen: BoxOutputs, like: Tensor) -> Tensor:
+    """The class of the highest score, background aside, in the shape of `like` `(B, P)`."""
+    return seen.logits[:, :-1].argmax(dim=1).view(like.shape)
+
+
+def _stack_masks(targets: Sequence[DetectionTarget]) -> tuple[Tensor, Tensor]:
+    """Masks bool `(N, H, W)` of all images, and int64 `(B,)` the first of each image."""
+    stacked, first, total = [], [], 0
+    for target in targets:
+        if "masks" not in target:
+            raise DataError(
+                f"Image {int(target['image_id'])} has no masks, but the detector has a mask "
+                "branch. Give a dataset with masks, or choose a detector of boxes alone."
+            )
+        first.append(total)
+        total += len(target["masks"])
+        stacked.append(target["masks"])
+    masks = torch.cat(stacked)
+    if total == 0:
+        masks = masks.new_zeros(1, *masks.shape[1:])
+    # A blocking copy would wait for all that the GPU has to do.
+    return masks, torch.tensor(first).to(masks.device, non_blocking=True)
+
+
+def _read(kind: type[Settings], given: Any, option: str) -> Settings:
+    """An instance of settings from itself or from some of its fields."""
+    if isinstance(given, kind):
+        return given
+    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+    if not isinstance(given, Mapping):
+        raise ConfigError(f"{option}={given!r} must have the fields {', '.join(names)}.")
+    for name in given:
+        if name not in names:
+            raise ConfigError(
+                f"{option} has no field {name!r}; it has {', '.join(names)}.{suggest(name, names)}"
+            )
+    return kind(**given)
+
+
+def _check_range(least: float, most: float, **values: float) -> None:
+    for name, value in values.items():
+        if not least <= value <= most:
+            wanted = f"be {least} or more" if most == math.inf else f"lie in [{least}, {most}]"
+            raise ConfigError(f"{name}={value} must {wanted}.")
+
+
+def _check(specs: Sequence[FeatureSpec], stages: Sequence[Stage], box_branch: str) -> None:
+    if not stages:
+        raise ConfigError("stages is empty; a detector has one stage or more.")
+    for stage in stages:
+        if len(stage.std) != 4 or min(stage.std) <= 0:
+            raise ConfigError(f"std={tuple(stage.std)} of a stage must be four positive numbers.")
+        if not 0 < stage.iou <= 1:
+            raise ConfigError(f"iou={stage.iou} of a stage must lie in (0, 1].")
+    if box_branch not in LAYERS:
+        raise ConfigError(
+            f"box_branch={box_branch!r} is none of {', '.join(LAYERS)}."
+            f"{suggest(box_branch, LAYERS)}"
+        )
+    if len(specs) < 2:
+        raise ConfigError(
+            f"A two-stage detector needs two maps or more, not {len(specs)}; give the neck "
+            "extra_levels=1."
+        )
+    channels = {spec.channels for spec in specs}
+    if len(channels) > 1:
+        raise ConfigError(
+            f"The maps have {sorted(channels)} channels, but must all have the same number; put a "
+            "neck before the head."
+        )
