@@ -1,0 +1,1 @@
+"""Metrics: what torchmetrics lacks, and wrappers of the official evaluations. No Lightning."""
