@@ -12,7 +12,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.strategies import DeepSpeedStrategy, FSDPStrategy, ModelParallelStrategy
 from torch import Tensor, nn
 
-from vision.draw import ClassifiedImage, draw_classification, save_png
+from vision.draw.classification import ClassifiedImage, draw_classification
+from vision.draw.figure import save_png
 from vision.weights.load import load_weights
 
 logger = logging.getLogger(__name__)

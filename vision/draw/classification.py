@@ -1,29 +1,20 @@
-"""Pictures of results: example predictions and confusion matrices.
-
-Everything is drawn through matplotlib's object interface with the Agg canvas, so that no global
-state is touched and no display is needed. matplotlib is imported on use.
-"""
+"""Pictures of classification: example predictions and confusion matrices."""
 
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from torch import Tensor
 
+from vision.draw.figure import FAINT, INK, RIGHT, WRONG, new_figure
 from vision.errors import ConfigError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
-INK = "#1f2933"
-FAINT = "#7b8794"
-RIGHT = "#1a7f4b"
-WRONG = "#c62f2f"
-DPI = 150
 # Legible matrices: more classes than the first are cut down to the most confused ones, and cells
 # of more classes than the second have no numbers.
 MOST_CLASSES = 30
@@ -65,7 +56,7 @@ def draw_classification(
     Raises:
         ConfigError: There are no examples, or the sizes do not agree.
     """
-    figure = _new_figure(15.0, 7.6)
+    figure = new_figure(15.0, 7.6)
     panels: Any = figure.subfigures(1, 2, width_ratios=(1.0, 0.95))
     _fill_grid(panels[0], images, class_names)
     _fill_confusion(panels[1], counts, class_names)
@@ -85,7 +76,7 @@ def draw_predictions(images: Sequence[ClassifiedImage], class_names: Sequence[st
     Raises:
         ConfigError: There are no images.
     """
-    figure = _new_figure(8.0, 8.0)
+    figure = new_figure(8.0, 8.0)
     _fill_grid(figure, images, class_names)
     return figure
 
@@ -103,27 +94,8 @@ def draw_confusion(counts: Tensor, class_names: Sequence[str]) -> "Figure":
     Raises:
         ConfigError: The sizes do not agree.
     """
-    figure = _new_figure(8.0, 8.0)
+    figure = new_figure(8.0, 8.0)
     _fill_confusion(figure, counts, class_names)
-    return figure
-
-
-def save_png(figure: "Figure", path: Path | str) -> Path:
-    """Write a figure as PNG; its folder is made. Returns the path."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, format="png", dpi=DPI)
-    return path
-
-
-def _new_figure(width_in: float, height_in: float) -> "Figure":
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
-
-    layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1)  # inches
-    figure = Figure(figsize=(width_in, height_in), facecolor="white", layout=layout)
-    FigureCanvasAgg(figure)
     return figure
 
 

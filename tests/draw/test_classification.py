@@ -9,14 +9,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from vision.draw import (
+from vision.draw.classification import (
     MOST_CLASSES,
     ClassifiedImage,
     draw_classification,
     draw_confusion,
     draw_predictions,
-    save_png,
 )
+from vision.draw.figure import save_png
 from vision.errors import ConfigError
 
 NAMES = ["cat", "dog", "a class with quite a long name"]

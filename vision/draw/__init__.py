@@ -1,0 +1,1 @@
+"""Pictures of images, targets and predictions, one file per task."""

@@ -1,0 +1,58 @@
+"""What all pictures share: figures, PNG files, colours.
+
+Figures are drawn through matplotlib's object interface with the Agg canvas, so that no global state
+is touched and no display is needed. matplotlib is imported on use.
+"""
+
+import colorsys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+INK = "#1f2933"
+FAINT = "#7b8794"
+RIGHT = "#1a7f4b"
+WRONG = "#c62f2f"
+DPI = 150
+# Hues a golden section apart: any few neighbouring numbers are far apart on the circle.
+GOLDEN_TURN = 0.618034
+SHADES = ((0.85, 1.0), (1.0, 0.8), (0.6, 1.0))  # saturation and value
+
+
+def new_figure(width_in: float, height_in: float) -> "Figure":
+    """An empty white figure of a size in inches, whose parts are laid out without overlaps."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1)  # inches
+    figure = Figure(figsize=(width_in, height_in), facecolor="white", layout=layout)
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save_png(figure: "Figure", path: Path | str) -> Path:
+    """Write a figure as PNG; its folder is made. Returns the path."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, format="png", dpi=DPI)
+    return path
+
+
+def class_color(label: int, instance: int = 0) -> tuple[int, int, int]:
+    """The colour of a class, the same in every picture.
+
+    Args:
+        label: Class index.
+        instance: Number of the object among those of its class in the picture: a few shades in
+            turn tell neighbours apart.
+
+    Returns:
+        RGB in [0, 255].
+    """
+    hue = (0.02 + label * GOLDEN_TURN) % 1
+    saturation, value = SHADES[instance % len(SHADES)]
+    red, green, blue = colorsys.hsv_to_rgb(hue, saturation, value)
+    return round(255 * red), round(255 * green), round(255 * blue)
