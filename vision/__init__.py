@@ -12,7 +12,10 @@ _MODULES = {
     "load_weights": "vision.weights.load",
     **{
         name: f"vision.{name}"
-        for name in ("backbones", "callbacks", "data", "heads", "losses", "tasks", "weights")
+        for name in (
+            *("backbones", "callbacks", "data", "heads", "losses", "metrics", "necks"),
+            *("tasks", "weights"),
+        )
     },
 }
 

@@ -3,7 +3,10 @@
 from vision.lazy import lazy_names
 
 _MODULES = {
+    "CocoPredictions": "vision.callbacks.coco_predictions",
+    "DetectionResults": "vision.callbacks.coco_predictions",
     "ClassificationPictures": "vision.callbacks.pictures",
+    "DetectionPictures": "vision.callbacks.detection_pictures",
     "PredictionTable": "vision.callbacks.predictions",
     "Progress": "vision.callbacks.progress",
     "RunSummary": "vision.callbacks.summary",

@@ -89,7 +89,7 @@ class Progress(ProgressBar):
             parts += [
                 f"{name} {float(value):.4f}{_best_mark(trainer, name)}"
                 for name, value in sorted(metrics.items())
-                if name.startswith("val/")
+                if name.startswith("val/") and name in trainer.progress_bar_metrics
             ]
         self._close()
         self._line("  ".join(parts))

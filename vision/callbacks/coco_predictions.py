@@ -1,0 +1,131 @@
+"""Detections as files in COCO's format: of `predict`, and of a validation with its numbers."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import BasePredictionWriter
+from lightning.pytorch.trainer.states import TrainerFn
+
+from vision.errors import ConfigError
+from vision.metrics.coco import Found, coco_results, merge_shares, pack_prediction
+from vision.metrics.coco_files import write_categories, write_json, write_results
+
+PREDICTIONS = "predictions.json"
+METRICS = "metrics.json"
+CATEGORIES = "categories.csv"
+
+
+class CocoPredictions(BasePredictionWriter):
+    """Writes the detections of `predict` as COCO's evaluation server takes them.
+
+    A list of `{"image_id", "category_id", "bbox": [x, y, width, height], "score",
+    "segmentation": {"size", "counts"}}`, in pixels of the original images, by image and falling
+    score. Until the end, predictions are held as arrays and run lengths.
+
+    Args:
+        path: The file to write; its folder is made.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        super().__init__(write_interval="batch")
+        self.path = Path(path)
+        self._found: dict[int, Found] = {}
+
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Begin anew, and miss category ids before the work is done.
+
+        Raises:
+            ConfigError: The data has no category ids.
+        """
+        self._found = {}
+        _category_ids(trainer)
+
+    def write_on_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        prediction: Any,
+        batch_indices: Sequence[int] | None,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int,
+    ) -> None:
+        """Take in the detections for the images of a batch."""
+        if "repeated" in batch:
+            return
+        for image_id, one in zip(batch["image_id"].tolist(), prediction, strict=True):
+            self._found[image_id] = pack_prediction(one, masks="masks" in one)
+
+    def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the file from the detections of all processes, each image once."""
+        found = merge_shares(self._found)
+        self._found = {}
+        if not trainer.is_global_zero:
+            return
+        count = write_results(coco_results(found, _category_ids(trainer)), self.path)
+        sys.stdout.write(f"{count} detections in {len(found)} images are in {self.path}\n")
+
+
+class DetectionResults(Callback):
+    """Writes what a validation found: detections, numbers, and a table of categories.
+
+    Three files: `predictions.json` in COCO's format, `metrics.json` with the twelve numbers per
+    kind in the order of pycocotools (`"bbox"`, `"segm"`) and a row per category (`"categories"`),
+    and `categories.csv` with the same rows. In `fit` they are those of the best epoch so far by
+    the metric that the task monitors. The task offers `coco_result` and `evaluator`.
+
+    Args:
+        folder: Where the files are written; it is made.
+    """
+
+    def __init__(self, folder: Path | str) -> None:
+        self.folder = Path(folder)
+        self._best: float | None = None
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the files, on the first process."""
+        result = getattr(pl_module, "coco_result", None)
+        if trainer.sanity_checking or result is None or not self._is_best(trainer, pl_module):
+            return
+        if not trainer.is_global_zero:
+            return
+        found: Any = pl_module.evaluator
+        write_results(found.results(_category_ids(trainer)), self.folder / PREDICTIONS)
+        write_categories(result.categories(), self.folder / CATEGORIES)
+        rows = {"categories": result.categories()}
+        write_json({**result.to_json(), **rows}, self.folder / METRICS)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The best value so far, for a training that is resumed."""
+        return {"best": self._best}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from the best value so far."""
+        self._best = state_dict["best"]
+
+    def _is_best(self, trainer: Trainer, pl_module: LightningModule) -> bool:
+        if trainer.state.fn != TrainerFn.FITTING:
+            return True
+        name, mode = pl_module.monitor  # type: ignore[misc]
+        value = trainer.callback_metrics.get(name)
+        if value is None:
+            return True
+        now, best = float(value), self._best
+        # As ModelCheckpoint keeps the earlier of equals, so that files and checkpoint agree.
+        if best is not None and not (now > best if mode == "max" else now < best):
+            return False
+        self._best = now
+        return True
+
+
+def _category_ids(trainer: Trainer) -> Any:
+    ids = getattr(getattr(trainer, "datamodule", None), "category_ids", None)
+    if ids is None:
+        raise ConfigError(
+            "the data has no category_ids, which COCO's format needs: use a datamodule for"
+            " detection, such as vision.data.COCO."
+        )
+    return ids
