@@ -6,7 +6,7 @@ import torch
 from sklearn.datasets import load_digits
 
 from vision.data import Digits
-from vision.data.digits import jitter
+from vision.data.digits import jitter, split_digits
 from vision.errors import ConfigError
 
 
@@ -104,3 +104,10 @@ def test_the_images_are_in_memory_before_the_first_epoch() -> None:
 def test_images_below_the_native_size_are_refused() -> None:
     with pytest.raises(ConfigError, match="image_size=7 must be at least 8"):
         Digits(image_size=7)
+
+
+def test_the_split_is_that_of_the_datamodule(digits: Digits) -> None:
+    labels = torch.from_numpy(load_digits().target)
+    train, val = split_digits(labels)
+    assert torch.equal(train, digits.train_dataset.names)
+    assert torch.equal(val, digits.val_dataset.names)

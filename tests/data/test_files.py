@@ -3,15 +3,19 @@ import pickle
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vision.data.files import PathList, find_images, list_folders, require_folder
+from vision.data.files import PathList, find_images, list_folders, read_bytes, require_folder
 from vision.errors import DataError
 
 
-@given(st.lists(st.text(st.characters(exclude_characters="\0"))), st.data())
+# A lone surrogate cannot be in the name of a file.
+@given(
+    st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))), st.data()
+)
 @settings(deadline=None)
 def test_a_path_list_is_the_list(paths: list[str], data: st.DataObject) -> None:
     kept = PathList(paths)
@@ -27,6 +31,30 @@ def test_a_path_list_is_the_list(paths: list[str], data: st.DataObject) -> None:
             _ = kept[index]
     else:
         assert kept[index] == expected
+
+
+def test_a_path_list_is_made_of_its_arrays_again() -> None:
+    kept = PathList(["a/b", "", "ü"])
+    encoded, offsets = kept.arrays()
+    assert (encoded.dtype, offsets.dtype) == (np.uint8, np.int64)
+    assert list(PathList.from_arrays(encoded, offsets)) == list(kept)
+
+
+def test_some_paths_of_a_list_are_a_list() -> None:
+    kept = PathList(["a", "b", "c", "d"]).take(np.array([3, 0]))
+    assert isinstance(kept, PathList)
+    assert list(kept) == ["d", "a"]
+
+
+def test_an_absent_annotation_file_is_told_with_the_nearest(tmp_path: Path) -> None:
+    touch(tmp_path, "instances.json", "instances.txt")
+    assert read_bytes(tmp_path / "instances.json") == b""
+    with pytest.raises(DataError, match=r"no annotation file .*Did you mean 'instances\.json'\?$"):
+        read_bytes(tmp_path / "instance.json")
+    with pytest.raises(DataError, match="no annotation file"):
+        read_bytes(tmp_path / "nowhere" / "instances.json")
+    with pytest.raises(DataError, match="cannot be read: Is a directory"):
+        read_bytes(tmp_path)
 
 
 def test_names_that_are_not_unicode_survive() -> None:

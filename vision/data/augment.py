@@ -55,7 +55,7 @@ class Augment:
             "hflip": (0 <= self.hflip <= 1, "in [0, 1]: a probability"),
             "color_jitter": (0 <= self.color_jitter <= 1, "in [0, 1]"),
             "interpolation": (self.interpolation in filters, f"one of {', '.join(filters)}"),
-            "fill": (_is_colour(self.fill), "three values in 0..255"),
+            "fill": (is_colour(self.fill), "three values in 0..255"),
             "repeats": (self.repeats >= 1, "1 or more"),
         }
         for name, (fits, expected) in ranges.items():
@@ -63,7 +63,8 @@ class Augment:
                 raise ConfigError(f"{name}={getattr(self, name)!r} must be {expected}.")
 
 
-def _is_colour(values: tuple[int, ...]) -> bool:
+def is_colour(values: tuple[int, ...]) -> bool:
+    """Whether these are three values of 8 bits."""
     return len(values) == 3 and all(0 <= value <= 255 for value in values)
 
 

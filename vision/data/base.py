@@ -3,7 +3,7 @@
 import os
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -12,6 +12,14 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from vision.data.bad_images import BAD, BadImages, SkippingSamples
 from vision.data.collate import BatchOfSamples, collate_images
+from vision.data.problems import (
+    Progress,
+    SplitSummary,
+    all_samples,
+    find_problems,
+    setup_problems,
+    summarise,
+)
 from vision.data.sampling import CountedSamples, EpochSampler, EvaluationSampler, SeededSamples
 from vision.errors import ConfigError
 
@@ -167,6 +175,41 @@ class DataModule(LightningDataModule, ABC):
         """Go on from the place in a checkpoint."""
         self._resumed = Place(*(state_dict[key] for key in ("epoch", "samples", "batch")))
         self.bad_images.messages = list(state_dict[BAD])
+
+    def problems(self, progress: Progress | None = None) -> Iterator[str]:
+        """Everything that is wrong with the dataset: layout, annotations, and every image.
+
+        Each image is decoded once, by `num_workers` processes. `tools/check_dataset.py` prints it.
+
+        Args:
+            progress: Called with the number of images that are read, and of all.
+
+        Yields:
+            A message for each problem, which names the file.
+
+        Raises:
+            ConfigError: An option is wrong.
+        """
+        return find_problems(self, progress)
+
+    def summary(self) -> dict[str, SplitSummary]:
+        """What the splits hold that are set up: numbers of images, of each class, of objects."""
+        return summarise(self)
+
+    def layout_problems(self) -> Iterator[str]:
+        """Set up every stage that can be; yields what keeps the others from it.
+
+        A subclass whose `setup` stops at the first of many problems lists them all here.
+        """
+        return setup_problems(self)
+
+    def annotation_problems(self) -> Iterator[str]:
+        """What is wrong with labels, boxes and masks beyond what `setup` finds."""
+        return iter(())
+
+    def images_to_check(self) -> Iterator[Dataset[Any]]:
+        """Datasets which between them decode each image once; their samples are not used."""
+        return all_samples(self)
 
     @property
     def _processes(self) -> tuple[int, int]:

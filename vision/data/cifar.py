@@ -5,9 +5,10 @@ of Python 2; they are read without running code from them.
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,7 +28,7 @@ from vision.data.cifar_files import (
     read_names,
     take_images,
 )
-from vision.errors import ConfigError
+from vision.errors import ConfigError, DataError
 
 
 class CifarSamples(Dataset[ClassificationSample | ImageSample]):
@@ -160,6 +161,20 @@ class CIFAR10(DataModule):
             test = CifarSamples(images, labels, f"{name}/test", self.eval_transform)
             self.val_dataset = self.test_dataset = test
             self.predict_dataset = CifarSamples(images, None, test.title, self.eval_transform)
+
+    def layout_problems(self) -> Iterator[str]:
+        """Each file that is absent or damaged; the stages that can be made are."""
+        problems = list(super().layout_problems())
+        for name in [*self.layout.train, self.layout.test] if problems else ():
+            try:
+                self._read([name])
+            except DataError as error:
+                yield str(error)
+        yield from problems  # those of the file of names; the others are the same once more
+
+    def images_to_check(self) -> Iterator[Dataset[Any]]:
+        """None: to read a file is to read its images, which are not compressed one by one."""
+        return iter(())
 
     def _read(self, names: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Images, uint8 `(N, 3, 32, 32)`, and labels, int64 `(N,)`, of some of the files."""

@@ -81,6 +81,17 @@ def scan_classes(folder: Path, class_names: Sequence[str]) -> LabelledFiles:
     return LabelledFiles(paths, np.repeat(np.arange(len(counts)), counts))
 
 
+def folder_problems(folder: Path, class_names: Sequence[str]) -> Iterator[str]:
+    """Everything for which `scan_classes` would refuse a folder, a line for each class folder."""
+    for name in list_folders(folder):
+        inside = folder.resolve() / name
+        if name not in class_names:
+            near = suggest(name, class_names)
+            yield f"'{inside}' is a class that the training set lacks.{near}"
+        elif not find_images(folder / name):
+            yield f"'{inside}' has no images. Fill it or delete it. {SUFFIXES}"
+
+
 def split_classes(
     files: LabelledFiles, class_names: Sequence[str], *, fraction: float, seed: int
 ) -> tuple[LabelledFiles, LabelledFiles]:

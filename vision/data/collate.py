@@ -5,7 +5,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from vision.errors import DataError
 
@@ -70,14 +69,16 @@ def collate_images(samples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return batch
 
 
-def pad_images(images: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+def pad_images(images: Sequence[Tensor], *, divisor: int = 1) -> tuple[Tensor, Tensor]:
     """Stack images of different sizes, padded with zeros at the right and at the bottom.
 
     Args:
         images: uint8 `(3, H, W)` each.
+        divisor: Height and width of the result are multiples of this.
 
     Returns:
-        The images, uint8 `(B, 3, max H, max W)`, and their sizes `(H, W)`, int64 `(B, 2)`.
+        The images, uint8 `(B, 3, max H, max W)`, both rounded up to multiples of `divisor`, and
+        their sizes `(H, W)`, int64 `(B, 2)`.
 
     Raises:
         DataError: An image is not uint8 `(3, H, W)`.
@@ -89,8 +90,8 @@ def pad_images(images: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
                 "(3, H, W); vision.data.read_image returns such images."
             )
     size = torch.tensor([image.shape[-2:] for image in images])
-    height, width = size.amax(dim=0).tolist()
-    padded = [
-        F.pad(image, (0, width - image.shape[2], 0, height - image.shape[1])) for image in images
-    ]
-    return torch.stack(padded), size
+    height, width = (-(-side // divisor) * divisor for side in size.amax(dim=0).tolist())
+    batch = images[0].new_zeros(len(images), 3, height, width)
+    for canvas, image in zip(batch, images, strict=True):
+        canvas[:, : image.shape[1], : image.shape[2]] = image
+    return batch, size

@@ -6,6 +6,8 @@ Learning Repository (CC BY 4.0), https://doi.org/10.24432/C50P49: its test set, 
 """
 
 import math
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -99,14 +101,15 @@ class Digits(DataModule):
         if self.train_dataset is not None:
             return
         images, labels = load_digits(self.image_size)
-        held_out = torch.from_numpy(np.sort(np.argsort(labels.numpy(), kind="stable")[::HELD_OUT]))
-        kept = torch.ones(len(labels), dtype=torch.bool)
-        kept[held_out] = False
-        train = kept.nonzero().squeeze(1)
+        train, held_out = split_digits(labels)
         self.train_dataset = DigitSamples(images[train], labels[train], train, augment=self.augment)
         self.val_dataset = DigitSamples(images[held_out], labels[held_out], held_out)
         self.test_dataset = self.val_dataset
         self.predict_dataset = DigitSamples(images[held_out], None, held_out)
+
+    def images_to_check(self) -> Iterator[Dataset[Any]]:
+        """None: the images are arrays, not files."""
+        return iter(())
 
 
 def load_digits(image_size: int) -> tuple[Tensor, Tensor]:
@@ -121,6 +124,21 @@ def load_digits(image_size: int) -> tuple[Tensor, Tensor]:
     images = torch.from_numpy(digits.images).float().unsqueeze(1) * (255 / LEVELS)
     images = F.interpolate(images, size=image_size, mode="bicubic")
     return images.squeeze(1).round().clamp(0, 255).byte(), torch.from_numpy(digits.target).long()
+
+
+def split_digits(labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Split the digits into training and validation, the same way every time.
+
+    Args:
+        labels: int64 `(N,)`, classes of all digits.
+
+    Returns:
+        Ascending indices of the training digits and of the held-out ones, a fifth of each class.
+    """
+    held_out = torch.from_numpy(np.sort(np.argsort(labels.numpy(), kind="stable")[::HELD_OUT]))
+    kept = torch.ones(len(labels), dtype=torch.bool)
+    kept[held_out] = False
+    return kept.nonzero().squeeze(1), held_out
 
 
 def jitter(image: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from typing import overload
 
 import numpy as np
 
+from vision.data.mapped_arrays import PickledByPath
 from vision.errors import DataError, suggest
 
 IMAGE_SUFFIXES = (
@@ -16,7 +17,7 @@ IMAGE_SUFFIXES = (
 )
 
 
-class PathList(Sequence[str]):
+class PathList(PickledByPath, Sequence[str]):
     """Many paths in one byte string and one array of offsets.
 
     A list of a million strings would be copied, page by page, into the memory of every worker that
@@ -28,8 +29,28 @@ class PathList(Sequence[str]):
 
     def __init__(self, paths: Iterable[str]) -> None:
         encoded = [os.fsencode(path) for path in paths]
-        self._bytes = b"".join(encoded)
+        self._bytes = np.frombuffer(b"".join(encoded), dtype=np.uint8)
         self._offsets = np.cumsum([0, *map(len, encoded)], dtype=np.int64)
+
+    @classmethod
+    def from_arrays(cls, encoded: np.ndarray, offsets: np.ndarray) -> "PathList":
+        """Take over the arrays of another list, such as those mapped from files.
+
+        Args:
+            encoded: uint8 `(S,)`, the bytes of all paths in a row.
+            offsets: int64 `(N + 1,)`, where each begins, and the end of the last.
+        """
+        paths = cls(())
+        paths._bytes, paths._offsets = encoded, offsets
+        return paths
+
+    def arrays(self) -> tuple[np.ndarray, np.ndarray]:
+        """Bytes and offsets, as `from_arrays` takes them."""
+        return self._bytes, self._offsets
+
+    def take(self, indices: np.ndarray) -> "PathList":
+        """The paths at some places, int64 `(n,)`, as a list of their own."""
+        return PathList(self[int(i)] for i in indices)
 
     @overload
     def __getitem__(self, index: int) -> str: ...
@@ -39,7 +60,7 @@ class PathList(Sequence[str]):
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
         index = range(len(self))[index]  # negative indices, and an IndexError past the end
-        return os.fsdecode(self._bytes[self._offsets[index] : self._offsets[index + 1]])
+        return os.fsdecode(self._bytes[self._offsets[index] : self._offsets[index + 1]].tobytes())
 
     def __len__(self) -> int:
         return len(self._offsets) - 1
@@ -101,6 +122,26 @@ def require_folder(folder: Path, expected: str) -> None:
     raise DataError(
         f"there is no folder '{folder}': '{parent}' has no '{absent}'.{near} {expected}"
     )
+
+
+def read_bytes(path: Path) -> bytes:
+    """The whole of an annotation file.
+
+    Raises:
+        DataError: It is absent or cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        names = [near.name for near in path.parent.glob(f"*{path.suffix}")]
+        raise DataError(
+            f"there is no annotation file '{path}' (looked at {path.resolve()})."
+            f"{suggest(path.name, names)}"
+        ) from None
+    except OSError as error:
+        raise DataError(
+            f"the annotation file '{path}' cannot be read: {error.strerror}."
+        ) from error
 
 
 def _entries(folder: str) -> list[os.DirEntry[str]]:

@@ -2,8 +2,10 @@
 
 import os
 from collections import Counter
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +17,7 @@ from vision.data.base import DataModule
 from vision.data.class_folders import (
     SUFFIXES,
     LabelledFiles,
+    folder_problems,
     listed,
     log_ignored,
     other_files,
@@ -23,6 +26,7 @@ from vision.data.class_folders import (
 )
 from vision.data.files import PathList, find_images, list_folders, require_folder
 from vision.data.images import read_file
+from vision.data.problems import ImageFiles
 from vision.data.transforms import EvalTransform, TrainTransform
 from vision.errors import ConfigError, DataError, suggest
 
@@ -174,6 +178,43 @@ class ImageFolder(DataModule):
             self.test_dataset = FolderSamples(*self._files(self._test_split), self.eval_transform)
         if stage == "predict":
             self.predict_dataset = FolderSamples(self._to_predict(), None, self.eval_transform)
+
+    def layout_problems(self) -> Iterator[str]:
+        """Every class folder that is unknown or empty, or else what keeps a stage from being made.
+
+        The stages that can be made are.
+        """
+        problems = list(super().layout_problems())
+        yield from list(self._folder_problems()) or problems
+
+    def images_to_check(self) -> Iterator[Dataset[Any]]:
+        """All images of the splits, those of wrong class folders too, and those to predict."""
+        if not self.root.is_dir():
+            return
+        paths: dict[str, None] = {}
+        for folder in self._split_folders():
+            paths |= dict.fromkeys(find_images(folder))
+        if self.predict_dataset is not None:
+            paths |= dict.fromkeys(self.predict_dataset.paths)  # type: ignore[attr-defined]
+        yield ImageFiles(PathList(paths))
+
+    def _folder_problems(self) -> Iterator[str]:
+        try:
+            names = self._folder_names
+        except DataError:
+            return  # setup has found the same
+        for folder in self._split_folders():
+            yield from folder_problems(folder, names)
+
+    @property
+    def _folder_names(self) -> tuple[str, ...]:
+        """Names of the class folders, by label."""
+        return self.class_names
+
+    def _split_folders(self) -> list[Path]:
+        """The folders of the splits that there are; the dataset's own if it is not split."""
+        folders = [self.root / split for split in SPLITS]
+        return [folder for folder in folders if folder.is_dir()] or [self.root]
 
     @property
     def _test_split(self) -> str:

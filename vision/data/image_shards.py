@@ -4,17 +4,19 @@ import logging
 import os
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch.utils.data import Dataset
 
 from vision.contracts import ClassificationSample, ImageSample
 from vision.data.augment import NO_OPTIONS, Augment, CropMode, Interpolation
 from vision.data.base import DataModule
+from vision.data.images import decode_image
 from vision.data.sampling import EpochSampler
 from vision.data.shard_cache import ShardCache
 from vision.data.shard_index import ShardIndex, has_index, read_index
@@ -54,6 +56,33 @@ class ShardSamples(Dataset[ClassificationSample | ImageSample]):
             return {"image": image, "path": encoded.name}
         label = int(self.reader.index.places["label"][index])
         return {"image": image, "label": torch.tensor(label)}
+
+    def __len__(self) -> int:
+        return len(self.reader.index)
+
+    @property
+    def labels(self) -> np.ndarray | None:
+        """Class of each image, `(N,)`; None where samples have no labels."""
+        return self.reader.index.places["label"] if self.labelled else None
+
+
+class ShardImages(Dataset[None]):
+    """Images of shards to decode; there is nothing to learn from them but whether that works.
+
+    Args:
+        reader: Reads the files out of the shards.
+    """
+
+    def __init__(self, reader: ShardReader) -> None:
+        self.reader = reader
+
+    def __getitem__(self, index: int) -> None:
+        """Decode an image, whole.
+
+        Raises:
+            DataError: The shard cannot be read, or the image cannot be decoded.
+        """
+        decode_image(self.reader.read(index))
 
     def __len__(self) -> int:
         return len(self.reader.index)
@@ -149,6 +178,12 @@ class ImageShards(DataModule):
             reader = self._reader(self._test_split)
             samples = ShardSamples(reader, self.eval_transform, labelled=stage == "test")
             setattr(self, f"{stage}_dataset", samples)
+
+    def images_to_check(self) -> Iterator[Dataset[Any]]:
+        """The images of every split whose index can be read."""
+        for split in ("train", "val", "test"):
+            if split in self._indices:
+                yield ShardImages(self._reader(split))
 
     def train_sampler(self, dataset: Dataset[Any], rank: int, count: int) -> EpochSampler:
         """An order that reads few shards at a time, for one of `count` processes."""

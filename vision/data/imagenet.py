@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -127,11 +128,7 @@ class ImageNet(ImageFolder):
             )
         if len(wnids) < len(names):
             wrong = next(name for name in names if not WNID.fullmatch(name))
-            raise DataError(
-                f"'{folder.resolve() / wrong}' is no class of ImageNet: class folders are named by "
-                f"WordNet id, 'n' and eight digits.{suggest(wrong, wnids)} Move it elsewhere, or "
-                "use ImageFolder for images with other classes."
-            )
+            raise DataError(_no_class(folder, wrong, wnids))
         return wnids
 
     @cached_property
@@ -151,6 +148,25 @@ class ImageNet(ImageFolder):
                 f"{EXPECTED}"
             )
         return not absent
+
+    def _folder_problems(self) -> Iterator[str]:
+        if not self.root.is_dir():
+            return
+        names = self._folder_names
+        wnids = [name for name in names if WNID.fullmatch(name)]
+        for name in names:
+            if wnids and not WNID.fullmatch(name):
+                yield _no_class(self._training_folder, name, wnids)
+        yield from super()._folder_problems()
+
+    @property
+    def _folder_names(self) -> tuple[str, ...]:
+        return tuple(list_folders(self._training_folder))
+
+    @property
+    def _training_folder(self) -> Path:
+        training = self.root / "train"
+        return training if training.is_dir() else self.root
 
     @property
     def _test_split(self) -> str:
@@ -214,6 +230,14 @@ class ImageNet(ImageFolder):
                 f"({len(unknown):,} such images)."
             )
         return [known[stem] for stem in stems]
+
+
+def _no_class(folder: Path, name: str, wnids: Sequence[str]) -> str:
+    return (
+        f"'{folder.resolve() / name}' is no class of ImageNet: class folders are named by WordNet "
+        f"id, 'n' and eight digits.{suggest(name, wnids)} Move it elsewhere, or use ImageFolder "
+        "for images with other classes."
+    )
 
 
 def _log_found(split: str, wnids: tuple[str, ...], count: int) -> None:

@@ -1,0 +1,64 @@
+"""The command that composes datasets: in a process of its own once, the rest in this one."""
+
+import hashlib
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from vision.data.samples.coco import CocoSamples, write_coco
+
+SCRIPT = Path(__file__).parents[2] / "tools" / "make_samples.py"
+SAMPLES = CocoSamples(train=5, val=2, test=1, size=112, seed=5)
+OPTIONS = ("--train", 5, "--val", 2, "--test", 1, "--size", 112, "--seed", 5)
+
+
+def run_here(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int | str | None:
+    """Run the command in this process; its exit status."""
+    monkeypatch.setattr(sys, "argv", [str(SCRIPT), *map(str, arguments)])
+    with pytest.raises(SystemExit) as stop:
+        runpy.run_path(str(SCRIPT), run_name="__main__")
+    return stop.value.code
+
+
+def digests(root: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(root.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_two_processes_write_the_same_bytes(tmp_path: Path) -> None:
+    command = [sys.executable, SCRIPT, "coco", "--root", tmp_path / "coco", *OPTIONS]
+    result = subprocess.run(
+        list(map(str, command)), capture_output=True, text=True, cwd=SCRIPT.parents[1], check=False
+    )
+    assert result.returncode == 0, result.stderr
+    assert "train: 5 images" in result.stdout
+    assert "test: 1 images, 0 annotations" in result.stdout
+    write_coco(tmp_path / "here", SAMPLES)
+    assert digests(tmp_path / "here") == digests(tmp_path / "coco")
+    assert len(digests(tmp_path / "here")) == 5 + 2 + 1 + 3 + 1
+
+
+def test_a_folder_of_others_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    assert run_here(monkeypatch, "coco", "--root", tmp_path, *OPTIONS) == 2
+    assert "is not a folder that was made by" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_bad_options_end_with_a_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "coco"
+    assert run_here(monkeypatch, "coco", "--root", root, "--size", 32) == 2
+    assert "size=32 must be at least 96" in capsys.readouterr().err
+    assert not root.exists()
+    assert run_here(monkeypatch) == 2
+    assert "DATASET" in capsys.readouterr().err

@@ -1,0 +1,71 @@
+"""The folder of a composed dataset: written whole or not at all, and never over another's files."""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from vision.errors import DataError
+
+MARKER = "samples.json"
+
+
+@contextmanager
+def replace_folder(root: Path | str, options: dict[str, object]) -> Iterator[Path]:
+    """Lend an empty folder, which becomes `root` when the block ends well.
+
+    What is written is a new folder beside `root` until then. An earlier `root` gives way if it was
+    made this way and nothing was added to it since.
+
+    Args:
+        root: The dataset's folder, to be made; its parents are made too.
+        options: How the dataset is composed; kept in `samples.json`, the mark of such a folder.
+
+    Yields:
+        The folder to write to.
+
+    Raises:
+        DataError: `root` is a file, or holds anything else than an earlier composed dataset.
+    """
+    root = Path(root).resolve()
+    check_replaceable(root)
+    root.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f".{root.name}-", dir=root.parent))
+    try:
+        fresh = work / "new"
+        fresh.mkdir()
+        yield fresh
+        entries = sorted([*os.listdir(fresh), MARKER])
+        (fresh / MARKER).write_text(json.dumps({**options, "entries": entries}) + "\n")
+        if root.exists():
+            root.rename(work / "old")
+        fresh.rename(root)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def check_replaceable(root: Path) -> None:
+    """Raise a `DataError` unless a folder is absent, empty, or a composed dataset of ours."""
+    if not root.exists():
+        return
+    if not root.is_dir():
+        raise DataError(f"'{root}' is a file: name a folder that does not exist yet.")
+    found = sorted(os.listdir(root))
+    if not found:
+        return
+    try:
+        entries = json.loads((root / MARKER).read_text())["entries"]
+        others = sorted(set(found) - set(entries))
+    except (OSError, ValueError, KeyError, TypeError):
+        raise DataError(
+            f"'{root}' is not a folder that was made by tools/make_samples.py (it has no valid "
+            f"{MARKER}), so that nothing is written there. Name another --root, or remove it."
+        ) from None
+    if others:
+        raise DataError(
+            f"'{root}' holds files that tools/make_samples.py has not made ({', '.join(others)}), "
+            f"and would lose them. Move them elsewhere, or name another --root."
+        )

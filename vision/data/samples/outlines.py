@@ -1,0 +1,115 @@
+"""From masks to COCO's polygons and run lengths, and back.
+
+Coordinates are those of COCO: the pixel in row r and column c covers `[c, c + 1] x [r, r + 1]`.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+# Parts of fewer square pixels than this are crumbs that an annotator would not draw.
+LEAST_PART = 4.0
+# How far, in pixels, a point that is left out may lie from the line that takes its place.
+TOLERANCE = 0.25
+ROUNDS = 3
+
+
+def trace_outlines(mask: np.ndarray, *, exact: bool = False) -> list[np.ndarray]:
+    """Trace the outer outline of every part of a mask; holes are passed over.
+
+    Args:
+        mask: bool `(H, W)`.
+        exact: Keep every point, in place of the few that an annotator would set.
+
+    Returns:
+        One closed polygon per part, float64 `(P, 2)` of x and y with P >= 3, without the first
+        point again at the end. Parts below `LEAST_PART` square pixels are left out.
+    """
+    from contourpy import contour_generator
+
+    if not mask.any():
+        return []
+    top, left, bottom, right = extent(mask)
+    padded = np.zeros((bottom - top + 2, right - left + 2), np.float32)
+    padded[1:-1, 1:-1] = mask[top:bottom, left:right]
+    # Index i of the padded window is the centre of pixel i - 1, at i - 0.5.
+    corner = np.array([left - 0.5, top - 0.5])
+    rings = [ring[:-1] + corner for ring in contour_generator(z=padded).lines(0.5)]
+    # The higher side is on the left of a line: outlines and holes run in opposite directions.
+    rings = [ring for ring in rings if signed_area(ring) >= LEAST_PART]
+    return rings if exact else [_simplify(ring) for ring in rings]
+
+
+def signed_area(polygon: np.ndarray) -> float:
+    """Area enclosed by `(P, 2)` points in square pixels; negative if they run the other way."""
+    x, y = (polygon - polygon[0]).T  # from the first point, whose own terms are 0
+    return float(x[1:-1] @ y[2:] - x[2:] @ y[1:-1]) / 2
+
+
+def extent(mask: np.ndarray) -> tuple[int, int, int, int]:
+    """First row, first column, end of the rows and end of the columns of a mask `(H, W)`.
+
+    One pixel of it must be set.
+    """
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
+
+
+def fill_outlines(outlines: Sequence[np.ndarray], height: int, width: int) -> np.ndarray:
+    """Rasterise polygons as pycocotools does.
+
+    Args:
+        outlines: Polygons `(P, 2)`; their union is filled.
+        height: In pixels.
+        width: In pixels.
+
+    Returns:
+        bool `(H, W)`.
+    """
+    from pycocotools import mask as coco_mask
+
+    if not outlines:
+        return np.zeros((height, width), bool)
+    flat = [polygon.ravel().tolist() for polygon in outlines]
+    runs = coco_mask.frPyObjects(flat, height, width)
+    return coco_mask.decode(coco_mask.merge(runs)).astype(bool)
+
+
+def run_lengths(mask: np.ndarray) -> list[int]:
+    """COCO's uncompressed counts: pixels down each column in turn, first of those outside.
+
+    Args:
+        mask: bool `(H, W)`.
+
+    Returns:
+        Lengths of the runs, outside and inside in turn; the first may be 0.
+    """
+    flat = mask.ravel(order="F")
+    edges = np.flatnonzero(np.diff(flat)) + 1
+    bounds = np.concatenate([[0], edges, [len(flat)]])
+    counts = np.diff(bounds).tolist()
+    return [0, *counts] if flat[0] else counts
+
+
+def _simplify(ring: np.ndarray) -> np.ndarray:
+    """Leave out points that lie within `TOLERANCE` of the line between their neighbours.
+
+    Every second point is judged at a time, so that no two neighbours go at once; a few rounds
+    leave about a quarter of the points, at a shift of the outline well below one pixel.
+    """
+    for turn in range(2 * ROUNDS):
+        # The first point always stays.
+        first = 1 + turn % 2
+        before, own, after = (
+            points[: (len(ring) - first) // 2]
+            for points in (ring[first - 1 :: 2], ring[first::2], ring[first + 1 :: 2])
+        )
+        chord, from_before = after - before, own - before
+        distance = np.abs(from_before[:, 0] * chord[:, 1] - from_before[:, 1] * chord[:, 0])
+        kept = np.ones(len(ring), bool)
+        judged = kept[first::2][: len(own)]
+        judged[:] = distance > TOLERANCE * np.hypot(chord[:, 0], chord[:, 1])
+        if kept.sum() < 3:
+            break
+        ring = ring[kept]
+    return ring
