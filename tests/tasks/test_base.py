@@ -38,7 +38,7 @@ def loss_of(task: Classification) -> Tensor:
     task.train()
     images = task.normalize(random_images(4))
     batch = {"image": images, "label": random_labels(4)}
-    return task.criterion(task.run(images), batch)["loss_cls"]
+    return task.criterion(task.run({"image": images}), batch)["loss_cls"]
 
 
 # Images

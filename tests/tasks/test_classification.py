@@ -67,7 +67,9 @@ def test_fewer_than_five_classes(tmp_path: Path) -> None:
 def test_training_logs_loss_and_learning_rate(tmp_path: Path) -> None:
     task = tiny_task(lr=0.5, min_lr=0.5, label_smoothing=0.1, class_names=list(NAMES))
     images, labels = task.normalize(random_images(4)), random_labels(4)
-    expected = F.cross_entropy(task.train().run(images)["logits"], labels, label_smoothing=0.1)
+    expected = F.cross_entropy(
+        task.train().run({"image": images})["logits"], labels, label_smoothing=0.1
+    )
     trainer = quiet_trainer(tmp_path, max_steps=1, limit_val_batches=0)
     trainer.fit(task, TinyData(train=4))
     assert set(trainer.callback_metrics) == {"train/loss", "lr"}
@@ -93,7 +95,7 @@ def test_predictions_name_class_and_path(tmp_path: Path, names: list[str] | None
 def test_soft_labels_train_as_hard_ones_do() -> None:
     task = tiny_task().train()
     images, labels = task.normalize(random_images(4)), random_labels(4)
-    outputs = task.run(images)
+    outputs = task.run({"image": images})
     hard = task.criterion(outputs, {"label": labels})["loss_cls"]
     soft = task.criterion(outputs, {"label": F.one_hot(labels, 8).float()})["loss_cls"]
     torch.testing.assert_close(hard, soft)

@@ -1,6 +1,5 @@
 """LightningCLI with our defaults: run folders, checkpoints, progress, and errors for people."""
 
-import shlex
 import shutil
 import signal
 import sys
@@ -18,13 +17,12 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException, SI
 
 from vision.callbacks.checkpoint_io import AtomicCheckpointIO
 from vision.callbacks.finite import FiniteTraining, NonFinite
-from vision.callbacks.pictures import ClassificationPictures
-from vision.callbacks.predictions import PredictionTable
 from vision.callbacks.progress import Progress
 from vision.callbacks.summary import RunSummary, shown
 from vision.cli.memory import advice_on_full_memory
 from vision.cli.names import chosen_classes, import_path
-from vision.cli.outputs import keep_checkpoints, keep_logs
+from vision.cli.next_commands import next_commands
+from vision.cli.outputs import keep_checkpoints, keep_logs, show_results, write_predictions
 from vision.cli.parser import OptionsParser, ParserError, class_options, explain
 from vision.cli.quiet import without_chatter
 from vision.cli.runs import (
@@ -41,13 +39,6 @@ from vision.tasks.base import BaseTask
 
 TRAINER_DEFAULTS = {"log_every_n_steps": 10, "enable_model_summary": False}
 HARDWARE = ("trainer.accelerator", "trainer.devices")
-TEMPLATE = "configs/classification/image_folder/swin_linear.yaml"
-# Other backbones to try, with their options: small images want a small one.
-SMALL_BACKBONES = {
-    "swin": "'{dim: 48, depths: [2, 2], num_heads: [3, 6], window_size: 4}'",
-    "convnext": "'{dims: [32, 64, 128, 256], depths: [1, 1, 2, 1], layer_scale: 1.0}'",
-}
-BACKBONES = {"convnext_tiny": "null", "swin_tiny": "null"}
 
 
 class SaveConfig(SaveConfigCallback):
@@ -150,7 +141,8 @@ class VisionCLI(LightningCLI):
                 "--output",
                 type=str | None,
                 default=None,
-                help="CSV file to write; by default predictions.csv beside the checkpoint's run.",
+                help="File to write; by default predictions.csv, or for detection COCO's "
+                "predictions.json, in the folder of the checkpoint's run.",
             )
 
     def parse_arguments(self, parser: OptionsParser, args: Any) -> None:  # type: ignore[override]
@@ -263,7 +255,11 @@ class VisionCLI(LightningCLI):
             if trainer["logger"] is not False:
                 loggers = [*keep_logs(folder, resumed_step=self._resumed_step), *loggers]
         elif self.command == "predict":
-            callbacks.append(PredictionTable(self._predictions_path()))
+            callbacks.append(
+                write_predictions(self.model, self._folder_of_checkpoint, self.options["output"])
+            )
+        elif not trainer["fast_dev_run"]:
+            callbacks += show_results(self.model, self._folder_of_checkpoint, fits=False)
         with self._no_empty_run():
             try:
                 return super().instantiate_trainer(logger=loggers, callbacks=callbacks, **kwargs)
@@ -314,47 +310,25 @@ class VisionCLI(LightningCLI):
                 every_steps=self.options["checkpoint_every_n_steps"],
             )
         callbacks.append(FiniteTraining(folder, action=self.options["non_finite"]))
-        if self.classes["model"] is import_path("vision.tasks.Classification"):
-            callbacks.append(ClassificationPictures(folder))
+        callbacks += show_results(self.model, folder, fits=True)
         title = f"{self.options['name']}/{folder.name}"
         callbacks.append(RunSummary(folder, title=title, commands=self._next_commands(folder)))
         return callbacks
 
-    def _predictions_path(self) -> Path:
-        if self.options["output"]:
-            return Path(self.options["output"])
+    @property
+    def _folder_of_checkpoint(self) -> Path:
+        """Folder of the run that the checkpoint is of; the present one if it is of none."""
         checkpoint = Path(self.options.get("ckpt_path") or "")
-        in_run = checkpoint.parent.name == CHECKPOINTS
-        return (checkpoint.parent.parent if in_run else Path()) / "predictions.csv"
-
-    def _another_backbone(self) -> tuple[str, str]:
-        """Name and options of a backbone of another family than this run's."""
-        small = self.classes["data"] is import_path("vision.data.Digits")
-        family = str(self.options["model"]["init_args"].get("backbone")).partition("_")[0]
-        choices = SMALL_BACKBONES if small else BACKBONES
-        return next(item for item in choices.items() if item[0].partition("_")[0] != family)
+        return checkpoint.parent.parent if checkpoint.parent.name == CHECKPOINTS else Path()
 
     def _next_commands(self, folder: Path) -> list[tuple[str, str]]:
-        start = f"{_python()} {shlex.quote(shown(self.root / 'train.py'))}"
-        config = shlex.quote(shown(folder / "config.yaml"))
-        best = shlex.quote(shown(folder / CHECKPOINTS / "best.ckpt"))
-        template = shlex.quote(shown(self.root / TEMPLATE))
-        other, options = self._another_backbone()
-        return [
-            (
-                "measure the best checkpoint again",
-                f"{start} validate --config {config} --ckpt_path {best}",
-            ),
-            (
-                "the same data with another backbone",
-                f"{start} fit --config {config} --name {self.options['name']}_{other} "
-                f"--model.backbone {other} --model.backbone_options {options}",
-            ),
-            (
-                "your own images: a folder with one folder per class",
-                f"{start} fit --config {template} --data.root FOLDER",
-            ),
-        ]
+        return next_commands(
+            self.root,
+            folder,
+            name=self.options["name"],
+            backbone=str(self.options["model"]["init_args"].get("backbone")),
+            classes=self.classes,
+        )
 
 
 def run(command: str, args: Sequence[str], *, root: Path) -> None:
@@ -387,13 +361,6 @@ def run(command: str, args: Sequence[str], *, root: Path) -> None:
 
 def _is_first_process() -> bool:
     return getattr(rank_zero_only, "rank", 0) == 0
-
-
-def _python() -> str:
-    """The interpreter as a person would type it."""
-    if shutil.which("python") == sys.executable:
-        return "python"
-    return shlex.quote(shown(sys.executable))
 
 
 def _as_list(value: Any) -> list[Any]:

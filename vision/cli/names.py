@@ -9,7 +9,10 @@ from vision.errors import ConfigError, suggest
 
 # Group of options -> short name -> import path.
 CLASSES: dict[str, dict[str, str]] = {
-    "model": {"Classification": "vision.tasks.Classification"},
+    "model": {
+        "Classification": "vision.tasks.Classification",
+        "Detection": "vision.tasks.Detection",
+    },
     "data": {
         # The first is what messages show as an example.
         "Digits": "vision.data.Digits",
@@ -18,6 +21,9 @@ CLASSES: dict[str, dict[str, str]] = {
         "CIFAR100": "vision.data.CIFAR100",
         "ImageNet": "vision.data.ImageNet",
         "ImageShards": "vision.data.ImageShards",
+        "COCO": "vision.data.COCO",
+        "YOLO": "vision.data.YOLO",
+        "VOC": "vision.data.VOC",
     },
 }
 BASES = {"model": "vision.tasks.BaseTask", "data": "vision.data.DataModule"}

@@ -1,15 +1,23 @@
-"""What a run writes into its folder: checkpoints and logs."""
+"""What a run writes into its folder: checkpoints, logs, and the results of its task."""
 
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch import Callback
+from lightning.pytorch import Callback, LightningModule
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 
+from vision.callbacks.coco_predictions import CocoPredictions, DetectionResults
+from vision.callbacks.detection_pictures import DetectionPictures
 from vision.callbacks.last_checkpoint import LastCheckpoint
+from vision.callbacks.pictures import ClassificationPictures
+from vision.callbacks.predictions import PredictionTable
 from vision.cli.metrics_log import MetricsLog
 from vision.cli.runs import CHECKPOINTS
+from vision.tasks.classification import Classification
+from vision.tasks.detection import Detection
+
+VALIDATION = "validation"
 
 
 def keep_checkpoints(
@@ -47,3 +55,32 @@ def keep_logs(folder: Path, *, resumed_step: int) -> list[Logger]:
         purge_step=resumed_step or None,
     )
     return [tensorboard, MetricsLog(folder, resumed_step=resumed_step)]
+
+
+def show_results(task: LightningModule, folder: Path, *, fits: bool) -> list[Callback]:
+    """Callbacks that write and draw what a task achieves on its validation set.
+
+    Args:
+        task: The task.
+        folder: Folder of the run.
+        fits: Whether it is trained, or evaluated alone.
+    """
+    if isinstance(task, Classification) and fits:
+        return [ClassificationPictures(folder)]
+    if isinstance(task, Detection):
+        folder = folder / VALIDATION
+        return [DetectionResults(folder), DetectionPictures(folder)]
+    return []
+
+
+def write_predictions(task: LightningModule, folder: Path, path: str | None) -> Callback:
+    """The callback that writes what a task predicts.
+
+    Args:
+        task: The task.
+        folder: Folder of the run, for a file of the usual name.
+        path: The file; None takes the usual one.
+    """
+    if isinstance(task, Detection):
+        return CocoPredictions(Path(path or folder / "predictions.json"))
+    return PredictionTable(Path(path or folder / "predictions.csv"))

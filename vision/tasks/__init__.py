@@ -5,6 +5,7 @@ from vision.lazy import lazy_names
 _MODULES = {
     "BaseTask": "vision.tasks.base",
     "Classification": "vision.tasks.classification",
+    "Detection": "vision.tasks.detection",
 }
 
 __all__ = [*_MODULES]

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from vision.backbones.base import Backbone
+from vision.layers.pixels import blank_padding
 from vision.tasks.build import Source, build_backbone, build_pixel_norm, load_source
 from vision.tasks.checkpoint import agree_on_classes, describe, plain
 from vision.tasks.ema import WeightAverage, load_for_inference, load_for_training
@@ -139,7 +140,10 @@ class BaseTask(LightningModule, ABC):
         Both its augmentation and what is random in the model (dropout, drop path) draw the numbers
         of this step (see `seed_step`).
         """
-        batch = {**batch, "image": self.normalize(batch["image"])}
+        images = self.normalize(batch["image"])
+        if self.dense and "size" in batch:
+            images = blank_padding(images, batch["size"])
+        batch = {**batch, "image": images}
         if self._trainer is None or not self.trainer.training:
             return batch
         seed_step(self, self._seed or 0)
@@ -150,8 +154,8 @@ class BaseTask(LightningModule, ABC):
         return batch
 
     @abstractmethod
-    def run(self, images: Tensor) -> Any:
-        """Outputs of the head for normalised images `(B, C, H, W)`."""
+    def run(self, batch: Any) -> Any:
+        """Outputs of the head for inference, for a batch whose images are normalised."""
 
     @abstractmethod
     def evaluate(self, stage: str, outputs: Any, batch: Any) -> None:
@@ -166,7 +170,7 @@ class BaseTask(LightningModule, ABC):
         self._evaluate_batch("test", batch)
 
     def _evaluate_batch(self, stage: str, batch: dict[str, Any]) -> None:
-        outputs = self.run(batch["image"])
+        outputs = self.run(batch)
         # A process that is short of a batch runs one that has been counted elsewhere.
         if "repeated" not in batch:
             self.evaluate(stage, outputs, batch)

@@ -137,11 +137,11 @@ class Classification(BaseTask):
         Returns:
             Logits `(B, K)`.
         """
-        return self.run(self.normalize(images))["logits"]
+        return self.head(self.embed(self.normalize(images)))["logits"]
 
-    def run(self, images: Tensor) -> ClassificationOutputs:
-        """Outputs of the head for normalised images `(B, C, H, W)`."""
-        return self.head(self.embed(images))
+    def run(self, batch: ClassificationBatch) -> ClassificationOutputs:
+        """Outputs of the head for a batch whose images are normalised."""
+        return self.head(self.embed(batch["image"]))
 
     def augment(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Erase and mix."""
@@ -150,7 +150,7 @@ class Classification(BaseTask):
 
     def training_step(self, batch: ClassificationBatch, batch_idx: int) -> Tensor:
         """Loss `()` of a batch."""
-        terms = self.criterion(self.run(batch["image"]), batch)
+        terms = self.criterion(self.run(batch), batch)
         return self.log_losses("train", terms, len(batch["image"]))
 
     def evaluate(
@@ -162,9 +162,9 @@ class Classification(BaseTask):
         metrics.update(outputs["logits"], batch["label"])
         self.log_dict(metrics, on_step=False, on_epoch=True, prog_bar=True)
 
-    def predict_step(self, batch: dict[str, Any], batch_idx: int) -> list[ClassificationPrediction]:
+    def predict_step(self, batch: Any, batch_idx: int) -> list[ClassificationPrediction]:
         """Class, probabilities and names of each image of a batch, with its path if it has one."""
-        predictions = self.head.predict(self.run(batch["image"]))
+        predictions = self.head.predict(self.run(batch))
         labels = torch.stack([prediction["label"] for prediction in predictions]).tolist()
         for i, (prediction, label) in enumerate(zip(predictions, labels, strict=True)):
             prediction["name"] = self.class_names[label] if self.class_names else str(label)

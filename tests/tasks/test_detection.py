@@ -1,0 +1,130 @@
+"""Every backbone with every detector, and the detector in the loops of a trainer."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from pycocotools import coco
+from pycocotools.cocoeval import COCOeval
+from tiny_coco import write_tiny_coco
+from tiny_detection import SMALL, random_batch, tiny_detector
+from tiny_models import TINY
+from tiny_task import quiet_trainer
+
+from vision.data.coco import COCO
+from vision.data.detection_augment import DetectionAugment
+from vision.errors import ConfigError
+from vision.tasks.detection import Detection
+
+
+@pytest.mark.parametrize("detector", SMALL)
+@pytest.mark.parametrize("family", TINY)
+def test_every_backbone_trains_and_predicts_with_every_detector(family: str, detector: str) -> None:
+    task = tiny_detector(family, detector).train()
+    batch = random_batch()
+    task.log_losses = lambda stage, terms, size: torch.stack(tuple(terms.values())).sum()
+    loss = task.training_step(batch, 0)
+    loss.backward()
+    for name, parameter in task.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+    predictions = task.eval()(torch.randint(0, 256, (2, 3, 65, 97), dtype=torch.uint8))
+    assert len(predictions) == 2
+    for prediction in predictions:
+        assert ("masks" in prediction) == ("mask" in detector)
+        assert prediction["boxes"].shape == (len(prediction["scores"]), 4)
+        if len(prediction["boxes"]):
+            assert prediction["boxes"].amin() >= 0
+            assert (prediction["boxes"].amax(dim=0) <= torch.tensor([97, 65, 97, 65])).all()
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("coco")
+    write_tiny_coco(root)
+    return root
+
+
+def data_of(root: Path, **options: Any) -> COCO:
+    small = {"augment": DetectionAugment(short_sides=(64, 80)), "short_side": 64}
+    defaults = {"batch_size": 2, "num_workers": 0, "cache_dir": None}
+    return COCO(root=root, **{**defaults, **small, **options})
+
+
+def test_what_validation_logs_is_what_pycocotools_says(dataset: Path, tmp_path: Path) -> None:
+    # With a low threshold even a fresh detector finds something.
+    task = tiny_detector(head_options={"score_threshold": 0.01})
+    data = data_of(dataset)
+    trainer = quiet_trainer(tmp_path, max_epochs=1)
+    trainer.fit(task, datamodule=data)
+    logged = trainer.validate(task, datamodule=data, verbose=False)[0]
+    results = task.evaluator.results(data.category_ids)
+    assert results
+    truth = coco.COCO(dataset / "annotations" / "instances_val2017.json")
+    for kind, prefix in (("bbox", "box"), ("segm", "mask")):
+        judge = COCOeval(truth, truth.loadRes(results), kind)
+        judge.evaluate()
+        judge.accumulate()
+        judge.summarize()
+        for place, name in enumerate(("AP", "AP50", "AP75", "AP_small")):
+            assert logged[f"val/{prefix}_{name}"] == pytest.approx(judge.stats[place], abs=1e-6)
+    assert task.class_names == ["disc", "egg", "pebble"]
+
+
+def test_predictions_do_not_depend_on_the_batch() -> None:
+    task = tiny_detector(head_options={"score_threshold": 0.01}).eval()
+    images = random_batch(counts=(1, 1, 1))["image"] * 40 + 128
+    together = task(images)
+    for image, prediction in zip(images, together, strict=True):
+        alone = task(image[None])[0]
+        assert len(alone["boxes"]) == len(prediction["boxes"]) > 0
+        torch.testing.assert_close(alone["scores"], prediction["scores"], rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(alone["boxes"], prediction["boxes"], rtol=1e-4, atol=1e-3)
+
+
+def test_one_batch_is_learnt_by_heart(dataset: Path) -> None:
+    task = tiny_detector(backbone_options={**TINY["convnext"][1], "layer_scale": 1.0}).train()
+    data = data_of(dataset, augment=DetectionAugment(short_sides=(96,), hflip=0.0))
+    data.setup("fit")
+    batch = data.collate([data.train_dataset[i] for i in range(2)])
+    batch["image"] = task.normalize(batch["image"])
+    task.log_losses = lambda stage, terms, size: torch.stack(tuple(terms.values())).sum()
+    optimizer = torch.optim.AdamW(task.parameters(), lr=2e-3)
+    losses = []
+    for step in range(25):
+        torch.manual_seed(step)
+        loss = task.training_step(batch, step)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert sum(losses[-5:]) / 5 < 0.6 * losses[0]
+
+
+def test_a_checkpoint_holds_the_detector(dataset: Path, tmp_path: Path) -> None:
+    task, data = tiny_detector(detector="fcos"), data_of(dataset)
+    trainer = quiet_trainer(tmp_path, max_epochs=1, limit_val_batches=0)
+    trainer.fit(task, datamodule=data)
+    trainer.save_checkpoint(tmp_path / "a.ckpt")
+    again = Detection.load_from_checkpoint(tmp_path / "a.ckpt", weights_only=True)
+    assert again.class_names == ["disc", "egg", "pebble"]
+    for (name, ours), theirs in zip(
+        task.state_dict().items(), again.state_dict().values(), strict=True
+    ):
+        assert torch.equal(ours, theirs), name
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"detector": "mask_rcn"}, "'mask_rcnn'"),
+        ({"head_options": {"score_treshold": 0.1}}, "head_options.score_treshold.*score_threshold"),
+        ({"head_options": {"rpn": {"sample": 1}}}, "'samples'"),
+        ({"neck_options": {"channels": 1}}, "neck_options.channels"),
+        ({"loss_options": {"beta": 1}}, "loss_options.beta"),
+    ],
+)
+def test_a_wrong_option_is_named_with_the_right_one(options: dict[str, Any], named: str) -> None:
+    with pytest.raises(ConfigError, match=named):
+        Detection("convnext", backbone_options=TINY["convnext"][1], **options)

@@ -1,0 +1,194 @@
+"""Object detection and instance segmentation.
+
+head         vision/heads/detection/, by the rows of vision/tasks/detectors.py
+neck         vision/necks/
+losses       vision/losses/two_stage.py, retinanet.py, fcos.py
+metrics      vision/metrics/coco.py, average precision and recall as COCO defines them
+datamodules  vision.data.COCO, vision.data.YOLO, vision.data.VOC
+configs      configs/detection/
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vision.backbones.base import Backbone
+from vision.contracts import DetectionBatch, DetectionPrediction, Detections, DetectionTarget
+from vision.errors import ConfigError
+from vision.heads.detection.base import DetectionHead
+from vision.metrics.coco import CocoEvaluator, CocoResult
+from vision.tasks.base import BaseTask
+from vision.tasks.detectors import build_detector, find_detector
+from vision.tasks.freeze import Freeze
+from vision.tasks.optim import OptimSettings
+
+SHOWN = ("box_AP", "box_AP50", "mask_AP", "mask_AP50")
+DEFAULTS = OptimSettings(lr=1e-4, min_lr=0.0, warmup_epochs=0, warmup_steps=500, warmup_lr=1e-7)
+
+
+class Detection(BaseTask):
+    """Find the objects of an image: boxes, classes and, if the detector has them, masks.
+
+    Logs `train/loss` and its terms, `lr`, and per evaluation `val/box_AP`, `val/box_AP50`,
+    `val/box_AP75`, `val/box_AP_small` and so on, and the same with `mask_` (or `test/`): fractions,
+    as COCO defines them, over the images that were evaluated; -1 where there is nothing to find.
+
+    Args:
+        backbone: A name for `create_backbone`, or a `Backbone` built with `dense=True`.
+        num_classes: Number of classes, without the background.
+        detector: "mask_rcnn", "faster_rcnn", "cascade_mask_rcnn", "retinanet" or "fcos".
+        backbone_options: Keywords that replace those of the variant, such as `drop_path_rate`.
+        neck_options: Keywords of `vision.necks.build_neck` that replace those of the detector.
+        head_options: The same of its head, such as `score_threshold`.
+        loss_options: The same of its criterion.
+        pretrained: True starts from the backbone's published weights, a string from a path or
+            `"hf://owner/repo[/file]"`.
+        weights: A file loaded into the whole task: a checkpoint to fine-tune from, ours or
+            mmdetection's. Where the classes differ, those of the same name are kept.
+        class_names: Name of each class; null takes them from the datamodule.
+        optim: Options of the optimiser and of its schedule.
+        ema_decay: Decay of the average of the weights, such as 0.9999; null for none.
+        ema_warmup: Whether that decay rises from a small one.
+        freeze: "backbone" trains neck and head alone; a number freezes the stem and as many stages;
+            null trains all.
+        channels_last: Whether images and convolutions lie in channels-last memory.
+        compile: Whether training and evaluation run the backbone through `torch.compile`.
+        grad_checkpointing: Whether to recompute blocks in the backward pass to save memory.
+        mean: Per-channel mean for values in [0, 1]; null takes the backbone's.
+        std: Per-channel standard deviation for values in [0, 1]; null takes the backbone's.
+
+    Attributes:
+        evaluator: Predictions of the validation or test set.
+        coco_result: What their last evaluation gave; None before.
+
+    Raises:
+        ConfigError: A value is unknown or does not fit the others.
+        WeightsError: Weights are not to be had or do not fit.
+    """
+
+    dense = True
+    monitor = ("val/box_AP", "max")
+    head: DetectionHead
+
+    def __init__(
+        self,
+        backbone: str | Backbone | None = "swin_tiny",
+        num_classes: int = 80,
+        *,
+        detector: str = "mask_rcnn",
+        backbone_options: dict[str, Any] | None = None,
+        neck_options: dict[str, Any] | None = None,
+        head_options: dict[str, Any] | None = None,
+        loss_options: dict[str, Any] | None = None,
+        pretrained: bool | str = False,
+        weights: str | None = None,
+        class_names: list[str] | None = None,
+        optim: OptimSettings = DEFAULTS,
+        ema_decay: float | None = None,
+        ema_warmup: bool = True,
+        freeze: Freeze = None,
+        channels_last: bool = True,
+        compile: bool = False,
+        grad_checkpointing: bool = False,
+        mean: list[float] | None = None,
+        std: list[float] | None = None,
+    ) -> None:
+        super().__init__(
+            backbone,
+            optim=optim,
+            backbone_options=backbone_options,
+            pretrained=pretrained,
+            weights=weights,
+            num_classes=num_classes,
+            class_names=class_names,
+            mean=mean,
+            std=std,
+            ema_decay=ema_decay,
+            ema_warmup=ema_warmup,
+            freeze=freeze,
+            channels_last=channels_last,
+            compile=compile,
+            grad_checkpointing=grad_checkpointing,
+        )
+        self.neck, self.head, self.criterion = build_detector(
+            find_detector(detector),
+            self.backbone,
+            num_classes=num_classes,
+            neck_options=neck_options or {},
+            head_options=head_options or {},
+            loss_options=loss_options or {},
+        )
+        self.evaluator = CocoEvaluator(masks=self.head.has_masks)
+        self.coco_result: CocoResult | None = None
+        self.load_initial_weights()
+
+    def forward(self, images: Tensor) -> list[DetectionPrediction]:
+        """Find the objects of images as they are in a batch.
+
+        Args:
+            images: `(B, C, H, W)`, uint8 or float in 0..255, each valid to its borders.
+
+        Returns:
+            The objects of each image, in its pixels.
+        """
+        sizes = torch.tensor([images.shape[2:]] * len(images), device=images.device)
+        return self.head.predict(self._head(self.normalize(images), sizes), sizes)
+
+    def run(self, batch: DetectionBatch) -> Detections:
+        """Detections for a batch whose images are normalised."""
+        return self._head(batch["image"], batch["size"])
+
+    def _head(
+        self, images: Tensor, sizes: Tensor, targets: Sequence[DetectionTarget] | None = None
+    ) -> Any:
+        return self.head(self.neck(self.backbone(images)), sizes, targets)
+
+    def training_step(self, batch: DetectionBatch, batch_idx: int) -> Tensor:
+        """Loss `()` of a batch."""
+        outputs = self._head(batch["image"], batch["size"], batch["target"])
+        return self.log_losses("train", self.criterion(outputs, batch), len(batch["image"]))
+
+    def evaluate(self, stage: str, outputs: Detections, batch: DetectionBatch) -> None:
+        """Take in the detections for a batch of the `"val"` or `"test"` set."""
+        self.evaluator.update(batch["image_id"], self._predictions(outputs, batch))
+
+    def on_validation_epoch_start(self) -> None:
+        """Begin with no predictions."""
+        self.evaluator.reset()
+
+    def on_test_epoch_start(self) -> None:
+        """Begin with no predictions."""
+        self.evaluator.reset()
+
+    def on_validation_epoch_end(self) -> None:
+        """Compare the predictions with the annotations, and log."""
+        self._judge("val")
+
+    def on_test_epoch_end(self) -> None:
+        """Compare the predictions with the annotations, and log."""
+        self._judge("test")
+
+    def _judge(self, stage: str) -> None:
+        data: Any = getattr(self.trainer, "datamodule", None)
+        if not hasattr(data, "ground_truth"):
+            raise ConfigError(
+                "a detector is evaluated with the annotations of a datamodule of vision.data, such "
+                "as COCO; without one, set trainer.limit_val_batches=0."
+            )
+        self.coco_result = self.evaluator.compute(
+            data.ground_truth(stage), category_ids=data.category_ids
+        )
+        # Every process has the same values: there is nothing to reduce.
+        for name, value in self.coco_result.scalars().items():
+            self.log(f"{stage}/{name}", value, prog_bar=name in SHOWN)
+
+    def predict_step(self, batch: DetectionBatch, batch_idx: int) -> list[DetectionPrediction]:
+        """The objects of each image of a batch, in pixels of its file."""
+        return self._predictions(self.run(batch), batch)
+
+    def _predictions(
+        self, outputs: Detections, batch: Mapping[str, Any]
+    ) -> list[DetectionPrediction]:
+        return self.head.predict(outputs, batch["size"], batch["original_size"])

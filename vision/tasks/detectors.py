@@ -1,0 +1,133 @@
+"""The detectors by name: which parts make each, and the options that its paper or recipes fix."""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import nn
+
+from vision.backbones.base import Backbone
+from vision.contracts import FeatureSpec
+from vision.errors import ConfigError, suggest
+from vision.heads.detection.base import DetectionHead
+from vision.heads.detection.fcos import FCOSHead
+from vision.heads.detection.retinanet import RetinaNetHead
+from vision.heads.detection.two_stage import CASCADE, TwoStage
+from vision.losses.fcos import FCOSLoss
+from vision.losses.retinanet import RetinaNetLoss
+from vision.losses.two_stage import TwoStageLoss
+from vision.necks.build import STRIDES, Neck, build_neck
+from vision.necks.pyramid import used_maps
+
+
+@dataclass(frozen=True)
+class Detector:
+    """A detector, as data.
+
+    Attributes:
+        head: Class of the head.
+        criterion: Class of the criterion.
+        neck_options: Keywords for `build_neck`.
+        head_options: Keywords for the head.
+        loss_options: Keywords for the criterion.
+    """
+
+    head: type[DetectionHead]
+    criterion: type[nn.Module]
+    neck_options: Mapping[str, Any] = field(default_factory=dict)
+    head_options: Mapping[str, Any] = field(default_factory=dict)
+    loss_options: Mapping[str, Any] = field(default_factory=dict)
+
+
+# Strides 8 to 128 in place of 4 to 64.
+_COARSE = {"strides": (8, 16, 32), "extra_levels": 2}
+# mmdetection's base config of Mask R-CNN, which the authors of the backbones take over; of Faster
+# R-CNN it differs in low_quality alone.
+DETECTORS: dict[str, Detector] = {
+    "faster_rcnn": Detector(TwoStage, TwoStageLoss, head_options={"masks": False}),
+    "mask_rcnn": Detector(TwoStage, TwoStageLoss, head_options={"low_quality": True}),
+    # The authors of Swin call it "giou_4conv1f"; ConvNeXt, HorNet and RMT have it too.
+    "cascade_mask_rcnn": Detector(
+        TwoStage,
+        TwoStageLoss,
+        head_options={
+            "stages": CASCADE,
+            "box_branch": "4conv1fc",
+            "rpn": {"border": 0, "train_proposals": 2000},
+        },
+        loss_options={"box_loss": "giou", "box_weight": 10.0, "rpn_beta": 1 / 9},
+    ),
+    "retinanet": Detector(
+        RetinaNetHead, RetinaNetLoss, neck_options={**_COARSE, "extra": "conv_input"}
+    ),
+    "fcos": Detector(FCOSHead, FCOSLoss, neck_options={**_COARSE, "extra": "conv_output"}),
+}
+
+
+def find_detector(name: str) -> Detector:
+    """The detector of a name.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    if name not in DETECTORS:
+        raise ConfigError(
+            f"detector={name!r} is none of {', '.join(DETECTORS)}.{suggest(name, DETECTORS)}"
+        )
+    return DETECTORS[name]
+
+
+def build_detector(
+    detector: Detector,
+    backbone: Backbone,
+    *,
+    num_classes: int,
+    neck_options: Mapping[str, Any],
+    head_options: Mapping[str, Any],
+    loss_options: Mapping[str, Any],
+) -> tuple[Neck, DetectionHead, nn.Module]:
+    """Build neck, head and criterion.
+
+    Args:
+        detector: The detector.
+        backbone: The backbone; maps that the neck does not use are no longer returned.
+        num_classes: Number of classes.
+        neck_options: Keywords for `build_neck` that replace those of the detector.
+        head_options: The same for the head.
+        loss_options: The same for the criterion.
+
+    Raises:
+        ConfigError: An option is unknown or out of its range.
+    """
+    strides = {**detector.neck_options, **neck_options}.get("strides", STRIDES)
+    backbone.keep_outputs(used_maps(backbone.feature_specs, strides))
+    specs = backbone.feature_specs
+    neck = _build(build_neck, specs, "neck_options", detector.neck_options, neck_options)
+    named = {**head_options, "num_classes": num_classes}
+    head = _build(detector.head, neck.feature_specs, "head_options", detector.head_options, named)
+    loss = _build(detector.criterion, None, "loss_options", detector.loss_options, loss_options)
+    return neck, head, loss
+
+
+def _build(
+    build: Callable[..., Any],
+    specs: Sequence[FeatureSpec] | None,
+    group: str,
+    own: Mapping[str, Any],
+    given: Mapping[str, Any],
+) -> Any:
+    """Call what builds a part; options within an option, as of `rpn`, replace one by one."""
+    known = [name for name in inspect.signature(build).parameters if name != "specs"]
+    for name in given:
+        if name not in known:
+            raise ConfigError(
+                f"there is no option {group}.{name}.{suggest(name, known)} The options are "
+                f"{', '.join(known)}."
+            )
+    options = dict(own)
+    for name, value in given.items():
+        before = options.get(name)
+        both = isinstance(before, Mapping) and isinstance(value, Mapping)
+        options[name] = {**before, **value} if both else value  # type: ignore[dict-item]
+    return build(**options) if specs is None else build(specs, **options)
