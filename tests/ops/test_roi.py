@@ -96,3 +96,20 @@ def test_gradients_reach_the_map_of_the_box_alone() -> None:
     sums = [feature.grad.sum().item() for feature in features if feature.grad is not None]
     assert len(sums) == 4
     assert sums == pytest.approx([0, 49, 0, 0])
+
+
+def test_the_way_without_lists_of_boxes_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    features = [torch.randn(2, 3, HEIGHT // s, WIDTH // s, requires_grad=True) for s in STRIDES]
+    boxes = boxes_of_sides(8, 60, 120, 240)
+    image = torch.tensor([0, 1, 1, 0])
+    listed = multi_level_roi_align(features, STRIDES, boxes, image, size=7)
+    grads = torch.autograd.grad(listed.square().sum(), features)
+    # As on a GPU, or while a program is exported.
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    masked = multi_level_roi_align(features, STRIDES, boxes, image, size=7)
+    assert torch.equal(masked, listed)
+    for ours, theirs in zip(
+        torch.autograd.grad(masked.square().sum(), features), grads, strict=True
+    ):
+        torch.testing.assert_close(ours, theirs)

@@ -53,6 +53,8 @@ def multi_level_roi_align(
     """
     level = roi_levels(boxes, len(features), finest=finest)
     dtype = at_least_float32(features[0]).dtype
+    if boxes.is_cpu and not torch.compiler.is_compiling():
+        return _align_by_level(features, strides, boxes.to(dtype), image_index, level, size)
     # A box of another level is made empty: it then takes no samples and gives zeros, and no list of
     # the boxes of a level is needed, for whose length a GPU would have to be waited.
     pooled = None
@@ -64,4 +66,29 @@ def multi_level_roi_align(
         )
         pooled = part if pooled is None else pooled + part
     assert pooled is not None, "a pyramid has at least one map"
+    return pooled.to(features[0].dtype)
+
+
+def _align_by_level(
+    features: Sequence[Tensor],
+    strides: Sequence[int],
+    boxes: Tensor,
+    image_index: Tensor,
+    level: Tensor,
+    size: int,
+) -> Tensor:
+    """The same where lists of the boxes of a level cost nothing but their making."""
+    pooled = features[0].new_zeros(len(boxes), features[0].shape[1], size, size, dtype=boxes.dtype)
+    for i, (feature, stride) in enumerate(zip(features, strides, strict=True)):
+        rows = (level == i).nonzero().squeeze(1)
+        rois = torch.cat([image_index[rows, None].to(boxes.dtype), boxes[rows]], dim=1)
+        part = roi_align(
+            feature.to(boxes.dtype),
+            rois,
+            size,
+            spatial_scale=1 / stride,
+            sampling_ratio=0,
+            aligned=True,
+        )
+        pooled = pooled.index_copy(0, rows, part)
     return pooled.to(features[0].dtype)
