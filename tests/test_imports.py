@@ -10,7 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "vision"
 
-LEAVES = {"contracts", "errors", "lazy", "version"}
+LEAVES = {"contracts", "errors", "lazy", "options", "version"}
 PARTS = {"backbones", "necks", "heads", "weights", "losses", "metrics"}
 TOPS = {"tasks", "callbacks", "efficiency", "interop"}
 BELOW_PARTS = LEAVES | {"ops", "layers"}
@@ -20,6 +20,7 @@ ALLOWED = {
     "contracts": set(),
     "errors": set(),
     "lazy": set(),
+    "options": {"errors"},
     "version": set(),
     "__init__": LEAVES,
     "ops": LEAVES,

@@ -23,6 +23,23 @@ class FeatureSpec(NamedTuple):
     stride: int
 
 
+class ClassRows(NamedTuple):
+    """How the classes lie along the first axis of a parameter.
+
+    The axis has `groups` parts of equal length, such as one per anchor; each part has `per_class`
+    rows for each class in turn, and then, if there is one, `per_class` rows for the background.
+
+    Attributes:
+        groups: Number of parts.
+        per_class: Rows of a class in a part.
+        background: Whether a part ends with the background.
+    """
+
+    groups: int
+    per_class: int
+    background: bool
+
+
 @dataclass(frozen=True)
 class InputSpec:
     """What a backbone's published weights expect of an image.

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from vision.errors import ConfigError
 from vision.losses.classification import ClassificationLoss
+from vision.options import read_options
 from vision.tasks.mix import BatchMixer, MixSettings
-from vision.tasks.options import read_options
 
 PUBLISHED = MixSettings(mixup=0.8, cutmix=1.0)
 BATCH, CLASSES, SIDE = 8, 10, 16

@@ -196,3 +196,20 @@ def test_weights_of_a_larger_variant_are_refused() -> None:
     larger = create_backbone("convnext", depths=SIZES["depths"], dims=(16, 32, 48, 64))
     with pytest.raises(WeightsError, match="does not fit"):
         load_weights(create_backbone("convnext", **SIZES), larger.state_dict())
+
+
+def test_names_of_mmpretrain_with_which_mmdet_trains() -> None:
+    source = randomise(create_backbone("convnext", **SIZES, dense=True))
+    theirs = {}
+    for name, tensor in source.state_dict().items():
+        key = name.replace("downsample.", "downsample_layers.").replace("out_norms.", "norm")
+        key = key.replace(".mlp.fc", ".pointwise_conv").replace(".conv.", ".depthwise_conv.")
+        theirs[key] = tensor
+    assert "stages.1.1.pointwise_conv2.weight" in theirs
+    assert "norm3.weight" in theirs
+    backbone = create_backbone("convnext", **SIZES, dense=True)
+    report = load_weights(backbone, theirs)
+    assert report.naming == "mmdet"
+    assert not report.missing + report.unexpected
+    for name, tensor in backbone.state_dict().items():
+        assert torch.equal(tensor, source.state_dict()[name])

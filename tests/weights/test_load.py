@@ -178,3 +178,51 @@ def test_another_precision_is_cast(device: str) -> None:
 def test_a_module_without_a_backbone_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"takes a Backbone.*got a Linear"):
         load_weights(nn.Linear(2, 2), {"weight": torch.zeros(2, 2)})
+
+
+def test_classes_of_the_same_name_are_kept(caplog: pytest.LogCaptureFixture) -> None:
+    source, target = build(5, seed=1), build(3)
+    checkpoint = {"state_dict": source.state_dict(), "class_names": ["a", "b", "c", "d", "e"]}
+    nn.init.constant_(target.head.fc.bias, 3.0)
+    with caplog.at_level(logging.WARNING):
+        report = load_weights(target, checkpoint, class_names=["e", "new", "b"])
+    assert report.mapped == "mapped 2 of 5 classes by name: e, b; 1 without a counterpart: new"
+    assert report.mapped in caplog.text
+    assert sorted(report.loaded) == sorted(target.state_dict())
+    assert not report.missing + report.unexpected + report.reinitialised
+    for name in ("weight", "bias"):
+        ours, theirs = (getattr(model.head.fc, name) for model in (target, source))
+        assert torch.equal(ours[[0, 2]], theirs[[4, 1]])
+    assert target.head.fc.bias[1] == 0
+    assert_equal(target.backbone, source.backbone)
+
+
+def test_the_same_classes_in_another_order_are_reordered(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    source, target = build(3, seed=1), build(3)
+    target.class_names = ["c", "a", "b"]
+    checkpoint = {"state_dict": source.state_dict(), "class_names": ["a", "b", "c"]}
+    with caplog.at_level(logging.WARNING):
+        report = load_weights(target, checkpoint)
+    assert report.mapped == "mapped 3 of 3 classes by name: c, a, b"
+    assert not caplog.text
+    images = torch.randn(2, 3, 32, 32)
+    torch.testing.assert_close(target(images), source(images)[:, [2, 0, 1]])
+
+
+def test_what_the_source_lacks_keeps_its_values_beside_fresh_classes() -> None:
+    state = as_official(build(5, seed=1))
+    target = build(7)
+    target.head.scale = nn.Parameter(torch.full((2,), 5.0))
+    target.head.reset_parameters = lambda: nn.init.zeros_(target.head.scale)
+    report = load_weights(target, state)
+    assert report.missing == ["head.scale"]
+    assert (target.head.scale == 5).all()
+
+
+def test_weights_of_another_width_are_initialised_afresh_with_their_bias() -> None:
+    state = build(5, seed=1).state_dict()
+    state["head.fc.weight"] = torch.zeros(5, 7)
+    report = load_weights(build(5), state)
+    assert report.reinitialised == ["head.fc.weight", "head.fc.bias"]

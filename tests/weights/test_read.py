@@ -12,7 +12,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 from vision.errors import WeightsError
-from vision.weights.read import read_state_dict
+from vision.weights.read import read_class_names, read_state_dict
 
 STATE = {"a.weight": torch.arange(6.0).reshape(2, 3), "a.bias": torch.ones(2)}
 
@@ -169,3 +169,18 @@ def test_an_absent_file_names_the_nearest(tmp_path: Path) -> None:
         read_state_dict(tmp_path / "wieghts.pth")
     with pytest.raises(WeightsError, match="no weights file"):
         read_state_dict(tmp_path / "nowhere" / "weights.pth")
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ({"class_names": ["a", "b"]}, ["a", "b"]),
+        ({"class_names": None, "meta": {"CLASSES": ("a", "b")}}, ["a", "b"]),
+        ({"meta": "a note"}, None),
+        ({"class_names": []}, None),
+        ({"class_names": [1, 2]}, None),
+        ({}, None),
+    ],
+)
+def test_class_names(content: dict[str, Any], expected: list[str] | None, tmp_path: Path) -> None:
+    assert read_class_names(saved(tmp_path, {"state_dict": STATE, **content})) == expected

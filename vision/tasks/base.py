@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 
 from vision.backbones.base import Backbone
 from vision.layers.pixels import blank_padding
+from vision.options import read_options
 from vision.tasks.build import Source, build_backbone, build_pixel_norm, load_source
 from vision.tasks.checkpoint import agree_on_classes, describe, plain
 from vision.tasks.ema import WeightAverage, load_for_inference, load_for_training
@@ -26,7 +27,6 @@ from vision.tasks.optim import (
     scale_to_trainer,
     vector_names,
 )
-from vision.tasks.options import read_options
 from vision.tasks.seeding import seed_step
 from vision.tasks.sharding import sharded_model
 

@@ -23,11 +23,11 @@ from vision.contracts import (
 from vision.errors import ConfigError
 from vision.heads.classification.linear import LinearHead
 from vision.losses.classification import ClassificationLoss
+from vision.options import read_options
 from vision.tasks.base import BaseTask
 from vision.tasks.freeze import Freeze
 from vision.tasks.mix import BatchMixer, MixSettings
 from vision.tasks.optim import OptimSettings
-from vision.tasks.options import read_options
 
 NO_MIX = MixSettings()
 DEFAULTS = OptimSettings()

@@ -6,6 +6,7 @@ _MODULES = {
     "LoadReport": "vision.weights.load",
     "load_weights": "vision.weights.load",
     "published_options": "vision.weights.published",
+    "read_class_names": "vision.weights.read",
     "read_state_dict": "vision.weights.read",
 }
 

@@ -1,4 +1,4 @@
-"""ConvNeXt weights: the names of facebookresearch/ConvNeXt, timm and transformers to ours."""
+"""ConvNeXt weights: names of facebookresearch/ConvNeXt, timm, transformers and mmdet to ours."""
 
 from collections.abc import Mapping
 
@@ -45,6 +45,14 @@ _RULES: dict[str, list[tuple[str, str]]] = {
         *((rf"^hidden_states_norms\.stage{i + 1}\.", f"out_norms.{i}.") for i in range(8)),
         (r"^classifier\.", "head.fc."),
     ],
+    # The ConvNeXt of mmpretrain, with which mmdet trains.
+    "mmdet": [
+        (r"^downsample_layers\.", "downsample."),
+        (r"\.depthwise_conv\.", ".conv."),
+        (r"\.pointwise_conv1\.", ".mlp.fc1."),
+        (r"\.pointwise_conv2\.", ".mlp.fc2."),
+        (r"^norm(\d)\.", r"out_norms.\1."),
+    ],
 }
 
 
@@ -56,6 +64,8 @@ def naming(keys: set[str]) -> str:
         return "timm"
     if any(key.endswith("embeddings.patch_embeddings.weight") for key in keys):
         return "huggingface"
+    if any(".depthwise_conv." in key for key in keys):
+        return "mmdet"
     return "official"
 
 

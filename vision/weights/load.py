@@ -3,15 +3,19 @@
 import importlib
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
+from vision.contracts import ClassRows
 from vision.errors import ConfigError, WeightsError, suggest
-from vision.weights.read import read_state_dict
+from vision.weights import mmdet
+from vision.weights.class_rows import ClassMap, copy_rows, map_classes
+from vision.weights.read import read_weights
 from vision.weights.resize import fit_in_channels
 
 logger = logging.getLogger(__name__)
@@ -19,6 +23,7 @@ logger = logging.getLogger(__name__)
 # A file that fills less of the backbone than this belongs to another model.
 LEAST_MATCH = 0.9
 HEAD = "head."
+NECK = "neck."
 BACKBONE = "backbone."
 
 
@@ -27,10 +32,13 @@ class LoadReport:
     """What `load_weights` did, by parameter or buffer name of the module.
 
     Attributes:
-        naming: Whose key names the source has: ours, official, timm or huggingface.
+        naming: Whose key names the source has: ours, official, timm, huggingface or mmdet.
         loaded: Names that were filled, the resized ones included.
         resized: Name -> (published shape, own shape) of what was resized.
-        reinitialised: Names of a classifier that has another number of classes; filled afresh.
+        reinitialised: Names of parameters of the head that have another shape, such as those of a
+            classifier with another number of classes; filled afresh.
+        mapped: Which classes were carried over by name, or why none could be; empty where each
+            class keeps its index.
         missing: Names that the source does not have; they keep their values.
         unexpected: Keys of the source, in our terms, that the module does not have.
     """
@@ -39,11 +47,13 @@ class LoadReport:
     loaded: list[str] = field(default_factory=list)
     resized: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = field(default_factory=dict)
     reinitialised: list[str] = field(default_factory=list)
+    mapped: str = ""
     missing: list[str] = field(default_factory=list)
     unexpected: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
         lines = [f"loaded {len(self.loaded)} tensors ({self.naming} key names)"]
+        lines += [self.mapped] if self.mapped else []
         resized = [f"{key} {old} -> {new}" for key, (old, new) in self.resized.items()]
         for title in ("resized", "reinitialised", "missing", "unexpected"):
             names = resized if title == "resized" else getattr(self, title)
@@ -54,19 +64,24 @@ class LoadReport:
 
 
 def load_weights(
-    module: nn.Module, source: str | os.PathLike[str] | Mapping[str, Any]
+    module: nn.Module,
+    source: str | os.PathLike[str] | Mapping[str, Any],
+    *,
+    class_names: Sequence[str] | None = None,
 ) -> LoadReport:
     """Load published or own weights into a backbone, or into a model with `backbone` and `head`.
 
-    Key names of ours, of the authors, of timm and of Hugging Face are recognised by themselves.
-    Position tables, position embeddings and global filters are resized to the module's sizes, the
-    first convolution is fitted to its image channels, and a classifier with another number of
-    classes is initialised afresh.
+    Key names of ours, of the authors, of timm, of Hugging Face and of mmdet are recognised by
+    themselves. Position tables, position embeddings and global filters are resized to the module's
+    sizes, and the first convolution is fitted to its image channels. A head with other classes
+    keeps the rows of those that share a name; where the names are not known and the number of
+    classes differs, the rows of all classes are initialised afresh.
 
     Args:
         module: A `Backbone`, or a module whose `backbone` is one.
         source: A path, `"hf://owner/repo[/file][@revision]"`, an http(s) URL, a state dict, or a
             checkpoint that holds one.
+        class_names: Names of the module's classes by index; None takes its `class_names`.
 
     Returns:
         What was loaded, resized, initialised afresh, missing and unexpected; also logged.
@@ -80,7 +95,7 @@ def load_weights(
         from vision.weights.pretrained import fetch
 
         source = fetch(source)
-    state = read_state_dict(source)
+    weights = read_weights(source)
     backbone: Any = getattr(module, "backbone", module)
     if not hasattr(backbone, "family"):
         raise ConfigError(
@@ -88,18 +103,24 @@ def load_weights(
             f"{type(module).__name__}."
         )
     prefix = BACKBONE if backbone is not module else ""
-    naming, ours = _convert(backbone.family, state, prefix)
-    report = LoadReport(naming)
-    accepted = _fit(module, backbone, prefix, ours, report)
+    naming, ours = _convert(backbone.family, weights.state, prefix)
+    rows = _class_rows(module) if prefix else {}
+    own = class_names or getattr(module, "class_names", None)
+    classes = map_classes(ours, module.state_dict(), rows, own=own, theirs=weights.class_names)
+    report = LoadReport(naming, mapped=classes.text if classes else "")
+    accepted = _fit(module, backbone, prefix, ours, report, classes)
     _check_match(backbone, prefix, accepted)
+    sources = classes.sources if classes else None
     on_meta = any(p.is_meta for p in module.parameters())
+    if report.reinitialised or sources:
+        device = next(iter(accepted.values())).device if on_meta else None
+        accepted |= _initialise_head(module, report.missing, device)
+    if classes and sources:
+        state = module.state_dict()
+        accepted |= {n: copy_rows(ours[n], state[n], rows[n], sources) for n in classes.names}
     module.load_state_dict(accepted, strict=False, assign=on_meta)
-    if report.reinitialised:
-        head: Any = module.get_submodule("head")
-        if on_meta:
-            head.to_empty(device=next(iter(accepted.values())).device)
-        head.reset_parameters()
-    problems = report.missing or report.unexpected or report.reinitialised
+    fresh = report.reinitialised or -1 in (sources or [])
+    problems = report.missing or report.unexpected or fresh
     logger.log(logging.WARNING if problems else logging.INFO, "%s", report)
     return report
 
@@ -127,7 +148,15 @@ def _convert(family: str, state: dict[str, Tensor], prefix: str) -> tuple[str, d
     naming = conversion.naming(set(inner or state))
     converted = conversion.convert(inner or state)
     named = {k if k.startswith(HEAD) else prefix + k: v for k, v in converted.items()}
+    if mmdet.is_mmdet(set(rest)):
+        naming, rest = "mmdet", mmdet.convert(rest)
     return naming, {**named, **rest}
+
+
+def _class_rows(module: nn.Module) -> dict[str, ClassRows]:
+    head: Any = getattr(module, "head", None)
+    own = head.class_rows() if hasattr(head, "class_rows") else {}
+    return {HEAD + name: rows for name, rows in own.items()}
 
 
 def _fit(
@@ -136,42 +165,76 @@ def _fit(
     prefix: str,
     ours: dict[str, Tensor],
     report: LoadReport,
+    classes: ClassMap | None,
 ) -> dict[str, Tensor]:
-    """Sort the converted tensors into the report; return those to load, with the right shapes."""
+    """Sort the converted tensors into the report.
+
+    Returns:
+        Those to load, with the right shapes, except for the rows of classes that are mapped.
+    """
     targets = module.state_dict()
+    mapped = classes.names if classes and classes.sources else []
+    # A bare backbone has no neck and no head, and a neck may not take every map: these keys are
+    # known, not unexpected.
+    spare: tuple[str, ...] = () if prefix else (HEAD, NECK)
+    if prefix and backbone.dense:
+        spare = (prefix + "out_norms.",)
     accepted = {}
     for name, tensor in ours.items():
         target = targets.get(name)
         if target is None:
-            # A bare backbone has no classifier: its keys are known, not unexpected.
-            if not (prefix == "" and name.startswith(HEAD)):
+            if not name.startswith(spare):
                 report.unexpected.append(name)
+            continue
+        if name in mapped:
             continue
         if tensor.shape != target.shape:
             if name.startswith(HEAD):
                 report.reinitialised.append(name)
                 continue
-            tensor = _resize(backbone, name.removeprefix(prefix), tensor, target)
+            tensor = _resize(backbone, prefix, name, tensor, target)
             report.resized[name] = (tuple(ours[name].shape), tuple(target.shape))
         accepted[name] = tensor.to(target.dtype)
-    if report.reinitialised:
-        # Weight and bias of a classifier are fresh together.
-        report.reinitialised = [name for name in targets if name.startswith(HEAD)]
-        accepted = {k: v for k, v in accepted.items() if not k.startswith(HEAD)}
-    report.loaded = list(accepted)
-    done = {*accepted, *report.reinitialised}
+    # Weight and bias of a layer are fresh together.
+    layers = {name.rpartition(".")[0] for name in report.reinitialised}
+    report.reinitialised = [name for name in targets if name.rpartition(".")[0] in layers]
+    accepted = {k: v for k, v in accepted.items() if k not in report.reinitialised}
+    report.loaded = [*accepted, *mapped]
+    done = {*report.loaded, *report.reinitialised}
     report.missing = [name for name in targets if name not in done]
     return accepted
 
 
-def _resize(backbone: Any, name: str, tensor: Tensor, target: Tensor) -> Tensor:
-    if name == backbone.input_conv and tensor.shape[0] == target.shape[0]:
+def _initialise_head(
+    module: nn.Module, missing: Sequence[str], device: torch.device | None
+) -> dict[str, Tensor]:
+    """Initialise a head afresh, on a device if it has no memory yet.
+
+    Returns:
+        The values from before of what is missing in the source, which it keeps.
+    """
+    head: Any = module.get_submodule("head")
+    if device is not None:
+        head.to_empty(device=device)
+        head.reset_parameters()
+        return {}
+    state = module.state_dict()
+    kept = {name: state[name].clone() for name in missing if name.startswith(HEAD)}
+    head.reset_parameters()
+    return kept
+
+
+def _resize(backbone: Any, prefix: str, name: str, tensor: Tensor, target: Tensor) -> Tensor:
+    within, fitted, owner = name.removeprefix(prefix), None, type(backbone).__name__
+    if not name.startswith(prefix):
+        owner = "model"
+    elif within == backbone.input_conv and tensor.shape[0] == target.shape[0]:
         fitted = fit_in_channels(tensor, target.shape[1])
     else:
-        fitted = family_module(backbone.family).resize(name, tensor, target, backbone)
+        fitted = family_module(backbone.family).resize(within, tensor, target, backbone)
     if fitted is None or fitted.shape != target.shape:
         raise WeightsError(
-            f"'{name}' of shape {tuple(tensor.shape)} does not fit this {type(backbone).__name__}, "
+            f"'{name}' of shape {tuple(tensor.shape)} does not fit this {owner}, "
             f"which needs {tuple(target.shape)}. The weights belong to another variant or other "
             "options."
         )

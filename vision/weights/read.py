@@ -2,14 +2,15 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from vision.errors import WeightsError, suggest
+from vision.weights.mmdet import default_class_names
 
 # Where training scripts put the weights of a checkpoint, averaged weights first.
 _WRAPPERS = (
@@ -28,6 +29,42 @@ _COMPILED = "_orig_mod."
 _COUNTER = "n_averaged"
 
 
+class Weights(NamedTuple):
+    """What a checkpoint holds for a model.
+
+    Attributes:
+        state: Tensor by key, on the CPU, with the prefixes of DataParallel and torch.compile
+            removed.
+        class_names: Names of the classes by index; None if the checkpoint does not say.
+    """
+
+    state: dict[str, Tensor]
+    class_names: list[str] | None
+
+
+def read_weights(source: str | os.PathLike[str] | Mapping[str, Any]) -> Weights:
+    """Read the tensors of a checkpoint, and the names of its classes.
+
+    Args:
+        source: As for `read_state_dict`.
+
+    Raises:
+        WeightsError: As for `read_state_dict`.
+    """
+    name = "the given state dict"
+    if not isinstance(source, Mapping):
+        name = f"'{source}'"
+        source = _read_file(Path(source))
+    tensors = _find_tensors(source)
+    if not tensors:
+        raise WeightsError(
+            f"{name} holds no tensors. Expected a state dict, or a checkpoint that has one "
+            f"under one of {', '.join(_WRAPPERS)}; found {', '.join(list(map(str, source))[:8])}."
+        )
+    state = _without_wrappers(tensors)
+    return Weights(state, _find_class_names(source) or default_class_names(state))
+
+
 def read_state_dict(source: str | os.PathLike[str] | Mapping[str, Any]) -> dict[str, Tensor]:
     """Read the tensors of a checkpoint.
 
@@ -43,17 +80,24 @@ def read_state_dict(source: str | os.PathLike[str] | Mapping[str, Any]) -> dict[
         WeightsError: The file is absent, truncated, no weights file, or holds Python objects
             other than tensors and plain values.
     """
-    name = "the given state dict"
-    if not isinstance(source, Mapping):
-        name = f"'{source}'"
-        source = _read_file(Path(source))
-    tensors = _find_tensors(source)
-    if not tensors:
-        raise WeightsError(
-            f"{name} holds no tensors. Expected a state dict, or a checkpoint that has one "
-            f"under one of {', '.join(_WRAPPERS)}; found {', '.join(list(map(str, source))[:8])}."
-        )
-    return _without_wrappers(tensors)
+    return read_weights(source).state
+
+
+def read_class_names(source: str | os.PathLike[str] | Mapping[str, Any]) -> list[str] | None:
+    """Read the names of the classes that a checkpoint was trained on.
+
+    Args:
+        source: As for `read_state_dict`: a checkpoint of ours, which has them under `class_names`,
+            or of mmdet, which has them in `meta` under `CLASSES` or `dataset_meta`.
+
+    Returns:
+        The names by class index; None if the checkpoint does not say. A detector of mmdet with 80
+        classes and no names has those of COCO.
+
+    Raises:
+        WeightsError: As for `read_state_dict`.
+    """
+    return read_weights(source).class_names
 
 
 def _read_file(path: Path) -> Mapping[str, Any]:
@@ -90,10 +134,17 @@ def _read_file(path: Path) -> Mapping[str, Any]:
 
 def _refusal(path: Path, error: Exception) -> str:
     if found := re.search(r"GLOBAL (\S+)", str(error)):
+        mend = "save its tensors alone with safetensors in a separate environment and load that."
+        if "mmengine." in str(error):
+            mend = (
+                "save its 'state_dict' and 'meta' alone, without the 'message_hub' of the "
+                "training, in an environment with mmengine and load that: c = torch.load(PATH, "
+                "map_location='cpu', weights_only=False); torch.save({k: c[k] for k in "
+                "('state_dict', 'meta')}, NEW_PATH)."
+            )
         return (
             f"weights file '{path}' was refused: besides tensors and plain values it holds "
-            f"'{found[1]}', and loading such objects can run code. If you trust the file, save its "
-            "tensors alone with safetensors in a separate environment and load that."
+            f"'{found[1]}', and loading such objects can run code. If you trust the file, {mend}"
         )
     # The unpickler's own words stand in the middle of a long piece of advice.
     text = str(error).rpartition("WeightsUnpickler error: ")[2].strip()
@@ -118,3 +169,22 @@ def _find_tensors(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
         if isinstance(inner, Mapping) and (tensors := _find_tensors(inner)):
             return tensors
     return {str(key): value for key, value in checkpoint.items() if isinstance(value, Tensor)}
+
+
+def _find_class_names(checkpoint: Mapping[str, Any]) -> list[str] | None:
+    meta = _mapping(checkpoint.get("meta"))
+    dataset = _mapping(meta.get("dataset_meta"))
+    for names in (
+        checkpoint.get("class_names"),
+        meta.get("CLASSES"),
+        dataset.get("classes"),
+        dataset.get("CLASSES"),
+    ):
+        is_list = isinstance(names, Sequence) and not isinstance(names, str)
+        if is_list and names and all(isinstance(name, str) for name in names):
+            return list(names)
+    return None
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

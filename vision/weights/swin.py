@@ -1,4 +1,4 @@
-"""Swin weights: names of microsoft/Swin-Transformer, timm and transformers to ours."""
+"""Swin weights: names of microsoft/Swin-Transformer, timm, transformers and mmdet to ours."""
 
 import re
 from collections.abc import Mapping
@@ -56,6 +56,15 @@ _RULES = {
         (r"^layernorm\.", "norm."),
         (r"^classifier\.", "head.fc."),
     ],
+    "mmdet": [
+        (r"^patch_embed\.projection\.", "patch_embed.proj."),
+        (r"^stages\.(\d+)\.blocks\.", r"stages.\1."),
+        *((rf"^stages\.{i}\.downsample\.", f"merges.{i + 1}.") for i in range(_MOST_STAGES)),
+        (r"\.attn\.w_msa\.", ".attn."),
+        (r"\.ffn\.layers\.0\.0\.", ".mlp.fc1."),
+        (r"\.ffn\.layers\.1\.", ".mlp.fc2."),
+        (r"^norm(\d)\.", r"out_norms.\1."),
+    ],
 }
 # Derived from sizes, or part of pretraining by masked images alone.
 _UNUSED = r"relative_position_index$|attn_mask$|^embeddings\.mask_token$"
@@ -65,6 +74,8 @@ def naming(keys: set[str]) -> str:
     """Tell whose key names these are by those of the stem, the classifier and patch merging."""
     if any("embeddings.patch_embeddings." in key for key in keys):
         return "huggingface"
+    if "patch_embed.projection.weight" in keys:
+        return "mmdet"
     if any(key.startswith("stages.") for key in keys):
         return "ours"
     merged = any(re.match(r"layers\.[1-9]\d*\.downsample\.", key) for key in keys)
@@ -80,6 +91,8 @@ def convert(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     ours = drop(rename(state, _RULES[style]), _UNUSED)
     if style == "huggingface":
         ours = _fuse_qkv(ours)
+    if style == "mmdet":
+        ours = {k: _reorder_merged(v) if "merges." in k else v for k, v in ours.items()}
     position = ours.get("absolute_pos_embed")
     if position is not None and position.ndim == 4:  # the authors' dense variant: (1, C, H, W)
         ours["absolute_pos_embed"] = position.flatten(2).transpose(1, 2)
@@ -96,6 +109,15 @@ def _fuse_qkv(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         elif ".attn.k." not in name and ".attn.v." not in name:
             fused[name] = tensor
     return fused
+
+
+def _reorder_merged(tensor: Tensor) -> Tensor:
+    """Order the last axis of patch merging, 4 * C, as we do: neighbours, then channels.
+
+    mmdet puts the neighbours of a channel side by side, those of a row before those of the next.
+    """
+    by_neighbour = tensor.unflatten(-1, (-1, 4)).transpose(-1, -2)  # (..., 4, C)
+    return by_neighbour[..., [0, 2, 1, 3], :].flatten(-2)
 
 
 def resize(name: str, tensor: Tensor, target: Tensor, backbone: nn.Module) -> Tensor | None:

@@ -47,3 +47,11 @@ def test_the_initial_weights_can_be_scaled() -> None:
     small = LinearHead(32, num_classes=64, init_scale=0.001)
     assert whole.fc.weight.std().item() == pytest.approx(0.02, rel=0.1)
     assert small.fc.weight.std().item() == pytest.approx(2e-5, rel=0.1)
+
+
+def test_rows_of_classes_are_all_its_parameters() -> None:
+    head = LinearHead(4, num_classes=3)
+    rows = head.class_rows()
+    assert set(rows) == {name for name, _ in head.named_parameters()}
+    for name, (groups, per_class, background) in rows.items():
+        assert len(head.get_parameter(name)) == groups * per_class * (3 + background)

@@ -4,8 +4,8 @@ from typing import Any
 
 import torch
 
-from vision.contracts import Detections
-from vision.heads.detection.base import ClassRows, DetectionHead
+from vision.contracts import ClassRows, Detections
+from vision.heads.detection.base import DetectionHead
 
 
 class Head(DetectionHead):

@@ -5,9 +5,8 @@ import torch
 from torch import Tensor, nn
 from torchvision.ops import batched_nms
 
-from vision.contracts import FeatureSpec
+from vision.contracts import ClassRows, FeatureSpec
 from vision.errors import ConfigError
-from vision.heads.detection.base import ClassRows
 from vision.heads.detection.dense import DenseHead, reset_convs
 
 

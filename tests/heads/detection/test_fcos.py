@@ -5,9 +5,8 @@ import torch
 import torchvision
 from torch import Tensor
 
-from vision.contracts import FeatureSpec
+from vision.contracts import ClassRows, FeatureSpec
 from vision.errors import ConfigError
-from vision.heads.detection.base import ClassRows
 from vision.heads.detection.fcos import FCOSHead
 
 SPECS = (FeatureSpec(8, 8), FeatureSpec(8, 16), FeatureSpec(8, 32))

@@ -354,12 +354,12 @@ def test_settings_may_be_given_as_plain_values() -> None:
         ({"samples": 0}, "samples=0 must be 1 or more"),
         ({"nms_iou": 50}, r"nms_iou=50 must lie in \[0, 1\]"),
         ({"stages": ()}, "stages is empty"),
-        ({"stages": [{"iou": 0.5, "stdd": 1}]}, r"no field 'stdd'.*Did you mean 'std'"),
-        ({"stages": [3]}, "stages=3 must have the fields iou, std, weight"),
+        ({"stages": [{"iou": 0.5, "stdd": 1}]}, r"no option stages.stdd. Did you mean 'std'"),
+        ({"stages": [3]}, "stages=3 must have the options iou, std, weight"),
         ({"stages": [{"std": (1, 1)}]}, r"std=\(1, 1\) of a stage must be four"),
         ({"stages": [{"iou": 50}]}, r"iou=50 of a stage must lie in \(0, 1\]"),
         ({"box_branch": "3fc"}, "box_branch='3fc' is none of 2fc, 4conv1fc.*Did you mean '2fc'"),
-        ({"rpn": {"sample": 3}}, "rpn has no field 'sample'.*Did you mean 'samples'"),
+        ({"rpn": {"sample": 3}}, "no option rpn.sample. Did you mean 'samples'"),
     ],
 )
 def test_options_out_of_range_are_refused(options: dict, message: str) -> None:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from vision.contracts import ClassificationOutputs, ClassificationPrediction
+from vision.contracts import ClassificationOutputs, ClassificationPrediction, ClassRows
 
 
 class LinearHead(nn.Module):
@@ -38,6 +38,11 @@ class LinearHead(nn.Module):
         """Initialise afresh."""
         nn.init.trunc_normal_(self.fc.weight, std=0.02 * self.init_scale)
         nn.init.zeros_(self.fc.bias)
+
+    def class_rows(self) -> dict[str, ClassRows]:
+        """The parameters that have rows for classes, by their name within the head."""
+        rows = ClassRows(groups=1, per_class=1, background=False)
+        return {"fc.weight": rows, "fc.bias": rows}
 
     @torch.no_grad()
     def predict(self, outputs: ClassificationOutputs) -> list[ClassificationPrediction]:

@@ -1,31 +1,13 @@
 """What all detection heads share."""
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from vision.contracts import DetectionPrediction, Detections
+from vision.contracts import ClassRows, DetectionPrediction, Detections
 from vision.ops.boxes import clip_boxes
 from vision.ops.masks import paste_masks
-
-
-class ClassRows(NamedTuple):
-    """How the classes lie along the first axis of a parameter.
-
-    The axis has `groups` parts of equal length, such as one per anchor; each part has `per_class`
-    rows for each class in turn, and then, if there is one, `per_class` rows for the background.
-
-    Attributes:
-        groups: Number of parts.
-        per_class: Rows of a class in a part.
-        background: Whether a part ends with the background.
-    """
-
-    groups: int
-    per_class: int
-    background: bool
 
 
 class DetectionHead(nn.Module, ABC):

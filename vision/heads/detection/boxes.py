@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vision.heads.detection.base import ClassRows
+from vision.contracts import ClassRows
 
 BoxBranchKind = Literal["2fc", "4conv1fc"]
 LAYERS: dict[BoxBranchKind, tuple[int, int]] = {"2fc": (0, 2), "4conv1fc": (4, 1)}

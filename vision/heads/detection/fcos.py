@@ -6,9 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vision.contracts import Detections, DetectionTarget, FeatureSpec
+from vision.contracts import ClassRows, Detections, DetectionTarget, FeatureSpec
 from vision.errors import ConfigError
-from vision.heads.detection.base import ClassRows
 from vision.heads.detection.dense import DenseHead, reset_convs
 from vision.ops.boxes import at_least_float32, clip_boxes
 from vision.ops.dense import PointOutputs, flatten_map

@@ -6,8 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vision.contracts import Detections, DetectionTarget, FeatureSpec
-from vision.heads.detection.base import ClassRows
+from vision.contracts import ClassRows, Detections, DetectionTarget, FeatureSpec
 from vision.heads.detection.dense import DenseHead, reset_convs
 from vision.ops.anchors import anchors
 from vision.ops.boxes import clip_boxes, decode_boxes

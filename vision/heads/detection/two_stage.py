@@ -5,15 +5,15 @@ S counts the places of a sample, P proposals, D detections, N masks.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import Any, NamedTuple, TypeVar, cast
+from dataclasses import dataclass
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 
-from vision.contracts import Detections, DetectionTarget, FeatureSpec
+from vision.contracts import ClassRows, Detections, DetectionTarget, FeatureSpec
 from vision.errors import ConfigError, DataError, suggest
-from vision.heads.detection.base import ClassRows, DetectionHead
+from vision.heads.detection.base import DetectionHead
 from vision.heads.detection.boxes import LAYERS, BoxBranch, BoxBranchKind, BoxOutputs
 from vision.heads.detection.boxes import POOLED as POOLED_FOR_BOXES
 from vision.heads.detection.masks import DRAWN, MaskBranch
@@ -32,8 +32,7 @@ from vision.ops.two_stage import (
     pick_class,
     rows_to_run,
 )
-
-Settings = TypeVar("Settings")
+from vision.options import read_options
 
 
 @dataclass(frozen=True)
@@ -132,7 +131,7 @@ class TwoStage(DetectionHead):
         rpn: RPNSettings | Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        self.stages = tuple(_read(Stage, stage, "stages") for stage in stages)
+        self.stages = tuple(read_options(Stage, stage, group="stages") for stage in stages)
         _check(specs, self.stages, box_branch)
         _check_range(1, math.inf, num_classes=num_classes, samples=samples, detections=detections)
         _check_range(0, 1, score_threshold=score_threshold, nms_iou=nms_iou)
@@ -143,7 +142,7 @@ class TwoStage(DetectionHead):
         self.score_threshold, self.nms_iou = score_threshold, nms_iou
         self.detections, self.has_masks = detections, masks
         self.strides = tuple(spec.stride for spec in specs[:-1])
-        settings = _read(RPNSettings, rpn or {}, "rpn")
+        settings = read_options(RPNSettings, rpn or {}, group="rpn")
         self.rpn = RPN(specs, settings=settings, crowd_iof=crowd_iof)
         self.boxes = nn.ModuleList(
             BoxBranch(
@@ -393,21 +392,6 @@ def _stack_masks(targets: Sequence[DetectionTarget]) -> tuple[Tensor, Tensor]:
         masks = masks.new_zeros(1, *masks.shape[1:])
     # A blocking copy would wait for all that the GPU has to do.
     return masks, torch.tensor(first).to(masks.device, non_blocking=True)
-
-
-def _read(kind: type[Settings], given: Any, option: str) -> Settings:
-    """An instance of settings from itself or from some of its fields."""
-    if isinstance(given, kind):
-        return given
-    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
-    if not isinstance(given, Mapping):
-        raise ConfigError(f"{option}={given!r} must have the fields {', '.join(names)}.")
-    for name in given:
-        if name not in names:
-            raise ConfigError(
-                f"{option} has no field {name!r}; it has {', '.join(names)}.{suggest(name, names)}"
-            )
-    return kind(**given)
 
 
 def _check_range(least: float, most: float, **values: float) -> None:
