@@ -1,82 +1,54 @@
 """The command of every config works: small ones train a step on fake data, large ones build.
 
-The recipes are compared with a table of what their authors published, written out here.
+The recipes of ImageNet are compared with a table of what their authors published, written out here;
+those of COCO in test_coco_configs.
 """
 
-import contextlib
-import io
 import re
-import shlex
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-import yaml
+from config_runs import (
+    BASES,
+    COCO,
+    CONFIGS,
+    IMAGENET,
+    ROOT,
+    build,
+    command,
+    resolve,
+    without_files,
+)
 from PIL import Image
+from tiny_coco import write_tiny_coco
 
-from vision.backbones import create_backbone
 from vision.cli.main import main
 from vision.cli.names import find_class
 from vision.data.augment import Augment
+from vision.data.detection_augment import DetectionAugment
+from vision.data.imagenet import ImageNet
 from vision.layers.drop_path import DropPath
-from vision.tasks.base import BaseTask
 
-ROOT = Path(__file__).parents[1]
-CONFIGS = sorted(path for path in (ROOT / "configs").rglob("*.yaml") if "_base" not in path.parts)
-BASES = sorted((ROOT / "configs" / "_base").glob("*.yaml"))
-IMAGENET = ROOT / "configs" / "classification" / "imagenet"
-# Of ImageNet's configs one of each family trains, the smallest, and those that add to another.
+# Of ImageNet's configs one of each family trains, the smallest, and those that add to another; of
+# COCO's the smallest of each detector.
 TRAINED = (
     *("swin_tiny", "cswin_tiny", "cvt_13", "tnt_small", "rmt_tiny", "convnext_tiny"),
     *("hornet_tiny_7x7", "hornet_tiny_gf"),
 )
 ADDED = ("linear_probe", "frozen_stages")
+TRAINED_DETECTORS = (
+    *("rmt_tiny_retinanet_1x", "rmt_tiny_mask_rcnn_1x"),
+    "convnext_tiny_cascade_mask_rcnn_3x",
+)
 
 
 def is_trained(config: Path) -> bool:
     """Whether the config trains a step here; the others are too large."""
+    if config.parent == COCO:
+        return config.stem in TRAINED_DETECTORS
     return config.parent != IMAGENET or config.stem.removesuffix("_linear") in (*TRAINED, *ADDED)
-
-
-def command(config: Path) -> list[str]:
-    """Arguments of the first `python train.py fit` in the head of a config."""
-    comments = re.findall(r"^# ?(.*)$", config.read_text(), re.MULTILINE)
-    lines = "\n".join(comments).replace("\\\n", " ").splitlines()
-    first = next(line for line in lines if line.strip().startswith("python train.py fit "))
-    return shlex.split(first)[2:]
-
-
-def without_weights(arguments: list[str]) -> list[str]:
-    """The arguments less `--model.weights FILE`: the file is that of an earlier run."""
-    kept = list(arguments)
-    if "--model.weights" in kept:
-        at = kept.index("--model.weights")
-        del kept[at : at + 2]
-    return kept
-
-
-@cache
-def resolve(config: Path) -> dict[str, Any]:
-    """Everything that the command of a config sets."""
-    shown = io.StringIO()
-    with contextlib.redirect_stdout(shown):
-        code = main([*without_weights(command(config)), "--print_config"], root=ROOT)
-    assert code == 0
-    return yaml.safe_load(shown.getvalue())
-
-
-@cache
-def build(config: Path) -> BaseTask:
-    """The task of a config, the weights of its backbone without memory."""
-    chosen = resolve(config)["model"]
-    options = {**chosen["init_args"], "pretrained": False}
-    with torch.device("meta"):
-        backbone = create_backbone(options["backbone"], **options.pop("backbone_options") or {})
-    options["backbone"] = backbone
-    return find_class("model", chosen["class_path"], source="")(**options)
 
 
 def image_folder(root: Path) -> list[str]:
@@ -106,11 +78,24 @@ def save_images(folder: Path) -> None:
         Image.new("RGB", (48 + i, 40), (90 * i, 40, 200)).save(folder / f"{i}.JPEG")
 
 
+def coco(root: Path) -> list[str]:
+    """Options for a few small images in COCO's folders, on a machine without a GPU."""
+    write_tiny_coco(root, size=(64, 80))
+    options = {
+        **{"data.root": root, "data.num_workers": 0, "data.batch_size": 2, "data.cache_dir": ""},
+        **{"data.short_side": 64, "data.augment.short_sides": "[64]", "data.augment.crop": "none"},
+        **{"trainer.devices": 1, "trainer.precision": "32-true", "trainer.sync_batchnorm": "false"},
+        **{"model.num_classes": 3, "model.pretrained": "false"},
+    }
+    return [word for key, value in options.items() for word in (f"--{key}", str(value))]
+
+
 # Short class name of a datamodule -> options that give it data.
 FAKE_DATA: dict[str, Callable[[Path], list[str]]] = {
     "Digits": lambda root: [],
     "ImageFolder": image_folder,
     "ImageNet": imagenet,
+    "COCO": coco,
 }
 
 
@@ -125,7 +110,7 @@ def test_a_command_trains_one_step(
     monkeypatch.chdir(tmp_path)
     data = resolve(config)["data"]["class_path"].rpartition(".")[2]
     options = [*FAKE_DATA[data](tmp_path / "data"), "--trainer.fast_dev_run", "1"]
-    arguments = without_weights(command(config))
+    arguments = without_files(command(config))
     code = main([*arguments, *options, "--trainer.accelerator", "cpu"], root=ROOT)
     assert code == 0, capsys.readouterr().err
     assert not Path("runs").exists()
@@ -135,7 +120,8 @@ def test_a_command_trains_one_step(
 def test_the_parts_of_a_large_config_build(config: Path) -> None:
     options = resolve(config)["data"]["init_args"]
     kind = find_class("data", resolve(config)["data"]["class_path"], source="")
-    data = kind(**{**options, "augment": Augment(**options["augment"])})
+    augment = Augment if kind is ImageNet else DetectionAugment
+    data = kind(**{**options, "augment": augment(**options["augment"])})
     assert data.batch_size == options["batch_size"]
     assert next(build(config).backbone.parameters()).is_meta
 
