@@ -1,20 +1,14 @@
 """Two processes on the CPU, started by torchrun, do what one does."""
 
 import csv
-import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
+from train_runs import read_state, run_here, start_in_two, succeed
 
-from vision.cli.main import main
-
-ROOT = Path(__file__).parents[1]
 # 24 training images make 3 batches of 8. Of 9 validation images one process of two gets 5, that is
 # 2 batches of 4, and the other 4, that is one batch and one to fill up.
 CONFIG = """
@@ -83,23 +77,15 @@ def predict(name: str, options: list[str]) -> list[str]:
 @pytest.fixture(scope="module")
 def shown(folder: Path) -> str:
     """What two processes have printed, after one process and then they have run everything."""
-    with pytest.MonkeyPatch.context() as context:
-        context.chdir(folder)
-        for alone in (command("fit", "--runs_dir", "one", *ONE), predict("one", ONE)):
-            assert main(alone, root=ROOT) == 0
+    for alone in (command("fit", "--runs_dir", "one", *ONE), predict("one", ONE)):
+        assert run_here(folder, *alone) == 0
     together = [command("fit", "--runs_dir", "two", *TWO), predict("two", TWO)]
     together += resumed("two", TWO)
     if HAS_CPU_FSDP:
         together += [command("fit", "--runs_dir", "sharded", *SHARDED)]
         together += resumed("sharded", SHARDED)
         together += [command("validate", "--ckpt_path", "last", "--runs_dir", "sharded", *SHARDED)]
-    (folder / "commands.json").write_text(json.dumps(together))
-    run = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    run += [str(ROOT / "tests/run_commands.py"), "commands.json"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT / "tests")}
-    done = subprocess.run(run, cwd=folder, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    return succeed(start_in_two(folder, *together)).stdout
 
 
 @pytest.fixture(scope="module")
@@ -131,9 +117,7 @@ def test_two_processes_get_the_metrics_of_one(runs: dict[str, Path], name: str) 
 
 @pytest.mark.parametrize("name", ["two", pytest.param("sharded", marks=needs_cpu_fsdp)])
 def test_two_processes_get_the_weights_of_one(runs: dict[str, Path], name: str) -> None:
-    two, one = (
-        torch.load(runs[run] / "checkpoints/last.ckpt", weights_only=True) for run in (name, "one")
-    )
+    two, one = (read_state(runs[run]) for run in (name, "one"))
     for key in ("state_dict", "ema_state_dict"):
         assert list(two[key]) == list(one[key])
         torch.testing.assert_close(two[key], one[key], rtol=1e-3, atol=2e-4)
@@ -166,9 +150,7 @@ def test_spread_weights_and_averages_are_resumed(runs: dict[str, Path]) -> None:
     # CPU, PyTorch's FSDP writes the second moment of each weight in place of the first.
     losses = [read_metrics(run, "train/loss")[3] for run in (again, whole)]
     assert losses[0] == pytest.approx(losses[1], rel=1e-6)
-    states = [
-        torch.load(run / "checkpoints/last.ckpt", weights_only=True) for run in (again, whole)
-    ]
+    states = [read_state(run) for run in (again, whole)]
     assert states[0]["ema"]["updates"] == 6
     averages = [state["ema_state_dict"] for state in states]
     torch.testing.assert_close(averages[0], averages[1], rtol=0, atol=5e-3)

@@ -1,19 +1,14 @@
 """A run that is killed goes on as if nothing had happened."""
 
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
+from subprocess import CompletedProcess
 
 import pytest
 import torch
 from PIL import Image
+from train_runs import assert_same_end, read_state, run_here, start_and_end, wait_for
 
-from vision.cli.main import main
-
-ROOT = Path(__file__).parents[1]
 # Everything that has a state of its own: shuffling, workers, augmentation, mixing, dropout, drop
 # path, averages, accumulation, schedule. 24 images make 6 batches, 3 optimiser steps per epoch.
 CONFIG = """
@@ -67,41 +62,32 @@ def options(runs: str, *more: str) -> list[str]:
 
 def train(folder: Path, runs: str, *more: str) -> int:
     """Train in this process; returns the exit code."""
-    with pytest.MonkeyPatch.context() as context:
-        context.chdir(folder)
-        return main(options(runs, *more), root=ROOT)
+    return run_here(folder, *options(runs, *more))
 
 
-def train_and_end(folder: Path, runs: str, step: int, sent: str, *more: str) -> Any:
+def train_and_end(
+    folder: Path, runs: str, step: int, sent: str, *more: str
+) -> CompletedProcess[str]:
     """Train in a process of its own, which gets a signal after some optimiser steps."""
-    callback = f"{{class_path: kill_run.KillAt, init_args: {{step: {step}, sent: {sent}}}}}"
-    command = [sys.executable, str(ROOT / "train.py"), *options(runs, *more)]
-    command += ["--trainer.callbacks", f"[{callback}]"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests")}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    return wait_for(start_and_end(folder, step, sent, *options(runs, *more)))
 
 
-def state(folder: Path, runs: str) -> dict[str, Any]:
-    path = folder / runs / "run/version_0/checkpoints/last.ckpt"
-    return torch.load(path, weights_only=True)
-
-
-def metrics(folder: Path, runs: str) -> list[str]:
-    return (folder / runs / "run/version_0/metrics.csv").read_text().splitlines()
+def run_of(folder: Path, runs: str) -> Path:
+    return folder / runs / "run" / "version_0"
 
 
 @pytest.fixture(scope="module")
-def whole(folder: Path) -> dict[str, Any]:
-    """The state at the end of the uninterrupted run."""
+def whole(folder: Path) -> Path:
+    """The folder of the uninterrupted run."""
     assert train(folder, "whole") == 0
-    return state(folder, "whole")
+    return run_of(folder, "whole")
 
 
 @pytest.fixture(scope="module")
 def killed(folder: Path) -> str:
     """Folder of a run that was killed in the middle of its second epoch."""
     assert train_and_end(folder, "killed", 5, "SIGKILL").returncode == -9
-    before = state(folder, "killed")
+    before = read_state(run_of(folder, "killed"))
     assert (before["epoch"], before["global_step"]) == (1, 5)
     return "killed"
 
@@ -114,33 +100,23 @@ def copied(folder: Path, killed: str, request: pytest.FixtureRequest) -> str:
     return name
 
 
-def assert_same_end(folder: Path, runs: str, whole: dict[str, Any]) -> None:
-    resumed = state(folder, runs)
-    assert resumed["global_step"] == whole["global_step"] == 9
-    for key in ("state_dict", "ema_state_dict", "ema", "optimizer_states", "lr_schedulers"):
-        torch.testing.assert_close(resumed[key], whole[key], rtol=0, atol=0)
-    # One continuous record, as if the run had never stopped.
-    assert metrics(folder, runs) == metrics(folder, "whole")
-    assert [path.name for path in (folder / runs / "run").iterdir()] == ["version_0"]
-
-
 def test_a_killed_run_ends_with_the_same_bits(
-    folder: Path, whole: dict[str, Any], copied: str, capsys: pytest.CaptureFixture[str]
+    folder: Path, whole: Path, copied: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert train(folder, copied, "--ckpt_path", "last") == 0
     assert "not resumable" not in capsys.readouterr().err
-    assert_same_end(folder, copied, whole)
+    assert_same_end(run_of(folder, copied), whole, steps=9)
 
 
-def test_asked_to_stop_a_run_saves_where_it_is(folder: Path, whole: dict[str, Any]) -> None:
+def test_asked_to_stop_a_run_saves_where_it_is(folder: Path, whole: Path) -> None:
     # Asked in the first of the two batches of a step, and asked in the second: gradients are not
     # saved, so that the run stops at a step only.
     stopped = train_and_end(folder, "stop", 4, "SIGTERM", "--checkpoint_every_n_steps", "null")
     assert stopped.returncode == 143
     assert "--ckpt_path last" in stopped.stderr
-    assert state(folder, "stop")["global_step"] in (3, 4)
+    assert read_state(run_of(folder, "stop"))["global_step"] in (3, 4)
     assert train(folder, "stop", "--ckpt_path", "last") == 0
-    assert_same_end(folder, "stop", whole)
+    assert_same_end(run_of(folder, "stop"), whole, steps=9)
 
 
 def test_with_nothing_to_go_on_from_a_run_does_not_start_afresh(
@@ -153,12 +129,12 @@ def test_with_nothing_to_go_on_from_a_run_does_not_start_afresh(
 
 def test_a_truncated_checkpoint_is_passed_over(
     folder: Path,
-    whole: dict[str, Any],
+    whole: Path,
     copied: str,
     capsys: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    last = folder / copied / "run/version_0/checkpoints/last.ckpt"
+    last = run_of(folder, copied) / "checkpoints/last.ckpt"
     last.write_bytes(last.read_bytes()[:-1000])
     assert train(folder, copied, "--ckpt_path", str(last)) == 2
     message = capsys.readouterr().err
@@ -167,4 +143,4 @@ def test_a_truncated_checkpoint_is_passed_over(
     # The best checkpoint is that of the first epoch's end.
     assert train(folder, copied, "--ckpt_path", "last") == 0
     assert "last.ckpt is truncated" in caplog.text
-    assert_same_end(folder, copied, whole)
+    assert_same_end(run_of(folder, copied), whole, steps=9)

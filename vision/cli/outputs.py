@@ -14,6 +14,7 @@ from vision.callbacks.pictures import ClassificationPictures
 from vision.callbacks.predictions import PredictionTable
 from vision.cli.metrics_log import MetricsLog
 from vision.cli.runs import CHECKPOINTS
+from vision.errors import ConfigError
 from vision.tasks.classification import Classification
 from vision.tasks.detection import Detection
 
@@ -80,7 +81,12 @@ def write_predictions(task: LightningModule, folder: Path, path: str | None) -> 
         task: The task.
         folder: Folder of the run, for a file of the usual name.
         path: The file; None takes the usual one.
+
+    Raises:
+        ConfigError: There is a folder in its place, which would be found out at the end only.
     """
+    if path and Path(path).is_dir():
+        raise ConfigError(f"--output {path} is a folder: give the path of a file.")
     if isinstance(task, Detection):
         return CocoPredictions(Path(path or folder / "predictions.json"))
     return PredictionTable(Path(path or folder / "predictions.csv"))
