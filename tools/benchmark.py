@@ -3,11 +3,13 @@
     python tools/benchmark.py imports
     python tools/benchmark.py backbones --names swin_tiny convnext_tiny --batch 4
     python tools/benchmark.py input --images 256
+    python tools/benchmark.py detection --rounds 3
 
 `backbones` compares each backbone with the implementation of timm or transformers of the same
 network, alternating between the two, and prints medians and their ratio (above 1: ours is faster,
 or keeps less memory). `input` compares the pipeline from JPEG files to training images with timm's
-and torchvision's (tools/benchmark_input.py). Figures for docs/benchmarks.md come from here.
+and torchvision's (tools/benchmark_input.py). `detection` compares Mask R-CNN with torchvision's
+(tools/benchmark_detection.py). Figures for docs/benchmarks.md come from here.
 """
 
 import argparse
@@ -20,6 +22,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from benchmark_detection import measure_detection
 from benchmark_input import measure_input
 from torch import Tensor, nn
 
@@ -212,6 +215,13 @@ def measure_pipeline(arguments: argparse.Namespace) -> None:
     measure_input(arguments)
 
 
+def measure_detectors(arguments: argparse.Namespace) -> None:
+    """Compare detectors."""
+    print_versions()
+    print(f"{'':44} {'ours':>10} {'theirs':>10} {'ratio':>8}")
+    measure_detection(arguments, print_row)
+
+
 def main() -> None:
     """Parse the command line and measure."""
     parser = argparse.ArgumentParser(
@@ -235,6 +245,16 @@ def main() -> None:
     pipeline.add_argument("--rounds", type=int, default=5)
     pipeline.add_argument("--workers", type=int, default=0, help="also through DataLoaders")
     pipeline.set_defaults(run=measure_pipeline)
+    detection = commands.add_parser("detection", help="Mask R-CNN against torchvision's")
+    detection.add_argument("--backbone", default="swin_tiny")
+    detection.add_argument("--batch", type=int, default=1)
+    detection.add_argument("--height", type=int, default=800)
+    detection.add_argument("--width", type=int, default=1344)
+    detection.add_argument("--objects", type=int, default=8, help="per image")
+    detection.add_argument("--rounds", type=int, default=5)
+    detection.add_argument("--warmup", type=int, default=1)
+    detection.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    detection.set_defaults(run=measure_detectors)
     arguments = parser.parse_args()
     arguments.run(arguments)
 

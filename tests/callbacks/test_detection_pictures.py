@@ -69,6 +69,8 @@ class FakeData(LightningDataModule):
 class FakeTask(LightningModule):
     """Finds the objects of the images 0 to 4, and another class on those after."""
 
+    monitor = ("val/box_AP", "max")
+
     def __init__(self) -> None:
         super().__init__()
         self.layer = nn.Linear(1, 1)
@@ -83,6 +85,9 @@ class FakeTask(LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         self.evaluator.reset()
+
+    def on_validation_epoch_end(self) -> None:
+        self.log("val/box_AP", 0.5)
 
     def validation_step(self, batch: Tensor, batch_idx: int) -> None:
         self.steps += 1
@@ -115,7 +120,7 @@ def test_validate_draws_the_best_the_worst_and_others(tmp_path: Path) -> None:
     assert task.steps == 5
 
 
-def test_training_draws_once_at_its_end_and_runs_nothing_again(tmp_path: Path) -> None:
+def test_training_draws_its_best_epoch_and_runs_nothing_again(tmp_path: Path) -> None:
     task, data = FakeTask(), FakeData()
     trainer = quiet_trainer(
         tmp_path, callbacks=[DetectionPictures(tmp_path / "new", examples=1)], max_epochs=2

@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from vision.data.base import DataModule
+from vision.data.coco import COCO
+from vision.data.digits import Digits
 from vision.errors import ConfigError
-from vision.tasks.checkpoint import agree_on_classes, plain
+from vision.tasks.checkpoint import agree_on_classes, agree_on_kind, plain
 
 
 def test_plain_values_survive_a_safe_load(tmp_path: Path) -> None:
@@ -43,3 +46,15 @@ def test_another_spelling_is_warned_of(caplog: pytest.LogCaptureFixture) -> None
     with caplog.at_level(logging.WARNING):
         assert agree_on_classes(["cat", "dog"], ["n01", "dog"], 2, "the data") == ["cat", "dog"]
     assert "class 0 is 'cat' for the task but 'n01' for the data (1 of 2" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("task", "data"), [("detection", Digits()), ("classification", COCO(root="anywhere"))]
+)
+def test_data_for_another_task_are_refused(task: str, data: DataModule) -> None:
+    name = type(data).__name__
+    with pytest.raises(ConfigError, match=f"{name} is a dataset for .*, but the task is {task}"):
+        agree_on_kind(task, data)
+    agree_on_kind(data.kind, data)
+    agree_on_kind(None, data)
+    agree_on_kind(task, None)

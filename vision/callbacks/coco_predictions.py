@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import BasePredictionWriter
-from lightning.pytorch.trainer.states import TrainerFn
 
+from vision.callbacks.best_validation import BestValidation
 from vision.errors import ConfigError
 from vision.metrics.coco import Found, coco_results, merge_shares, pack_prediction
 from vision.metrics.coco_files import write_categories, write_json, write_results
@@ -69,56 +69,31 @@ class CocoPredictions(BasePredictionWriter):
         sys.stdout.write(f"{count} detections in {len(found)} images are in {self.path}\n")
 
 
-class DetectionResults(Callback):
+class DetectionResults(BestValidation):
     """Writes what a validation found: detections, numbers, and a table of categories.
 
     Three files: `predictions.json` in COCO's format, `metrics.json` with the twelve numbers per
     kind in the order of pycocotools (`"bbox"`, `"segm"`) and a row per category (`"categories"`),
-    and `categories.csv` with the same rows. In `fit` they are those of the best epoch so far by
-    the metric that the task monitors. The task offers `coco_result` and `evaluator`.
+    and `categories.csv` with the same rows. The task offers `coco_result` and `evaluator`.
 
     Args:
         folder: Where the files are written; it is made.
     """
 
     def __init__(self, folder: Path | str) -> None:
+        super().__init__()
         self.folder = Path(folder)
-        self._best: float | None = None
 
-    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def write(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the files, on the first process."""
         result = getattr(pl_module, "coco_result", None)
-        if trainer.sanity_checking or result is None or not self._is_best(trainer, pl_module):
-            return
-        if not trainer.is_global_zero:
+        if result is None or not trainer.is_global_zero:
             return
         found: Any = pl_module.evaluator
         write_results(found.results(_category_ids(trainer)), self.folder / PREDICTIONS)
         write_categories(result.categories(), self.folder / CATEGORIES)
         rows = {"categories": result.categories()}
         write_json({**result.to_json(), **rows}, self.folder / METRICS)
-
-    def state_dict(self) -> dict[str, Any]:
-        """The best value so far, for a training that is resumed."""
-        return {"best": self._best}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from the best value so far."""
-        self._best = state_dict["best"]
-
-    def _is_best(self, trainer: Trainer, pl_module: LightningModule) -> bool:
-        if trainer.state.fn != TrainerFn.FITTING:
-            return True
-        name, mode = pl_module.monitor  # type: ignore[misc]
-        value = trainer.callback_metrics.get(name)
-        if value is None:
-            return True
-        now, best = float(value), self._best
-        # As ModelCheckpoint keeps the earlier of equals, so that files and checkpoint agree.
-        if best is not None and not (now > best if mode == "max" else now < best):
-            return False
-        self._best = now
-        return True
 
 
 def _category_ids(trainer: Trainer) -> Any:

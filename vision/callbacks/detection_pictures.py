@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.trainer.states import TrainerFn
+from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
+from vision.callbacks.best_validation import BestValidation
 from vision.contracts import DetectionPrediction
 from vision.draw.detection import DetectionExample, draw_detections, draw_examples
 from vision.draw.figure import save_png
@@ -31,10 +31,9 @@ class Scored(NamedTuple):
     objects: int
 
 
-class DetectionPictures(Callback):
+class DetectionPictures(BestValidation):
     """Draws validation images, ground truth beside prediction, with no further run of the model.
 
-    After `validate`, and when training ends, from the predictions of the last validation.
     `examples.png` has the best, the worst and some random images, in a row each; `best_0.png` and
     so on have one each. Images are sorted by the F1 of `vision.metrics.detection_f1`; of equal ones
     those with more objects come first. The random images are the same every time.
@@ -49,20 +48,13 @@ class DetectionPictures(Callback):
     """
 
     def __init__(self, folder: Path | str, *, examples: int = 4, threshold: float = 0.3) -> None:
+        super().__init__()
         self.folder = Path(folder)
         self.examples = examples
         self.threshold = threshold
 
-    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Draw, if it was a validation of its own and not one between epochs."""
-        if trainer.state.fn == TrainerFn.VALIDATING:
-            self._draw(trainer, pl_module)
-
-    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Draw what the last validation found; nothing if there was none."""
-        self._draw(trainer, pl_module)
-
-    def _draw(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def write(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Draw, on the first process."""
         evaluator: Any = getattr(pl_module, "evaluator", None)
         dataset: Any = getattr(getattr(trainer, "datamodule", None), "val_dataset", None)
         if evaluator is None or not hasattr(dataset, "example"):

@@ -4,7 +4,7 @@ import os
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from lightning.pytorch import LightningDataModule, Trainer
@@ -44,6 +44,7 @@ class DataModule(LightningDataModule, ABC):
             listed at the end.
 
     Attributes:
+        kind: Name of the task that the samples are for, such as `"classification"`; None for any.
         train_dataset: Augmented samples; None before `setup("fit")`, and so on for the others.
         val_dataset: Samples of the validation set.
         test_dataset: Samples of the test set.
@@ -56,6 +57,7 @@ class DataModule(LightningDataModule, ABC):
         ConfigError: `batch_size` is below 1, or `num_workers` or `skip_bad_images` is negative.
     """
 
+    kind: ClassVar[str | None] = "classification"
     collate: Callable[[Sequence[Any]], Any] = staticmethod(collate_images)
 
     def __init__(

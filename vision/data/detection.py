@@ -55,6 +55,7 @@ class DetectionData(DataModule):
         ConfigError: An option is out of its range.
     """
 
+    kind = "detection"
     collate = staticmethod(collate_detection)
     # How the dataset's files have to lie; ends the errors.
     expected = ""

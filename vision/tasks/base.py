@@ -16,7 +16,7 @@ from vision.backbones.base import Backbone
 from vision.layers.pixels import blank_padding
 from vision.options import read_options
 from vision.tasks.build import Source, build_backbone, build_pixel_norm, load_source
-from vision.tasks.checkpoint import agree_on_classes, describe, plain
+from vision.tasks.checkpoint import agree_on_classes, agree_on_kind, describe, plain
 from vision.tasks.ema import WeightAverage, load_for_inference, load_for_training
 from vision.tasks.freeze import Freeze, freeze_backbone, rest_frozen_parts
 from vision.tasks.optim import (
@@ -58,6 +58,7 @@ class BaseTask(LightningModule, ABC):
         grad_checkpointing: Whether to recompute blocks in the backward pass to save memory.
 
     Attributes:
+        kind: Name of the task, which the datamodule's `kind` has to be; None takes any.
         dense: Whether the backbone is built for dense prediction, which needs no classifier.
         monitor: The logged metric that chooses the best checkpoint, and `"max"` or `"min"`.
 
@@ -66,6 +67,7 @@ class BaseTask(LightningModule, ABC):
         WeightsError: Weights are not to be had or do not fit.
     """
 
+    kind: ClassVar[str | None] = None
     dense: ClassVar[bool] = False
     monitor: ClassVar[tuple[str, str]]
     head: nn.Module
@@ -179,7 +181,9 @@ class BaseTask(LightningModule, ABC):
         """Compare the classes with those of the datamodule, and compile the backbone once."""
         # Lightning wonders whether the datamodule was meant to do this; ours never normalise.
         warnings.filterwarnings("ignore", message=".*overridden `on_after_batch_transfer`")
-        names = getattr(getattr(self.trainer, "datamodule", None), "class_names", None)
+        data = getattr(self.trainer, "datamodule", None)
+        agree_on_kind(self.kind, data)
+        names = getattr(data, "class_names", None)
         if names and stage != TrainerFn.PREDICTING:
             self._adopt_classes(names, "the data")
         if self._compile and self._embed is type(self.backbone).embed:

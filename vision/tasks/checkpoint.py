@@ -82,6 +82,21 @@ def agree_on_classes(
     return names
 
 
+def agree_on_kind(kind: str | None, data: Any) -> None:
+    """Raise a `ConfigError` if the samples of a datamodule are for another task.
+
+    Args:
+        kind: Name of the task; None takes any samples.
+        data: The datamodule; None, or one without a `kind`, is taken as it is.
+    """
+    theirs = getattr(data, "kind", None)
+    if kind is not None and theirs is not None and theirs != kind:
+        raise ConfigError(
+            f"{type(data).__name__} is a dataset for {theirs}, but the task is {kind}. Choose "
+            "another dataset (--data) or another task (--model)."
+        )
+
+
 def describe(task: Any, source: Source) -> dict[str, Any]:
     """Describe a task for readers of its checkpoint: what it is and which images it expects.
 

@@ -69,6 +69,7 @@ class Classification(BaseTask):
         WeightsError: Weights are not to be had or do not fit.
     """
 
+    kind = "classification"
     monitor = ("val/top1", "max")
     head: LinearHead
 

@@ -68,6 +68,7 @@ class Detection(BaseTask):
         WeightsError: Weights are not to be had or do not fit.
     """
 
+    kind = "detection"
     dense = True
     monitor = ("val/box_AP", "max")
     head: DetectionHead

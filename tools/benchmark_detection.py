@@ -1,0 +1,202 @@
+"""Mask R-CNN against torchvision's with the same backbone and the same weights.
+
+`tools/benchmark.py detection` runs it. Both sides have our backbone and an FPN of their own, the
+same anchors, numbers of samples and thresholds, and weights copied from one to the other; scores
+are spread so that both find about as many objects as a trained detector does.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from vision.backbones.base import Backbone
+from vision.tasks.detection import Detection
+from vision.weights.rename import rename
+
+CLASSES = 80
+SIDES = (32, 64, 128, 256, 512)  # of square anchors, in pixels
+# Spreads the logits of fresh weights, whose classes would all be as likely.
+SPREAD = 40.0
+NAMES = [
+    (r"^backbone\.", "backbone.body."),
+    (r"^neck\.fpn\.laterals\.(\d)\.", r"backbone.fpn.inner_blocks.\1.0."),
+    (r"^neck\.fpn\.outputs\.(\d)\.", r"backbone.fpn.layer_blocks.\1.0."),
+    (r"^head\.rpn\.conv\.", "rpn.head.conv.0.0."),
+    (r"^head\.rpn\.logits\.", "rpn.head.cls_logits."),
+    (r"^head\.rpn\.deltas\.", "rpn.head.bbox_pred."),
+    (r"^head\.boxes\.0\.fcs\.0\.", "roi_heads.box_head.fc6."),
+    (r"^head\.boxes\.0\.fcs\.1\.", "roi_heads.box_head.fc7."),
+    (r"^head\.boxes\.0\.logits\.", "roi_heads.box_predictor.cls_score."),
+    (r"^head\.boxes\.0\.deltas\.", "roi_heads.box_predictor.bbox_pred."),
+    (r"^head\.masks\.0\.convs\.(\d)\.", r"roi_heads.mask_head.\1.0."),
+    (r"^head\.masks\.0\.upsample\.", "roi_heads.mask_predictor.conv5_mask."),
+    (r"^head\.masks\.0\.logits\.", "roi_heads.mask_predictor.mask_fcn_logits."),
+]
+
+
+class TheirBackbone(nn.Module):
+    """Our backbone with torchvision's FPN, as torchvision's detectors take it."""
+
+    def __init__(self, backbone: Backbone) -> None:
+        super().__init__()
+        from torchvision.ops import FeaturePyramidNetwork
+        from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
+
+        self.body = backbone
+        self.out_channels = 256
+        channels = [spec.channels for spec in backbone.feature_specs]
+        self.fpn = FeaturePyramidNetwork(channels, 256, extra_blocks=LastLevelMaxPool())
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        """`(B, 3, H, W)` to maps by name."""
+        maps = {str(i): one for i, one in enumerate(self.body(images))}
+        return self.fpn(maps)
+
+
+def their_detector(ours: Detection, backbone: Backbone) -> nn.Module:
+    """Mask R-CNN of torchvision with the settings and the weights of ours."""
+    from torchvision.models.detection import MaskRCNN
+    from torchvision.models.detection.rpn import AnchorGenerator
+
+    theirs = MaskRCNN(
+        TheirBackbone(backbone),
+        num_classes=CLASSES + 1,
+        rpn_anchor_generator=AnchorGenerator(
+            tuple((side,) for side in SIDES), ((0.5, 1.0, 2.0),) * len(SIDES)
+        ),
+        rpn_pre_nms_top_n_train=2000,
+        rpn_pre_nms_top_n_test=1000,
+        rpn_post_nms_top_n_train=1000,
+        rpn_post_nms_top_n_test=1000,
+        _skip_resize=True,
+    )
+    missing = theirs.load_state_dict(their_weights(ours.state_dict()), strict=False)
+    assert not missing.missing_keys, missing
+    return theirs
+
+
+def their_weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Our weights under torchvision's names; its background is the first class, ours the last."""
+    renamed = rename(state, NAMES)
+    for name, tensor in renamed.items():
+        if ".cls_score." in name:
+            renamed[name] = tensor.roll(1, dims=0)
+        elif ".bbox_pred." in name and name.startswith("roi_heads."):
+            renamed[name] = torch.cat([torch.zeros_like(tensor[:4]), tensor])
+        elif ".mask_fcn_logits." in name:
+            renamed[name] = torch.cat([torch.zeros_like(tensor[:1]), tensor])
+    return renamed
+
+
+def make_batch(count: int, height: int, width: int, objects: int) -> dict[str, Any]:
+    """Random images of values 0..1 with random objects, the same every time."""
+    generator = torch.Generator().manual_seed(0)
+    corners = torch.rand(count, objects, 2, generator=generator) * 0.7
+    sides = 0.05 + torch.rand(count, objects, 2, generator=generator) * 0.25
+    scale = torch.tensor([width, height] * 2)
+    boxes = torch.cat([corners, corners + sides], dim=-1) * scale
+    targets = []
+    for i in range(count):
+        y, x = torch.arange(height)[:, None], torch.arange(width)
+        x1, y1, x2, y2 = boxes[i, :, :, None, None].unbind(dim=1)
+        targets.append(
+            {
+                "boxes": boxes[i],
+                "labels": torch.randint(0, CLASSES, (objects,), generator=generator),
+                "masks": (x >= x1) & (x < x2) & (y >= y1) & (y < y2),
+                "iscrowd": torch.zeros(objects, dtype=torch.bool),
+                "area": (boxes[i, :, 2:] - boxes[i, :, :2]).prod(dim=-1),
+                "image_id": torch.tensor(i),
+            }
+        )
+    images = torch.rand(count, 3, height, width, generator=generator)
+    return {"image": images, "target": targets, "size": torch.tensor([[height, width]] * count)}
+
+
+def measure_detection(
+    arguments: argparse.Namespace, print_row: Callable[[str, list[float]], None]
+) -> None:
+    """Time training steps and inference of both sides, in turn, and print medians."""
+    torch.manual_seed(0)
+    device = torch.device(arguments.device)
+    ours = Detection(arguments.backbone, CLASSES)
+    with torch.no_grad():
+        ours.get_parameter("head.boxes.0.logits.weight").mul_(SPREAD)
+    backbone = Detection(arguments.backbone, CLASSES).backbone
+    theirs = their_detector(ours, backbone)
+    ours, theirs = ours.to(device), theirs.to(device)
+    batch = _moved(
+        make_batch(arguments.batch, arguments.height, arguments.width, arguments.objects), device
+    )
+    print(f"{arguments.backbone}, {arguments.batch} x {arguments.height} x {arguments.width}")
+    steps: dict[str, tuple[Callable[[], Any], ...]] = {
+        "training": (lambda: _train_ours(ours, batch), lambda: _train_theirs(theirs, batch)),
+        "inference": (lambda: _find_ours(ours, batch), lambda: _find_theirs(theirs, batch)),
+    }
+    for mode, sides in steps.items():
+        ours.train(mode == "training")
+        theirs.train(mode == "training")
+        times: list[list[float]] = [[], []]
+        for i in range(arguments.rounds + arguments.warmup):
+            for side, measured in zip(sides, times, strict=True):
+                elapsed = _seconds(side, device)
+                if i >= arguments.warmup:
+                    measured.append(elapsed)
+        medians = [1e3 * statistics.median(side) / arguments.batch for side in times]
+        print_row(f"Mask R-CNN {mode}, ms/image", medians)
+        if device.type == "cuda":
+            print_row(f"Mask R-CNN {mode}, peak GiB", [_peak(side) for side in sides])
+    counts = [float(sum(len(one["boxes"]) for one in side())) for side in steps["inference"]]
+    print_row("objects found", counts)
+
+
+def _moved(batch: Mapping[str, Any], device: torch.device) -> dict[str, Any]:
+    targets = [{k: v.to(device) for k, v in one.items()} for one in batch["target"]]
+    return {"image": batch["image"].to(device), "size": batch["size"].to(device), "target": targets}
+
+
+def _train_ours(task: Detection, batch: Mapping[str, Any]) -> None:
+    task.zero_grad(set_to_none=True)
+    images = task.normalize(batch["image"] * 255)
+    outputs = task.head(task.neck(task.backbone(images)), batch["size"], batch["target"])
+    torch.stack(tuple(task.criterion(outputs, None).values())).sum().backward()
+
+
+def _train_theirs(model: nn.Module, batch: Mapping[str, Any]) -> None:
+    model.zero_grad(set_to_none=True)
+    targets = [
+        {"boxes": t["boxes"], "labels": t["labels"] + 1, "masks": t["masks"].byte()}
+        for t in batch["target"]
+    ]
+    losses = model(list(batch["image"]), targets)
+    torch.stack(tuple(losses.values())).sum().backward()
+
+
+@torch.inference_mode()
+def _find_ours(task: Detection, batch: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    return task(batch["image"] * 255)
+
+
+@torch.inference_mode()
+def _find_theirs(model: nn.Module, batch: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    return model(list(batch["image"]))
+
+
+def _seconds(step: Callable[[], Any], device: torch.device) -> float:
+    synchronise = torch.cuda.synchronize if device.type == "cuda" else (lambda: None)
+    synchronise()
+    start = time.perf_counter()
+    step()
+    synchronise()
+    return time.perf_counter() - start
+
+
+def _peak(step: Callable[[], Any]) -> float:
+    torch.cuda.reset_peak_memory_stats()
+    step()
+    return torch.cuda.max_memory_allocated() / 2**30
