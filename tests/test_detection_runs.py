@@ -231,6 +231,23 @@ def test_predictions_go_where_they_are_asked_to(
 # --------------------------------------------------------------------------------------- resumed
 
 
+def test_weights_are_moved_to_the_classes_of_the_data(
+    folder: Path, whole: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_tiny_coco(tmp_path / "coco", images=IMAGES)
+    other = {"disc": "pebble", "egg": "stone", "pebble": "disc"}
+    for split in ("train", "val"):
+        path = tmp_path / "coco" / "annotations" / f"instances_{split}2017.json"
+        content = json.loads(path.read_text())
+        for category in content["categories"]:
+            category["name"] = other[category["name"]]
+        path.write_text(json.dumps(content))
+    best = whole / "checkpoints" / "best.ckpt"
+    options = ["--data.root", str(tmp_path / "coco"), "--model.weights", str(best)]
+    assert run_here(folder, *command("fit", *options, "--trainer.fast_dev_run", "1")) == 0
+    assert "mapped 2 of 3 classes by name: pebble, disc; 1 without a counterpart" in caplog.text
+
+
 def test_a_killed_run_ends_with_the_same_bits(folder: Path, whole: Path, others: Others) -> None:
     run = folder / "killed" / "run" / "version_0"
     assert wait_for(others.killed).returncode == -9

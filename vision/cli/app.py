@@ -183,8 +183,19 @@ class VisionCLI(LightningCLI):
                 f"{self.command} needs trained weights: --ckpt_path PATH, or --ckpt_path best "
                 f"for the newest run in {shown(self.runs_of_name)}, or --model.weights FILE."
             )
-        if "num_classes" in model and "model.num_classes" not in self._given:
-            model["num_classes"] = self._build_data().num_classes
+        self._take_classes_from_data(model)
+
+    def _take_classes_from_data(self, model: Namespace) -> None:
+        """Fill in the number of classes, and their names where a file's are to be compared."""
+        counted = "num_classes" in model and "model.num_classes" not in self._given
+        named = "class_names" in model and model.get("weights") and not model["class_names"]
+        if not (counted or named):
+            return
+        data = self._build_data()
+        if counted:
+            model["num_classes"] = data.num_classes
+        if named and data.num_classes == model.get("num_classes"):
+            model["class_names"] = list(data.class_names)
 
     def _build_data(self) -> DataModule:
         """The datamodule of the options, for a question before its turn."""

@@ -1,7 +1,7 @@
 """Scenes: real handwritten digits, lying over one another on a textured background.
 
-Each digit is a sticker: its stroke, on a ground of a colour that stands out from the background.
-The ground is the filled outline of the stroke thickened a little, and is the digit's mask.
+Each digit is a sticker: its bright stroke, on a ground that is darker than any background. The
+ground is the filled outline of the stroke thickened a little, and is the digit's mask.
 """
 
 from collections.abc import Sequence
@@ -14,16 +14,18 @@ from vision.data.samples.textures import hsv_color, luminance, make_texture
 from vision.errors import ConfigError
 
 LEAST_SIZE = 96
-HEIGHTS = (22.0, 56.0)  # of a digit, in pixels
+HEIGHTS = (24.0, 56.0)  # of a digit, in pixels
 CROWD_HEIGHTS = (13.0, 18.0)
 CROWD_COUNT = (5, 9)
-MOST_DIGITS = 6
+MOST_DIGITS = 5
 MOST_ROTATION_DEG = 12.0
 SHARE_EMPTY = 0.06
 SHARE_CROWD = 0.12
 # A position that would hide more of any digit is not taken; after so many tries none is.
-LEAST_VISIBLE = 0.4
+LEAST_VISIBLE = 0.5
 TRIES = 12
+# Of a pixel of the background, of 255.
+DIMMEST = 90.0
 # Brightness of an enlarged digit, of 255, at the edge of its stroke and of the ground around it.
 STROKE_EDGE = 120.0
 GROUND_EDGE = 48.0
@@ -106,8 +108,7 @@ class _Canvas:
 
     def __init__(self, rng: np.random.Generator, height: int, width: int) -> None:
         self.rng = rng
-        self.image = make_texture(rng, height, width)
-        self.bright = luminance(self.image) > 120
+        self.image = DIMMEST + make_texture(rng, height, width) * (1 - DIMMEST / 255)
         # Per object: label, whole mask, visible mask, crowd, glyphs.
         self.objects: list[tuple[int, np.ndarray, np.ndarray, bool, tuple[int, ...]]] = []
 
@@ -142,15 +143,12 @@ class _Canvas:
         return Scene(self.image.round().clip(0, 255).astype(np.uint8), objects)
 
     def _colors(self) -> tuple[np.ndarray, np.ndarray]:
-        """Stroke and ground: the ground stands out from the background, the stroke from it."""
+        """A bright stroke, and a ground that is darker than any background."""
         rng, hue = self.rng, self.rng.random()
         light = hsv_color(hue, rng.uniform(0.0, 0.25), rng.uniform(0.92, 1.0))
-        dark = hsv_color((hue + rng.uniform(-0.1, 0.1)) % 1, 0.9, rng.uniform(0.25, 0.45))
         vivid = hsv_color(hue, rng.uniform(0.6, 1.0), 1.0)
-        night = hsv_color(hue, rng.uniform(0.3, 0.8), rng.uniform(0.05, 0.15))
-        if self.bright:
-            return vivid if luminance(vivid) > 130 else light, night
-        return dark, light
+        ground = hsv_color(hue, rng.uniform(0.3, 0.8), rng.uniform(0.05, 0.15))
+        return vivid if luminance(vivid) > 130 else light, ground
 
     def _paint(
         self, sticker: _Sticker, top: int, left: int, stroke: np.ndarray, ground: np.ndarray
@@ -162,7 +160,7 @@ class _Canvas:
 
 
 def compose_scene(rng: np.random.Generator, glyphs: Glyphs, *, size: int = 128) -> Scene:
-    """Compose a scene of one to six digits, now and then with a crowd, or of none.
+    """Compose a scene of one to five digits, now and then with a crowd, or of none.
 
     Args:
         rng: Source of every choice: equal generators make equal scenes.
@@ -171,7 +169,7 @@ def compose_scene(rng: np.random.Generator, glyphs: Glyphs, *, size: int = 128) 
 
     Returns:
         The scene. Every digit is at least 20 pixels tall before others are laid over it, and at
-        least 0.4 of it stays visible. Those of a crowd are smaller.
+        least half of it stays visible. Those of a crowd are smaller.
 
     Raises:
         ConfigError: `size` is below 96.
