@@ -47,8 +47,8 @@ def loss_of(task: Classification) -> Tensor:
 def test_images_are_normalised_once_whoever_calls(tmp_path: Path) -> None:
     seen = []
     task = tiny_task()
-    run = task.run
-    task.run = lambda images: (seen.append(images.clone()), run(images))[1]
+    embed = task.embed
+    task.embed = lambda images: (seen.append(images.clone()), embed(images))[1]
     trainer = quiet_trainer(tmp_path, max_epochs=1)
     trainer.validate(task, TinyData(val=4))
     trainer.test(task, TinyData(val=4))
