@@ -41,7 +41,7 @@ class FCOSLoss(nn.Module):
         gamma: float = 2.0,
         radius: float | None = 1.5,
         limit: float = 8.0,
-        crowd_iof: float | None = None,
+        crowd_iof: float | None = 0.5,
         box_weight: float = 1.0,
     ) -> None:
         super().__init__()

@@ -38,7 +38,7 @@ class RetinaNetLoss(nn.Module):
         gamma: float = 2.0,
         positive_iou: float = 0.5,
         negative_iou: float = 0.4,
-        crowd_iof: float | None = None,
+        crowd_iof: float | None = 0.5,
         box_weight: float = 1.0,
     ) -> None:
         super().__init__()
