@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from vision.data.coco_file import coco_problems
+from vision.data.coco_file import coco_problems, file_name_of
 from vision.data.coco_json import read_tables
 from vision.data.files import read_bytes
 from vision.errors import DataError
@@ -36,16 +36,9 @@ def check_coco_file(path: Path, folder: Path) -> CheckedFile:
         tables = read_tables(read_bytes(path), path)
     except DataError:
         return CheckedFile(problems, [], 0)
-    names = [_name(record) for record in tables.images if isinstance(record, dict)]
+    names = [file_name_of(record) for record in tables.images if isinstance(record, dict)]
     images = [_place(folder, name) for name in names if name]
     return CheckedFile(problems, images, len(tables.annotations or ()))
-
-
-def _name(record: dict[str, object]) -> str:
-    name, url = record.get("file_name"), record.get("coco_url")
-    if isinstance(name, str) and name:
-        return name
-    return "/".join(url.split("/")[-2:]) if isinstance(url, str) else ""
 
 
 def _place(folder: Path, name: str) -> str:

@@ -188,17 +188,29 @@ def _read_images(tables: Tables, problems: list[str]) -> _Images:
     )
 
 
-def _file_name(record: dict[str, Any], problems: list[str]) -> str:
+def file_name_of(record: Mapping[str, Any]) -> str:
+    """Name of an image's file below the folder of the images; empty if its entry has none.
+
+    Args:
+        record: Its entry, with `file_name`, or as in LVIS with `coco_url`.
+    """
     name, url = record.get("file_name"), record.get("coco_url")
     if isinstance(name, str) and name:
         return name
     if isinstance(url, str) and url.count("/") >= 2:
         return "/".join(url.split("/")[-2:])
-    problems.append(
-        f"image {record['id']}: 'file_name' is {shown(name)} and 'coco_url' {shown(url)}, expected "
-        "one of them as text"
-    )
     return ""
+
+
+def _file_name(record: dict[str, Any], problems: list[str]) -> str:
+    name = file_name_of(record)
+    if not name:
+        given, url = shown(record.get("file_name")), shown(record.get("coco_url"))
+        problems.append(
+            f"image {record['id']}: 'file_name' is {given} and 'coco_url' {url}, expected one of "
+            "them as text"
+        )
+    return name
 
 
 def _read_categories(tables: Tables, problems: list[str]) -> _Categories:
