@@ -78,6 +78,31 @@ def test_layer_decay_by_hand() -> None:
     assert groups[-1].names == ["head.bias"]
 
 
+@pytest.mark.parametrize(("depth", "last"), [(None, 1), (6, 3), (12, 9)])
+def test_stages_as_levels_by_hand(depth: int | None, last: int) -> None:
+    # The released code of ConvNeXt: 0.9 ** (depth + 1 - i) for stage i of 1 to 4; the stem and the
+    # layers between the stages are level 0.
+    model = Model("convnext")
+    options = {"layer_decay_by": "stage", "layer_decay_depth": depth}
+    groups = parameter_groups(model, weight_decay=0.05, layer_decay=0.5, **options)
+    scale = {name: group.lr_scale for group in groups for name in group.names}
+    assert scale["backbone.downsample.0.0.weight"] == 0.5 ** (last + 4)
+    assert scale["backbone.downsample.3.1.weight"] == 0.5 ** (last + 4)
+    assert scale["backbone.stages.0.0.gamma"] == 0.5 ** (last + 3)
+    assert scale["backbone.stages.3.0.gamma"] == 0.5**last
+    assert scale["backbone.norm.weight"] == scale["head.weight"] == 1.0
+
+
+def test_stages_as_levels_of_another_backbone() -> None:
+    # Without a grouping of its authors: the stem, then four stages with what leads to them.
+    model = Model("swin")
+    groups = parameter_groups(model, weight_decay=0.05, layer_decay=0.5, layer_decay_by="stage")
+    scale = {name: group.lr_scale for group in groups for name in group.names}
+    assert scale["backbone.patch_embed.proj.weight"] == 0.5**5
+    assert scale["backbone.stages.0.0.norm1.weight"] == 0.5**4
+    assert scale["backbone.stages.3.1.norm1.weight"] == 0.5
+
+
 def test_levels_of_decay_may_be_empty() -> None:
     # ConvNeXt's 13 levels, of which a third stage of two blocks fills one of nine.
     model = Model("convnext")
@@ -120,6 +145,29 @@ def test_schedule_by_hand() -> None:
     root = math.sqrt(0.5)
     cosine = [1.0, 0.55 + 0.45 * root, 0.55, 0.55 - 0.45 * root, 0.1, 0.1]
     assert rates == pytest.approx([0.2, 0.4, 0.6, 0.8, *cosine])
+
+
+def test_a_power_of_what_is_left_by_hand() -> None:
+    # As mmsegmentation's recipes: the warm-up multiplies a line that falls from the first step.
+    line = OptimSettings(lr=1.0, min_lr=0.2, warmup_steps=2, warmup_lr=0.1, lr_decay="poly")
+    rates = [learning_rate(t, line, Timeline(total=8, warmup=2)) for t in range(9)]
+    falling = [1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2]
+    assert rates == pytest.approx([0.1 * 1.0, 0.55 * 0.9, *falling[2:]])
+    curve = OptimSettings(lr=1.0, min_lr=0.0, lr_decay="poly", power=2.0)
+    assert learning_rate(6, curve, Timeline(total=8)) == pytest.approx(0.25**2)
+
+
+def test_mmengines_poly_is_ours_without_a_warmup() -> None:
+    scheduler = pytest.importorskip("mmengine.optim.scheduler")
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1e-4)
+    # It reaches the end with the last iteration; mmcv, of the published recipes, one later.
+    poly = scheduler.PolyLR(optimizer, eta_min=1e-6, power=0.9, end=51, by_epoch=False)
+    settings = OptimSettings(lr=1e-4, min_lr=1e-6, lr_decay="poly", power=0.9)
+    for step in range(50):
+        rate = learning_rate(step, settings, Timeline(total=50))
+        assert rate == pytest.approx(optimizer.param_groups[0]["lr"], rel=1e-6)
+        optimizer.step()
+        poly.step()
 
 
 def timm_schedule(*, epochs: int, warmup: int, cooldown: int, **options: Any) -> list[float]:
@@ -202,6 +250,9 @@ def test_the_images_of_a_step_are_those_of_all_accumulated_batches(tmp_path: Pat
         {"warmup_epochs": -1},
         {"weight_decay": -0.1},
         {"warmup_lr": -1.0},
+        {"power": 0.0},
+        {"layer_decay_by": "head"},
+        {"layer_decay_depth": 6},
     ],
     ids=str,
 )

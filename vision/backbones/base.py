@@ -169,6 +169,13 @@ class Backbone(nn.Module, ABC):
         """
         return self.layer_groups()
 
+    def stage_decay_groups(self) -> list[list[str]]:
+        """Parameter names by level for stage-wise learning-rate decay: the stem, then each stage.
+
+        Where the authors published another grouping it is theirs, as for `decay_groups`.
+        """
+        return self.stage_groups()
+
     def stage_groups(self) -> list[list[str]]:
         """Parameter names of the stem and of each stage after it, each name exactly once.
 

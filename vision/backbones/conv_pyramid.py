@@ -128,6 +128,19 @@ class ConvPyramid(Backbone):
             groups[0 if (part, stage) == ("downsample", 0) else level].append(name)
         return groups
 
+    def stage_decay_groups(self) -> list[list[str]]:
+        """The levels of the authors' semantic segmentation.
+
+        Level 0 is the stem and the layers between the stages, level i the blocks of stage i,
+        counted from 1. Norms of the outputs are left out. (The released code of either paper.)
+        """
+        groups: list[list[str]] = [[] for _ in range(1 + len(self.stages))]
+        for name, _ in self.named_parameters():
+            part, number = name.split(".")[:2]
+            if part in ("downsample", "stages"):
+                groups[0 if part == "downsample" else 1 + int(number)].append(name)
+        return groups
+
 
 def _stem(in_channels: int, dim: int) -> nn.Sequential:
     return nn.Sequential(

@@ -1,4 +1,4 @@
-"""The optimiser of every task: parameter groups, AdamW, linear warm-up, cosine or step decay."""
+"""The optimiser of every task: parameter groups, AdamW, linear warm-up, and what follows it."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -15,10 +15,11 @@ from vision.errors import ConfigError
 from vision.tasks.sharding import plain_name
 
 BACKBONE = "backbone."
-Decay = Literal["cosine", "steps"]
+Decay = Literal["cosine", "steps", "poly"]
 CosineFrom = Literal["warmup_end", "start"]
 Interval = Literal["step", "epoch"]
 Scaling = Literal["lr", "all"]
+Levels = Literal["block", "stage"]
 
 
 @dataclass(frozen=True)
@@ -34,10 +35,11 @@ class OptimSettings:
         warmup_steps: The same length in optimiser steps, in place of `warmup_epochs`; None leaves
             it to that.
         warmup_lr: Learning rate of the first iteration of the warm-up.
-        lr_decay: What follows the warm-up: half a cosine, or a constant that is multiplied by
-            `gamma` at each of the `milestones`.
+        lr_decay: What follows the warm-up: half a cosine; a constant that is multiplied by `gamma`
+            at each of the `milestones`; or "poly", a power of what is left of the training.
         milestones: Epochs, of which each ends a step of the learning rate.
         gamma: Factor on the learning rate at each milestone.
+        power: Exponent of "poly"; 1 is a straight line.
         cooldown_epochs: Epochs at `min_lr` after the cosine, a part of the whole training.
         cosine_from: Whether the cosine begins at the end of the warm-up, or at the start of the
             training, so that the learning rate drops a little when the warm-up ends.
@@ -49,6 +51,10 @@ class OptimSettings:
             `min_lr` is then no more than `lr`.
         layer_decay: Factor on the learning rate per depth level of the backbone, from the last
             level to the stem; 1 trains all levels alike.
+        layer_decay_by: Whether a depth level is a block (or what the authors took for one), or a
+            stage, with the layers between the stages at the level of the stem.
+        layer_decay_depth: With stages, the number of levels that are counted: the last of four
+            stages is `layer_decay_depth - 3` levels below the head. None counts the stages.
         decay_biases: Whether the biases of linear layers and convolutions have weight decay.
 
     Raises:
@@ -65,12 +71,15 @@ class OptimSettings:
     lr_decay: Decay = "cosine"
     milestones: Sequence[float] = ()
     gamma: float = 0.1
+    power: float = 1.0
     cooldown_epochs: float = 0.0
     cosine_from: CosineFrom = "warmup_end"
     lr_interval: Interval = "step"
     lr_batch_size: int | None = None
     lr_scaling: Scaling = "lr"
     layer_decay: float = 1.0
+    layer_decay_by: Levels = "block"
+    layer_decay_depth: int | None = None
     decay_biases: bool = False
 
     def __post_init__(self) -> None:
@@ -92,12 +101,19 @@ class OptimSettings:
                 'epochs in ascending order with lr_decay="steps", and empty without',
             ),
             "gamma": (0 < self.gamma <= 1, "in (0, 1]"),
+            "power": (self.power > 0, "a positive number"),
             "cooldown_epochs": (self.cooldown_epochs >= 0, "0 or more"),
             "cosine_from": (self.cosine_from in get_args(CosineFrom), _one_of(CosineFrom)),
             "lr_interval": (self.lr_interval in get_args(Interval), _one_of(Interval)),
             "lr_batch_size": (self.lr_batch_size is None or self.lr_batch_size > 0, "1 or more"),
             "lr_scaling": (self.lr_scaling in get_args(Scaling), _one_of(Scaling)),
             "layer_decay": (0 < self.layer_decay <= 1, "in (0, 1]"),
+            "layer_decay_by": (self.layer_decay_by in get_args(Levels), _one_of(Levels)),
+            "layer_decay_depth": (
+                self.layer_decay_depth is None
+                or (self.layer_decay_by == "stage" and self.layer_decay_depth > 0),
+                'None, or 1 or more with layer_decay_by="stage"',
+            ),
         }
         for name, (fits, expected) in ranges.items():
             if not fits:
@@ -158,6 +174,8 @@ def parameter_groups(
     *,
     weight_decay: float,
     layer_decay: float = 1.0,
+    layer_decay_by: Levels = "block",
+    layer_decay_depth: int | None = None,
     vectors: frozenset[str] | None = None,
 ) -> list[ParameterGroup]:
     """Sort the trainable parameters of a task, each into exactly one group.
@@ -165,19 +183,22 @@ def parameter_groups(
     The one-dimensional parameters of `vectors` and those that a direct child names in
     `no_weight_decay()` get no weight decay. With `layer_decay` d, depth level i of the L levels of
     `backbone.decay_groups()` gets the learning-rate factor d ** (L - i), everything behind the
-    backbone the factor 1 ("BEiT", 2021, section 3.2, gives the scheme for fine-tuning).
+    backbone the factor 1 ("BEiT", 2021, section 3.2, gives the scheme for fine-tuning). By stages
+    the levels are those of `backbone.stage_decay_groups()`, and L is `layer_decay_depth + 1`.
 
     Args:
         module: The task; its backbone is the child `backbone`.
         weight_decay: Weight decay of the parameters that have any.
         layer_decay: Factor per level, in (0, 1].
+        layer_decay_by: What a level is.
+        layer_decay_depth: As in `OptimSettings`.
         vectors: What `vector_names` gave when the task was built: FSDP flattens every parameter.
             None asks now.
 
     Returns:
         The groups by rising learning rate: the stem first, the head last.
     """
-    scales = dict(_lr_scales(module, layer_decay))
+    scales = dict(_lr_scales(module, layer_decay, layer_decay_by, layer_decay_depth))
     exempt = {*_exempt_names(module), *(vector_names(module) if vectors is None else vectors)}
     groups: dict[tuple[float, float], ParameterGroup] = {}
     for name, parameter in module.named_parameters():
@@ -191,14 +212,17 @@ def parameter_groups(
     return [groups[key] for key in sorted(groups, key=lambda key: (key[0], -key[1]))]
 
 
-def _lr_scales(module: nn.Module, layer_decay: float) -> Iterator[tuple[str, float]]:
+def _lr_scales(
+    module: nn.Module, layer_decay: float, by: Levels, depth: int | None
+) -> Iterator[tuple[str, float]]:
     backbone = getattr(module, "backbone", None)
     if layer_decay == 1.0 or not isinstance(backbone, Backbone):
         return
-    levels = backbone.decay_groups()
+    levels = backbone.decay_groups() if by == "block" else backbone.stage_decay_groups()
+    count = len(levels) if depth is None else depth + 1
     for i, names in enumerate(levels):
         for name in names:
-            yield BACKBONE + name, layer_decay ** (len(levels) - i)
+            yield BACKBONE + name, layer_decay ** (count - i)
 
 
 def _exempt_names(module: nn.Module) -> Iterator[str]:
@@ -229,6 +253,8 @@ def build_optimizer(
         module,
         weight_decay=settings.weight_decay,
         layer_decay=settings.layer_decay,
+        layer_decay_by=settings.layer_decay_by,
+        layer_decay_depth=settings.layer_decay_depth,
         vectors=vectors,
     )
     if not groups:
@@ -267,11 +293,13 @@ class Timeline:
 
 
 def learning_rate(step: int, settings: OptimSettings, timeline: Timeline) -> float:
-    """Learning rate of one iteration: linear warm-up, then half a cosine or steps.
+    """Learning rate of one iteration: linear warm-up, then half a cosine, steps or a power.
 
     The cosine is that of "SGDR", 2017, equation 5, without restarts. The warm-up goes from
     `warmup_lr` at iteration 0 to `lr` at iteration `warmup`. The cosine, counted from there or from
-    iteration 0 (`cosine_from`), ends at `min_lr` where the cool-down begins.
+    iteration 0 (`cosine_from`), ends at `min_lr` where the cool-down begins. "Poly" is the schedule
+    of "DeepLab", Chen et al., 2016, section 4.1.2, as mmsegmentation's recipes have it: it falls
+    from iteration 0 on, and in the warm-up a factor that rises from `warmup_lr / lr` multiplies it.
 
     Args:
         step: Optimiser steps taken before this iteration.
@@ -283,6 +311,8 @@ def learning_rate(step: int, settings: OptimSettings, timeline: Timeline) -> flo
     """
     if settings.lr_interval == "epoch":
         step -= step % timeline.epoch
+    if settings.lr_decay == "poly":
+        return _poly(step, settings, timeline)
     if step < timeline.warmup:
         return settings.warmup_lr + (settings.lr - settings.warmup_lr) * step / timeline.warmup
     if settings.lr_decay == "steps":
@@ -293,6 +323,16 @@ def learning_rate(step: int, settings: OptimSettings, timeline: Timeline) -> flo
     done = min(1.0, (step - start) / max(1, length))
     cosine = 0.5 * (1.0 + math.cos(math.pi * done))
     return settings.min_lr + (settings.lr - settings.min_lr) * cosine
+
+
+def _poly(step: int, settings: OptimSettings, timeline: Timeline) -> float:
+    length = max(1, timeline.total - timeline.cooldown)
+    left = (1 - min(1.0, step / length)) ** settings.power
+    rate = settings.min_lr + (settings.lr - settings.min_lr) * left
+    if step >= timeline.warmup:
+        return rate
+    first = settings.warmup_lr / settings.lr
+    return rate * (first + (1 - first) * step / timeline.warmup)
 
 
 def build_schedule(optimizer: Optimizer, settings: OptimSettings, timeline: Timeline) -> LambdaLR:
