@@ -1,0 +1,103 @@
+"""A fully convolutional head on one map, mostly the auxiliary one of a recipe."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from vision.contracts import FeatureSpec
+from vision.errors import ConfigError
+from vision.heads.segmentation.base import PixelClassifier
+from vision.layers.conv_norm import ConvNorm
+
+
+class FCNHead(PixelClassifier):
+    """Convolutions on one map, and the classifier.
+
+    "Fully Convolutional Networks for Semantic Segmentation", Long et al., 2015,
+    https://arxiv.org/abs/1411.4038, section 3, as in mmsegmentation, which has no learnt
+    up-sampling. A head like it on a map in mid-network helps training: "Pyramid Scene Parsing
+    Network", Zhao et al., 2017, https://arxiv.org/abs/1612.01105, section 3.3.
+
+    Args:
+        specs: Channels and stride of each map that the head is handed.
+        num_classes: Number K of classes, at most 255.
+        channels: Channels of the convolutions.
+        convs: Number of convolutions; without any, the map needs `channels` channels.
+        kernel_size: Side of their kernels, odd.
+        concat_input: Whether one more convolution merges their result and the map.
+        dropout: Probability of dropping a channel before the classifier in training.
+        align_corners: Of bilinear resizing; see `SegmentationHead`.
+        level: Which of the maps it works on; -1 is the last, coarsest.
+
+    Raises:
+        ConfigError: There is no such map, or an option is out of its range.
+    """
+
+    def __init__(
+        self,
+        specs: Sequence[FeatureSpec],
+        *,
+        num_classes: int,
+        channels: int = 256,
+        convs: int = 1,
+        kernel_size: int = 3,
+        concat_input: bool = False,
+        dropout: float = 0.1,
+        align_corners: bool = False,
+        level: int = -1,
+    ) -> None:
+        _check(specs, channels=channels, convs=convs, kernel_size=kernel_size, level=level)
+        in_channels, stride = specs[level]
+        super().__init__(
+            channels,
+            num_classes=num_classes,
+            stride=stride,
+            dropout=dropout,
+            align_corners=align_corners,
+        )
+        self.level = level
+        self.convs = nn.ModuleList(
+            ConvNorm(in_channels if i == 0 else channels, channels, kernel_size=kernel_size)
+            for i in range(convs)
+        )
+        self.concat = (
+            ConvNorm(in_channels + channels, channels, kernel_size=kernel_size)
+            if concat_input
+            else None
+        )
+        self.reset_parameters()
+
+    def merge(self, features: Sequence[Tensor]) -> Tensor:
+        """Convolve the map of the level.
+
+        Args:
+            features: One map `(B, C, h, w)` per spec.
+
+        Returns:
+            The map `(B, channels, h, w)` that is classified.
+        """
+        x = features[self.level]
+        convolved = x
+        for conv in self.convs:
+            convolved = conv(convolved)
+        return convolved if self.concat is None else self.concat(torch.cat([x, convolved], dim=1))
+
+
+def _check(
+    specs: Sequence[FeatureSpec], *, channels: int, convs: int, kernel_size: int, level: int
+) -> None:
+    if not -len(specs) <= level < len(specs):
+        raise ConfigError(
+            f"level={level} is no index of the {len(specs)} maps that FCNHead is handed."
+        )
+    if convs < 0:
+        raise ConfigError(f"convs is 0 or more; got {convs}.")
+    if kernel_size < 1 or kernel_size % 2 == 0:
+        raise ConfigError(f"kernel_size is odd and positive; got {kernel_size}.")
+    if convs == 0 and specs[level].channels != channels:
+        raise ConfigError(
+            f"without convolutions FCNHead classifies the map as it is, of "
+            f"{specs[level].channels} channels; set channels={specs[level].channels} in place of "
+            f"{channels}, or convs to 1 or more."
+        )
