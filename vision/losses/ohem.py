@@ -1,0 +1,64 @@
+"""Online mining of hard pixels."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from vision.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class OhemOptions:
+    """How hard pixels are chosen.
+
+    "Training Region-based Object Detectors with Online Hard Example Mining", Shrivastava et al.,
+    2016, carried over to pixels as mmsegmentation does.
+
+    Attributes:
+        threshold: Pixels count whose own class has a smaller probability than this, in (0, 1];
+            null takes the `min_kept` of the largest loss.
+        min_kept: Least number of pixels that count, per image; they are chosen over the batch.
+
+    Raises:
+        ConfigError: A value is out of its range.
+    """
+
+    threshold: float | None = None
+    min_kept: int = 100_000
+
+    def __post_init__(self) -> None:
+        if self.threshold is not None and not 0 < self.threshold <= 1:
+            raise ConfigError(f"ohem.threshold={self.threshold} must be in (0, 1], or null.")
+        if self.min_kept < 1:
+            raise ConfigError(f"ohem.min_kept={self.min_kept} must be 1 or more.")
+
+
+@torch.no_grad()
+def hard_pixels(
+    losses: Tensor, valid: Tensor, options: OhemOptions, *, weights: Tensor | None = None
+) -> Tensor:
+    """Choose the pixels that are learnt from.
+
+    Args:
+        losses: float `(B, H, W)` cross entropy of each pixel, without weights.
+        valid: bool `(B, H, W)`, whether a pixel has a label.
+        options: How many, and which.
+        weights: float `(B, H, W)` factors by which the losses count where they are ranked; the
+            threshold is one of probabilities, which have none.
+
+    Returns:
+        bool `(B, H, W)`; never a pixel without a label.
+    """
+    kept = options.min_kept * len(losses)
+    if options.threshold is None:
+        ranked = losses if weights is None else losses * weights
+        order = ranked.masked_fill(~valid, -torch.inf).flatten().argsort(descending=True)
+        chosen = torch.zeros_like(valid).flatten()
+        chosen[order[:kept]] = True
+        return chosen.view_as(valid) & valid
+    probability = (-losses).exp().masked_fill(~valid, torch.inf)
+    # No boolean indexing: the number of labelled pixels stays on the device.
+    last = (valid.sum() - 1).clamp(min=0, max=kept)
+    limit = probability.flatten().sort().values.gather(0, last[None])
+    return (probability < limit.clamp(min=options.threshold)) & valid
