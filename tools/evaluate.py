@@ -3,24 +3,47 @@
     python tools/evaluate.py coco --annotations instances_val2017.json --predictions found.json
     python tools/evaluate.py coco --annotations GT.json --predictions DT.json --categories \
         --json numbers.json --csv categories.csv
+    python tools/evaluate.py segmentation --annotations masks --predictions found \
+        --num-classes 21 --json numbers.json --csv classes.csv
+    python tools/evaluate.py segmentation --annotations ADE/annotations/validation \
+        --predictions found --num-classes 150 --reduce-zero-label
+    python tools/evaluate.py segmentation --annotations gtFine/val --predictions found \
+        --num-classes 19 --annotation-suffix _gtFine_labelTrainIds \
+        --prediction-suffix _leftImg8bit
 
 `coco` prints the familiar tables: of boxes, and of masks where the predictions have a
 `segmentation`. `--json` writes `{"bbox": [12 numbers], "segm": [12 numbers]}` in the order of
-pycocotools, with which they agree to 1e-12. The exit status is 2 if the files do not fit each
-other or their format.
+pycocotools, with which they agree to 1e-12.
+
+`segmentation` compares label images: PNG files of class indices, under the same paths in both
+folders. `--json` writes fractions: `mIoU`, `mAcc`, `aAcc`, `mBIoU`, and per class `IoU`, `Acc`,
+`BoundaryIoU`, which are lists in the order of the classes, or with `--classes` go by name; null is
+a class without pixels.
+
+The exit status is 2 if the files do not fit each other or their format.
 """
 
 import argparse
+import os
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from vision.errors import VisionError
+from vision.errors import DataError, VisionError
 from vision.metrics.coco_evaluation import evaluate_coco
 from vision.metrics.coco_files import write_categories, write_json
 
+if TYPE_CHECKING:
+    from vision.metrics.segmentation_files import Classes
+
 USER_ERROR = 2
+# More threads than this wait for the counting.
+MOST_WORKERS = 4
+# A label image has a byte per pixel, and one of its values is for pixels that do not count.
+MOST_CLASSES = 255
+MEND = "Compare with --num-classes, --ignore and --reduce-zero-label, or mend the file."
 
 
 def add_coco(commands: Any) -> None:
@@ -63,7 +86,145 @@ def evaluate_detection(options: argparse.Namespace) -> None:
         write_categories(result.categories(), options.csv)
 
 
-COMMANDS = (add_coco,)
+def add_segmentation(commands: Any) -> None:
+    """Add the command `segmentation` to the parsers of argparse."""
+    parser = commands.add_parser("segmentation", help="label images: PNG files of class indices")
+    parser.add_argument("--annotations", required=True, type=Path, help="folder of what is right")
+    parser.add_argument("--predictions", required=True, type=Path, help="folder of predictions")
+    parser.add_argument("--num-classes", required=True, type=class_count, metavar="K")
+    parser.add_argument(
+        "--ignore",
+        nargs="+",
+        type=int,
+        default=[255],
+        metavar="VALUE",
+        help="values in annotations whose pixels do not count; 255 by default",
+    )
+    parser.add_argument(
+        "--reduce-zero-label",
+        nargs="?",
+        const="both",
+        choices=("both", "annotations"),
+        help="files have 0 for pixels that do not count and 1, 2, ... for the classes: those of"
+        " both folders, as the test server of ADE20K takes them, or annotations alone",
+    )
+    parser.add_argument(
+        "--classes",
+        nargs="+",
+        metavar="NAME",
+        help="names of the classes, or a text file with one per line",
+    )
+    for name in ("annotation", "prediction"):
+        parser.add_argument(
+            f"--{name}-suffix",
+            default="",
+            metavar="TEXT",
+            help=f"end of the names of {name}s, before .png; other files are left out",
+        )
+    parser.add_argument(
+        "--boundary",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="whether to measure the boundary IoU too",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers as JSON")
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="write the classes as CSV")
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=min(MOST_WORKERS, os.cpu_count() or 1),
+        help="threads that read files",
+    )
+    parser.set_defaults(run=evaluate_segmentation)
+
+
+def class_count(text: str) -> int:
+    """A number of classes, from the command line."""
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_CLASSES:
+        raise argparse.ArgumentTypeError(
+            f"'{text}' is no number of classes; expected 1 to {MOST_CLASSES}"
+        )
+    return int(text)
+
+
+def evaluate_segmentation(options: argparse.Namespace) -> None:
+    """Compare two folders of label images, print the table, write the files."""
+    # These need torch, for which the other command should not wait.
+    from vision.metrics.segmentation_files import evaluate_labels, pair_labels
+
+    start = time.perf_counter()
+    result = evaluate_labels(
+        pair_labels(
+            options.annotations,
+            options.predictions,
+            annotation_suffix=options.annotation_suffix,
+            prediction_suffix=options.prediction_suffix,
+        ),
+        options.num_classes,
+        annotation_classes=annotation_classes(options),
+        prediction_classes=prediction_classes(options),
+        boundary=options.boundary,
+        class_names=read_names(options.classes),
+        workers=options.workers,
+    )
+    seconds = time.perf_counter() - start
+    print(result.table())
+    rate = result.images / seconds
+    print(f"{result.images:,} images in {seconds:.1f} s, {rate:.1f} images/s")
+    if options.json:
+        write_json(result.to_json(), options.json)
+    if options.csv:
+        write_categories(result.rows(), options.csv)
+
+
+def annotation_classes(options: argparse.Namespace) -> "Classes":
+    """What the values in annotations mean: a class, or ignored; others are errors."""
+    import numpy as np
+
+    from vision.contracts import IGNORED
+    from vision.data.label_tables import LabelTable
+
+    first = 1 if options.reduce_zero_label else 0
+    # As in mmsegmentation, a class of the predictions may be one that is ignored.
+    unmeasured = [v for v in options.ignore if first <= v < first + options.num_classes]
+    table = LabelTable.classes(
+        options.num_classes,
+        reduce_zero_label=first == 1,
+        ignored=[value for value in options.ignore if value not in unmeasured],
+        mend=MEND,
+    )
+    if not unmeasured:
+        return table.apply
+    return lambda labels, path: np.where(
+        np.isin(labels, unmeasured), np.uint8(IGNORED), table.apply(labels, path)
+    )
+
+
+def prediction_classes(options: argparse.Namespace) -> "Classes":
+    """What the values in predictions mean; those of ignored pixels may stand in ignored places."""
+    from vision.contracts import IGNORED
+    from vision.data.label_tables import LabelTable
+
+    first = 1 if options.reduce_zero_label == "both" else 0
+    values = dict.fromkeys([*options.ignore, *range(first)], IGNORED)
+    values |= {first + k: k for k in range(options.num_classes)}
+    return LabelTable(values, mend=MEND).apply
+
+
+def read_names(given: Sequence[str] | None) -> Sequence[str] | None:
+    """Names of classes as they are given, or from the lines of a file."""
+    if given is None or len(given) > 1 or not Path(given[0]).is_file():
+        return given
+    try:
+        lines = Path(given[0]).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(
+            f"cannot read the names of the classes in '{given[0]}': {error}."
+        ) from error
+    return [line.strip() for line in lines if line.strip()]
+
+
+COMMANDS = (add_coco, add_segmentation)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,3 +1,4 @@
+import importlib.util
 import json
 import subprocess
 import sys
@@ -6,9 +7,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from random_coco import judge, random_case
+from random_labels import random_maps
+
+from vision.contracts import IGNORED
 
 ROOT = Path(__file__).parents[2]
+SPEC = importlib.util.spec_from_file_location("evaluate", ROOT / "tools" / "evaluate.py")
+assert SPEC is not None
+assert SPEC.loader is not None
+evaluate = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(evaluate)
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -85,6 +95,167 @@ sys.path.insert(0, {str(ROOT / "tools")!r})
 import evaluate
 assert evaluate.main({[str(one) for one in options(files)]!r}) == 0
 print([name for name in ("torch", "lightning", "matplotlib") if name in sys.modules])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+# The last is in no map.
+CLASSES = 6
+
+
+@pytest.fixture
+def masks(tmp_path: Path) -> list[object]:
+    """The options that name two folders of label images."""
+    for i, one in enumerate(random_maps(7, CLASSES - 1, sizes=[(20, 30), (31, 24)], block=8)):
+        write_mask(tmp_path / "true" / f"{i}.png", one.target.numpy())
+        write_mask(tmp_path / "found" / f"{i}.png", one.predicted.numpy())
+    return compared(tmp_path)
+
+
+def compared(folder: Path) -> list[object]:
+    paths = ["--annotations", folder / "true", "--predictions", folder / "found"]
+    return ["segmentation", *paths, "--num-classes", CLASSES]
+
+
+def write_mask(path: Path, labels: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(labels.astype(np.uint8)).save(path)
+
+
+def shift(folder: Path, name: str, mapping: dict[int, int]) -> None:
+    """Exchange the values in the label images of a folder."""
+    for path in (folder / name).iterdir():
+        labels = np.asarray(Image.open(path))
+        write_mask(path, np.vectorize(lambda value: mapping.get(int(value), value))(labels))
+
+
+def numbers_of(options: list[object], folder: Path, *more: object) -> dict[str, Any]:
+    """What the command writes, in this process."""
+    path = folder / "numbers.json"
+    assert evaluate.main([str(one) for one in [*options, "--json", path, *more]]) == 0
+    return json.loads(path.read_text())
+
+
+def by_hand(folder: Path) -> dict[str, Any]:
+    """The numbers by counting in numpy."""
+    pairs = np.zeros((CLASSES, CLASSES), np.int64)
+    for path in (folder / "true").iterdir():
+        target, found = (np.asarray(Image.open(folder / n / path.name)) for n in ("true", "found"))
+        np.add.at(pairs, (target[target != IGNORED], found[target != IGNORED]), 1)
+    hits, labelled = pairs.diagonal(), pairs.sum(1)
+    with np.errstate(invalid="ignore"):
+        iou, accuracy = hits / (labelled + pairs.sum(0) - hits), hits / labelled
+    return {
+        "mIoU": np.nanmean(iou),
+        "mAcc": np.nanmean(accuracy),
+        "aAcc": hits.sum() / pairs.sum(),
+        "IoU": [None if np.isnan(one) else one for one in iou],
+        "Acc": [None if np.isnan(one) else one for one in accuracy],
+    }
+
+
+def test_masks_are_measured(
+    masks: list[object], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = tmp_path / "new" / "classes.csv"
+    written, expected = numbers_of(masks, tmp_path, "--csv", rows), by_hand(tmp_path)
+    assert written["IoU"][5] is None
+    for name, value in expected.items():
+        ours = np.array(written[name], np.float64)  # NaN for null
+        np.testing.assert_allclose(ours, np.array(value, np.float64), rtol=0, atol=1e-12)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "class     IoU     Acc  boundary IoU   share"
+    assert f"{expected['mIoU']:.4f}" in lines[-3]
+    assert lines[-1].startswith("2 images in ")
+    assert lines[-1].endswith(" images/s")
+    assert rows.read_text().startswith("class,name,IoU,Acc,BoundaryIoU,share,intersection,union,")
+    assert numbers_of(masks, tmp_path, "--workers", 0) == written
+
+
+def test_classes_have_names(masks: list[object], tmp_path: Path) -> None:
+    names = ["road", "a car", "sky", "tree", "wall", "sea"]
+    plain = numbers_of(masks, tmp_path)
+    named = numbers_of(masks, tmp_path, "--no-boundary", "--classes", *names)
+    assert named["IoU"] == dict(zip(names, plain["IoU"], strict=True))
+    assert "BoundaryIoU" in plain
+    assert "BoundaryIoU" not in named
+    (tmp_path / "names.txt").write_text("\n".join(names) + "\n")
+    again = numbers_of(masks, tmp_path, "--no-boundary", "--classes", tmp_path / "names.txt")
+    assert again == named
+
+
+def test_files_may_begin_with_one(masks: list[object], tmp_path: Path) -> None:
+    expected = numbers_of(masks, tmp_path)
+    later = {IGNORED: 0, **{k: k + 1 for k in range(CLASSES)}}
+    shift(tmp_path, "true", later)
+    assert numbers_of(masks, tmp_path, "--reduce-zero-label", "annotations") == expected
+    shift(tmp_path, "found", later)
+    assert numbers_of(masks, tmp_path, "--reduce-zero-label") == expected
+
+
+def test_other_values_may_be_ignored(masks: list[object], tmp_path: Path) -> None:
+    expected = numbers_of(masks, tmp_path)
+    shift(tmp_path, "true", {IGNORED: 77})
+    assert numbers_of(masks, tmp_path, "--ignore", 77) == expected
+    assert numbers_of(masks, tmp_path, "--ignore", IGNORED, 77) == expected
+    assert evaluate.main([*map(str, masks)]) == 2
+    # A class that is not measured, though it is predicted.
+    shift(tmp_path, "true", {77: 2})
+    found = numbers_of(masks, tmp_path, "--ignore", 2)
+    shift(tmp_path, "true", {2: IGNORED})
+    assert found == numbers_of(masks, tmp_path)
+    assert found["Acc"][2] is None
+
+
+def test_mistakes_in_masks_end_with_a_message(
+    masks: list[object], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def message(*more: object) -> str:
+        assert evaluate.main([str(one) for one in [*masks, *more]]) == 2
+        shown = capsys.readouterr()
+        assert shown.out == ""
+        assert shown.err.startswith("error: ")
+        return shown.err
+
+    assert "2 class names for 6 classes" in message("--classes", "a", "b")
+    shift(tmp_path, "found", {3: 6})
+    text = message()
+    assert "found/" in text
+    assert "has the value 6 in" in text
+    assert "--reduce-zero-label" in text
+    shift(tmp_path, "found", {6: 3})
+    shift(tmp_path, "true", {3: 200})
+    text = message()
+    assert "true/" in text
+    assert "has the value 200 in" in text
+    (tmp_path / "true/0.png").unlink()
+    assert "no annotation" in message()
+    (tmp_path / "found/0.png").unlink()
+    (tmp_path / "found/1.png").write_bytes(b"<html>")
+    shift(tmp_path, "true", {200: 3})
+    assert "found/1.png" in message()
+
+
+@pytest.mark.parametrize("number", [0, 256, "many"])
+def test_numbers_of_classes_are_checked(
+    masks: list[object], number: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        evaluate.main([*map(str, masks), "--num-classes", str(number)])
+    assert ended.value.code == 2
+    assert f"'{number}' is no number of classes; expected 1 to 255" in capsys.readouterr().err
+
+
+def test_masks_do_not_wait_for_lightning(masks: list[object]) -> None:
+    code = f"""
+import sys
+sys.path.insert(0, {str(ROOT / "tools")!r})
+import evaluate
+assert evaluate.main({[str(one) for one in masks]!r}) == 0
+print([name for name in ("lightning", "torchvision", "matplotlib") if name in sys.modules])
 """
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True

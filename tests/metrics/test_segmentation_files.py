@@ -1,0 +1,164 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from random_labels import Maps, random_maps
+
+from vision.contracts import IGNORED
+from vision.errors import ConfigError, DataError, ImageError
+from vision.metrics.segmentation import SegmentationEvaluator
+from vision.metrics.segmentation_files import (
+    LabelPair,
+    evaluate_labels,
+    find_labels,
+    pair_labels,
+)
+
+CLASSES = 6
+NAMES = ["a/x.png", "a/y.png", "b/x.png", "z.png", "b/c/q.v2.png"]
+
+
+def write(path: Path, labels: np.ndarray) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(labels).save(path)
+    return path
+
+
+@pytest.fixture
+def maps() -> list[Maps]:
+    return random_maps(4, CLASSES, sizes=[(20, 31 + i) for i in range(len(NAMES))], block=9)
+
+
+@pytest.fixture
+def folders(tmp_path: Path, maps: list[Maps]) -> tuple[Path, Path]:
+    """Annotations and predictions."""
+    for name, one in zip(NAMES, maps, strict=True):
+        write(tmp_path / "true" / name, one.target.numpy().astype(np.uint8))
+        write(tmp_path / "found" / name, one.predicted.numpy().astype(np.uint8))
+    return tmp_path / "true", tmp_path / "found"
+
+
+@pytest.mark.parametrize("workers", [0, 1, 3])
+def test_files_count_as_their_maps(
+    folders: tuple[Path, Path], maps: list[Maps], workers: int
+) -> None:
+    evaluator = SegmentationEvaluator(CLASSES)
+    for one in maps:
+        evaluator.update(*one)
+    names = [f"class {k}" for k in range(CLASSES)]
+    result = evaluate_labels(pair_labels(*folders), CLASSES, class_names=names, workers=workers)
+    assert result.to_json() == evaluator.compute(names).to_json()
+    assert result.images == len(NAMES)
+
+
+def test_files_pair_by_their_paths(folders: tuple[Path, Path]) -> None:
+    pairs = pair_labels(*folders)
+    assert pairs == [LabelPair(*(folder / name for folder in folders)) for name in sorted(NAMES)]
+
+
+def test_suffixes_choose_files_and_are_not_compared(tmp_path: Path) -> None:
+    labels = np.zeros((2, 2), np.uint8)
+    for end in ("gtFine_labelTrainIds", "gtFine_labelIds", "gtFine_color"):
+        write(tmp_path / f"true/ulm/ulm_0_{end}.png", labels)
+    write(tmp_path / "found/ulm/ulm_0_leftImg8bit.png", labels)
+    (tmp_path / "found/ulm/ulm_0_leftImg8bit.txt").touch()
+    (tmp_path / "found/ulm/._ulm_0_leftImg8bit.png").touch()
+    [pair] = pair_labels(
+        tmp_path / "true",
+        tmp_path / "found",
+        annotation_suffix="_gtFine_labelTrainIds",
+        prediction_suffix="_leftImg8bit",
+    )
+    assert pair.annotation.name == "ulm_0_gtFine_labelTrainIds.png"
+    assert pair.prediction.name == "ulm_0_leftImg8bit.png"
+
+
+def test_linked_folders_are_looked_into(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links/a").symlink_to(folders[0] / "a", target_is_directory=True)
+    assert list(find_labels(tmp_path / "links")) == ["a/x", "a/y"]
+
+
+def test_a_missing_prediction_is_named(folders: tuple[Path, Path]) -> None:
+    for name in NAMES[:4]:
+        (folders[1] / name).unlink()
+    with pytest.raises(
+        DataError, match=r"4 of 5 annotations .* 'a/x\.png', 'a/y\.png', 'b/x\.png', \.\.\.\. Every"
+    ):
+        pair_labels(*folders)
+
+
+def test_a_prediction_too_many_is_named(folders: tuple[Path, Path]) -> None:
+    (folders[0] / "b/x.png").unlink()
+    with pytest.raises(
+        DataError, match=r"1 of 5 predictions .* have no annotation .* 'b/x\.png'\."
+    ):
+        pair_labels(*folders)
+
+
+def test_folders_that_do_not_serve_are_named(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"there is no folder .*absent"):
+        pair_labels(folders[0], tmp_path / "absent")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match=r"empty' has no file '\*\.png'"):
+        pair_labels(tmp_path / "empty", folders[1])
+    with pytest.raises(DataError, match=r"true' has no file '\*_ids\.png'"):
+        pair_labels(*folders, annotation_suffix="_ids")
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_sizes_that_differ_are_named(folders: tuple[Path, Path], workers: int) -> None:
+    write(folders[1] / "b/x.png", np.zeros((33, 20), np.uint8))
+    with pytest.raises(DataError, match=r"found/b/x\.png' has 33 x 20 .*true/b/x\.png' 20 x 33"):
+        evaluate_labels(pair_labels(*folders), CLASSES, workers=workers)
+
+
+def test_wrong_values_are_named(folders: tuple[Path, Path], maps: list[Maps]) -> None:
+    path = folders[1] / NAMES[1]
+    found = maps[1].predicted.numpy().astype(np.uint16)
+    found[maps[1].target != IGNORED] = 300
+    write(path, found)
+    with pytest.raises(DataError, match=r"found/a/y\.png'.*true/a/y\.png': the pred.* value 300 "):
+        evaluate_labels(pair_labels(*folders), CLASSES)
+    found[found == 300] = 0
+    write(path, found)
+    evaluate_labels(pair_labels(*folders), CLASSES)
+    write(folders[0] / NAMES[1], np.full(found.shape, 6, np.uint8))
+    with pytest.raises(
+        DataError, match=r"true/a/y\.png': the target has the value 6 in 640 pixels"
+    ):
+        evaluate_labels(pair_labels(*folders), CLASSES)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_broken_files_are_named(folders: tuple[Path, Path], workers: int) -> None:
+    path = folders[1] / NAMES[1]
+    path.write_bytes(path.read_bytes()[:60])
+    with pytest.raises(ImageError, match=r"found/a/y\.png"):
+        evaluate_labels(pair_labels(*folders), CLASSES, workers=workers)
+    write(path, np.zeros((20, 32, 3), np.uint8))
+    with pytest.raises(DataError, match=r"found/a/y\.png' is an RGB image"):
+        evaluate_labels(pair_labels(*folders), CLASSES, workers=workers)
+
+
+def test_values_may_mean_other_classes(folders: tuple[Path, Path]) -> None:
+    seen = []
+
+    def upside_down(labels: np.ndarray, path: Path) -> np.ndarray:
+        seen.append(path)
+        return np.where(labels == IGNORED, labels, CLASSES - 1 - labels).astype(np.uint8)
+
+    pairs = pair_labels(*folders)
+    plain = evaluate_labels(pairs, CLASSES)
+    turned = evaluate_labels(
+        pairs, CLASSES, annotation_classes=upside_down, prediction_classes=upside_down
+    )
+    np.testing.assert_array_equal(turned.confusion, plain.confusion[::-1, ::-1])
+    assert seen == [path for pair in pairs for path in pair]
+
+
+def test_names_are_counted_before_files_are_read(tmp_path: Path) -> None:
+    absent = [LabelPair(tmp_path / "a.png", tmp_path / "b.png")]
+    with pytest.raises(ConfigError, match="1 class names for 6 classes"):
+        evaluate_labels(absent, CLASSES, class_names=["a"])
