@@ -13,7 +13,7 @@ _MODULES = {
     **{
         name: f"vision.{name}"
         for name in (
-            *("backbones", "callbacks", "data", "heads", "losses", "metrics", "necks"),
+            *("backbones", "callbacks", "data", "heads", "interop", "losses", "metrics", "necks"),
             *("tasks", "weights"),
         )
     },

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from vision.contracts import ClassRows
 from vision.errors import ConfigError, WeightsError, suggest
-from vision.weights import mmdet
+from vision.weights import mmdet, mmseg
 from vision.weights.class_rows import ClassMap, copy_rows, map_classes
 from vision.weights.read import read_weights
 from vision.weights.resize import fit_in_channels
@@ -23,8 +23,13 @@ logger = logging.getLogger(__name__)
 # A file that fills less of the backbone than this belongs to another model.
 LEAST_MATCH = 0.9
 HEAD = "head."
+# A second head, which helps to train a segmentor.
+AUXILIARY = "auxiliary."
+HEADS = (HEAD, AUXILIARY)
 NECK = "neck."
 BACKBONE = "backbone."
+# What the parameters of a head of mmsegmentation begin with in ours around it.
+WRAPPED = HEAD + "head."
 
 
 @dataclass
@@ -32,10 +37,10 @@ class LoadReport:
     """What `load_weights` did, by parameter or buffer name of the module.
 
     Attributes:
-        naming: Whose key names the source has: ours, official, timm, huggingface or mmdet.
+        naming: Whose key names the source has: ours, official, timm, huggingface, mmdet or mmseg.
         loaded: Names that were filled, the resized ones included.
         resized: Name -> (published shape, own shape) of what was resized.
-        reinitialised: Names of parameters of the head that have another shape, such as those of a
+        reinitialised: Names of parameters of a head that have another shape, such as those of a
             classifier with another number of classes; filled afresh.
         mapped: Which classes were carried over by name, or why none could be; empty where each
             class keeps its index.
@@ -71,11 +76,12 @@ def load_weights(
 ) -> LoadReport:
     """Load published or own weights into a backbone, or into a model with `backbone` and `head`.
 
-    Key names of ours, of the authors, of timm, of Hugging Face and of mmdet are recognised by
-    themselves. Position tables, position embeddings and global filters are resized to the module's
-    sizes, and the first convolution is fitted to its image channels. A head with other classes
-    keeps the rows of those that share a name; where the names are not known and the number of
-    classes differs, the rows of all classes are initialised afresh.
+    Key names of ours, of the authors, of timm, of Hugging Face, of mmdet and of mmsegmentation are
+    recognised by themselves. Position tables, position embeddings and global filters are resized to
+    the module's sizes, and the first convolution is fitted to its image channels. A head with other
+    classes, and an auxiliary one, keeps the rows of those that share a name; where the names are
+    not known and the number of classes differs, the rows of all classes are initialised afresh. An
+    auxiliary head of the source is left out where the module has none.
 
     Args:
         module: A `Backbone`, or a module whose `backbone` is one.
@@ -103,7 +109,8 @@ def load_weights(
             f"{type(module).__name__}."
         )
     prefix = BACKBONE if backbone is not module else ""
-    naming, ours = _convert(backbone.family, weights.state, prefix)
+    wrapped = any(name.startswith(WRAPPED) for name in module.state_dict())
+    naming, ours = _convert(backbone.family, weights.state, prefix, wrapped)
     rows = _class_rows(module) if prefix else {}
     own = class_names or getattr(module, "class_names", None)
     classes = map_classes(ours, module.state_dict(), rows, own=own, theirs=weights.class_names)
@@ -114,7 +121,7 @@ def load_weights(
     on_meta = any(p.is_meta for p in module.parameters())
     if report.reinitialised or sources:
         device = next(iter(accepted.values())).device if on_meta else None
-        accepted |= _initialise_head(module, report.missing, device)
+        accepted |= _initialise_heads(module, report.missing, device)
     if classes and sources:
         state = module.state_dict()
         accepted |= {n: copy_rows(ours[n], state[n], rows[n], sources) for n in classes.names}
@@ -140,7 +147,9 @@ def family_module(family: str) -> ModuleType:
         raise ConfigError(f"there is no conversion of weights for family '{family}'.") from error
 
 
-def _convert(family: str, state: dict[str, Tensor], prefix: str) -> tuple[str, dict[str, Tensor]]:
+def _convert(
+    family: str, state: dict[str, Tensor], prefix: str, wrapped: bool
+) -> tuple[str, dict[str, Tensor]]:
     """Key naming, and the state dict under the module's names."""
     inner = {k.removeprefix(BACKBONE): v for k, v in state.items() if k.startswith(BACKBONE)}
     rest = {k: v for k, v in state.items() if not k.startswith(BACKBONE)} if inner else {}
@@ -148,15 +157,25 @@ def _convert(family: str, state: dict[str, Tensor], prefix: str) -> tuple[str, d
     naming = conversion.naming(set(inner or state))
     converted = conversion.convert(inner or state)
     named = {k if k.startswith(HEAD) else prefix + k: v for k, v in converted.items()}
-    if mmdet.is_mmdet(set(rest)):
+    if mmseg.is_mmseg(set(rest)):
+        naming, rest = "mmseg", mmseg.convert(rest, wrapped=wrapped)
+    elif mmdet.is_mmdet(set(rest)):
         naming, rest = "mmdet", mmdet.convert(rest)
     return naming, {**named, **rest}
 
 
 def _class_rows(module: nn.Module) -> dict[str, ClassRows]:
-    head: Any = getattr(module, "head", None)
-    own = head.class_rows() if hasattr(head, "class_rows") else {}
-    return {HEAD + name: rows for name, rows in own.items()}
+    found: dict[str, ClassRows] = {}
+    for prefix, head in _heads(module):
+        own = head.class_rows() if hasattr(head, "class_rows") else {}
+        found |= {prefix + name: rows for name, rows in own.items()}
+    return found
+
+
+def _heads(module: nn.Module) -> list[tuple[str, Any]]:
+    """The heads that a module has, and what their names begin with."""
+    heads = [(prefix, getattr(module, prefix.removesuffix("."), None)) for prefix in HEADS]
+    return [(prefix, head) for prefix, head in heads if head is not None]
 
 
 def _fit(
@@ -174,11 +193,14 @@ def _fit(
     """
     targets = module.state_dict()
     mapped = classes.names if classes and classes.sources else []
-    # A bare backbone has no neck and no head, and a neck may not take every map: these keys are
-    # known, not unexpected.
+    # A bare backbone has no neck and no head, a neck may not take every map, and not every model
+    # has an auxiliary head: these keys are known, not unexpected.
     spare: tuple[str, ...] = () if prefix else (HEAD, NECK)
     if prefix and backbone.dense:
         spare = (prefix + "out_norms.",)
+    for second in (AUXILIARY, HEAD + AUXILIARY):
+        if not any(name.startswith(second) for name in targets):
+            spare = (*spare, second)
     accepted = {}
     for name, tensor in ours.items():
         target = targets.get(name)
@@ -189,7 +211,7 @@ def _fit(
         if name in mapped:
             continue
         if tensor.shape != target.shape:
-            if name.startswith(HEAD):
+            if name.startswith(HEADS):
                 report.reinitialised.append(name)
                 continue
             tensor = _resize(backbone, prefix, name, tensor, target)
@@ -205,22 +227,22 @@ def _fit(
     return accepted
 
 
-def _initialise_head(
+def _initialise_heads(
     module: nn.Module, missing: Sequence[str], device: torch.device | None
 ) -> dict[str, Tensor]:
-    """Initialise a head afresh, on a device if it has no memory yet.
+    """Initialise the heads afresh, on a device if they have no memory yet.
 
     Returns:
-        The values from before of what is missing in the source, which it keeps.
+        The values from before of what is missing in the source, which they keep.
     """
-    head: Any = module.get_submodule("head")
-    if device is not None:
-        head.to_empty(device=device)
-        head.reset_parameters()
-        return {}
+    kept: dict[str, Tensor] = {}
     state = module.state_dict()
-    kept = {name: state[name].clone() for name in missing if name.startswith(HEAD)}
-    head.reset_parameters()
+    for prefix, head in _heads(module):
+        if device is not None:
+            head.to_empty(device=device)
+        else:
+            kept |= {name: state[name].clone() for name in missing if name.startswith(prefix)}
+        head.reset_parameters()
     return kept
 
 

@@ -1,0 +1,86 @@
+"""mmsegmentation and this suite, either within the other, with nothing to compile.
+
+- `MMSegHead` and `MMSegLoss`: any decode head of mmsegmentation in a task of ours.
+- `register_backbones`: our backbones in configs of mmsegmentation, as `type="vision.CSWin"`.
+- `provide_operators`: mmsegmentation and mmdetection on mmcv-lite, for whatever use.
+"""
+
+import importlib
+import importlib.util
+import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from vision.heads.segmentation.mmseg import MMSegHead, MMSegLoss
+from vision.ops.mmcv_operators import import_models, provide_operators
+
+__all__ = [
+    "MMSegHead",
+    "MMSegLoss",
+    "allow_resume",
+    "provide_operators",
+    "register_backbones",
+]
+
+SCOPE = "vision"
+
+
+def register_backbones() -> None:
+    """Register our backbones with mmengine, so that configs of mmsegmentation can name them.
+
+    The types are `vision.Swin`, `vision.CSWin`, `vision.CvT`, `vision.TNT`, `vision.RMT`,
+    `vision.HorNet`, `vision.ConvNeXt` and `vision.Timm`; `vision.interop.mmseg_modules` has their
+    options. A config file registers them by itself with
+    `custom_imports = dict(imports=["vision.interop.mmseg_backbones"])`. Calling this twice changes
+    nothing.
+
+    Raises:
+        MissingPackageError: mmsegmentation or what it needs is not installed.
+    """
+    import_models("mmseg")
+    from mmengine.registry import MODELS, Registry
+
+    from vision.interop.mmseg_modules import BACKBONES
+
+    registry = MODELS.children.get(SCOPE)
+    if registry is None:
+        # A registry of its own makes "vision." a scope, as "mmdet." is one.
+        registry = Registry("model", parent=MODELS, scope=SCOPE)
+    for name, backbone in BACKBONES.items():
+        if name not in registry:
+            registry.register_module(name=name, module=backbone)
+
+
+@contextmanager
+def allow_resume() -> Iterator[None]:
+    """Let mmengine resume its own checkpoints with PyTorch 2.6 and later.
+
+    mmengine 0.10.7 calls `torch.load` without saying what it may hold, which since PyTorch 2.6
+    means tensors and plain values; the checkpoints of its Runner also hold its records of the
+    losses. Within this context these, and the arrays of numbers that they consist of, are accepted
+    besides: `with allow_resume(): runner.train()`. Nothing else is, so that no code of a file runs.
+
+    Raises:
+        MissingPackageError: mmengine is not installed.
+    """
+    provide_operators()
+    import numpy as np
+    import torch
+    from mmengine.logging.history_buffer import HistoryBuffer
+
+    # Where NumPy keeps what rebuilds its arrays; before 2.0 it was numpy.core.
+    old = importlib.util.find_spec("numpy._core") is None
+    multiarray: Any = importlib.import_module("numpy.core" if old else "numpy._core").multiarray
+    allowed: list[Any] = [np.dtype, np.ndarray, multiarray._reconstruct, multiarray.scalar]
+    allowed += [type(np.dtype(kind)) for kind in ("f8", "f4", "i8", "i4")]
+
+    def method_of_history(owner: object, name: str) -> Any:
+        """What a record's own methods are stored as, and of `getattr` nothing else."""
+        if owner is not HistoryBuffer or name not in ("min", "max", "current", "mean"):
+            raise pickle.UnpicklingError(f"getattr({owner!r}, {name!r}) is not allowed")
+        return getattr(HistoryBuffer, name)
+
+    allowed += [HistoryBuffer, (method_of_history, "builtins.getattr")]
+    with torch.serialization.safe_globals(allowed):
+        yield
