@@ -12,6 +12,16 @@ from shards import class_folders
 from tiny_boxes import write_image, write_voc, write_yolo
 from tiny_coco import write_tiny_coco
 from tiny_imagenet import WNIDS, write_folders
+from tiny_masks import write_mask_folder
+from tiny_segmentation_sets import (
+    ADE20K_ROWS,
+    cells,
+    write_ade20k,
+    write_cityscapes,
+    write_coco_stuff,
+    write_mask,
+    write_voc_segmentation,
+)
 
 from vision.data.shard_writer import make_shards
 
@@ -197,6 +207,111 @@ def damage_voc(root: Path) -> list[str]:
     ]
 
 
+def write_ade20k_options(root: Path) -> dict[str, Any]:
+    return {"root": write_ade20k(root, rows=ADE20K_ROWS, test=True)}
+
+
+def damage_ade20k(root: Path) -> list[str]:
+    masks = root / "annotations"
+    first, second = sorted((masks / "training").iterdir())
+    first.rename(first.with_name("alone.png"))
+    write_mask(second, cells([0, 7], 0))
+    write_mask(masks / "validation" / "ADE_val_00000001.png", cells([1], 0, (9, 9)))
+    cut(root / "release_test" / "testing" / "ADE_test_00000001.jpg")
+    return [
+        f"{first.stem}.jpg' has no mask",
+        "alone.png' has no image",
+        f"{second.name}' has the value 7",
+        "ADE_val_00000001.png",
+        "ADE_test_00000001.jpg' cannot be read",
+    ]
+
+
+def write_cityscapes_options(root: Path) -> dict[str, Any]:
+    write_cityscapes(root)
+    # One is drawn from polygons.
+    mask_of(root, "train/ulm/ulm_000000_000019").unlink()
+    return {"root": root}
+
+
+def damage_cityscapes(root: Path) -> list[str]:
+    cut(root / "gtFine/train/ulm/ulm_000000_000019_gtFine_polygons.json")
+    write_mask(mask_of(root, "train/aachen/aachen_000000_000019"), cells([40], 0))
+    cut(mask_of(root, "train/aachen/aachen_000001_000019"))
+    (root / "leftImg8bit/val/lindau/lindau_000000_000019_leftImg8bit.png").rename(
+        root / "leftImg8bit/val/lindau/other_leftImg8bit.png"
+    )
+    return [
+        "ulm_000000_000019_gtFine_polygons.json' is no file of polygons",
+        "aachen_000000_000019_gtFine_labelIds.png' has the value 40",
+        "aachen_000001_000019_gtFine_labelIds.png' cannot be read",
+        "other_leftImg8bit.png' has no mask",
+        "lindau_000000_000019_gtFine_labelIds.png' has no image",
+    ]
+
+
+def mask_of(root: Path, name: str) -> Path:
+    return root / "gtFine" / f"{name}_gtFine_labelIds.png"
+
+
+def write_voc_segmentation_options(root: Path) -> dict[str, Any]:
+    return {"root": write_voc_segmentation(root), "sbd_root": root}
+
+
+def damage_voc_segmentation(root: Path) -> list[str]:
+    folder = root / "VOCdevkit" / "VOC2012"
+    (folder / "SegmentationClass" / "2007_000032.png").unlink()
+    write_mask(folder / "SegmentationClass" / "2007_000033.png", cells([21], 0))
+    (folder / "JPEGImages" / "2007_000039.jpg").unlink()
+    sbd = root / "benchmark_RELEASE" / "dataset"
+    cut(sbd / "cls" / "2008_000002.mat")
+    cut(sbd / "img" / "2008_000003.jpg")
+    return [
+        "2007_000032.jpg' has no mask",
+        "2007_000033.png' has the value 21",
+        "2007_000039.jpg', which is listed",
+        "2008_000002.mat' is no mask of SBD",
+        "2008_000003.jpg' cannot be read",
+    ]
+
+
+def write_coco_stuff_options(root: Path) -> dict[str, Any]:
+    return {"root": write_coco_stuff(root, (0, 5, 181))}
+
+
+def damage_coco_stuff(root: Path) -> list[str]:
+    maps = root / "stuffthingmaps"
+    write_mask(maps / "train2017" / "000000000009.png", cells([11, 0], 0))
+    (maps / "train2017" / "000000000025.png").unlink()
+    (maps / "val2017" / "000000000139.png").write_text("no picture")
+    return [
+        "000000000009.png' has the value 11",
+        "000000000025.jpg' has no mask",
+        "000000000139.png' is no PNG file",
+    ]
+
+
+def write_mask_folder_options(root: Path) -> dict[str, Any]:
+    return {"root": write_mask_folder(root)}
+
+
+def damage_mask_folder(root: Path) -> list[str]:
+    masks = root / "masks"
+    (masks / "train" / "0.png").rename(masks / "train" / "alone.png")
+    write_mask(masks / "train" / "1.png", cells([0, 3], 0, (40, 56)))
+    cut(masks / "train" / "2.png")
+    write_mask(masks / "val" / "0.png", cells([1], 0))
+    cut(root / "images" / "val" / "1.png")
+    return [
+        "images/train/0.png' has no mask",
+        "alone.png' has no image",
+        "masks/train/1.png' has the value 3",
+        "masks/train/2.png' cannot be read",
+        "masks/val/0.png",
+        "images/val/1.png",
+    ]
+
+
 def cut(path: Path) -> None:
     """Leave the first half of a file."""
     content = path.read_bytes()
@@ -212,4 +327,9 @@ CASES = {
     "COCO": Case(write_coco, damage_coco, 12),
     "YOLO": Case(write_yolo_options, damage_yolo, 5),
     "VOC": Case(write_voc_options, damage_voc, 4),
+    "ADE20K": Case(write_ade20k_options, damage_ade20k, 4),
+    "Cityscapes": Case(write_cityscapes_options, damage_cityscapes, 5),
+    "VOCSegmentation": Case(write_voc_segmentation_options, damage_voc_segmentation, 6),
+    "COCOStuff": Case(write_coco_stuff_options, damage_coco_stuff, 3),
+    "MaskFolder": Case(write_mask_folder_options, damage_mask_folder, 6),
 }

@@ -1,6 +1,8 @@
 """Compose a small dataset in the exact layout of a large one, from real handwritten digits.
 
     python tools/make_samples.py coco --root data/coco_samples
+    python tools/make_samples.py ade20k --root data/ade20k_samples
+    python tools/make_samples.py cityscapes --root data/cityscapes_samples
 
 It takes seconds and no network. The same seed makes the same files, byte for byte. The exit status
 is 2 if the folder holds something else, which is then left as it is.
@@ -9,50 +11,63 @@ is 2 if the folder holds something else, which is then left as it is.
 import argparse
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from vision.data.samples.coco import CocoSamples, write_coco
+from vision.data.samples.ade20k import write_ade20k
+from vision.data.samples.cityscapes import CityscapesSamples, write_cityscapes
+from vision.data.samples.coco import write_coco
+from vision.data.samples.splits import SceneSamples
 from vision.errors import VisionError
 
 
-def add_coco(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `coco`, with the defaults of `CocoSamples`."""
-    defaults = CocoSamples()
-    for name, text in (
-        ("train", "number of training scenes"),
-        ("val", "number of validation scenes, of other digits"),
-        ("test", "number of scenes without annotations"),
-        ("size", "long side of the scenes in pixels"),
-        ("seed", "seed of all choices"),
-    ):
-        default = getattr(defaults, name)
-        parser.add_argument(f"--{name}", type=int, default=default, help=f"{text} ({default})")
+class Layout(NamedTuple):
+    """A dataset that can be made: its name, its options, and what writes it."""
+
+    title: str
+    options: type[SceneSamples]
+    write: Callable[[Path, Any], dict[str, tuple[int, int]]]
 
 
-def make_coco(arguments: argparse.Namespace) -> dict[str, tuple[int, int]]:
-    """Write the dataset; images and annotations by split."""
-    names = ("train", "val", "test", "size", "seed")
-    samples = CocoSamples(**{name: getattr(arguments, name) for name in names})
-    return write_coco(arguments.root, samples)
+LAYOUTS = {
+    "coco": Layout("COCO 2017", SceneSamples, write_coco),
+    "ade20k": Layout("ADEChallengeData2016", SceneSamples, write_ade20k),
+    "cityscapes": Layout("Cityscapes", CityscapesSamples, write_cityscapes),
+}
+HELP = {
+    "train": "number of training scenes",
+    "val": "number of validation scenes, of other digits",
+    "test": "number of scenes without annotations",
+    "size": "long side of the scenes in pixels",
+    "seed": "seed of all choices",
+}
 
 
-DATASETS = {"coco": (add_coco, make_coco)}
-
-
-def main() -> int:
-    """Run the command; 2 if the dataset cannot be written."""
+def read_arguments() -> argparse.Namespace:
+    """Read the command line; the options of a dataset are the fields of its dataclass."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(dest="dataset", required=True, metavar="DATASET")
-    for name, (add_options, _) in DATASETS.items():
-        command = commands.add_parser(name, help=f"a dataset in the layout of {name.upper()}")
+    for name, layout in LAYOUTS.items():
+        command = commands.add_parser(name, help=f"a dataset in the layout of {layout.title}")
         command.add_argument("--root", required=True, type=Path, help="its folder, to be made")
-        add_options(command)
-    arguments = parser.parse_args()
+        for option, default in asdict(layout.options()).items():
+            text = f"{HELP[option]} ({default})"
+            command.add_argument(f"--{option}", type=int, default=default, help=text)
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Run the command; 2 if the dataset cannot be written."""
+    arguments = read_arguments()
+    layout = LAYOUTS[arguments.dataset]
     begin = time.monotonic()
     try:
-        found = DATASETS[arguments.dataset][1](arguments)
+        samples = layout.options(**{option: getattr(arguments, option) for option in HELP})
+        found = layout.write(arguments.root, samples)
     except VisionError as error:
         print(error, file=sys.stderr)
         return 2

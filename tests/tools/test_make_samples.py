@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from vision.data.samples.coco import CocoSamples, write_coco
+from vision.data.samples.coco import write_coco
+from vision.data.samples.splits import SceneSamples
 
 SCRIPT = Path(__file__).parents[2] / "tools" / "make_samples.py"
-SAMPLES = CocoSamples(train=5, val=2, test=1, size=112, seed=5)
+SAMPLES = SceneSamples(train=5, val=2, test=1, size=112, seed=5)
 OPTIONS = ("--train", 5, "--val", 2, "--test", 1, "--size", 112, "--seed", 5)
 
 
@@ -42,6 +43,19 @@ def test_two_processes_write_the_same_bytes(tmp_path: Path) -> None:
     write_coco(tmp_path / "here", SAMPLES)
     assert digests(tmp_path / "here") == digests(tmp_path / "coco")
     assert len(digests(tmp_path / "here")) == 5 + 2 + 1 + 3 + 1
+
+
+@pytest.mark.parametrize(
+    ("name", "files"), [("ade20k", 5 * 2 + 2 * 2 + 1 + 3), ("cityscapes", (5 + 2 + 1) * 5 + 1)]
+)
+def test_every_layout_has_the_same_options(
+    name: str, files: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for root in ("first", "second"):
+        options = (*OPTIONS[:6], "--size", 160, "--seed", 5)
+        assert run_here(monkeypatch, name, "--root", tmp_path / root, *options) == 0
+    assert digests(tmp_path / "first") == digests(tmp_path / "second")
+    assert len(digests(tmp_path / "first")) == files
 
 
 def test_a_folder_of_others_is_left_alone(

@@ -47,36 +47,44 @@ class Annotation(NamedTuple):
     dropped: int
 
 
-def devkit_folder(root: Path) -> Path:
+def devkit_folder(root: Path, *, expected: str = EXPECTED) -> Path:
     """The folder of the years: `root`, or `VOCdevkit` in it.
+
+    Args:
+        root: Where it is looked for.
+        expected: The expected tree, to end errors with.
 
     Raises:
         DataError: There is no such folder.
     """
-    require_folder(root, EXPECTED)
+    require_folder(root, expected)
     inside = root / "VOCdevkit"
     return inside if inside.is_dir() else root
 
 
-def read_names(folder: Path, image_set: str) -> list[str]:
+def read_names(
+    folder: Path, image_set: str, *, task: str = "Main", expected: str = EXPECTED
+) -> list[str]:
     """Names, without suffix, of the images of a set.
 
     Args:
         folder: The folder of a year.
         image_set: Such as `"trainval"`.
+        task: Folder of the lists of a task: `"Main"` or `"Segmentation"`.
+        expected: The expected tree, to end errors with.
 
     Raises:
         DataError: The list is absent, empty or no text.
     """
-    lists = folder / "ImageSets" / "Main"
-    require_folder(lists, EXPECTED)
+    lists = folder / "ImageSets" / task
+    require_folder(lists, expected)
     path = lists / f"{image_set}.txt"
     if not path.is_file():
         # The folder also has a list of each class, such as cat_train.txt.
         others = [other.stem for other in sorted(lists.glob("*.txt")) if "_" not in other.stem]
         raise DataError(
             f"there is no image set '{path}'; {lists} has {', '.join(others) or 'none'}."
-            f"{suggest(image_set, others)} {EXPECTED}"
+            f"{suggest(image_set, others)} {expected}"
         )
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()

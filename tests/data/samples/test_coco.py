@@ -13,11 +13,11 @@ from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
 from vision.data.digits import load_digits, split_digits
-from vision.data.samples.coco import CATEGORY_IDS, CocoSamples, split_glyphs, write_coco
+from vision.data.samples.coco import CATEGORY_IDS, write_coco
 from vision.data.samples.scenes import Glyphs, compose_scene
-from vision.errors import ConfigError
+from vision.data.samples.splits import SceneSamples
 
-SAMPLES = CocoSamples(train=50, val=12, test=3, seed=4)
+SAMPLES = SceneSamples(train=50, val=12, test=3, seed=4)
 
 
 @pytest.fixture(scope="module")
@@ -157,29 +157,13 @@ def test_numbers_are_unique_and_the_splits_share_none(root: Path) -> None:
     assert len(train.imgToAnns) < len(train.imgs)  # some images are empty
 
 
-def test_training_and_validation_are_made_of_different_digits() -> None:
-    train, val = (set(split_glyphs(split).tolist()) for split in ("train", "val"))
-    assert not train & val
-    assert len(train | val) == 1797
-    assert set(split_glyphs("test").tolist()) == val
-    # The scenes take their digits by index from these alone; test_annotations_agree_with_the_masks
-    # composes the scenes again from them.
-
-
 def test_a_scene_does_not_depend_on_their_number_but_on_the_seed(
     root: Path, tmp_path: Path
 ) -> None:
-    write_coco(tmp_path / "fewer", CocoSamples(train=4, val=2, test=0, seed=4))
+    write_coco(tmp_path / "fewer", SceneSamples(train=4, val=2, test=0, seed=4))
     fewer, whole = digests(tmp_path / "fewer"), digests(root)
     scenes = [name for name in fewer if name.endswith(".jpg")]
     assert len(scenes) == 6
     assert all(fewer[name] == whole[name] for name in scenes)
-    write_coco(tmp_path / "other", CocoSamples(train=2, val=0, test=0, seed=5))
+    write_coco(tmp_path / "other", SceneSamples(train=2, val=0, test=0, seed=5))
     assert not set(digests(tmp_path / "other").values()) & set(whole.values())
-
-
-def test_options_are_checked() -> None:
-    with pytest.raises(ConfigError, match="val=-1 must not be negative"):
-        CocoSamples(val=-1)
-    with pytest.raises(ConfigError, match="size=32 must be at least 96"):
-        CocoSamples(size=32)

@@ -1,6 +1,8 @@
 """Outlines and run lengths, judged by pycocotools and by hand."""
 
 import numpy as np
+import pytest
+from PIL import Image, ImageDraw
 from pycocotools import mask as coco_mask
 
 from vision.data.samples.outlines import (
@@ -9,6 +11,7 @@ from vision.data.samples.outlines import (
     run_lengths,
     signed_area,
     trace_outlines,
+    trace_pixels,
 )
 
 
@@ -60,3 +63,26 @@ def test_run_lengths_are_those_of_pycocotools() -> None:
     corner = np.zeros((2, 2), bool)
     corner[0] = True
     assert run_lengths(corner) == [0, 1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0])
+def test_polygons_through_the_pixels_give_the_mask_when_drawn(share: float) -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        mask = rng.random((11, 14)) < share
+        picture = Image.new("1", (14, 11))
+        for polygon in trace_pixels(mask):
+            assert polygon.dtype == np.int64
+            assert len(polygon) >= 3
+            ImageDraw.Draw(picture).polygon([(x, y) for x, y in polygon.tolist()], fill=1)
+        assert np.array_equal(np.asarray(picture), mask)
+
+
+def test_pixels_of_a_rectangle_and_of_a_ring() -> None:
+    mask = np.zeros((20, 30), bool)
+    mask[3:13, 5:25] = True
+    [polygon] = trace_pixels(mask)
+    assert sorted(polygon.tolist()) == [[5, 3], [5, 12], [24, 3], [24, 12]]
+    mask[6:9, 10:15] = False
+    # No polygon has a hole: the ring is cut through its hole.
+    assert len(trace_pixels(mask)) == 2

@@ -53,6 +53,19 @@ def test_no_pixel_belongs_to_two_objects_and_enough_of_each_is_visible(
         for item in scene.objects:
             assert item.mask.shape == scene.image.shape[:2]
             assert LEAST_VISIBLE <= item.visible <= 1
+            assert item.visible == item.mask.sum() / item.whole.sum()
+
+
+def test_what_is_hidden_lies_below_later_objects(scenes: list[Scene]) -> None:
+    for scene in scenes:
+        above = np.zeros(scene.image.shape[:2], bool)
+        for item in reversed(scene.objects):
+            assert np.array_equal(item.mask, item.whole & ~above)
+            above |= item.whole
+
+
+def test_backgrounds_are_of_all_kinds(scenes: list[Scene]) -> None:
+    assert {scene.texture for scene in scenes} == set(range(4))
 
 
 def test_digits_are_tall_enough_and_of_the_class_they_are_said_to_be(
@@ -84,3 +97,13 @@ def test_digits_stand_out_from_what_is_around_them(scenes: list[Scene]) -> None:
 def test_a_scene_too_small_for_digits_is_refused(glyphs: Glyphs) -> None:
     with pytest.raises(ConfigError, match="size=64 must be at least 96"):
         compose_scene(np.random.default_rng(0), glyphs, size=64)
+    with pytest.raises(ConfigError, match="scenes of 128 x 64 pixels: the height must be at least"):
+        compose_scene(np.random.default_rng(0), glyphs, size=128, aspect=2.0)
+    with pytest.raises(ConfigError, match="at most the width"):
+        compose_scene(np.random.default_rng(0), glyphs, size=128, aspect=0.5)
+
+
+def test_an_aspect_fixes_the_shape(glyphs: Glyphs) -> None:
+    for seed in range(5):
+        scene = compose_scene(np.random.default_rng(seed), glyphs, size=192, aspect=2.0)
+        assert scene.image.shape == (96, 192, 3)

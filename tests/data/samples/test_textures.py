@@ -3,7 +3,7 @@ import colorsys
 import numpy as np
 import pytest
 
-from vision.data.samples.textures import PATTERNS, hsv_color, luminance, make_texture
+from vision.data.samples.textures import PATTERNS, TEXTURES, hsv_color, luminance, make_texture
 
 
 def test_colours_are_those_of_colorsys() -> None:
@@ -14,8 +14,9 @@ def test_colours_are_those_of_colorsys() -> None:
     assert luminance(np.full((4, 5, 3), 100, np.float32)) == pytest.approx(100)
 
 
-@pytest.mark.parametrize("pattern", PATTERNS)
-def test_patterns_fill_the_image_and_vary(pattern) -> None:
+@pytest.mark.parametrize("name", TEXTURES)
+def test_patterns_fill_the_image_and_vary(name: str) -> None:
+    pattern = PATTERNS[name]
     for seed in range(5):
         drawn = pattern(np.random.default_rng(seed), 40, 56)
         assert drawn.shape == (40, 56)
@@ -26,8 +27,10 @@ def test_patterns_fill_the_image_and_vary(pattern) -> None:
 
 def test_a_texture_is_a_function_of_the_generator_and_leaves_room_for_contrast() -> None:
     for seed in range(20):
-        image = make_texture(np.random.default_rng(seed), 33, 47)
+        image, kind = make_texture(np.random.default_rng(seed), 33, 47)
+        # The first of the numbers that are drawn chooses it.
+        assert kind == np.random.default_rng(seed).integers(4)
         assert image.shape == (33, 47, 3)
         assert image.dtype == np.float32
-        assert np.array_equal(image, make_texture(np.random.default_rng(seed), 33, 47))
+        assert np.array_equal(image, make_texture(np.random.default_rng(seed), 33, 47).image)
         assert 15 < luminance(image) < 235

@@ -5,25 +5,19 @@ https://cocodataset.org/#format-data describes it: the same files, folders and f
 """
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
-from vision.data.digits import load_digits, split_digits
 from vision.data.samples.folder import replace_folder
 from vision.data.samples.outlines import extent, run_lengths, signed_area, trace_outlines
-from vision.data.samples.scenes import LEAST_SIZE, Glyphs, Scene, SceneObject, compose_scene
-from vision.errors import ConfigError
+from vision.data.samples.scenes import WORDS, Scene, SceneObject
+from vision.data.samples.splits import SPLITS, SceneSamples, compose_split, save_jpeg
 
-SPLITS = ("train", "val", "test")
-WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 # With gaps, as COCO's own.
 CATEGORY_IDS = (1, 2, 3, 5, 6, 7, 10, 13, 14, 17)
-GLYPH_SIZE = 64
-JPEG_QUALITY = 92
 # Shares of the objects that get run lengths in place of polygons, as some datasets have them.
 SHARE_RLE = 0.06
 # Polygons have no holes: an object with a larger share of holes gets run lengths.
@@ -31,34 +25,7 @@ MOST_HOLES = 0.04
 DATE = "2026-01-01 00:00:00"
 
 
-@dataclass(frozen=True, kw_only=True)
-class CocoSamples:
-    """How many scenes there are, and which.
-
-    Attributes:
-        train: Number of training scenes.
-        val: Number of validation scenes, of other digits than the training scenes.
-        test: Number of scenes without annotations, of the digits of the validation scenes.
-        size: Long side of the scenes in pixels, at least 96.
-        seed: Seed of all choices: the files of equal seeds are equal byte for byte, and a scene
-            does not depend on how many there are.
-    """
-
-    train: int = 2000
-    val: int = 400
-    test: int = 20
-    size: int = 128
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name in (*SPLITS, "seed"):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"{name}={getattr(self, name)} must not be negative.")
-        if self.size < LEAST_SIZE:
-            raise ConfigError(f"size={self.size} must be at least {LEAST_SIZE} pixels.")
-
-
-def write_coco(root: Path | str, samples: CocoSamples) -> dict[str, tuple[int, int]]:
+def write_coco(root: Path | str, samples: SceneSamples) -> dict[str, tuple[int, int]]:
     """Compose and write a dataset.
 
     The tree is that of COCO: `annotations/instances_{train,val}2017.json`,
@@ -74,26 +41,16 @@ def write_coco(root: Path | str, samples: CocoSamples) -> dict[str, tuple[int, i
     Raises:
         DataError: `root` holds something else.
     """
-    images, labels = load_digits(GLYPH_SIZE)
-    train, held_out = split_digits(labels)
     found: dict[str, tuple[int, int]] = {}
     with replace_folder(root, {"dataset": "coco", **asdict(samples)}) as folder:
         (folder / "annotations").mkdir()
         for split in SPLITS:
-            chosen = train if split == "train" else held_out
-            glyphs = Glyphs.of(images[chosen].numpy(), labels[chosen].numpy())
-            content = _write_split(folder, split, samples, glyphs)
+            content = _write_split(folder, split, samples)
             name = "image_info_test-dev2017" if split == "test" else f"instances_{split}2017"
             text = json.dumps(content, separators=(", ", ": "))
             (folder / "annotations" / f"{name}.json").write_text(text)
             found[split] = (len(content["images"]), len(content.get("annotations", ())))
     return found
-
-
-def split_glyphs(split: str) -> torch.Tensor:
-    """Indices, in scikit-learn's set, of the digits that the scenes of a split are made of."""
-    train, held_out = split_digits(load_digits(8)[1])
-    return train if split == "train" else held_out
 
 
 def describe_object(
@@ -152,7 +109,7 @@ def _run_lengths(mask: np.ndarray, *, compressed: bool) -> dict[str, Any]:
     return {"counts": packed["counts"].decode(), "size": [height, width]}
 
 
-def _write_split(folder: Path, split: str, samples: CocoSamples, glyphs: Glyphs) -> dict[str, Any]:
+def _write_split(folder: Path, split: str, samples: SceneSamples) -> dict[str, Any]:
     """Write the images of a split; returns its annotation file."""
     number = SPLITS.index(split)
     count = getattr(samples, split)
@@ -162,9 +119,8 @@ def _write_split(folder: Path, split: str, samples: CocoSamples, glyphs: Glyphs)
     (folder / f"{split}2017").mkdir()
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
-    for index, image_id in enumerate(image_ids):
-        rng = np.random.default_rng([samples.seed, number, index])
-        scene = compose_scene(rng, glyphs, size=samples.size)
+    for index, scene, rng in compose_split(samples, split):
+        image_id = image_ids[index]
         images.append(_write_image(folder / f"{split}2017", image_id, scene))
         for place, item in enumerate(scene.objects):
             annotations.append(
@@ -187,11 +143,8 @@ def _write_split(folder: Path, split: str, samples: CocoSamples, glyphs: Glyphs)
 
 
 def _write_image(folder: Path, image_id: int, scene: Scene) -> dict[str, Any]:
-    from PIL import Image
-
     name = f"{image_id:012d}.jpg"
-    # Full colour resolution: the strokes are thin and coloured.
-    Image.fromarray(scene.image).save(folder / name, quality=JPEG_QUALITY, subsampling=0)
+    save_jpeg(scene.image, folder / name)
     height, width = scene.image.shape[:2]
     return {
         "license": LICENSE["id"],
@@ -212,7 +165,7 @@ LICENSE = {
 }
 
 
-def _info(samples: CocoSamples) -> dict[str, Any]:
+def _info(samples: SceneSamples) -> dict[str, Any]:
     return {
         "description": f"Handwritten digits in the format of COCO 2017, seed {samples.seed}",
         "url": "https://doi.org/10.24432/C50P49",

@@ -4,6 +4,7 @@ Coordinates are those of COCO: the pixel in row r and column c covers `[c, c + 1
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -25,19 +26,33 @@ def trace_outlines(mask: np.ndarray, *, exact: bool = False) -> list[np.ndarray]
         One closed polygon per part, float64 `(P, 2)` of x and y with P >= 3, without the first
         point again at the end. Parts below `LEAST_PART` square pixels are left out.
     """
-    from contourpy import contour_generator
-
-    if not mask.any():
-        return []
-    top, left, bottom, right = extent(mask)
-    padded = np.zeros((bottom - top + 2, right - left + 2), np.float32)
-    padded[1:-1, 1:-1] = mask[top:bottom, left:right]
-    # Index i of the padded window is the centre of pixel i - 1, at i - 0.5.
-    corner = np.array([left - 0.5, top - 0.5])
-    rings = [ring[:-1] + corner for ring in contour_generator(z=padded).lines(0.5)]
-    # The higher side is on the left of a line: outlines and holes run in opposite directions.
+    # The centre of the first pixel is at 0.5.
+    rings = [ring + 0.5 for ring in _contours(mask, 0.5)]
     rings = [ring for ring in rings if signed_area(ring) >= LEAST_PART]
     return rings if exact else [_simplify(ring) for ring in rings]
+
+
+def trace_pixels(mask: np.ndarray) -> list[np.ndarray]:
+    """Trace a mask along the centres of its outermost pixels.
+
+    Drawing the polygons with `PIL.ImageDraw`, edges included, gives the mask again, as programs do
+    that turn polygons of whole coordinates into images. A part with holes is cut at them, into
+    parts without.
+
+    Args:
+        mask: bool `(H, W)`.
+
+    Returns:
+        Closed polygons, int64 `(P, 2)` of column and row, without the first point again at the end;
+        a part of one pixel or one line has its points twice where that is needed for P >= 3.
+    """
+    # So near to the value inside, a line runs through the pixels themselves.
+    rings = _contours(mask, 0.999)
+    for ring in rings:
+        if signed_area(ring) < 0:
+            left = np.arange(mask.shape[1]) < ring[:, 0].mean().round()
+            return [*trace_pixels(mask & left), *trace_pixels(mask & ~left)]
+    return [_corners(ring.round().astype(np.int64)) for ring in rings]
 
 
 def signed_area(polygon: np.ndarray) -> float:
@@ -91,6 +106,24 @@ def run_lengths(mask: np.ndarray) -> list[int]:
     return [0, *counts] if flat[0] else counts
 
 
+def _contours(mask: np.ndarray, level: float) -> list[np.ndarray]:
+    """The lines at a level between 0 outside a mask and 1 inside, as float64 `(P, 2)` of x and y.
+
+    The centre of the first pixel is at 0. The higher side is on the left of a line: those around
+    a part and those around a hole run in opposite directions, and their signed areas differ so.
+    """
+    from contourpy import contour_generator
+
+    if not mask.any():
+        return []
+    top, left, bottom, right = extent(mask)
+    padded = np.zeros((bottom - top + 2, right - left + 2), np.float32)
+    padded[1:-1, 1:-1] = mask[top:bottom, left:right]
+    corner = np.array([left - 1, top - 1])
+    lines: Any = contour_generator(z=padded).lines(level)
+    return [line[:-1] + corner for line in lines]
+
+
 def _simplify(ring: np.ndarray) -> np.ndarray:
     """Leave out points that lie within `TOLERANCE` of the line between their neighbours.
 
@@ -113,3 +146,12 @@ def _simplify(ring: np.ndarray) -> np.ndarray:
             break
         ring = ring[kept]
     return ring
+
+
+def _corners(ring: np.ndarray) -> np.ndarray:
+    """The points of a ring `(P, 2)` of whole numbers at which it turns, three at least."""
+    moved = np.any(ring != np.roll(ring, 1, axis=0), axis=1)
+    ring = ring[moved] if moved.any() else ring[:1]
+    step = np.roll(ring, -1, axis=0) - ring
+    ring = ring[np.any(step != np.roll(step, 1, axis=0), axis=1)] if len(ring) > 1 else ring
+    return np.concatenate([ring, *[ring[-1:]] * (3 - len(ring))])

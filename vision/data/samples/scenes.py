@@ -13,7 +13,10 @@ from vision.data.samples.outlines import extent, fill_outlines, trace_outlines
 from vision.data.samples.textures import hsv_color, luminance, make_texture
 from vision.errors import ConfigError
 
+WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 LEAST_SIZE = 96
+# Of the long side; the largest digit, turned, fits into this share of the least size.
+LEAST_SHORT_SIDE = 0.8
 HEIGHTS = (24.0, 56.0)  # of a digit, in pixels
 CROWD_HEIGHTS = (13.0, 18.0)
 CROWD_COUNT = (5, 9)
@@ -68,6 +71,7 @@ class SceneObject:
     Attributes:
         label: 0 to 9.
         mask: bool `(H, W)`, its visible part.
+        whole: bool `(H, W)`, all of it, with what others lie on.
         visible: Share of it that is visible, in (0, 1].
         crowd: Whether it is a crowd.
         glyphs: Indices of its digits in `Glyphs`.
@@ -75,6 +79,7 @@ class SceneObject:
 
     label: int
     mask: np.ndarray
+    whole: np.ndarray
     visible: float
     crowd: bool
     glyphs: tuple[int, ...]
@@ -87,10 +92,12 @@ class Scene:
     Attributes:
         image: uint8 `(H, W, 3)` RGB.
         objects: From the lowest to the topmost.
+        texture: Kind of the background, its place in `vision.data.samples.textures.TEXTURES`.
     """
 
     image: np.ndarray
     objects: tuple[SceneObject, ...]
+    texture: int
 
 
 @dataclass(frozen=True)
@@ -108,7 +115,8 @@ class _Canvas:
 
     def __init__(self, rng: np.random.Generator, height: int, width: int) -> None:
         self.rng = rng
-        self.image = DIMMEST + make_texture(rng, height, width) * (1 - DIMMEST / 255)
+        background, self.texture = make_texture(rng, height, width)
+        self.image = DIMMEST + background * (1 - DIMMEST / 255)
         # Per object: label, whole mask, visible mask, crowd, glyphs.
         self.objects: list[tuple[int, np.ndarray, np.ndarray, bool, tuple[int, ...]]] = []
 
@@ -137,10 +145,10 @@ class _Canvas:
 
     def finish(self) -> Scene:
         objects = tuple(
-            SceneObject(label, visible, float(visible.sum() / whole.sum()), crowd, glyphs)
+            SceneObject(label, visible, whole, float(visible.sum() / whole.sum()), crowd, glyphs)
             for label, whole, visible, crowd, glyphs in self.objects
         )
-        return Scene(self.image.round().clip(0, 255).astype(np.uint8), objects)
+        return Scene(self.image.round().clip(0, 255).astype(np.uint8), objects, self.texture)
 
     def _colors(self) -> tuple[np.ndarray, np.ndarray]:
         """A bright stroke, and a ground that is darker than any background."""
@@ -159,25 +167,26 @@ class _Canvas:
             window += (color - window) * opacity[..., None]
 
 
-def compose_scene(rng: np.random.Generator, glyphs: Glyphs, *, size: int = 128) -> Scene:
+def compose_scene(
+    rng: np.random.Generator, glyphs: Glyphs, *, size: int = 128, aspect: float | None = None
+) -> Scene:
     """Compose a scene of one to five digits, now and then with a crowd, or of none.
 
     Args:
         rng: Source of every choice: equal generators make equal scenes.
         glyphs: The digits to take from.
-        size: Long side of the scene in pixels, at least 96; the short side is 0.8 to 1 times that.
+        size: Long side of the scene in pixels, at least 96.
+        aspect: Width by height, at least 1. None draws the shape: the short side is 0.8 to 1 times
+            the long one, and either may be the height.
 
     Returns:
         The scene. Every digit is at least 20 pixels tall before others are laid over it, and at
         least half of it stays visible. Those of a crowd are smaller.
 
     Raises:
-        ConfigError: `size` is below 96.
+        ConfigError: `size` is below 96, or `aspect` makes the height less than 0.8 times that.
     """
-    if size < LEAST_SIZE:
-        raise ConfigError(f"size={size} must be at least {LEAST_SIZE} pixels, for digits to fit.")
-    sides = [size, int(rng.integers(round(0.8 * size), size + 1))]
-    height, width = sides if rng.random() < 0.5 else sides[::-1]
+    height, width = _choose_shape(rng, size, aspect)
     canvas = _Canvas(rng, height, width)
     if rng.random() < SHARE_EMPTY:
         return canvas.finish()
@@ -192,6 +201,21 @@ def compose_scene(rng: np.random.Generator, glyphs: Glyphs, *, size: int = 128) 
             if canvas.place(int(glyphs.labels[index]), [(sticker, top, left)], crowd=False):
                 break
     return canvas.finish()
+
+
+def _choose_shape(rng: np.random.Generator, size: int, aspect: float | None) -> tuple[int, int]:
+    if size < LEAST_SIZE:
+        raise ConfigError(f"size={size} must be at least {LEAST_SIZE} pixels, for digits to fit.")
+    if aspect is None:
+        sides = (size, int(rng.integers(round(LEAST_SHORT_SIDE * size), size + 1)))
+        return sides if rng.random() < 0.5 else sides[::-1]
+    height, least = round(size / aspect), round(LEAST_SHORT_SIDE * LEAST_SIZE)
+    if aspect < 1 or height < least:
+        raise ConfigError(
+            f"size={size} with aspect={aspect:g} makes scenes of {size} x {height} pixels: the "
+            f"height must be at least {least}, for digits to fit, and at most the width."
+        )
+    return height, size
 
 
 def _place_crowd(rng: np.random.Generator, canvas: _Canvas, glyphs: Glyphs) -> None:

@@ -1,6 +1,7 @@
 """Textured backgrounds: smooth noise, stripes, checks and gradients between two colours."""
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,23 +11,28 @@ GRAIN = 4.0  # levels, standard deviation of the noise of each pixel
 LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
 
 
-def make_texture(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
-    """Draw a random background.
+class Texture(NamedTuple):
+    """A background: `image` float32 `(H, W, 3)` RGB in [0, 255], `kind` its place in `TEXTURES`."""
+
+    image: np.ndarray
+    kind: int
+
+
+def make_texture(rng: np.random.Generator, height: int, width: int) -> Texture:
+    """Draw a random background of a random kind.
 
     Args:
         rng: Source of every choice.
         height: In pixels.
         width: In pixels.
-
-    Returns:
-        float32 `(H, W, 3)` RGB in [0, 255].
     """
-    pattern = PATTERNS[rng.integers(len(PATTERNS))](rng, height, width)[..., None]  # (H, W, 1)
+    kind = int(rng.integers(len(TEXTURES)))
+    pattern = PATTERNS[TEXTURES[kind]](rng, height, width)[..., None]  # (H, W, 1)
     first = hsv_color(rng.random(), rng.uniform(0.1, 0.6), rng.uniform(*VALUES))
     shift = rng.uniform(-45, 45, size=3).astype(np.float32)
     image = first + pattern * shift
     image += rng.standard_normal((height, width, 1), dtype=np.float32) * GRAIN
-    return image.clip(0, 255)
+    return Texture(image.clip(0, 255), kind)
 
 
 def hsv_color(hue: float, saturation: float, value: float) -> np.ndarray:
@@ -75,4 +81,10 @@ def _gradient(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     return (ramp - ramp.min()) / max(float(np.ptp(ramp)), 1.0)
 
 
-PATTERNS = (_smooth_noise, _stripes, _checks, _gradient)
+PATTERNS = {
+    "noise": _smooth_noise,
+    "stripes": _stripes,
+    "checks": _checks,
+    "gradient": _gradient,
+}
+TEXTURES = tuple(PATTERNS)

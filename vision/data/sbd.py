@@ -1,0 +1,95 @@
+"""The files of the Semantic Boundaries Dataset: lists of images, and MATLAB files of their masks.
+
+"Semantic Contours from Inverse Detectors", Hariharan et al., 2011: 11,355 images of Pascal VOC, of
+which most have no mask in VOC itself.
+"""
+
+import os
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+
+from vision.data.files import require_folder
+from vision.data.images import read_file
+from vision.errors import DataError, ImageError
+
+EXPECTED = "Expected of SBD: SBD_ROOT/{img/*.jpg,cls/*.mat,train.txt,val.txt}."
+# Where they lie in the published archive.
+_INSIDE = ("benchmark_RELEASE/dataset", "dataset")
+
+
+def sbd_folder(root: Path) -> Path:
+    """The folder of `cls`: `root`, or that of the archive unpacked in it.
+
+    Raises:
+        DataError: There is no such folder.
+    """
+    require_folder(root, EXPECTED)
+    for inside in _INSIDE:
+        if (root / inside / "cls").is_dir():
+            return root / inside
+    require_folder(root / "cls", EXPECTED)
+    return root
+
+
+def read_sbd_mask(path: str | os.PathLike[str]) -> np.ndarray:
+    """Read the class of each pixel from a MATLAB file of SBD.
+
+    Such a file holds a structure `GTcls`, whose field `Segmentation` has 0 for the background and
+    1 to 20 for VOC's classes. It is data alone; no code comes with it and none runs.
+
+    Args:
+        path: A file of `cls`.
+
+    Returns:
+        Class index, uint8 `(H, W)`.
+
+    Raises:
+        ImageError: The file is absent, cannot be read, or holds something else.
+    """
+    # SciPy comes with scikit-learn; importing it takes long.
+    from scipy.io import loadmat
+
+    encoded = read_file(path)
+    try:
+        content = loadmat(
+            BytesIO(encoded.data),
+            variable_names=("GTcls",),
+            struct_as_record=True,
+            squeeze_me=False,
+            verify_compressed_data_integrity=True,
+        )
+        labels = content["GTcls"]["Segmentation"][0, 0]
+    except Exception as error:  # of the reader, of zlib, of a structure that is another
+        raise _wrong(encoded.name, f"{type(error).__name__}: {error}") from error
+    if not isinstance(labels, np.ndarray) or labels.ndim != 2 or labels.dtype != np.uint8:
+        found = getattr(labels, "dtype", type(labels).__name__)
+        raise _wrong(encoded.name, f"GTcls.Segmentation is {found} {np.shape(labels)}")
+    return np.ascontiguousarray(labels)
+
+
+def read_sbd_names(folder: Path) -> list[str]:
+    """The names in both lists of SBD, in their order.
+
+    Args:
+        folder: As `sbd_folder` gives it.
+
+    Raises:
+        DataError: A list is absent or no text.
+    """
+    names: list[str] = []
+    for split in ("train", "val"):
+        path = folder / f"{split}.txt"
+        try:
+            names += path.read_text(encoding="utf-8-sig").split()
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(f"the list '{path}' cannot be read: {error}. {EXPECTED}") from error
+    return names
+
+
+def _wrong(name: str, what: str) -> ImageError:
+    return ImageError(
+        f"'{name}' is no mask of SBD ({what}); expected a MATLAB file with GTcls.Segmentation, "
+        "uint8. Copy it again."
+    )

@@ -1,0 +1,171 @@
+"""A look at some masks of a segmentation dataset, and all of its problems at once."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from torch.utils.data import Dataset
+
+from vision.contracts import IGNORED
+from vision.data.images import decode_image, read_file
+from vision.data.label_tables import Table
+from vision.data.problems import ImageFiles, SplitSummary
+from vision.data.segmentation_samples import SegmentationIndex
+from vision.data.segmentation_transforms import decode_masked
+from vision.errors import DataError, ImageError
+
+# Masks of a split that are read at the start.
+LOOKED_AT = 16
+# Classes and values that a line lists.
+MOST_LISTED = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskScan:
+    """What some masks of a split hold.
+
+    Attributes:
+        masks: Number of masks.
+        path: One of them; empty if there are none.
+        counts: int64 `(K,)` pixels of each class.
+        ignored: Number of ignored pixels.
+        values: Values that come in grey and palette files, in order; none for RGB ones.
+    """
+
+    masks: int
+    path: str
+    counts: np.ndarray
+    ignored: int
+    values: tuple[int, ...]
+
+    def value_text(self) -> str:
+        """The values in words."""
+        if not self.values:
+            return "colours"
+        more = ", ..." if len(self.values) > MOST_LISTED else ""
+        return ", ".join(map(str, self.values[:MOST_LISTED])) + more
+
+
+def scan_masks(index: SegmentationIndex, table: Table, *, most: int = LOOKED_AT) -> MaskScan:
+    """Read some masks of a split, evenly spread, the first and the last among them.
+
+    A mask that cannot be read is left to the run, which may be allowed to go past it.
+
+    Args:
+        index: The split.
+        table: What the values mean.
+        most: Number of masks to read.
+
+    Raises:
+        DataError: A mask has a value that is not expected.
+    """
+    masks = index.masks or ()
+    counts = np.zeros(IGNORED + 1, dtype=np.int64)
+    values: set[int] = set()
+    path, read = "", 0
+    for place in np.unique(np.linspace(0, max(0, len(masks) - 1), most).round().astype(int)):
+        try:
+            labels = index.read_mask(path := masks[int(place)])
+        except (ImageError, IndexError):
+            continue
+        read += 1
+        counts += np.bincount(table.apply(labels, path).ravel(), minlength=IGNORED + 1)
+        if labels.ndim == 2:
+            values.update(np.flatnonzero(np.bincount(labels.ravel())).tolist())
+    return MaskScan(
+        masks=read,
+        path=path,
+        counts=counts[: table.num_classes],
+        ignored=int(counts[IGNORED]),
+        values=tuple(sorted(values)),
+    )
+
+
+def describe_scan(scan: MaskScan, mapping: str, class_names: Sequence[str]) -> str:
+    """The mapping, and the share of each class in some masks, in one line to log.
+
+    Args:
+        scan: What the masks hold.
+        mapping: What `Table.describe` says.
+        class_names: Name of each class.
+    """
+    total = max(1, int(scan.counts.sum()) + scan.ignored)
+    order = np.argsort(-scan.counts, kind="stable")
+    present = [
+        f"{class_names[label]} {scan.counts[label] / total:.1%}"
+        for label in order
+        if scan.counts[label]
+    ]
+    absent = len(class_names) - len(present)
+    parts = [*present[:MOST_LISTED]]
+    if len(present) > MOST_LISTED:
+        parts.append(f"{len(present) - MOST_LISTED} more classes")
+    parts.append(f"ignored {scan.ignored / total:.1%}")
+    if absent:
+        parts.append(f"{absent} classes absent")
+    return f"masks: {mapping}; in {scan.masks} of them: {', '.join(parts)}"
+
+
+class CheckedPairs(Dataset[None]):
+    """Images and masks to read; there is nothing to learn from them but whether they fit.
+
+    Args:
+        index: The files.
+        table: What the values mean.
+    """
+
+    def __init__(self, index: SegmentationIndex, table: Table) -> None:
+        self.index = index
+        self.table = table
+
+    def __getitem__(self, place: int) -> None:
+        """Decode an image and its mask.
+
+        Raises:
+            ImageError: A file cannot be read, or the two differ in size.
+            DataError: The mask has a value that is not expected.
+        """
+        assert self.index.masks is not None
+        path = self.index.masks[place]
+        encoded = read_file(self.index.images[place])
+        try:
+            mask = self.table.apply(self.index.read_mask(path), path)
+        except DataError as error:
+            # A wrong mask must not hide a wrong image.
+            try:
+                decode_image(encoded)
+            except ImageError as other:
+                raise ImageError(f"{other} And its mask: {error}") from error
+            raise
+        decode_masked(encoded, mask, path)
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+
+def unique_pairs(
+    indices: Iterable[SegmentationIndex], table: Table | None
+) -> Iterator[Dataset[None]]:
+    """The images of some splits, with their masks; an image that several have comes once.
+
+    Args:
+        indices: The splits.
+        table: What the values mean; None, where that is not known, reads images alone.
+    """
+    seen: set[str] = set()
+    for index in sorted(indices, key=lambda index: index.masks is None):
+        own = []
+        for place, path in enumerate(index.images):
+            if path not in seen:
+                seen.add(path)
+                own.append(place)
+        part = index.take(np.array(own, dtype=np.int64))
+        if part.masks is None or table is None:
+            yield ImageFiles(part.images)
+        else:
+            yield CheckedPairs(part, table)
+
+
+def summarise_index(index: SegmentationIndex) -> SplitSummary:
+    """What a split holds: its number of images."""
+    return {"images": len(index), "classes": {}}
