@@ -7,9 +7,12 @@ _MODULES = {
     "DetectionResults": "vision.callbacks.coco_predictions",
     "ClassificationPictures": "vision.callbacks.pictures",
     "DetectionPictures": "vision.callbacks.detection_pictures",
+    "LabelMaps": "vision.callbacks.label_maps",
     "PredictionTable": "vision.callbacks.predictions",
     "Progress": "vision.callbacks.progress",
     "RunSummary": "vision.callbacks.summary",
+    "SegmentationPictures": "vision.callbacks.segmentation_pictures",
+    "SegmentationResults": "vision.callbacks.segmentation_results",
 }
 
 __all__ = [*_MODULES]

@@ -1,0 +1,198 @@
+"""Predicted classes as PNG files, one per image."""
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePath
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import BasePredictionWriter
+from torch import Tensor
+
+from vision.contracts import IGNORED
+from vision.draw.segmentation import class_palette
+from vision.errors import ConfigError, DataError
+from vision.ops.label_images import write_labels
+
+
+class LabelMaps(BasePredictionWriter):
+    """Writes what `predict` finds: a PNG for each image, in the size of its file.
+
+    A file is named after its image, with `.png` in place of the ending; images of several folders
+    keep their folders, below the one that all have in common. Every process writes its own images.
+
+    Args:
+        folder: Where the files are written; it is made.
+        values: uint8 `(K,)`, the value of each class in the files, which are then grey. None takes
+            the datamodule's `prediction_values`; without these, a file holds class indices.
+        palette: uint8 `(K, 3)`, the colours of class indices. None takes the datamodule's `palette`
+            or else ours.
+
+    Raises:
+        ConfigError: `values` are not uint8 `(K,)`.
+    """
+
+    def __init__(
+        self,
+        folder: Path | str,
+        *,
+        values: np.ndarray | None = None,
+        palette: np.ndarray | None = None,
+    ) -> None:
+        super().__init__(write_interval="batch")
+        if values is not None and (values.dtype != np.uint8 or values.ndim != 1):
+            raise ConfigError(
+                f"values are {values.dtype} {values.shape}: expected uint8 (K,), one per class."
+            )
+        self.folder = Path(folder)
+        self.values = values
+        self.palette = palette
+        self._writer: MaskWriter | None = None
+
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Name the files.
+
+        Raises:
+            DataError: Two images would have one file.
+        """
+        data = getattr(trainer, "datamodule", None)
+        values = self.values
+        if values is None:
+            values = getattr(data, "prediction_values", None)
+        palette = None
+        if values is None:
+            palette = data_palette(data) if self.palette is None else self.palette
+        names = name_files(getattr(getattr(data, "predict_dataset", None), "paths", ()))
+        self._writer = MaskWriter(self.folder, names, values=values, palette=palette)
+
+    def write_on_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        prediction: Any,
+        batch_indices: Sequence[int] | None,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int,
+    ) -> None:
+        """Write the files of a batch, unless it fills up the share of a process."""
+        if "repeated" in batch:
+            return
+        assert self._writer is not None, "on_predict_start comes first"
+        for path, one in zip(batch["path"], prediction, strict=True):
+            self._writer.write(path, one["mask"])
+
+    def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Say how many files there are."""
+        assert self._writer is not None, "on_predict_start comes first"
+        counts: list[Any] = [len(self._writer)]
+        if trainer.world_size > 1:
+            counts = [None] * trainer.world_size
+            torch.distributed.all_gather_object(counts, len(self._writer))
+        if trainer.is_global_zero:
+            sys.stdout.write(f"{sum(counts)} label maps are in {self.folder}\n")
+
+
+class MaskWriter:
+    """Writes masks to PNG files that are named after their images.
+
+    Args:
+        folder: Where the files are written.
+        names: Relative path of the file by that of the image; images that are not in it are named
+            after the last part of their paths.
+        values: uint8 `(K,)`, value of each class in the files; None for the class index.
+        palette: uint8 `(K, 3)`, colours; None writes grey images.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        names: dict[str, str],
+        *,
+        values: np.ndarray | None = None,
+        palette: np.ndarray | None = None,
+    ) -> None:
+        self.folder = folder
+        self.values = values
+        self.palette = palette
+        self._names = names
+        self._written: dict[str, str] = {}
+
+    def __len__(self) -> int:
+        """Number of files."""
+        return len(self._written)
+
+    def write(self, path: str, mask: Tensor) -> Path:
+        """Write the classes found in an image.
+
+        Args:
+            path: That of the image.
+            mask: Integers `(H, W)`, class index of each pixel.
+
+        Returns:
+            The file.
+
+        Raises:
+            DataError: It cannot be written, or another image has it already.
+        """
+        name = self.name_of(path)
+        if self._written.setdefault(name, path) != path:
+            raise _collision(self._written[name], path, name)
+        labels = mask.to(torch.uint8).cpu().numpy()
+        file = self.folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_labels(file, labels if self.values is None else self.values[labels], self.palette)
+        return file
+
+    def name_of(self, path: str) -> str:
+        """Relative path of the file for an image."""
+        return self._names.get(path) or f"{PurePath(path).stem}.png"
+
+
+def name_files(paths: Iterable[str]) -> dict[str, str]:
+    """Name a PNG file after each image.
+
+    Args:
+        paths: Those of all images.
+
+    Returns:
+        By the path of the image, that of its file, relative to the folder of all: what is below the
+        folder that all images have in common, with the ending replaced. Images that differ in their
+        endings alone keep them before the new one.
+
+    Raises:
+        DataError: Two images would have one file.
+    """
+    whole = {path: PurePath(os.path.abspath(path)) for path in paths}
+    if not whole:
+        return {}
+    root = os.path.commonpath([path.parent for path in whole.values()])
+    short = {path: place.relative_to(root) for path, place in whole.items()}
+    counts = Counter(place.with_suffix("") for place in short.values())
+    names: dict[str, str] = {}
+    owners: dict[str, str] = {}
+    for path, place in short.items():
+        alone = counts[place.with_suffix("")] == 1
+        name = place.with_suffix(".png") if alone else place.with_name(f"{place.name}.png")
+        names[path] = name.as_posix()
+        other = owners.setdefault(names[path], path)
+        if whole[other] != whole[path]:
+            raise _collision(other, path, names[path])
+    return names
+
+
+def data_palette(data: Any) -> np.ndarray:
+    """The colours of a datamodule's classes, or ours for any number: uint8 `(K, 3)`."""
+    palette = getattr(data, "palette", None)
+    return class_palette(IGNORED) if palette is None else palette
+
+
+def _collision(first: str, second: str, name: str) -> DataError:
+    return DataError(
+        f"the masks of '{first}' and '{second}' would both be written to '{name}': rename one of "
+        "the images, or predict them in two runs."
+    )

@@ -1,0 +1,243 @@
+"""Pictures of semantic segmentation: masks on images, and what is wrong with them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vision.contracts import IGNORED
+from vision.draw.figure import INK, class_color, new_figure
+from vision.errors import ConfigError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+GREY = (128, 128, 128)  # of ignored pixels
+RED = (214, 32, 32)  # of wrong ones
+OPACITY = 0.55
+# Pixels that are right keep so much of the picture's contrast, on a light ground.
+PALE = 0.35
+# So many classes differ by their hue alone; the next ones are of another shade.
+HUES = 8
+COLUMNS = ("image", "ground truth", "prediction", "errors")
+CELL_IN = 2.8  # width of a picture in a figure, in inches
+LARGEST = 600  # pixels, long side of a picture in a figure
+MOST_NAMED = 40
+
+
+@dataclass(frozen=True)
+class SegmentationExample:
+    """An image with its classes and those that were found.
+
+    Attributes:
+        title: A line above it.
+        image: uint8 `(3, H, W)` RGB.
+        prediction: Integers `(H, W)`, class index of each pixel.
+        target: Integers `(H, W)`, class index or `IGNORED`.
+    """
+
+    title: str
+    image: Tensor
+    prediction: Tensor
+    target: Tensor
+
+
+def class_palette(count: int) -> np.ndarray:
+    """The colours of classes in masks and pictures, for datasets without their own.
+
+    Args:
+        count: K, at most 255.
+
+    Returns:
+        uint8 `(K, 3)` RGB; that of a class does not depend on their number.
+
+    Raises:
+        ConfigError: There are more than 255.
+    """
+    if not 0 <= count <= IGNORED:
+        raise ConfigError(f"a palette of {count} classes: expected 0 to {IGNORED}.")
+    colors = [class_color(label, label // HUES) for label in range(count)]
+    return np.array(colors, np.uint8).reshape(-1, 3)
+
+
+def overlay_mask(
+    image: Tensor,
+    mask: Tensor,
+    palette: np.ndarray,
+    *,
+    opacity: float = OPACITY,
+    boundaries: bool = True,
+) -> Tensor:
+    """Tint an image with the classes of its pixels; ignored ones become grey.
+
+    Args:
+        image: uint8 `(3, H, W)` RGB.
+        mask: Integers `(H, W)`, class index or `IGNORED`.
+        palette: uint8 `(K, 3)` RGB colour of each class.
+        opacity: Of the colours, in [0, 1].
+        boundaries: Whether to draw the edges of each region in its full colour, some pixels wide in
+            large images.
+
+    Returns:
+        uint8 `(3, H, W)` RGB.
+
+    Raises:
+        ConfigError: The shapes do not agree, or a class has no colour.
+    """
+    pixels = _pixels(image)
+    labels = _labels(mask, pixels)
+    known = (labels >= 0) & (labels < len(palette)) | (labels == IGNORED)
+    if not known.all():
+        raise ConfigError(
+            f"class index {labels[~known][0]} has no colour: {len(palette)} were given."
+        )
+    colors = np.full((IGNORED + 1, 3), GREY, np.float32)
+    colors[: len(palette)] = palette
+    colors[IGNORED] = GREY
+    tint = colors[labels]
+    strength = np.full((*labels.shape, 1), opacity, np.float32)
+    if boundaries:
+        strength[_edges(labels, max(1, round(max(labels.shape) / 500)))] = 1
+    return _to_tensor(pixels + (tint - pixels) * strength)
+
+
+def draw_errors(image: Tensor, prediction: Tensor, target: Tensor) -> Tensor:
+    """Show where a prediction is wrong: red on a pale image; ignored pixels are grey.
+
+    Args:
+        image: uint8 `(3, H, W)` RGB.
+        prediction: Integers `(H, W)`, class index of each pixel.
+        target: Integers `(H, W)`, class index or `IGNORED`.
+
+    Returns:
+        uint8 `(3, H, W)` RGB.
+
+    Raises:
+        ConfigError: The shapes do not agree.
+    """
+    pixels = _pixels(image)
+    found, true = _labels(prediction, pixels), _labels(target, pixels)
+    light = pixels.mean(axis=2, keepdims=True)
+    picture = np.broadcast_to(255 - PALE * (255 - light), pixels.shape).copy()
+    picture[found != true] = RED
+    picture[true == IGNORED] = GREY
+    return _to_tensor(picture)
+
+
+def draw_examples(
+    examples: Iterable[SegmentationExample], class_names: Sequence[str], palette: np.ndarray
+) -> "Figure":
+    """Draw a row for each image: itself, what is true, what was found, and what is wrong.
+
+    A legend names the classes that are in any of them, the most frequent if they are many.
+
+    Args:
+        examples: At least one; each is let go before the next is taken.
+        class_names: Name of each class, by index.
+        palette: uint8 `(K, 3)` RGB colour of each class.
+
+    Returns:
+        A figure for `save_png`.
+
+    Raises:
+        ConfigError: There are no examples, or one cannot be drawn.
+    """
+    rows: list[tuple[str, np.ndarray]] = []
+    pixels = np.zeros(IGNORED + 1, np.int64)
+    for example in examples:
+        pictures = (
+            example.image,
+            overlay_mask(example.image, example.target, palette),
+            overlay_mask(example.image, example.prediction, palette),
+            draw_errors(example.image, example.prediction, example.target),
+        )
+        rows.append((example.title, _join([_fit(picture) for picture in pictures])))
+        for mask in (example.target, example.prediction):
+            pixels += np.bincount(mask.reshape(-1).cpu().numpy(), minlength=IGNORED + 1)
+    if not rows:
+        raise ConfigError("there are no images to draw.")
+    heights = [CELL_IN * picture.shape[0] / picture.shape[1] * len(COLUMNS) for _, picture in rows]
+    figure = new_figure(CELL_IN * len(COLUMNS), sum(heights) + 0.35 * len(rows) + 0.8)
+    grid: Any = figure.subplots(len(rows), 1, squeeze=False, gridspec_kw={"height_ratios": heights})
+    for axis, (title, picture) in zip(grid[:, 0], rows, strict=True):
+        axis.set_axis_off()
+        small = picture.shape[1] < 4 * 256
+        axis.imshow(picture, interpolation="nearest" if small else "antialiased")
+        axis.set_title(title, color=INK, fontsize=8, pad=3, loc="left", fontweight="bold")
+        for place, column in enumerate(COLUMNS[1:], start=2):
+            right = place / len(COLUMNS)
+            style = {"color": INK, "fontsize": 8, "ha": "right", "va": "bottom"}
+            axis.text(right, 1.01, column, transform=axis.transAxes, **style)
+    _add_legend(figure, pixels, class_names, palette)
+    return figure
+
+
+def _add_legend(
+    figure: "Figure", pixels: np.ndarray, class_names: Sequence[str], palette: np.ndarray
+) -> None:
+    """Name the classes of which there are `pixels`, int64 `(256,)`."""
+    from matplotlib.patches import Patch
+
+    frequent = np.argsort(-pixels[:IGNORED], kind="stable")[:MOST_NAMED]
+    present = np.sort(frequent[pixels[frequent] > 0]).tolist()
+    entries = [(class_names[label], palette[label]) for label in present]
+    entries.append(("wrong", np.array(RED)))
+    if pixels[IGNORED]:
+        entries.append(("ignored", np.array(GREY)))
+    patches = [Patch(facecolor=color / 255, label=name) for name, color in entries]
+    figure.legend(handles=patches, loc="outside lower center", ncols=8, frameon=False, fontsize=8)
+
+
+def _pixels(image: Tensor) -> np.ndarray:
+    """An image as float32 `(H, W, 3)`."""
+    if image.dtype != torch.uint8 or image.ndim != 3 or image.shape[0] != 3:
+        raise ConfigError(
+            f"an image of {image.dtype} {tuple(image.shape)} cannot be drawn: give uint8 (3, H, W)."
+        )
+    return image.permute(1, 2, 0).cpu().numpy().astype(np.float32)
+
+
+def _labels(mask: Tensor, pixels: np.ndarray) -> np.ndarray:
+    if mask.shape != pixels.shape[:2]:
+        raise ConfigError(
+            f"a mask of shape {tuple(mask.shape)} is not that of an image of "
+            f"{pixels.shape[0]} x {pixels.shape[1]} pixels (height x width)."
+        )
+    return mask.cpu().numpy()
+
+
+def _edges(labels: np.ndarray, width: int) -> np.ndarray:
+    """Whether another class is within `width` pixels up, down or sideways: bool `(H, W)`."""
+    edges = np.zeros(labels.shape, bool)
+    for step in range(1, width + 1):
+        down = labels[step:] != labels[:-step]
+        across = labels[:, step:] != labels[:, :-step]
+        edges[step:] |= down
+        edges[:-step] |= down
+        edges[:, step:] |= across
+        edges[:, :-step] |= across
+    return edges
+
+
+def _fit(picture: Tensor) -> np.ndarray:
+    """uint8 `(H, W, 3)`, made smaller where it is larger than a figure shows."""
+    from PIL import Image
+
+    image = Image.fromarray(picture.permute(1, 2, 0).contiguous().cpu().numpy())
+    image.thumbnail((LARGEST, LARGEST), Image.Resampling.BOX)
+    return np.asarray(image)
+
+
+def _join(pictures: Sequence[np.ndarray]) -> np.ndarray:
+    """Pictures of one size beside one another, with white between them."""
+    blank = np.full((pictures[0].shape[0], max(2, pictures[0].shape[1] // 40), 3), 255, np.uint8)
+    parts = [part for picture in pictures for part in (picture, blank)]
+    return np.concatenate(parts[:-1], axis=1)
+
+
+def _to_tensor(picture: np.ndarray) -> Tensor:
+    whole = picture.round().clip(0, 255).astype(np.uint8)
+    return torch.from_numpy(whole).permute(2, 0, 1).contiguous()
