@@ -21,6 +21,8 @@ CONFIGS = sorted(path for path in (ROOT / "configs").rglob("*.yaml") if "_base" 
 BASES = sorted((ROOT / "configs" / "_base").glob("*.yaml"))
 IMAGENET = ROOT / "configs" / "classification" / "imagenet"
 COCO = ROOT / "configs" / "detection" / "coco"
+ADE20K = ROOT / "configs" / "segmentation" / "ade20k"
+CITYSCAPES = ROOT / "configs" / "segmentation" / "cityscapes"
 
 
 def command(config: Path) -> list[str]:

@@ -1,7 +1,7 @@
 """The command of every config works: small ones train a step on fake data, large ones build.
 
 The recipes of ImageNet are compared with a table of what their authors published, written out here;
-those of COCO in test_coco_configs.
+those of COCO in test_coco_configs, of ADE20K and Cityscapes in test_segmentation_configs.
 """
 
 import re
@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 from config_runs import (
+    ADE20K,
     BASES,
+    CITYSCAPES,
     COCO,
     CONFIGS,
     IMAGENET,
@@ -23,28 +25,39 @@ from config_runs import (
 )
 from PIL import Image
 from tiny_coco import write_tiny_coco
+from tiny_masks import CLASSES, write_mask_folder
+from tiny_segmentation_sets import write_ade20k, write_cityscapes
 
 from vision.cli.main import main
 from vision.cli.names import find_class
 from vision.data.augment import Augment
 from vision.data.detection_augment import DetectionAugment
 from vision.data.imagenet import ImageNet
+from vision.data.segmentation import SegmentationData
+from vision.data.segmentation_augment import SegmentationAugment
 from vision.layers.drop_path import DropPath
 
 # Of ImageNet's configs one of each family trains, the smallest, and those that add to another; of
-# COCO's the smallest; a step of Cascade R-CNN takes more than a minute.
+# COCO's the smallest; a step of Cascade R-CNN takes more than a minute. Of ADE20K's and Cityscapes'
+# one of each head, the smallest.
 TRAINED = (
     *("swin_tiny", "cswin_tiny", "cvt_13", "tnt_small", "rmt_tiny", "convnext_tiny"),
     *("hornet_tiny_7x7", "hornet_tiny_gf"),
 )
 ADDED = ("linear_probe", "frozen_stages")
 TRAINED_DETECTORS = ("rmt_tiny_retinanet_1x", "rmt_tiny_mask_rcnn_1x")
+TRAINED_SEGMENTORS = (
+    *(ADE20K / "rmt_tiny_semantic_fpn.yaml", ADE20K / "convnext_tiny_upernet.yaml"),
+    *(CITYSCAPES / "rmt_tiny_semantic_fpn.yaml", CITYSCAPES / "cvt_13_upernet.yaml"),
+)
 
 
 def is_trained(config: Path) -> bool:
     """Whether the config trains a step here; the others are too large."""
     if config.parent == COCO:
         return config.stem in TRAINED_DETECTORS
+    if config.parent in (ADE20K, CITYSCAPES):
+        return config in TRAINED_SEGMENTORS
     return config.parent != IMAGENET or config.stem.removesuffix("_linear") in (*TRAINED, *ADDED)
 
 
@@ -66,7 +79,7 @@ def imagenet(root: Path) -> list[str]:
         # lr is stated for thousands of images: scaled to two, it would be less than min_lr.
         **{"model.optim.lr_batch_size": 2, "model.pretrained": "false"},
     }
-    return [word for key, value in options.items() for word in (f"--{key}", str(value))]
+    return words(options)
 
 
 def save_images(folder: Path) -> None:
@@ -84,6 +97,41 @@ def coco(root: Path) -> list[str]:
         **{"trainer.devices": 1, "trainer.precision": "32-true", "trainer.sync_batchnorm": "false"},
         **{"model.num_classes": 3, "model.pretrained": "false"},
     }
+    return words(options)
+
+
+SMALL_MASKS = {
+    **{"data.num_workers": 0, "data.batch_size": 2, "data.short_side": 48, "data.long_side": 96},
+    **{
+        "data.augment.short_side": 48,
+        "data.augment.long_side": 96,
+        "data.augment.crop": "[64, 64]",
+    },
+    **{"trainer.devices": 1, "trainer.precision": "32-true", "trainer.sync_batchnorm": "false"},
+    "model.pretrained": "false",
+}
+
+
+def ade20k(root: Path) -> list[str]:
+    """Options for a few small images in ADE20K's folders."""
+    write_ade20k(root)
+    return words({"data.root": root, **SMALL_MASKS})
+
+
+def cityscapes(root: Path) -> list[str]:
+    """Options for a few small images in Cityscapes' folders."""
+    write_cityscapes(root)
+    return words({"data.root": root, **SMALL_MASKS})
+
+
+def mask_folder(root: Path) -> list[str]:
+    """Options for a few small images with masks."""
+    write_mask_folder(root)
+    classes = f"[{', '.join(CLASSES)}]"
+    return words({"data.root": root, "data.classes": classes, **SMALL_MASKS})
+
+
+def words(options: dict[str, Any]) -> list[str]:
     return [word for key, value in options.items() for word in (f"--{key}", str(value))]
 
 
@@ -93,6 +141,9 @@ FAKE_DATA: dict[str, Callable[[Path], list[str]]] = {
     "ImageFolder": image_folder,
     "ImageNet": imagenet,
     "COCO": coco,
+    "ADE20K": ade20k,
+    "Cityscapes": cityscapes,
+    "MaskFolder": mask_folder,
 }
 
 
@@ -117,7 +168,9 @@ def test_a_command_trains_one_step(
 def test_the_parts_of_a_large_config_build(config: Path) -> None:
     options = resolve(config)["data"]["init_args"]
     kind = find_class("data", resolve(config)["data"]["class_path"], source="")
+    segments = issubclass(kind, SegmentationData)
     augment = Augment if kind is ImageNet else DetectionAugment
+    augment = SegmentationAugment if segments else augment
     data = kind(**{**options, "augment": augment(**options["augment"])})
     assert data.batch_size == options["batch_size"]
     assert next(build(config).backbone.parameters()).is_meta

@@ -4,12 +4,14 @@
     python tools/benchmark.py backbones --names swin_tiny convnext_tiny --batch 4
     python tools/benchmark.py input --images 256
     python tools/benchmark.py detection --rounds 3
+    python tools/benchmark.py segmentation --batch 2 --threads 1
 
 `backbones` compares each backbone with the implementation of timm or transformers of the same
 network, alternating between the two, and prints medians and their ratio (above 1: ours is faster,
 or keeps less memory). `input` compares the pipeline from JPEG files to training images with timm's
 and torchvision's (tools/benchmark_input.py). `detection` compares Mask R-CNN with torchvision's
-(tools/benchmark_detection.py). Figures for docs/benchmarks.md come from here.
+(tools/benchmark_detection.py), `segmentation` UPerNet with mmsegmentation's
+(tools/benchmark_segmentation.py). Figures for docs/benchmarks.md come from here.
 """
 
 import argparse
@@ -24,6 +26,7 @@ from pathlib import Path
 import torch
 from benchmark_detection import measure_detection
 from benchmark_input import measure_input
+from benchmark_segmentation import measure_segmentation
 from torch import Tensor, nn
 
 from vision import create_backbone
@@ -222,6 +225,14 @@ def measure_detectors(arguments: argparse.Namespace) -> None:
     measure_detection(arguments, print_row)
 
 
+def measure_segmentors(arguments: argparse.Namespace) -> None:
+    """Compare models for semantic segmentation."""
+    torch.set_num_threads(arguments.threads)
+    print_versions()
+    print(f"{'':44} {'ours':>10} {'theirs':>10} {'ratio':>8}")
+    measure_segmentation(arguments, print_row)
+
+
 def main() -> None:
     """Parse the command line and measure."""
     parser = argparse.ArgumentParser(
@@ -255,6 +266,18 @@ def main() -> None:
     detection.add_argument("--warmup", type=int, default=1)
     detection.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     detection.set_defaults(run=measure_detectors)
+    segmentation = commands.add_parser("segmentation", help="UPerNet against mmsegmentation's")
+    segmentation.add_argument("--backbone", default="swin_tiny")
+    # Of one image alone their pooled maps have a single value, which their norms refuse.
+    segmentation.add_argument("--batch", type=int, default=2, help="2 or more")
+    segmentation.add_argument("--size", type=int, default=512, help="side of the images, in pixels")
+    segmentation.add_argument("--rounds", type=int, default=5)
+    segmentation.add_argument("--warmup", type=int, default=1)
+    segmentation.add_argument("--threads", type=int, default=torch.get_num_threads())
+    segmentation.add_argument("--channels-last", action="store_true", help="on both sides")
+    segmentation.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
+    segmentation.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    segmentation.set_defaults(run=measure_segmentors)
     arguments = parser.parse_args()
     arguments.run(arguments)
 

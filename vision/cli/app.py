@@ -142,7 +142,8 @@ class VisionCLI(LightningCLI):
                 type=str | None,
                 default=None,
                 help="File to write; by default predictions.csv, or for detection COCO's "
-                "predictions.json, in the folder of the checkpoint's run.",
+                "predictions.json, in the folder of the checkpoint's run. For segmentation a "
+                "folder of masks, by default predictions.",
             )
 
     def parse_arguments(self, parser: OptionsParser, args: Any) -> None:  # type: ignore[override]

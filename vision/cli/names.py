@@ -12,6 +12,7 @@ CLASSES: dict[str, dict[str, str]] = {
     "model": {
         "Classification": "vision.tasks.Classification",
         "Detection": "vision.tasks.Detection",
+        "Segmentation": "vision.tasks.Segmentation",
     },
     "data": {
         # The first is what messages show as an example.
@@ -24,6 +25,11 @@ CLASSES: dict[str, dict[str, str]] = {
         "COCO": "vision.data.COCO",
         "YOLO": "vision.data.YOLO",
         "VOC": "vision.data.VOC",
+        "ADE20K": "vision.data.ADE20K",
+        "Cityscapes": "vision.data.Cityscapes",
+        "VOCSegmentation": "vision.data.VOCSegmentation",
+        "COCOStuff": "vision.data.COCOStuff",
+        "MaskFolder": "vision.data.MaskFolder",
     },
 }
 BASES = {"model": "vision.tasks.BaseTask", "data": "vision.data.DataModule"}

@@ -47,6 +47,11 @@ TEMPLATES = {
         options="--data.train_annotations FILE --data.train_images FOLDER "
         "--data.val_annotations FILE --data.val_images FOLDER",
     ),
+    "vision.tasks.Segmentation": Template(
+        what="your own masks: a folder of images and one of masks",
+        config="configs/segmentation/mask_folder/swin_upernet.yaml",
+        options="--data.root FOLDER --data.classes '[NAME, NAME]'",
+    ),
 }
 # Datasets of small images.
 SMALL_DATA = ("vision.data.Digits",)

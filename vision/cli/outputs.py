@@ -9,14 +9,18 @@ from lightning.pytorch.loggers import Logger, TensorBoardLogger
 
 from vision.callbacks.coco_predictions import CocoPredictions, DetectionResults
 from vision.callbacks.detection_pictures import DetectionPictures
+from vision.callbacks.label_maps import LabelMaps
 from vision.callbacks.last_checkpoint import LastCheckpoint
 from vision.callbacks.pictures import ClassificationPictures
 from vision.callbacks.predictions import PredictionTable
+from vision.callbacks.segmentation_pictures import SegmentationPictures
+from vision.callbacks.segmentation_results import SegmentationResults
 from vision.cli.metrics_log import MetricsLog
 from vision.cli.runs import CHECKPOINTS
 from vision.errors import ConfigError
 from vision.tasks.classification import Classification
 from vision.tasks.detection import Detection
+from vision.tasks.segmentation import Segmentation
 
 VALIDATION = "validation"
 
@@ -71,6 +75,9 @@ def show_results(task: LightningModule, folder: Path, *, fits: bool) -> list[Cal
     if isinstance(task, Detection):
         folder = folder / VALIDATION
         return [DetectionResults(folder), DetectionPictures(folder)]
+    if isinstance(task, Segmentation):
+        folder = folder / VALIDATION
+        return [SegmentationResults(folder), SegmentationPictures(folder)]
     return []
 
 
@@ -80,11 +87,16 @@ def write_predictions(task: LightningModule, folder: Path, path: str | None) -> 
     Args:
         task: The task.
         folder: Folder of the run, for a file of the usual name.
-        path: The file; None takes the usual one.
+        path: The file, or for segmentation the folder; None takes the usual one.
 
     Raises:
-        ConfigError: There is a folder in its place, which would be found out at the end only.
+        ConfigError: There is a folder in its place, or a file in the place of a folder, which would
+            be found out at the end only.
     """
+    if isinstance(task, Segmentation):
+        if path and Path(path).is_file():
+            raise ConfigError(f"--output {path} is a file: give the path of a folder.")
+        return LabelMaps(Path(path or folder / "predictions"))
     if path and Path(path).is_dir():
         raise ConfigError(f"--output {path} is a folder: give the path of a file.")
     if isinstance(task, Detection):

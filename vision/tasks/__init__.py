@@ -6,6 +6,7 @@ _MODULES = {
     "BaseTask": "vision.tasks.base",
     "Classification": "vision.tasks.classification",
     "Detection": "vision.tasks.detection",
+    "Segmentation": "vision.tasks.segmentation",
 }
 
 __all__ = [*_MODULES]

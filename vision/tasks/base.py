@@ -163,19 +163,21 @@ class BaseTask(LightningModule, ABC):
     def evaluate(self, stage: str, outputs: Any, batch: Any) -> None:
         """Take in the outputs for a batch of the `"val"` or `"test"` set."""
 
-    def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
-        """Take in a batch of the validation set."""
-        self._evaluate_batch("val", batch)
+    def validation_step(self, batch: Any, batch_idx: int) -> dict[str, Any]:
+        """Take in a batch of the validation set; returns what `run` gave, for callbacks."""
+        return {"predictions": self._evaluate_batch("val", batch)}
 
-    def test_step(self, batch: dict[str, Any], batch_idx: int) -> None:
-        """Take in a batch of the test set."""
-        self._evaluate_batch("test", batch)
+    def test_step(self, batch: Any, batch_idx: int) -> dict[str, Any]:
+        """Take in a batch of the test set; returns what `run` gave, for callbacks."""
+        return {"predictions": self._evaluate_batch("test", batch)}
 
-    def _evaluate_batch(self, stage: str, batch: dict[str, Any]) -> None:
+    def _evaluate_batch(self, stage: str, batch: Any) -> Any:
+        """Run and take in a batch; returns the outputs."""
         outputs = self.run(batch)
         # A process that is short of a batch runs one that has been counted elsewhere.
         if "repeated" not in batch:
             self.evaluate(stage, outputs, batch)
+        return outputs
 
     def setup(self, stage: str) -> None:
         """Compare the classes with those of the datamodule, and compile the backbone once."""

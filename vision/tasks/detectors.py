@@ -1,14 +1,12 @@
 """The detectors by name: which parts make each, and the options that its paper or recipes fix."""
 
-import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from torch import nn
 
 from vision.backbones.base import Backbone
-from vision.contracts import FeatureSpec
 from vision.errors import ConfigError, suggest
 from vision.heads.detection.base import DetectionHead
 from vision.heads.detection.fcos import FCOSHead
@@ -19,6 +17,7 @@ from vision.losses.retinanet import RetinaNetLoss
 from vision.losses.two_stage import TwoStageLoss
 from vision.necks.build import STRIDES, Neck, build_neck
 from vision.necks.pyramid import used_maps
+from vision.tasks.parts import build_part
 
 
 @dataclass(frozen=True)
@@ -103,31 +102,10 @@ def build_detector(
     strides = {**detector.neck_options, **neck_options}.get("strides", STRIDES)
     backbone.keep_outputs(used_maps(backbone.feature_specs, strides))
     specs = backbone.feature_specs
-    neck = _build(build_neck, specs, "neck_options", detector.neck_options, neck_options)
+    neck = build_part(build_neck, specs, "neck_options", detector.neck_options, neck_options)
     named = {**head_options, "num_classes": num_classes}
-    head = _build(detector.head, neck.feature_specs, "head_options", detector.head_options, named)
-    loss = _build(detector.criterion, None, "loss_options", detector.loss_options, loss_options)
+    head = build_part(
+        detector.head, neck.feature_specs, "head_options", detector.head_options, named
+    )
+    loss = build_part(detector.criterion, None, "loss_options", detector.loss_options, loss_options)
     return neck, head, loss
-
-
-def _build(
-    build: Callable[..., Any],
-    specs: Sequence[FeatureSpec] | None,
-    group: str,
-    own: Mapping[str, Any],
-    given: Mapping[str, Any],
-) -> Any:
-    """Call what builds a part; options within an option, as of `rpn`, replace one by one."""
-    known = [name for name in inspect.signature(build).parameters if name != "specs"]
-    for name in given:
-        if name not in known:
-            raise ConfigError(
-                f"there is no option {group}.{name}.{suggest(name, known)} The options are "
-                f"{', '.join(known)}."
-            )
-    options = dict(own)
-    for name, value in given.items():
-        before = options.get(name)
-        both = isinstance(before, Mapping) and isinstance(value, Mapping)
-        options[name] = {**before, **value} if both else value  # type: ignore[dict-item]
-    return build(**options) if specs is None else build(specs, **options)

@@ -1,0 +1,234 @@
+"""UPerNet against mmsegmentation's with the same backbone and the same weights.
+
+`tools/benchmark.py segmentation` runs it. Both sides have one backbone; the decode head, the
+auxiliary FCN head and the cross entropy are each side's own, and the weights of the heads are
+mmsegmentation's, converted. A training step is forward, loss and backward pass; theirs is spared
+the accuracy that mmsegmentation computes beside the loss. Inference ends in the class of each
+pixel. On a GPU the peak of memory is that of PyTorch's allocator over what was held before the
+step; on a CPU it is that of the resident memory of a fresh process that takes one step.
+"""
+
+import argparse
+import contextlib
+import multiprocessing
+import re
+import statistics
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vision.backbones.base import Backbone
+from vision.contracts import IGNORED, SegmentationBatch
+from vision.ops.mmcv_operators import import_models
+from vision.tasks.segmentation import Segmentation
+from vision.weights.load import load_weights
+
+CLASSES = 150
+MODES = ("training", "inference")
+SHARED = {"num_classes": CLASSES, "norm_cfg": {"type": "BN"}, "align_corners": False}
+Step = Callable[[Mapping[str, Tensor]], Tensor]
+
+
+class Ours:
+    """The task's parts as its training step and its evaluation use them."""
+
+    def __init__(self, task: Segmentation) -> None:
+        self.task = task
+
+    def train(self, batch: Mapping[str, Any]) -> Tensor:
+        """One training step; returns the loss `()`."""
+        loss = self.task.training_step(cast(SegmentationBatch, batch), 0)
+        loss.backward()
+        return loss
+
+    def find(self, batch: Mapping[str, Any]) -> Tensor:
+        """Classes `(B, H, W)`."""
+        found = self.task.run(cast(SegmentationBatch, batch))
+        return torch.stack([one["mask"] for one in found])
+
+
+class Theirs(nn.Module):
+    """mmsegmentation's heads on our backbone."""
+
+    def __init__(self, backbone: Backbone) -> None:
+        super().__init__()
+        heads = import_models("mmseg").decode_heads
+        widths = [spec.channels for spec in backbone.feature_specs]
+        self.backbone = backbone
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about averaging over ignored pixels
+            self.decode_head = heads.UPerHead(
+                in_channels=widths,
+                in_index=[0, 1, 2, 3],
+                pool_scales=(1, 2, 3, 6),
+                channels=512,
+                dropout_ratio=0.1,
+                **SHARED,
+            )
+            self.auxiliary_head = heads.FCNHead(
+                in_channels=widths[2],
+                in_index=2,
+                channels=256,
+                num_convs=1,
+                concat_input=False,
+                dropout_ratio=0.1,
+                loss_decode={"type": "CrossEntropyLoss", "loss_weight": 0.4},
+                **SHARED,
+            )
+
+    def train_step(self, batch: Mapping[str, Any]) -> Tensor:
+        """One training step; returns the loss `()`."""
+        maps = self.backbone(batch["image"])
+        terms = []
+        for head in (self.decode_head, self.auxiliary_head):
+            logits = _enlarge(head(maps), batch["mask"])
+            terms.append(head.loss_decode(logits, batch["mask"], ignore_index=IGNORED))
+        loss = torch.stack(terms).sum()
+        loss.backward()
+        return loss
+
+    def find(self, batch: Mapping[str, Any]) -> Tensor:
+        """Classes `(B, H, W)`."""
+        logits = self.decode_head(self.backbone(batch["image"]))
+        return _enlarge(logits, batch["mask"]).argmax(dim=1)
+
+
+def _enlarge(logits: Tensor, mask: Tensor) -> Tensor:
+    return F.interpolate(logits, size=mask.shape[1:], mode="bilinear", align_corners=False)
+
+
+class Benchmark:
+    """Both sides, and a batch for them.
+
+    Args:
+        arguments: The command line.
+    """
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        torch.manual_seed(0)
+        torch.set_num_threads(arguments.threads)
+        self.device = torch.device(arguments.device)
+        self.bf16 = arguments.precision == "bf16"
+        self.task = Segmentation(arguments.backbone, CLASSES, boundary=False)
+        # Nothing is logged where there is no trainer.
+        self.task.log_losses = _sum  # type: ignore[method-assign,assignment]
+        self.theirs = Theirs(self.task.backbone)
+        report = load_weights(self.task, self.theirs.state_dict())
+        assert not report.missing + report.unexpected, report
+        self.batch = {k: v.to(self.device) for k, v in make_batch(arguments).items()}
+        layout = torch.channels_last if arguments.channels_last else torch.contiguous_format
+        for side in (self.task, self.theirs):
+            side.to(self.device).to(memory_format=layout)
+        self.batch["image"] = self.batch["image"].contiguous(memory_format=layout)
+        ours = Ours(self.task)
+        self.steps: dict[str, tuple[Step, Step]] = {
+            "training": (ours.train, self.theirs.train_step),
+            "inference": (ours.find, self.theirs.find),
+        }
+
+    def set_mode(self, mode: str) -> None:
+        """Turn dropout and the like on or off, on both sides."""
+        self.task.train(mode == "training")
+        self.theirs.train(mode == "training")
+
+    def step(self, mode: str, side: int) -> Tensor:
+        """One step of ours (0) or theirs (1), the gradients before it gone."""
+        self.task.zero_grad(set_to_none=True)
+        self.theirs.zero_grad(set_to_none=True)
+        grad = contextlib.nullcontext() if mode == "training" else torch.inference_mode()
+        with grad, torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+            return self.steps[mode][side](self.batch)
+
+    def seconds(self, mode: str, side: int) -> float:
+        """Wall time of one step, the device's queue emptied on both ends."""
+        synchronise = torch.cuda.synchronize if self.device.type == "cuda" else (lambda: None)
+        synchronise()
+        start = time.perf_counter()
+        self.step(mode, side)
+        synchronise()
+        return time.perf_counter() - start
+
+    def allocated(self, mode: str, side: int) -> float:
+        """MiB that a step on a GPU allocates at most over what is held before it."""
+        self.task.zero_grad(set_to_none=True)
+        self.theirs.zero_grad(set_to_none=True)
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        self.step(mode, side)
+        torch.cuda.synchronize()
+        return (torch.cuda.max_memory_allocated() - before) / 2**20
+
+
+def _sum(stage: str, terms: Mapping[str, Tensor], count: int) -> Tensor:
+    return torch.stack(tuple(terms.values())).sum()
+
+
+def make_batch(arguments: argparse.Namespace) -> dict[str, Tensor]:
+    """Random normalised images and labels in patches, a tenth of them ignored."""
+    generator = torch.Generator().manual_seed(0)
+    count, side = arguments.batch, arguments.size
+    labels = torch.randint(0, CLASSES, (count, 1, 16, 16), generator=generator)
+    labels[torch.rand(labels.shape, generator=generator) < 0.1] = IGNORED
+    size = torch.tensor([[side, side]] * count)
+    return {
+        "image": torch.randn(count, 3, side, side, generator=generator),
+        "mask": F.interpolate(labels.float(), size=(side, side))[:, 0].long(),
+        "size": size,
+        "original_size": size,
+    }
+
+
+def measure_segmentation(
+    arguments: argparse.Namespace, print_row: Callable[[str, list[float]], None]
+) -> None:
+    """Time training steps and inference of both sides, in turn, and print medians."""
+    both = Benchmark(arguments)
+    size = f"{arguments.batch} x {arguments.size} x {arguments.size}"
+    print(f"{arguments.backbone}, {size}, {arguments.precision}")
+    both.set_mode("inference")
+    found = [both.step("inference", side) for side in (0, 1)]
+    print(f"pixels of the same class: {(found[0] == found[1]).float().mean():.6f}")
+    for mode in MODES:
+        both.set_mode(mode)
+        times: list[list[float]] = [[], []]
+        for i in range(arguments.rounds + arguments.warmup):
+            for side, measured in enumerate(times):
+                elapsed = both.seconds(mode, side)
+                if i >= arguments.warmup:
+                    measured.append(elapsed)
+        medians = [1e3 * statistics.median(side) / arguments.batch for side in times]
+        print_row(f"UPerNet {mode}, ms/image", medians)
+        if both.device.type == "cuda":
+            peaks = [both.allocated(mode, side) for side in (0, 1)]
+        else:
+            peaks = [_in_fresh_process(arguments, mode, side) for side in (0, 1)]
+        print_row(f"UPerNet {mode}, peak MiB", peaks)
+
+
+def _in_fresh_process(arguments: argparse.Namespace, mode: str, side: int) -> float:
+    """MiB by which one step makes a new process grow."""
+    options = {k: v for k, v in vars(arguments).items() if k != "run"}
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(_growth, (options, mode, side))
+
+
+def _growth(options: dict[str, Any], mode: str, side: int) -> float:
+    both = Benchmark(argparse.Namespace(**options))
+    both.set_mode(mode)
+    # Forget the peak of building the models.
+    Path("/proc/self/clear_refs").write_text("5")
+    before = _resident("VmRSS")
+    both.step(mode, side)
+    return _resident("VmHWM") - before
+
+
+def _resident(name: str) -> float:
+    found = re.search(rf"{name}:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    assert found, name
+    return int(found[1]) / 1024

@@ -1,0 +1,248 @@
+"""Semantic segmentation.
+
+head         vision/heads/segmentation/, by the rows of vision/tasks/segmentors.py
+neck         vision/necks/
+losses       vision/losses/segmentation.py
+metrics      vision/metrics/segmentation.py, IoU as mmsegmentation counts it, and boundary IoU
+inference    vision/ops/dense_inference.py, whole images or windows, at several scales
+datamodules  vision.data.ADE20K, Cityscapes, VOCSegmentation, COCOStuff, MaskFolder
+configs      configs/segmentation/
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from vision.backbones.base import Backbone
+from vision.contracts import SegmentationBatch, SegmentationOutputs, SegmentationPrediction
+from vision.heads.segmentation.base import SegmentationHead
+from vision.metrics.segmentation import SegmentationEvaluator, SegmentationResult
+from vision.ops.dense_inference import InferenceOptions, predict_labels
+from vision.options import read_options
+from vision.tasks.base import BaseTask
+from vision.tasks.freeze import Freeze
+from vision.tasks.optim import OptimSettings
+from vision.tasks.segmentors import build_segmentor, find_segmentor
+
+SHOWN = ("mIoU", "mAcc", "aAcc")
+DEFAULTS = OptimSettings(
+    lr=6e-5,
+    min_lr=0.0,
+    weight_decay=0.01,
+    warmup_epochs=0,
+    warmup_steps=1500,
+    warmup_lr=6e-11,
+    lr_decay="poly",
+)
+WHOLE = InferenceOptions()
+
+
+class Segmentation(BaseTask):
+    """Find the class of each pixel of an image.
+
+    Logs `train/loss` and its terms, `lr`, and per evaluation `val/mIoU`, `val/mAcc`, `val/aAcc` and
+    `val/mBIoU` (or `test/`): fractions, over the pixels of the original images, without those that
+    are ignored.
+
+    Args:
+        backbone: A name for `create_backbone`, or a `Backbone` built with `dense=True`.
+        num_classes: Number of classes, at most 255.
+        segmentor: "upernet", "semantic_fpn", "segformer", or "mmseg" for any decode head of
+            mmsegmentation, which `head_options.type` names.
+        backbone_options: Keywords that replace those of the variant, such as `drop_path_rate`.
+        neck_options: Keywords of the neck that replace those of the model.
+        head_options: The same of its head, such as `channels`.
+        auxiliary: Whether a second head, an FCN on the map of stride 16, helps training; null
+            leaves it to the model.
+        auxiliary_options: Keywords of that head.
+        loss_options: Keywords of `vision.losses.segmentation.SegmentationLoss`, such as `terms`.
+        inference: Whole images or windows, scales, mirror images: see `InferenceOptions`.
+        boundary: Whether evaluation measures the boundary IoU too.
+        pretrained: True starts from the backbone's published weights, a string from a path or
+            `"hf://owner/repo[/file]"`.
+        weights: A file loaded into the whole task: a checkpoint to fine-tune from, ours or
+            mmsegmentation's. Where the classes differ, those of the same name are kept.
+        class_names: Name of each class; null takes them from the datamodule.
+        optim: Options of the optimiser and of its schedule.
+        ema_decay: Decay of the average of the weights, such as 0.9999; null for none.
+        ema_warmup: Whether that decay rises from a small one.
+        freeze: "backbone" trains neck and head alone; a number freezes the stem and as many stages;
+            null trains all.
+        channels_last: Whether images and convolutions lie in channels-last memory.
+        compile: Whether training and evaluation run the backbone through `torch.compile`.
+        grad_checkpointing: Whether to recompute blocks in the backward pass to save memory.
+        mean: Per-channel mean for values in [0, 1]; null takes the backbone's.
+        std: Per-channel standard deviation for values in [0, 1]; null takes the backbone's.
+
+    Attributes:
+        evaluator: What is counted of the validation or test set.
+        segmentation_result: What their last evaluation gave; None before.
+
+    Raises:
+        ConfigError: A value is unknown or does not fit the others.
+        WeightsError: Weights are not to be had or do not fit.
+    """
+
+    kind = "segmentation"
+    dense = True
+    monitor = ("val/mIoU", "max")
+    head: SegmentationHead
+
+    def __init__(
+        self,
+        backbone: str | Backbone | None = "swin_tiny",
+        num_classes: int = 150,
+        *,
+        segmentor: str = "upernet",
+        backbone_options: dict[str, Any] | None = None,
+        neck_options: dict[str, Any] | None = None,
+        head_options: dict[str, Any] | None = None,
+        auxiliary: bool | None = None,
+        auxiliary_options: dict[str, Any] | None = None,
+        loss_options: dict[str, Any] | None = None,
+        inference: InferenceOptions = WHOLE,
+        boundary: bool = True,
+        pretrained: bool | str = False,
+        weights: str | None = None,
+        class_names: list[str] | None = None,
+        optim: OptimSettings = DEFAULTS,
+        ema_decay: float | None = None,
+        ema_warmup: bool = True,
+        freeze: Freeze = None,
+        channels_last: bool = True,
+        compile: bool = False,
+        grad_checkpointing: bool = False,
+        mean: list[float] | None = None,
+        std: list[float] | None = None,
+    ) -> None:
+        super().__init__(
+            backbone,
+            optim=optim,
+            backbone_options=backbone_options,
+            pretrained=pretrained,
+            weights=weights,
+            num_classes=num_classes,
+            class_names=class_names,
+            mean=mean,
+            std=std,
+            ema_decay=ema_decay,
+            ema_warmup=ema_warmup,
+            freeze=freeze,
+            channels_last=channels_last,
+            compile=compile,
+            grad_checkpointing=grad_checkpointing,
+        )
+        self.inference = read_options(InferenceOptions, inference, group="inference")
+        self.neck, self.head, self.auxiliary, self.criterion = build_segmentor(
+            find_segmentor(segmentor),
+            self.backbone,
+            num_classes=num_classes,
+            neck_options=neck_options or {},
+            head_options=head_options or {},
+            auxiliary_options=auxiliary_options or {},
+            loss_options=loss_options or {},
+            auxiliary=auxiliary,
+        )
+        self.evaluator = SegmentationEvaluator(num_classes, boundary=boundary)
+        self.segmentation_result: SegmentationResult | None = None
+        self.load_initial_weights()
+
+    def forward(self, images: Tensor) -> SegmentationOutputs:
+        """Logits for images as they are in a batch.
+
+        Args:
+            images: `(B, C, H, W)`, uint8 or float in 0..255, each valid to its borders.
+
+        Returns:
+            Logits `(B, K, H, W)` for each pixel.
+        """
+        logits = self._logits(self.normalize(images)).float()
+        corners = self.head.align_corners
+        size = images.shape[2:]
+        return {"logits": F.interpolate(logits, size, mode="bilinear", align_corners=corners)}
+
+    def _logits(self, images: Tensor) -> Tensor:
+        """Logits `(B, K, h, w)` for normalised images `(B, C, H, W)`, at the stride of the head."""
+        return self.head(self.neck(self.backbone(images)))["logits"]
+
+    def run(self, batch: SegmentationBatch) -> list[SegmentationPrediction]:
+        """The classes of the original pixels of a batch whose images are normalised.
+
+        Images of unlike sizes are run apart, without their padding: the result does not depend on
+        what else is in the batch.
+        """
+        found: dict[int, Tensor] = {}
+        for places, size, original in _alike(batch):
+            images = batch["image"][places, :, : size[0], : size[1]]
+            labels = predict_labels(
+                self._logits,
+                images,
+                original,
+                self.inference,
+                align_corners=self.head.align_corners,
+            )
+            found |= dict(zip(places, labels, strict=True))
+        return [{"mask": found[i]} for i in range(len(found))]
+
+    def training_step(self, batch: SegmentationBatch, batch_idx: int) -> Tensor:
+        """Loss `()` of a batch."""
+        maps = self.neck(self.backbone(batch["image"]))
+        outputs = self.head(maps)
+        if self.auxiliary is not None:
+            outputs["auxiliary"] = self.auxiliary(maps)["logits"]
+        return self.log_losses("train", self.criterion(outputs, batch), len(batch["image"]))
+
+    def evaluate(
+        self, stage: str, outputs: Sequence[SegmentationPrediction], batch: SegmentationBatch
+    ) -> None:
+        """Take in the classes found in a batch of the `"val"` or `"test"` set."""
+        for one, mask, path in zip(outputs, batch["mask"], batch["path"], strict=True):
+            height, width = one["mask"].shape
+            self.evaluator.update(one["mask"], mask[:height, :width], where=path)
+
+    def on_validation_epoch_start(self) -> None:
+        """Begin to count anew."""
+        self.evaluator.reset()
+
+    def on_test_epoch_start(self) -> None:
+        """Begin to count anew."""
+        self.evaluator.reset()
+
+    def on_validation_epoch_end(self) -> None:
+        """Add up what all processes have counted, and log."""
+        self._judge("val")
+
+    def on_test_epoch_end(self) -> None:
+        """Add up what all processes have counted, and log."""
+        self._judge("test")
+
+    def _judge(self, stage: str) -> None:
+        self.segmentation_result = self.evaluator.compute(self.class_names)
+        # Every process has the same values: there is nothing to reduce.
+        for name, value in self.segmentation_result.scalars().items():
+            self.log(f"{stage}/{name}", value, prog_bar=name in SHOWN)
+
+    def predict_step(
+        self, batch: SegmentationBatch, batch_idx: int
+    ) -> list[SegmentationPrediction]:
+        """The classes of the pixels of each image of a batch, in the size of its file."""
+        found = self.run(batch)
+        return [
+            {**prediction, "path": path}
+            for prediction, path in zip(found, batch["path"], strict=True)
+        ]
+
+
+def _alike(
+    batch: SegmentationBatch,
+) -> Iterator[tuple[list[int], tuple[int, int], tuple[int, int]]]:
+    """Places of the images of one size and one original size, and the two sizes."""
+    groups: dict[tuple[tuple[int, int], tuple[int, int]], list[int]] = {}
+    sizes = torch.stack([batch["size"], batch["original_size"]], dim=1).tolist()
+    for place, (size, original) in enumerate(sizes):
+        groups.setdefault((tuple(size), tuple(original)), []).append(place)
+    for (size, original), places in groups.items():
+        yield places, size, original
