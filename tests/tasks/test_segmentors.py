@@ -23,6 +23,10 @@ from vision.tasks.segmentation import Segmentation
         ({"inference": {"mod": "slide"}}, r"inference.mod.*'mode'"),
         ({"segmentor": "mmseg", "head_options": {"type": "PSPHeda"}}, "PSPHead"),
         (
+            {"segmentor": "mmseg", "head_options": {"type": "PSPHead"}, "auxiliary": True},
+            "head_options.auxiliary",
+        ),
+        (
             {
                 **{"segmentor": "mmseg", "head_options": {"type": "PSPHead"}},
                 "loss_options": {"terms": {}},

@@ -107,6 +107,11 @@ def build_segmentor(
     named = {**head_options, "num_classes": num_classes}
     head = build_part(segmentor.head, specs, "head_options", segmentor.head_options, named)
     second = None
+    if auxiliary and isinstance(head, MMSegHead):
+        raise ConfigError(
+            "a head of mmsegmentation brings its auxiliary head along: set head_options.auxiliary "
+            "in place of auxiliary, to true or to the config of a head."
+        )
     if segmentor.auxiliary if auxiliary is None else auxiliary:
         level = [spec.stride for spec in specs].index(AUXILIARY_STRIDE)
         own = {"level": level, "align_corners": head.align_corners}
