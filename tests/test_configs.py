@@ -33,6 +33,7 @@ from vision.cli.names import find_class
 from vision.data.augment import Augment
 from vision.data.detection_augment import DetectionAugment
 from vision.data.imagenet import ImageNet
+from vision.data.samples.semantic import CLASSES as SAMPLED_CLASSES
 from vision.data.segmentation import SegmentationData
 from vision.data.segmentation_augment import SegmentationAugment
 from vision.layers.drop_path import DropPath
@@ -113,9 +114,9 @@ SMALL_MASKS = {
 
 
 def ade20k(root: Path) -> list[str]:
-    """Options for a few small images in ADE20K's folders."""
-    write_ade20k(root)
-    return words({"data.root": root, **SMALL_MASKS})
+    """Options for a few small images in ADE20K's folders, with the classes of the samples."""
+    write_ade20k(root, rows=SAMPLED_CLASSES)
+    return words({"data.root": root, "model.num_classes": len(SAMPLED_CLASSES), **SMALL_MASKS})
 
 
 def cityscapes(root: Path) -> list[str]:

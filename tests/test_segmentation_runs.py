@@ -61,7 +61,6 @@ checkpoint_every_n_steps: 1
 """
 ALONE = ["--data.batch_size", "1", "--data.num_workers", "0"]
 TWO = [*ALONE, "--trainer.devices", "2", "--trainer.strategy", "ddp"]
-TWO += ["--trainer.sync_batchnorm", "true"]
 NUMBERS = ["classes.csv", "metrics.json"]
 
 
@@ -71,7 +70,6 @@ def command(name: str, *options: str) -> list[str]:
 
 KILLED = command("fit", "--runs_dir", "killed")
 TOGETHER = [
-    # A step of two images; a third of the crop's scale 1 leaves one value per channel in the pools.
     command("fit", "--runs_dir", "together", *TWO, "--trainer.max_steps", "2"),
     command("validate", "--runs_dir", "together", *TWO, "--ckpt_path", "best"),
     command("predict", "--runs_dir", "together", *TWO, "--ckpt_path", "best"),

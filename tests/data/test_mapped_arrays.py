@@ -4,19 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mapped_holder import Holder, total
 
-from vision.data.mapped_arrays import PickledByPath, is_mapped, map_array
+from vision.data.mapped_arrays import is_mapped, map_array
 from vision.errors import DataError
-
-
-class Holder(PickledByPath):
-    def __init__(self, values: np.ndarray, name: str) -> None:
-        self.values = values
-        self.name = name
-
-
-def total(holder: Holder) -> tuple[float, bool]:
-    return float(holder.values.sum()), is_mapped(holder.values)
 
 
 @pytest.fixture

@@ -163,13 +163,15 @@ class BaseTask(LightningModule, ABC):
     def evaluate(self, stage: str, outputs: Any, batch: Any) -> None:
         """Take in the outputs for a batch of the `"val"` or `"test"` set."""
 
-    def validation_step(self, batch: Any, batch_idx: int) -> dict[str, Any]:
-        """Take in a batch of the validation set; returns what `run` gave, for callbacks."""
-        return {"predictions": self._evaluate_batch("val", batch)}
+    def validation_step(self, batch: Any, batch_idx: int) -> dict[str, Any] | None:
+        """Take in a batch of the validation set."""
+        self._evaluate_batch("val", batch)
+        return None
 
-    def test_step(self, batch: Any, batch_idx: int) -> dict[str, Any]:
-        """Take in a batch of the test set; returns what `run` gave, for callbacks."""
-        return {"predictions": self._evaluate_batch("test", batch)}
+    def test_step(self, batch: Any, batch_idx: int) -> dict[str, Any] | None:
+        """Take in a batch of the test set."""
+        self._evaluate_batch("test", batch)
+        return None
 
     def _evaluate_batch(self, stage: str, batch: Any) -> Any:
         """Run and take in a batch; returns the outputs."""

@@ -195,6 +195,14 @@ class Segmentation(BaseTask):
             outputs["auxiliary"] = self.auxiliary(maps)["logits"]
         return self.log_losses("train", self.criterion(outputs, batch), len(batch["image"]))
 
+    def validation_step(self, batch: Any, batch_idx: int) -> dict[str, Any]:
+        """Take in a batch of the validation set; returns its `predictions`, for callbacks."""
+        return {"predictions": self._evaluate_batch("val", batch)}
+
+    def test_step(self, batch: Any, batch_idx: int) -> dict[str, Any]:
+        """Take in a batch of the test set; returns its `predictions`, for callbacks."""
+        return {"predictions": self._evaluate_batch("test", batch)}
+
     def evaluate(
         self, stage: str, outputs: Sequence[SegmentationPrediction], batch: SegmentationBatch
     ) -> None:
