@@ -91,7 +91,7 @@ def test_images_are_those_of_the_twin_and_masks_agree_with_its_annotations(
 def test_values_are_classes_and_a_few_pixels_have_none(root: Path) -> None:
     masks = annotations(root, "training") + annotations(root, "validation")
     values = np.concatenate([mask.ravel() for mask in masks])
-    assert set(np.unique(values)) == set(range(15))
+    assert set(np.unique(values)) == set(range(14))
     assert 0 < (values == 0).mean() < 0.05
     # One background per image.
     assert {len(set(np.unique(mask)) & {11, 12, 13}) for mask in masks} == {1}
@@ -102,7 +102,7 @@ def test_the_table_of_classes_is_true(root: Path) -> None:
     assert lines[0] == "Idx\tRatio\tTrain\tVal\tStuff\tName"
     rows = [line.split("\t") for line in lines[1:]]
     assert [row[5] for row in rows] == list(CLASSES)
-    assert [row[4] for row in rows] == ["0"] * 10 + ["1"] * 4
+    assert [row[4] for row in rows] == ["0"] * 10 + ["1"] * 3
     train, val = annotations(root, "training"), annotations(root, "validation")
     whole = np.concatenate([mask.ravel() for mask in train + val])
     for number, row in enumerate(rows, start=1):
