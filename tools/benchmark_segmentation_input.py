@@ -27,7 +27,6 @@ from vision.data.segmentation_transforms import (
     SegmentationTrainTransform,
     draw_geometry,
     is_varied,
-    nearest,
 )
 from vision.ops.label_images import read_labels, write_labels
 from vision.ops.mmcv_operators import provide_operators
@@ -113,7 +112,7 @@ def stages(path: str) -> dict[str, Side]:
 
     def take(path: str) -> Any:
         drawn = geometry()
-        return nearest(drawn.crop(mask[None])[0], drawn)
+        return drawn.mask(drawn.crop(mask[None])[0])
 
     return {
         "read and decode the image": lambda path: decode_image(read_file(path)),

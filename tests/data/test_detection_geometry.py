@@ -212,3 +212,20 @@ def test_jitter_scales_the_long_side_between_its_limits() -> None:
     large = [g for g in found if g.scale[0] * 640 > 1500]
     assert all(g.size == (1024, 1024) for g in large)
     assert len({g.window.left for g in large}) > 50
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_a_mask_takes_the_pixel_under_each_centre(flip: bool) -> None:
+    generator = np.random.default_rng(0)
+    for _ in range(30):
+        height, width, *size = generator.integers(1, 40, 4).tolist()
+        geometry = Geometry(
+            (50, 60), Box(3, 4, height, width), (size[0], size[1]), flip, (size[0], size[1])
+        )
+        mask = generator.random((height, width)) < 0.5
+        rows, columns = (
+            ((2 * np.arange(after) + 1) * before) // (2 * after)
+            for before, after in ((height, size[0]), (width, size[1]))
+        )
+        expected = mask[rows[:, None], columns[::-1] if flip else columns]
+        np.testing.assert_array_equal(geometry.mask(mask), expected)

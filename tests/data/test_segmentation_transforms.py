@@ -12,8 +12,6 @@ from PIL import Image
 from tiny_masks import COLORS, class_map, paint
 
 from vision.contracts import IGNORED
-from vision.data.crops import Box
-from vision.data.detection_geometry import Geometry
 from vision.data.draws import Draws
 from vision.data.images import EncodedImage, decode_image
 from vision.data.segmentation_augment import SegmentationAugment
@@ -22,7 +20,6 @@ from vision.data.segmentation_transforms import (
     SegmentationTrainTransform,
     draw_geometry,
     is_varied,
-    nearest,
     scaled_size,
 )
 from vision.errors import ConfigError, ImageError
@@ -189,18 +186,6 @@ def inside(labels: np.ndarray, reach: int) -> np.ndarray:
     size = 2 * reach + 1
     windows = np.lib.stride_tricks.sliding_window_view(padded, (size, size))
     return (windows == labels[..., None, None]).all(axis=(2, 3))
-
-
-@pytest.mark.parametrize("flip", [False, True])
-def test_the_nearest_pixels_are_those_of_the_geometry(flip: bool) -> None:
-    generator = np.random.default_rng(0)
-    for _ in range(30):
-        height, width, *size = generator.integers(1, 40, 4).tolist()
-        geometry = Geometry(
-            (50, 60), Box(3, 4, height, width), (size[0], size[1]), flip, (size[0], size[1])
-        )
-        mask = generator.random((height, width)) < 0.5
-        np.testing.assert_array_equal(nearest(mask, geometry), geometry.mask(mask))
 
 
 def test_the_same_random_state_makes_the_same_sample() -> None:

@@ -83,10 +83,11 @@ class Geometry:
         return F.pad(image, [0, 0, right, bottom], fill=list(fill))
 
     def mask(self, mask: np.ndarray) -> np.ndarray:
-        """Map a mask of the window, bool `(h, w)`, to bool `size`: of each pixel, the nearest."""
+        """Map a mask of the window `(h, w)`, of any type, to `size`: of each pixel, the nearest."""
         rows = _nearest(self.window.height, self.size[0])
         columns = _nearest(self.window.width, self.size[1])
-        return mask[rows[:, None], columns[::-1] if self.flip else columns]
+        # Axis after axis: several times faster than both at once.
+        return mask.take(rows, axis=0).take(columns[::-1] if self.flip else columns, axis=1)
 
 
 def fit_size(size: Size, *, short_side: float, long_side: float) -> Size:
@@ -131,7 +132,7 @@ def draw_geometry(size: Size, augment: DetectionAugment, draws: Draws) -> Geomet
         longest = augment.jitter_size * draws.uniform(*augment.jitter)
         scaled = fit_size(size, short_side=longest, long_side=longest)
         kept = (min(scaled[0], augment.jitter_size), min(scaled[1], augment.jitter_size))
-        window = _draw_window(size, scaled, kept, draws)
+        window = draw_window(size, scaled, kept, draws)
         return Geometry(size, window, kept, flip, (augment.jitter_size, augment.jitter_size))
     window, kept = Box(0, 0, *size), size
     if augment.crop == "detr" and draws.chance(CROP_PROBABILITY):
@@ -143,7 +144,7 @@ def draw_geometry(size: Size, augment: DetectionAugment, draws: Draws) -> Geomet
             _draw_length(scaled[0], augment.crop_size, draws),
             _draw_length(scaled[1], augment.crop_size, draws),
         )
-        window = _draw_window(size, scaled, kept, draws)
+        window = draw_window(size, scaled, kept, draws)
     side = _choose(augment.short_sides, draws)
     fitted = fit_size(kept, short_side=side, long_side=augment.long_side)
     return Geometry(size, window, fitted, flip, fitted)
@@ -159,7 +160,7 @@ def _draw_length(length: int, limits: tuple[int, int], draws: Draws) -> int:
     return low + draws.below(high - low + 1)
 
 
-def _draw_window(size: Size, scaled: Size, kept: Size, draws: Draws) -> Box:
+def draw_window(size: Size, scaled: Size, kept: Size, draws: Draws) -> Box:
     """A window that covers `kept` pixels of the image resized to `scaled`, at a random place."""
     (top, bottom), (left, right) = (
         _draw_span(*lengths, draws) for lengths in zip(size, scaled, kept, strict=True)

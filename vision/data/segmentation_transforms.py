@@ -9,7 +9,7 @@ from torch import Tensor
 
 from vision.contracts import IGNORED
 from vision.data.crops import Box
-from vision.data.detection_geometry import Geometry, Size, fit_size
+from vision.data.detection_geometry import Geometry, Size, draw_window, fit_size
 from vision.data.detection_transforms import decode_annotated
 from vision.data.draws import Draws
 from vision.data.images import EncodedImage
@@ -100,7 +100,7 @@ class SegmentationTrainTransform(SegmentationTransform):
             changed = distort(changed, draws)
         if mask is None:
             return changed, None
-        return changed, nearest(geometry.crop(mask[None])[0], geometry)
+        return changed, geometry.mask(geometry.crop(mask[None])[0])
 
 
 class SegmentationEvalTransform(SegmentationTransform):
@@ -202,12 +202,12 @@ def draw_geometry(
     flip = draws.chance(augment.hflip)
     crop = scaled if augment.crop is None else augment.crop
     kept = (min(scaled[0], crop[0]), min(scaled[1], crop[1]))
-    window = _draw_window(size, scaled, kept, draws)
+    window = draw_window(size, scaled, kept, draws)
     if mask is not None and augment.max_class_share < 1 and kept != scaled:
         for _ in range(TRIES):
             if is_varied(mask[_slices(window)], augment.max_class_share):
                 break
-            window = _draw_window(size, scaled, kept, draws)
+            window = draw_window(size, scaled, kept, draws)
     return Geometry(size, window, kept, flip, kept)
 
 
@@ -222,31 +222,6 @@ def is_varied(mask: np.ndarray, max_share: float) -> bool:
     labels = torch.from_numpy(np.ascontiguousarray(mask)).flatten()
     counts = torch.bincount(labels, minlength=IGNORED + 1)[:IGNORED].numpy()
     return bool(np.count_nonzero(counts) > 1 and counts.max() < max_share * counts.sum())
-
-
-def nearest(mask: np.ndarray, geometry: Geometry) -> np.ndarray:
-    """What `Geometry.mask` makes of a mask of the window `(h, w)`, several times faster.
-
-    Args:
-        mask: The window of a mask, of any type.
-        geometry: The geometry.
-    """
-    rows, columns = (
-        ((2 * np.arange(size) + 1) * length) // (2 * size)
-        for size, length in zip(geometry.size, mask.shape, strict=True)
-    )
-    return mask.take(rows, axis=0).take(columns[::-1] if geometry.flip else columns, axis=1)
-
-
-def _draw_window(size: Size, scaled: Size, kept: Size, draws: Draws) -> Box:
-    """A window that covers `kept` pixels of the image resized to `scaled`, at a random place."""
-    spans = []
-    for length, resized, part in zip(size, scaled, kept, strict=True):
-        start = draws.below(resized - part + 1)
-        first = min(round(start * length / resized), length - 1)
-        spans.append((first, max(first + 1, round((start + part) * length / resized))))
-    (top, bottom), (left, right) = spans
-    return Box(top, left, bottom - top, right - left)
 
 
 def _slices(box: Box) -> tuple[slice, slice]:
