@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from vision.data.mask_pairs import find_some_images, pair_masks
+from vision.data.mask_pairs import Pairs, find_some_images, join_pairs, pair_files, pair_masks
 from vision.errors import DataError
 
 
@@ -55,3 +55,29 @@ def test_absent_folders_and_images(tmp_path: Path) -> None:
     touch(tmp_path, "images/a.jpg")
     with pytest.raises(DataError, match=r"no folder '.*masks'"):
         pair_masks(tmp_path / "images", tmp_path / "masks")
+
+
+def pair(images: list[str], masks: list[str]) -> Pairs:
+    return pair_files(
+        images,
+        {path.removesuffix(".png"): path for path in masks},
+        key_of=lambda path: path.removesuffix(".jpg"),
+        mask_of=lambda key: f"masks/{key}.png",
+    )
+
+
+def test_pairs_in_the_order_of_the_images() -> None:
+    pairs = pair(["b.jpg", "a.jpg", "c.jpg"], ["a.png", "b.png", "d.png"])
+    assert [*pairs.index.images] == ["b.jpg", "a.jpg"]
+    assert [*pairs.index.masks] == ["b.png", "a.png"]
+    assert pairs.problems == [
+        "image 'c.jpg' has no mask: there is no 'masks/c.png'.",
+        "mask 'd.png' has no image.",
+    ]
+
+
+def test_two_sets_in_a_row() -> None:
+    pairs = join_pairs(pair(["b.jpg"], ["b.png", "c.png"]), pair(["a.jpg"], ["a.png"]))
+    assert [*pairs.index.images] == ["b.jpg", "a.jpg"]
+    assert [*pairs.index.masks] == ["b.png", "a.png"]
+    assert pairs.problems == ["mask 'c.png' has no image."]

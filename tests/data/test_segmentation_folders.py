@@ -6,36 +6,8 @@ from tiny_segmentation_sets import cells, write_ade20k, write_mask
 
 from vision.data.ade20k import ADE20K
 from vision.data.files import PathList
-from vision.data.mask_pairs import Pairs
-from vision.data.segmentation_folders import join_pairs, pair_files
 from vision.data.segmentation_samples import SegmentationIndex
 from vision.errors import DataError
-
-
-def pair(images: list[str], masks: list[str]) -> Pairs:
-    return pair_files(
-        images,
-        {path.removesuffix(".png"): path for path in masks},
-        key_of=lambda path: path.removesuffix(".jpg"),
-        mask_of=lambda key: f"masks/{key}.png",
-    )
-
-
-def test_pairs_in_the_order_of_the_images() -> None:
-    pairs = pair(["b.jpg", "a.jpg", "c.jpg"], ["a.png", "b.png", "d.png"])
-    assert [*pairs.index.images] == ["b.jpg", "a.jpg"]
-    assert [*pairs.index.masks] == ["b.png", "a.png"]
-    assert pairs.problems == [
-        "image 'c.jpg' has no mask: there is no 'masks/c.png'.",
-        "mask 'd.png' has no image.",
-    ]
-
-
-def test_two_sets_in_a_row() -> None:
-    pairs = join_pairs(pair(["b.jpg"], ["b.png", "c.png"]), pair(["a.jpg"], ["a.png"]))
-    assert [*pairs.index.images] == ["b.jpg", "a.jpg"]
-    assert [*pairs.index.masks] == ["b.png", "a.png"]
-    assert pairs.problems == ["mask 'c.png' has no image."]
 
 
 def test_a_check_goes_on_and_lists_everything(tmp_path: Path) -> None:

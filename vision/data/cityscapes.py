@@ -11,10 +11,10 @@ from vision.data.cityscapes_classes import CLASSES, COLORS, LABEL_IDS, TRAIN_IDS
 from vision.data.cityscapes_polygons import draw_label_ids
 from vision.data.files import find_images, list_folders, require_folder
 from vision.data.label_tables import LabelTable
-from vision.data.mask_pairs import Pairs, find_some_images
+from vision.data.mask_pairs import Pairs, find_some_images, join_pairs, pair_files
 from vision.data.segmentation import Split
 from vision.data.segmentation_augment import SegmentationAugment
-from vision.data.segmentation_folders import SegmentationFolders, join_pairs, pair_files
+from vision.data.segmentation_folders import SegmentationFolders
 from vision.ops.label_images import read_labels
 
 logger = logging.getLogger(__name__)

@@ -10,10 +10,10 @@ from vision.contracts import IGNORED
 from vision.data.coco_stuff_classes import ABSENT, CLASSES, COLORS, UNLABELLED, VALUES
 from vision.data.files import find_images, require_folder
 from vision.data.label_tables import LabelTable
-from vision.data.mask_pairs import Pairs, find_some_images
+from vision.data.mask_pairs import Pairs, find_some_images, pair_files
 from vision.data.segmentation import DEFAULT_AUGMENT, Split
 from vision.data.segmentation_augment import SegmentationAugment
-from vision.data.segmentation_folders import SegmentationFolders, pair_files
+from vision.data.segmentation_folders import SegmentationFolders
 
 EXPECTED = """Expected COCO's images and stuffthingmaps_trainval2017.zip, unpacked:
 

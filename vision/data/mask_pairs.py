@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,6 +77,47 @@ def pair_masks(images: Path, masks: Path, expected: str = "") -> Pairs:
         ),
         problems,
     )
+
+
+def pair_files(
+    images: Sequence[str],
+    masks: Mapping[str, str],
+    *,
+    key_of: Callable[[str], str],
+    mask_of: Callable[[str], str],
+) -> Pairs:
+    """Pair images with masks by a part of their names, in the order of the images.
+
+    Args:
+        images: Paths of the images.
+        masks: Key -> path of each mask.
+        key_of: Gives the key of an image's path.
+        mask_of: Gives where the mask of a key is looked for, for messages.
+    """
+    found: dict[str, str] = {}
+    problems = []
+    for image in images:
+        key = key_of(image)
+        if key in masks:
+            found[key] = image
+        else:
+            problems.append(f"image '{image}' has no mask: there is no '{mask_of(key)}'.")
+    problems += [f"mask '{path}' has no image." for key, path in masks.items() if key not in found]
+    index = SegmentationIndex(
+        images=PathList(found.values()), masks=PathList(masks[key] for key in found)
+    )
+    return Pairs(index, problems)
+
+
+def join_pairs(first: Pairs, second: Pairs) -> Pairs:
+    """The pairs of two sets that have masks, one after the other."""
+    assert first.index.masks is not None
+    assert second.index.masks is not None
+    index = SegmentationIndex(
+        images=PathList([*first.index.images, *second.index.images]),
+        masks=PathList([*first.index.masks, *second.index.masks]),
+    )
+    return Pairs(index, first.problems + second.problems)
 
 
 def find_some_images(folder: Path, expected: str = "") -> list[str]:

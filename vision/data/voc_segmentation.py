@@ -10,11 +10,11 @@ import numpy as np
 from vision.contracts import IGNORED
 from vision.data.files import PathList, require_folder
 from vision.data.label_tables import LabelTable
-from vision.data.mask_pairs import Pairs
+from vision.data.mask_pairs import Pairs, join_pairs
 from vision.data.sbd import read_sbd_mask, read_sbd_names, sbd_folder
 from vision.data.segmentation import DEFAULT_AUGMENT, SegmentationIndex, Split
 from vision.data.segmentation_augment import SegmentationAugment
-from vision.data.segmentation_folders import SegmentationFolders, join_pairs
+from vision.data.segmentation_folders import SegmentationFolders
 from vision.data.voc_files import CLASSES as OBJECTS
 from vision.data.voc_files import devkit_folder, read_names
 from vision.errors import ConfigError, DataError
