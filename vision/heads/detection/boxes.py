@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vision.contracts import ClassRows
+from vision.layers.conv_norm import ConvNorm
 
 BoxBranchKind = Literal["2fc", "4conv1fc"]
 LAYERS: dict[BoxBranchKind, tuple[int, int]] = {"2fc": (0, 2), "4conv1fc": (4, 1)}
@@ -25,24 +26,6 @@ class BoxOutputs(NamedTuple):
 
     logits: Tensor
     deltas: Tensor
-
-
-class ConvNorm(nn.Module):
-    """3 x 3 convolution, batch norm, ReLU.
-
-    Args:
-        in_channels: Channels of the input.
-        out_channels: Channels of the output.
-    """
-
-    def __init__(self, in_channels: int, out_channels: int) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False)
-        self.norm = nn.BatchNorm2d(out_channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map `x` `(B, C, H, W)` to as many rows and columns."""
-        return F.relu(self.norm(self.conv(x)))
 
 
 class BoxBranch(nn.Module):
@@ -86,8 +69,7 @@ class BoxBranch(nn.Module):
         """Initialise afresh, as published."""
         for conv in self.convs:
             assert isinstance(conv, ConvNorm), "the convolutions are made above"
-            nn.init.kaiming_normal_(conv.conv.weight, mode="fan_out", nonlinearity="relu")
-            conv.norm.reset_parameters()
+            conv.reset_parameters()
         for fc in self.fcs:
             assert isinstance(fc, nn.Linear), "the linear layers are made above"
             nn.init.xavier_uniform_(fc.weight)
