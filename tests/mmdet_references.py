@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from vision import create_backbone
 from vision.contracts import DetectionTarget
-from vision.tasks.detectors import build_detector, find_detector
+from vision.tasks.detectors import DETECTORS, build_detector
 
 FOLDER = Path(__file__).parent / "fixtures" / "mmdet"
 NAMES = ("mask_rcnn", "cascade_mask_rcnn", "retinanet", "fcos")
@@ -90,7 +90,7 @@ def build(reference: Reference, *, num_classes: int = 3, seed: int = 0) -> Detec
     }.get(reference.name)
     two_stage = {"channels": channels, "fc_dim": 16, "samples": EVERY}
     parts = build_detector(
-        find_detector(reference.name),
+        DETECTORS[reference.name],
         backbone,
         num_classes=num_classes,
         neck_options={"out_channels": channels},

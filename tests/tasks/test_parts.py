@@ -6,7 +6,7 @@ import pytest
 
 from vision.contracts import FeatureSpec
 from vision.errors import ConfigError
-from vision.tasks.parts import build_part
+from vision.tasks.parts import build_part, find_row
 
 SPECS = [FeatureSpec(8, 4)]
 
@@ -34,3 +34,10 @@ def test_an_unknown_option_is_named_with_its_group() -> None:
 
 def test_what_takes_any_option_judges_them_itself() -> None:
     assert build_part(anything, None, "group", {"a": 1}, {"b": 2}) == {"a": 1, "b": 2}
+
+
+def test_a_row_is_found_by_its_name_or_named_with_the_nearest() -> None:
+    rows = {"upernet": 1, "segformer": 2}
+    assert find_row(rows, "segformer", option="segmentor") == 2
+    with pytest.raises(ConfigError, match=r"segmentor='upernett' is none of upernet.*'upernet'"):
+        find_row(rows, "upernett", option="segmentor")

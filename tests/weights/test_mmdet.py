@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from vision import create_backbone, load_weights
 from vision.errors import WeightsError
-from vision.tasks.detectors import build_detector, find_detector
+from vision.tasks.detectors import DETECTORS, build_detector
 from vision.weights import mmdet
 from vision.weights.coco_classes import COCO_CLASSES
 from vision.weights.read import read_class_names, read_state_dict
@@ -97,7 +97,7 @@ def test_keys_of_published_detectors_are_all_known(name: str) -> None:
         module = nn.Module()
         module.backbone = create_backbone(backbone, dense=True)
         module.neck, module.head, _ = build_detector(
-            find_detector(detector),
+            DETECTORS[detector],
             module.backbone,
             num_classes=80,
             neck_options={},

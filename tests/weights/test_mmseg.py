@@ -12,7 +12,7 @@ from vision import create_backbone, load_weights
 from vision.contracts import FeatureSpec
 from vision.heads.segmentation.fcn import FCNHead
 from vision.ops.mmcv_operators import import_models
-from vision.tasks.segmentors import build_segmentor, find_segmentor
+from vision.tasks.segmentors import SEGMENTORS, build_segmentor
 from vision.weights import mmseg
 from vision.weights.read import read_class_names
 
@@ -65,7 +65,7 @@ class Segmentor(nn.Module):
             head_options |= {"type": "PSPHead", "auxiliary": {"channels": 6}}
         own = name == "upernet" and auxiliary is not False
         self.neck, self.head, self.auxiliary, _ = build_segmentor(
-            find_segmentor(name),
+            SEGMENTORS[name],
             self.backbone,
             num_classes=num_classes,
             neck_options={"out_channels": 8} if name == "semantic_fpn" else {},

@@ -163,6 +163,28 @@ class BaseTask(LightningModule, ABC):
     def evaluate(self, stage: str, outputs: Any, batch: Any) -> None:
         """Take in the outputs for a batch of the `"val"` or `"test"` set."""
 
+    def begin_evaluation(self) -> None:
+        """Forget an earlier evaluation; by default nothing."""
+
+    def end_evaluation(self, stage: str) -> None:
+        """Judge and log what was taken in of the `"val"` or `"test"` set; by default nothing."""
+
+    def on_validation_epoch_start(self) -> None:
+        """Begin an evaluation."""
+        self.begin_evaluation()
+
+    def on_test_epoch_start(self) -> None:
+        """Begin an evaluation."""
+        self.begin_evaluation()
+
+    def on_validation_epoch_end(self) -> None:
+        """End the evaluation of the validation set."""
+        self.end_evaluation("val")
+
+    def on_test_epoch_end(self) -> None:
+        """End the evaluation of the test set."""
+        self.end_evaluation("test")
+
     def validation_step(self, batch: Any, batch_idx: int) -> dict[str, Any] | None:
         """Take in a batch of the validation set."""
         self._evaluate_batch("val", batch)

@@ -20,9 +20,10 @@ from vision.errors import ConfigError
 from vision.heads.detection.base import DetectionHead
 from vision.metrics.coco import CocoEvaluator, CocoResult
 from vision.tasks.base import BaseTask
-from vision.tasks.detectors import build_detector, find_detector
+from vision.tasks.detectors import DETECTORS, build_detector
 from vision.tasks.freeze import Freeze
 from vision.tasks.optim import OptimSettings
+from vision.tasks.parts import find_row
 
 SHOWN = ("box_AP", "box_AP50", "mask_AP", "mask_AP50")
 DEFAULTS = OptimSettings(lr=1e-4, min_lr=0.0, warmup_epochs=0, warmup_steps=500, warmup_lr=1e-7)
@@ -114,7 +115,7 @@ class Detection(BaseTask):
             grad_checkpointing=grad_checkpointing,
         )
         self.neck, self.head, self.criterion = build_detector(
-            find_detector(detector),
+            find_row(DETECTORS, detector, option="detector"),
             self.backbone,
             num_classes=num_classes,
             neck_options=neck_options or {},
@@ -155,23 +156,12 @@ class Detection(BaseTask):
         """Take in the detections for a batch of the `"val"` or `"test"` set."""
         self.evaluator.update(batch["image_id"], self._predictions(outputs, batch))
 
-    def on_validation_epoch_start(self) -> None:
+    def begin_evaluation(self) -> None:
         """Begin with no predictions."""
         self.evaluator.reset()
 
-    def on_test_epoch_start(self) -> None:
-        """Begin with no predictions."""
-        self.evaluator.reset()
-
-    def on_validation_epoch_end(self) -> None:
+    def end_evaluation(self, stage: str) -> None:
         """Compare the predictions with the annotations, and log."""
-        self._judge("val")
-
-    def on_test_epoch_end(self) -> None:
-        """Compare the predictions with the annotations, and log."""
-        self._judge("test")
-
-    def _judge(self, stage: str) -> None:
         data: Any = getattr(self.trainer, "datamodule", None)
         if not hasattr(data, "ground_truth"):
             raise ConfigError(

@@ -7,7 +7,6 @@ from typing import Any
 from torch import nn
 
 from vision.backbones.base import Backbone
-from vision.errors import ConfigError, suggest
 from vision.heads.detection.base import DetectionHead
 from vision.heads.detection.fcos import FCOSHead
 from vision.heads.detection.retinanet import RetinaNetHead
@@ -62,19 +61,6 @@ DETECTORS: dict[str, Detector] = {
     ),
     "fcos": Detector(FCOSHead, FCOSLoss, neck_options={**_COARSE, "extra": "conv_output"}),
 }
-
-
-def find_detector(name: str) -> Detector:
-    """The detector of a name.
-
-    Raises:
-        ConfigError: There is none.
-    """
-    if name not in DETECTORS:
-        raise ConfigError(
-            f"detector={name!r} is none of {', '.join(DETECTORS)}.{suggest(name, DETECTORS)}"
-        )
-    return DETECTORS[name]
 
 
 def build_detector(

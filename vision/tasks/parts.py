@@ -1,11 +1,29 @@
-"""Build the parts that a row names, with options of its own and those that are given."""
+"""Find the row of a name, and build the parts that it names, with its options and those given."""
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from vision.contracts import FeatureSpec
 from vision.errors import ConfigError, suggest
+
+Row = TypeVar("Row")
+
+
+def find_row(rows: Mapping[str, Row], name: str, *, option: str) -> Row:
+    """The row of a name.
+
+    Args:
+        rows: The rows by name.
+        name: What was asked for.
+        option: Name of the option that asks for it, for the error.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    if name not in rows:
+        raise ConfigError(f"{option}={name!r} is none of {', '.join(rows)}.{suggest(name, rows)}")
+    return rows[name]
 
 
 def build_part(

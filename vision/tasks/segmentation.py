@@ -25,7 +25,8 @@ from vision.options import read_options
 from vision.tasks.base import BaseTask
 from vision.tasks.freeze import Freeze
 from vision.tasks.optim import OptimSettings
-from vision.tasks.segmentors import build_segmentor, find_segmentor
+from vision.tasks.parts import find_row
+from vision.tasks.segmentors import SEGMENTORS, build_segmentor
 
 SHOWN = ("mIoU", "mAcc", "aAcc")
 DEFAULTS = OptimSettings(
@@ -137,7 +138,7 @@ class Segmentation(BaseTask):
         )
         self.inference = read_options(InferenceOptions, inference, group="inference")
         self.neck, self.head, self.auxiliary, self.criterion = build_segmentor(
-            find_segmentor(segmentor),
+            find_row(SEGMENTORS, segmentor, option="segmentor"),
             self.backbone,
             num_classes=num_classes,
             neck_options=neck_options or {},
@@ -211,23 +212,12 @@ class Segmentation(BaseTask):
             height, width = one["mask"].shape
             self.evaluator.update(one["mask"], mask[:height, :width], where=path)
 
-    def on_validation_epoch_start(self) -> None:
+    def begin_evaluation(self) -> None:
         """Begin to count anew."""
         self.evaluator.reset()
 
-    def on_test_epoch_start(self) -> None:
-        """Begin to count anew."""
-        self.evaluator.reset()
-
-    def on_validation_epoch_end(self) -> None:
+    def end_evaluation(self, stage: str) -> None:
         """Add up what all processes have counted, and log."""
-        self._judge("val")
-
-    def on_test_epoch_end(self) -> None:
-        """Add up what all processes have counted, and log."""
-        self._judge("test")
-
-    def _judge(self, stage: str) -> None:
         self.segmentation_result = self.evaluator.compute(self.class_names)
         # Every process has the same values: there is nothing to reduce.
         for name, value in self.segmentation_result.scalars().items():

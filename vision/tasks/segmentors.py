@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from torch import nn
 
 from vision.backbones.base import Backbone
-from vision.errors import ConfigError, suggest
+from vision.errors import ConfigError
 from vision.heads.segmentation.base import SegmentationHead
 from vision.heads.segmentation.fcn import FCNHead
 from vision.heads.segmentation.mmseg import MMSegHead, MMSegLoss
@@ -58,19 +58,6 @@ class SegmentorParts(NamedTuple):
     head: SegmentationHead
     auxiliary: FCNHead | None
     criterion: nn.Module
-
-
-def find_segmentor(name: str) -> Segmentor:
-    """The model of a name.
-
-    Raises:
-        ConfigError: There is none.
-    """
-    if name not in SEGMENTORS:
-        raise ConfigError(
-            f"segmentor={name!r} is none of {', '.join(SEGMENTORS)}.{suggest(name, SEGMENTORS)}"
-        )
-    return SEGMENTORS[name]
 
 
 def build_segmentor(
