@@ -13,10 +13,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from vision.errors import ConfigError
 from vision.layers.resized_conv import (
     ResizedConv2d,
-    interpolation_matrix,
     multiply_adds,
     tap_matrix,
 )
+from vision.ops.interpolation import interpolation_matrix
 
 CPU = torch.device("cpu")
 CHANNELS = (3, 20, 12, 2)
@@ -45,19 +45,6 @@ def plain(conv: ResizedConv2d, maps: list[Tensor], size: tuple[int, int]) -> Ten
     ]
     padding = conv.kernel_size // 2
     return F.conv2d(torch.cat(resized, dim=1), conv.weight, conv.bias, padding=padding)
-
-
-@given(before=st.integers(1, 40), after=st.integers(1, 90), align_corners=st.booleans())
-@settings(max_examples=60, deadline=None)
-def test_matrix_resizes_as_interpolate(before: int, after: int, align_corners: bool) -> None:
-    matrix = interpolation_matrix(
-        before, after, align_corners=align_corners, device=CPU, dtype=torch.float64
-    )
-    one_hot = torch.eye(before, dtype=torch.float64)[:, None]
-    expected = F.interpolate(
-        one_hot[..., None], size=(after, 1), mode="bilinear", align_corners=align_corners
-    )
-    assert (matrix - expected[:, 0, :, 0].T).abs().max() < 1e-12
 
 
 def test_tap_matrix_shifts_and_fills_with_zeros() -> None:

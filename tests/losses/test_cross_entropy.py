@@ -94,7 +94,7 @@ def test_images_together_on_other_devices(monkeypatch: pytest.MonkeyPatch) -> No
 
 def some_strips(strips: list[cross_entropy._Strip], logits: Tensor) -> list[cross_entropy._Strip]:
     """The strips with their shares filled in, which have no values on no device."""
-    mix = cross_entropy._mix(cross_entropy._places(5, 17, False), 5).to(logits)
+    mix = cross_entropy._mix(5, 17, False).to(logits)
     return [one._replace(mix=mix[one.rows, one.source]) for one in strips]
 
 

@@ -26,36 +26,9 @@ from torch.nn import functional as F
 
 from vision.errors import ConfigError
 from vision.layers.size_cache import SizeCache
+from vision.ops.interpolation import interpolation_matrix, resize_bilinear
 
 Size = tuple[int, int]
-
-
-def interpolation_matrix(
-    cells: int, wanted: int, *, align_corners: bool, device: torch.device, dtype: torch.dtype
-) -> Tensor:
-    """The matrix of a linear resize along one axis, of the coordinates of `F.interpolate`.
-
-    Args:
-        cells: Cells h of the axis before.
-        wanted: Cells H of the axis after.
-        align_corners: Whether the centres of the first and of the last cells fall together, rather
-            than the outer borders.
-        device: Where the matrix is made.
-        dtype: Its type; below float32 it is rounded at the end.
-
-    Returns:
-        float `(H, h)` of rows that sum to one.
-    """
-    rows = torch.arange(wanted, device=device)
-    if align_corners:
-        numerator, denominator = rows * (cells - 1), max(wanted - 1, 1)
-    else:
-        # (row + 1/2) * h / H - 1/2, in whole numbers up to the division.
-        numerator, denominator = (2 * rows + 1) * cells - wanted, 2 * wanted
-    working = torch.promote_types(dtype, torch.float32)
-    places = (numerator.to(working) / denominator).clamp(0, cells - 1)  # (H,)
-    distances = places[:, None] - torch.arange(cells, device=device, dtype=working)  # (H, h)
-    return (1 - distances.abs()).clamp(min=0).to(dtype)
 
 
 def tap_matrix(
@@ -195,10 +168,12 @@ class ResizedConv2d(nn.Module):
         resized_first, convolved_first = multiply_adds(
             x.shape[1], self.out_channels, self.kernel_size, cells, size
         )
+        corners = self.align_corners
         if cells == size or resized_first <= convolved_first:
-            return F.conv2d(self._resize(x, size), weight, padding=self.kernel_size // 2)
+            x = resize_bilinear(x, size, align_corners=corners)
+            return F.conv2d(x, weight, padding=self.kernel_size // 2)
         if self.kernel_size == 1:
-            return self._resize(F.conv2d(x, weight), size)
+            return resize_bilinear(F.conv2d(x, weight), size, align_corners=corners)
         return self._convolve_first(x, weight, size)
 
     def _convolve_first(self, x: Tensor, weight: Tensor, size: Size) -> Tensor:
@@ -224,8 +199,3 @@ class ResizedConv2d(nn.Module):
             )
 
         return self.matrices.get((cells, wanted, like.device, like.dtype), build)
-
-    def _resize(self, x: Tensor, size: Size) -> Tensor:
-        if (x.shape[-2], x.shape[-1]) == size:
-            return x
-        return F.interpolate(x, size=size, mode="bilinear", align_corners=self.align_corners)

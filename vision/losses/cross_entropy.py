@@ -16,11 +16,14 @@ from torch.nn import functional as F
 
 from vision.contracts import IGNORED
 from vision.ops.boxes import at_least_float32
+from vision.ops.interpolation import interpolation_matrix, resize_bilinear, source_places
 
 # Of one tensor of enlarged logits, of which two exist at a time: what a core's cache holds, or
 # enough to keep a graphics processor busy.
 STRIP_BYTES = {"cpu": 2**23}
 OTHER_STRIP_BYTES = 2**26
+# Shares of rows and columns are computed so, and rounded at the end; slices need them on the CPU.
+_EXACT: dict[str, Any] = {"device": torch.device("cpu"), "dtype": torch.float64}
 
 
 class _Strip(NamedTuple):
@@ -63,9 +66,8 @@ def resized_cross_entropy(
     labels = labels.where(valid, 0)
     weights = weights.to(logits.dtype).where(valid, 0)
     if torch.compiler.is_compiling():
-        whole = F.interpolate(
-            logits, size=labels.shape[1:], mode="bilinear", align_corners=align_corners
-        )
+        size = (labels.shape[1], labels.shape[2])
+        whole = resize_bilinear(logits, size, align_corners=align_corners)
         return (F.cross_entropy(whole, labels, reduction="none") * weights).sum()
     total: Tensor = _WeightedSum.apply(logits, labels, weights, align_corners)
     return total
@@ -141,9 +143,9 @@ def _strips(logits: Tensor, labels: Tensor, align_corners: bool) -> Iterator[_St
     row_bytes = classes * width * logits.element_size()
     images = 1 if logits.device.type == "cpu" or batch * row_bytes > most else batch
     step = max(1, most // (images * row_bytes))
-    places = _places(height, rows, align_corners)
+    places = source_places(height, rows, align_corners=align_corners, **_EXACT)
     first = places.long().tolist()
-    mix = None if height == rows else _mix(places, height).to(logits)  # (H, h)
+    mix = None if height == rows else _mix(height, rows, align_corners).to(logits)  # (H, h)
     for start in range(0, rows, step):
         stop = min(start + step, rows)
         source = slice(start, stop)
@@ -159,20 +161,12 @@ def _column_mix(logits: Tensor, labels: Tensor, align_corners: bool) -> Tensor |
     before, after = logits.shape[3], labels.shape[2]
     if before == after:
         return None
-    return _mix(_places(before, after, align_corners), before).to(logits)
+    return _mix(before, after, align_corners).to(logits)
 
 
-def _places(before: int, after: int, align_corners: bool) -> Tensor:
-    """Where the cells of an axis of another length lie among the `before` old ones: `(after,)`."""
-    cells = torch.arange(after, dtype=torch.float64)
-    if align_corners:
-        return cells * ((before - 1) / max(after - 1, 1))
-    return ((cells + 0.5) * (before / after) - 0.5).clamp(min=0, max=before - 1)
-
-
-def _mix(places: Tensor, before: int) -> Tensor:
-    """Shares `(after, before)`: one minus the distance to a cell, where that is positive."""
-    return (1 - (places[:, None] - torch.arange(before)).abs()).clamp(min=0)
+def _mix(before: int, after: int, align_corners: bool) -> Tensor:
+    """Share of each of the `before` cells of an axis in each of the new ones, float64."""
+    return interpolation_matrix(before, after, align_corners=align_corners, **_EXACT)
 
 
 def _enlarge(logits: Tensor, strip: _Strip, columns: Tensor | None) -> Tensor:

@@ -6,7 +6,6 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from vision.contracts import IGNORED, SegmentationBatch, SegmentationOutputs
 from vision.errors import ConfigError, suggest
@@ -17,6 +16,7 @@ from vision.losses.lovasz import LovaszOptions, lovasz_loss
 from vision.losses.ohem import OhemOptions, hard_pixels
 from vision.ops import matching
 from vision.ops.boxes import at_least_float32
+from vision.ops.interpolation import resize_bilinear
 from vision.options import read_options
 
 MeanOver = Literal["all", "valid"]
@@ -142,10 +142,9 @@ class SegmentationLoss(nn.Module):
             "focal": self._focal,
         }
         whole = logits
-        if any(name in others for name in self.terms) and logits.shape[2:] != labels.shape[1:]:
-            whole = F.interpolate(
-                logits, size=labels.shape[1:], mode="bilinear", align_corners=self.align_corners
-            )
+        if any(name in others for name in self.terms):
+            size = (labels.shape[1], labels.shape[2])
+            whole = resize_bilinear(logits, size, align_corners=self.align_corners)
         losses = {}
         for name, weight in self.terms.items():
             if name == "cross_entropy":

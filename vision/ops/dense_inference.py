@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from vision.errors import ConfigError
+from vision.ops.interpolation import resize_bilinear
 from vision.ops.resize_rows import MapRows, ResizedRows, Rows
 from vision.ops.windows import WindowRows
 
@@ -150,10 +150,8 @@ def _views(
 
 
 def _scaled(images: Tensor, scale: float) -> Tensor:
-    size = [max(int(side * scale + 0.5), 1) for side in images.shape[2:]]
-    if size == list(images.shape[2:]):
-        return images
-    return F.interpolate(images, size, mode="bilinear", align_corners=False)
+    height, width = (max(int(side * scale + 0.5), 1) for side in images.shape[2:])
+    return resize_bilinear(images, (height, width))
 
 
 def _view(

@@ -12,8 +12,9 @@ times faster so on a CPU.
 from typing import Protocol
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+
+from vision.ops.interpolation import resize_bilinear
 
 
 class Rows(Protocol):
@@ -142,7 +143,7 @@ def resize_rows(
     """
     height = logits.shape[2] if height is None else height
     if (start, stop) == (0, size[0]) and height == logits.shape[2]:
-        return _resize(_channels_last(logits), size, align_corners)
+        return resize_bilinear(_channels_last(logits), size, align_corners=align_corners)
     lower, upper, weight = _neighbours(height, size[0], start, stop, align_corners)
     top, bottom = int(lower[0]), int(upper[-1]) + 1
     if height == size[0] or not _is_channels_last(logits):
@@ -155,7 +156,7 @@ def resize_rows(
         cells = logits.permute(0, 2, 3, 1)  # (B, r, w', K)
         cells = cells.index_select(1, lower).lerp_(cells.index_select(1, upper), weight)
         logits = cells.permute(0, 3, 1, 2)  # (B, K, stop - start, w')
-    return _resize(logits, (stop - start, size[1]), align_corners)
+    return resize_bilinear(logits, (stop - start, size[1]), align_corners=align_corners)
 
 
 def _is_channels_last(logits: Tensor) -> bool:
@@ -164,12 +165,6 @@ def _is_channels_last(logits: Tensor) -> bool:
 
 def _channels_last(logits: Tensor) -> Tensor:
     return logits.float().contiguous(memory_format=torch.channels_last)
-
-
-def _resize(logits: Tensor, size: tuple[int, int], align_corners: bool) -> Tensor:
-    if tuple(logits.shape[2:]) == size:
-        return logits
-    return F.interpolate(logits, size, mode="bilinear", align_corners=align_corners)
 
 
 def _neighbours(

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable, Iterator
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from vision.ops.interpolation import resize_bilinear
 from vision.ops.resize_rows import resize_rows
 
 
@@ -106,7 +106,12 @@ class WindowRows:
         rows = _mean(parts, len(parts), counts, axis=2)  # (columns * B, K, stop - start, w')
         columns = rows.split(len(self._images))
         wide = (
-            (left, _widen(column, width, self._align_corners))
+            (
+                left,
+                resize_bilinear(
+                    column, (column.shape[2], width), align_corners=self._align_corners
+                ),
+            )
             for left, column in zip(self._lefts, columns, strict=True)
         )
         return _mean(wide, len(columns), self._counts[1], axis=3)
@@ -146,11 +151,6 @@ class WindowRows:
             logits = self._model(batch)
             del batch
             yield from logits.split(self._images.shape[0])
-
-
-def _widen(logits: Tensor, width: int, align_corners: bool) -> Tensor:
-    size = (logits.shape[2], width)
-    return F.interpolate(logits, size, mode="bilinear", align_corners=align_corners)
 
 
 def _mean(parts: Iterable[tuple[int, Tensor]], number: int, counts: Tensor, *, axis: int) -> Tensor:

@@ -14,13 +14,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from vision.backbones.base import Backbone
 from vision.contracts import SegmentationBatch, SegmentationOutputs, SegmentationPrediction
 from vision.heads.segmentation.base import SegmentationHead
 from vision.metrics.segmentation import SegmentationEvaluator, SegmentationResult
 from vision.ops.dense_inference import InferenceOptions, predict_labels
+from vision.ops.interpolation import resize_bilinear
 from vision.options import read_options
 from vision.tasks.base import BaseTask
 from vision.tasks.freeze import Freeze
@@ -161,9 +161,9 @@ class Segmentation(BaseTask):
             Logits `(B, K, H, W)` for each pixel.
         """
         logits = self._logits(self.normalize(images)).float()
+        size = (images.shape[2], images.shape[3])
         corners = self.head.align_corners
-        size = images.shape[2:]
-        return {"logits": F.interpolate(logits, size, mode="bilinear", align_corners=corners)}
+        return {"logits": resize_bilinear(logits, size, align_corners=corners)}
 
     def _logits(self, images: Tensor) -> Tensor:
         """Logits `(B, K, h, w)` for normalised images `(B, C, H, W)`, at the stride of the head."""

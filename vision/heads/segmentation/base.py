@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from vision.contracts import (
     IGNORED,
@@ -16,6 +15,7 @@ from vision.contracts import (
 )
 from vision.errors import ConfigError
 from vision.layers.conv_norm import ConvNorm, ResizedConvNorm
+from vision.ops.interpolation import resize_bilinear
 
 
 class SegmentationHead(nn.Module, ABC):
@@ -93,9 +93,7 @@ class SegmentationHead(nn.Module, ABC):
 
     def _resize(self, x: Tensor, size: tuple[int, int]) -> Tensor:
         """Bilinear resize of a map, in the head and of its logits."""
-        if (x.shape[-2], x.shape[-1]) == size:
-            return x
-        return F.interpolate(x, size=size, mode="bilinear", align_corners=self.align_corners)
+        return resize_bilinear(x, size, align_corners=self.align_corners)
 
 
 class PixelClassifier(SegmentationHead):
