@@ -17,6 +17,8 @@ from tiny_coco import CATEGORIES, FIRST_ID, ID_STEP, write_tiny_coco
 from train_runs import (
     ROOT,
     assert_same_end,
+    contents,
+    read_json,
     read_state,
     run_here,
     start_and_end,
@@ -98,14 +100,6 @@ class Others(NamedTuple):
 
 def ids_of(split: str) -> list[int]:
     return [FIRST_ID[split] + ID_STEP * i for i in range(IMAGES)]
-
-
-def read_json(path: Path) -> Any:
-    return json.loads(path.read_text())
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from subprocess import Popen
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -16,6 +16,8 @@ from tiny_masks import CLASSES, write_mask_folder
 from train_runs import (
     ROOT,
     assert_same_end,
+    contents,
+    read_json,
     read_state,
     run_here,
     start_and_end,
@@ -81,15 +83,6 @@ class Others(NamedTuple):
 
     killed: Popen[str]  # by itself, in the middle of its second epoch
     two: Popen[str]
-
-
-def read_json(path: Path) -> Any:
-    return json.loads(path.read_text())
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    files = (path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
 @pytest.fixture(scope="module")

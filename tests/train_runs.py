@@ -55,6 +55,17 @@ def succeed(process: Popen[str]) -> CompletedProcess[str]:
     return done
 
 
+def read_json(path: Path) -> Any:
+    """What a JSON file holds."""
+    return json.loads(path.read_text())
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """The files below a folder by their paths in it."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
 def read_state(run: Path, name: str = "last") -> dict[str, Any]:
     """A checkpoint of a run's folder."""
     return torch.load(run / "checkpoints" / f"{name}.ckpt", weights_only=True)

@@ -1,12 +1,8 @@
 """The evaluator of detectors, in one process and in two."""
 
 import json
-import os
-import subprocess
-import sys
 import time
 from pathlib import Path
-from subprocess import PIPE
 from typing import Any
 
 import numpy as np
@@ -14,6 +10,7 @@ import pytest
 import torch
 from gather_coco import SEED, SHARES
 from random_coco import judge, predictions_of, random_case
+from two_processes import answers_of_two
 
 from vision.errors import DataError
 from vision.metrics.coco import CocoEvaluator, evaluate_coco
@@ -113,20 +110,7 @@ def test_a_hundred_masks_are_taken_in_quickly_and_held_in_little_memory() -> Non
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
     """What each of two processes has written."""
-    folder = tmp_path_factory.mktemp("gather")
-    command = [sys.executable, str(TESTS / "gather_coco.py"), str(folder)]
-    paths = os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": paths}
-    both = [
-        subprocess.Popen(
-            [*command, rank], env=environment, stdout=PIPE, stderr=subprocess.STDOUT, text=True
-        )
-        for rank in "01"
-    ]
-    for process in both:
-        output, _ = process.communicate(timeout=200)
-        assert process.returncode == 0, output
-    return [json.loads((folder / f"{rank}.json").read_text()) for rank in (0, 1)]
+    return answers_of_two("gather_coco.py", tmp_path_factory.mktemp("gather"))
 
 
 @pytest.mark.parametrize("name", SHARES)

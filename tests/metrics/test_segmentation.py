@@ -1,9 +1,5 @@
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
-from subprocess import PIPE
 from typing import Any
 
 import numpy as np
@@ -14,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_labels import Maps, judge, random_maps
 from safetensors import safe_open
+from two_processes import answers_of_two
 
 from vision.contracts import IGNORED
 from vision.errors import ConfigError, DataError
@@ -187,20 +184,7 @@ def test_a_gpu_counts_the_same() -> None:
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
     """What each of two processes has written."""
-    folder = tmp_path_factory.mktemp("gather")
-    command = [sys.executable, str(TESTS / "gather_segmentation.py"), str(folder)]
-    paths = os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": paths}
-    both = [
-        subprocess.Popen(
-            [*command, rank], env=environment, stdout=PIPE, stderr=subprocess.STDOUT, text=True
-        )
-        for rank in "01"
-    ]
-    for process in both:
-        output, _ = process.communicate(timeout=200)
-        assert process.returncode == 0, output
-    return [json.loads((folder / f"{rank}.json").read_text()) for rank in (0, 1)]
+    return answers_of_two("gather_segmentation.py", tmp_path_factory.mktemp("gather"))
 
 
 @pytest.mark.parametrize("name", SHARES)
