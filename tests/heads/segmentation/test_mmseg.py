@@ -2,6 +2,7 @@
 
 import copy
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -309,7 +310,15 @@ def test_the_inner_head_of_knet_is_filled_in_too() -> None:
         ({"type": "FCNHead", "in_channels": 9}, "in_channels=9 of FCNHead.*have 24 channels"),
         ({"type": "FCNHead", "ignore_index": 0}, "ignore_index=0"),
         ({"type": "FCNHead", "out_channels": 1}, "out_channels=1"),
-        ({"type": "FCNHead", "loss_decode": {"type": "NoLoss"}}, "cannot build FCNHead.*NoLoss"),
+        (
+            {"type": "FCNHead", "loss_decode": {"type": "CrossEntropyLos"}},
+            r"FCNHead.loss_decode.type='CrossEntropyLos' is registered by none.*'CrossEntropyLoss'",
+        ),
+        (
+            {"type": "FCNHead", "init_cfg": {"type": "Pretrained", "checkpoint": "a.pth"}},
+            "FCNHead.init_cfg.type: a head does not fetch weights",
+        ),
+        ({"type": "FCNHead", "loss_decode": [{"_scope_": "os"}]}, r"loss_decode\[0\]._scope_"),
         ({"type": "PSAHead"}, "cannot build PSAHead.*mask_size"),
         ({"type": "PointHead"}, "PointHead of mmsegmentation needs more for its loss"),
         ({"type": "PIDHead"}, "three branches of PIDNet"),
@@ -319,6 +328,17 @@ def test_the_inner_head_of_knet_is_filled_in_too() -> None:
 def test_mistakes(options: dict, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         MMSegHead(SPECS, num_classes=CLASSES, **options)
+
+
+def test_a_config_runs_no_code(tmp_path: Path) -> None:
+    # mmengine would import what is not registered by its path, and call it with the options.
+    evil = {"type": "pathlib.Path.touch", "self": str(tmp_path / "ran")}
+    with pytest.raises(ConfigError, match="Paths of classes are not imported"):
+        MMSegHead(SPECS, num_classes=CLASSES, type="FCNHead", loss_decode=evil)
+    touch = {"type": "subprocess.check_call", "args": ["touch", str(tmp_path / "ran")]}
+    with pytest.raises(ConfigError, match=r"'subprocess\.check_call' is registered by none"):
+        MMSegHead(SPECS, num_classes=CLASSES, type="FCNHead", norm_cfg=touch)
+    assert not list(tmp_path.iterdir())
 
 
 def test_another_default_scope_changes_nothing() -> None:

@@ -20,7 +20,12 @@ from vision.contracts import (
 )
 from vision.errors import ConfigError, MissingPackageError, suggest
 from vision.heads.segmentation.base import SegmentationHead, check_specs
-from vision.heads.segmentation.mmseg_configs import MASK_HEADS, complete_config, output_stride
+from vision.heads.segmentation.mmseg_configs import (
+    MASK_HEADS,
+    check_types,
+    complete_config,
+    output_stride,
+)
 from vision.ops.mmcv_operators import INSTALL, import_models
 
 # The usual auxiliary head: 0.4 of the loss is what all published configs give it.
@@ -335,6 +340,7 @@ def _build(config: Mapping[str, Any]) -> nn.Module:
     from mmseg.registry import MODELS
 
     name = config["type"]
+    check_types(config, name)
     with warnings.catch_warnings():
         for message in KNOWN_WARNINGS:
             warnings.filterwarnings("ignore", message=message)

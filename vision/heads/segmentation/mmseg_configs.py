@@ -45,6 +45,8 @@ CHANNELS = 512
 # SyncBN, which the published configs have, runs on GPUs in distributed training alone; Lightning's
 # `sync_batchnorm` makes it of this one.
 NORM = {"type": "BN", "requires_grad": True}
+# Before the name of a part stands whose it is, or nothing.
+SCOPES = ("", "mmengine", "mmseg", "mmdet")
 MASK_HEADS = ("Mask2FormerHead", "MaskFormerHead")
 # The coarsest maps that the pixel decoder of Mask2Former attends to.
 ATTENDED = 3
@@ -99,6 +101,51 @@ def complete_config(
     filled = {"channels": CHANNELS, "norm_cfg": dict(NORM), **PUBLISHED.get(name, {})}
     filled |= {"num_classes": num_classes, **_of_maps(name, specs, config)}
     return {key: value for key, value in filled.items() if key in known} | dict(config)
+
+
+def check_types(config: Any, place: str) -> None:
+    """Refuse what mmengine would import by its path, or read from a file.
+
+    mmengine takes a `type` that is not registered for the path of any Python object, and calls it:
+    a config that came with a checkpoint could run code.
+
+    Args:
+        config: A config with all that it holds.
+        place: Where it stands, for the error.
+
+    Raises:
+        ConfigError: A `type` is not registered by mmengine, mmsegmentation or mmdetection, a config
+            names a scope of its own, or weights that its initialisation would fetch.
+    """
+    if isinstance(config, Mapping):
+        if "_scope_" in config:
+            raise ConfigError(f"{place}._scope_ cannot be set; leave it out.")
+        if "type" in config:
+            _check_type(config["type"], f"{place}.type")
+        for key, value in config.items():
+            check_types(value, f"{place}.{key}")
+    elif isinstance(config, list | tuple):
+        for i, value in enumerate(config):
+            check_types(value, f"{place}[{i}]")
+
+
+def _check_type(name: Any, place: str) -> None:
+    from mmengine.registry import MODELS, TASK_UTILS, WEIGHT_INITIALIZERS
+
+    if name == "Pretrained":
+        raise ConfigError(
+            f"{place}: a head does not fetch weights of its own; give the file of the whole model "
+            "with weights=PATH."
+        )
+    scope, _, leaf = str(name).rpartition(".")
+    roots = (MODELS, TASK_UTILS, WEIGHT_INITIALIZERS)
+    registries = [r for root in roots for r in (root, *root.children.values())]
+    known = {key for registry in registries for key in registry.module_dict}
+    if scope not in SCOPES or leaf not in known:
+        raise ConfigError(
+            f"{place}={name!r} is registered by none of {', '.join(filter(None, SCOPES))}."
+            f"{suggest(leaf, known)} Paths of classes are not imported."
+        )
 
 
 def options_of(head: type) -> set[str]:
