@@ -9,6 +9,7 @@ from vision.version import __version__
 _MODULES = {
     "create_backbone": "vision.backbones.registry",
     "list_backbones": "vision.backbones.registry",
+    "load": "vision.predict.load",
     "load_weights": "vision.weights.load",
     **{
         name: f"vision.{name}"

@@ -63,14 +63,22 @@ class VisionCLI(LightningCLI):
         args: The options after it.
         settings: The same, read by `read_settings`.
         root: Folder of `train.py`, for the commands that the summary shows.
+        callbacks: Callbacks beside those of the config and the suite's own.
 
     Raises:
         ConfigError: An option is unknown, misplaced or of the wrong type.
     """
 
     def __init__(
-        self, command: str, args: Sequence[str], *, settings: Sequence[Setting], root: Path
+        self,
+        command: str,
+        args: Sequence[str],
+        *,
+        settings: Sequence[Setting],
+        root: Path,
+        callbacks: Sequence[Callback] = (),
     ) -> None:
+        self.more_callbacks = list(callbacks)
         self.command = command
         self.settings = settings
         self.root = root
@@ -256,7 +264,7 @@ class VisionCLI(LightningCLI):
         self._check_checkpoint()
         trainer: Any = self._get(self.config_init, "trainer")
         loggers = _as_list(trainer["logger"])
-        callbacks = _as_list(trainer["callbacks"])
+        callbacks = _as_list(trainer["callbacks"]) + self.more_callbacks
         if trainer["enable_progress_bar"] is not False:
             callbacks.append(Progress())
         if self.command == "fit" and not trainer["fast_dev_run"]:
@@ -343,13 +351,19 @@ class VisionCLI(LightningCLI):
         )
 
 
-def run(command: str, args: Sequence[str], *, root: Path) -> None:
+def run(
+    command: str, args: Sequence[str], *, root: Path, callbacks: Sequence[Callback] = ()
+) -> VisionCLI:
     """Run one command.
 
     Args:
         command: `"fit"`, `"validate"`, `"test"` or `"predict"`.
         args: The options after it.
         root: Folder of `train.py` and of `configs`.
+        callbacks: Callbacks beside those of the config and the suite's own.
+
+    Returns:
+        The command that has run, with its `model`, `datamodule` and `trainer`.
 
     Raises:
         VisionError: The user can mend it.
@@ -359,7 +373,7 @@ def run(command: str, args: Sequence[str], *, root: Path) -> None:
     threads = torch.get_num_threads()
     try:
         with without_chatter():
-            VisionCLI(command, args, settings=settings, root=root)
+            return VisionCLI(command, args, settings=settings, root=root, callbacks=callbacks)
     except MisconfigurationException as error:
         raise ConfigError(str(error)) from error
     except SIGTERMException as stop:

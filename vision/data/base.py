@@ -105,6 +105,14 @@ class DataModule(LightningDataModule, ABC):
         return len(self.class_names)
 
     @property
+    def preprocessing(self) -> dict[str, Any] | None:
+        """Options of the transform of evaluation images, plain values; None where there are none.
+
+        Checkpoints hold them, so that a trained model takes the images that it was measured on.
+        """
+        return getattr(getattr(self, "eval_transform", None), "options", None)
+
+    @property
     def train_size(self) -> int:
         """Number of training samples; known after `setup("fit")`."""
         return len(_made(self.train_dataset, "fit"))  # type: ignore[arg-type]

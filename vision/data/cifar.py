@@ -28,6 +28,7 @@ from vision.data.cifar_files import (
     read_names,
     take_images,
 )
+from vision.data.transforms import whole_square
 from vision.errors import ConfigError, DataError
 
 
@@ -134,6 +135,7 @@ class CIFAR10(DataModule):
             if not fits:
                 raise ConfigError(f"{name}={value} must be {expected}.")
         self.root = Path(root).expanduser()
+        self.image_size = image_size
         resize: list[Callable[[Tensor], Tensor]] = []
         if image_size != SIDE:
             bicubic = v2.InterpolationMode.BICUBIC
@@ -145,6 +147,11 @@ class CIFAR10(DataModule):
     def class_names(self) -> tuple[str, ...]:
         """By label, as the dataset's file of names gives them."""
         return read_names(self.root, self.layout)
+
+    @property
+    def preprocessing(self) -> dict[str, Any]:
+        """How other images become like these: scaled to the square, nothing cut off."""
+        return whole_square(self.image_size)
 
     def setup(self, stage: str) -> None:
         """Read the images of a stage and make its datasets.

@@ -122,6 +122,9 @@ class DetectionEvalTransform(DetectionTransform):
         long_side: Largest length of the long side in pixels.
         masks: Whether the objects' masks are made; metrics read them from the annotations instead.
 
+    Attributes:
+        options: The sides, by name.
+
     Raises:
         ConfigError: A length is less than one pixel.
     """
@@ -136,6 +139,7 @@ class DetectionEvalTransform(DetectionTransform):
             )
         self.short_side = short_side
         self.long_side = long_side
+        self.options = {"short_side": short_side, "long_side": long_side}
 
     def change(self, image: Tensor) -> tuple[Tensor, Geometry]:
         """Resize an image, uint8 `(3, H, W)`, and say by which geometry."""

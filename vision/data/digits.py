@@ -17,6 +17,7 @@ from torch.utils.data import Dataset
 
 from vision.contracts import ClassificationSample, ImageSample
 from vision.data.base import DataModule
+from vision.data.transforms import whole_square
 from vision.errors import ConfigError
 
 LEVELS = 16
@@ -95,6 +96,11 @@ class Digits(DataModule):
     def class_names(self) -> tuple[str, ...]:
         """`"0"` to `"9"`."""
         return tuple("0123456789")
+
+    @property
+    def preprocessing(self) -> dict[str, Any]:
+        """How other images become like these: scaled to the square, nothing cut off."""
+        return whole_square(self.image_size)
 
     def setup(self, stage: str) -> None:
         """Make the datasets of every stage: they share their images."""

@@ -110,6 +110,9 @@ class SegmentationEvalTransform(SegmentationTransform):
         short_side: Length of the short side in pixels; None, with `long_side`, for no resize.
         long_side: Largest length of the long side in pixels.
 
+    Attributes:
+        options: The arguments, by name.
+
     Raises:
         ConfigError: A length is less than one pixel, or only one is given.
     """
@@ -118,6 +121,7 @@ class SegmentationEvalTransform(SegmentationTransform):
         require_sides(short_side, long_side)
         self.short_side = short_side
         self.long_side = long_side
+        self.options = {"short_side": short_side, "long_side": long_side}
 
     def change(self, image: Tensor, mask: np.ndarray | None) -> tuple[Tensor, np.ndarray | None]:
         """Resize an image, uint8 `(3, H, W)`; a mask is given back as it is."""

@@ -108,6 +108,9 @@ class EvalTransform:
         crop_mode: With "squash" both sides are resized to `image_size / crop`, whatever the image's
             ratio of sides, before the crop.
 
+    Attributes:
+        options: The arguments, by name.
+
     Raises:
         ConfigError: A value is out of its range.
     """
@@ -125,6 +128,12 @@ class EvalTransform:
             raise ConfigError(f"crop={crop} must be in (0, 1]: a share of the resized short side.")
         if crop_mode not in get_args(CropMode):
             raise ConfigError(f"crop_mode={crop_mode!r} must be one of {get_args(CropMode)}.")
+        self.options = {
+            "image_size": image_size,
+            "crop": crop,
+            "interpolation": interpolation,
+            "crop_mode": crop_mode,
+        }
         side = int(image_size / crop)
         resize = v2.Resize(
             [side, side] if crop_mode == "squash" else side,
@@ -140,6 +149,20 @@ class EvalTransform:
     def decode(self, encoded: EncodedImage) -> Tensor:
         """The same from an image file."""
         return self(decode_image(encoded))
+
+
+def whole_square(image_size: int) -> dict[str, Any]:
+    """Options of an `EvalTransform` that scales the whole image to a square.
+
+    Args:
+        image_size: Side of the square in pixels.
+    """
+    return {
+        "image_size": image_size,
+        "crop": 1.0,
+        "interpolation": "bicubic",
+        "crop_mode": "squash",
+    }
 
 
 class _CutLongEnds(nn.Module):

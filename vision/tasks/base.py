@@ -13,10 +13,17 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from vision.backbones.base import Backbone
+from vision.contracts import ModelDescription
 from vision.layers.pixels import blank_padding
 from vision.options import read_options
 from vision.tasks.build import Source, build_backbone, build_pixel_norm, load_source
-from vision.tasks.checkpoint import agree_on_classes, agree_on_kind, describe, plain
+from vision.tasks.checkpoint import (
+    agree_on_classes,
+    agree_on_kind,
+    built_from,
+    describe,
+    plain,
+)
 from vision.tasks.ema import WeightAverage, load_for_inference, load_for_training
 from vision.tasks.freeze import Freeze, freeze_backbone, rest_frozen_parts
 from vision.tasks.optim import (
@@ -61,6 +68,10 @@ class BaseTask(LightningModule, ABC):
         kind: Name of the task, which the datamodule's `kind` has to be; None takes any.
         dense: Whether the backbone is built for dense prediction, which needs no classifier.
         monitor: The logged metric that chooses the best checkpoint, and `"max"` or `"min"`.
+        class_names: Name of each class by index; None while they are not known.
+        preprocessing: Options of the evaluation transform of the data that the task was trained on;
+            None before.
+        palette: These data's own colour of each class; None where they have none.
 
     Raises:
         ConfigError: A value is unknown or does not fit the others.
@@ -109,6 +120,8 @@ class BaseTask(LightningModule, ABC):
         self.class_names: list[str] | None = None
         if class_names is not None:
             self._adopt_classes(class_names, "class_names")
+        self.preprocessing: dict[str, Any] | None = None
+        self.palette: list[list[int]] | None = None
         self._source = Source(backbone=name, pretrained=pretrained, weights=weights)
         self._channels_last, self._compile = channels_last, compile
         self._embed: Callable[[Any, Tensor], Tensor] = type(self.backbone).embed
@@ -209,6 +222,7 @@ class BaseTask(LightningModule, ABC):
         warnings.filterwarnings("ignore", message=".*overridden `on_after_batch_transfer`")
         data = getattr(self.trainer, "datamodule", None)
         agree_on_kind(self.kind, data)
+        self._take_preprocessing(data)
         names = getattr(data, "class_names", None)
         if names and stage != TrainerFn.PREDICTING:
             self._adopt_classes(names, "the data")
@@ -216,6 +230,12 @@ class BaseTask(LightningModule, ABC):
             # In place, so that the keys of the state dict stay as they are.
             self.backbone.compile()
             self._embed = torch.compile(self._embed)
+
+    def _take_preprocessing(self, data: Any) -> None:
+        """Remember how the datamodule prepares and paints evaluation images."""
+        self.preprocessing = getattr(data, "preprocessing", None) or self.preprocessing
+        if (palette := getattr(data, "palette", None)) is not None:
+            self.palette = palette.tolist()
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """AdamW with the schedule of the settings, stepped per iteration."""
@@ -279,13 +299,18 @@ class BaseTask(LightningModule, ABC):
         )
         return loss
 
+    def describe(self) -> ModelDescription:
+        """What a file of this model says of it, so that it can be built again."""
+        return describe(self, self._source)
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the averages, class names, seed and a description of the task."""
-        checkpoint["vision"] = describe(self, self._source)
+        checkpoint["vision"] = self.describe()
         checkpoint["class_names"] = self.class_names
         checkpoint["seed"] = self._seed
         # A task that is rebuilt has its weights from the checkpoint: nothing is read again.
-        checkpoint[self.CHECKPOINT_HYPER_PARAMS_KEY].update(pretrained=False, weights=None)
+        arguments = checkpoint[self.CHECKPOINT_HYPER_PARAMS_KEY]
+        checkpoint[self.CHECKPOINT_HYPER_PARAMS_KEY] = built_from(arguments)
         if self.average is not None:
             self.average.save(checkpoint, self)
 
@@ -299,6 +324,9 @@ class BaseTask(LightningModule, ABC):
             load_for_inference(self.average, checkpoint, self)
         if names := checkpoint.get("class_names"):
             self._adopt_classes(names, "the checkpoint")
+        description = checkpoint.get("vision", {})
+        self.preprocessing = self.preprocessing or description.get("preprocessing")
+        self.palette = self.palette or description.get("palette")
         self._seed = checkpoint.get("seed")
 
     def _adopt_classes(self, names: Sequence[str], origin: str) -> None:

@@ -1,16 +1,22 @@
 """What a task writes into its checkpoints besides weights, all of it plain values."""
 
 import logging
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from typing import Any
 
-from vision.errors import ConfigError
+from vision.contracts import ModelDescription
+from vision.errors import CheckpointError, ConfigError
 from vision.tasks.build import Source
+from vision.tasks.ema import WEIGHTS_KEY
 from vision.version import __version__
 
 logger = logging.getLogger(__name__)
+
+# Where Lightning puts the arguments of a task's constructor.
+HYPER_PARAMETERS = "hyper_parameters"
 
 
 def plain(value: Any) -> Any:
@@ -97,7 +103,7 @@ def agree_on_kind(kind: str | None, data: Any) -> None:
         )
 
 
-def describe(task: Any, source: Source) -> dict[str, Any]:
+def describe(task: Any, source: Source) -> ModelDescription:
     """Describe a task for readers of its checkpoint: what it is and which images it expects.
 
     Args:
@@ -105,17 +111,73 @@ def describe(task: Any, source: Source) -> dict[str, Any]:
         source: Where the weights come from that its training started with.
 
     Returns:
-        Plain values: version of the suite, task, backbone, `pretrained`, `weights`, and under
-        `input` the size, mean, std, crop and interpolation of the images.
+        Plain values.
     """
     mean, std = task.normalize.values
+    trainer = getattr(task, "_trainer", None)
+    data = getattr(trainer, "datamodule", None)
     return plain(
         {
             "version": __version__,
             "task": type(task).__name__,
+            "kind": task.kind,
             "backbone": source.backbone or type(task.backbone).__name__,
+            "hyper_parameters": built_from(task.hparams),
+            "class_names": task.class_names,
+            "input": {**asdict(task.backbone.default_input), "mean": mean, "std": std},
+            "preprocessing": task.preprocessing,
+            "palette": task.palette,
+            "data": None if data is None else f"{type(data).__module__}.{type(data).__name__}",
             "pretrained": source.pretrained,
             "weights": source.weights,
-            "input": {**asdict(task.backbone.default_input), "mean": mean, "std": std},
+            "epoch": 0 if trainer is None else trainer.current_epoch,
+            "step": 0 if trainer is None else trainer.global_step,
+            "metrics": {} if trainer is None else _finite(trainer.callback_metrics),
+            "averaged": False,
         }
     )
+
+
+def built_from(hyper_parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Constructor arguments for a task that gets its weights from a file: no others are read."""
+    return {**hyper_parameters, "pretrained": False, "weights": None}
+
+
+def describe_checkpoint(checkpoint: Mapping[str, Any]) -> ModelDescription:
+    """The description of the task that a checkpoint is of, also of those of older versions.
+
+    Raises:
+        CheckpointError: It is no checkpoint of a task of the suite.
+    """
+    description = checkpoint.get("vision")
+    arguments = checkpoint.get(HYPER_PARAMETERS)
+    if not isinstance(description, Mapping) or not isinstance(arguments, Mapping):
+        raise CheckpointError(
+            "it does not say which task it is of: it was not written by a task of this suite."
+        )
+    before: ModelDescription = {
+        "version": "0",
+        "task": "",
+        "kind": None,
+        "backbone": "",
+        "hyper_parameters": dict(arguments),
+        "class_names": checkpoint.get("class_names"),
+        "input": {},
+        "preprocessing": None,
+        "palette": None,
+        "data": None,
+        "pretrained": False,
+        "weights": None,
+        "epoch": checkpoint.get("epoch", 0),
+        "step": checkpoint.get("global_step", 0),
+        "metrics": {},
+        "averaged": False,
+    }
+    averaged = WEIGHTS_KEY in checkpoint
+    return {**before, **description, "averaged": averaged}
+
+
+def _finite(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """What a validation logged, as numbers; a file of a model has no place for others."""
+    values = {name: float(value) for name, value in metrics.items() if name.startswith("val/")}
+    return {name: value for name, value in values.items() if math.isfinite(value)}

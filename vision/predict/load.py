@@ -1,0 +1,178 @@
+"""Load a trained model from whatever holds it: a checkpoint, a run, an exported file, the hub."""
+
+import logging
+import os
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vision.backbones.base import Backbone
+from vision.callbacks.checkpoint_io import read_checkpoint
+from vision.contracts import ModelDescription
+from vision.errors import CheckpointError, ConfigError, VisionError, WeightsError
+from vision.predict.model import Model
+from vision.tasks.base import BaseTask
+from vision.tasks.checkpoint import built_from, describe_checkpoint
+from vision.tasks.ema import WEIGHTS_KEY
+from vision.tasks.registry import find_task
+from vision.weights.model_file import read_model
+from vision.weights.pretrained import HUB_PREFIX, download_from_hub
+
+logger = logging.getLogger(__name__)
+
+SAFETENSORS = ".safetensors"
+# What is taken from a folder, the first that is there: a run's best or last checkpoint, or what a
+# folder for the hub holds.
+FOLDER_FILES = (
+    "checkpoints/best.ckpt",
+    "checkpoints/last.ckpt",
+    "best.ckpt",
+    "last.ckpt",
+    "model.safetensors",
+)
+MODEL_FILES = ("weights/best.safetensors", "weights/last.safetensors")
+
+
+def load(
+    source: str | os.PathLike[str],
+    *,
+    device: str | torch.device | None = None,
+    task: type[BaseTask] | None = None,
+    backbone: Backbone | None = None,
+) -> Model:
+    """Load a trained model, ready to predict.
+
+    Nothing in the file is ever executed: it holds tensors and plain values, and the names in it are
+    looked up in the suite's own lists. Where the training kept averaged weights (EMA), these are
+    taken.
+
+    Args:
+        source: A checkpoint (`.ckpt`), the folder of a run, a `.safetensors` that the suite wrote,
+            a folder made for the Hugging Face hub, or `"hf://owner/repo[/file][@revision]"`.
+        device: Where the model computes; None takes the CPU.
+        task: Class of the task, where it is none of the suite's.
+        backbone: The backbone, where the task was trained with one of your own that it was given as
+            an object.
+
+    Returns:
+        The model in evaluation mode.
+
+    Raises:
+        CheckpointError: The file is of no task, of one that is not known, or does not fit it.
+        WeightsError: It is absent, damaged or unsafe, or cannot be fetched.
+    """
+    path = _find(source)
+    try:
+        state, description = _read(path)
+        built = build(state, description, task=task, backbone=backbone)
+    except CheckpointError as error:
+        if str(path) in str(error):
+            raise
+        raise CheckpointError(f"'{path}': {error}") from error
+    model = Model(built, description, path=path, device=device)
+    logger.info("loaded %s from %s", model, path)
+    return model
+
+
+def build(
+    state: Mapping[str, Tensor],
+    description: ModelDescription,
+    *,
+    task: type[BaseTask] | None = None,
+    backbone: Backbone | None = None,
+) -> BaseTask:
+    """Build a task by its description and fill it with tensors, all of them.
+
+    Args:
+        state: Tensor by key.
+        description: What the file says of the task.
+        task: Class of the task, where it is none of the suite's.
+        backbone: The backbone, where the description does not name one.
+
+    Raises:
+        CheckpointError: The task is not known, its arguments are not those of this version, or the
+            tensors are not its.
+    """
+    found = find_task(description["task"], {description["task"]: task} if task else None)
+    arguments: dict[str, Any] = built_from(description["hyper_parameters"])
+    if backbone is not None:
+        arguments["backbone"] = backbone
+    try:
+        model = found(**arguments)
+    except (VisionError, TypeError) as error:
+        raise CheckpointError(
+            f"a {description['task']} cannot be built from it, which version "
+            f"{description['version']} wrote: {error}"
+        ) from error
+    _fill(model, state)
+    model.class_names = description["class_names"] or model.class_names
+    model.preprocessing = description["preprocessing"]
+    model.palette = description["palette"]
+    return model.eval()
+
+
+def _fill(model: BaseTask, state: Mapping[str, Tensor]) -> None:
+    own = model.state_dict()
+    absent = [key for key in own if key not in state]
+    extra = [key for key in state if key not in own]
+    if absent or extra:
+        first = f"it has no '{absent[0]}'" if absent else f"it also has '{extra[0]}'"
+        raise CheckpointError(
+            f"its tensors are not those of the {type(model).__name__} that it describes: {first} "
+            f"({len(absent)} are missing, {len(extra)} too many)."
+        )
+    for key, tensor in own.items():
+        if state[key].shape != tensor.shape:
+            raise CheckpointError(
+                f"'{key}' is {tuple(state[key].shape)} in it, but the {type(model).__name__} that "
+                f"it describes needs {tuple(tensor.shape)}."
+            )
+    model.load_state_dict(dict(state))
+
+
+def _read(path: Path) -> tuple[Mapping[str, Tensor], ModelDescription]:
+    if path.suffix == SAFETENSORS:
+        state, description = read_model(path)
+        if description is None:
+            raise CheckpointError(
+                "it holds tensors without a description of their model. Build the model and load "
+                "them: vision.load_weights(vision.create_backbone(NAME), PATH), or "
+                "weights=PATH of a task."
+            )
+        return state, description
+    # Mapped, so that the optimiser's part of a large file is not read.
+    checkpoint = read_checkpoint(path, mmap=zipfile.is_zipfile(path))
+    if not isinstance(checkpoint, Mapping):
+        raise CheckpointError(f"it holds a {type(checkpoint).__name__}, expected a checkpoint.")
+    description = describe_checkpoint(checkpoint)
+    if not description["task"]:
+        raise CheckpointError("it was written by an early version and does not name its task.")
+    return checkpoint.get(WEIGHTS_KEY) or checkpoint["state_dict"], description
+
+
+def _find(source: str | os.PathLike[str]) -> Path:
+    """The file that a source means, fetched if it is of the hub."""
+    if isinstance(source, str) and source.startswith(HUB_PREFIX):
+        local = Path(source.removeprefix(HUB_PREFIX))
+        return _find(local) if local.is_dir() else download_from_hub(source)
+    path = Path(source).expanduser()
+    if path.is_file():
+        return path
+    if not path.exists():
+        raise WeightsError(
+            f"there is no '{path}' to load (looked at {path.resolve()}). Give a checkpoint, the "
+            "folder of a run, a .safetensors file, or hf://owner/repo."
+        )
+    for name in (*FOLDER_FILES, *MODEL_FILES):
+        if (path / name).is_file():
+            return path / name
+    runs = sorted(path.glob("version_*"))
+    if runs:
+        raise ConfigError(f"'{path}' holds several runs: choose one, such as '{runs[-1]}'.")
+    raise WeightsError(
+        f"'{path}' holds no model: expected one of {', '.join((*FOLDER_FILES, *MODEL_FILES))}."
+    )
