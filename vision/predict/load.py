@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,6 +35,7 @@ FOLDER_FILES = (
     "last.ckpt",
     "model.safetensors",
 )
+HUB_ID = r"[\w.-]+/[\w.-]+"
 MODEL_FILES = ("weights/best.safetensors", "weights/last.safetensors")
 
 
@@ -163,9 +165,14 @@ def _find(source: str | os.PathLike[str]) -> Path:
     if path.is_file():
         return path
     if not path.exists():
+        of_hub = (
+            f" Is it of the hub? Then write hf://{source}."
+            if re.fullmatch(HUB_ID, str(source))
+            else ""
+        )
         raise WeightsError(
-            f"there is no '{path}' to load (looked at {path.resolve()}). Give a checkpoint, the "
-            "folder of a run, a .safetensors file, or hf://owner/repo."
+            f"there is no '{path}' to load (looked at {path.resolve()}).{of_hub} Give a "
+            "checkpoint, the folder of a run, a .safetensors file, or hf://owner/repo."
         )
     for name in (*FOLDER_FILES, *MODEL_FILES):
         if (path / name).is_file():
