@@ -8,6 +8,7 @@ _MODULES = {
     "published_options": "vision.weights.published",
     "read_class_names": "vision.weights.read",
     "read_state_dict": "vision.weights.read",
+    "to_naming": "vision.weights.naming",
 }
 
 __all__ = [*_MODULES]

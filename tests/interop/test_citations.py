@@ -1,0 +1,39 @@
+"""Papers of every architecture that the suite has."""
+
+from pathlib import Path
+
+import pytest
+
+from vision.backbones.registry import FAMILIES
+from vision.interop.citations import PAPERS, papers_of
+from vision.tasks.detectors import DETECTORS
+from vision.tasks.segmentors import SEGMENTORS
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+@pytest.mark.parametrize("name", [*FAMILIES, *DETECTORS, *SEGMENTORS])
+def test_everything_has_a_paper(name: str) -> None:
+    # mmsegmentation's heads have as many papers as there are heads.
+    assert (name in PAPERS) == (name != "mmseg")
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_papers_of_backbones_are_those_of_the_documentation(family: str) -> None:
+    paper = PAPERS[family]
+    lines = [line for line in (DOCS / "backbones.md").read_text().splitlines() if paper.url in line]
+    assert any(paper.title in line and f"{paper.venue} {paper.year}" in line for line in lines)
+
+
+def test_the_papers_of_a_model_in_order() -> None:
+    keys = [paper.key for paper in papers_of("swin_tiny", ["mask_rcnn"])]
+    assert keys == ["liu2021swin", "he2017mask", "lin2017fpn"]
+    assert [paper.key for paper in papers_of("timm/resnet50", [])] == ["wightman2019timm"]
+    assert papers_of("MyOwn", ["unheard_of"]) == []
+
+
+def test_an_entry_is_bibtex() -> None:
+    entry = PAPERS["tnt"].bibtex()
+    assert entry.startswith("@inproceedings{han2021tnt,\n  title = {{Transformer in Transformer}},")
+    assert entry.count("{") == entry.count("}")
+    assert len({paper.key for paper in PAPERS.values()}) == len(PAPERS)

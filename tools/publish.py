@@ -1,0 +1,152 @@
+"""Hand a trained model over: under the names of another implementation, or as a folder for the hub.
+
+    python tools/publish.py keys runs/NAME/version_0 --naming timm --out model.safetensors
+    python tools/publish.py keys CKPT --naming mmseg --out model.pth
+    python tools/publish.py hub CKPT --out FOLDER --licence apache-2.0 --dataset imagenet-1k
+    python tools/publish.py hub CKPT --out FOLDER --push owner/name
+
+`keys` writes the weights under the names of `official` (the code of the backbone's authors),
+`timm`, `huggingface` (transformers), `mmdet` or `mmseg`; they load there with `strict=True`. Of a
+detector or a segmentor `official` is the backbone alone. A `.pth` for mmdet and mmseg also has the
+names of the classes.
+
+`hub` writes `model.safetensors`, `config.json`, a model card `README.md`, and the run's
+`config.yaml` where it lies beside the checkpoint. `vision.load("hf://owner/name")` and
+`vision.load(FOLDER)` read it. Nothing is sent anywhere without `--push`.
+
+The exit status is 2 if the model cannot be read or has no such names.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import vision
+from vision.errors import ConfigError, VisionError, WeightsError
+from vision.interop.hub import RUN_CONFIG, push_folder, write_folder
+from vision.interop.model_card import CardOptions
+from vision.weights.naming import NAMINGS, OPENMMLAB, to_naming
+
+USER_ERROR = 2
+SUFFIXES = (".safetensors", ".pth")
+
+
+def add_keys(commands: Any) -> None:
+    """Add the command `keys` to the parsers of argparse."""
+    parser = commands.add_parser("keys", help="weights under the names of another implementation")
+    parser.add_argument("checkpoint", help="a checkpoint, the folder of a run, or hf://owner/name")
+    parser.add_argument("--naming", required=True, choices=NAMINGS, help="whose names")
+    parser.add_argument("--out", required=True, type=Path, help=".safetensors or .pth")
+    parser.set_defaults(run=run_keys)
+
+
+def add_hub(commands: Any) -> None:
+    """Add the command `hub` to the parsers of argparse."""
+    parser = commands.add_parser("hub", help="a folder for the Hugging Face hub")
+    parser.add_argument("checkpoint", help="a checkpoint, the folder of a run, or a .safetensors")
+    parser.add_argument("--out", required=True, type=Path, help="the folder")
+    parser.add_argument("--name", help="name of the model on its card")
+    parser.add_argument("--licence", help="identifier of the licence, such as apache-2.0")
+    parser.add_argument("--dataset", help="what it was trained on, an id of the hub if it has one")
+    parser.add_argument("--push", metavar="OWNER/NAME", help="send it to this repository")
+    parser.add_argument("--private", action="store_true", help="make that repository private")
+    parser.set_defaults(run=run_hub)
+
+
+def run_keys(arguments: argparse.Namespace) -> None:
+    """Write the weights of a model under other names."""
+    if arguments.out.suffix not in SUFFIXES:
+        raise ConfigError(f"--out {arguments.out}: expected a name in .safetensors or .pth.")
+    model = vision.load(arguments.checkpoint)
+    naming = arguments.naming
+    state = to_naming(model.task, naming)
+    names = list(model.class_names) if naming in OPENMMLAB else None
+    write_state(arguments.out, state, class_names=names)
+    alone = naming == "official" and model.kind != "classification"
+    what = f"{len(state)} tensors{' of the backbone alone' if alone else ''}"
+    print(f"wrote {what} under the names of {naming}: {arguments.out}")
+
+
+def run_hub(arguments: argparse.Namespace) -> None:
+    """Write the folder, and send it where that was asked for."""
+    model = vision.load(arguments.checkpoint)
+    card = CardOptions(
+        name=arguments.name,
+        licence=arguments.licence,
+        dataset=arguments.dataset,
+        repo=arguments.push,
+    )
+    config = find_run_config(model.path)
+    folder = write_folder(
+        arguments.out, model.task.state_dict(), model.description, card=card, run_config=config
+    )
+    print(f"wrote {', '.join(sorted(path.name for path in folder.iterdir()))} to {folder}")
+    print(f'load it: vision.load("{folder}")')
+    if arguments.push:
+        push_folder(folder, arguments.push, private=arguments.private)
+        print(f'sent: vision.load("hf://{arguments.push}")')
+
+
+def find_run_config(path: Path | None) -> Path | None:
+    """The resolved config of the run whose file this is, beside it or one folder further up."""
+    folders = [] if path is None else list(path.resolve().parents)[:2]
+    return next((f / RUN_CONFIG for f in folders if (f / RUN_CONFIG).is_file()), None)
+
+
+def write_state(path: Path, state: dict[str, Tensor], *, class_names: list[str] | None) -> None:
+    """Write tensors by the suffix of the path, beside the place first.
+
+    Args:
+        path: `.safetensors` or `.pth`.
+        state: Tensor by key.
+        class_names: What a `.pth` says of the classes, as mmengine's checkpoints do; None leaves
+            the state dict bare.
+    """
+    from safetensors.torch import save_file
+
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    tensors = {key: tensor.contiguous().clone() for key, tensor in state.items()}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix == ".pth":
+            meta = {"dataset_meta": {"classes": class_names}}
+            torch.save(
+                {"meta": meta, "state_dict": tensors} if class_names else tensors, unfinished
+            )
+        else:
+            save_file(tensors, unfinished, metadata={"format": "pt"})
+        os.replace(unfinished, path)
+    except (OSError, RuntimeError) as error:
+        with suppress(OSError):
+            unfinished.unlink()
+        raise WeightsError(f"'{path}' cannot be written: {error}") from error
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; 2 for a model or an option that does not fit."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    add_keys(commands)
+    add_hub(commands)
+    parsed = parser.parse_args(arguments)
+    try:
+        parsed.run(parsed)
+    except VisionError as error:
+        print(error, file=sys.stderr)
+        return USER_ERROR
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

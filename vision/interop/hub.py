@@ -1,0 +1,135 @@
+"""A folder for the Hugging Face hub: the model, its description, its card and its config."""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from vision.contracts import ModelDescription
+from vision.errors import ConfigError, WeightsError
+from vision.interop.model_card import CardOptions, model_card, plain_config
+from vision.weights.model_file import write_model
+
+MODEL, CONFIG, CARD, RUN_CONFIG = "model.safetensors", "config.json", "README.md", "config.yaml"
+FILES = (MODEL, CONFIG, CARD, RUN_CONFIG)
+
+
+class HubApi(Protocol):
+    """What is used of `huggingface_hub.HfApi`."""
+
+    def create_repo(self, repo_id: str, *, exist_ok: bool, private: bool | None) -> Any:
+        """Make a repository."""
+
+    def upload_folder(
+        self,
+        *,
+        repo_id: str,
+        folder_path: str,
+        allow_patterns: list[str],
+        commit_message: str,
+    ) -> Any:
+        """Send the files of a folder."""
+
+
+def write_folder(
+    folder: str | os.PathLike[str],
+    state: Mapping[str, Tensor],
+    description: ModelDescription,
+    *,
+    card: CardOptions | None = None,
+    run_config: str | os.PathLike[str] | None = None,
+) -> Path:
+    """Write the folder; `vision.load` reads it.
+
+    Args:
+        folder: The folder; it is made. Files of an earlier call are replaced, all else in it stays.
+        state: Tensors of the whole task by key.
+        description: What they are; of local paths in it only the names of the files are told.
+        card: What the card says beyond the description.
+        run_config: The resolved config of the run, which is copied; None for none.
+
+    Returns:
+        The folder.
+
+    Raises:
+        WeightsError: A file cannot be written.
+    """
+    folder, config = Path(folder), Path(run_config) if run_config else None
+    description = _without_folders(description)
+    options = replace(card or CardOptions(), has_config=config is not None)
+    write_model(folder / MODEL, state, description)
+    try:
+        text = json.dumps(plain_config(description), indent=2)
+        (folder / CONFIG).write_text(text + "\n", encoding="utf-8")
+        (folder / CARD).write_text(model_card(description, options), encoding="utf-8")
+        if config is None:
+            (folder / RUN_CONFIG).unlink(missing_ok=True)
+        else:
+            shutil.copyfile(config, folder / RUN_CONFIG)
+    except OSError as error:
+        raise WeightsError(f"the folder '{folder}' cannot be written: {error}") from error
+    return folder
+
+
+def _without_folders(description: ModelDescription) -> ModelDescription:
+    """Cut what a training started from to the name of the file, if it is of the own machine."""
+    pretrained, weights = description["pretrained"], description["weights"]
+    return {
+        **description,
+        "pretrained": _file_name(pretrained) if isinstance(pretrained, str) else pretrained,
+        "weights": _file_name(weights) if weights else weights,
+    }
+
+
+def _file_name(source: str) -> str:
+    return source if "://" in source else Path(source).name
+
+
+def push_folder(
+    folder: str | os.PathLike[str],
+    repo: str,
+    *,
+    private: bool = False,
+    api: HubApi | None = None,
+) -> None:
+    """Send a folder of `write_folder` to the hub, into a repository that is made if need be.
+
+    Args:
+        folder: The folder; of its files only those that `write_folder` writes are sent.
+        repo: `"owner/name"`.
+        private: Whether a repository that is made is private.
+        api: What talks to the hub; None takes `huggingface_hub.HfApi()` with the user's own login.
+
+    Raises:
+        ConfigError: `repo` is no name of a repository.
+        WeightsError: The folder holds no model, or the hub refuses it.
+    """
+    folder = Path(folder)
+    owner, _, name = repo.partition("/")
+    if not owner or not name or "/" in name:
+        raise ConfigError(f"'{repo}' is no repository of the hub; expected owner/name.")
+    if not (folder / MODEL).is_file():
+        raise WeightsError(f"'{folder}' holds no {MODEL}; write it with write_folder first.")
+    if api is None:
+        from huggingface_hub import HfApi
+
+        api = HfApi()
+    try:
+        api.create_repo(repo, exist_ok=True, private=private or None)
+        api.upload_folder(
+            repo_id=repo,
+            folder_path=str(folder),
+            allow_patterns=list(FILES),
+            commit_message="Add the model",
+        )
+    # The hub's library and its HTTP clients share no base class of errors.
+    except Exception as error:
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise WeightsError(
+            f"{repo} could not be sent to the hub: {reason}. Log in with: hf auth login"
+        ) from error

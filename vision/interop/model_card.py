@@ -1,0 +1,256 @@
+"""The page that presents a trained model on the Hugging Face hub, made from its description."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from vision.contracts import ModelDescription
+from vision.interop.citations import papers_of
+from vision.weights.index import published_weights
+
+LIBRARY = "vision-suite"
+# Kind of a task -> its name among the hub's tasks, and what else it is found by.
+PIPELINES: dict[str, tuple[str, str]] = {
+    "classification": ("image-classification", "image-classification"),
+    "detection": ("object-detection", "object-detection"),
+    "segmentation": ("image-segmentation", "semantic-segmentation"),
+}
+# Our name of a metric, after the stage -> the hub's type, and the name that is shown.
+METRICS: dict[str, tuple[str, str]] = {
+    "top1": ("accuracy", "top-1 accuracy"),
+    "top5": ("accuracy", "top-5 accuracy"),
+    "mIoU": ("mean_iou", "mean IoU"),
+    "mAcc": ("accuracy", "mean accuracy of classes"),
+    "aAcc": ("accuracy", "pixel accuracy"),
+    "box_AP": ("map", "box AP"),
+    "mask_AP": ("map", "mask AP"),
+}
+# Arguments of a task that name what stands on the backbone.
+_PARTS = ("detector", "segmentor")
+_MOST_NAMES = 1000
+# Arguments that say nothing of a recipe: what the model is stands elsewhere, what it starts from
+# may be a path of the author's machine.
+_NOT_RECIPE = {"backbone", "class_names", "num_classes", "pretrained", "weights", "mean", "std"}
+
+
+@dataclass(frozen=True)
+class CardOptions:
+    """What a description does not know of its model.
+
+    Attributes:
+        name: Name of the model; None makes one of backbone and task.
+        licence: Identifier of the licence, such as `"apache-2.0"`; None if it is not stated.
+        dataset: What it was trained and validated on, an id of the hub where there is one; None
+            takes the name of the datamodule.
+        repo: `"owner/name"` on the hub; None if it is not known yet.
+        has_config: Whether the resolved config of the run lies beside the card.
+    """
+
+    name: str | None = None
+    licence: str | None = None
+    dataset: str | None = None
+    repo: str | None = None
+    has_config: bool = False
+
+
+def model_card(description: ModelDescription, options: CardOptions) -> str:
+    """Write the card: front matter as the hub specifies it, then text in Markdown.
+
+    Args:
+        description: What the file of the model says of it.
+        options: What it does not say.
+
+    Returns:
+        The whole text of `README.md`. What is not known is said to be not known, or left out.
+    """
+    from huggingface_hub import ModelCardData
+
+    kind = _kind(description)
+    pipeline, tag = PIPELINES.get(kind, (None, kind))
+    results = _results(description, options, pipeline or kind)
+    tags = list(dict.fromkeys([LIBRARY, tag, description["backbone"], *_parts(description)]))
+    if any(name.endswith("mask_AP") for name in description["metrics"]):
+        tags.append("instance-segmentation")
+    data = ModelCardData(
+        license=options.licence,
+        library_name=LIBRARY,
+        pipeline_tag=pipeline,
+        tags=tags,
+        datasets=[options.dataset] if options.dataset else None,
+        metrics=list(dict.fromkeys(result.metric_type for result in results)) or None,
+        model_name=_name(description, options) if results else None,
+        eval_results=results or None,
+    )
+    sections = {
+        "Use": _use(options),
+        "Data and classes": _classes(description, options),
+        "Results": _metrics_table(description),
+        "Preprocessing": _preprocessing(description),
+        "Recipe": _recipe(description, options),
+        "Limitations": _limitations(description),
+        "Licence": _licence(description, options),
+        "Citation": _citation(description),
+    }
+    text = "\n\n".join(f"## {title}\n\n{body}" for title, body in sections.items() if body)
+    return f"---\n{data.to_yaml().strip()}\n---\n\n{_head(description, options)}\n\n{text}\n"
+
+
+def _kind(description: ModelDescription) -> str:
+    return description["kind"] or description["task"].lower()
+
+
+def _parts(description: ModelDescription) -> list[str]:
+    arguments = description["hyper_parameters"]
+    return [str(arguments[name]) for name in _PARTS if arguments.get(name)]
+
+
+def _name(description: ModelDescription, options: CardOptions) -> str:
+    words = [description["backbone"], *_parts(description), _kind(description)]
+    return options.name or " ".join(words)
+
+
+def _dataset(description: ModelDescription, options: CardOptions) -> str | None:
+    if options.dataset:
+        return options.dataset
+    return description["data"].rpartition(".")[2] if description["data"] else None
+
+
+def _results(description: ModelDescription, options: CardOptions, task: str) -> list[Any]:
+    """The metrics as the hub's results; without a dataset they are of nothing."""
+    from huggingface_hub import EvalResult
+
+    dataset = _dataset(description, options)
+    if dataset is None:
+        return []
+    results = []
+    for key, value in description["metrics"].items():
+        stage, _, name = key.partition("/")
+        if name in METRICS:
+            metric, shown = METRICS[name]
+            results.append(
+                EvalResult(
+                    task_type=task,
+                    dataset_type=dataset.lower(),
+                    dataset_name=dataset,
+                    dataset_split={"val": "validation"}.get(stage, stage),
+                    metric_type=metric,
+                    metric_name=shown,
+                    metric_value=round(value, 6),
+                )
+            )
+    return results
+
+
+def _head(description: ModelDescription, options: CardOptions) -> str:
+    names = [description["backbone"], *_parts(description)]
+    built = " with ".join(f"`{name}`" for name in names)
+    averages = " The weights are averages over the training (EMA)."
+    return (
+        f"# {_name(description, options)}\n\n"
+        f"A model for {_kind(description)}: {built}, trained for {description['step']} steps "
+        f"({description['epoch']} whole epochs) with version {description['version']} of "
+        f"{LIBRARY}.{averages if description['averaged'] else ''}"
+    )
+
+
+def _use(options: CardOptions) -> str:
+    address = options.repo or "OWNER/NAME"
+    return (
+        "```python\nimport vision\n\n"
+        f'model = vision.load("hf://{address}")\n'
+        'for result in model.predict("image.jpg"):\n    print(result.to_dict())\n```\n\n'
+        "A local copy of this folder loads by its path. Nothing in it is executed: "
+        "`model.safetensors` holds tensors and, in its header, the description of the model that "
+        "`config.json` repeats."
+    )
+
+
+def _classes(description: ModelDescription, options: CardOptions) -> str:
+    dataset = _dataset(description, options)
+    lines = [f"Data: {dataset}." if dataset else "Data: not stated."]
+    names = description["class_names"]
+    count = description["hyper_parameters"].get("num_classes")
+    if names is None:
+        lines.append(f"Classes: {count}, whose names are not stated." if count else "")
+    else:
+        shown = ", ".join(names[:_MOST_NAMES])
+        more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+        lines.append(f"{len(names)} classes by index: {shown}{more}.")
+    return "\n\n".join(line for line in lines if line)
+
+
+def _metrics_table(description: ModelDescription) -> str:
+    metrics = description["metrics"]
+    if not metrics:
+        return "None is stated in the file of the model."
+    said = "What the last validation of the training logged:"
+    rows = [f"| {name} | {value:.6g} |" for name, value in sorted(metrics.items())]
+    return "\n".join([said, "", "| metric | value |", "|---|---|", *rows])
+
+
+def _preprocessing(description: ModelDescription) -> str:
+    given = description["input"]
+    lines = [
+        "- values in [0, 1], RGB; mean "
+        f"{_numbers(given['mean'])}, standard deviation {_numbers(given['std'])}"
+    ]
+    resize = description["preprocessing"]
+    if resize:
+        lines.append("- " + ", ".join(f"{key} {value}" for key, value in resize.items()))
+    lines.append("`model.predict` does this.")
+    return "\n".join(lines[:-1]) + "\n\n" + lines[-1]
+
+
+def _numbers(values: Sequence[float]) -> str:
+    return ", ".join(f"{value:.4g}" for value in values)
+
+
+def _recipe(description: ModelDescription, options: CardOptions) -> str:
+    arguments = {k: v for k, v in description["hyper_parameters"].items() if k not in _NOT_RECIPE}
+    start = _start(description)
+    text = f"{start}\n\nArguments of the task:\n\n```json\n{json.dumps(arguments, indent=2)}\n```"
+    return text + ("\n\nThe whole config is in `config.yaml`." if options.has_config else "")
+
+
+def _start(description: ModelDescription) -> str:
+    """What the training started from; paths of the author's machine are not told."""
+    if description["weights"]:
+        return "The training started from weights of the whole task."
+    if description["pretrained"] is True:
+        return f"The training started from the published weights of `{description['backbone']}`."
+    if description["pretrained"]:
+        return "The training started from weights of the backbone."
+    return "The training started from random weights."
+
+
+def _limitations(description: ModelDescription) -> str:
+    measured = "the validation above" if description["metrics"] else "nothing that is stated here"
+    return (
+        f"Known of this model is {measured}. Other data, robustness, fairness between groups of "
+        "people, and safety in any use were not examined."
+    )
+
+
+def _licence(description: ModelDescription, options: CardOptions) -> str:
+    stated = f"{options.licence}." if options.licence else "Not stated by the author of this model."
+    entry = published_weights().get(description["backbone"])
+    if description["pretrained"] is not True or entry is None:
+        return stated
+    licences = ", ".join(sorted({source.licence for source in entry.sources}))
+    data = ", ".join(sorted({source.dataset for source in entry.sources}))
+    return (
+        f"{stated}\n\nThe published weights that it started from: {licences} by their publishers, "
+        f"trained on {data}."
+    )
+
+
+def _citation(description: ModelDescription) -> str:
+    papers = papers_of(description["backbone"], _parts(description))
+    entries = "\n\n".join(paper.bibtex() for paper in papers)
+    return f"```bibtex\n{entries}\n```" if papers else ""
+
+
+def plain_config(description: ModelDescription) -> Mapping[str, Any]:
+    """The contents of `config.json`: the description, and by whom it is read."""
+    return {"library_name": LIBRARY, "architectures": [description["task"]], **description}
