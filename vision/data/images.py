@@ -111,6 +111,28 @@ def _decode_any(data: bytes, name: str) -> np.ndarray:
         raise ImageError(f"image '{name}' cannot be read: {_reason(error)}.") from error
 
 
+def convert_image(image: Image.Image) -> Tensor:
+    """Turn an image of Pillow's, of any mode, into what `decode_image` gives for its file.
+
+    Args:
+        image: Opened or made in memory; it is left as it is.
+
+    Returns:
+        uint8 `(3, H, W)`, RGB.
+
+    Raises:
+        ImageError: It has no pixels, its file is broken, or its values are of no known range.
+    """
+    name = getattr(image, "filename", "") or f"PIL image of mode {image.mode}"
+    if 0 in image.size:
+        raise ImageError(f"image '{name}' has no pixels: its size is {image.size}.")
+    try:
+        pixels = np.array(_to_rgb(_upright(image)))  # (H, W, 3), a copy that may be written to
+    except (Image.DecompressionBombError, *BROKEN) as error:
+        raise ImageError(f"image '{name}' cannot be read: {_reason(error)}.") from error
+    return torch.from_numpy(pixels).permute(2, 0, 1)  # (3, H, W)
+
+
 def _upright(image: Image.Image) -> Image.Image:
     # ImageOps.exif_transpose would also write the metadata anew, and fail where they are damaged.
     image.load()  # turns a TIFF by itself, and then drops the entry

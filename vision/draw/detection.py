@@ -3,8 +3,6 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vision.contracts import DetectionPrediction, DetectionTarget
-from vision.draw.figure import INK, class_color, new_figure
+from vision.draw.figure import INK, class_color, font, new_figure
 from vision.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -263,8 +261,10 @@ def _draw_tag(
     size: tuple[int, int],
 ) -> tuple[int, int, int, int]:
     """Write the name at the box, where it hides no other name if it can; returns its place."""
-    font = _font(_font_size(size))
-    left, top, right, bottom = (int(value) for value in draw.textbbox((0, 0), mark.text, font=font))
+    typeface = font(_font_size(size))
+    left, top, right, bottom = (
+        int(value) for value in draw.textbbox((0, 0), mark.text, font=typeface)
+    )
     pad = max(2, _font_size(size) // 6)
     width, height = right - left + 2 * pad, bottom - top + 2 * pad
     x1, y1, x2, y2 = mark.box.round().astype(int).tolist()
@@ -279,7 +279,7 @@ def _draw_tag(
     red, green, blue = mark.color
     light = 0.299 * red + 0.587 * green + 0.114 * blue > 140
     ink = (0, 0, 0) if light else (255, 255, 255)
-    draw.text((place[0] + pad - left, place[1] + pad - top), mark.text, fill=ink, font=font)
+    draw.text((place[0] + pad - left, place[1] + pad - top), mark.text, fill=ink, font=typeface)
     return place
 
 
@@ -292,23 +292,12 @@ def _font_size(size: tuple[int, int]) -> int:
     return max(14, round(max(size) / 36))
 
 
-@cache
-def _font(size_px: int) -> Any:
-    # The typeface that comes with matplotlib has the letters of most scripts.
-    from matplotlib import get_data_path
-    from PIL import ImageFont
-
-    return ImageFont.truetype(
-        str(Path(get_data_path()) / "fonts" / "ttf" / "DejaVuSans-Bold.ttf"), size_px
-    )
-
-
 def _with_header(picture: np.ndarray, text: str) -> np.ndarray:
     from PIL import Image, ImageDraw
 
     size_px = _font_size((picture.shape[1], picture.shape[0]))
     strip = Image.new("RGB", (picture.shape[1], round(1.7 * size_px)), "white")
-    ImageDraw.Draw(strip).text((2, size_px // 4), text, fill=INK, font=_font(size_px))
+    ImageDraw.Draw(strip).text((2, size_px // 4), text, fill=INK, font=font(size_px))
     return np.concatenate([np.asarray(strip), picture])
 
 

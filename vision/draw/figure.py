@@ -5,8 +5,9 @@ is touched and no display is needed. matplotlib is imported on use.
 """
 
 import colorsys
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -56,3 +57,15 @@ def class_color(label: int, instance: int = 0) -> tuple[int, int, int]:
     saturation, value = SHADES[instance % len(SHADES)]
     red, green, blue = colorsys.hsv_to_rgb(hue, saturation, value)
     return round(255 * red), round(255 * green), round(255 * blue)
+
+
+@cache
+def font(size_px: int) -> Any:
+    """A bold typeface with the letters of most scripts, for `PIL.ImageDraw`."""
+    # It comes with matplotlib.
+    from matplotlib import get_data_path
+    from PIL import ImageFont
+
+    return ImageFont.truetype(
+        str(Path(get_data_path()) / "fonts" / "ttf" / "DejaVuSans-Bold.ttf"), size_px
+    )

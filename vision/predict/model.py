@@ -1,5 +1,7 @@
 """A trained model that is ready to predict."""
 
+import os
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -7,6 +9,10 @@ import torch
 from torch import Tensor
 
 from vision.contracts import ModelDescription
+from vision.errors import ConfigError
+from vision.predict.kinds import Kind, Precision, PredictOptions, Tile, build_kind
+from vision.predict.results import Result
+from vision.predict.run import Predictions
 from vision.tasks.base import BaseTask
 
 
@@ -50,6 +56,120 @@ class Model:
         """Move the model to a device."""
         self.task.to(device)
         return self
+
+    @property
+    def preprocessing(self) -> dict[str, Any] | None:
+        """Options of the evaluation transform of the data that it was trained on, if known."""
+        return self.description["preprocessing"] or self.task.preprocessing
+
+    @cached_property
+    def predictor(self) -> Kind:
+        """What prepares images and makes results.
+
+        Raises:
+            ConfigError: The task is of a kind without prediction.
+        """
+        return build_kind(self)
+
+    def predict(
+        self,
+        source: Any,
+        *,
+        batch_size: int = 8,
+        threshold: float = 0.3,
+        tile: Tile | None = None,
+        overlap: float = 0.2,
+        whole_view: bool = True,
+        precision: Precision = "float32",
+        num_workers: int | None = None,
+        skip_bad_images: bool | int = False,
+    ) -> Predictions:
+        """Predict images, one result after the other, in constant memory.
+
+        Images are prepared as in the evaluation of the training's data.
+
+        Args:
+            source: An image file, a folder, a pattern, a PIL image, a NumPy array in RGB order, a
+                tensor, or a list or generator of these: see `vision.predict.images.list_images`.
+            batch_size: Images that the model gets at once; with tiles, tiles of one image.
+            threshold: Least score of an object that is kept, in [0, 1]; of detection alone.
+            tile: Side, or (height, width), in pixels of overlapping tiles that larger images are
+                cut into; None takes every image whole. For detection and segmentation.
+            overlap: Share of a tile that the next one covers too, in [0, 1).
+            whole_view: Whether a detector also sees the whole of an image that is cut into tiles.
+            precision: "float32", or half of it: "bfloat16", or "float16" on a GPU.
+            num_workers: Threads that read images; 0 reads without any, None chooses by the CPU
+                cores.
+            skip_bad_images: Whether images that cannot be read are logged and left out, counted by
+                `bad_images` of what is returned: True for any number, a number for so many at most.
+
+        Returns:
+            An iterator over the results, in the order of the source.
+
+        Raises:
+            ConfigError: An option is out of its range, or the source holds no images.
+            DataError: A folder holds no images (when the first result is asked for).
+            ImageError: An image cannot be read (in its turn).
+        """
+        options = PredictOptions(
+            batch_size=batch_size,
+            threshold=threshold,
+            tile=tile,
+            overlap=overlap,
+            whole_view=whole_view,
+            precision=precision,
+        )
+        return Predictions(
+            self.predictor,
+            source,
+            options,
+            num_workers=num_workers,
+            skip_bad_images=skip_bad_images,
+        )
+
+    def predict_image(
+        self,
+        image: Any,
+        *,
+        threshold: float = 0.3,
+        tile: Tile | None = None,
+        overlap: float = 0.2,
+        whole_view: bool = True,
+        precision: Precision = "float32",
+    ) -> Result:
+        """Predict one image.
+
+        Args:
+            image: Its path, or the image itself, as in `predict`.
+            threshold: As in `predict`, and so on.
+            tile: Side, or (height, width), of tiles.
+            overlap: Share of a tile that the next one covers too.
+            whole_view: Whether a detector also sees the whole of an image that is cut into tiles.
+            precision: Type of the numbers in the model.
+
+        Returns:
+            The result.
+
+        Raises:
+            ConfigError: An option is out of its range, or it is not one image.
+            ImageError: The image cannot be read.
+        """
+        if isinstance(image, str | os.PathLike) and Path(image).expanduser().is_dir():
+            raise ConfigError(f"'{image}' is a folder: predict() takes folders.")
+        results = self.predict(
+            image,
+            batch_size=1 if tile is None else 8,
+            threshold=threshold,
+            tile=tile,
+            overlap=overlap,
+            whole_view=whole_view,
+            precision=precision,
+            num_workers=0,
+        )
+        found = list(results)
+        if len(found) != 1:
+            raise ConfigError(f"{len(found)} images were given: predict() takes several.")
+        return found[0]
 
     def __call__(self, images: Tensor) -> Any:
         """What the task gives for images as in a batch: `(B, C, H, W)`, uint8 or 0..255."""

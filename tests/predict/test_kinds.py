@@ -1,0 +1,65 @@
+"""The table of kinds, options, and what all kinds share."""
+
+from typing import Any
+
+import pytest
+import torch
+from tiny_predict import tiny_model
+
+from vision.errors import ConfigError
+from vision.predict.kinds import KINDS, PredictOptions, build_kind
+from vision.tasks.registry import TASKS
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_has_its_module(kind: str) -> None:
+    model = tiny_model(kind)
+    assert type(build_kind(model)).__module__ == KINDS[kind]
+    assert model.kind == kind
+
+
+def test_every_task_can_predict() -> None:
+    assert len(TASKS) == len(KINDS)
+
+
+def test_an_unknown_kind_is_named() -> None:
+    model = tiny_model("classification")
+    model.kind = "classificatoin"
+    with pytest.raises(ConfigError, match="Did you mean 'classification'"):
+        model.predict("a.jpg")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"batch_size": 0}, "batch_size=0"),
+        ({"threshold": 1.5}, "threshold=1.5"),
+        ({"tile": 0}, "tile=0"),
+        ({"tile": (3, 4, 5)}, "height, width"),
+        ({"overlap": 1.0}, "overlap=1.0"),
+        ({"precision": "int8"}, "bfloat16"),
+    ],
+)
+def test_options_out_of_range(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        PredictOptions(**options)
+
+
+def test_tiles_of_options() -> None:
+    options = PredictOptions(tile=(100, 50), overlap=0.2)
+    assert (options.tile_size, options.tile_stride) == ((100, 50), (80, 40))
+    assert PredictOptions(tile=64).tile_size == (64, 64)
+    assert not options.is_cut(torch.zeros(3, 100, 50))
+    assert options.is_cut(torch.zeros(3, 100, 51))
+    assert not PredictOptions().is_cut(torch.zeros(3, 10_000, 1))
+
+
+def test_half_precision_is_near() -> None:
+    model = tiny_model("classification")
+    image = torch.randint(0, 256, (3, 40, 40), dtype=torch.uint8)
+    exact: Any = model.predict_image(image)
+    half: Any = model.predict_image(image, precision="bfloat16")
+    assert not torch.equal(exact.scores, half.scores)
+    torch.testing.assert_close(exact.scores, half.scores, rtol=0, atol=0.02)
+    with pytest.raises(ConfigError, match="needs a GPU"):
+        model.predict_image(image, precision="float16")

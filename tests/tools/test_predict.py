@@ -1,0 +1,120 @@
+"""The command that predicts: killed in a process of its own, and continued in this one."""
+
+import json
+import os
+import runpy
+import signal
+import time
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from tiny_predict import tiny_model, write_pictures
+
+from vision.predict.video import VideoWriter
+from vision.weights.model_file import write_model
+
+SCRIPT = Path(__file__).parents[2] / "tools" / "predict.py"
+main = runpy.run_path(str(SCRIPT), run_name="predict")["main"]
+
+
+@pytest.fixture(scope="module")
+def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    model = tiny_model("classification")
+    path = tmp_path_factory.mktemp("model") / "model.safetensors"
+    return write_model(path, model.task.state_dict(), model.description)
+
+
+def run_here(*arguments: object) -> int:
+    return main([str(argument) for argument in arguments])
+
+
+def lines_of(folder: Path) -> list[dict[str, Any]]:
+    text = (folder / "predictions.jsonl").read_text()
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_a_killed_run_goes_on(model_file: Path, tmp_path: Path) -> None:
+    names = tuple(f"{i:03}.png" for i in range(60))
+    (tmp_path / "in").mkdir()
+    for shade, name in enumerate(names):
+        Image.new("RGB", (48, 36), (4 * shade, 0, 0)).save(tmp_path / "in" / name)
+    out = tmp_path / "out"
+    options = [model_file, tmp_path / "in", "--out", out, "--batch-size", 2, "--workers", 1]
+    lines = out / "predictions.jsonl"
+    child = os.fork()  # a new interpreter would import for seconds what is imported here
+    if child == 0:
+        os._exit(run_here(*options))
+    end = time.monotonic() + 60
+    while time.monotonic() < end and not (lines.is_file() and lines.stat().st_size):
+        time.sleep(0.005)
+    os.kill(child, signal.SIGKILL)
+    assert os.WIFSIGNALED(os.waitpid(child, 0)[1]), "it was still running"
+    before = lines.read_bytes()
+    count = before.count(b"\n")
+    assert 0 < count < 60
+    assert run_here(*options) == 0
+    assert lines.read_bytes().startswith(before[: before.rfind(b"\n") + 1])
+    assert [line["image"] for line in lines_of(out)] == list(names)
+    assert len(list((out / "pictures").glob("*.png"))) == 60
+
+
+def test_exit_statuses_and_messages(
+    model_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = write_pictures(tmp_path / "in", ("a.png", "b.png"))
+    out = tmp_path / "out"
+    assert run_here(model_file, tmp_path / "in", "--out", out, "--json-only") == 0
+    text = capsys.readouterr().out
+    assert "2 images predicted in " in text
+    assert "predictions.jsonl, predictions.csv" in text
+    assert not (out / "pictures").exists()
+    Path(paths[1]).write_bytes(b"broken")
+    assert run_here(model_file, tmp_path / "in", "--out", tmp_path / "new") == 1
+    assert "1 images cannot be read: see errors.jsonl" in capsys.readouterr().err
+    assert "b.png" in (tmp_path / "new" / "errors.jsonl").read_text()
+    wrong: list[tuple[tuple[object, ...], str]] = [
+        ((tmp_path / "absent.ckpt", tmp_path / "in", "--out", out), "there is no"),
+        ((model_file, tmp_path / "none", "--out", tmp_path / "x"), "give an image, a folder"),
+        ((model_file, tmp_path / "in", "--out", out, "--threshold", 0.7), "another options"),
+        ((model_file, tmp_path / "in", "--out", out, "--batch-size", 0), "batch_size=0"),
+        ((model_file, tmp_path / "in", "--out", out, "--tile", 64), "gives one class"),
+    ]
+    for arguments, message in wrong:
+        assert run_here(*arguments) == 2
+        assert message in capsys.readouterr().err
+    with pytest.raises(SystemExit) as stop:
+        run_here(model_file, tmp_path / "in", "--out", out, "--tile", "8x")
+    assert stop.value.code == 2
+    assert "HEIGHTxWIDTH" in capsys.readouterr().err
+
+
+def test_videos_and_tiles(tmp_path: Path) -> None:
+    model = tiny_model("detection")
+    path = write_model(tmp_path / "m.safetensors", model.task.state_dict(), model.description)
+    writer = VideoWriter(tmp_path / "film.mp4", (100, 150), Fraction(4))
+    for i in range(3):
+        writer.write(Image.fromarray(np.full((100, 150, 3), 60 * i, np.uint8)))
+    writer.finish()
+    arguments = ("--out", tmp_path / "out", "--tile", "64x80", "--overlap", 0.1, "--threshold", 0.3)
+    assert run_here(path, tmp_path / "film.mp4", *arguments) == 0
+    lines = lines_of(tmp_path / "out")
+    assert [line["time_s"] for line in lines] == [0, 0.25, 0.5]
+    assert (tmp_path / "out" / "film.mp4").is_file()
+    options = json.loads((tmp_path / "out" / "run.json").read_text())["options"]
+    assert options["tile"] == [64, 80]
+
+
+def test_progress_has_the_rate_and_the_time_left(capsys: pytest.CaptureFixture[str]) -> None:
+    names = runpy.run_path(str(SCRIPT), run_name="predict")
+    progress = names["Progress"]("images")
+    progress._start_s -= 20
+    progress._shown_s -= 20
+    progress(5, 105)
+    assert capsys.readouterr().out.startswith("5 of 105 images  0.0 images/s  ")
+    progress(6, 105)
+    assert capsys.readouterr().out == "", "plain lines are far apart"
+    assert [names["_clock"](seconds) for seconds in (7, 75, 3700)] == ["0:07", "1:15", "1:01:40"]

@@ -1,0 +1,205 @@
+"""Predict images, folders, patterns or a video with a trained model; write what is found.
+
+    python tools/predict.py runs/NAME/version_0/checkpoints/best.ckpt photos --out found
+    python tools/predict.py runs/NAME/version_0 "photos/**/*.jpg" --out found --threshold 0.5
+    python tools/predict.py model.safetensors aerial --out found --tile 1024 --device cuda
+    python tools/predict.py best.ckpt street.mp4 --out found
+    python tools/predict.py best.ckpt val2017 --out found --json-only \
+        --annotations instances_val2017.json
+
+OUT/predictions.jsonl has a line per image (or frame), written as soon as it is known, and
+OUT/pictures the drawn images. At the end there is also predictions.csv (classification),
+predictions.json in COCO's format with images.json (detection), or masks/*.png (segmentation).
+
+The same command goes on where it was stopped. Images that cannot be read are listed in
+OUT/errors.jsonl, and tried again by the next run. The exit status is 0, 1 if there are such images,
+and 2 for a mistake in the command, such as an OUT of other predictions.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from vision.errors import VisionError
+
+BAD_IMAGES, USER_ERROR = 1, 2
+PLAIN_EVERY_S = 10.0
+
+
+class Progress:
+    """A live bar on a terminal, plain lines in a file or a pipe.
+
+    Args:
+        unit: What is counted.
+    """
+
+    def __init__(self, unit: str) -> None:
+        self.unit = unit
+        self._start_s = self._shown_s = time.perf_counter()
+        self._first: int | None = None
+        self._bar: Any = None
+        self._task: Any = None
+
+    def __call__(self, done: int, total: int | None) -> None:
+        """Show how many are done, of how many."""
+        now = time.perf_counter()
+        if self._first is None:
+            self._first = done - 1
+        rate = (done - self._first) / max(now - self._start_s, 1e-9)
+        left = "" if total is None else f"  {_clock((total - done) / max(rate, 1e-9))} left"
+        of = "" if total is None else f" of {total:,}"
+        if sys.stdout.isatty():
+            self._draw(done, total, f"{rate:.1f} {self.unit}/s{left}")
+        elif now - self._shown_s >= PLAIN_EVERY_S:
+            self._shown_s = now
+            print(f"{done:,}{of} {self.unit}  {rate:.1f} {self.unit}/s{left}", flush=True)
+
+    def close(self) -> None:
+        """Remove the bar."""
+        if self._bar is not None:
+            self._bar.stop()
+
+    def _draw(self, done: int, total: int | None, text: str) -> None:
+        if self._bar is None:
+            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+            from rich.progress import Progress as Bar
+
+            columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
+            self._bar = Bar(*columns, transient=True)
+            self._bar.start()
+            self._task = self._bar.add_task("", total=total)
+        self._bar.update(self._task, completed=done, total=total, description=text)
+
+
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+def read_tile(text: str) -> int | tuple[int, int]:
+    """A side, or height and width as in `768x1024`."""
+    sides = text.lower().split("x")
+    if len(sides) > 2 or not all(side.isdecimal() and int(side) > 0 for side in sides):
+        raise argparse.ArgumentTypeError(
+            f"'{text}' is no tile: expected a side in pixels, such as 1024, or HEIGHTxWIDTH"
+        )
+    return int(sides[0]) if len(sides) == 1 else (int(sides[0]), int(sides[1]))
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "model",
+        metavar="CKPT",
+        help="checkpoint, folder of a run, .safetensors, or hf://owner/repo",
+    )
+    parser.add_argument("input", metavar="INPUT", help="image, folder, pattern or video")
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="for the results")
+    parser.add_argument("--batch-size", type=int, default=8, help="images at once (8)")
+    parser.add_argument(
+        "--threshold", type=float, default=0.3, help="least score of an object (0.3)"
+    )
+    parser.add_argument(
+        "--tile", type=read_tile, metavar="PIXELS", help="cut larger images: 1024, or 768x1024"
+    )
+    parser.add_argument("--overlap", type=float, default=0.2, help="of tiles, as a share (0.2)")
+    parser.add_argument(
+        "--no-whole-view", action="store_true", help="with tiles, do not look at the whole too"
+    )
+    parser.add_argument("--device", help="such as cuda or cpu; by default a GPU if there is one")
+    parser.add_argument(
+        "--precision",
+        choices=("float32", "bfloat16", "float16"),
+        default="float32",
+        help="of the numbers in the model (float32)",
+    )
+    parser.add_argument("--workers", type=int, help="threads that read images")
+    parser.add_argument(
+        "--no-pictures", "--json-only", dest="no_pictures", action="store_true", help="do not draw"
+    )
+    parser.add_argument(
+        "--annotations",
+        type=Path,
+        metavar="FILE",
+        help="a file of COCO that says the numbers of images and classes in predictions.json",
+    )
+    return parser
+
+
+def predict(arguments: argparse.Namespace) -> int:
+    """Predict, and print what was written; returns the exit status."""
+    import torch
+
+    import vision
+    from vision.predict.job import predict_folder
+    from vision.predict.kinds import PredictOptions
+    from vision.predict.video import is_video, predict_video
+
+    options = PredictOptions(
+        batch_size=arguments.batch_size,
+        threshold=arguments.threshold,
+        tile=arguments.tile,
+        overlap=arguments.overlap,
+        whole_view=not arguments.no_whole_view,
+        precision=arguments.precision,
+    )
+    device = arguments.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    model = vision.load(arguments.model, device=device)
+    video = is_video(arguments.input) and Path(arguments.input).is_file()
+    unit = "frames" if video else "images"
+    progress = Progress(unit)
+    start = time.perf_counter()
+    pictures = not arguments.no_pictures
+    try:
+        if video:
+            summary = predict_video(
+                model,
+                arguments.input,
+                arguments.out,
+                options,
+                pictures=pictures,
+                progress=progress,
+            )
+        else:
+            summary = predict_folder(
+                model,
+                arguments.input,
+                arguments.out,
+                options,
+                pictures=pictures,
+                num_workers=arguments.workers,
+                annotations=arguments.annotations,
+                progress=progress,
+            )
+    finally:
+        progress.close()
+    seconds = time.perf_counter() - start
+    new = summary.done - summary.earlier
+    earlier = f", {summary.earlier:,} were there" if summary.earlier else ""
+    print(f"{new:,} {unit} predicted in {seconds:.1f} s, {new / seconds:.1f} {unit}/s{earlier}")
+    print(f"in {arguments.out}: {', '.join(summary.files)}")
+    if summary.bad:
+        print(f"{summary.bad:,} {unit} cannot be read: see errors.jsonl", file=sys.stderr)
+        return BAD_IMAGES
+    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; 2 for a mistake that the user can mend."""
+    parsed = build_parser().parse_args(arguments)
+    try:
+        return predict(parsed)
+    except VisionError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return USER_ERROR
+
+
+if __name__ == "__main__":
+    sys.exit(main())

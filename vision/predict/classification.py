@@ -1,0 +1,169 @@
+"""Prediction of classification: one class per image."""
+
+import csv
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+from torch import Tensor
+
+from vision.data.collate import collate_images
+from vision.data.transforms import EvalTransform
+from vision.draw.labels import draw_labels
+from vision.errors import ConfigError
+from vision.predict.kinds import Kind, PredictOptions, Seen, build_transform
+from vision.predict.results import Result, import_optional, name_of, to_picture
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from vision.predict.model import Model
+
+logger = logging.getLogger(__name__)
+
+COLUMNS = ("path", "label", "name", "score")
+TOP = 5
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class ClassificationResult(Result):
+    """The class of an image.
+
+    Attributes:
+        label: Class index of the highest score.
+        scores: float32 `(K,)` class probabilities that sum to one.
+    """
+
+    label: int
+    scores: Tensor
+
+    @property
+    def name(self) -> str:
+        """Name of the class."""
+        return name_of(self.names, self.label)
+
+    @property
+    def score(self) -> float:
+        """Its probability, in [0, 1]."""
+        return float(self.scores[self.label])
+
+    def top(self, k: int = TOP) -> list[tuple[str, float]]:
+        """Names and probabilities of the `k` likeliest classes, the likeliest first."""
+        return [(name, score) for _, name, score in self._ranked(k)]
+
+    def _ranked(self, k: int) -> list[tuple[int, str, float]]:
+        scores, labels = self.scores.topk(min(max(k, 1), len(self.scores)))
+        return [
+            (label, name_of(self.names, label), score)
+            for label, score in zip(labels.tolist(), scores.tolist(), strict=True)
+        ]
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def plot(self, *, top: int = 3) -> "Image":
+        """The image with the likeliest classes below it.
+
+        Args:
+            top: Their number.
+        """
+        return to_picture(draw_labels(self.image, self._ranked(top)))
+
+    def to_dict(self, *, masks: bool = True) -> dict[str, Any]:
+        """`path`, `index`, `size`, `label`, `name`, `score`, and `top`: five classes at most."""
+        ranked = [{"label": i, "name": name, "score": s} for i, name, s in self._ranked(TOP)]
+        chosen = {"label": self.label, "name": self.name, "score": self.score}
+        return {**self._head(), **chosen, "top": ranked}
+
+    def to_coco(
+        self, image_id: int | None = None, category_ids: list[int] | None = None
+    ) -> NoReturn:
+        """Raise an error: COCO has no results for whole images.
+
+        Raises:
+            ConfigError: Always.
+        """
+        raise ConfigError(
+            "COCO's format has no results of classification, only of boxes and masks: take "
+            "to_dict() instead."
+        )
+
+    def to_supervision(self) -> Any:
+        """`supervision.Classifications` of all classes, the likeliest first."""
+        supervision = import_optional("supervision", extra="supervision")
+        order = self.scores.argsort(descending=True, stable=True).numpy()
+        return supervision.Classifications(
+            class_id=order.astype(np.int64), confidence=self.scores.numpy()[order]
+        )
+
+    def _summary(self) -> str:
+        return f"{self.name} {self.score:.1%}"
+
+
+class Predictor(Kind):
+    """Predicts classes: the evaluation transform is that of the training's data."""
+
+    collate = staticmethod(collate_images)
+    table = "predictions.csv"
+
+    def __init__(self, model: "Model") -> None:
+        super().__init__(model)
+        options = model.preprocessing
+        if options is None:
+            spec = {**asdict(model.task.backbone.default_input), **model.description["input"]}
+            names = {"crop": spec["crop"], "interpolation": spec["interpolation"]}
+            options = {"image_size": int(spec["size"][0]), **names}
+            logger.warning(
+                "the model does not say how its images were prepared; taking what its backbone's"
+                " published weights expect: %s",
+                options,
+            )
+        self.transform: EvalTransform = build_transform(EvalTransform, options)
+
+    def check(self, options: PredictOptions) -> None:
+        """Refuse tiles: an image has one class."""
+        super().check(options)
+        if options.tile is not None:
+            raise ConfigError(
+                f"tile={options.tile} is for detection and segmentation: a classifier gives one"
+                " class for a whole image. Cut the image up, and predict the parts."
+            )
+
+    def prepare(self, image: Tensor, path: str | None, index: int) -> dict[str, Any]:
+        """The square that the model takes."""
+        return {"image": self.transform(image)}
+
+    def result(
+        self, seen: Seen, prediction: Mapping[str, Any], options: PredictOptions
+    ) -> ClassificationResult:
+        """The class of an image."""
+        return ClassificationResult(
+            image=seen.image,
+            path=seen.path,
+            index=seen.index,
+            names=self.names,
+            label=int(prediction["label"]),
+            scores=prediction["scores"],
+        )
+
+    def predict_tiled(self, seen: Seen, options: PredictOptions) -> NoReturn:
+        """There are no tiles; `check` refuses them."""
+        raise ConfigError("a classifier takes no tiles.")
+
+    def write_table(
+        self,
+        path: Path,
+        lines: Iterable[Mapping[str, Any]],
+        ids: Mapping[str, int],
+        category_ids: Sequence[int],
+    ) -> None:
+        """Write a row per image: its path in the folder, label, name and score."""
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(COLUMNS)
+            for line in lines:
+                score = round(line["score"], 6)
+                writer.writerow((line["image"], line["label"], line["name"], score))

@@ -1,0 +1,377 @@
+"""A page in the browser to try a model: give it a picture, see what it finds.
+
+It is made with gradio (the extra `demo`). Nothing is sent anywhere: gradio's analytics are off, and
+a policy in the head of every answer forbids the page to load anything from elsewhere.
+"""
+
+import html
+import json
+import logging
+import os
+import tempfile
+from collections import deque
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vision.errors import ConfigError, VisionError
+from vision.predict.demo_views import View, find_view
+from vision.predict.model import Model
+from vision.predict.results import import_optional
+
+if TYPE_CHECKING:
+    import gradio
+
+logger = logging.getLogger(__name__)
+
+EXTRA = "demo"
+# Read by gradio and by what it imports.
+QUIET = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1"}
+# Pictures that wait to be downloaded, and how long gradio keeps what it was given, in seconds.
+KEPT = 32
+KEPT_S = 3600
+LARGEST_FILE = "100mb"
+MOST_NAMES = 100
+POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
+    "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; media-src 'self' data: blob:; "
+    "font-src 'self' data:; connect-src 'self' data: blob:; worker-src 'self' blob:; "
+    "form-action 'self'; base-uri 'self'"
+)
+NOTHING = "<p>Give a picture on the left, and what is found is shown here.</p>"
+UNREADABLE = "the file could not be read as a picture: give a JPEG, PNG, WebP, TIFF or BMP file."
+CSS = """
+.found h3{margin:0 0 .4rem;font-size:1.25rem;overflow-wrap:anywhere}
+.found p{margin:0}
+.found .problem{color:#b3261e;border-left:3px solid currentColor;padding-left:.6rem;
+overflow-wrap:anywhere}
+.dark .found .problem{color:#ff8a80}
+.found .dot{display:inline-block;width:.8em;height:.8em;border-radius:.2em;flex:none;
+border:1px solid var(--border-color-primary)}
+.found .share{display:grid;grid-template-columns:auto minmax(0,1fr) auto;gap:.1rem .5rem;
+align-items:center;margin:.3rem 0;overflow-wrap:anywhere}
+.found .share b{font-variant-numeric:tabular-nums;font-weight:600}
+.found .share i{grid-column:1/-1;height:.5rem;border-radius:.25rem;overflow:hidden;
+background:var(--border-color-primary)}
+.found .share u{display:block;height:100%;border-radius:.25rem}
+.found .chips{display:flex;flex-wrap:wrap;gap:.4rem;list-style:none;margin:0;padding:0}
+.found .chips li{display:flex;gap:.4rem;align-items:center;padding:.15rem .6rem;margin:0;
+border:1px solid var(--border-color-primary);border-radius:1rem;overflow-wrap:anywhere}
+.facts dl{display:grid;grid-template-columns:minmax(6rem,max-content) minmax(0,1fr);
+gap:.25rem 1rem;margin:0}
+.facts dt{color:var(--body-text-color-subdued)}
+.facts dd{margin:0;overflow-wrap:anywhere}
+.title h1{margin:0;font-size:1.6rem;overflow-wrap:anywhere}
+.title p{margin:.2rem 0 0;color:var(--body-text-color-subdued)}
+"""
+
+# Value of each part of the page that a result fills: picture, summary, table, JSON, download.
+Shown = tuple[str | None, str, list[list[Any]], Any, Any]
+
+
+class Demo:
+    """What the page does, apart from its looks.
+
+    Args:
+        model: The model.
+
+    Attributes:
+        view: What is shown of its results.
+    """
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.view: View = find_view(model.kind, len(model.class_names))
+        # Removed when the page is.
+        self._folder = tempfile.TemporaryDirectory(prefix="vision_demo_")
+        self._files: deque[Path] = deque()
+        self._count = 0
+
+    def predict(self, path: str | None, setting: float) -> tuple[Any, Shown]:
+        """Predict a picture, and show it as the slider is set.
+
+        The model runs once per picture: a slider that is moved chooses from what was found.
+
+        Args:
+            path: The file; None where the picture was taken away.
+            setting: Value of the slider.
+
+        Returns:
+            The result, None if there is none, and the values of the parts of the page.
+        """
+        if path is None:
+            return None, self.empty(NOTHING)
+        try:
+            # Objects of any score, of which the slider then chooses.
+            result = self.model.predict_image(path, threshold=0.0)
+            return result, self.show(result, setting)
+        except VisionError as error:
+            # The visitor knows the file by its name, and not where this page keeps it.
+            text = str(error).replace(path, Path(path).name)
+            logger.warning("%s", error)
+            return None, self.fail(text)
+
+    def show(self, result: Any, setting: float) -> Shown:
+        """Show a result as the slider is set.
+
+        Args:
+            result: The result; None before there is one.
+            setting: Value of the slider.
+        """
+        if result is None:
+            return self.empty(NOTHING)
+        file = self._save(self.view.draw(result, setting), Path(result.path or "picture").stem)
+        chosen = self.view.chosen(result, setting).to_dict(masks=False)
+        chosen["path"] = Path(result.path).name if result.path else None
+        return (
+            str(file),
+            _found(self.view.summary(result, setting)),
+            self.view.rows(result, setting),
+            json.loads(json.dumps(chosen)),
+            str(file),
+        )
+
+    def fail(self, problem: str) -> Shown:
+        """Show what went wrong, and nothing of an earlier picture."""
+        return self.empty(f'<p class="problem" role="alert">{html.escape(problem)}</p>')
+
+    def empty(self, words: str) -> Shown:
+        """Show words alone, given as markup."""
+        return None, _found(words), [], None, None
+
+    def _save(self, picture: Any, stem: str) -> Path:
+        """Write a picture to be shown and downloaded; the oldest ones go."""
+        self._count += 1
+        folder = Path(self._folder.name) / str(self._count)
+        folder.mkdir()
+        file = folder / f"{stem}_{self.model.kind}.png"
+        picture.save(file)
+        self._files.append(file)
+        while len(self._files) > KEPT:
+            oldest = self._files.popleft()
+            oldest.unlink(missing_ok=True)
+            oldest.parent.rmdir()
+        return file
+
+
+def _found(markup: str) -> str:
+    return f'<div class="found">{markup}</div>'
+
+
+def describe_model(model: Model) -> list[tuple[str, str]]:
+    """What is known of a model: its task, classes, training, preprocessing, metrics.
+
+    Returns:
+        Names and values, for people.
+    """
+    described = model.description
+    arguments = described["hyper_parameters"]
+    designs = [arguments.get("detector"), arguments.get("segmentor"), described["backbone"]]
+    names = model.class_names
+    shown = ", ".join(names[:MOST_NAMES]) + (", ..." if len(names) > MOST_NAMES else "")
+    averaged = ", averaged weights (EMA)" if described["averaged"] else ""
+    prepared = model.preprocessing or {}
+    facts = [
+        ("Task", model.kind),
+        ("Model", " ".join(str(design) for design in designs if design)),
+        ("Parameters", f"{sum(p.numel() for p in model.task.parameters()):,}"),
+        ("Classes", f"{len(names)}: {shown}"),
+        ("Trained", f"{described['epoch']:,} epochs, {described['step']:,} steps{averaged}"),
+        ("Data", described["data"] or "not known"),
+        (
+            "Preprocessing",
+            ", ".join(f"{key} {value}" for key, value in prepared.items()) or "not known",
+        ),
+        *((name, f"{value:.4f}") for name, value in described["metrics"].items()),
+        ("Suite", f"vision {described['version']}"),
+        ("File", model.path.name if model.path else "none"),
+        ("Computes on", str(model.device)),
+    ]
+    return facts
+
+
+def build_demo(model: Model, *, examples: Iterable[str | Path] = ()) -> "gradio.Blocks":
+    """Make the page to try a model; `launch_demo` serves it.
+
+    Args:
+        model: The model.
+        examples: Pictures to choose from, with one click each.
+
+    Raises:
+        ConfigError: There is no page for its task, or an example is no file.
+        MissingPackageError: gradio is not installed.
+    """
+    gradio = _import_gradio()
+    demo = Demo(model)
+    pictures = [str(path) for path in examples]
+    for path in pictures:
+        if not Path(path).is_file():
+            raise ConfigError(f"there is no example picture '{path}'.")
+    title = f"{describe_model(model)[1][1]}: {model.kind}"
+    with gradio.Blocks(
+        title=title, analytics_enabled=False, delete_cache=(KEPT_S, KEPT_S), fill_width=False
+    ) as blocks:
+        known = f"{len(model.class_names)} classes. Pictures stay on the machine of this page."
+        gradio.HTML(f'<div class="title"><h1>{html.escape(title)}</h1><p>{known}</p></div>')
+        _lay_out(gradio, demo, pictures)
+    return blocks
+
+
+def _lay_out(gradio: Any, demo: Demo, pictures: Sequence[str]) -> None:
+    """The parts of the page, and what happens when they are used."""
+    control = demo.view.control
+    with gradio.Row():
+        with gradio.Column(min_width=300):
+            given = gradio.Image(
+                type="filepath",
+                image_mode=None,  # as it is: the model's own reader knows all kinds
+                sources=["upload", "clipboard", "webcam"],
+                label="Picture",
+                height=380,
+                elem_id="given",
+            )
+            setting = gradio.Slider(
+                control.low,
+                control.high,
+                value=control.value,
+                step=control.step,
+                label=control.label,
+                info=control.about,
+                elem_id="setting",
+            )
+            if pictures:
+                gradio.Examples([[path] for path in pictures], inputs=[given], label="Examples")
+        with gradio.Column(min_width=300):
+            drawn = gradio.Image(
+                label="Result",
+                interactive=False,
+                format="png",
+                height=380,
+                buttons=["fullscreen"],
+                elem_id="drawn",
+            )
+            summary = gradio.HTML(_found(NOTHING), elem_id="summary")
+            download = gradio.DownloadButton("Download the picture", elem_id="download")
+    with gradio.Accordion("Table", open=True):
+        table = gradio.Dataframe(
+            headers=list(demo.view.headings),
+            datatype="str",
+            interactive=False,
+            show_label=False,
+            max_height=320,
+            buttons=["copy"],
+            elem_id="table",
+        )
+    with gradio.Accordion("JSON", open=False):
+        plain = gradio.JSON(show_label=False, max_height=320, elem_id="json")
+    with gradio.Accordion("About the model", open=False):
+        gradio.HTML(_facts(demo.model))
+    result = gradio.State(None, time_to_live=KEPT_S)
+    parts = [drawn, summary, table, plain, download]
+
+    def predict(path: str | None, value: float) -> tuple[Any, ...]:
+        found, shown = demo.predict(path, value)
+        return found, *shown
+
+    own = {"api_visibility": "private", "concurrency_limit": 1}
+    asked = given.change(predict, [given, setting], [result, *parts], **own)
+    # What gradio itself cannot open does not reach the model.
+    asked.failure(lambda: (None, *demo.fail(UNREADABLE)), None, [result, *parts], **own)
+    moved = {**own, "trigger_mode": "always_last", "show_progress": "hidden"}
+    setting.change(demo.show, [result, setting], parts, **moved)
+
+
+def _facts(model: Model) -> str:
+    items = (
+        f"<dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>"
+        for name, value in describe_model(model)
+    )
+    return f'<div class="facts"><dl>{"".join(items)}</dl></div>'
+
+
+def launch_demo(
+    blocks: "gradio.Blocks",
+    *,
+    host: str = "127.0.0.1",
+    port: int | None = 7860,
+    share: bool = False,
+    block: bool = True,
+) -> str:
+    """Serve the page.
+
+    Args:
+        blocks: As `build_demo` makes it.
+        host: Address to listen at; "0.0.0.0" lets other machines in.
+        port: Port to listen at; None takes a free one.
+        share: Whether gradio's servers pass the page on to the whole internet. Everything that is
+            uploaded then goes through them.
+        block: Whether to wait until the page is ended with Ctrl+C.
+
+    Returns:
+        Address of the page.
+
+    Raises:
+        ConfigError: The port is taken.
+    """
+    gradio = _import_gradio()
+    from starlette.middleware import Middleware
+
+    try:
+        _, local, _ = blocks.launch(
+            server_name=host,
+            server_port=port,
+            share=share,
+            prevent_thread_lock=True,
+            quiet=True,
+            show_error=False,  # what failed is said below the picture, without paths of this machine
+            max_file_size=LARGEST_FILE,
+            footer_links=[],
+            run_history=False,
+            enable_monitoring=False,
+            ssr_mode=False,
+            pwa=False,
+            mcp_server=False,
+            theme=gradio.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"]),
+            css=CSS,
+            app_kwargs={"middleware": [Middleware(Policy)], "docs_url": None, "redoc_url": None},
+        )
+    except OSError as error:
+        raise ConfigError(
+            f"the page cannot be served at {host}, port {port}: {error}. Give another --port."
+        ) from error
+    address = blocks.share_url or local
+    if block:
+        logger.info("the page is at %s", address)
+        blocks.block_thread()
+    return address
+
+
+class Policy:
+    """Adds to every answer that the page may load from this server alone.
+
+    Args:
+        app: The server, as ASGI.
+    """
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer a request."""
+
+        async def send_with_policy(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                more = [
+                    (b"content-security-policy", POLICY.encode()),
+                    (b"referrer-policy", b"no-referrer"),
+                ]
+                message = {**message, "headers": [*message.get("headers", []), *more]}
+            await send(message)
+
+        await self.app(scope, receive, send_with_policy if scope["type"] == "http" else send)
+
+
+def _import_gradio() -> Any:
+    # Gradio asks its own server for news at its import unless it is told not to before.
+    os.environ.update(QUIET)
+    return import_optional("gradio", extra=EXTRA)

@@ -1,0 +1,253 @@
+"""Prediction of detection and instance segmentation: boxes, and masks where the model has them."""
+
+import logging
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vision.contracts import PADDED_TO, DetectionPrediction
+from vision.data.detection_collate import collate_detection
+from vision.data.detection_transforms import DetectionEvalTransform
+from vision.draw.detection import draw_detections
+from vision.metrics.coco_files import write_json, write_results
+from vision.predict.kinds import Kind, PredictOptions, Seen, build_transform
+from vision.predict.results import (
+    Result,
+    category_of,
+    encode_mask,
+    import_optional,
+    name_of,
+    to_picture,
+)
+from vision.predict.tiles import Found, Tile, cut_tiles, find_in_tile, join_tiles, paste_crops
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from vision.predict.model import Model
+
+logger = logging.getLogger(__name__)
+
+IMAGES = "images.json"
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class DetectionResult(Result):
+    """The objects of an image, by falling score; M of them.
+
+    Attributes:
+        boxes: float32 `(M, 4)`, `(x1, y1, x2, y2)` in pixels of the original image.
+        labels: int64 `(M,)` class index.
+        scores: float32 `(M,)` in [0, 1], none below the threshold.
+        masks: bool `(M, H, W)` in the size of the original image; None of a detector of boxes.
+    """
+
+    boxes: Tensor
+    labels: Tensor
+    scores: Tensor
+    masks: Tensor | None
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def label_names(self) -> list[str]:
+        """Name of the class of each object."""
+        return [name_of(self.names, label) for label in self.labels.tolist()]
+
+    def plot(self, *, threshold: float = 0.0) -> "Image":
+        """The image with boxes, names, scores and masks.
+
+        Args:
+            threshold: Least score of an object that is drawn.
+        """
+        prediction: DetectionPrediction = {
+            "boxes": self.boxes,
+            "labels": self.labels,
+            "scores": self.scores,
+        }
+        if self.masks is not None:
+            prediction["masks"] = self.masks
+        return to_picture(
+            draw_detections(self.image, prediction, class_names=self.names, threshold=threshold)
+        )
+
+    def to_dict(self, *, masks: bool = True) -> dict[str, Any]:
+        """`path`, `index`, `size` and `objects`.
+
+        Each object has `label`, `name`, `score`, `box` `[x1, y1, x2, y2]` and, if it has a mask,
+        `segmentation` `{"size": [H, W], "counts": str}`.
+        """
+        objects = []
+        columns = (
+            self.labels.tolist(),
+            self.label_names,
+            self.scores.tolist(),
+            self.boxes.tolist(),
+        )
+        for i, (label, name, score, box) in enumerate(zip(*columns, strict=True)):
+            one = {"label": label, "name": name, "score": score, "box": box}
+            if masks and self.masks is not None:
+                one["segmentation"] = encode_mask(self.masks[i])
+            objects.append(one)
+        return {**self._head(), "objects": objects}
+
+    def to_coco(
+        self, image_id: int | None = None, category_ids: list[int] | None = None
+    ) -> list[dict[str, Any]]:
+        """Results with `bbox` `[x, y, width, height]`, `score` and, of masks, `segmentation`."""
+        number = self.index if image_id is None else image_id
+        return coco_objects(self.to_dict()["objects"], number, category_ids)
+
+    def to_supervision(self) -> Any:
+        """`supervision.Detections`, whose `data` has `class_name`."""
+        supervision = import_optional("supervision", extra="supervision")
+        return supervision.Detections(
+            xyxy=self.boxes.numpy(),
+            mask=None if self.masks is None else self.masks.numpy(),
+            confidence=self.scores.numpy(),
+            class_id=self.labels.numpy().astype(np.int64),
+            data={"class_name": np.array(self.label_names, dtype=str)},
+        )
+
+    def _summary(self) -> str:
+        names = self.label_names
+        counts = ", ".join(f"{names.count(name)} {name}" for name in dict.fromkeys(names))
+        return counts or "no objects"
+
+
+def coco_objects(
+    objects: Iterable[Mapping[str, Any]], image_id: int, category_ids: Sequence[int] | None
+) -> list[dict[str, Any]]:
+    """Results in COCO's format of the `objects` of `DetectionResult.to_dict`."""
+    numbers = None if category_ids is None else list(category_ids)
+    results = []
+    for one in objects:
+        x1, y1, x2, y2 = one["box"]
+        result = {
+            "image_id": image_id,
+            "category_id": category_of(one["label"], numbers),
+            "bbox": [x1, y1, x2 - x1, y2 - y1],
+            "score": one["score"],
+        }
+        if "segmentation" in one:
+            result["segmentation"] = one["segmentation"]
+        results.append(result)
+    return results
+
+
+class Predictor(Kind):
+    """Predicts objects.
+
+    Within a batch, images that have the same size after padding are run together. Others are run
+    apart, so that the result for an image does not depend on what else is in the batch.
+    """
+
+    collate = staticmethod(collate_detection)
+    table = "predictions.json"
+
+    def __init__(self, model: "Model") -> None:
+        super().__init__(model)
+        options = model.preprocessing
+        if options is None:
+            options = DetectionEvalTransform().options
+            logger.warning(
+                "the model does not say how its images were prepared; taking %s", options
+            )
+        self.transform: DetectionEvalTransform = build_transform(DetectionEvalTransform, options)
+
+    def prepare(self, image: Tensor, path: str | None, index: int) -> dict[str, Any]:
+        """The resized image."""
+        changed, geometry = self.transform.change(image)
+        return {
+            "image": changed,
+            "original_size": torch.tensor(geometry.image_size),
+            "image_id": torch.tensor(index),
+        }
+
+    def group_of(self, sample: Mapping[str, Any]) -> Hashable:
+        """The padded size."""
+        return tuple(-(-side // PADDED_TO) for side in sample["image"].shape[1:])
+
+    def result(
+        self, seen: Seen, prediction: Mapping[str, Any], options: PredictOptions
+    ) -> DetectionResult:
+        """The objects of an image whose scores are high enough."""
+        kept = prediction["scores"] >= options.threshold
+        masks = prediction.get("masks")
+        return DetectionResult(
+            image=seen.image,
+            path=seen.path,
+            index=seen.index,
+            names=self.names,
+            boxes=prediction["boxes"][kept],
+            labels=prediction["labels"][kept],
+            scores=prediction["scores"][kept],
+            masks=None if masks is None else masks[kept],
+        )
+
+    def predict_tiled(self, seen: Seen, options: PredictOptions) -> DetectionResult:
+        """The objects of an image that is cut into tiles."""
+        tiles = cut_tiles(seen.image, options)
+        found: list[Found] = []
+        for start in range(0, len(tiles), options.batch_size):
+            part = tiles[start : start + options.batch_size]
+            samples = [self._tile_sample(seen.image, tile) for tile in part]
+            for tile, sample, one in zip(part, samples, self.run(samples, options), strict=True):
+                height, width = sample["original_size"].tolist()
+                size = (height, width)
+                found.append(find_in_tile(one, tile, size, options.threshold))
+        joined = join_tiles(found, tiles)
+        masks = None
+        if joined.masks is not None:
+            masks = paste_crops(joined.masks, (seen.image.shape[1], seen.image.shape[2]))
+        return DetectionResult(
+            image=seen.image,
+            path=seen.path,
+            index=seen.index,
+            names=self.names,
+            boxes=joined.boxes,
+            labels=joined.labels,
+            scores=joined.scores,
+            masks=masks,
+        )
+
+    def _tile_sample(self, image: Tensor, tile: Tile) -> dict[str, Any]:
+        pixels = image[:, tile.top : tile.bottom, tile.left : tile.right]
+        sample = self.prepare(pixels, None, 0)
+        if tile.whole:
+            # Found in the shrunken image: the masks of a huge one would fill the memory.
+            sample["original_size"] = torch.tensor(sample["image"].shape[1:])
+        return sample
+
+    def write_table(
+        self,
+        path: Path,
+        lines: Iterable[Mapping[str, Any]],
+        ids: Mapping[str, int],
+        category_ids: Sequence[int],
+    ) -> None:
+        """Write results in COCO's format, and beside them what their numbers mean.
+
+        `images.json` is a file of COCO without annotations: `images` and `categories`.
+        """
+        images = []
+
+        def results() -> Iterator[dict[str, Any]]:
+            for line in lines:
+                number, (height, width) = ids[line["image"]], line["size"]
+                size = {"height": height, "width": width}
+                images.append({"id": number, "file_name": line["image"], **size})
+                yield from coco_objects(line["objects"], number, category_ids)
+
+        write_results(results(), path)
+        categories = [
+            {"id": number, "name": name_of(self.names, label)}
+            for label, number in enumerate(category_ids)
+        ]
+        write_json({"images": images, "categories": categories}, path.with_name(IMAGES))

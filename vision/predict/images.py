@@ -1,0 +1,263 @@
+"""Whatever holds images, one after the other: files, folders, patterns, arrays, tensors, lists."""
+
+import glob
+import logging
+import os
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from vision.data.files import IMAGE_SUFFIXES, find_images
+from vision.data.images import convert_image, read_image
+from vision.errors import ConfigError, DataError, ImageError
+
+logger = logging.getLogger(__name__)
+
+EXPECTED = (
+    "Give the path of an image, a folder, a pattern such as 'photos/*.jpg', a PIL image, a NumPy "
+    "array (H, W[, 3 or 4]), a tensor ([B, ]3, H, W), or a list or generator of these."
+)
+URL = ("http://", "https://", "s3://", "gs://")
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+@dataclass(frozen=True)
+class Unread:
+    """An image of a source.
+
+    Attributes:
+        index: Its number in the source, from 0.
+        path: Its file; None for one in memory.
+        image: uint8 `(3, H, W)` RGB, or what is wrong with it; None for one in a file.
+    """
+
+    index: int
+    path: str | None
+    image: Tensor | ImageError | None
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return self.path or f"image {self.index}"
+
+    def read(self) -> Tensor:
+        """The pixels, uint8 `(3, H, W)` RGB, upright.
+
+        Raises:
+            ImageError: They cannot be read.
+        """
+        if self.image is None:
+            assert self.path is not None, "an image is in a file or in memory"
+            return read_image(self.path)
+        if isinstance(self.image, ImageError):
+            raise self.image
+        return self.image
+
+
+def list_images(source: Any) -> Iterator[Unread]:
+    """The images of a source, in its order; the files of a folder or pattern by name.
+
+    Files are not opened, and a list or generator is taken item by item. Images in memory are copied
+    at once: what gave them may use their memory again.
+
+    Args:
+        source: The path of an image, a folder (searched to its depths) or a pattern (`**` crosses
+            folders); a PIL image; a NumPy array `(H, W)`, `(H, W, 1)`, `(H, W, 3)` RGB or
+            `(H, W, 4)` RGBA of uint8, uint16 or floats in 0..1; a tensor `(3, H, W)` or
+            `(B, 3, H, W)` RGB of uint8 or floats in 0..255; a list or iterable of any of these.
+
+    Yields:
+        The images, numbered.
+
+    Raises:
+        ConfigError: The source, or an item of it, is nothing that holds images.
+        DataError: A folder or a pattern holds none.
+    """
+    for index, (path, image) in enumerate(_expand(source)):
+        yield Unread(index, path, image)
+
+
+def _expand(source: Any) -> Iterator[tuple[str | None, Tensor | ImageError | None]]:
+    if isinstance(source, str | os.PathLike):
+        for path in find_files(source):
+            yield path, None
+    elif isinstance(source, Image.Image):
+        yield _file_of(source), _converted(convert_image, source)
+    elif isinstance(source, np.ndarray):
+        yield None, _converted(array_to_image, source)
+    elif isinstance(source, Tensor):
+        for one in source if source.ndim == 4 else (source,):
+            yield None, _converted(tensor_to_image, one)
+    elif isinstance(source, Iterable) and not isinstance(source, Mapping | bytes):
+        for one in source:
+            yield from _expand(one)
+    else:
+        raise ConfigError(f"a {type(source).__name__} holds no images. {EXPECTED}")
+
+
+def find_files(source: str | os.PathLike[str]) -> list[str]:
+    """The image files that a path, a folder or a pattern means.
+
+    Raises:
+        ConfigError: It is an address of the web.
+        DataError: A folder or pattern holds no images.
+    """
+    text = os.fspath(source)
+    if text.startswith(URL):
+        raise ConfigError(f"'{text}' is an address: download it, and give the file.")
+    path = Path(source).expanduser()
+    if path.is_dir():
+        ignored: Counter[str] = Counter()
+        found = find_images(path, ignored)
+        if not found:
+            others = ", ".join(f"{count} {suffix}" for suffix, count in ignored.most_common(4))
+            raise DataError(
+                f"there are no images in '{path.resolve()}'{f' (but {others})' if others else ''}. "
+                f"Files that count end in {', '.join(IMAGE_SUFFIXES)}."
+            )
+        return found
+    if path.exists() or not glob.has_magic(text):
+        return [str(path)]
+    matches = sorted(glob.glob(str(path), recursive=True))
+    found = [match for match in matches if match.lower().endswith(IMAGE_SUFFIXES)]
+    if not found:
+        raise DataError(
+            f"no image matches '{text}' ({len(matches)} other files and folders do; looked from "
+            f"{Path.cwd()})."
+        )
+    return found
+
+
+def _file_of(image: Image.Image) -> str | None:
+    return getattr(image, "filename", None) or None
+
+
+def _converted(convert: Callable[[Any], Tensor], value: Any) -> Tensor | ImageError:
+    """The image, or what is wrong with it, to be raised in its turn."""
+    try:
+        return convert(value)
+    except ImageError as error:
+        return error
+
+
+def array_to_image(array: np.ndarray) -> Tensor:
+    """Turn an array of pixels into an image.
+
+    Args:
+        array: `(H, W)` or `(H, W, 1)` grey, `(H, W, 3)` RGB or `(H, W, 4)` RGBA, which is laid on
+            white; bool, uint8, uint16, or floats in 0..1.
+
+    Returns:
+        uint8 `(3, H, W)` RGB, a copy.
+
+    Raises:
+        ImageError: Shape, type or values are others.
+    """
+    shape = array.shape
+    if len(shape) not in (2, 3) or 0 in shape or (len(shape) == 3 and shape[2] not in (1, 3, 4)):
+        raise ImageError(
+            f"an array of shape {shape} is no image: expected (H, W), (H, W, 3) RGB or (H, W, 4) "
+            "RGBA. Give several images as a list, or as a tensor (B, 3, H, W)."
+        )
+    pixels = _to_8_bits(array)
+    if pixels.ndim == 3 and pixels.shape[2] == 1:
+        pixels = pixels[:, :, 0]
+    if pixels.ndim == 3 and pixels.shape[2] == 3:
+        return torch.from_numpy(pixels.transpose(2, 0, 1).copy())
+    return convert_image(Image.fromarray(np.ascontiguousarray(pixels)))
+
+
+def _to_8_bits(array: np.ndarray) -> np.ndarray:
+    if array.dtype == np.uint8:
+        return array
+    if array.dtype == np.bool_:
+        return array.astype(np.uint8) * 255
+    if array.dtype == np.uint16:
+        return np.rint(array.astype(np.float64) * (255 / 65535)).astype(np.uint8)
+    if not np.issubdtype(array.dtype, np.floating):
+        raise ImageError(
+            f"an array of {array.dtype} is no image: expected uint8, uint16, or floats in 0..1."
+        )
+    low, high = float(array.min()), float(array.max())
+    if not (low >= 0 and high <= 1):  # NaN is neither
+        raise ImageError(
+            f"an array of floats from {low:g} to {high:g} is no image: expected 0..1. Divide values"
+            " in 0..255 by 255, or make them uint8."
+        )
+    return np.rint(array.astype(np.float64) * 255).astype(np.uint8)
+
+
+def tensor_to_image(tensor: Tensor) -> Tensor:
+    """Turn a tensor of pixels into an image.
+
+    Args:
+        tensor: `(3, H, W)` RGB or `(1, H, W)` grey, uint8 or floats in 0..255, as in batches.
+
+    Returns:
+        uint8 `(3, H, W)` RGB on the CPU, a copy; floats are rounded.
+
+    Raises:
+        ImageError: Shape, type or values are others.
+    """
+    shape = tuple(tensor.shape)
+    if len(shape) != 3 or 0 in shape or shape[0] not in (1, 3):
+        raise ImageError(f"a tensor of shape {shape} is no image: expected (3, H, W) RGB.")
+    if tensor.dtype != torch.uint8 and not tensor.is_floating_point():
+        raise ImageError(
+            f"a tensor of {tensor.dtype} is no image: expected uint8, or floats in 0..255."
+        )
+    pixels = tensor.detach().cpu()
+    if tensor.is_floating_point():
+        low, high = float(pixels.min()), float(pixels.max())
+        if not (low >= 0 and high <= 255):
+            raise ImageError(
+                f"a tensor of floats from {low:g} to {high:g} is no image: expected 0..255, not "
+                "normalised."
+            )
+        if 0 < high <= 1:
+            logger.warning(
+                "a tensor of floats from %g to %g is all but black: tensors have values in 0..255.",
+                low,
+                high,
+            )
+        pixels = pixels.round()
+    return pixels.to(torch.uint8).expand(3, -1, -1).contiguous().clone()
+
+
+def read_ahead(
+    items: Iterable[T], work: Callable[[T], U], *, workers: int, ahead: int
+) -> Iterator[U]:
+    """Do work on items in threads, ahead of whoever takes the results, which keep their order.
+
+    Args:
+        items: Taken one by one, in the caller's thread.
+        work: Called with an item.
+        workers: Number of threads; 0 works in the caller's thread, not ahead.
+        ahead: Items that are taken before the first result is given, and results kept at most.
+
+    Yields:
+        The results. What `work` raises is raised in the place of its result.
+    """
+    if workers == 0:
+        yield from map(work, items)
+        return
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="read-image")
+    waiting: deque[Future[U]] = deque()
+    try:
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) > ahead:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)

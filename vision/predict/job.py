@@ -1,0 +1,280 @@
+"""Predictions of a folder of images into a folder of results, which go on where they stopped."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any
+
+from vision.errors import ConfigError, DataError
+from vision.metrics.coco_files import read_json, write_json
+from vision.predict.images import find_files
+from vision.predict.kinds import PredictOptions
+from vision.predict.run import Predictions
+from vision.version import __version__
+
+if TYPE_CHECKING:
+    from vision.predict.model import Model
+
+LINES = "predictions.jsonl"
+ERRORS = "errors.jsonl"
+RUN = "run.json"
+PICTURES = "pictures"
+# Pictures keep the name of their image where browsers show its format.
+SHOWN = (".jpg", ".jpeg", ".png", ".webp")
+Progress = Callable[[int, int | None], None]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a job has done.
+
+    Attributes:
+        done: Number of images that have a result, earlier ones too.
+        earlier: Those of them that an earlier run had predicted.
+        bad: Number of images that could not be read.
+        files: What was written, relative to the folder of results.
+    """
+
+    done: int
+    earlier: int
+    bad: int
+    files: tuple[str, ...]
+
+
+def predict_folder(
+    model: "Model",
+    source: str | os.PathLike[str],
+    folder: Path,
+    options: PredictOptions,
+    *,
+    pictures: bool = True,
+    num_workers: int | None = None,
+    annotations: Path | None = None,
+    progress: Progress | None = None,
+) -> Summary:
+    """Predict image files, and write what is found.
+
+    `predictions.jsonl` has a line per image, written as soon as it is known; images that it lists
+    are not predicted again. `pictures` has the drawn images under their own paths, `errors.jsonl` a
+    line for each image that cannot be read; these are tried again. At the end the kind of task
+    writes its table: `predictions.csv`, or `predictions.json` in COCO's format.
+
+    Args:
+        model: The model.
+        source: An image, a folder or a pattern.
+        folder: Where results are written; a new one, or that of the same predictions.
+        options: How.
+        pictures: Whether to draw.
+        num_workers: Threads that read images; None chooses.
+        annotations: A file of COCO, from which the numbers of images (by file name) and classes (by
+            name) are taken for COCO's format; without it they count from 0.
+        progress: Called with the number of images that are done, and of all.
+
+    Raises:
+        ConfigError: The folder holds something else, or the annotations do not fit.
+        DataError: There are no images, or something cannot be written.
+    """
+    files = name_images(source)
+    kind = model.predictor
+    kind.check(options)
+    ids, category_ids = _numbers(list(files), model.class_names, annotations)
+    open_folder(folder, job_description(model, source, options, pictures=pictures))
+    lines = folder / LINES
+    known = {line["image"] for line in read_lines(lines)}
+    missing = [name for name in files if name not in known]
+    earlier = len(files) - len(missing)
+    stems, shown = mask_names(list(files)), picture_names(list(files))
+    results = Predictions(
+        kind,
+        [files[name] for name in missing],
+        options,
+        num_workers=num_workers,
+        skip_bad_images=True,
+    )
+    bad = 0
+    with lines.open("a", encoding="utf-8") as file, (folder / ERRORS).open("w") as errors:
+        for result in results:
+            name = missing[result.index]
+            line = kind.write(result, folder, stems[name])
+            if pictures:
+                result.save(folder / PICTURES / shown[name])
+            _append(file, {"image": name, **line, "index": ids[name]})
+            bad = _note(results, bad, missing, errors)
+            if progress is not None:
+                progress(earlier + result.index + 1, len(files))
+        bad = _note(results, bad, missing, errors)
+    if bad == 0:
+        (folder / ERRORS).unlink()
+    written = [LINES, *([PICTURES] if pictures else []), *([ERRORS] if bad else [])]
+    if kind.table is not None:
+        chosen = (line for line in read_lines(lines) if line["image"] in ids)
+        unfinished = folder / f".unfinished.{kind.table}"
+        kind.write_table(unfinished, chosen, ids, category_ids)
+        os.replace(unfinished, folder / kind.table)
+        written.append(kind.table)
+    return Summary(len(files) - bad, earlier, bad, tuple(written))
+
+
+def _note(results: Predictions, noted: int, names: Sequence[str], errors: Any) -> int:
+    """Write down the images that were left out since the last call."""
+    for one in results.bad_images[noted:]:
+        _append(errors, {"image": names[one.index], "path": one.path, "message": one.message})
+    return len(results.bad_images)
+
+
+def _append(file: Any, line: Mapping[str, Any]) -> None:
+    file.write(json.dumps(line) + "\n")
+    file.flush()
+
+
+def name_images(source: str | os.PathLike[str]) -> dict[str, str]:
+    """The image files of a source, by their paths below the folder that they have in common.
+
+    Raises:
+        DataError: There are none.
+    """
+    paths = find_files(source)
+    if len(paths) == 1 and not os.path.isfile(paths[0]):
+        raise DataError(
+            f"there is no '{source}' (looked at {os.path.abspath(paths[0])}): give an image, a "
+            "folder, a pattern or a video."
+        )
+    root = Path(source).expanduser()
+    if not root.is_dir():
+        root = Path(os.path.commonpath([os.path.dirname(os.path.abspath(path)) for path in paths]))
+    root = Path(os.path.abspath(root))
+    return {PurePath(os.path.abspath(path)).relative_to(root).as_posix(): path for path in paths}
+
+
+def picture_names(names: Sequence[str]) -> dict[str, str]:
+    """The path of the picture of each image: its own, or with `.png` behind it."""
+    taken = set(names)
+    found = {}
+    for name in names:
+        picture = name
+        while not picture.lower().endswith(SHOWN) or (picture != name and picture in taken):
+            picture += ".png"
+        taken.add(picture)
+        found[name] = picture
+    return found
+
+
+def mask_names(names: Sequence[str]) -> dict[str, str]:
+    """The path of each image without its ending; with it where another has the same."""
+    stems = {name: PurePath(name).with_suffix("").as_posix() for name in names}
+    owners: dict[str, int] = {}
+    for stem in stems.values():
+        owners[stem] = owners.get(stem, 0) + 1
+    taken = {stem for stem, count in owners.items() if count == 1}
+    for name, stem in stems.items():
+        if owners[stem] > 1:
+            unique = name
+            while unique in taken:
+                unique += "_"
+            taken.add(unique)
+            stems[name] = unique
+    return stems
+
+
+def job_description(
+    model: "Model", source: str | os.PathLike[str], options: PredictOptions, *, pictures: bool
+) -> dict[str, Any]:
+    """What results depend on: only these may be continued by a later run."""
+    settings = asdict(options)
+    del settings["batch_size"]
+    return {
+        "version": __version__,
+        "checkpoint": None if model.path is None else os.path.abspath(model.path),
+        "sha256": None if model.path is None else _digest(model.path),
+        "input": os.path.abspath(Path(source).expanduser()),
+        "options": {**settings, "pictures": pictures},
+    }
+
+
+def open_folder(folder: Path, description: Mapping[str, Any]) -> None:
+    """Make the folder of results, or see that it is of the same job, and mend its last line.
+
+    Raises:
+        ConfigError: It holds something else.
+        DataError: It cannot be made.
+    """
+    own = json.loads(json.dumps(description))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not any(folder.iterdir()):
+            write_json(own, folder / RUN)
+            return
+    except OSError as error:
+        raise DataError(f"the folder '{folder}' cannot be made: {error}.") from error
+    if not (folder / RUN).is_file():
+        raise ConfigError(
+            f"'{folder}' is not empty and holds no predictions (it has no {RUN}): choose another "
+            "folder."
+        )
+    theirs = read_json(folder / RUN)
+    # The same file may have been moved; its digest tells.
+    free = ("version", "checkpoint") if own["sha256"] else ("version",)
+    different = [key for key in own if key not in free and theirs.get(key) != own[key]]
+    if different:
+        key = different[0]
+        raise ConfigError(
+            f"'{folder}' holds predictions with another {key}: {theirs.get(key)}, now {own[key]}. "
+            "Choose another folder, or delete this one."
+        )
+    _mend(folder / LINES)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _mend(path: Path) -> None:
+    """Cut off a last line that was not written to its end."""
+    if not path.is_file():
+        return
+    with path.open("r+b") as file:
+        end = 0
+        for line in file:
+            if not line.endswith(b"\n") or not _is_json(line):
+                break
+            end += len(line)
+        file.truncate(end)
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
+
+
+def read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The lines of a file of JSON lines; none if there is no file."""
+    if path.is_file():
+        with path.open(encoding="utf-8") as file:
+            for line in file:
+                yield json.loads(line)
+
+
+def _numbers(
+    names: Sequence[str], class_names: Sequence[str], annotations: Path | None
+) -> tuple[dict[str, int], list[int]]:
+    """Number of each image by name, and of each class."""
+    if annotations is None:
+        return {name: i for i, name in enumerate(names)}, list(range(len(class_names)))
+    contents = read_json(annotations)
+    images = {one["file_name"]: one["id"] for one in contents.get("images", ())}
+    categories = {one["name"]: one["id"] for one in contents.get("categories", ())}
+    unknown = [name for name in names if name not in images]
+    unnamed = [name for name in class_names if name not in categories]
+    if unknown or unnamed:
+        what = f"no image '{unknown[0]}'" if unknown else f"no category '{unnamed[0]}'"
+        raise ConfigError(
+            f"'{annotations}' has {what} ({len(unknown)} images and {len(unnamed)} classes are "
+            "missing): give the annotations of these images, or leave them out."
+        )
+    return {name: images[name] for name in names}, [categories[name] for name in class_names]

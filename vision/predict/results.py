@@ -1,0 +1,176 @@
+"""What all results of a prediction share: the image, where it comes from, and being written."""
+
+import os
+from abc import ABC, abstractmethod
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vision.errors import ConfigError, DataError, MissingPackageError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class Result(ABC):
+    """What was predicted for an image. All tensors are on the CPU.
+
+    Attributes:
+        image: uint8 `(3, H, W)` RGB: the original, upright.
+        path: Its file; None for an image in memory.
+        index: Its number in the source, from 0; images that were left out are counted.
+        names: Name of each class, by index.
+    """
+
+    image: Tensor
+    path: str | None
+    index: int
+    names: tuple[str, ...]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the original image in pixels."""
+        return self.image.shape[1], self.image.shape[2]
+
+    @abstractmethod
+    def plot(self) -> "Image":
+        """Draw the prediction on the image."""
+
+    @abstractmethod
+    def to_dict(self, *, masks: bool = True) -> dict[str, Any]:
+        """Plain values, as JSON holds them.
+
+        Args:
+            masks: Whether to include masks, as COCO's packed run lengths.
+        """
+
+    @abstractmethod
+    def to_coco(
+        self, image_id: int | None = None, category_ids: "list[int] | None" = None
+    ) -> list[dict[str, Any]]:
+        """A list of results in COCO's format.
+
+        Args:
+            image_id: Number of the image in the dataset; None takes `index`.
+            category_ids: Number of each class in the dataset, by label; None takes the label.
+        """
+
+    @abstractmethod
+    def to_supervision(self) -> Any:
+        """The same as an object of the package supervision.
+
+        Raises:
+            MissingPackageError: It is not installed.
+        """
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write what `plot` draws, whole or not at all; the folder is made.
+
+        Args:
+            path: The file, whose ending says the format, such as `.jpg` or `.png`.
+
+        Returns:
+            The path.
+
+        Raises:
+            ConfigError: The ending is that of no format.
+            DataError: The file cannot be written.
+        """
+        return save_picture(self.plot(), path)
+
+    def _head(self) -> dict[str, Any]:
+        return {"path": self.path, "index": self.index, "size": list(self.size)}
+
+    def __repr__(self) -> str:
+        height, width = self.size
+        where = self.path or f"image {self.index}"
+        return f"{type(self).__name__}({where}, {height} x {width}: {self._summary()})"
+
+    @abstractmethod
+    def _summary(self) -> str:
+        """A few words for the representation."""
+
+
+def save_picture(picture: "Image", path: str | os.PathLike[str]) -> Path:
+    """Write a picture, whole or not at all; see `Result.save`."""
+    path = Path(path)
+    unfinished = path.with_name(f".{path.stem}.unfinished{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        picture.save(unfinished)
+        os.replace(unfinished, path)
+    except (ValueError, KeyError) as error:
+        _remove(unfinished)
+        raise ConfigError(
+            f"'{path}' is the name of no picture: {error}. End it in .jpg, .png or .webp."
+        ) from error
+    except OSError as error:
+        _remove(unfinished)
+        raise DataError(f"the picture '{path}' cannot be written: {error}.") from error
+    return path
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):
+        path.unlink()
+
+
+def to_picture(image: Tensor) -> "Image":
+    """A picture of Pillow's from uint8 `(3, H, W)` RGB."""
+    from PIL import Image
+
+    return Image.fromarray(np.ascontiguousarray(image.permute(1, 2, 0).numpy()))
+
+
+def encode_mask(mask: Tensor) -> dict[str, Any]:
+    """A mask, bool `(H, W)`, as COCO's packed run lengths: `{"size": [H, W], "counts": str}`."""
+    from pycocotools import mask as mask_tools
+
+    packed = mask_tools.encode(np.asfortranarray(mask.to(torch.uint8).numpy()))
+    return {"size": list(packed["size"]), "counts": packed["counts"].decode()}
+
+
+def category_of(label: int, category_ids: "list[int] | None") -> int:
+    """The dataset's number of a class; its own where no numbers are given.
+
+    Raises:
+        ConfigError: There are too few numbers.
+    """
+    if category_ids is None:
+        return label
+    if not 0 <= label < len(category_ids):
+        raise ConfigError(
+            f"class {label} has no number: category_ids has {len(category_ids)} of them, one per "
+            "class by label is needed."
+        )
+    return int(category_ids[label])
+
+
+def name_of(names: tuple[str, ...], label: int) -> str:
+    """The name of a class; its number where it has none."""
+    return names[label] if 0 <= label < len(names) else str(label)
+
+
+def import_optional(module: str, *, extra: str) -> Any:
+    """Import a package that only some need.
+
+    Args:
+        module: Its name.
+        extra: The extra of the suite that installs it.
+
+    Raises:
+        MissingPackageError: It is not installed.
+    """
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise MissingPackageError(
+            f'{module} is needed for this ({error}): pip install "vision-suite[{extra}]"'
+        ) from error

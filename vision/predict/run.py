@@ -1,0 +1,143 @@
+"""Predictions for a stream of images, in constant memory."""
+
+import logging
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Self
+
+from vision.data.bad_images import listed
+from vision.errors import ConfigError, ImageError
+from vision.predict.images import Unread, list_images, read_ahead
+from vision.predict.kinds import Kind, PredictOptions, Seen
+from vision.predict.results import Result
+
+logger = logging.getLogger(__name__)
+
+MOST_WORKERS = 8
+
+
+@dataclass(frozen=True)
+class BadImage:
+    """An image that was left out.
+
+    Attributes:
+        index: Its number in the source.
+        path: Its file; None for one in memory.
+        message: What is wrong with it.
+    """
+
+    index: int
+    path: str | None
+    message: str
+
+
+class Predictions(Iterator[Result]):
+    """The results for the images of a source, one after the other, made as they are taken.
+
+    Threads read and resize the images of the next batch while the model runs on one. No more than
+    two batches of images are in memory; with tiles, no more than two images.
+
+    Args:
+        kind: What predicts.
+        source: As in `list_images`.
+        options: How.
+        num_workers: Number of threads; 0 reads without any, None chooses by the CPU cores.
+        skip_bad_images: Whether to leave images out that cannot be read: True any number of them, a
+            number so many at most.
+
+    Attributes:
+        bad_images: Those that were left out so far.
+
+    Raises:
+        ConfigError: An option is out of its range.
+    """
+
+    def __init__(
+        self,
+        kind: Kind,
+        source: Any,
+        options: PredictOptions,
+        *,
+        num_workers: int | None = None,
+        skip_bad_images: bool | int = False,
+    ) -> None:
+        if num_workers is not None and num_workers < 0:
+            raise ConfigError(f"num_workers={num_workers} must be 0 (no thread) or more.")
+        if skip_bad_images < 0:
+            raise ConfigError(f"skip_bad_images={skip_bad_images} must be 0 or more, or true.")
+        kind.check(options)
+        self.bad_images: list[BadImage] = []
+        self._kind = kind
+        self._options = options
+        self._most = None if skip_bad_images is True else int(skip_bad_images)
+        self._results = self._predict(
+            source, default_threads() if num_workers is None else num_workers
+        )
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Result:
+        return next(self._results)
+
+    def close(self) -> None:
+        """Stop reading ahead; there are no further results."""
+        self._results.close()  # type: ignore[attr-defined]
+
+    def _predict(self, source: Any, workers: int) -> Iterator[Result]:
+        # One image that is cut into tiles fills batches by itself.
+        size = 1 if self._options.tile is not None else self._options.batch_size
+        images = read_ahead(list_images(source), self._read, workers=workers, ahead=size)
+        batch: list[Seen] = []
+        for seen in images:
+            if isinstance(seen, BadImage):
+                self._leave_out(seen)
+                continue
+            batch.append(seen)
+            if len(batch) == size:
+                yield from self._run(batch)
+                batch = []
+        if batch:
+            yield from self._run(batch)
+
+    def _read(self, unread: Unread) -> Seen | BadImage:
+        try:
+            image = unread.read()
+        except ImageError as error:
+            named = unread.path is None or unread.path in str(error)
+            message = str(error) if named else f"{unread.path}: {error}"
+            if unread.path is None:
+                message = f"{unread.name}: {error}"
+            return BadImage(unread.index, unread.path, message)
+        sample = None
+        if not self._options.is_cut(image):
+            sample = self._kind.prepare(image, unread.path, unread.index)
+        return Seen(unread.index, unread.path, image, sample)
+
+    def _leave_out(self, bad: BadImage) -> None:
+        self.bad_images.append(bad)
+        if self._most is not None and len(self.bad_images) > self._most:
+            if self._most == 0:
+                raise ImageError(f"{bad.message} skip_bad_images=True leaves such images out.")
+            raise ImageError(
+                f"{len(self.bad_images)} images cannot be read, more than skip_bad_images="
+                f"{self._most}:\n{listed([bad.message for bad in self.bad_images])}"
+            )
+        logger.warning("left out: %s", bad.message)
+
+    def _run(self, batch: list[Seen]) -> Iterator[Result]:
+        whole = [seen for seen in batch if seen.sample is not None]
+        samples = [seen.sample for seen in whole if seen.sample is not None]
+        predictions = iter(self._kind.run(samples, self._options))
+        for seen in batch:
+            if seen.sample is None:
+                yield self._kind.predict_tiled(seen, self._options)
+            else:
+                yield self._kind.result(seen, next(predictions), self._options)
+
+
+def default_threads() -> int:
+    """As many threads as CPU cores that this process may use, at most 8."""
+    owned = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else ()
+    return min(MOST_WORKERS, len(owned or range(os.cpu_count() or 1)))

@@ -1,0 +1,209 @@
+"""Predictions for a video, frame by frame, in constant memory. Needs PyAV, the extra `video`."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vision.errors import DataError
+from vision.predict.job import LINES, Progress, Summary, job_description, open_folder
+from vision.predict.kinds import PredictOptions
+from vision.predict.results import import_optional
+from vision.predict.run import Predictions
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from vision.predict.model import Model
+
+SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm")
+# What writes a video, the first that there is: H.264 plays everywhere, but some builds lack it.
+ENCODERS = ("libx264", "mpeg4")
+RATE = Fraction(25)  # of a video that does not say its own
+
+
+def is_video(path: str | os.PathLike[str]) -> bool:
+    """Whether a path has the ending of a video."""
+    return os.fspath(path).lower().endswith(SUFFIXES)
+
+
+class Video:
+    """A video file; its frames are decoded as they are taken.
+
+    Args:
+        path: The file.
+
+    Attributes:
+        rate: Frames per second.
+        frames: Number of frames that the file claims; None where it does not say.
+
+    Raises:
+        MissingPackageError: PyAV is not installed.
+        DataError: The file is absent or no video.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._av = import_optional("av", extra="video")
+        self.path = Path(path)
+        try:
+            self._container = self._av.open(str(self.path))
+            self._stream = self._container.streams.video[0]
+        except (OSError, ValueError, IndexError) as error:
+            raise DataError(f"'{path}' cannot be read as a video: {error}.") from error
+        self._stream.thread_type = "AUTO"
+        self.rate: Fraction = self._stream.average_rate or RATE
+        self.frames: int | None = self._stream.frames or None
+
+    def __iter__(self) -> Iterator[tuple[Tensor, float]]:
+        """Yields each frame, uint8 `(3, H, W)` RGB, and its time in seconds.
+
+        Raises:
+            DataError: The video is broken from some frame on.
+        """
+        number = 0
+        try:
+            for frame in self._container.decode(self._stream):
+                time_s = number / self.rate if frame.time is None else frame.time
+                pixels = frame.to_ndarray(format="rgb24")
+                number += 1
+                yield torch.from_numpy(pixels).permute(2, 0, 1), float(time_s)
+        except (OSError, ValueError) as error:
+            raise DataError(f"'{self.path}' is broken after frame {number}: {error}.") from error
+        finally:
+            self._container.close()
+
+
+class VideoWriter:
+    """Writes pictures of one size as an MP4 file, which appears when it is whole.
+
+    Args:
+        path: The file; its folder is made.
+        size: Height and width in pixels.
+        rate: Frames per second.
+
+    Raises:
+        MissingPackageError: PyAV is not installed.
+        DataError: It has no encoder, or the file cannot be written.
+    """
+
+    def __init__(self, path: Path, size: tuple[int, int], rate: Fraction) -> None:
+        self._av = import_optional("av", extra="video")
+        self.path = path
+        self.size = size
+        self._unfinished = path.with_name(f".{path.stem}.unfinished.mp4")
+        encoder = next((name for name in ENCODERS if name in self._av.codecs_available), None)
+        if encoder is None:
+            raise DataError(
+                f"this build of PyAV has none of the encoders {', '.join(ENCODERS)}: leave the "
+                "drawn video out, or install PyAV's own wheel."
+            )
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._container = self._av.open(str(self._unfinished), "w")
+            self._stream = self._container.add_stream(encoder, rate=rate)
+        except (OSError, ValueError) as error:
+            raise DataError(f"the video '{path}' cannot be written: {error}.") from error
+        self._stream.height, self._stream.width = size
+        # Colours at half the resolution, as players expect, need even sides.
+        odd = size[0] % 2 or size[1] % 2
+        self._stream.pix_fmt = "yuv444p" if odd and encoder == "libx264" else "yuv420p"
+
+    def write(self, picture: "Image") -> None:
+        """Write a picture; one of another size is fitted into the video's."""
+        from PIL import ImageOps
+
+        height, width = self.size
+        if picture.size != (width, height):
+            picture = ImageOps.pad(picture, (width, height), color="white")
+        frame = self._av.VideoFrame.from_ndarray(np.asarray(picture), format="rgb24")
+        for packet in self._stream.encode(frame):
+            self._container.mux(packet)
+
+    def finish(self) -> None:
+        """Write what is left, and give the file its name."""
+        for packet in self._stream.encode():
+            self._container.mux(packet)
+        self._container.close()
+        os.replace(self._unfinished, self.path)
+
+    def abandon(self) -> None:
+        """Remove what was written."""
+        with suppress(OSError, ValueError):
+            self._container.close()
+        with suppress(OSError):
+            self._unfinished.unlink()
+
+
+def predict_video(
+    model: "Model",
+    path: str | os.PathLike[str],
+    folder: Path,
+    options: PredictOptions,
+    *,
+    pictures: bool = True,
+    progress: Progress | None = None,
+) -> Summary:
+    """Predict the frames of a video, and write what is found.
+
+    `predictions.jsonl` has a line per frame, with `index` and `time_s`; `NAME.mp4` has the drawn
+    frames, at the rate and in the size of the video, without its sound. A video is always predicted
+    from its first frame on.
+
+    Args:
+        model: The model.
+        path: The video.
+        folder: Where results are written; a new one, or that of the same predictions.
+        options: How.
+        pictures: Whether to write the drawn video.
+        progress: Called with the number of frames that are done, and of all if the file says it.
+
+    Raises:
+        MissingPackageError: PyAV is not installed.
+        ConfigError: The folder holds something else.
+        DataError: The video is absent or broken, or results cannot be written.
+    """
+    video = Video(path)
+    open_folder(folder, job_description(model, path, options, pictures=pictures))
+    times: dict[int, float] = {}
+
+    def frames() -> Iterator[Tensor]:
+        for index, (frame, time_s) in enumerate(video):
+            times[index] = time_s
+            yield frame
+
+    writer: VideoWriter | None = None
+    results = Predictions(model.predictor, frames(), options)
+    target = folder / f"{Path(path).stem}.mp4"
+    done = 0
+    unfinished = folder / f".unfinished.{LINES}"
+    try:
+        with unfinished.open("w", encoding="utf-8") as lines:
+            for result in results:
+                time_s = times.pop(result.index)
+                line: dict[str, Any] = {"index": result.index, "time_s": time_s}
+                lines.write(json.dumps({**result.to_dict(), **line}) + "\n")
+                lines.flush()
+                if pictures:
+                    writer = writer or VideoWriter(target, result.size, video.rate)
+                    writer.write(result.plot())
+                done += 1
+                if progress is not None:
+                    progress(done, video.frames)
+        if writer is not None:
+            writer.finish()
+    except BaseException:
+        if writer is not None:
+            writer.abandon()
+        raise
+    finally:
+        results.close()
+    os.replace(unfinished, folder / LINES)
+    files = [LINES, *([target.name] if writer is not None else [])]
+    return Summary(done, 0, 0, tuple(files))
