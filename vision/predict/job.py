@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from vision.errors import ConfigError, DataError
 from vision.metrics.coco_files import read_json, write_json
 from vision.predict.images import find_files
-from vision.predict.kinds import PredictOptions
+from vision.predict.kinds import Kind, PredictOptions
 from vision.predict.run import Predictions
 from vision.version import __version__
 
@@ -110,12 +110,20 @@ def predict_folder(
         (folder / ERRORS).unlink()
     written = [LINES, *([PICTURES] if pictures else []), *([ERRORS] if bad else [])]
     if kind.table is not None:
-        chosen = (line for line in read_lines(lines) if line["image"] in ids)
-        unfinished = folder / f".unfinished.{kind.table}"
-        kind.write_table(unfinished, chosen, ids, category_ids)
-        os.replace(unfinished, folder / kind.table)
+        _write_table(kind, folder, ids, category_ids)
         written.append(kind.table)
     return Summary(len(files) - bad, earlier, bad, tuple(written))
+
+
+def _write_table(
+    kind: Kind, folder: Path, ids: Mapping[str, int], category_ids: Sequence[int]
+) -> None:
+    """Write the table of a kind, whole or not at all, from the lines about the images."""
+    assert kind.table is not None, "the kind has a table"
+    chosen = (line for line in read_lines(folder / LINES) if line["image"] in ids)
+    unfinished = folder / f".unfinished.{kind.table}"
+    kind.write_table(unfinished, chosen, ids, category_ids)
+    os.replace(unfinished, folder / kind.table)
 
 
 def _note(results: Predictions, noted: int, names: Sequence[str], errors: Any) -> int:
