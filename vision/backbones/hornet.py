@@ -18,7 +18,8 @@ from vision.errors import ConfigError
 from vision.layers.drop_path import DropPath
 from vision.layers.mlp import Mlp
 from vision.layers.norm import LayerNorm2d
-from vision.layers.spectrum import resize_filter
+from vision.layers.spectrum import filter_spectrum, resize_filter
+from vision.ops.tracing import is_traced
 
 
 class GlobalLocalFilter(nn.Module):
@@ -54,17 +55,15 @@ class GlobalLocalFilter(nn.Module):
         height, width = x.shape[-2:]
         # There are no transforms of 16-bit numbers of every length.
         x = x.to(torch.promote_types(x.dtype, torch.float32))
-        spectrum = torch.fft.rfft2(x, norm="ortho")
-        spectrum = spectrum * self._grid_for(height, width // 2 + 1)
-        return torch.fft.irfft2(spectrum, s=(height, width), norm="ortho")
+        return filter_spectrum(x, self._grid_for(height, width // 2 + 1))
 
     def _grid_for(self, height: int, width: int) -> Tensor:
-        """The learned grid, complex, `(C / 2, height, width)`."""
+        """The learned grid `(C / 2, height, width, 2)`."""
         grid: Tensor = self.grid
         # Resizing to the own size changes nothing; while compiling, sizes choose no branch.
-        if torch.compiler.is_compiling() or grid.shape[1:3] != (height, width):
+        if is_traced() or grid.shape[1:3] != (height, width):
             grid = resize_filter(grid, (height, width))
-        return torch.view_as_complex(grid.contiguous())
+        return grid
 
 
 class RecursiveGatedConv(nn.Module):

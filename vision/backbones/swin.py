@@ -37,6 +37,7 @@ from vision.layers.window import (
     shifted_window_masks,
     to_windows,
 )
+from vision.ops.tracing import is_traced
 
 
 class WindowPlan(NamedTuple):
@@ -386,7 +387,7 @@ class Swin(Backbone):
         if self.absolute_pos_embed is not None:
             size = (x.shape[1], x.shape[2])
             table = self.absolute_pos_embed.unflatten(1, self.position_grid)  # (1, H, W, C)
-            if torch.compiler.is_compiling() or self.position_grid != size:
+            if is_traced() or self.position_grid != size:
                 table = table.permute(0, 3, 1, 2)  # (1, C, H, W)
                 table = F.interpolate(table, size=size, mode="bicubic", align_corners=False)
                 table = table.permute(0, 2, 3, 1)

@@ -23,6 +23,7 @@ from vision.layers.block import PreNormBlock
 from vision.layers.drop_path import drop_path_rates
 from vision.layers.init import init_linear_and_conv
 from vision.layers.norm import LayerNorm2d
+from vision.ops.tracing import is_traced
 
 
 class Attention(nn.Module):
@@ -328,7 +329,7 @@ class TNT(Backbone):
         rows, columns = (_ceil_div(length, side) for length in images.shape[2:])
         pad_h, pad_w = rows * side - images.shape[2], columns * side - images.shape[3]
         # While compiling, the sizes must not be branched on.
-        if torch.compiler.is_compiling() or pad_h or pad_w:
+        if is_traced() or pad_h or pad_w:
             images = F.pad(images, (0, pad_w, 0, pad_h))
         patches = images.unflatten(3, (columns, side)).unflatten(2, (rows, side))
         patches = patches.permute(0, 2, 4, 3, 5, 1).flatten(0, 2)  # (B * N, side, side, C)
@@ -338,7 +339,7 @@ class TNT(Backbone):
     def _outer_positions(self, grid: tuple[int, int]) -> Tensor:
         """The position table `(1, 1 + N, C)` of a grid of patches."""
         # On its own grid the resize is the identity, so that a compiled graph need not branch.
-        if not torch.compiler.is_compiling() and grid == self.grid:
+        if not is_traced() and grid == self.grid:
             return self.outer_pos
         first, table = self.outer_pos[:, :1], self.outer_pos[:, 1:]
         maps = table.unflatten(1, self.grid).permute(0, 3, 1, 2)  # (1, C, H, W)

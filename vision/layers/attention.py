@@ -34,7 +34,7 @@ def attend(
         return F.scaled_dot_product_attention(
             query, key, value, attn_mask=bias, dropout_p=dropout, scale=scale
         )
-    scale = query.shape[-1] ** -0.5 if scale is None else scale
+    scale = int(query.shape[-1]) ** -0.5 if scale is None else scale
     scores = (query * scale) @ key.transpose(-2, -1)  # (..., heads, N, L)
     if bias is not None:
         scores = scores + bias

@@ -180,12 +180,14 @@ class ResizedConv2d(nn.Module):
         h, w = x.shape[-2:]
         k = self.kernel_size
         # Rows of a column tap's row taps follow one another: one matrix takes them all.
-        taps = weight.permute(0, 3, 2, 1).reshape(-1, x.shape[1], 1, 1)  # (C' * k * k, C, 1, 1)
+        taps = weight.permute(0, 3, 2, 1).reshape(
+            k * k * self.out_channels, int(weight.shape[1]), 1, 1
+        )  # (C' * k * k, C, 1, 1)
         x = F.conv2d(x, taps).reshape(-1, self.out_channels, k, k * h, w)
         # Each product leaves the axis that it made last, so that nothing is copied in between.
-        x = x.mT @ self._matrix(h, size[0], x).T  # (B, C', k, w, H)
+        x = x.transpose(-2, -1) @ self._matrix(h, size[0], x).T  # (B, C', k, w, H)
         x = x.flatten(2, 3)  # (B, C', k * w, H)
-        return x.mT @ self._matrix(w, size[1], x).T  # (B, C', H, W)
+        return x.transpose(-2, -1) @ self._matrix(w, size[1], x).T  # (B, C', H, W)
 
     def _matrix(self, cells: int, wanted: int, like: Tensor) -> Tensor:
         def build() -> Tensor:

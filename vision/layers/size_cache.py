@@ -7,6 +7,8 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from vision.ops.tracing import is_traced
+
 
 class SizeCache:
     """Keeps the tensors (masks, indices, decays) that a model derives from map sizes.
@@ -33,7 +35,7 @@ class SizeCache:
             key: All that the tensor depends on: name, sizes, device and dtype.
             build: Makes the tensor; called without gradient tracking.
         """
-        if torch.compiler.is_compiling():
+        if is_traced():
             return build()
         entry = self._entries.get(key)
         if entry is None:

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from vision.ops.tracing import is_traced
+
 # Added to the score of a pair that must not attend; the published models were trained with this
 # value, not with minus infinity.
 MASKED = -100.0
@@ -34,7 +36,7 @@ def pad_map(x: Tensor, *, top: int = 0, bottom: int = 0, right: int = 0) -> Tens
     Returns:
         `(B, H + top + bottom, W + right, C)`; in eager mode a view where nothing is added.
     """
-    if torch.compiler.is_compiling() or max(top, bottom, right) > 0:
+    if is_traced() or max(top, bottom, right) > 0:
         return F.pad(x, (0, 0, 0, right, top, bottom))
     return x[:, -top : x.shape[1] + bottom, : x.shape[2] + right]
 

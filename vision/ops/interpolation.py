@@ -16,7 +16,9 @@ def resize_bilinear(x: Tensor, size: tuple[int, int], *, align_corners: bool = F
     Returns:
         `(B, C, H, W)`.
     """
-    if (x.shape[-2], x.shape[-1]) == tuple(size):
+    # Sizes that are equal while tracing need not be so later.
+    traced = torch.onnx.is_in_onnx_export()
+    if not traced and (x.shape[-2], x.shape[-1]) == tuple(size):
         return x
     return F.interpolate(x, size=size, mode="bilinear", align_corners=align_corners)
 

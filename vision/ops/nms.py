@@ -5,6 +5,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from torchvision.ops import nms
 
+from vision.ops.tracing import is_traced
+
 # On a CPU, a call costs as much as comparing this number of pairs of boxes.
 PAIRS_PER_CALL = 30_000
 # The kernel for GPUs keeps one bit per pair of boxes: 128 MiB for this number.
@@ -30,7 +32,7 @@ def batched_nms(boxes: Tensor, scores: Tensor, groups: Tensor, iou: float) -> Te
     """
     # float64: the distance of groups takes none of the precision of their boxes.
     boxes, scores = boxes.double(), scores.double()
-    if torch.compiler.is_compiling() or not boxes.is_cpu:
+    if is_traced() or not boxes.is_cpu:
         return nms(_apart(boxes, groups), scores, iou)
     order = groups.argsort(stable=True)
     sizes = torch.unique_consecutive(groups[order], return_counts=True)[1].tolist()
@@ -44,7 +46,11 @@ def batched_nms(boxes: Tensor, scores: Tensor, groups: Tensor, iou: float) -> Te
 
 def _apart(boxes: Tensor, groups: Tensor) -> Tensor:
     # The distance is a power of two, so that whole coordinates stay exact.
-    return boxes + groups[:, None].to(boxes.dtype) * GROUP_DISTANCE
+    distance: Tensor | float = GROUP_DISTANCE
+    if torch.onnx.is_in_onnx_export():
+        # There boxes are float32: no further apart than they must be.
+        distance = torch.cat([boxes.flatten(), boxes.new_zeros(1)]).max().ceil() + 1
+    return boxes + groups[:, None].to(boxes.dtype) * distance
 
 
 def keep_detections(
@@ -81,8 +87,12 @@ def keep_detections(
         ]
         kept[winners + start * count] = True
     ranks = scores.float().masked_fill(~kept.view(batch, count), -1.0)
-    # A full and stable sort: which of two equal scores comes first must not depend on the batch.
-    ranks, index = ranks.sort(dim=1, descending=True, stable=True)
+    # Which of two equal scores comes first must not depend on the batch: a full and stable sort, or
+    # that of ONNX, which has no other but takes the first of equal ones.
+    if torch.onnx.is_in_onnx_export():
+        ranks, index = ranks.topk(count, dim=1)
+    else:
+        ranks, index = ranks.sort(dim=1, descending=True, stable=True)
     missing = (0, max(0, most - count))
     valid = F.pad(ranks[:, :most], missing, value=-1.0) > 0
     return F.pad(index[:, :most], missing).masked_fill(~valid, 0), valid

@@ -7,6 +7,7 @@ from torch import Tensor
 from torchvision.ops import roi_align
 
 from vision.ops.boxes import at_least_float32, box_area
+from vision.ops.tracing import is_traced
 
 
 def roi_levels(boxes: Tensor, levels: int, *, finest: float = 56.0) -> Tensor:
@@ -53,7 +54,7 @@ def multi_level_roi_align(
     """
     level = roi_levels(boxes, len(features), finest=finest)
     dtype = at_least_float32(features[0]).dtype
-    if boxes.is_cpu and not torch.compiler.is_compiling():
+    if boxes.is_cpu and not is_traced():
         return _align_by_level(features, strides, boxes.to(dtype), image_index, level, size)
     # A box of another level is made empty: it then takes no samples and gives zeros, and no list of
     # the boxes of a level is needed, for whose length a GPU would have to be waited.

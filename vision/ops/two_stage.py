@@ -8,6 +8,8 @@ from typing import NotRequired, TypedDict
 import torch
 from torch import Tensor
 
+from vision.ops.tracing import is_traced
+
 
 class AnchorSamples(TypedDict):
     """Anchors drawn for the region proposal network.
@@ -110,7 +112,7 @@ def rows_to_run(valid: Tensor, *, exact: bool) -> Tensor:
     Returns:
         int64 indices, at least one, so that every parameter takes part.
     """
-    if torch.compiler.is_compiling() or not (exact or valid.is_cpu):
+    if is_traced() or not (exact or valid.is_cpu):
         return torch.arange(len(valid), device=valid.device)
     rows = valid.nonzero().squeeze(1)
     return rows if len(rows) else torch.zeros(1, dtype=torch.long, device=valid.device)

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from vision.contracts import FeatureSpec
 from vision.errors import ConfigError
 from vision.heads.segmentation.base import PixelClassifier, check_specs
 from vision.layers.conv_norm import ConvNorm, ResizedConvNorm
+from vision.ops.pooling import adaptive_average
 
 
 class UPerHead(PixelClassifier):
@@ -89,7 +89,7 @@ class UPerHead(PixelClassifier):
 
     def _pool(self, x: Tensor) -> Tensor:
         pooled = [
-            pool(F.adaptive_avg_pool2d(x, size))
+            pool(adaptive_average(x, size))
             for pool, size in zip(self.pools, self.pool_sizes, strict=True)
         ]
         return self.bottleneck([x, *pooled])

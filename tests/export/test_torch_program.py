@@ -1,0 +1,40 @@
+from pathlib import Path
+
+import pytest
+import torch
+from tiny_task import random_images, tiny_task
+
+from vision.errors import ConfigError
+from vision.export.graph import Graph, GraphInput
+from vision.export.kinds import whole_model
+from vision.export.torch_program import export_program, open_program
+
+
+@torch.no_grad()
+def test_a_classifier_takes_any_batch_and_size(tmp_path: Path) -> None:
+    graph = whole_model(tiny_task(backbone_options={"dims": [8, 8], "depths": [1, 1]}))
+    path = export_program(graph, random_images(2, side=64), tmp_path / "model.pt2")
+    images = random_images(3, side=91)[:, :, :75]
+    torch.testing.assert_close(open_program(path)(images)[0], graph(images)[0])
+
+
+@torch.no_grad()
+def test_fixed_sizes_refuse_others(tmp_path: Path) -> None:
+    graph = whole_model(tiny_task(backbone_options={"dims": [8, 8], "depths": [1, 1]}))
+    images = random_images(1, side=64)
+    program = open_program(export_program(graph, images, tmp_path / "model.pt2", dynamic=()))
+    torch.testing.assert_close(program(images)[0], graph(images)[0])
+    with pytest.raises(ConfigError, match="does not run on images"):
+        program(random_images(2, side=64))
+
+
+def test_what_torch_cannot_export_says_why(tmp_path: Path) -> None:
+    class Sized(Graph):
+        def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            return (images if len(images) > 3 else -images,)
+
+    spec = GraphInput(torch.float32, 1, False, (0.0,), (1.0,))
+    graph = Sized(axes={"x": ("batch",)}, images=spec, fixed={})
+    images, path = torch.zeros(2, 1, 4, 4), tmp_path / "model.pt2"
+    with pytest.raises(ConfigError, match=r"torch\.export of torch"):
+        export_program(graph, images, path, dynamic=("batch",))

@@ -1,0 +1,39 @@
+"""A classifier as a program: images in, probabilities out."""
+
+from torch import Tensor
+
+from vision.export.backbone import fixed_axes
+from vision.export.graph import BATCH, Axes, Graph, GraphInput, input_type
+from vision.tasks.classification import Classification
+
+
+class ClassificationGraph(Graph):
+    """A classifier with its normalisation and softmax.
+
+    Args:
+        task: The trained task.
+        logits: Whether the values before the softmax are an output too.
+        input_dtype: `"uint8"` or `"float32"`, of values 0..255.
+    """
+
+    kind = "classification"
+
+    def __init__(
+        self, task: Classification, *, logits: bool = False, input_dtype: str = "uint8"
+    ) -> None:
+        shape: Axes = (BATCH, task.num_classes or 0)
+        mean, std = task.normalize.values
+        super().__init__(
+            axes={"scores": shape, **({"logits": shape} if logits else {})},
+            images=GraphInput(input_type(input_dtype), len(mean), False, mean, std),
+            fixed=fixed_axes(task.backbone, embeds=True),
+        )
+        self.normalize, self.backbone, self.head = task.normalize, task.backbone, task.head
+        self.logits = logits
+        self.eval()
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Scores, and logits if wanted, `(B, K)` of images `(B, C, H, W)`."""
+        logits = self.head(self.backbone.embed(self.normalize(images)))["logits"].float()
+        scores = logits.softmax(dim=-1)
+        return (scores, logits) if self.logits else (scores,)

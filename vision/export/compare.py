@@ -1,0 +1,129 @@
+"""Differences between the outputs of a program and of its source, output by output."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from vision.ops.boxes import box_iou
+
+# Two detections are the same object if they overlap by more than this and have one label.
+SAME_BOX = 0.99
+# Share of detections, by the source's scores, that may have no partner: those at a threshold.
+MOST_UNMATCHED = 0.02
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far an output is from its source's.
+
+    Attributes:
+        output: Its name, and what is measured if that is not its values.
+        absolute: The largest absolute difference; of classes, the share of unequal ones.
+        relative: The same over the largest absolute value of the source.
+        tolerance: The largest relative difference that is allowed.
+    """
+
+    output: str
+    absolute: float
+    relative: float
+    tolerance: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether it is within its tolerance; a NaN is not."""
+        return self.relative <= self.tolerance
+
+
+def compare_outputs(
+    kind: str,
+    found: Mapping[str, Tensor],
+    source: Mapping[str, Tensor],
+    *,
+    tolerance: float,
+) -> list[Difference]:
+    """Compare all outputs.
+
+    Args:
+        kind: That of the program; detections are paired before they are compared.
+        found: Outputs of the exported program by name.
+        source: Outputs of its source.
+        tolerance: Allowed relative difference of values, and share of unequal classes.
+
+    Returns:
+        One difference or more per output; infinite where an output is absent or of another shape.
+    """
+    for name, expected in source.items():
+        if name not in found or found[name].shape != expected.shape:
+            return [Difference(name, float("inf"), float("inf"), tolerance)]
+    return COMPARISONS.get(kind, _compare_all)(found, source, tolerance)
+
+
+def _compare_all(
+    found: Mapping[str, Tensor], source: Mapping[str, Tensor], tolerance: float
+) -> list[Difference]:
+    return [_compare(name, found[name], source[name], tolerance) for name in source]
+
+
+def _compare(name: str, found: Tensor, source: Tensor, tolerance: float) -> Difference:
+    if not source.is_floating_point():
+        share = float((found != source).double().mean()) if source.numel() else 0.0
+        return Difference(f"{name} (share unequal)", share, share, tolerance)
+    absolute, largest = _largest(found.double() - source.double()), _largest(source.double())
+    return Difference(name, absolute, absolute / largest if largest else absolute, tolerance)
+
+
+def _largest(values: Tensor) -> float:
+    return float(values.abs().max()) if values.numel() else 0.0
+
+
+def _compare_detections(
+    found: Mapping[str, Tensor], source: Mapping[str, Tensor], tolerance: float
+) -> list[Difference]:
+    total, unmatched = 0, 0
+    pairs: dict[str, list[Tensor]] = {name: [] for name in ("boxes", "scores", "masks")}
+    sides = {name: [] for name in pairs}  # type: dict[str, list[Tensor]]
+    for i, (ours, theirs) in enumerate(
+        zip(source["count"].tolist(), found["count"].tolist(), strict=True)
+    ):
+        rows, places = _partners(
+            {name: values[i, :theirs] for name, values in found.items() if name != "count"},
+            {name: values[i, :ours] for name, values in source.items() if name != "count"},
+        )
+        total += max(ours, theirs)
+        unmatched += max(ours, theirs) - len(rows)
+        for name in pairs:
+            if name in source:
+                sides[name].append(source[name][i, rows])
+                pairs[name].append(found[name][i, places])
+    share = unmatched / total if total else 0.0
+    differences = [Difference("objects (share unmatched)", share, share, MOST_UNMATCHED)]
+    for name in pairs:
+        if name in source:
+            both = torch.cat(pairs[name]), torch.cat(sides[name])
+            differences.append(_compare(name, *both, tolerance))
+    return differences
+
+
+def _partners(
+    found: Mapping[str, Tensor], source: Mapping[str, Tensor]
+) -> tuple[list[int], list[int]]:
+    """Rows of the source, and the rows of the same objects that were found, each at most once."""
+    overlap = box_iou(source["boxes"].double(), found["boxes"].double())  # (M, N)
+    overlap[source["labels"][:, None] != found["labels"]] = 0.0
+    rows, places = [], []
+    for row in range(len(overlap)):
+        if overlap.shape[1] == 0:
+            break
+        place = int(overlap[row].argmax())
+        if overlap[row, place] > SAME_BOX:
+            rows.append(row)
+            places.append(place)
+            overlap[:, place] = 0.0
+    return rows, places
+
+
+COMPARISONS: dict[
+    str, Callable[[Mapping[str, Tensor], Mapping[str, Tensor], float], list[Difference]]
+] = {"detection": _compare_detections}

@@ -1,0 +1,61 @@
+"""A detector as a program: images in, a fixed number of places for objects out."""
+
+import torch
+from torch import Tensor
+
+from vision.errors import ConfigError
+from vision.export.graph import BATCH, Axes, Graph, GraphInput, input_type
+from vision.ops.boxes import clip_boxes
+from vision.tasks.detection import Detection
+
+FIXED = {
+    "batch": "its suppression of overlapping boxes is traced for a number of images",
+    "size": "the number of candidates that a detector keeps of each map depends on its size",
+}
+
+
+class DetectionGraph(Graph):
+    """A detector with its normalisation, thresholds and suppression, as they were saved.
+
+    Args:
+        task: The trained task.
+        logits: Must be False: a detector gives no logits.
+        input_dtype: `"uint8"` or `"float32"`, of values 0..255.
+
+    Raises:
+        ConfigError: Logits were asked for.
+    """
+
+    kind = "detection"
+
+    def __init__(
+        self, task: Detection, *, logits: bool = False, input_dtype: str = "uint8"
+    ) -> None:
+        if logits:
+            raise ConfigError("a detector gives boxes, no logits; leave logits out.")
+        mean, std = task.normalize.values
+        axes: dict[str, Axes] = {
+            "boxes": (BATCH, "objects", 4),
+            "scores": (BATCH, "objects"),
+            "labels": (BATCH, "objects"),
+            "count": (BATCH,),
+        }
+        if task.head.has_masks:
+            axes["masks"] = (BATCH, "objects", "mask_rows", "mask_columns")
+        super().__init__(
+            axes=axes,
+            images=GraphInput(input_type(input_dtype), len(mean), False, mean, std),
+            fixed=FIXED,
+        )
+        self.normalize, self.backbone = task.normalize, task.backbone
+        self.neck, self.head = task.neck, task.head
+        self.eval()
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """The `Detections` of images `(B, C, H, W)`, boxes clipped to the image."""
+        ones = torch.ones_like(images[:, 0], dtype=torch.int64)  # (B, H, W)
+        sizes = torch.stack([ones[:, :, 0].sum(dim=1), ones[:, 0].sum(dim=1)], dim=1)  # (B, 2)
+        found = self.head(self.neck(self.backbone(self.normalize(images))), sizes)
+        boxes = clip_boxes(found["boxes"].float(), sizes)
+        outputs = {**found, "boxes": boxes, "scores": found["scores"].float()}
+        return tuple(outputs[name] for name in self.axes)

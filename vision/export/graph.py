@@ -1,0 +1,81 @@
+"""What every exported module has in common: one tensor in, a tuple of named tensors out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from vision.errors import ConfigError, suggest
+
+INPUT = "images"
+# Letters beside numbers: what is not known before the program runs.
+BATCH, HEIGHT, WIDTH = "batch", "height", "width"
+Axes = tuple[str | int, ...]
+INPUT_TYPES = {"uint8": torch.uint8, "float32": torch.float32}
+
+
+@dataclass(frozen=True)
+class GraphInput:
+    """What a program takes.
+
+    Attributes:
+        dtype: Type of the images.
+        channels: Channels of the images; three are red, green and blue.
+        normalised: Whether mean and deviation have been applied; else values are 0..255.
+        mean: Per-channel mean for values in [0, 1].
+        std: Per-channel deviation for values in [0, 1].
+    """
+
+    dtype: torch.dtype
+    channels: int
+    normalised: bool
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def prepare(self, images: Tensor) -> Tensor:
+        """Turn uint8 images `(B, C, H, W)` into what the program takes."""
+        if not self.normalised:
+            return images.to(self.dtype)
+        mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (self.mean, self.std))
+        return ((images.float() / 255 - mean) / std).to(self.dtype)
+
+
+class Graph(nn.Module):
+    """A module that can be exported: its forward maps `images` to a tuple of tensors.
+
+    Args:
+        axes: The axes of each output by its name, in the order of the tuple; a name is `"batch"`,
+            or one that says that the length depends on the size of the images.
+        images: What it takes.
+        fixed: Which of `"batch"` and `"size"` cannot be left open, and why.
+
+    Attributes:
+        kind: Name of what it computes; chooses how outputs are compared.
+    """
+
+    kind: ClassVar[str]
+
+    def __init__(
+        self, *, axes: Mapping[str, Axes], images: GraphInput, fixed: Mapping[str, str]
+    ) -> None:
+        super().__init__()
+        self.axes, self.images, self.fixed = dict(axes), images, dict(fixed)
+
+    def named(self, outputs: tuple[Tensor, ...]) -> dict[str, Tensor]:
+        """The outputs by their names."""
+        return dict(zip(self.axes, outputs, strict=True))
+
+
+def input_type(name: str) -> torch.dtype:
+    """The type of images that a whole model takes, by its name.
+
+    Raises:
+        ConfigError: There is no such type.
+    """
+    if name not in INPUT_TYPES:
+        raise ConfigError(
+            f"input_dtype={name!r} is none of {', '.join(INPUT_TYPES)}.{suggest(name, INPUT_TYPES)}"
+        )
+    return INPUT_TYPES[name]

@@ -1,0 +1,208 @@
+"""ONNX files: written by torch, run by onnxruntime.
+
+The exporter is by default the one that traces (`torch.onnx.export(dynamo=False)`): it exports every
+family and every task in seconds. The newer one (`dynamo=True`) takes minutes for attention with
+sizes left open, and fails on Swin with open sizes and on detectors (torch 2.14). A size that
+tracing has taken for a constant would show at another size: every export is run at several.
+"""
+
+import io
+import os
+import warnings
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from typing import Any, Literal, get_args
+from unittest.mock import patch
+
+import torch
+from torch import Tensor
+
+from vision.errors import ConfigError, MissingPackageError, suggest
+from vision.export.graph import BATCH, HEIGHT, INPUT, WIDTH, Graph
+
+Exporter = Literal["torchscript", "dynamo"]
+OPSET = 18
+LEAST_OPSET = {"torchscript": 16, "dynamo": 18}
+MOST_OPSET = 20
+# A version of onnxruntime that has all of an opset, after its table of versions.
+RUNTIMES = {16: "1.11", 17: "1.12", 18: "1.14", 19: "1.17", 20: "1.18"}
+# The newer exporter writes version 10 of the file's format, whatever the opset.
+DYNAMO_RUNTIME = "1.18"
+EXTRA = 'pip install "vision-suite[export]"'
+
+
+def export_onnx(
+    graph: Graph,
+    example: Tensor,
+    path: str | os.PathLike[str],
+    *,
+    dynamic: Collection[str] = ("batch", "size"),
+    opset: int = OPSET,
+    exporter: Exporter = "torchscript",
+) -> Path:
+    """Write a program as ONNX.
+
+    Args:
+        graph: The program.
+        example: Images `(B, C, H, W)` as the program takes them; what is not dynamic has their
+            lengths. B is 2 or more if it is dynamic.
+        path: The file.
+        dynamic: Which of `"batch"` and `"size"` are left open.
+        opset: Version of the operators.
+        exporter: Which of torch's exporters writes it.
+
+    Returns:
+        The path.
+
+    Raises:
+        MissingPackageError: The package onnx (for dynamo also onnxscript) is absent.
+        ConfigError: An option is unknown, or torch cannot export this program.
+    """
+    _check(opset, exporter)
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write = _by_tracing if exporter == "torchscript" else _by_dynamo
+    try:
+        # On failure the exporter prints its whole graph.
+        with redirect_stdout(io.StringIO()), warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")
+            write(graph, example, path, set(dynamic), opset)
+    except ImportError as error:
+        raise MissingPackageError(f"an export to ONNX needs '{error.name}': {EXTRA}") from error
+    # The exporters raise what they please; the reason is all that a user can act on.
+    except Exception as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise ConfigError(
+            f"torch {torch.__version__} cannot export this model to ONNX with exporter="
+            f"{exporter!r}, opset {opset}, dynamic={sorted(dynamic) or 'none'}: {reason} Try "
+            "--dynamic none, another --exporter, or --format torch-export."
+        ) from error
+    return path
+
+
+def least_runtime(opset: int, exporter: Exporter = "torchscript") -> str:
+    """The version of onnxruntime that a file needs, or a later one."""
+    return DYNAMO_RUNTIME if exporter == "dynamo" else RUNTIMES[opset]
+
+
+def open_session(path: str | os.PathLike[str]) -> Any:
+    """An onnxruntime session of a file, on the CPU.
+
+    Raises:
+        MissingPackageError: onnxruntime is absent.
+        ConfigError: It cannot run the file, for example as it has no kernels for bfloat16.
+    """
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise MissingPackageError(f"running ONNX files needs onnxruntime: {EXTRA}") from error
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    try:
+        return onnxruntime.InferenceSession(
+            os.fspath(path), options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:
+        raise ConfigError(_cannot_run(path, error)) from error
+
+
+def run_onnx(source: Any, images: Tensor) -> dict[str, Tensor]:
+    """Run an ONNX file on the CPU.
+
+    Args:
+        source: A path, or what `open_session` returned.
+        images: `(B, C, H, W)` of the type that the file takes.
+
+    Returns:
+        The outputs by name.
+
+    Raises:
+        ConfigError: onnxruntime cannot run it on these images.
+    """
+    session = open_session(source) if isinstance(source, str | os.PathLike) else source
+    names = [output.name for output in session.get_outputs()]
+    try:
+        values = session.run(names, {session.get_inputs()[0].name: images.numpy()})
+    except Exception as error:
+        raise ConfigError(_cannot_run(tuple(images.shape), error)) from error
+    return {name: torch.from_numpy(value) for name, value in zip(names, values, strict=True)}
+
+
+def _cannot_run(what: Any, error: Exception) -> str:
+    reason = str(error).strip().partition("\n")[0][:300]
+    hint = (
+        " onnxruntime has few kernels for bfloat16 on a CPU: choose --precision float16, or "
+        "--format torch-export."
+        if "bfloat16" in str(error)
+        else ""
+    )
+    return f"onnxruntime cannot run {what}: {reason}{hint}"
+
+
+def _check(opset: int, exporter: str) -> None:
+    known = get_args(Exporter)
+    if exporter not in known:
+        raise ConfigError(
+            f"exporter={exporter!r} is none of {', '.join(known)}.{suggest(exporter, known)}"
+        )
+    if not LEAST_OPSET[exporter] <= opset <= MOST_OPSET:
+        raise ConfigError(
+            f"opset={opset} must lie in {LEAST_OPSET[exporter]}..{MOST_OPSET} for {exporter!r}."
+        )
+
+
+def _open_axes(dynamic: set[str]) -> dict[int, str]:
+    axes = {0: BATCH} if "batch" in dynamic else {}
+    return axes | ({2: HEIGHT, 3: WIDTH} if "size" in dynamic else {})
+
+
+def _by_tracing(graph: Graph, example: Tensor, path: Path, dynamic: set[str], opset: int) -> None:
+    import onnx  # noqa: F401  torch asks for it only at the end
+
+    fixed = {axis for axis in (BATCH,) if "batch" not in dynamic}
+    axes = {INPUT: _open_axes(dynamic)}
+    for name, lengths in graph.axes.items():
+        names = {i: length for i, length in enumerate(lengths) if isinstance(length, str)}
+        if "size" not in dynamic:
+            names = {i: length for i, length in names.items() if length == BATCH}
+        axes[name] = {i: length for i, length in names.items() if length not in fixed}
+    with _unflatten_by_reshape():
+        torch.onnx.export(
+            graph,
+            (example,),
+            os.fspath(path),
+            dynamo=False,
+            opset_version=opset,
+            input_names=[INPUT],
+            output_names=list(graph.axes),
+            dynamic_axes=axes,
+        )
+
+
+def _by_dynamo(graph: Graph, example: Tensor, path: Path, dynamic: set[str], opset: int) -> None:
+    shapes = {axis: torch.export.Dim.DYNAMIC for axis in _open_axes(dynamic)}
+    program = torch.onnx.export(
+        graph,
+        (example,),
+        dynamo=True,
+        opset_version=opset,
+        input_names=[INPUT],
+        output_names=list(graph.axes),
+        dynamic_shapes=(shapes,),
+        verbose=False,
+    )
+    assert program is not None, "with dynamo=True there is a program"
+    program.save(os.fspath(path))
+
+
+@contextmanager
+def _unflatten_by_reshape() -> Iterator[None]:
+    """While tracing, split axes by a reshape: the exporter takes the sizes beside for constants."""
+
+    def unflatten(x: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
+        dim %= x.dim()
+        return x.reshape(*x.shape[:dim], *sizes, *x.shape[dim + 1 :])
+
+    with patch.object(torch.Tensor, "unflatten", unflatten):
+        yield

@@ -1,0 +1,295 @@
+"""Export a program, run what came of it, compare, and write down all about it."""
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from vision.errors import ConfigError, suggest
+from vision.export.graph import Graph
+from vision.export.onnx import OPSET, Exporter, export_onnx, least_runtime, open_session, run_onnx
+from vision.export.safetensors import export_tensors, reload_tensors
+from vision.export.sidecar import (
+    CODE_LICENCE,
+    file_facts,
+    shape_facts,
+    verification_facts,
+    versions,
+    write_sidecar,
+)
+from vision.export.torch_program import export_program, open_program
+from vision.export.verify import LEAST_SIDE, TOLERANCES, Case, Runner, verified_shapes, verify
+
+Format = Literal["safetensors", "torch-export", "onnx"]
+SUFFIXES = {"safetensors": ".safetensors", "torch-export": ".pt2", "onnx": ".onnx"}
+AXES = ("batch", "size")
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """How a program is exported.
+
+    Attributes:
+        format: "safetensors", "torch-export" or "onnx".
+        size: Height and width of the images it is traced with.
+        batch: Number of images it is traced with; 2 at least where it is left open.
+        dynamic: Which of "batch" and "size" are left open; None leaves open what can be.
+        precision: "float32", "float16" or "bfloat16", of weights and computation.
+        opset: Version of the operators of ONNX.
+        exporter: "torchscript" or "dynamo", for ONNX.
+        tolerance: Largest relative difference; None takes that of the precision.
+        images: An image or folder to compare on; None takes a photograph of scikit-learn.
+        licence: Licence of the weights; None if it is not known.
+
+    Raises:
+        ConfigError: A value is unknown or out of its range.
+    """
+
+    format: Format
+    size: tuple[int, int] = (224, 224)
+    batch: int = 1
+    dynamic: tuple[str, ...] | None = None
+    precision: str = "float32"
+    opset: int = OPSET
+    exporter: Exporter = "torchscript"
+    tolerance: float | None = None
+    images: str | None = None
+    licence: str | None = None
+
+    def __post_init__(self) -> None:
+        _known("format", self.format, get_args(Format))
+        _known("precision", self.precision, tuple(TOLERANCES))
+        for axis in self.dynamic or ():
+            _known("dynamic", axis, AXES)
+        if self.batch < 1:
+            raise ConfigError(f"batch={self.batch} must be 1 or more.")
+        if min(self.size) < LEAST_SIDE:
+            raise ConfigError(
+                f"size={self.size} is too small: images have {LEAST_SIDE} rows and columns or more."
+            )
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What came of an export.
+
+    Attributes:
+        path: The file.
+        sidecar: The JSON file beside it.
+        cases: What it was compared on, and how.
+        dynamic: Which of "batch" and "size" are left open.
+        notes: What a user should know, such as why a size is fixed.
+    """
+
+    path: Path
+    sidecar: Path
+    cases: Sequence[Case]
+    dynamic: tuple[str, ...]
+    notes: Sequence[str]
+
+    @property
+    def passed(self) -> bool:
+        """Whether it agrees with its source."""
+        return all(case.passed for case in self.cases)
+
+
+def export(
+    graph: Graph,
+    module: nn.Module,
+    description: Mapping[str, Any],
+    path: Path,
+    options: ExportOptions,
+) -> Exported:
+    """Export a program, compare the file with its source, and write the JSON beside it.
+
+    Args:
+        graph: The program.
+        module: The task, or the backbone, that the program is of.
+        description: What is known of it: `ModelDescription`, or `describe_backbone`.
+        path: The file to write.
+        options: How.
+
+    Returns:
+        What came of it; whether the file agrees with its source is for the caller to ask.
+
+    Raises:
+        ConfigError: An option does not fit the model, or it cannot be exported so.
+        MissingPackageError: A package is absent.
+    """
+    dynamic, notes = choose_dynamic(graph, options)
+    tolerance = TOLERANCES[options.precision] if options.tolerance is None else options.tolerance
+    dynamic, shapes, cases, failed = _write_openly(
+        graph, module, description, path, options, dynamic, tolerance
+    )
+    notes += failed
+    facts = {
+        **file_facts(path),
+        "format": options.format,
+        "kind": graph.kind,
+        "precision": options.precision,
+        **shape_facts(
+            _in_precision(graph, options.precision),
+            batch=shapes[0][0],
+            size=options.size,
+            dynamic=dynamic,
+        ),
+        "dynamic": list(dynamic),
+        "notes": list(notes),
+        **_runtime(options),
+        "classes": description.get("class_names"),
+        "model": {
+            key: description.get(key) for key in ("task", "backbone", "hyper_parameters", "metrics")
+        },
+        "preprocessing": {
+            "input": description.get("input"),
+            "options": description.get("preprocessing"),
+        },
+        "versions": versions(),
+        "licence": {"weights": options.licence or "unknown", "code": CODE_LICENCE},
+        "verification": verification_facts(cases, tolerance),
+    }
+    return Exported(path, write_sidecar(path, facts), cases, dynamic, notes)
+
+
+def choose_dynamic(graph: Graph, options: ExportOptions) -> tuple[tuple[str, ...], list[str]]:
+    """What is left open, and notes on what is not though it was not asked to be fixed.
+
+    Raises:
+        ConfigError: It was asked for what the model does not allow.
+    """
+    if options.format == "safetensors":
+        return AXES, []
+    if options.dynamic is None:
+        notes = [f"{axis} is fixed: {reason}" for axis, reason in graph.fixed.items()]
+        return tuple(axis for axis in AXES if axis not in graph.fixed), notes
+    for axis in options.dynamic:
+        if axis in graph.fixed:
+            raise ConfigError(f"dynamic={axis!r} is not possible here: {graph.fixed[axis]}.")
+    return tuple(axis for axis in AXES if axis in options.dynamic), []
+
+
+def _write_openly(
+    graph: Graph,
+    module: nn.Module,
+    description: Mapping[str, Any],
+    path: Path,
+    options: ExportOptions,
+    dynamic: tuple[str, ...],
+    tolerance: float,
+) -> tuple[tuple[str, ...], list[tuple[int, tuple[int, int]]], list[Case], list[str]]:
+    """`_write` with less left open where nothing was asked for and more does not work.
+
+    Returns:
+        What is left open, the shapes, the cases, and a note for each attempt that failed.
+    """
+    notes: list[str] = []
+    while True:
+        try:
+            shapes, cases = _write(graph, module, description, path, options, dynamic, tolerance)
+        except ConfigError as error:
+            if options.dynamic is not None or not dynamic or options.format == "safetensors":
+                raise
+            notes.append(f"{dynamic[-1]} is fixed, since with it open: {error}")
+            dynamic = dynamic[:-1]
+        else:
+            return dynamic, shapes, cases, notes
+
+
+def _write(
+    graph: Graph,
+    module: nn.Module,
+    description: Mapping[str, Any],
+    path: Path,
+    options: ExportOptions,
+    dynamic: tuple[str, ...],
+    tolerance: float,
+) -> tuple[list[tuple[int, tuple[int, int]]], list[Case]]:
+    """Write the file and compare it; returns the shapes and what came of each."""
+    # Exporters take a batch of one for a constant.
+    batch = max(options.batch, 2) if "batch" in dynamic else options.batch
+    shapes = verified_shapes(options.size, batch, _varied(graph, dynamic))
+    traced = _in_precision(graph, options.precision)
+    example = torch.zeros(batch, graph.images.channels, *options.size, dtype=traced.images.dtype)
+    run = _write_format(traced, graph, module, description, path, options, dynamic, example)
+
+    def run_as_taken(images: Tensor) -> dict[str, Tensor]:
+        return run(images.to(traced.images.dtype))
+
+    cases = verify(run_as_taken, graph, shapes=shapes, tolerance=tolerance, images=options.images)
+    return shapes, cases
+
+
+def _varied(graph: Graph, dynamic: tuple[str, ...]) -> tuple[str, ...]:
+    """What is varied in the comparison; a file of tensors has no shapes of its own."""
+    return tuple(axis for axis in dynamic if axis not in graph.fixed)
+
+
+def _write_format(
+    traced: Graph,
+    graph: Graph,
+    module: nn.Module,
+    description: Mapping[str, Any],
+    path: Path,
+    options: ExportOptions,
+    dynamic: tuple[str, ...],
+    example: Tensor,
+) -> Runner:
+    """Write the file; returns what runs it."""
+    if options.format == "onnx":
+        export_onnx(
+            traced, example, path, dynamic=dynamic, opset=options.opset, exporter=options.exporter
+        )
+        session = open_session(path)
+        return lambda images: run_onnx(session, images)
+    if options.format == "torch-export":
+        export_program(traced, example, path, dynamic=dynamic)
+        program = open_program(path)
+        return lambda images: graph.named(program(images))
+    dtype = getattr(torch, options.precision)
+    export_tensors(module, dict(description), path, dtype=dtype)
+    reloaded = reload_tensors(graph, module, path)
+
+    def run(images: Tensor) -> dict[str, Tensor]:
+        with torch.no_grad():
+            return graph.named(reloaded(images.to(graph.images.dtype)))
+
+    return run
+
+
+def _in_precision(graph: Graph, precision: str) -> Graph:
+    """The program in a precision: itself for float32, a copy for others."""
+    if precision == "float32":
+        return graph
+    dtype = getattr(torch, precision)
+    copied = copy.deepcopy(graph).to(dtype)
+    if copied.images.normalised:
+        copied.images = replace(copied.images, dtype=dtype)
+    return copied
+
+
+def _runtime(options: ExportOptions) -> dict[str, Any]:
+    if options.format == "onnx":
+        return {
+            "exporter": f"torch.onnx.export(dynamo={options.exporter == 'dynamo'})",
+            "opset": options.opset,
+            "least_runtime": f"onnxruntime {least_runtime(options.opset, options.exporter)}",
+        }
+    if options.format == "torch-export":
+        return {
+            "exporter": "torch.export.export",
+            "opset": None,
+            # A program may use operators that an earlier torch does not have.
+            "least_runtime": f"torch {torch.__version__}",
+        }
+    return {"exporter": "safetensors", "opset": None, "least_runtime": "safetensors 0.4"}
+
+
+def _known(option: str, value: str, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise ConfigError(
+            f"{option}={value!r} is none of {', '.join(choices)}.{suggest(value, choices)}"
+        )

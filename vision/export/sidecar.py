@@ -1,0 +1,119 @@
+"""The JSON file beside an export: all that a program that runs it has to know."""
+
+import hashlib
+import importlib.metadata
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from vision.export.graph import BATCH, HEIGHT, INPUT, WIDTH, Graph
+from vision.export.verify import Case
+from vision.version import __version__
+
+PACKAGES = ("torch", "torchvision", "onnx", "onnxscript", "onnxruntime", "timm")
+CODE_LICENCE = "Apache-2.0"
+
+
+def file_facts(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Name, number of bytes and SHA-256 of a file."""
+    path = Path(path)
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"file": path.name, "bytes": path.stat().st_size, "sha256": digest}
+
+
+def shape_facts(
+    graph: Graph, *, batch: int, size: tuple[int, int], dynamic: Sequence[str]
+) -> dict[str, Any]:
+    """What goes in and comes out of a program, with the names of what is left open.
+
+    Args:
+        graph: The program.
+        batch: Number of images, where it is fixed.
+        size: Height and width, where they are fixed.
+        dynamic: Which of `"batch"` and `"size"` are left open.
+    """
+    number: str | int = BATCH if "batch" in dynamic else batch
+    lengths: list[str | int] = [HEIGHT, WIDTH] if "size" in dynamic else list(size)
+    spec = graph.images
+    return {
+        "inputs": [
+            {
+                "name": INPUT,
+                "dtype": str(spec.dtype).removeprefix("torch."),
+                "shape": [number, spec.channels, *lengths],
+                "axes": "batch, channels, rows, columns",
+                "colours": "RGB" if spec.channels == 3 else None,
+                "values": "normalised: (pixel / 255 - mean) / std"
+                if spec.normalised
+                else "pixels 0..255",
+            }
+        ],
+        "outputs": [
+            {
+                "name": name,
+                "shape": [
+                    number
+                    if axis == BATCH
+                    else dict(zip((HEIGHT, WIDTH), lengths, strict=True)).get(str(axis), axis)
+                    for axis in axes
+                ],
+            }
+            for name, axes in graph.axes.items()
+        ],
+        "normalisation": {
+            "included": not spec.normalised,
+            "mean": list(spec.mean),
+            "std": list(spec.std),
+        },
+    }
+
+
+def verification_facts(cases: Sequence[Case], tolerance: float) -> dict[str, Any]:
+    """The result of a comparison with the source; numbers that are not finite are text."""
+    return {
+        "passed": all(case.passed for case in cases),
+        "tolerance": tolerance,
+        "cases": [
+            {
+                "inputs": case.inputs,
+                "batch": case.batch,
+                "size": list(case.size),
+                "differences": [_plain(asdict(one)) for one in case.differences],
+            }
+            for case in cases
+        ],
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions of the suite and of what an export depends on, where they are installed."""
+    found = {"vision": __version__}
+    for name in PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def write_sidecar(path: str | os.PathLike[str], facts: Mapping[str, Any]) -> Path:
+    """Write facts beside an export, as its name with `.json` at the end.
+
+    Returns:
+        The path of the JSON file.
+    """
+    beside = Path(f"{os.fspath(path)}.json")
+    beside.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    return beside
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: str(value) if isinstance(value, float) and not math.isfinite(value) else value
+        for key, value in values.items()
+    }

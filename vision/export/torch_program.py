@@ -1,0 +1,77 @@
+"""Programs of `torch.export`: files that torch runs without the code of the model."""
+
+import os
+import warnings
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from vision.errors import ConfigError
+from vision.export.graph import Graph
+
+
+def export_program(
+    graph: Graph,
+    example: Tensor,
+    path: str | os.PathLike[str],
+    *,
+    dynamic: Collection[str] = ("batch", "size"),
+) -> Path:
+    """Write a program of `torch.export`.
+
+    Args:
+        graph: The program.
+        example: Images `(B, C, H, W)` as the program takes them; B is 2 or more if it is dynamic.
+        path: The file, `.pt2`.
+        dynamic: Which of `"batch"` and `"size"` are left open.
+
+    Returns:
+        The path.
+
+    Raises:
+        ConfigError: torch cannot export it.
+    """
+    axes = ([0] if "batch" in dynamic else []) + ([2, 3] if "size" in dynamic else [])
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")
+            shapes = ({axis: torch.export.Dim.DYNAMIC for axis in axes},)
+            program = torch.export.export(graph, (example,), dynamic_shapes=shapes)
+            torch.export.save(program, path)
+    # What torch.export raises is not documented; the reason is all that a user can act on.
+    except Exception as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise ConfigError(
+            f"torch.export of torch {torch.__version__} fails with dynamic="
+            f"{sorted(dynamic) or 'none'}: {reason} Try --dynamic none or --format onnx."
+        ) from error
+    return path
+
+
+def open_program(path: str | os.PathLike[str]) -> Callable[[Tensor], tuple[Tensor, ...]]:
+    """Read a program from its file.
+
+    Returns:
+        What maps images `(B, C, H, W)` to the tuple of outputs.
+    """
+    # Detectors use operators that torchvision registers.
+    import torchvision  # noqa: F401
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        module = torch.export.load(os.fspath(path)).module()
+
+    def run(images: Tensor) -> tuple[Tensor, ...]:
+        try:
+            with torch.no_grad():
+                return tuple(module(images))
+        except (AssertionError, RuntimeError) as error:
+            raise ConfigError(
+                f"the program does not run on images {tuple(images.shape)}: {error}"
+            ) from error
+
+    return run
