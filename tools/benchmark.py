@@ -5,13 +5,16 @@
     python tools/benchmark.py input --images 256
     python tools/benchmark.py detection --rounds 3
     python tools/benchmark.py segmentation --batch 2 --threads 1
+    python tools/benchmark.py latency convnext_tiny --threads 2 --json latency.json
 
 `backbones` compares each backbone with the implementation of timm or transformers of the same
 network, alternating between the two, and prints medians and their ratio (above 1: ours is faster,
 or keeps less memory). `input` compares the pipeline from JPEG files to training images with timm's
 and torchvision's (tools/benchmark_input.py). `detection` compares Mask R-CNN with torchvision's
 (tools/benchmark_detection.py), `segmentation` UPerNet with mmsegmentation's
-(tools/benchmark_segmentation.py). Figures for docs/benchmarks.md come from here.
+(tools/benchmark_segmentation.py). `latency` times one model in several engines, at batch 1 and at
+the batch of the best throughput (tools/benchmark_latency.py). Figures for docs/benchmarks.md come
+from here.
 """
 
 import argparse
@@ -26,6 +29,7 @@ from pathlib import Path
 import torch
 from benchmark_detection import measure_detection
 from benchmark_input import measure_input
+from benchmark_latency import add_latency, measure_latency
 from benchmark_segmentation import measure_segmentation
 from torch import Tensor, nn
 
@@ -233,6 +237,11 @@ def measure_segmentors(arguments: argparse.Namespace) -> None:
     measure_segmentation(arguments, print_row)
 
 
+def measure_engines(arguments: argparse.Namespace) -> None:
+    """Compare the engines that run one model."""
+    measure_latency(arguments, processor)
+
+
 def main() -> None:
     """Parse the command line and measure."""
     parser = argparse.ArgumentParser(
@@ -278,6 +287,7 @@ def main() -> None:
     segmentation.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
     segmentation.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     segmentation.set_defaults(run=measure_segmentors)
+    add_latency(commands, measure_engines)
     arguments = parser.parse_args()
     arguments.run(arguments)
 

@@ -1,0 +1,134 @@
+"""Runs of the digits and of a mask folder become int8 models whose accuracy is told."""
+
+import importlib.util
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tiny_masks import write_mask_folder
+from train_runs import ROOT, run_here
+
+from vision.data.digits import Digits
+from vision.export.onnx import run_onnx
+
+pytest.importorskip("onnxruntime")
+SPEC = importlib.util.spec_from_file_location("quantize", ROOT / "tools" / "quantize.py")
+assert SPEC is not None
+assert SPEC.loader is not None
+quantize = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(quantize)
+
+DIGITS = """
+model:
+  class_path: Classification
+  init_args:
+    backbone: convnext
+    backbone_options: {dims: [16, 32, 48, 64], depths: [1, 1, 1, 1]}
+    optim: {lr: 4.0e-3, warmup_epochs: 0}
+data: {class_path: Digits}
+"""
+MASKS = """
+model:
+  class_path: Segmentation
+  init_args:
+    backbone: convnext
+    backbone_options: {dims: [8, 8, 16, 16], depths: [1, 1, 1, 1]}
+    segmentor: semantic_fpn
+    neck_options: {out_channels: 8}
+    head_options: {channels: 8}
+    optim: {lr: 3.0e-2, warmup_steps: 0}
+data:
+  class_path: MaskFolder
+  init_args:
+    root: masks
+    short_side: 64
+    long_side: 128
+    augment: {short_side: 64, long_side: 128, crop: [64, 64]}
+    batch_size: 2
+    num_workers: 0
+"""
+FIT = ["--trainer.accelerator", "cpu", "--trainer.num_sanity_val_steps", "0", "--threads", "1"]
+
+
+def fit(folder: Path, config: str, epochs: int, *more: str) -> Path:
+    """The folder of a run."""
+    (folder / "config.yaml").write_text(config)
+    options = ["--config", "config.yaml", "--trainer.max_epochs", str(epochs), *FIT, *more]
+    assert run_here(folder, "fit", *options) == 0
+    return folder / "runs" / "run" / "version_0"
+
+
+def run(folder: Path, *argv: object) -> int:
+    with pytest.MonkeyPatch.context() as context:
+        context.chdir(folder)
+        return quantize.main([str(one) for one in argv])
+
+
+def facts(path: Path) -> dict[str, Any]:
+    return json.loads(path.with_name(f"{path.name}.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return fit(tmp_path_factory.mktemp("digits"), DIGITS, 2)
+
+
+def test_digits(digits: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(digits, digits, "--images", 20, "--rounds", 2) == 0
+    path = digits / "checkpoints" / "best.int8.onnx"
+    written = facts(path)
+    accuracy = written["accuracy"]
+    assert (accuracy["metric"], accuracy["images"]) == ("top1", 360)
+    assert accuracy["float"] == pytest.approx(written["model"]["metrics"]["val/top1"], abs=1e-6)
+    assert accuracy["float"] > 0.7
+    data = Digits()
+    data.setup("validate")
+    batch = data.collate([data.val_dataset[i] for i in range(360)])
+    found = run_onnx(path, batch["image"])["scores"].argmax(dim=1)
+    assert accuracy["int8"] == pytest.approx((found == batch["label"]).float().mean().item())
+    assert abs(accuracy["drop"]) < 0.02
+    assert written["calibration"]["images"] == 20
+    assert written["bytes"] == path.stat().st_size < 0.6 * written["float_bytes"]
+    assert written["inputs"][0]["shape"] == ["batch", 3, "height", "width"]
+    shown = capsys.readouterr().out
+    change = accuracy["int8"] - accuracy["float"]
+    assert f"difference {change:+.4f} on 360 images" in shown
+    assert "val/top1" not in shown  # of the one batch on the way to the data
+
+
+def test_too_large_a_drop_is_a_failure(digits: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    quick = ["--images", 4, "--rounds", 1, "--limit", 10, "--calibrate", "val"]
+    assert run(digits, digits, *quick, "--most-drop", -2, "--out", "other.onnx") == 1
+    assert "error: top1 drops by" in capsys.readouterr().err
+    assert facts(digits / "other.onnx")["accuracy"]["images"] == 10
+
+
+def test_mistakes(digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    alone = tmp_path / "deep" / "folder" / "alone.ckpt"
+    alone.parent.mkdir(parents=True)
+    alone.write_bytes((digits / "checkpoints" / "best.ckpt").read_bytes())
+    assert run(tmp_path, alone) == 2
+    assert "Give one: --config FILE." in capsys.readouterr().err
+    assert run(tmp_path, tmp_path / "absent.ckpt") == 2
+    assert run(digits, digits, "--keep-float", "(") == 2
+    assert "no regular expression" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        run(digits, digits, "--images", "0")
+
+
+def test_masks(tmp_path: Path) -> None:
+    write_mask_folder(tmp_path / "masks", counts={"train": 4, "val": 3}, size=(64, 80))
+    folder = fit(tmp_path, MASKS, 12, "--trainer.check_val_every_n_epoch", "12")
+    path = tmp_path / "masks.onnx"
+    assert run(tmp_path, folder, "--out", path, "--rounds", 1, "--most-drop", 0.05) == 0
+    written = facts(path)
+    accuracy = written["accuracy"]
+    assert (accuracy["metric"], accuracy["images"]) == ("mIoU", 3)
+    # Images have the size of their files: the same pixels are compared as in the validation.
+    assert accuracy["float"] == pytest.approx(written["model"]["metrics"]["val/mIoU"], abs=1e-3)
+    assert accuracy["float"] > 0.2
+    assert written["calibration"]["images"] == 4
+    found = run_onnx(path, torch.zeros(2, 3, 64, 96, dtype=torch.uint8))
+    assert found["labels"].shape == (2, 64, 96)

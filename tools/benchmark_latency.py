@@ -1,0 +1,446 @@
+"""Latency and throughput of a model in several engines.
+
+`tools/benchmark.py latency` runs it. All engines compute the same exported graph: a trained model
+from uint8 images to results, or a backbone from normalised images to its vector or maps. At each
+batch size every engine is built for it and compared with eager PyTorch; those that agree are then
+timed in turn, round by round, so that what else the machine does meets all of them. The batch
+grows from 1 in steps of two; an engine whose images per second no longer grow is left out from
+there on. On a GPU times are those of CUDA events; on a CPU wall times.
+"""
+
+import argparse
+import copy
+import json
+import math
+import shutil
+import statistics
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from vision.backbones.registry import create_backbone, list_backbones
+from vision.errors import VisionError
+from vision.export.backbone import BackboneGraph
+from vision.export.graph import Graph
+from vision.export.kinds import whole_model
+from vision.export.onnx import export_onnx
+from vision.export.sidecar import versions
+
+PERCENTS = (50, 90, 95, 99)
+# Throughput has stopped growing where a batch twice as large gives less than this more.
+LEAST_GAIN = 1.03
+# Largest difference of an engine over the largest value of the output: of float32 in another order
+# of sums, and of int8.
+TOLERANCE, INT8_TOLERANCE = 1e-3, 0.2
+# Share of labels, which sums in another order change where two classes tie.
+LEAST_SAME, INT8_LEAST_SAME = 0.995, 0.7
+Run = Callable[[Tensor], tuple[Tensor, ...]]
+
+
+class Timing(NamedTuple):
+    """Times of one engine at one batch size.
+
+    Attributes:
+        engine: Its name.
+        batch: Images per call.
+        seconds: One time per call.
+        peak_bytes: Memory of PyTorch's allocator on a GPU at most, over what was held before; None
+            where it cannot be told.
+    """
+
+    engine: str
+    batch: int
+    seconds: list[float]
+    peak_bytes: int | None
+
+    @property
+    def images_per_second(self) -> float:
+        """By the median."""
+        return self.batch / statistics.median(self.seconds)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All figures as plain values, times in milliseconds."""
+        ms = [1e3 * value for value in self.seconds]
+        return {
+            "engine": self.engine,
+            "batch": self.batch,
+            "calls": len(ms),
+            "mean_ms": statistics.fmean(ms),
+            **{f"p{percent}_ms": percentile(ms, percent) for percent in PERCENTS},
+            "images_per_second": self.images_per_second,
+            "peak_bytes": self.peak_bytes,
+        }
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """The value below which a share of the values lies, between neighbours by a straight line."""
+    ordered = sorted(values)
+    place = (len(ordered) - 1) * percent / 100
+    below = math.floor(place)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
+
+
+class Skipped(Exception):  # noqa: N818, it is no error
+    """Why an engine is not measured."""
+
+
+# -------------------------------------------------------------------------------------- the engines
+
+
+def build_eager(graph: Graph, images: Tensor, folder: Path, options: argparse.Namespace) -> Run:
+    """PyTorch, operator by operator."""
+    return graph
+
+
+def build_compiled(graph: Graph, images: Tensor, folder: Path, options: argparse.Namespace) -> Run:
+    """`torch.compile` for this size alone."""
+    need_compiler(images)
+    torch.compiler.reset()
+    # Of a copy: the graph itself stays eager.
+    run = torch.compile(copy.deepcopy(graph), dynamic=False)
+    run(images)
+    return run
+
+
+def build_aot(graph: Graph, images: Tensor, folder: Path, options: argparse.Namespace) -> Run:
+    """A compiled library from `torch.export`, without Python in it."""
+    need_compiler(images)
+    from torch import _inductor as inductor
+
+    program = torch.export.export(graph, (images,))
+    path = inductor.aoti_compile_and_package(
+        program, package_path=str(folder / f"batch_{len(images)}.pt2")
+    )
+    loaded = inductor.aoti_load_package(path)
+
+    def run(images: Tensor) -> tuple[Tensor, ...]:
+        found = loaded(images)
+        return (found,) if isinstance(found, Tensor) else tuple(found)
+
+    return run
+
+
+def build_onnxruntime(
+    graph: Graph, images: Tensor, folder: Path, options: argparse.Namespace
+) -> Run:
+    """onnxruntime, float, of a model exported for this size alone."""
+    path = folder / f"batch_{len(images)}.onnx"
+    export_onnx(on_cpu(graph), images.cpu(), path, dynamic=())
+    return open_onnx(path, images, graph)
+
+
+def build_int8(graph: Graph, images: Tensor, folder: Path, options: argparse.Namespace) -> Run:
+    """Onnxruntime with the given int8 model."""
+    return open_onnx(options.int8, images, graph)
+
+
+ENGINES: dict[str, Callable[[Graph, Tensor, Path, argparse.Namespace], Run]] = {
+    "eager": build_eager,
+    "compiled": build_compiled,
+    "aot": build_aot,
+    "onnxruntime": build_onnxruntime,
+    "int8": build_int8,
+}
+
+
+def need_compiler(images: Tensor) -> None:
+    """Tell apart a machine without a compiler from a model that cannot be compiled."""
+    if images.device.type == "cpu" and not any(map(shutil.which, ("g++", "clang++", "c++"))):
+        raise Skipped("there is no C++ compiler")
+
+
+def on_cpu(graph: Graph) -> Graph:
+    """The graph on the CPU; itself if it is there."""
+    on_cpu = all(parameter.device.type == "cpu" for parameter in graph.parameters())
+    return graph if on_cpu else copy.deepcopy(graph).cpu()
+
+
+def open_onnx(path: Path, images: Tensor, graph: Graph) -> Run:
+    """A file in onnxruntime, with the threads and the device of PyTorch."""
+    import onnxruntime
+
+    provider = "CUDAExecutionProvider" if images.is_cuda else "CPUExecutionProvider"
+    if provider not in onnxruntime.get_available_providers():
+        raise Skipped(f"onnxruntime {onnxruntime.__version__} has no {provider}")
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = torch.get_num_threads()
+    settings.log_severity_level = 4
+    session = onnxruntime.InferenceSession(str(path), settings, providers=[provider])
+    (taken,) = (one.name for one in session.get_inputs())
+    given = [one.name for one in session.get_outputs()]
+    if lacking := [name for name in graph.axes if name not in given]:
+        raise Skipped(f"{path} does not give '{lacking[0]}' but {', '.join(given)}")
+
+    def run(images: Tensor) -> tuple[Tensor, ...]:
+        values = session.run(list(graph.axes), {taken: images.cpu().numpy()})
+        return tuple(map(torch.from_numpy, values))
+
+    return run
+
+
+# ------------------------------------------------------------------------------------ the measuring
+
+
+def difference(found: Sequence[Tensor], expected: Sequence[Tensor], *, int8: bool) -> str | None:
+    """What is wrong with an engine's outputs; None if nothing is."""
+    if len(found) != len(expected):
+        return f"it gives {len(found)} outputs in place of {len(expected)}"
+    for i, (ours, theirs) in enumerate(zip(found, expected, strict=True)):
+        ours, theirs = ours.cpu(), theirs.cpu()
+        if ours.shape != theirs.shape:
+            return f"output {i} is {tuple(ours.shape)} in place of {tuple(theirs.shape)}"
+        if not theirs.is_floating_point():
+            same = (ours == theirs).float().mean().item() if theirs.numel() else 1.0
+            if same < (INT8_LEAST_SAME if int8 else LEAST_SAME):
+                return f"only {same:.4f} of output {i} is as in eager"
+            continue
+        if not theirs.numel():
+            continue
+        apart = (ours.float() - theirs.float()).abs().max() / theirs.abs().max().clamp_min(1e-12)
+        # Not the other way round: a NaN is wrong, too.
+        if not apart <= (INT8_TOLERANCE if int8 else TOLERANCE):
+            return f"output {i} differs from eager by {apart:.2g} of its largest value"
+    return None
+
+
+def timed(run: Run, images: Tensor) -> float:
+    """Seconds of one call."""
+    if not images.is_cuda:
+        start = time.perf_counter()
+        run(images)
+        return time.perf_counter() - start
+    events = [torch.cuda.Event(enable_timing=True) for _ in range(2)]
+    torch.cuda.synchronize()
+    events[0].record()
+    run(images)
+    events[1].record()
+    torch.cuda.synchronize()
+    return events[0].elapsed_time(events[1]) / 1e3
+
+
+def peak_bytes(name: str, run: Run, images: Tensor) -> int | None:
+    """Memory that one call allocates at most; PyTorch knows that of its own engines on a GPU."""
+    if not images.is_cuda or name in ("onnxruntime", "int8"):
+        return None
+    torch.cuda.synchronize()
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    run(images)
+    torch.cuda.synchronize()
+    return torch.cuda.max_memory_allocated() - before
+
+
+class Report:
+    """What was measured, and what was not and why.
+
+    Attributes:
+        timings: Of each engine at each batch size.
+        skipped: Per engine and batch size that was not timed, the reason.
+    """
+
+    def __init__(self) -> None:
+        self.timings: list[Timing] = []
+        self.skipped: list[dict[str, Any]] = []
+
+    def skip(self, engine: str, batch: int, reason: str) -> None:
+        """Take down why an engine is not timed."""
+        self.skipped.append({"engine": engine, "batch": batch, "reason": reason})
+
+    def of(self, engine: str) -> list[Timing]:
+        """Timings of one engine, by growing batch."""
+        return [one for one in self.timings if one.engine == engine]
+
+
+def measure(graph: Graph, images: Tensor, options: argparse.Namespace) -> Report:
+    """Time all engines from batch 1 to the one of the best throughput.
+
+    Args:
+        graph: What is computed.
+        images: One image `(1, C, H, W)` on the device, as the graph takes it.
+        options: The command line.
+    """
+    report = Report()
+    alive = list(options.engines)
+    batch = 1
+    with tempfile.TemporaryDirectory() as folder, torch.no_grad(), without_chatter():
+        while alive and batch <= options.most_batch:
+            many = images.expand(batch, -1, -1, -1).contiguous()
+            engines = build_all(graph, many, alive, Path(folder), options, report)
+            measure_batch(engines, many, options, report)
+            alive = [name for name in engines if still_grows(report.of(name))]
+            del engines
+            batch *= 2
+    return report
+
+
+def still_grows(timings: Sequence[Timing]) -> bool:
+    """Whether the last batch size was worth it; the one before may have had bad luck."""
+    best = [one.images_per_second for one in timings]
+    return len(best) < 2 or best[-1] > LEAST_GAIN * best[-2]
+
+
+def build_all(
+    graph: Graph,
+    images: Tensor,
+    names: Sequence[str],
+    folder: Path,
+    options: argparse.Namespace,
+    report: Report,
+) -> dict[str, Run]:
+    """The engines that agree with eager PyTorch; the report says why the others are absent."""
+    engines: dict[str, Run] = {}
+    expected: tuple[Tensor, ...] | None = None
+    for name in names:
+        try:
+            if expected is None:
+                expected = graph(images)
+            run = ENGINES[name](graph, images, folder, options)
+            wrong = difference(run(images), expected, int8=name == "int8")
+        except Skipped as reason:
+            wrong = str(reason)
+        # Compilers and exporters raise what they please, and one of them is to stop no other.
+        except Exception as error:
+            lines = str(error).strip().splitlines() or [""]
+            wrong = f"{type(error).__name__}: {lines[0][:200]}"
+        if wrong is None:
+            engines[name] = run
+        else:
+            report.skip(name, len(images), wrong)
+    return engines
+
+
+def measure_batch(
+    engines: Mapping[str, Run], images: Tensor, options: argparse.Namespace, report: Report
+) -> None:
+    """Time engines in turn."""
+    seconds: dict[str, list[float]] = {name: [] for name in engines}
+    for i in range(options.warmup + options.rounds):
+        for name, run in engines.items():
+            elapsed = timed(run, images)
+            if i >= options.warmup:
+                seconds[name].append(elapsed)
+    for name, run in engines.items():
+        peak = peak_bytes(name, run, images)
+        report.timings.append(Timing(name, len(images), seconds[name], peak))
+
+
+@contextmanager
+def without_chatter() -> Iterator[None]:
+    """Without the warnings of exporters and compilers."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+# ------------------------------------------------------------------------------------ the command
+
+
+def build_graph(options: argparse.Namespace) -> tuple[Graph, Tensor]:
+    """The program of a checkpoint or of a backbone, and one random image for it."""
+    generator = torch.Generator().manual_seed(0)
+    if options.model in list_backbones():
+        torch.manual_seed(0)
+        backbone = create_backbone(options.model)
+        graph: Graph = BackboneGraph(backbone, outputs=options.outputs)
+        height, width = options.size or backbone.default_input.size
+    else:
+        from vision.predict.load import load
+
+        model = load(options.model)
+        graph = whole_model(model.task)
+        height, width = options.size or usual_size(model.description["preprocessing"])
+    shape = (1, graph.images.channels, height, width)
+    pixels = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
+    return graph.eval().to(options.device), graph.images.prepare(pixels).to(options.device)
+
+
+def usual_size(preprocessing: Mapping[str, Any] | None) -> tuple[int, int]:
+    """Height and width that evaluation images of the model have, or may have."""
+    known = preprocessing or {}
+    if "image_size" in known:
+        size = known["image_size"]
+        return (size, size) if isinstance(size, int) else (size[0], size[1])
+    if known.get("short_side"):
+        # As the longer side of a picture of 4 to 3, in whole cells of the coarsest map.
+        return known["short_side"], 32 * round(known["short_side"] * 4 / 3 / 32)
+    return 224, 224
+
+
+def measure_latency(
+    options: argparse.Namespace, hardware: Callable[[], str] = lambda: torch.device("cpu").type
+) -> None:
+    """Measure, print the table, and write the JSON."""
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    try:
+        graph, images = build_graph(options)
+    except VisionError as error:
+        raise SystemExit(f"error: {error}") from error
+    if options.int8 is None:
+        options.engines = [name for name in options.engines if name != "int8"]
+    device = torch.cuda.get_device_name() if images.is_cuda else hardware()
+    shown = ", ".join(f"{name} {found}" for name, found in versions().items())
+    print(f"{device}, {torch.get_num_threads()} threads, {shown}")
+    print(f"{options.model} ({graph.kind}), {' x '.join(map(str, images.shape[1:]))}")
+    report = measure(graph, images, options)
+    show(report)
+    if options.json:
+        contents = {
+            "model": options.model,
+            "graph": graph.kind,
+            "image": list(images.shape[1:]),
+            "device": device,
+            "threads": torch.get_num_threads(),
+            "versions": versions(),
+            "warmup": options.warmup,
+            "timings": [one.to_dict() for one in report.timings],
+            "skipped": report.skipped,
+        }
+        options.json.write_text(json.dumps(contents, indent=2) + "\n")
+
+
+def show(report: Report) -> None:
+    """Print a row per engine and batch size, and the best of each engine."""
+    columns = "".join(f"{f'p{percent}':>9}" for percent in PERCENTS)
+    print(f"{'engine':12} {'batch':>5} {'mean ms':>9}{columns} {'images/s':>10} {'peak MiB':>9}")
+    for one in report.timings:
+        row = one.to_dict()
+        shown = "".join(f"{row[f'p{percent}_ms']:9.2f}" for percent in PERCENTS)
+        peak = "-" if one.peak_bytes is None else f"{one.peak_bytes / 2**20:.1f}"
+        print(
+            f"{one.engine:12} {one.batch:5} {row['mean_ms']:9.2f}{shown} "
+            f"{one.images_per_second:10.1f} {peak:>9}"
+        )
+    for engine in dict.fromkeys(one.engine for one in report.timings):
+        timings = report.of(engine)
+        best = max(timings, key=lambda one: one.images_per_second)
+        print(f"best of {engine}: {best.images_per_second:.1f} images/s at batch {best.batch}")
+    for absent in report.skipped:
+        print(f"not timed: {absent['engine']} at batch {absent['batch']}: {absent['reason']}")
+
+
+def add_latency(commands: Any, run: Callable[[argparse.Namespace], None]) -> None:
+    """Add the command `latency` to the parsers of argparse."""
+    parser = commands.add_parser("latency", help="a model in several engines")
+    parser.add_argument("model", help="name of a backbone, or what vision.load takes")
+    parser.add_argument("--engines", nargs="+", choices=[*ENGINES], default=[*ENGINES])
+    parser.add_argument("--int8", type=Path, metavar="FILE", help="of tools/quantize.py")
+    parser.add_argument(
+        "--outputs", choices=("embedding", "features"), default="embedding", help="of a backbone"
+    )
+    parser.add_argument("--size", nargs=2, type=int, metavar=("H", "W"), help="in pixels")
+    parser.add_argument("--most-batch", type=int, default=64, help="1 for the latency alone")
+    parser.add_argument("--rounds", type=int, default=50, help="timed calls of each engine")
+    parser.add_argument("--warmup", type=int, default=5)
+    parser.add_argument("--threads", type=int, help="by default PyTorch's choice")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
+    parser.set_defaults(run=run)

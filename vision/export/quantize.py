@@ -1,0 +1,247 @@
+"""Post-training quantisation of ONNX models to int8 by onnxruntime.
+
+Convolutions and products with weights compute in int8: weights per output channel, activations by
+ranges that calibration images give (Jacob et al., "Quantization and Training of Neural Networks for
+Efficient Integer-Arithmetic-Only Inference", https://arxiv.org/abs/1712.05877). All else stays
+in float: norms, softmax and the products of attention, whose operands are both activations, lose
+accuracy in 8 bits and gain little speed. Quantised values are written as pairs of QuantizeLinear
+and DequantizeLinear around the operators, which every runtime understands.
+"""
+
+import contextlib
+import logging
+import re
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+from torch import Tensor
+
+from vision.errors import ConfigError, MissingPackageError
+
+Calibration = Literal["minmax", "entropy", "percentile"]
+# Operators with weights; a product of two activations is left out of them.
+OPERATORS = ("Conv", "MatMul", "Gemm")
+INPUT = "images"
+
+
+@dataclass(frozen=True)
+class QuantizeOptions:
+    """How a model is quantised.
+
+    Attributes:
+        calibration: What the range of an activation is: "minmax" all that calibration images show,
+            "percentile" all but 0.001 % of it, "entropy" what loses least information. The
+            latter two keep the activations of all calibration images in memory.
+        operators: Types of ONNX operators that compute in int8, some of Conv, MatMul, Gemm.
+        keep_float: Regular expressions; a node whose name one of them is found in stays in float.
+        reduce_range: Whether weights have 7 bits: on x86 processors without VNNI instructions
+            sums of two products of 8 bits are cut off at 16 bits, which can ruin a model. Where
+            all machines that run it have VNNI, or are ARM, 8 bits are a little closer.
+
+    Raises:
+        ConfigError: A value is not one of those.
+    """
+
+    calibration: Calibration = "minmax"
+    operators: tuple[str, ...] = OPERATORS
+    keep_float: tuple[str, ...] = ()
+    reduce_range: bool = True
+
+    def __post_init__(self) -> None:
+        if self.calibration not in get_args(Calibration):
+            raise ConfigError(
+                f"calibration is '{self.calibration}'; expected one of {get_args(Calibration)}."
+            )
+        if not self.operators or set(self.operators) - {*OPERATORS}:
+            raise ConfigError(f"operators is {self.operators}; expected some of {OPERATORS}.")
+        for pattern in self.keep_float:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ConfigError(
+                    f"keep_float '{pattern}' is no regular expression: {error}."
+                ) from error
+
+
+DEFAULTS = QuantizeOptions()
+
+
+@dataclass(frozen=True)
+class Quantized:
+    """What was quantised.
+
+    Attributes:
+        path: The int8 model.
+        images: Number of calibration images.
+        quantized: Number of nodes that compute in int8.
+        candidates: Number of nodes of `QuantizeOptions.operators` in the float model.
+        prepared: Whether onnxruntime's symbolic shapes were part of the preparation.
+    """
+
+    path: Path
+    images: int
+    quantized: int
+    candidates: int
+    prepared: bool
+
+
+def quantize_onnx(
+    source: Path,
+    target: Path,
+    batches: Iterable[Tensor],
+    *,
+    options: QuantizeOptions = DEFAULTS,
+) -> Quantized:
+    """Quantise an ONNX model.
+
+    Args:
+        source: The float model, with one input "images".
+        target: The int8 model to write; its folder is made.
+        batches: Calibration images as the model takes them, each `(B, C, H, W)`; read once.
+        options: How.
+
+    Returns:
+        What was quantised.
+
+    Raises:
+        ConfigError: There are no calibration images, or no node to quantise.
+        MissingPackageError: onnxruntime or onnx is not installed.
+    """
+    tools = _tools()
+    if source.resolve() == target.resolve():
+        raise ConfigError(f"the int8 model would overwrite the float model '{source}'.")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    reader = _reader(batches)
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder, _quiet():
+        ready = Path(folder) / "ready.onnx"
+        unfinished = Path(folder) / "int8.onnx"
+        symbolic = _prepare(tools, source, ready)
+        nodes = _nodes(ready, options)
+        if not nodes.taken:
+            raise ConfigError(
+                f"'{source}' has no node to quantise: {nodes.candidates} of the types "
+                f"{', '.join(options.operators)}, of which keep_float leaves none."
+            )
+        tools.quantize_static(
+            ready,
+            unfinished,
+            reader,
+            quant_format=tools.QuantFormat.QDQ,
+            op_types_to_quantize=list(options.operators),
+            nodes_to_quantize=nodes.taken,
+            per_channel=True,
+            reduce_range=options.reduce_range,
+            activation_type=tools.QuantType.QUInt8,
+            weight_type=tools.QuantType.QInt8,
+            calibrate_method=_method(tools, options.calibration),
+            extra_options={"MatMulConstBOnly": True},
+        )
+        unfinished.replace(target)
+    return Quantized(target, reader.images, count_int8(target), nodes.candidates, symbolic)
+
+
+def count_int8(path: Path) -> int:
+    """Number of nodes with weights that get dequantised values on both sides."""
+    import onnx
+
+    nodes = onnx.load(path, load_external_data=False).graph.node
+    restored = {
+        name for node in nodes if node.op_type == "DequantizeLinear" for name in node.output
+    }
+    return sum(
+        node.op_type in OPERATORS and all(name in restored for name in node.input[:2])
+        for node in nodes
+    )
+
+
+@dataclass(frozen=True)
+class _Nodes:
+    taken: list[str]
+    candidates: int
+
+
+def _nodes(path: Path, options: QuantizeOptions) -> _Nodes:
+    """Nodes with weights that are to be quantised; all those of the types are candidates."""
+    import onnx
+
+    graph = onnx.load(path, load_external_data=False).graph
+    constants = {one.name for one in graph.initializer}
+    constants |= {name for node in graph.node if node.op_type == "Constant" for name in node.output}
+    candidates = [
+        node.name
+        for node in graph.node
+        if node.op_type in options.operators and any(name in constants for name in node.input[1:2])
+    ]
+    kept = [re.compile(pattern) for pattern in options.keep_float]
+    taken = [name for name in candidates if not any(one.search(name) for one in kept)]
+    return _Nodes(taken, len(candidates))
+
+
+def _prepare(tools: Any, source: Path, ready: Path) -> bool:
+    """Fold, fuse and infer shapes as onnxruntime recommends before calibration.
+
+    Returns:
+        Whether symbolic shapes could be inferred; they are of help, but not for every graph.
+    """
+    try:
+        tools.quant_pre_process(source, ready, auto_merge=True)
+    except Exception:  # it raises plain exceptions where it does not know an operator
+        tools.quant_pre_process(source, ready, skip_symbolic_shape=True)
+        return False
+    return True
+
+
+def _method(tools: Any, calibration: Calibration) -> Any:
+    names = {"minmax": "MinMax", "entropy": "Entropy", "percentile": "Percentile"}
+    return tools.CalibrationMethod[names[calibration]]
+
+
+def _tools() -> Any:
+    try:
+        import onnx  # noqa: F401
+        from onnxruntime import quantization
+    except ImportError as error:
+        raise MissingPackageError(
+            'int8 models need onnxruntime and onnx: pip install "vision-suite[export]"'
+        ) from error
+    return quantization
+
+
+def _reader(batches: Iterable[Tensor]) -> Any:
+    """What onnxruntime reads calibration images from, one batch at a time."""
+    from onnxruntime.quantization import CalibrationDataReader
+
+    class Reader(CalibrationDataReader):
+        def __init__(self) -> None:
+            self.images = 0
+            self.batches: Iterator[np.ndarray] = (batch.cpu().numpy() for batch in batches)
+
+        def get_next(self) -> dict[str, np.ndarray] | None:
+            batch = next(self.batches, None)
+            if batch is None:
+                if not self.images:
+                    raise ConfigError("there are no calibration images; give one batch or more.")
+                return None
+            self.images += len(batch)
+            return {INPUT: batch}
+
+    return Reader()
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without onnxruntime's advice to do what is done here, which it logs at every call."""
+    root = logging.getLogger()
+
+    def drop(record: logging.LogRecord) -> bool:
+        return record.levelno >= logging.ERROR
+
+    root.addFilter(drop)
+    try:
+        yield
+    finally:
+        root.removeFilter(drop)
