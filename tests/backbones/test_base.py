@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,8 +10,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_models import TINY
-from torch import Tensor, nn
-from torch._dynamo.testing import CompileCounterWithBackend
+from torch import Tensor, fx, nn
+from torch._dynamo.backends.registry import lookup_backend
 from torch.nn import functional as F
 
 from vision import create_backbone
@@ -267,21 +268,42 @@ def test_builds_without_memory(family: str) -> None:
     assert all(tensor.is_meta for tensor in model.state_dict().values())
 
 
-SIZES = [(64, 64), (96, 64), (65, 97), (128, 72), (81, 81), (100, 120)]
+# Both sides change at once from the first size to the second, as they do in a mixed dataset.
+SIZES = [(64, 64), (96, 72), (65, 97), (128, 72), (81, 81), (100, 120), (96, 64)]
 SIZES += [(77, 64), (90, 130), (111, 65), (64, 150), (133, 133), (88, 99)]
+# Tracing a block with unknown sizes takes seconds: of blocks that are alike, one is enough.
+SHALLOW: dict[str, dict[str, Any]] = {
+    "swin": {"depths": (1, 2, 2, 1)},  # every second block shifts its windows
+    "cswin": {"depths": (1, 1, 1, 1)},
+    "cvt": {"depths": (1, 1, 1)},
+    "tnt": {"depth": 1},
+    "rmt": {"depths": (1, 1, 1, 1)},
+    "hornet_7x7": {"depths": (1, 1, 1, 1)},
+    "hornet_gf": {"depths": (1, 1, 1, 1)},
+    "convnext": {"depths": (1, 1, 1, 1)},
+}
+# Those that cut maps into windows and stripes: AOTAutograd sees their first graph alone, whose
+# sizes are known. With unknown ones it takes as long again as making the graph does.
+WINDOWED = ("swin", "cswin", "rmt")
 
 
 @torch.no_grad()
 def test_compiles_whole_and_seldom(family: str) -> None:
     torch._dynamo.reset()
-    backbone = randomise(build(family)).eval()
-    counter = CompileCounterWithBackend("aot_eager")
-    compiled = torch.compile(backbone, fullgraph=True, backend=counter)
+    backbone = randomise(build(family, **SHALLOW[family])).eval()
+    graphs = []
+
+    def backend(graph: fx.GraphModule, inputs: list[Any]) -> Callable[..., Any]:
+        graphs.append(graph)
+        name = "eager" if family in WINDOWED and len(graphs) > 1 else "aot_eager"
+        return lookup_backend(name)(graph, inputs)
+
+    compiled = torch.compile(backbone, fullgraph=True, backend=backend)
     for height, width in SIZES:
         images = images_of(height, width, batch=2)
         for x, y in zip(compiled(images), backbone(images), strict=True):
             torch.testing.assert_close(x, y, rtol=1e-4, atol=1e-4)
-    assert counter.frame_count <= 4
+    assert 2 <= len(graphs) <= 3
 
 
 # The models whose code pads the image with zeros, right and bottom, to a multiple of the patch.
