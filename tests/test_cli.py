@@ -1,8 +1,10 @@
 """The command line: what it accepts, and that mistakes end in a short message and exit code 2."""
 
 import csv
+import json
 import pickle
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -293,6 +295,15 @@ def test_a_named_version_must_be_empty(tmp_path: Path) -> None:
         new_run_folder(tmp_path, "trial")
 
 
+def test_runs_that_start_at_once_get_folders_of_their_own(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        folders = list(pool.map(lambda _: new_run_folder(tmp_path, None), range(24)))
+    assert len(set(folders)) == 24
+    with ThreadPoolExecutor(8) as pool:
+        futures = [pool.submit(new_run_folder, tmp_path / "a", None) for _ in range(8)]
+    assert len({future.result() for future in futures}) == 8
+
+
 def test_best_is_that_of_the_newest_run_that_has_one(tmp_path: Path) -> None:
     for version in (2, 10):
         folder = tmp_path / f"version_{version}" / "checkpoints"
@@ -312,6 +323,13 @@ def test_fit_then_evaluate_then_resume(run: Run) -> None:
     folder = Path("runs/digits_convnext/version_0")
     names = {path.name for path in folder.iterdir()}
     assert {"config.yaml", "metrics.csv", "checkpoints", "predictions.png"} <= names
+    assert {"env.json", "metrics.jsonl", "train_batches", "weights"} <= names
+    assert {path.name for path in (folder / "weights").iterdir()} == {
+        "best.safetensors",
+        "last.safetensors",
+    }
+    drawn = folder / "train_batches/train_batch_0.jpg"
+    before = drawn.stat().st_mtime_ns
     assert any(name.startswith("events.out.tfevents") for name in names)
     assert {path.name for path in (folder / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
     assert "val/top1" in (folder / "metrics.csv").read_text()
@@ -341,6 +359,15 @@ def test_fit_then_evaluate_then_resume(run: Run) -> None:
     assert {path.name for path in (folder / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
     rows = list(csv.DictReader((folder / "metrics.csv").open()))
     assert [row["epoch"] for row in rows if row["val/top1"]] == ["0", "1"]
+    # The same record as JSON lines, two starts, and the pictures of the first one.
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert [one["epoch"] for one in lines if "val/top1" in one] == [0, 1]
+    assert len(lines) == len(rows)
+    starts = json.loads((folder / "env.json").read_text())["starts"]
+    assert [one["first_step"] for one in starts] == [0, 2]
+    assert [one["status"] for one in starts] == ["finished", "finished"]
+    assert "--ckpt_path last" in starts[1]["command"]
+    assert drawn.stat().st_mtime_ns == before
 
     # A path is where training starts from, not where it goes on.
     resume = ["--ckpt_path", checkpoint, "--trainer.max_epochs", "3"]
@@ -373,6 +400,7 @@ def test_a_checkpoint_of_another_model_is_refused(run: Run) -> None:
     code, _, message = run("validate", "--config", QUICKSTART, "--ckpt_path", "last")
     assert code == 2
     assert "another model" in message
+    assert "tensors are missing" in message or "in the file" in message
     assert "--config runs/digits_convnext/version_0/config.yaml" in message
 
 

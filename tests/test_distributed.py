@@ -9,6 +9,8 @@ import torch
 from PIL import Image
 from train_runs import read_state, run_here, start_in_two, succeed
 
+from vision.weights.model_file import read_model
+
 # 24 training images make 3 batches of 8. Of 9 validation images one process of two gets 5, that is
 # 2 batches of 4, and the other 4, that is one batch and one to fill up.
 CONFIG = """
@@ -141,6 +143,16 @@ def test_predictions_name_each_image_once(folder: Path, shown: str) -> None:
 def test_a_run_of_two_processes_is_resumed(runs: dict[str, Path]) -> None:
     ends = [validations(runs[name])[-1] for name in ("two_again", "two")]
     assert ends[0] == pytest.approx(ends[1], rel=1e-6)
+
+
+@needs_cpu_fsdp
+def test_spread_averages_are_whole_in_the_file_of_the_model(runs: dict[str, Path]) -> None:
+    for name in ("best", "last"):
+        state, description = read_model(runs["sharded"] / f"weights/{name}.safetensors")
+        averages = dict(read_state(runs["sharded"], name)["ema_state_dict"])
+        torch.testing.assert_close(state, averages, rtol=0, atol=0)
+        assert description is not None
+        assert description["averaged"]
 
 
 @needs_cpu_fsdp

@@ -34,6 +34,11 @@ def test_the_quickstart_runs_from_any_directory_and_its_commands_work(tmp_path: 
     assert float(best.split()[2]) > 0.5
     commands = [line.strip() for line in lines if " --config " in line]
     assert len(commands) == 3
+    tools = [line.split() for line in lines if "/tools/" in line]
+    assert [Path(words[1]).stem for words in tools] == ["evaluate", "predict", "export"]
+    for words in tools:
+        given = words[3] if words[2] == "model" else words[2]
+        assert (tmp_path / given).exists()
     for command in commands:
         config = command.split(" --config ")[1].split()[0]
         assert (tmp_path / config).exists()

@@ -1,3 +1,4 @@
+import json
 import pickle
 import sys
 import traceback
@@ -8,11 +9,18 @@ import lightning
 import pytest
 import torch
 from lightning import Trainer
+from pictures import texture
+from PIL import Image
+from tiny_coco import write_tiny_coco
+from tiny_masks import write_mask_folder
 from torch import Tensor, nn
 from torch.utils.data import get_worker_info
 
-from vision.data import DataModule, Digits
+from vision.data import COCO, DataModule, Digits, ImageFolder, MaskFolder
 from vision.data.base import default_workers, start_worker
+from vision.data.detection_transforms import DetectionEvalTransform
+from vision.data.segmentation_transforms import SegmentationEvalTransform
+from vision.data.transforms import EvalTransform
 from vision.errors import ConfigError, DataError
 
 
@@ -225,3 +233,56 @@ def test_within_an_epoch_batches_keep_their_size() -> None:
 def test_without_a_trainer_data_stand_at_the_start() -> None:
     state = Indices(batch_size=4).state_dict()
     assert state == {"epoch": 0, "samples": 0, "batch": 4, "bad_images": []}
+
+
+# Preprocessing
+
+
+def write_data(kind: str, root: Path) -> DataModule:
+    """A datamodule of each kind that reads image files, of images that are no squares."""
+    if kind == "classification":
+        for split in ("train", "val"):
+            for label in ("ant", "bee"):
+                path = root / split / label / "0.png"
+                path.parent.mkdir(parents=True)
+                Image.fromarray(texture(50, 70)).save(path)
+        return ImageFolder(
+            root=str(root), image_size=32, crop=0.8, crop_mode="squash", num_workers=0
+        )
+    if kind == "detection":
+        write_tiny_coco(root, images=2)
+        return COCO(root=str(root), cache_dir=None, short_side=64, num_workers=0)
+    write_mask_folder(root)
+    return MaskFolder(root=str(root), short_side=48, long_side=100, num_workers=0)
+
+
+TRANSFORMS = {
+    "classification": EvalTransform,
+    "detection": DetectionEvalTransform,
+    "segmentation": SegmentationEvalTransform,
+}
+
+
+@pytest.mark.parametrize("kind", list(TRANSFORMS))
+def test_a_transform_built_again_from_its_options_gives_the_same(kind: str, tmp_path: Path) -> None:
+    data = write_data(kind, tmp_path / "data")
+    options = json.loads(json.dumps(data.preprocessing))
+    assert options == data.preprocessing
+    again = TRANSFORMS[kind](**options)
+    data.setup("validate")
+    sample = data.val_dataset[0]["image"]
+    data.val_dataset.transform = again
+    assert again is not data.eval_transform
+    assert torch.equal(data.val_dataset[0]["image"], sample)
+
+
+def test_data_without_a_transform_have_no_options() -> None:
+    assert Indices().preprocessing is None
+
+
+def test_digits_are_a_whole_square() -> None:
+    data = Digits(image_size=24)
+    again = EvalTransform(**data.preprocessing)
+    data.setup("validate")
+    image = data.val_dataset[0]["image"]
+    assert torch.equal(again(image), image)

@@ -24,6 +24,7 @@ from vision.contracts import InputSpec
 from vision.errors import ConfigError, WeightsError
 from vision.tasks import BaseTask, Classification
 from vision.tasks.optim import OptimSettings
+from vision.version import __version__
 
 NAMES = ("ant", "bee", "cat", "dog", "eel", "fox", "gnu", "hen")
 
@@ -212,12 +213,14 @@ def test_a_checkpoint_loads_safely_and_describes_itself(tmp_path: Path) -> None:
     trainer = fit(task, tmp_path, names=NAMES)
     trainer.save_checkpoint(tmp_path / "a.ckpt")
     checkpoint = torch.load(tmp_path / "a.ckpt", weights_only=True)
-    assert checkpoint["vision"] == {
-        "version": "0.1.0",
+    description = checkpoint["vision"]
+    assert description.pop("hyper_parameters") == checkpoint["hyper_parameters"]
+    assert description == {
+        "version": __version__,
         "task": "Classification",
+        "kind": "classification",
         "backbone": "convnext",
-        "pretrained": False,
-        "weights": None,
+        "class_names": list(NAMES),
         "input": {
             "size": [224, 224],
             "mean": [0.485, 0.456, 0.406],
@@ -225,6 +228,15 @@ def test_a_checkpoint_loads_safely_and_describes_itself(tmp_path: Path) -> None:
             "crop": 0.875,
             "interpolation": "bicubic",
         },
+        "preprocessing": None,
+        "palette": None,
+        "data": "tiny_task.TinyData",
+        "pretrained": False,
+        "weights": None,
+        "epoch": 1,
+        "step": 3,
+        "metrics": {},
+        "averaged": False,
     }
     assert checkpoint["class_names"] == list(NAMES)
     assert checkpoint["hyper_parameters"]["optim"]["betas"] == [0.8, 0.9]

@@ -2,15 +2,24 @@
 
 import logging
 from pathlib import Path
+from typing import Any, get_type_hints
 
 import pytest
 import torch
+from tiny_task import TinyData, quiet_trainer, tiny_task
 
+from vision.contracts import ModelDescription
 from vision.data.base import DataModule
 from vision.data.coco import COCO
 from vision.data.digits import Digits
-from vision.errors import ConfigError
-from vision.tasks.checkpoint import agree_on_classes, agree_on_kind, plain
+from vision.errors import CheckpointError, ConfigError
+from vision.tasks.checkpoint import (
+    agree_on_classes,
+    agree_on_kind,
+    built_from,
+    describe_checkpoint,
+    plain,
+)
 
 
 def test_plain_values_survive_a_safe_load(tmp_path: Path) -> None:
@@ -58,3 +67,63 @@ def test_data_for_another_task_are_refused(task: str, data: DataModule) -> None:
     agree_on_kind(data.kind, data)
     agree_on_kind(None, data)
     agree_on_kind(task, None)
+
+
+# Descriptions
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """A checkpoint of a trained and validated task that keeps averages."""
+    folder = tmp_path_factory.mktemp("checkpoint")
+    trainer = quiet_trainer(folder, max_epochs=2)
+    trainer.fit(tiny_task(ema_decay=0.5), TinyData(train=8, val=4))
+    trainer.save_checkpoint(folder / "a.ckpt")
+    return torch.load(folder / "a.ckpt", weights_only=True)
+
+
+def test_a_task_is_described_before_it_is_trained() -> None:
+    task = tiny_task(pretrained=False)
+    description = task.describe()
+    assert set(description) == set(get_type_hints(ModelDescription))
+    assert (description["epoch"], description["step"], description["metrics"]) == (0, 0, {})
+    assert (description["class_names"], description["data"]) == (None, None)
+    assert plain(description) == description
+
+
+def test_a_checkpoint_tells_what_its_training_has_reached(checkpoint: dict[str, Any]) -> None:
+    description = describe_checkpoint(checkpoint)
+    assert set(description) == set(get_type_hints(ModelDescription))
+    assert (description["epoch"], description["step"]) == (2, 4)
+    assert set(description["metrics"]) == {"val/loss", "val/top1", "val/top5"}
+    assert description["averaged"]
+    raw = {key: value for key, value in checkpoint.items() if key != "ema_state_dict"}
+    assert not describe_checkpoint(raw)["averaged"]
+
+
+def test_a_checkpoint_of_an_early_version_is_described_as_far_as_it_goes() -> None:
+    early = {
+        "vision": {"version": "0.0.1", "backbone": "swin"},
+        "hyper_parameters": {"num_classes": 3},
+        "class_names": ["a", "b", "c"],
+        "epoch": 4,
+        "global_step": 9,
+    }
+    description = describe_checkpoint(early)
+    assert set(description) == set(get_type_hints(ModelDescription))
+    assert (description["version"], description["backbone"]) == ("0.0.1", "swin")
+    assert description["hyper_parameters"] == {"num_classes": 3}
+    assert description["class_names"] == ["a", "b", "c"]
+    assert (description["epoch"], description["step"], description["task"]) == (4, 9, "")
+
+
+@pytest.mark.parametrize("other", [{}, {"vision": {}}, {"vision": "x", "hyper_parameters": {}}])
+def test_what_is_of_no_task_is_said_so(other: dict[str, Any]) -> None:
+    with pytest.raises(CheckpointError, match="does not say which task"):
+        describe_checkpoint(other)
+
+
+def test_a_task_that_is_built_again_reads_no_weights() -> None:
+    given = {"num_classes": 3, "pretrained": True, "weights": "a.pth"}
+    assert built_from(given) == {"num_classes": 3, "pretrained": False, "weights": None}
+    assert given["pretrained"] is True

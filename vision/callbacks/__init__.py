@@ -7,12 +7,15 @@ _MODULES = {
     "DetectionResults": "vision.callbacks.coco_predictions",
     "ClassificationPictures": "vision.callbacks.pictures",
     "DetectionPictures": "vision.callbacks.detection_pictures",
+    "Environment": "vision.callbacks.environment",
     "LabelMaps": "vision.callbacks.label_maps",
     "PredictionTable": "vision.callbacks.predictions",
     "Progress": "vision.callbacks.progress",
     "RunSummary": "vision.callbacks.summary",
     "SegmentationPictures": "vision.callbacks.segmentation_pictures",
     "SegmentationResults": "vision.callbacks.segmentation_results",
+    "TrainBatches": "vision.callbacks.train_batches",
+    "TrainingCurves": "vision.callbacks.curves",
 }
 
 __all__ = [*_MODULES]

@@ -21,7 +21,14 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
     Whatever ends the process meanwhile (a kill, a power cut, a full disk), the file of that name is
     the previous checkpoint or the new one, whole. Reading never runs code from the file.
+
+    Args:
+        written: Called with each checkpoint and its path, once it is on the disk.
     """
+
+    def __init__(self, *, written: Callable[[dict[str, Any], Path], None] | None = None) -> None:
+        super().__init__()
+        self._written = written
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
@@ -53,6 +60,8 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             with suppress(OSError):
                 unfinished.unlink()
             raise CheckpointError(_unwritten(path, error)) from error
+        if self._written is not None:
+            self._written(checkpoint, path)
 
     def load_checkpoint(
         self,

@@ -4,12 +4,16 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+
+Commands = Sequence[tuple[str, str]]
+# What is looked at first, in a run's folder.
+PICTURES = ("*.png", "validation/examples.png", "train_batches/train_batch_0.jpg")
 
 
 class RunSummary(Callback):
@@ -18,15 +22,16 @@ class RunSummary(Callback):
     Args:
         folder: Folder of the run.
         title: Name of the run.
-        commands: Shell commands to try next, each with a few words about it.
+        commands: Shell commands to try next, each with a few words about it, or a function that is
+            asked for them at the end, when it is known what the run has written.
     """
 
     def __init__(
-        self, folder: Path | str, *, title: str, commands: Sequence[tuple[str, str]] = ()
+        self, folder: Path | str, *, title: str, commands: Commands | Callable[[], Commands] = ()
     ) -> None:
         self.folder = Path(folder)
         self.title = title
-        self.commands = list(commands)
+        self.commands = commands
         self._start_s = self._seconds = 0.0
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -59,15 +64,18 @@ class RunSummary(Callback):
             rows.append((f"best {keeper.monitor}", f"{score:.4f}{percent}"))
         if getattr(keeper, "best_model_path", ""):
             rows.append(("checkpoint", shown(keeper.best_model_path)))
-        for picture in sorted(self.folder.glob("*.png")):
-            rows.append(("picture", shown(picture)))
+        for weights in sorted(self.folder.glob("weights/*.safetensors")):
+            rows.append(("weights", shown(weights)))
+        for pattern in PICTURES:
+            rows += [("picture", shown(path)) for path in sorted(self.folder.glob(pattern))]
         if (self.folder / "metrics.csv").exists():
             rows.append(("metrics", shown(self.folder / "metrics.csv")))
-            rows.append(("curves", f"tensorboard --logdir {shlex.quote(shown(self.folder))}"))
+            rows.append(("live curves", f"tensorboard --logdir {shlex.quote(shown(self.folder))}"))
         lines = ["", *(f"{name:<14} {value}" for name, value in rows)]
-        if self.commands:
+        commands = self.commands() if callable(self.commands) else self.commands
+        if commands:
             lines += ["", "What to try next:"]
-            for about, command in self.commands:
+            for about, command in commands:
                 lines += [f"  # {about}", f"  {command}"]
         _write(lines)
 

@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,17 @@ from vision.callbacks.finite import FiniteTraining, NonFinite
 from vision.callbacks.progress import Progress
 from vision.callbacks.summary import RunSummary, shown
 from vision.cli.memory import advice_on_full_memory
+from vision.cli.model_files import ModelFiles
 from vision.cli.names import chosen_classes, import_path
 from vision.cli.next_commands import next_commands
-from vision.cli.outputs import keep_checkpoints, keep_logs, show_results, write_predictions
+from vision.cli.outputs import (
+    keep_checkpoints,
+    keep_logs,
+    record_run,
+    show_results,
+    tell_of_results,
+    write_predictions,
+)
 from vision.cli.parser import OptionsParser, ParserError, class_options, explain
 from vision.cli.quiet import without_chatter
 from vision.cli.runs import (
@@ -82,6 +91,7 @@ class VisionCLI(LightningCLI):
         self.command = command
         self.settings = settings
         self.root = root
+        self.words = [shown(root / "train.py"), command, *args]
         self.classes = chosen_classes(settings)
         self.run_folder: Path | None = None
         self._resumes = False
@@ -271,7 +281,10 @@ class VisionCLI(LightningCLI):
             folder = self._make_run_folder()
             kwargs["default_root_dir"] = folder
             callbacks += self._fit_callbacks(folder, trainer)
-            kwargs["plugins"] = [*_as_list(trainer["plugins"]), AtomicCheckpointIO()]
+            kwargs["plugins"] = [
+                *_as_list(trainer["plugins"]),
+                AtomicCheckpointIO(written=ModelFiles(folder)),
+            ]
             if trainer["logger"] is not False:
                 loggers = [*keep_logs(folder, resumed_step=self._resumed_step), *loggers]
         elif self.command == "predict":
@@ -280,6 +293,8 @@ class VisionCLI(LightningCLI):
             )
         elif not trainer["fast_dev_run"]:
             callbacks += show_results(self.model, self._folder_of_checkpoint, fits=False)
+            if self.command == "validate":
+                tell_of_results(self.model, self._folder_of_checkpoint)
         with self._no_empty_run():
             try:
                 return super().instantiate_trainer(logger=loggers, callbacks=callbacks, **kwargs)
@@ -332,7 +347,11 @@ class VisionCLI(LightningCLI):
         callbacks.append(FiniteTraining(folder, action=self.options["non_finite"]))
         callbacks += show_results(self.model, folder, fits=True)
         title = f"{self.options['name']}/{folder.name}"
-        callbacks.append(RunSummary(folder, title=title, commands=self._next_commands(folder)))
+        # The metrics of a validation are logged before it is drawn, the pictures are there before
+        # they are listed.
+        callbacks += record_run(folder, title=title, command=self.words)
+        commands = partial(self._next_commands, folder)
+        callbacks.append(RunSummary(folder, title=title, commands=commands))
         return callbacks
 
     @property

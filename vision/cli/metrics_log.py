@@ -1,18 +1,26 @@
-"""The metrics of a run as CSV, continued when the run is resumed."""
+"""The metrics of a run as CSV and as JSON lines, continued when the run is resumed."""
 
 import csv
+import json
+import math
 import os
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.loggers.logger import rank_zero_experiment
+from lightning.pytorch.utilities import rank_zero_only
+
+from vision.callbacks.files import replace_file
 
 STEP = "step"
 
 
 class MetricsLog(CSVLogger):
-    """Lightning's CSV logger, which of itself would begin `metrics.csv` anew.
+    """Lightning's CSV logger, which of itself would begin `metrics.csv` anew, and JSON lines.
+
+    `metrics.jsonl` has an object for each row of the CSV, with what was logged alone; what is not a
+    finite number is null.
 
     Args:
         folder: Folder of the run: its two last parts are name and version.
@@ -23,7 +31,11 @@ class MetricsLog(CSVLogger):
     def __init__(self, folder: Path, *, resumed_step: int = 0) -> None:
         super().__init__(folder.parent.parent, name=folder.parent.name, version=folder.name)
         self._file = folder / "metrics.csv"
+        self._lines = folder / "metrics.jsonl"
         self._kept = _rows_before(self._file, resumed_step)
+        self._resumed_step = resumed_step
+        self._begun = False
+        self._unwritten: list[str] = []
 
     @property
     @rank_zero_experiment
@@ -38,6 +50,30 @@ class MetricsLog(CSVLogger):
             aside.unlink()
         return super().experiment
 
+    @rank_zero_only
+    def log_metrics(self, metrics: dict[str, Any], step: int | None = None) -> None:
+        """Take in what was logged at a step."""
+        if step is None:
+            step = len(self.experiment.metrics)
+        values = {STEP: step, **{name: _plain(value) for name, value in metrics.items()}}
+        # First, as the other may save both.
+        self._unwritten.append(json.dumps(values))
+        super().log_metrics(metrics, step)
+
+    @rank_zero_only
+    def save(self) -> None:
+        """Write what was taken in to both files."""
+        super().save()
+        if not self._begun:
+            kept = _lines_before(self._lines, self._resumed_step)
+            text = "".join(f"{line}\n" for line in kept)
+            replace_file(self._lines, lambda path: path.write_text(text, encoding="utf-8"))
+            self._begun = True
+        if self._unwritten:
+            with self._lines.open("a", encoding="utf-8") as file:
+                file.write("".join(f"{line}\n" for line in self._unwritten))
+            self._unwritten = []
+
 
 def _rows_before(file: Path, step: int) -> list[dict[str, str]]:
     if step == 0 or not file.is_file():
@@ -46,3 +82,23 @@ def _rows_before(file: Path, step: int) -> list[dict[str, str]]:
         rows = list(csv.DictReader(lines))
     # A killed process may have left an incomplete last row.
     return [row for row in rows if (row.get(STEP) or "").isdecimal() and int(row[STEP]) < step]
+
+
+def _lines_before(file: Path, step: int) -> list[str]:
+    """The whole lines of earlier steps."""
+    if step == 0 or not file.is_file():
+        return []
+    kept = []
+    for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            values = json.loads(line)
+        except json.JSONDecodeError:  # a killed process has left a part of it
+            continue
+        if isinstance(values, dict) and isinstance(values.get(STEP), int) and values[STEP] < step:
+            kept.append(line)
+    return kept
+
+
+def _plain(value: Any) -> float | int | None:
+    number = value if isinstance(value, int) else float(value)
+    return number if math.isfinite(number) else None

@@ -8,8 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vision.callbacks.summary import shown
+from vision.cli.model_files import WEIGHTS
 from vision.cli.names import import_path
 from vision.cli.runs import CHECKPOINTS
+
+# Folder in that of a run for what its model finds in other images.
+PREDICTED = "predicted"
 
 # Other backbones to try, with their options: small images want a small one.
 SMALL_BACKBONES = {
@@ -60,7 +64,7 @@ SMALL_DATA = ("vision.data.Digits",)
 def next_commands(
     root: Path, folder: Path, *, name: str, backbone: str, classes: Mapping[str, type]
 ) -> list[tuple[str, str]]:
-    """What to do after a run.
+    """What to do after a run, with what it has written: look, use, hand over, go on.
 
     Args:
         root: Folder of `train.py` and of `configs`.
@@ -74,27 +78,45 @@ def next_commands(
     """
     start = f"{_python()} {shlex.quote(shown(root / 'train.py'))}"
     config = shlex.quote(shown(folder / "config.yaml"))
-    best = shlex.quote(shown(folder / CHECKPOINTS / "best.ckpt"))
     small = any(classes["data"] is import_path(path) for path in SMALL_DATA)
     family = backbone.partition("_")[0]
     choices = (SMALL_BACKBONES if small else BACKBONES).items()
     other, options = next(item for item in choices if item[0].partition("_")[0] != family)
-    commands = [
-        (
-            "measure the best checkpoint again",
-            f"{start} validate --config {config} --ckpt_path {best}",
-        ),
+    commands = _use(root, folder)
+    if (folder / CHECKPOINTS / "best.ckpt").is_file():
+        best = shlex.quote(shown(folder / CHECKPOINTS / "best.ckpt"))
+        measure = f"{start} validate --config {config} --ckpt_path {best}"
+        commands.append(("measure the best checkpoint again", measure))
+    commands.append(
         (
             "the same data with another backbone",
             f"{start} fit --config {config} --name {name}_{other} "
             f"--model.backbone {other} --model.backbone_options {options}",
-        ),
-    ]
+        )
+    )
     for path, template in TEMPLATES.items():
         if issubclass(classes["model"], import_path(path)):
             file = shlex.quote(shown(root / template.config))
             commands.append((template.what, f"{start} fit --config {file} {template.options}"))
     return commands
+
+
+def _use(root: Path, folder: Path) -> list[tuple[str, str]]:
+    """Commands for the trained model; none where it was not saved."""
+    files = (folder / WEIGHTS / "best.safetensors", folder / CHECKPOINTS / "best.ckpt")
+    model = next((shlex.quote(shown(path)) for path in files if path.is_file()), None)
+    if model is None:
+        return []
+    run, out = shlex.quote(shown(folder)), shlex.quote(shown(folder / PREDICTED))
+    tools = {
+        name: f"{_python()} {shlex.quote(shown(root / 'tools' / f'{name}.py'))}"
+        for name in ("evaluate", "predict", "export")
+    }
+    return [
+        ("a report: curves, tables, best and worst examples", f"{tools['evaluate']} model {run}"),
+        ("your own pictures, drawn and as JSON", f"{tools['predict']} {model} FOLDER --out {out}"),
+        ("a file for other programs", f"{tools['export']} {model} --format onnx"),
+    ]
 
 
 def _python() -> str:

@@ -1,20 +1,27 @@
 """What a run writes into its folder: checkpoints, logs, and the results of its task."""
 
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
+from lightning.pytorch.utilities import rank_zero_only
 
 from vision.callbacks.coco_predictions import CocoPredictions, DetectionResults
+from vision.callbacks.curves import TrainingCurves
 from vision.callbacks.detection_pictures import DetectionPictures
+from vision.callbacks.environment import Environment, command_of
 from vision.callbacks.label_maps import LabelMaps
 from vision.callbacks.last_checkpoint import LastCheckpoint
 from vision.callbacks.pictures import ClassificationPictures
 from vision.callbacks.predictions import PredictionTable
 from vision.callbacks.segmentation_pictures import SegmentationPictures
 from vision.callbacks.segmentation_results import SegmentationResults
+from vision.callbacks.summary import shown
+from vision.callbacks.train_batches import TrainBatches
 from vision.cli.metrics_log import MetricsLog
 from vision.cli.runs import CHECKPOINTS
 from vision.errors import ConfigError
@@ -62,6 +69,18 @@ def keep_logs(folder: Path, *, resumed_step: int) -> list[Logger]:
     return [tensorboard, MetricsLog(folder, resumed_step=resumed_step)]
 
 
+def record_run(folder: Path, *, title: str, command: Sequence[str]) -> list[Callback]:
+    """Callbacks that write down how a training was made and went, whatever its task.
+
+    Args:
+        folder: Folder of the run.
+        title: Name of the run.
+        command: Path of the program and its arguments.
+    """
+    environment = Environment(folder, command=command_of(*command))
+    return [environment, TrainBatches(folder), TrainingCurves(folder, title=title)]
+
+
 def show_results(task: LightningModule, folder: Path, *, fits: bool) -> list[Callback]:
     """Callbacks that write and draw what a task achieves on its validation set.
 
@@ -81,6 +100,25 @@ def show_results(task: LightningModule, folder: Path, *, fits: bool) -> list[Cal
     return []
 
 
+@rank_zero_only
+def tell_of_results(task: LightningModule, folder: Path) -> None:
+    """Say so if `validate` is about to replace the results of an earlier validation.
+
+    Args:
+        task: The task.
+        folder: Folder of the run.
+    """
+    if isinstance(task, Detection | Segmentation):
+        _tell_of_replaced(folder / VALIDATION)
+
+
+@rank_zero_only
+def _tell_of_replaced(place: Path) -> None:
+    """Say that a file, or files of a folder, will be written anew, if there are any."""
+    if place.is_file() or (place.is_dir() and any(place.iterdir())):
+        sys.stdout.write(f"{shown(place)} was there before: what is written now replaces it.\n")
+
+
 def write_predictions(task: LightningModule, folder: Path, path: str | None) -> Callback:
     """The callback that writes what a task predicts.
 
@@ -96,9 +134,16 @@ def write_predictions(task: LightningModule, folder: Path, path: str | None) -> 
     if isinstance(task, Segmentation):
         if path and Path(path).is_file():
             raise ConfigError(f"--output {path} is a file: give the path of a folder.")
-        return LabelMaps(Path(path or folder / "predictions"))
+        maps = Path(path or folder / "predictions")
+        _tell_of_replaced(maps)
+        return LabelMaps(maps)
     if path and Path(path).is_dir():
         raise ConfigError(f"--output {path} is a folder: give the path of a file.")
-    if isinstance(task, Detection):
-        return CocoPredictions(Path(path or folder / "predictions.json"))
-    return PredictionTable(Path(path or folder / "predictions.csv"))
+    kind, name = (
+        (CocoPredictions, "predictions.json")
+        if isinstance(task, Detection)
+        else (PredictionTable, "predictions.csv")
+    )
+    file = Path(path or folder / name)
+    _tell_of_replaced(file)
+    return kind(file)

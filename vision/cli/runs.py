@@ -11,9 +11,13 @@ from torch import Tensor, nn
 
 from vision.callbacks.checkpoint_io import read_checkpoint
 from vision.errors import CheckpointError, ConfigError, WeightsError, suggest
+from vision.tasks.base import BaseTask
+from vision.version import __version__
 
 logger = logging.getLogger(__name__)
 
+# Arguments of tasks that choose the kind of model.
+PARTS = ("detector", "segmentor")
 CHECKPOINTS = "checkpoints"
 NICKNAMES = ("best", "last")
 
@@ -32,13 +36,15 @@ def new_run_folder(parent: Path, version: str | None, *, create: bool = True) ->
     if version is not None:
         folder = parent / version
         if create:
-            if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-                raise ConfigError(
-                    f"--version {version}: {folder.resolve()} exists and is not empty.\n"
-                    "Give another --version, leave it out for the next free version_N, or delete "
-                    "the folder."
-                )
-            folder.mkdir(parents=True, exist_ok=True)
+            was_there = folder.exists()
+            if was_there and (not folder.is_dir() or any(folder.iterdir())):
+                raise _taken(version, folder)
+            try:
+                folder.mkdir(parents=True)
+            except FileExistsError:
+                # An empty one was there before, or another run took it just now.
+                if not was_there:
+                    raise _taken(version, folder) from None
         return folder
     number = 1 + max((n for n, _ in _numbered(parent)), default=-1)
     while True:
@@ -50,6 +56,13 @@ def new_run_folder(parent: Path, version: str | None, *, create: bool = True) ->
             number += 1
         else:
             return folder
+
+
+def _taken(version: str, folder: Path) -> ConfigError:
+    return ConfigError(
+        f"--version {version}: {folder.resolve()} exists and is not empty.\n"
+        "Give another --version, leave it out for the next free version_N, or delete the folder."
+    )
 
 
 def find_checkpoint(given: str, parent: Path, version: str | None = None) -> Path:
@@ -133,13 +146,57 @@ def check_checkpoint(path: Path, module: nn.Module) -> int:
             f"--ckpt_path {path}: this is a file of weights, not a checkpoint of a run.\n"
             "Give it with --model.weights FILE instead."
         )
+    if not {"state_dict", "global_step"} <= {*checkpoint}:
+        raise WeightsError(
+            f"--ckpt_path {path}: it has no 'state_dict' or no 'global_step', which every "
+            "checkpoint of a run has: it is damaged. Take another one of the run."
+        )
     problem = _difference(checkpoint["state_dict"], module.state_dict())
     if problem:
+        described = describe_difference(checkpoint.get("vision"), module)
         raise WeightsError(
-            f"--ckpt_path {path}: the checkpoint is of another model: {problem}\n"
+            f"--ckpt_path {path}: the checkpoint is of another model: {described}{problem}\n"
             f"Use the config of its run{_config_beside(path)}"
         )
     return int(checkpoint["global_step"])
+
+
+def describe_difference(theirs: Any, module: nn.Module) -> str:
+    """In what the model of a checkpoint is another than that of a config, in words.
+
+    Args:
+        theirs: The description in the checkpoint, of any version of the suite.
+        module: The model of the config.
+
+    Returns:
+        A sentence for each difference, with a space after it; empty where nothing is known.
+    """
+    if not isinstance(theirs, Mapping) or not isinstance(module, BaseTask):
+        return ""
+    ours: Mapping[str, Any] = {**module.describe()}
+    pairs = {
+        "task": (theirs.get("task"), ours["task"]),
+        "backbone": (theirs.get("backbone"), ours["backbone"]),
+        "number of classes": (_class_count(theirs), _class_count(ours)),
+    }
+    for part in PARTS:
+        options = [side.get("hyper_parameters") or {} for side in (theirs, ours)]
+        pairs[part] = (options[0].get(part), options[1].get(part))
+    words = [
+        f"its {name} is {a}, that of the config {b}."
+        for name, (a, b) in pairs.items()
+        if a is not None and b is not None and a != b
+    ]
+    version = theirs.get("version")
+    if version != __version__:
+        words.append(f"version {version} of the suite wrote it, this is {__version__}.")
+    return "".join(f"{sentence} " for sentence in words)
+
+
+def _class_count(description: Mapping[str, Any]) -> int | None:
+    count = (description.get("hyper_parameters") or {}).get("num_classes")
+    names = description.get("class_names")
+    return count if count is not None else len(names) if names else None
 
 
 def _difference(theirs: Mapping[str, Any], ours: Mapping[str, Tensor]) -> str | None:

@@ -1,0 +1,82 @@
+"""The commands at the end of a run."""
+
+import importlib.util
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+
+from vision.cli.next_commands import next_commands
+from vision.data import Digits
+from vision.tasks import Classification
+
+ROOT = Path(__file__).parents[2]
+CLASSES = {"model": Classification, "data": Digits}
+
+
+def commands(folder: Path) -> list[list[str]]:
+    found = next_commands(ROOT, folder, name="run", backbone="convnext", classes=CLASSES)
+    return [shlex.split(command) for _, command in found]
+
+
+def make(folder: Path, *names: str) -> Path:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    return folder
+
+
+def test_what_is_named_is_there(tmp_path: Path) -> None:
+    folder = make(
+        tmp_path / "a run", "config.yaml", "checkpoints/best.ckpt", "weights/best.safetensors"
+    )
+    found = commands(folder)
+    programs = [Path(words[1]).resolve().relative_to(ROOT).as_posix() for words in found]
+    assert programs == [
+        "tools/evaluate.py",
+        "tools/predict.py",
+        "tools/export.py",
+        *["train.py"] * 3,
+    ]
+    for words in found:
+        assert Path(words[1]).is_file()
+        for word in words[2:]:
+            # What is below the folder is there, but for what a command is to make.
+            if str(folder) in word and words[words.index(word) - 1] != "--out":
+                assert Path(word).exists(), word
+
+
+def test_without_a_file_of_weights_the_checkpoint_is_named(tmp_path: Path) -> None:
+    folder = make(tmp_path, "config.yaml", "checkpoints/best.ckpt")
+    for words in commands(folder)[1:3]:
+        assert words[2] == str(folder / "checkpoints/best.ckpt")
+
+
+def test_without_either_only_what_can_be_run_is_shown(tmp_path: Path) -> None:
+    folder = make(tmp_path, "config.yaml")
+    assert [words[2] for words in commands(folder)] == ["fit", "fit"]
+
+
+@pytest.mark.parametrize("tool", ["evaluate", "predict", "export"])
+def test_the_tools_know_the_options(
+    tool: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = make(tmp_path, "config.yaml", "weights/best.safetensors")
+    (words,) = [words for words in commands(folder) if words[1].endswith(f"{tool}.py")]
+    spec = importlib.util.spec_from_file_location(f"tool_{tool}", words[1])
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, module)
+    monkeypatch.syspath_prepend(str(ROOT / "tools"))
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(sys, "argv", words[1:])
+    # With --help at the end: options that are not known would be refused before.
+    argv = [*words[2:], "--help"]
+    with pytest.raises(SystemExit) as stop:
+        module.main(argv)
+    assert stop.value.code == 0
+    options = {word for word in words if word.startswith("--")}
+    help_text = capsys.readouterr().out
+    assert all(option in help_text for option in options)

@@ -1,0 +1,101 @@
+"""Pictures of training batches."""
+
+import numpy as np
+import pytest
+import torch
+from tiny_detection import random_target
+
+from vision.draw.segmentation import class_palette, overlay_mask
+from vision.draw.train_batches import (
+    KINDS,
+    TrainBatch,
+    classification_cells,
+    detection_cells,
+    draw_train_batch,
+    segmentation_cells,
+)
+from vision.tasks.registry import TASKS, find_task
+
+NAMES = ["cat", "dog", "eel"]
+GREY = torch.full((3, 300, 400), 90, dtype=torch.uint8)
+
+
+def test_every_task_is_drawn() -> None:
+    assert {find_task(name).kind for name in TASKS} == set(KINDS)
+    assert draw_train_batch("other", TrainBatch([GREY], {}, NAMES)) is None
+    for kind in KINDS:
+        assert draw_train_batch(kind, TrainBatch([GREY], {}, NAMES)) is None
+
+
+def test_labels_are_named_and_mixed_ones_have_shares() -> None:
+    images = [GREY, GREY]
+    plain = TrainBatch(images, {"label": torch.tensor([2, 0])}, NAMES)
+    assert [text for _, text in classification_cells(plain)] == ["eel", "cat"]
+    shares = torch.tensor([[0.25, 0.75, 0.0], [0.0, 1.0, 0.0]])
+    mixed = TrainBatch(images, {"label": shares}, NAMES)
+    assert [text for _, text in classification_cells(mixed)] == ["dog 75% + cat 25%", "dog"]
+
+
+def test_the_grid_is_bounded() -> None:
+    images = [torch.zeros(3, 900, 1200, dtype=torch.uint8)] * 20
+    shown = TrainBatch(images, {"label": torch.zeros(20, dtype=torch.int64)}, NAMES)
+    picture = draw_train_batch("classification", shown)
+    assert picture is not None
+    assert max(picture.size) < 4 * 340
+    assert len(np.unique(np.asarray(picture)[:, :, 0])) > 2  # images and letters
+
+
+def test_boxes_and_masks_are_where_the_objects_are() -> None:
+    target = random_target(2, 1, (300, 400))
+    ((picture, text),) = detection_cells(TrainBatch([GREY], {"target": [target]}, NAMES))
+    assert text == "400 x 300 pixels"
+    empty = random_target(0, 1, (300, 400))
+    ((blank, _),) = detection_cells(TrainBatch([GREY], {"target": [empty]}, NAMES))
+    changed = (picture != blank).any(dim=0).float()
+    middle = (target["boxes"][0, :2] + target["boxes"][0, 2:]) / 2
+    height, width = picture.shape[1:]
+    # The line above the picture is as high as the picture is higher than the image.
+    scale = width / 400
+    head = height - 300 * scale
+    assert changed[int(head + middle[1] * scale), int(middle[0] * scale)] == 1
+    assert changed.mean() < 0.9
+
+
+def test_large_images_are_drawn_small_with_their_boxes() -> None:
+    large = torch.full((3, 1200, 1600), 90, dtype=torch.uint8)
+    small_target, target = random_target(2, 1, (300, 400)), random_target(2, 1, (1200, 1600))
+    ((ours, _),) = detection_cells(TrainBatch([large], {"target": [target]}, NAMES))
+    assert max(ours.shape[1:]) <= 512
+    ((theirs, _),) = detection_cells(TrainBatch([GREY], {"target": [small_target]}, NAMES))
+    ours, theirs = (
+        torch.nn.functional.interpolate(p[None].float(), (60, 80)) for p in (ours, theirs)
+    )
+    assert (ours - theirs).abs().mean() < 12
+
+
+def test_masks_have_the_colours_of_the_data_and_name_their_classes() -> None:
+    mask = torch.full((1, 320, 420), 255)
+    mask[0, :100], mask[0, 100:120] = 2, 0
+    palette = np.array([[1, 2, 3], [4, 5, 6], [250, 0, 0]], np.uint8)
+    own = TrainBatch([GREY], {"mask": mask}, NAMES, palette)
+    ((picture, text),) = segmentation_cells(own)
+    assert text == "eel, cat"
+    expected = overlay_mask(GREY, mask[0, :300, :400], palette)
+    assert torch.equal(picture, expected)
+    ((picture, _),) = segmentation_cells(TrainBatch([GREY], {"mask": mask}, NAMES))
+    expected = overlay_mask(GREY, mask[0, :300, :400], class_palette(3))
+    assert torch.equal(picture, expected)
+    ignored = TrainBatch([GREY], {"mask": torch.full((1, 300, 400), 255)}, NAMES)
+    assert segmentation_cells(ignored)[0][1] == "all ignored"
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_one_image_makes_a_picture(kind: str) -> None:
+    batch = {
+        "label": torch.tensor([1]),
+        "target": [random_target(1, 0, (300, 400))],
+        "mask": torch.zeros(1, 300, 400, dtype=torch.int64),
+    }
+    picture = draw_train_batch(kind, TrainBatch([GREY], batch, NAMES))
+    assert picture is not None
+    assert picture.mode == "RGB"

@@ -1,0 +1,115 @@
+"""The picture of a training's curves, drawn from what was logged."""
+
+import csv
+import logging
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.trainer.states import TrainerFn
+
+from vision.callbacks.files import replace_file
+from vision.draw.curves import Curve, draw_curves
+from vision.draw.figure import save_png
+from vision.errors import ConfigError
+
+logger = logging.getLogger(__name__)
+
+FILE_NAME = "curves.png"
+METRICS = "metrics.csv"
+# Seconds between two pictures for each second that one takes: not half a percent of the time.
+SECONDS_PER_SECOND = 300.0
+
+
+class TrainingCurves(Callback):
+    """Draws `curves.png` from `metrics.csv` of the same folder: after validations and at the end.
+
+    The picture has the loss, the learning rate, the metric that the task monitors and the others
+    that the progress bar shows.
+
+    Args:
+        folder: Folder of the run.
+        title: Name of the run.
+        every_s: Least number of seconds between two pictures, and before the first one. They are
+            further apart where drawing takes long.
+    """
+
+    def __init__(self, folder: Path | str, *, title: str, every_s: float = 120.0) -> None:
+        self.folder = Path(folder)
+        self.title = title
+        self.every_s = every_s
+        self._wait_s = every_s
+        self._drawn_s = 0.0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the clock."""
+        self._drawn_s = time.perf_counter()
+        self._wait_s = self.every_s
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Draw, if the last picture is old enough."""
+        due = time.perf_counter() - self._drawn_s >= self._wait_s
+        fits = trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking
+        if due and fits:
+            self._draw(trainer, pl_module)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Draw the whole training."""
+        self._draw(trainer, pl_module)
+
+    def on_exception(
+        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
+    ) -> None:
+        """Draw as far as the training came."""
+        if trainer.state.fn == TrainerFn.FITTING:
+            self._draw(trainer, pl_module)
+
+    def _draw(self, trainer: Trainer, module: LightningModule) -> None:
+        if not trainer.is_global_zero:
+            return
+        start_s = time.perf_counter()
+        monitor = getattr(module, "monitor", None)
+        named = sorted(name for name in trainer.progress_bar_metrics if name.startswith("val/"))
+        shown = [monitor[0], *named] if monitor else named
+        try:
+            for log in trainer.loggers:
+                log.save()
+            curves = read_curves(self.folder / METRICS)
+            with suppress(ConfigError):  # nothing was logged yet
+                figure = draw_curves(curves, title=self.title, shown=shown, monitor=monitor)
+                replace_file(self.folder / FILE_NAME, lambda path: save_png(figure, path))
+        except OSError as error:
+            logger.warning("%s cannot be drawn: %s", self.folder / FILE_NAME, error)
+        self._drawn_s = time.perf_counter()
+        self._wait_s = max(self.every_s, SECONDS_PER_SECOND * (self._drawn_s - start_s))
+
+
+def read_curves(path: Path) -> dict[str, Curve]:
+    """Read the metrics of a run by the steps at which each was logged.
+
+    Args:
+        path: A `metrics.csv`; one that is absent holds nothing. Rows that are not whole are left
+            out.
+
+    Returns:
+        Curve by the name of its column; the last value counts where a step was logged twice.
+    """
+    if not path.is_file():
+        return {}
+    found: dict[str, dict[int, float]] = {}
+    with path.open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            if not (row.get("step") or "").isdecimal():
+                continue
+            step = int(row["step"])
+            for name, text in row.items():
+                if name and text and isinstance(text, str) and name not in ("step", "epoch"):
+                    with suppress(ValueError):
+                        found.setdefault(name, {})[step] = float(text)
+    curves = {}
+    for name, values in found.items():
+        order = sorted(values)
+        curves[name] = Curve(np.array(order), np.array([values[step] for step in order]))
+    return curves

@@ -1,0 +1,116 @@
+"""Pictures of the first training batches, augmented and with their targets."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor
+
+from vision.callbacks.files import replace_file
+from vision.draw.train_batches import MOST_IMAGES, TrainBatch, draw_train_batch
+
+logger = logging.getLogger(__name__)
+
+FOLDER = "train_batches"
+QUALITY = 90
+
+
+class TrainBatches(Callback):
+    """Draws the first batches of a training as the model gets them.
+
+    `train_batches/train_batch_0.jpg` and so on have at most 16 images each, with all that was done
+    to them, on the device as well: mixed labels are shown with their shares, erased parts are to be
+    seen. The model is not run for them, and no random number is drawn. A run that is resumed keeps
+    its pictures.
+
+    The task has a `kind` that `vision.draw.train_batches` knows, and `normalize`; of others nothing
+    is drawn.
+
+    Args:
+        folder: Folder of the run.
+        count: Number of batches.
+    """
+
+    def __init__(self, folder: Path | str, *, count: int = 3) -> None:
+        self.folder = Path(folder) / FOLDER
+        self.count = count
+        self._drawn = 0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Begin, unless there are pictures from before a run was resumed."""
+        self._drawn = self.count if self.folder.exists() or not trainer.is_global_zero else 0
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Draw one of the first batches."""
+        if self._drawn >= self.count:
+            return
+        number, self._drawn = self._drawn, self._drawn + 1
+        shown = show_batch(pl_module, trainer, batch)
+        if shown is None:
+            return
+        kind = getattr(pl_module, "kind", None) or ""
+        picture = draw_train_batch(kind, shown)
+        if picture is None:
+            return
+        path = self.folder / f"train_batch_{number}.jpg"
+        try:
+            replace_file(path, lambda place: picture.save(place, quality=QUALITY))
+        except OSError as error:
+            logger.warning("%s cannot be written: %s", path, error)
+
+
+@torch.no_grad()
+def show_batch(module: LightningModule, trainer: Trainer, batch: Any) -> TrainBatch | None:
+    """Bring the first images of a batch, and what belongs to them, back to the CPU.
+
+    Args:
+        module: The task, with the `normalize` that the batch went through.
+        trainer: Its trainer.
+        batch: A batch whose images are normalised.
+
+    Returns:
+        None if it is not a batch of images.
+    """
+    norm: Any = getattr(module, "normalize", None)
+    if norm is None or not isinstance(batch, Mapping) or "image" not in batch:
+        return None
+    count = min(MOST_IMAGES, len(batch["image"]))
+    pixels = batch["image"][:count].float() * norm.std.float() + norm.mean.float()
+    pixels = pixels.round().clamp(0, 255).to(torch.uint8).cpu().contiguous()  # (B, C, H, W)
+    pixels = pixels[:, :3] if pixels.shape[1] >= 3 else pixels[:, :1].expand(-1, 3, -1, -1)
+    own = {key: _first(value, count) for key, value in batch.items() if key != "image"}
+    sizes = own["size"].tolist() if "size" in own else [pixels.shape[2:]] * count
+    images = [image[:, :h, :w] for image, (h, w) in zip(pixels, sizes, strict=True)]
+    data = getattr(trainer, "datamodule", None)
+    names = getattr(module, "class_names", None) or getattr(data, "class_names", None)
+    classes = getattr(module, "num_classes", None) or 0
+    palette = getattr(data, "palette", None)
+    return TrainBatch(
+        images=images,
+        batch=own,
+        class_names=names or [str(label) for label in range(classes)],
+        palette=None if palette is None else np.asarray(palette, np.uint8),
+    )
+
+
+def _first(value: Any, count: int) -> Any:
+    """The part of the first images, on the CPU."""
+    if isinstance(value, Tensor):
+        return value[:count].cpu() if value.ndim else value.cpu()
+    if isinstance(value, list | tuple):
+        return [_to_cpu(item) for item in value[:count]]
+    return value
+
+
+def _to_cpu(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value.cpu()
+    if isinstance(value, Mapping):
+        return {key: _to_cpu(item) for key, item in value.items()}
+    return value
