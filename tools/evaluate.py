@@ -1,5 +1,8 @@
-"""Measure predictions that are in files; needs no model and starts in a moment.
+"""Measure a trained model, or predictions that are in files.
 
+    python tools/evaluate.py model runs/NAME/version_0
+    python tools/evaluate.py model CKPT --split test --out report --against runs/OTHER/version_0
+    python tools/evaluate.py model model.safetensors --config DATA.yaml --data.batch_size 8
     python tools/evaluate.py coco --annotations instances_val2017.json --predictions found.json
     python tools/evaluate.py coco --annotations GT.json --predictions DT.json --categories \
         --json numbers.json --csv categories.csv
@@ -10,6 +13,12 @@
     python tools/evaluate.py segmentation --annotations gtFine/val --predictions found \
         --num-classes 19 --annotation-suffix _gtFine_labelTrainIds \
         --prediction-suffix _leftImg8bit
+
+`model` gives the numbers of `train.py validate` (or `test`), for every task, and writes
+`report.json`, `report.html` and `images.csv` to the folder `evaluation` of the run. Further options
+are those of train.py.
+
+The other commands need no model and start in a moment.
 
 `coco` prints the familiar tables: of boxes, and of masks where the predictions have a
 `segmentation`. `--json` writes `{"bbox": [12 numbers], "segm": [12 numbers]}` in the order of
@@ -224,7 +233,49 @@ def read_names(given: Sequence[str] | None) -> Sequence[str] | None:
     return [line.strip() for line in lines if line.strip()]
 
 
-COMMANDS = (add_coco, add_segmentation)
+def add_model(commands: Any) -> None:
+    """Add the command `model` to the parsers of argparse."""
+    parser = commands.add_parser(
+        "model",
+        help="a trained model, with a report to look at",
+        allow_abbrev=False,
+        epilog="Further options, such as --data.root DIR or --trainer.accelerator gpu, are those of"
+        " train.py; they come after the model.",
+    )
+    parser.add_argument(
+        "source", help="a checkpoint, the folder of a run, a .safetensors or a folder with one"
+    )
+    parser.add_argument(
+        "--config",
+        action="append",
+        metavar="FILE",
+        help="a config in place of that of the run; several are composed, later ones win",
+    )
+    parser.add_argument("--split", choices=("val", "test"), default="val")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="by default the folder evaluation of the run"
+    )
+    parser.add_argument(
+        "--against",
+        type=Path,
+        metavar="RUN",
+        help="another run, or its report.json, to show the difference to",
+    )
+    parser.add_argument(
+        "--limit", type=int, metavar="N", help="evaluate about N images, in whole batches"
+    )
+    parser.set_defaults(run=evaluate_model)
+
+
+def evaluate_model(options: argparse.Namespace) -> None:
+    """Evaluate a model and write its report."""
+    # The module beside this one needs Lightning, for which the other commands should not wait.
+    from evaluate_model import evaluate_model as evaluate
+
+    evaluate(options, options.more)
+
+
+COMMANDS = (add_model, add_coco, add_segmentation)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -235,7 +286,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for add in COMMANDS:
         add(commands)
-    options = parser.parse_args(arguments)
+    options, more = parser.parse_known_args(arguments)
+    options.more = more
+    if more and options.run is not evaluate_model:
+        parser.error(f"unrecognized arguments: {' '.join(more)}")
     try:
         options.run(options)
     except VisionError as error:

@@ -1,0 +1,91 @@
+import re
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pytest
+
+from vision.report.charts import (
+    BOTTOM,
+    HEIGHT,
+    LEFT,
+    MOST_POINTS,
+    RIGHT,
+    TOP,
+    WIDTH,
+    Axis,
+    Series,
+    bar,
+    heat_map,
+    histogram,
+    line_chart,
+    reliability_chart,
+    ticks,
+)
+
+EVIL = "<script>"
+UNIT = Axis("x", 0.0, 1.0)
+
+
+def paths(chart: str, kind: str) -> list[str]:
+    return re.findall(rf'<path class="{kind}"[^>]* d="([^"]*)"', chart)
+
+
+def test_a_line_begins_and_ends_in_the_corners_of_its_axes() -> None:
+    chart = line_chart([Series("a", [0, 1], [0, 1])], UNIT, UNIT, title="T")
+    (path,) = paths(chart, "curve s0")
+    assert path == f"M{LEFT}.0 {HEIGHT - BOTTOM}.0h.01L{WIDTH - RIGHT}.0 {TOP}.0"
+
+
+def test_unknown_values_break_a_line_and_many_points_are_thinned() -> None:
+    broken = line_chart([Series("a", [0, 1, 2], [0, np.nan, 1])], Axis("x"), UNIT, title="T")
+    assert paths(broken, "curve s0")[0].count("M") == 2
+    many = np.arange(10_000.0)
+    (path,) = paths(
+        line_chart([Series("a", many, many)], Axis("x"), Axis("y"), title="T"), "curve s0"
+    )
+    assert path.count("L") == MOST_POINTS - 1
+
+
+def test_charts_are_well_formed_and_escape_their_texts() -> None:
+    charts = [
+        line_chart([Series(EVIL, [0, 1], [1, 2])] * 9, Axis(EVIL), Axis(EVIL), title=EVIL),
+        reliability_chart([0, 0.5, 1], [0.25, None], [0.5, None], title=EVIL, x_title=EVIL),
+        histogram([0, 0.5, 1], [3, 4], title=EVIL, x_title=EVIL, y_title=EVIL),
+        heat_map(np.eye(2, dtype=int), [EVIL, "b"], title=EVIL, row_title=EVIL),
+        bar(0.5),
+    ]
+    for chart in charts:
+        ET.fromstring(chart)
+        assert EVIL not in chart
+
+
+def test_a_bar_of_reliability_reaches_its_share() -> None:
+    chart = reliability_chart([0, 0.5, 1], [0.25, None], [0.5, None], title="T")
+    heights = [float(h) for h in re.findall(r'class="fill s0"[^>]* height="([\d.]+)"', chart)]
+    assert heights == [pytest.approx(0.25 * (HEIGHT - TOP - BOTTOM), abs=0.1)]
+
+
+@pytest.mark.parametrize(
+    ("value", "most", "width"), [(0.25, 1, 25.0), (3, 2, 100.0), (None, 1, 0.0), (-1, 1, 0.0)]
+)
+def test_bars_of_cells(value: float | None, most: float, width: float) -> None:
+    assert f'class="fill s0" width="{width}%"' in bar(value, most=most)
+
+
+def test_cells_are_as_dark_as_their_share_of_the_row() -> None:
+    chart = heat_map(np.array([[3, 1], [0, 0]]), ["a", "b"], title="T")
+    shares = [float(share) for share in re.findall(r'fill-opacity="([\d.]+)"', chart)]
+    assert shares == [0.75, 0.25, 0.04, 0.04]
+    assert "a as b: 1 (25.0%)" in chart
+    assert chart.count('class="high"') == chart.count('class="low"') == 1
+
+
+def test_ticks_are_round_and_within() -> None:
+    assert [label for _, label in ticks(0, 1)] == ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]
+    assert [value for value, _ in ticks(0, 70_000)] == [0, 20_000, 40_000, 60_000]
+    assert [label for _, label in ticks(0, 70_000)][1] == "20k"
+    for low, high in ((-3.2, 4.1), (1e-5, 3e-4), (99.0, 101.5)):
+        places = [value for value, _ in ticks(low, high)]
+        assert 3 <= len(places) <= 11
+        assert low - 1e-9 <= places[0]
+        assert places[-1] <= high + 1e-9

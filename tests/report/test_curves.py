@@ -1,0 +1,38 @@
+from pathlib import Path
+
+from vision.report.curves import MOST_POINTS, curves_section, read_curves
+
+CSV = """epoch,lr,step,train/loss,train/box,val/loss,val/box_AP,val/box_AP_small
+0,0.1,9,2.0,1.5,,,
+0,,9,,,1.8,0.25,0.1
+1,0.2,19,1.0,nan,,,
+1,,19,,,1.7,0.5,0.2
+2,0.3,2
+"""
+
+
+def test_each_metric_has_its_steps_and_values(tmp_path: Path) -> None:
+    (tmp_path / "metrics.csv").write_text(CSV)
+    lines = read_curves(tmp_path)
+    assert lines["train/loss"] == {"step": [9.0, 19.0], "value": [2.0, 1.0]}
+    assert lines["val/box_AP"] == {"step": [9.0, 19.0], "value": [0.25, 0.5]}
+    assert lines["train/box"]["value"] == [1.5]
+    shown = curves_section(lines)
+    assert shown is not None
+    for title in ("Loss", "Terms of the loss", "Validation", "Learning rate"):
+        assert f"<h4>{title}</h4>" in shown
+    assert "val/box_AP" in shown
+    assert "AP_small" not in shown
+
+
+def test_long_runs_are_thinned_with_both_ends(tmp_path: Path) -> None:
+    rows = "".join(f"{i},{i / 7}\n" for i in range(5000))
+    (tmp_path / "metrics.csv").write_text("step,train/loss\n" + rows)
+    line = read_curves(tmp_path)["train/loss"]
+    assert len(line["step"]) == MOST_POINTS
+    assert (line["step"][0], line["step"][-1]) == (0, 4999)
+
+
+def test_without_a_run_there_are_no_curves(tmp_path: Path) -> None:
+    assert read_curves(None) == read_curves(tmp_path) == {}
+    assert curves_section({}) is None

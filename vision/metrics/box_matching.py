@@ -1,0 +1,131 @@
+"""Which object each detection of an image finds, and what that says of sizes and occlusion.
+
+The rule is that of COCO's evaluation at one overlap, so that what is counted here agrees with the
+average precision there.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+LEAST_IOU = 0.5
+
+
+class Matches(NamedTuple):
+    """What the detections of one image are, by falling score.
+
+    Attributes:
+        order: int `(D,)`, places of the detections as they were given.
+        object: int `(D,)`, the object that each finds; -1 for none.
+        ignored: bool `(D,)`, whether it finds nothing but lies in a crowd of its class.
+    """
+
+    order: np.ndarray
+    object: np.ndarray
+    ignored: np.ndarray
+
+
+def overlaps(boxes: np.ndarray, others: np.ndarray, crowd: np.ndarray | None = None) -> np.ndarray:
+    """Intersection over union of every pair; with a crowd, over the area of the box alone.
+
+    Args:
+        boxes: float `(D, 4)`, `(x1, y1, x2, y2)`.
+        others: float `(M, 4)`.
+        crowd: bool `(M,)`, which of the others are crowds; None for none.
+
+    Returns:
+        float64 `(D, M)` in [0, 1].
+    """
+    a, b = np.asarray(boxes, np.float64)[:, None], np.asarray(others, np.float64)[None]
+    sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
+    shared = sides.clip(min=0).prod(axis=-1)
+    own, theirs = (a[..., 2:] - a[..., :2]).prod(axis=-1), (b[..., 2:] - b[..., :2]).prod(axis=-1)
+    whole = own + theirs - shared
+    if crowd is not None:
+        whole = np.where(crowd[None], own, whole)
+    return np.divide(shared, whole, out=np.zeros(shared.shape), where=whole > 0)
+
+
+def match_boxes(
+    boxes: np.ndarray,
+    labels: np.ndarray,
+    scores: np.ndarray,
+    *,
+    true_boxes: np.ndarray,
+    true_labels: np.ndarray,
+    crowd: np.ndarray,
+    least_iou: float = LEAST_IOU,
+    most: int = 100,
+) -> Matches:
+    """Give detections to objects of their class, by falling score.
+
+    Each takes the free object that it overlaps most; one that finds none but has `least_iou` of
+    its area in a crowd of its class is ignored.
+
+    Args:
+        boxes: float `(D, 4)`, `(x1, y1, x2, y2)` of the detections.
+        labels: int `(D,)`, class index.
+        scores: float `(D,)`.
+        true_boxes: float `(M, 4)` of the objects, in the same pixels.
+        true_labels: int `(M,)`, class index.
+        crowd: bool `(M,)`, which objects are crowds.
+        least_iou: Overlap from which an object is found.
+        most: Detections of a class that count, those of the highest scores.
+    """
+    order = _first_of_each_class(labels, scores, most)
+    shared = overlaps(boxes[order], true_boxes, crowd)
+    shared = np.where(labels[order][:, None] == true_labels[None], shared, 0.0)
+    free = ~np.asarray(crowd, bool)
+    found = np.full(len(order), -1)
+    ignored = np.zeros(len(order), bool)
+    # COCO compares with a little less than the overlap, against rounding.
+    least = min(least_iou, 1 - 1e-10)
+    for i, row in enumerate(shared):
+        open_row = np.where(free, row, 0.0)
+        # Of equal overlaps the last object, as in COCO.
+        best = len(row) - 1 - int(open_row[::-1].argmax()) if len(row) else -1
+        if best >= 0 and open_row[best] >= least:
+            found[i], free[best] = best, False
+        else:
+            ignored[i] = bool((row[crowd] >= least).any())
+    return Matches(order, found, ignored)
+
+
+def _first_of_each_class(labels: np.ndarray, scores: np.ndarray, most: int) -> np.ndarray:
+    order = np.argsort(-scores, kind="stable")
+    kept = np.zeros(len(order), bool)
+    for label in np.unique(labels):
+        kept[np.flatnonzero(labels[order] == label)[:most]] = True
+    return order[kept]
+
+
+def covered_share(boxes: np.ndarray) -> np.ndarray:
+    """How much of each box is under the others.
+
+    Args:
+        boxes: float `(M, 4)`, `(x1, y1, x2, y2)`.
+
+    Returns:
+        float64 `(M,)`, share of its area in [0, 1]; 0 for a box without area.
+    """
+    boxes = np.asarray(boxes, np.float64)
+    shares = np.zeros(len(boxes))
+    for i, (x1, y1, x2, y2) in enumerate(boxes.tolist()):
+        others = np.delete(boxes, i, axis=0)
+        others = np.stack(
+            [*others[:, :2].T.clip([[x1], [y1]]), *others[:, 2:].T.clip(max=[[x2], [y2]])], axis=1
+        )
+        others = others[(others[:, 2] > others[:, 0]) & (others[:, 3] > others[:, 1])]
+        if len(others):
+            shares[i] = _union(others) / ((x2 - x1) * (y2 - y1))
+    return shares
+
+
+def _union(boxes: np.ndarray) -> float:
+    """Area of what boxes cover together, on the grid of their own edges."""
+    xs, ys = np.unique(boxes[:, [0, 2]]), np.unique(boxes[:, [1, 3]])
+    x, y = (xs[:-1] + xs[1:]) / 2, (ys[:-1] + ys[1:]) / 2
+    inside_x = (x > boxes[:, :1]) & (x < boxes[:, 2:3])  # (M, columns)
+    inside_y = (y > boxes[:, 1:2]) & (y < boxes[:, 3:])
+    covered = (inside_y[:, :, None] & inside_x[:, None, :]).any(axis=0)
+    return float((covered * np.diff(ys)[:, None] * np.diff(xs)[None]).sum())

@@ -1,0 +1,191 @@
+"""The difference between two evaluations: metrics, classes, images."""
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from vision.errors import DataError
+from vision.report.page import Html, columns, note, section, signed, subsection, table
+from vision.report.parts import Json
+
+REPORT = "report.json"
+IMAGES = "images.csv"
+FOLDER = "evaluation"
+# Numbers of a class that are compared, by the task; the first one sorts.
+CLASS_METRICS = {
+    "classification": ("f1", "recall", "precision", "average_precision"),
+    "detection": ("box_AP", "mask_AP", "box_AP50", "mask_AP50"),
+    "segmentation": ("IoU", "recall", "precision", "BoundaryIoU"),
+}
+MOST_CLASSES = 10
+LOWER_IS_BETTER = ("loss", "ece", "mce")
+
+
+def find_report(given: Path | str, split: str = "val") -> Path | None:
+    """The report file of a run.
+
+    Args:
+        given: The file, the folder that holds it, or the folder of a run.
+        split: `"val"` or `"test"`, of which a run has a report each.
+
+    Returns:
+        None for a folder without one.
+
+    Raises:
+        DataError: There is neither a file nor a folder.
+    """
+    path = Path(given)
+    if path.is_file():
+        return path
+    if not path.is_dir():
+        raise DataError(
+            f"--against {given}: there is no such run or report; it was looked for at"
+            f" {path.resolve()}. Give the folder of a run, or a {REPORT}."
+        )
+    options = (path / REPORT, path / report_folder(split) / REPORT)
+    return next((option for option in options if option.is_file()), None)
+
+
+def report_folder(split: str) -> str:
+    """Name of the folder of a run that holds the report of a split."""
+    return FOLDER if split == "val" else f"{FOLDER}_{split}"
+
+
+def read_report(path: Path) -> Json:
+    """A report file.
+
+    Raises:
+        DataError: It is none.
+    """
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"'{path}' cannot be read: {error}.") from error
+    if not isinstance(report, dict) or not {"kind", "metrics", "classes"} <= {*report}:
+        raise DataError(
+            f"'{path}' is no report: expected a {REPORT} that tools/evaluate.py model wrote."
+        )
+    return report
+
+
+def read_images(report: Path) -> dict[str, dict[str, str]]:
+    """The rows of the file of images beside a report, by name; nothing if there is none."""
+    file = report.with_name(IMAGES)
+    if not file.is_file():
+        return {}
+    with file.open(newline="", encoding="utf-8") as lines:
+        return {row["name"]: row for row in csv.DictReader(lines)}
+
+
+def compare(ours: Json, theirs: Json) -> Json:
+    """Differences of every metric and class that both have, ours less theirs.
+
+    Args:
+        ours: A report.
+        theirs: The other.
+
+    Returns:
+        `"metrics"`, rows with `name`, `ours`, `theirs`, `difference`, and `"classes"`, the same
+        rows with the `metric` of each class, by falling difference.
+
+    Raises:
+        DataError: They are of different tasks.
+    """
+    if ours["kind"] != theirs["kind"]:
+        raise DataError(
+            f"--against: a {ours['kind']} cannot be compared with a {theirs['kind']}; give a run"
+            " of the same task."
+        )
+    return {
+        "name": theirs.get("model", {}).get("name"),
+        "checkpoint": theirs.get("checkpoint", {}).get("path"),
+        "images": theirs.get("images"),
+        "metrics": _differences(_numbers(ours), _numbers(theirs)),
+        "classes": _class_differences(ours, theirs),
+    }
+
+
+def _numbers(report: Json) -> dict[str, Any]:
+    """Metrics without the name of the set, so that a validation compares with a test."""
+    numbers = {name.partition("/")[2]: value for name, value in report["metrics"].items()}
+    calibration = report.get("calibration") or {}
+    return {**numbers, "ece": calibration.get("ece")}
+
+
+def _differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[Json]:
+    return [
+        {"name": name, "ours": value, "theirs": theirs[name], "difference": value - theirs[name]}
+        for name, value in ours.items()
+        if value is not None and theirs.get(name) is not None
+        # COCO's sign of nothing to find.
+        if -1 not in (value, theirs[name])
+    ]
+
+
+def _class_differences(ours: Json, theirs: Json) -> list[Json]:
+    others = {row["name"]: row for row in theirs["classes"]}
+    rows = []
+    for metric in CLASS_METRICS[ours["kind"]]:
+        mine = {row["name"]: row.get(metric) for row in ours["classes"]}
+        before = {name: row.get(metric) for name, row in others.items()}
+        rows += [{"metric": metric, **row} for row in _differences(mine, before)]
+    return sorted(rows, key=lambda row: -row["difference"])
+
+
+def against_section(compared: Json, ours: Json, theirs: Json, images: Sequence[Html]) -> Html:
+    """The chapter of a page with the differences.
+
+    Args:
+        compared: As `compare` makes it.
+        ours: The report.
+        theirs: The other.
+        images: What shows the images that changed.
+    """
+    rows = [
+        (
+            row["name"],
+            row["theirs"],
+            row["ours"],
+            signed(row["difference"], better=direction(row["name"])),
+        )
+        for row in compared["metrics"]
+    ]
+    metrics = table(("metric", "before", "now", "difference"), rows, caption="All metrics")
+    warning = ""
+    if ours.get("images") != theirs.get("images") or ours.get("split") != theirs.get("split"):
+        warning = note(
+            f"Other images: {ours.get('images'):,} of {ours.get('split')} now, "
+            f"{theirs.get('images'):,} of {theirs.get('split')} before."
+        )
+    lead = f"Against {compared['name']}, {compared['checkpoint']}: a difference is now less before."
+    return section(
+        "Difference", warning, metrics, _class_tables(compared, ours["kind"]), *images, lead=lead
+    )
+
+
+def _class_tables(compared: Json, kind: str) -> Html:
+    present = {row["metric"] for row in compared["classes"]}
+    lead = next((metric for metric in CLASS_METRICS[kind] if metric in present), None)
+    if lead is None:
+        return note("No class is in both.")
+    rows = [row for row in compared["classes"] if row["metric"] == lead]
+    halves = (
+        ("Largest gains of classes", [row for row in rows if row["difference"] > 0]),
+        ("Largest losses of classes", [row for row in rows[::-1] if row["difference"] < 0]),
+    )
+    shown = []
+    for title, chosen in halves:
+        body = [
+            (row["name"], row["theirs"], row["ours"], signed(row["difference"]))
+            for row in chosen[:MOST_CLASSES]
+        ]
+        cells = table(("class", "before", "now", "difference"), body, caption=f"By {lead}")
+        shown.append(subsection(title, cells if body else note("None.")))
+    return columns(*shown)
+
+
+def direction(name: str) -> str:
+    """Whether `"higher"` or `"lower"` values of a metric are better."""
+    return "lower" if any(word in name.lower() for word in LOWER_IS_BETTER) else "higher"

@@ -1,0 +1,266 @@
+"""A report of an evaluation: one JSON file, one page, and a table of the images."""
+
+import csv
+import datetime
+import hashlib
+import json
+import math
+import os
+import platform
+import time
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from vision.callbacks.evaluation_records import Record
+from vision.contracts import ModelDescription
+from vision.errors import ConfigError, suggest
+from vision.lazy import lazy_names
+from vision.report.against import IMAGES, REPORT, against_section, compare, read_images, read_report
+from vision.report.curves import curves_section, read_curves
+from vision.report.page import (
+    Html,
+    big_numbers,
+    details,
+    facts,
+    join,
+    number,
+    page,
+    section,
+    table,
+    write_page,
+)
+from vision.report.parts import Json, Source, known
+from vision.version import __version__
+
+PAGE = "report.html"
+FOLDED = 8  # rows from which the table of metrics is folded: the chapters below have them too
+FORMAT = 1  # of the JSON file
+PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics", "numpy", "pillow")
+# Name of a task -> the module that makes its part: `BIG`, `analyse`, `sections` and `changes`.
+REPORTS = {
+    "classification": "vision.report.classification",
+    "detection": "vision.report.detection",
+    "segmentation": "vision.report.segmentation",
+}
+_resolve, _ = lazy_names("vision.report", REPORTS)
+
+
+class Subject(NamedTuple):
+    """What was evaluated.
+
+    Attributes:
+        description: Of the model.
+        parameters: Number of its parameters.
+        data: Options of the data, plain values, with `name`.
+        checkpoint: The file of the weights.
+        run: Folder of the run that it is of; None for none.
+        command: How to make the report again.
+    """
+
+    description: ModelDescription
+    parameters: int
+    data: Mapping[str, Any]
+    checkpoint: Path
+    run: Path | None
+    command: str = ""
+
+
+def write_report(
+    folder: Path, record: Record, subject: Subject, source: Source, *, against: Path | None = None
+) -> Json:
+    """Write `report.json`, `report.html` and `images.csv`.
+
+    Args:
+        folder: Where they are written; it is made.
+        record: The evaluation.
+        subject: What was evaluated.
+        source: Where its images come from.
+        against: The report file of another evaluation to compare with; None for none.
+
+    Returns:
+        What the JSON file holds.
+
+    Raises:
+        ConfigError: There is no report for the task.
+        DataError: The other file is no report, or of another task.
+    """
+    begin = time.perf_counter()
+    theirs = None if against is None else read_report(against)
+    module = find_module(record.kind)
+    parts: Json = module.analyse(record, source)
+    report = {**_head(record, subject), **parts, "curves_of_training": read_curves(subject.run)}
+    images = report.pop("images", [])
+    report["images"] = record.images
+    sections = [_metrics(report)]
+    if theirs is not None and against is not None:
+        report["against"] = compare(report, theirs)
+        changed = module.changes(record, source, read_images(against))
+        sections.append(against_section(report["against"], report, theirs, changed))
+    if (training := curves_section(report["curves_of_training"])) is not None:
+        sections.append(training)
+    sections += module.sections({**parts, "images": images}, record, source)
+    sections.append(_about(report))
+    report["seconds"]["report"] = round(time.perf_counter() - begin, 3)
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_images(images, folder / IMAGES)
+    text = json.dumps(_finite(report), indent=1, allow_nan=False)
+    (folder / REPORT).write_text(text + "\n", encoding="utf-8")
+    title = f"{report['model']['name']} on {report['data']['name']}"
+    write_page(folder / PAGE, page(title, sections, header=_header(report, module.BIG)))
+    return report
+
+
+def find_module(kind: str) -> Any:
+    """The module that makes the report of a task.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    if kind not in REPORTS:
+        raise ConfigError(
+            f"there is no report for the task '{kind}'.{suggest(kind, REPORTS)} There are reports"
+            f" for {', '.join(REPORTS)}."
+        )
+    return _resolve(kind)
+
+
+def _head(record: Record, subject: Subject) -> Json:
+    described = subject.description
+    design = next(
+        (described["hyper_parameters"][key] for key in ("detector", "segmentor")
+         if key in described["hyper_parameters"]),
+        None,
+    )  # fmt: skip
+    name = " ".join(part for part in (design, described["backbone"]) if part)
+    return {
+        "format": FORMAT,
+        "kind": record.kind,
+        "split": record.stage,
+        "model": {
+            "name": name,
+            "task": described["task"],
+            "backbone": described["backbone"],
+            "design": design,
+            "parameters": subject.parameters,
+            "classes": len(record.class_names),
+            "epoch": described["epoch"],
+            "step": described["step"],
+        },
+        "data": dict(subject.data),
+        "checkpoint": {
+            "path": str(subject.checkpoint),
+            "sha256": digest(subject.checkpoint),
+            "bytes": subject.checkpoint.stat().st_size,
+        },
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "command": subject.command,
+        "versions": versions(),
+        "hardware": hardware(),
+        "seconds": {"evaluation": round(record.seconds, 3)},
+        "metrics": record.metrics,
+    }
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file, as hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """Versions of the suite, of Python and of the packages that the numbers depend on."""
+    found = {"vision": __version__, "python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def hardware() -> dict[str, Any]:
+    """What the evaluation ran on."""
+    found: dict[str, Any] = {
+        "machine": platform.machine(),
+        "system": platform.system(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+    }
+    if torch.cuda.is_available():
+        found["gpu"] = torch.cuda.get_device_name()
+    return found
+
+
+def _write_images(images: list[Json], path: Path) -> None:
+    """A row per image; floats keep their every bit."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(images[0]) if images else ["place", "name", "score"])
+        writer.writeheader()
+        writer.writerows(images)
+
+
+def _finite(value: Any) -> Any:
+    """None for numbers that JSON does not have."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+# -------------------------------------------------------------------------------------------- page
+
+
+def _header(report: Json, big: tuple[str, ...]) -> Html:
+    numbers = [
+        (name, number(known(report["metrics"][f"{report['split']}/{name}"])))
+        for name in big
+        if f"{report['split']}/{name}" in report["metrics"]
+    ]
+    model, data = report["model"], report["data"]
+    return join(
+        [
+            big_numbers(numbers),
+            facts(
+                [
+                    ("Model", f"{model['task']}, {model['name']}, {model['classes']:,} classes"),
+                    ("Data", f"{data['name']}, {report['split']}, {report['images']:,} images"),
+                    ("Checkpoint", report["checkpoint"]["path"]),
+                    ("Made", f"{report['created']}, vision {__version__}"),
+                ]
+            ),
+        ]
+    )
+
+
+def _metrics(report: Json) -> Html:
+    rows = [(name, known(value)) for name, value in report["metrics"].items()]
+    shown = table(("metric", "value"), rows, caption="As the evaluation logged them")
+    if len(rows) > FOLDED:
+        shown = details(f"All {len(rows)} metrics", shown)
+    return section("Metrics", shown, lead="Fractions are in 0 to 1; a dash is for nothing to find.")
+
+
+def _about(report: Json) -> Html:
+    model, checkpoint, data = report["model"], report["checkpoint"], report["data"]
+    return section(
+        "About",
+        facts(
+            [
+                ("Parameters", f"{model['parameters']:,}"),
+                ("Trained", f"{model['epoch']:,} epochs, {model['step']:,} steps"),
+                ("Checkpoint", checkpoint["path"]),
+                ("SHA-256", checkpoint["sha256"]),
+                ("Size of the file", f"{checkpoint['bytes'] / 1e6:,.1f} MB"),
+                *((f"Data: {key}", value) for key, value in data.items()),
+                ("Seconds of evaluation", number(report["seconds"]["evaluation"], digits=1)),
+                ("Versions", ", ".join(f"{k} {v}" for k, v in report["versions"].items())),
+                ("Hardware", ", ".join(f"{k} {v}" for k, v in report["hardware"].items())),
+                *([("Command", report["command"])] if report["command"] else []),
+            ]
+        ),
+    )

@@ -1,0 +1,346 @@
+"""Charts as SVG within a page: lines, bars, matrices, reliability.
+
+They are plain markup in the colours of the page's style, so that they follow light and dark and are
+sharp at any size. Texts are escaped.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from vision.report.page import Html, escape, number
+from vision.report.style import SERIES
+
+# Of a chart with axes, in its own units: it is scaled to the place that it has.
+WIDTH, HEIGHT = 420, 270
+LEFT, RIGHT, TOP, BOTTOM = 52, 12, 10, 40
+# More points than the chart is wide are not seen.
+MOST_POINTS = 400
+# Of a matrix, in pixels.
+CELL = 34
+NUMBERED = 31  # cells of more classes have no numbers
+# From these shares on the numbers of cells are in the next colour: light and dark pages change from
+# black to white, or from white to black, at different ones.
+INKS = {0.0: "low", 0.53: "mid", 0.72: "high"}
+
+
+class Series(NamedTuple):
+    """A line of a chart.
+
+    Attributes:
+        name: What the legend calls it.
+        x: Ascending places.
+        y: Values, as many; NaN breaks the line.
+    """
+
+    name: str
+    x: Sequence[float] | np.ndarray
+    y: Sequence[float] | np.ndarray
+
+
+class Axis(NamedTuple):
+    """Title and range of an axis; with None the range is that of the data."""
+
+    title: str
+    low: float | None = None
+    high: float | None = None
+
+
+def line_chart(
+    series: Sequence[Series],
+    x: Axis,
+    y: Axis,
+    *,
+    title: str,
+    diagonal: bool = False,
+    legend: bool | None = None,
+) -> Html:
+    """Lines over two axes, with a legend below.
+
+    Args:
+        series: The lines; the colours come again after eight, dashed.
+        x: The axis to the right.
+        y: The axis upwards.
+        title: What is shown, for readers that do not see it, and as a heading.
+        diagonal: Whether a dashed line marks where both are equal.
+        legend: Whether the lines are named below; None names them if there are several.
+    """
+    frame = _Frame(_range([one.x for one in series], x), _range([one.y for one in series], y))
+    parts = [frame.axes(x.title, y.title)]
+    if diagonal:
+        parts.append(frame.line([0, 1], [0, 1], "guide"))
+    for place, one in enumerate(series):
+        lined = _thin(one)
+        dashed = " again" if place >= SERIES else ""
+        parts.append(frame.line(lined.x, lined.y, f"curve s{place % SERIES}{dashed}"))
+    named = len(series) > 1 if legend is None else legend
+    return _chart(title, parts, _legend(series) if named else "")
+
+
+def reliability_chart(
+    edges: Sequence[float],
+    accuracy: Sequence[float | None],
+    confidence: Sequence[float | None],
+    *,
+    title: str,
+    x_title: str = "confidence",
+    y_title: str = "accuracy",
+) -> Html:
+    """Bars of what was right in each bin of confidence, and the gap to the confidence.
+
+    Args:
+        edges: Borders of the bins in [0, 1], ascending, one more than bins.
+        accuracy: Share that is right in each bin, None for empty ones.
+        confidence: Mean confidence in each bin, None for empty ones.
+        title: What is shown.
+        x_title: Name of the axis to the right.
+        y_title: Name of the axis upwards.
+    """
+    frame = _Frame((0.0, 1.0), (0.0, 1.0))
+    parts = [frame.axes(x_title, y_title)]
+    for low, high, right, sure in zip(edges, edges[1:], accuracy, confidence, strict=False):
+        if right is None or sure is None:
+            continue
+        parts.append(frame.box(low, high, 0, right, "fill s0"))
+        parts.append(frame.box(low, high, min(right, sure), max(right, sure), "gap"))
+    parts.append(frame.line([0, 1], [0, 1], "guide"))
+    legend = '<ul class="legend"><li class="s0">share that is right</li>'
+    legend += '<li class="gap">gap to the '
+    return _chart(title, parts, Html(f"{legend}confidence</li></ul>"))
+
+
+def histogram(
+    edges: Sequence[float], counts: Sequence[float], *, title: str, x_title: str, y_title: str
+) -> Html:
+    """Bars of how much falls into each bin.
+
+    Args:
+        edges: Borders of the bins, ascending, one more than bins.
+        counts: How much is in each.
+        title: What is shown.
+        x_title: Name of the axis to the right.
+        y_title: Name of the axis upwards.
+    """
+    frame = _Frame((float(edges[0]), float(edges[-1])), (0.0, float(max(counts, default=0)) or 1.0))
+    parts = [frame.axes(x_title, y_title)]
+    for low, high, count in zip(edges, edges[1:], counts, strict=False):
+        parts.append(frame.box(low, high, 0, count, "fill s0"))
+    return _chart(title, parts)
+
+
+def bar(value: float | None, *, most: float = 1.0, series: int = 0) -> Html:
+    """A bar for a cell of a table.
+
+    Args:
+        value: Its length; None and NaN have none.
+        most: The value of a full bar.
+        series: Number of the colour.
+    """
+    known = value is not None and not math.isnan(value) and most > 0
+    share = min(max(float(value or 0) / most, 0.0), 1.0) if known else 0.0
+    return Html(
+        '<svg class="bar" aria-hidden="true"><rect class="back" width="100%" height="100%" rx="2"/>'
+        f'<rect class="fill s{series % SERIES}" width="{100 * share:.1f}%" height="100%" rx="2"/>'
+        "</svg>"
+    )
+
+
+def heat_map(
+    matrix: np.ndarray,
+    names: Sequence[str],
+    *,
+    title: str,
+    row_title: str = "true",
+    column_title: str = "predicted",
+) -> Html:
+    """A confusion matrix: cells as dark as their share of the row.
+
+    Args:
+        matrix: `(K, K)` counts, rows of what is true and columns of what was predicted.
+        names: Name of each class.
+        title: What is shown.
+        row_title: What the rows are.
+        column_title: What the columns are.
+    """
+    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    longest = max((len(_short(name)) for name in names), default=1)
+    left, top = 30 + 7 * longest, 34 + (7 * longest if longest > 3 else 16)
+    size = CELL * len(names)
+    labels = [_short(name) for name in names]
+    parts = [
+        f'<text class="tick" x="{left + size / 2:.0f}" y="14" text-anchor="middle">'
+        f"{escape(column_title)}</text>",
+        f'<text class="tick" transform="translate(14 {top + size / 2:.0f}) rotate(-90)" '
+        f'text-anchor="middle">{escape(row_title)}</text>',
+    ]
+    for i, name in enumerate(labels):
+        middle = CELL * i + CELL / 2
+        parts.append(
+            f'<text x="{left - 6}" y="{top + middle + 4}" text-anchor="end">{escape(name)}</text>'
+        )
+        turned = f'transform="translate({left + middle + 4} {top - 6}) rotate(-90)"'
+        if longest <= 3:
+            turned = f'x="{left + middle}" y="{top - 6}" text-anchor="middle"'
+        parts.append(f"<text {turned}>{escape(name)}</text>")
+    parts += _cells(matrix, shares, names, left, top)
+    width, height = left + size + 4, top + size + 4
+    return Html(
+        '<figure class="chart matrix"><div class="scroll" tabindex="0" role="region" '
+        f'aria-label="{escape(title)}"><svg role="img" aria-label="{escape(title)}" '
+        f'width="{width}" height="{height}" viewBox="0 0 {width} {height}">{"".join(parts)}</svg>'
+        f"</div><figcaption>{escape(title)}</figcaption></figure>"
+    )
+
+
+def _cells(
+    matrix: np.ndarray, shares: np.ndarray, names: Sequence[str], left: int, top: int
+) -> Iterable[str]:
+    for row, column in np.ndindex(matrix.shape):
+        x, y = left + CELL * column, top + CELL * row
+        share, count = float(shares[row, column]), matrix[row, column]
+        about = f"{names[row]} as {names[column]}: {number(int(count))} ({share:.1%})"
+        yield (
+            f'<rect class="cell" x="{x}" y="{y}" width="{CELL - 1}" height="{CELL - 1}" '
+            f'fill-opacity="{max(share, 0.04):.3f}"><title>{escape(about)}</title></rect>'
+        )
+        if count and len(names) <= NUMBERED:
+            kind = [name for least, name in INKS.items() if share >= least][-1]
+            yield (
+                f'<text class="{kind}" x="{x + CELL / 2 - 0.5}" y="{y + CELL / 2 + 4}" '
+                f'text-anchor="middle" pointer-events="none">{_brief(int(count))}</text>'
+            )
+
+
+class _Frame:
+    """Places of a chart with two axes, from the values of the data."""
+
+    def __init__(self, x: tuple[float, float], y: tuple[float, float]) -> None:
+        self.x, self.y = x, y
+
+    def across(self, value: float) -> float:
+        low, high = self.x
+        return LEFT + (WIDTH - LEFT - RIGHT) * (value - low) / (high - low)
+
+    def up(self, value: float) -> float:
+        low, high = self.y
+        return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * (value - low) / (high - low)
+
+    def line(self, x: Iterable[float], y: Iterable[float], kind: str) -> str:
+        path, drawing = "", False
+        for a, b in zip(x, y, strict=True):
+            if math.isnan(b):
+                drawing = False
+                continue
+            path += f"{'L' if drawing else 'M'}{self.across(a):.1f} {self.up(b):.1f}"
+            # A point alone is seen as a dot.
+            path += "" if drawing else "h.01"
+            drawing = True
+        return f'<path class="{kind}" stroke-linecap="round" d="{path}"/>'
+
+    def box(self, left: float, right: float, low: float, high: float, kind: str) -> str:
+        x, y = self.across(left), self.up(high)
+        return (
+            f'<rect class="{kind}" x="{x + 0.5:.1f}" y="{y:.1f}" '
+            f'width="{max(self.across(right) - x - 1, 0.5):.1f}" '
+            f'height="{max(self.up(low) - y, 0):.1f}"/>'
+        )
+
+    def axes(self, x_title: str, y_title: str) -> str:
+        bottom, end = HEIGHT - BOTTOM, WIDTH - RIGHT
+        parts = []
+        for value, label in ticks(*self.y):
+            y = self.up(value)
+            parts.append(f'<path class="grid" d="M{LEFT} {y:.1f}H{end}"/>')
+            parts.append(
+                f'<text class="tick" x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">'
+                f"{label}</text>"
+            )
+        for value, label in ticks(*self.x):
+            parts.append(
+                f'<text class="tick" x="{self.across(value):.1f}" y="{bottom + 16}" '
+                f'text-anchor="middle">{label}</text>'
+            )
+        parts.append(f'<path class="axis" d="M{LEFT} {bottom}H{end}"/>')
+        middle = (LEFT + end) / 2
+        parts.append(
+            f'<text class="tick" x="{middle}" y="{HEIGHT - 5}" text-anchor="middle">'
+            f"{escape(x_title)}</text>"
+        )
+        parts.append(
+            f'<text class="tick" transform="translate(12 {(TOP + bottom) / 2}) rotate(-90)" '
+            f'text-anchor="middle">{escape(y_title)}</text>'
+        )
+        return "".join(parts)
+
+
+def ticks(low: float, high: float) -> list[tuple[float, str]]:
+    """Round places between two values, about five, each with its text.
+
+    Args:
+        low: The least.
+        high: The largest, above it.
+    """
+    rough = (high - low) / 5
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(m * power for m in (1, 2, 5, 10) if m * power >= rough * 0.999)
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    digits = max(0, -math.floor(math.log10(step) + 1e-9))
+    places = [i * step for i in range(first, last + 1)]
+    return [(place, _tick(place, digits)) for place in places]
+
+
+def _tick(value: float, digits: int) -> str:
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
+        if abs(value) >= size:
+            return f"{value / (1e3 if letter == 'k' else size):g}{letter}"
+    return f"{value:.{digits}f}" if digits < 5 else f"{value:g}"
+
+
+def _range(values: Iterable[Sequence[float] | np.ndarray], axis: Axis) -> tuple[float, float]:
+    known = np.concatenate([np.asarray(one, float) for one in values] or [np.zeros(0)])
+    known = known[np.isfinite(known)]
+    least = float(known.min()) if len(known) else 0.0
+    most = float(known.max()) if len(known) else 1.0
+    low = least if axis.low is None else axis.low
+    high = most if axis.high is None else axis.high
+    if high <= low:
+        room = abs(low) * 0.1 or 1.0
+        return low - room, low + room
+    return low, high
+
+
+def _thin(series: Series) -> Series:
+    """At most `MOST_POINTS` of a line, evenly spread, with both ends."""
+    x, y = np.asarray(series.x, float), np.asarray(series.y, float)
+    if len(x) > MOST_POINTS:
+        kept = np.unique(np.linspace(0, len(x) - 1, MOST_POINTS).round().astype(int))
+        x, y = x[kept], y[kept]
+    return Series(series.name, x, y)
+
+
+def _legend(series: Sequence[Series]) -> Html:
+    entries = (f'<li class="s{i % SERIES}">{escape(one.name)}</li>' for i, one in enumerate(series))
+    return Html(f'<ul class="legend">{"".join(entries)}</ul>')
+
+
+def _chart(title: str, parts: Iterable[str], legend: str = "") -> Html:
+    return Html(
+        f'<figure class="chart"><h4>{escape(title)}</h4>'
+        f'<svg role="img" aria-label="{escape(title)}" viewBox="0 0 {WIDTH} {HEIGHT}">'
+        f"{''.join(parts)}</svg>{legend}</figure>"
+    )
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 18 else name[:17] + "…"
+
+
+def _brief(count: int) -> str:
+    """A count in at most five characters."""
+    for size, letter in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
+        if count >= size:
+            shown = count / size
+            return f"{shown:.0f}{letter}" if shown >= 10 else f"{shown:.1f}{letter}"
+    return str(count)

@@ -1,0 +1,264 @@
+"""The report of a classifier: confusion, classes, curves, calibration, examples."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from vision.callbacks.classification_records import ClassificationRecord
+from vision.callbacks.evaluation_records import Record
+from vision.metrics.calibration import Calibration
+from vision.metrics.precision_recall import Curve, class_curves, macro_curve, micro_curve
+from vision.report.page import Html, gallery, picture, section, subsection
+from vision.report.parts import (
+    MOST_CURVES,
+    MOST_STORED,
+    Json,
+    Source,
+    calibration_html,
+    calibration_json,
+    class_table,
+    confusion_html,
+    confusion_json,
+    curve_json,
+    curves_html,
+    image_name,
+    known,
+)
+
+EXAMPLES = 12
+BIG = ("top1", "top5")
+COLUMNS = {
+    "images": "images",
+    "f1": "F1",
+    "recall": "recall (accuracy)",
+    "precision": "precision",
+    "average_precision": "AP",
+}
+
+
+def analyse(record: Record, source: Source) -> Json:
+    """The numbers of the report: per class, confusion, curves, calibration, images.
+
+    Args:
+        record: The evaluation.
+        source: Where its images come from.
+    """
+    body: ClassificationRecord = record.body
+    names = record.class_names
+    matrix = confusion_matrix(body.label, body.predicted, len(names))
+    labels = body.label[body.sampled]
+    curves = class_curves(body.scores, labels) if len(labels) else []
+    calibration = Calibration.of(body.confidence.clip(0, 1), body.label == body.predicted)
+    return {
+        "classes": _classes(matrix, names, curves),
+        "confusion": confusion_json(matrix, names),
+        "curves": _curves(names, curves, body.scores, labels),
+        "calibration": calibration_json(calibration),
+        "examples": _choose(body),
+        "images": _images(body, source.dataset),
+    }
+
+
+def sections(parts: Json, record: Record, source: Source) -> list[Html]:
+    """The chapters of the page that show these numbers.
+
+    Args:
+        parts: As `analyse` makes them.
+        record: The evaluation.
+        source: Where its images come from.
+    """
+    curves = parts["curves"]
+    sampled = curves["images"]
+    chosen = {k: v for k, v in curves["classes"].items() if len(curves["classes"]) <= MOST_CURVES}
+    means = {"micro": curves["micro"], "macro": curves["macro"]} if curves["micro"] else {}
+    shown = [curves_html(means, title="Means over the classes")]
+    if chosen:
+        shown.insert(0, curves_html(chosen, title="Each class against the others"))
+    lead = "Average precision in brackets."
+    if sampled < record.images:
+        lead += f" Measured on {sampled:,} images, evenly spread over the set."
+    return [
+        section(
+            "Classes",
+            class_table(
+                parts["classes"],
+                COLUMNS,
+                bars=("f1", "recall", "precision"),
+                caption="Numbers of each class, the lowest F1 first",
+            ),
+        ),
+        section(
+            "Confusion",
+            confusion_html(
+                parts["confusion"], unit="images", title="Images by true and predicted class"
+            ),
+        ),
+        section(
+            "Precision and recall", Html(f'<div class="columns">{"".join(shown)}</div>'), lead=lead
+        ),
+        section(
+            "Calibration",
+            calibration_html(parts["calibration"], unit="images"),
+            lead="Whether a probability can be believed: of the images that were classified with "
+            "80 % confidence, 80 % should be right (Guo et al., 2017, arXiv:1706.04599).",
+        ),
+        _examples(parts["examples"], record, source),
+    ]
+
+
+def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, count: int) -> np.ndarray:
+    """int64 `(K, K)`: images of class `row` that were predicted as class `column`."""
+    pairs = np.bincount(labels * count + predicted, minlength=count * count)
+    return pairs.reshape(count, count)
+
+
+def _classes(matrix: np.ndarray, names: Sequence[str], curves: Sequence[Curve]) -> list[Json]:
+    right, true, found = np.diag(matrix), matrix.sum(axis=1), matrix.sum(axis=0)
+    rows = []
+    for k, name in enumerate(names):
+        rows.append(
+            {
+                "name": name,
+                "images": int(true[k]),
+                "predicted": int(found[k]),
+                "recall": _ratio(right[k], true[k]),
+                "precision": _ratio(right[k], found[k]),
+                "f1": _ratio(2 * right[k], true[k] + found[k]),
+                "average_precision": known(curves[k].average_precision) if curves else None,
+            }
+        )
+    return rows
+
+
+def _ratio(part: Any, whole: Any) -> float | None:
+    return float(part / whole) if whole else None
+
+
+def _curves(
+    names: Sequence[str], curves: list[Curve], scores: np.ndarray, labels: np.ndarray
+) -> Json:
+    stored = dict(zip(names, curves, strict=True)) if 0 < len(curves) <= MOST_STORED else {}
+    return {
+        "images": len(labels),
+        "classes": {name: curve_json(curve) for name, curve in stored.items()},
+        "micro": curve_json(micro_curve(scores, labels)) if curves else None,
+        "macro": curve_json(macro_curve(curves)) if curves else None,
+    }
+
+
+def _images(body: ClassificationRecord, dataset: Any) -> list[Json]:
+    return [
+        {
+            "place": place,
+            "name": image_name(dataset, place),
+            "score": float(body.true_score[i]),
+            "label": int(body.label[i]),
+            "predicted": int(body.predicted[i]),
+            "confidence": float(body.confidence[i]),
+        }
+        for i, place in enumerate(body.place.tolist())
+    ]
+
+
+def _choose(body: ClassificationRecord) -> dict[str, list[int]]:
+    """Rows of the surest mistakes, of the least sure and of the surest right ones."""
+    wrong = np.flatnonzero(body.label != body.predicted)
+    right = np.flatnonzero(body.label == body.predicted)
+    mistakes = wrong[np.argsort(-body.confidence[wrong], kind="stable")][:EXAMPLES]
+    sure = right[np.argsort(-body.confidence[right], kind="stable")]
+    return {
+        "worst": mistakes.tolist(),
+        "unsure": sure[::-1][:EXAMPLES].tolist(),
+        "best": _over_classes(sure, body.label, EXAMPLES),
+    }
+
+
+def _over_classes(rows: np.ndarray, labels: np.ndarray, count: int) -> list[int]:
+    """The first rows, but one of each class before a second of any."""
+    seen: dict[int, int] = {}
+    turns = []
+    for row in rows.tolist():
+        label = int(labels[row])
+        turns.append(seen.get(label, 0))
+        seen[label] = turns[-1] + 1
+    order = np.argsort(turns, kind="stable")[:count]
+    return rows[order].tolist()
+
+
+KINDS = {
+    "worst": "Surest mistakes",
+    "unsure": "Right, but least sure",
+    "best": "Right and surest, of different classes",
+}
+
+
+def _examples(chosen: Mapping[str, Sequence[int]], record: Record, source: Source) -> Html:
+    parts = [
+        subsection(title, gallery(show_image(record, source, row) for row in chosen[kind]))
+        for kind, title in KINDS.items()
+        if chosen[kind] and source.dataset is not None
+    ]
+    return section("Examples", *parts, lead="Prediction beside ground truth.")
+
+
+def show_image(record: Record, source: Source, row: int, more: str = "") -> Html:
+    """An image of the dataset with its prediction and its ground truth.
+
+    Args:
+        record: The evaluation.
+        source: Where its images come from.
+        row: Number of the image in the record.
+        more: A further line of the caption.
+    """
+    body: ClassificationRecord = record.body
+    place = int(body.place[row])
+    pixels = source.dataset[place]["image"].permute(1, 2, 0).numpy()
+    true, found = (record.class_names[int(v[row])] for v in (body.label, body.predicted))
+    right = body.label[row] == body.predicted[row]
+    caption = f"predicted {found} ({body.confidence[row]:.0%})"
+    caption += "" if right else f", true {true} ({body.true_score[row]:.0%})"
+    name = image_name(source.dataset, place)
+    return picture(
+        pixels,
+        alt=f"{name}: {caption}",
+        caption=". ".join(part for part in (caption, more, name) if part),
+        frame="right" if right else "wrong",
+    )
+
+
+def changes(record: Record, source: Source, theirs: Mapping[str, Mapping[str, str]]) -> list[Html]:
+    """The images that became right and those that became wrong since another evaluation.
+
+    Args:
+        record: The evaluation.
+        source: Where its images come from.
+        theirs: Rows of the other evaluation's images by their names.
+    """
+    body: ClassificationRecord = record.body
+    fixed: list[tuple[int, str]] = []
+    broken: list[tuple[int, str]] = []
+    for row, place in enumerate(body.place.tolist()):
+        other = theirs.get(image_name(source.dataset, place))
+        if other is None or int(other["label"]) != body.label[row]:
+            continue
+        was, now = other["predicted"] == other["label"], body.predicted[row] == body.label[row]
+        if was != now:
+            before = (
+                f"before {_named(record, other['predicted'])} ({float(other['confidence']):.0%})"
+            )
+            (fixed if now else broken).append((row, before))
+    parts = []
+    for title, rows in (("Fixed images", fixed), ("Broken images", broken)):
+        shown = sorted(rows, key=lambda one: -float(body.confidence[one[0]]))[:EXAMPLES]
+        pictures = [show_image(record, source, row, before) for row, before in shown]
+        lead = f"{len(rows):,} images" + (
+            f", the surest {len(shown)}" if len(shown) < len(rows) else ""
+        )
+        parts.append(subsection(title, gallery(pictures), lead=lead))
+    return parts
+
+
+def _named(record: Record, label: str) -> str:
+    place = int(label)
+    return record.class_names[place] if place < len(record.class_names) else label

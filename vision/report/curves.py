@@ -1,0 +1,96 @@
+"""Training curves of a run, from the `metrics.csv` in its folder."""
+
+import csv
+import math
+from pathlib import Path
+from typing import Any
+
+from vision.report.charts import Axis, Series, line_chart
+from vision.report.page import Html, columns, note, section
+
+FILE_NAME = "metrics.csv"
+STEP, EPOCH = "step", "epoch"
+STAGES = ("train", "val", "test")
+# Points of a line that a report file holds.
+MOST_POINTS = 300
+# Numbers of a part of the objects say little about a training.
+LEFT_OUT = ("_small", "_medium", "_large", "AR1", "AR10")
+
+Lines = dict[str, dict[str, list[float]]]
+
+
+def read_curves(run: Path | None) -> Lines:
+    """What a run has logged.
+
+    Args:
+        run: Its folder; None for none.
+
+    Returns:
+        By name of the metric, `"step"` and `"value"` of each time that it was logged; nothing if
+        the folder has no such file.
+    """
+    file = None if run is None else run / FILE_NAME
+    if file is None or not file.is_file():
+        return {}
+    lines: Lines = {}
+    with file.open(newline="", encoding="utf-8") as text:
+        for row in csv.DictReader(text):
+            step = _float(row.get(STEP))
+            if step is None:
+                continue
+            for name, cell in row.items():
+                value = _float(cell)
+                if name not in (STEP, EPOCH, None) and value is not None:
+                    line = lines.setdefault(name, {"step": [], "value": []})
+                    line["step"].append(step)
+                    line["value"].append(value)
+    return {name: _thin(line) for name, line in lines.items()}
+
+
+def _float(cell: Any) -> float | None:
+    try:
+        value = float(cell)
+    except (TypeError, ValueError):  # empty, or the torn last row of a killed run
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _thin(line: dict[str, list[float]]) -> dict[str, list[float]]:
+    count = len(line["step"])
+    if count <= MOST_POINTS:
+        return line
+    kept = [round(i * (count - 1) / (MOST_POINTS - 1)) for i in range(MOST_POINTS)]
+    return {key: [values[i] for i in kept] for key, values in line.items()}
+
+
+def curves_section(lines: Lines) -> Html | None:
+    """The chapter of a page with the curves; None if there are none.
+
+    Args:
+        lines: As `read_curves` gives them.
+    """
+    groups = {
+        "Loss": [name for name in lines if name.endswith("/loss")],
+        "Terms of the loss": [
+            name for name in lines if name.startswith("train/") and not name.endswith("/loss")
+        ],
+        "Validation": [name for name in lines if _is_metric(name)],
+        "Learning rate": [name for name in lines if name == "lr"],
+    }
+    charts = []
+    for title, names in groups.items():
+        found = [Series(name, lines[name]["step"], lines[name]["value"]) for name in names]
+        if found:
+            low = 0.0 if title == "Learning rate" else None
+            y = Axis("" if len(found) > 1 else names[0], low)
+            charts.append(line_chart(found, Axis("optimiser step"), y, title=title))
+    if not charts:
+        return None
+    alone = all(len(line["step"]) == 1 for line in lines.values())
+    more = note("Each was logged once.") if alone else ""
+    return section("Training", columns(*charts), more, lead="What the run logged on its way.")
+
+
+def _is_metric(name: str) -> bool:
+    short = name.removeprefix("val/")
+    return short != name and short != "loss" and not short.endswith(LEFT_OUT)

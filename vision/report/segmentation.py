@@ -1,0 +1,217 @@
+"""The report of a segmentor: classes, confusion of pixels, calibration, examples with errors."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vision.callbacks.evaluation_records import Record
+from vision.callbacks.label_maps import data_palette
+from vision.callbacks.segmentation_pictures import Scored
+from vision.callbacks.segmentation_records import SegmentationRecord
+from vision.contracts import IGNORED
+from vision.draw.segmentation import GREY, RED, draw_errors, overlay_mask
+from vision.report.page import Html, escape, gallery, join, picture, section, subsection, table
+from vision.report.parts import (
+    Json,
+    Source,
+    calibration_html,
+    calibration_json,
+    class_table,
+    confusion_html,
+    confusion_json,
+    image_name,
+    known,
+)
+
+BIG = ("mIoU", "mAcc", "aAcc", "mBIoU")
+# Pixels of the longer side of each of the four pictures of an example.
+LARGEST = 480
+MOST_CHANGED = 20
+COLUMNS = {
+    "IoU": "IoU",
+    "recall": "recall (Acc)",
+    "precision": "precision",
+    "BoundaryIoU": "boundary IoU",
+    "share": "share of pixels",
+}
+KINDS = {"worst": "Worst", "best": "Best", "random": "Random"}
+
+
+def analyse(record: Record, source: Source) -> Json:
+    """The numbers of the report: per class, confusion, calibration, images.
+
+    Args:
+        record: The evaluation.
+        source: Where its images come from.
+    """
+    body: SegmentationRecord = record.body
+    result = body.result
+    precision = np.divide(
+        result.areas.intersection,
+        result.areas.predicted,
+        out=np.full(result.num_classes, np.nan),
+        where=result.areas.predicted > 0,
+    )
+    classes = [
+        {
+            **{key: value for key, value in row.items() if key not in ("class", "name", "Acc")},
+            "name": name,
+            "recall": row["Acc"],
+            "precision": known(precision[k]),
+        }
+        for k, (row, name) in enumerate(zip(result.rows(), record.class_names, strict=True))
+    ]
+    return {
+        "classes": classes,
+        "confusion": confusion_json(result.confusion, record.class_names),
+        "calibration": {**calibration_json(body.calibration), "images": body.sampled},
+        "images": [
+            {"place": one.place, "name": image_name(source.dataset, one.place), "score": one.iou}
+            for one in body.scored
+        ],
+    }
+
+
+def sections(parts: Json, record: Record, source: Source) -> list[Html]:
+    """The chapters of the page that show these numbers.
+
+    Args:
+        parts: As `analyse` makes them.
+        record: The evaluation.
+        source: Where its images come from.
+    """
+    present = {key: title for key, title in COLUMNS.items() if key in parts["classes"][0]}
+    bars = [key for key in ("IoU", "recall", "precision", "BoundaryIoU") if key in present]
+    calibration = parts["calibration"]
+    return [
+        section(
+            "Classes",
+            class_table(
+                parts["classes"],
+                present,
+                bars=bars,
+                caption="Numbers of each class, the lowest IoU first",
+            ),
+            lead="Over all pixels that count, in the size of the files.",
+        ),
+        section(
+            "Confusion",
+            confusion_html(
+                parts["confusion"], unit="pixels", title="Pixels by true and predicted class"
+            ),
+        ),
+        section(
+            "Calibration",
+            calibration_html(calibration, unit="pixels"),
+            lead="Whether a probability can be believed: measured at the stride of the model's"
+            f" output, on {calibration['images']:,} whole images spread evenly over the set, which"
+            " were run once more. The evaluation itself keeps the classes of pixels alone.",
+        ),
+        _examples(record, source),
+    ]
+
+
+def _examples(record: Record, source: Source) -> Html:
+    body: SegmentationRecord = record.body
+    if not hasattr(source.dataset, "example"):
+        return section("Examples", lead="The data have no images to show.")
+    palette = data_palette(source.data)
+    present: set[int] = set()
+    parts = []
+    for kind, title in KINDS.items():
+        pictures = []
+        for one in body.chosen[kind]:
+            if one.place in body.masks:
+                pictures.append(_show_image(record, source, one, palette, present))
+        if pictures:
+            parts.append(subsection(title, gallery(pictures, wide=True)))
+    return section(
+        "Examples",
+        _legend(record, palette, present),
+        *parts,
+        lead="Image, ground truth, prediction, and what is wrong; sorted by the mean IoU of the"
+        " classes in the image.",
+    )
+
+
+def _show_image(
+    record: Record, source: Source, one: Scored, palette: np.ndarray, present: set[int]
+) -> Html:
+    image, target = source.dataset.example(one.place)
+    found = torch.from_numpy(record.body.masks[one.place])
+    present.update(target.unique().tolist(), found.unique().tolist())
+    drawn = (
+        image,
+        overlay_mask(image, target, palette),
+        overlay_mask(image, found, palette),
+        draw_errors(image, found, target),
+    )
+    name = image_name(source.dataset, one.place)
+    return picture(
+        _side_by_side([_small(part) for part in drawn]),
+        alt=f"{name}: image, ground truth, prediction and errors",
+        caption=f"{name}, mIoU {one.iou:.3f}",
+        large=True,
+    )
+
+
+def _small(image: Tensor) -> np.ndarray:
+    from PIL import Image
+
+    shown = Image.fromarray(image.permute(1, 2, 0).contiguous().cpu().numpy())
+    shown.thumbnail((LARGEST, LARGEST), Image.Resampling.BOX)
+    return np.asarray(shown)
+
+
+def _side_by_side(pictures: list[np.ndarray]) -> np.ndarray:
+    """Four pictures of one size in two rows, with grey between them."""
+    height, width = pictures[0].shape[:2]
+    gap = max(2, width // 60)
+    sheet = np.full((2 * height + gap, 2 * width + gap, 3), 150, np.uint8)
+    for i, one in enumerate(pictures):
+        top, left = (i // 2) * (height + gap), (i % 2) * (width + gap)
+        sheet[top : top + height, left : left + width] = one
+    return sheet
+
+
+def _legend(record: Record, palette: np.ndarray, present: set[int]) -> Html:
+    entries: list[tuple[str, Any]] = [
+        (name, palette[k]) for k, name in enumerate(record.class_names) if k in present
+    ]
+    entries.append(("wrong (in the last picture)", RED))
+    if IGNORED in present:
+        entries.append(("ignored", GREY))
+    items = (
+        f'<li style="--s:rgb({int(c[0])},{int(c[1])},{int(c[2])})">{escape(name)}</li>'
+        for name, c in entries
+    )
+    return Html(f'<ul class="legend">{join(map(Html, items))}</ul>')
+
+
+def changes(record: Record, source: Source, theirs: Mapping[str, Mapping[str, str]]) -> list[Html]:
+    """The images that gained and lost most since another evaluation.
+
+    Args:
+        record: The evaluation.
+        source: Where its images come from.
+        theirs: Rows of the other evaluation's images by their names.
+    """
+    gains = []
+    for one in record.body.scored:
+        other = theirs.get(image_name(source.dataset, one.place))
+        if other is not None and other["score"]:
+            gains.append((one.iou - float(other["score"]), one))
+    shown = []
+    for title, sign in (("Largest gains", 1), ("Largest losses", -1)):
+        chosen = sorted((pair for pair in gains if sign * pair[0] > 0), key=lambda p: -sign * p[0])
+        rows = [
+            (image_name(source.dataset, one.place), one.iou - gain, one.iou, f"{gain:+.4f}")
+            for gain, one in chosen[:MOST_CHANGED]
+        ]
+        lead = f"{len(chosen):,} images"
+        cells = table(("image", "before", "now", "difference"), rows, caption="mIoU of the image")
+        shown.append(subsection(title, cells, lead=lead))
+    return shown
