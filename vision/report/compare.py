@@ -1,0 +1,318 @@
+"""Runs side by side: what they reached, how they differ in config, speed and size."""
+
+import csv
+import json
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeGuard
+
+from vision.errors import ConfigError, VisionError
+from vision.report.against import direction
+from vision.report.runs import Run
+
+# Metrics of which a difference is no gain and no loss, and which have no best.
+NEITHER = ""
+ABSENT = "-"
+VALIDATED = "Validation during training"
+UNKNOWN = "unknown"
+SPEED = {
+    "seconds": "training time, s",
+    "epoch_s": "seconds per epoch",
+    "steps_per_s": "steps/s",
+    "images_per_s": "images/s",
+    "memory_gib": "GPU memory, GiB",
+    "hardware": "hardware",
+    "precision": "precision",
+}
+FASTER = {"seconds": "lower", "epoch_s": "lower", "steps_per_s": "higher", "images_per_s": "higher"}
+SIZE = {
+    "parameters": "parameters, M",
+    "checkpoint": "checkpoint, MB",
+    "weights": "weights/best.safetensors, MB",
+}
+MILLION = 1e6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A quantity of all runs.
+
+    Attributes:
+        name: What it is.
+        values: Number, text or None for each run, in their order.
+        better: `"higher"` or `"lower"` numbers are better, or `""` for neither.
+        digits: Digits of its numbers after the point.
+        absent: What stands for None.
+    """
+
+    name: str
+    values: list[float | str | None]
+    better: str = NEITHER
+    digits: int = 4
+    absent: str = ABSENT
+
+    def leaders(self) -> set[int]:
+        """Places of the runs with the best number; none if all are alike or one alone has one."""
+        known = {i: v for i, v in enumerate(self.values) if is_number(v)}
+        if not self.better or len(known) < 2 or len({*known.values()}) < 2:
+            return set()
+        best = (max if self.better == "higher" else min)(known.values())
+        return {i for i, value in known.items() if value == best}
+
+    def difference(self, place: int) -> float | None:
+        """The number of a run less that of the first; None where there is none to take."""
+        first, value = self.values[0], self.values[place]
+        return value - first if place and is_number(first) and is_number(value) else None
+
+    def text(self, place: int) -> str:
+        """What is shown of a run."""
+        value = self.values[place]
+        if value is None:
+            return self.absent
+        return value if isinstance(value, str) else f"{value:,.{self.digits}f}"
+
+
+@dataclass(kw_only=True)
+class Table:
+    """Rows that belong together.
+
+    Attributes:
+        title: What they are.
+        rows: The rows.
+        compared: Whether differences to the first run say something.
+        lead: A line on how they are to be read.
+    """
+
+    title: str
+    rows: list[Row]
+    compared: bool = False
+    lead: str = ""
+
+
+@dataclass(kw_only=True)
+class Comparison:
+    """Runs side by side.
+
+    Attributes:
+        runs: The runs; differences are to the first.
+        tables: Models, metrics, evaluation, config, speed and size; those with nothing are absent.
+        metrics: Names of the validation metrics that are compared.
+        notes: What the reader has to know.
+    """
+
+    runs: list[Run]
+    tables: list[Table] = field(default_factory=list)
+    metrics: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as JSON holds them; None for what is absent or no number."""
+        return {
+            "runs": [_run_dict(run) for run in self.runs],
+            "tables": {
+                table.title: {
+                    row.name: {
+                        "values": [None if _is_nan(value) else value for value in row.values],
+                        "better": row.better or None,
+                        "best": sorted(row.leaders()),
+                    }
+                    for row in table.rows
+                }
+                for table in self.tables
+            },
+            "notes": self.notes,
+        }
+
+
+def compare_runs(runs: Sequence[Run]) -> Comparison:
+    """Put runs side by side.
+
+    Args:
+        runs: One or more; the others are compared with the first.
+
+    Raises:
+        ConfigError: There are none.
+    """
+    if not runs:
+        raise ConfigError("give the folders of the runs to compare: RUN RUN ...")
+    compared = Comparison(runs=list(runs))
+    kinds = {run.kind for run in runs if run.kind}
+    if len(kinds) > 1:
+        compared.notes.append(
+            f"the runs are of different tasks ({', '.join(sorted(kinds))}): only metrics that all "
+            "of them have are compared, and equal names may mean different things"
+        )
+    compared.metrics = _shared([run.lines for run in runs], everywhere=len(kinds) > 1)
+    evaluated = _shared([run.evaluation for run in runs], everywhere=len(kinds) > 1)
+    tables = [
+        Table(title="Model", rows=_model_rows(runs)),
+        Table(
+            title=VALIDATED,
+            rows=[row for name in compared.metrics for row in _metric_rows(name, runs)],
+            compared=True,
+            lead="Best and last value of each metric: of a loss the least is the best, of others "
+            "the largest.",
+        ),
+        Table(
+            title="Evaluation",
+            rows=[
+                Row(
+                    name=name,
+                    values=[run.evaluation.get(name) for run in runs],
+                    better=direction(name),
+                )
+                for name in evaluated
+            ],
+            compared=True,
+            lead="As evaluation/report.json of each run has it.",
+        ),
+        Table(title="Speed", rows=_speed_rows(runs), compared=True, lead=_speed_lead(runs)),
+        Table(title="Size", rows=_size_rows(runs), compared=True),
+        Table(title="Config", rows=_config_rows(runs), lead="Keys that differ, and no others."),
+    ]
+    compared.tables = [table for table in tables if table.rows]
+    if len(runs) > 1 and not compared.metrics:
+        compared.notes.append("no validation metric is there to compare")
+    compared.notes += [note for run in runs for note in run.notes]
+    return compared
+
+
+def _shared(each: Sequence[Iterable[str]], *, everywhere: bool) -> list[str]:
+    """Names in their first order: those that all have, or those that any has."""
+    sets = [{*names} for names in each]
+    union = list(dict.fromkeys(name for names in each for name in names))
+    return [name for name in union if not everywhere or all(name in names for names in sets)]
+
+
+def _model_rows(runs: Sequence[Run]) -> list[Row]:
+    return [
+        Row(name="task", values=[run.kind for run in runs], absent=UNKNOWN),
+        Row(name="model", values=[run.model for run in runs], absent=UNKNOWN),
+        Row(name="epochs of the checkpoint", values=_floats(run.epoch for run in runs), digits=0),
+        Row(name="steps of the checkpoint", values=_floats(run.step for run in runs), digits=0),
+    ]
+
+
+def _metric_rows(name: str, runs: Sequence[Run]) -> Iterator[Row]:
+    better = direction(name)
+    yield Row(name=f"{name} best", values=[run.best(name) for run in runs], better=better)
+    yield Row(name=f"{name} last", values=[run.last(name) for run in runs], better=better)
+
+
+def _speed_rows(runs: Sequence[Run]) -> list[Row]:
+    rows = []
+    for key, title in SPEED.items():
+        values = [getattr(run.speed, key) for run in runs]
+        # A row of GPU memory is of no use to runs without a GPU.
+        if key == "memory_gib" and all(value is None for value in values):
+            continue
+        better = FASTER.get(key, NEITHER)
+        rows.append(Row(name=title, values=values, better=better, digits=1, absent=UNKNOWN))
+    return rows
+
+
+def _speed_lead(runs: Sequence[Run]) -> str:
+    lead = "Times include the validations; images/s counts every batch as full."
+    if len({run.speed.hardware for run in runs}) > 1:
+        lead += " The hardware differs: the times say little about the models."
+    return lead
+
+
+def _size_rows(runs: Sequence[Run]) -> list[Row]:
+    rows: list[Row] = []
+    for key, title in SIZE.items():
+        values = [getattr(run.size, key) for run in runs]
+        scaled = [None if value is None else value / MILLION for value in values]
+        if any(value is not None for value in scaled):
+            # A file that is not there has no size; a model that cannot be read has an unknown one.
+            absent = UNKNOWN if key == "parameters" else ABSENT
+            rows.append(Row(name=title, values=scaled, digits=3, absent=absent))
+    return rows
+
+
+def _config_rows(runs: Sequence[Run]) -> list[Row]:
+    configs = [run.config for run in runs]
+    with_config = [config for config in configs if config]
+    rows = []
+    for key in _shared(configs, everywhere=False):
+        texts = [_setting(config[key]) if key in config else None for config in configs]
+        if len({text for text, config in zip(texts, configs, strict=True) if config}) > 1:
+            rows.append(Row(name=key, values=list(texts)))
+    return rows if len(with_config) > 1 else []
+
+
+def _setting(value: Any) -> str:
+    """A value of a config, as the command line takes it."""
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, default=str)
+
+
+def _floats(values: Iterable[int | None]) -> list[float | str | None]:
+    return [None if value is None else float(value) for value in values]
+
+
+def is_number(value: Any) -> TypeGuard[float]:
+    """Whether a value of a row is a number that can be compared."""
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
+
+
+# ------------------------------------------------------------------------------------------- files
+
+
+def _run_dict(run: Run) -> dict[str, Any]:
+    return {
+        "name": run.name,
+        "folder": str(run.folder),
+        "task": run.kind,
+        "model": run.model,
+        "notes": run.notes,
+    }
+
+
+def write_json(compared: Comparison, path: Path) -> None:
+    """Write a comparison as JSON; the folder is made.
+
+    Raises:
+        ConfigError: The file cannot be written.
+    """
+    _write(path, json.dumps(compared.to_dict(), indent=1, allow_nan=False) + "\n")
+
+
+def write_csv(compared: Comparison, path: Path) -> None:
+    """Write a row per run, with a column for its name, its folder and each row of the tables.
+
+    Raises:
+        ConfigError: The file cannot be written.
+    """
+    rows = [row for table in compared.tables for row in table.rows]
+    lines: list[list[Any]] = [["run", "folder", *(row.name for row in rows)]]
+    lines += [
+        [run.name, run.folder, *("" if row.values[i] is None else row.values[i] for row in rows)]
+        for i, run in enumerate(compared.runs)
+    ]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows(lines)
+    except OSError as error:
+        raise unwritten(path, error) from error
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise unwritten(path, error) from error
+
+
+def unwritten(path: Path, error: OSError) -> VisionError:
+    """The error for a file that cannot be written."""
+    return ConfigError(f"'{path}' cannot be written: {error.strerror or error}.")

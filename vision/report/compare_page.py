@@ -1,0 +1,114 @@
+"""The page of a comparison: tables, and the validation curves of all runs in one chart each."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from vision.report.against import direction
+from vision.report.charts import Axis, Series, line_chart
+from vision.report.compare import VALIDATED, Comparison, Row, Table, unwritten
+from vision.report.page import (
+    Html,
+    columns,
+    details,
+    escape,
+    join,
+    note,
+    page,
+    paragraph,
+    section,
+    signed,
+    write_page,
+)
+from vision.report.page import table as html_table
+from vision.report.runs import Run
+
+# More runs than this are rows of a table, not columns.
+MOST_COLUMNS = 4
+# Rows of metrics and charts that are shown before the others are folded.
+MOST_ROWS, MOST_CHARTS = 12, 4
+# Metrics that show how a training went, the first ones first.
+LEADING = ("val/top1", "val/box_AP", "val/mIoU", "val/mask_AP", "val/loss", "val/mBIoU")
+
+
+def write_comparison(compared: Comparison, path: Path) -> Path:
+    """Write the page of a comparison.
+
+    Raises:
+        ConfigError: The file cannot be written.
+    """
+    sections = [_section(table, compared.runs) for table in compared.tables]
+    if (curves := _curves(compared)) is not None:
+        place = next((i + 1 for i, t in enumerate(compared.tables) if t.title == VALIDATED), 1)
+        sections.insert(place, curves)
+    if compared.notes:
+        sections.append(section("Notes", *map(paragraph, compared.notes)))
+    names = [run.name for run in compared.runs]
+    title = " and ".join(names) if len(names) < 3 else f"{len(names)} runs side by side"
+    lead = note(f"Differences are to the first run, {names[0]}. The best value is bold.")
+    try:
+        return write_page(path, page(title, sections, header=lead if len(names) > 1 else ""))
+    except OSError as error:
+        raise unwritten(path, error) from error
+
+
+def _section(table: Table, runs: Sequence[Run]) -> Html:
+    shown = _table(table.rows, table, runs)
+    if len(table.rows) > MOST_ROWS and table.compared:
+        leading = [row for row in table.rows if row.name.rpartition(" ")[0] in LEADING]
+        leading = leading or table.rows[:MOST_ROWS]
+        folded = details(f"All {len(table.rows)} rows", shown)
+        shown = join([_table(leading, table, runs), folded])
+    return section(table.title, shown, lead=table.lead)
+
+
+def _table(rows: Sequence[Row], table: Table, runs: Sequence[Run]) -> Html:
+    """Runs as columns, or as rows where they are many."""
+    cells = [[_cell(row, i, table) for i in range(len(runs))] for row in rows]
+    caption = f"{table.title} of {len(runs)} runs"
+    # The many keys of a config are rows however many the runs are.
+    if len(runs) <= MOST_COLUMNS or len(rows) > MOST_ROWS:
+        body = [[row.name, *line] for row, line in zip(rows, cells, strict=True)]
+        return html_table(["", *(run.name for run in runs)], body, caption=caption)
+    turned = [[run.name, *(line[i] for line in cells)] for i, run in enumerate(runs)]
+    return html_table(["run", *(row.name for row in rows)], turned, caption=caption)
+
+
+def _cell(row: Row, place: int, table: Table) -> Html:
+    text = escape(row.text(place))
+    if place in row.leaders():
+        text = Html(f"<strong>{text}</strong>")
+    difference = row.difference(place) if table.compared else None
+    if difference is None:
+        return text
+    return join([text, " ", signed(difference, better=row.better, digits=row.digits)])
+
+
+def _curves(compared: Comparison) -> Html | None:
+    """A chart per metric that was logged more than once, of all runs."""
+    charted = [
+        name
+        for name in compared.metrics
+        if any(run.has(name) and len(run.lines[name].value) > 1 for run in compared.runs)
+    ]
+    order = [name for name in LEADING if name in charted]
+    order += [name for name in charted if name not in order]
+    charts = [_chart(name, compared.runs) for name in order]
+    if not charts:
+        return None
+    more = charts[MOST_CHARTS:]
+    rest = [details(f"{len(more)} more metrics", columns(*more))] if more else []
+    return section(
+        "Curves", columns(*charts[:MOST_CHARTS]), *rest, lead="Validation of all runs, by step."
+    )
+
+
+def _chart(name: str, runs: Sequence[Run]) -> Html:
+    # A run without the metric keeps its colour: the colours are by place.
+    lines = [
+        Series(run.name, run.lines[name].step, run.lines[name].value)
+        if run.has(name)
+        else Series(run.name, [], [])
+        for run in runs
+    ]
+    arrow = "lower is better" if direction(name) == "lower" else "higher is better"
+    return line_chart(lines, Axis("optimiser step"), Axis(arrow), title=name)

@@ -1,0 +1,129 @@
+"""What the file of a trained model says of it, without its weights being read."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from vision.errors import CheckpointError, DataError, VisionError
+
+CHECKPOINTS = "checkpoints"
+WEIGHTS = "weights/best.safetensors"
+# Ends of the names of tensors in checkpoints that are no parameters: of batch norms, and of RMT.
+BUFFERS = ("running_mean", "running_var", "num_batches_tracked", "log_decay")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """How large a model is; None for what is not known.
+
+    Attributes:
+        parameters: Number of its parameters.
+        checkpoint: Bytes of the checkpoint.
+        weights: Bytes of `weights/best.safetensors`.
+    """
+
+    parameters: int | None = None
+    checkpoint: int | None = None
+    weights: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What a model is; None for what is not known.
+
+    Attributes:
+        kind: Name of its task.
+        model: Name of its backbone, after that of its detector or segmentor.
+        epoch: Whole epochs of its training.
+        step: Optimiser steps of its training.
+        size: How large it is.
+    """
+
+    kind: str | None = None
+    model: str | None = None
+    epoch: int | None = None
+    step: int | None = None
+    size: Size = field(default_factory=Size)
+
+
+def read_facts(folder: Path, checkpoint: Path | None, notes: list[str]) -> Facts:
+    """What the model of a run is; of a checkpoint the tensors are only mapped.
+
+    Args:
+        folder: Folder of the run.
+        checkpoint: The file of the model; None takes the best, or else the last, or else the file
+            of weights.
+        notes: Gets a line on what could not be read.
+    """
+    options = [folder / CHECKPOINTS / name for name in ("best.ckpt", "last.ckpt")]
+    weights = folder / WEIGHTS
+    path = checkpoint or next((one for one in options if one.is_file()), weights)
+    if not path.is_file():
+        notes.append(f"{folder / CHECKPOINTS}: no best.ckpt and no last.ckpt")
+        return Facts()
+    size = {
+        "checkpoint": path.stat().st_size if path.suffix == ".ckpt" else None,
+        "weights": weights.stat().st_size if weights.is_file() else None,
+    }
+    try:
+        described, parameters = _describe(path)
+    except VisionError as error:
+        text = str(error).splitlines()[0]
+        notes.append(text if str(path) in text else f"{path}: {text}")
+        return Facts(size=Size(**size))
+    arguments = described.get("hyper_parameters") or {}
+    designs = [arguments.get("detector"), arguments.get("segmentor"), described.get("backbone")]
+    return Facts(
+        kind=described.get("kind"),
+        model=" ".join(str(design) for design in designs if design) or None,
+        epoch=described.get("epoch"),
+        step=described.get("step"),
+        size=Size(parameters=parameters, **size),
+    )
+
+
+def _describe(path: Path) -> tuple[Mapping[str, Any], int]:
+    from vision.callbacks.checkpoint_io import read_checkpoint
+    from vision.tasks.checkpoint import describe_checkpoint
+
+    if path.suffix == ".safetensors":
+        return _describe_safetensors(path)
+    with path.open("rb") as file:
+        is_zip = file.read(2) == b"PK"
+    checkpoint = read_checkpoint(path, mmap=is_zip)
+    if not isinstance(checkpoint, Mapping) or not isinstance(checkpoint.get("state_dict"), Mapping):
+        raise CheckpointError(f"'{path}' is no checkpoint of a run: it has no 'state_dict'.")
+    shapes = {
+        key: (tensor.numel(), tensor.is_floating_point())
+        for key, tensor in checkpoint["state_dict"].items()
+        if hasattr(tensor, "numel")
+    }
+    return describe_checkpoint(checkpoint), _count(shapes)
+
+
+def _describe_safetensors(path: Path) -> tuple[Mapping[str, Any], int]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            described = json.loads((file.metadata() or {}).get("vision", "{}"))
+            slices = {key: file.get_slice(key) for key in file.keys()}  # noqa: SIM118
+            shapes = {
+                key: (math.prod(one.get_shape()), "F" in one.get_dtype())
+                for key, one in slices.items()
+            }
+    except (SafetensorError, OSError, ValueError) as error:
+        raise DataError(f"'{path}' is truncated or no safetensors file ({error}).") from error
+    if not isinstance(described, dict) or "backbone" not in described:
+        raise DataError(f"'{path}' does not say which model its tensors are of.")
+    return described, _count(shapes)
+
+
+def _count(shapes: Mapping[str, tuple[int, bool]]) -> int:
+    """Numbers in the tensors that are parameters."""
+    return sum(
+        count for key, (count, is_float) in shapes.items() if is_float and not key.endswith(BUFFERS)
+    )

@@ -1,0 +1,310 @@
+"""What the folder of a run holds, as plain values: metrics, config, speed, size, evaluation.
+
+Every file may be absent or damaged: what cannot be read is said in the notes of the run, and what
+cannot be known is None.
+"""
+
+import csv
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from vision.errors import ConfigError, DataError, suggest
+from vision.report.against import direction, find_report, read_report
+from vision.report.parts import known
+from vision.report.run_model import CHECKPOINTS, Size, read_facts
+from vision.report.run_speed import ENVIRONMENT, Speed, read_speed
+
+METRICS, CONFIG = "metrics.csv", "config.yaml"
+RUN_FILES = (METRICS, CONFIG, ENVIRONMENT, CHECKPOINTS)
+VALIDATION = "val/"
+STEP, EPOCH = "step", "epoch"
+# Of the config, what names the run itself and not what it does.
+OWN_KEYS = (
+    *("name", "version", "runs_dir", "ckpt_path", "weights_only"),
+    *("trainer.default_root_dir", "trainer.logger"),
+)
+
+
+class Line(NamedTuple):
+    """The values of a metric, in the order in which they were logged.
+
+    Attributes:
+        step: Optimiser steps.
+        epoch: Epochs, counted from 0; None where they were not logged.
+        value: Values; NaN where the run logged none that is finite.
+    """
+
+    step: list[float]
+    epoch: list[float | None]
+    value: list[float]
+
+
+@dataclass(kw_only=True)
+class Run:
+    """A run, as its folder describes it.
+
+    Attributes:
+        name: What tells it from the others, such as `"digits/version_0"`.
+        folder: Its folder.
+        kind: Name of its task; None if it is not known.
+        model: Name of its backbone, with that of its detector or segmentor; None likewise.
+        epoch: Whole epochs of its checkpoint.
+        step: Optimiser steps of its checkpoint.
+        lines: Values by the name of a validation metric.
+        config: Value by dotted key, without what is of this run alone; empty if there is none.
+        speed: How fast it was.
+        size: How large its model is.
+        evaluation: Metrics of its report, by name; empty if there is none.
+        notes: What could not be read.
+    """
+
+    name: str
+    folder: Path
+    kind: str | None = None
+    model: str | None = None
+    epoch: int | None = None
+    step: int | None = None
+    lines: dict[str, Line] = field(default_factory=dict)
+    config: dict[str, Any] = field(default_factory=dict)
+    speed: Speed = field(default_factory=Speed)
+    size: Size = field(default_factory=Size)
+    evaluation: dict[str, float] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def best(self, metric: str) -> float | None:
+        """The best value of a metric: the least of a loss, the largest of others."""
+        values = (
+            [v for v in self.lines[metric].value if not math.isnan(v)] if self.has(metric) else []
+        )
+        choose = min if direction(metric) == "lower" else max
+        return choose(values) if values else None
+
+    def last(self, metric: str) -> float | None:
+        """The last value of a metric; NaN if what was logged is not finite."""
+        return self.lines[metric].value[-1] if self.has(metric) else None
+
+    def has(self, metric: str) -> bool:
+        """Whether the run has logged a metric."""
+        return metric in self.lines
+
+
+def find_runs(given: Sequence[str | Path]) -> list[tuple[Path, Path | None]]:
+    """The runs that paths mean, each once, in their order.
+
+    Args:
+        given: Folders of runs, checkpoints in them, or folders of all versions of a run.
+
+    Returns:
+        The folder of each, and its checkpoint where that was given.
+
+    Raises:
+        ConfigError: A path is none of these.
+    """
+    found: dict[Path, tuple[Path, Path | None]] = {}
+    for path in map(Path, given):
+        for folder, checkpoint in _runs_of(path):
+            # Two checkpoints of a run are two models to compare.
+            found.setdefault((checkpoint or folder).resolve(), (folder, checkpoint))
+    return list(found.values())
+
+
+def _runs_of(path: Path) -> list[tuple[Path, Path | None]]:
+    if path.is_file():
+        folder = path.parent.parent
+        if path.suffix in (".ckpt", ".safetensors") and _is_run(folder):
+            return [(folder, path)]
+        raise ConfigError(
+            f"'{path}' is no checkpoint in the folder of a run: expected RUN/checkpoints/NAME.ckpt "
+            f"with RUN/{CONFIG} or RUN/{METRICS}. Give the folder of the run."
+        )
+    if not path.is_dir():
+        near = map(str, path.parent.iterdir()) if path.parent.is_dir() else []
+        raise ConfigError(
+            f"there is no run '{path}' (looked at {path.resolve()}).{suggest(str(path), near)}"
+        )
+    if _is_run(path):
+        return [(path, None)]
+    versions = [one for one in path.iterdir() if re.fullmatch(r"version_\d+", one.name)]
+    runs = sorted((one for one in versions if _is_run(one)), key=lambda one: int(one.name[8:]))
+    if not runs:
+        raise ConfigError(
+            f"'{path}' is no folder of a run: it has none of {', '.join(RUN_FILES)}, and no "
+            "version_N that has. Give runs/NAME/version_N, or runs/NAME for all its versions."
+        )
+    return [(one, None) for one in runs]
+
+
+def _is_run(folder: Path) -> bool:
+    return any((folder / name).exists() for name in RUN_FILES)
+
+
+def read_runs(given: Sequence[str | Path]) -> list[Run]:
+    """Read the runs that paths mean.
+
+    Args:
+        given: As for `find_runs`.
+
+    Raises:
+        ConfigError: A path is no run.
+    """
+    found = find_runs(given)
+    names = _names(found)
+    return [
+        read_run(folder, name=name, checkpoint=checkpoint)
+        for (folder, checkpoint), name in zip(found, names, strict=True)
+    ]
+
+
+def _names(found: Sequence[tuple[Path, Path | None]]) -> list[str]:
+    """The shortest ends of the paths that differ, of two parts at least."""
+    paths = [
+        (folder if checkpoint is None else checkpoint).resolve().parts
+        for folder, checkpoint in found
+    ]
+    least = [2 if checkpoint is None else 4 for _, checkpoint in found]
+    for more in range(max(map(len, paths), default=0)):
+        names = ["/".join(parts[-(n + more) :]) for parts, n in zip(paths, least, strict=True)]
+        if len({*names}) == len(names):
+            return names
+    return ["/".join(parts) for parts in paths]
+
+
+def read_run(folder: Path, *, name: str, checkpoint: Path | None = None) -> Run:
+    """Read the folder of a run; nothing in it is ever executed.
+
+    Args:
+        folder: The folder.
+        name: What to call it.
+        checkpoint: The file of its model; None takes the best, or else the last.
+    """
+    run = Run(name=name, folder=folder)
+    run.lines = read_lines(folder / METRICS, run.notes)
+    run.config = flatten(_read_config(folder / CONFIG, run.notes))
+    task = run.config.get("model")
+    run.kind = str(task).rpartition(".")[2].lower() if task else None
+    facts = read_facts(folder, checkpoint, run.notes)
+    run.kind = facts.kind or run.kind
+    run.model, run.epoch, run.step, run.size = facts.model, facts.epoch, facts.step, facts.size
+    epochs = {
+        int(step): epoch
+        for line in run.lines.values()
+        for step, epoch in zip(line.step, line.epoch, strict=True)
+        if epoch is not None
+    }
+    run.speed = read_speed(folder, run.config, epochs, run.notes)
+    run.evaluation = _read_evaluation(folder, run.notes)
+    return run
+
+
+# ----------------------------------------------------------------------------------------- metrics
+
+
+def read_lines(path: Path, notes: list[str]) -> dict[str, Line]:
+    """The validation metrics in a `metrics.csv`; rows that are torn are passed over.
+
+    Args:
+        path: The file.
+        notes: Gets a line on what could not be read.
+    """
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        notes.append(f"{path}: no metrics, {error.strerror or error}")
+        return {}
+    lines: dict[str, Line] = {}
+    torn = 0
+    for row in csv.DictReader(text.replace("\0", "").splitlines()):
+        step = _number(row.get(STEP))
+        if step is None or not math.isfinite(step):
+            torn += 1
+            continue
+        for name, cell in row.items():
+            if isinstance(name, str) and name.startswith(VALIDATION):
+                _log(lines, name, step, _number(row.get(EPOCH)), _number(cell))
+    if torn:
+        notes.append(f"{path}: {torn:,} rows without a step were passed over")
+    if not lines:
+        notes.append(f"{path}: no validation metrics")
+    return lines
+
+
+def _log(
+    lines: dict[str, Line], name: str, step: float, epoch: float | None, value: float | None
+) -> None:
+    # COCO's sign of nothing to find is no value; what is infinite is as bad as what is no number.
+    if value is None or (value == -1 and direction(name) == "higher"):
+        return
+    line = lines.setdefault(name, Line([], [], []))
+    line.step.append(step)
+    line.epoch.append(epoch)
+    line.value.append(value if math.isfinite(value) else math.nan)
+
+
+def _number(cell: Any) -> float | None:
+    try:
+        return float(cell)
+    except (TypeError, ValueError):
+        return None
+
+
+# ------------------------------------------------------------------------------------------ config
+
+
+def _read_config(path: Path, notes: list[str]) -> dict[str, Any]:
+    import yaml
+
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        notes.append(f"{path}: no config, {error.strerror or error}")
+        return {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        notes.append(f"{path}: damaged, {str(error).splitlines()[0]}")
+        return {}
+    if not isinstance(found, dict):
+        notes.append(f"{path}: damaged, expected 'key: value' lines")
+        return {}
+    return found
+
+
+def flatten(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """A config by dotted key, as the command line spells it: without `class_path`, `init_args`.
+
+    Args:
+        settings: The config; keys of the run itself are left out.
+    """
+    flat: dict[str, Any] = {}
+    _flatten(settings, "", flat)
+    return {key: value for key, value in flat.items() if key not in OWN_KEYS}
+
+
+def _flatten(settings: Mapping[str, Any], prefix: str, flat: dict[str, Any]) -> None:
+    for key, value in settings.items():
+        dotted = prefix if key in ("class_path", "init_args") else f"{prefix}.{key}".lstrip(".")
+        if isinstance(value, Mapping) and value:
+            _flatten(value, dotted, flat)
+        else:
+            flat[dotted] = value
+
+
+# -------------------------------------------------------------------------------------- evaluation
+
+
+def _read_evaluation(folder: Path, notes: list[str]) -> dict[str, float]:
+    path = find_report(folder)
+    if path is None:
+        return {}
+    try:
+        report = read_report(path)
+    except DataError as error:
+        notes.append(str(error))
+        return {}
+    calibration = report.get("calibration")
+    more = {"ece": calibration.get("ece")} if isinstance(calibration, Mapping) else {}
+    numbers = {**report["metrics"], **more} if isinstance(report["metrics"], Mapping) else more
+    values = {name: known(_number(value)) for name, value in numbers.items()}
+    return {name: value for name, value in values.items() if value is not None}
