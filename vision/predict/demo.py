@@ -39,7 +39,7 @@ POLICY = (
     "form-action 'self'; base-uri 'self'"
 )
 NOTHING = "<p>Give a picture on the left, and what is found is shown here.</p>"
-UNREADABLE = "the file could not be read as a picture: give a JPEG, PNG, WebP, TIFF or BMP file."
+UNREADABLE = "The file could not be read as a picture: give a JPEG, PNG, WebP, TIFF or BMP file."
 CSS = """
 .found h3{margin:0 0 .4rem;font-size:1.25rem;overflow-wrap:anywhere}
 .found p{margin:0}
@@ -211,7 +211,7 @@ def build_demo(model: Model, *, examples: Iterable[str | Path] = ()) -> "gradio.
     with gradio.Blocks(
         title=title, analytics_enabled=False, delete_cache=(KEPT_S, KEPT_S), fill_width=False
     ) as blocks:
-        known = f"{len(model.class_names)} classes. Pictures stay on the machine of this page."
+        known = f"{len(model.class_names)} classes. Give it a picture, and see what it finds."
         gradio.HTML(f'<div class="title"><h1>{html.escape(title)}</h1><p>{known}</p></div>')
         _lay_out(gradio, demo, pictures)
     return blocks
@@ -251,7 +251,9 @@ def _lay_out(gradio: Any, demo: Demo, pictures: Sequence[str]) -> None:
                 elem_id="drawn",
             )
             summary = gradio.HTML(_found(NOTHING), elem_id="summary")
-            download = gradio.DownloadButton("Download the picture", elem_id="download")
+            download = gradio.DownloadButton(
+                "Download the picture", interactive=False, elem_id="download"
+            )
     with gradio.Accordion("Table", open=True):
         table = gradio.Dataframe(
             headers=list(demo.view.headings),
@@ -269,16 +271,26 @@ def _lay_out(gradio: Any, demo: Demo, pictures: Sequence[str]) -> None:
     result = gradio.State(None, time_to_live=KEPT_S)
     parts = [drawn, summary, table, plain, download]
 
-    def predict(path: str | None, value: float) -> tuple[Any, ...]:
+    def fill(shown: Shown) -> list[Any]:
+        *others, file = shown
+        return [*others, gradio.DownloadButton(value=file, interactive=file is not None)]
+
+    def predict(path: str | None, value: float) -> list[Any]:
         found, shown = demo.predict(path, value)
-        return found, *shown
+        return [found, *fill(shown)]
+
+    def fail() -> list[Any]:
+        return [None, *fill(demo.fail(UNREADABLE))]
+
+    def move(found: Any, value: float) -> list[Any]:
+        return fill(demo.show(found, value))
 
     own = {"api_visibility": "private", "concurrency_limit": 1}
     asked = given.change(predict, [given, setting], [result, *parts], **own)
     # What gradio itself cannot open does not reach the model.
-    asked.failure(lambda: (None, *demo.fail(UNREADABLE)), None, [result, *parts], **own)
+    asked.failure(fail, None, [result, *parts], **own)
     moved = {**own, "trigger_mode": "always_last", "show_progress": "hidden"}
-    setting.change(demo.show, [result, setting], parts, **moved)
+    setting.change(move, [result, setting], parts, **moved)
 
 
 def _facts(model: Model) -> str:
@@ -323,7 +335,7 @@ def launch_demo(
             share=share,
             prevent_thread_lock=True,
             quiet=True,
-            show_error=False,  # what failed is said below the picture, without paths of this machine
+            show_error=False,  # the page says it, without paths of this machine
             max_file_size=LARGEST_FILE,
             footer_links=[],
             run_history=False,
@@ -331,7 +343,7 @@ def launch_demo(
             ssr_mode=False,
             pwa=False,
             mcp_server=False,
-            theme=gradio.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"]),
+            theme=_theme(gradio),
             css=CSS,
             app_kwargs={"middleware": [Middleware(Policy)], "docs_url": None, "redoc_url": None},
         )
@@ -344,6 +356,17 @@ def launch_demo(
         logger.info("the page is at %s", address)
         blocks.block_thread()
     return address
+
+
+def _theme(gradio: Any) -> Any:
+    """Fonts of the reader's system, and small print that is dark enough to be read."""
+    theme = gradio.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"])
+    return theme.set(
+        body_text_color_subdued="*neutral_600",
+        body_text_color_subdued_dark="*neutral_300",
+        block_info_text_color="*neutral_600",
+        block_info_text_color_dark="*neutral_300",
+    )
 
 
 class Policy:

@@ -1,0 +1,76 @@
+"""Open a page in the browser to try a trained model.
+
+    python tools/demo.py runs/NAME/version_0
+    python tools/demo.py model.safetensors --port 8000 --device cuda
+    python tools/demo.py hf://owner/name --examples photos/*.jpg
+
+Give it a picture, by upload, paste or webcam. Classification shows the likeliest classes, detection
+boxes and masks from a threshold on, segmentation the classes of the pixels with their legend.
+
+The page is for this machine alone; --host 0.0.0.0 lets others in. It loads nothing from elsewhere
+and sends nothing anywhere, unless --share is given: then it, and what people upload, goes through
+the servers of gradio. Needs gradio: pip install "vision-suite[demo]". The exit status is 2 if the
+model cannot be read, gradio is absent, or the port is taken.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from vision.errors import VisionError
+
+USER_ERROR = 2
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "model",
+        metavar="CKPT",
+        help="checkpoint, folder of a run, .safetensors, or hf://owner/repo",
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen at (127.0.0.1)")
+    parser.add_argument("--port", type=int, default=7860, help="port to listen at (7860)")
+    parser.add_argument("--device", help="such as cuda or cpu; by default a GPU if there is one")
+    parser.add_argument(
+        "--examples", nargs="+", default=[], type=Path, metavar="IMAGE", help="to choose from"
+    )
+    parser.add_argument(
+        "--share", action="store_true", help="make it public through the servers of gradio"
+    )
+    return parser
+
+
+def demo(arguments: argparse.Namespace) -> None:
+    """Load the model, and serve its page until Ctrl+C."""
+    import torch
+
+    import vision
+    from vision.predict.demo import build_demo, launch_demo
+
+    device = arguments.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    model = vision.load(arguments.model, device=device)
+    page = build_demo(model, examples=arguments.examples)
+    address = launch_demo(
+        page, host=arguments.host, port=arguments.port, share=arguments.share, block=False
+    )
+    print(f"{model}\nthe page is at {address}; end it with Ctrl+C", flush=True)
+    page.block_thread()
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run a command line; returns the exit status."""
+    try:
+        demo(build_parser().parse_args(argv))
+    except VisionError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return USER_ERROR
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
