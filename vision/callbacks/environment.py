@@ -61,7 +61,8 @@ class Environment(Callback):
             "status": "running",
             "command": shlex.join(self.command),
             "directory": os.getcwd(),
-            "git": describe_repository(Path.cwd()),
+            # That of the code; or, where the suite is installed, that of who uses it.
+            "git": describe_repository(Path(__file__).parent) or describe_repository(Path.cwd()),
             "start": _now(),
             "end": None,
             "seconds": None,

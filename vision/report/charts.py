@@ -15,7 +15,7 @@ from vision.report.style import SERIES
 
 # Of a chart with axes, in its own units: it is scaled to the place that it has.
 WIDTH, HEIGHT = 420, 270
-LEFT, RIGHT, TOP, BOTTOM = 52, 12, 10, 40
+LEFT, RIGHT, TOP, BOTTOM = 64, 12, 10, 40
 # More points than the chart is wide are not seen.
 MOST_POINTS = 400
 # Of a matrix, in pixels.

@@ -128,7 +128,7 @@ svg .curve{{fill:none;stroke-width:2;stroke-linejoin:round}}
 svg .cell{{fill:var(--heat)}}
 svg .low{{fill:var(--heat-low)}} svg .mid{{fill:var(--heat-mid)}} svg .high{{fill:var(--heat-high)}}
 svg .gap,.legend .gap{{--s:color-mix(in srgb,var(--bad) 45%,var(--surface));fill:var(--s)}}
-.bar{{display:block;width:clamp(5rem,18vw,14rem);height:.7rem}}
+.bar{{display:block;width:clamp(4rem,10vw,9rem);height:.7rem}}
 .columns .bar{{width:4rem}}
 .bar .back{{fill:var(--line)}}
 {"".join(f".s{i}{{--s:var(--c{i})}}" for i in range(SERIES))}
