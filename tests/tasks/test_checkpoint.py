@@ -6,6 +6,7 @@ from typing import Any, get_type_hints
 
 import pytest
 import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
 from tiny_task import TinyData, quiet_trainer, tiny_task
 
 from vision.contracts import ModelDescription
@@ -99,6 +100,26 @@ def test_a_checkpoint_tells_what_its_training_has_reached(checkpoint: dict[str, 
     assert description["averaged"]
     raw = {key: value for key, value in checkpoint.items() if key != "ema_state_dict"}
     assert not describe_checkpoint(raw)["averaged"]
+
+
+@pytest.mark.parametrize("every", [1.0, 0.5])
+def test_epochs_count_from_their_end_on(tmp_path: Path, every: float) -> None:
+    """Of three batches: validation after each epoch, or after each batch."""
+    keeper = ModelCheckpoint(
+        tmp_path, filename="{step}", monitor="val/loss", save_top_k=-1, save_last=False
+    )
+    trainer = quiet_trainer(
+        tmp_path,
+        max_epochs=2,
+        val_check_interval=every,
+        callbacks=[keeper],
+        enable_checkpointing=True,
+    )
+    trainer.fit(tiny_task(), TinyData(train=12, val=4))
+    found = [torch.load(path, weights_only=True)["vision"] for path in tmp_path.glob("step=*.ckpt")]
+    counted = {one["step"]: one["epoch"] for one in found}
+    expected = {3: 1, 6: 2} if every == 1.0 else {1: 0, 2: 0, 3: 1, 4: 1, 5: 1, 6: 2}
+    assert counted == expected
 
 
 def test_a_checkpoint_of_an_early_version_is_described_as_far_as_it_goes() -> None:

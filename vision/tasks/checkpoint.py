@@ -130,12 +130,19 @@ def describe(task: Any, source: Source) -> ModelDescription:
             "data": None if data is None else f"{type(data).__module__}.{type(data).__name__}",
             "pretrained": source.pretrained,
             "weights": source.weights,
-            "epoch": 0 if trainer is None else trainer.current_epoch,
+            "epoch": 0 if trainer is None else _whole_epochs(trainer),
             "step": 0 if trainer is None else trainer.global_step,
             "metrics": {} if trainer is None else _finite(trainer.callback_metrics),
             "averaged": False,
         }
     )
+
+
+def _whole_epochs(trainer: Any) -> int:
+    """Epochs that were trained to their end; a checkpoint is written before the count goes on."""
+    epochs = trainer.fit_loop.epoch_progress.current
+    at_end = trainer.fit_loop.epoch_loop.batch_progress.is_last_batch
+    return epochs.started if at_end else epochs.processed
 
 
 def built_from(hyper_parameters: Mapping[str, Any]) -> dict[str, Any]:
