@@ -1,0 +1,186 @@
+"""The page to try a model, in a real browser where there is one."""
+
+import json
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+from browser import background, complaints, needs_browser, open_browser, overflow, show
+from PIL import Image
+from tiny_predict import tiny_model, write_pictures
+
+from vision.errors import ConfigError
+from vision.predict import demo as module
+from vision.predict.demo import Demo, build_demo, describe_model, launch_demo
+
+pytest.importorskip("gradio", reason="gradio is not installed")
+# What gradio's own script writes at every start, of a function that it does not use.
+OWN = "Method not implemented"
+PATIENCE_S = 20
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    return write_pictures(tmp_path_factory.mktemp("pictures"), ("a.png", "b.png"), (120, 160))
+
+
+@pytest.fixture
+def demo() -> Demo:
+    return Demo(tiny_model("detection"))
+
+
+def test_it_shows_what_the_model_predicts(demo: Demo, pictures: list[str]) -> None:
+    result, (file, summary, rows, plain, download) = demo.predict(pictures[0], 0.0)
+    expected = demo.model.predict_image(pictures[0], threshold=0.0)
+    assert [row[1] for row in rows] == [round(s, 3) for s in expected.scores.tolist()]
+    assert f"<h3>{len(expected)} objects</h3>" in summary
+    assert file == download
+    with Image.open(file) as drawn:
+        assert np.array_equal(drawn, expected.plot())
+    # The visitor sees the name of the picture, and not where this machine keeps it.
+    assert plain["path"] == "a.png"
+    assert str(Path(pictures[0]).parent) not in json.dumps(plain) + summary
+    assert result is not None
+
+
+def test_a_slider_that_is_moved_runs_no_model(demo: Demo, pictures: list[str]) -> None:
+    result, _ = demo.predict(pictures[0], 0.0)
+    demo.model.task = None  # type: ignore[assignment]
+    setting = float(result.scores[2])
+    assert len(demo.show(result, setting)[2]) == int((result.scores >= setting).sum())
+
+
+def test_a_bad_picture_leaves_nothing_of_the_one_before(demo: Demo, tmp_path: Path) -> None:
+    bad = tmp_path / "<i>.png"
+    bad.write_bytes(b"no picture")
+    result, (file, summary, rows, plain, download) = demo.predict(str(bad), 0.3)
+    assert (result, file, rows, plain, download) == (None, None, [], None, None)
+    assert 'role="alert"' in summary
+    assert "&lt;i&gt;.png" in summary
+    assert str(tmp_path) not in summary
+    assert demo.predict(None, 0.3)[1][1] == demo.show(None, 0.3)[1]
+
+
+def test_old_drawings_go(demo: Demo, pictures: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "KEPT", 2)
+    result, _ = demo.predict(pictures[0], 0.3)
+    files = [Path(str(demo.show(result, 0.3)[0])) for _ in range(3)]
+    assert [file.exists() for file in files] == [False, True, True]
+    assert not files[0].parent.exists()
+
+
+def test_what_is_known_of_a_model() -> None:
+    facts = dict(describe_model(tiny_model("detection")))
+    assert facts["Task"] == "detection"
+    assert facts["Model"] == "mask_rcnn convnext"
+    assert facts["Classes"] == "3: egg, disc, pebble"
+    assert facts["Preprocessing"] == "short_side 48, long_side 80"
+    assert facts["Trained"] == "0 epochs, 0 steps"
+
+
+def test_an_example_that_is_absent_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no example picture '.*absent\.png'"):
+        build_demo(tiny_model("detection"), examples=[tmp_path / "absent.png"])
+
+
+# In the browser
+
+
+@pytest.fixture(scope="module")
+def address(pictures: list[str]) -> Iterator[str]:
+    """Address of a page for a detector."""
+    page = build_demo(tiny_model("detection"), examples=pictures)
+    yield launch_demo(page, port=None, block=False)
+    page.close()
+
+
+def wait_for(found: Callable[[], Any]) -> Any:
+    end = time.monotonic() + PATIENCE_S
+    while not (value := found()):
+        assert time.monotonic() < end, "the page does not get there"
+        time.sleep(0.1)
+    return value
+
+
+def test_the_page_may_load_nothing_from_elsewhere(address: str) -> None:
+    with urllib.request.urlopen(address) as answer:
+        policy = answer.headers["content-security-policy"]
+    assert "default-src 'self'" in policy
+    assert "http" not in policy
+
+
+def test_a_port_that_is_taken_is_said(address: str) -> None:
+    port = urlsplit(address).port
+    with pytest.raises(ConfigError, match=f"port {port}: .*Give another --port"):
+        launch_demo(build_demo(tiny_model("detection")), port=port, block=False)
+
+
+@needs_browser
+def test_a_visitor_tries_the_model(address: str, pictures: list[str], tmp_path: Path) -> None:
+    expected = tiny_model("detection").predict_image(pictures[0], threshold=0.0)
+    text = tmp_path / "notes.png"
+    text.write_text("no picture")
+    with open_browser() as driver:
+
+        def find(selector: str) -> Any:
+            found = driver.find_elements("css selector", selector)
+            return found[0] if found else None
+
+        def said() -> str:
+            return find("#summary").text if find("#summary") else ""
+
+        def table_rows() -> list[Any]:
+            return driver.find_elements("css selector", "#table tr, #table [role=row]")
+
+        def objects(count: int) -> Callable[[], bool]:
+            return lambda: said().startswith(f"{count} object")
+
+        show(driver, width=1280)
+        driver.get(address)
+        wait_for(lambda: find("#given input[type=file]")).send_keys(pictures[0])
+        wait_for(objects(0))
+        wait_for(lambda: find("#drawn img"))
+        assert f"{len(expected)} have lower scores" in said()
+        number = find("#setting input[type=number]")
+        least = round(float(expected.scores[4]) - 0.005, 2)
+        # As a person types it: the old number is chosen, and what is typed takes its place.
+        number.send_keys("\ue009a\ue000", str(least), "\t")
+        count = int((expected.scores >= least).sum())
+        assert 0 < count < len(expected)
+        wait_for(objects(count))
+        # The table has a hidden copy of its head and of a row, by which it measures its columns.
+        first = [expected.label_names[0], f"{expected.scores[0]:.3f}"]
+        wait_for(lambda: any(row.text.split()[:2] == first for row in table_rows()))
+        assert not [line for line in complaints(driver) if OWN not in line]
+
+        for width in (390, 1280):
+            colours = []
+            for dark in (False, True):
+                show(driver, width=width, dark=dark)
+                driver.get(address)
+                wait_for(lambda: find("#given input[type=file]"))
+                wait_for(lambda: "Give a picture" in said())
+                assert overflow(driver) == 0, (width, dark)
+                colours.append(sum(background(driver)))
+            assert colours[0] > 600 > 200 > colours[1]
+
+        find("#given input[type=file]").send_keys(str(text))
+        wait_for(lambda: find('#summary [role="alert"]'))
+        assert "could not be read as a picture" in said()
+
+        requests = [
+            json.loads(line["message"])["message"] for line in driver.get_log("performance")
+        ]
+        addresses = [
+            one["params"]["request"]["url"]
+            for one in requests
+            if one["method"] == "Network.requestWillBeSent"
+        ]
+        hosts = {urlsplit(url).netloc for url in addresses if url.startswith(("http", "ws"))}
+        assert hosts == {urlsplit(address).netloc}
+        assert not [line for line in complaints(driver) if "Content Security" in line]
