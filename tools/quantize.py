@@ -12,8 +12,11 @@ validation set in onnxruntime: the metric of the task before and after, the size
 the times of a batch are printed, and written beside the model as `.json`.
 
 The exit status is 1 if the metric drops by more than `--most-drop` (the model is written all the
-same), and 2 for a mistake that can be mended. Classification and segmentation; detection is
-refused, because its metric is not measured on exported models.
+same), and 2 for a mistake that can be mended.
+
+An exported detector takes one image of one size: images are put on a canvas of the mean colour that
+holds all of them, or that of `--canvas`. There its average precision may differ a little from that
+of `train.py validate`, whose images are not padded so far; float and int8 see the same.
 """
 
 import argparse
@@ -36,6 +39,7 @@ from torch.utils.data import DataLoader
 from vision.cli.app import run as run_command
 from vision.data.base import DataModule
 from vision.errors import ConfigError, VisionError
+from vision.export.canvas import Run, on_canvas, put_on_canvas, usual_canvas
 from vision.export.graph import Graph
 from vision.export.kinds import whole_model
 from vision.export.onnx import OPSET, export_onnx, least_runtime, open_session, run_onnx
@@ -158,29 +162,38 @@ def quantize(arguments: argparse.Namespace, more: Sequence[str]) -> int:
     assert model.path is not None, "it was loaded from a file"
     target = arguments.out or model.path.with_suffix(".int8.onnx")
     data = build_datamodule(model, arguments.config, more)
+    graph = whole_model(model.task)
+    canvas = find_canvas(graph, model, arguments.canvas)
     images = calibration_images(data, arguments.calibrate, arguments.images)
+    if canvas is not None:
+        mean = graph.images.mean
+        images = (put_on_canvas(image, canvas, mean) for image in images)
     with tempfile.TemporaryDirectory() as folder:
         before = Path(folder) / f"{model.path.stem}.onnx"
         first = next(images)
-        graph = whole_model(model.task)
         dynamic = export_float(graph, first, before)
         made = quantize_onnx(before, target, itertools.chain([first], images), options=options)
-        runs = {
+        runs: dict[str, Run] = {
             name: partial(run_onnx, open_session(path))
             for name, path in (("float", before), ("int8", target))
         }
+        data.setup("validate")
         accuracy, count = measure_accuracy(
-            runs,
+            runs if canvas is None else {n: on_canvas(r, canvas, mean) for n, r in runs.items()},
             data.val_dataloader(),
-            score=score,
-            num_classes=len(model.class_names),
+            score=partial(score, model.task, data),
             limit=arguments.limit,
         )
         drop = accuracy["float"] - accuracy["int8"]
         times = measure_times(runs, first, arguments.rounds)
         facts = {
             **describe(model, graph, made.path, (first.shape[2], first.shape[3]), dynamic),
-            "accuracy": {"metric": score.metric, **accuracy, "drop": drop, "images": count},
+            "accuracy": {
+                "metric": score(model.task, data).metric,
+                **accuracy,
+                "drop": drop,
+                "images": count,
+            },
             "most_drop": arguments.most_drop,
             "float_bytes": before.stat().st_size,
             "milliseconds": {**times, "batch": 1, "threads": os.cpu_count()},
@@ -194,6 +207,19 @@ def quantize(arguments: argparse.Namespace, more: Sequence[str]) -> int:
     write_sidecar(target, facts)
     show(facts, target)
     return DROPPED if drop > arguments.most_drop else 0
+
+
+def find_canvas(graph: Graph, model: Model, given: Sequence[int] | None) -> tuple[int, int] | None:
+    """Height and width of all images of a program of one size; None for one of any size.
+
+    Raises:
+        ConfigError: One is given for a program of any size, or none is known.
+    """
+    if "size" not in graph.fixed or model.kind == "classification":
+        if given is not None:
+            raise ConfigError(f"--canvas is for models of one size; this {model.kind} takes any.")
+        return None
+    return (given[0], given[1]) if given is not None else usual_canvas(model.preprocessing)
 
 
 def describe(
@@ -266,6 +292,9 @@ def parser() -> argparse.ArgumentParser:
         choices=("minmax", "percentile", "entropy"),
         default="minmax",
         help="how ranges come from values; the latter two keep all activations in memory",
+    )
+    made.add_argument(
+        "--canvas", type=count, nargs=2, metavar=("H", "W"), help="detection: size of the images"
     )
     made.add_argument("--operators", nargs="+", choices=OPERATORS, default=OPERATORS)
     made.add_argument(

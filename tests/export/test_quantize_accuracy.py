@@ -1,13 +1,25 @@
 """The metrics of exported models against values worked by hand and the task's own evaluator."""
 
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from tiny_coco import write_tiny_coco
+from tiny_detection import tiny_detector
 from torch import Tensor
 
+from vision.data.coco import COCO
 from vision.errors import ConfigError, DataError
-from vision.export.quantize_accuracy import MeanIoU, TopOne, alike, find_score, measure_accuracy
+from vision.export.quantize_accuracy import (
+    MeanIoU,
+    Score,
+    TopOne,
+    alike,
+    find_score,
+    measure_accuracy,
+)
 from vision.metrics.segmentation import SegmentationEvaluator
 
 
@@ -29,14 +41,14 @@ def constant(images: Tensor) -> dict[str, Tensor]:
 def test_top1_of_two_models_on_the_same_images() -> None:
     batches = [classified([0, 1, 2, 3]), classified([0, 1, 1, 4])]
     runs = {"float": exact, "int8": constant}
-    found, images = measure_accuracy(runs, batches, score=TopOne, num_classes=5)
+    found, images = measure_accuracy(runs, batches, score=TopOne)
     assert (found, images) == ({"float": 6 / 8, "int8": 3 / 8}, 8)
-    found, images = measure_accuracy(runs, batches, score=TopOne, num_classes=5, limit=6)
+    found, images = measure_accuracy(runs, batches, score=TopOne, limit=6)
     assert (found, images) == ({"float": 1.0, "int8": 2 / 6}, 6)
-    found, images = measure_accuracy(runs, batches, score=TopOne, num_classes=5, limit=4)
+    found, images = measure_accuracy(runs, batches, score=TopOne, limit=4)
     assert images == 4
     with pytest.raises(DataError, match="no images"):
-        measure_accuracy(runs, [], score=TopOne, num_classes=5)
+        measure_accuracy(runs, [], score=TopOne)
 
 
 def segmented() -> dict[str, Any]:
@@ -59,7 +71,7 @@ def test_miou_is_that_of_the_evaluator_in_the_pixels_of_the_files() -> None:
         return {"labels": images[:, 0].long()}
 
     batch = segmented()
-    found, images = measure_accuracy({"float": run}, [batch], score=MeanIoU, num_classes=3)
+    found, images = measure_accuracy({"float": run}, [batch], score=partial(MeanIoU, 3))
     assert seen == [(1, 3, 8, 12), (1, 3, 6, 8)]
     expected = SegmentationEvaluator(3)
     labels = batch["image"][:, 0]
@@ -78,9 +90,52 @@ def test_alike_keeps_images_and_what_belongs_to_them_together() -> None:
     assert [part["path"] for part in alike(segmented())] == [["a.png"], ["b.png"]]
 
 
-def test_detection_is_refused_with_the_reason() -> None:
-    assert find_score("classification") is TopOne
-    with pytest.raises(ConfigError, match=r"int8 models of detection are not made.*COCO's"):
-        find_score("detection")
-    with pytest.raises(ConfigError, match="Tasks that are: classification, segmentation"):
+def test_average_precision_is_that_of_the_files(tmp_path: Path) -> None:
+    """What was annotated, on a canvas: of all objects, or without those of one class."""
+    write_tiny_coco(tmp_path, images=4)
+    data = COCO(root=str(tmp_path), cache_dir=None, short_side=64, long_side=96, num_workers=0)
+    data.setup("validate")
+    task = tiny_detector("convnext", "mask_rcnn")
+    batches = [data.collate([data.val_dataset[i]]) for i in range(4)]
+    targets = {int(batch["image_id"]): batch["target"][0] for batch in batches}
+
+    def answer(batch: dict[str, Any], labels: tuple[int, ...]) -> dict[str, Tensor]:
+        target = targets[int(batch["image_id"])]
+        kept = ~target["iscrowd"] & torch.isin(target["labels"], torch.tensor(labels))
+        boxes = target["boxes"][kept]
+        return {
+            "boxes": boxes[None],
+            "labels": target["labels"][kept][None],
+            "scores": torch.full((1, len(boxes)), 0.9),
+            "count": torch.tensor([len(boxes)]),
+            # Masks fill their boxes: they overlap the annotated ellipses by about pi / 4.
+            "masks": torch.ones(1, len(boxes), 28, 28),
+        }
+
+    def measure(labels: tuple[int, ...]) -> tuple[Score, dict[str, float]]:
+        score = find_score("detection")(task, data)
+        for batch in batches:
+            score.update(answer(batch, labels), batch)
+        assert score.images == 4
+        value = score.value()
+        return score, {
+            score.metric: value,
+            **score.evaluator.compute(
+                data.ground_truth("val"), category_ids=data.category_ids
+            ).scalars(),
+        }
+
+    score, values = measure((0, 1, 2))
+    assert score.metric == "mask_AP"
+    assert values["box_AP"] > 0.95
+    assert 0.3 < values["mask_AP"] < 0.8
+    fewer = measure((0, 1))[1]
+    assert fewer["box_AP"] == pytest.approx(values["box_AP"] * 2 / 3, abs=0.02)
+    boxes_alone = find_score("detection")(tiny_detector("convnext", "fcos"), data)
+    assert boxes_alone.metric == "box_AP"
+
+
+def test_tasks_without_a_metric_are_refused() -> None:
+    assert isinstance(find_score("classification")(None, None), TopOne)
+    with pytest.raises(ConfigError, match="Tasks that are: classification, detection, segm"):
         find_score("depth")

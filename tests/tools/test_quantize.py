@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from tiny_coco import write_tiny_coco
 from tiny_masks import write_mask_folder
 from train_runs import ROOT, run_here
 
@@ -46,6 +47,31 @@ data:
     short_side: 64
     long_side: 128
     augment: {short_side: 64, long_side: 128, crop: [64, 64]}
+    batch_size: 2
+    num_workers: 0
+"""
+BOXES = """
+model:
+  class_path: Detection
+  init_args:
+    backbone: convnext
+    backbone_options: {dims: [16, 32, 64, 128], depths: [1, 1, 1, 1], layer_scale: 1.0}
+    detector: fcos
+    neck_options: {out_channels: 32}
+    head_options: {channels: 32, depth: 1, groups: 4}
+    optim: {lr: 5.0e-3, warmup_steps: 0}
+data:
+  class_path: COCO
+  init_args:
+    train_annotations: coco/annotations/instances_train2017.json
+    train_images: coco/train2017
+    # What was learnt by heart is evaluated.
+    val_annotations: coco/annotations/instances_train2017.json
+    val_images: coco/train2017
+    short_side: 96
+    long_side: 128
+    cache_dir: null
+    augment: {short_sides: [96], long_side: 128, hflip: 0}
     batch_size: 2
     num_workers: 0
 """
@@ -132,3 +158,22 @@ def test_masks(tmp_path: Path) -> None:
     assert written["calibration"]["images"] == 4
     found = run_onnx(path, torch.zeros(2, 3, 64, 96, dtype=torch.uint8))
     assert found["labels"].shape == (2, 64, 96)
+
+
+def test_boxes(tmp_path: Path) -> None:
+    write_tiny_coco(tmp_path / "coco", images=4, masks=False)
+    folder = fit(tmp_path, BOXES, 16, "--trainer.check_val_every_n_epoch", "16")
+    path = tmp_path / "boxes.onnx"
+    assert run(tmp_path, folder, "--out", path, "--rounds", 1, "--most-drop", 0.1) == 0
+    written = facts(path)
+    accuracy = written["accuracy"]
+    assert (accuracy["metric"], accuracy["images"]) == ("box_AP", 4)
+    # On the canvas there is more of the mean colour around the images than in the validation.
+    assert accuracy["float"] == pytest.approx(written["model"]["metrics"]["val/box_AP"], abs=0.1)
+    assert accuracy["float"] > 0.1
+    assert written["nodes"]["int8"] == written["nodes"]["candidates"] > 20
+    assert written["inputs"][0]["shape"] == [1, 3, 128, 128]
+    found = run_onnx(path, torch.zeros(1, 3, 128, 128, dtype=torch.uint8))
+    assert found["boxes"].shape == (1, found["scores"].shape[1], 4)
+    small = [folder, "--out", path, "--canvas", 96, 96]
+    assert run(tmp_path, *small) == 2

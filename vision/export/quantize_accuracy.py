@@ -1,18 +1,22 @@
 """The accuracy of exported models, float and int8, by the metric of their task.
 
-Every task that can be quantised has a row in `SCORES`: a class that takes in what a model found in
-a batch of the validation set and gives the number in the end.
+Every task that can be quantised has a row in `SCORES`: what makes a score, which takes in what a
+model found in a batch of the validation set and gives the number in the end.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from vision.contracts import Detections
 from vision.errors import ConfigError, DataError
+from vision.heads.detection.base import DetectionHead
+from vision.metrics.coco import CocoEvaluator
 from vision.metrics.segmentation import SegmentationEvaluator
 
 Outputs = Mapping[str, Tensor]
@@ -22,18 +26,14 @@ Run = Callable[[Tensor], Outputs]
 class Score(ABC):
     """The metric of a task.
 
-    Args:
-        num_classes: Number of classes.
-
     Attributes:
         metric: Its name, as the task logs it.
         images: Number of images that were taken in.
     """
 
-    metric: ClassVar[str]
+    metric: str
 
-    def __init__(self, num_classes: int) -> None:
-        self.num_classes = num_classes
+    def __init__(self) -> None:
         self.images = 0
 
     @abstractmethod
@@ -50,8 +50,8 @@ class TopOne(Score):
 
     metric = "top1"
 
-    def __init__(self, num_classes: int) -> None:
-        super().__init__(num_classes)
+    def __init__(self) -> None:
+        super().__init__()
         self.right = 0
 
     def update(self, outputs: Outputs, batch: Mapping[str, Any]) -> None:
@@ -64,17 +64,49 @@ class TopOne(Score):
         return self.right / max(self.images, 1)
 
 
+class AveragePrecision(Score):
+    """COCO's average precision of boxes or, where the detector has them, of masks.
+
+    Args:
+        head: The detector's head, which takes what was found to the pixels of the files.
+        ground_truth: Annotations in COCO's format, or their file.
+        category_ids: Number of each class in the dataset, by label.
+    """
+
+    def __init__(
+        self, head: DetectionHead, ground_truth: Mapping[str, Any] | Path, category_ids: Any
+    ) -> None:
+        super().__init__()
+        self.head, self.ground_truth, self.category_ids = head, ground_truth, category_ids
+        self.metric = "mask_AP" if head.has_masks else "box_AP"
+        self.evaluator = CocoEvaluator(masks=head.has_masks)
+
+    def update(self, outputs: Outputs, batch: Mapping[str, Any]) -> None:
+        """Take in the `Detections` of images for `image_id` `(B,)`."""
+        found = self.head.predict(cast(Detections, outputs), batch["size"], batch["original_size"])
+        self.evaluator.update(batch["image_id"], found)
+        self.images += len(found)
+
+    def value(self) -> float:
+        """The average over the classes and over ten overlaps."""
+        result = self.evaluator.compute(self.ground_truth, category_ids=self.category_ids)
+        return result.scalars()[self.metric]
+
+
 class MeanIoU(Score):
     """The mean over classes of intersection over union, in the pixels of the files.
 
     The classes of the pixels of the model's input are taken to those of the file by the nearest
     pixel, since exported models give classes and not logits.
+
+    Args:
+        num_classes: Number of classes.
     """
 
     metric = "mIoU"
 
     def __init__(self, num_classes: int) -> None:
-        super().__init__(num_classes)
+        super().__init__()
         self.evaluator = SegmentationEvaluator(num_classes, boundary=False)
 
     def update(self, outputs: Outputs, batch: Mapping[str, Any]) -> None:
@@ -91,25 +123,26 @@ class MeanIoU(Score):
         return self.evaluator.compute().mIoU
 
 
-SCORES: dict[str, type[Score]] = {"classification": TopOne, "segmentation": MeanIoU}
-# Why a task has no row.
-REFUSED = {
-    "detection": "its metric is COCO's evaluation of whole runs, which exported models do not pass "
-    "through",
+# What makes the metric of each task, from the task and its datamodule.
+SCORES: dict[str, Callable[[Any, Any], Score]] = {
+    "classification": lambda task, data: TopOne(),
+    "detection": lambda task, data: AveragePrecision(
+        task.head, data.ground_truth("val"), data.category_ids
+    ),
+    "segmentation": lambda task, data: MeanIoU(task.num_classes),
 }
 
 
-def find_score(kind: str) -> type[Score]:
-    """The metric of a task.
+def find_score(kind: str) -> Callable[[Any, Any], Score]:
+    """What makes the metric of a task, from the task and its datamodule.
 
     Raises:
-        ConfigError: Models of that task cannot be quantised.
+        ConfigError: There is none.
     """
     if kind not in SCORES:
-        reason = f": {REFUSED[kind]}" if kind in REFUSED else ""
         raise ConfigError(
-            f"int8 models of {kind} are not made, since their loss of accuracy could not be told"
-            f"{reason}. Tasks that are: {', '.join(SCORES)}. Export in float: tools/export.py."
+            f"int8 models of {kind} are not made, since their loss of accuracy could not be told. "
+            f"Tasks that are: {', '.join(SCORES)}. Export in float: tools/export.py."
         )
     return SCORES[kind]
 
@@ -146,8 +179,7 @@ def measure_accuracy(
     runs: Mapping[str, Run],
     batches: Iterable[Mapping[str, Any]],
     *,
-    score: type[Score],
-    num_classes: int,
+    score: Callable[[], Score],
     limit: int | None = None,
 ) -> tuple[dict[str, float], int]:
     """Run models on a validation set, all on the same images.
@@ -155,8 +187,7 @@ def measure_accuracy(
     Args:
         runs: By a name for each model, what it gives for images `(B, C, H, W)`, uint8.
         batches: Batches of the validation set.
-        score: The metric.
-        num_classes: Number of classes.
+        score: Makes the metric, for each model.
         limit: Number of images after which it ends; None for all.
 
     Returns:
@@ -165,7 +196,7 @@ def measure_accuracy(
     Raises:
         DataError: There are no images.
     """
-    scores = {name: score(num_classes) for name in runs}
+    scores = {name: score() for name in runs}
     images = 0
     with torch.inference_mode():
         for part in _limited(batches, limit):
