@@ -218,7 +218,7 @@ def build_demo(model: Model, *, examples: Iterable[str | Path] = ()) -> "gradio.
 
 
 def _lay_out(gradio: Any, demo: Demo, pictures: Sequence[str]) -> None:
-    """The parts of the page, and what happens when they are used."""
+    """The parts of the page."""
     control = demo.view.control
     with gradio.Row():
         with gradio.Column(min_width=300):
@@ -268,8 +268,20 @@ def _lay_out(gradio: Any, demo: Demo, pictures: Sequence[str]) -> None:
         plain = gradio.JSON(show_label=False, max_height=320, elem_id="json")
     with gradio.Accordion("About the model", open=False):
         gradio.HTML(_facts(demo.model))
+    _wire(gradio, demo, given, setting, [drawn, summary, table, plain, download])
+
+
+def _wire(gradio: Any, demo: Demo, given: Any, setting: Any, parts: Sequence[Any]) -> None:
+    """What happens when a picture is given, and when the slider is moved.
+
+    Args:
+        gradio: The package.
+        demo: What answers.
+        given: Where the picture is given.
+        setting: The slider.
+        parts: What is filled: picture, summary, table, JSON, download.
+    """
     result = gradio.State(None, time_to_live=KEPT_S)
-    parts = [drawn, summary, table, plain, download]
 
     def fill(shown: Shown) -> list[Any]:
         *others, file = shown
@@ -290,7 +302,7 @@ def _lay_out(gradio: Any, demo: Demo, pictures: Sequence[str]) -> None:
     # What gradio itself cannot open does not reach the model.
     asked.failure(fail, None, [result, *parts], **own)
     moved = {**own, "trigger_mode": "always_last", "show_progress": "hidden"}
-    setting.change(move, [result, setting], parts, **moved)
+    setting.change(move, [result, setting], list(parts), **moved)
 
 
 def _facts(model: Model) -> str:
