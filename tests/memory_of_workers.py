@@ -21,7 +21,7 @@ from vision.data.files import PathList
 from vision.data.images import EncodedImage
 from vision.data.sampling import EpochSampler, SeededSamples
 
-COUNT = 1_300_000
+COUNT = 500_000
 FIRST = 1_000  # samples that are read before the measurement
 
 

@@ -271,16 +271,47 @@ def test_builds_without_memory(family: str) -> None:
 # Both sides change at once from the first size to the second, as they do in a mixed dataset.
 SIZES = [(64, 64), (96, 72), (65, 97), (128, 72), (81, 81), (100, 120), (96, 64)]
 SIZES += [(77, 64), (90, 130), (111, 65), (64, 150), (133, 133), (88, 99)]
-# Tracing a block with unknown sizes takes seconds: of blocks that are alike, one is enough.
+# Tracing a block with unknown sizes takes seconds: two stages have each kind of block of all four.
 SHALLOW: dict[str, dict[str, Any]] = {
-    "swin": {"depths": (1, 2, 2, 1)},  # every second block shifts its windows
-    "cswin": {"depths": (1, 1, 1, 1)},
-    "cvt": {"depths": (1, 1, 1)},
+    # Every second block shifts its windows.
+    "swin": {"depths": (2, 1), "num_heads": (1, 2)},
+    # The last stage attends over whole maps.
+    "cswin": {"depths": (1, 1), "split_sizes": (2, 4), "num_heads": (2, 4)},
+    # The last stage has a class token.
+    "cvt": {
+        "dims": (16, 48),
+        "depths": (1, 1),
+        "num_heads": (1, 3),
+        "patch_sizes": (7, 3),
+        "patch_strides": (4, 2),
+        "patch_paddings": (2, 1),
+        "class_token": (False, True),
+    },
     "tnt": {"depth": 1},
-    "rmt": {"depths": (1, 1, 1, 1)},
-    "hornet_7x7": {"depths": (1, 1, 1, 1)},
-    "hornet_gf": {"depths": (1, 1, 1, 1)},
-    "convnext": {"depths": (1, 1, 1, 1)},
+    # Attention along both axes one after the other, and over whole maps.
+    "rmt": {
+        "dims": (16, 32),
+        "depths": (1, 1),
+        "num_heads": (2, 2),
+        "init_values": (2, 2),
+        "head_ranges": (4, 4),
+        "mlp_ratios": (2, 2),
+        "decomposed": (True, False),
+        "layer_scales": (False, False),
+    },
+    "hornet_7x7": {
+        "depths": (1, 1),
+        "orders": (2, 3),
+        "scales": (1 / 3, 1 / 3),
+        "global_filters": (None, None),
+    },
+    "hornet_gf": {
+        "depths": (1, 1),
+        "orders": (2, 3),
+        "scales": (1 / 3, 1 / 3),
+        "global_filters": (None, (6, 4)),
+    },
+    "convnext": {"dims": (16, 32), "depths": (1, 1)},
 }
 # Those that cut maps into windows and stripes: AOTAutograd sees their first graph alone, whose
 # sizes are known. With unknown ones it takes as long again as making the graph does.

@@ -4,6 +4,7 @@ import json
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,7 +19,8 @@ from vision.errors import ConfigError
 from vision.predict import demo as module
 from vision.predict.demo import Demo, build_demo, describe_model, launch_demo
 
-pytest.importorskip("gradio", reason="gradio is not installed")
+# Asked for without importing it, which takes seconds.
+pytestmark = pytest.mark.skipif(find_spec("gradio") is None, reason="gradio is not installed")
 # What gradio's own script writes at every start, of a function that it does not use.
 OWN = "Method not implemented"
 PATIENCE_S = 20
