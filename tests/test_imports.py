@@ -10,7 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "vision"
 
-LEAVES = {"contracts", "errors", "lazy", "options", "version"}
+LEAVES = {"contracts", "errors", "files", "lazy", "machine", "options", "version"}
 PARTS = {"backbones", "necks", "heads", "weights", "losses", "metrics"}
 TOPS = {"tasks", "callbacks", "efficiency", "interop"}
 BELOW_PARTS = LEAVES | {"ops", "layers"}
@@ -19,7 +19,9 @@ BELOW_TOPS = BELOW_PARTS | PARTS | {"draw"}
 ALLOWED = {
     "contracts": set(),
     "errors": set(),
+    "files": set(),
     "lazy": set(),
+    "machine": {"version"},
     "options": {"errors"},
     "version": set(),
     "__init__": LEAVES,

@@ -18,7 +18,6 @@ from here.
 """
 
 import argparse
-import platform
 import statistics
 import subprocess
 import sys
@@ -34,6 +33,7 @@ from benchmark_segmentation import measure_segmentation
 from torch import Tensor, nn
 
 from vision import create_backbone
+from vision.machine import cpu_name, list_versions
 
 ROOT = Path(__file__).parents[1]
 TIMM_NAMES = {
@@ -195,24 +195,10 @@ def measure_imports(arguments: argparse.Namespace) -> None:
 
 def print_versions() -> None:
     """Say what was measured on."""
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else processor()
-    print(f"{device}, {torch.get_num_threads()} threads, torch {torch.__version__}, ", end="")
-    for package in ("timm", "transformers"):
-        from importlib.metadata import PackageNotFoundError, version
-
-        try:
-            print(f"{package} {version(package)}", end=", ")
-        except PackageNotFoundError:
-            print(f"no {package}", end=", ")
-    print(f"Python {platform.python_version()}")
-
-
-def processor() -> str:
-    """Name of the CPU."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else cpu_name()
+    versions = list_versions(("torch", "timm", "transformers"))
+    shown = ", ".join(f"{name} {version}" for name, version in versions.items())
+    print(f"{device}, {torch.get_num_threads()} threads, {shown}")
 
 
 def measure_pipeline(arguments: argparse.Namespace) -> None:
@@ -239,7 +225,7 @@ def measure_segmentors(arguments: argparse.Namespace) -> None:
 
 def measure_engines(arguments: argparse.Namespace) -> None:
     """Compare the engines that run one model."""
-    measure_latency(arguments, processor)
+    measure_latency(arguments)
 
 
 def main() -> None:

@@ -32,6 +32,7 @@ from vision.export.graph import Graph
 from vision.export.kinds import whole_model
 from vision.export.onnx import export_onnx
 from vision.export.sidecar import versions
+from vision.machine import cpu_name
 
 PERCENTS = (50, 90, 95, 99)
 # Throughput has stopped growing where a batch twice as large gives less than this more.
@@ -374,9 +375,7 @@ def usual_size(preprocessing: Mapping[str, Any] | None) -> tuple[int, int]:
     return 224, 224
 
 
-def measure_latency(
-    options: argparse.Namespace, hardware: Callable[[], str] = lambda: torch.device("cpu").type
-) -> None:
+def measure_latency(options: argparse.Namespace) -> None:
     """Measure, print the table, and write the JSON."""
     if options.threads:
         torch.set_num_threads(options.threads)
@@ -386,7 +385,7 @@ def measure_latency(
         raise SystemExit(f"error: {error}") from error
     if options.int8 is None:
         options.engines = [name for name in options.engines if name != "int8"]
-    device = torch.cuda.get_device_name() if images.is_cuda else hardware()
+    device = torch.cuda.get_device_name() if images.is_cuda else cpu_name()
     shown = ", ".join(f"{name} {found}" for name, found in versions().items())
     print(f"{device}, {torch.get_num_threads()} threads, {shown}")
     print(f"{options.model} ({graph.kind}), {' x '.join(map(str, images.shape[1:]))}")

@@ -18,10 +18,8 @@ The exit status is 2 if the model cannot be read or has no such names.
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +28,7 @@ from torch import Tensor
 
 import vision
 from vision.errors import ConfigError, VisionError, WeightsError
+from vision.files import replace_file
 from vision.interop.hub import RUN_CONFIG, push_folder, write_folder
 from vision.interop.model_card import CardOptions
 from vision.weights.naming import NAMINGS, OPENMMLAB, to_naming
@@ -111,21 +110,18 @@ def write_state(path: Path, state: dict[str, Tensor], *, class_names: list[str] 
     """
     from safetensors.torch import save_file
 
-    unfinished = path.with_name(f".{path.name}.unfinished")
     tensors = {key: tensor.contiguous().clone() for key, tensor in state.items()}
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+
+    def write(place: Path) -> None:
         if path.suffix == ".pth":
             meta = {"dataset_meta": {"classes": class_names}}
-            torch.save(
-                {"meta": meta, "state_dict": tensors} if class_names else tensors, unfinished
-            )
+            torch.save({"meta": meta, "state_dict": tensors} if class_names else tensors, place)
         else:
-            save_file(tensors, unfinished, metadata={"format": "pt"})
-        os.replace(unfinished, path)
+            save_file(tensors, place, metadata={"format": "pt"})
+
+    try:
+        replace_file(path, write)
     except (OSError, RuntimeError) as error:
-        with suppress(OSError):
-            unfinished.unlink()
         raise WeightsError(f"'{path}' cannot be written: {error}") from error
 
 

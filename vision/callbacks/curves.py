@@ -10,10 +10,10 @@ import numpy as np
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 
-from vision.callbacks.files import replace_file
 from vision.draw.curves import Curve, draw_curves
 from vision.draw.figure import save_png
 from vision.errors import ConfigError
+from vision.files import replace_file
 
 logger = logging.getLogger(__name__)
 

@@ -1,13 +1,10 @@
 """On what a run was made: versions, hardware, command, seed, and how long it took."""
 
-import importlib.metadata
 import json
 import logging
 import os
 import platform
-import re
 import shlex
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -20,16 +17,13 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-from vision.callbacks.files import replace_file
-from vision.version import __version__
+from vision.files import replace_file
+from vision.machine import GIB, describe_hardware, describe_repository, list_versions
 
 logger = logging.getLogger(__name__)
 
 FILE_NAME = "env.json"
-PACKAGES = ("torchvision", "lightning", "timm", "numpy")
-GIB = 2**30
-# A repository on a slow disk does not hold up a run.
-GIT_S = 5.0
+PACKAGES = ("torch", "torchvision", "lightning", "timm", "numpy")
 
 
 class Environment(Callback):
@@ -70,7 +64,7 @@ class Environment(Callback):
             "processes": trainer.world_size,
             "precision": str(trainer.precision),
             "device": str(trainer.strategy.root_device),
-            "versions": list_versions(),
+            "versions": _versions(),
             "hardware": describe_hardware(),
         }
         self._write()
@@ -110,89 +104,16 @@ class Environment(Callback):
             logger.warning("%s cannot be written: %s", self.path, error)
 
 
-def list_versions() -> dict[str, str | None]:
-    """Version of the suite, of Python and of what it is built on; None for what is absent."""
-    versions: dict[str, str | None] = {
-        "vision": __version__,
-        "python": platform.python_version(),
-        "torch": str(torch.__version__),
-    }
-    for name in PACKAGES:
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            versions[name] = None
+def _versions() -> dict[str, str | None]:
+    """Versions of packages, of CUDA and of the system; None for what is absent."""
     cudnn = torch.backends.cudnn.version() if torch.backends.cudnn.is_available() else None
     return {
-        **versions,
+        **dict.fromkeys(PACKAGES),
+        **list_versions(PACKAGES),
         "cuda": torch.version.cuda,
         "cudnn": None if cudnn is None else str(cudnn),
         "system": platform.platform(),
     }
-
-
-def describe_hardware() -> dict[str, Any]:
-    """Processor, cores that this process may use, memory in GiB, GPUs and their driver."""
-    gpus = []
-    for number in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
-        found = torch.cuda.get_device_properties(number)
-        gpus.append({"name": found.name, "memory_gib": round(found.total_memory / GIB, 1)})
-    owned = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else ()
-    memory = None
-    with suppress(ValueError, OSError, AttributeError):  # not on every system
-        memory = round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / GIB, 1)
-    return {
-        "cpu": _cpu_name(),
-        "cores": len(owned) or os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "memory_gib": memory,
-        "gpus": gpus,
-        "driver": _gpu_driver() if gpus else None,
-    }
-
-
-def describe_repository(folder: Path) -> dict[str, Any] | None:
-    """Commit of the git repository that a folder is in, and whether its files were changed.
-
-    Returns:
-        None where there is no repository, no commit yet, or no git.
-    """
-    commit = _run("git", "-C", str(folder), "rev-parse", "HEAD")
-    if commit is None:
-        return None
-    changed = _run("git", "-C", str(folder), "status", "--porcelain", "--untracked-files=no")
-    return {"commit": commit, "dirty": None if changed is None else bool(changed)}
-
-
-def _run(*command: str) -> str | None:
-    """What a program prints; None if it fails, is absent or takes too long."""
-    # Looking at a repository must not wait for another's lock on it.
-    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=GIT_S, env=environment, check=False
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None
-
-
-def _cpu_name() -> str:
-    with suppress(OSError):
-        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.M)
-        if found:
-            return found[1].strip()
-    return platform.processor() or platform.machine()
-
-
-def _gpu_driver() -> str | None:
-    with suppress(OSError):
-        text = Path("/proc/driver/nvidia/version").read_text()
-        found = re.search(r"Kernel Module\D+([\d.]+)", text)
-        if found:
-            return found[1]
-    shown = _run("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader")
-    return shown.splitlines()[0] if shown else None
 
 
 def _read_starts(path: Path) -> list[Any]:

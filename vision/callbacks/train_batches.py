@@ -10,8 +10,8 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
-from vision.callbacks.files import replace_file
 from vision.draw.train_batches import MOST_IMAGES, TrainBatch, draw_train_batch
+from vision.files import replace_file
 
 logger = logging.getLogger(__name__)
 

@@ -1,7 +1,5 @@
 """The JSON file beside an export: all that a program that runs it has to know."""
 
-import hashlib
-import importlib.metadata
 import json
 import math
 import os
@@ -12,7 +10,8 @@ from typing import Any
 
 from vision.export.graph import BATCH, HEIGHT, INPUT, WIDTH, Graph
 from vision.export.verify import Case
-from vision.version import __version__
+from vision.files import replace_file, sha256_of
+from vision.machine import list_versions
 
 PACKAGES = ("torch", "torchvision", "onnx", "onnxscript", "onnxruntime", "timm")
 CODE_LICENCE = "Apache-2.0"
@@ -21,9 +20,7 @@ CODE_LICENCE = "Apache-2.0"
 def file_facts(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Name, number of bytes and SHA-256 of a file."""
     path = Path(path)
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return {"file": path.name, "bytes": path.stat().st_size, "sha256": digest}
+    return {"file": path.name, "bytes": path.stat().st_size, "sha256": sha256_of(path)}
 
 
 def shape_facts(
@@ -92,13 +89,7 @@ def verification_facts(cases: Sequence[Case], tolerance: float) -> dict[str, Any
 
 def versions() -> dict[str, str]:
     """Versions of the suite and of what an export depends on, where they are installed."""
-    found = {"vision": __version__}
-    for name in PACKAGES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
+    return list_versions(PACKAGES)
 
 
 def write_sidecar(path: str | os.PathLike[str], facts: Mapping[str, Any]) -> Path:
@@ -108,7 +99,8 @@ def write_sidecar(path: str | os.PathLike[str], facts: Mapping[str, Any]) -> Pat
         The path of the JSON file.
     """
     beside = Path(f"{os.fspath(path)}.json")
-    beside.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    text = json.dumps(facts, indent=2) + "\n"
+    replace_file(beside, lambda place: place.write_text(text, encoding="utf-8"))
     return beside
 
 

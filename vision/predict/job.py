@@ -1,6 +1,5 @@
 """Predictions of a folder of images into a folder of results, which go on where they stopped."""
 
-import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -9,6 +8,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from vision.errors import ConfigError, DataError
+from vision.files import replace_file, sha256_of
 from vision.metrics.coco_files import read_json, write_json
 from vision.predict.images import find_files
 from vision.predict.kinds import Kind, PredictOptions
@@ -121,9 +121,10 @@ def _write_table(
     """Write the table of a kind, whole or not at all, from the lines about the images."""
     assert kind.table is not None, "the kind has a table"
     chosen = (line for line in read_lines(folder / LINES) if line["image"] in ids)
-    unfinished = folder / f".unfinished.{kind.table}"
-    kind.write_table(unfinished, chosen, ids, category_ids)
-    os.replace(unfinished, folder / kind.table)
+    replace_file(
+        folder / kind.table,
+        lambda path: kind.write_table(path, chosen, ids, category_ids),
+    )
 
 
 def _note(results: Predictions, noted: int, names: Sequence[str], errors: Any) -> int:
@@ -196,7 +197,7 @@ def job_description(
     return {
         "version": __version__,
         "checkpoint": None if model.path is None else os.path.abspath(model.path),
-        "sha256": None if model.path is None else _digest(model.path),
+        "sha256": None if model.path is None else sha256_of(model.path),
         "input": os.path.abspath(Path(source).expanduser()),
         "options": {**settings, "pictures": pictures},
     }
@@ -233,11 +234,6 @@ def open_folder(folder: Path, description: Mapping[str, Any]) -> None:
             "Choose another folder, or delete this one."
         )
     _mend(folder / LINES)
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _mend(path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import os
 from abc import ABC, abstractmethod
-from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor
 
 from vision.errors import ConfigError, DataError, MissingPackageError
+from vision.files import replace_file
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -101,25 +101,15 @@ class Result(ABC):
 def save_picture(picture: "Image", path: str | os.PathLike[str]) -> Path:
     """Write a picture, whole or not at all; see `Result.save`."""
     path = Path(path)
-    unfinished = path.with_name(f".{path.stem}.unfinished{path.suffix}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        picture.save(unfinished)
-        os.replace(unfinished, path)
+        replace_file(path, picture.save)
     except (ValueError, KeyError) as error:
-        _remove(unfinished)
         raise ConfigError(
             f"'{path}' is the name of no picture: {error}. End it in .jpg, .png or .webp."
         ) from error
     except OSError as error:
-        _remove(unfinished)
         raise DataError(f"the picture '{path}' cannot be written: {error}.") from error
     return path
-
-
-def _remove(path: Path) -> None:
-    with suppress(OSError):
-        path.unlink()
 
 
 def to_picture(image: Tensor) -> "Image":

@@ -2,23 +2,19 @@
 
 import csv
 import datetime
-import hashlib
 import json
 import math
-import os
-import platform
 import time
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple
-
-import torch
 
 from vision.callbacks.evaluation_records import Record
 from vision.contracts import ModelDescription
 from vision.errors import ConfigError, suggest
+from vision.files import replace_file, sha256_of
 from vision.lazy import lazy_names
+from vision.machine import describe_hardware, list_versions
 from vision.report.against import IMAGES, REPORT, against_section, compare, read_images, read_report
 from vision.report.curves import curves_section, read_curves
 from vision.report.page import (
@@ -105,10 +101,9 @@ def write_report(
     sections += module.sections({**parts, "images": images}, record, source)
     sections.append(_about(report))
     report["seconds"]["report"] = round(time.perf_counter() - begin, 3)
-    folder.mkdir(parents=True, exist_ok=True)
-    _write_images(images, folder / IMAGES)
+    replace_file(folder / IMAGES, lambda path: _write_images(images, path))
     text = json.dumps(_finite(report), indent=1, allow_nan=False)
-    (folder / REPORT).write_text(text + "\n", encoding="utf-8")
+    replace_file(folder / REPORT, lambda path: path.write_text(text + "\n", encoding="utf-8"))
     title = f"{report['model']['name']} on {report['data']['name']}"
     write_page(folder / PAGE, page(title, sections, header=_header(report, module.BIG)))
     return report
@@ -153,46 +148,16 @@ def _head(record: Record, subject: Subject) -> Json:
         "data": dict(subject.data),
         "checkpoint": {
             "path": str(subject.checkpoint),
-            "sha256": digest(subject.checkpoint),
+            "sha256": sha256_of(subject.checkpoint),
             "bytes": subject.checkpoint.stat().st_size,
         },
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "command": subject.command,
-        "versions": versions(),
-        "hardware": hardware(),
+        "versions": list_versions(PACKAGES),
+        "hardware": describe_hardware(),
         "seconds": {"evaluation": round(record.seconds, 3)},
         "metrics": record.metrics,
     }
-
-
-def digest(path: Path) -> str:
-    """SHA-256 of a file, as hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def versions() -> dict[str, str]:
-    """Versions of the suite, of Python and of the packages that the numbers depend on."""
-    found = {"vision": __version__, "python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-def hardware() -> dict[str, Any]:
-    """What the evaluation ran on."""
-    found: dict[str, Any] = {
-        "machine": platform.machine(),
-        "system": platform.system(),
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-    }
-    if torch.cuda.is_available():
-        found["gpu"] = torch.cuda.get_device_name()
-    return found
 
 
 def _write_images(images: list[Json], path: Path) -> None:
@@ -259,8 +224,14 @@ def _about(report: Json) -> Html:
                 *((f"Data: {key}", value) for key, value in data.items()),
                 ("Seconds of evaluation", number(report["seconds"]["evaluation"], digits=1)),
                 ("Versions", ", ".join(f"{k} {v}" for k, v in report["versions"].items())),
-                ("Hardware", ", ".join(f"{k} {v}" for k, v in report["hardware"].items())),
+                ("Hardware", _hardware(report["hardware"])),
                 *([("Command", report["command"])] if report["command"] else []),
             ]
         ),
     )
+
+
+def _hardware(found: Json) -> str:
+    gpus = [gpu["name"] for gpu in found["gpus"]]
+    cpu = f"{found['cpu']}, {found['cores']} cores, {found['threads']} threads"
+    return ", ".join([*gpus, cpu])

@@ -1,6 +1,7 @@
 """Runs side by side: what they reached, how they differ in config, speed and size."""
 
 import csv
+import io
 import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from vision.errors import ConfigError, VisionError
+from vision.files import replace_file
 from vision.report.against import direction
 from vision.report.runs import Run
 
@@ -297,18 +299,14 @@ def write_csv(compared: Comparison, path: Path) -> None:
         [run.name, run.folder, *("" if row.values[i] is None else row.values[i] for row in rows)]
         for i, run in enumerate(compared.runs)
     ]
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows(lines)
-    except OSError as error:
-        raise unwritten(path, error) from error
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows(lines)
+    _write(path, text.getvalue())
 
 
 def _write(path: Path, text: str) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        replace_file(path, lambda place: place.write_text(text, encoding="utf-8", newline=""))
     except OSError as error:
         raise unwritten(path, error) from error
 

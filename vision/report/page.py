@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from vision.files import replace_file
 from vision.report.style import CSS
 
 # Pictures are made smaller than this, in pixels of the longer side.
@@ -273,6 +274,5 @@ def page(title: str, sections: Sequence[Html], *, header: object = "") -> str:
 def write_page(path: Path | str, text: str) -> Path:
     """Write a page; its folder is made. Returns the path."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    replace_file(path, lambda place: place.write_text(text, encoding="utf-8"))
     return path

@@ -3,7 +3,6 @@
 import json
 import os
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from torch import Tensor
 
 from vision.contracts import ModelDescription
 from vision.errors import WeightsError
+from vision.files import replace_file
 
 # Entry of the header, beside "format", which other libraries look for.
 KEY = "vision"
@@ -38,17 +38,12 @@ def write_model(
     from safetensors.torch import save_file
 
     path = Path(path)
-    unfinished = path.with_name(f".{path.name}.unfinished")
     # Parameters that share memory are written once each; a loaded model shares them again.
     tensors = {key: tensor.detach().cpu().contiguous().clone() for key, tensor in state.items()}
     header = {"format": "pt", KEY: json.dumps(description)}
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, unfinished, metadata=header)
-        os.replace(unfinished, path)
+        replace_file(path, lambda place: save_file(tensors, place, metadata=header))
     except (OSError, SafetensorError) as error:
-        with suppress(OSError):
-            unfinished.unlink()
         raise WeightsError(f"the model '{path}' cannot be written: {error}") from error
     return path
 

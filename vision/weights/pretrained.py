@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from vision.errors import WeightsError, suggest
+from vision.files import sha256_of
 from vision.weights.index import WeightsSource, published_weights
 from vision.weights.load import LoadReport, load_weights
 from vision.weights.read import read_state_dict
@@ -217,8 +218,7 @@ def _check_hub_file(address: str, path: Path) -> None:
     blob = path.resolve()
     if not re.fullmatch(r"[0-9a-f]{64}", blob.name):
         return
-    with blob.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = sha256_of(blob)
     if digest != blob.name:
         path.unlink()
         blob.unlink(missing_ok=True)

@@ -1,5 +1,6 @@
-"""Files of a run that are written anew from time to time: whole, or as they were before."""
+"""Files that are written whole or not at all, and the digest by which their contents are known."""
 
+import hashlib
 import os
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,7 +15,7 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
         write: Writes to the path that it is given, which has the suffix of `path`.
 
     Raises:
-        OSError: It cannot be written; what was at `path` is unchanged.
+        OSError: It cannot be written. Whatever `write` raises, what was at `path` is unchanged.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".unfinished.{path.name}")
@@ -25,3 +26,9 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
         with suppress(OSError):
             unfinished.unlink()
         raise
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's contents, as hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
