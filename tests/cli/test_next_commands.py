@@ -53,6 +53,13 @@ def test_without_a_file_of_weights_the_checkpoint_is_named(tmp_path: Path) -> No
         assert words[2] == str(folder / "checkpoints/best.ckpt")
 
 
+def test_a_run_that_was_not_validated_names_its_last_weights(tmp_path: Path) -> None:
+    folder = make(tmp_path, "config.yaml", "checkpoints/last.ckpt", "weights/last.safetensors")
+    found = commands(folder)
+    assert [words[2] for words in found[1:3]] == [str(folder / "weights/last.safetensors")] * 2
+    assert "validate" not in [words[2] for words in found]
+
+
 def test_without_either_only_what_can_be_run_is_shown(tmp_path: Path) -> None:
     folder = make(tmp_path, "config.yaml")
     assert [words[2] for words in commands(folder)] == ["fit", "fit"]

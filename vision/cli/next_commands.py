@@ -10,7 +10,7 @@ from pathlib import Path
 from vision.callbacks.summary import shown
 from vision.cli.model_files import WEIGHTS
 from vision.cli.names import import_path
-from vision.cli.runs import CHECKPOINTS
+from vision.cli.runs import CHECKPOINTS, NICKNAMES
 
 # Folder in that of a run for what its model finds in other images.
 PREDICTED = "predicted"
@@ -103,7 +103,15 @@ def next_commands(
 
 def _use(root: Path, folder: Path) -> list[tuple[str, str]]:
     """Commands for the trained model; none where it was not saved."""
-    files = (folder / WEIGHTS / "best.safetensors", folder / CHECKPOINTS / "best.ckpt")
+    # A run that was not validated has no best one.
+    files = [
+        file
+        for name in NICKNAMES
+        for file in (
+            folder / WEIGHTS / f"{name}.safetensors",
+            folder / CHECKPOINTS / f"{name}.ckpt",
+        )
+    ]
     model = next((shlex.quote(shown(path)) for path in files if path.is_file()), None)
     if model is None:
         return []
