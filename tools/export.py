@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from vision.errors import ConfigError, VisionError, suggest
+from vision.export.canvas import usual_canvas
 from vision.export.run import SUFFIXES, Exported, ExportOptions, export
 
 USER_ERROR, DIFFERENT = 2, 1
@@ -138,7 +139,12 @@ def load_backbone(options: argparse.Namespace) -> tuple[Any, Any, dict[str, Any]
 
 
 def default_size(description: dict[str, Any]) -> tuple[int, int]:
-    """The size of the images that a model was trained or published with."""
+    """The size of the images that a model was trained or published with.
+
+    A detector, which takes images of one size, gets a square that holds all of them.
+    """
+    if description.get("kind") == "detection" and description.get("preprocessing"):
+        return usual_canvas(description["preprocessing"])
     side = (description.get("preprocessing") or {}).get("image_size")
     if side is not None:
         return (side, side) if isinstance(side, int) else (side[0], side[1])

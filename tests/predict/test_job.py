@@ -89,7 +89,9 @@ def test_results_of_a_detector(tmp_path: Path) -> None:
 def test_results_of_a_segmentor(tmp_path: Path) -> None:
     model = tiny_model("segmentation")
     write_pictures(tmp_path / "in", NAMES)
-    predict_folder(model, tmp_path / "in", tmp_path / "out", OPTIONS)
+    summary = predict_folder(model, tmp_path / "in", tmp_path / "out", OPTIONS)
+    assert summary.files == ("predictions.jsonl", "pictures", "masks")
+    assert all((tmp_path / "out" / name).exists() for name in summary.files)
     results = list(model.predict(tmp_path / "in"))
     lines = list(read_lines(tmp_path / "out" / "predictions.jsonl"))
     files = ["masks/a.jpg.png", "masks/a.png.png", "masks/sub/a.png", "masks/sub/b.png"]

@@ -45,6 +45,15 @@ def test_a_model_is_exported_and_its_differences_printed(
     assert "TOO LARGE" in capsys.readouterr().out
 
 
+def test_the_size_is_that_of_the_training(tool: ModuleType) -> None:
+    trained = {"input": {"size": (224, 288)}}
+    assert tool.default_size(trained) == (224, 288)
+    assert tool.default_size({**trained, "preprocessing": {"image_size": 64}}) == (64, 64)
+    sides = {"preprocessing": {"short_side": 800, "long_side": 1333}}
+    assert tool.default_size({**trained, **sides, "kind": "detection"}) == (1344, 1344)
+    assert tool.default_size({**trained, **sides, "kind": "segmentation"}) == (224, 288)
+
+
 def test_the_backbone_of_a_model_alone(tool: ModuleType, model_file: Path, tmp_path: Path) -> None:
     out = tmp_path / "backbone.safetensors"
     command = [str(model_file), "--backbone", "--format", "safetensors", "--size", "32", "32"]

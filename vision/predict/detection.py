@@ -150,6 +150,7 @@ class Predictor(Kind):
 
     collate = staticmethod(collate_detection)
     table = "predictions.json"
+    beside = (IMAGES,)
 
     def __init__(self, model: "Model") -> None:
         super().__init__(model)

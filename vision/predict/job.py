@@ -112,7 +112,7 @@ def predict_folder(
     if kind.table is not None:
         _write_table(kind, folder, ids, category_ids)
         written.append(kind.table)
-    return Summary(len(files) - bad, earlier, bad, tuple(written))
+    return Summary(len(files) - bad, earlier, bad, (*written, *kind.beside))
 
 
 def _write_table(

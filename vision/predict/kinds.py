@@ -121,10 +121,12 @@ class Kind(ABC):
     Attributes:
         collate: Makes a batch of samples, as the datamodules of that kind do.
         table: Name of the file that `write_table` writes; None for none.
+        beside: Names of what else a folder of predictions has.
     """
 
     collate: Callable[[Sequence[Any]], Any] = staticmethod(collate_images)
     table: ClassVar[str | None] = None
+    beside: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, model: "Model") -> None:
         self.model = model

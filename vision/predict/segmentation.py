@@ -130,6 +130,7 @@ class Predictor(Kind):
     """Predicts classes of pixels; the task runs images of unlike sizes apart."""
 
     collate = staticmethod(collate_segmentation)
+    beside = (MASKS,)
 
     def __init__(self, model: "Model") -> None:
         super().__init__(model)
