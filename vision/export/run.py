@@ -121,10 +121,8 @@ def export(
         MissingPackageError: A package is absent.
     """
     dynamic, notes = choose_dynamic(graph, options)
-    tolerance = TOLERANCES[options.precision] if options.tolerance is None else options.tolerance
-    dynamic, shapes, cases, failed = _write_openly(
-        graph, module, description, path, options, dynamic, tolerance
-    )
+    job = _Job(graph, module, description, path, options)
+    dynamic, cases, failed = job.write_openly(dynamic)
     notes += failed
     facts = {
         **file_facts(path),
@@ -133,7 +131,7 @@ def export(
         "precision": options.precision,
         **shape_facts(
             _in_precision(graph, options.precision),
-            batch=shapes[0][0],
+            batch=cases[0].batch,
             size=options.size,
             dynamic=dynamic,
         ),
@@ -150,7 +148,7 @@ def export(
         },
         "versions": versions(),
         "licence": {"weights": options.licence or "unknown", "code": CODE_LICENCE},
-        "verification": verification_facts(cases, tolerance),
+        "verification": verification_facts(cases, job.tolerance),
     }
     return Exported(path, write_sidecar(path, facts), cases, dynamic, notes)
 
@@ -172,92 +170,87 @@ def choose_dynamic(graph: Graph, options: ExportOptions) -> tuple[tuple[str, ...
     return tuple(axis for axis in AXES if axis in options.dynamic), []
 
 
-def _write_openly(
-    graph: Graph,
-    module: nn.Module,
-    description: Mapping[str, Any],
-    path: Path,
-    options: ExportOptions,
-    dynamic: tuple[str, ...],
-    tolerance: float,
-) -> tuple[tuple[str, ...], list[tuple[int, tuple[int, int]]], list[Case], list[str]]:
-    """`_write` with less left open where nothing was asked for and more does not work.
+@dataclass(frozen=True)
+class _Job:
+    """One export: what is exported, where to, and how; see `export`."""
 
-    Returns:
-        What is left open, the shapes, the cases, and a note for each attempt that failed.
-    """
-    notes: list[str] = []
-    while True:
-        try:
-            shapes, cases = _write(graph, module, description, path, options, dynamic, tolerance)
-        except ConfigError as error:
-            if options.dynamic is not None or not dynamic or options.format == "safetensors":
-                raise
-            notes.append(f"{dynamic[-1]} is fixed, since with it open: {error}")
-            dynamic = dynamic[:-1]
-        else:
-            return dynamic, shapes, cases, notes
+    graph: Graph
+    module: nn.Module
+    description: Mapping[str, Any]
+    path: Path
+    options: ExportOptions
 
+    @property
+    def tolerance(self) -> float:
+        """The largest relative difference."""
+        given = self.options.tolerance
+        return TOLERANCES[self.options.precision] if given is None else given
 
-def _write(
-    graph: Graph,
-    module: nn.Module,
-    description: Mapping[str, Any],
-    path: Path,
-    options: ExportOptions,
-    dynamic: tuple[str, ...],
-    tolerance: float,
-) -> tuple[list[tuple[int, tuple[int, int]]], list[Case]]:
-    """Write the file and compare it; returns the shapes and what came of each."""
-    # Exporters take a batch of one for a constant.
-    batch = max(options.batch, 2) if "batch" in dynamic else options.batch
-    shapes = verified_shapes(options.size, batch, _varied(graph, dynamic))
-    traced = _in_precision(graph, options.precision)
-    example = torch.zeros(batch, graph.images.channels, *options.size, dtype=traced.images.dtype)
-    run = _write_format(traced, graph, module, description, path, options, dynamic, example)
+    def write_openly(
+        self, dynamic: tuple[str, ...]
+    ) -> tuple[tuple[str, ...], list[Case], list[str]]:
+        """`write` with less left open where nothing was asked for and more does not work.
 
-    def run_as_taken(images: Tensor) -> dict[str, Tensor]:
-        return run(images.to(traced.images.dtype))
+        Returns:
+            What is left open, the cases, and a note for each attempt that failed.
+        """
+        notes: list[str] = []
+        while True:
+            try:
+                return dynamic, self.write(dynamic), notes
+            except ConfigError as error:
+                asked = self.options.dynamic is not None or self.options.format == "safetensors"
+                if asked or not dynamic:
+                    raise
+                notes.append(f"{dynamic[-1]} is fixed, since with it open: {error}")
+                dynamic = dynamic[:-1]
 
-    cases = verify(run_as_taken, graph, shapes=shapes, tolerance=tolerance, images=options.images)
-    return shapes, cases
-
-
-def _varied(graph: Graph, dynamic: tuple[str, ...]) -> tuple[str, ...]:
-    """What is varied in the comparison; a file of tensors has no shapes of its own."""
-    return tuple(axis for axis in dynamic if axis not in graph.fixed)
-
-
-def _write_format(
-    traced: Graph,
-    graph: Graph,
-    module: nn.Module,
-    description: Mapping[str, Any],
-    path: Path,
-    options: ExportOptions,
-    dynamic: tuple[str, ...],
-    example: Tensor,
-) -> Runner:
-    """Write the file; returns what runs it."""
-    if options.format == "onnx":
-        export_onnx(
-            traced, example, path, dynamic=dynamic, opset=options.opset, exporter=options.exporter
+    def write(self, dynamic: tuple[str, ...]) -> list[Case]:
+        """Write the file and compare it; returns what came of it, at its own shape first."""
+        options, graph = self.options, self.graph
+        # Exporters take a batch of one for a constant.
+        batch = max(options.batch, 2) if "batch" in dynamic else options.batch
+        # A file of tensors has no shapes of its own: what the program fixes is not varied.
+        varied = tuple(axis for axis in dynamic if axis not in graph.fixed)
+        traced = _in_precision(graph, options.precision)
+        shape = (batch, graph.images.channels, *options.size)
+        example = torch.zeros(shape, dtype=traced.images.dtype)
+        run = self.write_format(traced, example, dynamic)
+        return verify(
+            lambda images: run(images.to(traced.images.dtype)),
+            graph,
+            shapes=verified_shapes(options.size, batch, varied),
+            tolerance=self.tolerance,
+            images=options.images,
         )
-        session = open_session(path)
-        return lambda images: run_onnx(session, images)
-    if options.format == "torch-export":
-        export_program(traced, example, path, dynamic=dynamic)
-        program = open_program(path)
-        return lambda images: graph.named(program(images))
-    dtype = getattr(torch, options.precision)
-    export_tensors(module, dict(description), path, dtype=dtype)
-    reloaded = reload_tensors(graph, module, path)
 
-    def run(images: Tensor) -> dict[str, Tensor]:
-        with torch.no_grad():
-            return graph.named(reloaded(images.to(graph.images.dtype)))
+    def write_format(self, traced: Graph, example: Tensor, dynamic: tuple[str, ...]) -> Runner:
+        """Write the file; returns what runs it.
 
-    return run
+        Args:
+            traced: The program in the precision of the file.
+            example: Images as it takes them.
+            dynamic: What is left open.
+        """
+        options, graph, path = self.options, self.graph, self.path
+        if options.format == "onnx":
+            opset, exporter = options.opset, options.exporter
+            export_onnx(traced, example, path, dynamic=dynamic, opset=opset, exporter=exporter)
+            session = open_session(path)
+            return lambda images: run_onnx(session, images)
+        if options.format == "torch-export":
+            export_program(traced, example, path, dynamic=dynamic)
+            program = open_program(path)
+            return lambda images: graph.named(program(images))
+        dtype = getattr(torch, options.precision)
+        export_tensors(self.module, dict(self.description), path, dtype=dtype)
+        reloaded = reload_tensors(graph, self.module, path)
+
+        def run(images: Tensor) -> dict[str, Tensor]:
+            with torch.no_grad():
+                return graph.named(reloaded(images.to(graph.images.dtype)))
+
+        return run
 
 
 def _in_precision(graph: Graph, precision: str) -> Graph:
