@@ -13,7 +13,7 @@ from vision import create_backbone
 from vision.errors import ConfigError
 from vision.export.backbone import BackboneGraph
 from vision.export.kinds import whole_model
-from vision.export.run import Exported, ExportOptions, choose_dynamic, export
+from vision.export.run import SUFFIXES, Exported, ExportOptions, choose_dynamic, export
 
 
 def export_task(path: Path, **options: Any) -> Exported:
@@ -47,6 +47,12 @@ def test_half_precision_agrees_within_a_looser_tolerance(form: str, tmp_path: Pa
     assert half.path.stat().st_size < 0.7 * whole.path.stat().st_size
     strict = export_task(tmp_path / "h", format=form, precision="float16", tolerance=1e-7)
     assert not strict.passed
+
+
+@pytest.mark.parametrize("form", ["torch-export", "safetensors"])
+def test_bfloat16(form: str, tmp_path: Path) -> None:
+    path = tmp_path / f"m{SUFFIXES[form]}"
+    assert export_task(path, format=form, precision="bfloat16", dynamic=()).passed
 
 
 def test_bfloat16_says_what_onnxruntime_lacks(tmp_path: Path) -> None:
