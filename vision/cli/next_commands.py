@@ -123,7 +123,10 @@ def _use(root: Path, folder: Path) -> list[tuple[str, str]]:
     return [
         ("a report: curves, tables, best and worst examples", f"{tools['evaluate']} model {run}"),
         ("your own pictures, drawn and as JSON", f"{tools['predict']} {model} FOLDER --out {out}"),
-        ("a file for other programs", f"{tools['export']} {model} --format onnx"),
+        (
+            'a file for other programs (pip install "vision-suite[export]")',
+            f"{tools['export']} {model} --format onnx",
+        ),
     ]
 
 
