@@ -30,11 +30,17 @@ def start_and_end(folder: Path, step: int, sent: str, *argv: str) -> Popen[str]:
     return _start(folder, str(ROOT / "train.py"), *argv, "--trainer.callbacks", f"[{callback}]")
 
 
-def start_in_two(folder: Path, *commands: list[str]) -> Popen[str]:
-    """Start torchrun with two processes, which run commands one after the other."""
+def start_in_two(folder: Path, *commands: list[str], script: str = "run_commands.py") -> Popen[str]:
+    """Start torchrun with two processes, which run commands one after the other.
+
+    Args:
+        folder: Where they run.
+        commands: Those of train.py, or of the program that the script runs.
+        script: Its name, in the folder of the tests.
+    """
     (folder / "commands.json").write_text(json.dumps(commands))
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    return _start(folder, *torchrun, str(ROOT / "tests/run_commands.py"), "commands.json")
+    return _start(folder, *torchrun, str(ROOT / "tests" / script), "commands.json")
 
 
 def wait_for(process: Popen[str]) -> CompletedProcess[str]:

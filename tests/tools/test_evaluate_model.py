@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 from tiny_coco import write_tiny_coco
 from tiny_masks import write_mask_folder
-from train_runs import ROOT
+from train_runs import ROOT, start_in_two, succeed
 
 from vision.cli.app import run
 
@@ -105,6 +105,23 @@ def test_the_metrics_are_those_that_validate_logs(
     assert report["model"]["step"] == 1
     assert (place / "evaluation" / "report.html").is_file()
     assert f"{report['images']} images; the report is" in capsys.readouterr().out
+
+
+def test_two_processes_make_the_report_of_one(folder: Path, tool: ModuleType) -> None:
+    commands = []
+    for kind in ("detection", "segmentation"):
+        # One image at a time: in a batch others change how far it is padded.
+        alone = ["model", f"runs/{kind}/version_0", "--data.batch_size", "1"]
+        assert tool.main([*alone, "--out", f"one/{kind}"]) == 0
+        together = ["--trainer.devices", "2", "--trainer.strategy", "ddp"]
+        commands.append([*alone, "--out", f"two/{kind}", *together])
+    succeed(start_in_two(folder, *commands, script="evaluate_commands.py"))
+    for kind in ("detection", "segmentation"):
+        one, two = (folder / name / kind for name in ("one", "two"))
+        assert report_of(two)["images"] == report_of(one)["images"] > 2
+        for part in ("metrics", "classes", "confusion", "calibration"):
+            assert report_of(two)[part] == report_of(one)[part], part
+        assert (two / "images.csv").read_bytes() == (one / "images.csv").read_bytes()
 
 
 def test_options_reach_the_data_and_another_run_is_evaluated_on_the_way(
