@@ -21,6 +21,7 @@ from vision.cli.app import VisionCLI, run
 from vision.cli.names import CLASSES
 from vision.contracts import ModelDescription
 from vision.errors import CheckpointError, ConfigError
+from vision.predict.load import MODEL_FILES
 from vision.report.against import find_report, read_report, report_folder
 from vision.report.build import PAGE, Subject, write_report
 from vision.report.parts import Source
@@ -29,12 +30,6 @@ from vision.weights.model_file import read_model
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = "config.yaml"
-# What is taken from a folder, the first that is there: of a run, or of one made for the hub.
-FILES = (
-    *(f"checkpoints/{name}.ckpt" for name in ("best", "last")),
-    *("best.ckpt", "last.ckpt", "model.safetensors"),
-    *(f"weights/{name}.safetensors" for name in ("best", "last")),
-)
 COMMANDS = {"val": "validate", "test": "test"}
 
 
@@ -56,9 +51,11 @@ def locate(given: str) -> Place:
     """
     path = Path(given.removeprefix("hf://"))
     if path.is_dir():
-        file = next((path / name for name in FILES if (path / name).is_file()), None)
+        file = next((path / name for name in MODEL_FILES if (path / name).is_file()), None)
         if file is None:
-            raise ConfigError(f"'{given}' holds no model: expected one of {', '.join(FILES)}.")
+            raise ConfigError(
+                f"'{given}' holds no model: expected one of {', '.join(MODEL_FILES)}."
+            )
     elif path.is_file():
         file = path
     else:

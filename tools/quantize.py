@@ -49,13 +49,7 @@ from vision.export.quantize import (
     quantize_onnx,
 )
 from vision.export.quantize_accuracy import alike, find_score, measure_accuracy
-from vision.export.sidecar import (
-    CODE_LICENCE,
-    file_facts,
-    shape_facts,
-    versions,
-    write_sidecar,
-)
+from vision.export.sidecar import export_facts, write_sidecar
 from vision.predict.load import load
 from vision.predict.model import Model
 
@@ -227,21 +221,24 @@ def describe(
 ) -> dict[str, Any]:
     """What the file of an export says too, as plain values."""
     described = model.description
+    facts = export_facts(
+        graph,
+        path,
+        form="onnx",
+        precision="int8",
+        batch=1,
+        size=size,
+        dynamic=dynamic,
+        description=described,
+        licence=None,
+    )
     return {
-        **file_facts(path),
-        "format": "onnx",
-        "kind": graph.kind,
-        "precision": "int8",
-        **shape_facts(graph, batch=1, size=size, dynamic=dynamic),
-        "dynamic": list(dynamic),
+        **facts,
         "opset": OPSET,
         "least_runtime": f"onnxruntime {least_runtime(OPSET)}",
         "classes": list(model.class_names),
         "model": {name: described[name] for name in ("task", "backbone", "step", "metrics")},
         "source": str(model.path),
-        "preprocessing": {"input": described["input"], "options": described["preprocessing"]},
-        "versions": versions(),
-        "licence": {"weights": "unknown", "code": CODE_LICENCE},
     }
 
 

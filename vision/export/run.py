@@ -13,14 +13,7 @@ from vision.errors import ConfigError, suggest
 from vision.export.graph import Graph
 from vision.export.onnx import OPSET, Exporter, export_onnx, least_runtime, open_session, run_onnx
 from vision.export.safetensors import export_tensors, reload_tensors
-from vision.export.sidecar import (
-    CODE_LICENCE,
-    file_facts,
-    shape_facts,
-    verification_facts,
-    versions,
-    write_sidecar,
-)
+from vision.export.sidecar import export_facts, verification_facts, write_sidecar
 from vision.export.torch_program import export_program, open_program
 from vision.export.verify import LEAST_SIDE, TOLERANCES, Case, Runner, verified_shapes, verify
 
@@ -125,29 +118,22 @@ def export(
     dynamic, cases, failed = job.write_openly(dynamic)
     notes += failed
     facts = {
-        **file_facts(path),
-        "format": options.format,
-        "kind": graph.kind,
-        "precision": options.precision,
-        **shape_facts(
+        **export_facts(
             _in_precision(graph, options.precision),
+            path,
+            form=options.format,
+            precision=options.precision,
             batch=cases[0].batch,
             size=options.size,
             dynamic=dynamic,
+            description=description,
+            licence=options.licence,
         ),
-        "dynamic": list(dynamic),
         "notes": list(notes),
         **_runtime(options),
-        "classes": description.get("class_names"),
         "model": {
             key: description.get(key) for key in ("task", "backbone", "hyper_parameters", "metrics")
         },
-        "preprocessing": {
-            "input": description.get("input"),
-            "options": description.get("preprocessing"),
-        },
-        "versions": versions(),
-        "licence": {"weights": options.licence or "unknown", "code": CODE_LICENCE},
         "verification": verification_facts(cases, job.tolerance),
     }
     return Exported(path, write_sidecar(path, facts), cases, dynamic, notes)

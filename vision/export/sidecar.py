@@ -70,6 +70,48 @@ def shape_facts(
     }
 
 
+def export_facts(
+    graph: Graph,
+    path: Path,
+    *,
+    form: str,
+    precision: str,
+    batch: int,
+    size: tuple[int, int],
+    dynamic: Sequence[str],
+    description: Mapping[str, Any],
+    licence: str | None,
+) -> dict[str, Any]:
+    """What every export says of its file, of its program and of its model.
+
+    Args:
+        graph: The program as it takes its images.
+        path: The file.
+        form: Its format, such as `"onnx"`.
+        precision: Of weights and computation.
+        batch: As in `shape_facts`.
+        size: As in `shape_facts`.
+        dynamic: As in `shape_facts`.
+        description: What is known of the model.
+        licence: That of the weights; None if it is not known.
+    """
+    return {
+        **file_facts(path),
+        "format": form,
+        "kind": graph.kind,
+        "precision": precision,
+        **shape_facts(graph, batch=batch, size=size, dynamic=dynamic),
+        "dynamic": list(dynamic),
+        "classes": description.get("class_names"),
+        "preprocessing": {
+            "input": description.get("input"),
+            "options": description.get("preprocessing"),
+        },
+        "versions": versions(),
+        "licence": {"weights": licence or "unknown", "code": CODE_LICENCE},
+    }
+
+
 def verification_facts(cases: Sequence[Case], tolerance: float) -> dict[str, Any]:
     """The result of a comparison with the source; numbers that are not finite are text."""
     return {

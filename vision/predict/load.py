@@ -26,17 +26,14 @@ from vision.weights.pretrained import HUB_PREFIX, download_from_hub
 logger = logging.getLogger(__name__)
 
 SAFETENSORS = ".safetensors"
-# What is taken from a folder, the first that is there: a run's best or last checkpoint, or what a
-# folder for the hub holds.
-FOLDER_FILES = (
-    "checkpoints/best.ckpt",
-    "checkpoints/last.ckpt",
-    "best.ckpt",
-    "last.ckpt",
-    "model.safetensors",
+# What is taken from a folder, the first that is there: a run's best or last checkpoint, what a
+# folder for the hub holds, or the weights that a run wrote.
+MODEL_FILES = (
+    *("checkpoints/best.ckpt", "checkpoints/last.ckpt"),
+    *("best.ckpt", "last.ckpt", "model.safetensors"),
+    *("weights/best.safetensors", "weights/last.safetensors"),
 )
 HUB_ID = r"[\w.-]+/[\w.-]+"
-MODEL_FILES = ("weights/best.safetensors", "weights/last.safetensors")
 
 
 def load(
@@ -174,12 +171,10 @@ def _find(source: str | os.PathLike[str]) -> Path:
             f"there is no '{path}' to load (looked at {path.resolve()}).{of_hub} Give a "
             "checkpoint, the folder of a run, a .safetensors file, or hf://owner/repo."
         )
-    for name in (*FOLDER_FILES, *MODEL_FILES):
+    for name in MODEL_FILES:
         if (path / name).is_file():
             return path / name
     runs = sorted(path.glob("version_*"))
     if runs:
         raise ConfigError(f"'{path}' holds several runs: choose one, such as '{runs[-1]}'.")
-    raise WeightsError(
-        f"'{path}' holds no model: expected one of {', '.join((*FOLDER_FILES, *MODEL_FILES))}."
-    )
+    raise WeightsError(f"'{path}' holds no model: expected one of {', '.join(MODEL_FILES)}.")
