@@ -3,7 +3,9 @@
 import os
 
 import pytest
+from properties import register_profiles
 
+register_profiles()
 # Processes that tests start inherit these; in this process pytest-socket refuses other hosts.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"

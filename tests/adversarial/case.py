@@ -68,7 +68,8 @@ def command(*words: object) -> str:
 def tool(name: str, *words: object) -> str:
     """The same for a script of `tools`."""
     spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return _outcome(lambda: module.main([*map(str, words)]))

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from properties import examples
 from tiny_models import TINY
 from torch import Tensor, fx, nn
 from torch._dynamo.backends.registry import lookup_backend
@@ -58,7 +59,7 @@ def images_of(height: int, width: int, batch: int = 1) -> Tensor:
 
 
 @torch.no_grad()
-@settings(deadline=None, max_examples=8)
+@examples(8)
 @given(height=SIDE, width=SIDE)
 def test_maps_have_the_promised_shapes_at_any_size(
     backbone: Backbone, height: int, width: int
@@ -73,7 +74,7 @@ def test_maps_have_the_promised_shapes_at_any_size(
 
 
 @torch.no_grad()
-@settings(deadline=None, max_examples=4)
+@examples(4)
 @given(height=SIDE, width=SIDE)
 def test_a_batch_of_one_equals_a_batch_of_many(backbone: Backbone, height: int, width: int) -> None:
     # In float64: in float32 kernels for another batch size round otherwise, by more than 1e-5.
@@ -91,7 +92,7 @@ def test_a_batch_of_one_equals_a_batch_of_many(backbone: Backbone, height: int, 
 LEARNING_SIDE = st.integers(min_value=72, max_value=110)
 
 
-@settings(deadline=None, max_examples=4)
+@examples(4)
 @given(height=LEARNING_SIDE, width=LEARNING_SIDE)
 def test_gradients_reach_every_parameter_of_the_dense_variant(
     family: str, height: int, width: int
@@ -101,7 +102,7 @@ def test_gradients_reach_every_parameter_of_the_dense_variant(
     check_gradients(model, loss)
 
 
-@settings(deadline=None, max_examples=4)
+@examples(4)
 @given(height=LEARNING_SIDE, width=LEARNING_SIDE)
 def test_gradients_reach_every_parameter_of_the_classifier(
     family: str, height: int, width: int

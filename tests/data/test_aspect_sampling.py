@@ -4,8 +4,9 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from properties import examples
 
 from vision.data.aspect_sampling import AspectSampler
 
@@ -43,7 +44,7 @@ MANY = [i % 3 == 0 for i in range(100)]
     st.integers(1, 3),
     st.integers(0, 5),
 )
-@settings(deadline=None, max_examples=60)
+@examples(60)
 def test_each_batch_over_all_processes_has_one_orientation(
     portrait: list[bool], batch_size: int, count: int, epoch: int
 ) -> None:
@@ -55,7 +56,7 @@ def test_each_batch_over_all_processes_has_one_orientation(
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=60), st.integers(1, 5), st.integers(1, 3))
-@settings(deadline=None, max_examples=60)
+@examples(60)
 def test_every_index_occurs_once_but_for_what_fills_the_last_batches(
     portrait: list[bool], batch_size: int, count: int
 ) -> None:

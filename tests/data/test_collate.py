@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from properties import examples
 
 from vision.data.collate import collate_images, pad_images
 from vision.errors import DataError
@@ -15,7 +16,7 @@ def random_image(height: int, width: int) -> torch.Tensor:
 
 
 @given(SIZES)
-@settings(deadline=None)
+@examples()
 def test_images_lie_at_the_top_left_of_zeros(sizes: list[tuple[int, int]]) -> None:
     images = [random_image(*size) for size in sizes]
     batch, size = pad_images(images)

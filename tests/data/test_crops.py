@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pictures import texture
 from PIL import Image
+from properties import examples
 from torchvision.transforms import RandomResizedCrop
 
 from vision.data.crops import Box, draw_crop, resize_crop
@@ -40,7 +41,7 @@ def test_boxes_are_distributed_as_torchvision_s(shape: tuple[int, int], min_scal
 
 
 @given(height=st.integers(1, 700), width=st.integers(1, 700), seed=st.integers(0, 1000))
-@settings(deadline=None, max_examples=200)
+@examples(200)
 def test_a_box_lies_inside_the_image(height: int, width: int, seed: int) -> None:
     torch.manual_seed(seed)
     top, left, crop_height, crop_width = draw_crop(height, width, 0.08, Draws())

@@ -1,7 +1,8 @@
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from properties import examples
 
 from vision.contracts import PADDED_TO, DetectionSample
 from vision.data.collate import BatchOfSamples
@@ -31,7 +32,7 @@ def sample_of(height: int, width: int, image_id: int, count: int, masks: bool) -
 
 
 @given(SIZES, st.booleans())
-@settings(deadline=None, max_examples=40)
+@examples(40)
 def test_images_and_masks_lie_on_one_canvas(sizes: list[tuple[int, int]], masks: bool) -> None:
     samples = [
         sample_of(*size, image_id=7 + i, count=i, masks=masks) for i, size in enumerate(sizes)

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from properties import examples
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
@@ -59,7 +60,7 @@ def test_a_fitted_image_keeps_its_ratio_and_its_limits(
 
 
 @given(geometries())
-@settings(deadline=None)
+@examples()
 def test_pixels_and_points_move_together(geometry: Geometry) -> None:
     """The pixel of a mask's result is the one whose square holds the centre, mapped back."""
     number = np.arange(geometry.window.height * geometry.window.width)
@@ -77,7 +78,7 @@ def test_pixels_and_points_move_together(geometry: Geometry) -> None:
 
 
 @given(geometries())
-@settings(deadline=None)
+@examples()
 def test_boxes_are_around_their_mapped_corners(geometry: Geometry) -> None:
     boxes = np.random.default_rng(0).uniform(0, 40, (5, 2, 2))
     boxes = np.concatenate([boxes.min(axis=1), boxes.max(axis=1)], axis=1)
@@ -89,7 +90,7 @@ def test_boxes_are_around_their_mapped_corners(geometry: Geometry) -> None:
 
 
 @given(st.integers(2, 30), st.integers(2, 30))
-@settings(deadline=None)
+@examples()
 def test_mirroring_twice_changes_nothing(height: int, width: int) -> None:
     size = (height, width)
     flip = Geometry(size, Box(0, 0, *size), size, True, size)
@@ -137,7 +138,7 @@ def test_padding_is_at_the_right_and_at_the_bottom() -> None:
 
 
 @given(SIZES, st.integers(0, 1000), st.sampled_from(["none", "detr", "jitter"]))
-@settings(deadline=None)
+@examples()
 def test_what_is_drawn_lies_in_the_image_and_keeps_its_ratio(
     size: tuple[int, int], seed: int, kind: str
 ) -> None:

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import assume, example, given, settings
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
+from properties import examples
 from pycocotools import mask as coco
 from torchvision import tv_tensors
 from torchvision.transforms import v2
@@ -89,7 +90,7 @@ def transformed(mask: np.ndarray, geometry: Geometry) -> np.ndarray:
 
 
 @given(st.lists(blobs(), max_size=3), geometries(whole_numbers=True))
-@settings(deadline=None, max_examples=60)
+@examples(60)
 def test_under_a_whole_number_map_boxes_and_masks_agree_exactly(
     masks: list[np.ndarray], geometry: Geometry
 ) -> None:
@@ -108,7 +109,7 @@ def test_under_a_whole_number_map_boxes_and_masks_agree_exactly(
 
 
 @given(blobs(), geometries())
-@settings(deadline=None, max_examples=40)
+@examples(40)
 def test_run_lengths_give_the_nearest_pixel(mask: np.ndarray, geometry: Geometry) -> None:
     mapped = map_objects(objects_of(box_of(mask)), [run_lengths(mask)], geometry)
     np.testing.assert_array_equal(masks_of(mapped)[0], transformed(mask, geometry))
@@ -124,7 +125,7 @@ def as_rectangle(corner: tuple[float, float], sides: tuple[float, float]) -> np.
 
 
 @given(CORNER, SIDES, geometries())
-@settings(deadline=None, max_examples=100)
+@examples(100)
 def test_the_box_of_a_polygon_is_the_box_of_its_pixels(
     corner: tuple[float, float], sides: tuple[float, float], geometry: Geometry
 ) -> None:
@@ -171,7 +172,7 @@ def edges_of(polygons: list[np.ndarray], geometry: Geometry) -> np.ndarray:
 # Two spikes that are thinner than the parts of the reference's pixels.
 @example(2589, Geometry(SIZE, Box(0, 2, 20, 26), (25, 9), True, (25, 9)))
 @example(2589, Geometry(SIZE, Box(0, 0, 7, 22), (20, 8), False, (20, 8)))
-@settings(deadline=None, max_examples=40)
+@examples(40)
 def test_polygons_are_the_full_resolution_mask_up_to_their_border(
     seed: int, geometry: Geometry
 ) -> None:
@@ -257,7 +258,7 @@ def test_an_object_without_outline_has_no_mask() -> None:
 
 
 @given(st.lists(st.tuples(CORNER, SIDES), max_size=4), geometries(), st.booleans())
-@settings(deadline=None, max_examples=60)
+@examples(60)
 def test_types_and_limits_hold_for_any_objects(
     rectangles: list, geometry: Geometry, with_masks: bool
 ) -> None:
@@ -285,7 +286,7 @@ def test_types_and_limits_hold_for_any_objects(
 
 
 @given(st.lists(st.tuples(CORNER, SIDES), max_size=5), geometries())
-@settings(deadline=None, max_examples=60)
+@examples(60)
 def test_boxes_alone_are_torchvision_s(rectangles: list, geometry: Geometry) -> None:
     polygons = [as_rectangle(*pair) for pair in rectangles]
     objects = objects_of(np.array([np.concatenate([p[0], p[2]]) for p in polygons]))

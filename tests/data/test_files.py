@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from properties import examples
 
 from vision.data.files import PathList, find_images, list_folders, read_bytes, require_folder
 from vision.errors import DataError
@@ -16,7 +17,7 @@ from vision.errors import DataError
 @given(
     st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))), st.data()
 )
-@settings(deadline=None)
+@examples()
 def test_a_path_list_is_the_list(paths: list[str], data: st.DataObject) -> None:
     kept = PathList(paths)
     assert len(kept) == len(paths)

@@ -6,19 +6,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import ExifTags, Image, ImageFile, ImageOps
+from properties import examples
 
 from vision.data.images import FORMATS, read_image
 from vision.errors import DataError
 
 SHAPES = st.tuples(st.integers(1, 7), st.integers(1, 7))
 # The folder is shared by the examples of a test; each one overwrites its file.
-same_folder = settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None
-)
+SHARED = {"suppress_health_check": [HealthCheck.function_scoped_fixture]}
 EXIF_ORIENTATION = 0x0112
 
 
@@ -39,7 +38,7 @@ def grey(values: np.ndarray) -> np.ndarray:
 
 
 @given(values=pixels(3))
-@same_folder
+@examples(30, **SHARED)
 @pytest.mark.parametrize("suffix", ["png", "bmp", "tiff", "ppm"])
 def test_rgb_is_kept(tmp_path: Path, suffix: str, values: np.ndarray) -> None:
     path = tmp_path / f"image.{suffix}"
@@ -48,7 +47,7 @@ def test_rgb_is_kept(tmp_path: Path, suffix: str, values: np.ndarray) -> None:
 
 
 @given(values=pixels())
-@same_folder
+@examples(30, **SHARED)
 def test_grey_is_repeated(tmp_path: Path, values: np.ndarray) -> None:
     path = tmp_path / "image.png"
     Image.fromarray(values).save(path)
@@ -56,7 +55,7 @@ def test_grey_is_repeated(tmp_path: Path, values: np.ndarray) -> None:
 
 
 @given(values=pixels())
-@same_folder
+@examples(30, **SHARED)
 def test_one_bit_is_black_and_white(tmp_path: Path, values: np.ndarray) -> None:
     path = tmp_path / "image.png"
     bits = values > 127
@@ -71,7 +70,7 @@ def on_white(values: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 
 
 @given(values=pixels(4))
-@same_folder
+@examples(30, **SHARED)
 def test_rgba_is_laid_on_white(tmp_path: Path, values: np.ndarray) -> None:
     path = tmp_path / "image.png"
     Image.fromarray(values).save(path)
@@ -80,7 +79,7 @@ def test_rgba_is_laid_on_white(tmp_path: Path, values: np.ndarray) -> None:
 
 
 @given(values=pixels(2))
-@same_folder
+@examples(30, **SHARED)
 def test_grey_with_alpha_is_laid_on_white(tmp_path: Path, values: np.ndarray) -> None:
     path = tmp_path / "image.png"
     image = Image.fromarray(values[..., 0])
@@ -100,7 +99,7 @@ COLOURS = np.array([[250, 10, 20], [1, 2, 3], [90, 180, 60]], dtype=np.uint8)
 
 
 @given(indices=pixels())
-@same_folder
+@examples(30, **SHARED)
 @pytest.mark.parametrize("suffix", ["png", "gif", "tiff"])
 def test_palette_indices_become_colours(tmp_path: Path, suffix: str, indices: np.ndarray) -> None:
     path = tmp_path / f"image.{suffix}"
@@ -109,7 +108,7 @@ def test_palette_indices_become_colours(tmp_path: Path, suffix: str, indices: np
 
 
 @given(indices=pixels())
-@same_folder
+@examples(30, **SHARED)
 @pytest.mark.parametrize("suffix", ["png", "gif"])
 def test_a_transparent_palette_entry_is_white(
     tmp_path: Path, suffix: str, indices: np.ndarray
@@ -134,7 +133,7 @@ def test_a_palette_with_alpha_is_laid_on_white(tmp_path: Path) -> None:
 
 
 @given(values=pixels(4))
-@same_folder
+@examples(30, **SHARED)
 def test_cmyk_is_converted(tmp_path: Path, values: np.ndarray) -> None:
     path = tmp_path / "image.tiff"
     Image.fromarray(values, "CMYK").save(path)
@@ -150,7 +149,7 @@ def test_a_cmyk_jpeg_is_not_inverted(tmp_path: Path) -> None:
 
 
 @given(values=SHAPES.flatmap(lambda shape: arrays.arrays(np.uint16, shape)))
-@same_folder
+@examples(30, **SHARED)
 @pytest.mark.parametrize("suffix", ["png", "tiff", "pgm"])
 def test_16_bits_are_scaled_to_8(tmp_path: Path, suffix: str, values: np.ndarray) -> None:
     values.flat[0] = 65535  # a PGM opens as 32 bits, whose range is told by the values
@@ -161,7 +160,7 @@ def test_16_bits_are_scaled_to_8(tmp_path: Path, suffix: str, values: np.ndarray
 
 
 @given(values=pixels())
-@same_folder
+@examples(30, **SHARED)
 @pytest.mark.parametrize(("dtype", "top"), [("int32", 255), ("float32", 255), ("float32", 1)])
 def test_32_bits_take_the_range_that_holds_them(
     tmp_path: Path, dtype: str, top: int, values: np.ndarray
@@ -256,7 +255,7 @@ def test_a_truncated_file_is_named(tmp_path: Path, name: str) -> None:
 
 
 @given(data=st.data())
-@settings(same_folder, max_examples=60)
+@examples(60, **SHARED)
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_damaged_file_reads_or_is_named(tmp_path: Path, name: str, data: st.DataObject) -> None:
     content = bytearray(ENCODED[name])

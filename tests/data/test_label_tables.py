@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from properties import examples
 
 from vision.contracts import IGNORED
 from vision.data.label_tables import ColorTable, LabelTable
@@ -62,7 +63,7 @@ def test_an_unexpected_value_is_counted_and_placed() -> None:
     st.sets(st.integers(0, 300), min_size=1, max_size=20),
     st.booleans(),
 )
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_a_table_is_the_mapping_itself(pixels: list[int], known: set[int], wide: bool) -> None:
     mapping = {value: IGNORED if place == 3 else place % 3 for place, value in enumerate(known)}
     if {*mapping.values()} - {IGNORED} != {*range(len({*mapping.values()} - {IGNORED}))}:
@@ -104,7 +105,7 @@ def test_an_unexpected_colour_is_counted_and_placed() -> None:
 
 
 @given(st.integers(0, 9999))
-@settings(max_examples=40, deadline=None)
+@examples(40)
 def test_colours_of_noise_are_looked_up_one_by_one(seed: int) -> None:
     generator = np.random.default_rng(seed)
     colors = np.unique(generator.integers(0, 256, (9, 3)), axis=0)

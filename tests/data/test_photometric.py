@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pictures import texture
+from properties import examples
 
 from vision.data import photometric
 from vision.data.draws import Draws
@@ -26,7 +27,7 @@ def planes(seed: int = 0, height: int = 12, width: int = 16) -> np.ndarray:
 
 
 @given(st.integers(0, 999), st.floats(0.5, 1.5), st.floats(-36, 36))
-@settings(max_examples=15, deadline=None)
+@examples(15)
 def test_saturation_and_hue_are_those_of_hsv(seed: int, saturation: float, hue: float) -> None:
     image = planes(seed)
     changed = turn_colors(image, saturation=saturation, hue=hue)

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from properties import examples
 from pycocotools import mask as coco
 
 from vision.data.polygons import fill_polygons, visible_box
@@ -38,7 +39,7 @@ def clipped(polygon: list[tuple[float, float]], height: float, width: float) -> 
     radii=st.tuples(st.floats(1, 60), st.floats(1, 60)),
     turns=st.lists(st.integers(0, 99), min_size=3, max_size=9, unique=True),
 )
-@settings(deadline=None, max_examples=100)
+@examples(100)
 def test_the_visible_box_of_convex_polygons_is_exact(
     centre: tuple[float, float], radii: tuple[float, float], turns: list[int]
 ) -> None:
@@ -95,7 +96,7 @@ POLYGON = st.lists(st.tuples(COORDINATES, COORDINATES), min_size=3, max_size=8)
 
 
 @given(st.lists(POLYGON, min_size=1, max_size=3))
-@settings(deadline=None, max_examples=60)
+@examples(60)
 def test_pixels_are_those_of_pycocotools(polygons: list[list[tuple[float, float]]]) -> None:
     mask = np.zeros((36, 30), dtype=bool)
     fill_polygons(mask, [np.array(polygon) for polygon in polygons])

@@ -2,8 +2,9 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from properties import examples
 from torch.utils.data import DataLoader, Dataset
 
 from vision.data.base import start_worker
@@ -164,7 +165,7 @@ class Ranges(Dataset[dict]):
         return self.length
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.integers(1, 40), st.integers(1, 6), st.integers(1, 5))
 def test_evaluation_counts_every_sample_once_in_as_many_batches(
     length: int, batch_size: int, count: int

@@ -5,10 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pictures import jpeg, texture
 from PIL import Image
+from properties import examples
 from tiny_masks import COLORS, class_map, paint
 
 from vision.contracts import IGNORED
@@ -152,7 +153,7 @@ def test_the_published_crops(crop: tuple[int, int], size: tuple[int, int]) -> No
     short_side=st.integers(20, 80),
     crop=st.sampled_from([None, (16, 16), (48, 24), (100, 100)]),
 )
-@settings(max_examples=40, deadline=None)
+@examples(40)
 def test_image_and_mask_stay_aligned(
     seed: int, height: int, width: int, short_side: int, crop: tuple[int, int] | None
 ) -> None:

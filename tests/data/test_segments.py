@@ -2,8 +2,9 @@ import pickle
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from properties import examples
 from pycocotools import mask as coco_mask
 
 from vision.data.segments import Segments, run_lengths
@@ -52,7 +53,7 @@ def test_numbers_with_two_decimals_survive_float32() -> None:
 
 
 @given(st.integers(0, 10_000))
-@settings(deadline=None, max_examples=50)
+@examples(50)
 def test_masks_of_polygons_are_those_of_pycocotools(seed: int) -> None:
     generator = np.random.default_rng(seed)
     # Multiples of a tenth: just where pycocotools rounds, at a fifth of a pixel.
@@ -66,7 +67,7 @@ def test_masks_of_polygons_are_those_of_pycocotools(seed: int) -> None:
 
 
 @given(st.integers(0, 10_000), st.floats(0, 1))
-@settings(deadline=None, max_examples=50)
+@examples(50)
 def test_run_lengths_are_those_of_the_mask(seed: int, share: float) -> None:
     generator = np.random.default_rng(seed)
     height, width = generator.integers(1, 90, 2)

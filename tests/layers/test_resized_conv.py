@@ -4,8 +4,9 @@ import copy
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from properties import examples
 from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
@@ -85,7 +86,7 @@ def test_equals_resizing_first(
     kernel_size=st.sampled_from([1, 3]),
     align_corners=st.booleans(),
 )
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @torch.no_grad()
 def test_any_sizes(sizes, size, out_channels, kernel_size, align_corners) -> None:
     conv = some_conv(out_channels, kernel_size=kernel_size, align_corners=align_corners)

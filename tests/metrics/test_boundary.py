@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from properties import examples
 from random_labels import random_maps
 from torch import Tensor
 
@@ -40,7 +41,7 @@ def test_the_distance_is_a_fiftieth_of_the_diagonal(size: tuple[int, int], dista
     assert boundary_distance(*size) == distance
 
 
-@settings(deadline=None, max_examples=60)
+@examples(60)
 @given(
     seed=st.integers(0, 1 << 30),
     size=st.tuples(st.integers(1, 24), st.integers(1, 24)),

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from properties import examples
 from random_coco import judge, random_case
 
 from vision.errors import ConfigError, DataError
@@ -24,7 +25,7 @@ def same(ours: np.ndarray, expected: np.ndarray) -> None:
     np.testing.assert_allclose(ours, expected, rtol=0, atol=1e-12)
 
 
-@settings(max_examples=30, deadline=None, derandomize=True)
+@examples(30)
 @given(
     seed=st.integers(0, 10**6),
     images=st.integers(1, 6),

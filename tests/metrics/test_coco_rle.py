@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from properties import examples
 from pycocotools import mask as mask_tools
 
 from vision.metrics.coco_rle import as_rle, find_broken
@@ -26,7 +27,7 @@ def pack(counts: list[int]) -> bytes:
     return bytes(text)
 
 
-@settings(max_examples=30, deadline=None, derandomize=True)
+@examples(30)
 @given(seed=st.integers(0, 10**6), height=st.integers(1, 300), width=st.integers(1, 300))
 def test_whole_masks_pass_and_any_change_of_a_sum_is_found(
     seed: int, height: int, width: int

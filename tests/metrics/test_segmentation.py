@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 from gather_segmentation import CLASSES, SEED, SHARES, SIZES, measured
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from properties import examples
 from random_labels import Maps, judge, random_maps
 from safetensors import safe_open
 from two_processes import answers_of_two
@@ -33,7 +34,7 @@ def percent(values: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.filterwarnings("ignore:Mean of empty slice")
-@settings(deadline=None, max_examples=40)
+@examples(40)
 @given(
     seed=st.integers(0, 1 << 30),
     num_classes=st.integers(1, 150),

@@ -1,8 +1,9 @@
 """Resizing as matrices, and of whole maps, against `F.interpolate`."""
 
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from properties import examples
 from torch.nn import functional as F
 
 from vision.ops.interpolation import interpolation_matrix, resize_bilinear
@@ -11,7 +12,7 @@ CPU = torch.device("cpu")
 
 
 @given(before=st.integers(1, 40), after=st.integers(1, 90), align_corners=st.booleans())
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_matrix_resizes_as_interpolate(before: int, after: int, align_corners: bool) -> None:
     matrix = interpolation_matrix(
         before, after, align_corners=align_corners, device=CPU, dtype=torch.float64

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from properties import examples
 from torchvision.io import ImageReadMode, decode_png
 
 from vision.errors import DataError, ImageError
@@ -75,7 +76,7 @@ def test_colours_agree_with_torchvision(tmp_path: Path) -> None:
 
 
 @given(seed=st.integers(0, 999), entries=st.integers(0, 256), height=st.integers(1, 9))
-@settings(max_examples=30, deadline=None)
+@examples(30)
 def test_what_is_written_is_read(
     tmp_path_factory: pytest.TempPathFactory, seed: int, entries: int, height: int
 ) -> None:

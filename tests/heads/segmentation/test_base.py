@@ -2,8 +2,9 @@
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from properties import examples
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -34,7 +35,7 @@ def some_maps(height: int = 64, width: int = 96, batch: int = 2) -> list[Tensor]
 
 @every_head
 @given(height=st.integers(32, 140), width=st.integers(32, 140), batch=st.integers(1, 3))
-@settings(max_examples=8, deadline=None)
+@examples(8)
 def test_any_size_in_training_and_evaluation(
     kind: type[PixelClassifier], height: int, width: int, batch: int
 ) -> None:
