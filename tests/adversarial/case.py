@@ -1,16 +1,17 @@
 """One kind of bad input: how it is made, what reads it, and the outcome that it must have."""
 
 import contextlib
-import importlib.util
 import io
 import logging
-from collections.abc import Callable
+import runpy
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
-from vision.cli.main import MOST_LINES, USER_ERROR, main
+from vision.cli.main import MOST_LINES, USER_ERROR
 from vision.errors import VisionError
 
 ROOT = Path(__file__).parents[2]
@@ -62,26 +63,28 @@ def command(*words: object) -> str:
     Raises:
         VisionError: It ended as a mistake of the user does, with this message.
     """
-    return _outcome(lambda: main([*map(str, words)], root=ROOT))
+    return run_script(ROOT / "train.py", words)
 
 
 def tool(name: str, *words: object) -> str:
     """The same for a script of `tools`."""
-    spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return _outcome(lambda: module.main([*map(str, words)]))
+    return run_script(ROOT / "tools" / f"{name}.py", words)
 
 
-def _outcome(run: Callable[[], int]) -> str:
+def run_script(script: Path, words: Sequence[object]) -> str:
+    """The same for any script."""
     out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+    code: object = 0
+    with (
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        pytest.MonkeyPatch.context() as context,
+    ):
+        context.setattr(sys, "argv", [str(script), *map(str, words)])
         try:
-            code = run()
+            runpy.run_path(str(script), run_name="__main__")
         except SystemExit as stop:
-            code = stop.code if isinstance(stop.code, int) else 1
+            code = stop.code
     errors = err.getvalue()
     assert "Traceback" not in errors, errors
     if code == USER_ERROR:
