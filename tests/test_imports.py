@@ -10,7 +10,8 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "vision"
 
-LEAVES = {"contracts", "errors", "files", "lazy", "machine", "options", "version"}
+LEAVES = {"contracts", "documents", "errors", "files", "lazy", "machine", "options", "reading"}
+LEAVES |= {"version"}
 PARTS = {"backbones", "necks", "heads", "weights", "losses", "metrics"}
 TOPS = {"tasks", "callbacks", "efficiency", "interop"}
 BELOW_PARTS = LEAVES | {"ops", "layers"}
@@ -19,10 +20,12 @@ BELOW_TOPS = BELOW_PARTS | PARTS | {"draw"}
 ALLOWED = {
     "contracts": set(),
     "errors": set(),
-    "files": set(),
+    "documents": {"errors", "reading"},
+    "files": {"errors", "reading"},
     "lazy": set(),
     "machine": {"version"},
     "options": {"errors"},
+    "reading": {"errors"},
     "version": set(),
     "__init__": LEAVES,
     "ops": LEAVES,

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from vision.reading import MAX_WEIGHTS_BYTES, open_file
+
 
 def replace_file(path: Path, write: Callable[[Path], object]) -> None:
     """Write a file beside its place and rename it when it is whole.
@@ -29,6 +31,10 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def sha256_of(path: Path) -> str:
-    """SHA-256 of a file's contents, as hexadecimal digits."""
-    with path.open("rb") as file:
+    """SHA-256 of a file's contents, as hexadecimal digits.
+
+    Raises:
+        DataError: There is no such file, or it is not a regular one.
+    """
+    with open_file(path, max_bytes=MAX_WEIGHTS_BYTES) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -6,7 +6,10 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from vision.errors import ConfigError, suggest
+from vision.documents.text import read_text
+from vision.documents.yaml_text import loaded_yaml
+from vision.errors import ConfigError
+from vision.reading import MAX_SETTINGS_BYTES, shown_path
 
 CONFIG_FLAGS = ("--config", "-c")
 INIT_ARGS = ".init_args."
@@ -90,41 +93,17 @@ def read_config(path: Path) -> list[Setting]:
     Raises:
         ConfigError: The file is missing, is not YAML, or is not a mapping with unique keys.
     """
-    if not path.is_file():
-        near = [str(other) for other in path.parent.glob("*.yaml")]
-        what = "is a folder" if path.is_dir() else "does not exist"
-        raise ConfigError(
-            f"the config '{path}' {what}; it was looked for at {path.resolve()}."
-            f"{suggest(str(path), near)}"
-        )
-    loader = None
-    try:
-        loader = yaml.SafeLoader(path.read_text(encoding="utf-8"))
-        node = loader.get_single_node()
+    text = read_text(path, max_bytes=MAX_SETTINGS_BYTES, what="config", error=ConfigError)
+    name = shown_path(path)
+    with loaded_yaml(text, name, error=ConfigError) as (loader, node):
         if not isinstance(node, yaml.MappingNode):
-            raise ConfigError(f"the config '{path}' holds no 'key: value' lines.")
+            raise ConfigError(f"the config {name} holds no 'key: value' lines.")
         return list(_walk(loader, node, "", path))
-    except yaml.MarkedYAMLError as error:
-        raise ConfigError(_yaml_message(path, error)) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"the config '{path}' is not a YAML text: {error}") from error
-    finally:
-        if loader is not None:
-            loader.dispose()
 
 
 def _walk(
     loader: yaml.SafeLoader, mapping: yaml.MappingNode, prefix: str, path: Path
 ) -> Iterator[Setting]:
-    seen: dict[str, int] = {}
-    for key_node, _ in mapping.value:
-        line = key_node.start_mark.line + 1
-        if key_node.value in seen:
-            raise ConfigError(
-                f"{path}, line {line}: '{prefix}{key_node.value}' is already set in line "
-                f"{seen[key_node.value]}. Keep one of the two."
-            )
-        seen[key_node.value] = line
     loader.flatten_mapping(mapping)
     for key_node, node in mapping.value:
         key = f"{prefix}{key_node.value}"
@@ -132,18 +111,3 @@ def _walk(
         yield Setting(key, value, f"{path}, line {key_node.start_mark.line + 1}")
         if isinstance(node, yaml.MappingNode):
             yield from _walk(loader, node, f"{key}.", path)
-
-
-def _yaml_message(path: Path, error: yaml.MarkedYAMLError) -> str:
-    mark = error.problem_mark or error.context_mark
-    if mark is None:
-        return f"the config '{path}' is not valid YAML: {error}"
-    lines = path.read_text(encoding="utf-8").splitlines()
-    shown = lines[mark.line].rstrip() if mark.line < len(lines) else "(end of the file)"
-    return (
-        f"{path}, line {mark.line + 1}, column {mark.column + 1}: not valid YAML: "
-        f"{error.problem or error.context}.\n"
-        f"  {shown}\n"
-        "Check the indentation here and in the line above: spaces only, the same number for keys "
-        "of one level."
-    )

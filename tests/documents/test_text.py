@@ -1,0 +1,35 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from vision.documents.text import decode_text, read_text
+from vision.errors import ConfigError, DataError
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"PK\x03\x04", "file 'a' is a ZIP archive, expected a text"),
+        (b"\x1f\x8b\x08", "gzip archive"),
+        (b"\x89PNG\r\n", "PNG image"),
+        ("text".encode("utf-16"), "is UTF-16 text: save it as UTF-8"),
+        ("text".encode("utf-16-le"), "is UTF-16 or UTF-32 text"),
+        ("text".encode("utf-16-be"), "is UTF-16 or UTF-32 text"),
+        ("text".encode("utf-32"), "is UTF-32 text: save it as UTF-8"),
+        (b"\n <!DOCTYPE HTML>", "is a web page"),
+        (b"one\ntw\xf6", r"byte 6 \(line 2\) is 0xf6"),
+        (b"cut \xc3", r"byte 4 \(line 1\) is 0xc3"),
+    ],
+)
+def test_what_is_no_text_is_told(data: bytes, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        decode_text(data, "file 'a'", error=ConfigError)
+
+
+def test_a_mark_of_utf8_is_no_part_of_the_text(tmp_path: Path) -> None:
+    assert decode_text("\ufeffä".encode(), "a") == "ä"
+    (tmp_path / "a.txt").write_text("ä", encoding="utf-8")
+    assert read_text(tmp_path / "a.txt") == "ä"
+    with pytest.raises(DataError, match=re.escape("2 bytes or more; at most 1")):
+        read_text(tmp_path / "a.txt", max_bytes=1)

@@ -1,0 +1,174 @@
+"""Files from outside: what is opened is a regular file, and what is read has a known maximum size.
+
+A path that a user, a dataset or an archive names may lead to a named pipe that nobody writes to, a
+device without an end, a folder, a link that leads to itself, or a sparse file of terabytes.
+Everything that reads such a path opens it here.
+"""
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BufferedReader
+from itertools import islice
+
+from vision.errors import DataError, VisionError, suggest
+
+GIB = 2**30
+# Settings, descriptions, and what else a person writes: 8 MiB are some 100,000 lines.
+MAX_SETTINGS_BYTES = 2**23
+# Annotations of a whole dataset; those of Objects365 have 6 GB.
+MAX_TABLE_BYTES = 16 * GIB
+# One image, still compressed or not: 100 megapixels of four channels of 16 bits have 0.8 GB.
+MAX_IMAGE_BYTES = GIB
+# Weights and checkpoints, which are mapped or read tensor by tensor.
+MAX_WEIGHTS_BYTES = 256 * GIB
+
+# Neither a pipe nor a device can block; no terminal becomes that of the process.
+_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
+_FLAGS |= getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+# Names that are compared with one that is absent; a folder can have a million.
+_MAX_COMPARED = 200
+# Characters of a path in a message.
+_MAX_SHOWN = 300
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+StrPath = str | os.PathLike[str]
+
+
+def open_file(
+    path: StrPath,
+    *,
+    max_bytes: int,
+    what: str = "file",
+    error: type[VisionError] = DataError,
+) -> BufferedReader:
+    """Open a regular file for reading, without ever waiting for another process.
+
+    Args:
+        path: The file, or a link to it.
+        max_bytes: Largest size that is opened.
+        what: What messages call it, such as `"annotation file"`.
+        error: Class of the error.
+
+    Raises:
+        VisionError: Of the class `error`: the file is absent, is not a regular file (a folder, a
+            named pipe, a socket, a device), is larger than `max_bytes`, or may not be read; or the
+            path has a NUL, is too long, or leads in a circle.
+    """
+    with _named(path, what, error):
+        _require_regular(os.stat(path), path, what, error)  # some devices act on being opened
+        descriptor = os.open(path, _FLAGS)
+        try:
+            # Another file may have taken its place.
+            found = os.fstat(descriptor)
+            _require_regular(found, path, what, error)
+            if found.st_size > max_bytes:
+                raise error(_too_large(path, what, found.st_size, max_bytes))
+            return os.fdopen(descriptor, "rb")
+        except BaseException:
+            os.close(descriptor)
+            raise
+
+
+def require_file(
+    path: StrPath, *, max_bytes: int, what: str = "file", error: type[VisionError] = DataError
+) -> None:
+    """Raise what `open_file` raises; for a library that has to open the file itself."""
+    open_file(path, max_bytes=max_bytes, what=what, error=error).close()
+
+
+def read_file(
+    path: StrPath, *, max_bytes: int, what: str = "file", error: type[VisionError] = DataError
+) -> bytes:
+    """Read the whole of a regular file.
+
+    A file that another process appends to is read to its present end.
+
+    Args:
+        path: The file, or a link to it.
+        max_bytes: Largest size that is read.
+        what: What messages call it.
+        error: Class of the error.
+
+    Raises:
+        VisionError: Of the class `error`, as for `open_file`; or reading fails, or the file was cut
+            meanwhile, or has no end.
+    """
+    with (
+        open_file(path, max_bytes=max_bytes, what=what, error=error) as file,
+        _named(path, what, error),
+    ):
+        stated = os.fstat(file.fileno()).st_size
+        data = file.read(stated + 1)
+        if len(data) < stated:
+            raise error(
+                f"{what} {shown_path(path)} was cut while it was read: {len(data):,} of "
+                f"{stated:,} bytes are there. Wait until it is whole."
+            )
+        if len(data) > stated:  # it has grown, or it is one of those that state no size
+            data += file.read(max(0, max_bytes - len(data)) + 1)
+            if len(data) > max_bytes:
+                raise error(_too_large(path, what, len(data), max_bytes))
+        return data
+
+
+def shown_path(path: StrPath) -> str:
+    """A path in quotes on one line, whatever its characters and its length."""
+    text = os.fspath(path)
+    if len(text) > _MAX_SHOWN:
+        text = f"{text[: _MAX_SHOWN // 2]}...{text[-_MAX_SHOWN // 2 :]}"
+    return f"'{text}'" if text.isprintable() else repr(text)
+
+
+def _require_regular(
+    found: os.stat_result, path: StrPath, what: str, error: type[VisionError]
+) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        kind = _KINDS.get(stat.S_IFMT(found.st_mode), "not a regular file")
+        raise error(f"{what} {shown_path(path)} is {kind}, expected a regular file.")
+
+
+def _too_large(path: StrPath, what: str, size: int, max_bytes: int) -> str:
+    return (
+        f"{what} {shown_path(path)} has {size:,} bytes or more; at most {max_bytes:,} are read. "
+        "Check that it is the file that you mean, and not a sparse one; split a larger one."
+    )
+
+
+@contextmanager
+def _named(path: StrPath, what: str, error: type[VisionError]) -> Iterator[None]:
+    """Turn what the system says into an error that names the file."""
+    try:
+        yield
+    except VisionError:
+        raise
+    except FileNotFoundError:
+        raise error(_absent(path, what)) from None
+    except OSError as found:
+        reason = found.strerror or type(found).__name__
+        raise error(f"{what} {shown_path(path)} cannot be read: {reason}.") from found
+    except ValueError as found:  # a NUL, or a character that no file name has
+        raise error(f"{what} {shown_path(path)} cannot be read: {found}.") from found
+
+
+def _absent(path: StrPath, what: str) -> str:
+    if os.path.islink(path):
+        target = shown_path(os.readlink(path))
+        return f"{what} {shown_path(path)} is a link to {target}, which does not exist."
+    absolute = os.path.abspath(path)
+    folder, name = os.path.split(absolute)
+    suffix = os.path.splitext(name)[1]
+    try:
+        with os.scandir(folder) as entries:
+            near = [entry.name for entry in islice(entries, _MAX_COMPARED)]
+    except OSError:
+        near = []
+    hint = suggest(name, [other for other in near if other.endswith(suffix)])
+    return f"there is no {what} {shown_path(path)} (looked at {shown_path(absolute)}).{hint}"
