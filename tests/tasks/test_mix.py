@@ -12,10 +12,11 @@ from timm.loss import SoftTargetCrossEntropy
 from tiny_task import TinyData, quiet_trainer, tiny_task
 from torch import Tensor
 
+from vision.data.sampling import EpochSampler
 from vision.errors import ConfigError
 from vision.losses.classification import ClassificationLoss
 from vision.options import read_options
-from vision.tasks.mix import BatchMixer, MixSettings
+from vision.tasks.mix import BatchMixer, MixSettings, cut_and_paste
 
 PUBLISHED = MixSettings(mixup=0.8, cutmix=1.0)
 BATCH, CLASSES, SIDE = 8, 10, 16
@@ -76,6 +77,47 @@ def test_shares_are_distributed_as_timms(options: dict[str, Any], theirs: dict[s
         ends = [np.quantile(values, share) for values in (mine, other)]
         assert ends[0] == pytest.approx(ends[1], abs=0.08)
     assert np.mean(mine) == pytest.approx(np.mean(other), abs=0.04)
+
+
+@pytest.mark.parametrize("kind", ["mixup", "cutmix"])
+@pytest.mark.parametrize("size", [8, 7])
+def test_partners_are_those_of_the_reversed_batch(kind: str, size: int) -> None:
+    mixer = BatchMixer(MixSettings(**{kind: 1.0}), num_classes=CLASSES)
+    torch.manual_seed(3)
+    _, labels = mixer(constant_images()[:size], LABELS[:size])
+    for i in range(size):  # the middle one of seven is its own partner
+        assert set(labels[i].nonzero().flatten().tolist()) == {i, size - 1 - i}
+
+
+@pytest.mark.parametrize(("seed", "share"), [(0, 0.7), (1, 0.0), (2, 0.999), (3, 1.0)])
+def test_cutmix_cuts_where_the_published_code_did(seed: int, share: float) -> None:
+    """That of timm up to 0.9: of a rectangle of odd sides today's timm keeps one pixel more."""
+    images = torch.rand(4, 3, 9, 16, generator=torch.Generator().manual_seed(seed))
+    torch.manual_seed(seed)
+    ours, kept = cut_and_paste(images, share)
+    torch.manual_seed(seed)
+    inside = []
+    for length in (9, 16):
+        half, centre = int(length * (1 - share) ** 0.5) // 2, int(torch.randint(length, ()))
+        inside.append(torch.tensor([centre - half <= i < centre + half for i in range(length)]))
+    pasted = inside[0][:, None] & inside[1]
+    assert torch.equal(ours, torch.where(pasted, images.flip(0), images))
+    assert kept == pytest.approx(1 - pasted.float().mean().item())
+
+
+def test_repeats_of_an_image_are_not_mixed_with_each_other() -> None:
+    batch, repeats = 128, 3
+    order = EpochSampler(range(3 * batch), seed=0, repeats=repeats).order()
+    mixer = BatchMixer(MixSettings(mixup=0.8), num_classes=3 * batch)
+    alone = 0
+    for labels in order.split(batch):
+        torch.manual_seed(0)
+        _, mixed = mixer(torch.zeros(batch, 1, 2, 2), labels)
+        alone += int((mixed == 1).any(dim=1).sum())
+    # Images 63 and 64 of a batch are partners. In the batches that begin with the first or the
+    # second draw of an image they are draws of one image; the batches begin with draws 0, 2 and 1.
+    assert alone == 2 * 2
+    assert alone / (3 * batch) == pytest.approx(0.0104, abs=1e-4)
 
 
 def test_the_loss_of_mixed_labels_with_smoothing_is_timms() -> None:

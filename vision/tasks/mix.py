@@ -1,9 +1,12 @@
 """Augmentation of whole training batches on the device: random erasing, mixup and cutmix."""
 
+import math
 from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.distributions import Beta
+from torch.nn import functional as F
 
 from vision.errors import ConfigError
 from vision.ops.erase import erase_random
@@ -39,10 +42,12 @@ class MixSettings:
 
 
 class BatchMixer(nn.Module):
-    """Erases random rectangles of the images of a batch, then mixes the batch with itself.
+    """Erases random rectangles of the images of a batch, then mixes the batch with its reverse.
 
-    Mixup is "mixup: Beyond Empirical Risk Minimization", 2018; cutmix is "CutMix", 2019. One share
-    is drawn for the whole batch; each image is mixed with its neighbour in the batch.
+    Mixup is "mixup: Beyond Empirical Risk Minimization", 2018; cutmix is "CutMix", 2019. As in timm
+    one share is drawn for the whole batch, and image i of B is mixed with image B - 1 - i. With
+    repeated augmentation the draws of an image lie side by side, so that at most the two images in
+    the middle are mixed with themselves. The middle image of an odd batch has itself for a partner.
 
     Args:
         settings: The options.
@@ -51,14 +56,8 @@ class BatchMixer(nn.Module):
 
     def __init__(self, settings: MixSettings, *, num_classes: int) -> None:
         super().__init__()
-        from torchvision.transforms import v2
-
         self.settings = settings
-        self._mixups: list[nn.Module] = []
-        if settings.mixup:
-            self._mixups.append(v2.MixUp(alpha=settings.mixup, num_classes=num_classes))
-        if settings.cutmix:
-            self._mixups.append(v2.CutMix(alpha=settings.cutmix, num_classes=num_classes))
+        self.num_classes = num_classes
 
     def forward(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Augment a batch; what is drawn for all of it comes from PyTorch's CPU generator.
@@ -71,11 +70,47 @@ class BatchMixer(nn.Module):
             The images, and the labels: float `(B, K)` probabilities if the batch was mixed, as they
             were otherwise.
         """
-        if self.settings.erasing:
-            images = erase_random(images, self.settings.erasing)
+        settings = self.settings
+        if settings.erasing:
+            images = erase_random(images, settings.erasing)
         mix, switch = torch.rand(2).tolist()
-        if not self._mixups or mix >= self.settings.prob:
+        if not (settings.mixup or settings.cutmix) or mix >= settings.prob:
             return images, labels
-        both = len(self._mixups) == 2
-        chosen = self._mixups[1 if both and switch < self.settings.switch_prob else 0]
-        return chosen(images, labels)
+        if settings.cutmix and (not settings.mixup or switch < settings.switch_prob):
+            images, share = cut_and_paste(images, _draw_share(settings.cutmix))
+        else:
+            share = _draw_share(settings.mixup)
+            images = torch.lerp(images.flip(0), images, share)
+        own = F.one_hot(labels, self.num_classes).float()  # (B, K)
+        return images, torch.lerp(own.flip(0), own, share)
+
+
+def cut_and_paste(images: Tensor, share: float) -> tuple[Tensor, float]:
+    """Paste a rectangle of each image of the reversed batch into the image, as cutmix does.
+
+    The rectangle has the ratio of the image and its centre at a random pixel; what lies outside is
+    cut off.
+
+    Args:
+        images: `(B, C, H, W)`.
+        share: Share of the area that an image would keep if nothing were cut off, in [0, 1].
+
+    Returns:
+        The images, and the share that each has kept.
+    """
+    height, width = images.shape[-2:]
+    rows, columns = (_draw_span(side, math.sqrt(1 - share)) for side in (height, width))
+    pasted = images.clone()
+    pasted[:, :, rows, columns] = images.flip(0)[:, :, rows, columns]
+    area = (rows.stop - rows.start) * (columns.stop - columns.start)
+    return pasted, 1 - area / (height * width)
+
+
+def _draw_share(alpha: float) -> float:
+    return float(Beta(alpha, alpha).sample())
+
+
+def _draw_span(length: int, share: float) -> slice:
+    """A share of an axis around a random pixel, cut off at the ends."""
+    half, centre = int(0.5 * share * length), int(torch.randint(length, ()))
+    return slice(max(0, centre - half), min(length, centre + half))
