@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from vision.layers.init import init_linear_and_conv
+from vision.layers.init import init_linear, init_linear_and_conv
 
 
 @pytest.mark.parametrize("layer", [nn.Linear(200, 100), nn.Conv2d(50, 40, kernel_size=3)])
@@ -22,6 +22,17 @@ def test_the_cut_lies_at_two_absolute_units() -> None:
     layer = nn.Linear(100, 100)
     init_linear_and_conv(layer, std=3.0)
     assert 1.9 < layer.weight.abs().max() <= 2.0
+
+
+def test_convolutions_keep_pytorchs_initial_values_where_they_do_in_published_code() -> None:
+    layer = nn.Conv2d(4, 4, kernel_size=3)
+    before = [parameter.clone() for parameter in layer.parameters()]
+    init_linear(layer)
+    assert all(map(torch.equal, before, layer.parameters()))
+    linear = nn.Linear(200, 100)
+    init_linear(linear)
+    assert linear.weight.std().item() == pytest.approx(0.02, rel=0.05)
+    assert not linear.bias.any()
 
 
 def test_layers_without_bias_and_other_layers_are_let_be() -> None:

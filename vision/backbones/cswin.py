@@ -23,7 +23,7 @@ from vision.errors import ConfigError
 from vision.layers.attention import attend, is_exporting
 from vision.layers.block import PreNormBlock
 from vision.layers.drop_path import drop_path_rates
-from vision.layers.init import init_linear_and_conv
+from vision.layers.init import init_linear
 from vision.layers.norm import LayerNorm2d
 from vision.layers.window import ceil_div, pad_map, regroup
 
@@ -260,7 +260,7 @@ class CSWin(Backbone):
         self.embed_dim = dims[-1]
         specs = [FeatureSpec(dim, 4 * 2**i) for i, dim in enumerate(dims)]
         self.set_outputs(specs, chosen, LayerNorm2d if out_norm or dense else None)
-        self.apply(init_linear_and_conv)
+        self.apply(init_linear)
 
     def embed(self, images: Tensor) -> Tensor:
         """Normalise the last map, then pool it: `(B, C_in, H, W)` to `(B, embed_dim)`."""

@@ -21,7 +21,7 @@ from vision.errors import ConfigError, suggest
 from vision.layers.attention import attend
 from vision.layers.block import PreNormBlock
 from vision.layers.drop_path import drop_path_rates
-from vision.layers.init import init_linear_and_conv
+from vision.layers.init import init_linear
 from vision.layers.norm import LayerNorm2d
 
 Projection = Literal["dw_bn", "avg"]
@@ -253,9 +253,7 @@ class CvT(Backbone):
         strides = accumulate(patch_strides, mul)
         specs = [FeatureSpec(dim, stride) for dim, stride in zip(dims, strides, strict=True)]
         self.set_outputs(specs, chosen, LayerNorm2d if out_norm or dense else None)
-        for module in self.modules():
-            if isinstance(module, nn.Linear):
-                init_linear_and_conv(module)
+        self.apply(init_linear)
 
     def embed(self, images: Tensor) -> Tensor:
         """Normalised class token, or mean of the normalised tokens: `(B, embed_dim)`.

@@ -19,7 +19,7 @@ from vision.contracts import FeatureSpec, InputSpec
 from vision.errors import ConfigError
 from vision.layers.attention import attend
 from vision.layers.drop_path import DropPath, drop_path_rates
-from vision.layers.init import init_linear_and_conv
+from vision.layers.init import init_linear
 from vision.layers.norm import LayerNorm2d
 from vision.layers.size_cache import SizeCache
 
@@ -361,10 +361,7 @@ class RMT(Backbone):
         self.embed_dim = projection
         specs = [FeatureSpec(dim, 4 * 2**i) for i, dim in enumerate(dims)]
         self.set_outputs(specs, chosen, _out_norm if out_norm or dense else None)
-        for module in self.modules():
-            # Convolutions keep PyTorch's initial values.
-            if isinstance(module, nn.Linear):
-                init_linear_and_conv(module)
+        self.apply(init_linear)
 
     def embed(self, images: Tensor) -> Tensor:
         """Project, normalise and pool the last map: `(B, C_in, H, W)` to `(B, embed_dim)`."""

@@ -24,7 +24,7 @@ from vision.errors import ConfigError
 from vision.layers.attention import attend
 from vision.layers.block import PreNormBlock
 from vision.layers.drop_path import drop_path_rates
-from vision.layers.init import init_linear_and_conv
+from vision.layers.init import init_linear
 from vision.layers.norm import LayerNorm2d
 from vision.layers.size_cache import SizeCache
 from vision.layers.window import (
@@ -354,7 +354,7 @@ class Swin(Backbone):
         self.cache = SizeCache()
         specs = [FeatureSpec(dim, patch_size * 2**i) for i, dim in enumerate(dims)]
         self.set_outputs(specs, chosen, LayerNorm2d if out_norm or dense else None)
-        self.apply(init_linear_and_conv)
+        self.apply(init_linear)
 
     def embed(self, images: Tensor) -> Tensor:
         """Normalise the last map, then pool it: `(B, C_in, H, W)` to `(B, embed_dim)`."""

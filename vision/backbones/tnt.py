@@ -21,7 +21,7 @@ from vision.errors import ConfigError
 from vision.layers.attention import attend
 from vision.layers.block import PreNormBlock
 from vision.layers.drop_path import drop_path_rates
-from vision.layers.init import init_linear_and_conv
+from vision.layers.init import init_linear
 from vision.layers.norm import LayerNorm2d
 from vision.ops.tracing import is_traced
 
@@ -270,7 +270,9 @@ class TNT(Backbone):
         self.embed_dim = dim
         specs = [FeatureSpec(dim, patch_size)] * depth
         self.set_outputs(specs, chosen, LayerNorm2d if out_norm or dense else None)
-        self._init_weights()
+        self.apply(init_linear)
+        for parameter in (self.class_token, self.inner_pos, self.outer_pos):
+            nn.init.trunc_normal_(parameter, std=0.02)
 
     def embed(self, images: Tensor) -> Tensor:
         """The normalised class token of the last block: `(B, C_in, H, W)` to `(B, embed_dim)`.
@@ -345,13 +347,6 @@ class TNT(Backbone):
         maps = table.unflatten(1, self.grid).permute(0, 3, 1, 2)  # (1, C, H, W)
         maps = F.interpolate(maps, size=grid, mode="bicubic", align_corners=False)
         return torch.cat([first, maps.flatten(2).transpose(1, 2)], dim=1)
-
-    def _init_weights(self) -> None:
-        for module in self.modules():
-            if isinstance(module, nn.Linear):
-                init_linear_and_conv(module)
-        for parameter in (self.class_token, self.inner_pos, self.outer_pos):
-            nn.init.trunc_normal_(parameter, std=0.02)
 
     def block_prefixes(self) -> list[list[str]]:
         """The embeddings, then each block."""
