@@ -28,7 +28,7 @@ MAX_WEIGHTS_BYTES = 256 * GIB
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
 _FLAGS |= getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 # Names that are compared with one that is absent; a folder can have a million.
-_MAX_COMPARED = 200
+_MAX_COMPARED = 50
 # Characters of a path in a message.
 _MAX_SHOWN = 300
 _KINDS = {

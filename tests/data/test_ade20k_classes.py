@@ -59,7 +59,7 @@ def test_a_wrong_table_is_told(tmp_path: Path, text: str, part: str) -> None:
 
 def test_a_table_that_is_no_text(tmp_path: Path) -> None:
     (tmp_path / "info.txt").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(DataError, match=r"info\.txt' is no text in UTF-8"):
+    with pytest.raises(DataError, match=r"info\.txt' is UTF-16 text"):
         read_class_names(tmp_path / "info.txt")
-    with pytest.raises(DataError, match=r"there is no annotation file '.*absent\.txt'"):
+    with pytest.raises(DataError, match=r"there is no list of classes '.*absent\.txt'"):
         read_class_names(tmp_path / "absent.txt")

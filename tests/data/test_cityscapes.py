@@ -170,4 +170,4 @@ def test_other_sizes_and_wrong_polygons_are_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="object 1: no label of Cityscapes is called 'heaven'"):
         data.val_dataset[0]
     path.write_text("{")
-    assert any("is no file of polygons" in problem for problem in make(tmp_path).problems())
+    assert any("is not valid JSON" in problem for problem in make(tmp_path).problems())

@@ -84,7 +84,7 @@ def test_a_wrong_file_is_told(tmp_path: Path, change: dict[str, object], part: s
 def test_a_file_that_is_no_json(tmp_path: Path) -> None:
     path = tmp_path / "c_polygons.json"
     path.write_text("{")
-    with pytest.raises(DataError, match=r"c_polygons\.json' is no file of polygons"):
+    with pytest.raises(DataError, match=r"c_polygons\.json' is not valid JSON"):
         draw_label_ids(path)
     with pytest.raises(DataError, match=r"there is no .*absent\.json"):
         draw_label_ids(tmp_path / "absent.json")

@@ -54,7 +54,7 @@ def test_an_absent_annotation_file_is_told_with_the_nearest(tmp_path: Path) -> N
         read_bytes(tmp_path / "instance.json")
     with pytest.raises(DataError, match="no annotation file"):
         read_bytes(tmp_path / "nowhere" / "instances.json")
-    with pytest.raises(DataError, match="cannot be read: Is a directory"):
+    with pytest.raises(DataError, match="is a folder, expected a regular file"):
         read_bytes(tmp_path)
 
 

@@ -63,5 +63,5 @@ def test_absent_folders_and_lists_are_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"has no 'cls'\. Expected of SBD"):
         sbd_folder(tmp_path)
     (tmp_path / "cls").mkdir()
-    with pytest.raises(DataError, match=r"the list '.*train\.txt' cannot be read"):
+    with pytest.raises(DataError, match=r"there is no list of images '.*train\.txt'"):
         read_sbd_names(sbd_folder(tmp_path))

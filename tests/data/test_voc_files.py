@@ -84,7 +84,8 @@ def test_what_is_no_annotation(tmp_path: Path) -> None:
         assert len(annotation.classes) == 0
     problems: list[str] = []
     read_annotation(tmp_path / "absent.xml", CLASSES, problems.append)
-    assert "absent.xml' cannot be read" in problems[0]
+    assert "there is no annotation" in problems[0]
+    assert "absent.xml'" in problems[0]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])

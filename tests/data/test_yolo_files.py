@@ -76,7 +76,7 @@ def test_labels_that_are_absent_or_no_text(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"\xff\xfe\x80")
     read_labels(str(tmp_path / "a.txt"), 3, problems.append)
     assert len(problems) == 1
-    assert "a.txt' cannot be read" in problems[0]
+    assert "a.txt' is UTF-16 text" in problems[0]
 
 
 def test_where_labels_lie() -> None:
@@ -111,7 +111,7 @@ def test_the_entries_of_data_yaml(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "part"),
     [
-        ("train: [", "is no YAML"),
+        ("train: [", "not valid YAML"),
         ("just words", "holds no `key: value`"),
         ("trian: images/train\nval: images/val\nnames: [a]", "no `train`. Did you mean 'trian'"),
         ("train: images/train\nval: images/val", "has no `names`"),

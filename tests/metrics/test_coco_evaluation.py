@@ -245,7 +245,7 @@ def test_files_are_named(tmp_path: Path) -> None:
         path.write_text(json.dumps(contents))
     assert evaluate_coco(*files).stats["bbox"][0] == 1
     files[1].write_text(json.dumps(results)[:-9])
-    with pytest.raises(DataError, match=r"found.json' is not valid JSON.* truncated"):
+    with pytest.raises(DataError, match=r"found.json' is not valid JSON.* cut off"):
         evaluate_coco(*files)
     with pytest.raises(DataError, match=r"cannot read '.*absent.json'"):
         evaluate_coco(tmp_path / "absent.json", results)

@@ -4,12 +4,12 @@
 """
 
 import os
-from pathlib import Path
 
 import numpy as np
 
-from vision.data.files import read_bytes
+from vision.documents.text import read_text
 from vision.errors import DataError
+from vision.reading import MAX_SETTINGS_BYTES
 
 # In the order of the benchmark; the first of the words that it has for each, as it is published
 # with the weights of most models ("television" is "television receiver" there).
@@ -65,10 +65,7 @@ def read_class_names(path: str | os.PathLike[str]) -> tuple[str, ...]:
         DataError: The table is absent, no text, has no such columns, rows that are not numbered
             from 1 in order, more than 255 of them, or a name twice.
     """
-    try:
-        lines = read_bytes(Path(path)).decode("utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise DataError(f"'{path}' is no text in UTF-8: {error}.") from error
+    lines = read_text(path, max_bytes=MAX_SETTINGS_BYTES, what="list of classes").splitlines()
     headings = [word.strip() for word in lines[0].split("\t")] if lines else []
     if not {"Idx", "Name"} <= {*headings}:
         raise DataError(

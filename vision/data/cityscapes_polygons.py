@@ -1,6 +1,5 @@
 """The polygons of Cityscapes drawn to a map of label ids, as its published scripts draw them."""
 
-import json
 import os
 from typing import Any
 
@@ -9,6 +8,7 @@ from PIL import Image, ImageDraw
 
 from vision.data.cityscapes_classes import LICENSE_PLATE, NAMES
 from vision.data.images import read_file
+from vision.documents.json_text import parse_json
 from vision.errors import DataError, ImageError, suggest
 
 _IDS = {name: number for number, name in enumerate(NAMES)}
@@ -41,10 +41,12 @@ def draw_label_ids(path: str | os.PathLike[str]) -> np.ndarray:
     encoded = read_file(path)
     where = f"'{encoded.name}'"
     try:
-        content = json.loads(encoded.data)
+        content = parse_json(encoded.data, where, error=ImageError, finite=False)
         objects = [*content["objects"]]
         size = content["imgWidth"], content["imgHeight"]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except ImageError:
+        raise
+    except (KeyError, TypeError) as error:
         raise ImageError(
             f"{where} is no file of polygons ({type(error).__name__}: {error}); expected JSON with "
             "imgHeight, imgWidth and objects."

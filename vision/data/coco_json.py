@@ -2,7 +2,6 @@
 
 import contextlib
 import gc
-import json
 from collections.abc import Iterator
 from operator import itemgetter
 from pathlib import Path
@@ -11,9 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from vision.data.coco_segments import shown
+from vision.documents.json_text import parse_json
 from vision.errors import DataError
 
-_ARCHIVES = {b"PK\x03\x04": "a ZIP archive", b"\x1f\x8b": "a gzip archive"}
 _LARGEST_ID = 2**63 - 1
 
 
@@ -41,7 +40,8 @@ def read_tables(data: bytes, path: Path) -> Tables:
     Raises:
         DataError: It is no JSON, or not an object with the lists of COCO.
     """
-    contents = _parse(data, path)
+    with collector_paused():
+        contents = parse_json(data, f"'{path}'", finite=False, bulk=True)
     expected = (
         "Expected a COCO file: an object with the lists 'images', 'annotations', 'categories'."
     )
@@ -119,43 +119,6 @@ def check_unique(ids: np.ndarray, table: str, problems: list[str]) -> None:
     values, counts = np.unique(ids, return_counts=True)
     for place in np.flatnonzero(counts > 1):
         problems.append(f"{table}: {counts[place]} entries have the id {values[place]}")
-
-
-def _parse(data: bytes, path: Path) -> Any:
-    for magic, kind in _ARCHIVES.items():
-        if data.startswith(magic):
-            raise DataError(f"'{path}' is {kind}, not JSON. Unpack it first.")
-    if not data.strip():
-        raise DataError(f"'{path}' is empty ({len(data)} bytes); copy or download it again.")
-    if data.lstrip()[:1] == b"<":
-        raise DataError(
-            f"'{path}' is a web page or XML, not JSON: it begins with {data.lstrip()[:40]!r}. "
-            "Download the file itself."
-        )
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"'{path}' is not JSON in UTF-8: byte {error.start:,} is {data[error.start]:#04x}. "
-            "Copy or download it again."
-        ) from None
-    try:
-        with collector_paused():
-            return json.loads(text)
-    except json.JSONDecodeError as error:
-        place = f"line {error.lineno}, byte {len(text[: error.pos].encode()):,} of {len(data):,}"
-        end = text.rstrip()
-        if error.pos >= len(end) or end[-1] != "}":
-            raise DataError(
-                f"'{path}' is not valid JSON: it ends in the middle ({error.msg}, {place}), and "
-                "looks cut off. Copy or download it again."
-            ) from None
-        raise DataError(
-            f"'{path}' is not valid JSON: {error.msg} at {place}: "
-            f"{shown(text[max(0, error.pos - 20) : error.pos + 20])}."
-        ) from None
-    except RecursionError:
-        raise DataError(f"'{path}' is not a COCO file: its JSON is nested too deeply.") from None
 
 
 @contextlib.contextmanager

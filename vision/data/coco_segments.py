@@ -147,5 +147,8 @@ def _run_lengths(counts: Any) -> tuple[np.ndarray, bytes | None]:
 
 def shown(value: Any, *, most: int = 60) -> str:
     """A value for a message, cut to a length."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except RecursionError:
+        return "lists within lists without end"
     return text if len(text) <= most else f"{text[:most]}..."

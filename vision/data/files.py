@@ -10,6 +10,7 @@ import numpy as np
 
 from vision.data.mapped_arrays import PickledByPath
 from vision.errors import DataError, suggest
+from vision.reading import MAX_TABLE_BYTES, read_file
 
 IMAGE_SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"),
@@ -128,20 +129,9 @@ def read_bytes(path: Path) -> bytes:
     """The whole of an annotation file.
 
     Raises:
-        DataError: It is absent or cannot be read.
+        DataError: It is absent, no regular file, or cannot be read.
     """
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        names = [near.name for near in path.parent.glob(f"*{path.suffix}")]
-        raise DataError(
-            f"there is no annotation file '{path}' (looked at {path.resolve()})."
-            f"{suggest(path.name, names)}"
-        ) from None
-    except OSError as error:
-        raise DataError(
-            f"the annotation file '{path}' cannot be read: {error.strerror}."
-        ) from error
+    return read_file(path, max_bytes=MAX_TABLE_BYTES, what="annotation file")
 
 
 def _entries(folder: str) -> list[os.DirEntry[str]]:

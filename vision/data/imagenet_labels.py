@@ -5,15 +5,18 @@ ImageNet-1k. The ILSVRC ids of the development kit have another order; its `meta
 them.
 """
 
-import csv
 import re
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from vision.documents.csv_text import read_csv
+from vision.documents.text import read_text
 from vision.errors import DataError
+from vision.reading import MAX_SETTINGS_BYTES, read_file
 
 WNID = re.compile(r"n\d{8}")
 VAL_NAME = re.compile(r"ILSVRC2012_val_(\d{8})\.JPEG")
@@ -52,7 +55,7 @@ def read_devkit(folder: Path) -> Devkit:
                 f"there is no '{(folder / name).resolve()}'; it is a part of {DEVKIT}.tar.gz."
             )
     wnid_of, counts = _read_meta(folder / META)
-    lines = (folder / GROUND_TRUTH).read_text(errors="replace").split()
+    lines = read_text(folder / GROUND_TRUTH).split()
     for number, line in enumerate(lines, 1):
         if not line.isdecimal() or int(line) not in wnid_of:
             raise DataError(
@@ -66,8 +69,9 @@ def _read_meta(path: Path) -> tuple[dict[int, str], dict[str, int]]:
     """Map ILSVRC ids to WordNet ids, and these to numbers of training images."""
     from scipy.io import loadmat
 
+    data = read_file(path, max_bytes=MAX_SETTINGS_BYTES)
     try:
-        synsets: Any = np.atleast_1d(loadmat(path, squeeze_me=True)["synsets"])
+        synsets: Any = np.atleast_1d(loadmat(BytesIO(data), squeeze_me=True)["synsets"])
         # The other synsets are the inner nodes of the hierarchy.
         leaves = [row for row in synsets if int(row["num_children"]) == 0]
         wnid_of = {int(row["ILSVRC2012_ID"]): str(row["WNID"]) for row in leaves}
@@ -91,16 +95,15 @@ def read_kaggle_labels(path: Path) -> dict[str, str]:
         DataError: A row is not an image, and a class with boxes.
     """
     labels = {}
-    with path.open(newline="") as file:
-        for number, row in enumerate(csv.reader(file), 1):
-            first = row[1].split()[:1] if len(row) == 2 else []
-            if number > 1 and not (first and WNID.fullmatch(first[0])):
-                raise DataError(
-                    f"'{path}' has the line {number} {','.join(row)[:80]!r}, expected "
-                    "'ILSVRC2012_val_00000001,n01751748 ...' (image, class, boxes)."
-                )
-            if number > 1:
-                labels[row[0]] = first[0]
+    for number, row in enumerate(read_csv(path, what="list of labels"), 2):
+        cells = list(row.values())
+        first = cells[1].split()[:1] if len(cells) == 2 else []
+        if not (first and WNID.fullmatch(first[0])):
+            raise DataError(
+                f"'{path}' has the line {number} {','.join(cells)[:80]!r}, expected "
+                "'ILSVRC2012_val_00000001,n01751748 ...' (image, class, boxes)."
+            )
+        labels[cells[0]] = first[0]
     return labels
 
 

@@ -19,7 +19,9 @@ import numpy as np
 
 from vision.data.files import read_bytes
 from vision.data.mapped_arrays import map_array
+from vision.documents.json_text import read_json
 from vision.errors import DataError
+from vision.reading import MAX_TABLE_BYTES, open_file
 
 logger = logging.getLogger(__name__)
 
@@ -92,12 +94,8 @@ def cached_arrays(
 
 
 def _digest(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=20)).hexdigest()
-    except OSError:
-        read_bytes(path)  # raises the error that says what is there instead
-        raise
+    with open_file(path, max_bytes=MAX_TABLE_BYTES, what="annotation file") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=20)).hexdigest()
 
 
 def _key(digest: str, version: str) -> str:
@@ -109,7 +107,7 @@ def _read_entry(entry: Path, *, warn: bool = True) -> dict[str, np.ndarray] | No
     if not entry.is_dir():
         return None
     try:
-        sizes = json.loads((entry / CONTENTS).read_bytes())
+        sizes = read_json(entry / CONTENTS)
         arrays = {}
         for name, size in sizes.items():
             path = entry / f"{name}.npy"

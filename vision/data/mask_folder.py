@@ -17,7 +17,9 @@ from vision.data.segmentation import DEFAULT_AUGMENT, SegmentationData, Split
 from vision.data.segmentation_augment import SegmentationAugment
 from vision.data.segmentation_problems import MaskScan
 from vision.data.segmentation_samples import SegmentationIndex
+from vision.documents.text import read_text
 from vision.errors import ConfigError, DataError, suggest
+from vision.reading import MAX_SETTINGS_BYTES
 
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 CLASSES_FILE = "classes.txt"
@@ -331,15 +333,12 @@ def read_class_names(path: Path) -> tuple[str, ...]:
     Raises:
         DataError: The file is absent or cannot be read, is empty, or has a name twice.
     """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except FileNotFoundError:
+    if not path.exists():
         raise DataError(
             f"there are no names of classes: give `classes`, or a file '{path}' with a name in "
             "each line, in the order of the values in the masks."
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"the names of classes in '{path}' cannot be read: {error}.") from error
+        )
+    lines = read_text(path, max_bytes=MAX_SETTINGS_BYTES, what="list of classes").splitlines()
     names = tuple(line.strip() for line in lines if line.strip())
     if not names or len({*names}) < len(names):
         what = "is empty" if not names else "has a name twice"

@@ -12,7 +12,8 @@ import numpy as np
 
 from vision.data.files import require_folder
 from vision.data.images import read_file
-from vision.errors import DataError, ImageError
+from vision.documents.text import read_text
+from vision.errors import ImageError
 
 EXPECTED = "Expected of SBD: SBD_ROOT/{img/*.jpg,cls/*.mat,train.txt,val.txt}."
 # Where they lie in the published archive.
@@ -81,10 +82,7 @@ def read_sbd_names(folder: Path) -> list[str]:
     names: list[str] = []
     for split in ("train", "val"):
         path = folder / f"{split}.txt"
-        try:
-            names += path.read_text(encoding="utf-8-sig").split()
-        except (OSError, UnicodeDecodeError) as error:
-            raise DataError(f"the list '{path}' cannot be read: {error}. {EXPECTED}") from error
+        names += read_text(path, what="list of images").split()
     return names
 
 

@@ -11,7 +11,9 @@ from xml.parsers import expat
 import numpy as np
 
 from vision.data.files import require_folder
+from vision.documents.text import read_text
 from vision.errors import DataError, suggest
+from vision.reading import MAX_SETTINGS_BYTES, read_file
 
 # "The PASCAL Visual Object Classes (VOC) Challenge", Everingham et al., 2010, table 1, in the
 # alphabetical order of the development kit.
@@ -86,10 +88,7 @@ def read_names(
             f"there is no image set '{path}'; {lists} has {', '.join(others) or 'none'}."
             f"{suggest(image_set, others)} {expected}"
         )
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"'{path}' cannot be read: {error}.") from error
+    lines = read_text(path, what="image set").splitlines()
     names = [line.split()[0] for line in lines if line.strip()]
     if not names:
         raise DataError(f"the image set '{path}' is empty.")
@@ -164,9 +163,7 @@ def parse_xml(path: str | os.PathLike[str]) -> Element:
     parser.EndElementHandler = builder.end
     parser.CharacterDataHandler = builder.data
     try:
-        parser.Parse(Path(path).read_bytes(), True)
-    except OSError as error:
-        raise DataError(f"annotation '{path}' cannot be read: {error.strerror}.") from error
+        parser.Parse(read_file(path, max_bytes=MAX_SETTINGS_BYTES, what="annotation"), True)
     except (expat.ExpatError, LookupError, ValueError) as error:
         if isinstance(error, DataError):
             raise

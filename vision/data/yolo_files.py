@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
-import yaml
 
 from vision.data.files import IMAGE_SUFFIXES, find_images
 from vision.data.index_builder import polygon_area
+from vision.documents.text import read_text
+from vision.documents.yaml_text import read_yaml
 from vision.errors import DataError, suggest
 
 NAME = "data.yaml"
@@ -78,7 +79,7 @@ class Layout(NamedTuple):
         return next((place for place in places if place.exists()), None)
 
     def _listed(self, path: Path) -> list[str]:
-        lines = [line.strip() for line in read_text(path).splitlines()]
+        lines = [line.strip() for line in read_text(path, what="list of images").splitlines()]
         return [self._listed_image(path, line) for line in lines if line]
 
     def _listed_image(self, file: Path, line: str) -> str:
@@ -98,10 +99,7 @@ def read_layout(root: Path) -> Layout:
         DataError: The file is absent, is no YAML, or lacks a key.
     """
     file = _find(root)
-    try:
-        content = yaml.safe_load(read_text(file))
-    except yaml.YAMLError as error:
-        raise DataError(f"'{file}' is no YAML: {error}") from error
+    content = read_yaml(file, what="dataset file")
     if not isinstance(content, dict):
         raise DataError(f"'{file}' holds no `key: value` lines. {EXPECTED}")
     splits = {}
@@ -177,23 +175,6 @@ def read_labels(path: str, num_classes: int, report: Callable[[str], Any]) -> La
     )
 
 
-def read_text(path: Path) -> str:
-    """Read a text file.
-
-    Raises:
-        DataError: It is absent or no text.
-    """
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(_unreadable(path, error)) from error
-
-
-def _unreadable(path: str | Path, error: OSError | UnicodeDecodeError) -> str:
-    reason = error.strerror if isinstance(error, OSError) else error
-    return f"'{path}' cannot be read: {reason}."
-
-
 def _find(root: Path) -> Path:
     if root.is_file():
         return root
@@ -248,13 +229,12 @@ def _names(file: Path, content: dict[Any, Any]) -> tuple[str, ...]:
 
 
 def _lines(path: str, report: Callable[[str], Any]) -> Iterator[tuple[int, list[str]]]:
-    try:
-        with open(path, encoding="utf-8-sig") as file:
-            lines = file.readlines()
-    except FileNotFoundError:
+    if not os.path.lexists(path):
         return  # an image without objects
-    except (OSError, UnicodeDecodeError) as error:
-        report(_unreadable(path, error))
+    try:
+        lines = read_text(path, what="label file").splitlines()
+    except DataError as error:
+        report(str(error))
         return
     for line, content in enumerate(lines, start=1):
         if words := content.split():

@@ -15,8 +15,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from vision.documents.json_text import parse_json
 from vision.errors import DataError
 from vision.metrics.coco_rle import as_rle, find_broken
+from vision.reading import MAX_TABLE_BYTES, read_file
 
 logger = logging.getLogger(__name__)
 
@@ -45,15 +47,8 @@ def read_json(path: Path | str) -> Any:
     Raises:
         DataError: It is absent or not whole.
     """
-    try:
-        return json.loads(Path(path).read_bytes())
-    except OSError as error:
-        raise DataError(f"cannot read '{path}': {error.strerror}.") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise DataError(
-            f"'{path}' is not valid JSON: {error}. If it was downloaded or copied, it may be"
-            " truncated: get it again."
-        ) from error
+    data = read_file(path, max_bytes=MAX_TABLE_BYTES)
+    return parse_json(data, f"'{path}'", finite=False, bulk=True)
 
 
 def write_json(contents: Any, path: Path) -> None:
