@@ -242,7 +242,7 @@ def damage_cityscapes(root: Path) -> list[str]:
         root / "leftImg8bit/val/lindau/other_leftImg8bit.png"
     )
     return [
-        "ulm_000000_000019_gtFine_polygons.json' is no file of polygons",
+        "ulm_000000_000019_gtFine_polygons.json' is not valid JSON",
         "aachen_000000_000019_gtFine_labelIds.png' has the value 40",
         "aachen_000001_000019_gtFine_labelIds.png' cannot be read",
         "other_leftImg8bit.png' has no mask",

@@ -247,7 +247,7 @@ def test_files_are_named(tmp_path: Path) -> None:
     files[1].write_text(json.dumps(results)[:-9])
     with pytest.raises(DataError, match=r"found.json' is not valid JSON.* cut off"):
         evaluate_coco(*files)
-    with pytest.raises(DataError, match=r"cannot read '.*absent.json'"):
+    with pytest.raises(DataError, match=r"there is no file '.*absent.json'"):
         evaluate_coco(tmp_path / "absent.json", results)
     del truth["annotations"]
     files[0].write_text(json.dumps(truth))
