@@ -1,46 +1,123 @@
-"""The code in the documentation runs."""
+"""The code in the documentation runs, in a folder that has what it names."""
 
-import re
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import pytest
 import torch
+from adversarial.case import ROOT, run_script
+from documentation import LANGUAGES, PAGES, Block, blocks, commands
+from pictures import texture
 from PIL import Image
 
-DOCS = Path(__file__).parents[1] / "docs"
+DIGITS = "configs/classification/digits/convnext_linear.yaml"
 
 
-def run_example(page: str, start: str) -> dict[str, Any]:
-    """Run the Python block of a page that begins with `start`; its names are returned."""
-    blocks = re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(), re.DOTALL)
-    (code,) = [block for block in blocks if block.startswith(start)]
-    names: dict[str, Any] = {}
-    exec(compile(code, page, "exec"), names)
-    return names
-
-
-def test_the_backbone_of_the_backbones_page() -> None:
-    names = run_example("backbones.md", "import torch, vision")
-    assert [tuple(x.shape[1:]) for x in names["maps"]] == [
-        (96, 57, 84),
-        (192, 29, 42),
-        (384, 15, 21),
-        (768, 8, 11),
-    ]
-    assert names["vector"].shape == (2, 768)
-
-
-def test_the_dataset_of_the_data_page(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clone's folder after some work: data, photos, and trained runs under many names."""
+    folder = tmp_path_factory.mktemp("world")
+    for name in ("train.py", "tools", "configs"):
+        (folder / name).symlink_to(ROOT / name)
+    for name in ("a", "b"):
+        write_photo(folder / "photos" / f"{name}.jpg")
+        write_photo(folder / f"{name}.jpg")
     for split in ("train", "val"):
-        (tmp_path / split).mkdir()
+        for name in ("daisy/daisy", "rose/rose"):
+            for number in range(2):
+                write_photo(folder / "data" / "flowers" / split / f"{name}_{number}.jpg")
+    with pytest.MonkeyPatch.context() as context:
+        context.chdir(folder)
+        train = ["fit", "--config", DIGITS, "--name", "digits_convnext"]
+        run_script(Path("train.py"), [*train, "--trainer.max_epochs", 1])
+    run = folder / "runs" / "digits_convnext" / "version_0"
+    for name in ("NAME", "OTHER", "flowers", "digits_swin"):
+        shutil.copytree(run, folder / "runs" / name / "version_0")
+    for name, target in {
+        "RUN": folder / "runs" / "NAME" / "version_0",
+        "OTHER": folder / "runs" / "OTHER" / "version_0",
+        "CKPT": run / "checkpoints" / "best.ckpt",
+        "best.ckpt": run / "checkpoints" / "best.ckpt",
+        "model.safetensors": run / "weights" / "best.safetensors",
+        "best.safetensors": run / "weights" / "best.safetensors",
+        "FILE": ROOT / DIGITS,
+        "DATA.yaml": run / "config.yaml",
+        "PATH": folder / "data" / "flowers",
+    }.items():
+        (folder / name).symlink_to(target)
+    return folder
+
+
+def write_photo(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(texture(40, 50, seed=len(str(path)))).save(path)
+
+
+@pytest.fixture
+def inside(world: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(world)
+    monkeypatch.setattr("vision.predict.demo.launch_demo", lambda page, **_: "http://here")
+    return world
+
+
+def parametrised(language: str) -> Callable[[Callable[..., None]], pytest.MarkDecorator]:
+    found = [block for block in blocks(language) if block.mark != "not run"]
+    return pytest.mark.parametrize("block", found, ids=[block.place for block in found])
+
+
+@parametrised("python")
+def test_python(block: Block, inside: Path) -> None:
+    exec(compile(block.code, block.place, "exec"), {"__name__": "documentation"})
+
+
+@parametrised("sh")
+def test_shell(block: Block, inside: Path) -> None:
+    for words in commands(block.code):
+        if "train.py" in words:
+            words = words[words.index("train.py") :]  # after python, torchrun or srun
+        elif words[0] == "python":
+            words = words[1:]
+        else:
+            pytest.fail(f"{block.place}: this test does not know the command {words[0]}")
+        script, *options = words
+        if not block.mark:
+            run_script(Path(script), options)
+        elif script == "train.py" and "..." not in options:
+            run_script(Path(script), [*options, "--print_config"])
+        elif script != "train.py":
+            check_options(script, options)
+
+
+def test_the_dataset_of_the_data_page(inside: Path) -> None:
+    (block,) = [block for block in blocks("python") if "class Flowers" in block.code]
+    names: dict[str, Any] = {}
+    exec(compile(block.code, block.place, "exec"), names)
+    for split in ("train", "val"):
         for name in ("daisy_0", "daisy_1", "rose_0", "rose_1"):
-            pixels = np.random.default_rng(0).integers(0, 255, (40, 50, 3), dtype=np.uint8)
-            Image.fromarray(pixels).save(tmp_path / split / f"{name}.jpg")
-    module = run_example("data.md", '"""Flowers')["Flowers"]
-    data = module(root=str(tmp_path), image_size=32, batch_size=4)
+            write_photo(inside / "flowers" / split / f"{name}.jpg")
+    data = names["Flowers"](root=str(inside / "flowers"), image_size=32, batch_size=4)
     data.setup("fit")
     batch = next(iter(data.val_dataloader()))
     assert batch["image"].shape == (4, 3, 32, 32)
     assert batch["image"].dtype == torch.uint8
     assert batch["label"].tolist() == [0, 0, 1, 1]
+
+
+def check_options(script: str, options: list[str]) -> None:
+    """The flags of a tool are those of its help, or of train.py where it passes them on."""
+    command = [word for word in options[:1] if not word.startswith("-") and "." not in word]
+    page = run_script(Path(script), [*command, "--help"])
+    for flag in options:
+        passed_on = "." in flag and "train.py" in page
+        if flag.startswith("--") and not passed_on:
+            assert flag.partition("=")[0] in page, f"{script} {' '.join(command)}: {flag}"
+
+
+def test_every_block_is_of_a_known_language() -> None:
+    """Others (YAML, JSON, trees of folders) are no programs."""
+    fences = sum(page.read_text().count("```python\n") for page in PAGES)
+    fences += sum(page.read_text().count("```sh\n") for page in PAGES)
+    assert fences == sum(len(list(blocks(language))) for language in LANGUAGES)
+    assert not any("```bash" in page.read_text() for page in PAGES)

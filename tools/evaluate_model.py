@@ -63,7 +63,8 @@ def locate(given: str) -> Place:
             f"there is no '{given}' to evaluate; it was looked for at {path.resolve()}. Give a"
             " checkpoint, the folder of a run, or a .safetensors file."
         )
-    runs = (folder for folder in (file.parent.parent, file.parent) if (folder / CONFIG).is_file())
+    beside = file.resolve().parent  # a link may lie anywhere
+    runs = (folder for folder in (beside.parent, beside) if (folder / CONFIG).is_file())
     return Place(file, next(runs, None))
 
 

@@ -81,6 +81,7 @@ def run_script(script: Path, words: Sequence[object]) -> str:
         pytest.MonkeyPatch.context() as context,
     ):
         context.setattr(sys, "argv", [str(script), *map(str, words)])
+        context.syspath_prepend(script.resolve().parent)  # as Python does for a script
         try:
             runpy.run_path(str(script), run_name="__main__")
         except SystemExit as stop:
