@@ -49,19 +49,6 @@ def test_every_parameter_is_in_exactly_one_group(family: str, layer_decay: float
             assert model.get_parameter(name) is parameter
 
 
-def test_vectors_and_exempt_names_have_no_decay() -> None:
-    model = Model("swin")
-    exempt = model.backbone.no_weight_decay()
-    assert exempt
-    groups = parameter_groups(model, weight_decay=0.05)
-    assert [group.weight_decay for group in groups] == [0.05, 0.0]
-    assert "backbone." + min(exempt) in groups[1].names
-    for group in groups:
-        for name, parameter in zip(group.names, group.parameters, strict=True):
-            free = parameter.ndim == 1 or name.removeprefix("backbone.") in exempt
-            assert (group.weight_decay == 0.0) == free, name
-
-
 def test_layer_decay_by_hand() -> None:
     # A Swin of depths 1, 2, 2, 2: the stem and seven blocks are eight levels.
     model = Model("swin")
@@ -126,7 +113,7 @@ def test_flattened_parameters_keep_their_decay() -> None:
 
 
 def optimizer_of(task: Any) -> list[dict[str, Any]]:
-    return build_optimizer(task, task.optim, vectors=task._vectors).param_groups
+    return build_optimizer(task, task.optim, undecayed=task._undecayed).param_groups
 
 
 def test_frozen_parameters_are_left_out() -> None:
@@ -377,18 +364,3 @@ def test_milestones_are_counted_in_epochs_of_the_trainer(tmp_path: Path) -> None
 def test_settings_of_steps_that_do_not_fit_are_refused(options: dict[str, Any], named: str) -> None:
     with pytest.raises(ConfigError, match=named):
         OptimSettings(lr=1.0, **options)
-
-
-def test_biases_decay_where_the_recipe_says_so() -> None:
-    model = Model("swin")
-    settings = OptimSettings(lr=1.0, weight_decay=0.05, decay_biases=True)
-    decays = {
-        id(p): group["weight_decay"]
-        for group in build_optimizer(model, settings).param_groups
-        for p in group["params"]
-    }
-    decay = {name: decays[id(p)] for name, p in model.named_parameters()}
-    assert decay["head.bias"] == decay["backbone.stages.0.0.attn.qkv.bias"] == 0.05
-    norms = [name for name in decay if ".norm" in name]
-    assert norms
-    assert {decay[name] for name in norms} == {0.0}

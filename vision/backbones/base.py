@@ -142,9 +142,13 @@ class Backbone(nn.Module, ABC):
     def no_weight_decay(self) -> set[str]:
         """Names of the parameters that the authors exempt from weight decay.
 
-        One-dimensional parameters (biases, norms, layer scales) are exempt everywhere and are not
-        listed.
+        One-dimensional parameters (biases, norms, layer scales) are exempt by a rule of their own
+        and are not listed.
         """
+        return set()
+
+    def decayed_vectors(self) -> set[str]:
+        """Names of the one-dimensional parameters that decay in the authors' code nevertheless."""
         return set()
 
     def layer_groups(self) -> list[list[str]]:

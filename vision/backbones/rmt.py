@@ -388,6 +388,12 @@ class RMT(Backbone):
             maps.append(x)
         return maps
 
+    def decayed_vectors(self) -> set[str]:
+        """The layer scales, whose shape is (1, 1, 1, C) in the authors' code."""
+        return {
+            name for name, _ in self.named_parameters() if name.endswith((".gamma1", ".gamma2"))
+        }
+
     def block_prefixes(self) -> list[list[str]]:
         """The stem, then each block; a down-sampling layer goes with the block that follows it."""
         return stage_levels(self.stages, stem=["stem"], entry="downsample.{}", offset=-1)

@@ -32,10 +32,10 @@ from vision.tasks.optim import (
     build_schedule,
     count_steps,
     scale_to_trainer,
-    vector_names,
 )
 from vision.tasks.seeding import seed_step
 from vision.tasks.sharding import sharded_model
+from vision.tasks.weight_decay import undecayed_names
 
 
 class BaseTask(LightningModule, ABC):
@@ -114,7 +114,7 @@ class BaseTask(LightningModule, ABC):
         self.normalize = build_pixel_norm(self.backbone, mean, std, channels_last=channels_last)
         self.optim = read_options(OptimSettings, optim, group="optim")
         self._freeze = freeze
-        self._vectors: frozenset[str] | None = None
+        self._undecayed: frozenset[str] | None = None
         self.average = None if ema_decay is None else WeightAverage(ema_decay, warmup=ema_warmup)
         self.num_classes = num_classes
         self.class_names: list[str] | None = None
@@ -131,7 +131,7 @@ class BaseTask(LightningModule, ABC):
         """Load what training starts from, freeze and order memory: the end of a constructor."""
         load_source(self, self._source, with_classifier=not self.dense)
         freeze_backbone(self.backbone, self._freeze)
-        self._vectors = vector_names(self, biases=not self.optim.decay_biases)
+        self._undecayed = undecayed_names(self, self.optim.no_decay)
         self.train(self.training)
         if self._channels_last:
             for module in self.modules():
@@ -240,7 +240,7 @@ class BaseTask(LightningModule, ABC):
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """AdamW with the schedule of the settings, stepped per iteration."""
         settings = scale_to_trainer(self.optim, self.trainer)
-        optimizer = build_optimizer(self, settings, vectors=self._vectors)
+        optimizer = build_optimizer(self, settings, undecayed=self._undecayed)
         schedule = build_schedule(optimizer, settings, count_steps(self.trainer, settings))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 

@@ -1,7 +1,7 @@
 """The optimiser of every task: parameter groups, AdamW, linear warm-up, and what follows it."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Self, get_args
 
@@ -13,6 +13,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from vision.backbones.base import Backbone
 from vision.errors import ConfigError
 from vision.tasks.sharding import plain_name
+from vision.tasks.weight_decay import NoDecay, undecayed_names
 
 BACKBONE = "backbone."
 Decay = Literal["cosine", "steps", "poly"]
@@ -55,7 +56,9 @@ class OptimSettings:
             stage, with the layers between the stages at the level of the stem.
         layer_decay_depth: With stages, the number of levels that are counted: the last of four
             stages is `layer_decay_depth - 3` levels below the head. None counts the stages.
-        decay_biases: Whether the biases of linear layers and convolutions have weight decay.
+        no_decay: What has no weight decay: "vectors" (biases, norms, layer scales), "norms",
+            "named_norms" (those whose name in the published code says so) or "nothing"; see
+            `undecayed_names`.
 
     Raises:
         ConfigError: A value is outside its range.
@@ -80,7 +83,7 @@ class OptimSettings:
     layer_decay: float = 1.0
     layer_decay_by: Levels = "block"
     layer_decay_depth: int | None = None
-    decay_biases: bool = False
+    no_decay: NoDecay = "vectors"
 
     def __post_init__(self) -> None:
         ranges = {
@@ -114,6 +117,7 @@ class OptimSettings:
                 or (self.layer_decay_by == "stage" and self.layer_decay_depth > 0),
                 'None, or 1 or more with layer_decay_by="stage"',
             ),
+            "no_decay": (self.no_decay in get_args(NoDecay), _one_of(NoDecay)),
         }
         for name, (fits, expected) in ranges.items():
             if not fits:
@@ -155,20 +159,6 @@ class ParameterGroup:
     parameters: list[nn.Parameter]
 
 
-def vector_names(module: nn.Module, *, biases: bool = True) -> frozenset[str]:
-    """Names of the parameters that are numbers or vectors: biases, norms, layer scales.
-
-    Args:
-        module: Where they are.
-        biases: Whether the biases of linear layers and convolutions are among them.
-    """
-    names = {name for name, p in module.named_parameters() if p.ndim <= 1}
-    if not biases:
-        layers = nn.Linear | nn.Conv2d | nn.ConvTranspose2d
-        names -= {f"{name}.bias" for name, m in module.named_modules() if isinstance(m, layers)}
-    return frozenset(names)
-
-
 def parameter_groups(
     module: nn.Module,
     *,
@@ -176,12 +166,11 @@ def parameter_groups(
     layer_decay: float = 1.0,
     layer_decay_by: Levels = "block",
     layer_decay_depth: int | None = None,
-    vectors: frozenset[str] | None = None,
+    undecayed: frozenset[str] | None = None,
 ) -> list[ParameterGroup]:
     """Sort the trainable parameters of a task, each into exactly one group.
 
-    The one-dimensional parameters of `vectors` and those that a direct child names in
-    `no_weight_decay()` get no weight decay. With `layer_decay` d, depth level i of the L levels of
+    The parameters of `undecayed` get no weight decay. With `layer_decay` d, level i of the L of
     `backbone.decay_groups()` gets the learning-rate factor d ** (L - i), everything behind the
     backbone the factor 1 ("BEiT", 2021, section 3.2, gives the scheme for fine-tuning). By stages
     the levels are those of `backbone.stage_decay_groups()`, and L is `layer_decay_depth + 1`.
@@ -192,20 +181,21 @@ def parameter_groups(
         layer_decay: Factor per level, in (0, 1].
         layer_decay_by: What a level is.
         layer_decay_depth: As in `OptimSettings`.
-        vectors: What `vector_names` gave when the task was built: FSDP flattens every parameter.
-            None asks now.
+        undecayed: What `undecayed_names` gave when the task was built: FSDP flattens every
+            parameter. None asks now, by the rule "vectors".
 
     Returns:
         The groups by rising learning rate: the stem first, the head last.
     """
     scales = dict(_lr_scales(module, layer_decay, layer_decay_by, layer_decay_depth))
-    exempt = {*_exempt_names(module), *(vector_names(module) if vectors is None else vectors)}
+    if undecayed is None:
+        undecayed = undecayed_names(module, "vectors")
     groups: dict[tuple[float, float], ParameterGroup] = {}
     for name, parameter in module.named_parameters():
         if not parameter.requires_grad:
             continue
         scale = scales.get(name, 1.0)
-        decay = 0.0 if plain_name(name) in exempt else weight_decay
+        decay = 0.0 if plain_name(name) in undecayed else weight_decay
         group = groups.setdefault((scale, decay), ParameterGroup(scale, decay, [], []))
         group.names.append(name)
         group.parameters.append(parameter)
@@ -225,21 +215,15 @@ def _lr_scales(
             yield BACKBONE + name, layer_decay ** (count - i)
 
 
-def _exempt_names(module: nn.Module) -> Iterator[str]:
-    for child_name, child in module.named_children():
-        names: Callable[[], set[str]] = getattr(child, "no_weight_decay", set)
-        yield from (f"{child_name}.{name}" for name in names())
-
-
 def build_optimizer(
-    module: nn.Module, settings: OptimSettings, *, vectors: frozenset[str] | None = None
+    module: nn.Module, settings: OptimSettings, *, undecayed: frozenset[str] | None = None
 ) -> AdamW:
     """AdamW ("Decoupled Weight Decay Regularization", 2019) over the groups of `parameter_groups`.
 
     Args:
         module: The task.
         settings: Its settings.
-        vectors: As in `parameter_groups`.
+        undecayed: As in `parameter_groups`; None asks now, by the rule of the settings.
 
     Returns:
         The optimiser; the head's parameters are in its last groups.
@@ -247,15 +231,15 @@ def build_optimizer(
     Raises:
         ConfigError: Every parameter is frozen.
     """
-    if vectors is None:
-        vectors = vector_names(module, biases=not settings.decay_biases)
+    if undecayed is None:
+        undecayed = undecayed_names(module, settings.no_decay)
     groups = parameter_groups(
         module,
         weight_decay=settings.weight_decay,
         layer_decay=settings.layer_decay,
         layer_decay_by=settings.layer_decay_by,
         layer_decay_depth=settings.layer_decay_depth,
-        vectors=vectors,
+        undecayed=undecayed,
     )
     if not groups:
         raise ConfigError("there is nothing to train: every parameter of the task is frozen.")

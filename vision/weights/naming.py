@@ -14,7 +14,12 @@ from vision.errors import ConfigError, WeightsError
 from vision.weights import mmdet, mmseg
 from vision.weights.load import BACKBONE, HEADS, WRAPPED, family_module
 from vision.weights.naming_families import WRITERS
-from vision.weights.naming_openmmlab import OWN_CLASSES, detector_parts, segmentor_parts
+from vision.weights.naming_openmmlab import (
+    OWN_CLASSES,
+    detector_parts,
+    is_detector,
+    segmentor_parts,
+)
 
 Naming = Literal["official", "timm", "huggingface", "mmdet", "mmseg"]
 NAMINGS: tuple[str, ...] = get_args(Naming)
@@ -22,8 +27,6 @@ OPENMMLAB = ("mmdet", "mmseg")
 # What the registered backbones of `vision.interop.mmseg` put before their two parts.
 _OURS_WITHIN = "backbone.backbone."
 _PYRAMID_WITHIN = "backbone.pyramid."
-# What only the head of a detector has.
-_OF_DETECTORS = ("head.rpn.", "head.deltas", "head.distances")
 
 
 def to_naming(module: nn.Module, naming: str) -> dict[str, Tensor]:
@@ -114,7 +117,7 @@ def _backbone_and_classifier(
 
 def _openmmlab(state: Mapping[str, Tensor], backbone: Any, naming: str) -> dict[str, Tensor]:
     parts = {key: v for key, v in state.items() if not key.startswith(BACKBONE)}
-    is_segmentor = not any(key.startswith(_OF_DETECTORS) for key in parts)
+    is_segmentor = not is_detector(parts)
     classifier = any(key.startswith("head.fc.") for key in parts)
     if not parts or classifier or is_segmentor != (naming == "mmseg"):
         kind = "segmentor" if naming == "mmseg" else "detector"

@@ -179,6 +179,16 @@ _HORNET_OFFICIAL = [
     _NUMBERED_NORMS,
     _CLASSIFIER,
 ]
+# The names alone: some layers are split or joined besides.
+OFFICIAL_RULES: dict[str, list[tuple[str, str]]] = {
+    "convnext": _CONVNEXT_OFFICIAL,
+    "swin": _SWIN_OFFICIAL,
+    "cswin": _CSWIN_OFFICIAL,
+    "cvt": _CVT_OFFICIAL,
+    "tnt": _TNT_OFFICIAL,
+    "rmt": _RMT_OFFICIAL,
+    "hornet": _HORNET_OFFICIAL,
+}
 _POINTWISE = re.compile(r"\.gnconv\.(proj_in|proj_out|steps\.\d+)\.weight$")
 
 

@@ -1,7 +1,7 @@
 """Our names of backbones, necks and heads to those of mmdet 3 and mmsegmentation 1."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from torch import Tensor
 
@@ -76,6 +76,9 @@ _SEGFORMER = [
 _UPERNET = [(_EITHER + r"fusion\.", r"\1.fpn_bottleneck.")]
 _WHOLE = [(r"^head\.", "decode_head."), (r"^auxiliary\.", "auxiliary_head.")]
 
+# What only the head of a detector has.
+_OF_DETECTORS = ("head.rpn.", "head.deltas", "head.distances")
+
 
 def _swin(state: State, backbone: object) -> dict[str, Tensor]:
     ordered = {k: _unmerge(v) if k.startswith("merges.") else v for k, v in state.items()}
@@ -93,6 +96,11 @@ OWN_CLASSES: dict[str, Writer] = {
     "swin": _swin,
     "convnext": lambda state, backbone: rename(state, _CONVNEXT),
 }
+
+
+def is_detector(names: Iterable[str]) -> bool:
+    """Whether parameters are those of a detector, and not of a segmentor."""
+    return any(name.startswith(_OF_DETECTORS) for name in names)
 
 
 def detector_parts(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
