@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 from pycocotools.coco import COCO
-from tiny_coco import CATEGORIES, EMPTY, FIRST_ID, ID_STEP, write_tiny_coco
+from tiny_coco import CATEGORIES, EMPTY, FIRST_ID, write_tiny_coco
 
-from vision.data.coco_file import coco_problems, read_coco
+from vision.data.coco_file import check_coco, read_coco
 from vision.errors import DataError
 
 
@@ -124,7 +124,8 @@ def test_degenerate_boxes_are_dropped_and_counted(
         # Images 0 and 4 have two and three objects; their sizes are 96 x 128.
         boxes = [[5, 5, 0, 9], [5, 5, 9, -2], [5, 5, 0.5, 9], [127.5, 5, 1.2, 9]]
         for annotation, box in zip(contents["annotations"], boxes, strict=False):
-            annotation |= {"bbox": box, "image_id": FIRST_ID["train"]}
+            own = {"image_id": FIRST_ID["train"], "segmentation": [[1, 1, 5, 1, 5, 5]]}
+            annotation |= {"bbox": box, **own}
 
     path = changed(change)
     cache_dir = tmp_path / "cache" if cache else None
@@ -141,14 +142,37 @@ def test_degenerate_boxes_are_dropped_and_counted(
         ]
 
 
-def test_objects_without_a_mask_among_others_are_counted(
+def test_all_objects_have_a_mask_or_none_has(root: Path, changed) -> None:
+    path = changed(lambda contents: contents["annotations"][0].update(segmentation=[]))
+    message = r"1000000.* has no 'segmentation', and other.*masks: false"
+    with pytest.raises(DataError, match=message):
+        read_coco(path, root / "train2017")
+    assert not read_coco(path, root / "train2017", masks=False).has_masks
+    assert len(check_coco(path, root).problems) == 1
+    assert check_coco(path, root, masks=False).problems == []
+
+
+def test_boxes_out_of_their_images_are_cut_if_that_is_asked_for(
     root: Path, changed, caplog: pytest.LogCaptureFixture
 ) -> None:
-    path = changed(lambda contents: contents["annotations"][0].update(segmentation=[]))
-    with caplog.at_level(logging.WARNING):
-        index = read_coco(path, root / "train2017")
-    assert "1 objects have no mask, and others do" in caplog.text
-    assert [index.segments.get(row) for row in range(len(index.boxes))].count(None) == 1
+    def change(contents: dict[str, Any]) -> None:
+        contents["annotations"][0]["bbox"] = [-20, 10, 40, 400]
+
+    path = changed(change)
+    with pytest.raises(DataError, match="clip_boxes: true cuts"):
+        read_coco(path, root / "train2017")
+    index = read_coco(path, root / "train2017", clip_boxes=True)
+    assert [0.0, 10.0, 20.0, 96.0] in index.boxes.tolist()
+    assert "cut 1 boxes that reach out" in caplog.text
+
+
+def test_corners_in_place_of_sides_are_named(root: Path, changed) -> None:
+    def change(contents: dict[str, Any]) -> None:
+        for annotation in contents["annotations"]:
+            annotation["bbox"] = [60, 60, 90, 95]
+
+    first = check_coco(changed(change), root).problems[0]
+    assert "as [x1, y1, x2, y2] would lie in them" in first
 
 
 def test_boxes_are_clipped_within_the_tolerance(root: Path, changed) -> None:
@@ -166,11 +190,11 @@ PROBLEMS = {
     "images[1] has no 'id'": lambda c: c["images"][1].pop("id"),
     "images: 2 entries have the id 139": lambda c: c["images"][1].update(id=139),
     "image 139: 'width' is 0": lambda c: c["images"][0].update(width=0),
-    "image 139: 'height' is '96', expected a whole": lambda c: c["images"][0].update(height="96"),
+    "image 139: 'height' is '96', expected": lambda c: c["images"][0].update(height="96"),
     "image 139: 'file_name' is None": lambda c: c["images"][0].update(file_name=None, coco_url=0),
     "images: the list is empty": lambda c: c.update(images=[]),
     "categories: 2 entries have the id 7": lambda c: c["categories"][0].update(id=7),
-    "category 3: 'name' is 9": lambda c: c["categories"][0].update(name=9),
+    "category 3: 'name' is 9, expected text": lambda c: c["categories"][0].update(name=9),
     "categories: the list is absent or empty": lambda c: c.pop("categories"),
     "annotations[0] (id 1000000) has no 'bbox'": lambda c: c["annotations"][0].pop("bbox"),
     "annotations: 2 entries have the id 1000000": lambda c: c["annotations"][1].update(id=10**6),
@@ -180,10 +204,10 @@ PROBLEMS = {
     "its category_id 4 is not listed in 'categories'": (
         lambda c: c["annotations"][0].update(category_id=4)
     ),
-    "its box [nan, 1.0, 5.0, 5.0] is not finite": (
+    "'bbox' is [nan, 1, 5, 5], expected finite": (
         lambda c: c["annotations"][0].update(bbox=[float("nan"), 1, 5, 5])
     ),
-    "its box [1.0, 1.0, inf, 5.0] is not finite": (
+    "'bbox' is [1, 1, inf, 5], expected finite": (
         lambda c: c["annotations"][0].update(bbox=[1, 1, float("inf"), 5])
     ),
     "'bbox' is [1, 2, 3]": lambda c: c["annotations"][0].update(bbox=[1, 2, 3]),
@@ -206,7 +230,7 @@ PROBLEMS = {
 @pytest.mark.parametrize("message", PROBLEMS)
 def test_a_problem_is_told_with_file_and_id(message: str, root: Path, changed) -> None:
     path = changed(PROBLEMS[message])
-    problems = coco_problems(path)
+    problems = check_coco(path, root).problems
     assert any(message in problem for problem in problems), problems
     if message.startswith(("its box", "'bbox'", "lies", "reaches", "a polygon", "the mask")):
         assert problems[0].startswith(f"annotation 1000000 (image {FIRST}): ")
@@ -227,29 +251,23 @@ def test_all_problems_are_listed_and_an_error_tells_the_first(root: Path, change
         others[1]["bbox"][0] = float("nan")
 
     path = changed(change)
-    assert len(coco_problems(path)) == 5
+    assert len(check_coco(path, root).problems) == 5
     with pytest.raises(DataError, match=r"has 5 problems:(?s:.*)and 2 more"):
         read_coco(path, root / "train2017")
 
 
 def test_a_sound_file_has_no_problems(root: Path) -> None:
     path = root / "annotations/instances_train2017.json"
-    assert coco_problems(path) == []
-    assert coco_problems(path, root / "train2017") == []
-
-
-def test_missing_images_are_listed_with_their_ids(root: Path) -> None:
-    path = root / "annotations/instances_train2017.json"
-    problems = coco_problems(path, root / "val2017")
-    assert len(problems) == 6
-    name = root / "val2017" / f"{FIRST + ID_STEP:012d}.jpg"
-    assert problems[1] == f"image {FIRST + ID_STEP}: there is no file '{name}'"
+    found = check_coco(path, root / "train2017")
+    assert found.problems == []
+    assert found.annotations == len(contents_of(root)["annotations"])
+    assert all(found.readable.path(i).is_file() for i in range(len(found.readable)))
 
 
 def test_a_file_that_cannot_be_read_is_one_problem(root: Path, tmp_path: Path) -> None:
     path = tmp_path / "cut.json"
     path.write_text((root / "annotations/instances_train2017.json").read_text()[:-900])
-    (problem,) = coco_problems(path)
+    (problem,) = check_coco(path, root).problems
     assert "looks cut off" in problem
-    (problem,) = coco_problems(root / "annotations/instances_train2018.json")
+    (problem,) = check_coco(root / "annotations/instances_train2018.json", root).problems
     assert "Did you mean 'instances_train2017.json'" in problem

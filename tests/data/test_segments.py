@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from properties import examples
 from pycocotools import mask as coco_mask
 
-from vision.data.segments import Segments, run_lengths
+from vision.data.segments import Segments
 
 SQUARE = np.array([[1.25, 2.5], [7.1, 2.5], [7.1, 9.9], [1.25, 9.9]])
 TRIANGLE = np.array([[0.0, 0.0], [3.0, 0.0], [0.0, 4.0]])
@@ -66,23 +66,15 @@ def test_masks_of_polygons_are_those_of_pycocotools(seed: int) -> None:
     np.testing.assert_array_equal(ours, theirs)
 
 
-@given(st.integers(0, 10_000), st.floats(0, 1))
-@examples(50)
-def test_run_lengths_are_those_of_the_mask(seed: int, share: float) -> None:
-    generator = np.random.default_rng(seed)
-    height, width = generator.integers(1, 90, 2)
-    mask = generator.random((height, width)) < share
-    mask[:, : width // 3] = False  # a long run
-    runs = run_lengths(runs_of(mask)["counts"])
-    assert runs.sum() == mask.size
-    values = np.repeat(np.arange(len(runs)) % 2, runs)
-    np.testing.assert_array_equal(values, mask.T.ravel())
-
-
-@pytest.mark.parametrize("text", [b"", b"abc ", b"\xff\xff", b"1P", b"Q" * 20 + b"1", b"O"])
-def test_damaged_run_lengths_are_told(text: bytes) -> None:
-    with pytest.raises(ValueError, match=r"empty|breaks off|60 bits|negative"):
-        run_lengths(text)
+def test_some_of_the_outlines_are_taken_in_order() -> None:
+    runs = runs_of(np.eye(5))
+    segments = Segments.of([None, [SQUARE, TRIANGLE], runs, [TRIANGLE], runs_of(np.eye(3))])
+    some = segments.where(np.array([False, False, True, True, True]))
+    assert len(some) == 3
+    assert some.get(0) == segments.get(2)
+    np.testing.assert_array_equal(some.get(1), [TRIANGLE])
+    assert some.get(2) == segments.get(4)
+    assert len(segments.where(np.zeros(5, dtype=bool))) == 0
 
 
 def test_arrays_make_the_same_segments_again() -> None:

@@ -185,14 +185,19 @@ def broken_results() -> dict[str, tuple[Json, str]]:
     rle = {"size": SIZE, "counts": "0P"}
     return {
         "image": ({"image_id": 77}, "result 1 of the results has image_id 77, which is not in"),
-        "text": ({"image_id": "1"}, "has image_id '1'"),
+        "text": ({"image_id": "one"}, "has image_id 'one'"),
+        "flag": ({"image_id": True}, "has image_id True"),
+        "text score": ({"score": "0.5"}, "has the score '0.5'"),
+        "text box": ({"bbox": ["0", 0, 1, 1]}, "has the bbox"),
+        "far": ({"segmentation": [[0, 0, 1e9, 0, 1e9, 1e9]]}, "the coordinate 1e"),
+        "long": ({"segmentation": {"size": SIZE, "counts": [10**30]}}, "expected a list of whole"),
         "category": ({"category_id": 0}, "has category_id 0, which is not in the ground truth"),
         "score": ({"score": float("nan")}, "has the score nan"),
         "box": ({"bbox": [0, 0, float("nan"), 1]}, "has the bbox"),
         "three": ({"bbox": [0, 0, 1]}, "expected four finite numbers"),
-        "size": ({"segmentation": {**rle, "size": [60, 50]}}, r"size \[60, 50\], the image \[50"),
+        "size": ({"segmentation": {**rle, "size": [60, 50]}}, r"size \[60, 50\], its image \[50"),
         "counts": ({"segmentation": rle}, "run lengths of its mask do not cover"),
-        "shape": ({"segmentation": 3}, "is neither a list of polygons nor"),
+        "shape": ({"segmentation": 3}, "the segmentation is 3, expected a list of polygons"),
     }
 
 
@@ -218,13 +223,16 @@ def test_what_results_lack_is_named() -> None:
 
 def broken_truth() -> dict[str, tuple[Json, str]]:
     return {
-        "image": ({"image_id": 4}, "annotation id 31 .* names the image 4"),
-        "category": ({"category_id": 4}, "names the category 4, which is not listed"),
-        "twice": ({"id": 1}, "annotation id 1 .* is there twice"),
-        "box": ({"bbox": [0, float("nan"), 1, 1]}, "has the bbox"),
-        "polygon": ({"segmentation": [[0, 0, 20, 20]]}, "needs polygons of three or more points"),
-        "none": ({"segmentation": []}, "needs polygons of three or more points"),
-        "counts": ({"segmentation": {"size": SIZE, "counts": [3, 4]}}, "add up to 50 x 60"),
+        "image": ({"image_id": 4}, "annotation 31 .*: its image_id 4 is not listed"),
+        "category": ({"category_id": 4}, "its category_id 4 is not listed"),
+        "twice": ({"id": 1}, "annotations: 2 entries have the id 1"),
+        "box": ({"bbox": [0, float("nan"), 1, 1]}, "'bbox' is"),
+        "polygon": ({"segmentation": [[0, 0, 20, 20]]}, "a polygon has 2 points"),
+        "none": ({"segmentation": []}, "has no 'segmentation', but masks are evaluated"),
+        "counts": (
+            {"segmentation": {"size": SIZE, "counts": [3, 4]}},
+            "sum to 7, expected 50",
+        ),
         "packed": ({"segmentation": {"size": SIZE, "counts": "0P"}}, "do not cover"),
     }
 

@@ -79,12 +79,12 @@ def test_only_the_images_that_are_wanted_are_read() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"categories": []}, "no category"),
-        ({"images": [{"id": "one"}]}, "no whole number as 'id': {'id': 'one'}"),
-        ({"categories": [{"name": "cat"}]}, "a category of .* has no whole number"),
-        ({"images": None}, "has no list 'images'"),
-        ({"annotations": [{"id": 1}]}, "annotation 0 of .* has no 'image_id'"),
-        ({"annotations": [3]}, "annotation id 3"),
+        ({"categories": []}, "categories: the list is absent or empty"),
+        ({"images": [{"id": "one"}]}, "images: 'id' is 'one', expected a whole number"),
+        ({"categories": [{"name": "cat"}]}, r"categories\[0\] has no 'id'"),
+        ({"images": None}, "'images' in the ground truth is None, not a list"),
+        ({"annotations": [{"id": 1}]}, r"annotations\[0\] \(id 1\) has no 'image_id'"),
+        ({"annotations": [3]}, r"annotations\[0\] is 3, expected an object"),
     ],
 )
 def test_what_is_no_ground_truth_is_refused(change: dict, message: str) -> None:

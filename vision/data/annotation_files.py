@@ -55,6 +55,8 @@ class AnnotationFiles(DetectionData):
         long_side: unless the long side would become longer than this.
         keep_empty: Whether images without objects are trained on.
         masks: Whether to read masks, where the dataset has them.
+        clip_boxes: Whether boxes that reach out of their images are cut to them; if not, those that
+            do by more than a pixel are problems.
         group_by_aspect: Whether the images of a training batch are all landscape or all portrait.
         batch_size: Images per batch and device.
         num_workers: Processes that read data; None chooses by the CPU cores.
@@ -75,6 +77,7 @@ class AnnotationFiles(DetectionData):
         long_side: int = 1333,
         keep_empty: bool = False,
         masks: bool = True,
+        clip_boxes: bool = False,
         group_by_aspect: bool = True,
         batch_size: int = 2,
         num_workers: int | None = None,
@@ -87,6 +90,7 @@ class AnnotationFiles(DetectionData):
             long_side=long_side,
             keep_empty=keep_empty,
             masks=masks,
+            clip_boxes=clip_boxes,
             group_by_aspect=group_by_aspect,
             batch_size=batch_size,
             num_workers=num_workers,

@@ -9,8 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 from torch.utils.data import Dataset
 
-from vision.data.coco_check import CheckedFile, check_coco_file
-from vision.data.coco_file import read_coco
+from vision.data.coco_file import CheckedFile, check_coco, read_coco
 from vision.data.detection import DEFAULT_AUGMENT, DetectionData, Split
 from vision.data.detection_augment import DetectionAugment
 from vision.data.detection_index import DetectionIndex
@@ -77,6 +76,8 @@ class COCO(DetectionData):
         long_side: unless the long side would become longer than this.
         keep_empty: Whether images without objects are trained on.
         masks: Whether to read masks, where the dataset has them.
+        clip_boxes: Whether boxes that reach out of their images are cut to them; if not, those that
+            do by more than a pixel are problems.
         group_by_aspect: Whether the images of a training batch are all landscape or all portrait.
         batch_size: Images per batch and device.
         num_workers: Processes that read data; None chooses by the CPU cores.
@@ -106,6 +107,7 @@ class COCO(DetectionData):
         long_side: int = 1333,
         keep_empty: bool = False,
         masks: bool = True,
+        clip_boxes: bool = False,
         group_by_aspect: bool = True,
         batch_size: int = 2,
         num_workers: int | None = None,
@@ -118,6 +120,7 @@ class COCO(DetectionData):
             long_side=long_side,
             keep_empty=keep_empty,
             masks=masks,
+            clip_boxes=clip_boxes,
             group_by_aspect=group_by_aspect,
             batch_size=batch_size,
             num_workers=num_workers,
@@ -175,8 +178,9 @@ class COCO(DetectionData):
         return read_coco(
             source.annotations,
             source.images,
-            masks=self.masks,
+            masks=self.masks and split != "predict",
             annotated=split != "predict",
+            clip_boxes=self.clip_boxes,
             cache_dir=self.cache_dir,
             check=self._options,
         )
@@ -203,22 +207,28 @@ class COCO(DetectionData):
             if split in self._indices:
                 degenerate = checked.annotations - len(self._indices[split].boxes)
                 self.dropped[split] = {"degenerate": degenerate}
-            yield from checked.problems
+            own = f"'{self.sources[split].annotations}'"
+            yield from (text if own in text else f"{own}: {text}" for text in checked.problems)
 
     def images_to_check(self) -> Iterator[Dataset[Any]]:
         """The images of every split, also those of annotation files that cannot be used."""
         yield from super().images_to_check()
         paths: dict[str, None] = {}
         for split, checked in self._checked.items():
-            if split not in self._indices:
-                paths |= dict.fromkeys(checked.images)
+            if split not in self._indices and checked.readable is not None:
+                index = checked.readable
+                paths |= dict.fromkeys(str(index.path(i)) for i in range(len(index)))
         yield ImageFiles(list(paths))
 
     @cached_property
     def _checked(self) -> dict[Split, CheckedFile]:
         splits: tuple[Split, ...] = ("train", "val", "predict")
         return {
-            split: check_coco_file(*self.sources[split])
+            split: check_coco(
+                *self.sources[split],
+                masks=self.masks and split != "predict",
+                clip_boxes=self.clip_boxes,
+            )
             for split in splits
             if split in self.sources and self.sources[split].annotations.is_file()
         }

@@ -1,62 +1,64 @@
-"""Read annotation files in COCO's format into arrays.
+"""Read annotation files in COCO's format into the arrays of a training set.
 
-The format: "Microsoft COCO: Common Objects in Context", Lin et al., 2014, arXiv 1405.0312, and
-https://cocodataset.org/#format-data. LVIS ("LVIS: A Dataset for Large Vocabulary Instance
-Segmentation", Gupta et al., 2019, arXiv 1908.03195) is the same but for the names of the images.
+What a file may hold is judged by `vision.annotations.coco`, for evaluation too; here boxes are
+fitted into their images.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from vision.data.coco_json import (
-    Tables,
-    check_unique,
-    collector_paused,
-    complete,
-    read_tables,
-    whole_numbers,
-)
-from vision.data.coco_segments import pack_segmentations, shown
+from vision.annotations.coco import CocoFile, Objects, judge, namer
+from vision.annotations.coco_tables import collector_paused, read_tables
+from vision.annotations.outlines import starts_of
 from vision.data.detection_index import DetectionIndex
 from vision.data.files import PathList, read_bytes
 from vision.data.index_cache import cached_arrays
-from vision.data.segments import Segments, starts_of
+from vision.data.segments import Segments
 from vision.errors import DataError
 
 logger = logging.getLogger(__name__)
 
 # Of what is made of a file's contents: a cache of another version is not read.
-VERSION = 1
+VERSION = 2
 # Boxes of COCO itself reach past the edge by a fraction of a pixel.
 TOLERANCE_PX = 1.0
-LEAST_SIDE_PX = 1.0
-# What is gone past, and counted.
+MIN_SIDE_PX = 1.0
+# Box corners as xywh that look like xyxy: shares of the boxes that reach out of their images, and
+# of those among them that would lie in them as corners.
+XYXY_OUTSIDE, XYXY_INSIDE = 0.2, 0.9
+# What is left out or special, and counted.
 DROPPED = (
     "dropped %s boxes without width or height of '%s'",
     "dropped %s boxes narrower or lower than 1 pixel (within the image) of '%s'",
-    "%s objects have no mask, and others do, in '%s'",
+    "cut %s boxes that reach out of their images of '%s'",
+    "%s annotation of '%s' has the id 0, which pycocotools takes for none: what matches it counts "
+    "as wrong. Number annotations from 1.",
 )
 
 
-class _Images(NamedTuple):
-    ids: np.ndarray  # int64 (N,), ascending
-    sizes: np.ndarray  # int64 (N, 2), height and width
-    names: list[str]
+NO_MASK = (
+    "it has no 'segmentation', and other objects have; give it one, or set masks: false to use "
+    "boxes alone"
+)
 
 
-class _Categories(NamedTuple):
-    ids: np.ndarray  # int64 (K,), ascending
-    names: list[str]
+class CheckedFile(NamedTuple):
+    """What a check finds in a file in COCO's format.
 
+    Attributes:
+        problems: A line for each problem, with the id of the entry.
+        readable: The images and objects without a problem; None if the file cannot be read.
+        annotations: Number of annotations without a problem.
+    """
 
-class _Boxes(NamedTuple):
-    corners: np.ndarray  # float64 (M, 4), clipped to the image
-    kept: np.ndarray  # bool (M,)
+    problems: list[str]
+    readable: DetectionIndex | None
+    annotations: int
 
 
 def read_coco(
@@ -65,6 +67,7 @@ def read_coco(
     *,
     masks: bool = True,
     annotated: bool = True,
+    clip_boxes: bool = False,
     cache_dir: Path | None = None,
     check: str = "--root FOLDER",
 ) -> DetectionIndex:
@@ -72,24 +75,26 @@ def read_coco(
 
     Images come by ascending id, the objects of each by ascending id, and labels number the
     categories by ascending id. Boxes without extent, or of less than a pixel within the image, are
-    left out with a warning that counts them. A missing `area` is that of the box; a missing
-    `iscrowd` is 0.
+    left out with a warning that counts them.
 
     Args:
         path: The JSON file.
         folder: The folder of the images. Where entries have no `file_name` (LVIS), the last two
             parts of `coco_url`, such as `train2017/000000391895.jpg`, are looked for in it, or
             beside it if it is `train2017` itself.
-        masks: Whether to read the segmentations.
+        masks: Whether to read the segmentations: all objects have one, or none has.
         annotated: Whether the file has to have annotations; to predict it does not.
+        clip_boxes: Whether boxes that reach out of their images are cut; if not, by more than a
+            pixel, they are problems.
         cache_dir: Where to keep the arrays for the next time; None does not keep them.
         check: Options of tools/check_dataset.py, for the message of an error.
 
     Raises:
         DataError: The file is absent, no JSON, or has problems: the first few are told, with ids.
     """
-    make = partial(_parse_whole, path=path, check=check)
-    arrays = cached_arrays(path, make, version=f"coco-{VERSION}", folder=cache_dir)
+    make = partial(_parse_whole, path=path, clip_boxes=clip_boxes, check=check)
+    version = f"coco-{VERSION}{'-clipped' if clip_boxes else ''}"
+    arrays = cached_arrays(path, make, version=version, folder=cache_dir)
     if annotated and not arrays["annotated"]:
         raise DataError(
             f"'{path}' has no 'annotations'. Such a file can be predicted only "
@@ -99,258 +104,171 @@ def read_coco(
         if count:
             logger.warning(text, f"{count:,}", path)
     index = DetectionIndex.from_arrays(dict(arrays), _root_of(folder, arrays))
+    if masks and index.has_masks and (problems := _mask_problems(arrays)):
+        raise _problems_error(path, problems, check)
     return index if masks or not index.has_masks else index.without_masks()
 
 
-def coco_problems(path: Path, folder: Path | None = None) -> list[str]:
-    """All that is wrong with a file in COCO's format, a line for each finding, with ids.
+def check_coco(
+    path: Path, folder: Path, *, masks: bool = True, clip_boxes: bool = False
+) -> CheckedFile:
+    """Everything that is wrong with a file in COCO's format.
 
     Args:
         path: The JSON file.
-        folder: The folder of the images, to look for each of them; None does not look.
+        folder: The folder of its images.
+        masks: As in `read_coco`.
+        clip_boxes: As in `read_coco`.
     """
     problems: list[str] = []
     try:
-        arrays = _parse(read_bytes(path), path, problems)
+        arrays = _parse(read_bytes(path), path, clip_boxes, problems)
     except DataError as error:
-        return [str(error)]
-    if folder is not None:
-        root = _root_of(folder, arrays)
-        names = PathList.from_arrays(arrays["paths"], arrays["path_starts"])
-        for number, name in zip(arrays["image_ids"].tolist(), names, strict=True):
-            if not (root / name).is_file():
-                problems.append(f"image {number}: there is no file '{root / name}'")
-    return problems
+        return CheckedFile([str(error)], None, 0)
+    index = DetectionIndex.from_arrays(arrays, _root_of(folder, arrays))
+    if masks and index.has_masks:
+        problems += _mask_problems(arrays)
+    return CheckedFile(problems, index, int(arrays["annotations"]))
 
 
-def _parse_whole(data: bytes, *, path: Path, check: str) -> dict[str, np.ndarray]:
+def _mask_problems(arrays: Mapping[str, np.ndarray]) -> list[str]:
+    """A line for each object without a mask; others have one."""
+    ids, images = arrays["unmasked"].T
+    name = namer(ids, images)
+    return [f"{name(row)}: {NO_MASK}" for row in range(len(ids))]
+
+
+def _problems_error(path: Path, problems: list[str], check: str) -> DataError:
+    # Brings in PyTorch, which reading a sound file does without.
+    from vision.data.bad_images import listed
+
+    more = "1 problem" if len(problems) == 1 else f"{len(problems):,} problems"
+    return DataError(
+        f"'{path}' has {more}:\n{listed(problems)}\n"
+        f"`python tools/check_dataset.py COCO {check}` lists all. Mend the file, or take these "
+        "entries out of it."
+    )
+
+
+def _parse_whole(data: bytes, *, path: Path, clip_boxes: bool, check: str) -> dict[str, np.ndarray]:
     problems: list[str] = []
-    arrays = _parse(data, path, problems)
+    arrays = _parse(data, path, clip_boxes, problems)
     if problems:
-        # Brings in PyTorch, which reading a sound file does without.
-        from vision.data.bad_images import listed
-
-        more = "1 problem" if len(problems) == 1 else f"{len(problems):,} problems"
-        raise DataError(
-            f"'{path}' has {more}:\n{listed(problems)}\n"
-            f"`python tools/check_dataset.py COCO {check}` lists all. Mend the file, or take these "
-            "entries out of it."
-        )
+        raise _problems_error(path, problems, check)
     return arrays
 
 
-def _parse(data: bytes, path: Path, problems: list[str]) -> dict[str, np.ndarray]:
-    """The arrays of a file; without meaning where there are problems.
+def _parse(data: bytes, path: Path, clip_boxes: bool, problems: list[str]) -> dict[str, np.ndarray]:
+    """The arrays of a file; without what has a problem.
 
     Raises:
         DataError: It is no JSON or not of the form of a COCO file.
     """
     with collector_paused():
         tables = read_tables(data, path)
-        dropped = [0] * len(DROPPED)
-        images = _read_images(tables, problems)
-        categories = _read_categories(tables, problems)
-        annotated = tables.annotations is not None
-        objects = _read_objects(tables.annotations or [], images, categories, dropped, problems)
+        file = judge(tables, problems, grouped=True)
+    images, objects = file.images, file.objects
+    dropped = [0] * len(DROPPED)
+    dropped[3] = int((objects.ids == 0).sum())
+    corners, kept = _corners(file, clip_boxes, dropped, problems)
+    unmasked = np.array([one is None for one in objects.segmentations], dtype=bool)
+    has_masks = not unmasked.all()
     index = DetectionIndex(
         folder=Path(),
         paths=PathList(images.names),
         image_ids=images.ids,
         sizes=images.sizes.astype(np.int32),
-        class_names=tuple(categories.names),
-        category_ids=categories.ids,
-        **objects,
+        starts=starts_of(np.bincount(objects.images[kept], minlength=len(images.ids))),
+        boxes=corners[kept].astype(np.float32),
+        labels=objects.labels[kept].astype(np.int32),
+        crowd=objects.crowd[kept],
+        areas=objects.areas[kept].astype(np.float32),
+        annotation_ids=objects.ids[kept],
+        segments=_pack(objects, images.sizes, kept) if has_masks else Segments.empty(kept.sum()),
+        class_names=tuple(file.categories.names),
+        category_ids=file.categories.ids,
+        has_masks=has_masks,
     )
-    return {**index.arrays(), "annotated": np.array(annotated), "dropped": np.array(dropped)}
-
-
-def _read_images(tables: Tables, problems: list[str]) -> _Images:
-    records = complete(tables.images, ("id", "height", "width"), "images", problems)
-    if not tables.images:
-        problems.append("images: the list is empty")
-    for key in ("height", "width", "id"):
-        records, values = whole_numbers(records, key, "image", problems)
-        if key != "id":
-            for place in np.flatnonzero(values < 1):
-                problems.append(
-                    f"image {shown(records[place]['id'])}: '{key}' is {values[place]}, expected "
-                    "pixels from 1 on"
-                )
-    ids = values
-    check_unique(ids, "images", problems)
-    order = np.argsort(ids, kind="stable")
-    records = [records[place] for place in order]
-    sizes = [(record["height"], record["width"]) for record in records]
-    return _Images(
-        ids=ids[order],
-        sizes=np.array(sizes, dtype=np.int64).reshape(-1, 2),
-        names=[_file_name(record, problems) for record in records],
-    )
-
-
-def file_name_of(record: Mapping[str, Any]) -> str:
-    """Name of an image's file below the folder of the images; empty if its entry has none.
-
-    Args:
-        record: Its entry, with `file_name`, or as in LVIS with `coco_url`.
-    """
-    name, url = record.get("file_name"), record.get("coco_url")
-    if isinstance(name, str) and name:
-        return name
-    if isinstance(url, str) and url.count("/") >= 2:
-        return "/".join(url.split("/")[-2:])
-    return ""
-
-
-def _file_name(record: dict[str, Any], problems: list[str]) -> str:
-    name = file_name_of(record)
-    if not name:
-        given, url = shown(record.get("file_name")), shown(record.get("coco_url"))
-        problems.append(
-            f"image {record['id']}: 'file_name' is {given} and 'coco_url' {url}, expected one of "
-            "them as text"
-        )
-    return name
-
-
-def _read_categories(tables: Tables, problems: list[str]) -> _Categories:
-    if tables.categories is None or not tables.categories:
-        if tables.annotations is not None:
-            problems.append("categories: the list is absent or empty")
-        return _Categories(np.zeros(0, dtype=np.int64), [])
-    records = complete(tables.categories, ("id", "name"), "categories", problems)
-    records, ids = whole_numbers(records, "id", "category", problems)
-    check_unique(ids, "categories", problems)
-    order = np.argsort(ids, kind="stable")
-    names = [records[place]["name"] for place in order]
-    for number, name in zip(ids[order], names, strict=True):
-        if not isinstance(name, str):
-            problems.append(f"category {number}: 'name' is {shown(name)}, expected text")
-    return _Categories(ids[order], list(map(str, names)))
-
-
-def _read_objects(
-    records: list[Any],
-    images: _Images,
-    categories: _Categories,
-    dropped: list[int],
-    problems: list[str],
-) -> dict[str, Any]:
-    """The fields of `DetectionIndex` that have a row per object, and `starts`."""
-    keys = ("id", "image_id", "category_id", "bbox")
-    records = complete(records, keys, "annotations", problems)
-    for key in keys[:3]:
-        records, values = whole_numbers(records, key, "annotation", problems)
-        if key == "id":
-            check_unique(values, "annotations", problems)
-    records, image = _places(records, "image_id", images.ids, "images", problems)
-    records, labels = _places(records, "category_id", categories.ids, "categories", problems)
-    if len(labels) < len(image):  # some were taken out
-        records, image = _places(records, "image_id", images.ids, "images", problems)
-    boxes = _check_boxes(records, images.sizes[image], dropped, problems)
-    ids = np.array([record["id"] for record in records], dtype=np.int64)
-    order = np.lexsort((ids, image))
-    order = order[boxes.kept[order]]
-    records = [records[place] for place in order]
-    image, corners = image[order], boxes.corners[order]
-    outlines = [record.get("segmentation") or None for record in records]
-    unmasked = sum(outline is None for outline in outlines)
-    has_masks = unmasked < len(outlines)
-    if has_masks:
-        dropped[2] = unmasked
-        name = _namer(records)
-        segments = pack_segmentations(outlines, images.sizes[image], name, problems)
+    owners = images.ids[objects.images]
     return {
-        "starts": starts_of(np.bincount(image, minlength=len(images.ids))),
-        "boxes": corners.astype(np.float32),
-        "labels": labels[order].astype(np.int32),
-        "crowd": np.array([bool(record.get("iscrowd")) for record in records], dtype=bool),
-        "areas": _areas(records, corners, problems).astype(np.float32),
-        "annotation_ids": ids[order],
-        "segments": segments if has_masks else Segments.empty(len(records)),
-        "has_masks": has_masks,
+        **index.arrays(),
+        "annotated": np.array(tables.annotations is not None),
+        "annotations": np.array(len(objects.ids)),
+        "dropped": np.array(dropped),
+        "unmasked": np.stack([objects.ids[unmasked], owners[unmasked]], axis=1),
     }
 
 
-def _places(
-    records: list[dict[str, Any]], key: str, ids: np.ndarray, table: str, problems: list[str]
-) -> tuple[list[dict[str, Any]], np.ndarray]:
-    """The entries that refer to a listed id, and its place among the ascending ids."""
-    wanted = np.array([record[key] for record in records], dtype=np.int64)
-    places = np.minimum(np.searchsorted(ids, wanted), max(len(ids) - 1, 0))
-    good = ids[places] == wanted if len(ids) else np.zeros(len(wanted), dtype=bool)
-    if good.all():
-        return records, places
-    name = _namer(records)
-    for row in np.flatnonzero(~good).tolist():
-        problems.append(f"{name(row)}: its {key} {wanted[row]} is not listed in '{table}'")
-    return [records[row] for row in np.flatnonzero(good).tolist()], places[good]
+def _pack(objects: Objects, sizes: np.ndarray, kept: np.ndarray) -> Segments:
+    outlines = objects.outlines
+    return Segments(
+        coordinates=outlines.numbers.astype(np.float32),
+        polygon_starts=outlines.starts,
+        row_starts=outlines.row_starts,
+        run_rows=outlines.run_rows,
+        run_sizes=sizes[objects.images[outlines.run_rows]].astype(np.int32),
+        run_counts=np.frombuffer(b"".join(outlines.run_texts), dtype=np.uint8),
+        run_starts=starts_of([len(text) for text in outlines.run_texts]),
+    ).where(kept)
 
 
-def _check_boxes(
-    records: list[dict[str, Any]], sizes: np.ndarray, dropped: list[int], problems: list[str]
-) -> _Boxes:
-    name = _namer(records)
-    boxes = _numbers(records, problems)
-    finite = np.isfinite(boxes).all(axis=1)
-    for row in np.flatnonzero(~finite).tolist():
-        problems.append(f"{name(row)}: its box {boxes[row].tolist()} is not finite")
-    boxes = np.where(finite[:, None], boxes, 0)
-    corners = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
+def _corners(
+    file: CocoFile, clip_boxes: bool, dropped: list[int], problems: list[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Corners of the boxes within their images, float64 `(M, 4)`, and which objects are kept."""
+    objects, sizes = file.objects, file.images.sizes[file.objects.images]
+    boxes = objects.boxes
+    full = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
     limits = np.tile(sizes[:, ::-1], 2).astype(np.float64)  # W, H, W, H
+    corners = np.clip(full, 0, limits)
     flat = (boxes[:, 2:] <= 0).any(axis=1)
-    past = np.maximum(-corners, corners - limits).max(axis=1)
-    beyond = np.maximum(corners[:, :2] - limits[:, :2], -corners[:, 2:]).max(axis=1)
+    out = np.maximum(-full, full - limits).max(axis=1)
     # A box that lies beyond the edge, but within the tolerance, has no pixel and is dropped.
-    for row in np.flatnonzero((past > TOLERANCE_PX + 1e-3) & ~flat & finite).tolist():
-        height, width = sizes[row]
-        what = "lies outside" if beyond[row] >= 0 else f"reaches {past[row]:.6g} pixels out of"
-        problems.append(
-            f"{name(row)}: its box {boxes[row].tolist()} (x, y, width, height) {what} the image of "
-            f"{width} x {height} pixels (width x height)"
+    outside = (out > TOLERANCE_PX + 1e-3) & ~flat & (sizes > 0).all(axis=1)
+    if clip_boxes:
+        dropped[2] = int(outside.sum())
+    else:
+        problems += _outside_problems(file, outside, out)
+    thin = (corners[:, 2:] - corners[:, :2] < MIN_SIDE_PX).any(axis=1) & ~flat
+    dropped[0], dropped[1] = int(flat.sum()), int(thin.sum())
+    return corners, ~flat & ~thin
+
+
+def _outside_problems(file: CocoFile, outside: np.ndarray, out: np.ndarray) -> Iterator[str]:
+    """A line for each box that reaches out of its image, and before it what they may mean."""
+    if not outside.any():
+        return
+    objects = file.objects
+    if looks_like_corners(file, outside):
+        yield (
+            f"{int(outside.sum()):,} of {len(outside):,} boxes reach out of their images, and as "
+            "[x1, y1, x2, y2] would lie in them; 'bbox' has to be [x, y, width, height]"
         )
-    corners = np.clip(corners, 0, limits)
-    thin = (corners[:, 2:] - corners[:, :2] < LEAST_SIDE_PX).any(axis=1) & ~flat
-    dropped[0], dropped[1] = int((flat & finite).sum()), int(thin.sum())
-    return _Boxes(corners, finite & ~flat & ~thin)
+    name = namer(objects.ids, file.images.ids[objects.images])
+    for row in np.flatnonzero(outside).tolist():
+        height, width = file.images.sizes[objects.images[row]].tolist()
+        x, y, w, h = objects.boxes[row].tolist()
+        apart = x >= width or y >= height or x + w <= 0 or y + h <= 0
+        what = "lies outside" if apart else f"reaches {out[row]:.6g} pixels out of"
+        yield (
+            f"{name(row)}: its box {[x, y, w, h]} (x, y, width, height) {what} the image of "
+            f"{width} x {height} pixels (width x height); clip_boxes: true cuts such boxes"
+        )
 
 
-def _numbers(records: list[dict[str, Any]], problems: list[str]) -> np.ndarray:
-    """The boxes, float64 `(M, 4)`; those that are not four numbers are problems, and ones here."""
-    boxes = [record["bbox"] for record in records]
-    if not all(type(box) is list and len(box) == 4 and _are_numbers(box) for box in boxes):
-        name = _namer(records)
-        for row, box in enumerate(boxes):
-            if type(box) is not list or len(box) != 4 or not _are_numbers(box):
-                problems.append(
-                    f"{name(row)}: 'bbox' is {shown(box)}, expected [x, y, width, height]"
-                )
-                boxes[row] = [0.0, 0.0, 1.0, 1.0]
-    return np.array(boxes, dtype=np.float64).reshape(-1, 4)
+def looks_like_corners(file: CocoFile, outside: np.ndarray) -> bool:
+    """Whether many boxes reach out of their images and most of these would fit as x1, y1, x2, y2.
 
-
-def _are_numbers(values: list[Any]) -> bool:
-    return all(type(value) in (float, int) for value in values)
-
-
-def _areas(records: list[dict[str, Any]], corners: np.ndarray, problems: list[str]) -> np.ndarray:
-    values = [record.get("area") for record in records]
-    if set(map(type, values)) - {int, float, type(None)}:
-        name = _namer(records)
-        for row, value in enumerate(values):
-            if type(value) not in (int, float, type(None)):
-                problems.append(f"{name(row)}: 'area' is {shown(value)}, expected a number")
-                values[row] = None
-    areas = np.array(values, dtype=np.float64)  # None becomes NaN
-    of_boxes = (corners[:, 2:] - corners[:, :2]).prod(axis=1)
-    return np.where(np.isfinite(areas), areas, of_boxes)
-
-
-def _namer(records: list[dict[str, Any]]) -> Callable[[int], str]:
-    def name(row: int) -> str:
-        return f"annotation {records[row]['id']} (image {records[row]['image_id']})"
-
-    return name
+    Args:
+        file: A file in COCO's format.
+        outside: bool `(M,)`, which boxes reach out of their images.
+    """
+    if not outside.any() or outside.mean() < XYXY_OUTSIDE:
+        return False
+    boxes = file.objects.boxes[outside]
+    limits = file.images.sizes[file.objects.images[outside], ::-1] + TOLERANCE_PX
+    fits = (boxes[:, 2:] > boxes[:, :2]) & (boxes[:, 2:] <= limits) & (boxes[:, :2] >= 0)
+    return bool(fits.all(axis=1).mean() >= XYXY_INSIDE)
 
 
 def _root_of(folder: Path, arrays: Mapping[str, np.ndarray]) -> Path:

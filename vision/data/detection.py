@@ -45,6 +45,8 @@ class DetectionData(DataModule):
         keep_empty: Whether images without objects are trained on; published recipes leave them
             out. Evaluation reads every image.
         masks: Whether to read masks, where the dataset has them.
+        clip_boxes: Whether boxes that reach out of their images are cut to them; if not, those that
+            do by more than a pixel are problems.
         group_by_aspect: Whether the images of a training batch are all landscape or all portrait.
         batch_size: Images per batch and device.
         num_workers: Processes that read data; None chooses by the CPU cores.
@@ -68,6 +70,7 @@ class DetectionData(DataModule):
         long_side: int = 1333,
         keep_empty: bool = False,
         masks: bool = True,
+        clip_boxes: bool = False,
         group_by_aspect: bool = True,
         batch_size: int = 2,
         num_workers: int | None = None,
@@ -84,6 +87,7 @@ class DetectionData(DataModule):
         self.eval_transform = DetectionEvalTransform(short_side=short_side, long_side=long_side)
         self.keep_empty = keep_empty
         self.masks = masks
+        self.clip_boxes = clip_boxes
         self.group_by_aspect = group_by_aspect
         self._indices: dict[Split, DetectionIndex] = {}
         # Number of objects that a reader has left out, by split and reason.

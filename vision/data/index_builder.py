@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
+from vision.annotations.outlines import starts_of
 from vision.data.detection_index import DetectionIndex
 from vision.data.files import PathList
-from vision.data.segments import Segments, starts_of
+from vision.data.segments import Segments
 
 
 class IndexBuilder:

@@ -12,11 +12,8 @@ from typing import Any, TypedDict
 
 import numpy as np
 
+from vision.annotations.outlines import starts_of
 from vision.data.mapped_arrays import PickledByPath
-
-# What the characters of compressed run lengths begin at, the bits that each holds, and its flags
-# ("continues", and the sign in the last one): pycocotools, common/maskApi.c, rleFrString.
-_ZERO, _BITS, _MORE, _SIGN = 48, 5, 0x20, 0x10
 
 
 class RunLengths(TypedDict):
@@ -127,47 +124,28 @@ class Segments(PickledByPath):
             return {"size": self.run_sizes[place].tolist(), "counts": text.tobytes()}
         return None
 
+    def where(self, kept: np.ndarray) -> "Segments":
+        """The outlines of some objects, in order.
+
+        Args:
+            kept: bool `(M,)`, whether an object is among them.
+        """
+        if kept.all():
+            return self
+        parts = np.repeat(kept, np.diff(self.row_starts))
+        lengths = np.diff(self.polygon_starts)
+        runs = kept[self.run_rows]
+        texts = np.diff(self.run_starts)
+        return Segments(
+            coordinates=self.coordinates[np.repeat(parts, lengths)],
+            polygon_starts=starts_of(lengths[parts]),
+            row_starts=starts_of(np.diff(self.row_starts)[kept]),
+            run_rows=(np.cumsum(kept) - 1)[self.run_rows[runs]],
+            run_sizes=self.run_sizes[runs],
+            run_counts=self.run_counts[np.repeat(runs, texts)],
+            run_starts=starts_of(texts[runs]),
+        )
+
     def arrays(self) -> dict[str, np.ndarray]:
         """All arrays by the names of the arguments."""
         return dict(vars(self))
-
-
-def starts_of(lengths: Sequence[int] | np.ndarray) -> np.ndarray:
-    """Where pieces of given lengths begin in a row, and the end of the last: int64 `(n + 1,)`."""
-    return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype(np.int64)
-
-
-def run_lengths(counts: bytes) -> np.ndarray:
-    """Unpack compressed run lengths.
-
-    pycocotools unpacks without looking where the text ends; this is for text that nobody has
-    checked yet.
-
-    Args:
-        counts: The characters.
-
-    Returns:
-        int64 `(n,)`, lengths of the runs, column by column, of zeros and ones in turn.
-
-    Raises:
-        ValueError: The text holds other characters, breaks off, or gives a negative length.
-    """
-    codes = np.frombuffer(counts, dtype=np.uint8).astype(np.int64) - _ZERO
-    if codes.size == 0 or codes.min() < 0 or codes.max() >= 2 * _MORE:
-        raise ValueError("it is empty or has characters that run lengths are not made of")
-    if codes[-1] & _MORE:
-        raise ValueError("it breaks off within a number")
-    lasts = np.flatnonzero((codes & _MORE) == 0)
-    firsts = np.concatenate([[0], lasts[:-1] + 1])
-    places = np.arange(codes.size) - np.repeat(firsts, lasts - firsts + 1)
-    if places.max() > 12:  # 60 bits
-        raise ValueError("it has a number of more than 60 bits")
-    numbers = np.add.reduceat((codes & (_MORE - 1)) << (_BITS * places), firsts)
-    digits = lasts - firsts + 1
-    numbers -= np.where(codes[lasts] & _SIGN, 1 << (_BITS * digits), 0)
-    # From the fourth on each is told as the difference to the one two before.
-    for first in (1, 2):
-        numbers[first::2] = np.cumsum(numbers[first::2])
-    if numbers.min() < 0:
-        raise ValueError("it gives a negative length")
-    return numbers

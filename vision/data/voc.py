@@ -52,6 +52,8 @@ class VOC(AnnotationFiles):
         short_side: Length in pixels to which evaluation resizes the short side,
         long_side: unless the long side would become longer than this.
         keep_empty: Whether images without objects are trained on.
+        clip_boxes: Whether boxes that reach out of their images are cut to them; if not, those that
+            do by more than a pixel are problems.
         group_by_aspect: Whether the images of a training batch are all landscape or all portrait.
         batch_size: Images per batch and device.
         num_workers: Processes that read data; None chooses by the CPU cores.
@@ -78,6 +80,7 @@ class VOC(AnnotationFiles):
         short_side: int = 800,
         long_side: int = 1333,
         keep_empty: bool = False,
+        clip_boxes: bool = False,
         group_by_aspect: bool = True,
         batch_size: int = 2,
         num_workers: int | None = None,
@@ -92,6 +95,7 @@ class VOC(AnnotationFiles):
             long_side=long_side,
             keep_empty=keep_empty,
             masks=False,
+            clip_boxes=clip_boxes,
             group_by_aspect=group_by_aspect,
             batch_size=batch_size,
             num_workers=num_workers,

@@ -45,6 +45,8 @@ class YOLO(AnnotationFiles):
         long_side: unless the long side would become longer than this.
         keep_empty: Whether images without objects are trained on.
         masks: Whether to read masks, where the dataset has them.
+        clip_boxes: Whether boxes that reach out of their images are cut to them; if not, those that
+            do by more than a pixel are problems.
         group_by_aspect: Whether the images of a training batch are all landscape or all portrait.
         batch_size: Images per batch and device.
         num_workers: Processes that read data; None chooses by the CPU cores.

@@ -15,14 +15,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from vision.documents.json_text import parse_json
+from vision.annotations.coco import MAX_BOX, CocoFile, judge, namer
+from vision.annotations.coco_tables import find_tables, load_json
+from vision.annotations.columns import finite, identity, shown
+from vision.annotations.outlines import outline_fault, packed_text, to_run_lengths
+from vision.annotations.run_lengths import broken_rows
 from vision.errors import DataError
-from vision.metrics.coco_rle import as_rle, find_broken
 from vision.reading import MAX_TABLE_BYTES, read_file
 
 logger = logging.getLogger(__name__)
 
 Json = dict[str, Any]
+# Problems of a file that an error tells.
+MAX_TOLD = 3
 
 
 class Truth(NamedTuple):
@@ -48,7 +53,7 @@ def read_json(path: Path | str) -> Any:
         DataError: It is absent or not whole.
     """
     data = read_file(path, max_bytes=MAX_TABLE_BYTES)
-    return parse_json(data, f"'{path}'", finite=False, bulk=True)
+    return load_json(data, path)
 
 
 def write_json(contents: Any, path: Path) -> None:
@@ -103,7 +108,7 @@ def read_truth(
     image_ids: Collection[int] | None = None,
     masks: bool = False,
 ) -> Truth:
-    """Read and check ground truth.
+    """Read ground truth by the rules that training reads it by (`vision.annotations.coco`).
 
     Args:
         truth: The annotations, or the file that holds them.
@@ -111,33 +116,44 @@ def read_truth(
         masks: Whether annotations need masks, which are converted to packed run lengths.
 
     Returns:
-        The ground truth; the argument is not changed. `iscrowd` is 0 and `area` that of the mask,
-        or else the box, where an annotation has none.
+        The ground truth; the argument is not changed.
 
     Raises:
-        DataError: Something is absent or wrong; names the file and the annotation.
+        DataError: Something is absent or wrong; names the file and the first annotations.
     """
     where = f"'{truth}'" if isinstance(truth, Path | str) else "the ground truth"
     contents = read_json(truth) if isinstance(truth, Path | str) else truth
-    _check_keys(contents, where)
-    images = [_image(image, where) for image in contents["images"]]
-    sizes = dict(images)
-    categories = [_category(one, where) for one in contents["categories"]]
-    wanted = set(sizes) if image_ids is None else set(image_ids)
-    if unknown := sorted(wanted - set(sizes)):
+    tables = find_tables(contents, where)
+    if tables.annotations is None:
         raise DataError(
-            f"image {unknown[0]} is to be evaluated but not among the {len(sizes)} images of"
+            f"{where} has no list 'annotations': it lists images alone, as for the test set."
+        )
+    problems: list[str] = []
+    file = judge(tables, problems, files=False)
+    _refuse(problems, where)
+    ids = file.images.ids.tolist()
+    wanted = set(ids) if image_ids is None else set(image_ids)
+    if unknown := sorted(wanted - set(ids)):
+        raise DataError(
+            f"image {unknown[0]} is to be evaluated but not among the {len(ids)} images of"
             f" {where} ({len(unknown)} such). Are these the annotations of another split?"
         )
-    known = {one["id"] for one in categories}
-    annotations = _annotations(contents["annotations"], where, sizes, known, wanted, masks)
-    _refuse_broken(annotations, "annotation of image", where)
+    stated = file.images.sizes[:, 0] > 0
+    sizes = [
+        (height, width) if known else None
+        for known, (height, width) in zip(stated, file.images.sizes.tolist(), strict=True)
+    ]
+    pairs = list(zip(ids, sizes, strict=True))
+    numbers = file.categories.ids.tolist()
     ready = {
-        "images": [{"id": i, **_size(size)} for i, size in images],
-        "categories": categories,
-        "annotations": annotations,
+        "images": [{"id": i, **_size(size)} for i, size in pairs],
+        "categories": [
+            {"id": number, "name": name}
+            for number, name in zip(numbers, file.categories.names, strict=True)
+        ],
+        "annotations": _annotations(file, wanted, masks, where),
     }
-    return Truth(ready, sizes, sorted(wanted), where)
+    return Truth(ready, dict(pairs), sorted(wanted), where)
 
 
 def has_masks(results: Any) -> bool:
@@ -155,6 +171,8 @@ def read_results(
     check_masks: bool = True,
 ) -> list[Json]:
     """Check results and make them ready, by the rules of pycocotools' `loadRes`.
+
+    Ids, numbers and masks are read by the rules of annotations.
 
     Args:
         results: As in a file of results.
@@ -176,56 +194,75 @@ def read_results(
         )
     categories = {one["id"] for one in truth.contents["categories"]}
     wanted, ready = set(truth.image_ids), []
-    boxes = bool(results) and isinstance(results[0], dict) and bool(results[0].get("bbox"))
-    need_masks = masks or not boxes
+    boxes = bool(results) and isinstance(results[0], dict) and _is_stated(results[0].get("bbox"))
     for index, one in enumerate(results):
         try:
-            _check_ids(one, truth.sizes, categories, truth.where)
-            result = _result(one, index, truth.sizes[one["image_id"]], boxes, need_masks)
+            ready.append(_result(one, index, truth, categories, boxes=boxes))
+            if masks or not boxes:
+                size = truth.sizes[ready[-1]["image_id"]]
+                ready[-1]["segmentation"] = _packed(one["segmentation"], size, check_masks)
         except KeyError as error:
             raise DataError(f"result {index} of {where} has no {error}.") from error
-        except (TypeError, ValueError) as error:
+        except ValueError as error:
             raise DataError(f"result {index} of {where} {error}.") from error
-        if one["image_id"] in wanted:
-            ready.append(result)
+        if ready[-1]["image_id"] not in wanted:
+            del ready[-1]
     if check_masks:
-        _refuse_broken(ready, "result for image", where)
+        _refuse_broken(ready, where)
     if not boxes:
         _measure_masks(ready)
     return ready
 
 
-def _check_ids(result: Any, images: Mapping[int, object], categories: set[int], truth: str) -> None:
-    if not isinstance(result, dict):
-        raise ValueError(f"is {result!r:.40}, not an object with image_id, category_id, score")
-    for key, known in (("image_id", images), ("category_id", categories)):
-        value = result[key]
-        if isinstance(value, str | bool) or value not in known:
-            raise ValueError(
-                f"has {key} {value!r}, which is not in {truth}, such as {next(iter(known), None)}."
-                " The ids are those of the annotations, not labels that count from 0"
-            )
+def _is_stated(box: Any) -> bool:
+    return box is not None and (not hasattr(box, "__len__") or len(box) > 0)
 
 
-def _result(
-    result: Json, index: int, size: tuple[int, int] | None, boxes: bool, masks: bool
-) -> Json:
-    score = float(result["score"])
-    if not math.isfinite(score):
-        raise ValueError(f"has the score {score}; scores must be finite")
-    ready: Json = {
-        "id": index + 1,
-        "image_id": int(result["image_id"]),
-        "category_id": int(result["category_id"]),
-        "score": score,
-        "iscrowd": 0,
-    }
+def _result(result: Any, index: int, truth: Truth, categories: set[int], *, boxes: bool) -> Json:
+    """A result but for its mask.
+
+    Raises:
+        ValueError: Something in it is not what it should be.
+    """
+    if not isinstance(result, Mapping):
+        raise ValueError(f"is {shown(result)}, not an object with image_id, category_id, score")
+    ids = (
+        _known(result, key, known, truth.where)
+        for key, known in (("image_id", truth.sizes), ("category_id", categories))
+    )
+    ready: Json = {"id": index + 1, **dict(zip(("image_id", "category_id"), ids, strict=True))}
+    score = finite(result["score"])
+    if score is None:
+        raise ValueError(f"has the score {shown(result['score'])}; expected a finite number")
+    ready |= {"score": score, "iscrowd": 0}
     if boxes:
         ready["bbox"] = _box(result["bbox"])
         ready["area"] = ready["bbox"][2] * ready["bbox"][3]
-    if masks:
-        ready["segmentation"] = as_rle(result["segmentation"], *_need_size(size))
     return ready
+
+
+def _known(result: Mapping[str, Any], key: str, known: Collection[int], where: str) -> int:
+    number = identity(result[key])
+    if number is None or number not in known:
+        raise ValueError(
+            f"has {key} {shown(result[key])}, which is not in {where}, such as "
+            f"{next(iter(known), None)}. The ids are those of the annotations, not labels that "
+            "count from 0"
+        )
+    return number
+
+
+def _packed(segmentation: Any, size: tuple[int, int] | None, check: bool) -> Json:
+    """Packed run lengths; whether they cover the mask is looked at later, for all at once."""
+    if size is None:
+        raise ValueError("has a mask, but its image has no 'height' and 'width'")
+    if not check:
+        return to_run_lengths(segmentation, *size)
+    if isinstance(segmentation, Mapping) and isinstance(segmentation.get("counts"), bytes | str):
+        return {"size": list(size), "counts": packed_text(segmentation, *size)}
+    if fault := outline_fault(segmentation, *size):
+        raise ValueError(f"has a mask that cannot be read: {fault}")
+    return to_run_lengths(segmentation, *size)
 
 
 def _measure_masks(results: Sequence[Json]) -> None:
@@ -238,125 +275,95 @@ def _measure_masks(results: Sequence[Json]) -> None:
             result.update(bbox=box, area=area)
 
 
-def _check_keys(contents: Any, where: str) -> None:
-    keys = ("images", "annotations", "categories")
-    if not isinstance(contents, Mapping):
-        raise DataError(f"{where} holds {type(contents).__name__}, not an object with {keys}.")
-    for key in keys:
-        if not isinstance(contents.get(key), list | tuple):
-            hint = " It lists images alone, as for the test set." if key == "annotations" else ""
-            raise DataError(f"{where} has no list '{key}'; expected {', '.join(keys)}.{hint}")
-    if not contents["categories"]:
-        raise DataError(f"{where} has no category in 'categories': nothing can be evaluated.")
-
-
-def _image(image: Any, where: str) -> tuple[int, tuple[int, int] | None]:
-    if not isinstance(image, dict) or not _is_whole(image.get("id")):
-        raise DataError(f"an image of {where} has no whole number as 'id': {image!r:.80}.")
-    if not (_is_whole(image.get("height")) and _is_whole(image.get("width"))):
-        return int(image["id"]), None
-    return int(image["id"]), (int(image["height"]), int(image["width"]))
-
-
-def _category(one: Any, where: str) -> Json:
-    if not isinstance(one, dict) or not _is_whole(one.get("id")):
-        raise DataError(f"a category of {where} has no whole number as 'id': {one!r:.80}.")
-    return {"id": int(one["id"]), "name": str(one.get("name", one["id"]))}
-
-
-def _annotations(
-    rows: Sequence[Any],
-    where: str,
-    sizes: Mapping[int, tuple[int, int] | None],
-    categories: set[int],
-    wanted: set[int],
-    masks: bool,
-) -> list[Json]:
-    seen, ready = set(), []
-    for number, one in enumerate(rows):
-        try:
-            identity, image = one["id"], one["image_id"]
-            if identity in seen:
-                raise ValueError("is there twice")
-            seen.add(identity)
-            if image not in sizes:
-                raise ValueError(f"names the image {image!r}, which is not listed in 'images'")
-            if one["category_id"] not in categories:
-                raise ValueError(
-                    f"names the category {one['category_id']!r}, which is not listed in"
-                    " 'categories'"
-                )
-            if image in wanted:
-                ready.append(_annotation(one, number, sizes[image], masks))
-        except KeyError as error:
-            raise DataError(f"annotation {number} of {where} has no {error}.") from error
-        except (TypeError, ValueError) as error:
-            name = one.get("id") if isinstance(one, dict) else one
-            raise DataError(f"annotation id {name!r} of {where} {error}. Mend the file.") from error
-    return ready
-
-
-def _annotation(one: Json, number: int, size: tuple[int, int] | None, masks: bool) -> Json:
-    if one["id"] == 0:
+def _annotations(file: CocoFile, wanted: set[int], masks: bool, where: str) -> list[Json]:
+    """The annotations of the wanted images as pycocotools takes them, in the order of the file."""
+    objects = file.objects
+    if (objects.ids == 0).any():
         logger.warning(
             "An annotation has the id 0: as in pycocotools, a result that matches it counts as"
             " wrong. Number annotations from 1."
         )
-    ready: Json = {
-        # pycocotools asks of an id only whether it is 0; faster-coco-eval takes one below 0 for 0.
-        "id": number + 1 if one["id"] != 0 else 0,
-        "image_id": int(one["image_id"]),
-        "category_id": int(one["category_id"]),
-        "bbox": _box(one["bbox"]),
-        "iscrowd": int(one.get("iscrowd", 0)),
-    }
-    area = one.get("area")
-    if masks or (area is None and one.get("segmentation")):
-        ready["segmentation"] = as_rle(one["segmentation"], *_need_size(size))
-    if area is None:
-        area = _area(ready)
-    if not math.isfinite(area):
-        raise ValueError(f"has the area {area}")
-    ready["area"] = float(area)
-    return ready
+    images = file.images.ids[objects.images]
+    columns = (
+        objects.ids.tolist(),
+        images.tolist(),
+        file.categories.ids[objects.labels].tolist(),
+        objects.boxes.tolist(),
+        objects.crowd.tolist(),
+        objects.areas.tolist(),
+    )
+    ready: list[Json] = [
+        {
+            # pycocotools asks of an id only whether it is 0; faster-coco-eval takes one below 0
+            # for 0.
+            "id": number + 1 if identity != 0 else 0,
+            "image_id": image,
+            "category_id": category,
+            "bbox": box,
+            "iscrowd": int(crowd),
+            "area": area,
+        }
+        for number, (identity, image, category, box, crowd, area) in enumerate(
+            zip(*columns, strict=True)
+        )
+    ]
+    if masks:
+        _add_masks(ready, file, where)
+    return [one for one in ready if one["image_id"] in wanted]
 
 
-def _area(ready: Json) -> float:
-    if "segmentation" not in ready:
-        return ready["bbox"][2] * ready["bbox"][3]
-    from pycocotools import mask as mask_tools
+def _add_masks(ready: Sequence[Json], file: CocoFile, where: str) -> None:
+    """Put the packed run lengths of each object into its annotation.
 
-    return float(mask_tools.area(ready["segmentation"]))
+    Raises:
+        DataError: An object has no mask, or its image no size.
+    """
+    objects = file.objects
+    sizes = file.images.sizes[objects.images]
+    name = namer(objects.ids, file.images.ids[objects.images])
+    problems = []
+    for row, (one, segmentation) in enumerate(zip(ready, objects.segmentations, strict=True)):
+        if segmentation is None:
+            problems.append(f"{name(row)}: it has no 'segmentation', but masks are evaluated")
+        elif not sizes[row, 0]:
+            problems.append(f"{name(row)}: it has a mask, but its image no 'height' and 'width'")
+        elif not problems:
+            one["segmentation"] = to_run_lengths(segmentation, *sizes[row].tolist())
+    _refuse(problems, where)
+
+
+def _refuse(problems: Sequence[str], where: str) -> None:
+    """Raise an error of the first problems, if there are any."""
+    if not problems:
+        return
+    lines = "\n".join(f"  {problem}" for problem in problems[:MAX_TOLD])
+    more = f"\n  and {len(problems) - MAX_TOLD:,} more" if len(problems) > MAX_TOLD else ""
+    raise DataError(f"{where} cannot be evaluated:\n{lines}{more}\nMend the file.")
 
 
 def _box(box: Any) -> list[float]:
-    numbers = [float(x) for x in box]
-    if len(numbers) != 4 or not all(map(math.isfinite, numbers)):
-        raise ValueError(f"has the bbox {box}; expected four finite numbers [x, y, width, height]")
-    return numbers
-
-
-def _refuse_broken(ready: Sequence[Json], what: str, where: str) -> None:
-    masked = [one for one in ready if "segmentation" in one]
-    broken = find_broken([one["segmentation"] for one in masked])
-    if broken is not None:
-        one = masked[broken]
-        raise DataError(
-            f"{what} {one['image_id']}, category {one['category_id']}, in {where}: the run lengths"
-            f" of its mask do not cover {one['segmentation']['size']}. Write them anew with"
-            " pycocotools.mask.encode."
+    numbers = [finite(x) for x in box] if isinstance(box, list | tuple | np.ndarray) else []
+    if len(numbers) != 4 or any(x is None or abs(x) > MAX_BOX for x in numbers):
+        raise ValueError(
+            f"has the bbox {shown(box)}; expected four finite numbers [x, y, width, height]"
         )
+    return numbers  # type: ignore[return-value]
 
 
-def _need_size(size: tuple[int, int] | None) -> tuple[int, int]:
-    if size is None:
-        raise ValueError("has a mask, but its image has no 'height' and 'width'")
-    return size
+def _refuse_broken(ready: Sequence[Json], where: str) -> None:
+    masked = [one for one in ready if "segmentation" in one]
+    texts = [one["segmentation"]["counts"] for one in masked]
+    packed = [text if isinstance(text, bytes) else text.encode() for text in texts]
+    pixels = [math.prod(one["segmentation"]["size"]) for one in masked]
+    broken = np.flatnonzero(broken_rows(packed, pixels))
+    if len(broken):
+        one = masked[broken[0]]
+        raise DataError(
+            f"result for image {one['image_id']}, category {one['category_id']}, in {where}: the"
+            f" run lengths of its mask do not cover {one['segmentation']['size']}. Write them anew"
+            " with pycocotools.mask.encode."
+        )
 
 
 def _size(size: tuple[int, int] | None) -> dict[str, int]:
     return {} if size is None else {"height": size[0], "width": size[1]}
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
