@@ -40,9 +40,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vision.errors import DataError, VisionError
+from vision.documents.text import read_text
+from vision.errors import VisionError
 from vision.metrics.coco_evaluation import evaluate_coco
 from vision.metrics.coco_files import write_categories, write_json
+from vision.reading import MAX_SETTINGS_BYTES
 
 if TYPE_CHECKING:
     from vision.metrics.segmentation_files import Classes
@@ -224,12 +226,8 @@ def read_names(given: Sequence[str] | None) -> Sequence[str] | None:
     """Names of classes as they are given, or from the lines of a file."""
     if given is None or len(given) > 1 or not Path(given[0]).is_file():
         return given
-    try:
-        lines = Path(given[0]).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(
-            f"cannot read the names of the classes in '{given[0]}': {error}."
-        ) from error
+    text = read_text(given[0], max_bytes=MAX_SETTINGS_BYTES, what="file of classes")
+    lines = text.splitlines()
     return [line.strip() for line in lines if line.strip()]
 
 

@@ -18,7 +18,9 @@ from pathlib import Path
 from vision.data.shard_files import check_folder, index_folder
 from vision.data.shard_index import ShardIndex
 from vision.data.shard_writer import make_shards
-from vision.errors import DataError, VisionError
+from vision.documents.text import read_text
+from vision.errors import VisionError
+from vision.reading import MAX_SETTINGS_BYTES
 
 
 def make(arguments: argparse.Namespace) -> int:
@@ -61,10 +63,7 @@ def check(arguments: argparse.Namespace) -> int:
 
 def read_classes(path: Path) -> list[str]:
     """The classes of a file, a line each."""
-    try:
-        lines = path.read_text().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"the file of classes '{path}' cannot be read: {error}.") from error
+    lines = read_text(path, max_bytes=MAX_SETTINGS_BYTES, what="file of classes").splitlines()
     return [line.strip() for line in lines if line.strip()]
 
 

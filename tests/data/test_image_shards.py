@@ -398,4 +398,4 @@ def test_the_command(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     assert "is there already" in printed
     code, printed = run("index", out, "--classes", tmp_path / "nothing")
     assert code == 2
-    assert "the file of classes" in printed
+    assert "file of classes" in printed

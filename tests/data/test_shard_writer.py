@@ -5,7 +5,8 @@ import pytest
 import webdataset
 from shards import class_folders, picture, read_tar
 
-from vision.data import ImageFolder
+from vision.data import ImageFolder, shard_writer
+from vision.data.images import EncodedImage
 from vision.data.shard_files import check_folder
 from vision.data.shard_index import read_index
 from vision.data.shard_writer import make_shards
@@ -94,17 +95,17 @@ def test_an_interrupted_run_goes_on(
 ) -> None:
     expected = tmp_path / "expected"
     make_shards(source, expected, shard_bytes=SHARD_BYTES)
-    out, read = tmp_path / "out", Path.read_bytes
+    out, read = tmp_path / "out", shard_writer.read_file
     reads = []
 
-    def failing(path: Path) -> bytes:
+    def failing(path: Path) -> EncodedImage:
         reads.append(path)
         if len(reads) == 30:
             raise KeyboardInterrupt
         return read(path)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "read_bytes", failing)
+        patch.setattr(shard_writer, "read_file", failing)
         with pytest.raises(KeyboardInterrupt):
             make_shards(source, out, shard_bytes=SHARD_BYTES)
     assert not (out / "train").exists()

@@ -1,6 +1,5 @@
 """The picture of a training's curves, drawn from what was logged."""
 
-import csv
 import logging
 import time
 from contextlib import suppress
@@ -10,6 +9,8 @@ import numpy as np
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 
+from vision.documents.csv_text import read_log
+from vision.documents.numbers import whole_number
 from vision.draw.curves import Curve, draw_curves
 from vision.draw.figure import save_png
 from vision.errors import ConfigError
@@ -99,15 +100,13 @@ def read_curves(path: Path) -> dict[str, Curve]:
     if not path.is_file():
         return {}
     found: dict[str, dict[int, float]] = {}
-    with path.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            if not (row.get("step") or "").isdecimal():
-                continue
-            step = int(row["step"])
-            for name, text in row.items():
-                if name and text and isinstance(text, str) and name not in ("step", "epoch"):
-                    with suppress(ValueError):
-                        found.setdefault(name, {})[step] = float(text)
+    for row in read_log(path, what="log of metrics"):
+        if (step := whole_number(row.get("step", ""))) is None:
+            continue
+        for name, text in row.items():
+            if name and text and name not in ("step", "epoch"):
+                with suppress(ValueError):
+                    found.setdefault(name, {})[step] = float(text)
     curves = {}
     for name, values in found.items():
         order = sorted(values)

@@ -17,6 +17,8 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
+from vision.documents.json_text import read_json
+from vision.errors import DataError
 from vision.files import replace_file
 from vision.machine import GIB, describe_hardware, describe_repository, list_versions
 
@@ -121,8 +123,8 @@ def _read_starts(path: Path) -> list[Any]:
     if not path.is_file():
         return []
     try:
-        return list(json.loads(path.read_text(encoding="utf-8"))["starts"])
-    except (OSError, ValueError, LookupError, TypeError):
+        return list(read_json(path)["starts"])
+    except (DataError, LookupError, TypeError):
         aside = path.with_name(f"env_damaged_{int(time.time())}.json")
         logger.warning("%s is damaged; it is kept as %s.", path, aside.name)
         with suppress(OSError):

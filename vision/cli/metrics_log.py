@@ -1,6 +1,5 @@
 """The metrics of a run as CSV and as JSON lines, continued when the run is resumed."""
 
-import csv
 import json
 import math
 import os
@@ -11,7 +10,12 @@ from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.loggers.logger import rank_zero_experiment
 from lightning.pytorch.utilities import rank_zero_only
 
+from vision.documents.csv_text import read_log
+from vision.documents.json_text import parse_json
+from vision.documents.numbers import whole_number
+from vision.errors import DataError
 from vision.files import replace_file
+from vision.reading import MAX_TABLE_BYTES, read_file
 
 STEP = "step"
 
@@ -78,10 +82,10 @@ class MetricsLog(CSVLogger):
 def _rows_before(file: Path, step: int) -> list[dict[str, str]]:
     if step == 0 or not file.is_file():
         return []
-    with file.open(newline="") as lines:
-        rows = list(csv.DictReader(lines))
+    rows = read_log(file, what="log of metrics")
     # A killed process may have left an incomplete last row.
-    return [row for row in rows if (row.get(STEP) or "").isdecimal() and int(row[STEP]) < step]
+    steps = [whole_number(row.get(STEP, "")) for row in rows]
+    return [row for row, own in zip(rows, steps, strict=True) if own is not None and own < step]
 
 
 def _lines_before(file: Path, step: int) -> list[str]:
@@ -89,10 +93,11 @@ def _lines_before(file: Path, step: int) -> list[str]:
     if step == 0 or not file.is_file():
         return []
     kept = []
-    for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
+    data = read_file(file, max_bytes=MAX_TABLE_BYTES, what="log of metrics")
+    for line in data.decode("utf-8", "replace").splitlines():
         try:
-            values = json.loads(line)
-        except json.JSONDecodeError:  # a killed process has left a part of it
+            values = parse_json(line, "line")
+        except DataError:  # a killed process has left a part of it
             continue
         if isinstance(values, dict) and isinstance(values.get(STEP), int) and values[STEP] < step:
             kept.append(line)

@@ -8,8 +8,9 @@ import numpy as np
 
 from vision.data.files import require_folder
 from vision.data.plain_pickle import read_plain_pickle
-from vision.data.safe_tar import iter_files, open_archive
+from vision.data.safe_tar import MAX_READ_BYTES, iter_files, open_archive
 from vision.errors import DataError
+from vision.reading import read_file
 
 SIDE = 32  # pixels
 CHANNELS = 3
@@ -101,7 +102,7 @@ def read_files(
         for name in names:
             path = folder / name
             if path.is_file():
-                found[name] = read_plain_pickle(path.read_bytes(), str(path)), str(path)
+                found[name] = read_plain_pickle(_read(path), str(path)), str(path)
     elif archive.is_file():
         with open_archive(archive) as opened:
             for member, stream in iter_files(opened):
@@ -156,6 +157,10 @@ def take_images(
     if wrong:
         raise DataError(f"'{place}' has the label {wrong[0]!r}, expected 0 to {num_classes - 1}.")
     return images, np.array(labels, dtype=np.int64)
+
+
+def _read(path: Path) -> bytes:
+    return read_file(path, max_bytes=MAX_READ_BYTES)
 
 
 def _listed(content: dict[str, Any]) -> str:

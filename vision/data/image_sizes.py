@@ -11,6 +11,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from vision.data.images import FORMATS
 from vision.data.jpeg import BROKEN
 from vision.errors import ImageError
+from vision.reading import MAX_IMAGE_BYTES, open_file
 
 # Of the orientations in EXIF (2.32, tag 0x0112) those that swap rows and columns.
 SWAPPED = (5, 6, 7, 8)
@@ -24,15 +25,16 @@ def read_size(path: str | os.PathLike[str]) -> tuple[int, int]:
         ImageError: The file is absent, or its header cannot be read.
     """
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        with (
+            open_file(path, max_bytes=MAX_IMAGE_BYTES, what="image", error=ImageError) as file,
+            Image.open(file, formats=FORMATS) as image,
+        ):
             width, height = image.size
             # Pillow turns a TIFF by itself.
             turned = image.format != "TIFF" and _orientation(image) in SWAPPED
             return (width, height) if turned else (height, width)
-    except FileNotFoundError:
-        raise ImageError(
-            f"there is no image '{path}' (looked at {os.path.abspath(path)})."
-        ) from None
+    except ImageError:
+        raise
     except UnidentifiedImageError:
         what = "is empty (0 bytes)" if not os.path.getsize(path) else "is not an image"
         raise ImageError(

@@ -46,6 +46,7 @@ RELEASES = {
 }
 _COPY_BYTES = 1 << 20
 _MOST_NAMED = 5
+_MAX_CLASS_BYTES = 2**35  # of the archive of a class
 
 
 class Found(NamedTuple):
@@ -124,7 +125,8 @@ def unpack_classes(
     _make(folder)
     images = 0
     with open_archive(archive) as opened:
-        for number, (name, content) in enumerate(iter_files(opened), 1):
+        files = iter_files(opened, max_bytes=_MAX_CLASS_BYTES)
+        for number, (name, content) in enumerate(files, 1):
             wnid = name.rpartition("/")[2].removesuffix(".tar")
             if not name.endswith(".tar") or not WNID.fullmatch(wnid):
                 raise DataError(

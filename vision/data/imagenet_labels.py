@@ -7,12 +7,12 @@ them.
 
 import re
 from collections.abc import Sequence
-from io import BytesIO
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from vision.data.matlab import read_variable
 from vision.documents.csv_text import read_csv
 from vision.documents.text import read_text
 from vision.errors import DataError
@@ -67,15 +67,13 @@ def read_devkit(folder: Path) -> Devkit:
 
 def _read_meta(path: Path) -> tuple[dict[int, str], dict[str, int]]:
     """Map ILSVRC ids to WordNet ids, and these to numbers of training images."""
-    from scipy.io import loadmat
-
     data = read_file(path, max_bytes=MAX_SETTINGS_BYTES)
     try:
-        synsets: Any = np.atleast_1d(loadmat(BytesIO(data), squeeze_me=True)["synsets"])
+        synsets = read_variable(data, "synsets").ravel()
         # The other synsets are the inner nodes of the hierarchy.
-        leaves = [row for row in synsets if int(row["num_children"]) == 0]
-        wnid_of = {int(row["ILSVRC2012_ID"]): str(row["WNID"]) for row in leaves}
-        counts = {str(row["WNID"]): int(row["num_train_images"]) for row in leaves}
+        leaves = [row for row in synsets if int(row["num_children"].item()) == 0]
+        wnid_of = {int(row["ILSVRC2012_ID"].item()): str(row["WNID"].item()) for row in leaves}
+        counts = {str(row["WNID"].item()): int(row["num_train_images"].item()) for row in leaves}
     # The reader of this format fails in any way on a file that is not one.
     except Exception as error:
         raise DataError(

@@ -2,7 +2,6 @@
 
 import io
 import os
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -10,8 +9,10 @@ import torch
 from PIL import ExifTags, Image, UnidentifiedImageError
 from torch import Tensor
 
+from vision import reading
 from vision.data.jpeg import BROKEN, is_truncated, read_jpeg
 from vision.errors import ImageError
+from vision.reading import MAX_IMAGE_BYTES
 
 # The formats that are read, whatever a file's suffix says. Pillow knows more, some of which (EPS)
 # start other programs.
@@ -49,16 +50,10 @@ def read_file(path: str | os.PathLike[str]) -> EncodedImage:
     """Read the bytes of an image file.
 
     Raises:
-        ImageError: The file is absent, or cannot be read.
+        ImageError: The file is absent, no regular file, or cannot be read.
     """
-    try:
-        return EncodedImage(Path(path).read_bytes(), os.fspath(path))
-    except FileNotFoundError:
-        raise ImageError(
-            f"there is no image '{path}' (looked at {Path(path).resolve()})."
-        ) from None
-    except OSError as error:
-        raise ImageError(f"image '{path}' cannot be read: {_reason(error)}.") from error
+    data = reading.read_file(path, max_bytes=MAX_IMAGE_BYTES, what="image", error=ImageError)
+    return EncodedImage(data, os.fspath(path))
 
 
 def decode_image(encoded: EncodedImage) -> Tensor:

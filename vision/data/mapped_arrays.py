@@ -4,13 +4,16 @@ Forked workers share a mapped file as they share any memory. A spawned one gets 
 the path is enough, and it maps the same pages of the system's file cache.
 """
 
+import io
+import math
 import mmap
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from vision.errors import DataError
+from vision.reading import MAX_TABLE_BYTES, require_file
 
 
 class MappedFile:
@@ -53,6 +56,7 @@ def map_array(path: Path) -> np.ndarray:
     Raises:
         DataError: The file is absent, damaged, or holds anything but plain numbers.
     """
+    require_file(path, max_bytes=MAX_TABLE_BYTES, what="array of a prepared dataset")
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
@@ -62,6 +66,33 @@ def map_array(path: Path) -> np.ndarray:
         ) from error
     # As a plain array, of which a part is taken several times as fast.
     return array.view(np.ndarray)
+
+
+def parse_array(data: bytes, name: str) -> np.ndarray:
+    """The array of a `.npy` file that was read whole; read-only, of the same memory.
+
+    Args:
+        data: The file.
+        name: What messages call it.
+
+    Raises:
+        DataError: It is damaged, of another length than it states, or holds anything but numbers.
+    """
+    stream = io.BytesIO(data)
+    try:
+        version = np.lib.format.read_magic(stream)
+        if version != (1, 0):
+            raise ValueError(f"it is of version {version}")
+        shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
+        if dtype.hasobject:
+            raise ValueError("it holds Python objects, which can run code")
+        count, found = math.prod(shape), len(data) - stream.tell()
+        if count * dtype.itemsize != found:
+            raise ValueError(f"it states {count:,} values of {dtype}, and has {found:,} bytes")
+        order: Literal["F", "C"] = "F" if fortran else "C"
+        return np.frombuffer(data, dtype, count, stream.tell()).reshape(shape, order=order)
+    except (ValueError, EOFError, TypeError) as error:
+        raise DataError(f"{name} is no array of numbers: {error}.") from error
 
 
 def is_mapped(array: np.ndarray) -> bool:

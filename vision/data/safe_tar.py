@@ -13,10 +13,18 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from vision.errors import DataError
+from vision.reading import open_file
 
 _DAMAGE = (tarfile.TarError, EOFError, zlib.error, OSError)
 _END = bytes(tarfile.BLOCKSIZE)  # an archive ends with empty blocks
 _DRAIN = 1 << 20  # bytes
+# An archive of all of ImageNet-22k has 1.1 TB; one image, or CIFAR's largest file, far less.
+MAX_ARCHIVE_BYTES = 2**42
+MAX_MEMBER_BYTES = 2**30
+# What may be read at once: a header can claim any length of a name, or of a comment.
+MAX_READ_BYTES = 2**28
+# Empty blocks that may follow the end mark.
+MAX_PADDING_BYTES = 2**26
 
 
 class Stream:
@@ -36,10 +44,17 @@ class Stream:
         """Read up to `size` bytes; all of the rest by default.
 
         Raises:
-            DataError: The archive ends too early, is damaged, or cannot be read.
+            DataError: The archive ends too early, is damaged, or cannot be read; or there is more
+                to read at once than `MAX_READ_BYTES`.
         """
+        within = 0 <= size <= MAX_READ_BYTES
         with _named(self.place):
-            self.last = self._file.read(size)
+            self.last = self._file.read(size if within else MAX_READ_BYTES + 1)
+        if len(self.last) > MAX_READ_BYTES:
+            raise DataError(
+                f"{self.place} is refused: over {MAX_READ_BYTES:,} bytes would have to be held "
+                "at once, which no official archive needs. Use the original archive."
+            )
         return self.last
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
@@ -65,11 +80,9 @@ def open_archive(path: Path) -> Iterator[Stream]:
     """Open a tar archive, gzipped (told by its content) or not, for `iter_files`.
 
     Raises:
-        DataError: There is no such file.
+        DataError: There is no such file, or it is not a regular one.
     """
-    if not path.is_file():
-        raise DataError(f"there is no archive '{path.resolve()}'.")
-    with path.open("rb") as file:
+    with open_file(path, max_bytes=MAX_ARCHIVE_BYTES, what="archive") as file:
         is_gzip = file.read(2) == b"\x1f\x8b"
         file.seek(0)
         if is_gzip:
@@ -79,24 +92,27 @@ def open_archive(path: Path) -> Iterator[Stream]:
             yield Stream(file, f"'{path}'")
 
 
-def iter_files(archive: Stream) -> Iterator[tuple[str, Stream]]:
+def iter_files(
+    archive: Stream, *, max_bytes: int = MAX_MEMBER_BYTES
+) -> Iterator[tuple[str, Stream]]:
     """Go through the regular files of a tar archive, in the archive's order.
 
     Args:
         archive: The archive; it may itself be a member of another one.
+        max_bytes: Largest size of a file.
 
     Yields:
         The name of each file, such as `"folder/file"`, and its content, which is valid until the
         next file is asked for. Directories are left out.
 
     Raises:
-        DataError: The archive is truncated or damaged; a member is a link or a device, or its name
-            leads out of the folder.
+        DataError: The archive is truncated or damaged; a member is a link or a device, is larger
+            than `max_bytes`, or its name leads out of the folder.
     """
     with _named(archive.place), tarfile.open(fileobj=archive, mode="r:") as tar:  # type: ignore[call-overload]
         while (member := tar.next()) is not None:
             if not member.isdir():
-                _check(member, archive.place)
+                _check(member, archive.place, max_bytes)
                 content = tar.extractfile(member)
                 assert content is not None, "a regular file has content"
                 yield _plain(member.name), Stream(content, f"'{member.name}' in {archive.place}")
@@ -105,18 +121,21 @@ def iter_files(archive: Stream) -> Iterator[tuple[str, Stream]]:
             after = f" after its member '{last}'" if last else ""
             raise tarfile.ReadError(f"it has no end mark{after}")
         # The checksum of a gzipped archive comes last.
-        while archive.read(_DRAIN):
-            pass
+        padding = 0
+        while rest := archive.read(_DRAIN):
+            padding += len(rest)
+            if padding > MAX_PADDING_BYTES:
+                raise tarfile.ReadError(f"more than {padding:,} bytes follow its end mark")
 
 
-def _check(member: tarfile.TarInfo, place: str) -> None:
+def _check(member: tarfile.TarInfo, place: str, max_bytes: int) -> None:
     path = PurePosixPath(member.name)
     if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE):
         what = "a link" if member.islnk() or member.issym() else "a device or special file"
     elif path.is_absolute() or ".." in path.parts or "\\" in member.name or ":" in member.name:
         what = "a path that leads elsewhere"
-    elif member.size < 0:
-        what = f"of {member.size} bytes"
+    elif not 0 <= member.size <= max_bytes:
+        what = f"of {member.size:,} bytes"
     else:
         return
     raise DataError(

@@ -5,13 +5,13 @@ which most have no mask in VOC itself.
 """
 
 import os
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 
 from vision.data.files import require_folder
 from vision.data.images import read_file
+from vision.data.matlab import read_variable
 from vision.documents.text import read_text
 from vision.errors import ImageError
 
@@ -49,19 +49,9 @@ def read_sbd_mask(path: str | os.PathLike[str]) -> np.ndarray:
     Raises:
         ImageError: The file is absent, cannot be read, or holds something else.
     """
-    # SciPy comes with scikit-learn; importing it takes long.
-    from scipy.io import loadmat
-
     encoded = read_file(path)
     try:
-        content = loadmat(
-            BytesIO(encoded.data),
-            variable_names=("GTcls",),
-            struct_as_record=True,
-            squeeze_me=False,
-            verify_compressed_data_integrity=True,
-        )
-        labels = content["GTcls"]["Segmentation"][0, 0]
+        labels = read_variable(encoded.data, "GTcls")["Segmentation"][0, 0]
     except Exception as error:  # of the reader, of zlib, of a structure that is another
         raise _wrong(encoded.name, f"{type(error).__name__}: {error}") from error
     if not isinstance(labels, np.ndarray) or labels.ndim != 2 or labels.dtype != np.uint8:

@@ -1,20 +1,22 @@
 """Folders of shards as a whole, on this machine or remote: index them, check them."""
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import PurePosixPath
-from typing import TypeVar
+from typing import IO, TypeVar
 
 import numpy as np
 
 from vision.data.images import decode_image
-from vision.data.shard_index import HEADER, INDEX, ShardIndex, read_index
+from vision.data.safe_tar import MAX_ARCHIVE_BYTES
+from vision.data.shard_index import HEADER, INDEX, ShardIndex, read_index, read_whole
 from vision.data.shard_reader import image_of
 from vision.data.shard_remote import as_folder, is_remote, open_system, public, retried
 from vision.data.shard_scan import FIELD, Scan, merge_scans, scan_shard
+from vision.documents.json_text import parse_json
 from vision.errors import DataError
+from vision.reading import open_file
 
 SPLITS = ("train", "val", "test")
 _PACKED = (".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".tar.zst")
@@ -123,8 +125,7 @@ def _names(folder: str) -> list[str]:
 
 def _scan(folder: str, name: str, *, field: str) -> Scan:
     def scan() -> Scan:
-        system, path = open_system(f"{folder}/{name}")
-        with system.open(path, "rb") as file:
+        with _opened(f"{folder}/{name}") as file:
             return scan_shard(file, f"{public(folder)}/{name}", field=field)
 
     return retried(f"{folder}/{name}", scan) if is_remote(folder) else scan()
@@ -132,11 +133,18 @@ def _scan(folder: str, name: str, *, field: str) -> Scan:
 
 def _known_classes(folder: str) -> list[str] | None:
     """The classes of an index that may be there, and may be of another version."""
-    system, path = open_system(f"{folder}/{INDEX}")
     try:
-        return [str(name) for name in json.loads(system.cat_file(path))["classes"]]
+        table = parse_json(read_whole(f"{folder}/{INDEX}"), "it")
+        return [str(name) for name in table["classes"]]
     except (FileNotFoundError, KeyError, TypeError, ValueError):
         return None
+
+
+def _opened(where: str) -> IO[bytes]:
+    if not is_remote(where):
+        return open_file(where, max_bytes=MAX_ARCHIVE_BYTES, what="shard")
+    system, path = open_system(where)
+    return system.open(path, "rb")
 
 
 def _check_shard(folder: str, index: ShardIndex, number: int, *, field: str) -> list[str]:
@@ -155,8 +163,7 @@ def _check_shard(folder: str, index: ShardIndex, number: int, *, field: str) -> 
             f"{shard.size:,}; or its images lie elsewhere or have other labels."
         ]
     problems = []
-    system, path = open_system(f"{folder}/{shard.name}")
-    with system.open(path, "rb") as file:
+    with _opened(f"{folder}/{shard.name}") as file:
         for place in places:
             start, length = int(place["offset"]) - HEADER, HEADER + int(place["bytes"])
             file.seek(start)

@@ -6,9 +6,11 @@ shard the image lies and what its label is. Nothing else need be known to read a
 million samples take 16 MB, which worker processes share.
 """
 
+import errno
 import hashlib
 import io
 import json
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,9 +18,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from vision.data.mapped_arrays import parse_array
 from vision.data.shard_cache import ShardCache
 from vision.data.shard_remote import is_remote, public, read_remote
+from vision.documents.json_text import parse_json
 from vision.errors import DataError
+from vision.reading import MAX_TABLE_BYTES, read_file
 
 INDEX = "index.json"
 SAMPLES = "index.npy"
@@ -127,17 +132,15 @@ def read_index(folder: str, cache: ShardCache | None = None) -> ShardIndex:
     """
     where = f"{folder}/{INDEX}"
     try:
-        text = read_remote(where) if is_remote(where) else Path(where).read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
+        text = read_whole(where)
+    except FileNotFoundError:
         raise DataError(
             f"there is no '{public(where)}'. Expected ROOT/train and ROOT/val (ROOT/test may be "
             f"there too), each with {INDEX}, {SAMPLES} and *.tar. tools/shard.py make writes them; "
             "for shards that you have, python tools/shard.py index ROOT."
         ) from None
-    except OSError as error:
-        raise DataError(f"'{where}' cannot be read: {error.strerror}.") from error
     try:
-        table = json.loads(text)
+        table = parse_json(text, "it")
         if (table["format"], table["version"]) != (FORMAT, VERSION):
             raise ValueError(f"it is {table['format']!r} version {table['version']!r}")
         shards = [
@@ -150,6 +153,20 @@ def read_index(folder: str, cache: ShardCache | None = None) -> ShardIndex:
             f"'{public(where)}' is not a proper index ({FORMAT!r} version {VERSION}): "
             f"{_described(error)} {_REMEDY}"
         ) from error
+
+
+def read_whole(where: str) -> bytes:
+    """The contents of a small file of a folder of shards, a path or a URL.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        DataError: It cannot be read, or is not a regular file.
+    """
+    if is_remote(where):
+        return read_remote(where)
+    if not os.path.lexists(where):
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), where)
+    return read_file(where, max_bytes=MAX_TABLE_BYTES)
 
 
 def has_index(folder: str) -> bool:
@@ -173,12 +190,12 @@ def _read_places(folder: str, table: Any, cache: ShardCache | None) -> np.ndarra
             with cache.open(where, f"{digest}.npy", int(table["places_bytes"])) as file:
                 content = file.read()
         else:
-            content = read_remote(where) if is_remote(where) else Path(where).read_bytes()
-    except OSError as error:
+            content = read_whole(where)
+    except FileNotFoundError as error:
         raise ValueError(f"'{public(where)}' cannot be read: {error.strerror}.") from error
     if hashlib.sha256(content).hexdigest() != digest:
         raise ValueError(f"'{public(where)}' does not belong to it (another SHA-256).")
-    places = np.load(io.BytesIO(content), allow_pickle=False)
+    places = parse_array(content, f"'{public(where)}'")
     if places.dtype != PLACE or places.ndim != 1:
         raise ValueError(f"'{public(where)}' holds {places.dtype}, expected {PLACE}.")
     return places

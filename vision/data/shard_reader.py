@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from vision.data.images import EncodedImage
+from vision.data.safe_tar import MAX_ARCHIVE_BYTES
 from vision.data.shard_cache import ShardCache
 from vision.data.shard_index import HEADER, ShardIndex
 from vision.data.shard_remote import is_remote, public
 from vision.errors import DataError
+from vision.reading import open_file
 
 
 class ShardReader:
@@ -84,16 +86,13 @@ class ShardReader:
             place = f"{self.index.key}/{name}"
             return self.cache.open(f"{self.folder}/{name}", place, size)
         path = Path(self.folder, name)
-        try:
-            file = path.open("rb", buffering=0)
-        except FileNotFoundError:
+        if not os.path.lexists(path):
             raise DataError(
-                f"there is no shard '{path.resolve()}', which the index lists. Copy it there, or "
+                f"there is no shard '{path.absolute()}', which the index lists. Copy it there, or "
                 "make the index again: python tools/shard.py index FOLDER."
-            ) from None
-        except OSError as error:
-            raise DataError(f"shard '{path}' cannot be opened: {error.strerror}.") from error
-        return file
+            )
+        # Unbuffered: reads jump about.
+        return open_file(path, max_bytes=MAX_ARCHIVE_BYTES, what="shard").detach()  # type: ignore[return-value]
 
 
 def image_of(content: bytes, length: int, where: str, start: int) -> EncodedImage:

@@ -4,7 +4,6 @@ Which members belong together is decided by webdataset's own rules; only where t
 here. Members are never unpacked, and of their contents only labels are read: text or JSON.
 """
 
-import json
 import re
 import tarfile
 from collections.abc import Iterator, Sequence
@@ -14,7 +13,9 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 
 from vision.data.files import IMAGE_SUFFIXES
+from vision.data.safe_tar import Stream
 from vision.data.shard_index import PLACE, Shard, ShardIndex
+from vision.documents.json_text import parse_json
 from vision.errors import DataError, MissingPackageError, suggest
 
 # Suffixes of members with a label: a number or a name; JSON with such a field.
@@ -53,15 +54,16 @@ def scan_shard(file: IO[bytes], path: str, *, field: str = FIELD) -> Scan:
         DataError: The shard is damaged, or a sample has no image or no label, or several.
         MissingPackageError: webdataset is not installed.
     """
+    stream = Stream(file, f"shard '{path}'")
     group = _grouping()
-    members = _members(file, path)
+    members = _members(stream, path)
     places: list[tuple[int, int, int]] = []
     texts: dict[str, int] = {}
     try:
         for sample in group(members):
             where = f"{path}/{sample['__key__']}"
             offset, size = _image_of(sample, where)
-            text = _label_of(file, sample, where, field)
+            text = _label_of(stream, sample, where, field)
             places.append((offset, size, texts.setdefault(text, len(texts))))
     except tarfile.TarError as error:
         raise DataError(
@@ -102,12 +104,12 @@ def merge_scans(
     return indices
 
 
-def _members(file: IO[bytes], path: str) -> Iterator[dict[str, Any]]:
+def _members(file: Stream, path: str) -> Iterator[dict[str, Any]]:
     """The files of a shard in the form that webdataset groups, their places for contents."""
     file.seek(0)
-    with tarfile.open(fileobj=file, mode="r:", errors="replace") as tar:
+    with tarfile.open(fileobj=file, mode="r:", errors="replace") as tar:  # type: ignore[call-overload]
         while (member := tar.next()) is not None:
-            tar.members.clear()  # type: ignore[attr-defined]  # it would keep all of them
+            tar.members.clear()  # it would keep all of them
             if member.issparse():
                 raise tarfile.ReadError(f"its member '{member.name}' is a sparse file")
             if member.isreg() and not _META.match(member.name):
@@ -135,7 +137,7 @@ def _image_of(sample: dict[str, Any], where: str) -> tuple[int, int]:
     return offset, size
 
 
-def _label_of(file: IO[bytes], sample: dict[str, Any], where: str, field: str) -> str:
+def _label_of(file: Stream, sample: dict[str, Any], where: str, field: str) -> str:
     suffix = next((suffix for suffix in (LABEL, JSON) if suffix in sample), None)
     if suffix is None:
         raise DataError(
@@ -148,14 +150,15 @@ def _label_of(file: IO[bytes], sample: dict[str, Any], where: str, field: str) -
     file.seek(offset)
     try:
         text = file.read(size).decode()
-        label = json.loads(text)[field] if suffix == JSON else text.strip()
+        contents = parse_json(text, "it") if suffix == JSON else {field: text.strip()}
+        label = contents[field]
     except KeyError:
-        near = suggest(field, json.loads(text))
+        near = suggest(field, contents)
         raise DataError(
             f"'{where}.{suffix}' has no field '{field}'.{near} Name the field with the label: "
             "--field NAME."
         ) from None
-    except (ValueError, TypeError, RecursionError) as error:
+    except (ValueError, TypeError) as error:
         raise DataError(f"'{where}.{suffix}' cannot be read as a label: {error}.") from error
     if isinstance(label, bool) or not isinstance(label, str | int) or label == "":
         raise DataError(

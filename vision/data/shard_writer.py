@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from vision.data.image_folder import FolderSamples, ImageFolder
+from vision.data.images import read_file
 from vision.data.shard_files import in_parallel
 from vision.data.shard_index import ShardIndex
 from vision.data.shard_scan import LABEL, Scan, merge_scans, scan_shard
@@ -155,7 +156,7 @@ def _samples(files: Files, shard: int) -> Iterator[dict[str, Any]]:
     for position in range(*files.bounds[shard : shard + 2]):
         number = int(files.order[position])
         path = Path(files.samples.paths[number])
-        data = path.read_bytes()
+        data = read_file(path).data
         if len(data) != files.sizes[number]:
             raise DataError(f"'{path}' changes while it is read: {len(data):,} bytes now.")
         assert files.samples.labels is not None, "the samples of a class folder have labels"

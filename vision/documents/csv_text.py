@@ -3,10 +3,11 @@
 import csv
 import io
 from collections.abc import Sequence
+from contextlib import suppress
 
 from vision.documents.text import read_text
 from vision.errors import DataError, VisionError
-from vision.reading import MAX_TABLE_BYTES, StrPath, shown_path
+from vision.reading import MAX_TABLE_BYTES, StrPath, read_file, shown_path
 
 
 def read_csv(
@@ -83,3 +84,33 @@ def _check_header(
         raise error(f"{name} has no column {absent[0]!r}; its first line has {found}.")
     if twice := [column for column in header if header.count(column) > 1]:
         raise error(f"{name} has the column {twice[0]!r} twice. Rename one.")
+
+
+def read_log(
+    path: StrPath, *, what: str = "log", error: type[VisionError] = DataError
+) -> list[dict[str, str]]:
+    """Read the rows of a log that a killed process, or a full disk, may have left torn.
+
+    What is not UTF-8 is replaced, NULs are left out, cells beyond the header are dropped, and what
+    is left of a row is kept: the caller passes over rows without the cell that it goes by.
+
+    Args:
+        path: The file.
+        what: What messages call it.
+        error: Class of the error.
+
+    Returns:
+        Cell by column for each row; absent cells are empty.
+
+    Raises:
+        VisionError: Of the class `error`, as for `read_file`.
+    """
+    data = read_file(path, max_bytes=MAX_TABLE_BYTES, what=what, error=error)
+    text = data.decode("utf-8-sig", "replace").replace("\0", "")
+    reader: csv.DictReader[str] = csv.DictReader(io.StringIO(text, newline=""), restval="")
+    rows = []
+    with suppress(csv.Error):  # a quote that was never closed
+        for row in reader:
+            row.pop(None, None)
+            rows.append(row)
+    return rows

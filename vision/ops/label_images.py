@@ -5,12 +5,12 @@ import os
 import struct
 import zlib
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from vision.errors import DataError, ImageError
+from vision.reading import MAX_IMAGE_BYTES, read_file
 
 # Entries of the palette beyond those that are given, among them that of ignored pixels.
 WHITE = (255, 255, 255)
@@ -36,12 +36,7 @@ def read_labels(path: str | os.PathLike[str]) -> np.ndarray:
     Raises:
         ImageError: The file is absent, broken, no PNG, or of a kind that holds no labels.
     """
-    try:
-        data = Path(path).read_bytes()
-    except FileNotFoundError:
-        raise ImageError(f"there is no mask '{path}' (looked at {Path(path).resolve()}).") from None
-    except OSError as error:
-        raise ImageError(f"mask '{path}' cannot be read: {_reason(error)}.") from error
+    data = read_file(path, max_bytes=MAX_IMAGE_BYTES, what="mask", error=ImageError)
     return decode_labels(data, os.fspath(path))
 
 

@@ -7,12 +7,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
+from vision.documents.json_text import parse_json
 from vision.errors import ConfigError, DataError
 from vision.files import replace_file, sha256_of
 from vision.metrics.coco_files import read_json, write_json
 from vision.predict.images import find_files
 from vision.predict.kinds import Kind, PredictOptions
 from vision.predict.run import Predictions
+from vision.reading import MAX_TABLE_BYTES, open_file
 from vision.version import __version__
 
 if TYPE_CHECKING:
@@ -251,17 +253,17 @@ def _mend(path: Path) -> None:
 
 def _is_json(line: bytes) -> bool:
     try:
-        return isinstance(json.loads(line), dict)
-    except ValueError:
+        return isinstance(parse_json(line, "line", finite=False), dict)
+    except DataError:
         return False
 
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:
     """The lines of a file of JSON lines; none if there is no file."""
     if path.is_file():
-        with path.open(encoding="utf-8") as file:
-            for line in file:
-                yield json.loads(line)
+        with open_file(path, max_bytes=MAX_TABLE_BYTES) as file:
+            for number, line in enumerate(file, start=1):
+                yield parse_json(line, f"'{path}', line {number:,},", finite=False)
 
 
 def _numbers(

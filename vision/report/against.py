@@ -1,12 +1,13 @@
 """The difference between two evaluations: metrics, classes, images."""
 
-import csv
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from vision.documents.csv_text import read_csv
+from vision.documents.json_text import read_json
 from vision.errors import DataError
+from vision.reading import MAX_TABLE_BYTES
 from vision.report.page import Html, columns, note, section, signed, subsection, table
 from vision.report.parts import Json
 
@@ -59,10 +60,7 @@ def read_report(path: Path) -> Json:
     Raises:
         DataError: It is none.
     """
-    try:
-        report = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"'{path}' cannot be read: {error}.") from error
+    report = read_json(path, what="report", max_bytes=MAX_TABLE_BYTES, finite=False)
     if not isinstance(report, dict) or not {"kind", "metrics", "classes"} <= {*report}:
         raise DataError(
             f"'{path}' is no report: expected a {REPORT} that tools/evaluate.py model wrote."
@@ -75,8 +73,7 @@ def read_images(report: Path) -> dict[str, dict[str, str]]:
     file = report.with_name(IMAGES)
     if not file.is_file():
         return {}
-    with file.open(newline="", encoding="utf-8") as lines:
-        return {row["name"]: row for row in csv.DictReader(lines)}
+    return {row["name"]: row for row in read_csv(file, columns=["name"], what="table of images")}
 
 
 def compare(ours: Json, theirs: Json) -> Json:

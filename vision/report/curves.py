@@ -1,10 +1,10 @@
 """Training curves of a run, from the `metrics.csv` in its folder."""
 
-import csv
 import math
 from pathlib import Path
 from typing import Any
 
+from vision.documents.csv_text import read_log
 from vision.report.charts import Axis, Series, line_chart
 from vision.report.page import Html, columns, note, section
 
@@ -33,17 +33,16 @@ def read_curves(run: Path | None) -> Lines:
     if file is None or not file.is_file():
         return {}
     lines: Lines = {}
-    with file.open(newline="", encoding="utf-8") as text:
-        for row in csv.DictReader(text):
-            step = _float(row.get(STEP))
-            if step is None:
-                continue
-            for name, cell in row.items():
-                value = _float(cell)
-                if name not in (STEP, EPOCH, None) and value is not None:
-                    line = lines.setdefault(name, {"step": [], "value": []})
-                    line["step"].append(step)
-                    line["value"].append(value)
+    for row in read_log(file, what="log of metrics"):
+        step = _float(row.get(STEP))
+        if step is None:
+            continue
+        for name, cell in row.items():
+            value = _float(cell)
+            if name not in (STEP, EPOCH) and value is not None:
+                line = lines.setdefault(name, {"step": [], "value": []})
+                line["step"].append(step)
+                line["value"].append(value)
     return {name: _thin(line) for name, line in lines.items()}
 
 

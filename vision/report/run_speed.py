@@ -1,6 +1,5 @@
 """How fast a run was, by what its folder says of the time."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -8,6 +7,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from vision.documents.json_text import read_json
+from vision.errors import DataError
 from vision.report.parts import known
 
 ENVIRONMENT = "env.json"
@@ -81,9 +82,8 @@ def _read_starts(path: Path, notes: list[str]) -> list[dict[str, Any]]:
     if not path.is_file():
         return []
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        starts = found["starts"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        starts = read_json(path)["starts"]
+    except (DataError, KeyError, TypeError) as error:
         notes.append(f"{path}: damaged, {type(error).__name__}: {error}")
         return []
     return [one for one in starts if isinstance(one, dict)] if isinstance(starts, list) else []

@@ -4,7 +4,6 @@ Every file may be absent or damaged: what cannot be read is said in the notes of
 cannot be known is None.
 """
 
-import csv
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -12,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from vision.documents.csv_text import read_log
+from vision.documents.yaml_text import read_yaml
 from vision.errors import ConfigError, DataError, suggest
 from vision.report.against import direction, find_report, read_report
 from vision.report.parts import known
@@ -211,19 +212,19 @@ def read_lines(path: Path, notes: list[str]) -> dict[str, Line]:
         notes: Gets a line on what could not be read.
     """
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except OSError as error:
-        notes.append(f"{path}: no metrics, {error.strerror or error}")
+        rows = read_log(path, what="log of metrics")
+    except DataError as error:
+        notes.append(f"{path}: no metrics, {error}")
         return {}
     lines: dict[str, Line] = {}
     torn = 0
-    for row in csv.DictReader(text.replace("\0", "").splitlines()):
+    for row in rows:
         step = _number(row.get(STEP))
         if step is None or not math.isfinite(step):
             torn += 1
             continue
         for name, cell in row.items():
-            if isinstance(name, str) and name.startswith(VALIDATION):
+            if name.startswith(VALIDATION):
                 _log(lines, name, step, _number(row.get(EPOCH)), _number(cell))
     if torn:
         notes.append(f"{path}: {torn:,} rows without a step were passed over")
@@ -255,15 +256,10 @@ def _number(cell: Any) -> float | None:
 
 
 def _read_config(path: Path, notes: list[str]) -> dict[str, Any]:
-    import yaml
-
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        notes.append(f"{path}: no config, {error.strerror or error}")
-        return {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        notes.append(f"{path}: damaged, {str(error).splitlines()[0]}")
+        found = read_yaml(path, what="config")
+    except DataError as error:
+        notes.append(f"{path}: no config, {str(error).splitlines()[0]}")
         return {}
     if not isinstance(found, dict):
         notes.append(f"{path}: damaged, expected 'key: value' lines")
