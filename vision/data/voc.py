@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,14 @@ from vision.data.detection_augment import DetectionAugment
 from vision.data.files import IMAGE_SUFFIXES, require_folder
 from vision.data.image_sizes import read_sizes
 from vision.data.index_builder import IndexBuilder
-from vision.data.voc_files import CLASSES, EXPECTED, devkit_folder, read_annotation, read_names
+from vision.data.voc_files import (
+    CLASSES,
+    EXPECTED,
+    devkit_folder,
+    plain_name,
+    read_annotation,
+    read_names,
+)
 from vision.errors import ConfigError
 
 
@@ -110,7 +117,7 @@ class VOC(AnnotationFiles):
                 raise ConfigError(
                     f"{split}_sets={list(sets)} must be image sets such as 2007/trainval."
                 )
-        self._classes = CLASSES if classes is None else tuple(classes)
+        self._classes = CLASSES if classes is None else tuple(map(plain_name, classes))
         if not self._classes or len({*self._classes}) < len(self._classes):
             raise ConfigError(f"classes={list(self._classes)} must be names, each of them once.")
         self.difficult = difficult
@@ -159,17 +166,16 @@ class VOC(AnnotationFiles):
         builder = IndexBuilder(self.folder, self.class_names, self.category_ids.tolist())
         degenerate = 0
         for image, xml in self._files(split, report):
-            annotation = read_annotation(xml, self.class_names, report)
-            size = annotation.size
-            if size == (0, 0):
-                height, width = read_sizes([image], report_image)[0].tolist()
-                size = (height, width)
-            elif not os.path.exists(image):
+            measured = partial(_measure, image, report_image)
+            annotation = read_annotation(
+                xml, self.class_names, report, clip=self.clip_boxes, measure=measured
+            )
+            if not os.path.exists(image):
                 report_image(f"there is no image '{image}', to which '{xml}' belongs.")
             degenerate += annotation.dropped
             builder.add(
                 image,
-                size,
+                annotation.size,
                 labels=annotation.classes,
                 boxes=annotation.boxes,
                 crowd=None if self.difficult else annotation.difficult,
@@ -201,3 +207,11 @@ def _by_name(folder: Path) -> dict[str, str]:
     """File names of the images of a folder by their stems; the official ones end in .jpg."""
     names = (os.path.splitext(entry.name) for entry in os.scandir(folder))
     return {stem: stem + suffix for stem, suffix in names if suffix.lower() in IMAGE_SUFFIXES}
+
+
+def _measure(image: str, report: Report) -> tuple[int, int]:
+    """Height and width of an image by its header; (0, 0) if it is absent or broken."""
+    if not os.path.exists(image):
+        return 0, 0
+    height, width = read_sizes([image], report)[0].tolist()
+    return height, width

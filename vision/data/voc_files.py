@@ -5,15 +5,17 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
-from xml.etree.ElementTree import Element, TreeBuilder
-from xml.parsers import expat
+from xml.etree.ElementTree import Element
 
 import numpy as np
 
+from vision.annotations.columns import shown, whole
+from vision.annotations.file_names import leads_out, with_slashes
+from vision.annotations.outlines import MAX_PIXELS
 from vision.data.files import require_folder
+from vision.data.xml_files import only_text, read_xml
 from vision.documents.text import read_text
 from vision.errors import DataError, suggest
-from vision.reading import MAX_SETTINGS_BYTES, read_file
 
 # "The PASCAL Visual Object Classes (VOC) Challenge", Everingham et al., 2010, table 1, in the
 # alphabetical order of the development kit.
@@ -35,7 +37,7 @@ class Annotation(NamedTuple):
     """What an XML file says of its image.
 
     Attributes:
-        size: Height and width in pixels; (0, 0) if the file does not say.
+        size: Height and width in pixels; (0, 0) if they are not known.
         classes: int32 `(M,)`.
         boxes: float32 `(M, 4)`, `(x1, y1, x2, y2)` in pixels, the first pixel from 0 to 1.
         difficult: bool `(M,)`, whether an object is marked as hard to recognise.
@@ -89,14 +91,30 @@ def read_names(
             f"{suggest(image_set, others)} {expected}"
         )
     lines = read_text(path, what="image set").splitlines()
-    names = [line.split()[0] for line in lines if line.strip()]
+    names = [_listed_name(line) for line in lines if line.strip()]
     if not names:
         raise DataError(f"the image set '{path}' is empty.")
+    if outside := [name for name in names if leads_out(with_slashes(name))]:
+        raise DataError(
+            f"the image set '{path}' has {shown(outside[0])}, which leads out of the folder of the "
+            "images; expected names of images in it."
+        )
     return names
 
 
+def _listed_name(line: str) -> str:
+    """The name in a line of a list, which may have blanks; the lists of a class add -1, 0 or 1."""
+    name, _, mark = line.strip().rpartition(" ")
+    return name.rstrip() if name and mark in ("-1", "0", "1") else line.strip()
+
+
 def read_annotation(
-    path: str | os.PathLike[str], class_names: Sequence[str], report: Callable[[str], Any]
+    path: str | os.PathLike[str],
+    class_names: Sequence[str],
+    report: Callable[[str], Any],
+    *,
+    clip: bool = False,
+    measure: Callable[[], tuple[int, int]] = lambda: (0, 0),
 ) -> Annotation:
     """Read the objects of an image.
 
@@ -108,32 +126,40 @@ def read_annotation(
         path: The XML file.
         class_names: Names of the classes, by label.
         report: Gets what is wrong, with file and object; such objects are left out.
+        clip: Whether boxes that reach out of their image are cut; if not, by more than a pixel,
+            they are wrong.
+        measure: Gives height and width of the image where the file does not state them; (0, 0) if
+            that cannot be known.
     """
-    size, classes, boxes, difficult, dropped = (0, 0), [], [], [], 0
+    classes, boxes, difficult, dropped = [], [], [], 0
     try:
-        root = parse_xml(path)
+        root = read_xml(path, "annotation")
     except DataError as error:
         report(str(error))
         root = Element("annotation")
-    if (stated := root.find("size")) is not None:
-        size = _size(stated, f"'{path}'", report)
+    stated = root.find("size")
+    size = (0, 0) if stated is None else _size(stated, f"'{path}'", report)
+    size = measure() if size == (0, 0) else size
     for number, element in enumerate(root.findall("object"), start=1):
-        name = (element.findtext("name") or "").strip()
+        name = plain_name(only_text(element, "name", f"'{path}', object {number}", report) or "")
         where = f"'{path}', object {number} ({name or 'no name'})"
         if name not in class_names:
             report(
                 f"{where}: no class of that name.{suggest(name, class_names)} {_among(class_names)}"
             )
             continue
-        box = _box(element, size, where, report)
-        if box is None:
+        box = _box(element, size, clip, where, report)
+        mark = only_text(element, "difficult", where, report) or "0"
+        if mark not in ("0", "1"):
+            report(f"{where}: <difficult> is {shown(mark)}, expected 0 or 1.")
+        if box is None or mark not in ("0", "1"):
             continue
         if not (box[2] > box[0] and box[3] > box[1]):
             dropped += 1
             continue
         classes.append(class_names.index(name))
         boxes.append(box)
-        difficult.append((element.findtext("difficult") or "0").strip() == "1")
+        difficult.append(mark == "1")
     return Annotation(
         size,
         np.array(classes, dtype=np.int32),
@@ -143,57 +169,56 @@ def read_annotation(
     )
 
 
-def parse_xml(path: str | os.PathLike[str]) -> Element:
-    """Parse an XML file that declares no document type: entities in one could fill the memory.
+def plain_name(name: str) -> str:
+    """The name of a class without blanks around it, and with single ones in it."""
+    return " ".join(name.split())
+
+
+def _number(text: str | None) -> float:
+    """A number in ASCII digits.
 
     Raises:
-        DataError: The file is absent, no XML, has a document type, or holds no `<annotation>`.
+        ValueError: It is anything else, such as 1_0, which Python takes for 10.
     """
-    builder = TreeBuilder()
-
-    def refuse(*_: object) -> None:
-        raise DataError(
-            f"'{path}' declares a document type (<!DOCTYPE ...>), which annotations have no use "
-            "for and which is not read: its entities can stand for anything. Delete it."
-        )
-
-    parser = expat.ParserCreate()
-    parser.StartDoctypeDeclHandler = refuse
-    parser.StartElementHandler = builder.start
-    parser.EndElementHandler = builder.end
-    parser.CharacterDataHandler = builder.data
-    try:
-        parser.Parse(read_file(path, max_bytes=MAX_SETTINGS_BYTES, what="annotation"), True)
-    except (expat.ExpatError, LookupError, ValueError) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(f"'{path}' is no whole XML file: {error}; copy it again.") from error
-    root = builder.close()
-    if root.tag != "annotation":
-        raise DataError(f"'{path}' holds <{root.tag}>, expected <annotation>.")
-    return root
+    if text is None or "_" in text or not text.isascii():
+        raise ValueError(f"{text!r} is no number")
+    return float(text)
 
 
 def _size(element: Element, where: str, report: Callable[[str], Any]) -> tuple[int, int]:
-    texts = [element.findtext(side) for side in ("height", "width")]
+    texts = [only_text(element, side, where, report) for side in ("height", "width")]
     try:
-        height, width = (int(text or "") for text in texts)
+        sides = [whole(_number(text)) for text in texts]
     except ValueError:
-        height = width = -1
-    if min(height, width) < 0:
+        sides = [None]
+    if any(side is None or side < 0 for side in sides):
         report(f"{where}: <size> has height {texts[0]!r} and width {texts[1]!r}, expected pixels.")
+        return 0, 0
+    height, width = (side or 0 for side in sides)
+    if height * width > MAX_PIXELS:
+        report(
+            f"{where}: <size> is {width:,} x {height:,} pixels, expected at most {MAX_PIXELS:,} "
+            "in all."
+        )
         return 0, 0
     return (height, width) if height and width else (0, 0)
 
 
 def _box(
-    element: Element, size: tuple[int, int], where: str, report: Callable[[str], Any]
+    element: Element,
+    size: tuple[int, int],
+    clip: bool,
+    where: str,
+    report: Callable[[str], Any],
 ) -> tuple[float, float, float, float] | None:
     """`(x1, y1, x2, y2)` from 0 on, cut to the image; None if it is not as it should be."""
+    if len(element.findall("bndbox")) > 1:
+        report(f"{where}: there are several <bndbox>, expected one.")
+        return None
     texts = [element.findtext(f"bndbox/{corner}") for corner in CORNERS]
     try:
         # Not all are integers: some tools write 45.70000076293945.
-        left, top, right, bottom = (float(text or "") for text in texts)
+        left, top, right, bottom = map(_number, texts)
     except ValueError:
         stated = ", ".join(f"{c} {t!r}" for c, t in zip(CORNERS, texts, strict=True))
         report(f"{where}: <bndbox> has {stated}, expected four numbers.")
@@ -202,11 +227,12 @@ def _box(
         report(f"{where}: <bndbox> {left}, {top}, {right}, {bottom} is not finite.")
         return None
     height, width = size if size != (0, 0) else (math.inf, math.inf)
-    if min(left, top) < 1 - ROUNDING or right > width + ROUNDING or bottom > height + ROUNDING:
+    out = min(left, top) < 1 - ROUNDING or right > width + ROUNDING or bottom > height + ROUNDING
+    if out and not clip:
         image = f"{width} x {height}" if size != (0, 0) else "of unknown size"
         report(
             f"{where}: <bndbox> {left:g}, {top:g}, {right:g}, {bottom:g} is outside the image "
-            f"({image}); corners count from 1."
+            f"({image}); corners count from 1; clip_boxes: true cuts such boxes."
         )
         return None
     return max(left - 1, 0), max(top - 1, 0), min(right, width), min(bottom, height)

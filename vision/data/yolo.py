@@ -1,5 +1,7 @@
 """Datasets in the layout of YOLO: a `data.yaml`, and a text file of boxes or polygons per image."""
 
+import logging
+import math
 from collections import Counter
 from collections.abc import Iterator
 from functools import cached_property
@@ -10,14 +12,16 @@ from vision.data.annotation_files import AnnotationFiles, Reading, Report
 from vision.data.detection import Split
 from vision.data.image_sizes import read_sizes
 from vision.data.index_builder import IndexBuilder
-from vision.data.yolo_files import (
-    EXPECTED,
-    Layout,
+from vision.data.yolo_labels import (
+    LineFormat,
     label_path,
+    looks_like_pose,
     orphans,
     read_labels,
-    read_layout,
 )
+from vision.data.yolo_layout import EXPECTED, Layout, read_layout
+
+logger = logging.getLogger(__name__)
 
 
 class YOLO(AnnotationFiles):
@@ -28,6 +32,8 @@ class YOLO(AnnotationFiles):
     `class x1 y1 x2 y2 x3 y3 ...` with the corners of a polygon, in shares of the width and height
     of the upright image (https://docs.ultralytics.com/datasets/detect and .../segment). An image
     without a file of labels has no objects.
+
+    A pose dataset, which says so by `kpt_shape`, has boxes alone: its keypoints are not read.
 
     There are masks if every object of a split has a polygon; a box alone is cut to the image.
     Objects without area and repeated lines are left out, with a warning that counts them. Images
@@ -100,10 +106,15 @@ class YOLO(AnnotationFiles):
             DataError: `data.yaml` or one of the folders that it names is absent.
         """
         images = self.layout.images(split)
+        keypoints = math.prod(self.layout.keypoints) if self.layout.keypoints else 0
+        lines = LineFormat(
+            num_classes=len(self.class_names), keypoints=keypoints, clip=self.clip_boxes
+        )
         builder = IndexBuilder(self.layout.folder, self.class_names, self.category_ids.tolist())
         dropped: Counter[str] = Counter()
+        outlines: list[np.ndarray | None] = []
         for path, size in zip(images, read_sizes(images, report_image), strict=True):
-            labels = read_labels(label_path(path), len(self.class_names), report)
+            labels = read_labels(label_path(path), lines, report)
             dropped.update(labels.dropped)
             height, width = size.tolist()
             builder.add(
@@ -113,7 +124,19 @@ class YOLO(AnnotationFiles):
                 boxes=labels.boxes * (width, height, width, height),
                 polygons=[None if p is None else p * (width, height) for p in labels.polygons],
             )
+            outlines += labels.polygons
+        if keypoints:
+            logger.info("%s: boxes are read; keypoints (kpt_shape) are not", split)
+        elif self.layout.keypoints is not None and looks_like_pose(outlines):
+            report(self._pose_problem(split, len(outlines)))
         return Reading(builder.build(), dict(dropped), builder.outlined)
+
+    def _pose_problem(self, split: Split, count: int) -> str:
+        return (
+            f"'{self.layout.file}' has no `kpt_shape`, but all {count:,} labels of {split} look "
+            "like boxes with keypoints (pose), not like polygons: add kpt_shape: [number of "
+            "keypoints, 2 or 3] to read the boxes, or kpt_shape: null if they are polygons."
+        )
 
     def split_problems(self, split: Split) -> Iterator[str]:
         """Files of labels to which there is no image."""

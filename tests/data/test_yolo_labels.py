@@ -2,16 +2,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_boxes import NAMES, write_image, write_yolo
+from tiny_boxes import write_image, write_yolo
 
-from vision.data.yolo_files import label_path, orphans, read_labels, read_layout
-from vision.errors import DataError
+from vision.data.yolo_labels import (
+    Labels,
+    LineFormat,
+    label_path,
+    looks_like_pose,
+    orphans,
+    read_labels,
+)
+
+PLAIN = LineFormat(num_classes=3)
 
 
-def labels_of(path: Path, *lines: str) -> tuple[object, list[str]]:
+def labels_of(path: Path, *lines: str, form: LineFormat = PLAIN) -> tuple[Labels, list[str]]:
     path.write_text("".join(f"{line}\n" for line in lines))
     problems: list[str] = []
-    return read_labels(str(path), 3, problems.append), problems
+    return read_labels(str(path), form, problems.append), problems
 
 
 def test_boxes_and_polygons_of_a_file(tmp_path: Path) -> None:
@@ -44,9 +52,12 @@ def test_boxes_and_polygons_of_a_file(tmp_path: Path) -> None:
         ("0 0.5 0.5 0.5 nan", "not a finite number"),
         ("0 0.5 inf 0.5 0.5", "not a finite number"),
         ("0 0.5 0.5 1.2 0.5", "1.2 is outside [0, 1]"),
+        ("0 0.5 0.5 0.5 1.3", "clip_boxes: true cuts it"),
         ("0 320 240 100 100", "320 is outside [0, 1]"),
         ("0 0.1 0.1 0.2 -0.2 0.3 0.3", "-0.2 is outside"),
         ("0 0.5 0.5 a 0.5", "is no row of numbers"),
+        ("0 0.5 0.5 0.5 0.1_0", "is no row of numbers"),
+        ("0 0.5 0.5 0.5 \u0661", "is no row of numbers"),
     ],
 )
 def test_a_wrong_line_is_told_with_file_and_line(tmp_path: Path, line: str, part: str) -> None:
@@ -71,10 +82,10 @@ def test_duplicates_and_degenerate_objects_are_dropped_and_counted(tmp_path: Pat
 
 def test_labels_that_are_absent_or_no_text(tmp_path: Path) -> None:
     problems: list[str] = []
-    assert len(read_labels(str(tmp_path / "absent.txt"), 3, problems.append).classes) == 0
+    assert len(read_labels(str(tmp_path / "absent.txt"), PLAIN, problems.append).classes) == 0
     assert problems == []
     (tmp_path / "a.txt").write_bytes(b"\xff\xfe\x80")
-    read_labels(str(tmp_path / "a.txt"), 3, problems.append)
+    read_labels(str(tmp_path / "a.txt"), PLAIN, problems.append)
     assert len(problems) == 1
     assert "a.txt' is UTF-16 text" in problems[0]
 
@@ -83,66 +94,6 @@ def test_where_labels_lie() -> None:
     assert label_path("/data/images/train/x.y.jpg") == "/data/labels/train/x.y.txt"
     assert label_path("/images/set/images/x.png") == "/images/set/labels/x.txt"
     assert label_path("/data/pictures/x.png") == "/data/pictures/x.txt"
-
-
-def test_the_entries_of_data_yaml(tmp_path: Path) -> None:
-    root = write_yolo(tmp_path)
-    images = [str(root / "images" / "train" / f"{name}.jpg") for name in "abcd"]
-    (root / "list.txt").write_text(f"./images/train/b.jpg\n{images[0]}\n\nimages/train/b.jpg\n")
-    names = list(NAMES)
-    for path, train, expected in (
-        ("", "images/train", images),
-        ("path: .", ["images/train", "images/val"], [*images, str(root / "images/val/e.jpg")]),
-        (f"path: {root}", "list.txt", [images[1], images[0]]),
-        ("path: ../elsewhere", "../images/train", None),
-        (f"path: ../{root.name}", "../images/train", images),
-    ):
-        text = f"{path}\ntrain: {train}\nval: images/val\nnames: {names}\nnc: 3\n"
-        (root / "data.yaml").write_text(text)
-        if expected is None:
-            with pytest.raises(DataError, match="no such folder"):
-                read_layout(root)
-        else:
-            layout = read_layout(root)
-            assert layout.class_names == NAMES
-            assert layout.images("train") == expected
-
-
-@pytest.mark.parametrize(
-    ("text", "part"),
-    [
-        ("train: [", "not valid YAML"),
-        ("just words", "holds no `key: value`"),
-        ("trian: images/train\nval: images/val\nnames: [a]", "no `train`. Did you mean 'trian'"),
-        ("train: images/train\nval: images/val", "has no `names`"),
-        ("train: images/train\nval: images/val\nnames: {0: a, 2: b}", "the keys [0, 2]"),
-        ("train: images/train\nval: images/val\nnames: [a, a]", "'a' twice"),
-        ("train: images/train\nval: images/val\nnames: [a]\nnc: 2", "`nc: 2`"),
-        ("train: 3\nval: images/val\nnames: [a]", "`train`"),
-    ],
-)
-def test_a_wrong_data_yaml_is_told(tmp_path: Path, text: str, part: str) -> None:
-    (write_yolo(tmp_path) / "data.yaml").write_text(text)
-    with pytest.raises(DataError) as caught:
-        read_layout(tmp_path)
-    assert part in str(caught.value)
-    assert "data.yaml" in str(caught.value)
-
-
-def test_absent_files_are_told(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"has no data\.yaml"):
-        read_layout(tmp_path)
-    with pytest.raises(DataError, match="there is no"):
-        read_layout(tmp_path / "absent")
-    root = write_yolo(tmp_path)
-    (root / "data.yaml").rename(root / "shapes.yml")  # the only one: any name will do
-    layout = read_layout(root)
-    with pytest.raises(DataError, match="has no `test`"):
-        layout.images("test")
-    layout = layout._replace(splits={"train": ("images/nowhere",), "val": ("labels",)})
-    for split, part in (("train", "which is absent"), ("val", "has no images")):
-        with pytest.raises(DataError, match=part):
-            layout.images(split)
 
 
 def test_labels_without_an_image_are_found(tmp_path: Path) -> None:
@@ -154,3 +105,42 @@ def test_labels_without_an_image_are_found(tmp_path: Path) -> None:
     (root / "labels" / "train" / "other.txt").write_text("")
     images = [str(root / "images" / "train" / f"{name}.jpg") for name in "abcd"]
     assert list(orphans(images)) == [str(loose)]
+
+
+def test_keypoints_are_left_out_of_a_pose_dataset(tmp_path: Path) -> None:
+    form = LineFormat(num_classes=3, keypoints=6)
+    pose = "1 0.5 0.5 0.5 0.25 0.4 0.5 2 0.6 0.5 1"
+    labels, problems = labels_of(tmp_path / "a.txt", pose, "0 0.5 0.5 0.2 0.2", form=form)
+    assert problems == []
+    np.testing.assert_allclose(labels.boxes, [[0.25, 0.375, 0.75, 0.625], [0.4, 0.4, 0.6, 0.6]])
+    assert labels.polygons == [None, None]
+    labels, problems = labels_of(tmp_path / "a.txt", "1 0.5 0.5 0.5 0.25 0.4 0.5", form=form)
+    assert "7 numbers, expected 5 (class cx cy w h) and the 6 of the keypoints" in problems[0]
+    assert len(labels.classes) == 0
+
+
+def test_poses_are_told_from_polygons_and_from_turned_boxes() -> None:
+    rng = np.random.default_rng(0)
+    centre, size = rng.uniform(0.3, 0.6, (5, 2)), rng.uniform(0.1, 0.3, (5, 2))
+    points = centre[:, None] + rng.uniform(-0.5, 0.5, (5, 4, 2)) * size[:, None]
+    two = np.concatenate([centre, size, points.reshape(5, 8)], axis=1)
+    triples = np.concatenate([points, np.ones((5, 4, 1))], axis=2)
+    three = np.concatenate([centre, size, triples.reshape(5, 12)], axis=1)
+    for values in (two, three):
+        poses = list(values.reshape(5, -1, 2))
+        assert looks_like_pose(poses)
+        assert not looks_like_pose([*poses, None])
+        assert not looks_like_pose([*poses, poses[0][:-1]])
+        assert not looks_like_pose(poses[:2])  # too few to tell
+    assert not looks_like_pose(list(rng.uniform(size=(5, 6, 2))))
+    assert not looks_like_pose(list(two[:, :8].reshape(5, 4, 2)))  # turned boxes have four corners
+    assert not looks_like_pose([])
+
+
+def test_what_lies_outside_the_image_is_cut_if_that_is_asked_for(tmp_path: Path) -> None:
+    form = LineFormat(num_classes=3, clip=True)
+    lines = ["0 0.5 0.5 1.4 0.5", "1 -0.5 0.2 0.5 0.2 0.5 0.6", "2 320 240 50 50"]
+    labels, problems = labels_of(tmp_path / "a.txt", *lines, form=form)
+    np.testing.assert_allclose(labels.boxes, [[0, 0.25, 1, 0.75], [0, 0.2, 0.5, 0.6]])
+    assert "320 is outside [0, 1]: coordinates are shares" in problems[0]
+    assert "not pixels" in problems[0]
