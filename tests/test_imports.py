@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "vision"
 
 LEAVES = {"contracts", "documents", "errors", "files", "lazy", "machine", "options", "reading"}
-LEAVES |= {"version"}
+LEAVES |= {"version", "workers"}
 PARTS = {"backbones", "necks", "heads", "weights", "losses", "metrics"}
 TOPS = {"tasks", "callbacks", "efficiency", "interop"}
 BELOW_PARTS = LEAVES | {"ops", "layers"}
@@ -27,6 +27,7 @@ ALLOWED = {
     "options": {"errors"},
     "reading": {"errors"},
     "version": set(),
+    "workers": set(),
     "__init__": LEAVES,
     "ops": LEAVES,
     "layers": LEAVES | {"ops"},

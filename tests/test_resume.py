@@ -1,13 +1,23 @@
 """A run that is killed goes on as if nothing had happened."""
 
+import multiprocessing
 import shutil
+import signal
 from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
 import torch
 from PIL import Image
-from train_runs import assert_same_end, read_state, run_here, start_and_end, wait_for
+from train_runs import (
+    assert_same_end,
+    contents,
+    killed_at,
+    read_state,
+    run_here,
+    start_and_end,
+    wait_for,
+)
 
 # Everything that has a state of its own: shuffling, workers, augmentation, mixing, dropout, drop
 # path, averages, accumulation, schedule. 24 images make 6 batches, 3 optimiser steps per epoch.
@@ -108,15 +118,37 @@ def test_a_killed_run_ends_with_the_same_bits(
     assert_same_end(run_of(folder, copied), whole, steps=9)
 
 
-def test_asked_to_stop_a_run_saves_where_it_is(folder: Path, whole: Path) -> None:
-    # Asked in the first of the two batches of a step, and asked in the second: gradients are not
-    # saved, so that the run stops at a step only.
-    stopped = train_and_end(folder, "stop", 4, "SIGTERM", "--checkpoint_every_n_steps", "null")
-    assert stopped.returncode == 143
-    assert "--ckpt_path last" in stopped.stderr
-    assert read_state(run_of(folder, "stop"))["global_step"] in (3, 4)
-    assert train(folder, "stop", "--ckpt_path", "last") == 0
-    assert_same_end(run_of(folder, "stop"), whole, steps=9)
+@pytest.mark.parametrize("sent", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_asked_to_stop_a_run_saves_where_it_is(
+    folder: Path, whole: Path, sent: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # All processes are asked, as by Ctrl-C, in the first of the two batches of a step: gradients
+    # are not saved, so that the run stops after the step, for which it needs its workers.
+    before = signal.getsignal(getattr(signal, sent))
+    asked = killed_at(4, sent=sent, workers=True)
+    code = train(folder, sent, "--checkpoint_every_n_steps", "null", *asked)
+    assert code == 128 + getattr(signal, sent)
+    message = capsys.readouterr().err
+    assert f"stopped ({sent})" in message
+    assert "last.ckpt with the same command and --ckpt_path last" in message
+    assert read_state(run_of(folder, sent))["global_step"] == 5
+    assert not multiprocessing.active_children()
+    assert signal.getsignal(getattr(signal, sent)) == before
+    assert train(folder, sent, "--ckpt_path", "last") == 0
+    assert_same_end(run_of(folder, sent), whole, steps=9)
+
+
+def test_a_killed_worker_is_named(
+    folder: Path, capsys: pytest.CaptureFixture[str], copied: str
+) -> None:
+    before = contents(run_of(folder, copied) / "checkpoints")
+    killed = killed_at(5, workers=True, itself=False)
+    assert train(folder, copied, "--ckpt_path", "last", *killed) == 2
+    message = capsys.readouterr().err
+    assert "a data worker (process " in message
+    assert "is killed by signal: Killed" in message
+    assert "--data.num_workers 0" in message
+    assert contents(run_of(folder, copied) / "checkpoints") == before
 
 
 def test_with_nothing_to_go_on_from_a_run_does_not_start_afresh(

@@ -26,8 +26,13 @@ def run_here(folder: Path, *argv: str) -> int:
 
 def start_and_end(folder: Path, step: int, sent: str, *argv: str) -> Popen[str]:
     """Start `fit` in a process of its own, which gets a signal after some optimiser steps."""
-    callback = f"{{class_path: kill_run.KillAt, init_args: {{step: {step}, sent: {sent}}}}}"
-    return _start(folder, str(ROOT / "train.py"), *argv, "--trainer.callbacks", f"[{callback}]")
+    return _start(folder, str(ROOT / "train.py"), *argv, *killed_at(step, sent=sent))
+
+
+def killed_at(step: int, **options: Any) -> list[str]:
+    """Options of `fit` by which the process gets a signal after some optimiser steps."""
+    callback = {"class_path": "kill_run.KillAt", "init_args": {"step": step, **options}}
+    return ["--trainer.callbacks", json.dumps([callback])]
 
 
 def start_in_two(folder: Path, *commands: list[str], script: str = "run_commands.py") -> Popen[str]:

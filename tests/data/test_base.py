@@ -17,11 +17,11 @@ from torch import Tensor, nn
 from torch.utils.data import get_worker_info
 
 from vision.data import COCO, DataModule, Digits, ImageFolder, MaskFolder
-from vision.data.base import default_workers, start_worker
 from vision.data.detection_transforms import DetectionEvalTransform
 from vision.data.segmentation_transforms import SegmentationEvalTransform
 from vision.data.transforms import EvalTransform
 from vision.errors import ConfigError, DataError
+from vision.workers import default_workers, start_worker
 
 
 class Indices(DataModule):

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from properties import examples
 from torch.utils.data import DataLoader, Dataset
 
-from vision.data.base import start_worker
 from vision.data.sampling import CountedSamples, EpochSampler, EvaluationSampler, SeededSamples
+from vision.workers import start_worker
 
 COUNT = 11
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from vision.data.base import start_worker
 from vision.data.sampling import SeededSamples
 from vision.data.shard_order import ShardOrder
+from vision.workers import start_worker
 
 COUNTS = [5, 9, 0, 7, 8, 6, 10, 1, 7, 8, 5, 9]
 TOTAL = sum(COUNTS)

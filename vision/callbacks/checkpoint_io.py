@@ -12,6 +12,7 @@ import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 
 from vision.errors import CheckpointError
+from vision.workers import explain_end_of_worker
 
 GIB = 2**30
 
@@ -59,6 +60,8 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         except (OSError, RuntimeError) as error:  # torch reports a failed write as either
             with suppress(OSError):
                 unfinished.unlink()
+            if explain_end_of_worker(error):  # which PyTorch raises wherever the program just is
+                raise
             raise CheckpointError(_unwritten(path, error)) from error
         if self._written is not None:
             self._written(checkpoint, path)

@@ -1,10 +1,8 @@
 """LightningCLI with our defaults: run folders, checkpoints, progress, and errors for people."""
 
 import shutil
-import signal
-import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,13 +12,14 @@ from jsonargparse import Namespace
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.cli import LightningCLI, SaveConfigCallback
 from lightning.pytorch.utilities import rank_zero_only
-from lightning.pytorch.utilities.exceptions import MisconfigurationException, SIGTERMException
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from vision.callbacks.checkpoint_io import AtomicCheckpointIO
 from vision.callbacks.finite import FiniteTraining, NonFinite
 from vision.callbacks.progress import Progress
+from vision.callbacks.stop_signals import StopSignals
 from vision.callbacks.summary import RunSummary, shown
-from vision.cli.memory import advice_on_full_memory
+from vision.cli.failures import explain_failures
 from vision.cli.model_files import ModelFiles
 from vision.cli.names import chosen_classes, import_path
 from vision.cli.next_commands import next_commands
@@ -34,14 +33,17 @@ from vision.cli.outputs import (
 )
 from vision.cli.parser import OptionsParser, ParserError, class_options, explain
 from vision.cli.quiet import without_chatter
+from vision.cli.run_lock import hold_run
 from vision.cli.runs import (
     CHECKPOINTS,
     check_checkpoint,
+    check_unused,
     find_checkpoint,
     find_resumable,
     new_run_folder,
 )
 from vision.cli.settings import Setting, find_configs, read_settings
+from vision.cli.stops import explain_stop
 from vision.data.base import DataModule
 from vision.errors import ConfigError, VisionError
 from vision.tasks.base import BaseTask
@@ -97,24 +99,26 @@ class VisionCLI(LightningCLI):
         self._resumes = False
         self._resumed_step = 0
         self._given = {setting.plain_key for setting in settings}
-        super().__init__(
-            BaseTask,
-            LightningDataModule if "data" not in self.classes else DataModule,
-            subclass_mode_model=True,
-            subclass_mode_data=True,
-            save_config_callback=SaveConfig if command == "fit" else None,
-            trainer_defaults=TRAINER_DEFAULTS,
-            seed_everything_default=0,
-            parser_class=OptionsParser,
-            parser_kwargs={
-                "prog": "train.py",
-                command: {"usage": f"train.py {command} --config FILE [--key value ...]"},
-            },
-            auto_configure_optimizers=False,
-            # Otherwise checkpoints hold an import path that is run on loading.
-            load_from_checkpoint_support=False,
-            args=[command, *args],
-        )
+        self._signals = StopSignals()
+        with ExitStack() as self._held:  # the folder of a run, to the end of the command
+            super().__init__(
+                BaseTask,
+                LightningDataModule if "data" not in self.classes else DataModule,
+                subclass_mode_model=True,
+                subclass_mode_data=True,
+                save_config_callback=SaveConfig if command == "fit" else None,
+                trainer_defaults=TRAINER_DEFAULTS,
+                seed_everything_default=0,
+                parser_class=OptionsParser,
+                parser_kwargs={
+                    "prog": "train.py",
+                    command: {"usage": f"train.py {command} --config FILE [--key value ...]"},
+                },
+                auto_configure_optimizers=False,
+                # Otherwise checkpoints hold an import path that is run on loading.
+                load_from_checkpoint_support=False,
+                args=[command, *args],
+            )
 
     def subcommands(self) -> dict[str, set[str]]:  # type: ignore[override]
         """The command that was asked for: the parsers of the others need not be built."""
@@ -232,6 +236,8 @@ class VisionCLI(LightningCLI):
         path = find_resumable(self.runs_of_name, version)
         self._resumes = True
         self.run_folder = path.parent.parent.absolute()
+        if _is_first_process():
+            self._held.enter_context(hold_run(self.run_folder))
         self.save_config_kwargs["overwrite"] = True
         return path
 
@@ -251,8 +257,15 @@ class VisionCLI(LightningCLI):
     def _run_subcommand(self, subcommand: str) -> None:
         batch_size = self.datamodule.batch_size
         accumulated = self.trainer.accumulate_grad_batches
-        with self._no_empty_run(), advice_on_full_memory(batch_size, accumulated):
+        with (
+            explain_stop(self._signals, self._last_checkpoint),
+            self._no_empty_run(),
+            explain_failures(batch_size, accumulated),
+        ):
             super()._run_subcommand(subcommand)
+
+    def _last_checkpoint(self) -> Path | None:
+        return self.run_folder and self.run_folder / CHECKPOINTS / "last.ckpt"
 
     @contextmanager
     def _no_empty_run(self) -> Iterator[None]:
@@ -274,7 +287,7 @@ class VisionCLI(LightningCLI):
         self._check_checkpoint()
         trainer: Any = self._get(self.config_init, "trainer")
         loggers = _as_list(trainer["logger"])
-        callbacks = _as_list(trainer["callbacks"]) + self.more_callbacks
+        callbacks = _as_list(trainer["callbacks"]) + self.more_callbacks + [self._signals]
         if trainer["enable_progress_bar"] is not False:
             callbacks.append(Progress())
         if self.command == "fit" and not trainer["fast_dev_run"]:
@@ -327,11 +340,13 @@ class VisionCLI(LightningCLI):
     def _make_run_folder(self) -> Path:
         if self.run_folder is not None:
             return self.run_folder
-        create = _is_first_process()
-        self.run_folder = new_run_folder(
-            self.runs_of_name, self.options["version"], create=create
-        ).absolute()
-        return self.run_folder
+        version, create = self.options["version"], _is_first_process()
+        folder = new_run_folder(self.runs_of_name, version, create=create).absolute()
+        if create:
+            self._held.enter_context(hold_run(folder))
+            check_unused(version, folder)  # another run may have come and gone meanwhile
+        self.run_folder = folder
+        return folder
 
     def _fit_callbacks(self, folder: Path, trainer: Any) -> list[Callback]:
         callbacks: list[Callback] = []
@@ -395,11 +410,6 @@ def run(
             return VisionCLI(command, args, settings=settings, root=root, callbacks=callbacks)
     except MisconfigurationException as error:
         raise ConfigError(str(error)) from error
-    except SIGTERMException as stop:
-        sys.stderr.write(
-            "asked to stop (SIGTERM). Go on with the same command and --ckpt_path last.\n"
-        )
-        raise SystemExit(128 + signal.SIGTERM) from stop
     finally:
         torch.set_num_threads(threads)
 

@@ -3,6 +3,7 @@
 Nothing heavy is imported here, so that `--help` and a mistyped command answer at once.
 """
 
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ COMMANDS = {
 }
 MOST_LINES = 8
 USER_ERROR = 2
+INTERRUPTED = 128 + signal.SIGINT
 
 
 def main(argv: Sequence[str], *, root: Path) -> int:
@@ -28,7 +30,8 @@ def main(argv: Sequence[str], *, root: Path) -> int:
         root: Folder of `train.py` and of `configs`.
 
     Returns:
-        The exit code: 0, 2 for a mistake that the user can mend. Other exceptions pass.
+        The exit code: 0, 2 for a mistake that the user can mend, 128 and the number of a signal
+        that has ended the command. Other exceptions pass.
     """
     command, *args = argv or ["--help"]
     try:
@@ -48,6 +51,9 @@ def main(argv: Sequence[str], *, root: Path) -> int:
         lines = f"error: {error}".splitlines()
         sys.stderr.write("\n".join(lines[:MOST_LINES]) + "\n")
         return USER_ERROR
+    except KeyboardInterrupt:  # before a training or an evaluation has begun
+        sys.stderr.write("stopped (SIGINT).\n")
+        return INTERRUPTED
     return 0
 
 

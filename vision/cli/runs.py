@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from vision.callbacks.checkpoint_io import read_checkpoint
+from vision.cli.run_lock import LOCK
 from vision.errors import CheckpointError, ConfigError, WeightsError, suggest
 from vision.tasks.base import BaseTask
 from vision.version import __version__
@@ -37,8 +38,8 @@ def new_run_folder(parent: Path, version: str | None, *, create: bool = True) ->
         folder = parent / version
         if create:
             was_there = folder.exists()
-            if was_there and (not folder.is_dir() or any(folder.iterdir())):
-                raise _taken(version, folder)
+            if was_there:
+                check_unused(version, folder)
             try:
                 folder.mkdir(parents=True)
             except FileExistsError:
@@ -56,6 +57,16 @@ def new_run_folder(parent: Path, version: str | None, *, create: bool = True) ->
             number += 1
         else:
             return folder
+
+
+def check_unused(version: str | None, folder: Path) -> None:
+    """See to it that the folder of a new run holds nothing but this process's lock.
+
+    Raises:
+        ConfigError: It does, or is no folder.
+    """
+    if not folder.is_dir() or any(entry.name != LOCK for entry in folder.iterdir()):
+        raise _taken(version or folder.name, folder)
 
 
 def _taken(version: str, folder: Path) -> ConfigError:

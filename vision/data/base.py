@@ -1,7 +1,5 @@
 """The base of all datamodules: sizes, seeding and the four loaders, written once."""
 
-import os
-import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar, NamedTuple
@@ -22,8 +20,7 @@ from vision.data.problems import (
 )
 from vision.data.sampling import CountedSamples, EpochSampler, EvaluationSampler, SeededSamples
 from vision.errors import ConfigError
-
-MOST_WORKERS = 8
+from vision.workers import default_workers, start_worker
 
 
 class DataModule(LightningDataModule, ABC):
@@ -276,22 +273,6 @@ class Place(NamedTuple):
     epoch: int = 0
     samples: int = 0
     batch: int = 0
-
-
-def start_worker(worker_id: int) -> None:
-    """Keep a worker to one thread; the DataLoader sees to PyTorch's threads by itself.
-
-    Nothing is seeded here: random numbers depend on the sample, not on the worker.
-    """
-    if "cv2" in sys.modules:
-        sys.modules["cv2"].setNumThreads(0)
-
-
-def default_workers() -> int:
-    """One less than the CPU cores that this process may use, at most 8."""
-    # Linux knows the share of a process: a container often owns few of the cores.
-    owned = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else ()
-    return min(MOST_WORKERS, len(owned or range(os.cpu_count() or 1)) - 1)
 
 
 def _progress(trainer: Trainer | None) -> tuple[int, int]:

@@ -1,0 +1,128 @@
+"""What has ended a data worker is said as that, and workers leave signals to their parent."""
+
+import os
+import signal
+import time
+from multiprocessing import get_context
+from pathlib import Path
+
+import pytest
+import torch
+from torch.utils.data import DataLoader, Dataset, get_worker_info
+
+from vision.callbacks.checkpoint_io import AtomicCheckpointIO
+from vision.workers import explain_end_of_worker, leave_signals_to_parent, start_worker
+
+
+class Ending(Dataset[int]):
+    """One sample, which ends the process that makes it."""
+
+    def __init__(self, sent: int | None) -> None:
+        self.sent = sent
+
+    def __getitem__(self, index: int) -> int:
+        if self.sent is None:
+            os._exit(3)
+        os.kill(os.getpid(), self.sent)
+        time.sleep(10)
+        return index
+
+    def __len__(self) -> int:
+        return 1
+
+
+@pytest.mark.parametrize(
+    ("sent", "how"),
+    [
+        (signal.SIGKILL, "is killed by signal: Killed"),
+        (signal.SIGSEGV, "is killed by signal: Segmentation fault"),
+        (signal.SIGBUS, "is killed by signal: Bus error"),
+        (None, "exited unexpectedly"),
+    ],
+)
+def test_a_worker_that_ends_is_named_with_its_causes(sent: int | None, how: str) -> None:
+    loader = DataLoader(Ending(sent), num_workers=1, worker_init_fn=start_worker)
+    with pytest.raises(RuntimeError) as caught:
+        next(iter(loader))
+    message = explain_end_of_worker(caught.value) or ""
+    assert "a data worker (process " in message
+    assert how in message
+    for cause in ("memory is full", "shared memory", "GiB of it are free", "--data.num_workers 0"):
+        assert cause in message
+    assert len(message.splitlines()) <= 5
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("unable to write to file </torch_7_1_0>: No space left on device (28)", "No space left"),
+        ("unable to mmap 64 bytes from file </torch_7_1_0>: Cannot allocate memory (12)", "mmap"),
+        (
+            "Caught RuntimeError in DataLoader worker process 0.\nunable to open shared memory "
+            "object </torch_7_1_0> in read-write mode: Too many open files (24)",
+            "ulimit -n",
+        ),
+        ("DataLoader worker: received 0 items of ancdata", "ulimit -n"),
+    ],
+)
+def test_memory_that_cannot_be_shared_is_told_as_that(text: str, said: str) -> None:
+    message = explain_end_of_worker(RuntimeError(text)) or ""
+    assert said in message
+    assert "--data.num_workers" in message
+
+
+def test_other_errors_are_none_of_a_worker() -> None:
+    assert explain_end_of_worker(RuntimeError("mat1 and mat2 shapes cannot be multiplied")) is None
+    assert explain_end_of_worker(OSError(28, "No space left on device")) is None
+
+
+def test_a_worker_that_ends_while_a_checkpoint_is_written_is_no_full_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:  # by PyTorch's handler of SIGCHLD
+        raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. ")
+
+    monkeypatch.setattr(torch, "save", interrupted)
+    with pytest.raises(RuntimeError, match="DataLoader worker"):
+        AtomicCheckpointIO().save_checkpoint({}, tmp_path / "last.ckpt")
+    assert list(tmp_path.iterdir()) == []
+
+
+class Signalled(Dataset[int]):
+    """Samples whose worker gets a signal meanwhile."""
+
+    def __init__(self, sent: int) -> None:
+        self.sent = sent
+
+    def __getitem__(self, index: int) -> int:
+        assert get_worker_info() is not None
+        if index == 0:
+            os.kill(os.getpid(), self.sent)
+        return index
+
+    def __len__(self) -> int:
+        return 2
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGHUP, signal.SIGTERM])
+def test_a_signal_to_all_processes_leaves_the_workers_at_work(sent: int) -> None:
+    loader = DataLoader(Signalled(sent), num_workers=1, worker_init_fn=start_worker)
+    assert [int(batch) for batch in loader] == [0, 1]
+
+
+def test_a_worker_that_hangs_can_be_ended() -> None:
+    worker = get_context("fork").Process(target=_hang)
+    worker.start()
+    time.sleep(0.1)
+    worker.terminate()  # as for all processes of a job
+    worker.join(0.1)
+    assert worker.is_alive()
+    worker.terminate()  # as the DataLoader does
+    worker.join(5)
+    assert worker.exitcode == -signal.SIGTERM
+
+
+def _hang() -> None:
+    leave_signals_to_parent()
+    while True:
+        time.sleep(1)

@@ -1,0 +1,78 @@
+"""What a machine does to a run, and what to change: full memory, a full disk, a killed worker."""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from vision.errors import VisionError
+from vision.workers import explain_end_of_worker
+
+# How PyTorch's allocator on the CPU says so, which raises a plain RuntimeError.
+_CPU_ALLOCATOR = "DefaultCPUAllocator"
+# What the file system answers when it is full, read-only or out of order: no fault of the program.
+_UNWRITABLE = {
+    getattr(errno, name)
+    for name in ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EACCES", "EPERM", "EIO", "ESTALE")
+    if hasattr(errno, name)
+}
+
+
+@contextmanager
+def explain_failures(batch_size: int, accumulated: int) -> Iterator[None]:
+    """Turn what the machine refuses into an error that says what to change.
+
+    Args:
+        batch_size: Images per batch and device.
+        accumulated: Batches per optimiser step.
+
+    Raises:
+        VisionError: Memory or a disk is full, a file cannot be written, or a worker has ended.
+    """
+    try:
+        yield
+    except VisionError:
+        raise
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise _full_memory(error, batch_size, accumulated) from error
+    except RuntimeError as error:
+        if _CPU_ALLOCATOR in str(error):
+            raise _full_memory(error, batch_size, accumulated) from error
+        if message := explain_end_of_worker(error):
+            raise VisionError(f"{message}\n{_go_on()}") from error
+        raise
+    except OSError as error:
+        if error.errno == errno.ENOMEM:
+            raise _full_memory(error, batch_size, accumulated) from error
+        if error.errno in _UNWRITABLE:
+            raise VisionError(_unwritable(error)) from error
+        raise
+
+
+def _full_memory(error: BaseException, batch_size: int, accumulated: int) -> VisionError:
+    device = "the GPU's memory" if isinstance(error, torch.OutOfMemoryError) else "memory"
+    half = max(1, batch_size // 2)
+    return VisionError(
+        f"{device} is full at {batch_size} images per batch. Any of these needs less:\n"
+        f"  --data.batch_size {half} --trainer.accumulate_grad_batches {2 * accumulated}"
+        "   (the same optimiser steps)\n"
+        "  --trainer.precision bf16-mixed\n"
+        "  --model.grad_checkpointing true   (slower by about a third)\n"
+        "  a smaller --data.image_size or --model.backbone\n"
+        f"{str(error).strip().partition(chr(10))[0][:160]}"
+    )
+
+
+def _unwritable(error: OSError) -> str:
+    name = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else None
+    what = f"'{name}'" if name else "a file"
+    return (
+        f"{what} cannot be read or written: {error.strerror}.\n"
+        f"Make room, or write elsewhere with --runs_dir. {_go_on()}"
+    )
+
+
+def _go_on() -> str:
+    return "What was written before is whole: a run goes on from it with --ckpt_path last."

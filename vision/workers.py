@@ -1,0 +1,107 @@
+"""The processes that read data: how they start, how many there are, and what has ended one."""
+
+import multiprocessing
+import os
+import re
+import shutil
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+MAX_WORKERS = 8
+SHARED_MEMORY = Path("/dev/shm")
+GIB = 2**30
+
+# How PyTorch says that a worker has ended, and that memory cannot be shared with one.
+_ENDED = re.compile(
+    r"DataLoader worker \(pid(?:\(s\))? (?P<process>[\d, ]+)\) "
+    r"(?P<how>is killed by signal: [^.]+|exited unexpectedly(?: with exit code -?\d+)?)"
+)
+_NOT_SHARED = re.compile(r"unable to [^<\n]*</?torch_[^>]*>[^\n]*|shared memory object[^\n]*")
+_TOO_MANY_FILES = re.compile(r"Too many open files|received \d+ items of ancdata")
+
+
+def start_worker(worker_id: int) -> None:
+    """Keep a worker to one thread, and leave signals to the process that it reads for.
+
+    The DataLoader sees to PyTorch's threads. Nothing is seeded here: random numbers depend on the
+    sample, not on the worker.
+    """
+    if "cv2" in sys.modules:
+        sys.modules["cv2"].setNumThreads(0)
+    if multiprocessing.parent_process() is not None:
+        leave_signals_to_parent()
+
+
+def leave_signals_to_parent() -> None:
+    """Ignore what a terminal or a cluster sends to all processes of a job.
+
+    A training stops between two steps, for which it needs its workers, and ends them itself. The
+    first SIGTERM may be meant for all; by the second PyTorch ends a worker that hangs.
+    """
+    for name in ("SIGINT", "SIGHUP"):
+        if number := getattr(signal, name, None):
+            signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: signal.signal(signal.SIGTERM, signal.SIG_DFL))
+
+
+def default_workers() -> int:
+    """One less than the CPU cores that this process may use, at most 8."""
+    # Linux knows the share of a process: a container often owns few of the cores.
+    owned = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else ()
+    return min(MAX_WORKERS, len(owned or range(os.cpu_count() or 1)) - 1)
+
+
+def explain_end_of_worker(error: BaseException) -> str | None:
+    """What has ended a data worker and what to change, in at most five lines.
+
+    Args:
+        error: What PyTorch has raised in the process that the worker reads for, at any place.
+
+    Returns:
+        The message; None for an error of another kind.
+    """
+    text = "\n".join(map(str, _chain(error)))
+    if ended := list(_ENDED.finditer(text)):
+        # That it was killed is often said by the cause of the error that tells of its end.
+        one = next((match for match in ended if "signal" in match["how"]), ended[0])
+        return (
+            f"a data worker (process {one['process']}) {one['how'].strip()}.\n"
+            f"Usual causes: memory is full, and the system has killed it (its log says so: dmesg); "
+            f"shared memory is full ({_free_shared_memory()}); or a decoder has crashed.\n"
+            f"{_REMEDY}"
+        )
+    if _TOO_MANY_FILES.search(text) and "worker" in text.lower():
+        return (
+            "a data worker has too many open files. Raise the limit (ulimit -n 65536) or use fewer "
+            "--data.num_workers."
+        )
+    if found := _NOT_SHARED.search(text):
+        return (
+            f"a data worker cannot share a batch: {found[0].strip()[:160]}\n"
+            f"Shared memory is full ({_free_shared_memory()}); in a container it is set when that "
+            f"is started (docker run --shm-size 8g).\n{_REMEDY}"
+        )
+    return None
+
+
+_REMEDY = (
+    "Fewer --data.num_workers or a smaller --data.batch_size need less; --data.num_workers 0 reads "
+    "in the training process and shows an error where it happens."
+)
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """An error and what it was raised from."""
+    seen: BaseException | None = error
+    while seen is not None:
+        yield seen
+        seen = seen.__cause__ or seen.__context__
+
+
+def _free_shared_memory() -> str:
+    try:
+        return f"{shutil.disk_usage(SHARED_MEMORY).free / GIB:.1f} GiB of it are free"
+    except OSError:
+        return "its size is unknown"
