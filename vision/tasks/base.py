@@ -33,6 +33,15 @@ from vision.tasks.optim import (
     count_steps,
     scale_to_trainer,
 )
+from vision.tasks.resume import (
+    Plan,
+    Resumed,
+    check_groups,
+    continue_schedule,
+    load_place,
+    make_plan,
+    save_place,
+)
 from vision.tasks.seeding import seed_step
 from vision.tasks.sharding import sharded_model
 from vision.tasks.weight_decay import undecayed_names
@@ -126,6 +135,8 @@ class BaseTask(LightningModule, ABC):
         self._channels_last, self._compile = channels_last, compile
         self._embed: Callable[[Any, Tensor], Tensor] = type(self.backbone).embed
         self._seed: int | None = None
+        self._plan: Plan | None = None
+        self._resumed: Resumed | None = None
 
     def load_initial_weights(self) -> None:
         """Load what training starts from, freeze and order memory: the end of a constructor."""
@@ -241,7 +252,11 @@ class BaseTask(LightningModule, ABC):
         """AdamW with the schedule of the settings, stepped per iteration."""
         settings = scale_to_trainer(self.optim, self.trainer)
         optimizer = build_optimizer(self, settings, undecayed=self._undecayed)
-        schedule = build_schedule(optimizer, settings, count_steps(self.trainer, settings))
+        if self._resumed is not None and sharded_model(self) is None:
+            check_groups(self._resumed, optimizer)
+        timeline = count_steps(self.trainer, settings)
+        schedule = build_schedule(optimizer, settings, timeline)
+        self._plan = make_plan(settings, timeline, optimizer)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def configure_gradient_clipping(
@@ -267,7 +282,14 @@ class BaseTask(LightningModule, ABC):
         return [] if self.average is None or self.average in present else [self.average]
 
     def on_train_start(self) -> None:
-        """Choose the seed of a new training; a resumed one has it from its checkpoint."""
+        """Choose the seed of a new training; a resumed one has it from its checkpoint.
+
+        Raises:
+            ConfigError: The place of a checkpoint in its schedule has no counterpart in this run.
+        """
+        if self._resumed is not None and self._plan is not None:
+            continue_schedule(self.trainer, self._plan, self._resumed)
+            self._resumed = None
         if self._seed is None:
             self._seed = self.trainer.strategy.broadcast(torch.initial_seed())
 
@@ -304,10 +326,12 @@ class BaseTask(LightningModule, ABC):
         return describe(self, self._source)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add the averages, class names, seed and a description of the task."""
+        """Add the averages, class names, seed, steps per epoch and a description of the task."""
         checkpoint["vision"] = self.describe()
         checkpoint["class_names"] = self.class_names
         checkpoint["seed"] = self._seed
+        if self._plan is not None:
+            save_place(checkpoint, self.trainer, self._plan)
         # A task that is rebuilt has its weights from the checkpoint: nothing is read again.
         arguments = checkpoint[self.CHECKPOINT_HYPER_PARAMS_KEY]
         checkpoint[self.CHECKPOINT_HYPER_PARAMS_KEY] = built_from(arguments)
@@ -320,6 +344,7 @@ class BaseTask(LightningModule, ABC):
         resuming = trainer is not None and trainer.state.fn == TrainerFn.FITTING
         if resuming:
             load_for_training(self.average, checkpoint)
+            self._resumed = load_place(checkpoint)
         else:
             load_for_inference(self.average, checkpoint, self)
         if names := checkpoint.get("class_names"):

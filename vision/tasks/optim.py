@@ -265,7 +265,7 @@ class Timeline:
         total: Steps of the whole training.
         warmup: Steps of the warm-up, at the start of it.
         cooldown: Steps at the smallest learning rate, at the end of it.
-        epoch: Steps of an epoch; 1 where nothing is counted in epochs.
+        epoch: Steps of an epoch; 1 where the training data has no length.
         milestones: Steps at which the learning rate falls.
     """
 
@@ -349,29 +349,37 @@ def count_steps(trainer: Trainer, settings: OptimSettings) -> Timeline:
             "trainer.max_steps."
         )
     total = int(total)
-    in_epochs = {
-        "warmup_epochs": (settings.warmup_epochs if settings.warmup_steps is None else 0, 0),
-        "cooldown_epochs": (settings.cooldown_epochs, 0),
-        "milestones": (list(settings.milestones), []),
-        "lr_interval": (settings.lr_interval, "step"),
-    }
-    counted = [f"{name}={value}" for name, (value, none) in in_epochs.items() if value != none]
-    if not counted:
-        return Timeline(total, min(settings.warmup_steps or 0, total))
     trainer.fit_loop.setup_data()
     batches = trainer.num_training_batches
     if not math.isfinite(batches):
-        raise ConfigError(
-            f"{counted[0]} has no length in steps, since the training data has no length. Set "
-            f"{' and '.join(f'{name}={none}' for name, (_, none) in in_epochs.items())}, or "
-            "trainer.limit_train_batches."
-        )
+        if counted := counted_in_epochs(settings):
+            raise ConfigError(
+                f"{counted[0]} has no length in steps, since the training data has no length. Set "
+                f"{' and '.join(f'{name}={none}' for name, none in _NOT_IN_EPOCHS.items())}, or "
+                "trainer.limit_train_batches."
+            )
+        return Timeline(total, min(settings.warmup_steps or 0, total))
     epoch = math.ceil(batches / trainer.accumulate_grad_batches)
     steps = settings.warmup_steps
     warmup = min(round(settings.warmup_epochs * epoch) if steps is None else steps, total)
     cooldown = min(round(settings.cooldown_epochs * epoch), total - warmup)
     milestones = tuple(round(milestone * epoch) for milestone in settings.milestones)
     return Timeline(total, warmup, cooldown, epoch, milestones)
+
+
+# The options that are stated in epochs, each with the value that states nothing.
+_NOT_IN_EPOCHS = {"warmup_epochs": 0, "cooldown_epochs": 0, "milestones": [], "lr_interval": "step"}
+
+
+def counted_in_epochs(settings: OptimSettings) -> list[str]:
+    """The settings whose place in a training depends on the steps of an epoch, as `name=value`."""
+    values = {
+        "warmup_epochs": settings.warmup_epochs if settings.warmup_steps is None else 0,
+        "cooldown_epochs": settings.cooldown_epochs,
+        "milestones": list(settings.milestones),
+        "lr_interval": settings.lr_interval,
+    }
+    return [f"{name}={value}" for name, value in values.items() if value != _NOT_IN_EPOCHS[name]]
 
 
 def scale_to_trainer(settings: OptimSettings, trainer: Trainer) -> OptimSettings:

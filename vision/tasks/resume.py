@@ -1,0 +1,172 @@
+"""Where a resumed training stands in its schedule, and which of its options are the config's."""
+
+import logging
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from lightning.pytorch import Trainer
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+from vision.errors import ConfigError
+from vision.tasks.optim import OptimSettings, Timeline, counted_in_epochs
+
+logger = logging.getLogger(__name__)
+
+KEY = "schedule"
+
+
+class Resumed(NamedTuple):
+    """What a checkpoint says of the optimiser and its schedule.
+
+    Attributes:
+        accumulated: Batches per optimiser step; None in a checkpoint of an older version.
+        epoch_steps: Optimiser steps per epoch; None there too.
+        group_sizes: Number of parameters in each group of the optimiser.
+    """
+
+    accumulated: int | None
+    epoch_steps: int | None
+    group_sizes: list[int]
+
+
+class Plan(NamedTuple):
+    """What the config says of them.
+
+    Attributes:
+        settings: The settings of the optimiser.
+        timeline: The length of the training.
+        group_options: Learning rate, weight decay and so on of each group of the optimiser.
+    """
+
+    settings: OptimSettings
+    timeline: Timeline
+    group_options: list[dict[str, Any]]
+
+
+def save_place(checkpoint: dict[str, Any], trainer: Trainer, plan: Plan) -> None:
+    """Add to a checkpoint what its optimiser steps are."""
+    checkpoint[KEY] = {
+        "accumulated": trainer.accumulate_grad_batches,
+        "epoch_steps": plan.timeline.epoch,
+    }
+
+
+def load_place(checkpoint: Mapping[str, Any]) -> Resumed:
+    """What a checkpoint says."""
+    known = checkpoint.get(KEY) or {}
+    states = checkpoint.get("optimizer_states") or [{"param_groups": []}]
+    sizes = [len(group["params"]) for group in states[0]["param_groups"]]
+    return Resumed(known.get("accumulated"), known.get("epoch_steps"), sizes)
+
+
+def make_plan(settings: OptimSettings, timeline: Timeline, optimizer: Optimizer) -> Plan:
+    """What the config says, with the options of a new optimiser."""
+    options = [{k: v for k, v in g.items() if k != "params"} for g in optimizer.param_groups]
+    return Plan(settings, timeline, options)
+
+
+def check_groups(resumed: Resumed, optimizer: Optimizer) -> None:
+    """See to it that the moments of a checkpoint have a place in the optimiser.
+
+    Raises:
+        ConfigError: The parameters are grouped in another way.
+    """
+    ours = [len(group["params"]) for group in optimizer.param_groups]
+    if resumed.group_sizes and resumed.group_sizes != ours:
+        raise ConfigError(
+            f"the checkpoint's optimiser has groups of {_shown(resumed.group_sizes)} parameters, "
+            f"that of the config {_shown(ours)}: freeze, layer_decay, decay_biases or the version "
+            "of the suite differ.\nResume with the config of its run; or begin a new run from its "
+            "weights: --model.weights FILE without --ckpt_path."
+        )
+
+
+def continue_schedule(trainer: Trainer, plan: Plan, resumed: Resumed) -> None:
+    """Give a restored optimiser the options of the config, and its schedule the place that it has.
+
+    A checkpoint holds moments and the place; rates, decay and the length of the training are the
+    config's, from the first step on. Where an epoch has another number of optimiser steps than
+    before, the schedule goes on at as many epochs, if the checkpoint was written between two.
+
+    Args:
+        trainer: The trainer, which has restored everything.
+        plan: What the config says.
+        resumed: What the checkpoint says.
+
+    Raises:
+        ConfigError: The place has no counterpart in this run.
+    """
+    optimizer = trainer.optimizers[0]
+    schedule: Any = trainer.lr_scheduler_configs[0].scheduler
+    place = _place(trainer, plan, resumed, schedule.last_epoch)
+    if place != schedule.last_epoch and trainer.is_global_zero:
+        logger.warning(
+            "an epoch has %d optimiser steps, %s before: the schedule goes on at step %d, where as "
+            "many epochs are done as at step %d before.",
+            plan.timeline.epoch,
+            resumed.epoch_steps or "another number",
+            place,
+            schedule.last_epoch,
+        )
+    for group, options in zip(optimizer.param_groups, plan.group_options, strict=True):
+        group.update(options)
+    _move(schedule, place)
+
+
+def _move(schedule: LambdaLR, place: int) -> None:
+    groups = schedule.optimizer.param_groups
+    base = [group["initial_lr"] for group in groups]
+    rates = [lr * rate(place) for lr, rate in zip(base, schedule.lr_lambdas, strict=True)]
+    for group, rate in zip(groups, rates, strict=True):
+        group["lr"] = rate
+    moved = {"base_lrs": base, "last_epoch": place, "_last_lr": rates}
+    schedule.load_state_dict({**schedule.state_dict(), **moved})
+
+
+def _place(trainer: Trainer, plan: Plan, resumed: Resumed, step: int) -> int:
+    """The step of the schedule from which a training goes on that was at `step` of its own."""
+    steps = plan.timeline.epoch
+    if not math.isfinite(trainer.num_training_batches) or resumed.epoch_steps == steps:
+        return _same_accumulation(trainer, resumed, step)
+    if trainer.max_steps == plan.timeline.total:  # its length is stated in steps
+        if resumed.epoch_steps is not None and (counted := counted_in_epochs(plan.settings)):
+            raise ConfigError(
+                f"an epoch had {resumed.epoch_steps} optimiser steps when the checkpoint was "
+                f"written and has {steps} now, but the training has trainer.max_steps="
+                f"{trainer.max_steps} and {counted[0]}, which would fall elsewhere. Resume with "
+                "the same number of images per step."
+            )
+        return _same_accumulation(trainer, resumed, step)
+    if not _within_epoch(trainer):
+        return trainer.fit_loop.epoch_progress.current.ready * steps
+    if resumed.epoch_steps is not None:
+        raise ConfigError(
+            f"the checkpoint was written within an epoch of {resumed.epoch_steps} optimiser steps; "
+            f"an epoch of this run has {steps}. Resume with the same batch size, devices, "
+            "trainer.accumulate_grad_batches and data; between two epochs these may change."
+        )
+    return step
+
+
+def _same_accumulation(trainer: Trainer, resumed: Resumed, step: int) -> int:
+    now = trainer.accumulate_grad_batches
+    if _within_epoch(trainer) and resumed.accumulated not in (None, now):
+        raise ConfigError(
+            f"the checkpoint was written within an epoch, at {resumed.accumulated} accumulated "
+            f"batches per optimiser step; this run has {now}. Resume with "
+            f"--trainer.accumulate_grad_batches {resumed.accumulated}; between two epochs it may "
+            "change."
+        )
+    return step
+
+
+def _within_epoch(trainer: Trainer) -> bool:
+    # Lightning declares a base class of this without `processed`.
+    epochs: Any = trainer.fit_loop.epoch_progress.current
+    return epochs.processed != epochs.ready
+
+
+def _shown(sizes: list[int]) -> str:
+    return ", ".join(map(str, sizes[:6])) + (", ..." if len(sizes) > 6 else "")
