@@ -326,6 +326,7 @@ def test_a_recipe_is_the_published_one(run: str) -> None:
     strength = RAND_AUGMENT.get(run, "m9")
     mixup, cutmix = MIXED.get(run, (0.8, 1.0))
     assert augment["rand_augment"] == f"rand-{strength}-mstd0.5-inc1"
+    assert augment["posterize_to_black"] is (strength != "m9")
     assert augment["color_jitter"] == 0  # timm leaves it out beside RandAugment
     assert (augment["min_scale"], augment["hflip"], data["interpolation"]) == (0.08, 0.5, "bicubic")
     assert model["mix"] == {

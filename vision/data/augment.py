@@ -23,6 +23,8 @@ class Augment:
         interpolation: Filter of the resize, and of RandAugment's rotations, shears and
             translations; "random" draws bicubic or bilinear each time.
         rand_augment: RandAugment in timm's notation, such as "rand-m9-mstd0.5-inc1"; None for none.
+        posterize_to_black: Whether RandAugment's posterize keeps no bit of a value at the
+            magnitudes at which timm's does not, which makes the image black.
         fill: Colour (R, G, B), 0..255, of what rotations, shears and translations uncover: in
             published recipes the mean by which the model normalises.
         color_jitter: Strength of random changes of brightness, contrast and saturation, such as
@@ -43,6 +45,7 @@ class Augment:
     hflip: float = 0.5
     interpolation: Literal["bicubic", "bilinear", "random"] = "bicubic"
     rand_augment: str | None = None
+    posterize_to_black: bool = False
     fill: tuple[int, int, int] = IMAGENET_MEAN
     color_jitter: float = 0.0
     repeats: int = 1

@@ -37,8 +37,8 @@ def invert(image: np.ndarray) -> np.ndarray:
 
 
 def posterize(image: np.ndarray, bits: int) -> np.ndarray:
-    """Keep the highest bits of each value, at least one, as Pillow demands."""
-    return image & np.uint8(256 - 2 ** (8 - max(bits, 1)))
+    """Keep the highest bits of each value, 0 to 8; with none the image is black."""
+    return image & np.uint8(256 - 2 ** (8 - bits))
 
 
 def solarize(image: np.ndarray, threshold: int) -> np.ndarray:

@@ -117,14 +117,15 @@ class Step(NamedTuple):
 class RandAugment:
     """Applies a few operators, chosen at random with replacement.
 
-    At magnitude 10 with inc1 timm keeps no bit in posterize, at which Pillow 13 fails; here at
-    least one is kept.
+    At magnitude 10 with inc1, as at the magnitudes below 2.5 without it, timm's posterize keeps no
+    bit of a value: the image is black. At these magnitudes here it keeps one, unless asked to.
 
     Args:
         notation: timm's, such as "rand-m9-mstd0.5-inc1".
         interpolation: Of rotations, shears and translations; "random" draws bicubic or bilinear
             for each.
         fill: Colour (R, G, B), 0..255, of what they uncover.
+        posterize_to_black: Whether posterize keeps no bit where timm's does not.
 
     Raises:
         ConfigError: The notation is not understood.
@@ -136,10 +137,12 @@ class RandAugment:
         *,
         interpolation: Literal["bicubic", "bilinear", "random"] = "bicubic",
         fill: warps.Colour = IMAGENET_MEAN,
+        posterize_to_black: bool = False,
     ) -> None:
         self.policy = parse_policy(notation)
         self.interpolation = interpolation
         self.fill = fill
+        self.min_bits = 0 if posterize_to_black else 1
 
     def __call__(self, image: np.ndarray, draws: Draws) -> np.ndarray:
         """Augment an image, uint8 `(3, H, W)` in contiguous planes; the input is not changed."""
@@ -158,7 +161,10 @@ class RandAugment:
     def _step(self, name: str, draws: Draws) -> Step:
         share = self._level(draws) / LARGEST_LEVEL
         if name not in WARPS:
-            return Step(name, COLOUR[name][0](share, self.policy.increasing, draws), False)
+            argument = COLOUR[name][0](share, self.policy.increasing, draws)
+            return Step(
+                name, max(argument, self.min_bits) if name == "posterize" else argument, False
+            )
         argument = _signed(share * WARPS[name][0], draws)
         cubic = self.interpolation == "bicubic"
         if self.interpolation == "random":
@@ -187,7 +193,7 @@ def _nothing(share: float, increasing: bool, draws: Draws) -> float:
 
 def _bits(share: float, increasing: bool, draws: Draws) -> float:
     bits = int(share * MOST_BITS)
-    return max(1, MOST_BITS - bits if increasing else bits)
+    return MOST_BITS - bits if increasing else bits
 
 
 def _threshold(share: float, increasing: bool, draws: Draws) -> float:

@@ -46,7 +46,10 @@ class TrainTransform:
         self._changes: list[Callable[[np.ndarray, Draws], np.ndarray]] = []
         if augment.rand_augment is not None:
             rand_augment = RandAugment(
-                augment.rand_augment, interpolation=augment.interpolation, fill=augment.fill
+                augment.rand_augment,
+                interpolation=augment.interpolation,
+                fill=augment.fill,
+                posterize_to_black=augment.posterize_to_black,
             )
             self._changes.append(rand_augment)
         if augment.color_jitter > 0:
