@@ -95,7 +95,7 @@ def test_a_recipe_is_the_published_one(run: str) -> None:
     clip = published["clip"]
     assert trainer["gradient_clip_val"] == (None if clip == "-" else float(clip))
     assert data["batch_size"] * int(trainer["devices"]) == 16
-    assert (data["short_side"], data["long_side"]) == (crop, 4 * crop)
+    assert (data["short_side"], data["long_side"], data["antialias"]) == (crop, 4 * crop, False)
     assert (augment["short_side"], augment["long_side"]) == (crop, 4 * crop)
     assert (augment["crop"], augment["scale"]) == ([crop, crop], [0.5, 2.0])
     assert (augment["max_class_share"], augment["hflip"], augment["photometric"]) == (

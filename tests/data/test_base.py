@@ -251,9 +251,9 @@ def write_data(kind: str, root: Path) -> DataModule:
         )
     if kind == "detection":
         write_tiny_coco(root, images=2)
-        return COCO(root=str(root), cache_dir=None, short_side=64, num_workers=0)
+        return COCO(root=str(root), cache_dir=None, short_side=30, antialias=False, num_workers=0)
     write_mask_folder(root)
-    return MaskFolder(root=str(root), short_side=48, long_side=100, num_workers=0)
+    return MaskFolder(root=str(root), short_side=18, long_side=100, antialias=False, num_workers=0)
 
 
 TRANSFORMS = {

@@ -122,6 +122,24 @@ def test_resizing_and_mirroring_are_torchvision_s(flip: bool, size: tuple[int, i
     np.testing.assert_allclose(geometry.boxes(boxes.numpy()), theirs["boxes"], rtol=1e-5)
 
 
+@pytest.mark.parametrize("size", [(31, 47), (96, 41), (61, 130), (200, 260), (97, 131)])
+def test_without_antialiasing_pixels_are_those_of_mmcv(size: tuple[int, int]) -> None:
+    cv2 = pytest.importorskip("cv2")
+    pixels = np.random.default_rng(0).integers(0, 256, (97, 131, 3), dtype=np.uint8)
+    theirs = cv2.resize(pixels, size[::-1], interpolation=cv2.INTER_LINEAR)
+    geometry = Geometry((97, 131), Box(0, 0, 97, 131), size, False, size)
+    ours = geometry.resize(torch.from_numpy(pixels).permute(2, 0, 1), antialias=False)
+    assert np.abs(theirs.astype(int) - ours.permute(1, 2, 0).numpy()).max() <= 1
+
+
+def test_without_antialiasing_a_pixel_lies_between_its_four_neighbours() -> None:
+    # Of four pixels one is kept: the centre of the new one is at 1.5, between 10 and 50.
+    row = torch.tensor([0, 10, 50, 200], dtype=torch.uint8).repeat(3, 1, 1)
+    geometry = Geometry((1, 4), Box(0, 0, 1, 4), (1, 1), False, (1, 1))
+    assert geometry.resize(row, antialias=False).flatten().tolist() == [30, 30, 30]
+    assert geometry.resize(row).flatten().tolist() != [30, 30, 30]
+
+
 def test_evaluation_resizes_the_whole_image() -> None:
     geometry = plain_geometry((480, 640), short_side=800, long_side=1333)
     assert geometry == Geometry((480, 640), Box(0, 0, 480, 640), (800, 1067), False, (800, 1067))

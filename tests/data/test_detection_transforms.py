@@ -191,6 +191,22 @@ def test_distortion_changes_colours_and_nothing_else(side: int) -> None:
     assert changed >= 8  # of 32 images one is left as it is by all five
 
 
+def test_training_and_evaluation_resize_without_antialiasing_if_asked_to() -> None:
+    cv2 = pytest.importorskip("cv2")
+    encoded = picture()
+    pixels = decode_image(encoded).permute(1, 2, 0).numpy()
+    augment = DetectionAugment(short_sides=(17,), hflip=0.0)
+    for antialias in (False, True):
+        for transform in (
+            DetectionTrainTransform(augment, antialias=antialias),
+            DetectionEvalTransform(short_side=17, antialias=antialias),
+        ):
+            ours = transform.decode(encoded).image
+            theirs = cv2.resize(pixels, (ours.shape[2], 17), interpolation=cv2.INTER_LINEAR)
+            away = np.abs(theirs.astype(int) - ours.permute(1, 2, 0).numpy()).max()
+            assert (away <= 1) is not antialias
+
+
 @pytest.mark.parametrize("format_", ["JPEG", "PNG", "TIFF"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_the_annotated_size_tells_the_frame(orientation: int, format_: str) -> None:

@@ -247,13 +247,29 @@ def test_evaluation_resizes_the_image_alone() -> None:
         SegmentationEvalTransform(short_side=5, long_side=None)
 
 
-def test_an_enlarged_image_is_that_of_opencv() -> None:
+@pytest.mark.parametrize(("short_side", "antialias"), [(77, True), (77, False), (19, False)])
+def test_an_enlarged_or_not_antialiased_image_is_that_of_opencv(
+    short_side: int, antialias: bool
+) -> None:
     cv2 = pytest.importorskip("cv2")
     pixels = texture(45, 60, seed=1)
-    ours = SegmentationEvalTransform(short_side=77, long_side=300).decode(encoded(pixels)).image
-    theirs = cv2.resize(pixels, (ours.shape[2], ours.shape[1]), interpolation=cv2.INTER_LINEAR)
-    assert ours.shape[1:] == (77, 103)
-    assert np.abs(theirs.astype(int) - ours.permute(1, 2, 0).numpy()).max() <= 1
+    options = {"short_side": short_side, "long_side": 300, "antialias": antialias}
+    augment = SegmentationAugment(
+        short_side=short_side,
+        long_side=300,
+        scale=(1, 1),
+        crop=None,
+        hflip=0,
+        photometric=False,
+    )
+    evaluation = SegmentationEvalTransform(**options)
+    training = SegmentationTrainTransform(augment, antialias=antialias)
+    for transform in (evaluation, training):
+        ours = transform.decode(encoded(pixels)).image
+        theirs = cv2.resize(pixels, (ours.shape[2], ours.shape[1]), interpolation=cv2.INTER_LINEAR)
+        assert ours.shape[1] == short_side
+        assert np.abs(theirs.astype(int) - ours.permute(1, 2, 0).numpy()).max() <= 1
+    assert evaluation.options == options
 
 
 def test_a_turned_image_goes_with_a_mask_of_either_frame() -> None:

@@ -53,6 +53,8 @@ class AnnotationFiles(DetectionData):
         augment: Options of the augmentation of training images.
         short_side: Length in pixels to which evaluation resizes the short side,
         long_side: unless the long side would become longer than this.
+        antialias: Whether images are antialiased where they shrink, in training and evaluation;
+            mmcv's resize, with which published models were trained, is not.
         keep_empty: Whether images without objects are trained on.
         masks: Whether to read masks, where the dataset has them.
         clip_boxes: Whether boxes that reach out of their images are cut to them; if not, those that
@@ -75,6 +77,7 @@ class AnnotationFiles(DetectionData):
         augment: DetectionAugment = DEFAULT_AUGMENT,
         short_side: int = 800,
         long_side: int = 1333,
+        antialias: bool = True,
         keep_empty: bool = False,
         masks: bool = True,
         clip_boxes: bool = False,
@@ -88,6 +91,7 @@ class AnnotationFiles(DetectionData):
             augment=augment,
             short_side=short_side,
             long_side=long_side,
+            antialias=antialias,
             keep_empty=keep_empty,
             masks=masks,
             clip_boxes=clip_boxes,

@@ -53,6 +53,8 @@ class Cityscapes(SegmentationFolders):
         short_side: Length in pixels to which evaluation resizes the short side,
         long_side: unless the long side would become longer than this. None for both evaluates
             images in the size of their files.
+        antialias: Whether images are antialiased where they shrink, in training and evaluation;
+            mmcv's resize, with which published models were trained, is not.
         batch_size: Images per batch and device.
         num_workers: Processes that read data; None chooses by the CPU cores.
         seed: Seed of the order and of the augmentation.
@@ -74,6 +76,7 @@ class Cityscapes(SegmentationFolders):
         augment: SegmentationAugment = CITYSCAPES_AUGMENT,
         short_side: int | None = None,
         long_side: int | None = None,
+        antialias: bool = True,
         batch_size: int = 2,
         num_workers: int | None = None,
         seed: int = 0,
@@ -85,6 +88,7 @@ class Cityscapes(SegmentationFolders):
             augment=augment,
             short_side=short_side,
             long_side=long_side,
+            antialias=antialias,
             batch_size=batch_size,
             num_workers=num_workers,
             seed=seed,

@@ -74,6 +74,8 @@ class COCO(DetectionData):
         augment: Options of the augmentation of training images.
         short_side: Length in pixels to which evaluation resizes the short side,
         long_side: unless the long side would become longer than this.
+        antialias: Whether images are antialiased where they shrink, in training and evaluation;
+            mmcv's resize, with which published models were trained, is not.
         keep_empty: Whether images without objects are trained on.
         masks: Whether to read masks, where the dataset has them.
         clip_boxes: Whether boxes that reach out of their images are cut to them; if not, those that
@@ -105,6 +107,7 @@ class COCO(DetectionData):
         augment: DetectionAugment = DEFAULT_AUGMENT,
         short_side: int = 800,
         long_side: int = 1333,
+        antialias: bool = True,
         keep_empty: bool = False,
         masks: bool = True,
         clip_boxes: bool = False,
@@ -118,6 +121,7 @@ class COCO(DetectionData):
             augment=augment,
             short_side=short_side,
             long_side=long_side,
+            antialias=antialias,
             keep_empty=keep_empty,
             masks=masks,
             clip_boxes=clip_boxes,

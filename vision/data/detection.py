@@ -42,6 +42,8 @@ class DetectionData(DataModule):
         augment: Options of the augmentation of training images.
         short_side: Length in pixels to which evaluation resizes the short side,
         long_side: unless the long side would become longer than this.
+        antialias: Whether images are antialiased where they shrink, in training and evaluation;
+            mmcv's resize, with which published models were trained, is not.
         keep_empty: Whether images without objects are trained on; published recipes leave them
             out. Evaluation reads every image.
         masks: Whether to read masks, where the dataset has them.
@@ -68,6 +70,7 @@ class DetectionData(DataModule):
         augment: DetectionAugment = DEFAULT_AUGMENT,
         short_side: int = 800,
         long_side: int = 1333,
+        antialias: bool = True,
         keep_empty: bool = False,
         masks: bool = True,
         clip_boxes: bool = False,
@@ -83,8 +86,10 @@ class DetectionData(DataModule):
             seed=seed,
             skip_bad_images=skip_bad_images,
         )
-        self.train_transform = DetectionTrainTransform(augment, masks=masks)
-        self.eval_transform = DetectionEvalTransform(short_side=short_side, long_side=long_side)
+        self.train_transform = DetectionTrainTransform(augment, masks=masks, antialias=antialias)
+        self.eval_transform = DetectionEvalTransform(
+            short_side=short_side, long_side=long_side, antialias=antialias
+        )
         self.keep_empty = keep_empty
         self.masks = masks
         self.clip_boxes = clip_boxes

@@ -69,9 +69,14 @@ class Geometry:
         window = self.window
         return image[:, window.top : window.bottom, window.left : window.left + window.width]
 
-    def resize(self, window: Tensor) -> Tensor:
-        """Resize and mirror what `crop` gave: uint8 `(3, h, w)` to uint8 `(3, *size)`."""
-        resized = F.resize(window, list(self.size), antialias=True)
+    def resize(self, window: Tensor, *, antialias: bool = True) -> Tensor:
+        """Resize bilinearly and mirror what `crop` gave: uint8 `(3, h, w)` to uint8 `(3, *size)`.
+
+        Args:
+            window: The pixels.
+            antialias: Whether the filter widens where it scales down.
+        """
+        resized = F.resize(window, list(self.size), antialias=antialias)
         # Decoded pixels are interleaved; planes are mirrored several times faster.
         return F.horizontal_flip(resized.contiguous()) if self.flip else resized
 

@@ -40,11 +40,13 @@ class DetectionTransform(ABC):
     Args:
         masks: Whether the objects' masks are made.
         min_visible: Smallest height and width in pixels of an object that is kept; 0 keeps all.
+        antialias: Whether the image is antialiased where it shrinks.
     """
 
-    def __init__(self, *, masks: bool, min_visible: float) -> None:
+    def __init__(self, *, masks: bool, min_visible: float, antialias: bool) -> None:
         self.masks = masks
         self.min_visible = min_visible
+        self.antialias = antialias
 
     @abstractmethod
     def change(self, image: Tensor) -> tuple[Tensor, Geometry]:
@@ -89,10 +91,13 @@ class DetectionTrainTransform(DetectionTransform):
     Args:
         augment: The options.
         masks: Whether the objects' masks are made.
+        antialias: Whether the image is antialiased where it shrinks.
     """
 
-    def __init__(self, augment: DetectionAugment, *, masks: bool = True) -> None:
-        super().__init__(masks=masks, min_visible=augment.min_visible)
+    def __init__(
+        self, augment: DetectionAugment, *, masks: bool = True, antialias: bool = True
+    ) -> None:
+        super().__init__(masks=masks, min_visible=augment.min_visible, antialias=antialias)
         self.augment = augment
         self._distort = v2.RandomPhotometricDistort()
 
@@ -106,7 +111,7 @@ class DetectionTrainTransform(DetectionTransform):
         first = geometry.window.height * geometry.window.width < geometry.size[0] * geometry.size[1]
         if distort and first:
             window = self._distort(window)
-        changed = geometry.resize(window)
+        changed = geometry.resize(window, antialias=self.antialias)
         if distort and not first:
             changed = self._distort(changed)
         return geometry.pad(changed, self.augment.fill), geometry
@@ -121,31 +126,41 @@ class DetectionEvalTransform(DetectionTransform):
         short_side: Length of the short side in pixels.
         long_side: Largest length of the long side in pixels.
         masks: Whether the objects' masks are made; metrics read them from the annotations instead.
+        antialias: Whether the image is antialiased where it shrinks.
 
     Attributes:
-        options: The sides, by name.
+        options: The sides and `antialias`, by name.
 
     Raises:
         ConfigError: A length is less than one pixel.
     """
 
     def __init__(
-        self, *, short_side: int = 800, long_side: int = 1333, masks: bool = False
+        self,
+        *,
+        short_side: int = 800,
+        long_side: int = 1333,
+        masks: bool = False,
+        antialias: bool = True,
     ) -> None:
-        super().__init__(masks=masks, min_visible=0.0)
+        super().__init__(masks=masks, min_visible=0.0, antialias=antialias)
         if min(short_side, long_side) < 1:
             raise ConfigError(
                 f"short_side={short_side} and long_side={long_side} must be 1 pixel or more."
             )
         self.short_side = short_side
         self.long_side = long_side
-        self.options = {"short_side": short_side, "long_side": long_side}
+        self.options = {
+            "short_side": short_side,
+            "long_side": long_side,
+            "antialias": antialias,
+        }
 
     def change(self, image: Tensor) -> tuple[Tensor, Geometry]:
         """Resize an image, uint8 `(3, H, W)`, and say by which geometry."""
         size = (image.shape[1], image.shape[2])
         geometry = plain_geometry(size, short_side=self.short_side, long_side=self.long_side)
-        return geometry.resize(image), geometry
+        return geometry.resize(image, antialias=self.antialias), geometry
 
 
 def decode_annotated(encoded: EncodedImage, size: Size) -> Tensor:

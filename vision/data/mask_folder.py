@@ -64,6 +64,8 @@ class MaskFolder(SegmentationData):
         augment: Options of the augmentation of training images.
         short_side: Length in pixels to which evaluation resizes the short side,
         long_side: unless the long side would become longer than this; None for both: no resize.
+        antialias: Whether images are antialiased where they shrink, in training and evaluation;
+            mmcv's resize, with which published models were trained, is not.
         batch_size: Images per batch and device.
         num_workers: Processes that read data; None chooses by the CPU cores.
         seed: Seed of the order, of the augmentation and of the random split.
@@ -90,6 +92,7 @@ class MaskFolder(SegmentationData):
         augment: SegmentationAugment = DEFAULT_AUGMENT,
         short_side: int | None = 512,
         long_side: int | None = 2048,
+        antialias: bool = True,
         batch_size: int = 2,
         num_workers: int | None = None,
         seed: int = 0,
@@ -99,6 +102,7 @@ class MaskFolder(SegmentationData):
             augment=augment,
             short_side=short_side,
             long_side=long_side,
+            antialias=antialias,
             batch_size=batch_size,
             num_workers=num_workers,
             seed=seed,

@@ -47,6 +47,8 @@ class SegmentationData(DataModule):
         short_side: Length in pixels to which evaluation resizes the short side,
         long_side: unless the long side would become longer than this. None for both evaluates
             images in the size of their files.
+        antialias: Whether images are antialiased where they shrink, in training and evaluation;
+            mmcv's resize, with which published models were trained, is not.
         batch_size: Images per batch and device.
         num_workers: Processes that read data; None chooses by the CPU cores.
         seed: Seed of the order and of the augmentation.
@@ -67,6 +69,7 @@ class SegmentationData(DataModule):
         augment: SegmentationAugment = DEFAULT_AUGMENT,
         short_side: int | None = 512,
         long_side: int | None = 2048,
+        antialias: bool = True,
         batch_size: int = 2,
         num_workers: int | None = None,
         seed: int = 0,
@@ -78,8 +81,10 @@ class SegmentationData(DataModule):
             seed=seed,
             skip_bad_images=skip_bad_images,
         )
-        self.train_transform = SegmentationTrainTransform(augment)
-        self.eval_transform = SegmentationEvalTransform(short_side=short_side, long_side=long_side)
+        self.train_transform = SegmentationTrainTransform(augment, antialias=antialias)
+        self.eval_transform = SegmentationEvalTransform(
+            short_side=short_side, long_side=long_side, antialias=antialias
+        )
         self._indices: dict[Split, SegmentationIndex] = {}
         self._scanned: set[Split] = set()
 

@@ -33,6 +33,8 @@ class SegmentationFolders(SegmentationData):
         short_side: Length in pixels to which evaluation resizes the short side,
         long_side: unless the long side would become longer than this. None for both evaluates
             images in the size of their files.
+        antialias: Whether images are antialiased where they shrink, in training and evaluation;
+            mmcv's resize, with which published models were trained, is not.
         batch_size: Images per batch and device.
         num_workers: Processes that read data; None chooses by the CPU cores.
         seed: Seed of the order and of the augmentation.
@@ -50,6 +52,7 @@ class SegmentationFolders(SegmentationData):
         augment: SegmentationAugment = DEFAULT_AUGMENT,
         short_side: int | None = 512,
         long_side: int | None = 2048,
+        antialias: bool = True,
         batch_size: int = 2,
         num_workers: int | None = None,
         seed: int = 0,
@@ -59,6 +62,7 @@ class SegmentationFolders(SegmentationData):
             augment=augment,
             short_side=short_side,
             long_side=long_side,
+            antialias=antialias,
             batch_size=batch_size,
             num_workers=num_workers,
             seed=seed,

@@ -73,16 +73,17 @@ class SegmentationTransform(ABC):
 class SegmentationTrainTransform(SegmentationTransform):
     """The random changes of a training image and its mask. All random numbers are PyTorch's.
 
-    Both go through one geometry. The image is resampled once, bilinearly, with antialiasing where
-    it shrinks, which mmsegmentation leaves out. The mask takes the pixel of the file's that is
-    nearest to each centre, so that no label is made up.
+    Both go through one geometry. The image is resampled once, bilinearly. The mask takes the pixel
+    of the file's that is nearest to each centre, so that no label is made up.
 
     Args:
         augment: The options.
+        antialias: Whether the image is antialiased where it shrinks, which mmsegmentation's is not.
     """
 
-    def __init__(self, augment: SegmentationAugment) -> None:
+    def __init__(self, augment: SegmentationAugment, *, antialias: bool = True) -> None:
         self.augment = augment
+        self.antialias = antialias
         self.canvas = augment.crop
 
     def change(self, image: Tensor, mask: np.ndarray | None) -> tuple[Tensor, np.ndarray | None]:
@@ -95,7 +96,7 @@ class SegmentationTrainTransform(SegmentationTransform):
         first = geometry.window.height * geometry.window.width < geometry.size[0] * geometry.size[1]
         if self.augment.photometric and first:
             window = distort(window, draws)
-        changed = geometry.resize(window)
+        changed = geometry.resize(window, antialias=self.antialias)
         if self.augment.photometric and not first:
             changed = distort(changed, draws)
         if mask is None:
@@ -109,6 +110,7 @@ class SegmentationEvalTransform(SegmentationTransform):
     Args:
         short_side: Length of the short side in pixels; None, with `long_side`, for no resize.
         long_side: Largest length of the long side in pixels.
+        antialias: Whether the image is antialiased where it shrinks.
 
     Attributes:
         options: The arguments, by name.
@@ -117,11 +119,22 @@ class SegmentationEvalTransform(SegmentationTransform):
         ConfigError: A length is less than one pixel, or only one is given.
     """
 
-    def __init__(self, *, short_side: int | None = 512, long_side: int | None = 2048) -> None:
+    def __init__(
+        self,
+        *,
+        short_side: int | None = 512,
+        long_side: int | None = 2048,
+        antialias: bool = True,
+    ) -> None:
         require_sides(short_side, long_side)
         self.short_side = short_side
         self.long_side = long_side
-        self.options = {"short_side": short_side, "long_side": long_side}
+        self.antialias = antialias
+        self.options = {
+            "short_side": short_side,
+            "long_side": long_side,
+            "antialias": antialias,
+        }
 
     def change(self, image: Tensor, mask: np.ndarray | None) -> tuple[Tensor, np.ndarray | None]:
         """Resize an image, uint8 `(3, H, W)`; a mask is given back as it is."""
@@ -130,7 +143,7 @@ class SegmentationEvalTransform(SegmentationTransform):
         if fitted == size:
             return image.contiguous(), mask
         geometry = Geometry(size, Box(0, 0, *size), fitted, flip=False, canvas=fitted)
-        return geometry.resize(image), mask
+        return geometry.resize(image, antialias=self.antialias), mask
 
 
 def decode_masked(encoded: EncodedImage, mask: np.ndarray | None, mask_path: str) -> Tensor:

@@ -58,6 +58,8 @@ class VOC(AnnotationFiles):
         augment: Options of the augmentation of training images.
         short_side: Length in pixels to which evaluation resizes the short side,
         long_side: unless the long side would become longer than this.
+        antialias: Whether images are antialiased where they shrink, in training and evaluation;
+            mmcv's resize, with which published models were trained, is not.
         keep_empty: Whether images without objects are trained on.
         clip_boxes: Whether boxes that reach out of their images are cut to them; if not, those that
             do by more than a pixel are problems.
@@ -86,6 +88,7 @@ class VOC(AnnotationFiles):
         augment: DetectionAugment = DEFAULT_AUGMENT,
         short_side: int = 800,
         long_side: int = 1333,
+        antialias: bool = True,
         keep_empty: bool = False,
         clip_boxes: bool = False,
         group_by_aspect: bool = True,
@@ -100,6 +103,7 @@ class VOC(AnnotationFiles):
             augment=augment,
             short_side=short_side,
             long_side=long_side,
+            antialias=antialias,
             keep_empty=keep_empty,
             masks=False,
             clip_boxes=clip_boxes,

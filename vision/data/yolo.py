@@ -49,6 +49,8 @@ class YOLO(AnnotationFiles):
         augment: Options of the augmentation of training images.
         short_side: Length in pixels to which evaluation resizes the short side,
         long_side: unless the long side would become longer than this.
+        antialias: Whether images are antialiased where they shrink, in training and evaluation;
+            mmcv's resize, with which published models were trained, is not.
         keep_empty: Whether images without objects are trained on.
         masks: Whether to read masks, where the dataset has them.
         clip_boxes: Whether boxes that reach out of their images are cut to them; if not, those that
