@@ -10,8 +10,8 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "vision"
 
-LEAVES = {"contracts", "documents", "errors", "files", "lazy", "machine", "options", "reading"}
-LEAVES |= {"version", "workers"}
+LEAVES = {"contracts", "documents", "errors", "files", "lazy", "machine", "options", "outputs"}
+LEAVES |= {"reading", "version", "workers"}
 PARTS = {"backbones", "necks", "heads", "weights", "losses", "metrics"}
 TOPS = {"tasks", "callbacks", "efficiency", "interop"}
 BELOW_PARTS = LEAVES | {"ops", "layers"}
@@ -26,6 +26,7 @@ ALLOWED = {
     "machine": {"version"},
     "options": {"errors"},
     "reading": {"errors"},
+    "outputs": {"errors", "files", "reading"},
     "version": set(),
     "workers": set(),
     "__init__": LEAVES,

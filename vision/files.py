@@ -8,6 +8,9 @@ from pathlib import Path
 
 from vision.reading import MAX_WEIGHTS_BYTES, open_file
 
+# Longest name of a file or a folder, in bytes, of the usual file systems.
+MAX_NAME_BYTES = 255
+
 
 def replace_file(path: Path, write: Callable[[Path], object]) -> None:
     """Write a file beside its place and rename it when it is whole.
@@ -20,14 +23,25 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
         OSError: It cannot be written. Whatever `write` raises, what was at `path` is unchanged.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".unfinished.{path.name}")
+    unfinished = path.with_name(unfinished_name(path.name))
     try:
+        # What an earlier process left there may be a link, which would be followed.
+        unfinished.unlink(missing_ok=True)
         write(unfinished)
         os.replace(unfinished, path)
     except BaseException:
         with suppress(OSError):
             unfinished.unlink()
         raise
+
+
+def unfinished_name(name: str) -> str:
+    """The hidden name of a file while it is written, with its ending; no longer than names may be."""
+    unfinished = f".unfinished.{name}"
+    if len(os.fsencode(unfinished)) <= MAX_NAME_BYTES:
+        return unfinished
+    digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:32]
+    return f".unfinished.{digest}{os.path.splitext(name)[1][:32]}"
 
 
 def sha256_of(path: Path) -> str:

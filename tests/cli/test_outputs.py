@@ -7,7 +7,13 @@ from tiny_segmentation import tiny_segmentor
 from tiny_task import tiny_task
 
 from vision.callbacks import Environment, TrainBatches, TrainingCurves
-from vision.cli.outputs import record_run, tell_of_results, write_predictions
+from vision.cli.outputs import (
+    predictions_path,
+    record_run,
+    tell_of_results,
+    write_predictions,
+)
+from vision.tasks import Classification
 
 
 def test_every_run_is_recorded_in_its_folder(tmp_path: Path) -> None:
@@ -34,10 +40,11 @@ def test_results_that_are_replaced_are_named(
 def test_predictions_that_are_replaced_are_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_predictions(tiny_task(), tmp_path, None)
+    path = predictions_path(Classification, tmp_path, None)
+    write_predictions(tiny_task(), path)
     assert capsys.readouterr().out == ""
     (tmp_path / "predictions.csv").touch()
-    write_predictions(tiny_task(), tmp_path, None)
+    write_predictions(tiny_task(), path)
     assert f"{tmp_path / 'predictions.csv'} was there before" in capsys.readouterr().out
-    write_predictions(tiny_task(), tmp_path, str(tmp_path / "other.csv"))
+    write_predictions(tiny_task(), tmp_path / "other.csv")
     assert capsys.readouterr().out == ""

@@ -24,8 +24,10 @@ from vision.cli.model_files import ModelFiles
 from vision.cli.names import chosen_classes, import_path
 from vision.cli.next_commands import next_commands
 from vision.cli.outputs import (
+    VALIDATION,
     keep_checkpoints,
     keep_logs,
+    predictions_path,
     record_run,
     show_results,
     tell_of_results,
@@ -34,6 +36,7 @@ from vision.cli.outputs import (
 from vision.cli.parser import OptionsParser, ParserError, class_options, explain
 from vision.cli.quiet import without_chatter
 from vision.cli.run_lock import hold_run
+from vision.cli.run_names import check_run_names
 from vision.cli.runs import (
     CHECKPOINTS,
     check_checkpoint,
@@ -46,6 +49,7 @@ from vision.cli.settings import Setting, find_configs, read_settings
 from vision.cli.stops import explain_stop
 from vision.data.base import DataModule
 from vision.errors import ConfigError, VisionError
+from vision.outputs import check_output_folder, check_writable
 from vision.tasks.base import BaseTask
 
 TRAINER_DEFAULTS = {"log_every_n_steps": 10, "enable_model_summary": False}
@@ -98,6 +102,7 @@ class VisionCLI(LightningCLI):
         self.run_folder: Path | None = None
         self._resumes = False
         self._resumed_step = 0
+        self._output: Path | None = None
         self._given = {setting.plain_key for setting in settings}
         self._signals = StopSignals()
         with ExitStack() as self._held:  # the folder of a run, to the end of the command
@@ -193,6 +198,7 @@ class VisionCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         """Set the threads; fill in the path of the checkpoint and the number of classes."""
         options = self.options
+        check_run_names(options["runs_dir"], options["name"], options["version"])
         if options["threads"] is not None:
             if options["threads"] < 1:
                 raise ConfigError(f"--threads {options['threads']} must be 1 or more.")
@@ -206,7 +212,25 @@ class VisionCLI(LightningCLI):
                 f"{self.command} needs trained weights: --ckpt_path PATH, or --ckpt_path best "
                 f"for the newest run in {shown(self.runs_of_name)}, or --model.weights FILE."
             )
+        self._check_outputs()
         self._take_classes_from_data(model)
+
+    def _check_outputs(self) -> None:
+        """See that what the command will write can be written, and stays where it belongs."""
+        run = self.run_folder or self.runs_of_name
+        if self.command == "predict":
+            self._output = predictions_path(
+                self.classes["model"], self._folder_of_checkpoint, self.options["output"]
+            )
+        elif self.options["trainer"]["fast_dev_run"]:
+            return
+        elif self.command != "fit":
+            results = self._folder_of_checkpoint / VALIDATION
+            check_output_folder(results, option="--ckpt_path: the folder")
+        elif self._resumes:
+            check_output_folder(run, option="--ckpt_path last: the run")
+        else:
+            check_writable(run.absolute(), f"--runs_dir {self.options['runs_dir']}")
 
     def _take_classes_from_data(self, model: Namespace) -> None:
         """Fill in the number of classes, and their names where a file's are to be compared."""
@@ -301,9 +325,8 @@ class VisionCLI(LightningCLI):
             if trainer["logger"] is not False:
                 loggers = [*keep_logs(folder, resumed_step=self._resumed_step), *loggers]
         elif self.command == "predict":
-            callbacks.append(
-                write_predictions(self.model, self._folder_of_checkpoint, self.options["output"])
-            )
+            assert self._output is not None, "it is chosen before the model is built"
+            callbacks.append(write_predictions(self.model, self._output))
         elif not trainer["fast_dev_run"]:
             callbacks += show_results(self.model, self._folder_of_checkpoint, fits=False)
             if self.command == "validate":

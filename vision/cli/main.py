@@ -3,12 +3,12 @@
 Nothing heavy is imported here, so that `--help` and a mistyped command answer at once.
 """
 
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from vision.errors import ConfigError, VisionError, suggest
+from vision.cli.ending import end
+from vision.errors import ConfigError, suggest
 from vision.version import __version__
 
 COMMANDS = {
@@ -17,9 +17,6 @@ COMMANDS = {
     "test": "measure a checkpoint on the test set",
     "predict": "write the predictions for images to a CSV file",
 }
-MOST_LINES = 8
-USER_ERROR = 2
-INTERRUPTED = 128 + signal.SIGINT
 
 
 def main(argv: Sequence[str], *, root: Path) -> int:
@@ -33,27 +30,21 @@ def main(argv: Sequence[str], *, root: Path) -> int:
         The exit code: 0, 2 for a mistake that the user can mend, 128 and the number of a signal
         that has ended the command. Other exceptions pass.
     """
-    command, *args = argv or ["--help"]
-    try:
-        if command in ("-h", "--help"):
-            sys.stdout.write(_help())
-        elif command == "--version":
-            sys.stdout.write(f"vision {__version__}\n")
-        elif command in COMMANDS:
-            from vision.cli.app import run
+    return end(lambda: _run(argv, root))
 
-            run(command, args, root=root)
-        else:
-            raise ConfigError(_unknown(command))
-    except SystemExit as stop:  # --help and --print_config of a command
-        return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
-    except VisionError as error:
-        lines = f"error: {error}".splitlines()
-        sys.stderr.write("\n".join(lines[:MOST_LINES]) + "\n")
-        return USER_ERROR
-    except KeyboardInterrupt:  # before a training or an evaluation has begun
-        sys.stderr.write("stopped (SIGINT).\n")
-        return INTERRUPTED
+
+def _run(argv: Sequence[str], root: Path) -> int:
+    command, *args = argv or ["--help"]
+    if command in ("-h", "--help"):
+        sys.stdout.write(_help())
+    elif command == "--version":
+        sys.stdout.write(f"vision {__version__}\n")
+    elif command in COMMANDS:
+        from vision.cli.app import run
+
+        run(command, args, root=root)
+    else:
+        raise ConfigError(_unknown(command))
     return 0
 
 

@@ -25,6 +25,7 @@ from vision.callbacks.train_batches import TrainBatches
 from vision.cli.metrics_log import MetricsLog
 from vision.cli.runs import CHECKPOINTS
 from vision.errors import ConfigError
+from vision.outputs import check_output_file, check_output_folder
 from vision.tasks.classification import Classification
 from vision.tasks.detection import Detection
 from vision.tasks.segmentation import Segmentation
@@ -119,31 +120,28 @@ def _tell_of_replaced(place: Path) -> None:
         sys.stdout.write(f"{shown(place)} was there before: what is written now replaces it.\n")
 
 
-def write_predictions(task: LightningModule, folder: Path, path: str | None) -> Callback:
-    """The callback that writes what a task predicts.
+def predictions_path(task: type, folder: Path, given: str | None) -> Path:
+    """Where `predict` writes, checked before the model is built.
 
     Args:
-        task: The task.
-        folder: Folder of the run, for a file of the usual name.
-        path: The file, or for segmentation the folder; None takes the usual one.
+        task: Class of the task.
+        folder: Folder of the run, for a path of the usual name.
+        given: The file, or for segmentation the folder; None takes the usual one.
 
     Raises:
-        ConfigError: There is a folder in its place, or a file in the place of a folder, which would
-            be found out at the end only.
+        ConfigError: It cannot be written: there is a folder in the place of a file, for one.
     """
+    if given == "":
+        raise ConfigError("--output needs a path; it is empty.")
+    if issubclass(task, Segmentation):
+        return check_output_folder(Path(given or folder / "predictions"), option="--output")
+    name = "predictions.json" if issubclass(task, Detection) else "predictions.csv"
+    return check_output_file(Path(given or folder / name), option="--output")
+
+
+def write_predictions(task: LightningModule, path: Path) -> Callback:
+    """The callback that writes what a task predicts, to where `predictions_path` says."""
+    _tell_of_replaced(path)
     if isinstance(task, Segmentation):
-        if path and Path(path).is_file():
-            raise ConfigError(f"--output {path} is a file: give the path of a folder.")
-        maps = Path(path or folder / "predictions")
-        _tell_of_replaced(maps)
-        return LabelMaps(maps)
-    if path and Path(path).is_dir():
-        raise ConfigError(f"--output {path} is a folder: give the path of a file.")
-    kind, name = (
-        (CocoPredictions, "predictions.json")
-        if isinstance(task, Detection)
-        else (PredictionTable, "predictions.csv")
-    )
-    file = Path(path or folder / name)
-    _tell_of_replaced(file)
-    return kind(file)
+        return LabelMaps(path)
+    return CocoPredictions(path) if isinstance(task, Detection) else PredictionTable(path)

@@ -1,0 +1,73 @@
+"""How every command ends: its exit code, and what is said of a mistake that the user can mend."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+from vision.cli.streams import lenient_streams
+from vision.errors import ConfigError, VisionError
+
+USER_ERROR = 2
+INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+MAX_LINES = 8
+MAX_WIDTH = 1000
+
+
+def end(run: Callable[[], int]) -> int:
+    """Run a command to its end.
+
+    Args:
+        run: The command; returns its exit code.
+
+    Returns:
+        The exit code: that of the command, 2 for a `VisionError` or a file or memory that the
+        system refuses, each told in a few lines, 130 for Ctrl+C. Other exceptions pass: they are
+        faults of the suite, and keep their tracebacks.
+    """
+    with lenient_streams():
+        try:
+            return run()
+        except SystemExit as stop:  # --help, and what others end a process by
+            return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+        except VisionError as error:
+            return _refuse(str(error))
+        except OSError as error:
+            return _refuse(_system_message(error))
+        except MemoryError as error:
+            return _refuse(f"memory is full: {error or 'nothing more is known'}.")
+        except KeyboardInterrupt:
+            sys.stderr.write("stopped (SIGINT).\n")
+            return INTERRUPTED
+
+
+def _refuse(message: str) -> int:
+    lines = f"error: {message}".splitlines()[:MAX_LINES]
+    for line in lines:
+        sys.stderr.write(f"{line if len(line) <= MAX_WIDTH else f'{line[:MAX_WIDTH]}...'}\n")
+    return USER_ERROR
+
+
+def _system_message(error: OSError) -> str:
+    reason = error.strerror or str(error) or type(error).__name__
+    return f"'{error.filename}': {reason}." if error.filename is not None else f"{reason}."
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser of `argparse` that takes options in full only, and raises instead of exiting.
+
+    The arguments are those of `argparse.ArgumentParser`.
+    """
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        kwargs.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        kwargs.setdefault("allow_abbrev", False)
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong.
+
+        Raises:
+            ConfigError: Always.
+        """
+        raise ConfigError(f"{message}.\n`{self.prog} --help` lists every option.")
