@@ -20,10 +20,10 @@ BELOW_TOPS = BELOW_PARTS | PARTS | {"draw"}
 ALLOWED = {
     "contracts": set(),
     "errors": set(),
-    "documents": {"errors", "reading"},
+    "documents": {"errors", "files", "reading"},
     "files": {"errors", "reading"},
     "lazy": set(),
-    "machine": {"version"},
+    "machine": {"errors", "version"},
     "options": {"errors"},
     "reading": {"errors"},
     "outputs": {"errors", "files", "reading"},

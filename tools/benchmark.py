@@ -22,7 +22,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -33,7 +33,10 @@ from benchmark_segmentation import measure_segmentation
 from torch import Tensor, nn
 
 from vision import create_backbone
-from vision.machine import cpu_name, list_versions
+from vision.cli.arguments import MAX_WORKERS, whole
+from vision.cli.ending import Parser, end
+from vision.machine import cpu_name, find_device, list_versions
+from vision.outputs import check_output_file
 
 ROOT = Path(__file__).parents[1]
 TIMM_NAMES = {
@@ -228,55 +231,72 @@ def measure_engines(arguments: argparse.Namespace) -> None:
     measure_latency(arguments)
 
 
-def main() -> None:
-    """Parse the command line and measure."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = Parser(description=__doc__)
     commands = parser.add_subparsers(required=True)
     imports = commands.add_parser("imports", help="import times and the command's help")
-    imports.add_argument("--rounds", type=int, default=5)
+    imports.add_argument("--rounds", type=whole(), default=5)
     imports.set_defaults(run=measure_imports)
     backbones = commands.add_parser("backbones", help="backbones against their counterparts")
     backbones.add_argument("--names", nargs="+", default=[*TIMM_NAMES, "cvt_13"])
-    backbones.add_argument("--batch", type=int, default=4)
-    backbones.add_argument("--size", type=int, default=224)
-    backbones.add_argument("--rounds", type=int, default=7)
-    backbones.add_argument("--warmup", type=int, default=2)
+    backbones.add_argument("--batch", type=whole(), default=4)
+    backbones.add_argument("--size", type=whole(), default=224)
+    backbones.add_argument("--rounds", type=whole(), default=7)
+    backbones.add_argument("--warmup", type=whole(0), default=2)
     backbones.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     backbones.set_defaults(run=measure_backbones)
     pipeline = commands.add_parser("input", help="from JPEG files to augmented training images")
-    pipeline.add_argument("--images", type=int, default=256)
-    pipeline.add_argument("--quality", type=int, default=92, help="of the JPEG files")
-    pipeline.add_argument("--rounds", type=int, default=5)
-    pipeline.add_argument("--workers", type=int, default=0, help="also through DataLoaders")
+    pipeline.add_argument("--images", type=whole(), default=256)
+    pipeline.add_argument("--quality", type=whole(1, 100), default=92, help="of the JPEG files")
+    pipeline.add_argument("--rounds", type=whole(), default=5)
+    pipeline.add_argument(
+        "--workers", type=whole(0, MAX_WORKERS), default=0, help="also through DataLoaders"
+    )
     pipeline.set_defaults(run=measure_pipeline)
     detection = commands.add_parser("detection", help="Mask R-CNN against torchvision's")
     detection.add_argument("--backbone", default="swin_tiny")
-    detection.add_argument("--batch", type=int, default=1)
-    detection.add_argument("--height", type=int, default=800)
-    detection.add_argument("--width", type=int, default=1344)
-    detection.add_argument("--objects", type=int, default=8, help="per image")
-    detection.add_argument("--rounds", type=int, default=5)
-    detection.add_argument("--warmup", type=int, default=1)
+    detection.add_argument("--batch", type=whole(), default=1)
+    detection.add_argument("--height", type=whole(), default=800)
+    detection.add_argument("--width", type=whole(), default=1344)
+    detection.add_argument("--objects", type=whole(), default=8, help="per image")
+    detection.add_argument("--rounds", type=whole(), default=5)
+    detection.add_argument("--warmup", type=whole(0), default=1)
     detection.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     detection.set_defaults(run=measure_detectors)
     segmentation = commands.add_parser("segmentation", help="UPerNet against mmsegmentation's")
     segmentation.add_argument("--backbone", default="swin_tiny")
     # Of one image alone their pooled maps have a single value, which their norms refuse.
-    segmentation.add_argument("--batch", type=int, default=2, help="2 or more")
-    segmentation.add_argument("--size", type=int, default=512, help="side of the images, in pixels")
-    segmentation.add_argument("--rounds", type=int, default=5)
-    segmentation.add_argument("--warmup", type=int, default=1)
-    segmentation.add_argument("--threads", type=int, default=torch.get_num_threads())
+    segmentation.add_argument("--batch", type=whole(), default=2, help="2 or more")
+    segmentation.add_argument(
+        "--size", type=whole(), default=512, help="side of the images, in pixels"
+    )
+    segmentation.add_argument("--rounds", type=whole(), default=5)
+    segmentation.add_argument("--warmup", type=whole(0), default=1)
+    segmentation.add_argument(
+        "--threads", type=whole(1, MAX_WORKERS), default=torch.get_num_threads()
+    )
     segmentation.add_argument("--channels-last", action="store_true", help="on both sides")
     segmentation.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
     segmentation.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     segmentation.set_defaults(run=measure_segmentors)
     add_latency(commands, measure_engines)
-    arguments = parser.parse_args()
+    return parser
+
+
+def measure(arguments: argparse.Namespace) -> int:
+    """Run a benchmark; returns the exit status."""
+    find_device(getattr(arguments, "device", "cpu"))
+    if getattr(arguments, "json", None) is not None:
+        check_output_file(arguments.json, option="--json")
     arguments.run(arguments)
+    return 0
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Parse the command line and measure; 2 for a mistake in it."""
+    return end(lambda: measure(build_parser().parse_args(words)))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -18,12 +18,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from vision.cli.arguments import MAX_WORKERS, whole
+from vision.cli.ending import Parser, end
 
 IMAGES, OBJECTS = 118_000, 860_000
 HEIGHT, WIDTH, CLASSES = 480, 640, 80
@@ -215,28 +218,38 @@ def report(found: dict[str, Any]) -> None:
     )
 
 
-def main() -> None:
-    """Run as a script."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--images", type=int, default=IMAGES)
-    parser.add_argument("--objects", type=int, default=OBJECTS)
-    parser.add_argument("--workers", type=int, default=2, help="forked readers")
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = Parser(description=__doc__)
+    parser.add_argument("--images", type=whole(), default=IMAGES)
+    parser.add_argument("--objects", type=whole(), default=OBJECTS)
+    parser.add_argument("--workers", type=whole(0, MAX_WORKERS), default=2, help="forked readers")
     parser.add_argument("--folder", type=Path, help="where to make the file (2 GB); default: /tmp")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
     parser.add_argument("--path", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--cache", type=Path, help=argparse.SUPPRESS)
-    options = parser.parse_args()
+    return parser
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure and print; returns the exit status."""
     if options.side:
         print(json.dumps(measure(options.side, options.path, options.cache, options.workers)))
-        return
+        return 0
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         found = compare(options.images, options.objects, options.workers, Path(folder))
     if options.json:
         print(json.dumps(found))
     else:
         report(found)
+    return 0
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run as a script; 2 for a mistake in the command line."""
+    return end(lambda: run(build_parser().parse_args(words)))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

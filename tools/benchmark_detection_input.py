@@ -7,8 +7,9 @@ alternating; times are those of the processor, and the last column is each side'
 """
 
 import argparse
+import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ import numpy as np
 import torch
 from benchmark_input import compare, report, write_pictures
 
+from vision.cli.arguments import whole
+from vision.cli.ending import Parser, end
 from vision.data.detection_augment import DetectionAugment
 from vision.data.detection_geometry import plain_geometry
 from vision.data.detection_index import Objects
@@ -90,12 +93,16 @@ def stages(path: str, objects: Objects, outlines: list[Any]) -> dict[str, Side]:
     }
 
 
-def main() -> None:
-    """Parse the command line and measure."""
-    parser = argparse.ArgumentParser(description="Measure the input pipeline of detectors.")
-    parser.add_argument("--images", type=int, default=32)
-    parser.add_argument("--rounds", type=int, default=5)
-    arguments = parser.parse_args()
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = Parser(description="Measure the input pipeline of detectors.")
+    parser.add_argument("--images", type=whole(), default=32)
+    parser.add_argument("--rounds", type=whole(), default=5)
+    return parser
+
+
+def measure(arguments: argparse.Namespace) -> int:
+    """Measure and print; returns the exit status."""
     torch.set_num_threads(1)
     objects, outlines = draw_objects(np.random.default_rng(0))
     with tempfile.TemporaryDirectory() as folder:
@@ -113,7 +120,13 @@ def main() -> None:
             "large-scale jitter": ours(objects, outlines, jitter=(0.1, 2.0)),
         }
         report(compare(more, paths, arguments.rounds))
+    return 0
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Parse the command line and measure; 2 for a mistake in it."""
+    return end(lambda: measure(build_parser().parse_args(words)))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -10,7 +10,6 @@ there on. On a GPU times are those of CUDA events; on a CPU wall times.
 
 import argparse
 import copy
-import json
 import math
 import shutil
 import statistics
@@ -26,13 +25,14 @@ import torch
 from torch import Tensor
 
 from vision.backbones.registry import create_backbone, list_backbones
-from vision.errors import VisionError
+from vision.cli.arguments import MAX_WORKERS, whole
 from vision.export.backbone import BackboneGraph
 from vision.export.graph import Graph
 from vision.export.kinds import whole_model
 from vision.export.onnx import export_onnx
 from vision.export.sidecar import versions
 from vision.machine import cpu_name
+from vision.metrics.coco_files import write_json
 
 PERCENTS = (50, 90, 95, 99)
 # Throughput has stopped growing where a batch twice as large gives less than this more.
@@ -394,10 +394,7 @@ def measure_latency(options: argparse.Namespace) -> None:
     """Measure, print the table, and write the JSON."""
     if options.threads:
         torch.set_num_threads(options.threads)
-    try:
-        graph, images = build_graph(options)
-    except VisionError as error:
-        raise SystemExit(f"error: {error}") from error
+    graph, images = build_graph(options)
     if options.int8 is None:
         options.engines = [name for name in options.engines if name != "int8"]
     device = torch.cuda.get_device_name() if images.is_cuda else cpu_name()
@@ -418,7 +415,7 @@ def measure_latency(options: argparse.Namespace) -> None:
             "timings": [one.to_dict() for one in report.timings],
             "skipped": report.skipped,
         }
-        options.json.write_text(json.dumps(contents, indent=2) + "\n")
+        write_json(contents, options.json)
 
 
 def show(report: Report) -> None:
@@ -450,11 +447,11 @@ def add_latency(commands: Any, run: Callable[[argparse.Namespace], None]) -> Non
     parser.add_argument(
         "--outputs", choices=("embedding", "features"), default="embedding", help="of a backbone"
     )
-    parser.add_argument("--size", nargs=2, type=int, metavar=("H", "W"), help="in pixels")
-    parser.add_argument("--most-batch", type=int, default=64, help="1 for the latency alone")
-    parser.add_argument("--rounds", type=int, default=50, help="timed calls of each engine")
-    parser.add_argument("--warmup", type=int, default=5)
-    parser.add_argument("--threads", type=int, help="by default PyTorch's choice")
+    parser.add_argument("--size", nargs=2, type=whole(), metavar=("H", "W"), help="in pixels")
+    parser.add_argument("--most-batch", type=whole(), default=64, help="1 for the latency alone")
+    parser.add_argument("--rounds", type=whole(), default=50, help="timed calls of each engine")
+    parser.add_argument("--warmup", type=whole(0), default=5)
+    parser.add_argument("--threads", type=whole(1, MAX_WORKERS), help="by default PyTorch's choice")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
     parser.set_defaults(run=run)

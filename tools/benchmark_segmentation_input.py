@@ -8,8 +8,9 @@ each side's over ours. mmsegmentation's side needs `pip install '.[mmseg]'`.
 
 import argparse
 import importlib.util
+import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ import numpy as np
 import torch
 from benchmark_input import compare, report, write_pictures
 
+from vision.cli.arguments import whole
+from vision.cli.ending import Parser, end
 from vision.data.detection_geometry import Geometry
 from vision.data.draws import Draws
 from vision.data.images import decode_image, read_file
@@ -127,12 +130,16 @@ def stages(path: str) -> dict[str, Side]:
     }
 
 
-def main() -> None:
-    """Parse the command line and measure."""
-    parser = argparse.ArgumentParser(description="Measure the input pipeline of segmenters.")
-    parser.add_argument("--images", type=int, default=32)
-    parser.add_argument("--rounds", type=int, default=5)
-    arguments = parser.parse_args()
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = Parser(description="Measure the input pipeline of segmenters.")
+    parser.add_argument("--images", type=whole(), default=32)
+    parser.add_argument("--rounds", type=whole(), default=5)
+    return parser
+
+
+def measure(arguments: argparse.Namespace) -> int:
+    """Measure and print; returns the exit status."""
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         paths = write_pictures(Path(folder), arguments.images, WIDTH, HEIGHT, 92)
@@ -147,7 +154,13 @@ def main() -> None:
         report(compare(sides, paths, arguments.rounds), base="ours")
         print("our steps by themselves")
         report(compare(stages(paths[0]), paths, arguments.rounds))
+    return 0
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Parse the command line and measure; 2 for a mistake in it."""
+    return end(lambda: measure(build_parser().parse_args(words)))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

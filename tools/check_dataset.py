@@ -18,7 +18,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from vision.cli.ending import end
 from vision.errors import ConfigError, VisionError, suggest
+from vision.outputs import check_output_file
 
 USAGE = "python tools/check_dataset.py NAME [--root FOLDER] [--KEY VALUE ...] [--json FILE]"
 # Classes that the summary counts one by one; of more it names the rarest and the most frequent.
@@ -47,6 +49,8 @@ class Progress:
 
 def check(name: str, words: Sequence[str], report: Path | None) -> int:
     """Check a dataset; 1 if anything is wrong with it."""
+    if report is not None:
+        check_output_file(report, option="--json")
     data = build(name, words)
     progress, problems = Progress(), []
     for problem in data.problems(progress):
@@ -163,20 +167,21 @@ def help_of(name: str | None) -> str:
     return f"{text}\noptions of {name}:\n{options}"
 
 
+def run(words: Sequence[str]) -> int:
+    """Check, or say how that is done; returns the exit status."""
+    arguments = list(words)
+    name = arguments.pop(0) if arguments and not arguments[0].startswith("-") else None
+    if name is None or {"-h", "--help"} & {*arguments}:
+        asked = bool({"-h", "--help"} & {*arguments})
+        print(help_of(name), file=sys.stdout if asked else sys.stderr)
+        return 0 if asked else 2
+    return check(name, *take_report(arguments))
+
+
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command; 2 for a wrong one."""
     logging.basicConfig(format="%(levelname)s: %(message)s", stream=sys.stderr)
-    arguments = list(sys.argv[1:] if words is None else words)
-    try:
-        name = arguments.pop(0) if arguments and not arguments[0].startswith("-") else None
-        if name is None or {"-h", "--help"} & {*arguments}:
-            asked = bool({"-h", "--help"} & {*arguments})
-            print(help_of(name), file=sys.stdout if asked else sys.stderr)
-            return 0 if asked else 2
-        return check(name, *take_report(arguments))
-    except VisionError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return end(lambda: run(sys.argv[1:] if words is None else words))
 
 
 def take_report(words: Sequence[str]) -> tuple[list[str], Path | None]:

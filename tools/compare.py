@@ -16,14 +16,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vision.errors import VisionError
+from vision.cli.ending import Parser, end
+from vision.outputs import check_output_file
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from vision.report.compare import Comparison, Row, Table
 
-USER_ERROR = 2
 # Width in characters of what goes to a file or a pipe.
 PLAIN_WIDTH = 160
 # Characters that a cell has for padding and rule.
@@ -32,9 +32,7 @@ BETWEEN = 3
 
 def build_parser() -> argparse.ArgumentParser:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(description=__doc__)
     parser.add_argument(
         "runs", nargs="+", metavar="RUN", help="folder of a run, a checkpoint in it, or runs/NAME"
     )
@@ -44,8 +42,11 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def compare(arguments: argparse.Namespace) -> None:
-    """Print the tables, and write the files that were asked for."""
+def compare(arguments: argparse.Namespace) -> int:
+    """Print the tables, and write the files that were asked for; returns the exit status."""
+    for option in ("html", "json", "csv"):
+        if getattr(arguments, option) is not None:
+            check_output_file(getattr(arguments, option), option=f"--{option}")
     from rich.console import Console
 
     from vision.report.compare import compare_runs, write_csv, write_json
@@ -63,6 +64,7 @@ def compare(arguments: argparse.Namespace) -> None:
         if path is not None:
             write(compared, path)
             print(f"wrote {path}")
+    return 0
 
 
 def show(compared: "Comparison", console: "Console") -> None:
@@ -141,15 +143,10 @@ def cell(row: "Row", place: int, compared: bool) -> Any:
     return text
 
 
-def main(argv: Sequence[str]) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; returns the exit status."""
-    try:
-        compare(build_parser().parse_args(argv))
-    except VisionError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return USER_ERROR
-    return 0
+    return end(lambda: compare(build_parser().parse_args(argv)))
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -18,24 +18,23 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from vision.errors import VisionError
-
-USER_ERROR = 2
+from vision.cli.arguments import add_device, whole
+from vision.cli.ending import Parser, end
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(description=__doc__)
     parser.add_argument(
         "model",
         metavar="CKPT",
         help="checkpoint, folder of a run, .safetensors, or hf://owner/repo",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at (127.0.0.1)")
-    parser.add_argument("--port", type=int, default=7860, help="port to listen at (7860)")
-    parser.add_argument("--device", help="such as cuda or cpu; by default a GPU if there is one")
+    parser.add_argument(
+        "--port", type=whole(1, 65_535), default=7860, help="port to listen at (7860)"
+    )
+    add_device(parser)
     parser.add_argument(
         "--examples", nargs="+", default=[], type=Path, metavar="IMAGE", help="to choose from"
     )
@@ -45,8 +44,8 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def demo(arguments: argparse.Namespace) -> None:
-    """Load the model, and serve its page until Ctrl+C."""
+def demo(arguments: argparse.Namespace) -> int:
+    """Load the model, and serve its page until Ctrl+C; returns the exit status."""
     import torch
 
     import vision
@@ -60,17 +59,13 @@ def demo(arguments: argparse.Namespace) -> None:
     )
     print(f"{model}\nthe page is at {address}; end it with Ctrl+C", flush=True)
     page.block_thread()
-
-
-def main(argv: Sequence[str]) -> int:
-    """Run a command line; returns the exit status."""
-    try:
-        demo(build_parser().parse_args(argv))
-    except VisionError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return USER_ERROR
     return 0
 
 
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line; returns the exit status."""
+    return end(lambda: demo(build_parser().parse_args(argv)))
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -40,16 +40,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vision.cli.arguments import MAX_WORKERS, whole
+from vision.cli.ending import Parser, end
 from vision.documents.text import read_text
-from vision.errors import VisionError
 from vision.metrics.coco_evaluation import evaluate_coco
 from vision.metrics.coco_files import write_categories, write_json
+from vision.outputs import check_output_file, check_output_folder
 from vision.reading import MAX_SETTINGS_BYTES
 
 if TYPE_CHECKING:
     from vision.metrics.segmentation_files import Classes
 
-USER_ERROR = 2
 # More threads than this wait for the counting.
 MOST_WORKERS = 4
 # A label image has a byte per pixel, and one of its values is for pixels that do not count.
@@ -102,7 +103,7 @@ def add_segmentation(commands: Any) -> None:
     parser = commands.add_parser("segmentation", help="label images: PNG files of class indices")
     parser.add_argument("--annotations", required=True, type=Path, help="folder of what is right")
     parser.add_argument("--predictions", required=True, type=Path, help="folder of predictions")
-    parser.add_argument("--num-classes", required=True, type=class_count, metavar="K")
+    parser.add_argument("--num-classes", required=True, type=whole(1, MOST_CLASSES), metavar="K")
     parser.add_argument(
         "--ignore",
         nargs="+",
@@ -142,20 +143,11 @@ def add_segmentation(commands: Any) -> None:
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write the classes as CSV")
     parser.add_argument(
         "--workers",
-        type=int,
+        type=whole(1, MAX_WORKERS),
         default=min(MOST_WORKERS, os.cpu_count() or 1),
         help="threads that read files",
     )
     parser.set_defaults(run=evaluate_segmentation)
-
-
-def class_count(text: str) -> int:
-    """A number of classes, from the command line."""
-    if not text.isdecimal() or not 1 <= int(text) <= MOST_CLASSES:
-        raise argparse.ArgumentTypeError(
-            f"'{text}' is no number of classes; expected 1 to {MOST_CLASSES}"
-        )
-    return int(text)
 
 
 def evaluate_segmentation(options: argparse.Namespace) -> None:
@@ -260,7 +252,7 @@ def add_model(commands: Any) -> None:
         help="another run, or its report.json, to show the difference to",
     )
     parser.add_argument(
-        "--limit", type=int, metavar="N", help="evaluate about N images, in whole batches"
+        "--limit", type=whole(), metavar="N", help="evaluate about N images, in whole batches"
     )
     parser.set_defaults(run=evaluate_model)
 
@@ -276,11 +268,9 @@ def evaluate_model(options: argparse.Namespace) -> None:
 COMMANDS = (add_model, add_coco, add_segmentation)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; 2 for a mistake that the user can mend."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def run(arguments: Sequence[str] | None) -> int:
+    """Parse the command line and run its command; returns the exit status."""
+    parser = Parser(description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for add in COMMANDS:
         add(commands)
@@ -288,12 +278,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.more = more
     if more and options.run is not evaluate_model:
         parser.error(f"unrecognized arguments: {' '.join(more)}")
-    try:
-        options.run(options)
-    except VisionError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return USER_ERROR
+    check_outputs(options)
+    options.run(options)
     return 0
+
+
+def check_outputs(options: argparse.Namespace) -> None:
+    """See that the files that were asked for can be written.
+
+    Raises:
+        ConfigError: One cannot.
+    """
+    for option in ("json", "csv"):
+        if getattr(options, option, None) is not None:
+            check_output_file(getattr(options, option), option=f"--{option}")
+    if getattr(options, "out", None) is not None:
+        check_output_folder(options.out, option="--out", levels=0)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; 2 for a mistake that the user can mend."""
+    return end(lambda: run(arguments))
 
 
 if __name__ == "__main__":

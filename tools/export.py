@@ -22,45 +22,48 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from vision.errors import ConfigError, VisionError, suggest
+from vision.cli.arguments import whole
+from vision.cli.ending import Parser, end
+from vision.errors import ConfigError, suggest
 from vision.export.canvas import usual_canvas
 from vision.export.run import SUFFIXES, Exported, ExportOptions, export
+from vision.outputs import check_output_file
 
-USER_ERROR, DIFFERENT = 2, 1
+DIFFERENT = 1
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
-    options = parse(argv)
-    try:
-        graph, module, description = load(options)
-        size = options.size or default_size(description)
-        out = options.out or Path(f"{Path(options.source).stem}{SUFFIXES.get(options.format, '')}")
-        settings = ExportOptions(
-            format=options.format,
-            size=(size[0], size[1]),
-            batch=options.batch,
-            dynamic=dynamic_axes(options.dynamic),
-            precision=options.precision,
-            opset=options.opset,
-            exporter=options.exporter,
-            tolerance=options.tolerance,
-            images=options.inputs,
-            licence=options.licence,
-        )
-        result = export(graph, module, description, out, settings)
-    except VisionError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return USER_ERROR
+    return end(lambda: run(parse(argv)))
+
+
+def run(options: argparse.Namespace) -> int:
+    """Export, and print what came of it; returns the exit status."""
+    out = options.out or Path(f"{Path(options.source).stem}{SUFFIXES.get(options.format, '')}")
+    for path in (out, out.with_name(f"{out.name}.json")):
+        check_output_file(path, option="--out")
+    graph, module, description = load(options)
+    size = options.size or default_size(description)
+    settings = ExportOptions(
+        format=options.format,
+        size=(size[0], size[1]),
+        batch=options.batch,
+        dynamic=dynamic_axes(options.dynamic),
+        precision=options.precision,
+        opset=options.opset,
+        exporter=options.exporter,
+        tolerance=options.tolerance,
+        images=options.inputs,
+        licence=options.licence,
+    )
+    result = export(graph, module, description, out, settings)
     print(report(result, what(options, graph.kind)))
     return 0 if result.passed else DIFFERENT
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """The options of the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(description=__doc__)
     add = parser.add_argument
     add("source", help="a trained model, or the name of a backbone")
     add("--format", required=True, help=", ".join(SUFFIXES))
@@ -72,11 +75,11 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--weights", help="backbone: a file of weights")
     add("--logits", action="store_true", help="whole model: give the logits (too)")
     add("--input-dtype", default="uint8", help="whole model: uint8 or float32, of 0..255")
-    add("--size", type=int, nargs=2, metavar=("H", "W"), help="by default that of the weights")
-    add("--batch", type=int, default=1, help="number of images to trace with")
+    add("--size", type=whole(), nargs=2, metavar=("H", "W"), help="by default that of the weights")
+    add("--batch", type=whole(), default=1, help="number of images to trace with")
     add("--dynamic", help="batch,size or batch or size or none; by default what is possible")
     add("--precision", default="float32", help="float32, float16 or bfloat16")
-    add("--opset", type=int, default=18, help="of ONNX")
+    add("--opset", type=whole(), default=18, help="of ONNX")
     add("--exporter", default="torchscript", help="of ONNX: torchscript or dynamo")
     add("--tolerance", type=float, help="largest difference, relative to the largest value")
     add("--inputs", metavar="PATH", help="image or folder of images to compare on")

@@ -11,16 +11,18 @@ is 2 if the folder holds something else, which is then left as it is.
 import argparse
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from vision.cli.arguments import MAX_SEED, whole
+from vision.cli.ending import Parser, end
 from vision.data.samples.ade20k import write_ade20k
 from vision.data.samples.cityscapes import CityscapesSamples, write_cityscapes
 from vision.data.samples.coco import write_coco
 from vision.data.samples.splits import SceneSamples
-from vision.errors import VisionError
+from vision.outputs import check_output_folder
 
 
 class Layout(NamedTuple):
@@ -45,36 +47,34 @@ HELP = {
 }
 
 
-def read_arguments() -> argparse.Namespace:
+def read_arguments(words: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line; the options of a dataset are the fields of its dataclass."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(description=__doc__)
     commands = parser.add_subparsers(dest="dataset", required=True, metavar="DATASET")
     for name, layout in LAYOUTS.items():
         command = commands.add_parser(name, help=f"a dataset in the layout of {layout.title}")
         command.add_argument("--root", required=True, type=Path, help="its folder, to be made")
         for option, default in asdict(layout.options()).items():
             text = f"{HELP[option]} ({default})"
-            command.add_argument(f"--{option}", type=int, default=default, help=text)
-    return parser.parse_args()
+            command.add_argument(f"--{option}", type=whole(0, MAX_SEED), default=default, help=text)
+    return parser.parse_args(words)
 
 
-def main() -> int:
-    """Run the command; 2 if the dataset cannot be written."""
-    arguments = read_arguments()
+def make(arguments: argparse.Namespace) -> int:
+    """Write a dataset, and say what it holds; returns the exit status."""
+    check_output_folder(arguments.root, option="--root")
     layout = LAYOUTS[arguments.dataset]
     begin = time.monotonic()
-    try:
-        samples = layout.options(**{option: getattr(arguments, option) for option in HELP})
-        found = layout.write(arguments.root, samples)
-    except VisionError as error:
-        print(error, file=sys.stderr)
-        return 2
-    for split, (images, annotations) in found.items():
+    samples = layout.options(**{option: getattr(arguments, option) for option in HELP})
+    for split, (images, annotations) in layout.write(arguments.root, samples).items():
         print(f"{split}: {images:,} images, {annotations:,} annotations")
     print(f"{arguments.root}: written in {time.monotonic() - begin:.0f} s")
     return 0
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the command; 2 if the dataset cannot be written."""
+    return end(lambda: make(read_arguments(words)))
 
 
 if __name__ == "__main__":

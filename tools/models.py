@@ -11,36 +11,41 @@ import argparse
 import dataclasses
 import json
 import sys
+from collections.abc import Sequence
 
 from vision import list_backbones
 from vision.backbones.summary import format_table, summarise
-from vision.errors import VisionError
+from vision.cli.ending import Parser, end
+from vision.errors import ConfigError
 
 
-def main() -> int:
-    """Run the command; 2 for a wrong pattern."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0], allow_abbrev=False)
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = Parser(description=__doc__)
     parser.add_argument(
         "--pattern", default="*", help="which ones, such as 'swin*' or 'timm/resnet*'"
     )
     layout = parser.add_mutually_exclusive_group()
     layout.add_argument("--json", action="store_true", help="print a list of objects")
     layout.add_argument("--markdown", action="store_true", help="print a Markdown table")
-    arguments = parser.parse_args()
-    try:
-        names = list_backbones(arguments.pattern)
-        summaries = [summarise(name) for name in names]
-    except VisionError as error:
-        print(error, file=sys.stderr)
-        return 2
+    return parser
+
+
+def list_models(arguments: argparse.Namespace) -> int:
+    """Print the table; returns the exit status."""
+    summaries = [summarise(name) for name in list_backbones(arguments.pattern)]
     if not summaries:
-        print(f"no backbone matches '{arguments.pattern}'.", file=sys.stderr)
-        return 2
+        raise ConfigError(f"no backbone matches '{arguments.pattern}'.")
     if arguments.json:
         print(json.dumps([dataclasses.asdict(summary) for summary in summaries], indent=2))
     else:
         print(format_table(summaries, markdown=arguments.markdown))
     return 0
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the command; 2 for a wrong pattern."""
+    return end(lambda: list_models(build_parser().parse_args(words)))
 
 
 if __name__ == "__main__":

@@ -23,9 +23,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from vision.errors import VisionError
+from vision.cli.arguments import MAX_WORKERS, add_device, real, whole
+from vision.cli.ending import Parser, end
+from vision.outputs import check_output_folder
 
-BAD_IMAGES, USER_ERROR = 1, 2
+BAD_IMAGES = 1
 PLAIN_EVERY_S = 10.0
 
 
@@ -83,7 +85,7 @@ def _clock(seconds: float) -> str:
 def read_tile(text: str) -> int | tuple[int, int]:
     """A side, or height and width as in `768x1024`."""
     sides = text.lower().split("x")
-    if len(sides) > 2 or not all(side.isdecimal() and int(side) > 0 for side in sides):
+    if len(sides) > 2 or not all(side.isdecimal() and 0 < len(side) < 7 for side in sides):
         raise argparse.ArgumentTypeError(
             f"'{text}' is no tile: expected a side in pixels, such as 1024, or HEIGHTxWIDTH"
         )
@@ -92,9 +94,7 @@ def read_tile(text: str) -> int | tuple[int, int]:
 
 def build_parser() -> argparse.ArgumentParser:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(description=__doc__)
     parser.add_argument(
         "model",
         metavar="CKPT",
@@ -102,25 +102,27 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("input", metavar="INPUT", help="image, folder, pattern or video")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="for the results")
-    parser.add_argument("--batch-size", type=int, default=8, help="images at once (8)")
+    parser.add_argument("--batch-size", type=whole(), default=8, help="images at once (8)")
     parser.add_argument(
-        "--threshold", type=float, default=0.3, help="least score of an object (0.3)"
+        "--threshold", type=real(0, 1), default=0.3, help="least score of an object (0.3)"
     )
     parser.add_argument(
         "--tile", type=read_tile, metavar="PIXELS", help="cut larger images: 1024, or 768x1024"
     )
-    parser.add_argument("--overlap", type=float, default=0.2, help="of tiles, as a share (0.2)")
+    parser.add_argument(
+        "--overlap", type=real(0, 0.99), default=0.2, help="of tiles, as a share (0.2)"
+    )
     parser.add_argument(
         "--no-whole-view", action="store_true", help="with tiles, do not look at the whole too"
     )
-    parser.add_argument("--device", help="such as cuda or cpu; by default a GPU if there is one")
+    add_device(parser)
     parser.add_argument(
         "--precision",
         choices=("float32", "bfloat16", "float16"),
         default="float32",
         help="of the numbers in the model (float32)",
     )
-    parser.add_argument("--workers", type=int, help="threads that read images")
+    parser.add_argument("--workers", type=whole(0, MAX_WORKERS), help="threads that read images")
     parser.add_argument(
         "--no-pictures", "--json-only", dest="no_pictures", action="store_true", help="do not draw"
     )
@@ -135,6 +137,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def predict(arguments: argparse.Namespace) -> int:
     """Predict, and print what was written; returns the exit status."""
+    check_output_folder(arguments.out, option="--out")
     import torch
 
     import vision
@@ -193,12 +196,7 @@ def predict(arguments: argparse.Namespace) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; 2 for a mistake that the user can mend."""
-    parsed = build_parser().parse_args(arguments)
-    try:
-        return predict(parsed)
-    except VisionError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return USER_ERROR
+    return end(lambda: predict(build_parser().parse_args(arguments)))
 
 
 if __name__ == "__main__":

@@ -13,8 +13,10 @@ differ, and 2 if the archives cannot be unpacked.
 import argparse
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
+from vision.cli.ending import Parser, end
 from vision.data.imagenet_archives import (
     RELEASES,
     Found,
@@ -28,7 +30,8 @@ from vision.data.imagenet_archives import (
     unpack_val,
 )
 from vision.data.imagenet_labels import CLASSES_1K
-from vision.errors import DataError, VisionError
+from vision.errors import DataError
+from vision.outputs import check_output_folder
 
 SECONDS_BETWEEN_LINES = 0.5
 
@@ -91,28 +94,34 @@ def check(archives: list[Path], root: Path) -> dict[str, Found]:
     }
 
 
-def main() -> int:
-    """Run the command; 1 if anything is missing, 2 if the archives cannot be unpacked."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = Parser(description=__doc__)
     parser.add_argument("archives", nargs="+", type=Path, help="archives, by their official names")
     parser.add_argument("--root", required=True, type=Path, help="the dataset's folder, to be made")
-    arguments = parser.parse_args()
+    return parser
+
+
+def prepare(arguments: argparse.Namespace) -> int:
+    """Unpack and compare; returns the exit status."""
+    # Of the million files, only the folders of splits and classes are looked at.
+    check_output_folder(arguments.root, option="--root", levels=1)
     progress = Progress()
     try:
         unpack(arguments.archives, arguments.root, progress)
         found = check(arguments.archives, arguments.root)
-    except VisionError as error:
+    finally:
         progress.end()
-        print(error, file=sys.stderr)
-        return 2
-    progress.end()
     for folder, result in found.items():
         print(f"{folder}: {len(result.counts):,} classes, {result.counts.total():,} images")
         for problem in result.problems:
             print(f"  {problem}")
     return 1 if any(result.problems for result in found.values()) else 0
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the command; 1 if anything is missing, 2 if the archives cannot be unpacked."""
+    return end(lambda: prepare(build_parser().parse_args(words)))
 
 
 if __name__ == "__main__":

@@ -27,13 +27,14 @@ import torch
 from torch import Tensor
 
 import vision
-from vision.errors import ConfigError, VisionError, WeightsError
+from vision.cli.ending import Parser, end
+from vision.errors import ConfigError, WeightsError
 from vision.files import replace_file
-from vision.interop.hub import RUN_CONFIG, push_folder, write_folder
+from vision.interop.hub import FILES, RUN_CONFIG, check_repo, push_folder, write_folder
 from vision.interop.model_card import CardOptions
+from vision.outputs import check_output_file, check_output_folder
 from vision.weights.naming import NAMINGS, OPENMMLAB, to_naming
 
-USER_ERROR = 2
 SUFFIXES = (".safetensors", ".pth")
 
 
@@ -63,6 +64,7 @@ def run_keys(arguments: argparse.Namespace) -> None:
     """Write the weights of a model under other names."""
     if arguments.out.suffix not in SUFFIXES:
         raise ConfigError(f"--out {arguments.out}: expected a name in .safetensors or .pth.")
+    check_output_file(arguments.out, option="--out")
     model = vision.load(arguments.checkpoint)
     naming = arguments.naming
     state = to_naming(model.task, naming)
@@ -75,6 +77,11 @@ def run_keys(arguments: argparse.Namespace) -> None:
 
 def run_hub(arguments: argparse.Namespace) -> None:
     """Write the folder, and send it where that was asked for."""
+    check_output_folder(arguments.out, option="--out", levels=0)
+    for name in FILES:
+        check_output_file(arguments.out / name, option="--out")
+    if arguments.push:
+        check_repo(arguments.push)
     model = vision.load(arguments.checkpoint)
     card = CardOptions(
         name=arguments.name,
@@ -127,21 +134,17 @@ def write_state(path: Path, state: dict[str, Tensor], *, class_names: list[str] 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; 2 for a model or an option that does not fit."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = Parser(description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     add_keys(commands)
     add_hub(commands)
-    parsed = parser.parse_args(arguments)
-    try:
+
+    def run() -> int:
+        parsed = parser.parse_args(arguments)
         parsed.run(parsed)
-    except VisionError as error:
-        print(error, file=sys.stderr)
-        return USER_ERROR
-    return 0
+        return 0
+
+    return end(run)
 
 
 if __name__ == "__main__":

@@ -37,8 +37,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from vision.cli.app import run as run_command
+from vision.cli.arguments import real, whole
+from vision.cli.ending import Parser, end
 from vision.data.base import DataModule
-from vision.errors import ConfigError, VisionError
+from vision.errors import ConfigError
 from vision.export.canvas import Run, on_canvas, put_on_canvas, usual_canvas
 from vision.export.graph import Graph
 from vision.export.kinds import whole_model
@@ -50,11 +52,12 @@ from vision.export.quantize import (
 )
 from vision.export.quantize_accuracy import alike, find_score, measure_accuracy
 from vision.export.sidecar import export_facts, write_sidecar
+from vision.outputs import check_output_file
 from vision.predict.load import load
 from vision.predict.model import Model
 
 ROOT = Path(__file__).parents[1]
-DROPPED, USER_ERROR = 1, 2
+DROPPED = 1
 DYNAMIC = ("batch", "size")
 
 
@@ -151,10 +154,13 @@ def quantize(arguments: argparse.Namespace, more: Sequence[str]) -> int:
         keep_float=tuple(arguments.keep_float),
         reduce_range=not arguments.full_range,
     )
+    if arguments.out is not None:
+        check_target(arguments.out)
     model = load(arguments.source)
     score = find_score(model.kind)
     assert model.path is not None, "it was loaded from a file"
     target = arguments.out or model.path.with_suffix(".int8.onnx")
+    check_target(target)
     data = build_datamodule(model, arguments.config, more)
     graph = whole_model(model.task)
     canvas = find_canvas(graph, model, arguments.canvas)
@@ -201,6 +207,16 @@ def quantize(arguments: argparse.Namespace, more: Sequence[str]) -> int:
     write_sidecar(target, facts)
     show(facts, target)
     return DROPPED if drop > arguments.most_drop else 0
+
+
+def check_target(path: Path) -> None:
+    """See that the model and the file beside it can be written.
+
+    Raises:
+        ConfigError: They cannot.
+    """
+    for file in (path, path.with_name(f"{path.name}.json")):
+        check_output_file(file, option="--out")
 
 
 def find_canvas(graph: Graph, model: Model, given: Sequence[int] | None) -> tuple[int, int] | None:
@@ -274,15 +290,11 @@ def show(report: Mapping[str, Any], target: Path) -> None:
 
 def parser() -> argparse.ArgumentParser:
     """The options."""
-    made = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    made = Parser(description=__doc__)
     made.add_argument("source", metavar="CKPT", help="as vision.load takes it")
     made.add_argument("--out", type=Path, metavar="FILE", help="by default CKPT's .int8.onnx")
     made.add_argument("--config", type=Path, metavar="FILE", help="by default the run's own")
-    made.add_argument("--images", type=count, default=128, help="to calibrate with, 128")
+    made.add_argument("--images", type=whole(), default=128, help="to calibrate with, 128")
     made.add_argument("--calibrate", choices=("train", "val"), default="train", help="which images")
     made.add_argument(
         "--calibration",
@@ -291,7 +303,7 @@ def parser() -> argparse.ArgumentParser:
         help="how ranges come from values; the latter two keep all activations in memory",
     )
     made.add_argument(
-        "--canvas", type=count, nargs=2, metavar=("H", "W"), help="detection: size of the images"
+        "--canvas", type=whole(), nargs=2, metavar=("H", "W"), help="detection: size of the images"
     )
     made.add_argument("--operators", nargs="+", choices=OPERATORS, default=OPERATORS)
     made.add_argument(
@@ -302,27 +314,17 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="weights of 8 bits in place of 7: overflows on x86 without VNNI",
     )
-    made.add_argument("--limit", type=count, metavar="N", help="validation images; all by default")
-    made.add_argument("--most-drop", type=float, default=0.02, help="of the metric, 0.02")
-    made.add_argument("--rounds", type=count, default=20, help="of timing, 20")
+    made.add_argument(
+        "--limit", type=whole(), metavar="N", help="validation images; all by default"
+    )
+    made.add_argument("--most-drop", type=real(-1, 1), default=0.02, help="of the metric, 0.02")
+    made.add_argument("--rounds", type=whole(), default=20, help="of timing, 20")
     return made
-
-
-def count(text: str) -> int:
-    """A whole number of 1 or more."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' must be a whole number of 1 or more")
-    return int(text)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse the command line and quantise; returns the exit status."""
-    arguments, more = parser().parse_known_args(argv)
-    try:
-        return quantize(arguments, more)
-    except VisionError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return USER_ERROR
+    return end(lambda: quantize(*parser().parse_known_args(argv)))
 
 
 if __name__ == "__main__":

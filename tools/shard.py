@@ -15,16 +15,19 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from vision.cli.arguments import MAX_SEED, MAX_WORKERS, real, whole
+from vision.cli.ending import Parser, end
 from vision.data.shard_files import check_folder, index_folder
 from vision.data.shard_index import ShardIndex
 from vision.data.shard_writer import make_shards
 from vision.documents.text import read_text
-from vision.errors import VisionError
+from vision.outputs import check_output_folder
 from vision.reading import MAX_SETTINGS_BYTES
 
 
 def make(arguments: argparse.Namespace) -> int:
     """Write shards."""
+    check_output_folder(arguments.out, option="OUT")
     made = make_shards(
         arguments.source,
         arguments.out,
@@ -79,34 +82,38 @@ def report(indices: dict[str, ShardIndex]) -> None:
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command; 2 for anything that the user can mend."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = Parser(description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     command = commands.add_parser("make", help="write the images of class folders as shards")
     command.add_argument("source", metavar="SOURCE", help="train/CLASS/*, val/CLASS/*, or CLASS/*")
     command.add_argument("out", metavar="OUT", help="gets train, val and maybe test")
-    command.add_argument("--shard-bytes", type=float, default=300e6, help="default 300e6")
-    command.add_argument("--val-fraction", type=float, default=0.2, help="of CLASS/*; default 0.2")
-    command.add_argument("--seed", type=int, default=0, help="of the order; default 0")
-    command.add_argument("--workers", type=int, default=1, help="shards at a time; default 1")
+    command.add_argument("--shard-bytes", type=real(1, 1e15), default=300e6, help="default 300e6")
+    command.add_argument(
+        "--val-fraction", type=real(0, 1), default=0.2, help="of CLASS/*; default 0.2"
+    )
+    command.add_argument(
+        "--seed", type=whole(0, MAX_SEED), default=0, help="of the order; default 0"
+    )
+    command.add_argument(
+        "--workers", type=whole(1, MAX_WORKERS), default=1, help="shards at a time; default 1"
+    )
     command.set_defaults(run=make)
     for run, text in ((index, "make the index of shards"), (check, "read and decode everything")):
         command = commands.add_parser(run.__name__, help=text)
         command.add_argument("folder", metavar="FOLDER", help="a folder or a URL")
         command.add_argument("--field", default="label", help="of KEY.json; default label")
-        command.add_argument("--workers", type=int, default=1, help="shards at a time; default 1")
+        command.add_argument(
+            "--workers", type=whole(1, MAX_WORKERS), default=1, help="shards at a time; default 1"
+        )
         if run is index:
             command.add_argument("--classes", type=Path, help="names of the classes, a line each")
         command.set_defaults(run=run)
-    arguments = parser.parse_args(words)
-    try:
+
+    def run_command() -> int:
+        arguments = parser.parse_args(words)
         return arguments.run(arguments)
-    except VisionError as error:
-        print(error, file=sys.stderr)
-        return 2
+
+    return end(run_command)
 
 
 if __name__ == "__main__":

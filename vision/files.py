@@ -35,6 +35,18 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
         raise
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a text as UTF-8, whole or not at all; its folder is made.
+
+    Letters that UTF-8 lacks, which names of files and JSON may have, become `\\udc..`.
+
+    Raises:
+        OSError: It cannot be written; what was at `path` is unchanged.
+    """
+    contents = text.encode("utf-8", "backslashreplace")
+    replace_file(path, lambda place: place.write_bytes(contents))
+
+
 def unfinished_name(name: str) -> str:
     """The hidden name of a file while it is written, with its ending; no longer than names may be."""
     unfinished = f".unfinished.{name}"

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from vision.errors import ConfigError
 from vision.version import __version__
 
 GIB = 2**30
@@ -92,3 +93,26 @@ def _gpu_driver() -> str | None:
             return found[1]
     shown = _run("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader")
     return shown.splitlines()[0] if shown else None
+
+
+def find_device(name: str | torch.device) -> torch.device:
+    """A device that this machine has.
+
+    Args:
+        name: Such as `"cpu"`, `"cuda"` or `"cuda:1"`.
+
+    Raises:
+        ConfigError: There is no such device, or it computes nothing.
+    """
+    try:
+        # PyTorch finds out by itself what is there, without any memory of it.
+        device = torch.empty(0, device=name).device
+    # Depending on the device and on its own build, PyTorch raises any of these.
+    except (RuntimeError, AssertionError, NotImplementedError, ImportError) as error:
+        reason = str(error).strip().partition("\n")[0][:160]
+        raise ConfigError(
+            f"device {str(name)[:40]!r} is not one of this machine ({reason}); 'cpu' always is."
+        ) from error
+    if device.type == "meta":
+        raise ConfigError("device 'meta' computes nothing; 'cpu' does.")
+    return device

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from vision.cli.main import MOST_LINES, USER_ERROR
+from vision.cli.ending import MAX_LINES, USER_ERROR
 from vision.errors import VisionError
 
 ROOT = Path(__file__).parents[2]
@@ -49,7 +49,7 @@ def check(case: Case, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
             with pytest.raises(VisionError) as caught:
                 case.read(folder)
             text = str(caught.value)
-            assert len(text.splitlines()) <= MOST_LINES, text
+            assert len(text.splitlines()) <= MAX_LINES, text
             assert [part for part in case.says if part not in text] == [], text
         else:
             assert case.read(folder) == case.gives

@@ -12,6 +12,7 @@ import torch
 from tiny_task import tiny_task
 from torch import Tensor
 
+from vision.errors import VisionError
 from vision.export.kinds import whole_model
 
 pytest.importorskip("onnxruntime")
@@ -159,5 +160,5 @@ def test_sizes_come_from_the_preprocessing() -> None:
 
 
 def test_an_absent_model_is_explained() -> None:
-    with pytest.raises(SystemExit, match=r"error: there is no 'absent\.ckpt' to load"):
+    with pytest.raises(VisionError, match=r"there is no 'absent\.ckpt' to load"):
         latency.measure_latency(options("absent.ckpt"))

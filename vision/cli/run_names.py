@@ -30,8 +30,8 @@ def check_run_names(runs_dir: str, name: str, version: str | None) -> None:
     for part in name.split("/"):
         if problem := _problem(part):
             raise ConfigError(
-                f"--name {name[:80]!r}: {problem}; {RULE}. Folders are separated by '/', and lie below "
-                "--runs_dir."
+                f"--name {name[:80]!r}: {problem}; {RULE}. Folders, with '/' between them, lie "
+                "below --runs_dir."
             )
     if version is not None and (problem := _problem(version)):
         raise ConfigError(f"--version {version[:80]!r}: {problem}; {RULE}.")

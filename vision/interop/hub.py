@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from vision.contracts import ModelDescription
 from vision.errors import ConfigError, WeightsError
+from vision.files import replace_file, write_text
 from vision.interop.model_card import CardOptions, model_card, plain_config
 from vision.weights.model_file import write_model
 
@@ -65,15 +67,29 @@ def write_folder(
     write_model(folder / MODEL, state, description)
     try:
         text = json.dumps(plain_config(description), indent=2)
-        (folder / CONFIG).write_text(text + "\n", encoding="utf-8")
-        (folder / CARD).write_text(model_card(description, options), encoding="utf-8")
+        write_text(folder / CONFIG, text + "\n")
+        write_text(folder / CARD, model_card(description, options))
         if config is None:
             (folder / RUN_CONFIG).unlink(missing_ok=True)
         else:
-            shutil.copyfile(config, folder / RUN_CONFIG)
+            replace_file(folder / RUN_CONFIG, lambda path: shutil.copyfile(config, path))
     except OSError as error:
         raise WeightsError(f"the folder '{folder}' cannot be written: {error}") from error
     return folder
+
+
+def check_repo(repo: str) -> None:
+    """See that a text names a repository of the hub.
+
+    Raises:
+        ConfigError: It does not.
+    """
+    part = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+    if not re.fullmatch(f"{part}/{part}", repo):
+        raise ConfigError(
+            f"{repo[:80]!r} is no repository of the hub; expected owner/name, of letters, digits "
+            "and - _ ."
+        )
 
 
 def _without_folders(description: ModelDescription) -> ModelDescription:
@@ -110,9 +126,7 @@ def push_folder(
         WeightsError: The folder holds no model, or the hub refuses it.
     """
     folder = Path(folder)
-    owner, _, name = repo.partition("/")
-    if not owner or not name or "/" in name:
-        raise ConfigError(f"'{repo}' is no repository of the hub; expected owner/name.")
+    check_repo(repo)
     if not (folder / MODEL).is_file():
         raise WeightsError(f"'{folder}' holds no {MODEL}; write it with write_folder first.")
     if api is None:

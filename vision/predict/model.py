@@ -10,6 +10,7 @@ from torch import Tensor
 
 from vision.contracts import ModelDescription
 from vision.errors import ConfigError
+from vision.machine import find_device
 from vision.predict.kinds import Kind, Precision, PredictOptions, Tile, build_kind
 from vision.predict.results import Result
 from vision.predict.run import Predictions
@@ -54,7 +55,7 @@ class Model:
 
     def to(self, device: str | torch.device) -> Self:
         """Move the model to a device."""
-        self.task.to(device)
+        self.task.to(find_device(device))
         return self
 
     @property

@@ -1,0 +1,65 @@
+"""Values on the command line of a tool: their ranges, checked while they are parsed."""
+
+import argparse
+import math
+from collections.abc import Callable
+from typing import Any
+
+from vision.errors import ConfigError
+
+# Largest number that a count can sensibly be; larger ones do not fit the libraries' integers.
+MAX_COUNT = 2**31 - 1
+# Seeds of NumPy and PyTorch that every part of the suite takes.
+MAX_SEED = 2**32 - 1
+# Threads and processes: more than any machine has cores.
+MAX_WORKERS = 1024
+
+
+def whole(least: int = 1, most: int = MAX_COUNT) -> Callable[[str], int]:
+    """A type for `argparse`: a whole number in a range, both ends included."""
+
+    def read(text: str) -> int:
+        digits = text.removeprefix("-")
+        # Longer texts are no sensible numbers, and slow or refused to be read.
+        value = int(text) if digits.isdecimal() and len(digits) < 20 else None
+        if value is None or not least <= value <= most:
+            raise argparse.ArgumentTypeError(
+                f"{text[:40]!r} is not a whole number from {least:,} to {most:,}"
+            )
+        return value
+
+    return read
+
+
+def real(least: float, most: float) -> Callable[[str], float]:
+    """A type for `argparse`: a number in a range, both ends included; NaN is in none."""
+
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(
+                f"{text[:40]!r} is not a number from {least:g} to {most:g}"
+            )
+        return value
+
+    return read
+
+
+def device(text: str) -> str:
+    """A type for `argparse`: a device that this machine has, such as `"cpu"` or `"cuda:1"`."""
+    from vision.machine import find_device
+
+    try:
+        return str(find_device(text))
+    except ConfigError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def add_device(parser: Any) -> None:
+    """Add the option `--device` to a parser of `argparse`."""
+    parser.add_argument(
+        "--device", type=device, help="such as cuda or cpu; by default a GPU if there is one"
+    )

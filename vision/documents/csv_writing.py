@@ -1,0 +1,60 @@
+"""Tables of comma-separated values whose texts no spreadsheet takes for formulas.
+
+A cell that begins with one of `=`, `+`, `-`, `@`, a tab or a line's end is computed where it is
+opened, and a formula can send what is in other cells away. Texts that begin so (names of classes,
+of files) get an apostrophe before them; numbers are numbers, also negative ones. `read_cell` takes
+the apostrophe off again, so that every text comes back as it was.
+"""
+
+import csv
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from vision.files import replace_file
+
+_FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
+# What no file name has, and UTF-8 neither; bytes of names that are not UTF-8 are kept.
+_NO_BYTE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+
+
+def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write a table, whole or not at all; its folder is made.
+
+    Args:
+        path: The file.
+        columns: Names of the columns, as the suite chose them.
+        rows: Cells: texts, numbers, or None for an empty one.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+
+    def write(place: Path) -> None:
+        encoding = {"encoding": "utf-8", "errors": "surrogateescape"}
+        with place.open("w", newline="", **encoding) as file:  # type: ignore[call-overload]
+            writer = csv.writer(file)
+            writer.writerow([write_cell(name) for name in columns])
+            writer.writerows([write_cell(value) for value in row] for row in rows)
+
+    replace_file(path, write)
+
+
+def write_rows(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> None:
+    """Write mappings with equal keys by `write_table`; `columns` are those of no rows."""
+    columns = list(rows[0]) if rows else columns
+    write_table(path, columns, ([row[name] for name in columns] for row in rows))
+
+
+def write_cell(value: Any) -> Any:
+    """What stands in a cell for a value; numbers and None as they are."""
+    if not isinstance(value, str):
+        return value
+    text = _NO_BYTE.sub("\ufffd", value).replace("\0", "\ufffd")
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+def read_cell(text: str) -> str:
+    """The text of a cell that `write_cell` wrote."""
+    return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
