@@ -143,7 +143,7 @@ def add_segmentation(commands: Any) -> None:
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write the classes as CSV")
     parser.add_argument(
         "--workers",
-        type=whole(1, MAX_WORKERS),
+        type=whole(0, MAX_WORKERS),
         default=min(MOST_WORKERS, os.cpu_count() or 1),
         help="threads that read files",
     )

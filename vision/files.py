@@ -36,9 +36,9 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text as UTF-8, whole or not at all; its folder is made.
+    r"""Write a text as UTF-8, whole or not at all; its folder is made.
 
-    Letters that UTF-8 lacks, which names of files and JSON may have, become `\\udc..`.
+    Letters that UTF-8 lacks, which names of files and JSON may have, become `\udc..`.
 
     Raises:
         OSError: It cannot be written; what was at `path` is unchanged.
@@ -48,7 +48,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def unfinished_name(name: str) -> str:
-    """The hidden name of a file while it is written, with its ending; no longer than names may be."""
+    """The hidden name of a file while it is written, no longer than names may be."""
     unfinished = f".unfinished.{name}"
     if len(os.fsencode(unfinished)) <= MAX_NAME_BYTES:
         return unfinished

@@ -99,8 +99,8 @@ def check_links(folder: Path, *, option: str, levels: int | None = None) -> None
         if not is_inside(link, root):
             raise ConfigError(
                 f"{option} {shown_path(folder)}: {shown_path(link)} is a link to "
-                f"{shown_path(os.path.realpath(link))}, outside of the folder, and would be written "
-                "through. Remove the link, or give the folder that it leads to."
+                f"{shown_path(os.path.realpath(link))}, outside of the folder, which would be "
+                "written to. Remove the link, or give the folder that it leads to."
             )
 
 

@@ -8,10 +8,10 @@ from typing import Any, TextIO, cast
 
 
 class LenientStream:
-    """A text stream; what it cannot take is left out from then on.
+    r"""A text stream; what it cannot take is left out from then on.
 
-    A reader that went away (`| head`), a full disk behind `> log` and a closed terminal concern what
-    is shown, not what is done. Letters that the stream's encoding lacks are written as `\\u....`.
+    A reader that went away (`| head`), a full disk behind `> log` and a closed terminal concern
+    what is shown, not what is done. Letters that its encoding lacks are written as `\u....`.
 
     Args:
         stream: The stream; None, where the process was started without one, takes nothing.
