@@ -369,7 +369,7 @@ def refused(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
         ),
         pytest.param(
             change_annotation("bbox", [1.0, float("nan"), 5.0, 5.0]),
-            *([], [TRAIN, "annotation 999983", "nan", "not finite"]),
+            *([], [TRAIN, "annotation 999983", "nan", "expected finite numbers"]),
             id="NaN",
         ),
         pytest.param(

@@ -22,7 +22,11 @@ class Recorder(BestValidation):
 
 @pytest.mark.parametrize(
     ("mode", "values", "best"),
-    [("max", [0.2, 0.1, 0.3, 0.3], [0, 2]), ("min", [0.2, 0.1, 0.3, 0.1], [0, 1])],
+    [
+        ("max", [0.2, 0.1, 0.3, 0.3], [0, 2]),
+        ("min", [0.2, 0.1, 0.3, 0.1], [0, 1]),
+        ("min", [-1.0, 0.3, float("nan"), 0.1], [1, 3]),  # nothing was measured in two
+    ],
 )
 def test_in_fit_those_that_are_better_than_all_before(
     tmp_path: Path, mode: str, values: list[float], best: list[int]
@@ -38,7 +42,7 @@ def test_in_fit_those_that_are_better_than_all_before(
     assert recorder.epochs == best
     again = Recorder()
     again.load_state_dict(recorder.state_dict())
-    assert again._best == pytest.approx(max(values) if mode == "max" else min(values))
+    assert again._best == pytest.approx(values[best[-1]])
 
 
 def test_validate_is_always_written(tmp_path: Path) -> None:

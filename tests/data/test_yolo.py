@@ -129,10 +129,15 @@ def test_a_test_set_and_images_to_predict(tmp_path: Path) -> None:
     (root / "data.yaml").write_text(text.replace("test:\n", "test: images/test\n"))
     write_image(tmp_path / "new" / "x" / "n.png", size=(20, 30))
     data = make(root, predict_root=tmp_path / "new")
+    with pytest.raises(DataError, match=r"measured on 'test'.*t.txt' and so on \(0 of 1 such"):
+        data.setup("test")
+    (root / "labels" / "test").mkdir()
+    (root / "labels" / "test" / "t.txt").write_text("0 0.5 0.5 0.5 0.5\n")
+    data = make(root, predict_root=tmp_path / "new")
     data.setup("test")
     data.setup("predict")
     assert len(data.test_dataset) == 1
-    assert len(data.test_dataset[0]["target"]["boxes"]) == 0
+    assert len(data.test_dataset[0]["target"]["boxes"]) == 1
     assert data.predict_dataset[0]["path"] == str(tmp_path / "new" / "x" / "n.png")
     assert data.predict_dataset[0]["original_size"].tolist() == [20, 30]
     with pytest.raises(DataError, match="has no 'nowhere'"):

@@ -6,6 +6,8 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 
+from vision.callbacks.best_checkpoint import is_measured
+
 
 class BestValidation(Callback, ABC):
     """A callback that writes after `validate`, and in `fit` after the best epoch so far.
@@ -42,6 +44,8 @@ class BestValidation(Callback, ABC):
         if value is None:
             return True
         now, best = float(value), self._best
+        if not is_measured(now):
+            return False
         if best is not None and not (now > best if mode == "max" else now < best):
             return False
         self._best = now

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule
-from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 
+from vision.callbacks.best_checkpoint import BestCheckpoint
 from vision.callbacks.coco_predictions import CocoPredictions, DetectionResults
 from vision.callbacks.curves import TrainingCurves
 from vision.callbacks.detection_pictures import DetectionPictures
@@ -46,7 +46,7 @@ def keep_checkpoints(
     """
     best: dict[str, Any] = {"filename": "best", "monitor": monitor, "mode": mode}
     return [
-        ModelCheckpoint(dirpath=folder / CHECKPOINTS, enable_version_counter=False, **best),
+        BestCheckpoint(dirpath=folder / CHECKPOINTS, enable_version_counter=False, **best),
         # One callback for each: save_last of Lightning writes only when the best improves.
         LastCheckpoint(folder / CHECKPOINTS / "last.ckpt", every_steps=every_steps),
     ]

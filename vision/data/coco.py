@@ -197,6 +197,10 @@ class COCO(DetectionData):
         """
         return self._require_source(self._split_of(stage)).annotations
 
+    def looked_at(self, split: Split) -> str:
+        """The annotation file of a split."""
+        return f"'{self._require_source(split).annotations}'"
+
     def prepare_data(self) -> None:
         """Parse the annotations once, on one process of each machine; the others map the result."""
         if self.cache_dir is not None:

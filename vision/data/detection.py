@@ -14,6 +14,12 @@ from torch.utils.data import Dataset
 from vision.data.aspect_sampling import AspectSampler
 from vision.data.base import DataModule
 from vision.data.detection_augment import DetectionAugment
+from vision.data.detection_checks import (
+    require_alike_masks,
+    require_masks,
+    require_objects_to_learn,
+    require_objects_to_measure,
+)
 from vision.data.detection_collate import collate_detection
 from vision.data.detection_index import DetectionIndex
 from vision.data.detection_problems import problems_of_layout, summarise_index, unique_images
@@ -158,13 +164,33 @@ class DetectionData(DataModule):
         if stage == "fit" and self.train_dataset is None:
             self.train_dataset = self._training_samples()
         if stage in ("fit", "validate") and self.val_dataset is None:
-            self.val_dataset = self._evaluated("val")
+            self.val_dataset = self._evaluated("val", "val")
+        if stage == "fit" and self.masks:
+            require_alike_masks(
+                {name: (self.index(name), self.looked_at(name)) for name in self._splits_of("fit")}
+            )
         if stage == "test" and self.test_dataset is None:
-            self.test_dataset = self._evaluated(self.test_split)
+            self.test_dataset = self._evaluated(self.test_split, "test")
         if stage == "predict" and self.predict_dataset is None:
             index = self.index(self.predict_split)
             self._require_images(index)
             self.predict_dataset = DetectionSamples(index, self.eval_transform, targets=False)
+
+    def require_masks(self, stage: str) -> None:
+        """Raise an error unless the sets of a stage have masks; a task that needs them asks.
+
+        Args:
+            stage: Which stage is run; its sets are set up.
+
+        Raises:
+            DataError: A set has boxes alone.
+        """
+        for split in self._splits_of(stage):
+            require_masks(self.index(split), split, self.looked_at(split))
+
+    def looked_at(self, split: Split) -> str:
+        """Where the annotations of a split were looked for, for messages."""
+        return f"'{self.index(split).folder}'"
 
     def layout_problems(self) -> Iterator[str]:
         """What keeps the stages from being made, but for annotations that are told one by one."""
@@ -199,16 +225,25 @@ class DetectionData(DataModule):
     def _split_of(self, stage: Literal["val", "test"]) -> Split:
         return "val" if stage == "val" else self.test_split
 
+    def _splits_of(self, stage: str) -> list[Split]:
+        """The splits that a stage learns from or measures."""
+        splits: list[Split] = ["train"] if stage == "fit" else []
+        if stage in ("fit", "validate") and self._is_measured("val"):
+            splits.append("val")
+        if stage == "test" and self._is_measured("test"):
+            splits.append(self.test_split)
+        return splits
+
+    def _is_measured(self, stage: Literal["val", "test"]) -> bool:
+        """Whether a trainer was not asked to leave an evaluation out."""
+        return self.trainer is None or getattr(self.trainer, f"limit_{stage}_batches") != 0
+
     def _training_samples(self) -> DetectionSamples:
         index = self.index("train")
         self._require_images(index)
+        require_objects_to_learn(index, self.looked_at("train"), self.expected)
         kept = index if self.keep_empty else index.with_objects()
         left_out = len(index) - len(kept)
-        if len(kept) == 0:
-            raise DataError(
-                f"none of the {len(index):,} training images in '{index.folder.resolve()}' has an "
-                f"object. {self.expected}".rstrip()
-            )
         logger.info(
             "training on %s images with %s objects%s",
             f"{len(kept):,}",
@@ -217,10 +252,12 @@ class DetectionData(DataModule):
         )
         return DetectionSamples(kept, self.train_transform)
 
-    def _evaluated(self, split: Split) -> DetectionSamples:
+    def _evaluated(self, split: Split, stage: Literal["val", "test"]) -> DetectionSamples:
         index = self.index(split)
         self._require_images(index)
         self._require_same_classes(index, split)
+        if self._is_measured(stage):
+            require_objects_to_measure(index, split, self.looked_at(split))
         return DetectionSamples(index, self.eval_transform)
 
     def _require_same_classes(self, index: DetectionIndex, split: Split) -> None:

@@ -186,6 +186,12 @@ class VOC(AnnotationFiles):
             )
         return Reading(builder.build(), {"degenerate": degenerate}, 0)
 
+    def looked_at(self, split: Split) -> str:
+        """The folders of the XML files of a split."""
+        years = [name.rpartition("/")[0] for name in self.sets[split]]
+        folders = [self.folder / (f"VOC{year}" if year else "") / "Annotations" for year in years]
+        return " and ".join(f"'{folder}'" for folder in dict.fromkeys(folders))
+
     def _files(self, split: Split, report: Report) -> Iterator[tuple[str, str]]:
         """Image and XML file of each name in a split's sets."""
         seen: set[tuple[Path, str]] = set()

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import os
 from collections import Counter
 from collections.abc import Iterator
 from functools import cached_property
@@ -139,6 +140,12 @@ class YOLO(AnnotationFiles):
             "like boxes with keypoints (pose), not like polygons: add kpt_shape: [number of "
             "keypoints, 2 or 3] to read the boxes, or kpt_shape: null if they are polygons."
         )
+
+    def looked_at(self, split: Split) -> str:
+        """The files of labels of a split, and how many of them there are."""
+        paths = [label_path(image) for image in self.layout.images(split)]
+        present = sum(map(os.path.exists, paths))
+        return f"'{paths[0]}' and so on ({present:,} of {len(paths):,} such files are there)"
 
     def split_problems(self, split: Split) -> Iterator[str]:
         """Files of labels to which there is no image."""

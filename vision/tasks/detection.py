@@ -126,6 +126,13 @@ class Detection(BaseTask):
         self.coco_result: CocoResult | None = None
         self.load_initial_weights()
 
+    def setup(self, stage: str) -> None:
+        """Besides what all tasks do, look for the masks that a mask branch needs."""
+        super().setup(stage)
+        data: Any = getattr(self.trainer, "datamodule", None)
+        if self.head.has_masks and hasattr(data, "require_masks"):
+            data.require_masks(stage)
+
     def forward(self, images: Tensor) -> list[DetectionPrediction]:
         """Find the objects of images as they are in a batch.
 
