@@ -485,9 +485,9 @@ def test_a_loss_that_is_not_finite_ends_a_run_or_not(
     code, _, message = run("fit", "--config", QUICKSTART, *FEW_BATCHES)
     assert code == 2
     assert "the loss is nan (epoch 0, batch 0" in message
-    assert "non_finite_rank_0.pt" in message
+    assert "non_finite_step_0_rank_0.pt" in message
     assert len(message.splitlines()) <= 8
-    assert Path("runs/digits_convnext/version_0/non_finite_rank_0.pt").is_file()
+    assert Path("runs/digits_convnext/version_0/non_finite_step_0_rank_0.pt").is_file()
     code, out, message = run("fit", "--config", QUICKSTART, *FEW_BATCHES, "--non_finite", "skip")
     assert code == 0, message
     assert "epoch 1/1" in out

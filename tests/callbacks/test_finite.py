@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 import torch
 from lightning.pytorch import Callback
+from lightning.pytorch.plugins.precision import MixedPrecision
 from tiny_task import TinyData, quiet_trainer, tiny_task
 from torch import Tensor, nn
 
 from vision.callbacks.finite import FiniteTraining
 from vision.callbacks.last_checkpoint import LastCheckpoint
+from vision.callbacks.step_dump import replay_step
 from vision.errors import NonFiniteError
 from vision.tasks import Classification
 
@@ -50,6 +52,29 @@ def fit(task: Classification, folder: Path, *callbacks: Callback, **options: Any
     trainer.fit(task, WithIndex())
 
 
+class Cusp(nn.Module):
+    """A criterion whose gradient is not a number where its loss is 0, for one image of the data.
+
+    It depends on the batch alone: a step that is replayed meets it again.
+    """
+
+    def __init__(self, criterion: nn.Module, image: int = 3) -> None:
+        super().__init__()
+        self.criterion, self.image = criterion, image
+
+    def forward(self, outputs: Any, batch: Any) -> dict[str, Tensor]:
+        terms = self.criterion(outputs, batch)
+        if self.image in batch["index"].tolist():
+            terms["loss_cusp"] = (outputs["logits"] * 0).square().sum().sqrt()
+        return terms
+
+
+def cusp_task(**options: Any) -> Classification:
+    task = tiny_task(lr=1e-2, drop_rate=0.5, **options)
+    task.criterion = Cusp(task.criterion)
+    return task
+
+
 @pytest.mark.parametrize("factor", [float("nan"), float("inf")])
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path, factor: float) -> None:
     # Three batches per epoch: the fifth is the second of the second epoch.
@@ -57,14 +82,81 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path, factor: float) 
         fit(poisoned_task(5, factor), tmp_path, FiniteTraining(tmp_path / "run"))
     message = str(caught.value)
     assert f"the loss is {factor} (epoch 1, batch 1, optimiser step 4, process 0)" in message
-    saved = tmp_path / "run/non_finite_rank_0.pt"
+    saved = tmp_path / "run/non_finite_step_4_rank_0.pt"
     assert str(saved) in message
     assert "--model.optim.lr" in message
-    batch = torch.load(saved, weights_only=True)
+    batch = torch.load(saved, weights_only=True)["batch"]
     assert f"images: {', '.join(map(str, batch['index'].tolist()))}\n" in message
     task = tiny_task()
     expected = task.normalize(WithIndex().train.images[batch["index"]])
     assert torch.equal(batch["image"], expected)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"accumulate_grad_batches": 3},
+        {"gradient_clip_val": 1.0},
+        {"precision": "bf16-mixed"},
+    ],
+    ids=str,
+)
+def test_a_gradient_that_is_not_finite_stops_the_run_and_is_replayed(
+    tmp_path: Path, options: dict[str, Any]
+) -> None:
+    task = cusp_task()
+    with pytest.raises(NonFiniteError) as caught:
+        fit(task, tmp_path, FiniteTraining(tmp_path / "run"), **options)
+    message = str(caught.value)
+    assert "but the gradient is not finite of backbone." in message
+    assert "images: " in message
+    assert len(message.splitlines()) <= 3
+    # The weights do not hold what came of it.
+    assert all(p.isfinite().all() for p in task.parameters())
+    (path,) = (tmp_path / "run").glob("non_finite_*.pt")
+    saved = torch.load(path, weights_only=True)
+    assert 3 in saved["batch"]["index"].tolist()
+    torch.manual_seed(99)
+    replayed = replay_step(path, cusp_task())
+    assert replayed._asdict() == saved["result"]
+    assert 0 < replayed.loss < float("inf")
+    assert replayed.terms["loss_cusp"] == 0
+    assert "head.fc.weight" in replayed.parameters
+
+
+def test_at_most_three_steps_are_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    finite = FiniteTraining(tmp_path, action="skip")
+    task = cusp_task()
+    task.criterion.image = 0
+    fit(task, tmp_path, finite, max_epochs=5)
+    assert finite.skipped == 5  # the image comes once in each epoch
+    assert len(list(tmp_path.glob("non_finite_*.pt"))) == 3
+    assert "has the most files of such steps already" in caplog.text
+
+
+def test_a_step_that_cannot_be_written_is_told_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(NonFiniteError, match=r"the loss is nan .*\n.*\nThe step could not be"):
+        fit(poisoned_task(1), tmp_path, FiniteTraining(tmp_path / "file"))
+
+
+@pytest.mark.parametrize("action", ["stop", "skip"])
+def test_overflow_in_half_precision_is_left_to_the_scaler(tmp_path: Path, action: Any) -> None:
+    # The first factor on the loss is too large for float32: some steps overflow, as usual.
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**120)
+    plugin = MixedPrecision("16-mixed", "cpu", scaler=scaler)
+    finite = FiniteTraining(tmp_path, action=action)
+    task = tiny_task(lr=1e-2)
+    fit(task, tmp_path, finite, plugins=[plugin], max_epochs=4)
+    assert finite.skipped == 0
+    assert scaler.get_scale() < 2.0**120
+    assert list(tmp_path.glob("*.pt")) == []
+    # At a factor of 1 it is the gradient itself.
+    scaler = torch.amp.GradScaler("cpu", init_scale=1.0)
+    plugin = MixedPrecision("16-mixed", "cpu", scaler=scaler)
+    with pytest.raises(NonFiniteError, match="gradient is not finite"):
+        fit(cusp_task(), tmp_path, FiniteTraining(tmp_path), plugins=[plugin])
 
 
 def test_the_last_batch_of_a_run_counts_too(tmp_path: Path) -> None:

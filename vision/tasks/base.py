@@ -80,6 +80,7 @@ class BaseTask(LightningModule, ABC):
         class_names: Name of each class by index; None while they are not known.
         preprocessing: Options of the evaluation transform of the data that the task was trained on;
             None before.
+        loss_terms: Terms `()` of the last training loss by name; empty before.
         palette: These data's own colour of each class; None where they have none.
 
     Raises:
@@ -131,6 +132,7 @@ class BaseTask(LightningModule, ABC):
             self._adopt_classes(class_names, "class_names")
         self.preprocessing: dict[str, Any] | None = None
         self.palette: list[list[int]] | None = None
+        self.loss_terms: dict[str, Tensor] = {}
         self._source = Source(backbone=name, pretrained=pretrained, weights=weights)
         self._channels_last, self._compile = channels_last, compile
         self._embed: Callable[[Any, Tensor], Tensor] = type(self.backbone).embed
@@ -309,6 +311,8 @@ class BaseTask(LightningModule, ABC):
             The sum `()`.
         """
         loss = torch.stack(tuple(terms.values())).sum()
+        if stage == "train":
+            self.loss_terms = {name: term.detach() for name, term in terms.items()}
         values = {"loss": loss, **(terms if len(terms) > 1 else {})}
         self.log_dict(
             {f"{stage}/{name}": value.detach() for name, value in values.items()},
