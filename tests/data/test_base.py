@@ -18,6 +18,7 @@ from torch.utils.data import get_worker_info
 
 from vision.data import COCO, DataModule, Digits, ImageFolder, MaskFolder
 from vision.data.detection_transforms import DetectionEvalTransform
+from vision.data.sampling import EpochSampler
 from vision.data.segmentation_transforms import SegmentationEvalTransform
 from vision.data.transforms import EvalTransform
 from vision.errors import ConfigError, DataError
@@ -107,6 +108,41 @@ def test_a_resumed_run_continues_with_the_data_of_its_epoch(tmp_path: Path) -> N
     data = Indices(batch_size=4, num_workers=0, seed=1)
     second.fit(resumed, data, ckpt_path=tmp_path / "two.ckpt")
     torch.testing.assert_close(resumed.seen, whole[4:], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(("whole", "batches", "steps"), [(True, 4, 2), (False, 5, 3)])
+def test_an_epoch_may_end_with_its_last_whole_step(
+    tmp_path: Path, whole: bool, batches: int, steps: int
+) -> None:
+    # Ten images are five batches of two: at two batches per step one is left over.
+    def run(epochs: int, resume: Path | None = None) -> tuple[list[Tensor], Trainer]:
+        data = Indices(batch_size=2, num_workers=0, seed=1)
+        data.whole_steps = whole
+        recorder = Recorder()
+        made = trainer(tmp_path, max_epochs=epochs, accumulate_grad_batches=2)
+        made.fit(recorder, data, ckpt_path=resume)
+        return recorder.seen, made
+
+    seen, made = run(2)
+    assert (len(seen), made.global_step) == (2 * batches, 2 * steps)
+    expected = [batch for epoch in (0, 1) for batch in two_by_two(epoch)[:batches]]
+    torch.testing.assert_close([b[:, 0, 0, 0] for b in seen], expected, check_dtype=False)
+    _, first = run(1)
+    first.save_checkpoint(tmp_path / "one.ckpt")
+    torch.testing.assert_close(run(2, tmp_path / "one.ckpt")[0], seen[batches:], rtol=0, atol=0)
+
+
+def two_by_two(epoch: int) -> list[Tensor]:
+    sampler = EpochSampler(IndexSamples(10), seed=1)
+    sampler.set_epoch(epoch)
+    return list(sampler.order().view(5, 2))
+
+
+def test_an_epoch_without_a_whole_step_is_refused(tmp_path: Path) -> None:
+    data = Indices(batch_size=4, num_workers=0)
+    data.whole_steps = True
+    with pytest.raises(ConfigError, match=r"has 2 batches of 4 images, fewer than the 3"):
+        trainer(tmp_path, max_epochs=1, accumulate_grad_batches=3).fit(Recorder(), data)
 
 
 def test_overfitting_repeats_the_same_batch(tmp_path: Path) -> None:

@@ -91,9 +91,9 @@ class FiniteTraining(Callback):
     ) -> None:
         """Look at what no scaler mends, and leave out a step that is to be."""
         scaler, loss = _scaler(trainer), self._loss
-        if scaler and loss is not None and scaler.get_scale() <= MIN_LOSS_SCALE:
-            if not self._spoilt and not is_finite(loss, _gradients(pl_module)):
-                self._act(trainer, pl_module, loss)
+        unmended = scaler is not None and scaler.get_scale() <= MIN_LOSS_SCALE and not self._spoilt
+        if unmended and loss is not None and not is_finite(loss, _gradients(pl_module)):
+            self._act(trainer, pl_module, loss)
         if self.action != "skip":
             return
         spoilt, self._spoilt = self._spoilt, False

@@ -160,8 +160,15 @@ class VisionCLI(LightningCLI):
             "--non_finite",
             type=NonFinite,
             default="stop",
-            help="In fit, whether a loss that is not a finite number stops the run, or its "
-            "optimiser step is skipped.",
+            help="In fit, whether a loss or gradient that is not a finite number stops the run, or "
+            "its optimiser step is skipped.",
+        )
+        parser.add_argument(
+            "--drop_incomplete_step",
+            type=bool,
+            default=False,
+            help="In fit, whether the last batches of an epoch are left out where they are fewer "
+            "than trainer.accumulate_grad_batches; otherwise they make a step of their own.",
         )
         if self.command == "predict":
             parser.add_argument(
@@ -280,6 +287,7 @@ class VisionCLI(LightningCLI):
 
     def _run_subcommand(self, subcommand: str) -> None:
         batch_size = self.datamodule.batch_size
+        self.datamodule.whole_steps = self.options["drop_incomplete_step"]
         accumulated = self.trainer.accumulate_grad_batches
         with (
             explain_stop(self._signals, self._last_checkpoint),

@@ -56,7 +56,7 @@ class AspectSampler(EpochSampler):
         self.num_samples = batches * batch_size
 
     def order(self) -> Tensor:
-        """Indices of this process in the present epoch, int64 `(len(self),)`."""
+        """Indices of this process in the present epoch, int64 `(num_samples,)`."""
         generator = torch.Generator().manual_seed(self.seed + self.epoch)
         batches = []
         for group in self.groups:

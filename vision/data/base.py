@@ -48,6 +48,9 @@ class DataModule(LightningDataModule, ABC):
         predict_dataset: Samples with a `path` in place of targets.
         collate: Makes a batch of a list of samples.
         repeats: Draws of each image within an epoch (repeated augmentation).
+        whole_steps: Whether an epoch ends with its last whole optimiser step: the batches after it,
+            too few for the gradients that a trainer accumulates, are left out. Otherwise they make
+            a step of their own, from a smaller gradient.
         bad_images: The bad images that were gone past.
 
     Raises:
@@ -80,6 +83,7 @@ class DataModule(LightningDataModule, ABC):
         self.test_dataset: Dataset[Any] | None = None
         self.predict_dataset: Dataset[Any] | None = None
         self.repeats = 1
+        self.whole_steps = False
         self.bad_images = BadImages(skip_bad_images)
         self._resumed = Place()
 
@@ -120,7 +124,8 @@ class DataModule(LightningDataModule, ABC):
         The incomplete last batch is left out, unless it is the only one.
 
         Raises:
-            ConfigError: A fit that is resumed within an epoch has batches of another size.
+            ConfigError: A fit that is resumed within an epoch has batches of another size, or an
+                epoch has no whole optimiser step.
         """
         dataset = _made(self.train_dataset, "fit")
         sampler = self.train_sampler(dataset, *self._processes)
@@ -131,11 +136,27 @@ class DataModule(LightningDataModule, ABC):
                 f"over all processes; this run has {self._global_batch}. Resume with the same "
                 "number: set data.batch_size to it divided by the number of processes."
             )
+        if self.whole_steps:
+            sampler.shorten(self._samples_of_whole_steps(len(sampler)))
         sampler.resume(place.epoch, place.samples // sampler.num_replicas)
         seeded = SeededSamples(self._readable(dataset), seed=self.seed)
         return self._loader(
             seeded, sampler, drop_last=len(sampler) > self.batch_size, every_epoch=True
         )
+
+    def _samples_of_whole_steps(self, samples: int) -> int:
+        together = 1 if self.trainer is None else self.trainer.accumulate_grad_batches
+        batches = samples // self.batch_size
+        if together == 1:
+            return samples
+        if batches < together:
+            raise ConfigError(
+                f"an epoch has {batches} batches of {self.batch_size} images, fewer than the "
+                f"{together} that trainer.accumulate_grad_batches puts into an optimiser step, and "
+                "with --drop_incomplete_step true it would have no step at all. Take fewer, or "
+                "leave that option out."
+            )
+        return batches // together * together * self.batch_size
 
     def train_sampler(self, dataset: Dataset[Any], rank: int, count: int) -> EpochSampler:
         """The order of training samples for one of `count` processes."""

@@ -49,6 +49,18 @@ class EpochSampler(DistributedSampler[Key]):
         super().__init__(dataset, num_replicas=count, rank=rank, seed=mix("order", seed) >> 1)
         self.repeats = repeats
         self._resumed_epoch, self._skipped = 0, 0
+        self._max_samples: int | None = None
+
+    def shorten(self, samples: int) -> None:
+        """End each epoch after so many samples of this process; the rest of its order is left out.
+
+        Args:
+            samples: Number of samples, no more than there are.
+        """
+        self._max_samples = samples
+
+    def __len__(self) -> int:
+        return super().__len__() if self._max_samples is None else self._max_samples
 
     def resume(self, epoch: int, skipped: int) -> None:
         """Go on within an epoch: its first samples have been seen already.
@@ -61,7 +73,7 @@ class EpochSampler(DistributedSampler[Key]):
         self._resumed_epoch, self._skipped = epoch, skipped
 
     def order(self) -> Tensor:
-        """Indices of this process in the present epoch, int64 `(len(self),)`."""
+        """Indices of this process in the present epoch, int64 `(num_samples,)`."""
         generator = torch.Generator().manual_seed(self.seed + self.epoch)
         length = len(self.dataset)  # type: ignore[arg-type]
         indices = torch.randperm(length, generator=generator)
@@ -75,7 +87,7 @@ class EpochSampler(DistributedSampler[Key]):
 
     def __iter__(self) -> Iterator[Key]:
         start = self._skipped if self.epoch == self._resumed_epoch else 0
-        yield from self.keys(self.order(), start)
+        yield from self.keys(self.order()[: len(self)], start)
 
     def keys(self, indices: Tensor, start: int) -> Iterator[Key]:
         """The keys of an order, from a position on."""

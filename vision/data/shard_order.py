@@ -58,7 +58,7 @@ class ShardOrder(EpochSampler):
         self.ahead = ahead
 
     def order(self) -> Tensor:
-        """Indices of this process in the present epoch, int64 `(len(self),)`."""
+        """Indices of this process in the present epoch, int64 `(num_samples,)`."""
         generator = torch.Generator().manual_seed(self.seed + self.epoch)
         shards = torch.randperm(len(self.counts), generator=generator)
         run = self._run(shards)
