@@ -9,14 +9,13 @@ from torch import Tensor
 
 logger = logging.getLogger(__name__)
 
+# What COCO's evaluation gives where there is no object to find.
+NOTHING_MEASURED = -1.0
+
 
 def is_measured(value: float) -> bool:
-    """Whether the value of a metric was measured.
-
-    Monitored metrics are from 0 on. COCO's evaluation gives -1 where there is no object to find,
-    and a mean over no classes is not a number.
-    """
-    return math.isfinite(value) and value >= 0
+    """Whether the value of a metric was measured: not where it is -1 or not a number."""
+    return math.isfinite(value) and value != NOTHING_MEASURED
 
 
 class BestCheckpoint(ModelCheckpoint):
