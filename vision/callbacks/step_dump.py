@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.strategies import FSDPStrategy
 from torch import Tensor, nn
 
 from vision.callbacks.checkpoint_io import read_checkpoint
 from vision.files import replace_file
-from vision.tasks.sharding import sharded_model
 
 # Each file has the weights of the model.
 MAX_FILES = 3
@@ -81,7 +81,7 @@ def save_step(
     """
     if len(list(folder.glob("non_finite_*.pt"))) >= MAX_FILES:
         return None
-    whole = sharded_model(module) is None
+    whole = not isinstance(trainer.strategy, FSDPStrategy)
     contents = {
         "epoch": trainer.current_epoch,
         "batch_index": trainer.fit_loop.epoch_loop.batch_idx,
