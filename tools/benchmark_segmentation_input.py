@@ -24,7 +24,7 @@ from vision.data.detection_geometry import Geometry
 from vision.data.draws import Draws
 from vision.data.images import decode_image, read_file
 from vision.data.label_tables import LabelTable
-from vision.data.photometric import distort, turn_colors
+from vision.data.photometric import distort, turn_hue
 from vision.data.segmentation_augment import SegmentationAugment
 from vision.data.segmentation_transforms import (
     SegmentationTrainTransform,
@@ -126,7 +126,7 @@ def stages(path: str) -> dict[str, Side]:
         "... and resize the image": resize,
         "... and the mask": take,
         "distort the colours": lambda path: distort(crop, Draws()),
-        "hue alone": lambda path: turn_colors(crop.numpy(), saturation=1.0, hue=20.0),
+        "hue alone": lambda path: turn_hue(crop.numpy(), 10),
     }
 
 

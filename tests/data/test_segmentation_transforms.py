@@ -206,7 +206,7 @@ def test_the_same_random_state_makes_the_same_sample() -> None:
 
 def test_photometric_distortion_leaves_the_mask_alone() -> None:
     labels = class_map(3)
-    for scale in (0.5, 1.7):  # before the resize, or after it
+    for scale in (0.5, 1.7):
         options: dict[str, Any] = {
             "short_side": 40,
             "long_side": 200,

@@ -91,13 +91,8 @@ class SegmentationTrainTransform(SegmentationTransform):
         draws = Draws()
         size = (image.shape[1], image.shape[2])
         geometry = draw_geometry(size, mask, self.augment, draws)
-        window = geometry.crop(image)
-        # Colours are distorted where there are fewer pixels: of all steps it takes longest.
-        first = geometry.window.height * geometry.window.width < geometry.size[0] * geometry.size[1]
-        if self.augment.photometric and first:
-            window = distort(window, draws)
-        changed = geometry.resize(window, antialias=self.antialias)
-        if self.augment.photometric and not first:
+        changed = geometry.resize(geometry.crop(image), antialias=self.antialias)
+        if self.augment.photometric:
             changed = distort(changed, draws)
         if mask is None:
             return changed, None
