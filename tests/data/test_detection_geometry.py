@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from properties import examples
 from torchvision import tv_tensors
@@ -156,6 +156,8 @@ def test_padding_is_at_the_right_and_at_the_bottom() -> None:
 
 
 @given(SIZES, st.integers(0, 1000), st.sampled_from(["none", "detr", "jitter"]))
+@example((386, 1), 193, "jitter")  # scaled by a fifth, the width would round to nothing
+@example((1, 900), 0, "jitter")
 @examples()
 def test_what_is_drawn_lies_in_the_image_and_keeps_its_ratio(
     size: tuple[int, int], seed: int, kind: str
@@ -178,6 +180,20 @@ def test_what_is_drawn_lies_in_the_image_and_keeps_its_ratio(
     scale_x, scale_y = geometry.scale
     slack = 1 / min(window.height, window.width) + 1 / min(geometry.size)
     assert abs(scale_x / scale_y - 1) <= 2 * slack
+
+
+def test_a_line_is_cut_off_and_not_squeezed() -> None:
+    # 386 x 1 pixels at a scale of 0.2 would be 77 x 0.2.
+    augment = DetectionAugment(jitter=(0.2, 0.2), jitter_size=386, hflip=0.0)
+    torch.manual_seed(0)
+    geometry = draw_geometry((386, 1), augment, Draws())
+    assert (geometry.size, geometry.scale) == ((386, 1), (1.0, 1.0))
+    smaller = DetectionAugment(jitter=(0.2, 0.2), jitter_size=100, hflip=0.0)
+    geometry = draw_geometry((386, 1), smaller, Draws())
+    assert (geometry.size, geometry.scale) == ((100, 1), (1.0, 1.0))
+    assert geometry.window.height == 100
+    # A whole image keeps its limit instead: of evaluation nothing is cut off.
+    assert fit_size((5000, 1), short_side=800, long_side=1333) == (1333, 1)
 
 
 def drawn(augment: DetectionAugment, size: tuple[int, int], count: int = 400) -> list[Geometry]:

@@ -189,6 +189,17 @@ def inside(labels: np.ndarray, reach: int) -> np.ndarray:
     return (windows == labels[..., None, None]).all(axis=(2, 3))
 
 
+@pytest.mark.parametrize("crop", [(64, 64), None])
+def test_a_line_is_not_squeezed(crop: tuple[int, int] | None) -> None:
+    augment = SegmentationAugment(
+        short_side=None, long_side=None, scale=(0.2, 0.2), crop=crop, photometric=False
+    )
+    torch.manual_seed(0)
+    geometry = draw_geometry((386, 1), None, augment, Draws())
+    assert geometry.scale == (1.0, 1.0)
+    assert geometry.size == ((64, 1) if crop else (386, 1))
+
+
 def test_the_same_random_state_makes_the_same_sample() -> None:
     labels = class_map(3)
     transform = SegmentationTrainTransform(SegmentationAugment(short_side=60, crop=(32, 32)))

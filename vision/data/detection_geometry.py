@@ -95,21 +95,25 @@ class Geometry:
         return mask.take(rows, axis=0).take(columns[::-1] if self.flip else columns, axis=1)
 
 
-def fit_size(size: Size, *, short_side: float, long_side: float) -> Size:
+def fit_size(size: Size, *, short_side: float, long_side: float, overlong: bool = False) -> Size:
     """The size of an image scaled to a short side, unless its long side would grow too long.
 
     The scale is the same along both axes up to rounding, which is that of mmcv's `rescale_size`, so
-    that sizes equal those of mmdetection.
+    that sizes equal those of mmdetection. An axis that would round to nothing gets one pixel.
 
     Args:
         size: Height and width in pixels.
         short_side: Length of the short side that is wanted.
         long_side: Largest length of the long side.
+        overlong: Whether the long side may be longer where the scale would leave less than a pixel
+            of the short one: for callers that cut off what is too much.
 
     Returns:
         Height and width in pixels, 1 or more.
     """
     scale = min(long_side / max(size), short_side / min(size))
+    if overlong:
+        scale = max(scale, 1 / min(size))
     height, width = (max(1, int(side * scale + 0.5)) for side in size)
     return height, width
 
@@ -135,7 +139,7 @@ def draw_geometry(size: Size, augment: DetectionAugment, draws: Draws) -> Geomet
     flip = draws.chance(augment.hflip)
     if augment.jitter is not None:
         longest = augment.jitter_size * draws.uniform(*augment.jitter)
-        scaled = fit_size(size, short_side=longest, long_side=longest)
+        scaled = fit_size(size, short_side=longest, long_side=longest, overlong=True)
         kept = (min(scaled[0], augment.jitter_size), min(scaled[1], augment.jitter_size))
         window = draw_window(size, scaled, kept, draws)
         return Geometry(size, window, kept, flip, (augment.jitter_size, augment.jitter_size))

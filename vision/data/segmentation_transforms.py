@@ -173,7 +173,12 @@ def decode_masked(encoded: EncodedImage, mask: np.ndarray | None, mask_path: str
 
 
 def scaled_size(
-    size: Size, short_side: int | None, long_side: int | None, scale: float = 1.0
+    size: Size,
+    short_side: int | None,
+    long_side: int | None,
+    scale: float = 1.0,
+    *,
+    overlong: bool = False,
 ) -> Size:
     """The size of an image fitted to two sides times a scale.
 
@@ -185,11 +190,15 @@ def scaled_size(
         short_side: Length of the short side at scale 1; None, with `long_side`, is that of `size`.
         long_side: Largest length of the long side at scale 1.
         scale: The scale.
+        overlong: As in `fit_size`.
     """
     short = min(size) if short_side is None else short_side
     long = max(size) if long_side is None else long_side
     return fit_size(
-        size, short_side=max(1, int(short * scale)), long_side=max(1, int(long * scale))
+        size,
+        short_side=max(1, int(short * scale)),
+        long_side=max(1, int(long * scale)),
+        overlong=overlong,
     )
 
 
@@ -210,7 +219,8 @@ def draw_geometry(
         augment: The options.
         draws: Random numbers.
     """
-    scaled = scaled_size(size, augment.short_side, augment.long_side, draws.uniform(*augment.scale))
+    scale = draws.uniform(*augment.scale)
+    scaled = scaled_size(size, augment.short_side, augment.long_side, scale, overlong=True)
     flip = draws.chance(augment.hflip)
     crop = scaled if augment.crop is None else augment.crop
     kept = (min(scaled[0], crop[0]), min(scaled[1], crop[1]))
