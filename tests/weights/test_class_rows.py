@@ -85,9 +85,26 @@ def test_the_same_classes_in_another_order_are_reordered() -> None:
 
 
 @pytest.mark.parametrize(
+    ("own", "theirs", "sources"),
+    [
+        (["cat", "cat", "dog"], ["dog", "cat", "cow"], [-1, -1, 0]),
+        (["dog", "cat", "cow"], ["cat", "cat", "dog"], [2, -1, -1]),
+        (["cat", "cat", "dog"], ["cat", "dog", "cat"], [-1, -1, 1]),
+    ],
+)
+def test_a_name_that_is_not_unique_takes_no_rows(
+    own: list[str], theirs: list[str], sources: list[int]
+) -> None:
+    found, text = mapped(3, 3, own, theirs)
+    assert found == sources
+    assert "(not unique: cat)" in text
+
+
+@pytest.mark.parametrize(
     ("own", "theirs"),
     [
         (["cat", "dog"], ["cat", "dog"]),
+        (["cat", "cat"], ["cat", "cat"]),  # the same two classes, whatever they are called
         (["cat", "dog"], ["Cat", "dog"]),  # spelt differently
         (["cat", "dog"], ["n02121620", "n02084071"]),
         (None, ["cat", "dog"]),

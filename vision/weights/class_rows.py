@@ -1,5 +1,6 @@
 """Carry the classes of a head over to a head with other classes, by their names."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -57,8 +58,9 @@ def map_classes(
         theirs: Class names of the source, if they are known.
 
     Returns:
-        The map; None if the rows stay where they are: the number of classes is the same, and no
-        name that both have is at another index.
+        The map, in which a name that one of the two has twice is no name: the class could take the
+        rows of another. None if the rows stay where they are: the lists are equal, or the number of
+        classes is the same and no name that both have is at another index.
     """
     common = [name for name in rows if name in tensors and name in targets]
     # A layer of another width is not the same layer, whatever its classes.
@@ -75,11 +77,12 @@ def map_classes(
         return None
     if own is None or theirs is None or len(own) != after or len(theirs) != before:
         return None if before == after else ClassMap(names, None, _why_fresh(own, theirs, before))
-    index = {name: i for i, name in enumerate(theirs)}
-    sources = [index.get(name, -1) for name in own]
+    if [*own] == [*theirs]:
+        return None
+    sources = _sources(own, theirs)
     if before == after and all(source in (i, -1) for i, source in enumerate(sources)):
         return None
-    return ClassMap(names, sources, _what_was_mapped(own, sources, before))
+    return ClassMap(names, sources, _what_was_mapped(own, theirs, sources))
 
 
 def copy_rows(tensor: Tensor, target: Tensor, rows: ClassRows, sources: Sequence[int]) -> Tensor:
@@ -108,13 +111,25 @@ def _layer(name: str) -> str:
     return name.rpartition(".")[0]
 
 
-def _what_was_mapped(own: Sequence[str], sources: Sequence[int], before: int) -> str:
+def _sources(own: Sequence[str], theirs: Sequence[str]) -> list[int]:
+    """Index in `theirs` of each own name, -1 where it is absent or not unique on both sides."""
+    counts, others = Counter(own), Counter(theirs)
+    index = {name: i for i, name in enumerate(theirs) if others[name] == 1}
+    return [index.get(name, -1) if counts[name] == 1 else -1 for name in own]
+
+
+def _what_was_mapped(own: Sequence[str], theirs: Sequence[str], sources: Sequence[int]) -> str:
     found = [name for name, source in zip(own, sources, strict=True) if source >= 0]
     alone = [name for name, source in zip(own, sources, strict=True) if source < 0]
-    text = f"mapped {len(found)} of {before} classes by name"
+    text = f"mapped {len(found)} of {len(theirs)} classes by name"
     if found:
         text += f": {_shown(found)}"
-    return f"{text}; {len(alone)} without a counterpart: {_shown(alone)}" if alone else text
+    twice = [name for names in (own, theirs) for name, n in Counter(names).items() if n > 1]
+    if alone:
+        text += f"; {len(alone)} without a counterpart: {_shown(alone)}"
+    if twice:
+        text += f" (not unique: {_shown([*dict.fromkeys(twice)])})"
+    return text
 
 
 def _why_fresh(own: Sequence[str] | None, theirs: Sequence[str] | None, before: int) -> str:
