@@ -1,6 +1,7 @@
 """Every dataset type, good and broken: all problems are told at once."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -61,8 +62,9 @@ def test_workers_find_the_same(tmp_path: Path) -> None:
         path = root / "train" / "ant" / f"{i:02d}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(picture(i) if i % 7 else b"")
-    (root / "val" / "ant").mkdir(parents=True)
-    (root / "val" / "ant" / "x.png").write_bytes(picture(0))
+    for folder in ("train/bee", "val/ant"):
+        (root / folder).mkdir(parents=True)
+        (root / folder / "x.png").write_bytes(picture(len(folder)))
     found = [list(make("ImageFolder", {"root": root}, num_workers=n).problems()) for n in (0, 2)]
     assert found[0] == found[1]
     assert len(found[0]) == 6
@@ -138,6 +140,17 @@ def test_a_dataset_of_ones_own_is_read_by_its_samples() -> None:
     data = Own(num_workers=0)
     assert list(data.problems()) == ["nothing to predict.", "image 1 is broken."]
     assert data.summary() == {"train": {"images": 3, "classes": {"a": 1, "b": 2}}}
+
+
+def test_one_class_alone_is_a_problem_and_ends_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Own, "class_names", ("a",))
+    data = Own(num_workers=0)
+    assert "one class alone, 'a': there is nothing to tell apart" in "".join(data.problems())
+    data.setup("fit")
+    data.train_dataloader()
+    data.trainer = SimpleNamespace()
+    with pytest.raises(DataError, match="one class alone"):
+        data.train_dataloader()
 
 
 def test_a_wrong_option_is_an_error_not_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from lightning.pytorch import LightningDataModule, Trainer
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from vision.data.bad_images import BAD, BadImages, SkippingSamples
+from vision.data.class_checks import class_problem
 from vision.data.collate import BatchOfSamples, collate_images
 from vision.data.problems import (
     Progress,
@@ -19,7 +20,7 @@ from vision.data.problems import (
     summarise,
 )
 from vision.data.sampling import CountedSamples, EpochSampler, EvaluationSampler, SeededSamples
-from vision.errors import ConfigError
+from vision.errors import ConfigError, DataError
 from vision.workers import default_workers, start_worker
 
 
@@ -126,7 +127,11 @@ class DataModule(LightningDataModule, ABC):
         Raises:
             ConfigError: A fit that is resumed within an epoch has batches of another size, or an
                 epoch has no whole optimiser step.
+            DataError: A fit has one class alone, to be told from nothing.
         """
+        problem = class_problem(self.kind, self.class_names) if self.trainer is not None else None
+        if problem:
+            raise DataError(problem)
         dataset = _made(self.train_dataset, "fit")
         sampler = self.train_sampler(dataset, *self._processes)
         place = self._resumed

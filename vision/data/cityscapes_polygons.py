@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
+from vision.annotations.columns import finite, flag, shown, whole
 from vision.data.cityscapes_classes import LICENSE_PLATE, NAMES
 from vision.data.images import read_file
 from vision.documents.json_text import parse_json
@@ -22,10 +23,10 @@ def draw_label_ids(path: str | os.PathLike[str]) -> np.ndarray:
     """Draw a file `*_polygons.json`.
 
     Polygons lie over each other in the order of the file, on pixels of label id 0 ("unlabeled").
-    Deleted objects and license plates, whose id is -1, are left out; a label such as "cargroup",
-    that is none, is that of its single objects. Every edge is drawn by Pillow's `ImageDraw`, as the
-    scripts that Cityscapes publishes do (`preparation/json2labelImg.py`), so that the same Pillow
-    gives the same pixels.
+    Deleted objects (`deleted: 1`) and license plates, whose id is -1, are left out; a label such as
+    "cargroup", that is none, is that of its single objects. Every edge is drawn by Pillow's
+    `ImageDraw`, as the scripts that Cityscapes publishes do (`preparation/json2labelImg.py`), so
+    that the same Pillow gives the same pixels.
 
     Args:
         path: The JSON file: `imgHeight`, `imgWidth`, and `objects` with `label` and `polygon`.
@@ -43,7 +44,7 @@ def draw_label_ids(path: str | os.PathLike[str]) -> np.ndarray:
     try:
         content = parse_json(encoded.data, where, error=ImageError, finite=False)
         objects = [*content["objects"]]
-        size = content["imgWidth"], content["imgHeight"]
+        stated = content["imgWidth"], content["imgHeight"]
     except ImageError:
         raise
     except (KeyError, TypeError) as error:
@@ -51,10 +52,11 @@ def draw_label_ids(path: str | os.PathLike[str]) -> np.ndarray:
             f"{where} is no file of polygons ({type(error).__name__}: {error}); expected JSON with "
             "imgHeight, imgWidth and objects."
         ) from error
-    if not all(isinstance(side, int) and 0 < side <= LARGEST for side in size):
+    size = [whole(side) or 0 for side in stated]
+    if not all(0 < side <= LARGEST for side in size):
         raise DataError(
-            f"{where}: imgWidth {size[0]!r} and imgHeight {size[1]!r} must be pixels, 1 to "
-            f"{LARGEST}."
+            f"{where}: imgWidth {shown(stated[0])} and imgHeight {shown(stated[1])} must be "
+            f"pixels, 1 to {LARGEST}."
         )
     picture = Image.new("L", size, _IDS["unlabeled"])
     canvas = ImageDraw.Draw(picture)
@@ -65,28 +67,39 @@ def draw_label_ids(path: str | os.PathLike[str]) -> np.ndarray:
 
 def _draw(canvas: ImageDraw.ImageDraw, entry: Any, where: str) -> None:
     if not isinstance(entry, dict):
-        raise DataError(f"{where} is {entry!r}, expected an object with label and polygon.")
-    if entry.get("deleted"):
+        raise DataError(f"{where} is {shown(entry)}, expected an object with label and polygon.")
+    deleted = flag(entry.get("deleted"))
+    if deleted is None:
+        raise DataError(f"{where}: 'deleted' is {shown(entry['deleted'])}, expected 0 or 1.")
+    if deleted:
         return
-    label = entry.get("label")
-    if label not in _IDS and isinstance(label, str):
-        label = label.removesuffix("group")
+    stated = entry.get("label")
+    label = stated if isinstance(stated, str) else ""
+    label = label if label in _IDS else label.removesuffix("group")
     if label == LICENSE_PLATE:
         return
     if label not in _IDS:
         raise DataError(
-            f"{where}: no label of Cityscapes is called {entry.get('label')!r}."
-            f"{suggest(str(label), _IDS)}"
+            f"{where}: no label of Cityscapes is called {shown(stated)}.{suggest(label, _IDS)}"
         )
-    try:
-        corners = [(x, y) for x, y in entry["polygon"]]
-        # Pillow draws infinity, and what is no number, somewhere.
-        for corner in corners:
-            if not all(abs(place) <= FARTHEST for place in corner):
-                raise ValueError(f"a corner is {corner}")
-        canvas.polygon(corners, fill=_IDS[label])
-    except (KeyError, TypeError, ValueError) as error:
+    canvas.polygon(_corners(entry.get("polygon"), f"{where} ({label})"), fill=_IDS[label])
+
+
+def _corners(polygon: Any, where: str) -> list[tuple[float, float]]:
+    """The corners of a polygon, as numbers that Pillow can draw: it draws infinity somewhere."""
+    pairs = polygon if isinstance(polygon, list) else []
+    corners = []
+    for pair in pairs:
+        corner = [finite(place) for place in pair] if isinstance(pair, list) else []
+        if len(corner) != 2 or any(place is None or abs(place) > FARTHEST for place in corner):
+            raise DataError(
+                f"{where}: its polygon cannot be drawn: a corner is {shown(pair)}, expected x and "
+                f"y in pixels, -{FARTHEST:,} to {FARTHEST:,}."
+            )
+        corners.append((pair[0], pair[1]))
+    if len(corners) < 2:
         raise DataError(
-            f"{where} ({label}): its polygon cannot be drawn ({type(error).__name__}: {error}); "
-            "expected two or more pairs of x and y."
-        ) from error
+            f"{where}: its polygon cannot be drawn: it is {shown(polygon)}, expected two or more "
+            "pairs of x and y."
+        )
+    return corners

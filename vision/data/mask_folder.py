@@ -361,7 +361,7 @@ def _names(
     """
     if classes is None:
         return tuple(colors) if isinstance(colors, Mapping) else None
-    names = tuple(classes)
-    if not names or len({*names}) < len(names):
-        raise ConfigError(f"classes={list(names)} must be names, each of them once.")
+    names = tuple(name.strip() for name in classes)
+    if not all(names) or not names or len({*names}) < len(names):
+        raise ConfigError(f"classes={list(classes)} must be names, each of them once.")
     return names

@@ -7,6 +7,7 @@ from typing import Any, NotRequired, Protocol, TypedDict
 import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
+from vision.data.class_checks import class_problem
 from vision.data.images import decode_image, read_file
 from vision.errors import ConfigError, DataError, VisionError
 
@@ -94,6 +95,7 @@ def find_problems(data: Checkable, progress: Progress | None = None) -> Iterator
     seen: set[int] = set()
     for problems in (
         data.layout_problems(),
+        _class_problems(data),
         data.annotation_problems(),
         _image_problems(data, progress or (lambda done, total: None)),
     ):
@@ -101,6 +103,15 @@ def find_problems(data: Checkable, progress: Progress | None = None) -> Iterator
             if hash(problem) not in seen:
                 seen.add(hash(problem))
                 yield problem
+
+
+def _class_problems(data: Checkable) -> Iterator[str]:
+    try:
+        problem = class_problem(getattr(data, "kind", None), data.class_names)
+    except DataError:
+        return  # setup has found the same
+    if problem:
+        yield problem
 
 
 def setup_problems(data: Checkable) -> Iterator[str]:

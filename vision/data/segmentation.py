@@ -197,6 +197,17 @@ class SegmentationData(DataModule):
         scan = scan_masks(self.index(split), self.label_table)
         self.check_scan(scan)
         self._scanned.add(split)
+        present = np.flatnonzero(scan.counts)
+        if len(present) == 1:
+            logger.warning(
+                "%s: every labelled pixel of the %d masks that were looked at, such as '%s', is of "
+                "the class '%s'. Check that the values in the masks mean what is said: %s",
+                split,
+                scan.masks,
+                scan.path,
+                self.class_names[present[0]],
+                self.label_table.describe(),
+            )
         logger.info(
             "%s: %s", split, describe_scan(scan, self.label_table.describe(), self.class_names)
         )

@@ -122,7 +122,7 @@ class VOC(AnnotationFiles):
                     f"{split}_sets={list(sets)} must be image sets such as 2007/trainval."
                 )
         self._classes = CLASSES if classes is None else tuple(map(plain_name, classes))
-        if not self._classes or len({*self._classes}) < len(self._classes):
+        if not all(self._classes) or len({*self._classes}) < max(1, len(self._classes)):
             raise ConfigError(f"classes={list(self._classes)} must be names, each of them once.")
         self.difficult = difficult
 
