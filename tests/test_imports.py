@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "vision"
 
 LEAVES = {"contracts", "documents", "errors", "files", "lazy", "machine", "options", "outputs"}
-LEAVES |= {"reading", "version", "workers"}
+LEAVES |= {"decoration", "reading", "version", "workers"}
 PARTS = {"backbones", "necks", "heads", "weights", "losses", "metrics"}
 TOPS = {"tasks", "callbacks", "efficiency", "interop"}
 BELOW_PARTS = LEAVES | {"ops", "layers"}
@@ -19,6 +19,7 @@ BELOW_TOPS = BELOW_PARTS | PARTS | {"draw"}
 # What each module or sub-package of vision may import of the others.
 ALLOWED = {
     "contracts": set(),
+    "decoration": set(),
     "errors": set(),
     "documents": {"errors", "files", "reading"},
     "files": {"errors", "reading"},

@@ -1,6 +1,5 @@
 """The picture of a training's curves, drawn from what was logged."""
 
-import logging
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -9,14 +8,12 @@ import numpy as np
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 
+from vision.decoration import Decoration
 from vision.documents.csv_text import read_log
 from vision.documents.numbers import whole_number
 from vision.draw.curves import Curve, draw_curves
 from vision.draw.figure import save_png
 from vision.errors import ConfigError
-from vision.files import replace_file
-
-logger = logging.getLogger(__name__)
 
 FILE_NAME = "curves.png"
 METRICS = "metrics.csv"
@@ -41,6 +38,7 @@ class TrainingCurves(Callback):
         self.folder = Path(folder)
         self.title = title
         self.every_s = every_s
+        self._guard = Decoration(f"the picture {self.folder / FILE_NAME}")
         self._wait_s = every_s
         self._drawn_s = 0.0
 
@@ -74,15 +72,13 @@ class TrainingCurves(Callback):
         monitor = getattr(module, "monitor", None)
         named = sorted(name for name in trainer.progress_bar_metrics if name.startswith("val/"))
         shown = [monitor[0], *named] if monitor else named
-        try:
+        with self._guard:
             for log in trainer.loggers:
                 log.save()
             curves = read_curves(self.folder / METRICS)
             with suppress(ConfigError):  # nothing was logged yet
                 figure = draw_curves(curves, title=self.title, shown=shown, monitor=monitor)
-                replace_file(self.folder / FILE_NAME, lambda path: save_png(figure, path))
-        except OSError as error:
-            logger.warning("%s cannot be drawn: %s", self.folder / FILE_NAME, error)
+                save_png(figure, self.folder / FILE_NAME)
         self._drawn_s = time.perf_counter()
         self._wait_s = max(self.every_s, SECONDS_PER_SECOND * (self._drawn_s - start_s))
 

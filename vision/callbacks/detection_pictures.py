@@ -12,8 +12,10 @@ from torch import Tensor
 
 from vision.callbacks.best_validation import BestValidation
 from vision.contracts import DetectionPrediction
+from vision.decoration import Decoration
 from vision.draw.detection import DetectionExample, draw_detections, draw_examples
 from vision.draw.figure import save_png
+from vision.files import replace_file
 from vision.metrics.coco import Found, coco_results
 from vision.metrics.detection_f1 import detection_f1
 
@@ -52,6 +54,7 @@ class DetectionPictures(BestValidation):
         self.folder = Path(folder)
         self.examples = examples
         self.threshold = threshold
+        self._guard = Decoration(f"the pictures in {self.folder}")
 
     def write(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Draw, on the first process."""
@@ -63,6 +66,10 @@ class DetectionPictures(BestValidation):
         found: Mapping[int, Found] = evaluator.gather()
         if not trainer.is_global_zero or not found:
             return
+        with self._guard:
+            self._draw(dataset, found)
+
+    def _draw(self, dataset: Any, found: Mapping[int, Found]) -> None:
         index = dataset.index
         chosen = choose_images(list(score_images(index, found)), self.examples)
         drawn: list[DetectionExample] = []
@@ -92,8 +99,8 @@ class DetectionPictures(BestValidation):
             class_names=class_names,
             threshold=self.threshold,
         )
-        self.folder.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(picture.permute(1, 2, 0).numpy()).save(self.folder / name)
+        pixels = Image.fromarray(picture.permute(1, 2, 0).numpy())
+        replace_file(self.folder / name, pixels.save)
 
 
 def score_images(index: Any, found: Mapping[int, Found]) -> Iterator[Scored]:

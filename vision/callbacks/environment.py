@@ -1,6 +1,5 @@
 """On what a run was made: versions, hardware, command, seed, and how long it took."""
 
-import json
 import logging
 import os
 import platform
@@ -17,9 +16,11 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
+from vision.decoration import decorative
 from vision.documents.json_text import read_json
+from vision.documents.json_writing import to_json
 from vision.errors import DataError
-from vision.files import replace_file
+from vision.files import write_text
 from vision.machine import GIB, describe_hardware, describe_repository, list_versions
 
 logger = logging.getLogger(__name__)
@@ -28,6 +29,7 @@ FILE_NAME = "env.json"
 PACKAGES = ("torch", "torchvision", "lightning", "timm", "numpy")
 
 
+@decorative(f"the file {FILE_NAME}")
 class Environment(Callback):
     """Writes `env.json` when a training starts, and completes it when it ends.
 
@@ -99,11 +101,8 @@ class Environment(Callback):
         self._write()
 
     def _write(self) -> None:
-        text = json.dumps({"starts": [*self._before, self._entry]}, indent=2) + "\n"
-        try:
-            replace_file(self.path, lambda path: path.write_text(text, encoding="utf-8"))
-        except OSError as error:
-            logger.warning("%s cannot be written: %s", self.path, error)
+        text = to_json({"starts": [*self._before, self._entry]}, indent=2) + "\n"
+        write_text(self.path, text)
 
 
 def _versions() -> dict[str, str | None]:

@@ -12,15 +12,19 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.strategies import DeepSpeedStrategy, FSDPStrategy, ModelParallelStrategy
 from torch import Tensor, nn
 
-from vision.draw.classification import ClassifiedImage, draw_classification
+from vision.decoration import decorative
+from vision.draw.classification import ClassifiedImage, draw_classification, draw_predictions
 from vision.draw.figure import save_png
 from vision.weights.load import load_weights
 
 logger = logging.getLogger(__name__)
 
 FILE_NAME = "predictions.png"
+# A confusion matrix of more classes takes more than 200 MB.
+MAX_CONFUSED = 5000
 
 
+@decorative("the picture of the predictions")
 class ClassificationPictures(Callback):
     """Draws example predictions and the confusion matrix when training ends.
 
@@ -54,8 +58,12 @@ class ClassificationPictures(Callback):
             counts, shown = self._evaluate(pl_module, loader)
         if not shown:
             return
-        names = getattr(pl_module, "class_names", None) or [str(i) for i in range(len(counts))]
-        save_png(draw_classification(shown, counts, names), self.path)
+        count = shown[0].num_classes
+        names = getattr(pl_module, "class_names", None) or [str(i) for i in range(count)]
+        if count > MAX_CONFUSED:
+            save_png(draw_predictions(shown, names), self.path)
+        else:
+            save_png(draw_classification(shown, counts, names), self.path)
 
     @torch.inference_mode()
     def _evaluate(
@@ -65,9 +73,10 @@ class ClassificationPictures(Callback):
         wrong: list[ClassifiedImage] = []
         right: dict[int, list[ClassifiedImage]] = {}
         for image in islice(_classified(module, loader), self.most_images):
-            if not len(counts):
+            if not len(counts) and image.num_classes <= MAX_CONFUSED:
                 counts = torch.zeros(image.num_classes, image.num_classes, dtype=torch.int64)
-            counts[image.label, image.predicted] += 1
+            if len(counts):
+                counts[image.label, image.predicted] += 1
             # Only what may be shown is kept: images are large and classes may be many.
             if image.predicted != image.label:
                 wrong = sorted([*wrong, image], key=lambda other: -other.score)[

@@ -1,6 +1,5 @@
 """Predictions as a table."""
 
-import csv
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,6 +8,8 @@ from typing import Any
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import BasePredictionWriter
+
+from vision.documents.csv_writing import write_table
 
 COLUMNS = ("path", "label", "name", "score")
 
@@ -61,11 +62,7 @@ class PredictionTable(BasePredictionWriter):
             return
         # A sampler that pads the shares to one length repeats images: each index counts once.
         rows = {index: row for share in shares for index, row in share.items()}
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(COLUMNS)
-            writer.writerows(rows[index] for index in sorted(rows))
+        write_table(self.path, COLUMNS, (rows[index] for index in sorted(rows)))
         sys.stdout.write(f"{len(rows)} predictions are in {self.path}\n")
 
 

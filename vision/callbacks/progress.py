@@ -14,11 +14,22 @@ from rich.progress import Progress as Bar
 from rich.table import Column
 from torch import Tensor
 
+from vision.decoration import decorative
+
 GIB = 2**30
 # A step is drawn this often at most: reading the loss waits for the device.
 REFRESH_S = 0.25
 
 
+class LenientConsole(Console):
+    """A console that shows nothing from when its reader went away (`| head`)."""
+
+    def on_broken_pipe(self) -> None:
+        """Go on without: rich would end the process."""
+        self.quiet = True
+
+
+@decorative("the line of progress")
 class Progress(ProgressBar):
     """Shows epoch, loss, learning rate, images per second, memory and the time left.
 
@@ -33,7 +44,7 @@ class Progress(ProgressBar):
     def __init__(self, *, plain_every_s: float = 30.0, console: Console | None = None) -> None:
         super().__init__()
         self.plain_every_s = plain_every_s
-        self.console = console or Console(highlight=False, soft_wrap=True)
+        self.console = console or LenientConsole(highlight=False, soft_wrap=True)
         self._enabled = True
         self._bar: Bar | None = None
         self._what: str | None = None

@@ -15,6 +15,7 @@ from torch import Tensor
 from vision.callbacks.best_validation import BestValidation
 from vision.callbacks.label_maps import data_palette
 from vision.contracts import IGNORED
+from vision.decoration import Decoration
 from vision.draw.figure import save_png
 from vision.draw.segmentation import SegmentationExample, draw_examples
 from vision.metrics.confusion import as_labels, count_pairs
@@ -55,6 +56,7 @@ class SegmentationPictures(BestValidation):
         self.folder = Path(folder)
         self.examples = examples
         self._shelf = Shelf(0)
+        self._guard = Decoration(f"the picture {self.folder / FILE_NAME}")
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin with no images."""
@@ -78,6 +80,10 @@ class SegmentationPictures(BestValidation):
             return
         if "repeated" in batch or not {"index", "mask"} <= {*batch}:
             return
+        with self._guard:
+            self._judge(outputs, batch)
+
+    def _judge(self, outputs: Any, batch: Any) -> None:
         for i, one in enumerate(outputs.get("predictions", ())):
             found = one["mask"]
             height, width = found.shape
@@ -99,13 +105,14 @@ class SegmentationPictures(BestValidation):
             return
         data = getattr(trainer, "datamodule", None)
         names = getattr(pl_module, "class_names", None) or getattr(data, "class_names", None)
-        figure = draw_examples(
-            _load_examples(dataset, chosen, masks),
-            names or [str(label) for label in range(IGNORED)],
-            data_palette(data),
-        )
-        save_png(figure, self.folder / FILE_NAME)
-        logger.info("Examples of the masks are drawn in %s.", self.folder / FILE_NAME)
+        with self._guard:
+            figure = draw_examples(
+                _load_examples(dataset, chosen, masks),
+                names or [str(label) for label in range(IGNORED)],
+                data_palette(data),
+            )
+            save_png(figure, self.folder / FILE_NAME)
+            logger.info("Examples of the masks are drawn in %s.", self.folder / FILE_NAME)
 
 
 class Shelf:

@@ -8,7 +8,9 @@ from lightning.pytorch.trainer.states import TrainerFn
 
 from vision.callbacks.best_validation import BestValidation
 from vision.callbacks.label_maps import MaskWriter, data_palette, name_files
+from vision.decoration import Decoration
 from vision.draw.segmentation import overlay_mask
+from vision.files import replace_file
 from vision.metrics.coco_files import write_categories, write_json
 
 MASKS = "masks"
@@ -40,6 +42,7 @@ class SegmentationResults(BestValidation):
         self.folder = Path(folder)
         self.masks = masks
         self.overlays = overlays
+        self._guard = Decoration(f"the pictures in {self.folder / OVERLAYS}")
         self._writer: MaskWriter | None = None
         self._overlaid: frozenset[int] = frozenset()
 
@@ -81,8 +84,9 @@ class SegmentationResults(BestValidation):
             if self.masks:
                 writer.write(path, one["mask"])
             if places and places[i] in self._overlaid:
-                image, _ = dataset.example(places[i])
-                self._save_overlay(image, one["mask"], writer, path)
+                with self._guard:
+                    image, _ = dataset.example(places[i])
+                    self._save_overlay(image, one["mask"], writer, path)
 
     def write(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the numbers, on the first process."""
@@ -98,5 +102,4 @@ class SegmentationResults(BestValidation):
         assert writer.palette is not None, "masks have colours"
         picture = overlay_mask(image, mask, writer.palette)
         file = self.folder / OVERLAYS / writer.name_of(path)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(picture.permute(1, 2, 0).numpy()).save(file)
+        replace_file(file, Image.fromarray(picture.permute(1, 2, 0).numpy()).save)

@@ -11,11 +11,14 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from vision.decoration import decorative
+
 Commands = Sequence[tuple[str, str]]
 # What is looked at first, in a run's folder.
 PICTURES = ("*.png", "validation/examples.png", "train_batches/train_batch_0.jpg")
 
 
+@decorative("the summary of the run")
 class RunSummary(Callback):
     """Writes a few lines before and after training, on the first process.
 

@@ -1,6 +1,5 @@
 """Pictures of the first training batches, augmented and with their targets."""
 
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,15 +9,15 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
+from vision.decoration import decorative
 from vision.draw.train_batches import MOST_IMAGES, TrainBatch, draw_train_batch
 from vision.files import replace_file
-
-logger = logging.getLogger(__name__)
 
 FOLDER = "train_batches"
 QUALITY = 90
 
 
+@decorative("the pictures of training batches")
 class TrainBatches(Callback):
     """Draws the first batches of a training as the model gets them.
 
@@ -59,10 +58,7 @@ class TrainBatches(Callback):
         if picture is None:
             return
         path = self.folder / f"train_batch_{number}.jpg"
-        try:
-            replace_file(path, lambda place: picture.save(place, quality=QUALITY))
-        except OSError as error:
-            logger.warning("%s cannot be written: %s", path, error)
+        replace_file(path, lambda place: picture.save(place, quality=QUALITY))
 
 
 @torch.no_grad()

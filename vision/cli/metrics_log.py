@@ -10,11 +10,12 @@ from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.loggers.logger import rank_zero_experiment
 from lightning.pytorch.utilities import rank_zero_only
 
+from vision.decoration import Decoration
 from vision.documents.csv_text import read_log
 from vision.documents.json_text import parse_json
 from vision.documents.numbers import whole_number
 from vision.errors import DataError
-from vision.files import replace_file
+from vision.files import write_text
 from vision.reading import MAX_TABLE_BYTES, read_file
 
 STEP = "step"
@@ -34,6 +35,7 @@ class MetricsLog(CSVLogger):
 
     def __init__(self, folder: Path, *, resumed_step: int = 0) -> None:
         super().__init__(folder.parent.parent, name=folder.parent.name, version=folder.name)
+        self._guard = Decoration("the log of metrics")
         self._file = folder / "metrics.csv"
         self._lines = folder / "metrics.jsonl"
         self._kept = _rows_before(self._file, resumed_step)
@@ -57,6 +59,10 @@ class MetricsLog(CSVLogger):
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, Any], step: int | None = None) -> None:
         """Take in what was logged at a step."""
+        with self._guard:
+            self._take(metrics, step)
+
+    def _take(self, metrics: dict[str, Any], step: int | None) -> None:
         if step is None:
             step = len(self.experiment.metrics)
         values = {STEP: step, **{name: _plain(value) for name, value in metrics.items()}}
@@ -67,11 +73,14 @@ class MetricsLog(CSVLogger):
     @rank_zero_only
     def save(self) -> None:
         """Write what was taken in to both files."""
+        with self._guard:
+            self._write()
+
+    def _write(self) -> None:
         super().save()
         if not self._begun:
             kept = _lines_before(self._lines, self._resumed_step)
-            text = "".join(f"{line}\n" for line in kept)
-            replace_file(self._lines, lambda path: path.write_text(text, encoding="utf-8"))
+            write_text(self._lines, "".join(f"{line}\n" for line in kept))
             self._begun = True
         if self._unwritten:
             with self._lines.open("a", encoding="utf-8") as file:

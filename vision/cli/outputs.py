@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule
-from lightning.pytorch.loggers import Logger, TensorBoardLogger
+from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
 from vision.callbacks.best_checkpoint import BestCheckpoint
@@ -24,6 +24,7 @@ from vision.callbacks.summary import shown
 from vision.callbacks.train_batches import TrainBatches
 from vision.cli.metrics_log import MetricsLog
 from vision.cli.runs import CHECKPOINTS
+from vision.cli.tensorboard_log import TensorBoardLog
 from vision.errors import ConfigError
 from vision.outputs import check_output_file, check_output_folder
 from vision.tasks.classification import Classification
@@ -60,14 +61,10 @@ def keep_logs(folder: Path, *, resumed_step: int) -> list[Logger]:
         resumed_step: Optimiser steps that a resumed run has behind it; what was logged after them
             is dropped. 0 for a new run.
     """
-    tensorboard = TensorBoardLogger(
-        save_dir=folder.parent.parent,
-        name=folder.parent.name,
-        version=folder.name,
-        default_hp_metric=False,
-        purge_step=resumed_step or None,
-    )
-    return [tensorboard, MetricsLog(folder, resumed_step=resumed_step)]
+    return [
+        TensorBoardLog(folder, resumed_step=resumed_step),
+        MetricsLog(folder, resumed_step=resumed_step),
+    ]
 
 
 def record_run(folder: Path, *, title: str, command: Sequence[str]) -> list[Callback]:

@@ -15,8 +15,6 @@ from typing import Any
 from vision.files import replace_file
 
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
-# What no file name has, and UTF-8 neither; bytes of names that are not UTF-8 are kept.
-_NO_BYTE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 
 
 def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -32,8 +30,8 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]
     """
 
     def write(place: Path) -> None:
-        encoding = {"encoding": "utf-8", "errors": "surrogateescape"}
-        with place.open("w", newline="", **encoding) as file:  # type: ignore[call-overload]
+        # Names of files need not be UTF-8, whose other bytes become \\udc...
+        with place.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
             writer = csv.writer(file)
             writer.writerow([write_cell(name) for name in columns])
             writer.writerows([write_cell(value) for value in row] for row in rows)
@@ -51,7 +49,7 @@ def write_cell(value: Any) -> Any:
     """What stands in a cell for a value; numbers and None as they are."""
     if not isinstance(value, str):
         return value
-    text = _NO_BYTE.sub("\ufffd", value).replace("\0", "\ufffd")
+    text = value.replace("\0", "\ufffd")
     return f"'{text}" if _FORMULA.match(text) else text
 
 

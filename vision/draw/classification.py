@@ -1,6 +1,5 @@
 """Pictures of classification: example predictions and confusion matrices."""
 
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -9,6 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from vision.draw.figure import FAINT, INK, RIGHT, WRONG, new_figure
+from vision.draw.text import figure_line
 from vision.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -124,10 +124,10 @@ def _fill_cell(axis: "Axes", image: ClassifiedImage, class_names: Sequence[str])
     )
     right = image.predicted == image.label
     color = RIGHT if right else WRONG
-    name = textwrap.shorten(class_names[image.predicted], 16, placeholder="…")
+    name = figure_line(class_names[image.predicted], 16)
     text = f"{name}  {image.score:.0%}"
     if not right:
-        text += f"\ntrue: {textwrap.shorten(class_names[image.label], 16, placeholder='…')}"
+        text += f"\ntrue: {figure_line(class_names[image.label], 16)}"
     axis.set_title(text, color=color, fontsize=9, pad=4, fontweight="normal" if right else "bold")
     axis.set_axis_on()
     axis.set(xticks=[], yticks=[])
@@ -152,7 +152,7 @@ def _fill_confusion(
 
     axis = figure.subplots()
     picture = axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    names = [textwrap.shorten(class_names[i], 20, placeholder="…") for i in chosen]
+    names = [figure_line(class_names[i], 20) for i in chosen]
     steep = max(map(len, names)) > 3
     size = 11 if len(chosen) <= MOST_NUMBERED else 8
     axis.set_xticks(

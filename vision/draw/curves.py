@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from vision.draw.figure import FAINT, INK, new_figure
+from vision.draw.text import figure_line
 from vision.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def draw_curves(
     left = [[panel] for panel, there in (("loss", losses), ("rate", RATE in curves)) if there]
     rows = [[*row, "metrics"] for row in left] if names and left else left or [["metrics"]]
     figure = new_figure(13.0 if len(rows[0]) > 1 else 8.0, 6.0)
-    figure.suptitle(title, color=INK, fontsize=14, fontweight="bold")
+    figure.suptitle(figure_line(title), color=INK, fontsize=14, fontweight="bold")
     heights = [3.0 if row[0] != "rate" else 1.0 for row in rows]
     panels: dict[str, Any] = figure.subplot_mosaic(rows, height_ratios=heights)  # type: ignore[arg-type]
     last = max(int(curve.steps[-1]) for curve in curves.values() if len(curve.steps))
@@ -138,7 +139,7 @@ def _draw_metrics(
         values = _finite(curve)
         there = values[np.isfinite(values)]
         end = f"  {there[-1]:.4g}" if len(there) else "  not finite"
-        label = name.removeprefix("val/") + end
+        label = figure_line(name.removeprefix("val/"), 40) + end
         _plot_points(axis, curve.steps, values, color, label, bold=bold)
         if bold and monitor is not None:
             _mark_best(axis, name.removeprefix("val/"), curve, monitor[1], color)
@@ -168,7 +169,7 @@ def _mark_best(axis: "Axes", name: str, curve: Curve, mode: str, color: str) -> 
     best = int(np.nanargmax(values) if mode == "max" else np.nanargmin(values))
     step, value = curve.steps[best], values[best]
     axis.plot([step], [value], marker="*", markersize=15, color=color, markeredgecolor="white")
-    text = f"best {name} {value:.4g}, step {step}"
+    text = f"best {figure_line(name, 40)} {value:.4g}, step {step}"
     axis.set_title(text, color=color, fontsize=10, fontweight="bold", loc="right")
 
 

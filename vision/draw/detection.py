@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from vision.contracts import DetectionPrediction, DetectionTarget
 from vision.draw.figure import INK, class_color, font, new_figure
+from vision.draw.text import figure_line, one_line
 from vision.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ def draw_examples(
         axis.set_axis_off()
     for axis, example, picture in zip(axes, examples, pictures, strict=False):
         axis.imshow(picture.permute(1, 2, 0).numpy(), interpolation="antialiased")
-        axis.set_title(example.title, color=INK, fontsize=10, pad=4)
+        axis.set_title(figure_line(example.title), color=INK, fontsize=10, pad=4)
     return figure
 
 
@@ -158,11 +159,8 @@ def _target_marks(
         f"{_name(class_names, label)} (crowd)" if crowd else _name(class_names, label)
         for label, crowd in zip(target["labels"].tolist(), crowds, strict=True)
     ]
-    marks = _marks(image, target["boxes"], target["labels"], target.get("masks"), texts)
-    return [
-        _Mark(mark.box, mark.mask, mark.text, GREY) if crowd else mark
-        for mark, crowd in zip(marks, crowds, strict=True)
-    ]
+    masks = target.get("masks")
+    return _marks(image, target["boxes"], target["labels"], masks, texts, grey=crowds)
 
 
 def _prediction_marks(
@@ -182,22 +180,34 @@ def _prediction_marks(
 def _name(class_names: Sequence[str], label: int) -> str:
     if not 0 <= label < len(class_names):
         raise ConfigError(f"class index {label} has no name: {len(class_names)} names were given.")
-    name = class_names[label]
-    return name if len(name) <= 24 else f"{name[:23]}…"
+    return one_line(class_names[label], 24)
 
 
 def _marks(
-    image: Tensor, boxes: Tensor, labels: Tensor, masks: Tensor | None, texts: Sequence[str]
+    image: Tensor,
+    boxes: Tensor,
+    labels: Tensor,
+    masks: Tensor | None,
+    texts: Sequence[str],
+    *,
+    grey: Sequence[bool] = (),
 ) -> list[_Mark]:
+    """The objects that can be drawn: one whose box is not finite cannot."""
     factor = _factor(image)
     seen: Counter[int] = Counter()
     marks = []
+    # Far outside of the picture, coordinates do not fit the integers of what draws them.
+    limits = np.array([image.shape[2], image.shape[1]] * 2) * factor
     for i, text in enumerate(texts):
+        box = boxes[i].double().cpu().numpy() * factor
+        if not np.isfinite(box).all():
+            continue
+        box = np.clip(box, -limits, 2 * limits)
         label = int(labels[i])
-        color = class_color(label, seen[label])
+        color = GREY if grey and grey[i] else class_color(label, seen[label])
         seen[label] += 1
         mask = None if masks is None else _enlarge_mask(masks[i], factor)
-        marks.append(_Mark(boxes[i].double().cpu().numpy() * factor, mask, text, color))
+        marks.append(_Mark(box, mask, text, color))
     return marks
 
 

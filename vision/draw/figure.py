@@ -9,6 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vision.files import replace_file
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -35,10 +37,9 @@ def new_figure(width_in: float, height_in: float) -> "Figure":
 
 
 def save_png(figure: "Figure", path: Path | str) -> Path:
-    """Write a figure as PNG; its folder is made. Returns the path."""
+    """Write a figure as PNG, whole or not at all; its folder is made. Returns the path."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, format="png", dpi=DPI)
+    replace_file(path, lambda place: figure.savefig(place, format="png", dpi=DPI))
     return path
 
 

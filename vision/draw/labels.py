@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from vision.draw.figure import INK, class_color, font
+from vision.draw.text import one_line
 from vision.errors import ConfigError
 
 # Smaller images are enlarged by a whole number, so that names are legible below them.
@@ -54,7 +55,7 @@ def draw_labels(image: Tensor, ranked: Sequence[tuple[int, str, float]]) -> Tens
         middle = top + line // 2
         number = f"{score:.1%}"
         room = width - 3 * (size_px // 2) - draw.textlength(number, font=typeface)
-        short = name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
+        short = one_line(name, LONGEST_NAME)
         while len(short) > 2 and draw.textlength(short, font=typeface) > room:
             short = f"{short[:-2]}…"
         draw.text((size_px // 2, middle), short, fill=INK, font=typeface, anchor="lm")

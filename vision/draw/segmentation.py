@@ -10,6 +10,7 @@ from torch import Tensor
 
 from vision.contracts import IGNORED
 from vision.draw.figure import INK, class_color, new_figure
+from vision.draw.text import figure_line
 from vision.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -166,7 +167,8 @@ def draw_examples(
         axis.set_axis_off()
         small = picture.shape[1] < 4 * 256
         axis.imshow(picture, interpolation="nearest" if small else "antialiased")
-        axis.set_title(title, color=INK, fontsize=8, pad=3, loc="left", fontweight="bold")
+        style = {"fontsize": 8, "pad": 3, "loc": "left", "fontweight": "bold"}
+        axis.set_title(figure_line(title), color=INK, **style)
         for place, column in enumerate(COLUMNS[1:], start=2):
             right = place / len(COLUMNS)
             style = {"color": INK, "fontsize": 8, "ha": "right", "va": "bottom"}
@@ -187,7 +189,7 @@ def _add_legend(
     entries.append(("wrong", np.array(RED)))
     if pixels[IGNORED]:
         entries.append(("ignored", np.array(GREY)))
-    patches = [Patch(facecolor=color / 255, label=name) for name, color in entries]
+    patches = [Patch(facecolor=color / 255, label=figure_line(name, 40)) for name, color in entries]
     figure.legend(handles=patches, loc="outside lower center", ncols=8, frameon=False, fontsize=8)
 
 

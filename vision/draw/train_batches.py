@@ -13,6 +13,7 @@ from vision.contracts import IGNORED, DetectionTarget
 from vision.draw.detection import draw_detections
 from vision.draw.figure import INK, font
 from vision.draw.segmentation import class_palette, overlay_mask
+from vision.draw.text import one_line
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -119,8 +120,7 @@ KINDS: dict[str, Callable[[TrainBatch], list[Cell]]] = {
 
 
 def _name(class_names: Sequence[str], label: int) -> str:
-    name = class_names[label] if 0 <= label < len(class_names) else str(label)
-    return name if len(name) <= 24 else f"{name[:23]}…"
+    return one_line(class_names[label] if 0 <= label < len(class_names) else str(label), 24)
 
 
 def _fit(image: Tensor, side: int) -> Tensor:

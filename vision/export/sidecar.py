@@ -1,6 +1,5 @@
 """The JSON file beside an export: all that a program that runs it has to know."""
 
-import json
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -8,9 +7,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from vision.documents.json_writing import to_json
 from vision.export.graph import BATCH, HEIGHT, INPUT, WIDTH, Graph
 from vision.export.verify import Case
-from vision.files import replace_file, sha256_of
+from vision.files import sha256_of, write_text
 from vision.machine import list_versions
 
 PACKAGES = ("torch", "torchvision", "onnx", "onnxscript", "onnxruntime", "timm")
@@ -141,8 +141,7 @@ def write_sidecar(path: str | os.PathLike[str], facts: Mapping[str, Any]) -> Pat
         The path of the JSON file.
     """
     beside = Path(f"{os.fspath(path)}.json")
-    text = json.dumps(facts, indent=2) + "\n"
-    replace_file(beside, lambda place: place.write_text(text, encoding="utf-8"))
+    write_text(beside, to_json(facts, indent=2) + "\n")
     return beside
 
 

@@ -5,8 +5,6 @@ has a box, the area of every result is that of its box, for masks too; otherwise
 are those of the masks.
 """
 
-import csv
-import json
 import logging
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -20,7 +18,10 @@ from vision.annotations.coco_tables import find_tables, load_json
 from vision.annotations.columns import finite, identity, shown
 from vision.annotations.outlines import outline_fault, packed_text, to_run_lengths
 from vision.annotations.run_lengths import broken_rows
+from vision.documents.csv_writing import write_rows
+from vision.documents.json_writing import to_json
 from vision.errors import DataError
+from vision.files import replace_file, write_text
 from vision.reading import MAX_TABLE_BYTES, read_file
 
 logger = logging.getLogger(__name__)
@@ -58,7 +59,7 @@ def read_json(path: Path | str) -> Any:
 
 def write_json(contents: Any, path: Path) -> None:
     """Write a JSON file, whole or not at all; its folder is made. Floats keep their every bit."""
-    _write([json.dumps(contents, indent=1), "\n"], path)
+    write_text(path, to_json(contents, indent=1) + "\n")
 
 
 def write_results(results: Iterable[Mapping[str, Any]], path: Path) -> int:
@@ -77,29 +78,21 @@ def write_results(results: Iterable[Mapping[str, Any]], path: Path) -> int:
         nonlocal count
         yield "["
         for result in results:
-            yield ("\n" if count == 0 else ",\n") + json.dumps(result, separators=(",", ":"))
+            yield ("\n" if count == 0 else ",\n") + to_json(result, compact=True)
             count += 1
         yield "\n]\n"
 
-    _write(pieces(), path)
+    def write(place: Path) -> None:
+        with place.open("w", encoding="utf-8") as file:
+            file.writelines(pieces())
+
+    replace_file(path, write)
     return count
-
-
-def _write(pieces: Iterable[str], path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.part")
-    with part.open("w", encoding="utf-8") as file:
-        file.writelines(pieces)
-    part.replace(path)
 
 
 def write_categories(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Write the rows of `CocoResult.categories` as CSV; the folder is made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]) if rows else [])
-        writer.writeheader()
-        writer.writerows(rows)
+    write_rows(path, rows)
 
 
 def read_truth(

@@ -1,6 +1,5 @@
 """Prediction of classification: one class per image."""
 
-import csv
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from vision.data.collate import collate_images
 from vision.data.transforms import EvalTransform
+from vision.documents.csv_writing import write_table
 from vision.draw.labels import draw_labels
 from vision.errors import ConfigError
 from vision.predict.kinds import Kind, PredictOptions, Seen, build_transform
@@ -161,9 +161,5 @@ class Predictor(Kind):
         category_ids: Sequence[int],
     ) -> None:
         """Write a row per image: its path in the folder, label, name and score."""
-        with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(COLUMNS)
-            for line in lines:
-                score = round(line["score"], 6)
-                writer.writerow((line["image"], line["label"], line["name"], score))
+        rows = ((one["image"], one["label"], one["name"], round(one["score"], 6)) for one in lines)
+        write_table(path, COLUMNS, rows)

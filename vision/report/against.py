@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from vision.documents.csv_text import read_csv
+from vision.documents.csv_writing import read_cell
 from vision.documents.json_text import read_json
 from vision.errors import DataError
 from vision.reading import MAX_TABLE_BYTES
@@ -73,7 +74,8 @@ def read_images(report: Path) -> dict[str, dict[str, str]]:
     file = report.with_name(IMAGES)
     if not file.is_file():
         return {}
-    return {row["name"]: row for row in read_csv(file, columns=["name"], what="table of images")}
+    rows = read_csv(file, columns=["name"], what="table of images")
+    return {read_cell(row["name"]): row for row in rows}
 
 
 def compare(ours: Json, theirs: Json) -> Json:

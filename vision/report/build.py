@@ -1,9 +1,6 @@
 """A report of an evaluation: one JSON file, one page, and a table of the images."""
 
-import csv
 import datetime
-import json
-import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,8 +8,10 @@ from typing import Any, NamedTuple
 
 from vision.callbacks.evaluation_records import Record
 from vision.contracts import ModelDescription
+from vision.documents.csv_writing import write_rows
+from vision.documents.json_writing import to_json
 from vision.errors import ConfigError, suggest
-from vision.files import replace_file, sha256_of
+from vision.files import sha256_of, write_text
 from vision.lazy import lazy_names
 from vision.machine import describe_hardware, list_versions
 from vision.report.against import IMAGES, REPORT, against_section, compare, read_images, read_report
@@ -33,6 +32,8 @@ from vision.report.parts import Json, Source, known
 from vision.version import __version__
 
 PAGE = "report.html"
+# Of the table of images, where there are none.
+IMAGE_COLUMNS = ("place", "name", "score")
 FOLDED = 8  # rows from which the table of metrics is folded: the chapters below have them too
 FORMAT = 1  # of the JSON file
 PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics", "numpy", "pillow")
@@ -101,9 +102,8 @@ def write_report(
     sections += module.sections({**parts, "images": images}, record, source)
     sections.append(_about(report))
     report["seconds"]["report"] = round(time.perf_counter() - begin, 3)
-    replace_file(folder / IMAGES, lambda path: _write_images(images, path))
-    text = json.dumps(_finite(report), indent=1, allow_nan=False)
-    replace_file(folder / REPORT, lambda path: path.write_text(text + "\n", encoding="utf-8"))
+    write_rows(folder / IMAGES, images, IMAGE_COLUMNS)
+    write_text(folder / REPORT, to_json(report, indent=1) + "\n")
     title = f"{report['model']['name']} on {report['data']['name']}"
     write_page(folder / PAGE, page(title, sections, header=_header(report, module.BIG)))
     return report
@@ -158,23 +158,6 @@ def _head(record: Record, subject: Subject) -> Json:
         "seconds": {"evaluation": round(record.seconds, 3)},
         "metrics": record.metrics,
     }
-
-
-def _write_images(images: list[Json], path: Path) -> None:
-    """A row per image; floats keep their every bit."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(images[0]) if images else ["place", "name", "score"])
-        writer.writeheader()
-        writer.writerows(images)
-
-
-def _finite(value: Any) -> Any:
-    """None for numbers that JSON does not have."""
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 # -------------------------------------------------------------------------------------------- page

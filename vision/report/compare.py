@@ -1,7 +1,5 @@
 """Runs side by side: what they reached, how they differ in config, speed and size."""
 
-import csv
-import io
 import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,8 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeGuard
 
+from vision.documents.csv_writing import write_table
+from vision.documents.json_writing import to_json
 from vision.errors import ConfigError, VisionError
-from vision.files import replace_file
+from vision.files import write_text
 from vision.report.against import direction
 from vision.report.runs import Run
 
@@ -284,7 +284,10 @@ def write_json(compared: Comparison, path: Path) -> None:
     Raises:
         ConfigError: The file cannot be written.
     """
-    _write(path, json.dumps(compared.to_dict(), indent=1, allow_nan=False) + "\n")
+    try:
+        write_text(path, to_json(compared.to_dict(), indent=1) + "\n")
+    except OSError as error:
+        raise unwritten(path, error) from error
 
 
 def write_csv(compared: Comparison, path: Path) -> None:
@@ -294,19 +297,13 @@ def write_csv(compared: Comparison, path: Path) -> None:
         ConfigError: The file cannot be written.
     """
     rows = [row for table in compared.tables for row in table.rows]
-    lines: list[list[Any]] = [["run", "folder", *(row.name for row in rows)]]
-    lines += [
-        [run.name, run.folder, *("" if row.values[i] is None else row.values[i] for row in rows)]
+    columns = ["run", "folder", *(row.name for row in rows)]
+    lines = (
+        [run.name, str(run.folder), *(row.values[i] for row in rows)]
         for i, run in enumerate(compared.runs)
-    ]
-    text = io.StringIO(newline="")
-    csv.writer(text).writerows(lines)
-    _write(path, text.getvalue())
-
-
-def _write(path: Path, text: str) -> None:
+    )
     try:
-        replace_file(path, lambda place: place.write_text(text, encoding="utf-8", newline=""))
+        write_table(path, columns, lines)
     except OSError as error:
         raise unwritten(path, error) from error
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from vision.files import replace_file
+from vision.files import write_text
 from vision.report.style import CSS
 
 # Pictures are made smaller than this, in pixels of the longer side.
@@ -274,5 +274,5 @@ def page(title: str, sections: Sequence[Html], *, header: object = "") -> str:
 def write_page(path: Path | str, text: str) -> Path:
     """Write a page; its folder is made. Returns the path."""
     path = Path(path)
-    replace_file(path, lambda place: place.write_text(text, encoding="utf-8"))
+    write_text(path, text)
     return path

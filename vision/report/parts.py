@@ -51,7 +51,11 @@ def image_name(dataset: Any, place: int) -> str:
     paths = getattr(dataset, "paths", None)
     if paths is None:
         paths = getattr(getattr(dataset, "index", None), "paths", None)
-    return f"image {place}" if paths is None else "/".join(PurePath(paths[place]).parts[-2:])
+    if paths is None:
+        return f"image {place}"
+    name = "/".join(PurePath(paths[place]).parts[-2:])
+    # As the table of images has it.
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def known(value: Any) -> float | None:

@@ -1,0 +1,29 @@
+"""Names from outside as text that can be drawn, whatever letters they have."""
+
+import unicodedata
+
+# What stands for letters that cannot be drawn, and for a name without any.
+UNKNOWN = "\ufffd"
+NAMELESS = "(no name)"
+
+
+def one_line(text: str, longest: int = 100) -> str:
+    """A text on one line: line ends and tabs become blanks, letters without a shape "\ufffd".
+
+    Args:
+        text: Any text, such as the name of a class or of a file.
+        longest: Number of letters from which on it is cut.
+
+    Returns:
+        A text that has at least one letter.
+    """
+    # A name may have a million letters, of which the first ones do.
+    line = " ".join(text[: 4 * longest].split())
+    line = "".join(letter if letter.isprintable() else UNKNOWN for letter in line)
+    line = unicodedata.normalize("NFC", line)
+    return (line if len(line) <= longest else f"{line[: longest - 1]}…") or NAMELESS
+
+
+def figure_line(text: str, longest: int = 100) -> str:
+    """The same for a figure of matplotlib, which reads formulas between two dollar signs."""
+    return one_line(text, longest).replace("$", r"\$")
