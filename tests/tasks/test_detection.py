@@ -83,6 +83,34 @@ def test_predictions_do_not_depend_on_the_batch() -> None:
         torch.testing.assert_close(alone["boxes"], prediction["boxes"], rtol=1e-4, atol=1e-3)
 
 
+@pytest.mark.parametrize("detector", SMALL)
+@pytest.mark.parametrize("family", ["swin", "rmt", "convnext", "tnt"])
+def test_an_image_beside_a_larger_one_has_the_detections_it_has_alone(
+    family: str, detector: str
+) -> None:
+    task = tiny_detector(family, detector, head_options={"score_threshold": 0.01}).eval()
+    sizes = torch.tensor([[50, 90], [120, 160], [64, 96]])
+    images = torch.zeros(3, 3, 128, 160)
+    generator = torch.Generator().manual_seed(0)
+    for image, (height, width) in zip(images, sizes.tolist(), strict=True):
+        image[:, :height, :width] = torch.randn(3, height, width, generator=generator)
+    batch: Any = {"image": images, "size": sizes}
+    with torch.no_grad():
+        together = task.run(batch)
+        larger = task.run({"image": images[1:2], "size": sizes[1:2]})
+        # On the canvas of 64 x 96 both small images are run together.
+        small = {"image": images[::2, :, :64, :96], "size": sizes[::2]}
+        smaller = task.run(small)
+    assert sum(together["count"].tolist()) > 0
+    for key, values in together.items():
+        for i, (alone, place) in enumerate([(smaller, 0), (larger, 0), (smaller, 1)]):
+            count = int(together["count"][i])
+            expected, found = alone[key][place], values[i]
+            if key != "count":
+                expected, found = expected[:count], found[:count]
+            assert torch.equal(found, expected), (key, i)
+
+
 def test_one_batch_is_learnt_by_heart(dataset: Path) -> None:
     task = tiny_detector(backbone_options={**TINY["convnext"][1], "layer_scale": 1.0}).train()
     data = data_of(dataset, augment=DetectionAugment(short_sides=(96,), hflip=0.0))

@@ -15,9 +15,15 @@ import torch
 from torch import Tensor
 
 from vision.backbones.base import Backbone
-from vision.contracts import DetectionBatch, DetectionPrediction, Detections, DetectionTarget
+from vision.contracts import (
+    PADDED_TO,
+    DetectionBatch,
+    DetectionPrediction,
+    Detections,
+    DetectionTarget,
+)
 from vision.errors import ConfigError
-from vision.heads.detection.base import DetectionHead
+from vision.heads.detection.base import DetectionHead, join_detections
 from vision.metrics.coco import CocoEvaluator, CocoResult
 from vision.tasks.base import BaseTask
 from vision.tasks.detectors import DETECTORS, build_detector
@@ -146,8 +152,20 @@ class Detection(BaseTask):
         return self.head.predict(self._head(self.normalize(images), sizes), sizes)
 
     def run(self, batch: DetectionBatch) -> Detections:
-        """Detections for a batch whose images are normalised."""
-        return self._head(batch["image"], batch["size"])
+        """Detections for a batch whose images are normalised.
+
+        Images of unlike padded sizes are run apart, on the canvas that each has alone: the result
+        does not depend on what else is in the batch. Padding changes the features of an image, with
+        global attention those of every place.
+        """
+        images, sizes = batch["image"], batch["size"]
+        found: list[Detections] = []
+        places: list[int] = []
+        for (height, width), alike in _by_canvas(sizes).items():
+            part = images[alike, :, :height, :width]
+            found.append(self._head(part, sizes[alike]))
+            places += alike
+        return join_detections(found, places)
 
     def _head(
         self, images: Tensor, sizes: Tensor, targets: Sequence[DetectionTarget] | None = None
@@ -190,3 +208,11 @@ class Detection(BaseTask):
         self, outputs: Detections, batch: Mapping[str, Any]
     ) -> list[DetectionPrediction]:
         return self.head.predict(outputs, batch["size"], batch["original_size"])
+
+
+def _by_canvas(sizes: Tensor) -> dict[tuple[int, int], list[int]]:
+    """Places of the images by height and width of the canvas that each has alone."""
+    groups: dict[tuple[int, int], list[int]] = {}
+    for place, (height, width) in enumerate((-(-sizes // PADDED_TO) * PADDED_TO).tolist()):
+        groups.setdefault((height, width), []).append(place)
+    return groups

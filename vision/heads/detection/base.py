@@ -1,9 +1,12 @@
 """What all detection heads share."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from vision.contracts import ClassRows, DetectionPrediction, Detections
 from vision.ops.boxes import clip_boxes
@@ -57,3 +60,30 @@ class DetectionHead(nn.Module, ABC):
                 prediction["masks"] = paste_masks(masks, prediction["boxes"], (height, width))
             predictions.append(prediction)
         return predictions
+
+
+def join_detections(parts: Sequence[Detections], places: Sequence[int]) -> Detections:
+    """Put the detections of the parts of a batch together.
+
+    Args:
+        parts: What the head returned for each part.
+        places: Place in the batch of each image of the parts, one part after the other.
+
+    Returns:
+        The detections of the whole batch.
+    """
+    most = max(part["scores"].shape[1] for part in parts)
+    order = torch.tensor(places, device=parts[0]["scores"].device).argsort()
+    joined = {}
+    for key in parts[0]:
+        tensors = [cast(dict[str, Tensor], part)[key] for part in parts]
+        if key != "count":
+            tensors = [_fill(tensor, most) for tensor in tensors]
+        joined[key] = torch.cat(tensors)[order]
+    return cast(Detections, joined)
+
+
+def _fill(tensor: Tensor, count: int) -> Tensor:
+    """Add empty places to `(B, D, ...)` until there are so many."""
+    after = [0] * (2 * (tensor.ndim - 2))
+    return F.pad(tensor, [*after, 0, count - tensor.shape[1]])
