@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from vision.callbacks.checkpoint_io import read_checkpoint
 from vision.callbacks.evaluation_records import EvaluationRecords
 from vision.cli.app import VisionCLI, run
 from vision.cli.names import CLASSES
@@ -26,6 +25,7 @@ from vision.report.against import find_report, read_report, report_folder
 from vision.report.build import PAGE, Subject, write_report
 from vision.report.parts import Source
 from vision.tasks.checkpoint import describe_checkpoint
+from vision.weights.checkpoint_file import read_checkpoint
 from vision.weights.model_file import read_model
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 import torch
 
-from vision.callbacks.checkpoint_io import AtomicCheckpointIO, read_checkpoint
+from vision.callbacks.checkpoint_io import AtomicCheckpointIO
 from vision.errors import CheckpointError
+from vision.weights.checkpoint_file import read_checkpoint
 
 BEFORE = {"state_dict": {"weight": torch.arange(5.0)}, "global_step": 1}
 AFTER = {"state_dict": {"weight": torch.randn(100_000)}, "global_step": 2}

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from vision import create_backbone
 from vision.contracts import InputSpec
-from vision.errors import ConfigError, WeightsError
+from vision.errors import CheckpointError, ConfigError, WeightsError
 from vision.tasks import BaseTask, Classification
 from vision.tasks.optim import OptimSettings
 from vision.version import __version__
@@ -258,7 +258,7 @@ def test_a_task_of_a_built_backbone_needs_it_again(tmp_path: Path) -> None:
     task = tiny_task(backbone=create_backbone("convnext", **TINY_CONVNEXT))
     fit(task, tmp_path).save_checkpoint(tmp_path / "a.ckpt")
     assert torch.load(tmp_path / "a.ckpt", weights_only=True)["vision"]["backbone"] == "ConvNeXt"
-    with pytest.raises(ConfigError, match=r"load_from_checkpoint\(path, backbone=...\)"):
+    with pytest.raises(CheckpointError, match=r"load_from_checkpoint\(path, backbone=...\)"):
         Classification.load_from_checkpoint(tmp_path / "a.ckpt")
     backbone = create_backbone("convnext", **TINY_CONVNEXT)
     loaded = Classification.load_from_checkpoint(tmp_path / "a.ckpt", backbone=backbone)

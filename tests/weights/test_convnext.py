@@ -75,7 +75,6 @@ def test_timm_model(scale: float | None) -> None:
 @pytest.mark.parametrize(
     ("option", "value"),
     [
-        ("conv_mlp", True),
         ("use_grn", True),
         ("conv_bias", False),
         ("stem_type", "overlap"),

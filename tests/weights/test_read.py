@@ -1,6 +1,6 @@
 """Reading of weights files: what is found in them, and what is refused."""
 
-import argparse
+import fractions
 import pickle
 from pathlib import Path
 from typing import Any
@@ -102,7 +102,7 @@ def test_code_in_a_file_is_not_run(save: Any, wrap: Any, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("content", "named"),
     [
-        (argparse.Namespace(lr=1.0), "argparse.Namespace"),
+        (fractions.Fraction(1, 3), "fractions.Fraction"),
         (nn.Linear(1, 1), "torch.nn.modules.linear.Linear"),
     ],
 )

@@ -83,6 +83,20 @@ def check_options(builder: type, options: dict[str, Any], *, owner: str) -> None
             )
 
 
+def backbone_class(name: str) -> type[Backbone]:
+    """The class that `create_backbone` builds a name with; nothing is built.
+
+    Raises:
+        ConfigError: The name is unknown; the message names the nearest.
+    """
+    if name.startswith(TIMM_PREFIX):
+        from vision.backbones.timm import TimmBackbone, check_timm_name
+
+        check_timm_name(name.removeprefix(TIMM_PREFIX))
+        return TimmBackbone
+    return _family_class(_resolve(name)[0])
+
+
 def variant_options(name: str) -> dict[str, Any]:
     """The constructor keywords of a variant, a copy of its row in the variants table."""
     return dict(_resolve(name)[1])

@@ -5,6 +5,7 @@ One timm model serves both outputs: its intermediate maps are the pyramid, and w
 last linear layer is the embedding.
 """
 
+import re
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import Any
@@ -25,6 +26,8 @@ _SIZE_OPTIONS: tuple[dict[str, Any], ...] = (
     {"dynamic_img_size": True},
     {"strict_img_size": False},
 )
+# An architecture and, after a dot, the tag of its weights.
+_NAME = re.compile(r"\w+(\.\w+)?", re.ASCII)
 # Models whose code fails on images that do not fill every cell of their coarsest map.
 _WHOLE_CELLS = (
     *("csatv2", "deepseek_vit", "dla", "gemma4_vit", "hieradet", "hrnet", "naflexvit"),
@@ -189,13 +192,21 @@ def list_timm_models(pattern: str = "*") -> list[str]:
     return sorted(f"timm/{name}" for name in timm.list_models() if fnmatchcase(name, pattern))
 
 
-def _build(name: str, options: dict[str, Any], *, pretrained: bool) -> tuple[Any, dict[str, Any]]:
-    """The timm model, and which of the size options its constructor accepted."""
-    if not timm.is_model(name):
+def check_timm_name(name: str) -> None:
+    """Raise a `ConfigError` for what is no name of a timm model, with or without a tag.
+
+    timm reads files and fetches repositories by longer names, such as those with a colon.
+    """
+    if not _NAME.fullmatch(name) or not timm.is_model(name):
         raise ConfigError(
             f"timm has no model '{name}'.{suggest(name.partition('.')[0], timm.list_models())}\n"
             "vision.list_backbones('timm/*') prints all names."
         )
+
+
+def _build(name: str, options: dict[str, Any], *, pretrained: bool) -> tuple[Any, dict[str, Any]]:
+    """The timm model, and which of the size options its constructor accepted."""
+    check_timm_name(name)
     for size_options in (*_SIZE_OPTIONS, {}):
         try:
             model = timm.create_model(name, pretrained=pretrained, **options, **size_options)

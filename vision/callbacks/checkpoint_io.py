@@ -1,7 +1,6 @@
 """Writing checkpoints so that a crash never leaves half of one, and reading them without code."""
 
 import os
-import pickle
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,6 +11,7 @@ import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 
 from vision.errors import CheckpointError
+from vision.weights.checkpoint_file import read_checkpoint
 from vision.workers import explain_end_of_worker
 
 GIB = 2**30
@@ -86,30 +86,6 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         if "://" in str(path):
             return super().load_checkpoint(path, map_location, weights_only=True)
         return read_checkpoint(Path(path), map_location=map_location)
-
-
-def read_checkpoint(path: Path, **options: Any) -> dict[str, Any]:
-    """Read a checkpoint file without running any code that it may contain.
-
-    Args:
-        path: The file.
-        options: Options of `torch.load`, such as `mmap`.
-
-    Raises:
-        CheckpointError: The file is absent, truncated, or holds other objects than tensors and
-            plain values.
-    """
-    try:
-        return torch.load(path, weights_only=True, **{"map_location": "cpu", **options})
-    except FileNotFoundError:
-        raise CheckpointError(f"there is no checkpoint '{path}'.") from None
-    # On bytes that are no checkpoint the unpickler may stumble over anything.
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, LookupError) as error:
-        reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
-        raise CheckpointError(
-            f"'{path}' is truncated, not a checkpoint of a run, or holds more than tensors and "
-            f"plain values: {reason}"
-        ) from error
 
 
 def _unwritten(path: Path, error: Exception) -> str:

@@ -13,8 +13,8 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.strategies import FSDPStrategy
 from torch import Tensor, nn
 
-from vision.callbacks.checkpoint_io import read_checkpoint
 from vision.files import replace_file
+from vision.weights.checkpoint_file import read_checkpoint
 
 # Each file has the weights of the model.
 MAX_FILES = 3

@@ -9,11 +9,11 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from vision.callbacks.checkpoint_io import read_checkpoint
 from vision.cli.run_lock import LOCK
 from vision.errors import CheckpointError, ConfigError, WeightsError, suggest
 from vision.tasks.base import BaseTask
 from vision.version import __version__
+from vision.weights.checkpoint_file import read_checkpoint
 
 logger = logging.getLogger(__name__)
 
@@ -146,7 +146,7 @@ def check_checkpoint(path: Path, module: nn.Module) -> int:
     """
     try:
         # Mapped, so that a large file is compared without being read.
-        checkpoint = read_checkpoint(path, mmap=zipfile.is_zipfile(path))
+        checkpoint = read_checkpoint(path, mmap=True)
     except CheckpointError as error:
         raise WeightsError(
             f"--ckpt_path {path}: {error}\nA file of published weights is given with "

@@ -3,7 +3,6 @@
 import logging
 import os
 import re
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,16 +11,18 @@ import torch
 from torch import Tensor
 
 from vision.backbones.base import Backbone
-from vision.callbacks.checkpoint_io import read_checkpoint
 from vision.contracts import ModelDescription
-from vision.errors import CheckpointError, ConfigError, VisionError, WeightsError
+from vision.errors import CheckpointError, ConfigError, WeightsError
 from vision.predict.model import Model
 from vision.tasks.base import BaseTask
-from vision.tasks.checkpoint import built_from, describe_checkpoint
+from vision.tasks.build_from_file import build_from_file
+from vision.tasks.checkpoint import describe_checkpoint
 from vision.tasks.ema import WEIGHTS_KEY
 from vision.tasks.registry import find_task
+from vision.weights.checkpoint_file import read_checkpoint
 from vision.weights.model_file import read_model
 from vision.weights.pretrained import HUB_PREFIX, download_from_hub
+from vision.weights.tensors import check_finite, check_tensors
 
 logger = logging.getLogger(__name__)
 
@@ -62,16 +63,17 @@ def load(
 
     Raises:
         CheckpointError: The file is of no task, of one that is not known, or does not fit it.
-        WeightsError: It is absent, damaged or unsafe, or cannot be fetched.
+        WeightsError: It is absent, damaged or unsafe, cannot be fetched, or holds weights that are
+            infinite or not a number.
     """
     path = _find(source)
     try:
         state, description = _read(path)
         built = build(state, description, task=task, backbone=backbone)
-    except CheckpointError as error:
+    except (CheckpointError, WeightsError) as error:
         if str(path) in str(error):
             raise
-        raise CheckpointError(f"'{path}': {error}") from error
+        raise type(error)(f"'{path}': {error}") from error
     model = Model(built, description, path=path, device=device)
     logger.info("loaded %s from %s", model, path)
     return model
@@ -93,47 +95,30 @@ def build(
         backbone: The backbone, where the description does not name one.
 
     Raises:
-        CheckpointError: The task is not known, its arguments are not those of this version, or the
-            tensors are not its.
+        CheckpointError: The task is not known, its arguments are not those of this version, ask for
+            more than the tensors can fill or for other tensors, or the class names are not those of
+            its classes.
+        WeightsError: A tensor is not dense, or holds infinite values or what is not a number.
     """
     found = find_task(description["task"], {description["task"]: task} if task else None)
-    arguments: dict[str, Any] = built_from(description["hyper_parameters"])
-    if backbone is not None:
-        arguments["backbone"] = backbone
+    tensors = check_tensors(state, "the file")
+    model = build_from_file(
+        found,
+        description["hyper_parameters"],
+        tensors,
+        version=description["version"],
+        own={} if backbone is None else {"backbone": backbone},
+    )
+    model.load_state_dict(tensors)
+    check_finite(tensors, "the file")
     try:
-        model = found(**arguments)
-    except (VisionError, TypeError) as error:
-        raise CheckpointError(
-            f"a {description['task']} cannot be built from it, which version "
-            f"{description['version']} wrote: {error}"
-        ) from error
-    _fill(model, state)
-    model.class_names = description["class_names"] or model.class_names
-    model.preprocessing = description["preprocessing"]
-    model.palette = description["palette"]
+        model.adopt_description(description, "the file")
+    except ConfigError as error:
+        raise CheckpointError(str(error)) from error
     return model.eval()
 
 
-def _fill(model: BaseTask, state: Mapping[str, Tensor]) -> None:
-    own = model.state_dict()
-    absent = [key for key in own if key not in state]
-    extra = [key for key in state if key not in own]
-    if absent or extra:
-        first = f"it has no '{absent[0]}'" if absent else f"it also has '{extra[0]}'"
-        raise CheckpointError(
-            f"its tensors are not those of the {type(model).__name__} that it describes: {first} "
-            f"({len(absent)} are missing, {len(extra)} too many)."
-        )
-    for key, tensor in own.items():
-        if state[key].shape != tensor.shape:
-            raise CheckpointError(
-                f"'{key}' is {tuple(state[key].shape)} in it, but the {type(model).__name__} that "
-                f"it describes needs {tuple(tensor.shape)}."
-            )
-    model.load_state_dict(dict(state))
-
-
-def _read(path: Path) -> tuple[Mapping[str, Tensor], ModelDescription]:
+def _read(path: Path) -> tuple[Any, ModelDescription]:
     if path.suffix == SAFETENSORS:
         state, description = read_model(path)
         if description is None:
@@ -144,13 +129,13 @@ def _read(path: Path) -> tuple[Mapping[str, Tensor], ModelDescription]:
             )
         return state, description
     # Mapped, so that the optimiser's part of a large file is not read.
-    checkpoint = read_checkpoint(path, mmap=zipfile.is_zipfile(path))
+    checkpoint = read_checkpoint(path, mmap=True)
     if not isinstance(checkpoint, Mapping):
         raise CheckpointError(f"it holds a {type(checkpoint).__name__}, expected a checkpoint.")
     description = describe_checkpoint(checkpoint)
     if not description["task"]:
         raise CheckpointError("it was written by an early version and does not name its task.")
-    return checkpoint.get(WEIGHTS_KEY) or checkpoint["state_dict"], description
+    return checkpoint.get(WEIGHTS_KEY) or checkpoint.get("state_dict"), description
 
 
 def _find(source: str | os.PathLike[str]) -> Path:

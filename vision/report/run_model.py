@@ -1,6 +1,5 @@
 """What the file of a trained model says of it, without its weights being read."""
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -86,14 +85,12 @@ def read_facts(folder: Path, checkpoint: Path | None, notes: list[str]) -> Facts
 
 
 def _describe(path: Path) -> tuple[Mapping[str, Any], int]:
-    from vision.callbacks.checkpoint_io import read_checkpoint
     from vision.tasks.checkpoint import describe_checkpoint
+    from vision.weights.checkpoint_file import read_checkpoint
 
     if path.suffix == ".safetensors":
         return _describe_safetensors(path)
-    with path.open("rb") as file:
-        is_zip = file.read(2) == b"PK"
-    checkpoint = read_checkpoint(path, mmap=is_zip)
+    checkpoint = read_checkpoint(path, mmap=True)
     if not isinstance(checkpoint, Mapping) or not isinstance(checkpoint.get("state_dict"), Mapping):
         raise CheckpointError(f"'{path}' is no checkpoint of a run: it has no 'state_dict'.")
     shapes = {
@@ -105,20 +102,12 @@ def _describe(path: Path) -> tuple[Mapping[str, Any], int]:
 
 
 def _describe_safetensors(path: Path) -> tuple[Mapping[str, Any], int]:
-    from safetensors import SafetensorError, safe_open
+    from vision.weights.model_file import read_header
 
-    try:
-        with safe_open(path, framework="pt") as file:
-            described = json.loads((file.metadata() or {}).get("vision", "{}"))
-            slices = {key: file.get_slice(key) for key in file.keys()}  # noqa: SIM118
-            shapes = {
-                key: (math.prod(one.get_shape()), "F" in one.get_dtype())
-                for key, one in slices.items()
-            }
-    except (SafetensorError, OSError, ValueError) as error:
-        raise DataError(f"'{path}' is truncated or no safetensors file ({error}).") from error
-    if not isinstance(described, dict) or "backbone" not in described:
+    tensors, described = read_header(path)
+    if described is None or not described["backbone"]:
         raise DataError(f"'{path}' does not say which model its tensors are of.")
+    shapes = {key: (math.prod(shape), "F" in dtype) for key, (dtype, shape) in tensors.items()}
     return described, _count(shapes)
 
 

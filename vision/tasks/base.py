@@ -1,9 +1,11 @@
 """What all tasks share: backbone, normalisation, optimiser, EMA, compilation, checkpoints."""
 
+import os
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Self
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from lightning.pytorch import Callback, LightningModule
@@ -14,6 +16,7 @@ from torch.optim import Optimizer
 
 from vision.backbones.base import Backbone
 from vision.contracts import ModelDescription
+from vision.errors import ConfigError
 from vision.layers.pixels import blank_padding
 from vision.options import read_options
 from vision.tasks.build import Source, build_backbone, build_pixel_norm, load_source
@@ -22,6 +25,7 @@ from vision.tasks.checkpoint import (
     agree_on_kind,
     built_from,
     describe,
+    describe_checkpoint,
     plain,
 )
 from vision.tasks.ema import WeightAverage, load_for_inference, load_for_training
@@ -351,12 +355,63 @@ class BaseTask(LightningModule, ABC):
             self._resumed = load_place(checkpoint)
         else:
             load_for_inference(self.average, checkpoint, self)
-        if names := checkpoint.get("class_names"):
+        if "vision" in checkpoint:
+            self.adopt_description(describe_checkpoint(checkpoint), "the checkpoint")
+        elif names := checkpoint.get("class_names"):
             self._adopt_classes(names, "the checkpoint")
-        description = checkpoint.get("vision", {})
-        self.preprocessing = self.preprocessing or description.get("preprocessing")
-        self.palette = self.palette or description.get("palette")
         self._seed = checkpoint.get("seed")
+
+    def adopt_description(self, description: ModelDescription, origin: str) -> None:
+        """Take over class names, preprocessing and palette from a file, where there are none yet.
+
+        Args:
+            description: What the file says.
+            origin: What the file is, for errors.
+
+        Raises:
+            ConfigError: There are not as many names as classes, or fewer colours.
+        """
+        colours = description["palette"]
+        if colours is not None and len(colours) < (self.num_classes or 0):
+            raise ConfigError(
+                f"the palette of {origin} has {len(colours)} colours for {self.num_classes} "
+                "classes. Take another copy of it."
+            )
+        if description["class_names"]:
+            self._adopt_classes(description["class_names"], origin)
+        self.preprocessing = self.preprocessing or description["preprocessing"]
+        self.palette = self.palette or description["palette"]
+
+    @classmethod
+    def load_from_checkpoint(  # type: ignore[override]
+        cls,
+        checkpoint_path: str | os.PathLike[str],
+        *,
+        map_location: Any = "cpu",
+        strict: bool = True,
+        weights_only: Literal[True] | None = None,
+        **own: Any,
+    ) -> Self:
+        """Build the task of a checkpoint again, with its settings for training, and fill it.
+
+        Unlike `vision.load`, it takes the class from the caller, and the task can be trained on,
+        except for heads of mmsegmentation, whose losses are not read from a file.
+
+        Args:
+            checkpoint_path: The file.
+            map_location: As in `torch.load`.
+            strict: Whether the tensors have to be those of the task.
+            weights_only: Other objects than tensors and plain values are refused in any case.
+            **own: Arguments of the constructor that replace those of the file.
+
+        Raises:
+            CheckpointError: The file is absent, damaged or unsafe, or does not fit the class.
+            WeightsError: A tensor is not dense, or holds infinite values or what is not a number.
+        """
+        # Only here: it knows the parts of all tasks.
+        from vision.tasks.build_from_file import rebuild
+
+        return rebuild(cls, Path(checkpoint_path), own, map_location=map_location, strict=strict)
 
     def _adopt_classes(self, names: Sequence[str], origin: str) -> None:
         self.class_names = agree_on_classes(self.class_names, names, self.num_classes, origin)

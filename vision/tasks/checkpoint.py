@@ -12,6 +12,7 @@ from vision.errors import CheckpointError, ConfigError
 from vision.tasks.build import Source
 from vision.tasks.ema import WEIGHTS_KEY
 from vision.version import __version__
+from vision.weights.description import check_description
 
 logger = logging.getLogger(__name__)
 
@@ -154,7 +155,8 @@ def describe_checkpoint(checkpoint: Mapping[str, Any]) -> ModelDescription:
     """The description of the task that a checkpoint is of, also of those of older versions.
 
     Raises:
-        CheckpointError: It is no checkpoint of a task of the suite.
+        CheckpointError: It is no checkpoint of a task of the suite, or its description holds what
+            the suite does not write.
     """
     description = checkpoint.get("vision")
     arguments = checkpoint.get(HYPER_PARAMETERS)
@@ -162,26 +164,13 @@ def describe_checkpoint(checkpoint: Mapping[str, Any]) -> ModelDescription:
         raise CheckpointError(
             "it does not say which task it is of: it was not written by a task of this suite."
         )
-    before: ModelDescription = {
-        "version": "0",
-        "task": "",
-        "kind": None,
-        "backbone": "",
+    before = {
         "hyper_parameters": dict(arguments),
         "class_names": checkpoint.get("class_names"),
-        "input": {},
-        "preprocessing": None,
-        "palette": None,
-        "data": None,
-        "pretrained": False,
-        "weights": None,
         "epoch": checkpoint.get("epoch", 0),
         "step": checkpoint.get("global_step", 0),
-        "metrics": {},
-        "averaged": False,
     }
-    averaged = WEIGHTS_KEY in checkpoint
-    return {**before, **description, "averaged": averaged}
+    return check_description({**before, **description, "averaged": WEIGHTS_KEY in checkpoint})
 
 
 def _finite(metrics: Mapping[str, Any]) -> dict[str, float]:

@@ -1,6 +1,6 @@
 """The detectors by name: which parts make each, and the options that its paper or recipes fix."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,6 +61,15 @@ DETECTORS: dict[str, Detector] = {
     ),
     "fcos": Detector(FCOSHead, FCOSLoss, neck_options={**_COARSE, "extra": "conv_output"}),
 }
+
+
+def detector_builders(detector: Detector) -> dict[str, Callable[..., Any]]:
+    """What takes each group of options of a detector, by the name of the group."""
+    return {
+        "neck_options": build_neck,
+        "head_options": detector.head,
+        "loss_options": detector.criterion,
+    }
 
 
 def build_detector(

@@ -51,6 +51,16 @@ SEGMENTORS: dict[str, Segmentor] = {
 AUXILIARY_STRIDE = 16
 
 
+def segmentor_builders(segmentor: Segmentor) -> dict[str, Callable[..., Any]]:
+    """What takes each group of options of a segmentor, by the name of the group."""
+    return {
+        "neck_options": segmentor.neck,
+        "head_options": segmentor.head,
+        "auxiliary_options": FCNHead,
+        "loss_options": SegmentationLoss,
+    }
+
+
 class SegmentorParts(NamedTuple):
     """What `build_segmentor` builds."""
 

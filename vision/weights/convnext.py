@@ -1,5 +1,6 @@
 """ConvNeXt weights: names of facebookresearch/ConvNeXt, timm, transformers and mmdet to ours."""
 
+import re
 from collections.abc import Mapping
 
 from torch import Tensor, nn
@@ -12,6 +13,7 @@ from vision.weights.rename import rename
 # Of the block and down-sampling norms, in every implementation.
 DEFAULT_EPS = 1e-6
 DEFAULT_LAYER_SCALE = 1e-6
+_MLP_WEIGHT = re.compile(r"\.mlp\.fc[12]\.weight$")
 
 _RULES: dict[str, list[tuple[str, str]]] = {
     "ours": [],
@@ -70,8 +72,17 @@ def naming(keys: set[str]) -> str:
 
 
 def convert(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the keys of a state dict to ours; the classifier becomes `head.fc`."""
-    return rename(state, _RULES[naming(set(state))])
+    """Rename the keys of a state dict to ours; the classifier becomes `head.fc`.
+
+    timm's models with `conv_mlp` have convolutions of 1 x 1 where ours have linear layers.
+    """
+    renamed = rename(state, _RULES[naming(set(state))])
+    return {key: _as_linear(key, tensor) for key, tensor in renamed.items()}
+
+
+def _as_linear(key: str, tensor: Tensor) -> Tensor:
+    is_conv = tensor.ndim == 4 and tensor.shape[2:] == (1, 1)
+    return tensor.flatten(1) if is_conv and _MLP_WEIGHT.search(key) else tensor
 
 
 def resize(name: str, tensor: Tensor, target: Tensor, backbone: nn.Module) -> Tensor | None:
@@ -125,7 +136,8 @@ def _read_timm(reader: OptionReader) -> PublishedModel:
     reader.expect("patch_size", 4)
     reader.expect("head_norm_first", False)
     reader.expect("head_hidden_size", None)
-    reader.expect("conv_mlp", False)
+    # The same layers as convolutions; `convert` reshapes their weights.
+    reader.ignore("conv_mlp")
     reader.expect("conv_bias", True)
     reader.expect("use_grn", False)
     reader.expect("act_layer", "gelu")

@@ -15,13 +15,15 @@ from vision.contracts import ClassRows
 from vision.errors import ConfigError, WeightsError, suggest
 from vision.weights import mmdet, mmseg
 from vision.weights.class_rows import ClassMap, copy_rows, map_classes
+from vision.weights.prefixes import Branch, without_prefixes
 from vision.weights.read import read_weights
 from vision.weights.resize import fit_in_channels
+from vision.weights.tensors import check_finite
 
 logger = logging.getLogger(__name__)
 
 # A file that fills less of the backbone than this belongs to another model.
-LEAST_MATCH = 0.9
+MIN_MATCH = 0.9
 HEAD = "head."
 # A second head, which helps to train a segmentor.
 AUXILIARY = "auxiliary."
@@ -38,6 +40,7 @@ class LoadReport:
 
     Attributes:
         naming: Whose key names the source has: ours, official, timm, huggingface, mmdet or mmseg.
+        prefix: What was taken off the keys of the source first, such as `"model."`.
         loaded: Names that were filled, the resized ones included.
         resized: Name -> (published shape, own shape) of what was resized.
         reinitialised: Names of parameters of a head that have another shape, such as those of a
@@ -53,11 +56,13 @@ class LoadReport:
     resized: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = field(default_factory=dict)
     reinitialised: list[str] = field(default_factory=list)
     mapped: str = ""
+    prefix: str = ""
     missing: list[str] = field(default_factory=list)
     unexpected: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
-        lines = [f"loaded {len(self.loaded)} tensors ({self.naming} key names)"]
+        taken = f", without '{self.prefix}' before them" if self.prefix else ""
+        lines = [f"loaded {len(self.loaded)} tensors ({self.naming} key names{taken})"]
         lines += [self.mapped] if self.mapped else []
         resized = [f"{key} {old} -> {new}" for key, (old, new) in self.resized.items()]
         for title in ("resized", "reinitialised", "missing", "unexpected"):
@@ -73,6 +78,7 @@ def load_weights(
     source: str | os.PathLike[str] | Mapping[str, Any],
     *,
     class_names: Sequence[str] | None = None,
+    branch: Branch | None = None,
 ) -> LoadReport:
     """Load published or own weights into a backbone, or into a model with `backbone` and `head`.
 
@@ -81,27 +87,30 @@ def load_weights(
     the module's sizes, and the first convolution is fitted to its image channels. A head with other
     classes, and an auxiliary one, keeps the rows of those that share a name; where the names are
     not known and the number of classes differs, the rows of all classes are initialised afresh. An
-    auxiliary head of the source is left out where the module has none.
+    auxiliary head of the source is left out where the module has none. What a wrapper puts before
+    all keys (`model.`, `net.`, `backbone.`, `encoder.`) is taken off where the keys fit without it.
 
     Args:
         module: A `Backbone`, or a module whose `backbone` is one.
         source: A path, `"hf://owner/repo[/file][@revision]"`, an http(s) URL, a state dict, or a
             checkpoint that holds one.
         class_names: Names of the module's classes by index; None takes its `class_names`.
+        branch: `"student"` or `"teacher"`, where the source has both networks.
 
     Returns:
         What was loaded, resized, initialised afresh, missing and unexpected; also logged.
 
     Raises:
         ConfigError: The module has no backbone.
-        WeightsError: The file is unreadable or unsafe, a shape cannot be fitted, or the source
-            fills less than 90 % of the backbone.
+        WeightsError: The file is unreadable or unsafe, a shape cannot be fitted, a value is
+            infinite or not a number, the source has two networks and none is chosen, or it fills
+            less than 90 % of the backbone.
     """
     if isinstance(source, str) and "://" in source:
         from vision.weights.pretrained import fetch
 
         source = fetch(source)
-    weights = read_weights(source)
+    weights = read_weights(source, branch=branch)
     backbone: Any = getattr(module, "backbone", module)
     if not hasattr(backbone, "family"):
         raise ConfigError(
@@ -110,13 +119,15 @@ def load_weights(
         )
     prefix = BACKBONE if backbone is not module else ""
     wrapped = any(name.startswith(WRAPPED) for name in module.state_dict())
-    naming, ours = _convert(backbone.family, weights.state, prefix, wrapped)
+    taken, naming, ours = _recognise(backbone, weights.state, prefix, wrapped)
     rows = _class_rows(module) if prefix else {}
     own = class_names or getattr(module, "class_names", None)
     classes = map_classes(ours, module.state_dict(), rows, own=own, theirs=weights.class_names)
-    report = LoadReport(naming, mapped=classes.text if classes else "")
+    report = LoadReport(naming, mapped=classes.text if classes else "", prefix=taken)
     accepted = _fit(module, backbone, prefix, ours, report, classes)
     _check_match(backbone, prefix, accepted)
+    where = "the given weights" if isinstance(source, Mapping) else f"weights file '{source}'"
+    check_finite(accepted, where)
     sources = classes.sources if classes else None
     on_meta = any(p.is_meta for p in module.parameters())
     if report.reinitialised or sources:
@@ -145,6 +156,29 @@ def family_module(family: str) -> ModuleType:
         if error.name != name:
             raise
         raise ConfigError(f"there is no conversion of weights for family '{family}'.") from error
+
+
+def _recognise(
+    backbone: Any, state: dict[str, Tensor], prefix: str, wrapped: bool
+) -> tuple[str, str, dict[str, Tensor]]:
+    """What had to be taken off the keys, their naming, and the tensors under the module's names."""
+    wanted = [prefix + name for name in _needed(backbone)]
+    best: tuple[str, str, dict[str, Tensor]] | None = None
+    most = -1
+    for taken, tensors in without_prefixes(state):
+        naming, ours = _convert(backbone.family, tensors, prefix, wrapped)
+        filled = sum(name in ours for name in wanted)
+        if filled > most:
+            best, most = (taken, naming, ours), filled
+        if filled >= MIN_MATCH * len(wanted):
+            break
+    assert best is not None, "the keys as they are come first"
+    return best
+
+
+def _needed(backbone: nn.Module) -> list[str]:
+    # Output norms exist only in dense-prediction checkpoints; classifiers never have them.
+    return [name for name, _ in backbone.named_parameters() if not name.startswith("out_norms.")]
 
 
 def _convert(
@@ -264,10 +298,9 @@ def _resize(backbone: Any, prefix: str, name: str, tensor: Tensor, target: Tenso
 
 
 def _check_match(backbone: nn.Module, prefix: str, accepted: dict[str, Tensor]) -> None:
-    # Output norms exist only in dense-prediction checkpoints; classifiers never have them.
-    wanted = [name for name, _ in backbone.named_parameters() if not name.startswith("out_norms.")]
+    wanted = _needed(backbone)
     absent = [name for name in wanted if prefix + name not in accepted]
-    if len(wanted) - len(absent) < LEAST_MATCH * len(wanted):
+    if len(wanted) - len(absent) < MIN_MATCH * len(wanted):
         near = suggest(absent[0], accepted, most=1)
         raise WeightsError(
             f"the weights fill only {len(wanted) - len(absent)} of {len(wanted)} parameters of "

@@ -2,15 +2,19 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
 from vision.contracts import ModelDescription
-from vision.errors import WeightsError
+from vision.documents.json_text import parse_json
+from vision.errors import CheckpointError, WeightsError
 from vision.files import replace_file
+from vision.weights.description import check_description
+from vision.weights.plain_load import refuse_sparse
 
 # Entry of the header, beside "format", which other libraries look for.
 KEY = "vision"
@@ -54,40 +58,56 @@ def read_model(
     """Read what `write_model` has written.
 
     Returns:
-        Tensor by key, on the CPU, and the description; None for a file of tensors alone.
+        Tensor by key, on the CPU, and the description, checked; None for a file of tensors alone.
 
     Raises:
-        WeightsError: The file is absent, truncated, no safetensors file, or its description is
-            damaged.
+        WeightsError: The file is absent, truncated, or no safetensors file.
+        CheckpointError: Its description is damaged, or is none that the suite writes.
     """
+    with _opened(Path(path)) as file:
+        described = _description(Path(path), file.metadata() or {})
+        return {key: file.get_tensor(key) for key in file.keys()}, described  # noqa: SIM118
+
+
+def read_header(
+    path: str | os.PathLike[str],
+) -> tuple[dict[str, tuple[str, list[int]]], ModelDescription | None]:
+    """Read what `write_model` has written, without the tensors.
+
+    Returns:
+        Type, as safetensors calls it, and shape of each tensor by key; and the description.
+
+    Raises:
+        WeightsError: As for `read_model`.
+        CheckpointError: As for `read_model`.
+    """
+    with _opened(Path(path)) as file:
+        described = _description(Path(path), file.metadata() or {})
+        parts = {key: file.get_slice(key) for key in file.keys()}  # noqa: SIM118
+        return {key: (part.get_dtype(), part.get_shape()) for key, part in parts.items()}, described
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
     from safetensors import SafetensorError, safe_open
 
-    path = Path(path)
-    if not path.is_file():
-        raise WeightsError(f"there is no model file '{path}' (looked at {path.resolve()}).")
+    refuse_sparse(path, what="model file", error=WeightsError)
     try:
         with safe_open(path, framework="pt") as file:
-            header: Mapping[str, str] = file.metadata() or {}
-            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            yield file
     except (SafetensorError, OSError) as error:
         raise WeightsError(
             f"'{path}' is truncated or no safetensors file ({error}); copy or download it again."
         ) from error
-    return state, _description(path, header)
 
 
 def _description(path: Path, header: Mapping[str, str]) -> ModelDescription | None:
     if KEY not in header:
         return None
+    given = parse_json(
+        header[KEY], f"the description in the header of '{path}'", error=CheckpointError
+    )
     try:
-        description: Any = json.loads(header[KEY])
-    except json.JSONDecodeError as error:
-        raise WeightsError(
-            f"the description in the header of '{path}' is damaged: {error}"
-        ) from error
-    if not isinstance(description, dict):
-        raise WeightsError(
-            f"the description in the header of '{path}' is a {type(description).__name__}, "
-            "expected a mapping."
-        )
-    return description  # type: ignore[return-value]
+        return check_description(given)
+    except CheckpointError as error:
+        raise CheckpointError(f"'{path}': {error}") from error

@@ -6,12 +6,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor
 
-from vision.errors import WeightsError, suggest
+from vision.errors import VisionError, WeightsError
+from vision.reading import shown_path
 from vision.weights.mmdet import default_class_names
+from vision.weights.plain_load import load_plain, refuse_sparse
+from vision.weights.prefixes import BRANCHES, Branch, choose_branch
+from vision.weights.tensors import check_tensors
 
+WHAT = "weights file"
 # Where training scripts put the weights of a checkpoint, averaged weights first.
 _WRAPPERS = (
     "state_dict_ema",
@@ -25,6 +29,7 @@ _WRAPPERS = (
 # What DataParallel and AveragedModel put before every key, and torch.compile before any part.
 _PARALLEL = "module."
 _COMPILED = "_orig_mod."
+_MAX_WRAPPERS = 8
 # AveragedModel counts its updates beside the weights.
 _COUNTER = "n_averaged"
 
@@ -42,26 +47,37 @@ class Weights(NamedTuple):
     class_names: list[str] | None
 
 
-def read_weights(source: str | os.PathLike[str] | Mapping[str, Any]) -> Weights:
+def read_weights(
+    source: str | os.PathLike[str] | Mapping[str, Any], *, branch: Branch | None = None
+) -> Weights:
     """Read the tensors of a checkpoint, and the names of its classes.
 
     Args:
         source: As for `read_state_dict`.
+        branch: Which of two networks that were trained together, where there are two.
 
     Raises:
-        WeightsError: As for `read_state_dict`.
+        WeightsError: As for `read_state_dict`; or there are two networks and none is chosen.
     """
-    name = "the given state dict"
+    path = None if isinstance(source, Mapping) else Path(source)
+    name = "the given state dict" if path is None else f"{WHAT} {shown_path(path)}"
     if not isinstance(source, Mapping):
-        name = f"'{source}'"
         source = _read_file(Path(source))
-    tensors = _find_tensors(source)
+    tensors = _find_tensors(source, _WRAPPERS if branch is None else (branch, *_WRAPPERS))
+    if not tensors and branch is None and all(name in source for name in BRANCHES):
+        tensors = {
+            f"{one}.{key}": tensor
+            for one in BRANCHES
+            for key, tensor in _find_tensors(source, (one, *_WRAPPERS)).items()
+        }
     if not tensors:
         raise WeightsError(
             f"{name} holds no tensors. Expected a state dict, or a checkpoint that has one "
             f"under one of {', '.join(_WRAPPERS)}; found {', '.join(list(map(str, source))[:8])}."
         )
-    state = _without_wrappers(tensors)
+    if path is not None:
+        check_tensors(tensors, name)
+    state = _without_wrappers(choose_branch(tensors, branch))
     return Weights(state, _find_class_names(source) or default_class_names(state))
 
 
@@ -101,33 +117,30 @@ def read_class_names(source: str | os.PathLike[str] | Mapping[str, Any]) -> list
 
 
 def _read_file(path: Path) -> Mapping[str, Any]:
-    if not path.is_file():
-        beside = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise WeightsError(
-            f"there is no weights file '{path}' (looked at {path.resolve()})."
-            f"{suggest(path.name, beside)}"
-        )
+    refuse_sparse(path, what=WHAT, error=WeightsError)
     if path.stat().st_size == 0:
-        raise WeightsError(f"weights file '{path}' is empty; copy or download it again.")
+        raise WeightsError(f"{WHAT} {shown_path(path)} is empty; copy or download it again.")
     if path.suffix == ".safetensors":
         from safetensors import SafetensorError
         from safetensors.torch import load_file
 
         try:
             return load_file(path)
-        except SafetensorError as error:
+        except (SafetensorError, OSError) as error:
             raise WeightsError(
-                f"weights file '{path}' is not a whole safetensors file ({error}); "
+                f"{WHAT} {shown_path(path)} is not a whole safetensors file ({error}); "
                 "copy or download it again."
             ) from error
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        checkpoint = load_plain(path, what=WHAT, error=WeightsError)
+    except VisionError:
+        raise
     # On bytes that are no checkpoint the unpickler may stumble over anything.
     except Exception as error:
         raise WeightsError(_refusal(path, error)) from error
     if not isinstance(checkpoint, Mapping):
         raise WeightsError(
-            f"weights file '{path}' holds a {type(checkpoint).__name__}, expected a state dict."
+            f"{WHAT} {shown_path(path)} holds a {type(checkpoint).__name__}, expected a state dict."
         )
     return checkpoint
 
@@ -163,10 +176,13 @@ def _without_wrappers(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return tensors
 
 
-def _find_tensors(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
-    for wrapper in _WRAPPERS:
+def _find_tensors(
+    checkpoint: Mapping[str, Any], wrappers: Sequence[str], depth: int = 0
+) -> dict[str, Tensor]:
+    # A damaged file may hold a dict that holds itself.
+    for wrapper in wrappers if depth < _MAX_WRAPPERS else ():
         inner = checkpoint.get(wrapper)
-        if isinstance(inner, Mapping) and (tensors := _find_tensors(inner)):
+        if isinstance(inner, Mapping) and (tensors := _find_tensors(inner, wrappers, depth + 1)):
             return tensors
     return {str(key): value for key, value in checkpoint.items() if isinstance(value, Tensor)}
 

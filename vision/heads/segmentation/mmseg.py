@@ -75,6 +75,8 @@ class MMSegHead(SegmentationHead):
             FCN head on the same map by default.
         auxiliary: Config of a second head that helps training; `True` for the usual FCN head on the
             map of stride 16 with 0.4 of the loss. Not run in evaluation.
+        losses: Whether the head can be trained. False for one that a file of a model describes: its
+            losses are then mmsegmentation's defaults, and `MMSegLoss` refuses it.
         config: The other options of the head, `loss_decode` among them.
 
     Attributes:
@@ -95,6 +97,7 @@ class MMSegHead(SegmentationHead):
         type: str,
         previous: Mapping[str, Any] | None = None,
         auxiliary: Mapping[str, Any] | bool | None = None,
+        losses: bool = True,
         **config: Any,
     ) -> None:
         check_specs(specs, "MMSegHead")
@@ -111,6 +114,7 @@ class MMSegHead(SegmentationHead):
         self.previous: nn.Module | None = None
         self.auxiliary: nn.Module | None = None
         self.finest_stride = specs[0].stride
+        self.has_losses = losses
         self._configs: dict[str, dict[str, Any]] = {}
         if _is_cascaded(head):
             default = {"in_index": config["in_index"], **PREVIOUS}
@@ -265,8 +269,14 @@ class MMSegLoss(nn.Module):
             The terms by their name in mmsegmentation, such as `loss_ce`.
 
         Raises:
-            ConfigError: There are logits of an auxiliary head that is not of mmsegmentation.
+            ConfigError: The head was built without losses, or there are logits of an auxiliary head
+                that is not of mmsegmentation.
         """
+        if not self._head[0].has_losses:
+            raise ConfigError(
+                "this head of mmsegmentation was built from a file of a model, without its losses. "
+                "To train it, build the task from the config of its run, with weights=PATH."
+            )
         if "auxiliary" in outputs:
             raise ConfigError(
                 "a head of mmsegmentation has auxiliary heads of its own: set auxiliary to false "

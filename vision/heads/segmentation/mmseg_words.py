@@ -1,0 +1,82 @@
+"""What of a decode head's config is taken from a file of a model: values of known shape alone.
+
+mmengine imports, reads and fetches by what stands in a config: a `type` that is no name of a part
+is a path of any Python object, the `class_weight` of a loss the path of a pickle, `init_cfg` the
+address of a checkpoint. From a file come only numbers, booleans and the words below; what only
+training needs is left out.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from vision.errors import ConfigError, suggest
+
+HEADS = (
+    *("ANNHead", "APCHead", "ASPPHead", "CCHead", "DAHead", "DMHead", "DNLHead"),
+    *("DepthwiseSeparableASPPHead", "DepthwiseSeparableFCNHead", "EMAHead", "EncHead", "FCNHead"),
+    *("FPNHead", "GCHead", "ISAHead", "IterativeDecodeHead", "LRASPPHead", "LightHamHead"),
+    *("Mask2FormerHead", "MaskFormerHead", "NLHead", "OCRHead", "PSAHead", "PSPHead", "SETRUPHead"),
+    *("STDCHead", "SegformerHead", "SegmenterMaskTransformerHead", "UPerHead"),
+)
+# Parts of heads: layers, and the decoders of MaskFormer, Mask2Former and K-Net.
+PARTS = (
+    *("Conv1d", "Conv2d", "Conv", "BN", "BN1d", "BN2d", "SyncBN", "GN", "LN", "IN"),
+    *("IN2d", "ReLU", "ReLU6", "LeakyReLU", "PReLU", "ELU", "GELU", "QuickGELU", "SiLU", "Swish"),
+    *("HSwish", "HSigmoid", "Sigmoid", "Tanh", "Dropout", "DropPath"),
+    *("KernelUpdateHead", "KernelUpdator", "PixelDecoder", "TransformerEncoderPixelDecoder"),
+    *("MSDeformAttnPixelDecoder", "SinePositionalEncoding"),
+)
+# Before the name of a part stands whose it is, or nothing.
+SCOPES = ("", "mmengine.", "mmseg.", "mmdet.")
+TYPES = frozenset(scope + name for scope in SCOPES for name in (*HEADS, *PARTS))
+WORDS = frozenset(
+    {
+        *("multiple_select", "resize_concat", "bilinear", "nearest", "bicubic", "area"),
+        *("embedded_gaussian", "gaussian", "dot_product", "concatenation", "att", "avg"),
+        *("channel_add", "channel_mul", "bi-direction", "collect", "distribute", "auto"),
+        *("zeros", "reflect", "replicate", "circular", "conv", "norm", "act"),
+    }
+)
+TRAINING = {"train_cfg", "test_cfg", "init_cfg", "sampler", "assigner", "bbox_coder", "pretrained"}
+
+
+def inference_config(config: Any, place: str) -> Any:
+    """The part of a config that inference needs, of values that mean nothing but themselves.
+
+    Args:
+        config: A config of a head, or a value within.
+        place: Where it stands, for the error.
+
+    Returns:
+        A copy without losses and whatever else only training needs.
+
+    Raises:
+        ConfigError: A text is none of the words that are known, or a key is no option's name.
+    """
+    if isinstance(config, Mapping):
+        _check_keys(config, place)
+        return {
+            key: inference_config(value, f"{place}.{key}")
+            for key, value in config.items()
+            if key not in TRAINING and not key.startswith("loss")
+        }
+    if isinstance(config, list | tuple):
+        return [inference_config(value, place) for value in config]
+    if isinstance(config, str):
+        _check_word(config, place)
+    return config
+
+
+def _check_keys(config: Mapping[str, Any], place: str) -> None:
+    for key in config:
+        if not key.isidentifier() or key.startswith("_"):
+            raise ConfigError(f"{place} has a key {key[:80]!r}, which is no option of a head.")
+
+
+def _check_word(word: str, place: str) -> None:
+    known = TYPES if place.endswith(".type") else WORDS
+    if word not in known:
+        raise ConfigError(
+            f"{place}={word[:80]!r} is not taken from a file: it is none of the names that this "
+            f"version knows.{suggest(word[:80], known)}"
+        )

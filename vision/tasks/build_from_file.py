@@ -1,0 +1,98 @@
+"""Build a task as a file of a model describes it: nothing that the file names is read or run."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from torch import Tensor, nn
+
+from vision.errors import CheckpointError, VisionError, WeightsError
+from vision.tasks.checkpoint import describe_checkpoint
+from vision.tasks.file_arguments import file_arguments
+from vision.tasks.rehearsal import rehearse
+from vision.weights.checkpoint_file import read_checkpoint
+from vision.weights.tensors import check_finite, check_tensors
+
+Task = TypeVar("Task", bound=nn.Module)
+
+
+def build_from_file(
+    task: type[Task],
+    given: Mapping[str, Any],
+    state: Mapping[str, Tensor],
+    *,
+    version: str,
+    own: Mapping[str, Any],
+    training: bool = False,
+) -> Task:
+    """Build a task from the hyper-parameters in a file, without its weights.
+
+    Args:
+        task: Class of the task.
+        given: The hyper-parameters, plain values.
+        state: The tensors of the task in the file, which bound what is built.
+        version: Version of the suite that wrote the file, for errors.
+        own: Arguments of the caller's own, which replace those of the file.
+        training: As in `file_arguments`.
+
+    Raises:
+        CheckpointError: The hyper-parameters are not those of the class, ask for more than the
+            tensors can fill, or describe a task with other tensors.
+    """
+    kept = {key: value for key, value in given.items() if key not in own}
+    try:
+        _check_class_count(kept.get("num_classes"), state)
+        arguments = {**file_arguments(task, kept, training=training), **own}
+        if task.__module__.startswith("vision."):
+            rehearse(lambda: task(**arguments), state)
+        return task(**arguments)
+    except CheckpointError:
+        raise
+    # Constructors, among them those of other libraries, stumble over such values in any way.
+    except Exception as error:
+        kind = "" if isinstance(error, VisionError) else f"{type(error).__name__}: "
+        raise CheckpointError(
+            f"a {task.__name__} cannot be built from it, which version {version} wrote: "
+            + "\n".join(f"{kind}{error}".splitlines()[:3])
+        ) from error
+
+
+def rebuild(
+    task: type[Task], path: Path, own: Mapping[str, Any], *, map_location: Any, strict: bool
+) -> Task:
+    """Build the task of a checkpoint for training, and fill it: `BaseTask.load_from_checkpoint`.
+
+    Args:
+        task: Class of the task.
+        path: The file.
+        own: Arguments that replace those of the file.
+        map_location: As in `torch.load`.
+        strict: Whether the tensors have to be those of the task.
+    """
+    checkpoint = read_checkpoint(path, map_location=map_location)
+    try:
+        described = describe_checkpoint(checkpoint)
+        tensors = check_tensors(checkpoint.get("state_dict"), "the checkpoint")
+        built: Any = build_from_file(
+            task,
+            described["hyper_parameters"],
+            tensors,
+            version=described["version"],
+            own=own,
+            training=True,
+        )
+        built.on_load_checkpoint(checkpoint)
+        built.load_state_dict(checkpoint["state_dict"], strict=strict)
+        check_finite(built.state_dict(), "the checkpoint")
+    except (CheckpointError, WeightsError) as error:
+        raise type(error)(f"'{path}': {error}") from error
+    return built.to(next(iter(tensors.values())).device) if tensors else built
+
+
+def _check_class_count(count: Any, state: Mapping[str, Tensor]) -> None:
+    rows = max((len(tensor) for tensor in state.values() if tensor.ndim), default=0)
+    if isinstance(count, int) and count > rows:
+        raise CheckpointError(
+            f"it describes {count:,} classes, but the longest tensor in it has {rows:,} rows. The "
+            "file is damaged, or was not written by this suite: take another copy of it."
+        )

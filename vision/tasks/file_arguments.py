@@ -1,0 +1,233 @@
+"""Arguments for a task's constructor out of a file of a model, which nobody may have checked.
+
+What an argument may be is said by the constructors themselves: a value from a file has to fit the
+annotation of its parameter. Text therefore reaches a constructor only where the annotation lists
+the choices; names of backbones, detectors and segmentors are looked up in tables here.
+"""
+
+import inspect
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from torch import nn
+
+from vision.backbones.registry import backbone_class
+from vision.errors import ConfigError, suggest
+from vision.heads.segmentation.mmseg import MMSegHead
+from vision.heads.segmentation.mmseg_words import HEADS, inference_config
+from vision.tasks.detectors import DETECTORS, detector_builders
+from vision.tasks.parts import find_row
+from vision.tasks.segmentors import SEGMENTORS, segmentor_builders
+
+# No width, size or number of parts of a model is larger.
+MAX_NUMBER = 2**16
+# The file of the model has all weights: nothing else is read. The names of the classes are taken
+# from its description.
+SOURCES = ("pretrained", "weights", "class_names")
+# What a model that predicts has no use for.
+TRAINING = (
+    *("optim", "mix", "loss_options", "label_smoothing", "drop_rate", "head_init_scale"),
+    *("ema_decay", "ema_warmup", "freeze", "compile", "grad_checkpointing", "boundary"),
+)
+# Steps of a schedule have no bound, and that of the classes is the tensors in the file.
+UNLIMITED = (*TRAINING, "num_classes")
+
+
+def file_arguments(
+    task: type[nn.Module], given: Mapping[str, Any], *, training: bool = False
+) -> dict[str, Any]:
+    """Arguments that build a task as a file describes it, and read nothing else.
+
+    Args:
+        task: Class of the task.
+        given: The hyper-parameters in the file, plain values.
+        training: Whether to keep what only training needs. Losses of mmsegmentation are left out in
+            any case.
+
+    Returns:
+        Keywords for the constructor.
+
+    Raises:
+        ConfigError: An argument is unknown, or not what its parameter is for.
+    """
+    left_out = SOURCES if training else (*SOURCES, *TRAINING)
+    arguments = {key: value for key, value in given.items() if key not in left_out}
+    groups = _groups(task, arguments)
+    hints = _hints(task)
+    checked = hints.keys() - _parameters_of_the_caller(task)
+    for name, value in arguments.items():
+        if name in groups:
+            arguments[name] = groups[name](value, name)
+        elif name not in TABLES and (name in checked or name not in hints):
+            _check(hints, name, value, "", limit=math.inf if name in UNLIMITED else MAX_NUMBER)
+    return arguments
+
+
+def _parameters_of_the_caller(task: type[nn.Module]) -> set[str]:
+    """Parameters that a class of the caller's own has and no class of the suite: its own affair."""
+    ours = [base for base in task.__mro__ if base.__module__.startswith("vision.")]
+    known = {name for base in ours for name in inspect.signature(base).parameters}
+    return {*inspect.signature(task).parameters} - known
+
+
+def _groups(
+    task: type[nn.Module], arguments: Mapping[str, Any]
+) -> dict[str, Callable[[Any, str], Any]]:
+    """What checks each group of options, by its name."""
+    chosen = {
+        name: arguments.get(name, parameter.default)
+        for name, parameter in inspect.signature(task).parameters.items()
+        if name in TABLES
+    }
+    for name, value in chosen.items():
+        TABLES[name](value, name)
+    builders: dict[str, Callable[..., Any]] = {}
+    if isinstance(chosen.get("backbone"), str):
+        builders["backbone_options"] = backbone_class(chosen["backbone"])
+    if "detector" in chosen:
+        builders |= detector_builders(DETECTORS[chosen["detector"]])
+    if "segmentor" in chosen:
+        builders |= segmentor_builders(SEGMENTORS[chosen["segmentor"]])
+    return {
+        group: _mmseg_options if builder is MMSegHead else _options_of(builder)
+        for group, builder in builders.items()
+    }
+
+
+def _options_of(builder: Callable[..., Any]) -> Callable[[Any, str], Any]:
+    hints = _hints(builder)
+
+    def check(options: Any, group: str) -> Any:
+        if options is None:
+            return None
+        if not isinstance(options, Mapping):
+            raise ConfigError(f"{group} is a {type(options).__name__}, expected options by name.")
+        for name, value in options.items():
+            _check(hints, name, value, f"{group}.")
+        return options
+
+    return check
+
+
+def _mmseg_options(options: Any, group: str) -> dict[str, Any]:
+    if not isinstance(options, Mapping) or options.get("type") not in HEADS:
+        name = str(options.get("type") if isinstance(options, Mapping) else options)[:80]
+        raise ConfigError(
+            f"{group}.type={name!r} is none of the heads of mmsegmentation.{suggest(name, HEADS)}"
+        )
+    config = inference_config(options, group)
+    if not _in_range(config, MAX_NUMBER):
+        raise ConfigError(f"{group} has a number beyond {MAX_NUMBER:,}.")
+    return {**config, "losses": False}
+
+
+def _check(
+    hints: Mapping[str, Any], name: str, value: Any, within: str, limit: float = MAX_NUMBER
+) -> None:
+    if name not in hints:
+        raise ConfigError(
+            f"there is no option {within}{name[:80]}.{suggest(name[:80], hints)} The options are "
+            f"{', '.join(hints)}."
+        )
+    if not fits(value, hints[name]) or not _in_range(value, limit):
+        shown = repr(value)
+        shown = shown if len(shown) <= 80 else f"{shown[:80]}..."
+        expected = inspect.formatannotation(hints[name]).replace("collections.abc.", "")
+        raise ConfigError(
+            f"{within}{name}={shown} is no value of {expected.replace('typing.', '')[:200]}, or "
+            f"has a number beyond {limit:,}."
+        )
+
+
+def fits(value: Any, hint: Any) -> bool:
+    """Whether a plain value is one that an annotation stands for.
+
+    Args:
+        value: Numbers, text, booleans and None in lists and mappings.
+        hint: The annotation. A dataclass stands for a mapping of some of its fields, also beside
+            `Mapping`; `Any` for everything without text; and `str` for nothing: text has to be
+            listed by a `Literal`.
+    """
+    origin, within = get_origin(hint), get_args(hint)
+    if origin in (Union, UnionType):
+        groups = [one for one in within if is_dataclass(one)]
+        return any(fits(value, one) for one in (groups if isinstance(value, Mapping) else within))
+    if origin is Literal:
+        return any(type(value) is type(one) and value == one for one in within)
+    if is_dataclass(hint):
+        known = get_type_hints(hint)
+        names = {field.name for field in fields(hint)}
+        return isinstance(value, Mapping) and all(
+            key in names and fits(item, known[key]) for key, item in value.items()
+        )
+    if origin is tuple and Ellipsis not in within:
+        return isinstance(value, list | tuple) and _fit_each(value, within)
+    if isinstance(origin, type) and issubclass(origin, Sequence):
+        return isinstance(value, list | tuple) and all(fits(item, within[0]) for item in value)
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return isinstance(value, Mapping) and all(fits(v, within[1]) for v in value.values())
+    if hint is Any:
+        return _has_no_text(value)
+    return _is_scalar(value, hint)
+
+
+def _fit_each(values: Sequence[Any], hints: Sequence[Any]) -> bool:
+    return len(values) == len(hints) and all(map(fits, values, hints))
+
+
+def _is_scalar(value: Any, hint: Any) -> bool:
+    if value is None or isinstance(value, bool):
+        return hint is (NoneType if value is None else bool)
+    return isinstance(value, int if hint is int else int | float) and hint in (int, float)
+
+
+def _leaves(value: Any) -> list[Any]:
+    if isinstance(value, Mapping):
+        value = [*value.values()]
+    if isinstance(value, list | tuple):
+        return [leaf for item in value for leaf in _leaves(item)]
+    return [value]
+
+
+def _has_no_text(value: Any) -> bool:
+    return not any(isinstance(leaf, str) for leaf in _leaves(value))
+
+
+def _in_range(value: Any, limit: float) -> bool:
+    numbers = [leaf for leaf in _leaves(value) if isinstance(leaf, int | float)]
+    return all(math.isfinite(number) and abs(number) <= limit for number in numbers)
+
+
+def _hints(builder: Callable[..., Any]) -> dict[str, Any]:
+    """Annotation of each parameter that a file may give; where there is none, `Any`."""
+    constructor = inspect.getattr_static(builder, "__init__") if isinstance(builder, type) else None
+    hints = get_type_hints(constructor or builder)
+    names = inspect.signature(builder).parameters
+    return {name: hints.get(name, Any) for name in names if name not in ("specs", "name", *SOURCES)}
+
+
+def _check_backbone(name: Any, option: str) -> None:
+    if name is None:
+        return
+    if not isinstance(name, str):
+        raise ConfigError(f"{option} is a {type(name).__name__}, expected the name of one.")
+    backbone_class(name)
+
+
+def _check_row(rows: Mapping[str, Any]) -> Callable[[Any, str], None]:
+    def check(name: Any, option: str) -> None:
+        if not isinstance(name, str):
+            raise ConfigError(f"{option} is a {type(name).__name__}, expected a name.")
+        find_row(rows, name, option=option)
+
+    return check
+
+
+TABLES: dict[str, Callable[[Any, str], None]] = {
+    "backbone": _check_backbone,
+    "detector": _check_row(DETECTORS),
+    "segmentor": _check_row(SEGMENTORS),
+}
