@@ -73,6 +73,15 @@ def test_a_file_that_states_no_size_is_read() -> None:
     assert b"Pid:" in read_file("/proc/self/status", max_bytes=2**20)
 
 
+def test_what_would_be_waited_for_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As /proc/kmsg: a regular file of no size, of which nothing is there yet."""
+    reads, writes = os.pipe2(os.O_NONBLOCK)
+    monkeypatch.setattr("vision.reading.open_file", lambda *_, **__: os.fdopen(reads, "rb"))
+    with pytest.raises(DataError, match="'log' cannot be read: it has no contents of its own"):
+        read_file("log", max_bytes=1000)
+    os.close(writes)
+
+
 def test_a_file_that_is_cut_or_grows_meanwhile(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

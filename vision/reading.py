@@ -107,13 +107,15 @@ def read_file(
     ):
         stated = os.fstat(file.fileno()).st_size
         data = file.read(stated + 1)
+        if data is None:  # some files of the system state no size and would have to be waited for
+            raise error(f"{what} {shown_path(path)} cannot be read: it has no contents of its own.")
         if len(data) < stated:
             raise error(
                 f"{what} {shown_path(path)} was cut while it was read: {len(data):,} of "
                 f"{stated:,} bytes are there. Wait until it is whole."
             )
         if len(data) > stated:  # it has grown, or it is one of those that state no size
-            data += file.read(max(0, max_bytes - len(data)) + 1)
+            data += file.read(max(0, max_bytes - len(data)) + 1) or b""
             if len(data) > max_bytes:
                 raise error(_too_large(path, what, len(data), max_bytes))
         return data
