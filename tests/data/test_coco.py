@@ -107,7 +107,7 @@ def test_absent_files_are_told_with_the_expected_tree(own: Path) -> None:
     message = str(caught.value)
     assert "has annotations, test2017, train2017, val2017" in message
     assert "Did you mean 'instances_val2014.json'" in message
-    assert "ROOT/val2017/*.jpg" in message
+    assert "ROOT/{train,val}2017/*.jpg" in message
     with pytest.raises(DataError, match=r"no annotation file 'mine\.json' "):
         COCO(
             root=own, predict_annotations="mine.json", predict_images=own / "test2017", **SMALL

@@ -30,8 +30,8 @@ from vision.annotations.columns import (
 from vision.annotations.file_names import file_name_of, name_fault
 from vision.annotations.outlines import MAX_PIXELS, Outlines, mask_area, read_outlines
 
-# The largest number of a box in pixels, with either sign: products of two are finite.
-MAX_BOX = 1e9
+# The largest number of a box in pixels, with either sign, and of an area: float32 holds both.
+MAX_BOX, MAX_AREA = 1e9, 1e18
 
 
 class Images(NamedTuple):
@@ -289,9 +289,9 @@ def _read_areas(records: list[Any], name: Callable[[int], str], problems: list[s
     values = [record.get("area") for record in records]
     absent = np.array([value is None for value in values], dtype=bool)
     areas = np.array([np.nan if value is None else _near(value) for value in values])
-    for row in np.flatnonzero(~absent & ~((areas >= 0) & np.isfinite(areas))).tolist():
+    for row in np.flatnonzero(~absent & ~((areas >= 0) & (areas <= MAX_AREA))).tolist():
         problems.append(
-            f"{name(row)}: 'area' is {shown(values[row])}, expected a finite number from 0 on"
+            f"{name(row)}: 'area' is {shown(values[row])}, expected a number, 0 to {MAX_AREA:g}"
         )
         areas[row] = 0
     return areas

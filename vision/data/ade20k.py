@@ -14,12 +14,11 @@ from vision.data.segmentation import DEFAULT_AUGMENT, Split
 from vision.data.segmentation_augment import SegmentationAugment
 from vision.data.segmentation_folders import SegmentationFolders
 
-EXPECTED = """Expected ADEChallengeData2016 as it unpacks:
-
-    ROOT/images/{training,validation}/*.jpg
-    ROOT/annotations/{training,validation}/*.png    (of the same names)
-    ROOT/objectInfo150.txt                          (may be absent)
-    ROOT/release_test/testing/*.jpg                 (may be absent)"""
+EXPECTED = (
+    "Expected ADEChallengeData2016 as it unpacks: ROOT/images/{training,validation}/*.jpg and "
+    "ROOT/annotations/{training,validation}/*.png of the same names (maybe ROOT/objectInfo150.txt "
+    "and ROOT/release_test/testing/*.jpg)."
+)
 # The table of the classes, and where the test images lie: in their archive, and as announced first.
 OBJECTS = "objectInfo150.txt"
 TESTING = ("release_test/testing", "images/testing")

@@ -19,10 +19,11 @@ from vision.ops.label_images import read_labels
 
 logger = logging.getLogger(__name__)
 
-EXPECTED = """Expected leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip unpacked in ROOT:
-
-    ROOT/leftImg8bit/{train,val,test}/CITY/*_leftImg8bit.png
-    ROOT/gtFine/{train,val}/CITY/*_gtFine_labelIds.png    (or *_gtFine_polygons.json)"""
+EXPECTED = (
+    "Expected leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip unpacked in ROOT: "
+    "ROOT/leftImg8bit/{train,val,test}/CITY/*_leftImg8bit.png and "
+    "ROOT/gtFine/{train,val}/CITY/*_gtFine_labelIds.png (or *_gtFine_polygons.json)."
+)
 IMAGE = "_leftImg8bit.png"
 MASK, POLYGONS = "_labelIds.png", "_polygons.json"
 # That of the published recipes: the files' size is scale 1.

@@ -24,16 +24,11 @@ OFFICIAL = {
     "val": ("annotations/instances_val2017.json", "val2017"),
     "predict": ("annotations/image_info_test-dev2017.json", "test2017"),
 }
-EXPECTED = """Expected
-
-    ROOT/annotations/instances_train2017.json
-    ROOT/annotations/instances_val2017.json
-    ROOT/annotations/image_info_test-dev2017.json   (may be absent)
-    ROOT/train2017/*.jpg
-    ROOT/val2017/*.jpg
-    ROOT/test2017/*.jpg                             (may be absent)
-
-or, for any files in COCO's format, set train_annotations and train_images, and val_ likewise."""
+EXPECTED = (
+    "Expected ROOT/annotations/instances_{train,val}2017.json and ROOT/{train,val}2017/*.jpg (and "
+    "ROOT/annotations/image_info_test-dev2017.json and ROOT/test2017/*.jpg); or, for any files in "
+    "COCO's format, set train_annotations and train_images, and val_ likewise."
+)
 PathLike = str | os.PathLike[str]
 
 

@@ -15,10 +15,11 @@ from vision.data.segmentation import DEFAULT_AUGMENT, Split
 from vision.data.segmentation_augment import SegmentationAugment
 from vision.data.segmentation_folders import SegmentationFolders
 
-EXPECTED = """Expected COCO's images and stuffthingmaps_trainval2017.zip, unpacked:
-
-    ROOT/{train2017,val2017}/*.jpg                   (or in ROOT/images)
-    ROOT/stuffthingmaps/{train2017,val2017}/*.png    (or in ROOT/annotations)"""
+EXPECTED = (
+    "Expected COCO's images and stuffthingmaps_trainval2017.zip unpacked: "
+    "ROOT/{train2017,val2017}/*.jpg (or in ROOT/images) and "
+    "ROOT/stuffthingmaps/{train2017,val2017}/*.png (or in ROOT/annotations)."
+)
 IMAGES, MAPS = ("", "images"), ("stuffthingmaps", "annotations")
 # What mmsegmentation's conversion writes beside the original maps.
 CONVERTED = "_labelTrainIds"

@@ -241,7 +241,7 @@ class DetectionData(DataModule):
     def _training_samples(self) -> DetectionSamples:
         index = self.index("train")
         self._require_images(index)
-        require_objects_to_learn(index, self.looked_at("train"), self.expected)
+        require_objects_to_learn(index, self.looked_at("train"))
         kept = index if self.keep_empty else index.with_objects()
         left_out = len(index) - len(kept)
         logger.info(

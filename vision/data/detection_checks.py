@@ -4,13 +4,12 @@ from vision.data.detection_index import DetectionIndex
 from vision.errors import DataError
 
 
-def require_objects_to_learn(index: DetectionIndex, looked_at: str, expected: str) -> None:
+def require_objects_to_learn(index: DetectionIndex, looked_at: str) -> None:
     """Raise an error unless a training set has an object that is no crowd.
 
     Args:
         index: The training set.
         looked_at: Where its annotations were looked for.
-        expected: How the dataset's files have to lie, to end the message with.
 
     Raises:
         DataError: There is nothing to learn.
@@ -19,7 +18,7 @@ def require_objects_to_learn(index: DetectionIndex, looked_at: str, expected: st
         return
     raise DataError(
         f"none of the {len(index):,} training images in '{index.folder.resolve()}' has an object "
-        f"to learn{_crowds(index)}. Looked for annotations in {looked_at}. {expected}".rstrip()
+        f"to learn{_crowds(index)}. Looked for annotations in {looked_at}."
     )
 
 

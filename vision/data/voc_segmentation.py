@@ -23,14 +23,13 @@ from vision.ops.label_images import read_labels
 logger = logging.getLogger(__name__)
 
 CLASSES = ("background", *OBJECTS)
-EXPECTED = """Expected VOCtrainval_11-May-2012.tar as it unpacks; ROOT may be VOCdevkit itself:
-
-    ROOT/VOCdevkit/VOC2012/JPEGImages/*.jpg
-    ROOT/VOCdevkit/VOC2012/SegmentationClass/*.png
-    ROOT/VOCdevkit/VOC2012/ImageSets/Segmentation/{train,val,trainval}.txt
-
-and for trainaug SBD in sbd_root (benchmark_RELEASE/dataset/{img,cls,train.txt,val.txt}), or its
-masks as VOC2012/SegmentationClassAug/*.png."""
+EXPECTED = (
+    "Expected VOCtrainval_11-May-2012.tar as it unpacks (ROOT may be VOCdevkit itself): "
+    "ROOT/VOCdevkit/VOC2012/{JPEGImages/*.jpg,SegmentationClass/*.png} and "
+    "ImageSets/Segmentation/{train,val,trainval}.txt; for trainaug SBD in sbd_root "
+    "(benchmark_RELEASE/dataset/{img,cls,train.txt,val.txt}), or its masks as "
+    "VOC2012/SegmentationClassAug/*.png."
+)
 TRAINAUG = "trainaug"
 AUGMENTED = "SegmentationClassAug"
 # Images of "trainaug" in the official sets: 1,464 of VOC and 9,118 of SBD.
