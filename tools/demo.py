@@ -7,10 +7,11 @@
 Give it a picture, by upload, paste or webcam. Classification shows the likeliest classes, detection
 boxes and masks from a threshold on, segmentation the classes of the pixels with their legend.
 
-The page is for this machine alone; --host 0.0.0.0 lets others in. It loads nothing from elsewhere
-and sends nothing anywhere, unless --share is given: then it, and what people upload, goes through
-the servers of gradio. Needs gradio: pip install "vision-suite[demo]". The exit status is 2 if the
-model cannot be read, gradio is absent, or the port is taken.
+The page is for this machine alone; --host 0.0.0.0 lets others in. It answers to the address and
+the name of this machine, to those of --names, and to no other host name. It loads nothing from
+elsewhere and sends nothing anywhere, unless --share is given: then it, and what people upload, goes
+through the servers of gradio. Needs gradio: pip install "vision-suite[demo]". The exit status is 2
+if the model cannot be read, gradio is absent, or the port is taken.
 """
 
 import argparse
@@ -33,6 +34,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at (127.0.0.1)")
     parser.add_argument(
         "--port", type=whole(1, 65_535), default=7860, help="port to listen at (7860)"
+    )
+    parser.add_argument(
+        "--names", nargs="+", default=[], metavar="HOST", help="host names it answers to as well"
     )
     add_device(parser)
     parser.add_argument(

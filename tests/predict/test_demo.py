@@ -2,6 +2,7 @@
 
 import json
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
@@ -114,6 +115,12 @@ def test_the_page_may_load_nothing_from_elsewhere(address: str) -> None:
         policy = answer.headers["content-security-policy"]
     assert "default-src 'self'" in policy
     assert "http" not in policy
+
+
+def test_another_host_name_is_refused(address: str) -> None:
+    for more in ({"Host": "evil.example"}, {"Origin": "http://evil.example"}):
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            urllib.request.urlopen(urllib.request.Request(address, headers=more))
 
 
 def test_a_port_that_is_taken_is_said(address: str) -> None:

@@ -1,6 +1,5 @@
 """A folder for the Hugging Face hub: the model, its description, its card and its config."""
 
-import json
 import os
 import re
 import shutil
@@ -12,6 +11,7 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from vision.contracts import ModelDescription
+from vision.documents.json_writing import to_json
 from vision.errors import ConfigError, WeightsError
 from vision.files import replace_file, write_text
 from vision.interop.model_card import CardOptions, model_card, plain_config
@@ -66,7 +66,7 @@ def write_folder(
     options = replace(card or CardOptions(), has_config=config is not None)
     write_model(folder / MODEL, state, description)
     try:
-        text = json.dumps(plain_config(description), indent=2)
+        text = to_json(plain_config(description), indent=2)
         write_text(folder / CONFIG, text + "\n")
         write_text(folder / CARD, model_card(description, options))
         if config is None:

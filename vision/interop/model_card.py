@@ -1,12 +1,13 @@
 """The page that presents a trained model on the Hugging Face hub, made from its description."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from vision.contracts import ModelDescription
+from vision.documents.json_writing import to_json
 from vision.interop.citations import papers_of
+from vision.interop.markdown import code, text
 from vision.weights.index import published_weights
 
 LIBRARY = "vision-suite"
@@ -92,8 +93,8 @@ def model_card(description: ModelDescription, options: CardOptions) -> str:
         "Licence": _licence(description, options),
         "Citation": _citation(description),
     }
-    text = "\n\n".join(f"## {title}\n\n{body}" for title, body in sections.items() if body)
-    return f"---\n{data.to_yaml().strip()}\n---\n\n{_head(description, options)}\n\n{text}\n"
+    body = "\n\n".join(f"## {title}\n\n{part}" for title, part in sections.items() if part)
+    return f"---\n{data.to_yaml().strip()}\n---\n\n{_head(description, options)}\n\n{body}\n"
 
 
 def _kind(description: ModelDescription) -> str:
@@ -144,12 +145,13 @@ def _results(description: ModelDescription, options: CardOptions, task: str) -> 
 
 def _head(description: ModelDescription, options: CardOptions) -> str:
     names = [description["backbone"], *_parts(description)]
-    built = " with ".join(f"`{name}`" for name in names)
+    built = " with ".join(map(code, names))
     averages = " The weights are averages over the training (EMA)."
     return (
-        f"# {_name(description, options)}\n\n"
-        f"A model for {_kind(description)}: {built}, trained for {description['step']} steps "
-        f"({description['epoch']} whole epochs) with version {description['version']} of "
+        f"# {text(_name(description, options))}\n\n"
+        f"A model for {text(_kind(description))}: {built}, trained for {text(description['step'])} "
+        f"steps ({text(description['epoch'])} whole epochs) with version "
+        f"{text(description['version'])} of "
         f"{LIBRARY}.{averages if description['averaged'] else ''}"
     )
 
@@ -168,13 +170,13 @@ def _use(options: CardOptions) -> str:
 
 def _classes(description: ModelDescription, options: CardOptions) -> str:
     dataset = _dataset(description, options)
-    lines = [f"Data: {dataset}." if dataset else "Data: not stated."]
+    lines = [f"Data: {text(dataset)}." if dataset else "Data: not stated."]
     names = description["class_names"]
     count = description["hyper_parameters"].get("num_classes")
     if names is None:
-        lines.append(f"Classes: {count}, whose names are not stated." if count else "")
+        lines.append(f"Classes: {text(count)}, whose names are not stated." if count else "")
     else:
-        shown = ", ".join(names[:_MOST_NAMES])
+        shown = ", ".join(map(text, names[:_MOST_NAMES]))
         more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
         lines.append(f"{len(names)} classes by index: {shown}{more}.")
     return "\n\n".join(line for line in lines if line)
@@ -185,7 +187,7 @@ def _metrics_table(description: ModelDescription) -> str:
     if not metrics:
         return "None is stated in the file of the model."
     said = "What the last validation of the training logged:"
-    rows = [f"| {name} | {value:.6g} |" for name, value in sorted(metrics.items())]
+    rows = [f"| {text(name)} | {value:.6g} |" for name, value in sorted(metrics.items())]
     return "\n".join([said, "", "| metric | value |", "|---|---|", *rows])
 
 
@@ -197,7 +199,9 @@ def _preprocessing(description: ModelDescription) -> str:
     ]
     resize = description["preprocessing"]
     if resize:
-        lines.append("- " + ", ".join(f"{key} {value}" for key, value in resize.items()))
+        lines.append(
+            "- " + ", ".join(f"{text(key)} {text(value)}" for key, value in resize.items())
+        )
     lines.append("`model.predict` does this.")
     return "\n".join(lines[:-1]) + "\n\n" + lines[-1]
 
@@ -209,8 +213,10 @@ def _numbers(values: Sequence[float]) -> str:
 def _recipe(description: ModelDescription, options: CardOptions) -> str:
     arguments = {k: v for k, v in description["hyper_parameters"].items() if k not in _NOT_RECIPE}
     start = _start(description)
-    text = f"{start}\n\nArguments of the task:\n\n```json\n{json.dumps(arguments, indent=2)}\n```"
-    return text + ("\n\nThe whole config is in `config.yaml`." if options.has_config else "")
+    shown = f"Arguments of the task:\n\n```json\n{to_json(arguments, indent=2)}\n```"
+    return f"{start}\n\n{shown}" + (
+        "\n\nThe whole config is in `config.yaml`." if options.has_config else ""
+    )
 
 
 def _start(description: ModelDescription) -> str:
@@ -218,7 +224,9 @@ def _start(description: ModelDescription) -> str:
     if description["weights"]:
         return "The training started from weights of the whole task."
     if description["pretrained"] is True:
-        return f"The training started from the published weights of `{description['backbone']}`."
+        return (
+            f"The training started from the published weights of {code(description['backbone'])}."
+        )
     if description["pretrained"]:
         return "The training started from weights of the backbone."
     return "The training started from random weights."
@@ -233,7 +241,11 @@ def _limitations(description: ModelDescription) -> str:
 
 
 def _licence(description: ModelDescription, options: CardOptions) -> str:
-    stated = f"{options.licence}." if options.licence else "Not stated by the author of this model."
+    stated = (
+        f"{text(options.licence)}."
+        if options.licence
+        else "Not stated by the author of this model."
+    )
     entry = published_weights().get(description["backbone"])
     if description["pretrained"] is not True or entry is None:
         return stated

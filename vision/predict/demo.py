@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vision.errors import ConfigError, VisionError
+from vision.predict.demo_hosts import HostGuard, KnownHosts
 from vision.predict.demo_views import View, find_view
 from vision.predict.model import Model
 from vision.predict.results import import_optional
@@ -31,6 +32,8 @@ QUIET = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1"}
 KEPT = 32
 KEPT_S = 3600
 LARGEST_FILE = "100mb"
+# Letters of a picture's name, of up to four bytes each.
+MAX_STEM = 50
 MOST_NAMES = 100
 POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
@@ -144,7 +147,7 @@ class Demo:
         self._count += 1
         folder = Path(self._folder.name) / str(self._count)
         folder.mkdir()
-        file = folder / f"{stem}_{self.model.kind}.png"
+        file = folder / f"{stem[:MAX_STEM]}_{self.model.kind}.png"
         picture.save(file)
         self._files.append(file)
         while len(self._files) > KEPT:
@@ -319,6 +322,7 @@ def launch_demo(
     host: str = "127.0.0.1",
     port: int | None = 7860,
     share: bool = False,
+    names: Iterable[str] = (),
     block: bool = True,
 ) -> str:
     """Serve the page.
@@ -329,6 +333,8 @@ def launch_demo(
         port: Port to listen at; None takes a free one.
         share: Whether gradio's servers pass the page on to the whole internet. Everything that is
             uploaded then goes through them.
+        names: Host names that the page answers to, beside `host` and those of this machine; others
+            are refused, as they are of a site that has its name lead here.
         block: Whether to wait until the page is ended with Ctrl+C.
 
     Returns:
@@ -340,6 +346,8 @@ def launch_demo(
     gradio = _import_gradio()
     from starlette.middleware import Middleware
 
+    hosts = KnownHosts(host, names)
+    middleware = [Middleware(Policy), Middleware(HostGuard, hosts=hosts)]
     try:
         _, local, _ = blocks.launch(
             server_name=host,
@@ -349,6 +357,7 @@ def launch_demo(
             quiet=True,
             show_error=False,  # the page says it, without paths of this machine
             max_file_size=LARGEST_FILE,
+            allowed_paths=[],
             footer_links=[],
             run_history=False,
             enable_monitoring=False,
@@ -357,13 +366,14 @@ def launch_demo(
             mcp_server=False,
             theme=_theme(gradio),
             css=CSS,
-            app_kwargs={"middleware": [Middleware(Policy)], "docs_url": None, "redoc_url": None},
+            app_kwargs={"middleware": middleware, "docs_url": None, "redoc_url": None},
         )
     except OSError as error:
         raise ConfigError(
             f"the page cannot be served at {host}, port {port}: {error}. Give another --port."
         ) from error
     address = blocks.share_url or local
+    hosts.add(address)
     if block:
         logger.info("the page is at %s", address)
         blocks.block_thread()
