@@ -92,6 +92,40 @@ def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
     assert [os.path.relpath(path, tmp_path) for path in found] == ["set/a.png", "set/linked/b.png"]
 
 
+def test_two_folders_that_link_to_each_other_are_searched_once_each(tmp_path: Path) -> None:
+    touch(tmp_path, "a/1.png", "b/2.png")
+    (tmp_path / "a" / "to_b").symlink_to("../b")
+    (tmp_path / "b" / "to_a").symlink_to("../a")
+    found = [os.path.relpath(path, tmp_path) for path in find_images(tmp_path)]
+    assert found == ["a/1.png", "a/to_b/2.png", "b/2.png", "b/to_a/1.png"]
+
+
+def test_many_folders_that_link_to_each_other_are_refused(tmp_path: Path) -> None:
+    for i in range(12):
+        (tmp_path / str(i)).mkdir()
+        for k in range(12):
+            (tmp_path / str(i) / f"to_{k}").symlink_to(f"../{k}")
+    with pytest.raises(DataError, match="is reached over 5 links to folders"):
+        find_images(tmp_path)
+
+
+def test_links_to_themselves_and_what_is_no_file_are_left_to_the_reader(tmp_path: Path) -> None:
+    (tmp_path / "a.png").symlink_to("a.png")
+    (tmp_path / "loop").symlink_to("loop")
+    os.mkfifo(tmp_path / "b.png")
+    assert find_images(tmp_path) == [str(tmp_path / "a.png"), str(tmp_path / "b.png")]
+    assert list_folders(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "a\0b", "loop"])
+def test_a_path_that_can_be_no_folder_is_told(tmp_path: Path, name: str) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(DataError, match=r"Expected ROOT\.$"):
+        require_folder(tmp_path / name, "Expected ROOT.")
+    with pytest.raises(DataError, match="cannot list the folder"):
+        find_images(tmp_path / name)
+
+
 def test_folders_are_listed_without_files_and_hidden_ones(tmp_path: Path) -> None:
     touch(tmp_path, "b/x.png", "a/x.png", ".git/x.png", "file.txt")
     assert list_folders(tmp_path) == ["a", "b"]

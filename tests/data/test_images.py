@@ -301,7 +301,7 @@ def test_a_decompression_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
     path = tmp_path / "bomb.png"
     Image.new("L", (100, 100)).save(path)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
-    with pytest.raises(DataError, match=r"bomb\.png.*refused.*10000 pixels"):
+    with pytest.raises(DataError, match=r"bomb\.png.*refused: it states 100 x 100 pixels"):
         read_image(path)
 
 

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from io import BytesIO
 
 import numpy as np
@@ -5,7 +6,7 @@ import pytest
 from pictures import jpeg, texture
 from PIL import ExifTags, Image, ImageOps
 
-from vision.data.jpeg import REDUCTIONS, Jpeg, read_jpeg
+from vision.data.jpeg import REDUCTIONS, Jpeg, jpeg_fault, jpeg_size, read_jpeg
 
 
 def pillow(data: bytes) -> np.ndarray:
@@ -139,3 +140,82 @@ def test_an_image_that_pillow_would_refuse_is_not_decoded(monkeypatch: pytest.Mo
     assert read_jpeg(data) is None
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
     assert read_jpeg(data) is not None
+
+
+def with_height(data: bytes, rows: int) -> bytes:
+    at = taken(data).height_at
+    return data[:at] + rows.to_bytes(2, "big") + data[at + 2 :]
+
+
+PHOTO = jpeg(texture(96, 120))
+KINDS = {
+    "baseline": PHOTO,
+    "progressive": jpeg(texture(96, 120), progressive=True),
+    "restarts": jpeg(texture(96, 120), restart_marker_rows=1),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("damage", "fault"),
+    [
+        (lambda data: data[: len(data) // 2] + b"\xff\xd9", "premature end of data segment"),
+        (lambda data: data[: len(data) // 2], "its end is missing"),
+        (lambda data: data[:-2], "its end is missing"),
+        (lambda data: with_height(data, 144), "Corrupt JPEG data"),
+        (lambda data: with_height(data, 48), "extraneous bytes before marker"),
+        (lambda data: data[:-900] + bytes(898) + data[-2:], "Corrupt JPEG data"),
+    ],
+    ids=["cut, with an end", "cut", "no end", "too high", "too low", "zeros"],
+)
+def test_damaged_pixels_are_told(kind: str, damage: Callable[[bytes], bytes], fault: str) -> None:
+    data = damage(KINDS[kind])
+    file = read_jpeg(data)
+    assert file is None or file.decode() is None
+    found = jpeg_fault(data)
+    assert found is not None
+    assert fault in found or kind == "progressive"
+
+
+def test_grey_and_four_channels_are_told_too() -> None:
+    for mode in ("L", "CMYK"):
+        buffer = BytesIO()
+        Image.fromarray(texture(96, 120)).convert(mode).save(buffer, format="JPEG")
+        data = buffer.getvalue()
+        assert jpeg_fault(data, strict=True) is None
+        assert jpeg_fault(data[: len(data) // 2] + data[-2:]) is not None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_odd_files_are_read(kind: str) -> None:
+    data = KINDS[kind]
+    for odd in (
+        data + b"a note of the camera",
+        data + data,
+        data[:-2] + b"\xff\xff\xff" + data[-2:],
+    ):
+        np.testing.assert_array_equal(taken(odd).decode(strict=True), pillow(data))
+        assert jpeg_fault(odd, strict=True) is None
+
+
+def test_padding_before_the_end_is_told_to_a_check_alone() -> None:
+    for padding, is_padding in ((bytes(40), True), (bytes(200), False), (b"words " * 9, False)):
+        data = PHOTO[:-2] + padding + PHOTO[-2:]
+        assert (taken(data).decode() is not None) == is_padding
+        assert (jpeg_fault(data) is None) == is_padding
+        assert taken(data).decode(strict=True) is None
+        assert "extraneous bytes" in (jpeg_fault(data, strict=True) or "")
+
+
+def test_damage_below_the_rows_that_are_wanted_does_not_matter() -> None:
+    damaged = PHOTO[:-400] + PHOTO[-2:]
+    assert taken(damaged).decode() is None
+    np.testing.assert_array_equal(taken(damaged).decode(bottom=20)[:20], pillow(PHOTO)[:20])
+    upper = PHOTO[: len(PHOTO) // 4] + PHOTO[-2:]
+    assert taken(upper).decode(bottom=60) is None
+
+
+def test_the_size_is_that_of_the_header() -> None:
+    assert jpeg_size(PHOTO) == (96, 120)
+    assert jpeg_size(KINDS["progressive"]) == (96, 120)
+    assert jpeg_size(b"\xff\xd8\xff\xd9") is None

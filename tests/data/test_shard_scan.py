@@ -224,7 +224,7 @@ def test_check_finds_what_is_wrong(tmp_path: Path) -> None:
     problems = "\n".join(check_folder(str(tmp_path), workers=2))
     assert f"'{tmp_path}/b.tar' is absent" in problems
     assert f"'{tmp_path}/new.tar' is not in the index" in problems
-    assert f"{tmp_path}/a.tar/1.png' cannot be read" in problems
+    assert f"{tmp_path}/a.tar/1.png' is truncated" in problems
     assert f"{tmp_path}/c.tar' is not the one that the index describes" in problems
     assert f"{tmp_path}/d.tar' is truncated" in problems
     assert len(problems.splitlines()) == 5

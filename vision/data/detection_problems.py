@@ -33,7 +33,7 @@ class AnnotatedImages(Dataset[None]):
         image = int(self.images[place])
         height, width = self.index.sizes[image].tolist()
         try:
-            decode_annotated(read_file(self.index.path(image)), (height, width))
+            decode_annotated(read_file(self.index.path(image)), (height, width), strict=True)
         except ImageError as error:
             raise ImageError(f"image id {self.index.image_ids[image]}: {error}") from error
 

@@ -163,7 +163,7 @@ class DetectionEvalTransform(DetectionTransform):
         return geometry.resize(image, antialias=self.antialias), geometry
 
 
-def decode_annotated(encoded: EncodedImage, size: Size) -> Tensor:
+def decode_annotated(encoded: EncodedImage, size: Size, *, strict: bool = False) -> Tensor:
     """Decode an image in the frame of its annotations.
 
     Some annotations are made on upright images, others on the pixels as stored, which the file's
@@ -173,6 +173,7 @@ def decode_annotated(encoded: EncodedImage, size: Size) -> Tensor:
     Args:
         encoded: The file.
         size: Height and width in pixels as annotated; 0 where that is not known.
+        strict: As in `decode_image`.
 
     Returns:
         uint8 `(3, H, W)` RGB.
@@ -180,7 +181,7 @@ def decode_annotated(encoded: EncodedImage, size: Size) -> Tensor:
     Raises:
         ImageError: The file cannot be read, or neither frame has the annotated size.
     """
-    image = decode_image(encoded)
+    image = decode_image(encoded, strict=strict)
     upright = tuple(image.shape[1:])
     if 0 in size or upright == tuple(size):
         return image

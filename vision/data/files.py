@@ -10,12 +10,16 @@ import numpy as np
 
 from vision.data.mapped_arrays import PickledByPath
 from vision.errors import DataError, suggest
-from vision.reading import MAX_TABLE_BYTES, read_file
+from vision.reading import MAX_TABLE_BYTES, read_file, shown_path
 
 IMAGE_SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"),
     *(".pbm", ".pgm", ".ppm", ".jp2"),
 )
+
+
+# Links to folders that are followed one within the other.
+MAX_NESTED_LINKS = 4
 
 
 class PathList(PickledByPath, Sequence[str]):
@@ -71,7 +75,7 @@ def find_images(folder: Path, ignored: Counter[str] | None = None) -> list[str]:
     """List the image files of a folder and of the folders in it.
 
     Files are told by their suffix, in any case. Hidden files and folders (such as the `._*` twins
-    that macOS writes) do not count.
+    that macOS writes) do not count. Links are followed, but never into a folder that they lie in.
 
     Args:
         folder: The folder to search.
@@ -81,14 +85,24 @@ def find_images(folder: Path, ignored: Counter[str] | None = None) -> list[str]:
         Paths that begin with `folder`, in alphabetical order.
 
     Raises:
-        DataError: A folder cannot be listed.
+        DataError: A folder cannot be listed, or links lead to folders of links to folders without
+            end.
     """
-    found, folders = [], [str(folder)]
-    while folders:
-        for entry in _entries(folders.pop()):
-            if entry.is_dir():
-                if not _leads_upwards(entry):
-                    folders.append(entry.path)
+    found: list[str] = []
+    waiting: list[tuple[str, frozenset[tuple[int, int]], int]] = [(str(folder), frozenset(), 0)]
+    while waiting:
+        path, above, links = waiting.pop()
+        own = _identity(path)
+        if own in above:
+            continue
+        if links > MAX_NESTED_LINKS:
+            raise DataError(
+                f"'{path}' is reached over {links} links to folders, one within the other: they "
+                "lead to ever more folders. Remove those that are not meant."
+            )
+        for entry in _entries(path):
+            if _is_folder(entry):
+                waiting.append((entry.path, above | {own}, links + entry.is_symlink()))
             elif (suffix := os.path.splitext(entry.name)[1].lower()) in IMAGE_SUFFIXES:
                 found.append(entry.path)
             elif ignored is not None:
@@ -102,7 +116,7 @@ def list_folders(folder: Path) -> list[str]:
     Raises:
         DataError: The folder cannot be listed.
     """
-    return sorted(entry.name for entry in _entries(str(folder)) if entry.is_dir())
+    return sorted(entry.name for entry in _entries(str(folder)) if _is_folder(entry))
 
 
 def require_folder(folder: Path, expected: str) -> None:
@@ -112,12 +126,15 @@ def require_folder(folder: Path, expected: str) -> None:
         folder: The folder that has to exist.
         expected: The expected tree, to end the message with.
     """
-    folder = folder.resolve()
-    if folder.is_dir():
+    if os.path.isdir(folder):
         return
-    if folder.exists():
+    try:
+        folder = folder.resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise DataError(f"{shown_path(folder)} is no folder: {error}. {expected}") from error
+    if os.path.lexists(folder):
         raise DataError(f"'{folder}' is a file, not a folder. {expected}")
-    parent = next(parent for parent in folder.parents if parent.is_dir())
+    parent = next(parent for parent in folder.parents if os.path.isdir(parent))
     absent = folder.relative_to(parent).parts[0]
     near = suggest(absent, list_folders(parent))
     raise DataError(
@@ -142,10 +159,17 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
         raise DataError(f"cannot list the folder '{folder}': {error.strerror}.") from error
 
 
-def _leads_upwards(entry: os.DirEntry[str]) -> bool:
-    """Whether a folder is a link to one of the folders that it is in: following it has no end."""
-    if not entry.is_symlink():
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself; reading it says so
         return False
-    here = os.path.realpath(os.path.dirname(entry.path))
-    target = os.path.realpath(entry.path)
-    return os.path.commonpath([here, target]) == target
+
+
+def _identity(folder: str) -> tuple[int, int]:
+    """What a folder is, by whatever path it is reached."""
+    try:
+        found = os.stat(folder)
+    except (OSError, ValueError) as error:
+        raise DataError(f"cannot list the folder {shown_path(folder)}: {error}.") from error
+    return found.st_dev, found.st_ino

@@ -82,7 +82,7 @@ class ShardImages(Dataset[None]):
         Raises:
             DataError: The shard cannot be read, or the image cannot be decoded.
         """
-        decode_image(self.reader.read(index))
+        decode_image(self.reader.read(index), strict=True)
 
     def __len__(self) -> int:
         return len(self.reader.index)

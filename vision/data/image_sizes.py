@@ -11,6 +11,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from vision.data.images import FORMATS
 from vision.data.jpeg import BROKEN
 from vision.errors import ImageError
+from vision.ops.image_limits import check_pixels
 from vision.reading import MAX_IMAGE_BYTES, open_file
 
 # Of the orientations in EXIF (2.32, tag 0x0112) those that swap rows and columns.
@@ -30,6 +31,7 @@ def read_size(path: str | os.PathLike[str]) -> tuple[int, int]:
             Image.open(file, formats=FORMATS) as image,
         ):
             width, height = image.size
+            check_pixels(height, width, f"image '{path}'")
             # Pillow turns a TIFF by itself.
             turned = image.format != "TIFF" and _orientation(image) in SWAPPED
             return (width, height) if turned else (height, width)

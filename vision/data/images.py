@@ -6,17 +6,21 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image, TiffImagePlugin, UnidentifiedImageError
 from torch import Tensor
 
 from vision import reading
-from vision.data.jpeg import BROKEN, is_truncated, read_jpeg
+from vision.data.bands import Bands, read_bands, tiff_bands
+from vision.data.jpeg import BROKEN, jpeg_fault, jpeg_size, read_jpeg
 from vision.errors import ImageError
+from vision.ops.image_limits import check_pixels
+from vision.ops.png import ENDLESS, png_fault, png_size
 from vision.reading import MAX_IMAGE_BYTES
 
 # The formats that are read, whatever a file's suffix says. Pillow knows more, some of which (EPS)
 # start other programs.
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000")
+_STRIP = 1024  # rows that are converted at a time
 # How to turn an image upright, by the orientation that its metadata state (EXIF 2.32, tag 0x0112).
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -56,7 +60,7 @@ def read_file(path: str | os.PathLike[str]) -> EncodedImage:
     return EncodedImage(data, os.fspath(path))
 
 
-def decode_image(encoded: EncodedImage) -> Tensor:
+def decode_image(encoded: EncodedImage, *, strict: bool = False) -> Tensor:
     """Decode an image as 8-bit RGB.
 
     The orientation stored in the file (EXIF) is applied. Grey becomes three equal channels;
@@ -68,23 +72,27 @@ def decode_image(encoded: EncodedImage) -> Tensor:
 
     Args:
         encoded: The file; its content decides the format, whatever its name says.
+        strict: Whether to refuse also what does not change the pixels: bytes that are left over
+            before the end of a JPEG file, wrong checksums of comments in a PNG file.
 
     Returns:
         uint8 `(3, H, W)`, RGB.
 
     Raises:
-        ImageError: The file is empty, truncated, no image, or too large to be honest.
+        ImageError: The file is empty, truncated, damaged (as far as its format can tell) or no
+            image; it has more pixels than `max_pixels`, or bands that are neither colours nor
+            transparency.
     """
     data, name = encoded
     if not data:
         raise ImageError(f"image '{name}' is empty (0 bytes); copy or download it again.")
     jpeg = read_jpeg(data)
-    pixels = None if jpeg is None else jpeg.decode()
+    pixels = None if jpeg is None else jpeg.decode(strict=strict)
     if pixels is None:
-        if is_truncated(data):
-            raise ImageError(
-                f"image '{name}' is truncated: its end is missing; copy or download it again."
-            )
+        _check_header(data, name)
+        if fault := jpeg_fault(data, strict=strict) or png_fault(data, strict=strict):
+            state = "truncated" if fault == ENDLESS else "damaged"
+            raise ImageError(f"image '{name}' is {state}: {fault}; copy or download it again.")
         pixels = _decode_any(data, name)
     return torch.from_numpy(pixels).permute(2, 0, 1)  # (3, H, W)
 
@@ -92,18 +100,39 @@ def decode_image(encoded: EncodedImage) -> Tensor:
 def _decode_any(data: bytes, name: str) -> np.ndarray:
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            check_pixels(image.height, image.width, f"image '{name}'")
             return np.array(_to_rgb(_upright(image)))  # (H, W, 3), a copy that may be written to
+    except ImageError:
+        raise
     except UnidentifiedImageError:
-        raise ImageError(
-            f"'{name}' is not an image: it begins with {data[:16]!r}. "
-            f"Formats that are read: {', '.join(FORMATS)}."
-        ) from None
-    except Image.DecompressionBombError as error:
-        raise ImageError(
-            f"image '{name}' is refused: {error} Scale it down, or cut it into tiles."
-        ) from None
+        raise ImageError(_unidentified(data, name)) from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ImageError(f"image '{name}' is refused: {error}") from None
     except BROKEN as error:
         raise ImageError(f"image '{name}' cannot be read: {_reason(error)}.") from error
+
+
+def _check_header(data: bytes, name: str) -> None:
+    if size := png_size(data) or jpeg_size(data):  # Pillow tells that of the others
+        check_pixels(*size, f"image '{name}'")
+    _check_bands(read_bands(data), name)
+
+
+def _check_bands(bands: Bands | None, name: str) -> None:
+    if bands and bands.fault:
+        raise ImageError(f"image '{name}' {bands.fault}.")
+
+
+def _unidentified(data: bytes, name: str) -> str:
+    if bands := read_bands(data):
+        return (
+            f"image '{name}' has {bands.number} bands of {bands.kind}, which are not read: write "
+            "it as grey or RGB of 8 bits."
+        )
+    return (
+        f"'{name}' is not an image: it begins with {data[:16]!r}. "
+        f"Formats that are read: {', '.join(FORMATS)}."
+    )
 
 
 def convert_image(image: Image.Image) -> Tensor:
@@ -121,9 +150,12 @@ def convert_image(image: Image.Image) -> Tensor:
     name = getattr(image, "filename", "") or f"PIL image of mode {image.mode}"
     if 0 in image.size:
         raise ImageError(f"image '{name}' has no pixels: its size is {image.size}.")
+    check_pixels(image.height, image.width, f"image '{name}'")
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        _check_bands(tiff_bands(image.tag_v2), name)
     try:
         pixels = np.array(_to_rgb(_upright(image)))  # (H, W, 3), a copy that may be written to
-    except (Image.DecompressionBombError, *BROKEN) as error:
+    except BROKEN as error:
         raise ImageError(f"image '{name}' cannot be read: {_reason(error)}.") from error
     return torch.from_numpy(pixels).permute(2, 0, 1)  # (3, H, W)
 
@@ -142,15 +174,22 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         image = _scale_to_8_bits(image, limit=None)
     if image.mode == "La":  # premultiplied; Pillow has no direct way from here to RGBA
         image = image.convert("LA")
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image)
-    return image.convert("RGB")
+    return _on_white(image) if image.has_transparency_data else image.convert("RGB")
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    """Lay an image on white, a strip at a time: whole, it would take several times the memory."""
+    opaque = Image.new("RGB", image.size)
+    for top in range(0, image.height, _STRIP):
+        box = (0, top, image.width, min(top + _STRIP, image.height))
+        strip = image.crop(box).convert("RGBA")
+        white = Image.new("RGBA", strip.size, "white")
+        opaque.paste(Image.alpha_composite(white, strip).convert("RGB"), box)
+    return opaque
 
 
 def _scale_to_8_bits(image: Image.Image, *, limit: int | None) -> Image.Image:
-    values = np.asarray(image, dtype=np.float64)  # holds any of the integers exactly
+    values = np.asarray(image)
     low, high = values.min(), values.max()
     limits = [limit] if limit else [1, 255, 65535] if image.mode == "F" else [255, 65535]
     fitting = [limit for limit in limits if low >= 0 and high <= limit]
@@ -158,7 +197,11 @@ def _scale_to_8_bits(image: Image.Image, *, limit: int | None) -> Image.Image:
         raise ValueError(
             f"its values run from {low:g} to {high:g}, expected 0..1, 0..255 or 0..65535"
         )
-    return Image.fromarray(np.rint(values * (255 / fitting[0])).astype(np.uint8))
+    scaled = np.empty(values.shape, dtype=np.uint8)
+    for top in range(0, len(values), _STRIP):
+        strip = values[top : top + _STRIP].astype(np.float64)  # holds any of the integers exactly
+        scaled[top : top + _STRIP] = np.rint(strip * (255 / fitting[0]))
+    return Image.fromarray(scaled)
 
 
 def _reason(error: Exception) -> str:

@@ -7,6 +7,7 @@ photographs. Everything else, and whatever is not as it should be, is left to th
 
 import io
 import math
+import re
 import struct
 import zlib
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ from typing import NamedTuple
 import numpy as np
 import simplejpeg
 from PIL import ExifTags, Image
+
+from vision.ops.image_limits import max_pixels
+from vision.ops.png import ENDLESS
 
 # Markers (ITU-T T.81, table B.1).
 _START, _END = b"\xff\xd8", b"\xff\xd9"
@@ -31,6 +35,14 @@ _TURNED = (b"\x01\x12", b"\x12\x01", b"Orientation")
 _BLOCK = 8  # side of a block of pixels
 
 REDUCTIONS = (8, 4, 2)
+
+# Bytes between the last pixels and the end that are taken for padding if all are the same.
+MAX_PADDING = 64
+_WORD = 2  # bytes that may be left over whatever they are
+_TAKEN_AHEAD = 8  # bytes that the decoder holds beyond the last pixel
+# How libjpeg's warnings of damaged data begin; others are of the header.
+_DAMAGE = ("Corrupt JPEG data", "Premature end of JPEG file")
+_LEFT_OVER = re.compile(r"Corrupt JPEG data: (\d+) extraneous bytes before marker 0x(\w+)")
 
 # What decoders raise on broken files.
 BROKEN = (
@@ -73,28 +85,36 @@ class Jpeg:
         size = (self.stored_height, self.stored_width)
         return size if self.orientation < 5 else size[::-1]
 
-    def decode(self, *, bottom: int | None = None, reduction: int = 1) -> np.ndarray | None:
+    def decode(
+        self, *, bottom: int | None = None, reduction: int = 1, strict: bool = False
+    ) -> np.ndarray | None:
         """Decode the image, upright, or only its upper part.
 
         Args:
             bottom: Rows that are needed, from the top, in pixels of the whole image; None for all.
             reduction: 1, or one of `REDUCTIONS`: makes an image of 1/2, 1/4 or 1/8 of the size.
+            strict: As in `jpeg_fault`.
 
         Returns:
             uint8 `(H, W, 3)` RGB, which may have more rows than were asked for; None if the file
-            cannot be decoded.
+            cannot be decoded, or is damaged in the rows that are.
         """
         data, rows = self._cut(bottom)
-        shape = (math.ceil(rows / reduction), math.ceil(self.stored_width / reduction))
+        shape = (math.ceil(rows / reduction), math.ceil(self.stored_width / reduction), 3)
+        # The decoder fills this also where it raises an error for what it warns of.
+        pixels = np.empty(shape, dtype=np.uint8)
         try:
-            # Warnings are no errors (strict), as they are none for Pillow.
-            pixels = simplejpeg.decode_jpeg(
-                data, min_height=shape[0], min_width=shape[1], strict=False
+            found = simplejpeg.decode_jpeg(
+                data, min_height=shape[0], min_width=shape[1], buffer=pixels, strict=True
             )
-        except ValueError:
-            return None
-        if pixels.shape != (*shape, 3):
-            return None
+        except ValueError as error:
+            # What follows the rows that are wanted is left over by intention.
+            is_cut = rows < self.stored_height and bool(_LEFT_OVER.match(str(error)))
+            if not is_cut and (strict or not _is_padding(str(error), data)):
+                return None
+        else:
+            if found.shape != shape:
+                return None
         return _upright(pixels, self.orientation)
 
     def _cut(self, bottom: int | None) -> tuple[bytes, int]:
@@ -146,6 +166,57 @@ def is_truncated(data: bytes) -> bool:
     return header is not None and data.rfind(_END, header.begin) < 0
 
 
+def jpeg_fault(data: bytes, *, strict: bool = False) -> str | None:
+    """What the decoder warns of in the pixels of a JPEG file of any kind.
+
+    A decoder goes on where the compressed data make no sense, with grey or shifted blocks.
+
+    Args:
+        data: The whole file.
+        strict: Whether also padding before the end counts, which some cameras write.
+
+    Returns:
+        The fault in a few words; None if the decoder warns of nothing or cannot decode the file, or
+        if it is no JPEG.
+    """
+    header = _read_header(data)
+    if header is None or not header.frame:
+        return None
+    if is_truncated(data):
+        return ENDLESS
+    is_cmyk = data[header.height_at + 4] == 4
+    try:
+        simplejpeg.decode_jpeg(data, colorspace="CMYK" if is_cmyk else "GRAY", strict=True)
+    except (ValueError, KeyError) as error:  # a KeyError for colours that it does not know
+        text = str(error)
+        if text.startswith(_DAMAGE) and (strict or not _is_padding(text, data)):
+            return text
+    return None
+
+
+def jpeg_size(data: bytes) -> tuple[int, int] | None:
+    """Height and width that the header of a JPEG file states, as stored; None if it is none."""
+    header = _read_header(data)
+    if header is None or not header.frame:
+        return None
+    height, width = struct.unpack_from(">HH", data, header.height_at)
+    return height, width
+
+
+def _is_padding(warning: str, data: bytes) -> bool:
+    """Whether a warning is of padding between the last pixels and the end.
+
+    Garbled data also leave bytes over, where the decoder comes to the last pixel too early.
+    """
+    found, header = _LEFT_OVER.match(warning), _read_header(data)
+    if found is None or found[2] != "d9" or header is None:
+        return False
+    count, end = int(found[1]), data.find(_END, header.begin)
+    # A longer run of one byte stands in place of pixels, of which the decoder took a part.
+    run = end - len(data[:end].rstrip(data[end - 1 : end]))
+    return count <= _WORD or (count <= MAX_PADDING and count <= run <= count + _TAKEN_AHEAD)
+
+
 def _read_header(data: bytes) -> _Header | None:
     if not data.startswith(_START):
         return None
@@ -170,8 +241,7 @@ def _read_header(data: bytes) -> _Header | None:
 def _read_frame(data: bytes, header: _Header) -> Jpeg | None:
     at = header.height_at
     precision, height, width, count = struct.unpack_from(">BHHB", data, at - 1)
-    most = Image.MAX_IMAGE_PIXELS or math.inf
-    if precision != 8 or count != 3 or not 0 < height * width <= most:
+    if precision != 8 or count != 3 or not 0 < height * width <= max_pixels():
         return None
     # A channel's entry is its name, the sampling factors (4 bits each, vertical last), its table.
     samplings = [data[at + 6 + 3 * channel] & 15 for channel in range(count)]

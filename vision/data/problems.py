@@ -76,7 +76,7 @@ class ImageFiles(Dataset[None]):
         Raises:
             ImageError: It cannot be decoded.
         """
-        decode_image(read_file(self.paths[index]))
+        decode_image(read_file(self.paths[index]), strict=True)
 
     def __len__(self) -> int:
         return len(self.paths)

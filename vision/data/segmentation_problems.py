@@ -13,6 +13,7 @@ from vision.data.problems import ImageFiles, SplitSummary
 from vision.data.segmentation_samples import SegmentationIndex
 from vision.data.segmentation_transforms import decode_masked
 from vision.errors import DataError, ImageError
+from vision.ops.png import png_fault
 
 # Masks of a split that are read at the start.
 LOOKED_AT = 16
@@ -130,17 +131,23 @@ class CheckedPairs(Dataset[None]):
         encoded = read_file(self.index.images[place])
         try:
             mask = self.table.apply(self.index.read_mask(path), path)
+            _check_mask(path)
         except DataError as error:
             # A wrong mask must not hide a wrong image.
             try:
-                decode_image(encoded)
+                decode_image(encoded, strict=True)
             except ImageError as other:
                 raise ImageError(f"{other} And its mask: {error}") from error
             raise
-        decode_masked(encoded, mask, path)
+        decode_masked(encoded, mask, path, strict=True)
 
     def __len__(self) -> int:
         return len(self.index)
+
+
+def _check_mask(path: str) -> None:
+    if fault := png_fault(read_file(path).data, strict=True):
+        raise ImageError(f"mask '{path}' is damaged: {fault}. Copy or download it again.")
 
 
 def unique_pairs(

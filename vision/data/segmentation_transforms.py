@@ -141,7 +141,9 @@ class SegmentationEvalTransform(SegmentationTransform):
         return geometry.resize(image, antialias=self.antialias), mask
 
 
-def decode_masked(encoded: EncodedImage, mask: np.ndarray | None, mask_path: str) -> Tensor:
+def decode_masked(
+    encoded: EncodedImage, mask: np.ndarray | None, mask_path: str, *, strict: bool = False
+) -> Tensor:
     """Decode an image in the frame of its mask.
 
     An image whose metadata (EXIF) say to turn it is turned upright, unless its mask has the size of
@@ -151,6 +153,7 @@ def decode_masked(encoded: EncodedImage, mask: np.ndarray | None, mask_path: str
         encoded: The file.
         mask: Its mask `(H, W)`; None if there is none.
         mask_path: Where the mask comes from.
+        strict: As in `decode_image`.
 
     Returns:
         uint8 `(3, H, W)` RGB.
@@ -158,7 +161,7 @@ def decode_masked(encoded: EncodedImage, mask: np.ndarray | None, mask_path: str
     Raises:
         ImageError: The file cannot be read, or the mask has another size.
     """
-    image = decode_annotated(encoded, (0, 0))
+    image = decode_annotated(encoded, (0, 0), strict=strict)
     if mask is None or image.shape[1:] == mask.shape:
         return image
     try:

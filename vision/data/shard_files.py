@@ -168,7 +168,8 @@ def _check_shard(folder: str, index: ShardIndex, number: int, *, field: str) -> 
             start, length = int(place["offset"]) - HEADER, HEADER + int(place["bytes"])
             file.seek(start)
             try:
-                decode_image(image_of(file.read(length), length, where, start))
+                image = image_of(file.read(length), length, where, start)
+                decode_image(image, strict=True)
             except DataError as error:
                 problems.append(str(error))
     return problems

@@ -10,17 +10,18 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from vision.errors import DataError, ImageError
+from vision.ops.image_limits import check_pixels
+from vision.ops.png import SIGNATURE, png_fault, png_size
 from vision.reading import MAX_IMAGE_BYTES, read_file
 
 # Entries of the palette beyond those that are given, among them that of ignored pixels.
 WHITE = (255, 255, 255)
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _BROKEN = (OSError, ValueError, SyntaxError, EOFError, IndexError, zlib.error, struct.error)
 # Kinds of PNG pixels (PNG specification, third edition, section 11.2.1).
 _GREY, _RGB, _PALETTE, _GREY_ALPHA, _RGB_ALPHA = 0, 2, 3, 4, 6
 
 
-def read_labels(path: str | os.PathLike[str]) -> np.ndarray:
+def read_labels(path: str | os.PathLike[str], *, strict: bool = False) -> np.ndarray:
     """Read the labels of a PNG file, as they are stored.
 
     Grey values and indices of a palette are not changed in any way, whatever the number of bits; a
@@ -28,6 +29,7 @@ def read_labels(path: str | os.PathLike[str]) -> np.ndarray:
 
     Args:
         path: The file.
+        strict: As in `png_fault`.
 
     Returns:
         uint8 `(H, W)` of a grey or palette image of up to 8 bits, uint16 `(H, W)` of a grey one of
@@ -37,20 +39,22 @@ def read_labels(path: str | os.PathLike[str]) -> np.ndarray:
         ImageError: The file is absent, broken, no PNG, or of a kind that holds no labels.
     """
     data = read_file(path, max_bytes=MAX_IMAGE_BYTES, what="mask", error=ImageError)
-    return decode_labels(data, os.fspath(path))
+    return decode_labels(data, os.fspath(path), strict=strict)
 
 
-def decode_labels(data: bytes, name: str) -> np.ndarray:
+def decode_labels(data: bytes, name: str, *, strict: bool = False) -> np.ndarray:
     """The labels of the bytes of a PNG file, as `read_labels` gives them.
 
     Args:
         data: The whole file.
         name: What errors call it.
+        strict: As in `png_fault`.
 
     Raises:
-        ImageError: It is broken, no PNG, or of a kind that holds no labels.
+        ImageError: It is broken, no PNG, of a kind that holds no labels, or of more pixels than
+            `max_pixels`.
     """
-    if not data.startswith(_SIGNATURE) or len(data) < 26:
+    if not data.startswith(SIGNATURE) or len(data) < 26:
         begin = f"it begins with {data[:16]!r}" if data else "it is empty (0 bytes)"
         raise ImageError(
             f"mask '{name}' is no PNG file: {begin}. Masks have to be PNG: other formats, JPEG "
@@ -62,10 +66,16 @@ def decode_labels(data: bytes, name: str) -> np.ndarray:
             f"mask '{name}' has 16 bits per colour, expected 8: write it as 8-bit RGB, or as grey "
             "with the class as the value."
         )
+    if size := png_size(data):
+        check_pixels(*size, f"mask '{name}'")
+    if fault := png_fault(data, strict=strict):
+        raise ImageError(f"mask '{name}' cannot be read: {fault}. Copy or download it again.")
     try:
         with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
             return _labels(image, depth, kind, name)
-    except (UnidentifiedImageError, Image.DecompressionBombError, *_BROKEN) as error:
+    except ImageError:
+        raise
+    except (UnidentifiedImageError, *_BROKEN) as error:
         raise ImageError(
             f"mask '{name}' cannot be read: {_reason(error)}. Copy or download it again."
         ) from error

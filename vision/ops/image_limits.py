@@ -1,0 +1,50 @@
+"""How large an image may be that is decoded: a file of 20 kB can stand for gigabytes of pixels."""
+
+import math
+import os
+
+from PIL import Image
+
+from vision.errors import ConfigError, ImageError
+
+# The environment variable that raises or lowers the limit, for all processes of a command.
+VARIABLE = "VISION_MAX_PIXELS"
+_MAX_DIGITS = 15
+
+
+def max_pixels() -> float:
+    """Largest number of pixels (height x width) of an image that is decoded.
+
+    It is that of the environment variable `VISION_MAX_PIXELS`, which then is Pillow's own limit
+    too; without it, `PIL.Image.MAX_IMAGE_PIXELS`: 89,478,485, unless a program has changed it.
+
+    Raises:
+        ConfigError: The variable is not a number of pixels.
+    """
+    text = os.environ.get(VARIABLE)
+    if text is None:
+        return Image.MAX_IMAGE_PIXELS or math.inf
+    if not text.isdecimal() or len(text) > _MAX_DIGITS or not int(text):
+        raise ConfigError(f"{VARIABLE}={text!r} must be a number of pixels, such as 400000000.")
+    Image.MAX_IMAGE_PIXELS = int(text)
+    return int(text)
+
+
+def check_pixels(height: int, width: int, name: str) -> None:
+    """Refuse an image by the size that its header states, before it is decoded.
+
+    Args:
+        height: Rows.
+        width: Columns.
+        name: What messages call it, such as `"image 'a.png'"`.
+
+    Raises:
+        ImageError: It has more than `max_pixels()` pixels.
+    """
+    limit = max_pixels()
+    if height * width > limit:
+        raise ImageError(
+            f"{name} is refused: it states {height:,} x {width:,} pixels (height x width), more "
+            f"than {limit:,}. Scale it down or cut it into tiles, or set the environment variable "
+            f"{VARIABLE}={height * width} if the memory suffices (11 bytes a pixel)."
+        )

@@ -1,0 +1,93 @@
+"""Whether a PNG file is whole: decoders pass over a missing end, and over wrong checksums."""
+
+import struct
+import zlib
+from collections.abc import Iterator
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+# The fault of a file that was cut.
+ENDLESS = "its end is missing"
+_ANCILLARY = 0x20  # a small first letter: a chunk that decoders may leave out
+_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type (PNG specification, section 11.2.1)
+# First row and column, and distances, of the pixels of each pass (section 8.2).
+_WHOLE = ((0, 0, 1, 1),)
+_ADAM7 = (
+    *((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2)),
+    (1, 0, 2, 1),
+)
+_AT_ONCE = 1 << 20
+
+
+def png_size(data: bytes) -> tuple[int, int] | None:
+    """Height and width that the header of a PNG file states; None if it is none."""
+    if not data.startswith(SIGNATURE) or len(data) < 24:
+        return None
+    width, height = struct.unpack_from(">II", data, 16)
+    return height, width
+
+
+def png_fault(data: bytes, *, strict: bool = False) -> str | None:
+    """What is wrong with the structure of a PNG file.
+
+    Args:
+        data: The whole file.
+        strict: Whether to check also what does not change the pixels, such as comments, and that
+            there are no more pixels than the header states, for which they are decompressed.
+
+    Returns:
+        The fault in a few words; None if there is none, or it is no PNG file. What follows the end
+        does not count.
+    """
+    if not data.startswith(SIGNATURE):
+        return None
+    view = memoryview(data)
+    pixels: list[memoryview] = []
+    try:
+        for kind, content, checksum in _chunks(view):
+            critical = not kind[0] & _ANCILLARY
+            if (critical or strict) and zlib.crc32(content, zlib.crc32(kind)) != checksum:
+                return f"the checksum of its chunk {kind.decode('latin-1')!r} is wrong"
+            if kind == b"IDAT":
+                pixels.append(content)
+            if kind == b"IEND":
+                return _other_size(data, pixels) if strict else None
+    except struct.error:
+        pass
+    return ENDLESS
+
+
+def _chunks(view: memoryview) -> Iterator[tuple[bytes, memoryview, int]]:
+    """Kind, content and checksum of each chunk; `struct.error` where the file ends too early."""
+    at = len(SIGNATURE)
+    while True:
+        length, kind = struct.unpack_from(">I4s", view, at)
+        (checksum,) = struct.unpack_from(">I", view, at + 8 + length)
+        yield kind, view[at + 8 : at + 8 + length], checksum
+        at += 12 + length
+
+
+def _other_size(data: bytes, pixels: list[memoryview]) -> str | None:
+    width, height, depth, colour, _, _, interlaced = struct.unpack_from(">IIBBBBB", data, 16)
+    expected = 0
+    for top, left, down, right in _ADAM7 if interlaced else _WHOLE:
+        rows, columns = -(-(height - top) // down), -(-(width - left) // right)
+        if rows > 0 and columns > 0:
+            expected += rows * (1 + -(-columns * depth * _CHANNELS.get(colour, 1) // 8))
+    try:
+        found = _decompressed(pixels, expected)
+    except zlib.error as error:
+        return f"its pixels are damaged ({error})"
+    if found == expected:
+        return None
+    return f"it has {'more' if found > expected else 'fewer'} pixels than its header states"
+
+
+def _decompressed(pixels: list[memoryview], expected: int) -> int:
+    """Number of bytes that come of the pixels, counted to one more than is expected."""
+    stream, found = zlib.decompressobj(), 0
+    for part in pixels:
+        rest = bytes(part)
+        while rest and found <= expected:
+            found += len(stream.decompress(rest, _AT_ONCE))
+            rest = stream.unconsumed_tail
+    return found
