@@ -6,6 +6,7 @@
     python tools/benchmark.py detection --rounds 3
     python tools/benchmark.py segmentation --batch 2 --threads 1
     python tools/benchmark.py latency convnext_tiny --threads 2 --json latency.json
+    python tools/benchmark.py training --rounds 20
 
 `backbones` compares each backbone with the implementation of timm or transformers of the same
 network, alternating between the two, and prints medians and their ratio (above 1: ours is faster,
@@ -13,8 +14,9 @@ or keeps less memory). `input` compares the pipeline from JPEG files to training
 and torchvision's (tools/benchmark_input.py). `detection` compares Mask R-CNN with torchvision's
 (tools/benchmark_detection.py), `segmentation` UPerNet with mmsegmentation's
 (tools/benchmark_segmentation.py). `latency` times one model in several engines, at batch 1 and at
-the batch of the best throughput (tools/benchmark_latency.py). Figures for docs/benchmarks.md come
-from here.
+the batch of the best throughput (tools/benchmark_latency.py). `training` compares a step of
+`train.py fit` with the same step in a bare loop (tools/benchmark_training.py). Figures for
+docs/benchmarks.md come from here.
 """
 
 import argparse
@@ -30,6 +32,7 @@ from benchmark_detection import measure_detection
 from benchmark_input import measure_input
 from benchmark_latency import add_latency, measure_latency
 from benchmark_segmentation import measure_segmentation
+from benchmark_training import QUICKSTART, measure_training
 from torch import Tensor, nn
 
 from vision import create_backbone
@@ -226,6 +229,13 @@ def measure_segmentors(arguments: argparse.Namespace) -> None:
     measure_segmentation(arguments, print_row)
 
 
+def measure_steps(arguments: argparse.Namespace) -> None:
+    """Compare a training step with that of a bare loop."""
+    print_versions()
+    print(f"{'':44} {'trainer':>10} {'bare':>10} {'ratio':>8}")
+    measure_training(arguments, print_row)
+
+
 def measure_engines(arguments: argparse.Namespace) -> None:
     """Compare the engines that run one model."""
     measure_latency(arguments)
@@ -280,6 +290,14 @@ def build_parser() -> argparse.ArgumentParser:
     segmentation.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
     segmentation.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     segmentation.set_defaults(run=measure_segmentors)
+    training = commands.add_parser("training", help="a training step against a bare loop's")
+    training.add_argument("--config", type=Path, default=QUICKSTART, help="of train.py fit")
+    training.add_argument("--rounds", type=whole(), default=20, help="pairs of blocks")
+    training.add_argument("--steps", type=whole(), default=10, help="optimiser steps of a block")
+    training.add_argument(
+        "options", nargs="*", help="options of train.py fit, after -- (-- --data.batch_size 8)"
+    )
+    training.set_defaults(run=measure_steps)
     add_latency(commands, measure_engines)
     return parser
 

@@ -17,6 +17,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from vision.callbacks.checkpoint_io import AtomicCheckpointIO
 from vision.callbacks.finite import FiniteTraining, NonFinite
 from vision.callbacks.progress import Progress
+from vision.callbacks.rehearsal import Rehearsal
 from vision.callbacks.stop_signals import StopSignals
 from vision.callbacks.summary import RunSummary, shown
 from vision.cli.failures import explain_failures
@@ -390,7 +391,8 @@ class VisionCLI(LightningCLI):
                 mode,
                 every_steps=self.options["checkpoint_every_n_steps"],
             )
-        callbacks.append(FiniteTraining(folder, action=self.options["non_finite"]))
+        finite = FiniteTraining(folder, action=self.options["non_finite"])
+        callbacks += [finite, Rehearsal()]
         callbacks += show_results(self.model, folder, fits=True)
         title = f"{self.options['name']}/{folder.name}"
         # The metrics of a validation are logged before it is drawn, the pictures are there before

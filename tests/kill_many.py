@@ -1,0 +1,131 @@
+"""Kill a training at random moments and resume it: it must end with the bits of one that was not.
+
+    python tests/kill_many.py --kills 20
+
+The run has data workers, mixing, averaged weights, accumulated gradients, dropout and drop path,
+and writes a checkpoint after each optimiser step. Each time a process of its own trains until
+SIGKILL meets it at a random moment: in a step, a validation, or the writing of a checkpoint. Another process resumes, and weights, averages, moments, schedule and the record of
+metrics are compared bit for bit. Every kill prints a line; the exit code is 1 if one differs.
+"""
+
+import argparse
+import os
+import random
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+from lightning.pytorch import Callback  # noqa: E402
+from resumed_run import STEPS, write_resumed_run  # noqa: E402
+from train_runs import assert_same_end, read_state, run_here  # noqa: E402
+
+import vision.cli.app  # noqa: E402,F401  # once, for all the processes to come
+
+
+class KillAfter(Callback):
+    """Sends SIGKILL to its process some seconds after training has begun, whatever it is at then.
+
+    Args:
+        seconds: When.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+    def on_train_start(self, *_: Any) -> None:
+        kill = threading.Timer(self.seconds, os.kill, (os.getpid(), signal.SIGKILL))
+        kill.daemon = True
+        kill.start()
+
+
+def in_another_process(run: Callable[[], int]) -> int:
+    """What a function returns that runs in a fork; the negative signal that has ended it."""
+    sys.stdout.flush()
+    process = os.fork()
+    if process == 0:
+        quiet = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(quiet, 1)
+        os.dup2(quiet, 2)
+        os._exit(run())
+    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+
+
+def fit(folder: Path, runs: str, *more: str) -> int:
+    """Train in another process."""
+    words = ["fit", "--config", "config.yaml", "--runs_dir", runs, *more]
+    return in_another_process(lambda: run_here(folder, *words))
+
+
+def run_of(folder: Path, runs: str) -> Path:
+    """The newest run of a folder of runs."""
+    return max((folder / runs / "run").iterdir())
+
+
+def kill_and_resume(folder: Path, runs: str, *, after: float) -> str | None:
+    """Kill a run after some seconds of training, resume it, and compare.
+
+    Returns:
+        Where it was killed, in words; None if it had come to its end before.
+
+    Raises:
+        AssertionError: It does not end as a run that was not killed.
+    """
+    callback = f"[{{class_path: kill_many.KillAfter, init_args: {{seconds: {after}}}}}]"
+    ended = fit(folder, runs, "--trainer.callbacks", callback)
+    if ended == 0:
+        return None
+    assert ended == -signal.SIGKILL, f"it ended with {ended}"
+    if (run_of(folder, runs) / "checkpoints" / "last.ckpt").exists():
+        where = f"after step {read_state(run_of(folder, runs))['global_step']} of {STEPS}"
+        assert fit(folder, runs, "--ckpt_path", "last") == 0, "it cannot be resumed"
+    else:
+        where = "before its first checkpoint, begun again"
+        runs = f"{runs}_again"
+        assert fit(folder, runs) == 0, "it cannot be begun again"
+    assert_same_end(run_of(folder, runs), run_of(folder, "whole"), steps=STEPS)
+    return where
+
+
+def kill(folder: Path, *, kills: int, seed: int) -> int:
+    """Kill and resume so many runs, with a line for each; the number that ended differently."""
+    begin = time.perf_counter()
+    assert fit(folder, "whole") == 0
+    seconds = time.perf_counter() - begin
+    moments, done, failed, tries = random.Random(seed), 0, 0, 0
+    while done < kills:
+        after, tries = moments.uniform(0, 0.5 * seconds), tries + 1
+        try:
+            where = kill_and_resume(folder, f"run_{tries}", after=after)
+        except AssertionError as error:
+            done, failed = done + 1, failed + 1
+            print(f"{done}: killed {after:.3f} s after its begin: FAILED: {error}", flush=True)
+            continue
+        if where is not None:
+            done += 1
+            print(f"{done}: killed {after:.3f} s after its begin, {where}: same bits", flush=True)
+    return failed
+
+
+def main() -> int:
+    """Kill as many runs as asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--kills", type=int, default=20, help="number of runs that are killed")
+    parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = write_resumed_run(Path(name))
+        failed = kill(folder, kills=options.kills, seed=options.seed)
+    print(f"{options.kills} runs were killed; {failed} of them ended differently")
+    return int(failed > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
