@@ -4,8 +4,9 @@
 
 The run has data workers, mixing, averaged weights, accumulated gradients, dropout and drop path,
 and writes a checkpoint after each optimiser step. Each time a process of its own trains until
-SIGKILL meets it at a random moment: in a step, a validation, or the writing of a checkpoint. Another process resumes, and weights, averages, moments, schedule and the record of
-metrics are compared bit for bit. Every kill prints a line; the exit code is 1 if one differs.
+SIGKILL meets it at a random moment: in a step, a validation, or the writing of a checkpoint.
+Another process resumes; weights, averages, moments, schedule and the record of metrics are then
+compared bit for bit. Every kill prints a line; the exit code is 1 if one run ends differently.
 """
 
 import argparse
@@ -58,6 +59,12 @@ def in_another_process(run: Callable[[], int]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
 
 
+def say(line: str) -> None:
+    """Print a line at once."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 def fit(folder: Path, runs: str, *more: str) -> int:
     """Train in another process."""
     words = ["fit", "--config", "config.yaml", "--runs_dir", runs, *more]
@@ -106,11 +113,11 @@ def kill(folder: Path, *, kills: int, seed: int) -> int:
             where = kill_and_resume(folder, f"run_{tries}", after=after)
         except AssertionError as error:
             done, failed = done + 1, failed + 1
-            print(f"{done}: killed {after:.3f} s after its begin: FAILED: {error}", flush=True)
+            say(f"{done}: killed {after:.3f} s after its begin: FAILED: {error}")
             continue
         if where is not None:
             done += 1
-            print(f"{done}: killed {after:.3f} s after its begin, {where}: same bits", flush=True)
+            say(f"{done}: killed {after:.3f} s after its begin, {where}: same bits")
     return failed
 
 
@@ -123,7 +130,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = write_resumed_run(Path(name))
         failed = kill(folder, kills=options.kills, seed=options.seed)
-    print(f"{options.kills} runs were killed; {failed} of them ended differently")
+    say(f"{options.kills} runs were killed; {failed} of them ended differently")
     return int(failed > 0)
 
 

@@ -3,12 +3,15 @@
 import multiprocessing
 import shutil
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
 from resumed_run import write_resumed_run
 from train_runs import (
+    ROOT,
     assert_same_end,
     contents,
     killed_at,
@@ -134,3 +137,11 @@ def test_a_truncated_checkpoint_is_passed_over(
     assert train(folder, copied, "--ckpt_path", "last") == 0
     assert "last.ckpt is truncated" in caplog.text
     assert_same_end(run_of(folder, copied), whole, steps=9)
+
+
+def test_killed_at_a_random_moment_a_run_ends_with_the_same_bits() -> None:
+    # In a step, a validation or the writing of a checkpoint; by hand: --kills 20.
+    script = [sys.executable, str(ROOT / "tests" / "kill_many.py"), "--kills", "1", "--seed", "4"]
+    done = subprocess.run(script, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "same bits" in done.stdout
