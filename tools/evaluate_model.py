@@ -20,8 +20,9 @@ from vision.cli.app import VisionCLI, run
 from vision.cli.names import CLASSES
 from vision.contracts import ModelDescription
 from vision.errors import CheckpointError, ConfigError
+from vision.outputs import check_output_folder
 from vision.predict.load import MODEL_FILES
-from vision.report.against import find_report, read_report, report_folder
+from vision.report.against import find_report, read_report, report_folder, require_kind
 from vision.report.build import PAGE, Subject, write_report
 from vision.report.parts import Source
 from vision.tasks.checkpoint import describe_checkpoint
@@ -82,7 +83,11 @@ def evaluate_model(options: argparse.Namespace, more: Sequence[str]) -> None:
     """
     place = locate(options.source)
     against = prepare_against(options, more)
+    described = read_description(place.file)
+    if against is not None and described is not None and described["kind"]:
+        require_kind(read_report(against), described["kind"])
     folder = options.out or default_folder(place, options.split)
+    check_output_folder(folder, option="--out", levels=0)
     with arguments_for(place, options.config or ()) as arguments:
         records = EvaluationRecords(limit=options.limit)
         command = COMMANDS[options.split]

@@ -92,11 +92,7 @@ def compare(ours: Json, theirs: Json) -> Json:
     Raises:
         DataError: They are of different tasks.
     """
-    if ours["kind"] != theirs["kind"]:
-        raise DataError(
-            f"--against: a {ours['kind']} cannot be compared with a {theirs['kind']}; give a run"
-            " of the same task."
-        )
+    require_kind(theirs, ours["kind"])
     return {
         "name": theirs.get("model", {}).get("name"),
         "checkpoint": theirs.get("checkpoint", {}).get("path"),
@@ -104,6 +100,19 @@ def compare(ours: Json, theirs: Json) -> Json:
         "metrics": _differences(_numbers(ours), _numbers(theirs)),
         "classes": _class_differences(ours, theirs),
     }
+
+
+def require_kind(report: Json, kind: str) -> None:
+    """See that a report is of a task.
+
+    Raises:
+        DataError: It is of another one.
+    """
+    if report["kind"] != kind:
+        raise DataError(
+            f"--against: a {kind} cannot be compared with a {report['kind']}; give a run of the"
+            " same task."
+        )
 
 
 def _numbers(report: Json) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import datetime
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ from vision.files import sha256_of, write_text
 from vision.lazy import lazy_names
 from vision.machine import describe_hardware, list_versions
 from vision.report.against import IMAGES, REPORT, against_section, compare, read_images, read_report
+from vision.report.chapters import chapter, chapters
 from vision.report.curves import curves_section, read_curves
 from vision.report.page import (
     Html,
@@ -92,21 +94,29 @@ def write_report(
     report = {**_head(record, subject), **parts, "curves_of_training": read_curves(subject.run)}
     images = report.pop("images", [])
     report["images"] = record.images
-    sections = [_metrics(report)]
-    if theirs is not None and against is not None:
+    if theirs is not None:
         report["against"] = compare(report, theirs)
-        changed = module.changes(record, source, read_images(against))
-        sections.append(against_section(report["against"], report, theirs, changed))
-    if (training := curves_section(report["curves_of_training"])) is not None:
-        sections.append(training)
-    sections += module.sections({**parts, "images": images}, record, source)
-    sections.append(_about(report))
     report["seconds"]["report"] = round(time.perf_counter() - begin, 3)
+    # The numbers first: they are what the evaluation was for.
     write_rows(folder / IMAGES, images, IMAGE_COLUMNS)
     write_text(folder / REPORT, to_json(report, indent=1) + "\n")
+    sections = [_metrics(report)]
+    if theirs is not None and against is not None:
+        changes = partial(_changes, report, theirs, against, record, source)
+        sections.append(chapter("Difference", changes))
+    training = partial(curves_section, report["curves_of_training"])
+    sections += [one for one in chapters("Training", lambda: [training() or Html()]) if one]
+    shown = partial(module.sections, {**parts, "images": images}, record, source)
+    sections += chapters("Classes", shown)
+    sections.append(_about(report))
     title = f"{report['model']['name']} on {report['data']['name']}"
     write_page(folder / PAGE, page(title, sections, header=_header(report, module.BIG)))
     return report
+
+
+def _changes(report: Json, theirs: Json, against: Path, record: Record, source: Source) -> Html:
+    changed = find_module(record.kind).changes(record, source, read_images(against))
+    return against_section(report["against"], report, theirs, changed)
 
 
 def find_module(kind: str) -> Any:

@@ -1,6 +1,7 @@
 """The report of a classifier: confusion, classes, curves, calibration, examples."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from vision.callbacks.classification_records import ClassificationRecord
 from vision.callbacks.evaluation_records import Record
 from vision.metrics.calibration import Calibration
 from vision.metrics.precision_recall import Curve, class_curves, macro_curve, micro_curve
+from vision.report.chapters import chapter
 from vision.report.page import Html, gallery, picture, section, subsection
 from vision.report.parts import (
     MOST_CURVES,
@@ -103,7 +105,7 @@ def sections(parts: Json, record: Record, source: Source) -> list[Html]:
             lead="Whether a probability can be believed: of the images that were classified with "
             "80 % confidence, 80 % should be right (Guo et al., 2017, arXiv:1706.04599).",
         ),
-        _examples(parts["examples"], record, source),
+        chapter("Examples", partial(_examples, parts["examples"], record, source)),
     ]
 
 

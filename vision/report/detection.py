@@ -1,6 +1,7 @@
 """The report of a detector: COCO's table, classes, curves, confusion, sizes, examples."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from vision.callbacks.detection_pictures import Scored, choose_images, unpack_fo
 from vision.callbacks.detection_records import DetectionRecord
 from vision.callbacks.evaluation_records import Record
 from vision.draw.detection import draw_detections
+from vision.report.chapters import chapter
 from vision.report.charts import Series, bar, line_chart
 from vision.report.detection_numbers import THRESHOLD, analyse
 from vision.report.page import (
@@ -94,7 +96,7 @@ def sections(parts: Json, record: Record, source: Source) -> list[Html]:
             lead="Whether a score can be believed: of the boxes with a score of 0.8, 80 % should"
             " be objects (overlap 0.5).",
         ),
-        _examples(parts["images"], record, source),
+        chapter("Examples", partial(_examples, parts["images"], record, source)),
     ]
 
 

@@ -1,6 +1,7 @@
 """The report of a segmentor: classes, confusion of pixels, calibration, examples with errors."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from vision.callbacks.segmentation_pictures import Scored
 from vision.callbacks.segmentation_records import SegmentationRecord
 from vision.contracts import IGNORED
 from vision.draw.segmentation import GREY, RED, draw_errors, overlay_mask
+from vision.report.chapters import chapter
 from vision.report.page import Html, escape, gallery, join, picture, section, subsection, table
 from vision.report.parts import (
     Json,
@@ -110,7 +112,7 @@ def sections(parts: Json, record: Record, source: Source) -> list[Html]:
             f" output, on {calibration['images']:,} whole images spread evenly over the set, which"
             " were run once more. The evaluation itself keeps the classes of pixels alone.",
         ),
-        _examples(record, source),
+        chapter("Examples", partial(_examples, record, source)),
     ]
 
 
