@@ -49,11 +49,29 @@ def write_text(path: Path, text: str) -> None:
 
 def unfinished_name(name: str) -> str:
     """The hidden name of a file while it is written, no longer than names may be."""
-    unfinished = f".unfinished.{name}"
-    if len(os.fsencode(unfinished)) <= MAX_NAME_BYTES:
-        return unfinished
-    digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:32]
-    return f".unfinished.{digest}{os.path.splitext(name)[1][:32]}"
+    return fit_name(f".unfinished.{name}")
+
+
+def fit_name(path: str, room: int = 0) -> str:
+    """A path whose last part is no longer than names may be.
+
+    Args:
+        path: With slashes between its parts.
+        room: Bytes to leave free, such as for an ending that will follow.
+
+    Returns:
+        The path. A name that is too long keeps its beginning and its ending; a digest of the whole
+        stands between, so that two different names stay different.
+    """
+    folder, slash, name = path.rpartition("/")
+    encoded = os.fsencode(name)
+    if len(encoded) + room <= MAX_NAME_BYTES:
+        return path
+    suffix = os.fsencode(os.path.splitext(name)[1])[:16]
+    digest = hashlib.sha256(encoded).hexdigest()[:16]
+    kept = encoded[: MAX_NAME_BYTES - room - len(suffix) - len(digest) - 1]
+    fitted = f"{kept.decode('utf-8', 'ignore')}-{digest}{suffix.decode('utf-8', 'ignore')}"
+    return f"{folder}{slash}{fitted}"
 
 
 def sha256_of(path: Path) -> str:

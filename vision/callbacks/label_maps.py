@@ -16,6 +16,7 @@ from torch import Tensor
 from vision.contracts import IGNORED
 from vision.draw.segmentation import class_palette
 from vision.errors import ConfigError, DataError
+from vision.files import fit_name
 from vision.ops.label_images import write_labels
 
 
@@ -178,7 +179,7 @@ def name_files(paths: Iterable[str]) -> dict[str, str]:
     for path, place in short.items():
         alone = counts[place.with_suffix("")] == 1
         name = place.with_suffix(".png") if alone else place.with_name(f"{place.name}.png")
-        names[path] = name.as_posix()
+        names[path] = fit_name(name.as_posix())
         other = owners.setdefault(names[path], path)
         if whole[other] != whole[path]:
             raise _collision(other, path, names[path])

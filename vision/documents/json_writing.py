@@ -1,4 +1,4 @@
-"""JSON that every reader takes: numbers that JSON does not have become null (RFC 8259)."""
+"""JSON that every reader takes (RFC 8259): what JSON lacks becomes null, or is spelt out."""
 
 import json
 import math
@@ -6,7 +6,10 @@ from typing import Any
 
 
 def to_json(value: Any, *, indent: int | None = None, compact: bool = False) -> str:
-    """Plain values as JSON; NaN and infinities are null, floats keep their every bit.
+    r"""Plain values as JSON; floats keep their every bit.
+
+    NaN and infinities are null. Bytes of file names that are not UTF-8, and other halves of
+    characters, become text such as `\udce9`.
 
     Args:
         value: Dicts, lists, tuples, texts, numbers, booleans and None.
@@ -15,14 +18,24 @@ def to_json(value: Any, *, indent: int | None = None, compact: bool = False) -> 
     """
     separators = (",", ":") if compact else None
     try:
-        return json.dumps(value, indent=indent, separators=separators, allow_nan=False)
-    except ValueError:  # rare: what is finite is not walked through
-        return json.dumps(_finite(value), indent=indent, separators=separators, allow_nan=False)
+        text = json.dumps(value, indent=indent, separators=separators, allow_nan=False)
+        if "\\ud" not in text:  # what is plain is not walked through
+            return text
+    except ValueError:
+        pass
+    return json.dumps(_plain(value), indent=indent, separators=separators, allow_nan=False)
 
 
-def _finite(value: Any) -> Any:
+def _plain(value: Any) -> Any:
+    if isinstance(value, str):
+        return spelt(value)
     if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
+        return {_plain(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
+        return [_plain(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def spelt(text: str) -> str:
+    """A text that UTF-8 can hold: halves of characters are spelt out."""
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -161,5 +161,9 @@ class Predictor(Kind):
         category_ids: Sequence[int],
     ) -> None:
         """Write a row per image: its path in the folder, label, name and score."""
-        rows = ((one["image"], one["label"], one["name"], round(one["score"], 6)) for one in lines)
+        rows = (
+            # A probability that is no number is null in the lines.
+            (one["image"], one["label"], one["name"], one["score"] and round(one["score"], 6))
+            for one in lines
+        )
         write_table(path, COLUMNS, rows)

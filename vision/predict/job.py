@@ -7,10 +7,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
+from vision.decoration import Decoration
 from vision.documents.json_text import parse_json
+from vision.documents.json_writing import spelt, to_json
 from vision.errors import ConfigError, DataError
-from vision.files import replace_file, sha256_of
+from vision.files import fit_name, replace_file, sha256_of
 from vision.metrics.coco_files import read_json, write_json
+from vision.outputs import check_output_folder
 from vision.predict.images import find_files
 from vision.predict.kinds import Kind, PredictOptions
 from vision.predict.run import Predictions
@@ -85,7 +88,7 @@ def predict_folder(
     ids, category_ids = _numbers(list(files), model.class_names, annotations)
     open_folder(folder, job_description(model, source, options, pictures=pictures))
     lines = folder / LINES
-    known = {line["image"] for line in read_lines(lines)}
+    known = {line.get("image") for line in read_lines(lines)}
     missing = [name for name in files if name not in known]
     earlier = len(files) - len(missing)
     stems, shown = mask_names(list(files)), picture_names(list(files))
@@ -97,12 +100,14 @@ def predict_folder(
         skip_bad_images=True,
     )
     bad = 0
+    drawn = Decoration(f"a picture in {folder / PICTURES}")
     with lines.open("a", encoding="utf-8") as file, (folder / ERRORS).open("w") as errors:
         for result in results:
             name = missing[result.index]
             line = kind.write(result, folder, stems[name])
             if pictures:
-                result.save(folder / PICTURES / shown[name])
+                with drawn:
+                    result.save(folder / PICTURES / shown[name])
             _append(file, {"image": name, **line, "index": ids[name]})
             bad = _note(results, bad, missing, errors)
             if progress is not None:
@@ -122,11 +127,17 @@ def _write_table(
 ) -> None:
     """Write the table of a kind, whole or not at all, from the lines about the images."""
     assert kind.table is not None, "the kind has a table"
-    chosen = (line for line in read_lines(folder / LINES) if line["image"] in ids)
-    replace_file(
-        folder / kind.table,
-        lambda path: kind.write_table(path, chosen, ids, category_ids),
-    )
+    chosen = (line for line in read_lines(folder / LINES) if line.get("image") in ids)
+    try:
+        replace_file(
+            folder / kind.table,
+            lambda path: kind.write_table(path, chosen, ids, category_ids),
+        )
+    except (LookupError, TypeError) as error:
+        raise DataError(
+            f"'{folder / LINES}' has a line that this version does not write ({error}): choose "
+            "another folder, or delete this one."
+        ) from error
 
 
 def _note(results: Predictions, noted: int, names: Sequence[str], errors: Any) -> int:
@@ -137,7 +148,7 @@ def _note(results: Predictions, noted: int, names: Sequence[str], errors: Any) -
 
 
 def _append(file: Any, line: Mapping[str, Any]) -> None:
-    file.write(json.dumps(line) + "\n")
+    file.write(to_json(line) + "\n")
     file.flush()
 
 
@@ -157,7 +168,8 @@ def name_images(source: str | os.PathLike[str]) -> dict[str, str]:
     if not root.is_dir():
         root = Path(os.path.commonpath([os.path.dirname(os.path.abspath(path)) for path in paths]))
     root = Path(os.path.abspath(root))
-    return {PurePath(os.path.abspath(path)).relative_to(root).as_posix(): path for path in paths}
+    places = {path: PurePath(os.path.abspath(path)).relative_to(root) for path in paths}
+    return {spelt(place.as_posix()): path for path, place in places.items()}
 
 
 def picture_names(names: Sequence[str]) -> dict[str, str]:
@@ -169,7 +181,7 @@ def picture_names(names: Sequence[str]) -> dict[str, str]:
         while not picture.lower().endswith(SHOWN) or (picture != name and picture in taken):
             picture += ".png"
         taken.add(picture)
-        found[name] = picture
+        found[name] = fit_name(picture)
     return found
 
 
@@ -187,7 +199,8 @@ def mask_names(names: Sequence[str]) -> dict[str, str]:
                 unique += "_"
             taken.add(unique)
             stems[name] = unique
-    return stems
+    # An ending of four letters follows.
+    return {name: fit_name(stem, room=4) for name, stem in stems.items()}
 
 
 def job_description(
@@ -213,6 +226,7 @@ def open_folder(folder: Path, description: Mapping[str, Any]) -> None:
         DataError: It cannot be made.
     """
     own = json.loads(json.dumps(description))
+    check_output_folder(folder, option="--out")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not any(folder.iterdir()):
@@ -225,7 +239,8 @@ def open_folder(folder: Path, description: Mapping[str, Any]) -> None:
             f"'{folder}' is not empty and holds no predictions (it has no {RUN}): choose another "
             "folder."
         )
-    theirs = read_json(folder / RUN)
+    found = read_json(folder / RUN)
+    theirs = found if isinstance(found, dict) else {}
     # The same file may have been moved; its digest tells.
     free = ("version", "checkpoint") if own["sha256"] else ("version",)
     different = [key for key in own if key not in free and theirs.get(key) != own[key]]
@@ -273,8 +288,14 @@ def _numbers(
     if annotations is None:
         return {name: i for i, name in enumerate(names)}, list(range(len(class_names)))
     contents = read_json(annotations)
-    images = {one["file_name"]: one["id"] for one in contents.get("images", ())}
-    categories = {one["name"]: one["id"] for one in contents.get("categories", ())}
+    try:
+        images = {one["file_name"]: one["id"] for one in contents["images"]}
+        categories = {one["name"]: one["id"] for one in contents["categories"]}
+    except (LookupError, TypeError) as error:
+        raise DataError(
+            f"'{annotations}' holds no annotations of COCO: expected 'images' with file_name and "
+            "id, and 'categories' with name and id."
+        ) from error
     unknown = [name for name in names if name not in images]
     unnamed = [name for name in class_names if name not in categories]
     if unknown or unnamed:

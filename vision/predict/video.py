@@ -1,6 +1,5 @@
 """Predictions for a video, frame by frame, in constant memory. Needs PyAV, the extra `video`."""
 
-import json
 import os
 from collections.abc import Iterator
 from contextlib import suppress
@@ -12,7 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vision.documents.json_writing import to_json
 from vision.errors import DataError
+from vision.files import fit_name, unfinished_name
 from vision.predict.job import LINES, Progress, Summary, job_description, open_folder
 from vision.predict.kinds import PredictOptions
 from vision.predict.results import import_optional
@@ -97,7 +98,7 @@ class VideoWriter:
         self._av = import_optional("av", extra="video")
         self.path = path
         self.size = size
-        self._unfinished = path.with_name(f".{path.stem}.unfinished.mp4")
+        self._unfinished = path.with_name(unfinished_name(path.name))
         encoder = next((name for name in ENCODERS if name in self._av.codecs_available), None)
         if encoder is None:
             raise DataError(
@@ -180,7 +181,7 @@ def predict_video(
 
     writer: VideoWriter | None = None
     results = Predictions(model.predictor, frames(), options)
-    target = folder / f"{Path(path).stem}.mp4"
+    target = folder / fit_name(f"{Path(path).stem}.mp4")
     done = 0
     unfinished = folder / f".unfinished.{LINES}"
     try:
@@ -188,7 +189,7 @@ def predict_video(
             for result in results:
                 time_s = times.pop(result.index)
                 line: dict[str, Any] = {"index": result.index, "time_s": time_s}
-                lines.write(json.dumps({**result.to_dict(), **line}) + "\n")
+                lines.write(to_json({**result.to_dict(), **line}) + "\n")
                 lines.flush()
                 if pictures:
                     writer = writer or VideoWriter(target, result.size, video.rate)

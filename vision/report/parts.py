@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from vision.documents.json_writing import spelt
 from vision.metrics.calibration import Calibration
 from vision.metrics.precision_recall import Curve
 from vision.report.charts import (
@@ -53,9 +54,7 @@ def image_name(dataset: Any, place: int) -> str:
         paths = getattr(getattr(dataset, "index", None), "paths", None)
     if paths is None:
         return f"image {place}"
-    name = "/".join(PurePath(paths[place]).parts[-2:])
-    # As the table of images has it.
-    return name.encode("utf-8", "backslashreplace").decode()
+    return spelt("/".join(PurePath(paths[place]).parts[-2:]))
 
 
 def known(value: Any) -> float | None:
