@@ -20,13 +20,13 @@ def picture(shade: int) -> bytes:
 
 
 def class_folders(root: Path, *, train: int = 20, val: int = 5) -> Path:
-    """Two classes of images, each image of another grey level than the others of its split."""
-    for split, count in (("train", train), ("val", val)):
+    """Two classes of images, each image of a grey level of its own."""
+    for split, count, first in (("train", train, 0), ("val", val, 2 * train)):
         for label, name in enumerate(("ant", "bee")):
             folder = root / split / name
             folder.mkdir(parents=True)
             for i in range(count):
-                (folder / f"{name}.{i}.PNG").write_bytes(picture(2 * i + label))
+                (folder / f"{name}.{i}.PNG").write_bytes(picture(first + 2 * i + label))
     return root
 
 

@@ -57,9 +57,11 @@ def write_mask(path: Path, labels: np.ndarray, palette: Sequence[int] | None = N
 def write_ade20k(root: Path, *, rows: Sequence[str] | None = None, test: bool = False) -> Path:
     """Write `images`, `annotations` and, with `rows`, `objectInfo150.txt` of these names."""
     count = 150 if rows is None else len(rows)
-    for split, stems in ADE20K.items():
+    for part, (split, stems) in enumerate(ADE20K.items()):
         for seed, stem in enumerate(stems):
-            write_image(root / "images" / split / f"{stem}.jpg", size=(HEIGHT, WIDTH), seed=seed)
+            write_image(
+                root / "images" / split / f"{stem}.jpg", size=(HEIGHT, WIDTH), seed=10 * part + seed
+            )
             labels = cells([0, 1, count, *range(2, min(count, 20))], seed)
             write_mask(root / "annotations" / split / f"{stem}.png", labels)
     if test:
@@ -75,10 +77,10 @@ def write_ade20k(root: Path, *, rows: Sequence[str] | None = None, test: bool = 
 
 def write_cityscapes(root: Path, *, masks: bool = True) -> Path:
     """Write `leftImg8bit` and `gtFine`: polygons, and with `masks` the maps of label ids."""
-    for split, names in CITYSCAPES.items():
+    for part, (split, names) in enumerate(CITYSCAPES.items()):
         for seed, name in enumerate(names):
             path = root / "leftImg8bit" / split / f"{name}_leftImg8bit.png"
-            write_image(path, size=(HEIGHT, WIDTH), seed=seed)
+            write_image(path, size=(HEIGHT, WIDTH), seed=10 * part + seed)
             stem = root / "gtFine" / split / name
             stem.parent.mkdir(parents=True, exist_ok=True)
             if masks:
@@ -154,10 +156,10 @@ def write_coco_stuff(
     root: Path, values: Sequence[int], *, images: str = "", masks: str = "stuffthingmaps"
 ) -> Path:
     """Write the images and their pixel maps, which have some of the values, and 255."""
-    for split, stems in COCO_STUFF.items():
+    for part, (split, stems) in enumerate(COCO_STUFF.items()):
         for seed, stem in enumerate(stems):
             path = root / images / f"{split}2017" / f"{stem}.jpg"
-            write_image(path, size=(HEIGHT, WIDTH), seed=seed)
+            write_image(path, size=(HEIGHT, WIDTH), seed=10 * part + seed)
             labels = cells([255, *values], seed)
             write_mask(root / masks / f"{split}2017" / f"{stem}.png", labels)
     return root

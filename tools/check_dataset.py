@@ -5,8 +5,9 @@
     python tools/check_dataset.py COCO --help
 
 NAME is a dataset of the suite, or the import path of a class of your own; its options are those
-that train.py takes as --data.KEY. Layout and annotations are checked, and every image is decoded
-once.
+that train.py takes as --data.KEY. Layout and annotations are checked, every image is decoded
+once, and the splits are looked through for images that they share. What is worth a look but no
+problem is printed as a note, and does not change the exit code.
 Exit code: 0 the dataset is clean, 1 there are problems, 2 the command is wrong.
 """
 
@@ -52,19 +53,22 @@ def check(name: str, words: Sequence[str], report: Path | None) -> int:
     if report is not None:
         check_output_file(report, option="--json")
     data = build(name, words)
-    progress, problems = Progress(), []
-    for problem in data.problems(progress):
+    progress, problems, remarks = Progress(), [], list[str]()
+    for problem in data.problems(progress, remarks):
         problems.append(" ".join(problem.splitlines()))
         print(problems[-1], flush=True)
     splits = data.summary()
     for line in summary_lines(splits):
         print(line)
+    for remark in remarks:
+        print(f"note: {remark}")
     number = f"{len(problems):,} problem{'s' if len(problems) > 1 else ''}"
     print(f"decoded {progress.read:,} images: {number if problems else 'all is well'}.")
     if report is not None:
         content = {
             "dataset": name,
             "problems": problems,
+            "remarks": remarks,
             "images_decoded": progress.read,
             "splits": splits,
         }

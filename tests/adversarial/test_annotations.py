@@ -11,7 +11,7 @@ import pytest
 from adversarial.case import Case, check, table, tool
 from PIL import Image
 
-from vision.data import COCO, VOC, YOLO, Cityscapes, ImageFolder, MaskFolder
+from vision.data import COCO, VOC, YOLO, Cityscapes, MaskFolder
 from vision.metrics.coco_evaluation import evaluate_coco
 
 NAN, INF = float("nan"), float("inf")
@@ -32,7 +32,7 @@ def write_image(path: Path, value: int = 0, size: tuple[int, int] = (SIDE, SIDE)
 def contents() -> dict[str, Any]:
     """Two images, two categories, three objects with masks, a crowd among them."""
     one = {"bbox": [5, 5, 20, 20], "area": 400, "iscrowd": 0, "segmentation": SQUARE}
-    crowd = {"size": [SIDE, SIDE], "counts": [0, SIDE * SIDE]}
+    crowd = {"size": [SIDE, SIDE], "counts": [205, *([20, 20] * 19), 20, 615]}  # the same square
     annotations = [
         {**one, "id": 1, "image_id": 7, "category_id": 3},
         {**one, "id": 2, "image_id": 8, "category_id": 4},
@@ -540,16 +540,28 @@ def polygons(**keys: Any) -> Callable[[Path], Any]:
     return read
 
 
-def checked_folder(*files: str) -> Callable[[Path], Any]:
-    """Checks class folders with equal pictures at some places; what is told."""
+def folders(*files: str) -> Callable[[Path], Any]:
+    """Checks class folders, and further pictures, all equal; what the tool says of them."""
 
     def read(folder: Path) -> Any:
         for value, name in enumerate(("train/ant/0", "train/bee/0", "val/ant/0", "val/bee/0")):
             write_image(folder / f"{name}.png", value)
         for name in files:
             write_image(folder / name, 99)
-        data = ImageFolder(root=folder, num_workers=0)
-        return [line.replace(str(folder), "") for line in data.problems()]
+        said = tool("check_dataset", "ImageFolder", "--root", folder, "--num_workers", 0)
+        return said.replace(str(folder), "").splitlines()[: 1 if files else -1]
+
+    return read
+
+
+def checked(change: Change) -> Callable[[Path], Any]:
+    """Checks a COCO dataset; whether all is well, and the first line that the tool says."""
+
+    def read(folder: Path) -> Any:
+        options = write_coco(folder, change)
+        words = [f"--{key}={value}" for key, value in options.items()]
+        lines = tool("check_dataset", "COCO", *words).replace(str(folder), "").splitlines()
+        return "all is well" in lines[-1], lines[0]
 
     return read
 
@@ -589,5 +601,63 @@ def checked_folder(*files: str) -> Callable[[Path], Any]:
         ("object 1", "a corner is [1000000000.0, 1]"),
     ),
 )
-def test_masks_and_folders(case: Case, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_masks(case: Case, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    check(case, tmp_path, caplog)
+
+
+@table(
+    Case(
+        "folders: an image in two splits",
+        folders("train/ant/1.png", "val/ant/1.png"),
+        gives=[
+            "'/train/ant/1.png' (train, class 'ant') and '/val/ant/1.png' (val, class 'ant') are "
+            "the same image."
+        ],
+    ),
+    Case(
+        "folders: an image in two classes",
+        folders("train/ant/1.png", "train/bee/1.png"),
+        gives=[
+            "'/train/ant/1.png' (train, class 'ant') and '/train/bee/1.png' (train, class 'bee') "
+            "are the same image."
+        ],
+    ),
+    Case(
+        "folders: an image in no class",
+        folders("train/1.png"),
+        gives=[
+            "'/train' has 1 images outside of every class folder, such as '/train/1.png': they are "
+            "not read."
+        ],
+    ),
+    Case(
+        "COCO: sound",
+        checked(same),
+        gives=(True, "train: 2 images, 3 objects, 1 crowd regions, 0 empty images"),
+    ),
+    Case(
+        "COCO: two entries of one file",
+        checked(image(file_name="8.png")),
+        gives=(False, "'/train.json': images 7 and 8 have the same file '8.png'"),
+    ),
+    Case(
+        "COCO: a box beside its outline",
+        checked(first(bbox=[30, 30, 9, 9])),
+        gives=(
+            False,
+            "'/train.json': annotation 1 (image 7): its box [30.0, 30.0, 39.0, 39.0] and its "
+            "outline, which fills [5.0, 5.0, 25.0, 25.0] (x1, y1, x2, y2), overlap by 0%",
+        ),
+    ),
+    Case(
+        "COCO: no masks in one of the sets",
+        checked(without_masks),
+        gives=(
+            False,
+            "'train' has no masks, and 'val' has. Looked for annotations in '/train.json'. Give "
+            "every object of both a mask, or set data.masks: false to use boxes alone.",
+        ),
+    ),
+)
+def test_what_the_check_tells(case: Case, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     check(case, tmp_path, caplog)

@@ -64,7 +64,7 @@ def test_workers_find_the_same(tmp_path: Path) -> None:
         path.write_bytes(picture(i) if i % 7 else b"")
     for folder in ("train/bee", "val/ant"):
         (root / folder).mkdir(parents=True)
-        (root / folder / "x.png").write_bytes(picture(len(folder)))
+        (root / folder / "x.png").write_bytes(picture(100 + len(folder)))
     found = [list(make("ImageFolder", {"root": root}, num_workers=n).problems()) for n in (0, 2)]
     assert found[0] == found[1]
     assert len(found[0]) == 6

@@ -18,7 +18,7 @@ from vision.data.segmentation_problems import (
 from vision.data.segmentation_samples import SegmentationIndex
 from vision.errors import DataError, ImageError
 
-TABLE = LabelTable.classes(3)
+TABLE, NAMES = LabelTable.classes(3), ("a", "b", "c")
 
 
 def index_of(root: Path, numbers: range) -> SegmentationIndex:
@@ -70,18 +70,31 @@ def test_what_is_seen_is_told_in_one_line(tmp_path: Path) -> None:
 def test_pairs_come_once(tmp_path: Path) -> None:
     root = write_mask_folder(tmp_path)
     bare = SegmentationIndex(images=index_of(root, range(4)).images)
-    parts = [*unique_pairs([bare, index_of(root, range(2)), index_of(root, range(1, 3))], TABLE)]
+    indices = {"test": bare, "train": index_of(root, range(2)), "val": index_of(root, range(1, 3))}
+    parts = [*unique_pairs(indices, TABLE, NAMES)]
     assert [type(part) for part in parts] == [CheckedPairs, CheckedPairs, ImageFiles]
     assert [len(part) for part in parts] == [2, 1, 1]  # type: ignore[arg-type]
     for part in parts:
         for place in range(len(part)):  # type: ignore[arg-type]
-            assert part[place] is None
-    assert all(type(part) is ImageFiles for part in unique_pairs([index_of(root, range(2))], None))
+            assert part[place] is None or part[place].dtype == bool
+    bare_parts = unique_pairs({"train": index_of(root, range(2))}, None, ())
+    assert all(type(part) is ImageFiles for part in bare_parts)
+
+
+def test_a_class_that_occurs_in_no_mask_is_worth_a_remark(tmp_path: Path) -> None:
+    root = write_mask_folder(tmp_path)
+    for i in range(2):
+        write_mask(root / "masks" / "train" / f"{i}.png", np.full((40, 56), 2 * i, dtype=np.uint8))
+    pairs = CheckedPairs(index_of(root, range(2)), TABLE, "train", NAMES)
+    pairs.collect([pairs[0]])
+    assert pairs.remarks() == ["train: no pixel of any mask is of the class 'b', 'c'."]
+    pairs.collect([pairs[1]])
+    assert pairs.remarks() == ["train: no pixel of any mask is of the class 'b'."]
 
 
 def test_both_files_of_a_pair_are_looked_at(tmp_path: Path) -> None:
     root = write_mask_folder(tmp_path)
-    pairs = CheckedPairs(index_of(root, range(4)), TABLE)
+    pairs = CheckedPairs(index_of(root, range(4)), TABLE, "train", NAMES)
     (root / "images" / "train" / "0.png").write_bytes(b"hm")
     with pytest.raises(ImageError, match=r"^'.*images/train/0\.png' is not an image"):
         pairs[0]

@@ -10,7 +10,7 @@ SPEC = importlib.util.spec_from_file_location("check_dataset", TOOL)
 check_dataset = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(check_dataset)
 
-EXPECTED_KEYS = ["dataset", "problems", "images_decoded", "splits"]
+EXPECTED_KEYS = ["dataset", "problems", "remarks", "images_decoded", "splits"]
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, list[str], str]:

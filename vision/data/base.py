@@ -16,9 +16,11 @@ from vision.data.problems import (
     SplitSummary,
     all_samples,
     find_problems,
+    labelled_images,
     setup_problems,
     summarise,
 )
+from vision.data.same_images import ImageSource
 from vision.data.sampling import CountedSamples, EpochSampler, EvaluationSampler, SeededSamples
 from vision.errors import ConfigError, DataError
 from vision.workers import default_workers, start_worker
@@ -209,13 +211,16 @@ class DataModule(LightningDataModule, ABC):
         self._resumed = Place(*(state_dict[key] for key in ("epoch", "samples", "batch")))
         self.bad_images.messages = list(state_dict[BAD])
 
-    def problems(self, progress: Progress | None = None) -> Iterator[str]:
+    def problems(
+        self, progress: Progress | None = None, remarks: list[str] | None = None
+    ) -> Iterator[str]:
         """Everything that is wrong with the dataset: layout, annotations, and every image.
 
         Each image is decoded once, by `num_workers` processes. `tools/check_dataset.py` prints it.
 
         Args:
             progress: Called with the number of images that are read, and of all.
+            remarks: Takes what is no problem, but worth a look, while the images are read.
 
         Yields:
             A message for each problem, which names the file.
@@ -223,7 +228,7 @@ class DataModule(LightningDataModule, ABC):
         Raises:
             ConfigError: An option is wrong.
         """
-        return find_problems(self, progress)
+        return find_problems(self, progress, remarks)
 
     def summary(self) -> dict[str, SplitSummary]:
         """What the splits hold that are set up: numbers of images, of each class, of objects."""
@@ -243,6 +248,10 @@ class DataModule(LightningDataModule, ABC):
     def images_to_check(self) -> Iterator[Dataset[Any]]:
         """Datasets which between them decode each image once; their samples are not used."""
         return all_samples(self)
+
+    def image_sources(self) -> Iterator[ImageSource]:
+        """The image files of each split, with their classes: no image should be in two of them."""
+        return labelled_images(self)
 
     @property
     def _processes(self) -> tuple[int, int]:

@@ -92,6 +92,16 @@ def folder_problems(folder: Path, class_names: Sequence[str]) -> Iterator[str]:
             yield f"'{inside}' has no images. Fill it or delete it. {SUFFIXES}"
 
 
+def loose_images(folder: Path) -> Iterator[str]:
+    """A line if images lie in a folder of class folders itself, where nothing reads them."""
+    loose = [path for path in find_images(folder) if Path(path).parent == folder]
+    if loose:
+        yield (
+            f"'{folder.resolve()}' has {len(loose):,} images outside of every class folder, such "
+            f"as '{loose[0]}': they are not read."
+        )
+
+
 def split_classes(
     files: LabelledFiles, class_names: Sequence[str], *, fraction: float, seed: int
 ) -> tuple[LabelledFiles, LabelledFiles]:

@@ -15,6 +15,7 @@ from vision.data.detection_augment import DetectionAugment
 from vision.data.detection_index import DetectionIndex
 from vision.data.files import list_folders, require_folder
 from vision.data.index_cache import default_cache_dir
+from vision.data.index_problems import boxes_beside_outlines, files_twice
 from vision.data.problems import ImageFiles
 from vision.errors import ConfigError, DataError, suggest
 
@@ -211,7 +212,10 @@ class COCO(DetectionData):
                 degenerate = checked.annotations - len(self._indices[split].boxes)
                 self.dropped[split] = {"degenerate": degenerate}
             own = f"'{self.sources[split].annotations}'"
-            yield from (text if own in text else f"{own}: {text}" for text in checked.problems)
+            found = [*checked.problems]
+            if checked.readable is not None:
+                found += [*files_twice(checked.readable), *boxes_beside_outlines(checked.readable)]
+            yield from (text if own in text else f"{own}: {text}" for text in found)
 
     def images_to_check(self) -> Iterator[Dataset[Any]]:
         """The images of every split, also those of annotation files that cannot be used."""

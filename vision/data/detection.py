@@ -27,6 +27,7 @@ from vision.data.detection_samples import DetectionSamples
 from vision.data.detection_transforms import DetectionEvalTransform, DetectionTrainTransform
 from vision.data.files import require_folder
 from vision.data.problems import SplitSummary
+from vision.data.same_images import ImageSource
 from vision.data.sampling import EpochSampler
 from vision.errors import DataError
 
@@ -199,6 +200,12 @@ class DetectionData(DataModule):
     def images_to_check(self) -> Iterator[Dataset[Any]]:
         """The images of every split that is read; each is compared with its annotated size."""
         return iter(unique_images(self._indices.values()))
+
+    def image_sources(self) -> Iterator[ImageSource]:
+        """The files of every split that is read and has annotations."""
+        for split, index in self._indices.items():
+            if split != "predict":
+                yield ImageSource(split, [str(index.path(i)) for i in range(len(index))])
 
     def summary(self) -> dict[str, SplitSummary]:
         """What the splits hold that are read: images, objects, and objects of each class."""

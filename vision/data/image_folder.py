@@ -20,6 +20,7 @@ from vision.data.class_folders import (
     folder_problems,
     listed,
     log_ignored,
+    loose_images,
     other_files,
     scan_classes,
     split_classes,
@@ -205,6 +206,8 @@ class ImageFolder(DataModule):
             return  # setup has found the same
         for folder in self._split_folders():
             yield from folder_problems(folder, names)
+            if list_folders(folder):  # else all of them lie so, and something else is told
+                yield from loose_images(folder)
 
     @property
     def _folder_names(self) -> tuple[str, ...]:

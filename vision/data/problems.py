@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NotRequired, Protocol, TypedDict
+from typing import Any, NotRequired, Protocol, TypedDict, runtime_checkable
 
 import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
 from vision.data.class_checks import class_problem
 from vision.data.images import decode_image, read_file
+from vision.data.same_images import ImageSource, same_images
 from vision.errors import ConfigError, DataError, VisionError
 
 STAGES = ("fit", "validate", "test", "predict")
@@ -38,6 +39,20 @@ class Checkable(Protocol):
 
     def images_to_check(self) -> Iterator[Dataset[Any]]:
         """Datasets which between them decode each image once."""
+
+    def image_sources(self) -> Iterator[ImageSource]:
+        """The files of each split, to find those that are in two."""
+
+
+@runtime_checkable
+class Collecting(Protocol):
+    """A dataset to check whose samples, taken together, may be worth a remark."""
+
+    def collect(self, found: Sequence[Any]) -> None:
+        """Take in what some samples are; called in the main process."""
+
+    def remarks(self) -> list[str]:
+        """What is worth a look, after all samples."""
 
 
 class SplitSummary(TypedDict):
@@ -82,27 +97,38 @@ class ImageFiles(Dataset[None]):
         return len(self.paths)
 
 
-def find_problems(data: Checkable, progress: Progress | None = None) -> Iterator[str]:
+def find_problems(
+    data: Checkable, progress: Progress | None = None, remarks: list[str] | None = None
+) -> Iterator[str]:
     """List everything that is wrong with a dataset, each problem once.
 
     Args:
         data: The datamodule.
         progress: Called with the number of images that are read, and of all.
+        remarks: Takes what is no problem, but worth a look.
 
     Raises:
         ConfigError: An option of the datamodule is wrong.
     """
     seen: set[int] = set()
+    remarks = [] if remarks is None else remarks
     for problems in (
         data.layout_problems(),
         _class_problems(data),
         data.annotation_problems(),
-        _image_problems(data, progress or (lambda done, total: None)),
+        _shared_images(data),
+        _image_problems(
+            data, progress or (lambda done, total: None), [] if remarks is None else remarks
+        ),
     ):
         for problem in problems:
             if hash(problem) not in seen:
                 seen.add(hash(problem))
                 yield problem
+
+
+def _shared_images(data: Checkable) -> Iterator[str]:
+    yield from same_images([*data.image_sources()])  # of the splits that are set up by now
 
 
 def _class_problems(data: Checkable) -> Iterator[str]:
@@ -151,6 +177,21 @@ def all_samples(data: Any) -> Iterator[Dataset[Any]]:
             yield ImageFiles(_new(paths, seen))
 
 
+def labelled_images(data: Any) -> Iterator[ImageSource]:
+    """The files of the datasets that are set up and read files, with their classes.
+
+    A set that is another one under a second name, as a test set mostly is, comes once.
+    """
+    seen: list[list[str]] = []
+    for split, dataset in made_datasets(data).items():
+        paths, labels = (getattr(dataset, name, None) for name in ("paths", "labels"))
+        if paths is None or split == "predict" or [*paths] in seen:
+            continue
+        seen.append([*paths])
+        names = () if labels is None else [data.class_names[label] for label in labels]
+        yield ImageSource(split, paths, names)
+
+
 def summarise(data: Any) -> dict[str, SplitSummary]:
     """What the splits hold that are set up; a split whose images another one has is left out."""
     found: dict[str, SplitSummary] = {}
@@ -174,33 +215,41 @@ def _new(paths: Iterable[str], seen: set[str]) -> list[str]:
     return new
 
 
-class _Checked(Dataset[str | None]):
-    """What is wrong with each sample of a dataset; None if it can be made."""
+class _Checked(Dataset[tuple[str | None, Any]]):
+    """What is wrong with each sample of a dataset, None if it can be made, and what is found in it.
+
+    What is found is kept only for a dataset that collects it (`Collecting`).
+    """
 
     def __init__(self, dataset: Dataset[Any]) -> None:
         self.dataset = dataset
+        self.collects = isinstance(dataset, Collecting)
 
-    def __getitem__(self, index: int) -> str | None:
+    def __getitem__(self, index: int) -> tuple[str | None, Any]:
         try:
-            self.dataset[index]
+            found = self.dataset[index]
         except VisionError as error:
-            return str(error)
-        return None
+            return str(error), None
+        return None, found if self.collects else None
 
     def __len__(self) -> int:
         return len(self.dataset)  # type: ignore[arg-type]
 
 
-def _image_problems(data: Checkable, progress: Progress) -> Iterator[str]:
+def _image_problems(data: Checkable, progress: Progress, remarks: list[str]) -> Iterator[str]:
     datasets = [dataset for dataset in map(_Checked, data.images_to_check()) if len(dataset)]
     done, total = 0, sum(map(len, datasets))
-    for dataset in datasets:
+    for checked in datasets:
         # Few images for many processes: starting these would take longer than reading.
-        workers = min(data.num_workers, len(dataset) // READ_AT_ONCE)
-        loader: DataLoader[str | None] = DataLoader(
-            dataset, batch_size=READ_AT_ONCE, num_workers=workers, collate_fn=list
+        workers = min(data.num_workers, len(checked) // READ_AT_ONCE)
+        loader: DataLoader[tuple[str | None, Any]] = DataLoader(
+            checked, batch_size=READ_AT_ONCE, num_workers=workers, collate_fn=list
         )
         for batch in loader:
-            yield from filter(None, batch)
+            yield from (problem for problem, _ in batch if problem)
+            if isinstance(checked.dataset, Collecting):
+                checked.dataset.collect([found for problem, found in batch if not problem])
             done += len(batch)
             progress(done, total)
+        if isinstance(checked.dataset, Collecting):
+            remarks += checked.dataset.remarks()

@@ -11,6 +11,7 @@ from torch.utils.data import Dataset
 from vision.data.base import DataModule
 from vision.data.label_tables import Table
 from vision.data.problems import SplitSummary
+from vision.data.same_images import ImageSource
 from vision.data.segmentation_augment import SegmentationAugment
 from vision.data.segmentation_collate import collate_segmentation
 from vision.data.segmentation_problems import (
@@ -176,7 +177,14 @@ class SegmentationData(DataModule):
             table = self.label_table
         except DataError:  # which the layout's problems name
             table = None
-        return unique_pairs(self._indices.values(), table)
+        indices = {str(split): index for split, index in self._indices.items()}
+        return unique_pairs(indices, table, self.class_names if table else ())
+
+    def image_sources(self) -> Iterator[ImageSource]:
+        """The files of every split that is read and has masks."""
+        for split, index in self._indices.items():
+            if index.masks is not None:
+                yield ImageSource(split, index.images)
 
     def summary(self) -> dict[str, SplitSummary]:
         """What the splits hold that are read: the number of images."""

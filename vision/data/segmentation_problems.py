@@ -1,7 +1,8 @@
 """A look at some masks of a segmentation dataset, and all of its problems at once."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from torch.utils.data import Dataset
@@ -107,20 +108,27 @@ def describe_scan(scan: MaskScan, mapping: str, class_names: Sequence[str]) -> s
     return f"masks: {mapping}; in {scan.masks} of them: {', '.join(parts)}"
 
 
-class CheckedPairs(Dataset[None]):
-    """Images and masks to read; there is nothing to learn from them but whether they fit.
+class CheckedPairs(Dataset[np.ndarray]):
+    """Images and masks to read: whether they fit, and which classes occur in them.
 
     Args:
         index: The files.
         table: What the values mean.
+        split: Name of the split.
+        class_names: Name of each class.
     """
 
-    def __init__(self, index: SegmentationIndex, table: Table) -> None:
+    def __init__(
+        self, index: SegmentationIndex, table: Table, split: str, class_names: Sequence[str]
+    ) -> None:
         self.index = index
         self.table = table
+        self.split = split
+        self.class_names = class_names
+        self.present = np.zeros(IGNORED + 1, dtype=bool)
 
-    def __getitem__(self, place: int) -> None:
-        """Decode an image and its mask.
+    def __getitem__(self, place: int) -> np.ndarray:
+        """Decode an image and its mask: bool `(256,)`, which classes occur.
 
         Raises:
             ImageError: A file cannot be read, or the two differ in size.
@@ -140,6 +148,22 @@ class CheckedPairs(Dataset[None]):
                 raise ImageError(f"{other} And its mask: {error}") from error
             raise
         decode_masked(encoded, mask, path, strict=True)
+        return np.bincount(mask.ravel(), minlength=IGNORED + 1) > 0
+
+    def collect(self, found: Sequence[np.ndarray]) -> None:
+        """Note the classes of some masks."""
+        for present in found:
+            self.present |= present
+
+    def remarks(self) -> list[str]:
+        """A line if classes occur in no mask."""
+        here = self.present[: len(self.class_names)].tolist()
+        absent = [n for n, present in zip(self.class_names, here, strict=True) if not present]
+        if not absent:
+            return []
+        more = f" and {len(absent) - MOST_LISTED} more" if len(absent) > MOST_LISTED else ""
+        names = ", ".join(map(repr, absent[:MOST_LISTED])) + more
+        return [f"{self.split}: no pixel of any mask is of the class {names}."]
 
     def __len__(self) -> int:
         return len(self.index)
@@ -151,16 +175,17 @@ def _check_mask(path: str) -> None:
 
 
 def unique_pairs(
-    indices: Iterable[SegmentationIndex], table: Table | None
-) -> Iterator[Dataset[None]]:
+    indices: Mapping[str, SegmentationIndex], table: Table | None, class_names: Sequence[str]
+) -> Iterator[Dataset[Any]]:
     """The images of some splits, with their masks; an image that several have comes once.
 
     Args:
-        indices: The splits.
+        indices: The splits, by name.
         table: What the values mean; None, where that is not known, reads images alone.
+        class_names: Name of each class.
     """
     seen: set[str] = set()
-    for index in sorted(indices, key=lambda index: index.masks is None):
+    for split, index in sorted(indices.items(), key=lambda item: item[1].masks is None):
         own = []
         for place, path in enumerate(index.images):
             if path not in seen:
@@ -170,7 +195,7 @@ def unique_pairs(
         if part.masks is None or table is None:
             yield ImageFiles(part.images)
         else:
-            yield CheckedPairs(part, table)
+            yield CheckedPairs(part, table, split, class_names)
 
 
 def summarise_index(index: SegmentationIndex) -> SplitSummary:

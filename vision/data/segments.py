@@ -146,6 +146,23 @@ class Segments(PickledByPath):
             run_starts=starts_of(texts[runs]),
         )
 
+    def extents(self) -> np.ndarray:
+        """The box that each outline fills: float64 `(M, 4)` xyxy in pixels, NaN without outline."""
+        found = np.full((len(self), 4), np.nan)
+        rows = np.flatnonzero(np.diff(self.row_starts))
+        begins = self.polygon_starts[self.row_starts[rows]] // 2
+        points = self.coordinates.reshape(-1, 2)
+        if len(rows):
+            found[rows, :2] = np.minimum.reduceat(points, begins)
+            found[rows, 2:] = np.maximum.reduceat(points, begins)
+        if len(self.run_rows):
+            from pycocotools.mask import toBbox
+
+            boxes = toBbox([self.get(row) for row in self.run_rows.tolist()]).reshape(-1, 4)
+            boxes[:, 2:] += boxes[:, :2]
+            found[self.run_rows] = boxes
+        return found
+
     def arrays(self) -> dict[str, np.ndarray]:
         """All arrays by the names of the arguments."""
         return dict(vars(self))
