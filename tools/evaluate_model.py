@@ -8,12 +8,13 @@ import argparse
 import shlex
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
+from torch import Tensor
 
 from vision.callbacks.evaluation_records import EvaluationRecords
 from vision.cli.app import VisionCLI, run
@@ -25,7 +26,9 @@ from vision.predict.load import MODEL_FILES
 from vision.report.against import find_report, read_report, report_folder, require_kind
 from vision.report.build import PAGE, Subject, write_report
 from vision.report.parts import Source
+from vision.tasks.build_from_file import checked_arguments
 from vision.tasks.checkpoint import describe_checkpoint
+from vision.tasks.registry import find_task
 from vision.weights.checkpoint_file import read_checkpoint
 from vision.weights.model_file import read_model
 
@@ -136,23 +139,26 @@ def arguments_for(place: Place, configs: Sequence[str]) -> Iterator[list[str]]:
     if place.file.suffix != ".safetensors":
         yield [*given, "--ckpt_path", str(place.file)]
         return
-    described = read_model(place.file)[1]
+    state, described = read_model(place.file)
     with tempfile.TemporaryDirectory() as folder:
         if described is not None:
             file = Path(folder) / "model.yaml"
-            file.write_text(yaml.safe_dump({"model": model_options(described)}))
+            file.write_text(yaml.safe_dump({"model": model_options(described, state)}))
             given = ["--config", str(file), *given]
         yield [*given, "--model.weights", str(place.file)]
 
 
-def model_options(described: ModelDescription) -> dict[str, Any]:
-    """The `model` of a config, from the description in a file of weights."""
+def model_options(described: ModelDescription, state: Mapping[str, Tensor]) -> dict[str, Any]:
+    """The `model` of a config, from the description in a file of weights and its tensors."""
     name = described["task"]
     if name not in CLASSES["model"]:
         raise ConfigError(
             f"the file is of a task '{name}', which is none of {', '.join(CLASSES['model'])}."
         )
-    arguments = {**described["hyper_parameters"], "class_names": described["class_names"]}
+    arguments = checked_arguments(
+        find_task(name), described["hyper_parameters"], state, version=described["version"]
+    )
+    arguments["class_names"] = described["class_names"]
     return {"class_path": CLASSES["model"][name], "init_args": arguments}
 
 

@@ -14,6 +14,8 @@ from vision.errors import CheckpointError, ConfigError, WeightsError, suggest
 from vision.tasks.base import BaseTask
 from vision.version import __version__
 from vision.weights.checkpoint_file import read_checkpoint
+from vision.weights.description import check_description
+from vision.weights.tensors import check_finite, check_tensors
 
 logger = logging.getLogger(__name__)
 
@@ -157,18 +159,21 @@ def check_checkpoint(path: Path, module: nn.Module) -> int:
             f"--ckpt_path {path}: this is a file of weights, not a checkpoint of a run.\n"
             "Give it with --model.weights FILE instead."
         )
-    if not {"state_dict", "global_step"} <= {*checkpoint}:
+    if "state_dict" not in checkpoint or not isinstance(checkpoint.get("global_step"), int):
         raise WeightsError(
             f"--ckpt_path {path}: it has no 'state_dict' or no 'global_step', which every "
             "checkpoint of a run has: it is damaged. Take another one of the run."
         )
-    problem = _difference(checkpoint["state_dict"], module.state_dict())
+    state = check_tensors(checkpoint["state_dict"], f"--ckpt_path {path}")
+    problem = _difference(state, module.state_dict())
     if problem:
-        described = describe_difference(checkpoint.get("vision"), module)
+        vision = checkpoint.get("vision")
+        described = "" if vision is None else describe_difference(check_description(vision), module)
         raise WeightsError(
             f"--ckpt_path {path}: the checkpoint is of another model: {described}{problem}\n"
             f"Use the config of its run{_config_beside(path)}"
         )
+    check_finite(state, f"--ckpt_path {path}")
     return int(checkpoint["global_step"])
 
 

@@ -9,7 +9,6 @@ The logits of all classes never exist for all pixels of the original image, unle
 what the model gives is kept at the model's stride, and the rest is done a strip of rows at a time.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -31,6 +30,8 @@ STRIP_BYTES = {"cpu": 16 * 2**20}
 ACCELERATOR_STRIP_BYTES = 256 * 2**20
 # Neighbouring strips share up to three rows of their source.
 LEAST_ROWS = 4
+# An image that is enlarged further needs memory of hundreds of times its own.
+MAX_SCALE = 16.0
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,8 @@ class InferenceOptions:
             "window": (_are_lengths(self.window), "(height, width), 1 pixel or more each"),
             "stride": (_are_lengths(self.stride), "(down, right), 1 pixel or more each"),
             "scales": (
-                len(self.scales) > 0 and all(0 < s < math.inf for s in self.scales),
-                "one or more factors above 0; (1.0,) for the image as it is",
+                len(self.scales) > 0 and all(0 < s <= MAX_SCALE for s in self.scales),
+                f"one or more factors above 0, up to {MAX_SCALE}; (1.0,) for the image as it is",
             ),
             "windows_per_batch": (self.windows_per_batch >= 1, "1 or more"),
         }

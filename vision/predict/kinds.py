@@ -253,7 +253,7 @@ def build_transform(build: Callable[..., Any], options: Mapping[str, Any]) -> An
     """
     try:
         return build(**options)
-    except (TypeError, ConfigError) as error:
+    except (TypeError, ValueError) as error:
         raise CheckpointError(
             f"the model's preprocessing {dict(options)} is not that of its task: {error}"
         ) from error

@@ -15,7 +15,7 @@ from vision.contracts import ModelDescription
 from vision.errors import CheckpointError, ConfigError, WeightsError
 from vision.predict.model import Model
 from vision.tasks.base import BaseTask
-from vision.tasks.build_from_file import build_from_file
+from vision.tasks.build_from_file import checked_arguments
 from vision.tasks.checkpoint import describe_checkpoint
 from vision.tasks.ema import WEIGHTS_KEY
 from vision.tasks.registry import find_task
@@ -102,13 +102,14 @@ def build(
     """
     found = find_task(description["task"], {description["task"]: task} if task else None)
     tensors = check_tensors(state, "the file")
-    model = build_from_file(
+    arguments = checked_arguments(
         found,
         description["hyper_parameters"],
         tensors,
         version=description["version"],
-        own={} if backbone is None else {"backbone": backbone},
+        own=None if backbone is None else {"backbone": backbone},
     )
+    model = found(**arguments)
     model.load_state_dict(tensors)
     check_finite(tensors, "the file")
     try:

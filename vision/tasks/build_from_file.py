@@ -1,4 +1,4 @@
-"""Build a task as a file of a model describes it: nothing that the file names is read or run."""
+"""Build a task as a file describes it: nothing that the file names is read or run."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,20 +16,20 @@ from vision.weights.tensors import check_finite, check_tensors
 Task = TypeVar("Task", bound=nn.Module)
 
 
-def build_from_file(
-    task: type[Task],
+def checked_arguments(
+    task: type[nn.Module],
     given: Mapping[str, Any],
     state: Mapping[str, Tensor],
     *,
     version: str,
-    own: Mapping[str, Any],
+    own: Mapping[str, Any] | None = None,
     training: bool = False,
-) -> Task:
-    """Build a task from the hyper-parameters in a file, without its weights.
+) -> dict[str, Any]:
+    """Arguments with which a class builds the task whose tensors are in a file.
 
     Args:
         task: Class of the task.
-        given: The hyper-parameters, plain values.
+        given: The hyper-parameters in the file, plain values.
         state: The tensors of the task in the file, which bound what is built.
         version: Version of the suite that wrote the file, for errors.
         own: Arguments of the caller's own, which replace those of the file.
@@ -39,13 +39,13 @@ def build_from_file(
         CheckpointError: The hyper-parameters are not those of the class, ask for more than the
             tensors can fill, or describe a task with other tensors.
     """
+    own = own or {}
     kept = {key: value for key, value in given.items() if key not in own}
     try:
         _check_class_count(kept.get("num_classes"), state)
         arguments = {**file_arguments(task, kept, training=training), **own}
         if task.__module__.startswith("vision."):
             rehearse(lambda: task(**arguments), state)
-        return task(**arguments)
     except CheckpointError:
         raise
     # Constructors, among them those of other libraries, stumble over such values in any way.
@@ -55,6 +55,7 @@ def build_from_file(
             f"a {task.__name__} cannot be built from it, which version {version} wrote: "
             + "\n".join(f"{kind}{error}".splitlines()[:3])
         ) from error
+    return arguments
 
 
 def rebuild(
@@ -73,7 +74,7 @@ def rebuild(
     try:
         described = describe_checkpoint(checkpoint)
         tensors = check_tensors(checkpoint.get("state_dict"), "the checkpoint")
-        built: Any = build_from_file(
+        arguments = checked_arguments(
             task,
             described["hyper_parameters"],
             tensors,
@@ -81,6 +82,7 @@ def rebuild(
             own=own,
             training=True,
         )
+        built: Any = task(**arguments)
         built.on_load_checkpoint(checkpoint)
         built.load_state_dict(checkpoint["state_dict"], strict=strict)
         check_finite(built.state_dict(), "the checkpoint")

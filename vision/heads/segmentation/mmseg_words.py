@@ -6,7 +6,7 @@ address of a checkpoint. From a file come only numbers, booleans and the words b
 training needs is left out.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vision.errors import ConfigError, suggest
@@ -37,6 +37,8 @@ WORDS = frozenset(
         *("zeros", "reflect", "replicate", "circular", "conv", "norm", "act"),
     }
 )
+# Options whose own options are one value each.
+LAYERS = (["norm_cfg"], ["act_cfg"], ["conv_cfg"])
 TRAINING = {"train_cfg", "test_cfg", "init_cfg", "sampler", "assigner", "bbox_coder", "pretrained"}
 
 
@@ -61,6 +63,7 @@ def inference_config(config: Any, place: str) -> Any:
             if key not in TRAINING and not key.startswith("loss")
         }
     if isinstance(config, list | tuple):
+        _check_list(config, place)
         return [inference_config(value, place) for value in config]
     if isinstance(config, str):
         _check_word(config, place)
@@ -71,6 +74,12 @@ def _check_keys(config: Mapping[str, Any], place: str) -> None:
     for key in config:
         if not key.isidentifier() or key.startswith("_"):
             raise ConfigError(f"{place} has a key {key[:80]!r}, which is no option of a head.")
+
+
+def _check_list(values: Sequence[Any], place: str) -> None:
+    of_layer = place.split(".")[-2:-1]
+    if any(isinstance(value, list | tuple) for value in values) or of_layer in LAYERS:
+        raise ConfigError(f"{place} is a list in a list, or in the place of one value.")
 
 
 def _check_word(word: str, place: str) -> None:
