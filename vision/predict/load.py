@@ -14,6 +14,7 @@ from vision.backbones.base import Backbone
 from vision.contracts import ModelDescription
 from vision.errors import CheckpointError, ConfigError, WeightsError
 from vision.predict.model import Model
+from vision.reading import shown_path
 from vision.tasks.base import BaseTask
 from vision.tasks.build_from_file import checked_arguments
 from vision.tasks.checkpoint import describe_checkpoint
@@ -144,18 +145,19 @@ def _find(source: str | os.PathLike[str]) -> Path:
     if isinstance(source, str) and source.startswith(HUB_PREFIX):
         local = Path(source.removeprefix(HUB_PREFIX))
         return _find(local) if local.is_dir() else download_from_hub(source)
-    path = Path(source).expanduser()
-    if path.is_file():
+    path = Path(os.path.expanduser(source))
+    # These say no where a method of `Path` fails: for a name with a NUL, or one that is too long.
+    if os.path.exists(path) and not os.path.isdir(path):
         return path
-    if not path.exists():
+    if not os.path.isdir(path):
         of_hub = (
             f" Is it of the hub? Then write hf://{source}."
             if re.fullmatch(HUB_ID, str(source))
             else ""
         )
         raise WeightsError(
-            f"there is no '{path}' to load (looked at {path.resolve()}).{of_hub} Give a "
-            "checkpoint, the folder of a run, a .safetensors file, or hf://owner/repo."
+            f"there is no {shown_path(path)} to load (looked at "
+            f"{shown_path(os.path.abspath(path))}).{of_hub} Give a checkpoint, the folder of a run, a .safetensors file, or hf://owner/repo."
         )
     for name in MODEL_FILES:
         if (path / name).is_file():
