@@ -157,7 +157,8 @@ def _find(source: str | os.PathLike[str]) -> Path:
         )
         raise WeightsError(
             f"there is no {shown_path(path)} to load (looked at "
-            f"{shown_path(os.path.abspath(path))}).{of_hub} Give a checkpoint, the folder of a run, a .safetensors file, or hf://owner/repo."
+            f"{shown_path(os.path.abspath(path))}).{of_hub} Give a checkpoint, the folder of a "
+            "run, a .safetensors file, or hf://owner/repo."
         )
     for name in MODEL_FILES:
         if (path / name).is_file():

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from vision.errors import CheckpointError, VisionError
-from vision.weights.plain_load import load_plain
+from vision.weights.plain_load import load_plain, refused_object
 
 
 def read_checkpoint(path: Path, *, mmap: bool = False, **options: Any) -> dict[str, Any]:
@@ -25,6 +25,11 @@ def read_checkpoint(path: Path, *, mmap: bool = False, **options: Any) -> dict[s
         raise
     # On bytes that are no checkpoint the unpickler may stumble over anything.
     except Exception as error:
+        if found := refused_object(error):
+            raise CheckpointError(
+                f"'{path}' was refused: besides tensors and plain values it holds '{found}', and "
+                "loading such objects can run code."
+            ) from error
         reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
         raise CheckpointError(
             f"'{path}' is truncated, not a checkpoint of a run, or holds more than tensors and "

@@ -5,6 +5,7 @@ and `defaultdict`s. Unpickling calls what they are made by, so that inert stand-
 """
 
 import mmap
+import re
 import struct
 import threading
 import warnings
@@ -62,6 +63,12 @@ def load_plain(
         return torch.load(path, weights_only=True, **options)
 
 
+def refused_object(error: Exception) -> str | None:
+    """Name of what a file holds besides tensors and plain values, if an error is of that."""
+    found = re.search(r"GLOBAL (\S+)", str(error))
+    return found[1] if found else None
+
+
 def refuse_sparse(path: Path, *, what: str, error: type[VisionError]) -> None:
     """Raise an error for what is no regular file, or states a size that is not on the disk."""
     require_file(path, max_bytes=MAX_WEIGHTS_BYTES, what=what, error=error)
@@ -79,6 +86,11 @@ def _zip_fault(path: Path) -> str | None:
     with zipfile.ZipFile(path) as archive:
         entries = archive.infolist()
         names = {entry.filename.partition("/")[2]: entry for entry in entries}
+        if "constants.pkl" in names and any(name.startswith("code/") for name in names):
+            return (
+                "it is a TorchScript program. Save the weights alone where you trust it: "
+                "torch.save(torch.jit.load(PATH).state_dict(), NEW_PATH)."
+            )
         if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
             return (
                 "its parts are compressed, as those of torch.save never are, and can unpack to any "
@@ -86,11 +98,6 @@ def _zip_fault(path: Path) -> str | None:
             )
         if sum(entry.file_size for entry in entries) > path.stat().st_size:
             return "its parts overlap, so that they unpack to more than the file. Copy it again."
-        if "constants.pkl" in names and any(name.startswith("code/") for name in names):
-            return (
-                "it is a TorchScript program. Save the weights alone where you trust it: "
-                "torch.save(torch.jit.load(PATH).state_dict(), NEW_PATH)."
-            )
         pickle = names.get("data.pkl")
         if pickle is None:
             return None

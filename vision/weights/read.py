@@ -11,7 +11,7 @@ from torch import Tensor
 from vision.errors import VisionError, WeightsError
 from vision.reading import shown_path
 from vision.weights.mmdet import default_class_names
-from vision.weights.plain_load import load_plain, refuse_sparse
+from vision.weights.plain_load import load_plain, refuse_sparse, refused_object
 from vision.weights.prefixes import BRANCHES, Branch, choose_branch
 from vision.weights.tensors import check_tensors
 
@@ -146,7 +146,7 @@ def _read_file(path: Path) -> Mapping[str, Any]:
 
 
 def _refusal(path: Path, error: Exception) -> str:
-    if found := re.search(r"GLOBAL (\S+)", str(error)):
+    if found := refused_object(error):
         mend = "save its tensors alone with safetensors in a separate environment and load that."
         if "mmengine." in str(error):
             mend = (
@@ -157,7 +157,7 @@ def _refusal(path: Path, error: Exception) -> str:
             )
         return (
             f"weights file '{path}' was refused: besides tensors and plain values it holds "
-            f"'{found[1]}', and loading such objects can run code. If you trust the file, {mend}"
+            f"'{found}', and loading such objects can run code. If you trust the file, {mend}"
         )
     # The unpickler's own words stand in the middle of a long piece of advice.
     text = str(error).rpartition("WeightsUnpickler error: ")[2].strip()
