@@ -21,6 +21,8 @@ def test_published_options_are_accepted() -> None:
         ({"crop_sides": ()}, "crop_sides"),
         ({"crop_size": (600, 384)}, r"crop_size=\(600, 384\) must be \(smallest, largest\)"),
         ({"jitter": (0.0, 2.0)}, r"jitter=\(0.0, 2.0\)"),
+        ({"jitter": ()}, r"jitter=\(\)"),
+        ({"jitter": (0.1, float("inf"))}, "jitter=.*from 0.001 to 100"),
         ({"jitter": (2.0, 0.1)}, "smallest, largest"),
         ({"jitter_size": 0}, "jitter_size=0"),
         ({"photometric": -0.1}, "photometric=-0.1"),

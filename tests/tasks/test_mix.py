@@ -16,7 +16,7 @@ from vision.data.sampling import EpochSampler
 from vision.errors import ConfigError
 from vision.losses.classification import ClassificationLoss
 from vision.options import read_options
-from vision.tasks.mix import BatchMixer, MixSettings, cut_and_paste
+from vision.tasks.mix import BatchMixer, MixSettings, cut_and_paste, draw_share
 
 PUBLISHED = MixSettings(mixup=0.8, cutmix=1.0)
 BATCH, CLASSES, SIDE = 8, 10, 16
@@ -120,6 +120,19 @@ def test_repeats_of_an_image_are_not_mixed_with_each_other() -> None:
     assert alone / (3 * batch) == pytest.approx(0.0104, abs=1e-4)
 
 
+@pytest.mark.parametrize("alpha", [1e-6, 0.01, 0.1, 0.8, 1.0, 8.0, 1000.0])
+def test_shares_are_those_of_numpy(alpha: float) -> None:
+    """Also of a small parameter, whose variates underflow: CSWin-L is fine-tuned with 0.01."""
+    count = 3000
+    torch.manual_seed(0)
+    mine = np.array([draw_share(alpha) for _ in range(count)])
+    other = np.random.default_rng(0).beta(alpha, alpha, count)
+    for low, high in [(-1, 1e-3), (0.1, 0.9), (0.4, 0.6), (0.9, 2)]:
+        ours, theirs = (((low < x) & (x < high)).mean() for x in (mine, other))
+        error = (2 * max(theirs * (1 - theirs), 1e-3) / count) ** 0.5
+        assert abs(ours - theirs) < 4 * error, (low, high)
+
+
 def test_the_loss_of_mixed_labels_with_smoothing_is_timms() -> None:
     logits = torch.randn(BATCH, CLASSES, generator=torch.Generator().manual_seed(0))
     share, smoothing = 0.3, 0.1
@@ -143,7 +156,9 @@ def test_nothing_is_changed_when_all_is_off() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"mixup": -0.1}, "mix.mixup=-0.1 must be 0 or more"),
+        ({"cutmix": float("inf")}, "mix.cutmix=inf"),
+        ({"mixup": float("nan")}, "mix.mixup=nan"),
+        ({"mixup": -0.1}, r"mix.mixup=-0.1 must be in \[0, 1000\]"),
         ({"prob": 1.5}, "mix.prob=1.5 must be in"),
         ({"erasing": -1}, "mix.erasing=-1 must be in"),
         ({"mixupp": 0.8}, "mix.mixupp.*'mixup'"),

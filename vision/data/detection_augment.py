@@ -8,6 +8,7 @@ from vision.data.augment import IMAGENET_MEAN, is_colour
 from vision.errors import ConfigError
 
 DetectionCrop = Literal["none", "detr"]
+MAX_JITTER = 100
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class DetectionAugment:
     fill: tuple[int, int, int] = IMAGENET_MEAN
 
     def __post_init__(self) -> None:
-        jitter = self.jitter or (1.0, 1.0)
+        jitter = (1.0, 1.0) if self.jitter is None else self.jitter
         ranges = {
             "short_sides": (_are_sides(self.short_sides), "one or more lengths of 1 pixel or more"),
             "long_side": (self.long_side >= 1, "1 pixel or more"),
@@ -69,7 +70,10 @@ class DetectionAugment:
             "crop": (self.crop in get_args(DetectionCrop), f"one of {get_args(DetectionCrop)}"),
             "crop_sides": (_are_sides(self.crop_sides), "one or more lengths of 1 pixel or more"),
             "crop_size": (_is_range(self.crop_size, least=1), "(smallest, largest) in pixels"),
-            "jitter": (_is_range(jitter, least=1e-3), "(smallest, largest) scale, 0.001 or more"),
+            "jitter": (
+                _is_range(jitter, least=1e-3) and jitter[1] <= MAX_JITTER,
+                f"(smallest, largest) scale, from 0.001 to {MAX_JITTER}",
+            ),
             "jitter_size": (self.jitter_size >= 1, "1 pixel or more"),
             "photometric": (0 <= self.photometric <= 1, "in [0, 1]: a probability"),
             "min_visible": (self.min_visible >= 0, "0 or more pixels"),

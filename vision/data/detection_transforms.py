@@ -148,6 +148,7 @@ class DetectionEvalTransform(DetectionTransform):
             raise ConfigError(
                 f"short_side={short_side} and long_side={long_side} must be 1 pixel or more."
             )
+        require_flag(antialias, "antialias")
         self.short_side = short_side
         self.long_side = long_side
         self.options = {
@@ -161,6 +162,12 @@ class DetectionEvalTransform(DetectionTransform):
         size = (image.shape[1], image.shape[2])
         geometry = plain_geometry(size, short_side=self.short_side, long_side=self.long_side)
         return geometry.resize(image, antialias=self.antialias), geometry
+
+
+def require_flag(value: object, name: str) -> None:
+    """Raise a `ConfigError` for what is neither true nor false, such as the text "no"."""
+    if not isinstance(value, bool):
+        raise ConfigError(f"{name}={value!r} must be true or false.")
 
 
 def decode_annotated(encoded: EncodedImage, size: Size, *, strict: bool = False) -> Tensor:

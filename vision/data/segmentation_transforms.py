@@ -10,7 +10,7 @@ from torch import Tensor
 from vision.contracts import IGNORED
 from vision.data.crops import Box
 from vision.data.detection_geometry import Geometry, Size, draw_window, fit_size
-from vision.data.detection_transforms import decode_annotated
+from vision.data.detection_transforms import decode_annotated, require_flag
 from vision.data.draws import Draws
 from vision.data.images import EncodedImage
 from vision.data.photometric import distort
@@ -122,6 +122,7 @@ class SegmentationEvalTransform(SegmentationTransform):
         antialias: bool = True,
     ) -> None:
         require_sides(short_side, long_side)
+        require_flag(antialias, "antialias")
         self.short_side = short_side
         self.long_side = long_side
         self.antialias = antialias

@@ -5,11 +5,14 @@ from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Beta
+from torch.distributions import Gamma
 from torch.nn import functional as F
 
 from vision.errors import ConfigError
 from vision.ops.erase import erase_random
+
+# Parameters of the Beta distribution, which gives equal shares from about 100 on.
+MAX_STRENGTH = 1000
 
 
 @dataclass(frozen=True)
@@ -36,8 +39,8 @@ class MixSettings:
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
             strength = name in ("mixup", "cutmix")
-            if not value >= 0 or (value > 1 and not strength):
-                expected = "0 or more" if strength else "in [0, 1]: a probability"
+            if not 0 <= value <= (MAX_STRENGTH if strength else 1):
+                expected = f"in [0, {MAX_STRENGTH}]" if strength else "in [0, 1]: a probability"
                 raise ConfigError(f"mix.{name}={value} must be {expected}.")
 
 
@@ -77,9 +80,9 @@ class BatchMixer(nn.Module):
         if not (settings.mixup or settings.cutmix) or mix >= settings.prob:
             return images, labels
         if settings.cutmix and (not settings.mixup or switch < settings.switch_prob):
-            images, share = cut_and_paste(images, _draw_share(settings.cutmix))
+            images, share = cut_and_paste(images, draw_share(settings.cutmix))
         else:
-            share = _draw_share(settings.mixup)
+            share = draw_share(settings.mixup)
             images = torch.lerp(images.flip(0), images, share)
         own = F.one_hot(labels, self.num_classes).float()  # (B, K)
         return images, torch.lerp(own.flip(0), own, share)
@@ -106,8 +109,16 @@ def cut_and_paste(images: Tensor, share: float) -> tuple[Tensor, float]:
     return pasted, 1 - area / (height * width)
 
 
-def _draw_share(alpha: float) -> float:
-    return float(Beta(alpha, alpha).sample())
+def draw_share(alpha: float) -> float:
+    """A number of the distribution Beta(alpha, alpha).
+
+    It is the share of one of two gamma variates in their sum. Their logarithms are drawn: those of
+    a small alpha are too small for floating point, and two that become zero would look alike.
+    """
+    # A variate of alpha is one of alpha + 1 times a uniform number to the power 1 / alpha.
+    larger = Gamma(torch.tensor(alpha + 1, dtype=torch.float64), 1.0).sample((2,))
+    logs = larger.log() + torch.log1p(-torch.rand(2, dtype=torch.float64)) / alpha
+    return float(torch.sigmoid(logs[0] - logs[1]))
 
 
 def _draw_span(length: int, share: float) -> slice:
