@@ -21,6 +21,8 @@ MAX_SETTINGS_BYTES = 2**23
 MAX_TABLE_BYTES = 16 * GIB
 # One image, still compressed or not: 100 megapixels of four channels of 16 bits have 0.8 GB.
 MAX_IMAGE_BYTES = GIB
+# What is read as a stream: archives, shards, videos. That of all of ImageNet-22k has 1.1 TB.
+MAX_ARCHIVE_BYTES = 2**42
 # Weights and checkpoints, which are mapped or read tensor by tensor.
 MAX_WEIGHTS_BYTES = 256 * GIB
 

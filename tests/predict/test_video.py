@@ -133,11 +133,32 @@ def test_a_stopped_video_leaves_no_half_files(film: Path, tmp_path: Path) -> Non
 
 def test_what_is_no_video(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_bytes(b"no video" * 100)
-    for name in ("a.mp4", "absent.mp4"):
-        with pytest.raises(DataError, match=rf"{name}' cannot be read as a video"):
-            Video(tmp_path / name)
+    with pytest.raises(DataError, match=r"a\.mp4' cannot be read as a video"):
+        Video(tmp_path / "a.mp4")
+    with pytest.raises(DataError, match=r"there is no video '.*absent\.mp4'"):
+        Video(tmp_path / "absent.mp4")
     assert is_video("A.MP4")
     assert not is_video("a.jpg")
+
+
+def test_a_list_of_other_files_or_an_address_is_no_video(film: Path, tmp_path: Path) -> None:
+    for text in (
+        f"ffconcat version 1.0\nfile {film.name}\n",
+        f"#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\n{film.name}\n#EXT-X-ENDLIST\n",
+        "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP 96\n",
+    ):
+        (film.parent / "list.mp4").write_text(text)
+        with pytest.raises(DataError, match=r"list\.mp4' cannot be read as a video"):
+            Video(film.parent / "list.mp4")
+
+
+def test_frames_beyond_the_limit_are_not_decoded(
+    film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VISION_MAX_PIXELS", "100")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with pytest.raises(DataError, match=r"video '.*' is refused: it states"):
+        Video(film)
 
 
 def test_without_pyav(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:

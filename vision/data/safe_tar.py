@@ -13,14 +13,12 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from vision.errors import DataError
-from vision.reading import open_file
+from vision.reading import MAX_ARCHIVE_BYTES, open_file
 
 _DAMAGE = (tarfile.TarError, EOFError, zlib.error, OSError)
 _END = bytes(tarfile.BLOCKSIZE)  # an archive ends with empty blocks
 _DRAIN = 1 << 20  # bytes
-# An archive of all of ImageNet-22k has 1.1 TB; one image, or CIFAR's largest file, far less.
-MAX_ARCHIVE_BYTES = 2**42
-MAX_MEMBER_BYTES = 2**30
+MAX_MEMBER_BYTES = 2**30  # of one image; CIFAR's largest file has 0.15 GB
 # What may be read at once: a header can claim any length of a name, or of a comment.
 MAX_READ_BYTES = 2**28
 # Empty blocks that may follow the end mark.

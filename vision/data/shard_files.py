@@ -9,14 +9,13 @@ from typing import IO, TypeVar
 import numpy as np
 
 from vision.data.images import decode_image
-from vision.data.safe_tar import MAX_ARCHIVE_BYTES
 from vision.data.shard_index import HEADER, INDEX, ShardIndex, read_index, read_whole
 from vision.data.shard_reader import image_of
 from vision.data.shard_remote import as_folder, is_remote, open_system, public, retried
 from vision.data.shard_scan import FIELD, Scan, merge_scans, scan_shard
 from vision.documents.json_text import parse_json
 from vision.errors import DataError
-from vision.reading import open_file
+from vision.reading import MAX_ARCHIVE_BYTES, open_file
 
 SPLITS = ("train", "val", "test")
 _PACKED = (".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".tar.zst")

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from vision.data.images import EncodedImage
-from vision.data.safe_tar import MAX_ARCHIVE_BYTES
 from vision.data.shard_cache import ShardCache
 from vision.data.shard_index import HEADER, ShardIndex
 from vision.data.shard_remote import is_remote, public
 from vision.errors import DataError
-from vision.reading import open_file
+from vision.reading import MAX_ARCHIVE_BYTES, open_file
 
 
 class ShardReader:

@@ -1,5 +1,6 @@
 """Run a program beside its source on random and real images."""
 
+import io
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,12 +13,15 @@ from torch.nn import functional as F
 from vision.errors import ImageError
 from vision.export.compare import Difference, compare_outputs
 from vision.export.graph import Graph
+from vision.ops.image_limits import check_pixels
+from vision.reading import MAX_IMAGE_BYTES, read_file
 
 Runner = Callable[[Tensor], dict[str, Tensor]]
 # Largest relative difference by the precision of the program.
 TOLERANCES = {"float32": 1e-4, "float16": 2e-2, "bfloat16": 1e-1}
 LEAST_SIDE = 32
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+FORMATS = ("JPEG", "PNG", "BMP", "WEBP")
 
 
 @dataclass(frozen=True)
@@ -147,20 +151,24 @@ def _photograph() -> Tensor:
 
 def _read(path: Path, most: int) -> list[Tensor]:
     import numpy
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
     if path.is_dir():
         files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)[:most]
     else:
-        files = [path] if path.is_file() else []
+        files = [path]
     if not files:
         raise ImageError(f"'{path}' is no image and no folder of images ({', '.join(SUFFIXES)}).")
     images = []
     for file in files:
         try:
-            with Image.open(file) as image:
+            data = read_file(file, max_bytes=MAX_IMAGE_BYTES, what="image", error=ImageError)
+            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+                check_pixels(image.height, image.width, f"image '{file}'")
                 pixels = numpy.array(image.convert("RGB"))
-        except (OSError, UnidentifiedImageError) as error:
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            if isinstance(error, ImageError):
+                raise
             raise ImageError(f"'{file}' cannot be read as an image: {error}") from error
         images.append(torch.from_numpy(pixels).permute(2, 0, 1))
     return images

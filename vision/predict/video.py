@@ -1,5 +1,6 @@
 """Predictions for a video, frame by frame, in constant memory. Needs PyAV, the extra `video`."""
 
+import math
 import os
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,10 +15,12 @@ from torch import Tensor
 from vision.documents.json_writing import to_json
 from vision.errors import DataError
 from vision.files import fit_name, unfinished_name
+from vision.ops.image_limits import check_pixels, max_pixels
 from vision.predict.job import LINES, Progress, Summary, job_description, open_folder
 from vision.predict.kinds import PredictOptions
 from vision.predict.results import import_optional
 from vision.predict.run import Predictions
+from vision.reading import MAX_ARCHIVE_BYTES, open_file
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -48,16 +51,25 @@ class Video:
     Raises:
         MissingPackageError: PyAV is not installed.
         DataError: The file is absent or no video.
+        ImageError: Its frames have more pixels than `max_pixels`.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._av = import_optional("av", extra="video")
         self.path = Path(path)
+        self._file = open_file(path, max_bytes=MAX_ARCHIVE_BYTES, what="video")
         try:
-            self._container = self._av.open(str(self.path))
+            # A file may be a list of others, or an address: nothing but itself is opened.
+            self._container = self._av.open(self._file, options={"protocol_whitelist": "pipe"})
             self._stream = self._container.streams.video[0]
         except (OSError, ValueError, IndexError) as error:
+            self._file.close()
             raise DataError(f"'{path}' cannot be read as a video: {error}.") from error
+        context = self._stream.codec_context
+        check_pixels(context.height or 0, context.width or 0, f"video '{path}'")
+        # A frame may have another size than the file states.
+        if max_pixels() < math.inf:
+            context.options = {"max_pixels": str(max_pixels())}
         self._stream.thread_type = "AUTO"
         self.rate: Fraction = self._stream.average_rate or RATE
         self.frames: int | None = self._stream.frames or None
@@ -79,6 +91,7 @@ class Video:
             raise DataError(f"'{self.path}' is broken after frame {number}: {error}.") from error
         finally:
             self._container.close()
+            self._file.close()
 
 
 class VideoWriter:
