@@ -26,6 +26,9 @@ MAX_ARCHIVE_BYTES = 2**42
 # Weights and checkpoints, which are mapped or read tensor by tensor.
 MAX_WEIGHTS_BYTES = 256 * GIB
 
+# What may come after the size that a file states, as it is appended to.
+MAX_GROWTH = 2**24
+
 # Neither a pipe nor a device can block; no terminal becomes that of the process.
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
 _FLAGS |= getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -117,9 +120,10 @@ def read_file(
                 f"{stated:,} bytes are there. Wait until it is whole."
             )
         if len(data) > stated:  # it has grown, or it is one of those that state no size
-            data += file.read(max(0, max_bytes - len(data)) + 1) or b""
-            if len(data) > max_bytes:
-                raise error(_too_large(path, what, len(data), max_bytes))
+            limit = min(max_bytes, stated + MAX_GROWTH)
+            data += file.read(max(0, limit - len(data)) + 1) or b""
+            if len(data) > limit:
+                raise error(_too_large(path, what, len(data), limit))
         return data
 
 

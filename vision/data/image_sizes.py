@@ -11,7 +11,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from vision.data.images import FORMATS
 from vision.data.jpeg import BROKEN
 from vision.errors import ImageError
-from vision.ops.image_limits import check_pixels
+from vision.ops.image_limits import check_pixels, pillow_refusal
 from vision.reading import MAX_IMAGE_BYTES, open_file
 
 # Of the orientations in EXIF (2.32, tag 0x0112) those that swap rows and columns.
@@ -43,7 +43,9 @@ def read_size(path: str | os.PathLike[str]) -> tuple[int, int]:
             f"'{path}' {what}; copy or download it again. Formats that are read: "
             f"{', '.join(FORMATS)}."
         ) from None
-    except (*BROKEN, Image.DecompressionBombError) as error:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ImageError(pillow_refusal(f"image '{path}'", error)) from None
+    except BROKEN as error:
         reason = str(error).partition("\n")[0].rstrip(".") or type(error).__name__
         raise ImageError(f"image '{path}' cannot be read: {reason}.") from error
 

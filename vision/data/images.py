@@ -13,8 +13,8 @@ from vision import reading
 from vision.data.bands import Bands, read_bands, tiff_bands
 from vision.data.jpeg import BROKEN, jpeg_fault, jpeg_size, read_jpeg
 from vision.errors import ImageError
-from vision.ops.image_limits import check_pixels
-from vision.ops.png import ENDLESS, png_fault, png_size
+from vision.ops.image_limits import check_pixels, pillow_refusal
+from vision.ops.png import ENDLESS, png_fault, png_size, png_size_fault
 from vision.reading import MAX_IMAGE_BYTES
 
 # The formats that are read, whatever a file's suffix says. Pillow knows more, some of which (EPS)
@@ -90,7 +90,8 @@ def decode_image(encoded: EncodedImage, *, strict: bool = False) -> Tensor:
     pixels = None if jpeg is None else jpeg.decode(strict=strict)
     if pixels is None:
         _check_header(data, name)
-        if fault := jpeg_fault(data, strict=strict) or png_fault(data, strict=strict):
+        fault = jpeg_fault(data, strict=strict) or png_fault(data, strict=strict)
+        if fault := fault or (png_size_fault(data) if strict else None):
             state = "truncated" if fault == ENDLESS else "damaged"
             raise ImageError(f"image '{name}' is {state}: {fault}; copy or download it again.")
         pixels = _decode_any(data, name)
@@ -101,13 +102,15 @@ def _decode_any(data: bytes, name: str) -> np.ndarray:
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             check_pixels(image.height, image.width, f"image '{name}'")
+            if fault := _short_png(image, data):
+                raise ImageError(f"image '{name}' is damaged: {fault}; copy or download it again.")
             return np.array(_to_rgb(_upright(image)))  # (H, W, 3), a copy that may be written to
     except ImageError:
         raise
     except UnidentifiedImageError:
         raise ImageError(_unidentified(data, name)) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ImageError(f"image '{name}' is refused: {error}") from None
+        raise ImageError(pillow_refusal(f"image '{name}'", error)) from None
     except BROKEN as error:
         raise ImageError(f"image '{name}' cannot be read: {_reason(error)}.") from error
 
@@ -121,6 +124,13 @@ def _check_header(data: bytes, name: str) -> None:
 def _check_bands(bands: Bands | None, name: str) -> None:
     if bands and bands.fault:
         raise ImageError(f"image '{name}' {bands.fault}.")
+
+
+def _short_png(image: Image.Image, data: bytes) -> str | None:
+    """Whether rows are absent from a PNG file, which Pillow then leaves black."""
+    if image.format != "PNG" or image.crop((0, image.height - 1, *image.size)).getbbox():
+        return None
+    return png_size_fault(data)
 
 
 def _unidentified(data: bytes, name: str) -> str:

@@ -14,7 +14,7 @@ from vision.data.problems import ImageFiles, SplitSummary
 from vision.data.segmentation_samples import SegmentationIndex
 from vision.data.segmentation_transforms import decode_masked
 from vision.errors import DataError, ImageError
-from vision.ops.png import png_fault
+from vision.ops.png import png_fault, png_size_fault
 
 # Masks of a split that are read at the start.
 LOOKED_AT = 16
@@ -170,7 +170,8 @@ class CheckedPairs(Dataset[np.ndarray]):
 
 
 def _check_mask(path: str) -> None:
-    if fault := png_fault(read_file(path).data, strict=True):
+    data = read_file(path).data
+    if fault := png_fault(data, strict=True) or png_size_fault(data):
         raise ImageError(f"mask '{path}' is damaged: {fault}. Copy or download it again.")
 
 

@@ -83,7 +83,7 @@ def read_names(
     lists = folder / "ImageSets" / task
     require_folder(lists, expected)
     path = lists / f"{image_set}.txt"
-    if not path.is_file():
+    if not os.path.lexists(path):
         # The folder also has a list of each class, such as cat_train.txt.
         others = [other.stem for other in sorted(lists.glob("*.txt")) if "_" not in other.stem]
         raise DataError(

@@ -142,11 +142,11 @@ def _texts(node: yaml.Node, *, null: bool) -> Any:
 
 
 def _find(root: Path) -> Path:
-    if root.is_file():
+    if os.path.lexists(root) and not os.path.isdir(root):
         return root
     if not root.is_dir():
         raise DataError(f"there is no '{root}' (looked at '{root.resolve()}'). {EXPECTED}")
-    if (root / NAME).is_file():
+    if os.path.lexists(root / NAME):
         return root / NAME
     others = sorted(path for path in root.iterdir() if path.suffix in (".yaml", ".yml"))
     if len(others) != 1:

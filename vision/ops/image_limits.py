@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 
 from PIL import Image
 
@@ -41,10 +42,26 @@ def check_pixels(height: int, width: int, name: str) -> None:
     Raises:
         ImageError: It has more than `max_pixels()` pixels.
     """
-    limit = max_pixels()
-    if height * width > limit:
-        raise ImageError(
-            f"{name} is refused: it states {height:,} x {width:,} pixels (height x width), more "
-            f"than {limit:,}. Scale it down or cut it into tiles, or set the environment variable "
-            f"{VARIABLE}={height * width} if the memory suffices (11 bytes a pixel)."
-        )
+    if height * width > max_pixels():
+        size = f"{height:,} x {width:,} pixels (height x width)"
+        raise ImageError(_refusal(name, size, height * width))
+
+
+def pillow_refusal(name: str, error: Exception) -> str:
+    """What to say where Pillow itself has refused an image: it does not say height and width.
+
+    Args:
+        name: As in `check_pixels`.
+        error: Its error.
+    """
+    found = re.search(r"\((\d+) pixels\)", str(error))
+    number = int(found[1]) if found else 0
+    return _refusal(name, f"{number:,} pixels", number)
+
+
+def _refusal(name: str, size: str, number: int) -> str:
+    return (
+        f"{name} is refused: it states {size}, more than {max_pixels():,}. Scale it down or cut it "
+        f"into tiles, or set the environment variable {VARIABLE}={number} if the memory suffices "
+        "(11 bytes a pixel)."
+    )

@@ -11,7 +11,7 @@ from PIL import Image, UnidentifiedImageError
 
 from vision.errors import DataError, ImageError
 from vision.ops.image_limits import check_pixels
-from vision.ops.png import SIGNATURE, png_fault, png_size
+from vision.ops.png import SIGNATURE, png_fault, png_size, png_size_fault
 from vision.reading import MAX_IMAGE_BYTES, read_file
 
 # Entries of the palette beyond those that are given, among them that of ignored pixels.
@@ -68,7 +68,7 @@ def decode_labels(data: bytes, name: str, *, strict: bool = False) -> np.ndarray
         )
     if size := png_size(data):
         check_pixels(*size, f"mask '{name}'")
-    if fault := png_fault(data, strict=strict):
+    if fault := png_fault(data, strict=strict) or png_size_fault(data):
         raise ImageError(f"mask '{name}' cannot be read: {fault}. Copy or download it again.")
     try:
         with Image.open(io.BytesIO(data), formats=("PNG",)) as image:

@@ -31,8 +31,7 @@ def png_fault(data: bytes, *, strict: bool = False) -> str | None:
 
     Args:
         data: The whole file.
-        strict: Whether to check also what does not change the pixels, such as comments, and that
-            there are no more pixels than the header states, for which they are decompressed.
+        strict: Whether to check also what does not change the pixels, such as comments.
 
     Returns:
         The fault in a few words; None if there is none, or it is no PNG file. What follows the end
@@ -40,17 +39,13 @@ def png_fault(data: bytes, *, strict: bool = False) -> str | None:
     """
     if not data.startswith(SIGNATURE):
         return None
-    view = memoryview(data)
-    pixels: list[memoryview] = []
     try:
-        for kind, content, checksum in _chunks(view):
+        for kind, content, checksum in _chunks(memoryview(data)):
             critical = not kind[0] & _ANCILLARY
             if (critical or strict) and zlib.crc32(content, zlib.crc32(kind)) != checksum:
                 return f"the checksum of its chunk {kind.decode('latin-1')!r} is wrong"
-            if kind == b"IDAT":
-                pixels.append(content)
             if kind == b"IEND":
-                return _other_size(data, pixels) if strict else None
+                return None
     except struct.error:
         pass
     return ENDLESS
@@ -66,7 +61,23 @@ def _chunks(view: memoryview) -> Iterator[tuple[bytes, memoryview, int]]:
         at += 12 + length
 
 
-def _other_size(data: bytes, pixels: list[memoryview]) -> str | None:
+def png_size_fault(data: bytes) -> str | None:
+    """Whether a whole PNG file has other pixels than its header states; they are decompressed.
+
+    Args:
+        data: A file without a `png_fault`.
+
+    Returns:
+        The fault in a few words; None if there is none, or it is no PNG file.
+    """
+    if not data.startswith(SIGNATURE):
+        return None
+    pixels = []
+    for kind, content, _ in _chunks(memoryview(data)):
+        if kind == b"IDAT":
+            pixels.append(content)
+        elif kind == b"IEND":
+            break
     width, height, depth, colour, _, _, interlaced = struct.unpack_from(">IIBBBBB", data, 16)
     expected = 0
     for top, left, down, right in _ADAM7 if interlaced else _WHOLE:
