@@ -78,7 +78,7 @@ def write_file(path: Path, images: int, objects: int) -> None:
         for i, image in enumerate(image_of):
             file.write(
                 f'{", " if i else ""}{{{pool[i % len(pool)]}, "image_id": {image}, '
-                f'"category_id": {i % CLASSES + 1}, "id": {i}}}'
+                f'"category_id": {i % CLASSES + 1}, "id": {i + 1}}}'
             )
         names = [{"id": i + 1, "name": f"class {i}"} for i in range(CLASSES)]
         file.write(f'], "categories": {json.dumps(names)}}}')
