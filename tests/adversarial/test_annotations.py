@@ -383,7 +383,17 @@ ODD = ("no", "on", "01", "12:30", "null", "1e3")
     Case(
         "YOLO: poses that nobody states",
         yolo([f"{line} 0.45 0.55" for line in POSES], "names: [cat]"),
-        says=("data.yaml' has no `kpt_shape`", "look like boxes with keypoints", "kpt_shape: null"),
+        says=("data.yaml', train: all 3", "look like boxes with keypoints", "kpt_shape: null"),
+    ),
+    Case(
+        "YOLO: corners for sides",
+        yolo([f"0 0.{x} 0.4 0.{x + 3} 0.9" for x in (3, 4, 5, 6)]),
+        says=("data.yaml'", "4 of 4 boxes reach out", "as x1 y1 x2 y2"),
+    ),
+    Case(
+        "YOLO: wide boxes at the edge",
+        yolo(["0 0.9 0.5 0.4 0.4", "1 0.1 0.5 0.4 0.2"]),
+        gives=(("cat", "dog"), [[28.0, 12.0, 40.0, 28.0], [0.0, 16.0, 12.0, 24.0]], False),
     ),
     Case(
         "YOLO: turned boxes stay polygons",

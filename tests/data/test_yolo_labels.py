@@ -8,7 +8,6 @@ from vision.data.yolo_labels import (
     Labels,
     LineFormat,
     label_path,
-    looks_like_pose,
     orphans,
     read_labels,
 )
@@ -117,24 +116,6 @@ def test_keypoints_are_left_out_of_a_pose_dataset(tmp_path: Path) -> None:
     labels, problems = labels_of(tmp_path / "a.txt", "1 0.5 0.5 0.5 0.25 0.4 0.5", form=form)
     assert "7 numbers, expected 5 (class cx cy w h) and the 6 of the keypoints" in problems[0]
     assert len(labels.classes) == 0
-
-
-def test_poses_are_told_from_polygons_and_from_turned_boxes() -> None:
-    rng = np.random.default_rng(0)
-    centre, size = rng.uniform(0.3, 0.6, (5, 2)), rng.uniform(0.1, 0.3, (5, 2))
-    points = centre[:, None] + rng.uniform(-0.5, 0.5, (5, 4, 2)) * size[:, None]
-    two = np.concatenate([centre, size, points.reshape(5, 8)], axis=1)
-    triples = np.concatenate([points, np.ones((5, 4, 1))], axis=2)
-    three = np.concatenate([centre, size, triples.reshape(5, 12)], axis=1)
-    for values in (two, three):
-        poses = list(values.reshape(5, -1, 2))
-        assert looks_like_pose(poses)
-        assert not looks_like_pose([*poses, None])
-        assert not looks_like_pose([*poses, poses[0][:-1]])
-        assert not looks_like_pose(poses[:2])  # too few to tell
-    assert not looks_like_pose(list(rng.uniform(size=(5, 6, 2))))
-    assert not looks_like_pose(list(two[:, :8].reshape(5, 4, 2)))  # turned boxes have four corners
-    assert not looks_like_pose([])
 
 
 def test_what_lies_outside_the_image_is_cut_if_that_is_asked_for(tmp_path: Path) -> None:

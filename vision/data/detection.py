@@ -4,6 +4,7 @@ import logging
 import os
 from abc import abstractmethod
 from collections.abc import Iterator
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Literal
@@ -167,9 +168,8 @@ class DetectionData(DataModule):
         if stage in ("fit", "validate") and self.val_dataset is None:
             self.val_dataset = self._evaluated("val", "val")
         if stage == "fit" and self.masks:
-            require_alike_masks(
-                {name: (self.index(name), self.looked_at(name)) for name in self._splits_of("fit")}
-            )
+            sets = {split: self.index(split) for split in self._splits_of("fit")}
+            require_alike_masks(sets, self.looked_at)  # type: ignore[arg-type]
         if stage == "test" and self.test_dataset is None:
             self.test_dataset = self._evaluated(self.test_split, "test")
         if stage == "predict" and self.predict_dataset is None:
@@ -187,7 +187,7 @@ class DetectionData(DataModule):
             DataError: A set has boxes alone.
         """
         for split in self._splits_of(stage):
-            require_masks(self.index(split), split, self.looked_at(split))
+            require_masks(self.index(split), split, partial(self.looked_at, split))
 
     def looked_at(self, split: Split) -> str:
         """Where the annotations of a split were looked for, for messages."""
@@ -248,7 +248,7 @@ class DetectionData(DataModule):
     def _training_samples(self) -> DetectionSamples:
         index = self.index("train")
         self._require_images(index)
-        require_objects_to_learn(index, self.looked_at("train"))
+        require_objects_to_learn(index, partial(self.looked_at, "train"))
         kept = index if self.keep_empty else index.with_objects()
         left_out = len(index) - len(kept)
         logger.info(
@@ -264,7 +264,7 @@ class DetectionData(DataModule):
         self._require_images(index)
         self._require_same_classes(index, split)
         if self._is_measured(stage):
-            require_objects_to_measure(index, split, self.looked_at(split))
+            require_objects_to_measure(index, split, partial(self.looked_at, split))
         return DetectionSamples(index, self.eval_transform)
 
     def _require_same_classes(self, index: DetectionIndex, split: Split) -> None:

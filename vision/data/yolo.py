@@ -13,13 +13,8 @@ from vision.data.annotation_files import AnnotationFiles, Reading, Report
 from vision.data.detection import Split
 from vision.data.image_sizes import read_sizes
 from vision.data.index_builder import IndexBuilder
-from vision.data.yolo_labels import (
-    LineFormat,
-    label_path,
-    looks_like_pose,
-    orphans,
-    read_labels,
-)
+from vision.data.yolo_forms import Forms
+from vision.data.yolo_labels import LineFormat, label_path, orphans, read_labels
 from vision.data.yolo_layout import EXPECTED, Layout, read_layout
 
 logger = logging.getLogger(__name__)
@@ -115,7 +110,7 @@ class YOLO(AnnotationFiles):
         )
         builder = IndexBuilder(self.layout.folder, self.class_names, self.category_ids.tolist())
         dropped: Counter[str] = Counter()
-        outlines: list[np.ndarray | None] = []
+        forms = Forms()
         for path, size in zip(images, read_sizes(images, report_image), strict=True):
             labels = read_labels(label_path(path), lines, report)
             dropped.update(labels.dropped)
@@ -127,19 +122,15 @@ class YOLO(AnnotationFiles):
                 boxes=labels.boxes * (width, height, width, height),
                 polygons=[None if p is None else p * (width, height) for p in labels.polygons],
             )
-            outlines += labels.polygons
+            forms.add(labels)
+        problems = [forms.corners_problem()]
         if keypoints:
             logger.info("%s: boxes are read; keypoints (kpt_shape) are not", split)
-        elif self.layout.keypoints is not None and looks_like_pose(outlines):
-            report(self._pose_problem(split, len(outlines)))
+        elif self.layout.keypoints is not None:
+            problems.append(forms.pose_problem())
+        for problem in filter(None, problems):
+            report(f"'{self.layout.file}', {split}: {problem}")
         return Reading(builder.build(), dict(dropped), builder.outlined)
-
-    def _pose_problem(self, split: Split, count: int) -> str:
-        return (
-            f"'{self.layout.file}' has no `kpt_shape`, but all {count:,} labels of {split} look "
-            "like boxes with keypoints (pose), not like polygons: add kpt_shape: [number of "
-            "keypoints, 2 or 3] to read the boxes, or kpt_shape: null if they are polygons."
-        )
 
     def looked_at(self, split: Split) -> str:
         """The files of labels of a split, and how many of them there are."""

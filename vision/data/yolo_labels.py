@@ -19,8 +19,8 @@ ROUNDING = 1e-4
 MIN_SIDE, MIN_AREA = 1e-6, 1e-12
 BOX_NUMBERS = 4
 MIN_POLYGON_NUMBERS = 6
-# Objects that all have to look like poses, and how far from its box a keypoint may lie.
-MIN_POSES, POSE_MARGIN = 3, 0.01
+# Share of a side by which a box may reach out of its image before it is counted.
+OUTSIDE = 0.02
 
 
 def label_path(image: str) -> str:
@@ -40,12 +40,16 @@ class Labels(NamedTuple):
         boxes: float64 `(M, 4)`, `(x1, y1, x2, y2)` in [0, 1].
         polygons: Of each object its outline, float64 `(P, 2)` in [0, 1]; None where it is a box.
         dropped: Objects that are left out: of no area, or there twice.
+        outside: Number of boxes that reach out of the image by more than rounding.
+        as_corners: Number of those that would lie in it as `x1 y1 x2 y2`.
     """
 
     classes: np.ndarray
     boxes: np.ndarray
     polygons: list[np.ndarray | None]
     dropped: dict[str, int]
+    outside: int
+    as_corners: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +83,7 @@ def read_labels(path: str, lines: LineFormat, report: Callable[[str], Any]) -> L
     classes, boxes, polygons = [], [], []
     seen: set[tuple[float, ...]] = set()
     dropped = {"degenerate": 0, "duplicate": 0}
+    outside = as_corners = 0
     for line, words in _lines(path, report):
         numbers = _numbers(words, lines)
         if isinstance(numbers, str):
@@ -92,11 +97,19 @@ def read_labels(path: str, lines: LineFormat, report: Callable[[str], Any]) -> L
         if _is_degenerate(box, polygon):
             dropped["degenerate"] += 1
             continue
+        if polygon is None and _reaches_out(*numbers[1:5]):
+            outside += 1
+            as_corners += numbers[3] > numbers[1] and numbers[4] > numbers[2]
         classes.append(int(numbers[0]))
         boxes.append(box)
         polygons.append(polygon)
     return Labels(
-        np.array(classes, dtype=np.int32), np.array(boxes).reshape(-1, 4), polygons, dropped
+        np.array(classes, dtype=np.int32),
+        np.array(boxes).reshape(-1, 4),
+        polygons,
+        dropped,
+        outside,
+        as_corners,
     )
 
 
@@ -158,35 +171,8 @@ def _count_fault(count: int, keypoints: int) -> str | None:
     )
 
 
-def looks_like_pose(polygons: Sequence[np.ndarray | None]) -> bool:
-    """Whether what was read as polygons must be boxes with keypoints.
-
-    All have one number of values, other than that of turned boxes, and the first four are a box, as
-    centre and size, in which the rest lie, as pairs or, with their visibility, as triples. Of
-    polygons that is true by chance alone.
-
-    Args:
-        polygons: Outlines `(P, 2)` of the objects in [0, 1]; None where an object is a box.
-    """
-    outlines = [polygon for polygon in polygons if polygon is not None]
-    if len(outlines) < max(MIN_POSES, len(polygons)) or len({*map(len, outlines)}) > 1:
-        return False
-    values = np.stack(outlines).reshape(len(outlines), -1)
-    rest = values.shape[1] - BOX_NUMBERS
-    if rest == BOX_NUMBERS:
-        return False
-    return any(rest % step == 0 and _in_boxes(values, step) for step in (2, 3))
-
-
-def _in_boxes(values: np.ndarray, step: int) -> bool:
-    """Whether keypoints of `step` values each lie in the box before them, in every row."""
-    x, y = (values[:, BOX_NUMBERS + axis :: step] for axis in (0, 1))
-    unseen = (x == 0) & (y == 0)  # written for a keypoint that is not labelled
-    inside = [
-        np.abs(place - values[:, axis, None]) <= values[:, 2 + axis, None] / 2 + POSE_MARGIN
-        for axis, place in ((0, x), (1, y))
-    ]
-    return bool((unseen | (inside[0] & inside[1])).all())
+def _reaches_out(x: float, y: float, w: float, h: float) -> bool:
+    return min(x - w / 2, y - h / 2) < -OUTSIDE or max(x + w / 2, y + h / 2) > 1 + OUTSIDE
 
 
 def _shape(numbers: Sequence[float]) -> tuple[tuple[float, ...], np.ndarray | None]:
