@@ -108,10 +108,11 @@ def _change_hsv(planes: np.ndarray, hues: np.ndarray, saturations: np.ndarray) -
         spread = highest - np.minimum(np.minimum(part[0], part[1]), part[2])
         saturation = _saturations().take((highest.astype(np.uint16) << 8) | spread)
         value, share = highest * BYTE, shares.take(saturation)
-        hue = _hues(part, highest, spread)
+        # NumPy would convert bytes to indices in each of the three lookups.
+        hue = _hues(part, highest, spread).astype(np.intp)
         for plane, fall in zip(result[:, start : start + CHUNK], falls, strict=True):
             # In OpenCV's order, whose results are cut a hair below whole numbers or above them.
-            channel = fall.take(hue)
+            channel = fall.take(hue, mode="wrap")  # without a check of each index
             channel *= share
             np.subtract(1, channel, out=channel)
             channel *= value
@@ -137,7 +138,7 @@ def _reciprocals(numerator: float) -> np.ndarray:
 
 
 def _hues(part: np.ndarray, highest: np.ndarray, spread: np.ndarray) -> np.ndarray:
-    """8-bit hue, 0 to 179, of uint8 `(3, n)`; red is 0, green 60 and blue 120: uint8 `(n,)`."""
+    """8-bit hue, 0 to 179, of uint8 `(3, n)`; red is 0, green 60 and blue 120: int16 `(n,)`."""
     red, green, blue = part
     # 255 where a channel is the highest, else 0: by such masks each pixel chooses.
     is_red = (highest == red).view(np.uint8) * np.uint8(255)
@@ -147,9 +148,13 @@ def _hues(part: np.ndarray, highest: np.ndarray, spread: np.ndarray) -> np.ndarr
     behind = blue & is_red | red & is_green | green & is_blue
     peak = is_green & 2 | is_blue & 4
     sextants = np.subtract(ahead, behind, dtype=np.int16) + peak * spread.astype(np.int16)
-    hue = (sextants * _sextant_units().take(spread) + 2 ** (BITS - 1)) >> BITS
-    hue += (hue < 0) * np.int32(HUES)
-    return hue.astype(np.uint8)
+    units = _sextant_units().take(spread)
+    units *= sextants
+    units += 2 ** (BITS - 1)
+    units >>= BITS
+    hue = units.astype(np.int16)
+    hue += (hue >> 15) & HUES  # of what is negative every bit is set
+    return hue
 
 
 @cache
