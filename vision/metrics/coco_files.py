@@ -131,18 +131,15 @@ def read_truth(
             f"image {unknown[0]} is to be evaluated but not among the {len(ids)} images of"
             f" {where} ({len(unknown)} such). Are these the annotations of another split?"
         )
-    stated = file.images.sizes[:, 0] > 0
-    sizes = [
-        (height, width) if known else None
-        for known, (height, width) in zip(stated, file.images.sizes.tolist(), strict=True)
-    ]
+    sizes = [(height, width) if height else None for height, width in file.images.sizes.tolist()]
     pairs = list(zip(ids, sizes, strict=True))
-    numbers = file.categories.ids.tolist()
     ready = {
         "images": [{"id": i, **_size(size)} for i, size in pairs],
         "categories": [
             {"id": number, "name": name}
-            for number, name in zip(numbers, file.categories.names, strict=True)
+            for number, name in zip(
+                file.categories.ids.tolist(), file.categories.names, strict=True
+            )
         ],
         "annotations": _annotations(file, wanted, masks, where),
     }
@@ -277,51 +274,49 @@ def _annotations(file: CocoFile, wanted: set[int], masks: bool, where: str) -> l
             " wrong. Number annotations from 1."
         )
     images = file.images.ids[objects.images]
+    rows = np.flatnonzero(np.isin(images, [*wanted]))
     columns = (
-        objects.ids.tolist(),
-        images.tolist(),
-        file.categories.ids[objects.labels].tolist(),
-        objects.boxes.tolist(),
-        objects.crowd.tolist(),
-        objects.areas.tolist(),
+        rows.tolist(),
+        objects.ids[rows].tolist(),
+        images[rows].tolist(),
+        file.categories.ids[objects.labels[rows]].tolist(),
+        objects.boxes[rows].tolist(),
+        objects.crowd[rows].tolist(),
+        objects.areas[rows].tolist(),
     )
     ready: list[Json] = [
         {
             # pycocotools asks of an id only whether it is 0; faster-coco-eval takes one below 0
             # for 0.
-            "id": number + 1 if identity != 0 else 0,
+            "id": row + 1 if identity != 0 else 0,
             "image_id": image,
             "category_id": category,
             "bbox": box,
             "iscrowd": int(crowd),
             "area": area,
         }
-        for number, (identity, image, category, box, crowd, area) in enumerate(
-            zip(*columns, strict=True)
-        )
+        for row, identity, image, category, box, crowd, area in zip(*columns, strict=True)
     ]
     if masks:
-        _add_masks(ready, file, where)
-    return [one for one in ready if one["image_id"] in wanted]
+        _require_masks(file, where)
+        sizes = file.images.sizes[objects.images[rows]].tolist()
+        for one, row, size in zip(ready, rows.tolist(), sizes, strict=True):
+            one["segmentation"] = to_run_lengths(objects.segmentations[row], *size)
+    return ready
 
 
-def _add_masks(ready: Sequence[Json], file: CocoFile, where: str) -> None:
-    """Put the packed run lengths of each object into its annotation.
-
-    Raises:
-        DataError: An object has no mask, or its image no size.
-    """
+def _require_masks(file: CocoFile, where: str) -> None:
+    """Raise an error unless every object has a mask, and its image a size."""
     objects = file.objects
-    sizes = file.images.sizes[objects.images]
     name = namer(objects.ids, file.images.ids[objects.images])
-    problems = []
-    for row, (one, segmentation) in enumerate(zip(ready, objects.segmentations, strict=True)):
-        if segmentation is None:
-            problems.append(f"{name(row)}: it has no 'segmentation', but masks are evaluated")
-        elif not sizes[row, 0]:
-            problems.append(f"{name(row)}: it has a mask, but its image no 'height' and 'width'")
-        elif not problems:
-            one["segmentation"] = to_run_lengths(segmentation, *sizes[row].tolist())
+    unmasked = np.array([one is None for one in objects.segmentations], dtype=bool)
+    unsized = file.images.sizes[objects.images, 0] == 0
+    problems = [
+        f"{name(row)}: it has no 'segmentation', but masks are evaluated"
+        if unmasked[row]
+        else f"{name(row)}: it has a mask, but its image no 'height' and 'width'"
+        for row in np.flatnonzero(unmasked | unsized).tolist()
+    ]
     _refuse(problems, where)
 
 
