@@ -184,7 +184,9 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         image = _scale_to_8_bits(image, limit=None)
     if image.mode == "La":  # premultiplied; Pillow has no direct way from here to RGBA
         image = image.convert("LA")
-    return _on_white(image) if image.has_transparency_data else image.convert("RGB")
+    if image.has_transparency_data:
+        return _on_white(image)
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _on_white(image: Image.Image) -> Image.Image:

@@ -63,5 +63,5 @@ def _refusal(name: str, size: str, number: int) -> str:
     return (
         f"{name} is refused: it states {size}, more than {max_pixels():,}. Scale it down or cut it "
         f"into tiles, or set the environment variable {VARIABLE}={number} if the memory suffices "
-        "(11 bytes a pixel)."
+        "(14 bytes a pixel)."
     )
