@@ -660,6 +660,15 @@ def test_masks(case: Case, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> 
         ),
     ),
     Case(
+        "COCO: an outline of an odd count of numbers",
+        checked(first(segmentation=[[1, 2, 3, 4, 5, 6, 7]])),
+        gives=(
+            False,
+            "'/train.json': annotation 1 (image 7): a polygon has an odd count of numbers (7), "
+            "expected x and y of 3 points or more",
+        ),
+    ),
+    Case(
         "COCO: no masks in one of the sets",
         checked(without_masks),
         gives=(

@@ -92,8 +92,10 @@ ENDLESS = [x for i in range(600) for x in (i % 2 * 1000, i)]
     ],
 )
 def test_a_wrong_segmentation_is_told_by_its_row(segmentation: Any, message: str) -> None:
-    _, faults = read([POLYGON], segmentation, None)
+    outlines, faults = read([POLYGON], segmentation, None)
     assert [*faults] == [1]
+    assert outlines.numbers.tolist() == POLYGON
+    assert len(outlines.run_rows) == len(outlines.run_texts) == 0
     assert re.search(message, faults[1]), faults
     assert re.search(message, outline_fault(segmentation, *SIZE) or "")
 

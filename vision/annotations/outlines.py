@@ -55,7 +55,7 @@ def read_outlines(
             not known.
 
     Returns:
-        The outlines, and what is wrong with some of them, by row; these mean nothing.
+        The outlines, and what is wrong with some of them, by row; these are empty.
     """
     polygons: list[Any] = [
         () if one is None or isinstance(one, Mapping) else one for one in segmentations
@@ -63,25 +63,28 @@ def read_outlines(
     faults = _not_lists(polygons)
     for row in faults:
         polygons[row] = ()
-    numbers, starts, row_starts = _flatten(polygons)
-    faults |= _wrong_polygons(numbers, starts, row_starts)
-    rows, texts = [], []
+    flat = _flatten(polygons)
+    if wrong := _wrong_polygons(*flat):
+        for row in wrong:
+            polygons[row] = ()
+        flat = _flatten(polygons)
+    runs: dict[int, bytes] = {}
     for row, one in enumerate(segmentations):
         # Without the size of the image a mask is not read, nor compared with anything.
         if isinstance(one, Mapping) and sizes[row, 0]:
             try:
-                texts.append(packed_text(one, *sizes[row].tolist()))
-                rows.append(row)
+                runs[row] = packed_text(one, *sizes[row].tolist())
             except ValueError as error:
-                faults[row] = str(error)
-    run_rows = np.array(rows, dtype=np.int64)
-    covered = sizes[run_rows].prod(axis=1)
-    for place in np.flatnonzero(broken_rows(texts, covered)).tolist():
-        faults[rows[place]] = (
+                wrong[row] = str(error)
+    covered = sizes[[*runs]].prod(axis=1)
+    for row in np.array([*runs])[broken_rows([*runs.values()], covered)].tolist():
+        del runs[row]
+        wrong[row] = (
             "the run lengths of its mask are damaged or do not cover its "
-            f"{covered[place]:,} pixels; write them with pycocotools.mask.encode"
+            f"{sizes[row].prod():,} pixels; write them with pycocotools.mask.encode"
         )
-    return Outlines(numbers, starts, row_starts, run_rows, texts), faults
+    run_rows = np.array([*runs], dtype=np.int64)
+    return Outlines(*flat, run_rows, [*runs.values()]), faults | wrong
 
 
 def outline_fault(segmentation: Any, height: int, width: int) -> str | None:
