@@ -65,3 +65,10 @@ def test_absent_folders_and_lists_are_told(tmp_path: Path) -> None:
     (tmp_path / "cls").mkdir()
     with pytest.raises(DataError, match=r"there is no list of images '.*train\.txt'"):
         read_sbd_names(sbd_folder(tmp_path))
+
+
+def test_names_that_lead_out_of_the_folder_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "train.txt").write_text("2008_000002\n../../secret\n")
+    (tmp_path / "val.txt").write_text("2008_000003\n")
+    with pytest.raises(DataError, match=r"train\.txt' has '../../secret', which leads out"):
+        read_sbd_names(tmp_path)

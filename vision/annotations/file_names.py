@@ -1,10 +1,11 @@
 """Names of image files in annotation files: below the folder of the images, on every system."""
 
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from vision.annotations.columns import shown
+from vision.errors import DataError
 
 
 def file_name_of(record: Mapping[str, Any]) -> str:
@@ -51,3 +52,21 @@ def leads_out(name: str) -> bool:
     if name.startswith("/") or name[1:3] == ":/":
         return True
     return ".." in name and posixpath.normpath(name).split("/")[0] == ".."
+
+
+def require_within(names: Iterable[str], where: str) -> None:
+    """Raise an error unless all names of images in a list lie in their folder.
+
+    Args:
+        names: The names.
+        where: What messages call the list.
+
+    Raises:
+        DataError: A name is absolute, or leads above the folder.
+    """
+    outside = next((name for name in names if leads_out(with_slashes(name))), None)
+    if outside is not None:
+        raise DataError(
+            f"{where} has {shown(outside)}, which leads out of the folder of the images; expected "
+            "names of images in it."
+        )

@@ -14,6 +14,7 @@ from rich.progress import Progress as Bar
 from rich.table import Column
 from torch import Tensor
 
+from vision.callbacks.best_checkpoint import is_measured
 from vision.decoration import decorative
 
 GIB = 2**30
@@ -272,6 +273,8 @@ def _best_mark(trainer: Trainer, name: str) -> str:
     if getattr(keeper, "monitor", None) != name:
         return ""
     value, best = float(trainer.callback_metrics[name]), keeper.best_model_score
+    if not is_measured(value):
+        return ""
     # The checkpoint of this epoch is written after this line.
     if best is None or (value > float(best) if keeper.mode == "max" else value < float(best)):
         return "*"

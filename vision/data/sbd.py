@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vision.annotations.file_names import require_within
 from vision.data.files import require_folder
 from vision.data.images import read_file
 from vision.data.matlab import read_variable
@@ -67,12 +68,14 @@ def read_sbd_names(folder: Path) -> list[str]:
         folder: As `sbd_folder` gives it.
 
     Raises:
-        DataError: A list is absent or no text.
+        DataError: A list is absent or no text, or a name leads out of the folder of the images.
     """
     names: list[str] = []
     for split in ("train", "val"):
         path = folder / f"{split}.txt"
-        names += read_text(path, what="list of images").split()
+        own = read_text(path, what="list of images").split()
+        require_within(own, f"the list '{path}'")
+        names += own
     return names
 
 

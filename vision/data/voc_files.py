@@ -10,7 +10,7 @@ from xml.etree.ElementTree import Element
 import numpy as np
 
 from vision.annotations.columns import shown, whole
-from vision.annotations.file_names import leads_out, with_slashes
+from vision.annotations.file_names import require_within
 from vision.annotations.outlines import MAX_PIXELS
 from vision.data.files import require_folder
 from vision.data.xml_files import only_text, read_xml
@@ -94,11 +94,7 @@ def read_names(
     names = [_listed_name(line) for line in lines if line.strip()]
     if not names:
         raise DataError(f"the image set '{path}' is empty.")
-    if outside := [name for name in names if leads_out(with_slashes(name))]:
-        raise DataError(
-            f"the image set '{path}' has {shown(outside[0])}, which leads out of the folder of the "
-            "images; expected names of images in it."
-        )
+    require_within(names, f"the image set '{path}'")
     return names
 
 
