@@ -126,6 +126,14 @@ def linked(folder: Path) -> Any:
     return [os.path.relpath(path, folder) for path in find_images(folder)]
 
 
+def pattern(folder: Path) -> Any:
+    """The same by a pattern, with links to the folder itself."""
+    linked(folder)
+    for i in range(9):
+        (folder / f"back{i}").symlink_to(".")
+    return [os.path.relpath(path, folder) for path in find_files(folder / "a" / "**" / "*.jpg")]
+
+
 def farm(folder: Path) -> Any:
     """Folders that hold one another by links, in more ways than can be counted."""
     for i in range(15):
@@ -156,6 +164,8 @@ PHOTO = jpeg(texture(8, 8))
         linked,
         gives=["a/1.jpg", "a/to/1.jpg", "b/1.jpg", "b/to/1.jpg"],
     ),
+    Case("a pattern over links that lead back", pattern, gives=["a/1.jpg", "a/to/1.jpg"]),
+    Case("a pattern with ** twice", lambda folder: find_files(folder / "**/x/**"), says=("twice",)),
     Case("more links than can be followed", farm, says=("is reached over 5 links",)),
     # JSON
     as_json("empty", "", "empty (0 bytes)"),

@@ -1,12 +1,15 @@
+import io
+import math
 import multiprocessing
 import pickle
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 from mapped_holder import Holder, total
 
-from vision.data.mapped_arrays import is_mapped, map_array
+from vision.data.mapped_arrays import is_mapped, map_array, parse_array
 from vision.errors import DataError
 
 
@@ -65,3 +68,17 @@ def test_objects_in_files_are_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "objects.npy", np.array([{}], dtype=object), allow_pickle=True)
     with pytest.raises(DataError, match=r"objects\.npy"):
         map_array(tmp_path / "objects.npy")
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("shape", [(), (0, 3), (4, 5), (2, 3, 4)])
+def test_an_array_that_was_read_whole(shape: tuple[int, ...], order: Literal["C", "F"]) -> None:
+    values = np.asarray(np.arange(math.prod(shape), dtype="<i4").reshape(shape), order=order)
+    buffer = io.BytesIO()
+    np.save(buffer, values)
+    parsed = parse_array(buffer.getvalue(), "a.npy")
+    np.testing.assert_array_equal(parsed, values)
+    assert not parsed.flags.writeable
+    for data in (buffer.getvalue()[:-1] if values.size else b"", buffer.getvalue() + b"x"):
+        with pytest.raises(DataError, match=r"^a\.npy is no array of numbers"):
+            parse_array(data, "a.npy")

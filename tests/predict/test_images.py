@@ -31,6 +31,7 @@ def test_files_folders_and_patterns(tmp_path: Path) -> None:
     assert [one.path for one in list_images(tmp_path)] == in_order
     assert [one.index for one in list_images(str(tmp_path))] == [0, 1, 2, 3]
     below = [one.path for one in list_images(f"{tmp_path}/b/**/*")]
+    assert [one.path for one in list_images(f"{tmp_path}/?/**")] == below
     assert below == in_order[1:]
     assert [one.path for one in list_images(tmp_path / "*.jpg")] == [str(tmp_path / "a.jpg")]
     mixed = [tmp_path / "a.jpg", [PIXELS, Image.fromarray(PIXELS)], tmp_path / "b" / "d"]

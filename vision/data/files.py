@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import overload
 
@@ -89,6 +89,24 @@ def find_images(folder: Path, ignored: Counter[str] | None = None) -> list[str]:
             end.
     """
     found: list[str] = []
+    for _, files in walk_folders(folder):
+        for entry in files:
+            if (suffix := os.path.splitext(entry.name)[1].lower()) in IMAGE_SUFFIXES:
+                found.append(entry.path)
+            elif ignored is not None:
+                ignored[suffix or "no suffix"] += 1
+    return sorted(found)
+
+
+def walk_folders(folder: Path) -> Iterator[tuple[str, list[os.DirEntry[str]]]]:
+    """Go through a folder and the folders in it, as `find_images` does.
+
+    Yields:
+        The path of each, which begins with `folder`, and what is no folder in it.
+
+    Raises:
+        DataError: As for `find_images`.
+    """
     waiting: list[tuple[str, frozenset[tuple[int, int]], int]] = [(str(folder), frozenset(), 0)]
     while waiting:
         path, above, links = waiting.pop()
@@ -100,14 +118,13 @@ def find_images(folder: Path, ignored: Counter[str] | None = None) -> list[str]:
                 f"'{path}' is reached over {links} links to folders, one within the other: they "
                 "lead to ever more folders. Remove those that are not meant."
             )
+        files = []
         for entry in _entries(path):
             if _is_folder(entry):
                 waiting.append((entry.path, above | {own}, links + entry.is_symlink()))
-            elif (suffix := os.path.splitext(entry.name)[1].lower()) in IMAGE_SUFFIXES:
-                found.append(entry.path)
-            elif ignored is not None:
-                ignored[suffix or "no suffix"] += 1
-    return sorted(found)
+            else:
+                files.append(entry)
+        yield path, files
 
 
 def list_folders(folder: Path) -> list[str]:

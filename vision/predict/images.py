@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from vision.data.files import IMAGE_SUFFIXES, find_images
+from vision.data.files import IMAGE_SUFFIXES, find_images, walk_folders
 from vision.data.images import convert_image, read_image
 from vision.errors import ConfigError, DataError, ImageError
 
@@ -127,13 +127,29 @@ def find_files(source: str | os.PathLike[str]) -> list[str]:
         return found
     if path.exists() or not glob.has_magic(text):
         return [str(path)]
-    matches = sorted(glob.glob(str(path), recursive=True))
+    matches = sorted(_matches(path))
     found = [match for match in matches if match.lower().endswith(IMAGE_SUFFIXES)]
     if not found:
         raise DataError(
             f"no image matches '{text}' ({len(matches)} other files and folders do; looked from "
             f"{Path.cwd()})."
         )
+    return found
+
+
+def _matches(pattern: Path) -> Iterable[str]:
+    """What a pattern means; `**` stands for a folder and all in it, as in `walk_folders`."""
+    parts = pattern.parts
+    if "**" not in parts:
+        return glob.glob(str(pattern))
+    place = parts.index("**")
+    rest = os.path.join(*(parts[place + 1 :] or ("*",)))
+    if "**" in parts[place + 1 :]:
+        raise ConfigError(f"'{pattern}' has ** twice: one stands for folders of any depth.")
+    found: set[str] = set()
+    for top in glob.glob(str(Path(*parts[:place]))) if place else ["."]:
+        for folder, _ in walk_folders(Path(top)) if os.path.isdir(top) else ():
+            found.update(glob.glob(os.path.normpath(os.path.join(glob.escape(folder), rest))))
     return found
 
 
