@@ -14,7 +14,7 @@ from tiny_task import quiet_trainer
 
 from vision.data.coco import COCO
 from vision.data.detection_augment import DetectionAugment
-from vision.errors import ConfigError
+from vision.errors import ConfigError, DataError
 from vision.tasks.detection import Detection
 
 
@@ -156,3 +156,15 @@ def test_a_checkpoint_holds_the_detector(dataset: Path, tmp_path: Path) -> None:
 def test_a_wrong_option_is_named_with_the_right_one(options: dict[str, Any], named: str) -> None:
     with pytest.raises(ConfigError, match=named):
         Detection("convnext", backbone_options=TINY["convnext"][1], **options)
+
+
+def test_masks_that_a_mask_branch_needs_are_missed_before_the_first_step(
+    dataset: Path, tmp_path: Path
+) -> None:
+    data, trainer = data_of(dataset, masks=False), quiet_trainer(tmp_path, max_epochs=1)
+    with pytest.raises(DataError, match="'train' has no masks, but the detector has a mask branch"):
+        trainer.fit(tiny_detector(), datamodule=data)
+    assert trainer.global_step == 0
+    data.trainer = None
+    task = tiny_detector(detector="faster_rcnn")
+    quiet_trainer(tmp_path, fast_dev_run=1).validate(task, datamodule=data, verbose=False)
