@@ -4,12 +4,14 @@
 
 The run has data workers, mixing, averaged weights, accumulated gradients, dropout and drop path,
 and writes a checkpoint after each optimiser step. Each time a process of its own trains until
-SIGKILL meets it at a random moment: in a step, a validation, or the writing of a checkpoint.
+SIGKILL meets it a random time after a random step has begun, the first excepted: in a step, a
+validation, or the writing of a checkpoint.
 Another process resumes; weights, averages, moments, schedule and the record of metrics are then
 compared bit for bit. Every kill prints a line; the exit code is 1 if one run ends differently.
 """
 
 import argparse
+import json
 import os
 import random
 import signal
@@ -24,7 +26,7 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from lightning.pytorch import Callback  # noqa: E402
+from lightning.pytorch import Callback, Trainer  # noqa: E402
 from resumed_run import STEPS, write_resumed_run  # noqa: E402
 from train_runs import assert_same_end, read_state, run_here  # noqa: E402
 
@@ -32,19 +34,21 @@ import vision.cli.app  # noqa: E402,F401  # once, for all the processes to come
 
 
 class KillAfter(Callback):
-    """Sends SIGKILL to its process some seconds after training has begun, whatever it is at then.
+    """Sends SIGKILL to its process some time after a step has begun, whatever it is at then.
 
     Args:
-        seconds: When.
+        step: Number of optimiser steps before that one.
+        seconds: How long after its begin.
     """
 
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
+    def __init__(self, step: int, seconds: float) -> None:
+        self.step, self.seconds = step, seconds
 
-    def on_train_start(self, *_: Any) -> None:
-        kill = threading.Timer(self.seconds, os.kill, (os.getpid(), signal.SIGKILL))
-        kill.daemon = True
-        kill.start()
+    def on_train_batch_start(self, trainer: Trainer, *_: Any) -> None:
+        if trainer.global_step == self.step:
+            kill = threading.Timer(self.seconds, os.kill, (os.getpid(), signal.SIGKILL))
+            kill.daemon = True
+            kill.start()
 
 
 def in_another_process(run: Callable[[], int]) -> int:
@@ -76,48 +80,44 @@ def run_of(folder: Path, runs: str) -> Path:
     return max((folder / runs / "run").iterdir())
 
 
-def kill_and_resume(folder: Path, runs: str, *, after: float) -> str | None:
-    """Kill a run after some seconds of training, resume it, and compare.
+def kill_and_resume(folder: Path, runs: str, *, step: int, seconds: float) -> int | None:
+    """Kill a run some time after a step has begun, resume it, and compare.
 
     Returns:
-        Where it was killed, in words; None if it had come to its end before.
+        The step that it was resumed from; None if it had come to its end before.
 
     Raises:
         AssertionError: It does not end as a run that was not killed.
     """
-    callback = f"[{{class_path: kill_many.KillAfter, init_args: {{seconds: {after}}}}}]"
+    options = json.dumps({"step": step, "seconds": seconds})
+    callback = f"[{{class_path: kill_many.KillAfter, init_args: {options}}}]"
     ended = fit(folder, runs, "--trainer.callbacks", callback)
     if ended == 0:
         return None
     assert ended == -signal.SIGKILL, f"it ended with {ended}"
-    if (run_of(folder, runs) / "checkpoints" / "last.ckpt").exists():
-        where = f"after step {read_state(run_of(folder, runs))['global_step']} of {STEPS}"
-        assert fit(folder, runs, "--ckpt_path", "last") == 0, "it cannot be resumed"
-    else:
-        where = "before its first checkpoint, begun again"
-        runs = f"{runs}_again"
-        assert fit(folder, runs) == 0, "it cannot be begun again"
+    resumed = int(read_state(run_of(folder, runs))["global_step"])
+    assert fit(folder, runs, "--ckpt_path", "last") == 0, "it cannot be resumed"
     assert_same_end(run_of(folder, runs), run_of(folder, "whole"), steps=STEPS)
-    return where
+    return resumed
 
 
 def kill(folder: Path, *, kills: int, seed: int) -> int:
     """Kill and resume so many runs, with a line for each; the number that ended differently."""
     begin = time.perf_counter()
     assert fit(folder, "whole") == 0
-    seconds = time.perf_counter() - begin
+    longest = (time.perf_counter() - begin) / STEPS
     moments, done, failed, tries = random.Random(seed), 0, 0, 0
     while done < kills:
-        after, tries = moments.uniform(0, 0.5 * seconds), tries + 1
+        # After the first step, whose checkpoint is there to resume from.
+        step, seconds, tries = moments.randrange(1, STEPS), moments.uniform(0, longest), tries + 1
         try:
-            where = kill_and_resume(folder, f"run_{tries}", after=after)
+            resumed = kill_and_resume(folder, f"run_{tries}", step=step, seconds=seconds)
+            outcome = f"resumed from step {resumed} of {STEPS}: same bits"
         except AssertionError as error:
-            done, failed = done + 1, failed + 1
-            say(f"{done}: killed {after:.3f} s after its begin: FAILED: {error}")
-            continue
-        if where is not None:
+            resumed, failed, outcome = step, failed + 1, f"FAILED: {error}"
+        if resumed is not None:
             done += 1
-            say(f"{done}: killed {after:.3f} s after its begin, {where}: same bits")
+            say(f"{done}: killed {seconds:.3f} s after the begin of step {step}, {outcome}")
     return failed
 
 

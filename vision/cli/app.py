@@ -1,5 +1,6 @@
 """LightningCLI with our defaults: run folders, checkpoints, progress, and errors for people."""
 
+import logging
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -53,6 +54,8 @@ from vision.errors import ConfigError, VisionError
 from vision.outputs import check_output_folder, check_writable
 from vision.tasks.base import BaseTask
 
+logger = logging.getLogger(__name__)
+
 TRAINER_DEFAULTS = {"log_every_n_steps": 10, "enable_model_summary": False}
 HARDWARE = ("trainer.accelerator", "trainer.devices")
 
@@ -103,6 +106,7 @@ class VisionCLI(LightningCLI):
         self.run_folder: Path | None = None
         self._resumes = False
         self._resumed_step = 0
+        self._begins_at: int | None = None
         self._output: Path | None = None
         self._given = {setting.plain_key for setting in settings}
         self._signals = StopSignals()
@@ -211,7 +215,7 @@ class VisionCLI(LightningCLI):
             if options["threads"] < 1:
                 raise ConfigError(f"--threads {options['threads']} must be 1 or more.")
             torch.set_num_threads(options["threads"])
-        if options.get("ckpt_path"):
+        if options.get("ckpt_path") is not None:
             options["ckpt_path"] = str(self._find_checkpoint(options["ckpt_path"]))
         model = options["model"]["init_args"]
         trained = options.get("ckpt_path") or model.get("weights") or model.get("pretrained")
@@ -296,6 +300,11 @@ class VisionCLI(LightningCLI):
             explain_failures(batch_size, accumulated),
         ):
             super()._run_subcommand(subcommand)
+        if self._begins_at == self.trainer.global_step:
+            logger.warning(
+                "nothing was trained: the training of the checkpoint was at its end. It goes on with "
+                "more --trainer.max_epochs or --trainer.max_steps."
+            )
 
     def _last_checkpoint(self) -> Path | None:
         return self.run_folder and self.run_folder / CHECKPOINTS / "last.ckpt"
@@ -349,7 +358,9 @@ class VisionCLI(LightningCLI):
     def _check_checkpoint(self) -> None:
         """Compare the checkpoint with the model."""
         if self.options.get("ckpt_path"):
-            steps = check_checkpoint(Path(self.options["ckpt_path"]), self.model)
+            path, fits = Path(self.options["ckpt_path"]), self.command == "fit"
+            steps = check_checkpoint(path, self.model, resumes=fits)
+            self._begins_at = steps if fits else None
             self._resumed_step = steps if self._resumes else 0
             self.config_init[self.command]["weights_only"] = True
 

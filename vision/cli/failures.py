@@ -2,16 +2,20 @@
 
 import errno
 import os
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from vision.errors import VisionError
+from vision.errors import CheckpointError, VisionError
 from vision.workers import explain_end_of_worker
 
 # How PyTorch's allocator on the CPU says so, which raises a plain RuntimeError.
 _CPU_ALLOCATOR = "DefaultCPUAllocator"
+# The file of Lightning that restores checkpoints.
+RESTORING = "checkpoint_connector.py"
 # What the file system answers when it is full, read-only or out of order: no fault of the program.
 _UNWRITABLE = {
     getattr(errno, name)
@@ -30,10 +34,11 @@ def explain_failures(batch_size: int, accumulated: int) -> Iterator[None]:
 
     Raises:
         VisionError: Memory or a disk is full, a file cannot be written, or a worker has ended.
+        CheckpointError: A checkpoint does not hold what it should.
     """
     try:
         yield
-    except VisionError:
+    except (VisionError, MisconfigurationException):
         raise
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise _full_memory(error, batch_size, accumulated) from error
@@ -42,6 +47,7 @@ def explain_failures(batch_size: int, accumulated: int) -> Iterator[None]:
             raise _full_memory(error, batch_size, accumulated) from error
         if message := explain_end_of_worker(error):
             raise VisionError(f"{message}\n{_go_on()}") from error
+        _refuse_checkpoint(error)
         raise
     except OSError as error:
         if error.errno == errno.ENOMEM:
@@ -49,6 +55,26 @@ def explain_failures(batch_size: int, accumulated: int) -> Iterator[None]:
         if error.errno in _UNWRITABLE:
             raise VisionError(_unwritable(error)) from error
         raise
+    except Exception as error:
+        _refuse_checkpoint(error)
+        raise
+
+
+def _refuse_checkpoint(error: Exception) -> None:
+    """Say that a checkpoint is not what it should be, if that is where an error comes from."""
+    frames = traceback.extract_tb(error.__traceback__)
+    if not any(
+        frame.filename.endswith(RESTORING)
+        and frame.name.strip("_").startswith(("restore", "resume"))
+        for frame in frames
+    ):
+        return
+    first = str(error).strip().partition("\n")[0][:160]
+    raise CheckpointError(
+        f"the checkpoint cannot be restored: {type(error).__name__}: {first}\n"
+        "It is damaged, or was written by another version or for another config. Take another one "
+        "of its run, or begin a new run from its weights: --model.weights FILE without --ckpt_path."
+    ) from error
 
 
 def _full_memory(error: BaseException, batch_size: int, accumulated: int) -> VisionError:

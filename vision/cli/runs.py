@@ -23,6 +23,10 @@ logger = logging.getLogger(__name__)
 PARTS = ("detector", "segmentor")
 CHECKPOINTS = "checkpoints"
 NICKNAMES = ("best", "last")
+# What a training goes on from besides weights.
+TO_RESUME = ("optimizer_states", "lr_schedulers")
+PROGRESS = {"epoch_progress", "epoch_loop.batch_progress"}
+PROGRESS |= {"epoch_loop.automatic_optimization.optim_progress"}
 
 
 def new_run_folder(parent: Path, version: str | None, *, create: bool = True) -> Path:
@@ -122,10 +126,11 @@ def find_resumable(parent: Path, version: str | None = None) -> Path:
     for folder in newest_first if version is None else [parent / version]:
         found = [folder / CHECKPOINTS / f"{name}.ckpt" for name in ("last", "best")]
         for path in found:
+            if not path.is_file():
+                continue
             if zipfile.is_zipfile(path):  # the directory of a zip file stands at its end
                 return path
-            if path.is_file():
-                logger.warning("%s is truncated or empty and was passed over.", path)
+            logger.warning("%s is truncated or empty and was passed over.", path)
     raise _no_checkpoint("last", parent, version)
 
 
@@ -137,8 +142,13 @@ def _no_checkpoint(given: str, parent: Path, version: str | None) -> ConfigError
     )
 
 
-def check_checkpoint(path: Path, module: nn.Module) -> int:
+def check_checkpoint(path: Path, module: nn.Module, *, resumes: bool = False) -> int:
     """Compare a checkpoint with the model before a trainer loads it.
+
+    Args:
+        path: The file.
+        module: The model.
+        resumes: Whether a training goes on from it, which takes more than weights.
 
     Returns:
         Number of optimiser steps that it was written after.
@@ -164,6 +174,8 @@ def check_checkpoint(path: Path, module: nn.Module) -> int:
             f"--ckpt_path {path}: it has no 'state_dict' or no 'global_step', which every "
             "checkpoint of a run has: it is damaged. Take another one of the run."
         )
+    if resumes:
+        _check_progress(path, checkpoint)
     state = check_tensors(checkpoint["state_dict"], f"--ckpt_path {path}")
     problem = _difference(state, module.state_dict())
     if problem:
@@ -175,6 +187,27 @@ def check_checkpoint(path: Path, module: nn.Module) -> int:
         )
     check_finite(state, f"--ckpt_path {path}")
     return int(checkpoint["global_step"])
+
+
+def _check_progress(path: Path, checkpoint: Mapping[str, Any]) -> None:
+    """See to it that a training can go on from a checkpoint.
+
+    Raises:
+        WeightsError: It holds weights alone, or is damaged.
+    """
+    absent = [key for key in TO_RESUME if not checkpoint.get(key)]
+    progress = checkpoint.get("loops")
+    progress = progress.get("fit_loop") if isinstance(progress, Mapping) else None
+    if not isinstance(progress, Mapping) or not {*progress} >= PROGRESS:
+        absent.append("loops")
+    if checkpoint["global_step"] < 0:
+        absent.append("global_step")
+    if absent:
+        raise WeightsError(
+            f"--ckpt_path {path}: it has no '{absent[0]}' that is whole, without which a training cannot go on: "
+            "it holds weights alone, or is damaged.\nBegin a new run from its weights: "
+            "--model.weights FILE without --ckpt_path."
+        )
 
 
 def describe_difference(theirs: Any, module: nn.Module) -> str:

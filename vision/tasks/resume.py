@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from lightning.pytorch import Trainer
+from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-from vision.errors import ConfigError
+from vision.errors import CheckpointError, ConfigError
 from vision.tasks.optim import OptimSettings, Timeline, counted_in_epochs
 
 logger = logging.getLogger(__name__)
@@ -97,6 +98,7 @@ def continue_schedule(trainer: Trainer, plan: Plan, resumed: Resumed) -> None:
 
     Raises:
         ConfigError: The place has no counterpart in this run.
+        CheckpointError: A moment has not the shape of its parameter.
     """
     optimizer = trainer.optimizers[0]
     schedule: Any = trainer.lr_scheduler_configs[0].scheduler
@@ -112,7 +114,20 @@ def continue_schedule(trainer: Trainer, plan: Plan, resumed: Resumed) -> None:
         )
     for group, options in zip(optimizer.param_groups, plan.group_options, strict=True):
         group.update(options)
+    _check_moments(optimizer)
     _move(schedule, place)
+
+
+def _check_moments(optimizer: Optimizer) -> None:
+    for parameter, state in optimizer.state.items():
+        for name, value in state.items():
+            numbered = isinstance(value, Tensor) and value.ndim > 0
+            if numbered and value.shape != parameter.shape:
+                raise CheckpointError(
+                    f"the checkpoint's optimiser has a moment '{name}' of {tuple(value.shape)} for "
+                    f"a parameter of {tuple(parameter.shape)}: it is damaged, or of another model. "
+                    "Take another one of the run."
+                )
 
 
 def _move(schedule: LambdaLR, place: int) -> None:
