@@ -9,6 +9,7 @@ import pytest
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger
 from tiny_task import (
     TINY_CONVNEXT,
     TinyData,
@@ -444,3 +445,20 @@ def test_lightning_does_not_wonder_who_normalises(
 ) -> None:
     fit(tiny_task(), tmp_path)
     assert not [w for w in recwarn if "on_after_batch_transfer" in str(w.message)]
+
+
+def test_each_row_of_the_log_has_its_learning_rate(tmp_path: Path) -> None:
+    rows = []
+
+    class Rows(CSVLogger):
+        def log_metrics(self, metrics: dict[str, Any], step: int | None = None) -> None:
+            rows.append(({*metrics} & {"lr", "train/loss"}, step))
+
+    options = {"max_epochs": 3, "limit_val_batches": 0, "accumulate_grad_batches": 2}
+    trainer = quiet_trainer(
+        tmp_path, logger=Rows(tmp_path), log_every_n_steps=2, callbacks=[], **options
+    )
+    trainer.fit(tiny_task(), TinyData(train=20))
+    # Five batches are three steps per epoch, nine in all.
+    assert [step for names, step in rows if "lr" in names] == [1, 3, 5, 7]
+    assert all(names == {"lr", "train/loss"} for names, _ in rows)

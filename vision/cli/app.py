@@ -302,8 +302,8 @@ class VisionCLI(LightningCLI):
             super()._run_subcommand(subcommand)
         if self._begins_at == self.trainer.global_step:
             logger.warning(
-                "nothing was trained: the training of the checkpoint was at its end. It goes on with "
-                "more --trainer.max_epochs or --trainer.max_steps."
+                "nothing was trained: the training of the checkpoint was at its end. More "
+                "--trainer.max_epochs or --trainer.max_steps continue it."
             )
 
     def _last_checkpoint(self) -> Path | None:
