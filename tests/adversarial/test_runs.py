@@ -245,7 +245,11 @@ PATH = partial(str.format, "--ckpt_path={}")
     Case(
         "steps below 0", rewritten(lambda c: c.update(global_step=-1)), ("'global_step'", "damaged")
     ),
-    Case("no tensors", rewritten(lambda c: c.update(state_dict={"w": 1})), ("more than tensors",)),
+    Case(
+        "no tensors",
+        rewritten(lambda c: c.update(state_dict={"w": 1})),
+        ("'w' is a int, not a tensor",),
+    ),
     Case(
         "half the progress",
         rewritten(lambda c: c["loops"]["fit_loop"].pop("epoch_progress")),

@@ -204,9 +204,9 @@ def _check_progress(path: Path, checkpoint: Mapping[str, Any]) -> None:
         absent.append("global_step")
     if absent:
         raise WeightsError(
-            f"--ckpt_path {path}: it has no '{absent[0]}' that is whole, without which a training cannot go on: "
-            "it holds weights alone, or is damaged.\nBegin a new run from its weights: "
-            "--model.weights FILE without --ckpt_path."
+            f"--ckpt_path {path}: it has no '{absent[0]}' that is whole, without which a training "
+            "cannot go on: it holds weights alone, or is damaged.\nBegin a new run from its "
+            "weights: --model.weights FILE without --ckpt_path."
         )
 
 
