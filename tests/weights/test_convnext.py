@@ -57,11 +57,13 @@ def relative_error(actual: Tensor, expected: Tensor) -> float:
     return ((actual - expected).abs().max() / expected.abs().max()).item()
 
 
+# With `conv_mlp`, as in timm's convnext_atto to convnext_nano, linear layers are convolutions.
+@pytest.mark.parametrize("conv_mlp", [False, True])
 @pytest.mark.parametrize("scale", [1e-6, 0.0, None])
 @torch.no_grad()
-def test_timm_model(scale: float | None) -> None:
+def test_timm_model(scale: float | None, conv_mlp: bool) -> None:
     timm_convnext = pytest.importorskip("timm.models.convnext")
-    options = {**SIZES, "num_classes": 7, "ls_init_value": scale}
+    options = {**SIZES, "num_classes": 7, "ls_init_value": scale, "conv_mlp": conv_mlp}
     theirs = randomise(timm_convnext.ConvNeXt(**options))
     model, report = ours_like(theirs, options, "timm")
     assert report.naming == "timm"

@@ -10,7 +10,8 @@ import struct
 import threading
 import warnings
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -58,9 +59,25 @@ def load_plain(
     if fault:
         raise error(f"{what} {shown_path(path)} is refused: {fault}")
     options = {"map_location": "cpu", **options, "mmap": mapped and is_zip}
-    with _LOCK, warnings.catch_warnings(), torch.serialization.safe_globals(_stand_ins()):
+    with _LOCK, warnings.catch_warnings(), _only(_stand_ins()):
         warnings.filterwarnings("ignore", message="Detected pickle protocol")
         return torch.load(path, weights_only=True, **options)
+
+
+@contextmanager
+def _only(allowed: list[Any]) -> Iterator[None]:
+    """Allow what torch itself allows and these; not what imported packages have added.
+
+    torch.distributed, for one, adds a class whose constructor opens sockets.
+    """
+    before = torch.serialization.get_safe_globals()
+    torch.serialization.clear_safe_globals()
+    torch.serialization.add_safe_globals(allowed)
+    try:
+        yield
+    finally:
+        torch.serialization.clear_safe_globals()
+        torch.serialization.add_safe_globals(before)
 
 
 def refused_object(error: Exception) -> str | None:
