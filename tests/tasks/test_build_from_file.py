@@ -1,0 +1,134 @@
+"""Tasks built again from checkpoints, for training and for evaluation, by files that lie."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tiny_segmentation import random_batch, tiny_segmentor
+from tiny_task import random_images, tiny_task
+from watched import the_watch
+
+from vision.errors import CheckpointError, ConfigError, VisionError, WeightsError
+from vision.tasks import Classification, Segmentation
+from vision.tasks.base import BaseTask
+from vision.tasks.build_from_file import checked_arguments
+
+MMSEG = {"type": "FCNHead", "channels": 8, "num_convs": 1, "auxiliary": True}
+
+
+def contents(task: BaseTask) -> dict[str, Any]:
+    """What the checkpoint of a run holds of its task."""
+    written: dict[str, Any] = {
+        "state_dict": task.state_dict(),
+        "hyper_parameters": dict(task.hparams),
+        "epoch": 1,
+        "global_step": 3,
+    }
+    task.on_save_checkpoint(written)
+    return written
+
+
+def saved(path: Path, written: Any) -> Path:
+    torch.save(written, path)
+    return path
+
+
+def test_settings_for_training_are_kept(tmp_path: Path) -> None:
+    task = tiny_task(lr=0.25, label_smoothing=0.2, mix={"mixup": 0.5}).eval()
+    path = saved(tmp_path / "a.ckpt", contents(task))
+    again = Classification.load_from_checkpoint(path)
+    assert (again.optim.lr, again.mixer.settings) == (0.25, task.mixer.settings)
+    assert dict(again.hparams)["label_smoothing"] == 0.2
+    assert torch.equal(again.eval()(random_images(2)), task(random_images(2)))
+    assert Classification.load_from_checkpoint(path, drop_rate=0.5).head.dropout.p == 0.5
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("freeze", "os.system", "freeze="),
+        ("optim", {"lr_decay": "/tmp/x"}, "optim="),
+        ("optim", {"lr": float("inf")}, "hyper_parameters.optim.lr"),
+        ("backbone", "timm/hf-hub:a/b", "timm has no model"),
+        ("_instantiator", "os.system", "no option _instantiator"),
+        ("_class_path", "os.system", "no option _class_path"),
+    ],
+)
+def test_other_arguments_are_refused(name: str, value: Any, message: str, tmp_path: Path) -> None:
+    written = contents(tiny_task())
+    for arguments in (written["hyper_parameters"], written["vision"]["hyper_parameters"]):
+        arguments[name] = value
+    path = saved(tmp_path / "a.ckpt", written)
+    with the_watch().watching(path, module="nothing") as seen, pytest.raises(CheckpointError) as e:
+        Classification.load_from_checkpoint(path)
+    assert seen == []
+    assert message in str(e.value)
+    assert str(path) in str(e.value)
+
+
+def test_weights_to_start_from_are_not_read(tmp_path: Path) -> None:
+    written = contents(tiny_task())
+    for arguments in (written["hyper_parameters"], written["vision"]["hyper_parameters"]):
+        arguments |= {"weights": str(tmp_path / "other.pth"), "pretrained": "http://127.0.0.1:9/x"}
+    path = saved(tmp_path / "a.ckpt", written)
+    with the_watch().watching(path, module="nothing") as seen:
+        Classification.load_from_checkpoint(path)
+    assert seen == []
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c["state_dict"].update({"head.fc.bias": torch.full((8,), torch.nan)}), "8 of 8"),
+        (lambda c: c["state_dict"].update({"head.fc.bias": [1]}), "is a list"),
+        (lambda c: c["vision"].update({"class_names": ["a"]}), "has 1 classes"),
+        (lambda c: c.pop("vision"), "does not say which task"),
+        (lambda c: c.pop("state_dict"), "NoneType"),
+    ],
+)
+def test_damaged_checkpoints(change: Any, message: str, tmp_path: Path) -> None:
+    written = contents(tiny_task())
+    change(written)
+    path = saved(tmp_path / "a.ckpt", written)
+    with pytest.raises(VisionError, match=message):
+        Classification.load_from_checkpoint(path)
+
+
+def test_a_head_of_mmsegmentation_predicts_and_is_not_trained(tmp_path: Path) -> None:
+    pytest.importorskip("mmseg")
+    losses = {"loss_decode": {"type": "CrossEntropyLoss", "class_weight": [1.0] * 4}}
+    task = tiny_segmentor(segmentor="mmseg", head_options={**MMSEG, **losses}).eval()
+    written = contents(task)
+    options = written["vision"]["hyper_parameters"]["head_options"]
+    options["loss_decode"]["class_weight"] = str(tmp_path / "x.pkl")
+    path = saved(tmp_path / "a.ckpt", written)
+    with the_watch().watching(path, module="nothing") as seen:
+        again = Segmentation.load_from_checkpoint(path)
+    assert seen == []
+    images = random_batch()["image"]
+    assert torch.equal(again.eval()(images)["logits"], task(images)["logits"])
+    with pytest.raises(ConfigError, match="built from a file of a model, without its losses"):
+        again.train().training_step(random_batch(), 0)
+    # What it says of itself builds the same again.
+    described = again.describe()["hyper_parameters"]
+    arguments = checked_arguments(Segmentation, described, task.state_dict(), version="0")
+    assert arguments["head_options"] == {**MMSEG, "losses": False}
+
+
+def test_classes_beyond_the_tensors(tmp_path: Path) -> None:
+    task = tiny_task()
+    given = {**task.describe()["hyper_parameters"], "num_classes": 10**12}
+    with pytest.raises(CheckpointError, match=r"1,000,000,000,000 classes, but the longest"):
+        checked_arguments(Classification, given, task.state_dict(), version="0")
+
+
+def test_weights_that_are_not_finite_end_a_resume(tmp_path: Path) -> None:
+    from vision.cli.runs import check_checkpoint
+
+    written = {**contents(tiny_task()), "pytorch-lightning_version": "2"}
+    path = saved(tmp_path / "a.ckpt", written)
+    assert check_checkpoint(path, tiny_task()) == 3
+    written["state_dict"]["head.fc.bias"] = torch.full((8,), torch.inf)
+    with pytest.raises(WeightsError, match=r"--ckpt_path .*'head\.fc\.bias' has 8 of 8"):
+        check_checkpoint(saved(path, written), tiny_task())

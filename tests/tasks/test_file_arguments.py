@@ -1,0 +1,137 @@
+"""Arguments from a file have to be what the constructors' annotations say."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pytest
+from tiny_detection import tiny_detector
+from tiny_segmentation import tiny_segmentor
+from tiny_task import tiny_task
+
+from vision.backbones.registry import backbone_class, list_backbones
+from vision.errors import ConfigError
+from vision.heads.segmentation.mmseg import MMSegHead
+from vision.tasks import Classification, Detection, Segmentation
+from vision.tasks.base import BaseTask
+from vision.tasks.file_arguments import file_arguments, fits
+
+
+@dataclass
+class Settings:
+    kind: Literal["a", "b"] = "a"
+    sizes: Sequence[int] = (1,)
+
+
+@pytest.mark.parametrize(
+    ("value", "hint", "expected"),
+    [
+        (1, int, True),
+        (True, int, False),
+        (1.0, int, False),
+        (1, float, True),
+        (True, bool, True),
+        (1, bool, False),
+        (None, int | None, True),
+        (None, int, False),
+        ("a", str, False),
+        ("a", Literal["a", 1], True),
+        ("b", Literal["a", 1], False),
+        (True, Literal["a", 1], False),
+        ([1, 2], Sequence[int], True),
+        ([1, "2"], Sequence[int], False),
+        ("12", Sequence[int], False),
+        ([1, 2], tuple[int, int], True),
+        ([1, 2, 3], tuple[int, int], False),
+        ([1, 2, 3], tuple[int, ...], True),
+        ([[1, 2], None], Sequence[Sequence[int] | None], True),
+        ({"a": 1.5}, Mapping[str, float], True),
+        ({"a": "b"}, Mapping[str, float], False),
+        ({"kind": "b", "sizes": [2]}, Settings, True),
+        ({"kind": "c"}, Settings, False),
+        ({"other": 1}, Settings, False),
+        ({"kind": "c"}, Settings | Mapping[str, Any] | None, False),
+        ({"a": [1, {"b": None}]}, Any, True),
+        ({"a": [1, {"b": "c"}]}, Any, False),
+        ("a", Any, False),
+    ],
+)
+def test_values_of_annotations(value: Any, hint: Any, expected: bool) -> None:
+    assert fits(value, hint) is expected
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        tiny_task(ema_decay=0.9),
+        tiny_detector(detector="cascade_mask_rcnn"),
+        tiny_detector(detector="fcos"),
+        tiny_segmentor("cvt", auxiliary=False, inference={"mode": "slide"}),
+    ],
+)
+def test_what_tasks_write_is_taken(task: BaseTask) -> None:
+    given = task.describe()["hyper_parameters"]
+    found = file_arguments(type(task), given)
+    assert found.items() <= given.items()
+    assert not {"optim", "mix", "pretrained", "weights", "loss_options"} & found.keys()
+    kept = file_arguments(type(task), given, training=True)
+    assert kept["optim"] == given["optim"]
+
+
+def test_options_of_every_published_backbone_are_taken() -> None:
+    from vision.backbones.registry import variant_options
+
+    for name in list_backbones():
+        family = name.partition("_")[0]
+        options = {k: v for k, v in variant_options(name).items() if k != "default_input"}
+        given = {"backbone": family, "backbone_options": options}
+        assert file_arguments(Classification, given) == given
+
+
+@pytest.mark.parametrize(
+    ("task", "given", "message"),
+    [
+        (Classification, {"colour": 1}, r"no option colour\. The options are backbone"),
+        (Classification, {"backbone": "os.system"}, "no backbone 'os.system'"),
+        (Classification, {"backbone": "timm/resnet18@x"}, "timm has no model 'resnet18@x'"),
+        (Classification, {"backbone": "timm/resnet18.hf-hub:a/b"}, "timm has no model"),
+        (Classification, {"backbone_options": [1]}, "backbone_options is a list"),
+        (Classification, {"backbone_options": {"pretrained": True}}, "no option backbone_options"),
+        (Classification, {"num_classes": 2.5}, "num_classes=2.5 is no value of int"),
+        (Classification, {"mean": [float("nan")]}, r"mean=\[nan\]"),
+        (Detection, {"detector": "x"}, "detector='x' is none of"),
+        (Detection, {"head_options": {"rpn": {"x": 1}}}, "head_options.rpn="),
+        (Detection, {"neck_options": {"out_channels": 2**20}}, "beyond 65,536"),
+        (Segmentation, {"segmentor": ["mmseg"]}, "segmentor is a list"),
+        (Segmentation, {"inference": {"mode": "os.system"}}, "inference="),
+        (Segmentation, {"segmentor": "mmseg", "head_options": {"type": "A.B"}}, "type='A.B'"),
+        (
+            Segmentation,
+            {"segmentor": "mmseg", "head_options": {"type": "FCNHead", "channels": 2**20}},
+            "beyond 65,536",
+        ),
+    ],
+)
+def test_other_values_are_refused(task: Any, given: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        file_arguments(task, given)
+
+
+def test_heads_of_mmsegmentation_come_without_losses() -> None:
+    head = {"type": "FCNHead", "loss_decode": {"type": "x"}, "train_cfg": {"a": "b"}, "channels": 8}
+    found = file_arguments(Segmentation, {"segmentor": "mmseg", "head_options": head})
+    assert found["head_options"] == {"type": "FCNHead", "channels": 8, "losses": False}
+    assert MMSegHead.__init__.__kwdefaults__["losses"] is True
+
+
+def test_parameters_of_a_class_of_ones_own_are_its_affair() -> None:
+    class Mine(Classification):
+        def __init__(self, *, note: str, **options: Any) -> None:
+            super().__init__(**options)
+
+    assert file_arguments(Mine, {"note": "text"}) == {"note": "text"}
+
+
+def test_classes_of_backbones_are_found_without_building() -> None:
+    assert backbone_class("swin_tiny").__name__ == "Swin"
+    assert backbone_class("timm/resnet18.a1_in1k").__name__ == "TimmBackbone"

@@ -1,0 +1,82 @@
+"""What a file asks for is made without memory first, and only as large as its tensors."""
+
+import threading
+
+import pytest
+import torch
+from torch import nn
+
+from vision.errors import CheckpointError
+from vision.tasks.rehearsal import rehearse
+
+STATE = nn.Linear(3, 2).state_dict()
+
+
+def test_what_fits_is_built_without_memory() -> None:
+    made: list[nn.Module] = []
+
+    def build() -> nn.Module:
+        made.append(nn.Linear(3, 2))
+        return made[-1]
+
+    rehearse(build, STATE)
+    assert made[0].weight.is_meta
+    assert not nn.Linear(3, 2).weight.is_meta
+
+
+def test_layers_without_end_are_given_up() -> None:
+    count = 0
+
+    def build() -> nn.Module:
+        nonlocal count
+        whole = nn.Sequential()
+        while True:
+            count += 1
+            whole.append(nn.Linear(3, 2))
+
+    with pytest.raises(CheckpointError, match="larger than the 2 tensors in it can fill"):
+        rehearse(build, STATE)
+    assert count < 10_000
+    # The limit is gone afterwards.
+    assert len(nn.Sequential(*(nn.Identity() for _ in range(12_000)))) == 12_000
+
+
+def test_a_layer_without_end_is_given_up() -> None:
+    with pytest.raises(CheckpointError, match="larger than"):
+        rehearse(lambda: nn.Linear(10**9, 10**9), STATE)
+
+
+def test_other_tensors_are_named() -> None:
+    for build, message in (
+        (lambda: nn.Linear(3, 2, bias=False), r"also has 'bias' \(0 are missing, 1 too many"),
+        (lambda: nn.Bilinear(3, 3, 2), r"'weight' is \(2, 3\) in it, .* needs \(2, 3, 3\)"),
+        (lambda: nn.Linear(3, 2).to(torch.bool), r"'weight' holds torch.float32 in it"),
+    ):
+        with pytest.raises(CheckpointError, match=message):
+            rehearse(build, STATE)
+
+
+def test_tables_beside_the_tensors_are_bounded() -> None:
+    def build() -> nn.Module:
+        module = nn.Linear(3, 2)
+        for name in ("a", "b"):
+            module.register_buffer(name, torch.empty(2**28 - 100), persistent=False)
+        return module
+
+    with pytest.raises(CheckpointError, match="larger than"):
+        rehearse(build, STATE)
+
+
+def test_other_threads_build_what_they_like() -> None:
+    other: list[nn.Module] = []
+
+    def build() -> nn.Module:
+        thread = threading.Thread(
+            target=lambda: other.append(nn.Sequential(*(nn.Identity() for _ in range(20_000))))
+        )
+        thread.start()
+        thread.join()
+        return nn.Linear(3, 2)
+
+    rehearse(build, STATE)
+    assert len(other[0]) == 20_000
