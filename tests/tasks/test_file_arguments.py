@@ -66,7 +66,7 @@ def test_values_of_annotations(value: Any, hint: Any, expected: bool) -> None:
         tiny_task(ema_decay=0.9),
         tiny_detector(detector="cascade_mask_rcnn"),
         tiny_detector(detector="fcos"),
-        tiny_segmentor("cvt", auxiliary=False, inference={"mode": "slide"}),
+        tiny_segmentor("cvt", inference={"mode": "slide"}),
     ],
 )
 def test_what_tasks_write_is_taken(task: BaseTask) -> None:

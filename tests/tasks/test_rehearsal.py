@@ -50,10 +50,12 @@ def test_other_tensors_are_named() -> None:
     for build, message in (
         (lambda: nn.Linear(3, 2, bias=False), r"also has 'bias' \(0 are missing, 1 too many"),
         (lambda: nn.Bilinear(3, 3, 2), r"'weight' is \(2, 3\) in it, .* needs \(2, 3, 3\)"),
-        (lambda: nn.Linear(3, 2).to(torch.bool), r"'weight' holds torch.float32 in it"),
     ):
         with pytest.raises(CheckpointError, match=message):
             rehearse(build, STATE)
+    whole = {key: tensor.long() for key, tensor in STATE.items()}
+    with pytest.raises(CheckpointError, match=r"'weight' holds torch\.int64 in it"):
+        rehearse(lambda: nn.Linear(3, 2), whole)
 
 
 def test_tables_beside_the_tensors_are_bounded() -> None:

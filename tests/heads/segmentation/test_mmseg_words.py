@@ -57,6 +57,9 @@ def test_every_head_that_runs_here_is_known() -> None:
     from mmseg.registry import MODELS
 
     from vision.heads.segmentation.mmseg import find_head
+    from vision.ops.mmcv_operators import import_models
+
+    import_models("mmseg")
 
     found = set()
     for name in (name for name in MODELS.module_dict if name.endswith("Head")):
