@@ -194,5 +194,5 @@ def test_an_absent_source_is_no_bad_image(tmp_path: Path, classifier: Model) -> 
 def test_a_folder_that_cannot_be_made(tmp_path: Path, classifier: Model) -> None:
     write_pictures(tmp_path / "in", ("a.png",))
     (tmp_path / "file").touch()
-    with pytest.raises(DataError, match="cannot be made"):
+    with pytest.raises(ConfigError, match="is not a folder"):
         job.open_folder(tmp_path / "file" / "out", {"sha256": None})

@@ -226,7 +226,7 @@ def open_folder(folder: Path, description: Mapping[str, Any]) -> None:
         DataError: It cannot be made.
     """
     own = json.loads(json.dumps(description))
-    check_output_folder(folder, option="--out")
+    check_output_folder(folder, option="the folder of results")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not any(folder.iterdir()):
