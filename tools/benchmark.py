@@ -36,9 +36,10 @@ from benchmark_training import QUICKSTART, measure_training
 from torch import Tensor, nn
 
 from vision import create_backbone
-from vision.cli.arguments import MAX_WORKERS, whole
+from vision.cli.arguments import whole
 from vision.cli.ending import Parser, end
 from vision.machine import cpu_name, find_device, list_versions
+from vision.options import MAX_PROCESSES
 from vision.outputs import check_output_file
 
 ROOT = Path(__file__).parents[1]
@@ -261,7 +262,7 @@ def build_parser() -> argparse.ArgumentParser:
     pipeline.add_argument("--quality", type=whole(1, 100), default=92, help="of the JPEG files")
     pipeline.add_argument("--rounds", type=whole(), default=5)
     pipeline.add_argument(
-        "--workers", type=whole(0, MAX_WORKERS), default=0, help="also through DataLoaders"
+        "--workers", type=whole(0, MAX_PROCESSES), default=0, help="also through DataLoaders"
     )
     pipeline.set_defaults(run=measure_pipeline)
     detection = commands.add_parser("detection", help="Mask R-CNN against torchvision's")
@@ -284,7 +285,7 @@ def build_parser() -> argparse.ArgumentParser:
     segmentation.add_argument("--rounds", type=whole(), default=5)
     segmentation.add_argument("--warmup", type=whole(0), default=1)
     segmentation.add_argument(
-        "--threads", type=whole(1, MAX_WORKERS), default=torch.get_num_threads()
+        "--threads", type=whole(1, MAX_PROCESSES), default=torch.get_num_threads()
     )
     segmentation.add_argument("--channels-last", action="store_true", help="on both sides")
     segmentation.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")

@@ -25,8 +25,9 @@ from typing import Any
 
 import numpy as np
 
-from vision.cli.arguments import MAX_WORKERS, whole
+from vision.cli.arguments import whole
 from vision.cli.ending import Parser, end
+from vision.options import MAX_PROCESSES
 
 IMAGES, OBJECTS = 118_000, 860_000
 HEIGHT, WIDTH, CLASSES = 480, 640, 80
@@ -223,7 +224,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = Parser(description=__doc__)
     parser.add_argument("--images", type=whole(), default=IMAGES)
     parser.add_argument("--objects", type=whole(), default=OBJECTS)
-    parser.add_argument("--workers", type=whole(0, MAX_WORKERS), default=2, help="forked readers")
+    parser.add_argument("--workers", type=whole(0, MAX_PROCESSES), default=2, help="forked readers")
     parser.add_argument("--folder", type=Path, help="where to make the file (2 GB); default: /tmp")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from vision.backbones.registry import create_backbone, list_backbones
-from vision.cli.arguments import MAX_WORKERS, whole
+from vision.cli.arguments import whole
 from vision.export.backbone import BackboneGraph
 from vision.export.graph import Graph
 from vision.export.kinds import whole_model
@@ -33,6 +33,7 @@ from vision.export.onnx import export_onnx
 from vision.export.sidecar import versions
 from vision.machine import cpu_name
 from vision.metrics.coco_files import write_json
+from vision.options import MAX_PROCESSES
 
 PERCENTS = (50, 90, 95, 99)
 # Throughput has stopped growing where a batch twice as large gives less than this more.
@@ -451,7 +452,9 @@ def add_latency(commands: Any, run: Callable[[argparse.Namespace], None]) -> Non
     parser.add_argument("--most-batch", type=whole(), default=64, help="1 for the latency alone")
     parser.add_argument("--rounds", type=whole(), default=50, help="timed calls of each engine")
     parser.add_argument("--warmup", type=whole(0), default=5)
-    parser.add_argument("--threads", type=whole(1, MAX_WORKERS), help="by default PyTorch's choice")
+    parser.add_argument(
+        "--threads", type=whole(1, MAX_PROCESSES), help="by default PyTorch's choice"
+    )
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
     parser.set_defaults(run=run)

@@ -40,11 +40,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vision.cli.arguments import MAX_WORKERS, whole
+from vision.cli.arguments import whole
 from vision.cli.ending import Parser, end
 from vision.documents.text import read_text
 from vision.metrics.coco_evaluation import evaluate_coco
 from vision.metrics.coco_files import write_categories, write_json
+from vision.options import MAX_PROCESSES
 from vision.outputs import check_output_file, check_output_folder
 from vision.reading import MAX_SETTINGS_BYTES
 
@@ -143,7 +144,7 @@ def add_segmentation(commands: Any) -> None:
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write the classes as CSV")
     parser.add_argument(
         "--workers",
-        type=whole(0, MAX_WORKERS),
+        type=whole(0, MAX_PROCESSES),
         default=min(MOST_WORKERS, os.cpu_count() or 1),
         help="threads that read files",
     )

@@ -16,12 +16,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from vision.cli.arguments import MAX_SEED, whole
+from vision.cli.arguments import whole
 from vision.cli.ending import Parser, end
 from vision.data.samples.ade20k import write_ade20k
 from vision.data.samples.cityscapes import CityscapesSamples, write_cityscapes
 from vision.data.samples.coco import write_coco
 from vision.data.samples.splits import SceneSamples
+from vision.options import MAX_SEED
 from vision.outputs import check_output_folder
 
 

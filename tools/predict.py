@@ -23,8 +23,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from vision.cli.arguments import MAX_WORKERS, add_device, real, whole
+from vision.cli.arguments import add_device, real, whole
 from vision.cli.ending import Parser, end
+from vision.options import MAX_PROCESSES
 from vision.outputs import check_output_folder
 
 BAD_IMAGES = 1
@@ -122,7 +123,7 @@ def build_parser() -> argparse.ArgumentParser:
         default="float32",
         help="of the numbers in the model (float32)",
     )
-    parser.add_argument("--workers", type=whole(0, MAX_WORKERS), help="threads that read images")
+    parser.add_argument("--workers", type=whole(0, MAX_PROCESSES), help="threads that read images")
     parser.add_argument(
         "--no-pictures", "--json-only", dest="no_pictures", action="store_true", help="do not draw"
     )

@@ -15,12 +15,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from vision.cli.arguments import MAX_SEED, MAX_WORKERS, real, whole
+from vision.cli.arguments import real, whole
 from vision.cli.ending import Parser, end
 from vision.data.shard_files import check_folder, index_folder
 from vision.data.shard_index import ShardIndex
 from vision.data.shard_writer import make_shards
 from vision.documents.text import read_text
+from vision.options import MAX_PROCESSES, MAX_SEED
 from vision.outputs import check_output_folder
 from vision.reading import MAX_SETTINGS_BYTES
 
@@ -95,7 +96,7 @@ def main(words: Sequence[str] | None = None) -> int:
         "--seed", type=whole(0, MAX_SEED), default=0, help="of the order; default 0"
     )
     command.add_argument(
-        "--workers", type=whole(1, MAX_WORKERS), default=1, help="shards at a time; default 1"
+        "--workers", type=whole(1, MAX_PROCESSES), default=1, help="shards at a time; default 1"
     )
     command.set_defaults(run=make)
     for run, text in ((index, "make the index of shards"), (check, "read and decode everything")):
@@ -103,7 +104,7 @@ def main(words: Sequence[str] | None = None) -> int:
         command.add_argument("folder", metavar="FOLDER", help="a folder or a URL")
         command.add_argument("--field", default="label", help="of KEY.json; default label")
         command.add_argument(
-            "--workers", type=whole(1, MAX_WORKERS), default=1, help="shards at a time; default 1"
+            "--workers", type=whole(1, MAX_PROCESSES), default=1, help="shards at a time; default 1"
         )
         if run is index:
             command.add_argument("--classes", type=Path, help="names of the classes, a line each")

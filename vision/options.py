@@ -1,12 +1,30 @@
-"""Groups of options as dataclasses, which configs and checkpoints hold as mappings."""
+"""Options: groups of them as dataclasses, their ranges, and what a value does to a constructor."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import fields
 from typing import Any, TypeVar
 
-from vision.errors import ConfigError, suggest
+from vision.errors import ConfigError, VisionError, suggest
 
 Options = TypeVar("Options")
+
+# Larger values are mistakes, which would otherwise end as a full memory.
+MAX_SIDE = 2**15  # pixels of an image that a model gets
+MAX_BATCH = 2**20
+MAX_CLASSES = 10**6
+MAX_PROCESSES = 1024
+MAX_SEED = 2**32 - 1
+MAX_COUNT = 2**31 - 1
+MAX_WIDTH = 2**17  # channels, heads, tokens: any whole number of a network's design
+MAX_DEPTH = 1000  # blocks of a stage
+
+# What constructors raise for a value that they do not expect.
+_UNEXPECTED = (
+    *(ValueError, TypeError, ArithmeticError, LookupError, AttributeError, AssertionError),
+    *(RuntimeError, MemoryError, RecursionError),
+)
 
 
 def read_options(
@@ -23,6 +41,7 @@ def read_options(
         ConfigError: It is no mapping, a key is unknown, or a value is out of its range.
     """
     if isinstance(values, kind):
+        _require_finite(values, group)
         return values
     known = [field.name for field in fields(kind)]  # type: ignore[arg-type]
     if not isinstance(values, Mapping):
@@ -33,4 +52,95 @@ def read_options(
                 f"there is no option {group}.{key}.{suggest(key, known)} The options are "
                 f"{', '.join(known)}."
             )
-    return kind(**values)
+    with building(f"the group of options {group}", values):
+        made = kind(**values)
+    _require_finite(made, group)
+    return made
+
+
+def _require_finite(options: Any, group: str) -> None:
+    for field in fields(options):
+        value = getattr(options, field.name)
+        for number in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(number, float) and not math.isfinite(number):
+                raise ConfigError(f"{group}.{field.name}={value} must be finite.")
+
+
+def check_number(name: str, value: Any, *, least: float, most: float, unit: str = "") -> None:
+    """See that an option is a number in its range, both ends included.
+
+    Args:
+        name: Name of the option.
+        value: Its value; of a boolean or of NaN no range holds.
+        least: Its smallest value.
+        most: Its largest value.
+        unit: What it counts, for the message.
+
+    Raises:
+        ConfigError: It is not.
+    """
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not least <= value <= most:
+        what = f" {unit}" if unit else ""
+        raise ConfigError(f"{name}={shorten(value)} must be from {least:,} to {most:,}{what}.")
+
+
+def check_design(options: Mapping[str, Any], *, owner: str) -> None:
+    """See that no number in the options of a network is beyond every network.
+
+    Args:
+        options: By name; lists and mappings are looked into.
+        owner: Whose they are, for the message.
+
+    Raises:
+        ConfigError: One is not finite, or as large as only a mistake is.
+    """
+    for key, value in options.items():
+        most = MAX_DEPTH if key.startswith("depth") else MAX_WIDTH
+        for number in _numbers(value):
+            if not abs(number) <= most:
+                raise ConfigError(
+                    f"{owner}: {key}={shorten(value)} has {shorten(number)}; numbers of up to "
+                    f"{most:,} are possible."
+                )
+
+
+def _numbers(value: Any) -> Iterator[float]:
+    if isinstance(value, Mapping):
+        for item in value.values():
+            yield from _numbers(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _numbers(item)
+    elif isinstance(value, int | float):
+        yield value
+
+
+@contextmanager
+def building(what: str, options: Mapping[str, Any] | None = None) -> Iterator[None]:
+    """Turn what a constructor raises for its values into a message.
+
+    Args:
+        what: What is built.
+        options: The options that a user has given for it.
+
+    Raises:
+        ConfigError: It cannot be built; says why, in the words of what refused it.
+    """
+    try:
+        yield
+    except VisionError:
+        raise
+    except _UNEXPECTED as error:
+        reason = str(error).strip().partition("\n")[0][:300] or type(error).__name__
+        given = "" if not options else f" with {shorten(dict(options), 400)}"
+        raise ConfigError(f"{what} cannot be built{given}: {reason}.") from error
+
+
+def shorten(value: Any, longest: int = 80) -> str:
+    """A value as Python writes it, cut if that is long."""
+    # More digits than Python turns into text are beyond all ranges anyway.
+    if isinstance(value, int) and value.bit_length() > 1000:
+        return "a number of more than 300 digits"
+    text = repr(value)
+    return text if len(text) <= longest else f"{text[:longest]}..."

@@ -7,6 +7,7 @@ from typing import Any
 
 from vision.backbones.base import Backbone
 from vision.errors import ConfigError, suggest
+from vision.options import building, check_design
 
 # Family -> class. The module of a family holds its VARIANTS; it is imported on first use.
 FAMILIES = {
@@ -60,11 +61,14 @@ def create_backbone(name: str, *, pretrained: bool | str = False, **overrides: A
         from vision.backbones.timm import TimmBackbone
 
         check_options(TimmBackbone, overrides, owner=name)
-        return TimmBackbone(name.removeprefix(TIMM_PREFIX), pretrained=pretrained, **overrides)
+        with building(f"backbone '{name}'", overrides):
+            return TimmBackbone(name.removeprefix(TIMM_PREFIX), pretrained=pretrained, **overrides)
     family, options = _resolve(name)
     builder = _family_class(family)
     check_options(builder, overrides, owner=name)
-    backbone = builder(**{**options, **overrides})
+    check_design(overrides, owner=f"backbone '{name}'")
+    with building(f"backbone '{name}'", overrides):
+        backbone = builder(**{**options, **overrides})
     if pretrained:
         from vision.weights.pretrained import load_pretrained
 

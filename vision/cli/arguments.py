@@ -6,13 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from vision.errors import ConfigError
-
-# Largest number that a count can sensibly be; larger ones do not fit the libraries' integers.
-MAX_COUNT = 2**31 - 1
-# Seeds of NumPy and PyTorch that every part of the suite takes.
-MAX_SEED = 2**32 - 1
-# Threads and processes: more than any machine has cores.
-MAX_WORKERS = 1024
+from vision.options import MAX_COUNT
 
 
 def whole(least: int = 1, most: int = MAX_COUNT) -> Callable[[str], int]:

@@ -23,6 +23,7 @@ from vision.data.problems import (
 from vision.data.same_images import ImageSource
 from vision.data.sampling import CountedSamples, EpochSampler, EvaluationSampler, SeededSamples
 from vision.errors import ConfigError, DataError
+from vision.options import MAX_BATCH, MAX_COUNT, MAX_PROCESSES, MAX_SEED, check_number
 from vision.workers import default_workers, start_worker
 
 
@@ -72,12 +73,11 @@ class DataModule(LightningDataModule, ABC):
         skip_bad_images: int = 0,
     ) -> None:
         super().__init__()
-        if batch_size < 1:
-            raise ConfigError(f"batch_size={batch_size} must be at least 1.")
-        if num_workers is not None and num_workers < 0:
-            raise ConfigError(f"num_workers={num_workers} must be 0 (no extra process) or more.")
-        if skip_bad_images < 0:
-            raise ConfigError(f"skip_bad_images={skip_bad_images} must be 0 or more.")
+        check_number("batch_size", batch_size, least=1, most=MAX_BATCH, unit="images")
+        if num_workers is not None:
+            check_number("num_workers", num_workers, least=0, most=MAX_PROCESSES, unit="processes")
+        check_number("seed", seed, least=0, most=MAX_SEED)
+        check_number("skip_bad_images", skip_bad_images, least=0, most=MAX_COUNT, unit="images")
         self.batch_size = batch_size
         self.num_workers = default_workers() if num_workers is None else num_workers
         self.seed = seed

@@ -30,6 +30,7 @@ from vision.data.cifar_files import (
 )
 from vision.data.transforms import whole_square
 from vision.errors import ConfigError, DataError
+from vision.options import MAX_SIDE
 
 
 class CifarSamples(Dataset[ClassificationSample | ImageSample]):
@@ -128,8 +129,8 @@ class CIFAR10(DataModule):
     ) -> None:
         super().__init__(batch_size=batch_size, num_workers=num_workers, seed=seed)
         for name, value, fits, expected in (
-            ("image_size", image_size, image_size >= 1, "at least 1 pixel"),
-            ("padding", padding, padding >= 0, "0 or more pixels"),
+            ("image_size", image_size, 1 <= image_size <= MAX_SIDE, f"1 to {MAX_SIDE:,} pixels"),
+            ("padding", padding, 0 <= padding <= MAX_SIDE, f"0 to {MAX_SIDE:,} pixels"),
             ("hflip", hflip, 0 <= hflip <= 1, "in [0, 1]: a probability"),
         ):
             if not fits:

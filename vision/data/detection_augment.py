@@ -6,6 +6,7 @@ from typing import Literal, get_args
 
 from vision.data.augment import IMAGENET_MEAN, is_colour
 from vision.errors import ConfigError
+from vision.options import MAX_SIDE
 
 DetectionCrop = Literal["none", "detr"]
 MAX_JITTER = 100
@@ -64,17 +65,23 @@ class DetectionAugment:
     def __post_init__(self) -> None:
         jitter = (1.0, 1.0) if self.jitter is None else self.jitter
         ranges = {
-            "short_sides": (_are_sides(self.short_sides), "one or more lengths of 1 pixel or more"),
-            "long_side": (self.long_side >= 1, "1 pixel or more"),
+            "short_sides": (
+                _are_sides(self.short_sides),
+                f"one or more lengths of 1 to {MAX_SIDE:,} pixels",
+            ),
+            "long_side": (1 <= self.long_side <= MAX_SIDE, f"1 to {MAX_SIDE:,} pixels"),
             "hflip": (0 <= self.hflip <= 1, "in [0, 1]: a probability"),
             "crop": (self.crop in get_args(DetectionCrop), f"one of {get_args(DetectionCrop)}"),
-            "crop_sides": (_are_sides(self.crop_sides), "one or more lengths of 1 pixel or more"),
+            "crop_sides": (
+                _are_sides(self.crop_sides),
+                f"one or more lengths of 1 to {MAX_SIDE:,} pixels",
+            ),
             "crop_size": (_is_range(self.crop_size, least=1), "(smallest, largest) in pixels"),
             "jitter": (
                 _is_range(jitter, least=1e-3) and jitter[1] <= MAX_JITTER,
                 f"(smallest, largest) scale, from 0.001 to {MAX_JITTER}",
             ),
-            "jitter_size": (self.jitter_size >= 1, "1 pixel or more"),
+            "jitter_size": (1 <= self.jitter_size <= MAX_SIDE, f"1 to {MAX_SIDE:,} pixels"),
             "photometric": (0 <= self.photometric <= 1, "in [0, 1]: a probability"),
             "min_visible": (self.min_visible >= 0, "0 or more pixels"),
             "fill": (is_colour(self.fill), "three values in 0..255"),
@@ -90,8 +97,8 @@ class DetectionAugment:
 
 
 def _are_sides(values: Sequence[int]) -> bool:
-    return len(values) > 0 and min(values) >= 1
+    return len(values) > 0 and min(values) >= 1 and max(values) <= MAX_SIDE
 
 
 def _is_range(values: Sequence[float], *, least: float) -> bool:
-    return len(values) == 2 and least <= values[0] <= values[1]
+    return len(values) == 2 and least <= values[0] <= values[1] <= MAX_SIDE

@@ -18,6 +18,7 @@ from vision.data.images import FORMATS, EncodedImage, decode_image
 from vision.data.jpeg import BROKEN
 from vision.data.segments import Outline
 from vision.errors import ConfigError, ImageError
+from vision.options import MAX_SIDE
 
 
 class TransformedImage(NamedTuple):
@@ -144,9 +145,10 @@ class DetectionEvalTransform(DetectionTransform):
         antialias: bool = True,
     ) -> None:
         super().__init__(masks=masks, min_visible=0.0, antialias=antialias)
-        if min(short_side, long_side) < 1:
+        if not 1 <= min(short_side, long_side) <= max(short_side, long_side) <= MAX_SIDE:
             raise ConfigError(
-                f"short_side={short_side} and long_side={long_side} must be 1 pixel or more."
+                f"short_side={short_side} and long_side={long_side} must be from 1 to "
+                f"{MAX_SIDE:,} pixels."
             )
         require_flag(antialias, "antialias")
         self.short_side = short_side

@@ -18,7 +18,7 @@ from torch.utils.data import Dataset
 from vision.contracts import ClassificationSample, ImageSample
 from vision.data.base import DataModule
 from vision.data.transforms import whole_square
-from vision.errors import ConfigError
+from vision.options import MAX_SIDE, check_number
 
 LEVELS = 16
 NATIVE_SIZE = 8
@@ -87,8 +87,7 @@ class Digits(DataModule):
         augment: bool = True,
     ) -> None:
         super().__init__(batch_size=batch_size, num_workers=num_workers, seed=seed)
-        if image_size < NATIVE_SIZE:
-            raise ConfigError(f"image_size={image_size} must be at least {NATIVE_SIZE} pixels.")
+        check_number("image_size", image_size, least=NATIVE_SIZE, most=MAX_SIDE, unit="pixels")
         self.image_size = image_size
         self.augment = augment
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vision.errors import ConfigError
+from vision.options import MAX_SIDE
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,8 @@ class SegmentationAugment:
                 "(smallest, largest), from 0.01 to 100",
             ),
             "crop": (
-                self.crop is None or (len(self.crop) == 2 and min(self.crop) >= 1),
+                self.crop is None
+                or (len(self.crop) == 2 and 1 <= min(self.crop) <= max(self.crop) <= MAX_SIDE),
                 "(height, width) in pixels, or none",
             ),
             "max_class_share": (0 < self.max_class_share <= 1, "in (0, 1]: a share of the pixels"),
@@ -64,10 +66,10 @@ def require_sides(short_side: int | None, long_side: int | None) -> None:
         ConfigError: They are not.
     """
     given = [side for side in (short_side, long_side) if side is not None]
-    if len(given) == 1 or (given and min(given) < 1):
+    if len(given) == 1 or (given and not 1 <= min(given) <= max(given) <= MAX_SIDE):
         raise ConfigError(
-            f"short_side={short_side} and long_side={long_side} must be 1 pixel or more, or both "
-            "none, for no resize."
+            f"short_side={short_side} and long_side={long_side} must be from 1 to {MAX_SIDE:,} "
+            "pixels, or both none, for no resize."
         )
 
 

@@ -17,6 +17,7 @@ from vision.data.images import EncodedImage, decode_image
 from vision.data.jpeg import REDUCTIONS, read_jpeg
 from vision.data.rand_augment import RandAugment
 from vision.errors import ConfigError
+from vision.options import MAX_SIDE, check_number
 
 # Beyond this ratio of sides the ends are cut off before an evaluation resize: its central crop
 # would drop them, and resizing a 1 x 10,000 image whole would need gigabytes.
@@ -187,5 +188,4 @@ def _filter(interpolation: str) -> Any:
 
 
 def _check_size(image_size: int) -> None:
-    if image_size < 1:
-        raise ConfigError(f"image_size={image_size} must be at least 1 pixel.")
+    check_number("image_size", image_size, least=1, most=MAX_SIDE, unit="pixels")

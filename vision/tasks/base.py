@@ -18,7 +18,7 @@ from vision.backbones.base import Backbone
 from vision.contracts import ModelDescription
 from vision.errors import ConfigError
 from vision.layers.pixels import blank_padding
-from vision.options import read_options
+from vision.options import MAX_CLASSES, check_number, read_options
 from vision.tasks.build import Source, build_backbone, build_pixel_norm, load_source
 from vision.tasks.checkpoint import (
     agree_on_classes,
@@ -130,6 +130,8 @@ class BaseTask(LightningModule, ABC):
         self._freeze = freeze
         self._undecayed: frozenset[str] | None = None
         self.average = None if ema_decay is None else WeightAverage(ema_decay, warmup=ema_warmup)
+        if num_classes is not None:
+            check_number("num_classes", num_classes, least=1, most=MAX_CLASSES)
         self.num_classes = num_classes
         self.class_names: list[str] | None = None
         if class_names is not None:

@@ -10,6 +10,7 @@ from vision.backbones.base import Backbone
 from vision.backbones.registry import TIMM_PREFIX, create_backbone
 from vision.errors import ConfigError
 from vision.layers.pixels import PixelNorm
+from vision.options import check_number
 from vision.weights.load import load_weights
 from vision.weights.pretrained import load_pretrained
 
@@ -105,6 +106,8 @@ def build_pixel_norm(
                 f"{name}={list(values)} has {len(values)} values, but the backbone takes images "
                 f"of {channels} channels. Set {name} to {channels} values."
             )
+    for value in (*chosen["mean"], *chosen["std"]):
+        check_number("mean and std: a value", value, least=-1e3, most=1e3)
     if min(chosen["std"]) <= 0:
         raise ConfigError(f"std={list(chosen['std'])} must be positive.")
     return PixelNorm(chosen["mean"], chosen["std"], channels_last=channels_last)

@@ -20,10 +20,9 @@ from vision.contracts import (
     ClassificationOutputs,
     ClassificationPrediction,
 )
-from vision.errors import ConfigError
 from vision.heads.classification.linear import LinearHead
 from vision.losses.classification import ClassificationLoss
-from vision.options import read_options
+from vision.options import check_number, read_options
 from vision.tasks.base import BaseTask
 from vision.tasks.freeze import Freeze
 from vision.tasks.mix import BatchMixer, MixSettings
@@ -31,6 +30,9 @@ from vision.tasks.optim import OptimSettings
 
 NO_MIX = MixSettings()
 DEFAULTS = OptimSettings()
+
+# Dropout of all values leaves nothing to learn from.
+MAX_DROP = 0.99
 
 
 class Classification(BaseTask):
@@ -113,8 +115,8 @@ class Classification(BaseTask):
             compile=compile,
             grad_checkpointing=grad_checkpointing,
         )
-        if num_classes < 1:
-            raise ConfigError(f"num_classes={num_classes} must be 1 or more.")
+        check_number("drop_rate", drop_rate, least=0, most=MAX_DROP)
+        check_number("head_init_scale", head_init_scale, least=1e-6, most=1e6)
         self.head = LinearHead(
             self.backbone.embed_dim,
             num_classes=num_classes,
