@@ -104,7 +104,7 @@ def make_images(root: Path, *, classes: int = 2, count: int = 4) -> Path:
         (["--model.num_classes", "7"], ["num_classes=7", "10"]),
         (["--trainer.accelerator", "cuda_"], ["trainer.accelerator=cuda_", "auto"]),
         (["--trainer", "3"], ["trainer"]),
-        (["--threads", "0"], ["--threads 0", "1 or more"]),
+        (["--threads", "0"], ["--threads=0", "from 1 to"]),
         (["0.5"], ["'0.5' is not an option", "--key value"]),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from vision.cli.ending import end
-from vision.errors import ConfigError, VisionError, suggest
+from vision.errors import ConfigError, suggest
 from vision.outputs import check_output_file
 
 USAGE = "python tools/check_dataset.py NAME [--root FOLDER] [--KEY VALUE ...] [--json FILE]"
@@ -106,14 +106,7 @@ def build(name: str, words: Sequence[str]) -> Any:
     except ParserError as error:
         message = tidy(str(error)).replace('"data.', '"--')
         raise ConfigError(f"{message}\n{_help_hint(name)}") from error
-    try:
-        return parser.instantiate(options)["data"]
-    except ValueError as error:
-        # What a constructor raises may come wrapped.
-        cause: BaseException | None = error
-        while cause is not None and not isinstance(cause, VisionError):
-            cause = cause.__cause__
-        raise (cause or error) from None
+    return parser.instantiate(options)["data"]
 
 
 def pairs(words: Sequence[str], keys: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

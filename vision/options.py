@@ -21,7 +21,7 @@ MAX_WIDTH = 2**17  # channels, heads, tokens: any whole number of a network's de
 MAX_DEPTH = 1000  # blocks of a stage
 
 # What constructors raise for a value that they do not expect.
-_UNEXPECTED = (
+UNEXPECTED = (
     *(ValueError, TypeError, ArithmeticError, LookupError, AttributeError, AssertionError),
     *(RuntimeError, MemoryError, RecursionError),
 )
@@ -131,7 +131,7 @@ def building(what: str, options: Mapping[str, Any] | None = None) -> Iterator[No
         yield
     except VisionError:
         raise
-    except _UNEXPECTED as error:
+    except UNEXPECTED as error:
         reason = str(error).strip().partition("\n")[0][:300] or type(error).__name__
         given = "" if not options else f" with {shorten(dict(options), 400)}"
         raise ConfigError(f"{what} cannot be built{given}: {reason}.") from error

@@ -102,7 +102,7 @@ def test_the_images_are_in_memory_before_the_first_epoch() -> None:
 
 
 def test_images_below_the_native_size_are_refused() -> None:
-    with pytest.raises(ConfigError, match="image_size=7 must be at least 8"):
+    with pytest.raises(ConfigError, match="image_size=7 must be from 8"):
         Digits(image_size=7)
 
 

@@ -22,6 +22,7 @@ from vision.callbacks.rehearsal import Rehearsal
 from vision.callbacks.stop_signals import StopSignals
 from vision.callbacks.summary import RunSummary, shown
 from vision.cli.failures import explain_failures
+from vision.cli.hardware import check_devices
 from vision.cli.model_files import ModelFiles
 from vision.cli.names import chosen_classes, import_path
 from vision.cli.next_commands import next_commands
@@ -51,6 +52,7 @@ from vision.cli.settings import Setting, find_configs, read_settings
 from vision.cli.stops import explain_stop
 from vision.data.base import DataModule
 from vision.errors import ConfigError, VisionError
+from vision.options import MAX_COUNT, MAX_PROCESSES, MAX_SEED, UNEXPECTED, check_number
 from vision.outputs import check_output_folder, check_writable
 from vision.tasks.base import BaseTask
 
@@ -211,9 +213,14 @@ class VisionCLI(LightningCLI):
         """Set the threads; fill in the path of the checkpoint and the number of classes."""
         options = self.options
         check_run_names(options["runs_dir"], options["name"], options["version"])
+        seed = options.get("seed_everything")
+        if seed is not None and not isinstance(seed, bool):
+            check_number("--seed_everything", seed, least=0, most=MAX_SEED)
+        every = options["checkpoint_every_n_steps"]
+        if every is not None:
+            check_number("--checkpoint_every_n_steps", every, least=1, most=MAX_COUNT)
         if options["threads"] is not None:
-            if options["threads"] < 1:
-                raise ConfigError(f"--threads {options['threads']} must be 1 or more.")
+            check_number("--threads", options["threads"], least=1, most=MAX_PROCESSES)
             torch.set_num_threads(options["threads"])
         if options.get("ckpt_path") is not None:
             options["ckpt_path"] = str(self._find_checkpoint(options["ckpt_path"]))
@@ -277,19 +284,6 @@ class VisionCLI(LightningCLI):
         self.save_config_kwargs["overwrite"] = True
         return path
 
-    def instantiate_classes(self) -> None:
-        """Build data, task and trainer; an error of a constructor is shown as it is."""
-        try:
-            super().instantiate_classes()
-        except ValueError as error:
-            # jsonargparse wraps what a constructor raises, more than once.
-            cause: BaseException | None = error
-            while cause is not None and not isinstance(cause, VisionError):
-                cause = cause.__cause__
-            if cause is None:
-                raise
-            raise cause from None
-
     def _run_subcommand(self, subcommand: str) -> None:
         batch_size = self.datamodule.batch_size
         self.datamodule.whole_steps = self.options["drop_incomplete_step"]
@@ -328,6 +322,7 @@ class VisionCLI(LightningCLI):
         """Build the trainer with our loggers and callbacks beside those of the config."""
         self._check_checkpoint()
         trainer: Any = self._get(self.config_init, "trainer")
+        check_devices(trainer["accelerator"], trainer["devices"])
         loggers = _as_list(trainer["logger"])
         callbacks = _as_list(trainer["callbacks"]) + self.more_callbacks + [self._signals]
         if trainer["enable_progress_bar"] is not False:
@@ -352,7 +347,9 @@ class VisionCLI(LightningCLI):
         with self._no_empty_run():
             try:
                 return super().instantiate_trainer(logger=loggers, callbacks=callbacks, **kwargs)
-            except (ValueError, MisconfigurationException) as error:
+            except (*UNEXPECTED, MisconfigurationException) as error:
+                if isinstance(error, VisionError):
+                    raise
                 raise ConfigError(self._trainer_message(str(error))) from error
 
     def _check_checkpoint(self) -> None:

@@ -1,9 +1,12 @@
 """The parser of the options: no abbreviated keys, errors in the words of the user."""
 
 import difflib
+import traceback
 import types
 from argparse import SUPPRESS, Action
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Literal, NoReturn, Union, get_args, get_origin
 
 from jsonargparse import Namespace
@@ -11,7 +14,8 @@ from lightning.pytorch.cli import LightningArgumentParser
 
 from vision.cli.names import CLASSES, WHAT, find_class
 from vision.cli.settings import COMMAND_LINE, INIT_ARGS, Setting
-from vision.errors import suggest
+from vision.errors import ConfigError, VisionError, suggest
+from vision.options import UNEXPECTED
 
 MOST_LINES = 6
 NEAR = 0.6
@@ -36,6 +40,16 @@ class OptionsParser(LightningArgumentParser):
             super().error(message, ex)
         raise ParserError(message) from ex
 
+    def instantiate_classes(self, *args: Any, **kwargs: Any) -> Any:
+        """Build what the options choose; an error of a constructor is a `ConfigError`."""
+        with _constructing():
+            return super().instantiate_classes(*args, **kwargs)
+
+    def instantiate(self, *args: Any, **kwargs: Any) -> Any:
+        """The same, by its later name."""
+        with _constructing():
+            return super().instantiate(*args, **kwargs)
+
     def format_help(self, *args: Any) -> str:
         """The options of the command, then those of every task and dataset."""
         text = super().format_help(*args)
@@ -46,6 +60,33 @@ class OptionsParser(LightningArgumentParser):
                 options = class_options(group, find_class(group, name, source=""))
                 text += f"\noptions of --{group} {name}:\n{_options_help(options)}"
         return text
+
+
+@contextmanager
+def _constructing() -> Iterator[None]:
+    """Show an error of a constructor as it is; jsonargparse wraps it, more than once.
+
+    Raises:
+        VisionError: What a constructor raised, or says what it was that is none.
+    """
+    try:
+        yield
+    except UNEXPECTED as error:
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, VisionError):
+            cause = cause.__cause__
+        if cause is not None:
+            raise cause from None
+        raise _unbuilt(error) from error
+
+
+def _unbuilt(error: Exception) -> ConfigError:
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    reason = str(error).strip().partition("\n")[0][:300]
+    return ConfigError(
+        f"the task or the data cannot be built with these options: {reason} "
+        f"({type(error).__name__} in {Path(place.filename).name}, line {place.lineno})."
+    )
 
 
 def class_options(group: str, cls: type) -> OptionsParser:

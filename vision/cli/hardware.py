@@ -1,0 +1,34 @@
+"""Whether the hardware that a training asks for is there, before any process is started for it."""
+
+import os
+from typing import Any
+
+import torch
+
+from vision.errors import ConfigError
+
+
+def check_devices(accelerator: Any, devices: Any) -> None:
+    """See that there are no more processes than cores, where each is to compute on the CPU.
+
+    Lightning starts as many as it is told, and their memory is full before it says so. Of GPUs it
+    knows the number.
+
+    Args:
+        accelerator: As of Lightning's trainer.
+        devices: The same: a number, as text too, a list, or "auto".
+
+    Raises:
+        ConfigError: There are.
+    """
+    on_cpu = accelerator == "cpu" or (accelerator == "auto" and not torch.cuda.is_available())
+    count = len(devices) if isinstance(devices, list | tuple) else devices
+    if isinstance(count, str) and count.isdecimal() and len(count) < 10:
+        count = int(count)
+    # Two are what a test of several processes needs, also on one core.
+    most = max(2, os.cpu_count() or 1)
+    if on_cpu and isinstance(count, int) and count > most:
+        raise ConfigError(
+            f"--trainer.devices {devices}: on the CPU that is {count:,} processes, and this machine "
+            f"has {os.cpu_count()} cores. Give a number of up to {most}; one process uses all cores."
+        )
