@@ -29,6 +29,7 @@ def check_devices(accelerator: Any, devices: Any) -> None:
     most = max(2, os.cpu_count() or 1)
     if on_cpu and isinstance(count, int) and count > most:
         raise ConfigError(
-            f"--trainer.devices {devices}: on the CPU that is {count:,} processes, and this machine "
-            f"has {os.cpu_count()} cores. Give a number of up to {most}; one process uses all cores."
+            f"--trainer.devices {devices}: on the CPU that is {count:,} processes, and this "
+            f"machine has {os.cpu_count()} cores. Give a number of up to {most}; one process uses "
+            "all cores."
         )
