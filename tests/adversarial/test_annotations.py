@@ -224,6 +224,7 @@ def refused(name: str, change: Change, *says: str, **options: Any) -> Case:
     Case("COCO: back-slashes within", coco(image(file_name=".\\7.png")), gives=AS_IS),
     refused("a file of the system", image(file_name="/etc/passwd"), "image 7", "leads out of"),
     refused("a file outside", image(file_name="a/../../x.png"), "image 7", "leads out of"),
+    Case("COCO: a name of 400 characters", coco(image(file_name="9" * 400)), says=("image id 7",)),
     Case("COCO: crowds alone to learn", coco(crowds), says=("an object to learn", "train.json")),
     Case(
         "COCO: crowds alone to measure",
@@ -394,6 +395,16 @@ ODD = ("no", "on", "01", "12:30", "null", "1e3")
         "YOLO: wide boxes at the edge",
         yolo(["0 0.9 0.5 0.4 0.4", "1 0.1 0.5 0.4 0.2"]),
         gives=(("cat", "dog"), [[28.0, 12.0, 40.0, 28.0], [0.0, 16.0, 12.0, 24.0]], False),
+    ),
+    Case(
+        "YOLO: a path of 400 characters",
+        yolo([WHOLE], f"path: {'x' * 400}\nnames: [cat]"),
+        says=("data.yaml' is 'xxx", "there is no such folder"),
+    ),
+    Case(
+        "YOLO: an entry of 400 characters",
+        yolo([WHOLE], f"train: {'x' * 400}\nval: images/val\nnames: [cat]"),
+        says=("`train` of", "which is absent"),
     ),
     Case(
         "YOLO: turned boxes stay polygons",

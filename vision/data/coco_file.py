@@ -5,6 +5,7 @@ fitted into their images.
 """
 
 import logging
+import os
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -274,8 +275,9 @@ def looks_like_corners(file: CocoFile, outside: np.ndarray) -> bool:
 def _root_of(folder: Path, arrays: Mapping[str, np.ndarray]) -> Path:
     """The folder that the names are relative to: its parent, where they begin with its name."""
     names = PathList.from_arrays(arrays["paths"], arrays["path_starts"])
-    if len(names) and not (folder / names[0]).exists():
+    # Unlike pathlib's, these take a name that is too long for one that is not there.
+    if len(names) and not os.path.exists(folder / names[0]):
         parent = folder.resolve().parent
-        if names[0].startswith(f"{folder.resolve().name}/") and (parent / names[0]).exists():
+        if names[0].startswith(f"{folder.resolve().name}/") and os.path.exists(parent / names[0]):
             return parent
     return folder

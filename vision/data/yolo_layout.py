@@ -65,7 +65,7 @@ class Layout(NamedTuple):
                 f"`{split}` of '{self.file}' is '{entry}', which is absent: looked at "
                 f"'{self.folder / entry}'. {EXPECTED}"
             )
-        images = find_images(path) if path.is_dir() else self._listed(path)
+        images = find_images(path) if os.path.isdir(path) else self._listed(path)
         if not images:
             raise DataError(f"`{split}` of '{self.file}' has no images: '{path}'. {EXPECTED}")
         return images
@@ -74,7 +74,8 @@ class Layout(NamedTuple):
         places = [self.folder / entry]
         if entry.startswith("../"):  # Roboflow writes them as if data.yaml lay a folder deeper
             places.append(self.folder / entry.removeprefix("../"))
-        return next((place for place in places if place.exists()), None)
+        # Unlike those of pathlib, these take a name that is too long for one that is not there.
+        return next((place for place in places if os.path.exists(place)), None)
 
     def _listed(self, path: Path) -> list[str]:
         lines = [line.strip() for line in read_text(path, what="list of images").splitlines()]
@@ -144,7 +145,7 @@ def _texts(node: yaml.Node, *, null: bool) -> Any:
 def _find(root: Path) -> Path:
     if os.path.lexists(root) and not os.path.isdir(root):
         return root
-    if not root.is_dir():
+    if not os.path.isdir(root):
         raise DataError(f"there is no '{root}' (looked at '{root.resolve()}'). {EXPECTED}")
     if os.path.lexists(root / NAME):
         return root / NAME
@@ -167,7 +168,7 @@ def _folder(file: Path, path: Any) -> Path:
     given = Path(with_slashes(path))
     # `path` may be meant from the file, from where the command runs, or name the folder itself.
     for place in (beside / given, given.absolute()):
-        if place.is_dir():
+        if os.path.isdir(place):
             return Path(os.path.normpath(place))
     if given.name == beside.name:
         return beside
