@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from vision.errors import DataError, ImageError, WeightsError
-from vision.reading import open_file, read_file, require_file, shown_path
+from vision.reading import open_file, read_file, require_file, shown_path, user_path
 
 
 def _pipe(path: Path) -> None:
@@ -141,6 +141,15 @@ def test_a_misspelt_name_gets_the_nearest(tmp_path: Path) -> None:
     (tmp_path / "instances_train.txt").touch()
     with pytest.raises(DataError, match=r"Did you mean 'instances_train\.json'\?"):
         read_file(tmp_path / "instance_train.json", max_bytes=10)
+
+
+def test_a_path_of_a_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert user_path("~/absent/file") == tmp_path / "absent" / "file"
+    (tmp_path / "loop").symlink_to("loop")
+    for path in ("a\0b", "x" * 5000, tmp_path / "loop"):
+        with pytest.raises(ImageError, match=r"^root .* can be no path: "):
+            user_path(path, what="root", error=ImageError)
 
 
 def test_a_path_is_shown_on_one_line() -> None:

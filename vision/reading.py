@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BufferedReader
 from itertools import islice
+from pathlib import Path
 
 from vision.errors import DataError, VisionError, suggest
 
@@ -125,6 +126,29 @@ def read_file(
             if len(data) > limit:
                 raise error(_too_large(path, what, len(data), limit))
         return data
+
+
+def user_path(path: StrPath, *, what: str = "path", error: type[VisionError] = DataError) -> Path:
+    """A path as a user gives it, `~` expanded, that methods of `Path` can be called on.
+
+    Args:
+        path: A file or folder, which need not exist.
+        what: What messages call it.
+        error: Class of the error.
+
+    Raises:
+        VisionError: Of the class `error`: no file system has such a path (it has a NUL, is too
+            long, or is a link that leads to itself).
+    """
+    expanded = os.path.expanduser(path)
+    try:
+        os.stat(expanded)
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        pass
+    except (OSError, ValueError) as found:
+        reason = getattr(found, "strerror", None) or found
+        raise error(f"{what} {shown_path(path)} can be no path: {reason}.") from found
+    return Path(expanded)
 
 
 def shown_path(path: StrPath) -> str:

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from adversarial.case import Case, check, command, table
+from adversarial.case import Case, check, command, table, tool
 from adversarial.written import BOMB, Reader, bound, endless, file, pipe, sparse
 from pictures import jpeg, texture
 
 from vision import load, load_weights
 from vision.cli.settings import read_config
+from vision.data import COCO, YOLO, ImageFolder, ImageShards
 from vision.data.coco_file import read_coco
 from vision.data.files import find_images
 from vision.data.image_sizes import read_size
@@ -134,6 +135,26 @@ def pattern(folder: Path) -> Any:
     return [os.path.relpath(path, folder) for path in find_files(folder / "a" / "**" / "*.jpg")]
 
 
+PLACES: dict[str, Callable[[str], Any]] = {
+    "a root of class folders": lambda path: ImageFolder(root=path).setup("fit"),
+    "a root of COCO": lambda path: COCO(root=path).setup("fit"),
+    "a root of YOLO": lambda path: YOLO(root=path).setup("fit"),
+    "a root of shards": lambda path: ImageShards(root=path).setup("fit"),
+    "what is predicted": lambda path: [*list_images(path)],
+    "a run to compare": lambda path: tool("compare", path, path),
+}
+
+
+def no_path(place: str, name: str, says: str) -> Case:
+    """A path that no file system has, where a user gives one."""
+
+    def attempt(folder: Path) -> Any:
+        (folder / "loop").symlink_to("loop")
+        return PLACES[place](name)
+
+    return Case(f"{says} in {place}", attempt, says=(says,))
+
+
 def farm(folder: Path) -> Any:
     """Folders that hold one another by links, in more ways than can be counted."""
     for i in range(15):
@@ -167,6 +188,9 @@ PHOTO = jpeg(texture(8, 8))
     Case("a pattern over links that lead back", pattern, gives=["a/1.jpg", "a/to/1.jpg"]),
     Case("a pattern with ** twice", lambda folder: find_files(folder / "**/x/**"), says=("twice",)),
     Case("more links than can be followed", farm, says=("is reached over 5 links",)),
+    *(no_path(place, "a\0b", "null byte") for place in PLACES if "compare" not in place),
+    *(no_path(place, "x" * 5000, "too long") for place in PLACES),
+    *(no_path(place, "loop", "symbolic links") for place in PLACES if "predicted" not in place),
     # JSON
     as_json("empty", "", "empty (0 bytes)"),
     as_json("cut", '{"a": [1, 2', "cut off"),

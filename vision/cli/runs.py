@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from vision.cli.run_lock import LOCK
 from vision.errors import CheckpointError, ConfigError, WeightsError, suggest
+from vision.reading import user_path
 from vision.tasks.base import BaseTask
 from vision.version import __version__
 from vision.weights.checkpoint_file import read_checkpoint
@@ -94,7 +95,7 @@ def find_checkpoint(given: str, parent: Path, version: str | None = None) -> Pat
         ConfigError: There is no such file.
     """
     if given not in NICKNAMES:
-        path = Path(given)
+        path = user_path(given, what="--ckpt_path", error=ConfigError)
         if path.is_file():
             return path
         near = [str(other) for other in path.parent.glob("*.ckpt")]

@@ -5,7 +5,6 @@ import os
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from vision.data.files import find_images, require_folder
 from vision.data.index_builder import IndexBuilder
 from vision.data.problems import SplitSummary
 from vision.errors import DataError
+from vision.reading import user_path
 
 logger = logging.getLogger(__name__)
 
@@ -101,8 +101,8 @@ class AnnotationFiles(DetectionData):
             seed=seed,
             skip_bad_images=skip_bad_images,
         )
-        self.root = Path(root).expanduser()
-        self.predict_root = None if predict_root is None else Path(predict_root).expanduser()
+        self.root = user_path(root)
+        self.predict_root = None if predict_root is None else user_path(predict_root)
         self._readings: dict[Split, Reading] = {}
         self._problems: list[str] | None = None
 

@@ -7,7 +7,6 @@ of Python 2; they are read without running code from them.
 import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,6 +30,7 @@ from vision.data.cifar_files import (
 from vision.data.transforms import whole_square
 from vision.errors import ConfigError, DataError
 from vision.options import MAX_SIDE
+from vision.reading import user_path
 
 
 class CifarSamples(Dataset[ClassificationSample | ImageSample]):
@@ -135,7 +135,7 @@ class CIFAR10(DataModule):
         ):
             if not fits:
                 raise ConfigError(f"{name}={value} must be {expected}.")
-        self.root = Path(root).expanduser()
+        self.root = user_path(root)
         self.image_size = image_size
         resize: list[Callable[[Tensor], Tensor]] = []
         if image_size != SIDE:

@@ -18,6 +18,7 @@ from vision.data.index_cache import default_cache_dir
 from vision.data.index_problems import boxes_beside_outlines, files_twice
 from vision.data.problems import ImageFiles
 from vision.errors import ConfigError, DataError, suggest
+from vision.reading import user_path
 
 # Annotation file and folder of images of each split, in the official layout.
 OFFICIAL = {
@@ -141,7 +142,7 @@ class COCO(DetectionData):
         self._options = " ".join(
             f"--{name} {shlex.quote(os.fspath(path))}" for name, path in given.items()
         )
-        full = {name: Path(path).expanduser() for name, path in given.items()}
+        full = {name: user_path(path, what=f"--{name}") for name, path in given.items()}
         self.root = full.get("root")
         self.sources = _sources(full)
         if cache_dir == "default":

@@ -30,6 +30,7 @@ from vision.data.images import read_file
 from vision.data.problems import ImageFiles
 from vision.data.transforms import EvalTransform, TrainTransform
 from vision.errors import ConfigError, DataError, suggest
+from vision.reading import user_path
 
 SPLITS = ("train", "val", "test")
 EXPECTED = (
@@ -120,8 +121,8 @@ class ImageFolder(DataModule):
         self.repeats = augment.repeats
         if not 0 < val_fraction < 1:
             raise ConfigError(f"val_fraction={val_fraction} must be between 0 and 1.")
-        self.root = Path(root).expanduser()
-        self.predict_root = None if predict_root is None else Path(predict_root).expanduser()
+        self.root = user_path(root)
+        self.predict_root = None if predict_root is None else user_path(predict_root)
         self.val_fraction = val_fraction
         self.train_transform = TrainTransform(image_size, augment)
         self.eval_transform = EvalTransform(

@@ -19,7 +19,7 @@ from vision.data.segmentation_problems import MaskScan
 from vision.data.segmentation_samples import SegmentationIndex
 from vision.documents.text import read_text
 from vision.errors import ConfigError, DataError, suggest
-from vision.reading import MAX_SETTINGS_BYTES
+from vision.reading import MAX_SETTINGS_BYTES, user_path
 
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 CLASSES_FILE = "classes.txt"
@@ -110,8 +110,8 @@ class MaskFolder(SegmentationData):
         )
         if not 0 < val_fraction < 1:
             raise ConfigError(f"val_fraction={val_fraction} must be between 0 and 1.")
-        self.root = Path(root).expanduser()
-        self.predict_root = None if predict_root is None else Path(predict_root).expanduser()
+        self.root = user_path(root)
+        self.predict_root = None if predict_root is None else user_path(predict_root)
         self.val_fraction = val_fraction
         self.values = None if values is None else tuple(values)
         self.ignored = tuple(ignored)

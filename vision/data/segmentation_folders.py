@@ -5,7 +5,6 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from vision.data.segmentation import DEFAULT_AUGMENT, SegmentationData, Segmenta
 from vision.data.segmentation_augment import SegmentationAugment
 from vision.errors import DataError
 from vision.ops.label_images import read_labels
+from vision.reading import user_path
 
 
 class SegmentationFolders(SegmentationData):
@@ -68,8 +68,8 @@ class SegmentationFolders(SegmentationData):
             seed=seed,
             skip_bad_images=skip_bad_images,
         )
-        self.root = Path(root).expanduser()
-        self.predict_root = None if predict_root is None else Path(predict_root).expanduser()
+        self.root = user_path(root)
+        self.predict_root = None if predict_root is None else user_path(predict_root)
         # Where a check of the dataset collects what has no partner; None where that is an error.
         self._alone: list[str] | None = None
 

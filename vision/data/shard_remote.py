@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from vision.errors import ConfigError, DataError, MissingPackageError, VisionError
+from vision.reading import user_path
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +28,7 @@ def as_folder(root: str | os.PathLike[str]) -> str:
     text = os.fspath(root)
     if is_remote(text):
         return text.rstrip("/")
-    return str(Path(text.removeprefix(_LOCAL)).expanduser())
+    return str(user_path(text.removeprefix(_LOCAL)))
 
 
 def is_remote(root: str) -> bool:

@@ -19,6 +19,7 @@ from vision.data.voc_files import CLASSES as OBJECTS
 from vision.data.voc_files import devkit_folder, read_names
 from vision.errors import ConfigError, DataError
 from vision.ops.label_images import read_labels
+from vision.reading import user_path
 
 logger = logging.getLogger(__name__)
 
@@ -121,7 +122,7 @@ class VOCSegmentation(SegmentationFolders):
             seed=seed,
             skip_bad_images=skip_bad_images,
         )
-        self.sbd_root = None if sbd_root is None else Path(sbd_root).expanduser()
+        self.sbd_root = None if sbd_root is None else user_path(sbd_root)
         self.train_set = train_set or ("train" if sbd_root is None else TRAINAUG)
         self.val_set = val_set
         if sbd_root is not None and self.train_set != TRAINAUG:

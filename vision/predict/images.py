@@ -18,6 +18,7 @@ from torch import Tensor
 from vision.data.files import IMAGE_SUFFIXES, find_images, walk_folders
 from vision.data.images import convert_image, read_image
 from vision.errors import ConfigError, DataError, ImageError
+from vision.reading import user_path
 
 logger = logging.getLogger(__name__)
 
@@ -114,7 +115,7 @@ def find_files(source: str | os.PathLike[str]) -> list[str]:
     text = os.fspath(source)
     if text.startswith(URL):
         raise ConfigError(f"'{text}' is an address: download it, and give the file.")
-    path = Path(source).expanduser()
+    path = user_path(source)
     if path.is_dir():
         ignored: Counter[str] = Counter()
         found = find_images(path, ignored)

@@ -155,7 +155,7 @@ class Model:
             ConfigError: An option is out of its range, or it is not one image.
             ImageError: The image cannot be read.
         """
-        if isinstance(image, str | os.PathLike) and Path(image).expanduser().is_dir():
+        if isinstance(image, str | os.PathLike) and os.path.isdir(os.path.expanduser(image)):
             raise ConfigError(f"'{image}' is a folder: predict() takes folders.")
         results = self.predict(
             image,

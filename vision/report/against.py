@@ -8,7 +8,7 @@ from vision.documents.csv_text import read_csv
 from vision.documents.csv_writing import read_cell
 from vision.documents.json_text import read_json
 from vision.errors import DataError
-from vision.reading import MAX_TABLE_BYTES
+from vision.reading import MAX_TABLE_BYTES, user_path
 from vision.report.page import Html, columns, note, section, signed, subsection, table
 from vision.report.parts import Json
 
@@ -38,7 +38,7 @@ def find_report(given: Path | str, split: str = "val") -> Path | None:
     Raises:
         DataError: There is neither a file nor a folder.
     """
-    path = Path(given)
+    path = user_path(given, what="--against")
     if path.is_file():
         return path
     if not path.is_dir():

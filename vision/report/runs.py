@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from vision.documents.csv_text import read_log
 from vision.documents.yaml_text import read_yaml
 from vision.errors import ConfigError, DataError, suggest
+from vision.reading import user_path
 from vision.report.against import direction, find_report, read_report
 from vision.report.parts import known
 from vision.report.run_model import CHECKPOINTS, Size, read_facts
@@ -106,7 +107,7 @@ def find_runs(given: Sequence[str | Path]) -> list[tuple[Path, Path | None]]:
         ConfigError: A path is none of these.
     """
     found: dict[Path, tuple[Path, Path | None]] = {}
-    for path in map(Path, given):
+    for path in (user_path(one, error=ConfigError) for one in given):
         for folder, checkpoint in _runs_of(path):
             # Two checkpoints of a run are two models to compare.
             found.setdefault((checkpoint or folder).resolve(), (folder, checkpoint))
