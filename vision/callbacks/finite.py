@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lightning.pytorch import Callback, LightningModule, Trainer
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from vision.callbacks.step_dump import (
@@ -59,11 +59,16 @@ class FiniteTraining(Callback):
         self._batch: Any = None
         self._loss: Tensor | None = None
         self._random: dict[str, Tensor] = {}
+        self._parameters: list[nn.Parameter] = []
         self._spoilt = False
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Agree on the folder, which the first process has chosen."""
         self.folder = trainer.strategy.broadcast(self.folder)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """List the parameters once: to walk through the modules takes longer than to look."""
+        self._parameters = list(pl_module.parameters())
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
@@ -81,7 +86,7 @@ class FiniteTraining(Callback):
     def on_after_backward(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Look at the loss and at the gradients."""
         scaled = _scaler(trainer) is not None
-        gradients = [] if scaled else _gradients(pl_module)
+        gradients = [] if scaled else self._gradients()
         # Once spoilt, the sum of a step's gradients stays so.
         if self._loss is not None and not self._spoilt and not is_finite(self._loss, gradients):
             self._act(trainer, pl_module, self._loss)
@@ -92,7 +97,7 @@ class FiniteTraining(Callback):
         """Look at what no scaler mends, and leave out a step that is to be."""
         scaler, loss = _scaler(trainer), self._loss
         unmended = scaler is not None and scaler.get_scale() <= MIN_LOSS_SCALE and not self._spoilt
-        if unmended and loss is not None and not is_finite(loss, _gradients(pl_module)):
+        if unmended and loss is not None and not is_finite(loss, self._gradients()):
             self._act(trainer, pl_module, loss)
         if self.action != "skip":
             return
@@ -107,6 +112,9 @@ class FiniteTraining(Callback):
                 trainer.current_epoch,
                 self.skipped,
             )
+
+    def _gradients(self) -> list[Tensor]:
+        return [p.grad for p in self._parameters if p.grad is not None]
 
     def _act(self, trainer: Trainer, module: LightningModule, loss: Tensor) -> None:
         scaler = _scaler(trainer)
@@ -149,10 +157,6 @@ def _scaler(trainer: Trainer) -> Any:
     """What scales the loss in half precision; None otherwise."""
     scaler = getattr(trainer.precision_plugin, "scaler", None)
     return scaler if scaler is not None and scaler.is_enabled() else None
-
-
-def _gradients(module: LightningModule) -> list[Tensor]:
-    return [p.grad for p in module.parameters() if p.grad is not None]
 
 
 def _what(result: Replayed) -> str:

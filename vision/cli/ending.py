@@ -7,6 +7,7 @@ from typing import NoReturn
 
 from vision.cli.streams import lenient_streams
 from vision.errors import ConfigError, VisionError
+from vision.workers import explain_end_of_worker
 
 USER_ERROR = 2
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
@@ -21,9 +22,9 @@ def end(run: Callable[[], int]) -> int:
         run: The command; returns its exit code.
 
     Returns:
-        The exit code: that of the command, 2 for a `VisionError` or a file or memory that the
-        system refuses, each told in a few lines, 130 for Ctrl+C. Other exceptions pass: they are
-        faults of the suite, and keep their tracebacks.
+        The exit code: that of the command, 2 for a `VisionError`, a file or memory that the system
+        refuses or a data worker that it has ended, each told in a few lines, 130 for Ctrl+C. Other
+        exceptions pass: they are faults of the suite, and keep their tracebacks.
     """
     with lenient_streams():
         try:
@@ -34,6 +35,10 @@ def end(run: Callable[[], int]) -> int:
             return _refuse(str(error))
         except OSError as error:
             return _refuse(_system_message(error))
+        except RuntimeError as error:  # what PyTorch raises for a data worker
+            if message := explain_end_of_worker(error):
+                return _refuse(message)
+            raise
         except MemoryError as error:
             return _refuse(f"memory is full: {error or 'nothing more is known'}.")
         except KeyboardInterrupt:
