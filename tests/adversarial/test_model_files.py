@@ -214,6 +214,12 @@ DESCRIPTIONS = (
         warns=("control characters",),
     ),
     Case(
+        "the same among the arguments",
+        set_to(ARGUMENTS, "class_names", value=["a\n", *NAMES[1:]]),
+        gives=NAMES,
+        warns=("control characters",),
+    ),
+    Case(
         "a task that is not known",
         set_to("task", value="Clasification"),
         ("Did you mean 'Classification'",),
@@ -293,7 +299,7 @@ DESCRIPTIONS = (
     Case(
         "images of 1e6 pixels a side",
         set_to("preprocessing", "image_size", value=10**6),
-        ("image_size", "8192"),
+        ("image_size", "16384"),
     ),
     Case(
         "an input of 1e6 pixels a side", set_to("input", "size", value=[10**6] * 2), ("input.size",)

@@ -11,9 +11,11 @@ from types import ModuleType
 import pytest
 from tiny_coco import write_tiny_coco
 from tiny_masks import write_mask_folder
+from tiny_task import tiny_task
 from train_runs import ROOT, start_in_two, succeed
 
 from vision.cli.app import run
+from vision.errors import CheckpointError
 
 CONFIGS = {
     "classification": """
@@ -177,3 +179,17 @@ def test_mistakes_end_with_a_message(
     assert "--limit: '0'" in capsys.readouterr().err
     assert tool.main(["coco", "--annotations", "a", "--predictions", "b", "--data.root", "c"]) == 2
     assert "unrecognized arguments: --data.root" in capsys.readouterr().err
+
+
+def test_a_file_of_weights_brings_no_paths_along(tool: ModuleType) -> None:
+    from evaluate_model import model_options
+
+    task = tiny_task()
+    described = dict(task.describe())
+    found = model_options(described, task.state_dict())
+    assert found["class_path"].endswith("Classification")
+    assert not {"weights", "pretrained", "optim"} & found["init_args"].keys()
+    for name, value in {"backbone": {"class_path": "os.system"}, "num_classes": 10**9}.items():
+        arguments = {**described["hyper_parameters"], name: value}
+        with pytest.raises(CheckpointError, match=r"backbone is a dict|1,000,000,000 classes"):
+            model_options({**described, "hyper_parameters": arguments}, task.state_dict())

@@ -13,6 +13,7 @@ from vision.cli.run_lock import LOCK
 from vision.errors import CheckpointError, ConfigError, WeightsError, suggest
 from vision.reading import user_path
 from vision.tasks.base import BaseTask
+from vision.tasks.ema import STATE_KEY, WEIGHTS_KEY
 from vision.version import __version__
 from vision.weights.checkpoint_file import read_checkpoint
 from vision.weights.description import check_description
@@ -129,7 +130,9 @@ def find_resumable(parent: Path, version: str | None = None) -> Path:
         for path in found:
             if not path.is_file():
                 continue
-            if zipfile.is_zipfile(path):  # the directory of a zip file stands at its end
+            if path.is_file() and zipfile.is_zipfile(
+                path
+            ):  # the directory of a zip file stands at its end
                 return path
             logger.warning("%s is truncated or empty and was passed over.", path)
     raise _no_checkpoint("last", parent, version)
@@ -187,6 +190,8 @@ def check_checkpoint(path: Path, module: nn.Module, *, resumes: bool = False) ->
             f"Use the config of its run{_config_beside(path)}"
         )
     check_finite(state, f"--ckpt_path {path}")
+    if WEIGHTS_KEY in checkpoint:
+        _check_averages(path, checkpoint, module)
     return int(checkpoint["global_step"])
 
 
@@ -209,6 +214,18 @@ def _check_progress(path: Path, checkpoint: Mapping[str, Any]) -> None:
             "cannot go on: it holds weights alone, or is damaged.\nBegin a new run from its "
             "weights: --model.weights FILE without --ckpt_path."
         )
+
+
+def _check_averages(path: Path, checkpoint: Mapping[str, Any], module: nn.Module) -> None:
+    where = f"--ckpt_path {path}, averaged weights"
+    averages = check_tensors(checkpoint[WEIGHTS_KEY], where)
+    problem = _difference(averages, module.state_dict())
+    counts = checkpoint.get(STATE_KEY)
+    if problem is None and not (isinstance(counts, Mapping) and "updates" in counts):
+        problem = "it does not say of how many updates they are."
+    if problem:
+        raise WeightsError(f"{where}: {problem} It is damaged; take another one of the run.")
+    check_finite(averages, where)
 
 
 def describe_difference(theirs: Any, module: nn.Module) -> str:

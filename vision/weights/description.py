@@ -18,7 +18,7 @@ MAX_DEPTH = 32
 MAX_VALUES = 100_000
 MAX_TEXT = 4096
 # No evaluation of a published model resizes images to a longer side.
-MAX_SIDE = 8192
+MAX_SIDE = 16384
 MAX_CHANNELS = 1024
 MAX_COUNT = 2**62
 INTERPOLATIONS = ("bicubic", "bilinear")
@@ -180,6 +180,13 @@ def _names(value: Any, where: str) -> list[str]:
     return names
 
 
+def _arguments(value: Any, where: str) -> dict[str, Any]:
+    if not isinstance(value, Mapping) or value.get("class_names") is None:
+        return _mapping(value, where)
+    names = _names(value["class_names"], f"{where}.class_names")
+    return {**_mapping({**value, "class_names": None}, where), "class_names": names}
+
+
 def _palette(value: Any, where: str) -> list[list[int]]:
     try:
         colours = np.asarray(value)
@@ -247,7 +254,7 @@ _CHECKS: dict[str, Callable[[Any, str], Any]] = {
     "task": _text,
     "kind": _or_none(_text),
     "backbone": _text,
-    "hyper_parameters": _mapping,
+    "hyper_parameters": _arguments,
     "class_names": _or_none(_names),
     "input": _input,
     "preprocessing": _or_none(_preprocessing),
