@@ -62,9 +62,10 @@ def _lock(path: Path) -> int | None:
             # Not flock, which forked data workers would keep when this process is killed.
             fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
+            message = _in_use(path.parent, descriptor)
             os.close(descriptor)
             if error.errno in (errno.EACCES, errno.EAGAIN):
-                raise ConfigError(_in_use(path)) from None
+                raise ConfigError(message) from None
             logger.warning(
                 "the file system of %s has no locks (%s): see to it yourself that no other process "
                 "trains there.",
@@ -93,15 +94,14 @@ def _sign(descriptor: int) -> None:
         os.write(descriptor, json.dumps(holder).encode())
 
 
-def _in_use(path: Path) -> str:
+def _in_use(folder: Path, descriptor: int) -> str:
     try:
-        with path.open("rb") as file:
-            holder = json.loads(file.read(MAX_BYTES))
+        holder = json.loads(os.read(descriptor, MAX_BYTES))
         who = f"process {holder['process']} on {holder['host']}, since {holder['since']}"
-    except (OSError, ValueError, LookupError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         who = "another process"
     return (
-        f"the run {path.parent} is in use by {who}.\n"
+        f"the run {folder} is in use by {who}.\n"
         "Wait for its end or stop it; or give another --version, or leave --ckpt_path last out for "
         "a run of its own."
     )
