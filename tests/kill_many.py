@@ -34,7 +34,7 @@ import vision.cli.app  # noqa: E402,F401  # once, for all the processes to come
 
 
 class KillAfter(Callback):
-    """Sends SIGKILL to its process some time after a step has begun, whatever it is at then.
+    """Sends SIGKILL to its process some time after a step has begun.
 
     Args:
         step: Number of optimiser steps before that one.
