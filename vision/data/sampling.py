@@ -31,7 +31,7 @@ class EpochSampler(DistributedSampler[Key]):
 
     With `repeats` R (repeated augmentation: "MultiGrain", 2019, section 3.2) each image of an epoch
     is drawn R times in a row, each time with a key of its own, and an epoch of unchanged length has
-    1 / R of the images. On several devices the draws of an image go to different ones.
+    1 / R of the images. On R devices or more the draws of an image go to different ones.
 
     Args:
         dataset: The dataset; only its length is used.

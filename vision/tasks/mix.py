@@ -11,8 +11,7 @@ from torch.nn import functional as F
 from vision.errors import ConfigError
 from vision.ops.erase import erase_random
 
-# Parameters of the Beta distribution, which gives equal shares from about 100 on.
-MAX_STRENGTH = 1000
+MAX_STRENGTH = 1000  # where all shares are within a few per cent of a half
 
 
 @dataclass(frozen=True)
@@ -117,8 +116,8 @@ def draw_share(alpha: float) -> float:
     """
     # A variate of alpha is one of alpha + 1 times a uniform number to the power 1 / alpha.
     larger = Gamma(torch.tensor(alpha + 1, dtype=torch.float64), 1.0).sample((2,))
-    logs = larger.log() + torch.log1p(-torch.rand(2, dtype=torch.float64)) / alpha
-    return float(torch.sigmoid(logs[0] - logs[1]))
+    logs = alpha * larger.log() + torch.log1p(-torch.rand(2, dtype=torch.float64))
+    return float(torch.sigmoid((logs[0] - logs[1]) / alpha))
 
 
 def _draw_span(length: int, share: float) -> slice:
