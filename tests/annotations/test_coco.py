@@ -52,7 +52,7 @@ def test_objects_come_as_in_the_file_or_by_image(grouped: bool, ids: list[int]) 
     assert objects.labels[at].tolist() == [0, 1, 1]
     assert objects.crowd[at].tolist() == [False, True, False]
     np.testing.assert_array_equal(objects.boxes[at[0]], [1, 2, 3, 4])
-    # Stated; that of the box; that of a box without extent.
+    # Stated; the area of the box; the area of a box without extent.
     assert objects.areas[at].tolist() == [7.5, 81, 0]
 
 

@@ -1,4 +1,4 @@
-"""What is told before the first step: nothing to learn, nothing to measure, absent masks."""
+"""Errors before the first step: nothing to learn, nothing to measure, absent masks."""
 
 import json
 from collections.abc import Callable

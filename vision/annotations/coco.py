@@ -68,8 +68,8 @@ class Objects(NamedTuple):
         images: int64 `(M,)`, place of its image among the ascending ids.
         labels: int64 `(M,)`, place of its category.
         boxes: float64 `(M, 4)`, x, y, width and height in pixels, finite, as in the file.
-        areas: float64 `(M,)` in square pixels; where none is stated, that of the mask, or else of
-            the box.
+        areas: float64 `(M,)` in square pixels; where none is stated, the area of the mask, or else
+            of the box.
         crowd: bool `(M,)`.
         segmentations: Polygons, run lengths, or None, as in the file.
         outlines: The same in arrays.

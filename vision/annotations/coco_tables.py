@@ -68,7 +68,7 @@ def find_tables(contents: Any, where: str) -> Tables:
 def load_json(data: bytes, path: Path | str) -> Any:
     """The value in a JSON file of annotations or results.
 
-    NaN and infinite numbers are read: what has them is told by its id, not by its line.
+    NaN and infinite numbers are read here: the judge names the id of what has them.
 
     Args:
         data: Its contents.

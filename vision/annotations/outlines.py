@@ -229,7 +229,7 @@ def packed_text(segmentation: Mapping[str, Any], height: int, width: int) -> byt
         width: Width of the image in pixels.
 
     Raises:
-        ValueError: The size is not that of the image, or the counts are not run lengths.
+        ValueError: The image has another size, or the counts are not run lengths.
     """
     if "size" not in segmentation or "counts" not in segmentation:
         raise ValueError(f"the segmentation is {shown(segmentation)}, {EXPECTED}")

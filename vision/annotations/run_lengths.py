@@ -1,8 +1,8 @@
 """Masks as packed run lengths, the form of COCO that is in C's hands: packing, and a check.
 
-The packed form is that of pycocotools' `rleToString`: counts of alternate runs of zeros and ones
-down the columns, from the third count after the first on as a difference to the count two before,
-each in characters of five bits, the lowest first, a sixth bit marking that more follow.
+The packed form is what pycocotools' `rleToString` writes: counts of alternate runs of zeros and
+ones down the columns, from the third count after the first on as a difference to the count two
+before, each in characters of five bits, the lowest first, a sixth bit marking that more follow.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 _CHUNK = 4096  # masks whose counts are in memory at once
-_LEAST_CHARACTER = 48
+_MIN_CHARACTER = 48
 _MORE, _SIGN = 0x20, 0x10
 _MAX_CHARACTERS = 7  # of a count of 32 bits
 
@@ -53,7 +53,7 @@ def _broken(texts: Sequence[bytes], pixels: np.ndarray) -> np.ndarray:
     lengths = np.array([len(one) for one in texts])
     limits = np.cumsum(lengths)
     # Bytes as long as possible: there are hundreds to a mask.
-    characters = np.frombuffer(b"".join(texts), np.uint8) - np.uint8(_LEAST_CHARACTER)
+    characters = np.frombuffer(b"".join(texts), np.uint8) - np.uint8(_MIN_CHARACTER)
     outside = np.flatnonzero(characters >= 2 * _MORE)
     is_end = characters & _MORE == 0
     broken = (lengths == 0) & (pixels > 0)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-# Of a detector one class is enough: it is told from the background.
+# For a detector one class is enough: it differs from the background.
 TOLD_APART = ("classification", "segmentation")
 
 

@@ -91,7 +91,7 @@ def read_coco(
         check: Options of tools/check_dataset.py, for the message of an error.
 
     Raises:
-        DataError: The file is absent, no JSON, or has problems: the first few are told, with ids.
+        DataError: The file is absent, no JSON, or has problems; names the first few, with ids.
     """
     make = partial(_parse_whole, path=path, clip_boxes=clip_boxes, check=check)
     version = f"coco-{VERSION}{'-clipped' if clip_boxes else ''}"

@@ -25,7 +25,7 @@ def files_twice(index: DetectionIndex) -> Iterator[str]:
 
 
 def boxes_beside_outlines(index: DetectionIndex) -> Iterator[str]:
-    """A line for each object whose box is not that of its outline.
+    """A line for each object whose box does not fit its outline.
 
     Args:
         index: The dataset.

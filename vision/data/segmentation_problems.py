@@ -19,7 +19,7 @@ from vision.ops.png import png_fault, png_size_fault
 # Masks of a split that are read at the start.
 LOOKED_AT = 16
 # Classes and values that a line lists.
-MOST_LISTED = 8
+MAX_LISTED = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +44,8 @@ class MaskScan:
         """The values in words."""
         if not self.values:
             return "colours"
-        more = ", ..." if len(self.values) > MOST_LISTED else ""
-        return ", ".join(map(str, self.values[:MOST_LISTED])) + more
+        more = ", ..." if len(self.values) > MAX_LISTED else ""
+        return ", ".join(map(str, self.values[:MAX_LISTED])) + more
 
 
 def scan_masks(index: SegmentationIndex, table: Table, *, most: int = LOOKED_AT) -> MaskScan:
@@ -99,9 +99,9 @@ def describe_scan(scan: MaskScan, mapping: str, class_names: Sequence[str]) -> s
         if scan.counts[label]
     ]
     absent = len(class_names) - len(present)
-    parts = [*present[:MOST_LISTED]]
-    if len(present) > MOST_LISTED:
-        parts.append(f"{len(present) - MOST_LISTED} more classes")
+    parts = [*present[:MAX_LISTED]]
+    if len(present) > MAX_LISTED:
+        parts.append(f"{len(present) - MAX_LISTED} more classes")
     parts.append(f"ignored {scan.ignored / total:.1%}")
     if absent:
         parts.append(f"{absent} classes absent")
@@ -161,8 +161,8 @@ class CheckedPairs(Dataset[np.ndarray]):
         absent = [n for n, present in zip(self.class_names, here, strict=True) if not present]
         if not absent:
             return []
-        more = f" and {len(absent) - MOST_LISTED} more" if len(absent) > MOST_LISTED else ""
-        names = ", ".join(map(repr, absent[:MOST_LISTED])) + more
+        more = f" and {len(absent) - MAX_LISTED} more" if len(absent) > MAX_LISTED else ""
+        names = ", ".join(map(repr, absent[:MAX_LISTED])) + more
         return [f"{self.split}: no pixel of any mask is of the class {names}."]
 
     def __len__(self) -> int:

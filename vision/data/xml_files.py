@@ -27,8 +27,8 @@ _DECLARED = re.compile(rb"""\s*<\?xml[^>]*?\bencoding\s*=\s*["']([A-Za-z0-9._:-]
 def read_xml(path: str | os.PathLike[str], root: str) -> Element:
     """Parse an XML file that declares no document type: entities in one could fill the memory.
 
-    The encoding is that of its byte-order mark, or else the one that it declares, any that Python
-    knows, or else UTF-8.
+    The encoding follows from its byte-order mark, or else from its declaration (any that Python
+    knows), or else is UTF-8.
 
     Args:
         path: The file.
@@ -75,7 +75,7 @@ def _parse(text: bytes, path: str | os.PathLike[str]) -> Element:
             "for and which is not read: its entities can stand for anything. Delete it."
         )
 
-    parser = expat.ParserCreate("utf-8")  # whatever the file declares: it is decoded
+    parser = expat.ParserCreate("utf-8")  # the text is decoded already
     parser.StartDoctypeDeclHandler = refuse
     parser.StartElementHandler = builder.start
     parser.EndElementHandler = builder.end

@@ -65,9 +65,9 @@ def looks_like_corners(boxes: int, outside: int, as_corners: int) -> bool:
 def looks_like_pose(polygons: Sequence[np.ndarray | None]) -> bool:
     """Whether what was read as polygons must be boxes with keypoints.
 
-    All have one number of values, other than that of turned boxes, and the first four are a box, as
-    centre and size, in which the rest lie, as pairs or, with their visibility, as triples. Of
-    polygons that is true by chance alone.
+    All have one number of values, which is not the eight of turned boxes, and the first four are a
+    box, as centre and size, in which the rest lie, as pairs or, with their visibility, as triples.
+    Polygons do so by chance alone.
 
     Args:
         polygons: Outlines `(P, 2)` of the objects in [0, 1]; None where an object is a box.

@@ -32,7 +32,7 @@ MAX_TOLD = 3
 
 
 class Truth(NamedTuple):
-    """Ground truth that is checked; annotations are copies, those of the wanted images alone.
+    """Ground truth that is checked; annotations are copies, for the wanted images alone.
 
     Attributes:
         contents: `images`, `categories` and `annotations`, as pycocotools takes them.
@@ -348,8 +348,8 @@ def _refuse_broken(ready: Sequence[Json], where: str) -> None:
         one = masked[broken[0]]
         raise DataError(
             f"result for image {one['image_id']}, category {one['category_id']}, in {where}: the"
-            f" run lengths of its mask do not cover {one['segmentation']['size']}. Write them anew"
-            " with pycocotools.mask.encode."
+            f" run lengths of its mask do not cover {one['segmentation']['size']}. Write them"
+            " again with pycocotools.mask.encode."
         )
 
 
