@@ -139,9 +139,7 @@ def test_choices_and_arguments_are_distributed_as_timm_s(
         assert abs(a.max() - b.max()) <= 0.12 * spread + 1e-9, name
 
 
-@pytest.mark.parametrize(
-    ("magnitude", "share"), [("m12", 17 / 300), ("m15", 17 / 300), ("m9", 0.0013)]
-)
+@pytest.mark.parametrize(("magnitude", "share"), [("m12", 17 / 300), ("m9", 0.0013)])
 def test_the_share_of_black_images(magnitude: str, share: float) -> None:
     """Two of 15 operators, each applied with probability 1/2; at level 10 posterize keeps no bit.
 
@@ -151,7 +149,7 @@ def test_the_share_of_black_images(magnitude: str, share: float) -> None:
     sharpness. 1/30 + 1/30 * (1/2 + 6/30) = 17/300. From magnitude 9 the noise reaches level 10 with
     probability 0.023.
     """
-    count = 8000
+    count = 6000
     augment = RandAugment(f"rand-{magnitude}-mstd0.5-inc1", posterize_to_black=True)
     image = planes(texture(6, 6)) | np.uint8(64)
     torch.manual_seed(0)
