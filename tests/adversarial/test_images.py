@@ -19,6 +19,17 @@ from vision.data.transforms import TrainTransform
 from vision.ops.label_images import read_labels
 
 
+def crop(path: Path) -> Any:
+    return TrainTransform(8).decode(read_file(path))
+
+
+def passes(count: int) -> bytes:
+    """A progressive JPEG file that goes over its pixels so many times."""
+    data = jpeg(texture(96, 120), progressive=True)
+    last = data[data.rindex(b"\xff\xda") : -2]
+    return data[:-2] + last * (count - data.count(b"\xff\xda")) + data[-2:]
+
+
 def tall(data: bytes, rows: int, columns: int) -> bytes:
     """A JPEG file with another size in its header."""
     at = data.index(b"\xff\xc0") + 5
@@ -117,7 +128,7 @@ def damaged_set(folder: Path) -> Any:
         "a bomb, of which a crop is trained",
         tall(PHOTO, 65_000, 65_000),
         "65,000 x 65,000",
-        read=lambda path: TrainTransform(8).decode(read_file(path)),
+        read=crop,
     ),
     image("a bomb, whose size is asked for", BOMB, "13,000 x 13,000", read=read_size),
     image("a bomb as a mask", BOMB, "13,000 x 13,000", read=read_labels),
@@ -132,6 +143,8 @@ def damaged_set(folder: Path) -> Any:
     image(
         "JPEG with a garbled scan", PHOTO[:-900] + bytes(range(100)) * 8 + PHOTO[-100:], "damaged"
     ),
+    image("JPEG of 300 scans", passes(300), "300 scans"),
+    image("JPEG of 300 scans, of which a crop is trained", passes(300), "300 scans", read=crop),
     image("PNG without its end", png(end=False), "truncated", "its end is missing"),
     image(
         "PNG with a changed pixel",

@@ -34,12 +34,14 @@ class Bands(NamedTuple):
         number: Number of bands.
         colours: Those of its interpretation: 1 grey or palette, 3 RGB, 4 CMYK.
         is_alpha: Whether it says that one is transparency.
+        bits: Most bits of a number.
         kind: The numbers, such as `"16-bit unsigned integers"`.
     """
 
     number: int
     colours: int
     is_alpha: bool
+    bits: int
     kind: str
 
     @property
@@ -64,7 +66,7 @@ def read_bands(data: bytes) -> Bands | None:
             return _jp2_bands(data)
         if data.startswith(_CODESTREAM_MARK):
             (count,) = struct.unpack_from(">H", data, 40)
-            return Bands(count, min(count, 3 if count > 2 else 1), False, "JPEG 2000")
+            return Bands(count, min(count, 3 if count > 2 else 1), False, 8, "integers")
     except (*BROKEN, struct.error):
         pass
     return None
@@ -80,6 +82,7 @@ def tiff_bands(tags: Mapping[int, Any]) -> Bands:
         count,
         _TIFF_COLOURS.get(tags.get(_PHOTOMETRIC, 1), count),
         len(extra) == 1 and extra[0] in _ALPHA,
+        bits[-1],
         f"{' or '.join(map(str, bits))}-bit {kind}",
     )
 
@@ -114,7 +117,8 @@ def _jp2_bands(data: bytes) -> Bands | None:
             types = struct.unpack_from(">" + "2xH2x" * min(number, count), data, begin + 2)
             is_alpha = any(one in _OPACITY for one in types)
     default = 3 if count > 2 else 1
-    return Bands(count, min(count, colours or default), is_alpha, f"{bits % 128 + 1}-bit integers")
+    bits = bits % 128 + 1
+    return Bands(count, min(count, colours or default), is_alpha, bits, f"{bits}-bit integers")
 
 
 def _boxes(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:

@@ -134,7 +134,8 @@ def _short_png(image: Image.Image, data: bytes) -> str | None:
 
 
 def _unidentified(data: bytes, name: str) -> str:
-    if bands := read_bands(data):
+    bands = read_bands(data)
+    if bands and (bands.number > 1 or bands.bits > 8):
         return (
             f"image '{name}' has {bands.number} bands of {bands.kind}, which are not read: write "
             "it as grey or RGB of 8 bits."

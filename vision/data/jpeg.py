@@ -36,6 +36,8 @@ _BLOCK = 8  # side of a block of pixels
 
 REDUCTIONS = (8, 4, 2)
 
+# Passes over all pixels that a file may ask for; encoders make ten, and each takes time.
+MAX_SCANS = 100
 # Bytes between the last pixels and the end that are taken for padding if all are the same.
 MAX_PADDING = 64
 _WORD = 2  # bytes that may be left over whatever they are
@@ -184,6 +186,8 @@ def jpeg_fault(data: bytes, *, strict: bool = False) -> str | None:
         return None
     if is_truncated(data):
         return ENDLESS
+    if (scans := _scans(data, header)) > MAX_SCANS:
+        return f"its pixels come in {scans:,} scans, more than {MAX_SCANS}"
     is_cmyk = data[header.height_at + 4] == 4
     try:
         simplejpeg.decode_jpeg(data, colorspace="CMYK" if is_cmyk else "GRAY", strict=True)
@@ -201,6 +205,11 @@ def jpeg_size(data: bytes) -> tuple[int, int] | None:
         return None
     height, width = struct.unpack_from(">HH", data, header.height_at)
     return height, width
+
+
+def _scans(data: bytes, header: _Header) -> int:
+    # Within compressed data such a byte would be followed by zero.
+    return data.count(bytes((0xFF, _SCAN)), header.begin)
 
 
 def _is_padding(warning: str, data: bytes) -> bool:
@@ -246,6 +255,8 @@ def _read_frame(data: bytes, header: _Header) -> Jpeg | None:
     # A channel's entry is its name, the sampling factors (4 bits each, vertical last), its table.
     samplings = [data[at + 6 + 3 * channel] & 15 for channel in range(count)]
     in_order = header.frame != _PROGRESSIVE and header.channels == count
+    if not in_order and _scans(data, header) > MAX_SCANS:
+        return None
     unit_rows = _BLOCK * max(samplings) if in_order else 0
     turned = header.metadata and any(mark in data[: header.begin] for mark in _TURNED)
     orientation = _read_orientation(data) if turned else 1
