@@ -20,6 +20,7 @@ from vision.tasks.build_from_file import checked_arguments
 from vision.tasks.checkpoint import describe_checkpoint
 from vision.tasks.ema import WEIGHTS_KEY
 from vision.tasks.registry import find_task
+from vision.tasks.unfilled import build_unfilled
 from vision.weights.checkpoint_file import read_checkpoint
 from vision.weights.model_file import read_model
 from vision.weights.pretrained import HUB_PREFIX, download_from_hub
@@ -110,7 +111,9 @@ def build(
         version=description["version"],
         own=None if backbone is None else {"backbone": backbone},
     )
-    model = found(**arguments)
+    # A class of the caller's own may need the values that it begins with.
+    ours = found.__module__.startswith("vision.")
+    model = build_unfilled(lambda: found(**arguments)) if ours else found(**arguments)
     model.load_state_dict(tensors)
     check_finite(tensors, "the file")
     try:
