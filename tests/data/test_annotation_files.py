@@ -47,7 +47,7 @@ def write(root: Path, *names: str) -> Path:
 def test_the_first_problem_ends_a_run_and_a_check_lists_all(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    root = write(tmp_path, "train/2", "train/-1", "train/-3", "val/0")
+    root = write(tmp_path, "train/2", "train/-1", "train/-3", "val/1")
     data = Points(root=root, num_workers=0)
     with pytest.raises(DataError, match=r"-1 objects\.\n`python tools/check_dataset\.py Points"):
         data.setup("fit")
