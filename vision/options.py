@@ -139,8 +139,8 @@ def building(what: str, options: Mapping[str, Any] | None = None) -> Iterator[No
 
 def shorten(value: Any, longest: int = 80) -> str:
     """A value as Python writes it, cut if that is long."""
-    # More digits than Python turns into text are beyond all ranges anyway.
-    if isinstance(value, int) and value.bit_length() > 1000:
-        return "a number of more than 300 digits"
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no number of more than 4,300 digits
+        return "a value with a number of thousands of digits"
     return text if len(text) <= longest else f"{text[:longest]}..."

@@ -50,6 +50,7 @@ from vision.cli.runs import (
 )
 from vision.cli.settings import Setting, find_configs, read_settings
 from vision.cli.stops import explain_stop
+from vision.cli.trainer_options import check_trainer, explain_refusals
 from vision.data.base import DataModule
 from vision.errors import ConfigError, VisionError
 from vision.options import MAX_COUNT, MAX_PROCESSES, MAX_SEED, UNEXPECTED, check_number
@@ -195,6 +196,9 @@ class VisionCLI(LightningCLI):
             own: Any = self._subcommand_parsers[self.command]
             message = explain(own, str(error), self.settings, self.classes, self.command)
             raise ConfigError(message) from error
+        seed = self.options.get("seed_everything")
+        if seed is not None and not isinstance(seed, bool):
+            check_number("--seed_everything", seed, least=0, most=MAX_SEED)
 
     def _parse_ckpt_path(self) -> None:
         """Leave the model to the config; `check_checkpoint` compares the two."""
@@ -213,9 +217,6 @@ class VisionCLI(LightningCLI):
         """Set the threads; fill in the path of the checkpoint and the number of classes."""
         options = self.options
         check_run_names(options["runs_dir"], options["name"], options["version"])
-        seed = options.get("seed_everything")
-        if seed is not None and not isinstance(seed, bool):
-            check_number("--seed_everything", seed, least=0, most=MAX_SEED)
         every = options["checkpoint_every_n_steps"]
         if every is not None:
             check_number("--checkpoint_every_n_steps", every, least=1, most=MAX_COUNT)
@@ -292,6 +293,7 @@ class VisionCLI(LightningCLI):
             explain_stop(self._signals, self._last_checkpoint),
             self._no_empty_run(),
             explain_failures(batch_size, accumulated),
+            explain_refusals(batch_size),
         ):
             super()._run_subcommand(subcommand)
         if self._begins_at == self.trainer.global_step:
@@ -322,6 +324,7 @@ class VisionCLI(LightningCLI):
         """Build the trainer with our loggers and callbacks beside those of the config."""
         self._check_checkpoint()
         trainer: Any = self._get(self.config_init, "trainer")
+        check_trainer(trainer)
         check_devices(trainer["accelerator"], trainer["devices"])
         loggers = _as_list(trainer["logger"])
         callbacks = _as_list(trainer["callbacks"]) + self.more_callbacks + [self._signals]
@@ -347,7 +350,7 @@ class VisionCLI(LightningCLI):
         with self._no_empty_run():
             try:
                 return super().instantiate_trainer(logger=loggers, callbacks=callbacks, **kwargs)
-            except (*UNEXPECTED, MisconfigurationException) as error:
+            except (*UNEXPECTED, ImportError, MisconfigurationException) as error:
                 if isinstance(error, VisionError):
                     raise
                 raise ConfigError(self._trainer_message(str(error))) from error
