@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from vision.files import replace_file, sha256_of
+from vision.files import fit_name, replace_file, sha256_of, write_text
 
 
 def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
@@ -26,3 +26,17 @@ def test_the_digest_is_that_of_the_contents(tmp_path: Path) -> None:
     contents = bytes(range(256)) * 5000
     (tmp_path / "a").write_bytes(contents)
     assert sha256_of(tmp_path / "a") == hashlib.sha256(contents).hexdigest()
+
+
+def test_a_name_as_long_as_names_can_be_is_written(tmp_path: Path) -> None:
+    path = tmp_path / f"{'é' * 125}.json"
+    write_text(path, "a\udce9")
+    assert path.read_text() == "a\\udce9"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_longer_names_are_cut_and_stay_different() -> None:
+    names = [fit_name(f"folder/{'x' * 300}{i}.png", room=4) for i in range(2)]
+    assert names[0] != names[1]
+    assert all(len(name.rpartition("/")[2]) == 251 and name.endswith(".png") for name in names)
+    assert fit_name("folder/short.png", room=4) == "folder/short.png"
