@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
-from vision.ops.png import png_fault, png_size, png_size_fault
+from vision.ops.png import png_fault, png_size, png_size_fault, short_png_fault
 
 
 def png(mode: str = "RGB", size: tuple[int, int] = (23, 17), **options: object) -> bytes:
@@ -83,6 +83,13 @@ def test_another_size_than_that_of_the_pixels_is_told() -> None:
     assert png_size_fault(with_header(data, 23, 17)) is None
     assert png_size_fault(with_header(data, 23, 10)) == "it has more pixels than its header states"
     assert png_size_fault(with_header(data, 23, 18)) == "it has fewer pixels than its header states"
+
+
+def test_absent_rows_are_looked_for_where_the_last_is_blank() -> None:
+    fewer = with_header(png(size=(23, 17)), 23, 18)
+    assert short_png_fault(fewer, ends_blank=True) == "it has fewer pixels than its header states"
+    assert short_png_fault(fewer, ends_blank=False) is None
+    assert short_png_fault(png(), ends_blank=True) is None
 
 
 def test_other_files_are_none() -> None:

@@ -14,7 +14,7 @@ from vision.data.bands import Bands, read_bands, tiff_bands
 from vision.data.jpeg import BROKEN, jpeg_fault, jpeg_size, read_jpeg
 from vision.errors import ImageError
 from vision.ops.image_limits import check_pixels, pillow_refusal
-from vision.ops.png import ENDLESS, png_fault, png_size, png_size_fault
+from vision.ops.png import ENDLESS, png_fault, png_size, png_size_fault, short_png_fault
 from vision.reading import MAX_IMAGE_BYTES
 
 # The formats that are read, whatever a file's suffix says. Pillow knows more, some of which (EPS)
@@ -128,9 +128,10 @@ def _check_bands(bands: Bands | None, name: str) -> None:
 
 def _short_png(image: Image.Image, data: bytes) -> str | None:
     """Whether rows are absent from a PNG file, which Pillow then leaves black."""
-    if image.format != "PNG" or image.crop((0, image.height - 1, *image.size)).getbbox():
+    if image.format != "PNG":
         return None
-    return png_size_fault(data)
+    last = image.crop((0, image.height - 1, *image.size))
+    return short_png_fault(data, ends_blank=last.getbbox() is None)
 
 
 def _unidentified(data: bytes, name: str) -> str:

@@ -11,7 +11,7 @@ from PIL import Image, UnidentifiedImageError
 
 from vision.errors import DataError, ImageError
 from vision.ops.image_limits import check_pixels
-from vision.ops.png import SIGNATURE, png_fault, png_size, png_size_fault
+from vision.ops.png import SIGNATURE, png_fault, png_size, short_png_fault
 from vision.reading import MAX_IMAGE_BYTES, read_file
 
 # Entries of the palette beyond those that are given, among them that of ignored pixels.
@@ -21,7 +21,7 @@ _BROKEN = (OSError, ValueError, SyntaxError, EOFError, IndexError, zlib.error, s
 _GREY, _RGB, _PALETTE, _GREY_ALPHA, _RGB_ALPHA = 0, 2, 3, 4, 6
 
 
-def read_labels(path: str | os.PathLike[str], *, strict: bool = False) -> np.ndarray:
+def read_labels(path: str | os.PathLike[str]) -> np.ndarray:
     """Read the labels of a PNG file, as they are stored.
 
     Grey values and indices of a palette are not changed in any way, whatever the number of bits; a
@@ -29,7 +29,6 @@ def read_labels(path: str | os.PathLike[str], *, strict: bool = False) -> np.nda
 
     Args:
         path: The file.
-        strict: As in `png_fault`.
 
     Returns:
         uint8 `(H, W)` of a grey or palette image of up to 8 bits, uint16 `(H, W)` of a grey one of
@@ -39,16 +38,15 @@ def read_labels(path: str | os.PathLike[str], *, strict: bool = False) -> np.nda
         ImageError: The file is absent, broken, no PNG, or of a kind that holds no labels.
     """
     data = read_file(path, max_bytes=MAX_IMAGE_BYTES, what="mask", error=ImageError)
-    return decode_labels(data, os.fspath(path), strict=strict)
+    return decode_labels(data, os.fspath(path))
 
 
-def decode_labels(data: bytes, name: str, *, strict: bool = False) -> np.ndarray:
+def decode_labels(data: bytes, name: str) -> np.ndarray:
     """The labels of the bytes of a PNG file, as `read_labels` gives them.
 
     Args:
         data: The whole file.
         name: What errors call it.
-        strict: As in `png_fault`.
 
     Raises:
         ImageError: It is broken, no PNG, of a kind that holds no labels, or of more pixels than
@@ -68,17 +66,21 @@ def decode_labels(data: bytes, name: str, *, strict: bool = False) -> np.ndarray
         )
     if size := png_size(data):
         check_pixels(*size, f"mask '{name}'")
-    if fault := png_fault(data, strict=strict) or png_size_fault(data):
-        raise ImageError(f"mask '{name}' cannot be read: {fault}. Copy or download it again.")
+    fault = png_fault(data)
     try:
-        with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
-            return _labels(image, depth, kind, name)
+        if not fault:
+            with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
+                labels = _labels(image, depth, kind, name)
+                fault = short_png_fault(data, ends_blank=not labels[-1].any())
     except ImageError:
         raise
     except (UnidentifiedImageError, *_BROKEN) as error:
         raise ImageError(
             f"mask '{name}' cannot be read: {_reason(error)}. Copy or download it again."
         ) from error
+    if fault:
+        raise ImageError(f"mask '{name}' cannot be read: {fault}. Copy or download it again.")
+    return labels
 
 
 def write_labels(

@@ -16,6 +16,7 @@ _ADAM7 = (
     (1, 0, 2, 1),
 )
 _AT_ONCE = 1 << 20
+_INTERLACED = 28  # where the header says it
 
 
 def png_size(data: bytes) -> tuple[int, int] | None:
@@ -49,6 +50,21 @@ def png_fault(data: bytes, *, strict: bool = False) -> str | None:
     except struct.error:
         pass
     return ENDLESS
+
+
+def short_png_fault(data: bytes, *, ends_blank: bool) -> str | None:
+    """Whether rows are absent from a PNG file that was decoded: Pillow leaves them blank.
+
+    Args:
+        data: A file without a `png_fault`.
+        ends_blank: Whether all values of the last row are 0; else nothing is decompressed again,
+            unless the file is interlaced.
+
+    Returns:
+        As `png_size_fault`.
+    """
+    is_interlaced = len(data) > _INTERLACED and data[_INTERLACED] == 1
+    return png_size_fault(data) if ends_blank or is_interlaced else None
 
 
 def _chunks(view: memoryview) -> Iterator[tuple[bytes, memoryview, int]]:
