@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from vision.documents.json_text import read_json
 from vision.errors import DataError
 
 MARKER = "samples.json"
@@ -57,7 +58,7 @@ def check_replaceable(root: Path) -> None:
     if not found:
         return
     try:
-        entries = json.loads((root / MARKER).read_text())["entries"]
+        entries = read_json(root / MARKER)["entries"]
         others = sorted(set(found) - set(entries))
     except (OSError, ValueError, KeyError, TypeError):
         raise DataError(
