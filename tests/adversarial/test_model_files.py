@@ -237,8 +237,8 @@ DESCRIPTIONS = (
         ("depths", "65,536"),
     ),
     Case(
-        "depths of 60,000",
-        set_to(ARGUMENTS, "backbone_options", "depths", value=[60_000] * 4),
+        "depths of 1,000",
+        set_to(ARGUMENTS, "backbone_options", "depths", value=[1000] * 4),
         ("larger than the",),
     ),
     Case(
