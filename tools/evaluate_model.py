@@ -20,6 +20,7 @@ from vision.callbacks.evaluation_records import EvaluationRecords
 from vision.cli.app import VisionCLI, run
 from vision.cli.names import CLASSES
 from vision.contracts import ModelDescription
+from vision.documents.yaml_text import read_yaml
 from vision.errors import CheckpointError, ConfigError
 from vision.outputs import check_output_folder
 from vision.predict.load import MODEL_FILES
@@ -34,6 +35,7 @@ from vision.weights.model_file import read_model
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = "config.yaml"
+KNOWN_CODE = ("vision.", "lightning.pytorch.")
 COMMANDS = {"val": "validate", "test": "test"}
 
 
@@ -129,6 +131,7 @@ def arguments_for(place: Place, configs: Sequence[str]) -> Iterator[list[str]]:
         ConfigError: No config says what the data are.
     """
     if not configs and place.run is not None:
+        require_known_classes(place.run / CONFIG)
         configs = [str(place.run / CONFIG)]
     if not configs:
         raise ConfigError(
@@ -146,6 +149,27 @@ def arguments_for(place: Place, configs: Sequence[str]) -> Iterator[list[str]]:
             file.write_text(yaml.safe_dump({"model": model_options(described, state)}))
             given = ["--config", str(file), *given]
         yield [*given, "--model.weights", str(place.file)]
+
+
+def require_known_classes(config: Path) -> None:
+    """Refuse a config that nobody gave, where it names code of others: naming a class imports it.
+
+    Raises:
+        ConfigError: A class in it is neither the suite's nor Lightning's.
+    """
+    values: list[Any] = [read_yaml(config, what="config", error=ConfigError)]
+    while values:
+        value = values.pop()
+        if isinstance(value, dict):
+            name = value.get("class_path")
+            if isinstance(name, str) and "." in name and not name.startswith(KNOWN_CODE):
+                raise ConfigError(
+                    f"'{config}', which lies beside the model, names '{name}', which is no class "
+                    f"of the suite. If you trust it, give it: --config {config}"
+                )
+            value = [*value.values()]
+        if isinstance(value, list):
+            values += value
 
 
 def model_options(described: ModelDescription, state: Mapping[str, Tensor]) -> dict[str, Any]:

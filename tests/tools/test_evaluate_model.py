@@ -15,7 +15,7 @@ from tiny_task import tiny_task
 from train_runs import ROOT, start_in_two, succeed
 
 from vision.cli.app import run
-from vision.errors import CheckpointError
+from vision.errors import CheckpointError, ConfigError
 
 CONFIGS = {
     "classification": """
@@ -179,6 +179,19 @@ def test_mistakes_end_with_a_message(
     assert "--limit: '0'" in capsys.readouterr().err
     assert tool.main(["coco", "--annotations", "a", "--predictions", "b", "--data.root", "c"]) == 2
     assert "unrecognized arguments: --data.root" in capsys.readouterr().err
+
+
+def test_a_config_beside_a_model_imports_nothing(tool: ModuleType, tmp_path: Path) -> None:
+    from evaluate_model import Place, arguments_for
+
+    place = Place(tmp_path / "last.ckpt", tmp_path)
+    config = tmp_path / "config.yaml"
+    config.write_text("trainer:\n  callbacks:\n  - class_path: os.system\n")
+    with pytest.raises(ConfigError, match=r"config\.yaml'.* names 'os\.system'.*--config"):
+        arguments_for(place, ()).__enter__()
+    config.write_text("data: {class_path: Digits}\nmodel: {class_path: vision.tasks.Detection}\n")
+    with arguments_for(place, ()) as arguments:
+        assert arguments == ["--config", str(config), "--ckpt_path", str(place.file)]
 
 
 def test_a_file_of_weights_brings_no_paths_along(tool: ModuleType) -> None:
