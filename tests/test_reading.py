@@ -69,6 +69,21 @@ def test_a_file_is_read_whole_up_to_the_bound(tmp_path: Path) -> None:
     assert read_file(path, max_bytes=1000) == b""
 
 
+def test_a_file_of_holes_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"[" * 5000)
+    os.truncate(path, 2**33)
+    with pytest.raises(DataError, match=r"states 8,589,934,592 bytes.* is sparse"):
+        read_file(path, max_bytes=2**34)
+    path.unlink()
+    path.touch()
+    os.truncate(path, 2**29)
+    with pytest.raises(DataError, match="is sparse"):
+        read_file(path, max_bytes=2**34)
+    os.truncate(path, 2**20)
+    assert not any(read_file(path, max_bytes=2**34))
+
+
 def test_a_file_that_states_no_size_is_read() -> None:
     assert b"Pid:" in read_file("/proc/self/status", max_bytes=2**20)
 

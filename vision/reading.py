@@ -5,6 +5,7 @@ device without an end, a folder, a link that leads to itself, or a sparse file o
 Everything that reads such a path opens it here.
 """
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -29,6 +30,9 @@ MAX_WEIGHTS_BYTES = 256 * GIB
 
 # What may come after the size that a file states, as it is appended to.
 MAX_GROWTH = 2**24
+
+# A file of more bytes than these, of which less than a sixteenth is written, is not whole.
+SPARSE_BYTES, SPARSE_SHARE = 2**28, 16
 
 # Neither a pipe nor a device can block; no terminal becomes that of the process.
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
@@ -65,8 +69,8 @@ def open_file(
 
     Raises:
         VisionError: Of the class `error`: the file is absent, is not a regular file (a folder, a
-            named pipe, a socket, a device), is larger than `max_bytes`, or may not be read; or the
-            path has a NUL, is too long, or leads in a circle.
+            named pipe, a socket, a device), is larger than `max_bytes` or sparse, or may not be
+            read; or the path has a NUL, is too long, or leads in a circle.
     """
     with _named(path, what, error):
         _require_regular(os.stat(path), path, what, error)  # some devices act on being opened
@@ -77,6 +81,11 @@ def open_file(
             _require_regular(found, path, what, error)
             if found.st_size > max_bytes:
                 raise error(_too_large(path, what, found.st_size, max_bytes))
+            if found.st_size > SPARSE_BYTES and _is_sparse(descriptor, found.st_size):
+                raise error(
+                    f"{what} {shown_path(path)} states {found.st_size:,} bytes, of which few are "
+                    "written: it is sparse, as a download that was never finished. Copy it again."
+                )
             return os.fdopen(descriptor, "rb")
         except BaseException:
             os.close(descriptor)
@@ -126,6 +135,23 @@ def read_file(
             if len(data) > limit:
                 raise error(_too_large(path, what, len(data), limit))
         return data
+
+
+def _is_sparse(descriptor: int, size: int) -> bool:
+    """Whether less than a part of a file has been written, as far as its file system tells."""
+    if not hasattr(os, "SEEK_DATA"):
+        return False
+    written = at = 0
+    try:
+        while written * SPARSE_SHARE < size and at < size:
+            begin = os.lseek(descriptor, at, os.SEEK_DATA)
+            at = os.lseek(descriptor, begin, os.SEEK_HOLE)
+            written += at - begin
+    except OSError as found:
+        if found.errno != errno.ENXIO:  # which says that no data follow
+            return False
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return written * SPARSE_SHARE < size
 
 
 def user_path(path: StrPath, *, what: str = "path", error: type[VisionError] = DataError) -> Path:
