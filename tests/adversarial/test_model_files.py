@@ -299,7 +299,7 @@ DESCRIPTIONS = (
     Case(
         "images of 1e6 pixels a side",
         set_to("preprocessing", "image_size", value=10**6),
-        ("image_size", "16384"),
+        ("image_size", "32768"),
     ),
     Case(
         "an input of 1e6 pixels a side", set_to("input", "size", value=[10**6] * 2), ("input.size",)

@@ -17,8 +17,8 @@ logger = logging.getLogger(__name__)
 MAX_DEPTH = 32
 MAX_VALUES = 100_000
 MAX_TEXT = 4096
-# No evaluation of a published model resizes images to a longer side.
-MAX_SIDE = 16384
+# The largest side that the transforms of the suite take.
+MAX_SIDE = 32768
 MAX_CHANNELS = 1024
 MAX_COUNT = 2**62
 INTERPOLATIONS = ("bicubic", "bilinear")
