@@ -10,6 +10,7 @@ import numpy as np
 
 from vision.contracts import ModelDescription
 from vision.errors import CheckpointError
+from vision.options import MAX_SIDE
 
 logger = logging.getLogger(__name__)
 
@@ -17,8 +18,6 @@ logger = logging.getLogger(__name__)
 MAX_DEPTH = 32
 MAX_VALUES = 100_000
 MAX_TEXT = 4096
-# The largest side that the transforms of the suite take.
-MAX_SIDE = 32768
 MAX_CHANNELS = 1024
 MAX_COUNT = 2**62
 INTERPOLATIONS = ("bicubic", "bilinear")
