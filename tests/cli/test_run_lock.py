@@ -5,12 +5,14 @@ import fcntl
 import os
 import platform
 import signal
+import time
 from pathlib import Path
 
 import pytest
 from held_run import end_process, hold_elsewhere
 
 from vision.cli.run_lock import LOCK, hold_run
+from vision.cli.runs import check_unused, new_run_folder
 from vision.errors import ConfigError
 
 
@@ -76,3 +78,37 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match=r"file/.lock: Not a directory.*--runs_dir"):
         hold_run(tmp_path / "file").__enter__()
+
+
+@pytest.mark.parametrize("there", [False, True], ids=["new", "empty"])
+def test_of_many_starts_with_one_version_one_wins(tmp_path: Path, there: bool) -> None:
+    """Each process does what `fit` does to take a folder, all of them at once."""
+    if there:
+        (tmp_path / "mine").mkdir()
+    ready, go = os.pipe()
+    processes = []
+    for _ in range(8):
+        if (process := os.fork()) == 0:
+            os.close(go)
+            os.read(ready, 1)  # until the other end is closed
+            os._exit(take(tmp_path))
+        processes.append(process)
+    os.close(go)
+    codes = [os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) for process in processes]
+    os.close(ready)
+    assert sorted(codes) == [0, *[2] * 7]
+
+
+def take(parent: Path) -> int:
+    """Take the folder `mine`, begin a run in it and end: 0, or 2 if it is another's."""
+    try:
+        folder = new_run_folder(parent, "mine")
+        with hold_run(folder):
+            check_unused("mine", folder)
+            (folder / "config.yaml").touch()
+            time.sleep(0.05)
+    except ConfigError:
+        return 2
+    except BaseException:
+        return 1
+    return 0
