@@ -1,5 +1,6 @@
 """What has ended a data worker is said as that, and workers leave signals to their parent."""
 
+import multiprocessing
 import os
 import signal
 import time
@@ -11,7 +12,12 @@ import torch
 from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from vision.callbacks.checkpoint_io import AtomicCheckpointIO
-from vision.workers import explain_end_of_worker, leave_signals_to_parent, start_worker
+from vision.workers import (
+    end_workers,
+    explain_end_of_worker,
+    leave_signals_to_parent,
+    start_worker,
+)
 
 
 class Ending(Dataset[int]):
@@ -120,6 +126,17 @@ def test_a_worker_that_hangs_can_be_ended() -> None:
     worker.terminate()  # as the DataLoader does
     worker.join(5)
     assert worker.exitcode == -signal.SIGTERM
+
+
+def test_workers_that_nobody_waits_for_end_at_once_and_without_an_error() -> None:
+    loader = DataLoader(Ending(signal.SIGCONT), num_workers=2, worker_init_fn=start_worker)
+    batches = iter(loader)  # whose workers sleep for ten seconds
+    handler, begin = signal.getsignal(signal.SIGCHLD), time.perf_counter()
+    end_workers()
+    assert time.perf_counter() - begin < 5
+    assert not multiprocessing.active_children()
+    assert signal.getsignal(signal.SIGCHLD) == handler
+    del batches
 
 
 def _hang() -> None:

@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,6 +45,25 @@ def leave_signals_to_parent() -> None:
         if number := getattr(signal, name, None):
             signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: signal.signal(signal.SIGTERM, signal.SIG_DFL))
+
+
+def end_workers() -> None:
+    """End the data workers of a process that is about to end itself.
+
+    They would hold it up for seconds, since only the next batch that is fetched ends them in order.
+    """
+    workers = [child for child in multiprocessing.active_children() if child.daemon]
+    if not workers or threading.current_thread() is not threading.main_thread():
+        return
+    number = getattr(signal, "SIGCHLD", None)
+    # PyTorch's handler raises an error when one ends.
+    before = None if number is None else signal.signal(number, signal.SIG_DFL)
+    for worker in workers:
+        worker.kill()
+    for worker in workers:
+        worker.join()
+    if number is not None:
+        signal.signal(number, before)
 
 
 def default_workers() -> int:

@@ -10,6 +10,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from vision.callbacks.stop_signals import StopSignals
 from vision.callbacks.summary import shown
+from vision.workers import end_workers
 
 
 @contextmanager
@@ -30,11 +31,13 @@ def explain_stop(signals: StopSignals, last: Callable[[], Path | None]) -> Itera
     except SystemExit as stop:
         # How Lightning leaves after a KeyboardInterrupt.
         if not isinstance(stop.__context__, KeyboardInterrupt):
+            end_workers()
             raise
         raise _end(signal.SIGINT, last()) from stop
 
 
 def _end(number: signal.Signals, last: Path | None) -> SystemExit:
+    end_workers()
     how = f"stopped ({number.name})."
     if last is not None and last.is_file():
         how += f" Go on from {shown(last)} with the same command and --ckpt_path last."
