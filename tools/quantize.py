@@ -317,7 +317,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--limit", type=whole(), metavar="N", help="validation images; all by default"
     )
-    made.add_argument("--most-drop", type=real(-1, 1), default=0.02, help="of the metric, 0.02")
+    made.add_argument("--most-drop", type=real(-100, 100), default=0.02, help="of the metric, 0.02")
     made.add_argument("--rounds", type=whole(), default=20, help="of timing, 20")
     return made
 
