@@ -219,7 +219,7 @@ def test_predictions_go_where_they_are_asked_to(
     assert f"{len(predicted)} detections in {IMAGES} images" in capsys.readouterr().out
     options = ["--ckpt_path", "best", "--output", "coco"]
     assert run_here(folder, *command("predict", *options)) == 2
-    assert "--output coco is a folder" in capsys.readouterr().err
+    assert "--output 'coco' is a folder" in capsys.readouterr().err
 
 
 # --------------------------------------------------------------------------------------- resumed
