@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from vision.errors import CheckpointError, VisionError, WeightsError
 from vision.tasks.checkpoint import describe_checkpoint
 from vision.tasks.file_arguments import file_arguments
-from vision.tasks.rehearsal import rehearse
+from vision.tasks.dry_build import dry_build
 from vision.weights.checkpoint_file import read_checkpoint
 from vision.weights.tensors import check_finite, check_tensors
 
@@ -45,7 +45,7 @@ def checked_arguments(
         _check_class_count(kept.get("num_classes"), state)
         arguments = {**file_arguments(task, kept, training=training), **own}
         if task.__module__.startswith("vision."):
-            rehearse(lambda: task(**arguments), state)
+            dry_build(lambda: task(**arguments), state)
     except CheckpointError:
         raise
     # Constructors, among them those of other libraries, stumble over such values in any way.

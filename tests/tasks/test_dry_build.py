@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from vision.errors import CheckpointError
-from vision.tasks.rehearsal import rehearse
+from vision.tasks.dry_build import dry_build
 
 STATE = nn.Linear(3, 2).state_dict()
 
@@ -19,7 +19,7 @@ def test_what_fits_is_built_without_memory() -> None:
         made.append(nn.Linear(3, 2))
         return made[-1]
 
-    rehearse(build, STATE)
+    dry_build(build, STATE)
     assert made[0].weight.is_meta
     assert not nn.Linear(3, 2).weight.is_meta
 
@@ -35,7 +35,7 @@ def test_layers_without_end_are_given_up() -> None:
             whole.append(nn.Linear(3, 2))
 
     with pytest.raises(CheckpointError, match="larger than the 2 tensors in it can fill"):
-        rehearse(build, STATE)
+        dry_build(build, STATE)
     assert count < 10_000
     # The limit is gone afterwards.
     assert len(nn.Sequential(*(nn.Identity() for _ in range(12_000)))) == 12_000
@@ -43,7 +43,7 @@ def test_layers_without_end_are_given_up() -> None:
 
 def test_a_layer_without_end_is_given_up() -> None:
     with pytest.raises(CheckpointError, match="larger than"):
-        rehearse(lambda: nn.Linear(10**9, 10**9), STATE)
+        dry_build(lambda: nn.Linear(10**9, 10**9), STATE)
 
 
 def test_other_tensors_are_named() -> None:
@@ -52,10 +52,10 @@ def test_other_tensors_are_named() -> None:
         (lambda: nn.Bilinear(3, 3, 2), r"'weight' is \(2, 3\) in it, .* needs \(2, 3, 3\)"),
     ):
         with pytest.raises(CheckpointError, match=message):
-            rehearse(build, STATE)
+            dry_build(build, STATE)
     whole = {key: tensor.long() for key, tensor in STATE.items()}
     with pytest.raises(CheckpointError, match=r"'weight' holds torch\.int64 in it"):
-        rehearse(lambda: nn.Linear(3, 2), whole)
+        dry_build(lambda: nn.Linear(3, 2), whole)
 
 
 def test_tables_beside_the_tensors_are_bounded() -> None:
@@ -66,7 +66,7 @@ def test_tables_beside_the_tensors_are_bounded() -> None:
         return module
 
     with pytest.raises(CheckpointError, match="larger than"):
-        rehearse(build, STATE)
+        dry_build(build, STATE)
 
 
 def test_other_threads_build_what_they_like() -> None:
@@ -80,5 +80,5 @@ def test_other_threads_build_what_they_like() -> None:
         thread.join()
         return nn.Linear(3, 2)
 
-    rehearse(build, STATE)
+    dry_build(build, STATE)
     assert len(other[0]) == 20_000

@@ -26,7 +26,7 @@ class _TooLargeError(Exception):
     """A task registers more than its file can fill."""
 
 
-def rehearse(build: Callable[[], nn.Module], state: Mapping[str, Tensor]) -> None:
+def dry_build(build: Callable[[], nn.Module], state: Mapping[str, Tensor]) -> None:
     """Build a task on the meta device, and compare its tensors with those of a file.
 
     Args:
