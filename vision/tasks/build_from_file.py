@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from vision.errors import CheckpointError, VisionError, WeightsError
 from vision.tasks.checkpoint import describe_checkpoint
-from vision.tasks.file_arguments import file_arguments
 from vision.tasks.dry_build import dry_build
+from vision.tasks.file_arguments import file_arguments
 from vision.weights.checkpoint_file import read_checkpoint
 from vision.weights.tensors import check_finite, check_tensors
 
