@@ -19,6 +19,12 @@ MAX_SEED = 2**32 - 1
 MAX_COUNT = 2**31 - 1
 MAX_WIDTH = 2**17  # channels, heads, tokens: any whole number of a network's design
 MAX_DEPTH = 1000  # blocks of a stage
+# Options of a network's design that are 1 at least.
+POSITIVE = {
+    *("channels", "out_channels", "fc_dim", "groups", "kernel_size", "scales_per_octave"),
+    *("samples", "candidates", "train_candidates", "test_candidates"),
+    *("train_proposals", "test_proposals", "detections", "most"),
+}
 
 # What constructors raise for a value that they do not expect.
 UNEXPECTED = (
@@ -93,15 +99,21 @@ def check_design(options: Mapping[str, Any], *, owner: str) -> None:
         owner: Whose they are, for the message.
 
     Raises:
-        ConfigError: One is not finite, or as large as only a mistake is.
+        ConfigError: One is not a number or as large as only a mistake is, or a network would have
+            none of what it needs.
     """
     for key, value in options.items():
+        if isinstance(value, Mapping):
+            check_design(value, owner=f"{owner}.{key}")
+            continue
         most = MAX_DEPTH if key.startswith("depth") else MAX_WIDTH
+        least = 1 if key in POSITIVE else -most
         for number in _numbers(value):
-            if not abs(number) <= most:
+            if not least <= number <= most:
+                bounds = f"from {least} to {most:,}" if key in POSITIVE else f"of up to {most:,}"
                 raise ConfigError(
-                    f"{owner}: {key}={shorten(value)} has {shorten(number)}; numbers of up to "
-                    f"{most:,} are possible."
+                    f"{owner}: {key}={shorten(value)} has {shorten(number)}; numbers {bounds} are "
+                    "possible."
                 )
 
 

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 import torch
 from adversarial.case import Case, check, command, table, tool
+from tiny_detection import tiny_detector
+from tiny_segmentation import tiny_segmentor
 from torch import nn
 
 from vision.backbones.registry import create_backbone
@@ -19,6 +21,9 @@ from vision.cli.trainer_options import check_trainer, explain_refusals
 from vision.errors import VisionError
 from vision.machine import find_device
 from vision.predict.kinds import PredictOptions
+from vision.tasks.detectors import DETECTORS, detector_builders
+from vision.tasks.fitting import hints_of
+from vision.tasks.segmentors import SEGMENTORS, segmentor_builders
 
 QUICKSTART = "configs/classification/digits/convnext_linear.yaml"
 DEEP = "{depths: [1000000000]}"
@@ -49,6 +54,7 @@ def one_value(_: Path) -> None:
 
 @table(
     Case("all values dropped", fit("--model.drop_rate", 2), says=("drop_rate=2.0", "0 to 0.99")),
+    Case("labels beyond smooth", fit("--model.label_smoothing", 2), says=("label_smoothing=2",)),
     Case("no initial weights", fit("--model.head_init_scale", 0), says=("head_init_scale=0",)),
     Case("too many classes", fit("--model.num_classes", 10**9), says=("num_classes", "1,000,000")),
     Case("huge images", fit("--data.image_size", 10**9), says=("image_size=1000000000", "32,768")),
@@ -170,6 +176,30 @@ def test_constructors_raise_nothing_but_messages(name: str) -> None:
             except (ParserError, VisionError):
                 refused += 1
     assert refused > len(keys)
+
+
+PARTS = {
+    **{name: detector_builders(DETECTORS[name]) for name in ("mask_rcnn", "retinanet", "fcos")},
+    "upernet": segmentor_builders(SEGMENTORS["upernet"]),
+}
+# As Python has them, who builds a task in a program.
+WRONG = (0, -1, 1e9, float("nan"), "x", "", [], [0], None, True, {"x": 1})
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_options_of_parts_raise_nothing_but_messages(name: str) -> None:
+    tiny: Callable[..., Any] = tiny_segmentor if name in SEGMENTORS else tiny_detector
+    refused = tried = 0
+    for group, builder in PARTS[name].items():
+        for key in hints_of(builder).keys() - {"specs", "num_classes", "strides"}:
+            for value in WRONG:
+                tried += 1
+                try:
+                    with torch.device("meta"):
+                        tiny("convnext", name, **{group: {key: value}})
+                except VisionError:
+                    refused += 1
+    assert refused > tried / 2
 
 
 class Broken:

@@ -5,6 +5,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from vision.errors import ConfigError
+from vision.options import check_number
+
 
 def anchors(
     shapes: Sequence[tuple[int, int]],
@@ -40,6 +43,23 @@ def anchors(
         shift = torch.stack([x, y, x, y], dim=-1)  # (h, w, 4)
         levels.append((shift[:, :, None] + base).reshape(-1, 4))
     return levels
+
+
+def check_shapes(scales: Sequence[float], ratios: Sequence[float]) -> None:
+    """See that every cell has anchors, and that they have an extent.
+
+    Args:
+        scales: Sides of square anchors, in strides.
+        ratios: Heights over widths.
+
+    Raises:
+        ConfigError: There are none, or a number is out of its range.
+    """
+    for name, values in (("scales", scales), ("ratios", ratios)):
+        if not values:
+            raise ConfigError(f"{name}=[] must have one number at least, such as 1.0.")
+        for value in values:
+            check_number(f"{name} of anchors: {value}", value, least=1e-3, most=1e3)
 
 
 def _base_anchors(stride: int, scales: Sequence[float], ratios: Sequence[float]) -> Tensor:

@@ -116,6 +116,7 @@ class Classification(BaseTask):
             grad_checkpointing=grad_checkpointing,
         )
         check_number("drop_rate", drop_rate, least=0, most=MAX_DROP)
+        check_number("label_smoothing", label_smoothing, least=0, most=1)
         check_number("head_init_scale", head_init_scale, least=1e-6, most=1e6)
         self.head = LinearHead(
             self.backbone.embed_dim,

@@ -7,10 +7,8 @@ the choices; names of backbones, detectors and segmentors are looked up in table
 
 import inspect
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, is_dataclass
-from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from torch import nn
 
@@ -18,7 +16,9 @@ from vision.backbones.registry import backbone_class
 from vision.errors import ConfigError, suggest
 from vision.heads.segmentation.mmseg import MMSegHead
 from vision.heads.segmentation.mmseg_words import HEADS, inference_config
+from vision.options import shorten
 from vision.tasks.detectors import DETECTORS, detector_builders
+from vision.tasks.fitting import fits, hints_of, leaves, shown_hint
 from vision.tasks.parts import find_row
 from vision.tasks.segmentors import SEGMENTORS, segmentor_builders
 
@@ -133,80 +133,21 @@ def _check(
             f"{', '.join(hints)}."
         )
     if not fits(value, hints[name]) or not _in_range(value, limit):
-        shown = repr(value)
-        shown = shown if len(shown) <= 80 else f"{shown[:80]}..."
-        expected = inspect.formatannotation(hints[name]).replace("collections.abc.", "")
         raise ConfigError(
-            f"{within}{name}={shown} is no value of {expected.replace('typing.', '')[:200]}, or "
+            f"{within}{name}={shorten(value)} is no value of {shown_hint(hints[name])}, or "
             f"has a number beyond {limit:,}."
         )
 
 
-def fits(value: Any, hint: Any) -> bool:
-    """Whether a plain value is one that an annotation stands for.
-
-    Args:
-        value: Numbers, text, booleans and None in lists and mappings.
-        hint: The annotation. A dataclass stands for a mapping of some of its fields, also beside
-            `Mapping`; `Any` for everything without text; and `str` for nothing: text has to be
-            listed by a `Literal`.
-    """
-    origin, within = get_origin(hint), get_args(hint)
-    if origin in (Union, UnionType):
-        groups = [one for one in within if is_dataclass(one)]
-        return any(fits(value, one) for one in (groups if isinstance(value, Mapping) else within))
-    if origin is Literal:
-        return any(type(value) is type(one) and value == one for one in within)
-    if is_dataclass(hint):
-        known = get_type_hints(hint)
-        names = {field.name for field in fields(hint)}
-        return isinstance(value, Mapping) and all(
-            key in names and fits(item, known[key]) for key, item in value.items()
-        )
-    if origin is tuple and Ellipsis not in within:
-        return isinstance(value, list | tuple) and _fit_each(value, within)
-    if isinstance(origin, type) and issubclass(origin, Sequence):
-        return isinstance(value, list | tuple) and all(fits(item, within[0]) for item in value)
-    if isinstance(origin, type) and issubclass(origin, Mapping):
-        return isinstance(value, Mapping) and all(fits(v, within[1]) for v in value.values())
-    if hint is Any:
-        return _has_no_text(value)
-    return _is_scalar(value, hint)
-
-
-def _fit_each(values: Sequence[Any], hints: Sequence[Any]) -> bool:
-    return len(values) == len(hints) and all(map(fits, values, hints))
-
-
-def _is_scalar(value: Any, hint: Any) -> bool:
-    if value is None or isinstance(value, bool):
-        return hint is (NoneType if value is None else bool)
-    return isinstance(value, int if hint is int else int | float) and hint in (int, float)
-
-
-def _leaves(value: Any) -> list[Any]:
-    if isinstance(value, Mapping):
-        value = [*value.values()]
-    if isinstance(value, list | tuple):
-        return [leaf for item in value for leaf in _leaves(item)]
-    return [value]
-
-
-def _has_no_text(value: Any) -> bool:
-    return not any(isinstance(leaf, str) for leaf in _leaves(value))
-
-
 def _in_range(value: Any, limit: float) -> bool:
-    numbers = [leaf for leaf in _leaves(value) if isinstance(leaf, int | float)]
+    numbers = [leaf for leaf in leaves(value) if isinstance(leaf, int | float)]
     return all(math.isfinite(number) and abs(number) <= limit for number in numbers)
 
 
 def _hints(builder: Callable[..., Any]) -> dict[str, Any]:
-    """Annotation of each parameter that a file may give; where there is none, `Any`."""
-    constructor = inspect.getattr_static(builder, "__init__") if isinstance(builder, type) else None
-    hints = get_type_hints(constructor or builder)
-    names = inspect.signature(builder).parameters
-    return {name: hints.get(name, Any) for name in names if name not in ("specs", "name", *SOURCES)}
+    """Annotation of each parameter that a file may give."""
+    left_out = ("specs", "name", *SOURCES)
+    return {name: hint for name, hint in hints_of(builder).items() if name not in left_out}
 
 
 def _check_backbone(name: Any, option: str) -> None:

@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 
 from vision.contracts import FeatureSpec
 from vision.errors import ConfigError, suggest
+from vision.options import building, check_design, shorten
+from vision.tasks.fitting import fits, hints_of, shown_hint
 
 Row = TypeVar("Row")
 
@@ -43,20 +45,27 @@ def build_part(
         given: Options that replace them.
 
     Raises:
-        ConfigError: An option is unknown or out of its range.
+        ConfigError: An option is unknown, of another type than its annotation, or out of its range.
     """
-    parameters = inspect.signature(build).parameters
-    known = [name for name in parameters if name != "specs"]
-    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-    for name in given:
-        if name not in known and not takes_any:
+    hints = hints_of(build)
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in inspect.signature(build).parameters.values())
+    for name, value in given.items():
+        if name not in hints and not takes_any:
+            known = [known for known in hints if known != "specs"]
             raise ConfigError(
                 f"there is no option {group}.{name}.{suggest(name, known)} The options are "
                 f"{', '.join(known)}."
             )
+        if name in hints and not fits(value, hints[name], text=True):
+            raise ConfigError(
+                f"{group}.{name}={shorten(value)} is no value of {shown_hint(hints[name])}."
+            )
+    if not takes_any:
+        check_design({k: v for k, v in given.items() if k != "num_classes"}, owner=group)
     options = dict(own)
     for name, value in given.items():
         before = options.get(name)
         both = isinstance(before, Mapping) and isinstance(value, Mapping)
         options[name] = {**before, **value} if both else value  # type: ignore[dict-item]
-    return build(**options) if specs is None else build(specs, **options)
+    with building(group, given):
+        return build(**options) if specs is None else build(specs, **options)

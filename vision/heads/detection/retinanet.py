@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from vision.contracts import ClassRows, Detections, DetectionTarget, FeatureSpec
 from vision.heads.detection.dense import DenseHead, reset_convs
-from vision.ops.anchors import anchors
+from vision.ops.anchors import anchors, check_shapes
 from vision.ops.boxes import clip_boxes, decode_boxes
 from vision.ops.dense import AnchorOutputs, flatten_map
 
@@ -35,7 +35,7 @@ class RetinaNetHead(DenseHead):
         most: Number D of detections per image.
 
     Raises:
-        ConfigError: The maps differ in their channels, or there is no class.
+        ConfigError: The maps differ in their channels, there is no class, or there are no anchors.
     """
 
     def __init__(
@@ -62,6 +62,7 @@ class RetinaNetHead(DenseHead):
             candidates=candidates,
             most=most,
         )
+        check_shapes([octave_scale], ratios)
         self.scales = tuple(
             octave_scale * 2 ** (i / scales_per_octave) for i in range(scales_per_octave)
         )

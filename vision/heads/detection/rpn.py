@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vision.contracts import PADDED_TO, FeatureSpec
-from vision.ops.anchors import anchors
+from vision.ops.anchors import anchors, check_shapes
 from vision.ops.boxes import at_least_float32, clip_boxes, decode_boxes, encode_boxes
 from vision.ops.matching import match_boxes, sample_balanced
 from vision.ops.nms import keep_detections
@@ -92,6 +92,7 @@ class RPN(nn.Module):
         crowd_iof: float | None = None,
     ) -> None:
         super().__init__()
+        check_shapes(settings.scales, settings.ratios)
         self.settings, self.crowd_iof = settings, crowd_iof
         self.strides = tuple(spec.stride for spec in specs)
         self.shapes_per_cell = len(settings.scales) * len(settings.ratios)
