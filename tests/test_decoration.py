@@ -36,6 +36,12 @@ def test_ctrl_c_passes() -> None:
         raise KeyboardInterrupt
 
 
+def test_the_end_of_a_worker_passes() -> None:
+    # Raised once, by PyTorch's handler of SIGCHLD: what swallows it leaves a run without data.
+    with pytest.raises(RuntimeError, match="worker"), Decoration("the file env.json"):
+        raise RuntimeError("DataLoader worker (pid 4255) is killed by signal: Killed. ")
+
+
 def test_hooks_are_guarded_and_other_methods_are_not() -> None:
     @decorative("it")
     class Shows:

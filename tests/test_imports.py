@@ -19,7 +19,7 @@ BELOW_TOPS = BELOW_PARTS | PARTS | {"draw"}
 # What each module or sub-package of vision may import of the others.
 ALLOWED = {
     "contracts": set(),
-    "decoration": set(),
+    "decoration": {"workers"},
     "errors": set(),
     "documents": {"errors", "files", "reading"},
     "files": {"errors", "reading"},

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch.utils.data import DataLoader, Dataset, get_worker_info
+from torch.utils.data import DataLoader, Dataset, TensorDataset, get_worker_info
 
 from vision.callbacks.checkpoint_io import AtomicCheckpointIO
 from vision.workers import (
@@ -80,6 +80,27 @@ def test_memory_that_cannot_be_shared_is_told_as_that(text: str, said: str) -> N
 def test_other_errors_are_none_of_a_worker() -> None:
     assert explain_end_of_worker(RuntimeError("mat1 and mat2 shapes cannot be multiplied")) is None
     assert explain_end_of_worker(OSError(28, "No space left on device")) is None
+
+
+@pytest.mark.parametrize(
+    "lost", [ConnectionResetError(104, "Connection reset by peer"), EOFError()]
+)
+def test_a_lost_connection_to_a_worker_is_told_as_its_end(
+    lost: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches = iter(DataLoader(TensorDataset(torch.zeros(4)), num_workers=1))
+
+    def read(*_: object, **__: object) -> object:
+        raise lost
+
+    monkeypatch.setattr(batches, "_try_get_data", read)
+    monkeypatch.setattr("vision.workers.time.sleep", lambda _: None)
+    with pytest.raises(type(lost)) as caught:
+        next(batches)
+    message = explain_end_of_worker(caught.value) or ""
+    assert "a data worker has ended" in message
+    assert "--data.num_workers 0" in message
+    assert explain_end_of_worker(type(lost)()) is None  # of another connection
 
 
 def test_a_worker_that_ends_while_a_checkpoint_is_written_is_no_full_disk(

@@ -6,6 +6,8 @@ from functools import wraps
 from types import TracebackType
 from typing import Any, TypeVar
 
+from vision.workers import explain_end_of_worker
+
 logger = logging.getLogger(__name__)
 
 Shown = TypeVar("Shown")
@@ -15,7 +17,8 @@ class Decoration:
     """A context in which whatever fails is warned of and left out.
 
     For pictures, curves, tables, logs and printed lines; what carries results, such as
-    checkpoints and predictions, stays outside. Ctrl+C and the like pass.
+    checkpoints and predictions, stays outside. Ctrl+C and the like pass, and so does the end of a
+    data worker: PyTorch's handler of SIGCHLD raises it once, wherever the process happens to be.
 
         self._guard = Decoration("the picture of the predictions")
         ...
@@ -39,7 +42,7 @@ class Decoration:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> bool:
-        if not isinstance(error, Exception):
+        if not isinstance(error, Exception) or explain_end_of_worker(error):
             return False
         problem = f"{type(error).__name__}: {error}".strip()
         # The same at every step would bury all else.

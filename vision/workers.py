@@ -7,8 +7,10 @@ import shutil
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from traceback import extract_tb
 
 MAX_WORKERS = 8
 SHARED_MEMORY = Path("/dev/shm")
@@ -19,6 +21,7 @@ _ENDED = re.compile(
     r"DataLoader worker \(pid(?:\(s\))? (?P<process>[\d, ]+)\) "
     r"(?P<how>is killed by signal: [^.]+|exited unexpectedly(?: with exit code -?\d+)?)"
 )
+_DATA_LOADER = ("torch", "utils", "data", "dataloader.py")
 _NOT_SHARED = re.compile(r"unable to [^<\n]*</?torch_[^>]*>[^\n]*|shared memory object[^\n]*")
 _TOO_MANY_FILES = re.compile(r"Too many open files|received \d+ items of ancdata")
 
@@ -82,16 +85,21 @@ def explain_end_of_worker(error: BaseException) -> str | None:
     Returns:
         The message; None for an error of another kind.
     """
+    if message := _explain(error):
+        return message
+    if _lost_connection(error):
+        return _explain(_news_of_worker()) or (
+            f"a data worker has ended while a batch was read from it.\n{_causes()}"
+        )
+    return None
+
+
+def _explain(error: BaseException) -> str | None:
     text = "\n".join(map(str, _chain(error)))
     if ended := list(_ENDED.finditer(text)):
         # That it was killed is often said by the cause of the error that tells of its end.
         one = next((match for match in ended if "signal" in match["how"]), ended[0])
-        return (
-            f"a data worker (process {one['process']}) {one['how'].strip()}.\n"
-            f"Usual causes: memory is full, and the system has killed it (its log says so: dmesg); "
-            f"shared memory is full ({_free_shared_memory()}); or a decoder has crashed.\n"
-            f"{_REMEDY}"
-        )
+        return f"a data worker (process {one['process']}) {one['how'].strip()}.\n{_causes()}"
     if _TOO_MANY_FILES.search(text) and "worker" in text.lower():
         return (
             "a data worker has too many open files. Raise the limit (ulimit -n 65536) or use fewer "
@@ -110,6 +118,29 @@ _REMEDY = (
     "Fewer --data.num_workers or a smaller --data.batch_size need less; --data.num_workers 0 reads "
     "in the training process and shows an error where it happens."
 )
+
+
+def _causes() -> str:
+    return (
+        "Usual causes: memory is full, and the system has killed it (its log says so: dmesg); "
+        f"shared memory is full ({_free_shared_memory()}); or a decoder has crashed.\n{_REMEDY}"
+    )
+
+
+def _lost_connection(error: BaseException) -> bool:
+    """Whether a DataLoader was reading from a worker that is gone."""
+    return isinstance(error, ConnectionError | EOFError) and any(
+        Path(frame.filename).parts[-4:] == _DATA_LOADER for frame in extract_tb(error.__traceback__)
+    )
+
+
+def _news_of_worker() -> BaseException:
+    """What PyTorch's handler of SIGCHLD raises, which can come after the connection is lost."""
+    try:
+        time.sleep(1)
+    except RuntimeError as error:
+        return error
+    return EOFError()
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -33,11 +33,11 @@ def end(run: Callable[[], int]) -> int:
             return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
         except VisionError as error:
             return _refuse(str(error))
-        except OSError as error:
-            return _refuse(_system_message(error))
-        except RuntimeError as error:  # what PyTorch raises for a data worker
+        except (OSError, EOFError, RuntimeError) as error:
             if message := explain_end_of_worker(error):
                 return _refuse(message)
+            if isinstance(error, OSError):
+                return _refuse(_system_message(error))
             raise
         except MemoryError as error:
             return _refuse(f"memory is full: {error or 'nothing more is known'}.")

@@ -45,8 +45,7 @@ def explain_failures(batch_size: int, accumulated: int) -> Iterator[None]:
     except RuntimeError as error:
         if _CPU_ALLOCATOR in str(error):
             raise _full_memory(error, batch_size, accumulated) from error
-        if message := explain_end_of_worker(error):
-            raise VisionError(f"{message}\n{_go_on()}") from error
+        _refuse_lost_worker(error)
         _refuse_checkpoint(error)
         raise
     except OSError as error:
@@ -54,10 +53,18 @@ def explain_failures(batch_size: int, accumulated: int) -> Iterator[None]:
             raise _full_memory(error, batch_size, accumulated) from error
         if error.errno in _UNWRITABLE:
             raise VisionError(_unwritable(error)) from error
+        _refuse_lost_worker(error)
         raise
     except Exception as error:
+        _refuse_lost_worker(error)
         _refuse_checkpoint(error)
         raise
+
+
+def _refuse_lost_worker(error: Exception) -> None:
+    """Say that a data worker has ended, if that is what an error tells of."""
+    if message := explain_end_of_worker(error):
+        raise VisionError(f"{message}\n{_go_on()}") from error
 
 
 def _refuse_checkpoint(error: Exception) -> None:
