@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from properties import register_profiles
+from helpers.properties import register_profiles
 
 register_profiles()
 # Processes that tests start inherit these; in this process pytest-socket refuses other hosts.

@@ -216,7 +216,7 @@ def test_a_bug_keeps_its_traceback(run: Run, monkeypatch: pytest.MonkeyPatch) ->
     def broken(self: object, stage: str) -> None:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr("vision.data.digits.Digits.setup", broken)
+    monkeypatch.setattr("vision.data.datasets.digits.Digits.setup", broken)
     with pytest.raises(ZeroDivisionError):
         run("fit", "--config", QUICKSTART, *FEW_BATCHES)
 

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from config_runs import COCO, build, resolve
+from helpers.config_runs import COCO, build, resolve
 
 from vision.layers.drop_path import DropPath
 

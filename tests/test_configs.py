@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from config_runs import (
+from helpers.config_runs import (
     ADE20K,
     BASES,
     CITYSCAPES,
@@ -23,19 +23,19 @@ from config_runs import (
     resolve,
     without_files,
 )
+from helpers.tiny_coco import write_tiny_coco
+from helpers.tiny_masks import CLASSES, write_mask_folder
+from helpers.tiny_segmentation_sets import write_ade20k, write_cityscapes
 from PIL import Image
-from tiny_coco import write_tiny_coco
-from tiny_masks import CLASSES, write_mask_folder
-from tiny_segmentation_sets import write_ade20k, write_cityscapes
 
 from vision.cli.main import main
 from vision.cli.names import find_class
-from vision.data.augment import Augment
-from vision.data.detection_augment import DetectionAugment
-from vision.data.imagenet import ImageNet
-from vision.data.samples.semantic import CLASSES as SAMPLED_CLASSES
-from vision.data.segmentation import SegmentationData
-from vision.data.segmentation_augment import SegmentationAugment
+from vision.data.base.segmentation import SegmentationData
+from vision.data.datasets.imagenet import ImageNet
+from vision.data.synthetic.semantic import CLASSES as SAMPLED_CLASSES
+from vision.data.transforms.detection_options import DetectionAugment
+from vision.data.transforms.options import Augment
+from vision.data.transforms.segmentation_options import SegmentationAugment
 from vision.layers.drop_path import DropPath
 
 # Of ImageNet's configs one of each family trains, the smallest, and those that add to another; of

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_task import TinyData, quiet_trainer, tiny_task
+from helpers.tiny_task import TinyData, quiet_trainer, tiny_task
 
 from vision.callbacks import (
     ClassificationPictures,
@@ -63,12 +63,12 @@ def test_a_run_goes_on_without_its_pictures_logs_and_lines(
         raise OSError(28, "No space left on device")
 
     for place in (
-        "vision.callbacks.train_batches.replace_file",
-        "vision.callbacks.curves.save_png",
-        "vision.callbacks.pictures.save_png",
-        "vision.callbacks.summary._write",
-        "vision.callbacks.environment.write_text",
-        "vision.callbacks.progress.Progress._line",
+        "vision.callbacks.run.train_batches.replace_file",
+        "vision.callbacks.run.curves.save_png",
+        "vision.callbacks.results.classification_pictures.save_png",
+        "vision.callbacks.run.summary._write",
+        "vision.callbacks.run.environment.write_text",
+        "vision.callbacks.run.progress.Progress._line",
         "vision.cli.metrics_log.write_text",
         "lightning.pytorch.loggers.TensorBoardLogger.log_metrics",
     ):

@@ -12,9 +12,8 @@ from typing import Any, NamedTuple
 
 import pytest
 import torch
-from pycocotools import mask as coco_mask
-from tiny_coco import CATEGORIES, FIRST_ID, ID_STEP, write_tiny_coco
-from train_runs import (
+from helpers.tiny_coco import CATEGORIES, FIRST_ID, ID_STEP, write_tiny_coco
+from helpers.train_runs import (
     ROOT,
     assert_same_end,
     contents,
@@ -26,6 +25,7 @@ from train_runs import (
     succeed,
     wait_for,
 )
+from pycocotools import mask as coco_mask
 
 # Everything random there is: order by aspect, workers, scales, crops, drop path, samples of
 # proposals. 5 images, of which 4 have objects, make 3 batches of 2: the one portrait fills its own.
@@ -80,7 +80,7 @@ def command(name: str, *options: str) -> list[str]:
 
 
 KILLED = command("fit", "--runs_dir", "killed")
-_RECORD = "{class_path: rank_record.RankRecord, init_args: {folder: ranks}}"
+_RECORD = "{class_path: helpers.rank_record.RankRecord, init_args: {folder: ranks}}"
 TOGETHER = [
     command(
         *("fit", "--runs_dir", "together", *TWO, "--data.keep_empty", "true"),

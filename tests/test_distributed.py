@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.train_runs import read_state, run_here, start_in_two, succeed
 from PIL import Image
-from train_runs import read_state, run_here, start_in_two, succeed
 
 from vision.weights.model_file import read_model
 
@@ -51,7 +51,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 TWO = ["--trainer.devices", "2", "--trainer.strategy", "ddp", "--data.batch_size", "4"]
-SHARDED = [*TWO, "--trainer.strategy", "{class_path: cpu_fsdp.CpuFsdp}"]
+SHARDED = [*TWO, "--trainer.strategy", "{class_path: helpers.cpu_fsdp.CpuFsdp}"]
 ONE = ["--trainer.devices", "1", "--data.batch_size", "8"]
 # PyTorch's FSDP is not made for the CPU: with 2.11 it crashes while it gathers Adam's state.
 HAS_CPU_FSDP = tuple(map(int, torch.__version__.split(".")[:2])) >= (2, 14)

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 from adversarial.case import ROOT, run_script
-from documentation import LANGUAGES, PAGES, Block, blocks, commands
-from pictures import texture
+from helpers.documentation import LANGUAGES, PAGES, Block, blocks, commands
+from helpers.pictures import texture
 from PIL import Image
 
 DIGITS = "configs/classification/digits/convnext_linear.yaml"

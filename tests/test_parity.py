@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from vision import create_backbone, load_weights
 from vision.heads.classification.linear import LinearHead
 from vision.weights.load import family_module
-from vision.weights.published import PublishedModel, family_naming, published_options
+from vision.weights.names.published import PublishedModel, family_naming, published_options
 
 FOLDER = Path(os.environ.get("PARITY_DIR", Path(__file__).parent / "fixtures" / "parity"))
 FILES = sorted(FOLDER.glob("*.safetensors"))

@@ -6,13 +6,13 @@ float64, in which nothing is left of it.
 
 import pytest
 import torch
-from mmdet_references import NAMES, Detector, Reference, build, our_term, read
+from helpers.mmdet_references import NAMES, Detector, Reference, build, our_term, read
 from torch import Tensor
 
 from vision import load_weights
 from vision.contracts import Detections
 from vision.ops.dense import flatten_map
-from vision.weights import mmdet
+from vision.weights.names import mmdet
 
 # Of the largest value, in float32.
 TOLERANCE = 1e-5

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from mmseg_heads import NAMES, Reference, build, convert, read
+from helpers.mmseg_heads import NAMES, Reference, build, convert, read
 from torch import Tensor
 from torch.nn import functional as F
 

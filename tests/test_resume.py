@@ -9,8 +9,8 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
-from resumed_run import write_resumed_run
-from train_runs import (
+from helpers.resumed_run import write_resumed_run
+from helpers.train_runs import (
     ROOT,
     assert_same_end,
     contents,
@@ -141,7 +141,14 @@ def test_a_truncated_checkpoint_is_passed_over(
 
 def test_killed_at_a_random_moment_a_run_ends_with_the_same_bits() -> None:
     # In a step, a validation or the writing of a checkpoint; by hand: --kills 20.
-    script = [sys.executable, str(ROOT / "tests" / "kill_many.py"), "--kills", "1", "--seed", "4"]
+    script = [
+        sys.executable,
+        str(ROOT / "tests" / "helpers" / "kill_many.py"),
+        "--kills",
+        "1",
+        "--seed",
+        "4",
+    ]
     done = subprocess.run(script, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "0 of them ended differently" in done.stdout

@@ -11,9 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from PIL import Image
-from tiny_masks import CLASSES, write_mask_folder
-from train_runs import (
+from helpers.tiny_masks import CLASSES, write_mask_folder
+from helpers.train_runs import (
     ROOT,
     assert_same_end,
     contents,
@@ -25,6 +24,7 @@ from train_runs import (
     succeed,
     wait_for,
 )
+from PIL import Image
 
 # Everything random there is: order, workers, scales, crops, colours, drop path, dropout. Seven
 # images make 3 batches of 2 in an epoch; the length is given in steps, validation every 2 of them.

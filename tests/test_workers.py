@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset, TensorDataset, get_worker_info
 
-from vision.callbacks.checkpoint_io import AtomicCheckpointIO
+from vision.callbacks.run.checkpoint_io import AtomicCheckpointIO
 from vision.workers import (
     end_workers,
     explain_end_of_worker,

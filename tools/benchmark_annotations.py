@@ -106,7 +106,7 @@ def load_theirs(path: Path, cache: Path) -> Callable[[], None]:
 
 def load_ours(path: Path, cache: Path) -> Callable[[], None]:
     """Load with ours; returns what a worker does."""
-    from vision.data.coco_file import read_coco
+    from vision.data.formats.coco import read_coco
 
     index = read_coco(path, path.parent, cache_dir=cache)
     order = np.random.default_rng(2).permutation(len(index))

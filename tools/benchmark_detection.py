@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from vision.backbones.base import Backbone
 from vision.tasks.detection import Detection
-from vision.weights.rename import rename
+from vision.weights.names.rename import rename
 
 CLASSES = 80
 SIDES = (32, 64, 128, 256, 512)  # of square anchors, in pixels

@@ -19,12 +19,12 @@ from benchmark_input import compare, report, write_pictures
 
 from vision.cli.arguments import whole
 from vision.cli.ending import Parser, end
-from vision.data.detection_augment import DetectionAugment
-from vision.data.detection_geometry import plain_geometry
-from vision.data.detection_index import Objects
-from vision.data.detection_objects import map_objects
-from vision.data.detection_transforms import DetectionTrainTransform
-from vision.data.images import decode_image, read_file
+from vision.data.images.read import decode_image, read_file
+from vision.data.index.detection import Objects
+from vision.data.transforms.detection import DetectionTrainTransform
+from vision.data.transforms.detection_options import DetectionAugment
+from vision.data.transforms.geometry import plain_geometry
+from vision.data.transforms.objects import map_objects
 
 HEIGHT, WIDTH, COUNT = 480, 640, 20
 SHORT_SIDES = tuple(range(480, 801, 32))

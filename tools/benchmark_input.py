@@ -21,13 +21,13 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
-from vision.data.augment import Augment
-from vision.data.crops import draw_crop, resize_crop
-from vision.data.draws import Draws
-from vision.data.images import decode_image, read_file
-from vision.data.rand_augment import RandAugment
-from vision.data.sampling import EpochSampler, SeededSamples
-from vision.data.transforms import TrainTransform
+from vision.data.images.read import decode_image, read_file
+from vision.data.loading.sampling import EpochSampler, SeededSamples
+from vision.data.transforms.classification import TrainTransform
+from vision.data.transforms.crops import draw_crop, resize_crop
+from vision.data.transforms.draws import Draws
+from vision.data.transforms.options import Augment
+from vision.data.transforms.rand_augment import RandAugment
 
 SIZE = 224
 POLICY = "rand-m9-mstd0.5-inc1"

@@ -32,7 +32,7 @@ from vision.export.kinds import whole_model
 from vision.export.onnx import export_onnx
 from vision.export.sidecar import versions
 from vision.machine import cpu_name
-from vision.metrics.coco_files import write_json
+from vision.metrics.coco.files import write_json
 from vision.options import MAX_PROCESSES
 
 PERCENTS = (50, 90, 95, 99)

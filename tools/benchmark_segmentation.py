@@ -25,7 +25,7 @@ from torch.nn import functional as F
 
 from vision.backbones.base import Backbone
 from vision.contracts import IGNORED, SegmentationBatch
-from vision.ops.mmcv_operators import import_models
+from vision.mmcv.operators import import_models
 from vision.tasks.segmentation import Segmentation
 from vision.weights.load import load_weights
 

@@ -20,19 +20,19 @@ from benchmark_input import compare, report, write_pictures
 
 from vision.cli.arguments import whole
 from vision.cli.ending import Parser, end
-from vision.data.detection_geometry import Geometry
-from vision.data.draws import Draws
-from vision.data.images import decode_image, read_file
-from vision.data.label_tables import LabelTable
-from vision.data.photometric import distort, turn_hue
-from vision.data.segmentation_augment import SegmentationAugment
-from vision.data.segmentation_transforms import (
+from vision.data.classes.label_tables import LabelTable
+from vision.data.images.read import decode_image, read_file
+from vision.data.transforms.draws import Draws
+from vision.data.transforms.geometry import Geometry
+from vision.data.transforms.photometric import distort, turn_hue
+from vision.data.transforms.segmentation import (
     SegmentationTrainTransform,
     draw_geometry,
     is_varied,
 )
+from vision.data.transforms.segmentation_options import SegmentationAugment
+from vision.mmcv.operators import provide_operators
 from vision.ops.label_images import read_labels, write_labels
-from vision.ops.mmcv_operators import provide_operators
 
 HEIGHT, WIDTH, CLASSES = 512, 683, 150
 TABLE = LabelTable.classes(CLASSES, reduce_zero_label=True)

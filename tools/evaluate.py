@@ -43,8 +43,8 @@ from typing import TYPE_CHECKING, Any
 from vision.cli.arguments import whole
 from vision.cli.ending import Parser, end
 from vision.documents.text import read_text
-from vision.metrics.coco_evaluation import evaluate_coco
-from vision.metrics.coco_files import write_categories, write_json
+from vision.metrics.coco.evaluation import evaluate_coco
+from vision.metrics.coco.files import write_categories, write_json
 from vision.options import MAX_PROCESSES
 from vision.outputs import check_output_file, check_output_folder
 from vision.reading import MAX_SETTINGS_BYTES
@@ -186,7 +186,7 @@ def annotation_classes(options: argparse.Namespace) -> "Classes":
     import numpy as np
 
     from vision.contracts import IGNORED
-    from vision.data.label_tables import LabelTable
+    from vision.data.classes.label_tables import LabelTable
 
     first = 1 if options.reduce_zero_label else 0
     # As in mmsegmentation, a class of the predictions may be one that is ignored.
@@ -207,7 +207,7 @@ def annotation_classes(options: argparse.Namespace) -> "Classes":
 def prediction_classes(options: argparse.Namespace) -> "Classes":
     """What the values in predictions mean; those of ignored pixels may stand in ignored places."""
     from vision.contracts import IGNORED
-    from vision.data.label_tables import LabelTable
+    from vision.data.classes.label_tables import LabelTable
 
     first = 1 if options.reduce_zero_label == "both" else 0
     values = dict.fromkeys([*options.ignore, *range(first)], IGNORED)

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import yaml
 from torch import Tensor
 
-from vision.callbacks.evaluation_records import EvaluationRecords
+from vision.callbacks.results.evaluation_records import EvaluationRecords
 from vision.cli.app import VisionCLI, run
 from vision.cli.names import CLASSES
 from vision.contracts import ModelDescription

@@ -18,10 +18,10 @@ from typing import Any, NamedTuple
 
 from vision.cli.arguments import whole
 from vision.cli.ending import Parser, end
-from vision.data.samples.ade20k import write_ade20k
-from vision.data.samples.cityscapes import CityscapesSamples, write_cityscapes
-from vision.data.samples.coco import write_coco
-from vision.data.samples.splits import SceneSamples
+from vision.data.synthetic.ade20k import write_ade20k
+from vision.data.synthetic.cityscapes import CityscapesSamples, write_cityscapes
+from vision.data.synthetic.coco import write_coco
+from vision.data.synthetic.splits import SceneSamples
 from vision.options import MAX_SEED
 from vision.outputs import check_output_folder
 

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vision.cli.ending import Parser, end
-from vision.data.imagenet_archives import (
+from vision.data.formats.imagenet_archives import (
     RELEASES,
     Found,
     check_release,
@@ -29,7 +29,7 @@ from vision.data.imagenet_archives import (
     unpack_devkit,
     unpack_val,
 )
-from vision.data.imagenet_labels import CLASSES_1K
+from vision.data.formats.imagenet_labels import CLASSES_1K
 from vision.errors import DataError
 from vision.outputs import check_output_folder
 

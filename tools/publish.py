@@ -33,7 +33,7 @@ from vision.files import replace_file
 from vision.interop.hub import FILES, RUN_CONFIG, check_repo, push_folder, write_folder
 from vision.interop.model_card import CardOptions
 from vision.outputs import check_output_file, check_output_folder
-from vision.weights.naming import NAMINGS, OPENMMLAB, to_naming
+from vision.weights.names.write import NAMINGS, OPENMMLAB, to_naming
 
 SUFFIXES = (".safetensors", ".pth")
 

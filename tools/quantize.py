@@ -39,7 +39,7 @@ from torch.utils.data import DataLoader
 from vision.cli.app import run as run_command
 from vision.cli.arguments import real, whole
 from vision.cli.ending import Parser, end
-from vision.data.base import DataModule
+from vision.data.base.datamodule import DataModule
 from vision.errors import ConfigError
 from vision.export.canvas import Run, on_canvas, put_on_canvas, usual_canvas
 from vision.export.graph import Graph

@@ -17,9 +17,9 @@ from pathlib import Path
 
 from vision.cli.arguments import real, whole
 from vision.cli.ending import Parser, end
-from vision.data.shard_files import check_folder, index_folder
-from vision.data.shard_index import ShardIndex
-from vision.data.shard_writer import make_shards
+from vision.data.shards.folders import check_folder, index_folder
+from vision.data.shards.index import ShardIndex
+from vision.data.shards.writer import make_shards
 from vision.documents.text import read_text
 from vision.options import MAX_PROCESSES, MAX_SEED
 from vision.outputs import check_output_folder

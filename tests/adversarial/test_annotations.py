@@ -12,7 +12,7 @@ from adversarial.case import Case, check, table, tool
 from PIL import Image
 
 from vision.data import COCO, VOC, YOLO, Cityscapes, MaskFolder
-from vision.metrics.coco_evaluation import evaluate_coco
+from vision.metrics.coco.evaluation import evaluate_coco
 
 NAN, INF = float("nan"), float("inf")
 SIDE = 40

@@ -16,10 +16,10 @@ from adversarial.written import BOMB, Reader, file
 from scipy.io import savemat
 
 from vision.data import CIFAR10
-from vision.data.imagenet_archives import unpack_classes
-from vision.data.mapped_arrays import map_array, parse_array
-from vision.data.sbd import read_sbd_mask
-from vision.data.shard_files import check_folder, index_folder
+from vision.data.files.mapped_arrays import map_array, parse_array
+from vision.data.formats.imagenet_archives import unpack_classes
+from vision.data.formats.sbd import read_sbd_mask
+from vision.data.shards.folders import check_folder, index_folder
 from vision.errors import DataError
 
 

@@ -9,22 +9,22 @@ from typing import Any
 import pytest
 from adversarial.case import Case, check, command, table, tool
 from adversarial.written import BOMB, Reader, bound, endless, file, pipe, sparse
-from pictures import jpeg, texture
+from helpers.pictures import jpeg, texture
 
 from vision import load, load_weights
 from vision.cli.settings import read_config
 from vision.data import COCO, YOLO, ImageFolder, ImageShards
-from vision.data.coco_file import read_coco
-from vision.data.files import find_images
-from vision.data.image_sizes import read_size
-from vision.data.imagenet_archives import unpack_classes
-from vision.data.imagenet_labels import read_kaggle_labels
-from vision.data.images import read_image
-from vision.data.mapped_arrays import map_array
-from vision.data.sbd import read_sbd_mask
-from vision.data.shard_files import index_folder
-from vision.data.voc_files import read_names
-from vision.data.yolo_layout import read_layout
+from vision.data.files.finding import find_images
+from vision.data.files.mapped_arrays import map_array
+from vision.data.formats.coco import read_coco
+from vision.data.formats.imagenet_archives import unpack_classes
+from vision.data.formats.imagenet_labels import read_kaggle_labels
+from vision.data.formats.sbd import read_sbd_mask
+from vision.data.formats.voc import read_names
+from vision.data.formats.yolo_layout import read_layout
+from vision.data.images.read import read_image
+from vision.data.images.sizes import read_size
+from vision.data.shards.folders import index_folder
 from vision.documents.json_text import read_json
 from vision.errors import DataError
 from vision.ops.label_images import read_labels

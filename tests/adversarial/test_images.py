@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from adversarial.case import Case, check, table, tool
 from adversarial.written import BOMB, Reader, file, png, png_chunk
-from pictures import jpeg, texture
+from helpers.pictures import jpeg, texture
 from PIL import Image
 
 from vision.data import ImageFolder
-from vision.data.image_sizes import read_size
-from vision.data.images import read_file, read_image
-from vision.data.transforms import TrainTransform
+from vision.data.images.read import read_file, read_image
+from vision.data.images.sizes import read_size
+from vision.data.transforms.classification import TrainTransform
 from vision.ops.label_images import read_labels
 
 

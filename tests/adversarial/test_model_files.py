@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 import torch
 from adversarial.case import Case, check, table
+from helpers.tiny_predict import NAMES, tiny_model
+from helpers.tiny_task import tiny_task
 from safetensors.torch import save_file
-from tiny_predict import NAMES, tiny_model
-from tiny_task import tiny_task
 
 from vision import load_weights
 from vision.predict.load import load

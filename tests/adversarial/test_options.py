@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import torch
 from adversarial.case import Case, check, command, table, tool
-from tiny_detection import tiny_detector
-from tiny_segmentation import tiny_segmentor
+from helpers.tiny_detection import tiny_detector
+from helpers.tiny_segmentation import tiny_segmentor
 from torch import nn
 
 from vision.backbones.registry import create_backbone

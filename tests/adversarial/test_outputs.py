@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import torch
 from adversarial.case import Case, check, command, table, tool
+from helpers.report_cases import classification_case, subject
+from helpers.run_folders import write_run
+from helpers.tiny_predict import tiny_model
 from PIL import Image
-from report_cases import classification_case, subject
-from run_folders import write_run
-from tiny_predict import tiny_model
 
 from vision.cli.run_names import check_run_names
 from vision.documents.csv_text import read_csv

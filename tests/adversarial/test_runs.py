@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import torch
 from adversarial.case import Case, check, command, table
-from held_run import end_process, hold_elsewhere
-from train_runs import killed_at
+from helpers.held_run import end_process, hold_elsewhere
+from helpers.train_runs import killed_at
 
 from vision.cli.run_lock import LOCK
 
@@ -135,7 +135,7 @@ def failing(number: int) -> Callable[[Path], None]:
         before = (folder / LAST).read_bytes()
         try:
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr("vision.callbacks.checkpoint_io.os.fsync", fsync)
+                patch.setattr("vision.callbacks.run.checkpoint_io.os.fsync", fsync)
                 resume(folder)
         finally:
             assert (folder / LAST).read_bytes() == before

@@ -8,26 +8,26 @@ import numpy as np
 import pytest
 import torch
 from adversarial.case import Case, check, table
-from tiny_detection import tiny_detector
-from tiny_models import TINY
-from tiny_segmentation import tiny_segmentor
+from helpers.tiny_detection import tiny_detector
+from helpers.tiny_models import TINY
+from helpers.tiny_segmentation import tiny_segmentor
 from torch import Tensor
 
-from vision.data.augment import Augment
-from vision.data.detection_augment import DetectionAugment
-from vision.data.detection_transforms import DetectionEvalTransform, DetectionTrainTransform
-from vision.data.rand_augment import RandAugment
-from vision.data.segmentation_augment import SegmentationAugment
-from vision.data.segmentation_transforms import (
+from vision.data.transforms.classification import TrainTransform
+from vision.data.transforms.detection import DetectionEvalTransform, DetectionTrainTransform
+from vision.data.transforms.detection_options import DetectionAugment
+from vision.data.transforms.options import Augment
+from vision.data.transforms.rand_augment import RandAugment
+from vision.data.transforms.segmentation import (
     SegmentationEvalTransform,
     SegmentationTrainTransform,
 )
-from vision.data.transforms import TrainTransform
+from vision.data.transforms.segmentation_options import SegmentationAugment
+from vision.optim.settings import OptimSettings
+from vision.optim.weight_decay import undecayed_names
 from vision.predict.kinds import build_transform
 from vision.tasks.classification import Classification
 from vision.tasks.mix import BatchMixer, MixSettings
-from vision.tasks.optim import OptimSettings
-from vision.tasks.weight_decay import undecayed_names
 
 NAN, INF = float("nan"), float("inf")
 Size = tuple[int, int]

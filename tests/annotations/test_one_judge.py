@@ -7,18 +7,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.properties import examples
+from helpers.tiny_coco import write_tiny_coco
 from hypothesis import given
 from hypothesis import strategies as st
-from properties import examples
 from pycocotools import mask as mask_tools
-from tiny_coco import write_tiny_coco
 
 from vision.annotations.columns import identity
-from vision.data.coco_file import check_coco, read_coco
-from vision.data.detection_index import DetectionIndex
+from vision.data.formats.coco import check_coco, read_coco
+from vision.data.index.detection import DetectionIndex
 from vision.errors import DataError
-from vision.metrics.coco_evaluation import evaluate_coco
-from vision.metrics.coco_files import Truth, read_truth
+from vision.metrics.coco.evaluation import evaluate_coco
+from vision.metrics.coco.files import Truth, read_truth
 
 REMOVED = object()
 NAN, INF = float("nan"), float("inf")

@@ -3,8 +3,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.tiny_coco import uncompressed_counts
 from pycocotools import mask as coco_mask
-from tiny_coco import uncompressed_counts
 
 from vision.annotations.outlines import (
     MAX_COORDINATE,

@@ -1,9 +1,9 @@
 """Run lengths: the check finds what does not cover its mask, and nothing else."""
 
 import numpy as np
+from helpers.properties import examples
 from hypothesis import given
 from hypothesis import strategies as st
-from properties import examples
 from pycocotools import mask as mask_tools
 
 from vision.annotations.run_lengths import broken_rows, pack_counts

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 import torch
+from helpers.properties import examples
+from helpers.tiny_models import TINY
 from hypothesis import given
 from hypothesis import strategies as st
-from properties import examples
-from tiny_models import TINY
 from torch import Tensor, fx, nn
 from torch._dynamo.backends.registry import lookup_backend
 from torch.nn import functional as F

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_models import TINY
+from helpers.tiny_models import TINY
 from torch import Tensor, nn
 
 from vision import create_backbone

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.tiny_task import TinyData, quiet_trainer, random_images, tiny_task
 from lightning.pytorch.callbacks import ModelCheckpoint
-from tiny_task import TinyData, quiet_trainer, random_images, tiny_task
 
 import vision
-from vision.callbacks.checkpoint_io import AtomicCheckpointIO
-from vision.callbacks.last_checkpoint import LastCheckpoint
+from vision.callbacks.run.checkpoint_io import AtomicCheckpointIO
+from vision.callbacks.run.last_checkpoint import LastCheckpoint
 from vision.cli.model_files import ModelFiles
 from vision.weights.model_file import read_model
 

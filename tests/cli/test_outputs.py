@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from tiny_segmentation import tiny_segmentor
-from tiny_task import tiny_task
+from helpers.tiny_segmentation import tiny_segmentor
+from helpers.tiny_task import tiny_task
 
 from vision.callbacks import Environment, TrainBatches, TrainingCurves
 from vision.cli.outputs import (

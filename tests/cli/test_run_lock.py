@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from held_run import end_process, hold_elsewhere
+from helpers.held_run import end_process, hold_elsewhere
 
 from vision.cli.run_lock import LOCK, hold_run
 from vision.cli.runs import check_unused, new_run_folder

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_segmentation import tiny_segmentor
-from tiny_task import TinyData, quiet_trainer, tiny_task
+from helpers.tiny_segmentation import tiny_segmentor
+from helpers.tiny_task import TinyData, quiet_trainer, tiny_task
 
 from vision.cli.runs import check_checkpoint, new_run_folder
 from vision.errors import ConfigError, WeightsError

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 MIB = 2**20
-SCRIPT = Path(__file__).parents[1] / "memory_of_workers.py"
+SCRIPT = Path(__file__).parents[1] / "helpers" / "memory_of_workers.py"
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/smaps_rollup").exists(), reason="this system does not tell"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from tiny_detection import random_target
+from helpers.tiny_detection import random_target
 
 from vision.draw.segmentation import class_palette, overlay_mask
 from vision.draw.train_batches import (

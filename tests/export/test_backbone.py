@@ -1,6 +1,6 @@
 import pytest
 import torch
-from tiny_models import TINY
+from helpers.tiny_models import TINY
 
 from vision import create_backbone
 from vision.errors import ConfigError

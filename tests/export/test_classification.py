@@ -1,5 +1,5 @@
 import torch
-from tiny_task import random_images, tiny_task
+from helpers.tiny_task import random_images, tiny_task
 
 from vision.export.classification import ClassificationGraph
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
-from tiny_detection import tiny_detector
-from tiny_task import random_images
+from helpers.tiny_detection import tiny_detector
+from helpers.tiny_task import random_images
 
 from vision.errors import ConfigError
 from vision.export.detection import DetectionGraph

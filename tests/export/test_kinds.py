@@ -1,7 +1,7 @@
 from types import SimpleNamespace
 
 import pytest
-from tiny_task import tiny_task
+from helpers.tiny_task import tiny_task
 
 from vision.errors import ConfigError
 from vision.export.classification import ClassificationGraph

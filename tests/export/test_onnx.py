@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_detection import tiny_detector
-from tiny_models import TINY
-from tiny_segmentation import tiny_segmentor
-from tiny_task import tiny_task
+from helpers.tiny_detection import tiny_detector
+from helpers.tiny_models import TINY
+from helpers.tiny_segmentation import tiny_segmentor
+from helpers.tiny_task import tiny_task
 
 from vision import create_backbone
 from vision.errors import ConfigError, MissingPackageError

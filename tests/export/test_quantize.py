@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vision.data.digits import load_digits, split_digits
+from vision.data.datasets.digits import load_digits, split_digits
 from vision.errors import ConfigError, MissingPackageError
 from vision.export.kinds import whole_model
 from vision.export.onnx import export_onnx

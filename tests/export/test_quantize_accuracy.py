@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_coco import write_tiny_coco
-from tiny_detection import tiny_detector
+from helpers.tiny_coco import write_tiny_coco
+from helpers.tiny_detection import tiny_detector
 from torch import Tensor
 
-from vision.data.coco import COCO
+from vision.data.datasets.coco import COCO
 from vision.errors import ConfigError, DataError
 from vision.export.quantize_accuracy import (
     MeanIoU,

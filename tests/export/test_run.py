@@ -4,9 +4,9 @@ from typing import Any, cast
 
 import pytest
 import torch
-from tiny_detection import tiny_detector
-from tiny_models import TINY
-from tiny_task import tiny_task
+from helpers.tiny_detection import tiny_detector
+from helpers.tiny_models import TINY
+from helpers.tiny_task import tiny_task
 
 import vision.export.run as run_module
 from vision import create_backbone

@@ -2,8 +2,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from tiny_models import TINY
-from tiny_task import random_images, tiny_task
+from helpers.tiny_models import TINY
+from helpers.tiny_task import random_images, tiny_task
 
 import vision
 from vision.export.backbone import BackboneGraph

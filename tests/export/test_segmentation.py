@@ -1,6 +1,6 @@
 import torch
-from tiny_segmentation import tiny_segmentor
-from tiny_task import random_images
+from helpers.tiny_segmentation import tiny_segmentor
+from helpers.tiny_task import random_images
 
 from vision.export.segmentation import SegmentationGraph
 

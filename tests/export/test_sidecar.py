@@ -1,7 +1,7 @@
 import json
 from pathlib import Path
 
-from tiny_segmentation import tiny_segmentor
+from helpers.tiny_segmentation import tiny_segmentor
 
 from vision.export.compare import Difference
 from vision.export.kinds import whole_model

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_task import random_images, tiny_task
+from helpers.tiny_task import random_images, tiny_task
 
 from vision.errors import ConfigError
 from vision.export.graph import Graph, GraphInput

@@ -3,8 +3,8 @@ from pathlib import Path
 import numpy
 import pytest
 import torch
+from helpers.tiny_task import tiny_task
 from PIL import Image
-from tiny_task import tiny_task
 
 from vision.errors import ImageError
 from vision.export.kinds import whole_model

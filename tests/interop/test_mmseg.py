@@ -10,15 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers.tiny_models import TINY
 from PIL import Image
-from tiny_models import TINY
 from torch import nn
 
 import vision.heads.segmentation.mmseg as heads
 from vision.backbones.registry import create_backbone
 from vision.errors import ConfigError, WeightsError
 from vision.interop import mmseg
-from vision.ops import mmcv_operators
+from vision.mmcv import operators as mmcv_operators
 
 pytest.importorskip("mmseg", reason="mmsegmentation is not installed")
 

@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
+from helpers.tiny_task import tiny_task
 from huggingface_hub import ModelCard
-from tiny_task import tiny_task
 
 from vision.contracts import ModelDescription
 from vision.interop.model_card import CardOptions, model_card
@@ -20,7 +20,7 @@ DETECTOR: dict[str, Any] = {
     "kind": "detection",
     "backbone": "swin_tiny",
     "pretrained": True,
-    "data": "vision.data.coco.Coco",
+    "data": "vision.data.datasets.coco.Coco",
     "metrics": {"val/box_AP": 0.4375, "val/mask_AP": 0.25, "val/loss": 1.5},
     "hyper_parameters": {"detector": "mask_rcnn", "num_classes": 8},
     "averaged": True,

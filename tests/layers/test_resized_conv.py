@@ -4,9 +4,9 @@ import copy
 
 import pytest
 import torch
+from helpers.properties import examples
 from hypothesis import given
 from hypothesis import strategies as st
-from properties import examples
 from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode

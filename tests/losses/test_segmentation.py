@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from vision.contracts import IGNORED
 from vision.errors import ConfigError
 from vision.losses.segmentation import TERMS, SegmentationLoss
-from vision.ops.mmcv_operators import import_models
+from vision.mmcv.operators import import_models
 
 CLASSES = 5
 EVERY = dict.fromkeys(TERMS, 1.0)

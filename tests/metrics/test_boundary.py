@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 import torch
+from helpers.properties import examples
+from helpers.random_labels import random_maps
 from hypothesis import given
 from hypothesis import strategies as st
-from properties import examples
-from random_labels import random_maps
 from torch import Tensor
 
 from vision.contracts import IGNORED

@@ -2,9 +2,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.random_coco import random_case
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
-from random_coco import random_case
 
 from vision.metrics.box_matching import covered_share, match_boxes, overlaps
 

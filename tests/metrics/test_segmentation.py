@@ -5,13 +5,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from gather_segmentation import CLASSES, SEED, SHARES, SIZES, measured
+from helpers.gather_segmentation import CLASSES, SEED, SHARES, SIZES, measured
+from helpers.properties import examples
+from helpers.random_labels import Maps, judge, random_maps
+from helpers.two_processes import answers_of_two
 from hypothesis import given
 from hypothesis import strategies as st
-from properties import examples
-from random_labels import Maps, judge, random_maps
 from safetensors import safe_open
-from two_processes import answers_of_two
 
 from vision.contracts import IGNORED
 from vision.errors import ConfigError, DataError

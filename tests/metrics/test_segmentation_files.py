@@ -2,8 +2,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.random_labels import Maps, random_maps
 from PIL import Image
-from random_labels import Maps, random_maps
 
 from vision.contracts import IGNORED
 from vision.errors import ConfigError, DataError, ImageError

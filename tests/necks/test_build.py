@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 import torch
-from tiny_models import TINY
+from helpers.tiny_models import TINY
 
 import vision
 from vision.contracts import FeatureSpec

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from tiny_models import TINY
+from helpers.tiny_models import TINY
 from torch import Tensor
 from torch.nn import functional as F
 

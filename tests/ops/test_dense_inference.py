@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from vision.errors import ConfigError
+from vision.mmcv.operators import provide_operators
 from vision.ops.dense_inference import InferenceOptions, predict_labels
-from vision.ops.mmcv_operators import provide_operators
 
 WINDOWS = {"mode": "slide", "window": (24, 32), "stride": (16, 20), "windows_per_batch": 3}
 # All rows at once, four at a time, and a few more.

@@ -1,9 +1,9 @@
 """Resizing as matrices, and of whole maps, against `F.interpolate`."""
 
 import torch
+from helpers.properties import examples
 from hypothesis import given
 from hypothesis import strategies as st
-from properties import examples
 from torch.nn import functional as F
 
 from vision.ops.interpolation import interpolation_matrix, resize_bilinear

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers.properties import examples
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from properties import examples
 from torchvision.io import ImageReadMode, decode_png
 
 from vision.errors import DataError, ImageError

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import supervision
 import torch
-from tiny_predict import image_of, tiny_model, write_pictures
-from tiny_task import quiet_trainer, tiny_task
+from helpers.tiny_predict import image_of, tiny_model, write_pictures
+from helpers.tiny_task import quiet_trainer, tiny_task
 
-from vision.data.image_folder import ImageFolder
+from vision.data.datasets.image_folder import ImageFolder
 from vision.errors import ConfigError
 from vision.predict.classification import ClassificationResult
 from vision.predict.model import Model

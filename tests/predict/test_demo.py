@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
-from browser import background, complaints, needs_browser, open_browser, overflow, show
+from helpers.browser import background, complaints, needs_browser, open_browser, overflow, show
+from helpers.tiny_predict import tiny_model, write_pictures
 from PIL import Image
-from tiny_predict import tiny_model, write_pictures
 
 from vision.errors import ConfigError
 from vision.predict import demo as module

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from pictures import texture
-from tiny_predict import tiny_model
+from helpers.pictures import texture
+from helpers.tiny_predict import tiny_model
 
 from vision.draw.figure import class_color
 from vision.errors import ConfigError

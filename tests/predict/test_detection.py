@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import supervision
 import torch
+from helpers.tiny_coco import write_tiny_coco
+from helpers.tiny_detection import tiny_detector
+from helpers.tiny_predict import tiny_model
+from helpers.tiny_task import quiet_trainer
 from pycocotools import mask as mask_tools
-from tiny_coco import write_tiny_coco
-from tiny_detection import tiny_detector
-from tiny_predict import tiny_model
-from tiny_task import quiet_trainer
 
-from vision.data.coco import COCO
+from vision.data.datasets.coco import COCO
 from vision.errors import CheckpointError, ConfigError
 from vision.predict.detection import DetectionResult
 from vision.predict.model import Model

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from pictures import texture
+from helpers.pictures import texture
+from helpers.tiny_predict import as_tensor, write_pictures
 from PIL import Image
-from tiny_predict import as_tensor, write_pictures
 
-from vision.data.images import convert_image, read_image
+from vision.data.images.read import convert_image, read_image
 from vision.errors import ConfigError, DataError, ImageError
 from vision.predict.images import list_images, read_ahead
 

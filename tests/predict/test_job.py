@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.tiny_predict import tiny_model, write_pictures
 from PIL import Image
-from tiny_predict import tiny_model, write_pictures
 
 from vision.errors import ConfigError, DataError
-from vision.metrics.coco_files import read_json
+from vision.metrics.coco.files import read_json
 from vision.ops.label_images import read_labels
 from vision.predict import job
 from vision.predict.job import mask_names, name_images, picture_names, predict_folder, read_lines

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_predict import tiny_model
+from helpers.tiny_predict import tiny_model
 
 from vision.errors import ConfigError
 from vision.predict.kinds import KINDS, PredictOptions, build_kind

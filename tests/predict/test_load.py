@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 import torch
+from helpers.tiny_predict import tiny_model
+from helpers.tiny_task import TinyData, quiet_trainer, tiny_task
 from safetensors.torch import save_file
-from tiny_predict import tiny_model
-from tiny_task import TinyData, quiet_trainer, tiny_task
 
 import vision
 from vision.errors import CheckpointError, ConfigError, VisionError, WeightsError
+from vision.optim.averages import WEIGHTS_KEY
 from vision.predict.load import build, load
 from vision.tasks import Classification
-from vision.tasks.ema import WEIGHTS_KEY
 from vision.weights.model_file import write_model
 
 NAMES = tuple("abcdefgh")

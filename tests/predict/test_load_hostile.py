@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_predict import tiny_model
-from watched import the_watch
+from helpers.tiny_predict import tiny_model
+from helpers.watched import the_watch
 
 from vision.errors import VisionError
 from vision.predict.load import load

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny_predict import tiny_model, write_pictures
+from helpers.tiny_predict import tiny_model, write_pictures
 
 from vision.errors import ConfigError, ImageError
 from vision.predict.model import Model

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny_predict import tiny_model, write_pictures
+from helpers.tiny_predict import tiny_model, write_pictures
 
-from vision.data.images import read_image
+from vision.data.images.read import read_image
 from vision.errors import ConfigError, ImageError
 from vision.predict import images
 from vision.predict.model import Model

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import supervision
 import torch
+from helpers.tiny_masks import COLORS, write_mask_folder
+from helpers.tiny_predict import tiny_model, write_pictures
+from helpers.tiny_segmentation import tiny_segmentor
+from helpers.tiny_task import quiet_trainer
 from pycocotools import mask as mask_tools
-from tiny_masks import COLORS, write_mask_folder
-from tiny_predict import tiny_model, write_pictures
-from tiny_segmentation import tiny_segmentor
-from tiny_task import quiet_trainer
 
-from vision.data.mask_folder import MaskFolder
+from vision.data.datasets.mask_folder import MaskFolder
 from vision.ops.dense_inference import InferenceOptions
 from vision.ops.label_images import read_labels
 from vision.predict.model import Model

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny_predict import PREPROCESSING, tiny_model
+from helpers.tiny_predict import PREPROCESSING, tiny_model
 
 from vision.ops.boxes import box_iou
 from vision.predict.kinds import PredictOptions

@@ -8,8 +8,8 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from helpers.tiny_predict import tiny_model
 from PIL import Image
-from tiny_predict import tiny_model
 
 from vision.errors import DataError, MissingPackageError
 from vision.predict import video as video_module

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import background, complaints, needs_browser, open_browser, overflow, show
-from report_cases import (
+from helpers.browser import background, complaints, needs_browser, open_browser, overflow, show
+from helpers.report_cases import (
     EVIL,
     classification_case,
     detection_case,

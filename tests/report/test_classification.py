@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from report_cases import EVIL, classification_case
+from helpers.report_cases import EVIL, classification_case
 from sklearn.metrics import average_precision_score, precision_recall_fscore_support
 
 from vision.report.classification import analyse, changes, confusion_matrix, sections

@@ -3,9 +3,9 @@ import json
 from pathlib import Path
 
 import pytest
-from run_folders import CONFIG, START, VALIDATED, write_run
-from tiny_detection import tiny_detector
-from tiny_task import tiny_task
+from helpers.run_folders import CONFIG, START, VALIDATED, write_run
+from helpers.tiny_detection import tiny_detector
+from helpers.tiny_task import tiny_task
 
 from vision.errors import ConfigError
 from vision.report.compare import Comparison, Row, Table, compare_runs, write_csv, write_json

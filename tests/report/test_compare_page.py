@@ -2,8 +2,8 @@ import re
 from pathlib import Path
 
 import pytest
-from browser import complaints, needs_browser, open_browser, overflow, show
-from run_folders import VALIDATED, write_run
+from helpers.browser import complaints, needs_browser, open_browser, overflow, show
+from helpers.run_folders import VALIDATED, write_run
 
 from vision.errors import ConfigError
 from vision.report.compare import compare_runs

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from report_cases import detection_case
+from helpers.report_cases import detection_case
 
 from vision.report.detection import analyse, changes, sections
 

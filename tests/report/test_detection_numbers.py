@@ -3,9 +3,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from report_cases import detection_case
+from helpers.report_cases import detection_case
 
-from vision.metrics.coco import Found
+from vision.metrics.coco.metric import Found
 from vision.report.detection_numbers import THRESHOLD, analyse, breakdowns, collect
 
 

@@ -2,12 +2,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from run_folders import write_checkpoint
+from helpers.run_folders import write_checkpoint
+from helpers.tiny_detection import tiny_detector
+from helpers.tiny_models import TINY
+from helpers.tiny_segmentation import tiny_segmentor
+from helpers.tiny_task import tiny_task
 from safetensors.torch import save_file
-from tiny_detection import tiny_detector
-from tiny_models import TINY
-from tiny_segmentation import tiny_segmentor
-from tiny_task import tiny_task
 
 from vision.report.run_model import read_facts
 from vision.tasks import Classification

@@ -3,7 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from run_folders import START
+from helpers.run_folders import START
 
 from vision.report.run_speed import Speed, read_speed
 

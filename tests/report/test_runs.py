@@ -3,8 +3,8 @@ import math
 from pathlib import Path
 
 import pytest
-from run_folders import CONFIG, VALIDATED, write_checkpoint, write_metrics, write_run
-from tiny_task import tiny_task
+from helpers.run_folders import CONFIG, VALIDATED, write_checkpoint, write_metrics, write_run
+from helpers.tiny_task import tiny_task
 
 from vision.errors import ConfigError
 from vision.report.runs import find_runs, flatten, read_lines, read_run, read_runs

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from report_cases import segmentation_case
+from helpers.report_cases import segmentation_case
 from sklearn.metrics import precision_score, recall_score
 
 from vision.report.segmentation import analyse, changes, sections

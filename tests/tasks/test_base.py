@@ -7,10 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint
-from lightning.pytorch.loggers import CSVLogger
-from tiny_task import (
+from helpers.tiny_task import (
     TINY_CONVNEXT,
     TinyData,
     quiet_trainer,
@@ -18,13 +15,16 @@ from tiny_task import (
     random_labels,
     tiny_task,
 )
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger
 from torch import Tensor, nn
 
 from vision import create_backbone
 from vision.contracts import InputSpec
 from vision.errors import CheckpointError, ConfigError, WeightsError
+from vision.optim.settings import OptimSettings
 from vision.tasks import BaseTask, Classification
-from vision.tasks.optim import OptimSettings
 from vision.version import __version__
 
 NAMES = ("ant", "bee", "cat", "dog", "eel", "fox", "gnu", "hen")

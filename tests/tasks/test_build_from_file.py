@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_segmentation import random_batch, tiny_segmentor
-from tiny_task import random_images, tiny_task
-from watched import the_watch
+from helpers.tiny_segmentation import random_batch, tiny_segmentor
+from helpers.tiny_task import random_images, tiny_task
+from helpers.watched import the_watch
 
 from vision.errors import CheckpointError, ConfigError, VisionError, WeightsError
 from vision.tasks import Classification, Segmentation

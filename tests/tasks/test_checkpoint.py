@@ -6,13 +6,13 @@ from typing import Any, get_type_hints
 
 import pytest
 import torch
+from helpers.tiny_task import TinyData, quiet_trainer, tiny_task
 from lightning.pytorch.callbacks import ModelCheckpoint
-from tiny_task import TinyData, quiet_trainer, tiny_task
 
 from vision.contracts import ModelDescription
-from vision.data.base import DataModule
-from vision.data.coco import COCO
-from vision.data.digits import Digits
+from vision.data.base.datamodule import DataModule
+from vision.data.datasets.coco import COCO
+from vision.data.datasets.digits import Digits
 from vision.errors import CheckpointError, ConfigError
 from vision.tasks.checkpoint import (
     agree_on_classes,

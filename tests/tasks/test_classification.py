@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_task import TinyData, quiet_trainer, random_images, random_labels, tiny_task
+from helpers.tiny_task import TinyData, quiet_trainer, random_images, random_labels, tiny_task
 from torch import Tensor
 from torch.nn import functional as F
 from torchmetrics.functional.classification import multiclass_accuracy
 
+from vision.optim.settings import OptimSettings
 from vision.tasks import Classification
-from vision.tasks.optim import OptimSettings
 
 NAMES = ("ant", "bee", "cat", "dog", "eel", "fox", "gnu", "hen")
 

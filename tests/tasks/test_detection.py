@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 import torch
+from helpers.tiny_coco import write_tiny_coco
+from helpers.tiny_detection import SMALL, random_batch, tiny_detector
+from helpers.tiny_models import TINY
+from helpers.tiny_task import quiet_trainer
 from pycocotools import coco
 from pycocotools.cocoeval import COCOeval
-from tiny_coco import write_tiny_coco
-from tiny_detection import SMALL, random_batch, tiny_detector
-from tiny_models import TINY
-from tiny_task import quiet_trainer
 
-from vision.data.coco import COCO
-from vision.data.detection_augment import DetectionAugment
+from vision.data.datasets.coco import COCO
+from vision.data.transforms.detection_options import DetectionAugment
 from vision.errors import ConfigError, DataError
 from vision.tasks.detection import Detection
 

@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
-from tiny_detection import tiny_detector
-from tiny_segmentation import tiny_segmentor
-from tiny_task import tiny_task
+from helpers.tiny_detection import tiny_detector
+from helpers.tiny_segmentation import tiny_segmentor
+from helpers.tiny_task import tiny_task
 
 from vision.backbones.registry import backbone_class, list_backbones
 from vision.errors import ConfigError

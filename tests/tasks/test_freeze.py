@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_models import TINY
-from tiny_task import TinyData, quiet_trainer, tiny_task
+from helpers.tiny_models import TINY
+from helpers.tiny_task import TinyData, quiet_trainer, tiny_task
 from torch import nn
 
 from vision import create_backbone

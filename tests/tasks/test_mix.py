@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from helpers.tiny_task import TinyData, quiet_trainer, tiny_task
 from lightning.pytorch import Callback
 from timm.data.mixup import Mixup
 from timm.loss import SoftTargetCrossEntropy
-from tiny_task import TinyData, quiet_trainer, tiny_task
 from torch import Tensor
 
-from vision.data.sampling import EpochSampler
+from vision.data.loading.sampling import EpochSampler
 from vision.errors import ConfigError
 from vision.losses.classification import ClassificationLoss
 from vision.options import read_options

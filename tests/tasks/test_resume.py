@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.tiny_task import TinyData, quiet_trainer, tiny_task
 from lightning.pytorch import Callback, LightningModule, Trainer
-from tiny_task import TinyData, quiet_trainer, tiny_task
 from torch.optim import Optimizer
 
 from vision.errors import ConfigError

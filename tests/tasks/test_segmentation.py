@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_models import TINY
-from tiny_segmentation import CLASSES, SMALL, random_batch, tiny_segmentor
-from tiny_task import quiet_trainer
+from helpers.tiny_models import TINY
+from helpers.tiny_segmentation import CLASSES, SMALL, random_batch, tiny_segmentor
+from helpers.tiny_task import quiet_trainer
 from torch import Tensor
 from torchmetrics.functional.classification import multiclass_jaccard_index
 

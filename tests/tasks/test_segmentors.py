@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-from tiny_models import TINY
-from tiny_segmentation import tiny_segmentor
+from helpers.tiny_models import TINY
+from helpers.tiny_segmentation import tiny_segmentor
 
 from vision.errors import ConfigError
 from vision.heads.segmentation.fcn import FCNHead

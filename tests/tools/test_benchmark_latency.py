@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny_task import tiny_task
+from helpers.tiny_task import tiny_task
 from torch import Tensor
 
 from vision.errors import VisionError

@@ -3,7 +3,7 @@ import json
 from pathlib import Path
 
 import pytest
-from broken_datasets import CASES
+from helpers.broken_datasets import CASES
 
 TOOL = Path(__file__).parents[2] / "tools" / "check_dataset.py"
 SPEC = importlib.util.spec_from_file_location("check_dataset", TOOL)

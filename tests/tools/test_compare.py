@@ -3,8 +3,8 @@ import json
 from pathlib import Path
 
 import pytest
-from run_folders import START, VALIDATED, write_run
-from tiny_task import tiny_task
+from helpers.run_folders import START, VALIDATED, write_run
+from helpers.tiny_task import tiny_task
 
 ROOT = Path(__file__).parents[2]
 SPEC = importlib.util.spec_from_file_location("compare", ROOT / "tools" / "compare.py")

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from tiny_predict import tiny_model, write_pictures
+from helpers.tiny_predict import tiny_model, write_pictures
 
 from vision.weights.model_file import write_model
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.random_coco import judge, random_case
+from helpers.random_labels import random_maps
 from PIL import Image
-from random_coco import judge, random_case
-from random_labels import random_maps
 
 from vision.contracts import IGNORED
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from tiny_coco import write_tiny_coco
-from tiny_masks import write_mask_folder
-from tiny_task import tiny_task
-from train_runs import ROOT, start_in_two, succeed
+from helpers.tiny_coco import write_tiny_coco
+from helpers.tiny_masks import write_mask_folder
+from helpers.tiny_task import tiny_task
+from helpers.train_runs import ROOT, start_in_two, succeed
 
 from vision.cli.app import run
 from vision.errors import CheckpointError, ConfigError

@@ -5,7 +5,7 @@ from types import ModuleType
 
 import pytest
 import torch
-from tiny_task import random_images, tiny_task
+from helpers.tiny_task import random_images, tiny_task
 
 import vision
 from vision.weights.model_file import write_model

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from vision.data.samples.coco import write_coco
-from vision.data.samples.splits import SceneSamples
+from vision.data.synthetic.coco import write_coco
+from vision.data.synthetic.splits import SceneSamples
 
 SCRIPT = Path(__file__).parents[2] / "tools" / "make_samples.py"
 SAMPLES = SceneSamples(train=5, val=2, test=1, size=112, seed=5)

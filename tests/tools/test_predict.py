@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.tiny_predict import tiny_model, write_pictures
 from PIL import Image
-from tiny_predict import tiny_model, write_pictures
 
 from vision.predict.video import VideoWriter
 from vision.weights.model_file import write_model

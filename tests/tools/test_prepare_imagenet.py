@@ -2,7 +2,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tiny_imagenet import DEVKIT, WNIDS, tar_of_tars, train_images, write_archives, write_files
+from helpers.tiny_imagenet import (
+    DEVKIT,
+    WNIDS,
+    tar_of_tars,
+    train_images,
+    write_archives,
+    write_files,
+)
 
 ROOT = Path(__file__).parents[2]
 

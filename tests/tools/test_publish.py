@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_segmentation import tiny_segmentor
-from tiny_task import quiet_trainer, tiny_task
+from helpers.tiny_segmentation import tiny_segmentor
+from helpers.tiny_task import quiet_trainer, tiny_task
 from torch import Tensor
 
 import vision
 from vision.weights.model_file import write_model
-from vision.weights.naming import to_naming
+from vision.weights.names.write import to_naming
 from vision.weights.read import read_class_names, read_state_dict
 
 ROOT = Path(__file__).parents[2]

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_coco import write_tiny_coco
-from tiny_masks import write_mask_folder
-from train_runs import ROOT, run_here
+from helpers.tiny_coco import write_tiny_coco
+from helpers.tiny_masks import write_mask_folder
+from helpers.train_runs import ROOT, run_here
 
-from vision.data.digits import Digits
+from vision.data.datasets.digits import Digits
 from vision.export.onnx import run_onnx
 
 pytest.importorskip("onnxruntime")

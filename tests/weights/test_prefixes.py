@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_task import tiny_task
+from helpers.tiny_task import tiny_task
 from torch import Tensor
 
 from vision import create_backbone, load_weights

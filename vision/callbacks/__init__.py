@@ -3,19 +3,19 @@
 from vision.lazy import lazy_names
 
 _MODULES = {
-    "CocoPredictions": "vision.callbacks.coco_predictions",
-    "DetectionResults": "vision.callbacks.coco_predictions",
-    "ClassificationPictures": "vision.callbacks.pictures",
-    "DetectionPictures": "vision.callbacks.detection_pictures",
-    "Environment": "vision.callbacks.environment",
-    "LabelMaps": "vision.callbacks.label_maps",
-    "PredictionTable": "vision.callbacks.predictions",
-    "Progress": "vision.callbacks.progress",
-    "RunSummary": "vision.callbacks.summary",
-    "SegmentationPictures": "vision.callbacks.segmentation_pictures",
-    "SegmentationResults": "vision.callbacks.segmentation_results",
-    "TrainBatches": "vision.callbacks.train_batches",
-    "TrainingCurves": "vision.callbacks.curves",
+    "CocoPredictions": "vision.callbacks.results.coco_predictions",
+    "DetectionResults": "vision.callbacks.results.coco_predictions",
+    "ClassificationPictures": "vision.callbacks.results.classification_pictures",
+    "DetectionPictures": "vision.callbacks.results.detection_pictures",
+    "Environment": "vision.callbacks.run.environment",
+    "LabelMaps": "vision.callbacks.results.label_maps",
+    "PredictionTable": "vision.callbacks.results.prediction_table",
+    "Progress": "vision.callbacks.run.progress",
+    "RunSummary": "vision.callbacks.run.summary",
+    "SegmentationPictures": "vision.callbacks.results.segmentation_pictures",
+    "SegmentationResults": "vision.callbacks.results.segmentation_results",
+    "TrainBatches": "vision.callbacks.run.train_batches",
+    "TrainingCurves": "vision.callbacks.run.curves",
 }
 
 __all__ = [*_MODULES]

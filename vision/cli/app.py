@@ -15,12 +15,12 @@ from lightning.pytorch.cli import LightningCLI, SaveConfigCallback
 from lightning.pytorch.utilities import rank_zero_only
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from vision.callbacks.checkpoint_io import AtomicCheckpointIO
-from vision.callbacks.finite import FiniteTraining, NonFinite
-from vision.callbacks.progress import Progress
-from vision.callbacks.rehearsal import Rehearsal
-from vision.callbacks.stop_signals import StopSignals
-from vision.callbacks.summary import RunSummary, shown
+from vision.callbacks.run.checkpoint_io import AtomicCheckpointIO
+from vision.callbacks.run.finite import FiniteTraining, NonFinite
+from vision.callbacks.run.progress import Progress
+from vision.callbacks.run.rehearsal import Rehearsal
+from vision.callbacks.run.stop_signals import StopSignals
+from vision.callbacks.run.summary import RunSummary, shown
 from vision.cli.failures import explain_failures
 from vision.cli.hardware import check_devices
 from vision.cli.model_files import ModelFiles
@@ -51,7 +51,7 @@ from vision.cli.runs import (
 from vision.cli.settings import Setting, find_configs, read_settings
 from vision.cli.stops import explain_stop
 from vision.cli.trainer_options import check_trainer, explain_refusals
-from vision.data.base import DataModule
+from vision.data.base.datamodule import DataModule
 from vision.errors import ConfigError, VisionError
 from vision.options import MAX_COUNT, MAX_PROCESSES, MAX_SEED, UNEXPECTED, check_number
 from vision.outputs import check_output_folder, check_writable

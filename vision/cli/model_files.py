@@ -10,8 +10,8 @@ from torch import Tensor
 
 from vision.cli.runs import CHECKPOINTS, NICKNAMES
 from vision.errors import CheckpointError, WeightsError
+from vision.optim.averages import WEIGHTS_KEY
 from vision.tasks.checkpoint import describe_checkpoint
-from vision.tasks.ema import WEIGHTS_KEY
 from vision.weights.model_file import write_model
 
 logger = logging.getLogger(__name__)

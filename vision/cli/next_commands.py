@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from vision.callbacks.summary import shown
+from vision.callbacks.run.summary import shown
 from vision.cli.model_files import WEIGHTS
 from vision.cli.names import import_path
 from vision.cli.runs import CHECKPOINTS, NICKNAMES

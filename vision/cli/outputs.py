@@ -9,19 +9,19 @@ from lightning.pytorch import Callback, LightningModule
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
-from vision.callbacks.best_checkpoint import BestCheckpoint
-from vision.callbacks.coco_predictions import CocoPredictions, DetectionResults
-from vision.callbacks.curves import TrainingCurves
-from vision.callbacks.detection_pictures import DetectionPictures
-from vision.callbacks.environment import Environment, command_of
-from vision.callbacks.label_maps import LabelMaps
-from vision.callbacks.last_checkpoint import LastCheckpoint
-from vision.callbacks.pictures import ClassificationPictures
-from vision.callbacks.predictions import PredictionTable
-from vision.callbacks.segmentation_pictures import SegmentationPictures
-from vision.callbacks.segmentation_results import SegmentationResults
-from vision.callbacks.summary import shown
-from vision.callbacks.train_batches import TrainBatches
+from vision.callbacks.results.classification_pictures import ClassificationPictures
+from vision.callbacks.results.coco_predictions import CocoPredictions, DetectionResults
+from vision.callbacks.results.detection_pictures import DetectionPictures
+from vision.callbacks.results.label_maps import LabelMaps
+from vision.callbacks.results.prediction_table import PredictionTable
+from vision.callbacks.results.segmentation_pictures import SegmentationPictures
+from vision.callbacks.results.segmentation_results import SegmentationResults
+from vision.callbacks.run.best_checkpoint import BestCheckpoint
+from vision.callbacks.run.curves import TrainingCurves
+from vision.callbacks.run.environment import Environment, command_of
+from vision.callbacks.run.last_checkpoint import LastCheckpoint
+from vision.callbacks.run.summary import shown
+from vision.callbacks.run.train_batches import TrainBatches
 from vision.cli.metrics_log import MetricsLog
 from vision.cli.runs import CHECKPOINTS
 from vision.cli.tensorboard_log import TensorBoardLog

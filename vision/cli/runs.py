@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from vision.cli.run_lock import LOCK
 from vision.errors import CheckpointError, ConfigError, WeightsError, suggest
+from vision.optim.averages import STATE_KEY, WEIGHTS_KEY
 from vision.reading import user_path
 from vision.tasks.base import BaseTask
-from vision.tasks.ema import STATE_KEY, WEIGHTS_KEY
 from vision.version import __version__
 from vision.weights.checkpoint_file import read_checkpoint
 from vision.weights.description import check_description

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-from vision.callbacks.stop_signals import StopSignals
-from vision.callbacks.summary import shown
+from vision.callbacks.run.stop_signals import StopSignals
+from vision.callbacks.run.summary import shown
 from vision.workers import end_workers
 
 

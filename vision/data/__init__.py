@@ -3,22 +3,22 @@
 from vision.lazy import lazy_names
 
 _MODULES = {
-    "ADE20K": "vision.data.ade20k",
-    "CIFAR10": "vision.data.cifar",
-    "CIFAR100": "vision.data.cifar",
-    "COCO": "vision.data.coco",
-    "COCOStuff": "vision.data.coco_stuff",
-    "Cityscapes": "vision.data.cityscapes",
-    "DataModule": "vision.data.base",
-    "Digits": "vision.data.digits",
-    "ImageFolder": "vision.data.image_folder",
-    "ImageNet": "vision.data.imagenet",
-    "ImageShards": "vision.data.image_shards",
-    "MaskFolder": "vision.data.mask_folder",
-    "VOC": "vision.data.voc",
-    "VOCSegmentation": "vision.data.voc_segmentation",
-    "YOLO": "vision.data.yolo",
-    "read_image": "vision.data.images",
+    "ADE20K": "vision.data.datasets.ade20k",
+    "CIFAR10": "vision.data.datasets.cifar",
+    "CIFAR100": "vision.data.datasets.cifar",
+    "COCO": "vision.data.datasets.coco",
+    "COCOStuff": "vision.data.datasets.coco_stuff",
+    "Cityscapes": "vision.data.datasets.cityscapes",
+    "DataModule": "vision.data.base.datamodule",
+    "Digits": "vision.data.datasets.digits",
+    "ImageFolder": "vision.data.datasets.image_folder",
+    "ImageNet": "vision.data.datasets.imagenet",
+    "ImageShards": "vision.data.shards.datamodule",
+    "MaskFolder": "vision.data.datasets.mask_folder",
+    "VOC": "vision.data.datasets.voc",
+    "VOCSegmentation": "vision.data.datasets.voc_segmentation",
+    "YOLO": "vision.data.datasets.yolo",
+    "read_image": "vision.data.images.read",
 }
 
 __all__ = [*_MODULES]

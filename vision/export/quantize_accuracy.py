@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from vision.contracts import Detections
 from vision.errors import ConfigError, DataError
 from vision.heads.detection.base import DetectionHead
-from vision.metrics.coco import CocoEvaluator
+from vision.metrics.coco.metric import CocoEvaluator
 from vision.metrics.segmentation import SegmentationEvaluator
 
 Outputs = Mapping[str, Tensor]

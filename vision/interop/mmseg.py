@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from vision.heads.segmentation.mmseg import MMSegHead, MMSegLoss
-from vision.ops.mmcv_operators import import_models, provide_operators
+from vision.mmcv.operators import import_models, provide_operators
 
 __all__ = [
     "MMSegHead",

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 from torch import Tensor
 
-from vision.data.collate import collate_images
-from vision.data.transforms import EvalTransform
+from vision.data.loading.collate import collate_images
+from vision.data.transforms.classification import EvalTransform
 from vision.documents.csv_writing import write_table
 from vision.draw.labels import draw_labels
 from vision.errors import ConfigError

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from vision.contracts import PADDED_TO, DetectionPrediction
-from vision.data.detection_collate import collate_detection
-from vision.data.detection_transforms import DetectionEvalTransform
+from vision.data.loading.collate_detection import collate_detection
+from vision.data.transforms.detection import DetectionEvalTransform
 from vision.draw.detection import draw_detections
-from vision.metrics.coco_files import write_json, write_results
+from vision.metrics.coco.files import write_json, write_results
 from vision.predict.kinds import Kind, PredictOptions, Seen, build_transform
 from vision.predict.results import (
     Result,

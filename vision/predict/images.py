@@ -15,8 +15,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from vision.data.files import IMAGE_SUFFIXES, find_images, walk_folders
-from vision.data.images import convert_image, read_image
+from vision.data.files.finding import IMAGE_SUFFIXES, find_images, walk_folders
+from vision.data.images.read import convert_image, read_image
 from vision.errors import ConfigError, DataError, ImageError
 from vision.reading import user_path
 

@@ -12,7 +12,7 @@ from vision.documents.json_text import parse_json
 from vision.documents.json_writing import spelt, to_json
 from vision.errors import ConfigError, DataError
 from vision.files import fit_name, replace_file, sha256_of
-from vision.metrics.coco_files import read_json, write_json
+from vision.metrics.coco.files import read_json, write_json
 from vision.outputs import check_output_folder
 from vision.predict.images import find_files
 from vision.predict.kinds import Kind, PredictOptions

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 import torch
 from torch import Tensor
 
-from vision.data.collate import collate_images
+from vision.data.loading.collate import collate_images
 from vision.errors import CheckpointError, ConfigError, suggest
 from vision.predict.results import Result
 

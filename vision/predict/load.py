@@ -13,12 +13,12 @@ from torch import Tensor
 from vision.backbones.base import Backbone
 from vision.contracts import ModelDescription
 from vision.errors import CheckpointError, ConfigError, WeightsError
+from vision.optim.averages import WEIGHTS_KEY
 from vision.predict.model import Model
 from vision.reading import shown_path
 from vision.tasks.base import BaseTask
 from vision.tasks.build_from_file import checked_arguments
 from vision.tasks.checkpoint import describe_checkpoint
-from vision.tasks.ema import WEIGHTS_KEY
 from vision.tasks.registry import find_task
 from vision.tasks.unfilled import build_unfilled
 from vision.weights.checkpoint_file import read_checkpoint

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 
-from vision.data.bad_images import listed
+from vision.data.loading.bad_images import listed
 from vision.errors import ConfigError, ImageError
 from vision.predict.images import Unread, list_images, read_ahead
 from vision.predict.kinds import Kind, PredictOptions, Seen

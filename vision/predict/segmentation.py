@@ -14,8 +14,8 @@ from torch import Tensor
 
 from vision.backbones.base import MIN_SIDE
 from vision.contracts import IGNORED
-from vision.data.segmentation_collate import collate_segmentation
-from vision.data.segmentation_transforms import SegmentationEvalTransform
+from vision.data.loading.collate_segmentation import collate_segmentation
+from vision.data.transforms.segmentation import SegmentationEvalTransform
 from vision.draw.segmentation import class_palette, overlay_mask
 from vision.ops.label_images import write_labels
 from vision.ops.masks import masks_to_boxes

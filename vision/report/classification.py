@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from vision.callbacks.classification_records import ClassificationRecord
-from vision.callbacks.evaluation_records import Record
+from vision.callbacks.results.classification_records import ClassificationRecord
+from vision.callbacks.results.evaluation_records import Record
 from vision.metrics.calibration import Calibration
 from vision.metrics.precision_recall import Curve, class_curves, macro_curve, micro_curve
 from vision.report.chapters import chapter

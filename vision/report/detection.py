@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from vision.callbacks.detection_pictures import Scored, choose_images, unpack_found
-from vision.callbacks.detection_records import DetectionRecord
-from vision.callbacks.evaluation_records import Record
+from vision.callbacks.results.detection_pictures import Scored, choose_images, unpack_found
+from vision.callbacks.results.detection_records import DetectionRecord
+from vision.callbacks.results.evaluation_records import Record
 from vision.draw.detection import draw_detections
 from vision.report.chapters import chapter
 from vision.report.charts import Series, bar, line_chart
@@ -250,7 +250,7 @@ def changes(record: Record, source: Source, theirs: Mapping[str, Mapping[str, st
 
 def analyse_images(record: Record, source: Source) -> list[tuple[Scored, str]]:
     """Each image that was evaluated, scored, with its name."""
-    from vision.callbacks.detection_pictures import score_images
+    from vision.callbacks.results.detection_pictures import score_images
 
     index = getattr(source.dataset, "index", None)
     if index is None:

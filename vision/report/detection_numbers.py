@@ -6,15 +6,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from vision.callbacks.detection_pictures import score_images
-from vision.callbacks.detection_records import DetectionRecord
-from vision.callbacks.evaluation_records import Record
+from vision.callbacks.results.detection_pictures import score_images
+from vision.callbacks.results.detection_records import DetectionRecord
+from vision.callbacks.results.evaluation_records import Record
 from vision.metrics.box_confusion import box_confusion
 from vision.metrics.box_matching import covered_share, match_boxes
 from vision.metrics.calibration import Calibration
-from vision.metrics.coco import Found, coco_results
-from vision.metrics.coco_curves import OVERLAPS, RECALLS, coco_curves
-from vision.metrics.coco_table import NAMES, PREFIXES, CocoResult
+from vision.metrics.coco.curves import OVERLAPS, RECALLS, coco_curves
+from vision.metrics.coco.metric import Found, coco_results
+from vision.metrics.coco.table import NAMES, PREFIXES, CocoResult
 from vision.metrics.precision_recall import precision_recall
 from vision.report.parts import (
     MOST_STORED,
@@ -150,7 +150,7 @@ def collect(index: Any, found: Mapping[int, Found]) -> Objects:
     """Match the detections of all images with their objects at an overlap of 0.5.
 
     Args:
-        index: A `vision.data.detection_index.DetectionIndex`, or what has its `image_ids`,
+        index: A `vision.data.index.detection.DetectionIndex`, or what has its `image_ids`,
             `sizes`, `class_names` and `objects(i)`.
         found: Predictions by image id.
     """

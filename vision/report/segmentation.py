@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vision.callbacks.evaluation_records import Record
-from vision.callbacks.label_maps import data_palette
-from vision.callbacks.segmentation_pictures import Scored
-from vision.callbacks.segmentation_records import SegmentationRecord
+from vision.callbacks.results.evaluation_records import Record
+from vision.callbacks.results.label_maps import data_palette
+from vision.callbacks.results.segmentation_pictures import Scored
+from vision.callbacks.results.segmentation_records import SegmentationRecord
 from vision.contracts import IGNORED
 from vision.draw.segmentation import GREY, RED, draw_errors, overlay_mask
 from vision.report.chapters import chapter

@@ -18,6 +18,16 @@ from vision.backbones.base import Backbone
 from vision.contracts import ModelDescription
 from vision.errors import ConfigError
 from vision.layers.pixels import blank_padding
+from vision.optim.averages import WeightAverage, load_for_inference, load_for_training
+from vision.optim.settings import (
+    OptimSettings,
+    build_optimizer,
+    build_schedule,
+    count_steps,
+    scale_to_trainer,
+)
+from vision.optim.sharding import sharded_model
+from vision.optim.weight_decay import undecayed_names
 from vision.options import MAX_CLASSES, check_number, read_options
 from vision.tasks.build import Source, build_backbone, build_pixel_norm, load_source
 from vision.tasks.checkpoint import (
@@ -28,15 +38,7 @@ from vision.tasks.checkpoint import (
     describe_checkpoint,
     plain,
 )
-from vision.tasks.ema import WeightAverage, load_for_inference, load_for_training
 from vision.tasks.freeze import Freeze, freeze_backbone, rest_frozen_parts
-from vision.tasks.optim import (
-    OptimSettings,
-    build_optimizer,
-    build_schedule,
-    count_steps,
-    scale_to_trainer,
-)
 from vision.tasks.resume import (
     Plan,
     Resumed,
@@ -47,8 +49,6 @@ from vision.tasks.resume import (
     save_place,
 )
 from vision.tasks.seeding import seed_step
-from vision.tasks.sharding import sharded_model
-from vision.tasks.weight_decay import undecayed_names
 
 
 class BaseTask(LightningModule, ABC):

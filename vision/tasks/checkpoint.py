@@ -9,8 +9,8 @@ from typing import Any
 
 from vision.contracts import ModelDescription
 from vision.errors import CheckpointError, ConfigError
+from vision.optim.averages import WEIGHTS_KEY
 from vision.tasks.build import Source
-from vision.tasks.ema import WEIGHTS_KEY
 from vision.version import __version__
 from vision.weights.description import check_description
 

@@ -22,11 +22,11 @@ from vision.contracts import (
 )
 from vision.heads.classification.linear import LinearHead
 from vision.losses.classification import ClassificationLoss
+from vision.optim.settings import OptimSettings
 from vision.options import check_number, read_options
 from vision.tasks.base import BaseTask
 from vision.tasks.freeze import Freeze
 from vision.tasks.mix import BatchMixer, MixSettings
-from vision.tasks.optim import OptimSettings
 
 NO_MIX = MixSettings()
 DEFAULTS = OptimSettings()

@@ -3,7 +3,7 @@
 head         vision/heads/detection/, by the rows of vision/tasks/detectors.py
 neck         vision/necks/
 losses       vision/losses/two_stage.py, retinanet.py, fcos.py
-metrics      vision/metrics/coco.py, average precision and recall as COCO defines them
+metrics      vision/metrics/coco/metric.py, average precision and recall as COCO defines them
 datamodules  vision.data.COCO, vision.data.YOLO, vision.data.VOC
 configs      configs/detection/
 """
@@ -24,11 +24,11 @@ from vision.contracts import (
 )
 from vision.errors import ConfigError
 from vision.heads.detection.base import DetectionHead, join_detections
-from vision.metrics.coco import CocoEvaluator, CocoResult
+from vision.metrics.coco.metric import CocoEvaluator, CocoResult
+from vision.optim.settings import OptimSettings
 from vision.tasks.base import BaseTask
 from vision.tasks.detectors import DETECTORS, build_detector
 from vision.tasks.freeze import Freeze
-from vision.tasks.optim import OptimSettings
 from vision.tasks.parts import find_row
 
 SHOWN = ("box_AP", "box_AP50", "mask_AP", "mask_AP50")

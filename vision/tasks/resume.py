@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from vision.errors import CheckpointError, ConfigError
-from vision.tasks.optim import OptimSettings, Timeline, counted_in_epochs
+from vision.optim.settings import OptimSettings, Timeline, counted_in_epochs
 
 logger = logging.getLogger(__name__)
 

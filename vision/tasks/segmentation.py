@@ -21,10 +21,10 @@ from vision.heads.segmentation.base import SegmentationHead
 from vision.metrics.segmentation import SegmentationEvaluator, SegmentationResult
 from vision.ops.dense_inference import InferenceOptions, predict_labels
 from vision.ops.interpolation import resize_bilinear
+from vision.optim.settings import OptimSettings
 from vision.options import read_options
 from vision.tasks.base import BaseTask
 from vision.tasks.freeze import Freeze
-from vision.tasks.optim import OptimSettings
 from vision.tasks.parts import find_row
 from vision.tasks.segmentors import SEGMENTORS, build_segmentor
 

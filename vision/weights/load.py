@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from vision.contracts import ClassRows
 from vision.errors import ConfigError, WeightsError, suggest
-from vision.weights import mmdet, mmseg
 from vision.weights.class_rows import ClassMap, copy_rows, map_classes
+from vision.weights.names import mmdet, mmseg
 from vision.weights.prefixes import Branch, without_prefixes
 from vision.weights.read import read_weights
 from vision.weights.resize import fit_in_channels

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from vision.errors import VisionError, WeightsError
 from vision.reading import shown_path
-from vision.weights.mmdet import default_class_names
+from vision.weights.names.mmdet import default_class_names
 from vision.weights.plain_load import load_plain, refuse_sparse, refused_object
 from vision.weights.prefixes import BRANCHES, Branch, choose_branch
 from vision.weights.tensors import check_tensors

@@ -2,8 +2,16 @@
 
 import pytest
 import torch
-from tiny_two_stage import CHANNELS, HEIGHT, SPECS, STRIDES, WIDTH, make_features, make_sizes
-from tiny_two_stage import make_target as target
+from helpers.tiny_two_stage import (
+    CHANNELS,
+    HEIGHT,
+    SPECS,
+    STRIDES,
+    WIDTH,
+    make_features,
+    make_sizes,
+)
+from helpers.tiny_two_stage import make_target as target
 from torch import Tensor
 from torchvision.models.detection.rpn import RPNHead, concat_box_prediction_layers
 from torchvision.ops import batched_nms, box_iou, clip_boxes_to_image

@@ -4,7 +4,7 @@ import warnings
 
 import pytest
 import torch
-from tiny_two_stage import (
+from helpers.tiny_two_stage import (
     CLASSES,
     KINDS,
     SPECS,

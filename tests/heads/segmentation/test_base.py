@@ -2,9 +2,9 @@
 
 import pytest
 import torch
+from helpers.properties import examples
 from hypothesis import given
 from hypothesis import strategies as st
-from properties import examples
 from torch import Tensor
 from torch.nn import functional as F
 

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from mmseg_heads import check_against_mmseg, needs_mmseg
+from helpers.mmseg_heads import check_against_mmseg, needs_mmseg
 
 from vision.contracts import FeatureSpec
 from vision.errors import ConfigError

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from vision.contracts import FeatureSpec
 from vision.errors import ConfigError
 from vision.heads.segmentation.mmseg import MMSegHead, MMSegLoss, find_head
-from vision.ops.mmcv_operators import import_models
+from vision.mmcv.operators import import_models
 
 pytest.importorskip("mmseg", reason="mmsegmentation is not installed")
 

@@ -57,7 +57,7 @@ def test_every_head_that_runs_here_is_known() -> None:
     from mmseg.registry import MODELS
 
     from vision.heads.segmentation.mmseg import find_head
-    from vision.ops.mmcv_operators import import_models
+    from vision.mmcv.operators import import_models
 
     import_models("mmseg")
 

@@ -26,7 +26,7 @@ from vision.heads.segmentation.mmseg_configs import (
     complete_config,
     output_stride,
 )
-from vision.ops.mmcv_operators import INSTALL, import_models
+from vision.mmcv.operators import INSTALL, import_models
 
 # The usual auxiliary head: 0.4 of the loss is what all published configs give it.
 AUXILIARY = {"type": "FCNHead", "in_index": 2, "channels": 256, "num_convs": 1}

@@ -1,0 +1,162 @@
+import colorsys
+import importlib
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from helpers.pictures import texture
+from helpers.properties import examples
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from vision.data.transforms import photometric
+from vision.data.transforms.draws import Draws
+from vision.data.transforms.photometric import adjust, distort, scale_saturation, turn_hue
+from vision.mmcv.operators import provide_operators
+
+# Greys, pure colours, and two channels that are equal, where the hue changes its branch.
+EDGES = [(0, 0, 0), (255, 255, 255), (7, 7, 7), (255, 0, 0), (0, 255, 0), (0, 0, 255)]
+EDGES += [(9, 9, 3), (3, 9, 9), (9, 3, 9), (1, 0, 0), (255, 254, 255), (3, 9, 3)]
+# In levels of a channel, of the 30 hues of a sixth of the circle: rounding, and half of 1 / 4096
+# for each of up to 5 x 255 units, since OpenCV multiplies by a table of reciprocals.
+HUE_ERROR = (0.5 + 0.5 * 5 * 255 / 4096) / 30 * 255
+
+
+def planes(seed: int = 0, height: int = 12, width: int = 16) -> np.ndarray:
+    colours = np.random.default_rng(seed).integers(0, 256, (height * width, 3), dtype=np.uint8)
+    colours[: len(EDGES)] = EDGES
+    return np.ascontiguousarray(colours.T).reshape(3, height, width)
+
+
+@given(st.integers(0, 999), st.floats(0.5, 1.5))
+@examples(15)
+def test_saturation_is_that_of_hsv(seed: int, factor: float) -> None:
+    image = planes(seed)
+    changed = scale_saturation(image, factor)
+    for before, after in zip(image.reshape(3, -1).T, changed.reshape(3, -1).T, strict=True):
+        h, s, v = colorsys.rgb_to_hsv(*(before / 255))
+        expected = 255 * np.array(colorsys.hsv_to_rgb(h, min(1, s * factor), v))
+        # Hue and saturation are rounded to 8 bits, the new saturation and the result are cut.
+        assert np.abs(after - expected).max() < 1 + (after.max() / 255) * (1.5 + HUE_ERROR)
+
+
+@given(st.integers(0, 999), st.integers(-18, 17))
+@example(389, 0)  # (80, 12, 249) has the hue 128.6, of which OpenCV makes 128
+@examples(15)
+def test_hue_is_that_of_hsv(seed: int, steps: int) -> None:
+    image = planes(seed)
+    changed = turn_hue(image, steps)
+    for before, after in zip(image.reshape(3, -1).T, changed.reshape(3, -1).T, strict=True):
+        h, s, v = colorsys.rgb_to_hsv(*(before / 255))
+        expected = 255 * np.array(colorsys.hsv_to_rgb((h + steps / 180) % 1, s, v))
+        assert np.abs(after - expected).max() < 1 + (after.max() / 255) * (0.5 + HUE_ERROR)
+
+
+def test_steps_by_hand() -> None:
+    # (200, 80, 50): value 200, chroma 150, saturation 255 * 150 / 200 = 191.25, that is 191, hue
+    # 30 * (80 - 50) / 150 = 6. Half the saturation is 95.5, cut to 95: red stays 200, blue is
+    # 200 * (1 - 95 / 255) = 125.49 and green 200 * (1 - 95 / 255 * (1 - 6 / 30)) = 140.4.
+    colour = np.array([200, 80, 50], dtype=np.uint8).reshape(3, 1, 1)
+    assert scale_saturation(colour, 0.5).flatten().tolist() == [200, 140, 125]
+    # Hue 6 - 8 = 178, as far before red as 2 after it, on the side of blue: blue is
+    # 200 * (1 - 191 / 255 * (1 - 2 / 30)) = 60.2, green 200 * (1 - 191 / 255) = 50.2.
+    assert turn_hue(colour, -8).flatten().tolist() == [200, 50, 60]
+    # 80 + 17.9 = 97.9 and 50 * 1.27 = 63.5 are cut.
+    assert adjust(colour, added=17.9).flatten().tolist() == [217, 97, 67]
+    assert adjust(colour, factor=1.27).flatten().tolist() == [254, 101, 63]
+    assert adjust(colour, factor=1.5).flatten().tolist() == [255, 120, 75]
+    assert adjust(colour, added=-60.5).flatten().tolist() == [139, 19, 0]
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 192])
+def test_the_work_in_parts_changes_nothing(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = turn_hue(scale_saturation(planes(), 1.2), 10)
+    monkeypatch.setattr(photometric, "CHUNK", chunk)
+    np.testing.assert_array_equal(turn_hue(scale_saturation(planes(), 1.2), 10), whole)
+
+
+@pytest.fixture
+def theirs(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """mmsegmentation's transform, whose every step is taken, with the value that is set."""
+    pytest.importorskip("mmseg")
+    provide_operators()
+    module = importlib.import_module("mmseg.datasets.transforms.transforms")
+    monkeypatch.setattr(module.random, "randint", lambda low, high=None: 1 if high is None else 9)
+    return module.PhotoMetricDistortion
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_each_step_agrees_with_mmsegmentation(theirs: Any, seed: int) -> None:
+    # A multiple of 32 wide: OpenCV cuts what it does in vectors, and rounds the rest of a row.
+    image = np.random.default_rng(seed).integers(0, 256, (3, 24, 64), dtype=np.uint8)
+    bgr = np.ascontiguousarray(image[::-1].transpose(1, 2, 0))
+    expected = {
+        "brightness": (theirs().convert(bgr, beta=17.4), adjust(image, added=17.4)),
+        "contrast": (theirs().convert(bgr, alpha=1.31), adjust(image, factor=1.31)),
+        "saturation": (
+            theirs(saturation_range=(1.3, 1.3)).saturation(bgr),
+            scale_saturation(image, 1.3),
+        ),
+        "hue": (theirs().hue(bgr), turn_hue(image, 9)),
+    }
+    for name, (their, ours) in expected.items():
+        away = np.abs(their[..., ::-1].transpose(2, 0, 1).astype(int) - ours)
+        assert away.max() <= 1, name
+        assert (away > 0).mean() < 0.002, name  # where a product is a hair beside a whole number
+
+
+def test_what_is_drawn_has_mmsegmentations_ranges_and_shares(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    steps: list[tuple[str, float]] = []
+
+    def note(name: str) -> Any:
+        def change(planes: np.ndarray, value: float = 0.0, **named: float) -> np.ndarray:
+            steps.append((next(iter(named), name), next(iter(named.values()), value)))
+            return planes
+
+        return change
+
+    for name in ("adjust", "scale_saturation", "turn_hue"):
+        monkeypatch.setattr(photometric, name, note(name))
+    torch.manual_seed(0)
+    image = torch.zeros(3, 1, 1, dtype=torch.uint8)
+    runs = []
+    for _ in range(2000):
+        steps.clear()
+        distort(image, Draws())
+        runs.append([*steps])
+    ranges = {
+        **{"added": (-32, 32), "factor": (0.5, 1.5)},
+        **{"scale_saturation": (0.5, 1.5), "turn_hue": (-18, 17)},
+    }
+    for name, (low, high) in ranges.items():
+        values = [value for run in runs for step, value in run if step == name]
+        assert len(values) / len(runs) == pytest.approx(0.5, abs=0.04), name
+        slack = 0.03 * (high - low)
+        assert low <= min(values) < low + slack, name
+        assert high - slack < max(values) <= high, name
+    hues = {value for run in runs for step, value in run if step == "turn_hue"}
+    assert hues == set(range(-18, 18))
+    # Brightness comes first, hue after saturation, contrast before both or after both.
+    orders = [[name for name, _ in run] for run in runs if len(run) == 4]
+    first = ["added", "factor", "scale_saturation", "turn_hue"]
+    assert {tuple(order) for order in orders} == {
+        tuple(first),
+        ("added", "scale_saturation", "turn_hue", "factor"),
+    }
+    assert orders.count(first) / len(orders) == pytest.approx(0.5, abs=0.15)
+
+
+def test_an_image_is_not_written_to_and_keeps_its_form() -> None:
+    image = torch.from_numpy(texture(9, 13, seed=0)).permute(2, 0, 1)
+    kept = image.clone()
+    for seed in range(8):
+        torch.manual_seed(seed)
+        changed = distort(image, Draws())
+        assert changed.shape == image.shape
+        assert changed.dtype == torch.uint8
+        assert torch.equal(image, kept)
+        torch.manual_seed(seed)
+        assert torch.equal(distort(image, Draws()), changed)

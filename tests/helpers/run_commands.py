@@ -1,0 +1,16 @@
+"""Run several commands of train.py, one after the other: to be started by torchrun.
+
+python -m torch.distributed.run --standalone --nproc_per_node 2 run_commands.py COMMANDS.json
+"""
+
+import json
+import sys
+from pathlib import Path
+
+from vision.cli.main import main
+
+if __name__ == "__main__":
+    for command in json.loads(Path(sys.argv[1]).read_text()):
+        sys.stdout.write(f"+ {' '.join(command)}\n")
+        if code := main(command, root=Path(__file__).parents[2]):
+            sys.exit(code)

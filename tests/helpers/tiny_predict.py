@@ -1,0 +1,56 @@
+"""Small models that are ready to predict, for the tests of predictions."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from helpers.pictures import texture
+from helpers.tiny_detection import tiny_detector
+from helpers.tiny_segmentation import tiny_segmentor
+from helpers.tiny_task import tiny_task
+from PIL import Image
+
+from vision.predict.model import Model
+
+PREPROCESSING: dict[str, dict[str, Any]] = {
+    "classification": {"image_size": 32, "crop": 0.8, "interpolation": "bilinear"},
+    "detection": {"short_side": 48, "long_side": 80},
+    "segmentation": {"short_side": 48, "long_side": 80},
+}
+NAMES = ("egg", "disc", "pebble", "leaf", "twig", "bark", "moss", "fern")
+
+
+def tiny_model(kind: str, **options: Any) -> Model:
+    """A model of the kind with the same weights every time."""
+    build: dict[str, Any] = {
+        "classification": tiny_task,
+        "detection": tiny_detector,
+        "segmentation": tiny_segmentor,
+    }
+    task = build[kind](**options)
+    task.class_names = list(NAMES[: task.num_classes])
+    task.preprocessing = PREPROCESSING[kind]
+    return Model(task, task.describe())
+
+
+def write_pictures(
+    folder: Path, names: tuple[str, ...], size: tuple[int, int] = (40, 60)
+) -> list[str]:
+    """Write an image under each name; sizes differ by a few pixels."""
+    for number, name in enumerate(names):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(texture(size[0] + number % 3, size[1], seed=number)).save(path)
+    return [str(folder / name) for name in names]
+
+
+def image_of(path: str) -> np.ndarray:
+    """The pixels of a file, by Pillow: uint8 `(H, W, 3)`."""
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def as_tensor(array: np.ndarray) -> torch.Tensor:
+    """`(H, W, 3)` to `(3, H, W)`."""
+    return torch.from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1)))

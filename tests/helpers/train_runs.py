@@ -1,0 +1,102 @@
+"""Commands of train.py for tests: in this process, in one that is killed, and in two at once."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from subprocess import PIPE, CompletedProcess, Popen, TimeoutExpired
+from typing import Any
+
+import pytest
+import torch
+
+from vision.cli.main import main
+
+ROOT = Path(__file__).parents[2]
+# Processes that wait for each other would do so for ever.
+MOST_SECONDS = 200
+
+
+def run_here(folder: Path, *argv: str) -> int:
+    """Run a command in this process, in a folder; returns the exit code."""
+    with pytest.MonkeyPatch.context() as context:
+        context.chdir(folder)
+        return main(argv, root=ROOT)
+
+
+def start_and_end(folder: Path, step: int, sent: str, *argv: str) -> Popen[str]:
+    """Start `fit` in a process of its own, which gets a signal after some optimiser steps."""
+    return _start(folder, str(ROOT / "train.py"), *argv, *killed_at(step, sent=sent))
+
+
+def killed_at(step: int, **options: Any) -> list[str]:
+    """Options of `fit` by which the process gets a signal after some optimiser steps."""
+    callback = {"class_path": "helpers.kill_run.KillAt", "init_args": {"step": step, **options}}
+    return ["--trainer.callbacks", json.dumps([callback])]
+
+
+def start_in_two(folder: Path, *commands: list[str], script: str = "run_commands.py") -> Popen[str]:
+    """Start torchrun with two processes, which run commands one after the other.
+
+    Args:
+        folder: Where they run.
+        commands: Those of train.py, or of the program that the script runs.
+        script: Its name, in the folder of the helpers.
+    """
+    (folder / "commands.json").write_text(json.dumps(commands))
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    return _start(folder, *torchrun, str(ROOT / "tests" / "helpers" / script), "commands.json")
+
+
+def wait_for(process: Popen[str]) -> CompletedProcess[str]:
+    """Wait for the end of a process."""
+    with process:
+        try:
+            shown, errors = process.communicate(timeout=MOST_SECONDS)
+        except TimeoutExpired:
+            process.terminate()  # torchrun then ends its processes
+            raise
+    return CompletedProcess(process.args, process.returncode, shown, errors)
+
+
+def succeed(process: Popen[str]) -> CompletedProcess[str]:
+    """Wait for the end of a process, which must be a success."""
+    done = wait_for(process)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+def read_json(path: Path) -> Any:
+    """What a JSON file holds."""
+    return json.loads(path.read_text())
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """The files below a folder by their paths in it."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+def read_state(run: Path, name: str = "last") -> dict[str, Any]:
+    """A checkpoint of a run's folder."""
+    return torch.load(run / "checkpoints" / f"{name}.ckpt", weights_only=True)
+
+
+def assert_same_end(run: Path, expected: Path, *, steps: int) -> None:
+    """Two runs have the same weights, averages, moments and schedule, and the same record."""
+    ours, theirs = read_state(run), read_state(expected)
+    assert ours["global_step"] == theirs["global_step"] == steps
+    for key in ("state_dict", "ema_state_dict", "ema", "optimizer_states", "lr_schedulers"):
+        torch.testing.assert_close(ours[key], theirs[key], rtol=0, atol=0)
+    # One continuous record, as if the run had never stopped.
+    lines = [(folder / "metrics.csv").read_text().splitlines() for folder in (run, expected)]
+    assert lines[0] == lines[1]
+    assert [path.name for path in run.parent.iterdir()] == [run.name]
+
+
+def _start(folder: Path, *argv: str) -> Popen[str]:
+    own = {"PYTHONPATH": str(ROOT / "tests"), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, *argv]
+    return Popen(
+        command, cwd=folder, env={**os.environ, **own}, stdout=PIPE, stderr=PIPE, text=True
+    )

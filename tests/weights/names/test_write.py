@@ -1,0 +1,53 @@
+"""What `to_naming` refuses and offers; its names are tested family by family beside this."""
+
+import pytest
+import torch
+from helpers.tiny_detection import tiny_detector
+from helpers.tiny_task import tiny_task
+from torch import nn
+
+from vision.errors import ConfigError, WeightsError
+from vision.weights.load import load_weights
+from vision.weights.names import write as naming
+from vision.weights.names.write import available_namings, to_naming
+
+
+def test_unknown_namings_and_modules_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"no naming 'tim'; known are official, timm"):
+        to_naming(tiny_task(), "tim")
+    with pytest.raises(ConfigError, match=r"takes a Backbone or a model.*got a Linear"):
+        to_naming(nn.Linear(2, 2), "official")
+
+
+def test_a_detector_has_no_names_among_classifiers() -> None:
+    with pytest.raises(ConfigError, match=r"timm are those of classifiers.*'neck\."):
+        to_naming(tiny_detector(), "timm")
+
+
+def test_a_file_of_another_naming_is_loaded_by_its_names() -> None:
+    task = tiny_task()
+    other = tiny_task()
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter.zero_()
+    report = load_weights(other, to_naming(task, "timm"))
+    assert report.naming == "timm"
+    for key, tensor in task.backbone.state_dict().items():
+        assert torch.equal(other.backbone.state_dict()[key], tensor)
+    assert torch.equal(other.head.fc.weight, task.head.fc.weight)
+
+
+def test_names_that_do_not_lead_back_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(state: dict, backbone: object) -> dict:
+        return {key.replace("head.fc", "head"): value for key, value in state.items()} | {
+            "norm.bias": state["norm.bias"] + 1
+        }
+
+    monkeypatch.setitem(naming.WRITERS, ("convnext", "official"), wrong)
+    with pytest.raises(WeightsError, match="has no counterpart in the names of official"):
+        to_naming(tiny_task(), "official")
+
+
+def test_namings_of_a_family() -> None:
+    assert available_namings("cswin") == ["official", "mmdet", "mmseg"]
+    assert available_namings("swin") == ["official", "timm", "huggingface", "mmdet", "mmseg"]

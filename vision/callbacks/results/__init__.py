@@ -1,0 +1,1 @@
+"""Callbacks that write and draw what evaluations and predictions find."""

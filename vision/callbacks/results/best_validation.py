@@ -1,0 +1,52 @@
+"""What is written about a validation: of the best epoch in `fit`, of the one in `validate`."""
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.trainer.states import TrainerFn
+
+from vision.callbacks.run.best_checkpoint import is_measured
+
+
+class BestValidation(Callback, ABC):
+    """A callback that writes after `validate`, and in `fit` after the best epoch so far.
+
+    The best is that by the metric that the task monitors. Among equals it is the earliest, as the
+    checkpoint of the best epoch is, so that files and checkpoint agree.
+    """
+
+    def __init__(self) -> None:
+        self._best: float | None = None
+
+    @abstractmethod
+    def write(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write; called on every process."""
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write, if this validation is to be kept."""
+        if not trainer.sanity_checking and self._is_best(trainer, pl_module):
+            self.write(trainer, pl_module)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The best value so far, for a training that is resumed."""
+        return {"best": self._best}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from the best value so far."""
+        self._best = state_dict["best"]
+
+    def _is_best(self, trainer: Trainer, pl_module: LightningModule) -> bool:
+        if trainer.state.fn != TrainerFn.FITTING:
+            return True
+        name, mode = pl_module.monitor  # type: ignore[misc]
+        value = trainer.callback_metrics.get(name)
+        if value is None:
+            return True
+        now, best = float(value), self._best
+        if not is_measured(now):
+            return False
+        if best is not None and not (now > best if mode == "max" else now < best):
+            return False
+        self._best = now
+        return True

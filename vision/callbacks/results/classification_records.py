@@ -1,0 +1,101 @@
+"""What a report needs of the evaluation of a classifier."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from lightning.pytorch import Trainer
+from torch import Tensor
+
+from vision.callbacks.results.evaluation_records import gather
+
+# Numbers that are held for curves: 64 MiB in float32. Of larger sets images are left out of the
+# curves, evenly over the set, which is often sorted by class.
+MOST_SCORES = 1 << 24
+
+
+class ClassificationRecord(NamedTuple):
+    """The N images of an evaluation.
+
+    Attributes:
+        place: int64 `(N,)`, place of each image in the dataset, ascending.
+        label: int64 `(N,)`, true class index.
+        predicted: int64 `(N,)`, class of the highest score.
+        confidence: float32 `(N,)`, its probability.
+        true_score: float32 `(N,)`, probability of the true class.
+        sampled: int64 `(S,)`, which of the N images have `scores`.
+        scores: float32 `(S, K)`, probability of each class.
+    """
+
+    place: np.ndarray
+    label: np.ndarray
+    predicted: np.ndarray
+    confidence: np.ndarray
+    true_score: np.ndarray
+    sampled: np.ndarray
+    scores: np.ndarray
+
+
+class ClassificationRecorder:
+    """Collects the probabilities that the head gives; a few numbers per image are kept."""
+
+    def __init__(self) -> None:
+        self._hook: Any = None
+        self._logits: Tensor | None = None
+        self._rows: list[np.ndarray] = []
+        self._scores: dict[int, np.ndarray] = {}
+        self._every = 1
+
+    def begin(self, trainer: Trainer, task: Any, dataset: Any) -> None:
+        """Listen to the head."""
+        self.stop()
+        self._rows, self._scores = [], {}
+        count = len(dataset) if dataset is not None else 0
+        self._every = max(1, -(-count * task.num_classes // MOST_SCORES))
+        self._hook = task.head.register_forward_hook(self._hear)
+
+    def _hear(self, module: Any, arguments: Any, outputs: Any) -> None:
+        self._logits = outputs["logits"]
+
+    def take(self, task: Any, outputs: Any, batch: Any) -> None:
+        """Take in what the head has just given."""
+        assert self._logits is not None, "the head ran in the step of this batch"
+        scores = self._logits.float().softmax(dim=1)
+        label = batch["label"].to(scores.device)
+        confidence, predicted = scores.max(dim=1)
+        true = scores.gather(1, label[:, None])[:, 0]
+        start = sum(map(len, self._rows))
+        index = batch.get("index", torch.arange(start, start + len(label)))
+        columns = [index.cpu(), label.cpu(), predicted.cpu(), confidence.cpu(), true.cpu()]
+        self._rows.append(np.stack([column.double().numpy() for column in columns], axis=1))
+        host = scores.cpu().numpy()
+        kept = index.tolist()
+        self._scores |= {i: host[n] for n, i in enumerate(kept) if i % self._every == 0}
+        self._logits = None
+
+    def finish(self, trainer: Trainer, task: Any) -> ClassificationRecord:
+        """The images of all processes, each once."""
+        rows = np.concatenate([*self._rows, np.zeros((0, 5))])
+        rows = np.concatenate(gather(trainer, rows))
+        scores = {i: one for share in gather(trainer, self._scores) for i, one in share.items()}
+        _, first = np.unique(rows[:, 0], return_index=True)
+        rows = rows[first]
+        index = rows[:, 0].astype(np.int64)
+        sampled = np.flatnonzero([i in scores for i in index.tolist()])
+        kept = [scores[i] for i in index[sampled].tolist()]
+        self._rows, self._scores = [], {}
+        return ClassificationRecord(
+            place=index,
+            label=rows[:, 1].astype(np.int64),
+            predicted=rows[:, 2].astype(np.int64),
+            confidence=rows[:, 3].astype(np.float32),
+            true_score=rows[:, 4].astype(np.float32),
+            sampled=sampled,
+            scores=np.array(kept, np.float32).reshape(len(kept), -1),
+        )
+
+    def stop(self) -> None:
+        """Listen no more."""
+        if self._hook is not None:
+            self._hook.remove()
+            self._hook = None

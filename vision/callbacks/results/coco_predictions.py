@@ -1,0 +1,106 @@
+"""Detections as files in COCO's format: of `predict`, and of a validation with its numbers."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import BasePredictionWriter
+
+from vision.callbacks.results.best_validation import BestValidation
+from vision.errors import ConfigError
+from vision.metrics.coco.files import write_categories, write_json, write_results
+from vision.metrics.coco.metric import Found, coco_results, merge_shares, pack_prediction
+
+PREDICTIONS = "predictions.json"
+METRICS = "metrics.json"
+CATEGORIES = "categories.csv"
+
+
+class CocoPredictions(BasePredictionWriter):
+    """Writes the detections of `predict` as COCO's evaluation server takes them.
+
+    A list of `{"image_id", "category_id", "bbox": [x, y, width, height], "score",
+    "segmentation": {"size", "counts"}}`, in pixels of the original images, by image and falling
+    score. Until the end, predictions are held as arrays and run lengths.
+
+    Args:
+        path: The file to write; its folder is made.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        super().__init__(write_interval="batch")
+        self.path = Path(path)
+        self._found: dict[int, Found] = {}
+
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Begin anew, and miss category ids before the work is done.
+
+        Raises:
+            ConfigError: The data has no category ids.
+        """
+        self._found = {}
+        _category_ids(trainer)
+
+    def write_on_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        prediction: Any,
+        batch_indices: Sequence[int] | None,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int,
+    ) -> None:
+        """Take in the detections for the images of a batch."""
+        if "repeated" in batch:
+            return
+        for image_id, one in zip(batch["image_id"].tolist(), prediction, strict=True):
+            self._found[image_id] = pack_prediction(one, masks="masks" in one)
+
+    def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the file from the detections of all processes, each image once."""
+        found = merge_shares(self._found)
+        self._found = {}
+        if not trainer.is_global_zero:
+            return
+        count = write_results(coco_results(found, _category_ids(trainer)), self.path)
+        sys.stdout.write(f"{count} detections in {len(found)} images are in {self.path}\n")
+
+
+class DetectionResults(BestValidation):
+    """Writes what a validation found: detections, numbers, and a table of categories.
+
+    Three files: `predictions.json` in COCO's format, `metrics.json` with the twelve numbers per
+    kind in the order of pycocotools (`"bbox"`, `"segm"`) and a row per category (`"categories"`),
+    and `categories.csv` with the same rows. The task offers `coco_result` and `evaluator`.
+
+    Args:
+        folder: Where the files are written; it is made.
+    """
+
+    def __init__(self, folder: Path | str) -> None:
+        super().__init__()
+        self.folder = Path(folder)
+
+    def write(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the files, on the first process."""
+        result = getattr(pl_module, "coco_result", None)
+        if result is None or not trainer.is_global_zero:
+            return
+        found: Any = pl_module.evaluator
+        write_results(found.results(_category_ids(trainer)), self.folder / PREDICTIONS)
+        write_categories(result.categories(), self.folder / CATEGORIES)
+        rows = {"categories": result.categories()}
+        write_json({**result.to_json(), **rows}, self.folder / METRICS)
+
+
+def _category_ids(trainer: Trainer) -> Any:
+    ids = getattr(getattr(trainer, "datamodule", None), "category_ids", None)
+    if ids is None:
+        raise ConfigError(
+            "the data has no category_ids, which COCO's format needs: use a datamodule for"
+            " detection, such as vision.data.COCO."
+        )
+    return ids

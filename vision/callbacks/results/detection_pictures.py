@@ -1,0 +1,185 @@
+"""Pictures of what a detector found: the best, the worst and random validation images."""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from torch import Tensor
+
+from vision.callbacks.results.best_validation import BestValidation
+from vision.contracts import DetectionPrediction
+from vision.decoration import Decoration
+from vision.draw.detection import DetectionExample, draw_detections, draw_examples
+from vision.draw.figure import save_png
+from vision.files import replace_file
+from vision.metrics.coco.metric import Found, coco_results
+from vision.metrics.detection_f1 import detection_f1
+
+logger = logging.getLogger(__name__)
+
+FILE_NAME = "examples.png"
+KINDS = ("best", "worst", "random")
+
+
+class Scored(NamedTuple):
+    """An image of the validation set: its place there, F1 in [0, 1] and number of objects."""
+
+    place: int
+    f1: float
+    objects: int
+
+
+class DetectionPictures(BestValidation):
+    """Draws validation images, ground truth beside prediction, with no further run of the model.
+
+    `examples.png` has the best, the worst and some random images, in a row each; `best_0.png` and
+    so on have one each. Images are sorted by the F1 of `vision.metrics.detection_f1`; of equal ones
+    those with more objects come first. The random images are the same every time.
+
+    The validation set must have `index` and `example(i)`, as `vision.data`'s have, and the task an
+    `evaluator`; with others nothing is drawn.
+
+    Args:
+        folder: Where the files are written.
+        examples: Number of images of each kind.
+        threshold: Lowest score of a detection that is drawn, in [0, 1].
+    """
+
+    def __init__(self, folder: Path | str, *, examples: int = 4, threshold: float = 0.3) -> None:
+        super().__init__()
+        self.folder = Path(folder)
+        self.examples = examples
+        self.threshold = threshold
+        self._guard = Decoration(f"the pictures in {self.folder}")
+
+    def write(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Draw, on the first process."""
+        evaluator: Any = getattr(pl_module, "evaluator", None)
+        dataset: Any = getattr(getattr(trainer, "datamodule", None), "val_dataset", None)
+        if evaluator is None or not hasattr(dataset, "example"):
+            return
+        # A collective call: every process makes it, and the first one gets all.
+        found: Mapping[int, Found] = evaluator.gather()
+        if not trainer.is_global_zero or not found:
+            return
+        with self._guard:
+            self._draw(dataset, found)
+
+    def _draw(self, dataset: Any, found: Mapping[int, Found]) -> None:
+        index = dataset.index
+        chosen = choose_images(list(score_images(index, found)), self.examples)
+        drawn: list[DetectionExample] = []
+        for kind in KINDS:
+            for number, image in enumerate(chosen[kind]):
+                original, target = dataset.example(image.place)
+                image_id = int(index.image_ids[image.place])
+                title = f"{kind} {number} · F1 {image.f1:.2f} · image {image_id}"
+                prediction = unpack_found(found[image_id], self.threshold)
+                drawn.append(DetectionExample(title, original, prediction, target))
+                self._save(drawn[-1], index.class_names, f"{kind}_{number}.png")
+        if drawn:
+            columns = max(len(images) for images in chosen.values())
+            figure = draw_examples(
+                drawn, index.class_names, columns=columns, threshold=self.threshold
+            )
+            save_png(figure, self.folder / FILE_NAME)
+            logger.info("Examples of the detections are drawn in %s.", self.folder)
+
+    def _save(self, example: DetectionExample, class_names: Sequence[str], name: str) -> None:
+        from PIL import Image
+
+        picture = draw_detections(
+            example.image,
+            example.prediction,
+            example.target,
+            class_names=class_names,
+            threshold=self.threshold,
+        )
+        pixels = Image.fromarray(picture.permute(1, 2, 0).numpy())
+        replace_file(self.folder / name, pixels.save)
+
+
+def score_images(index: Any, found: Mapping[int, Found]) -> Iterator[Scored]:
+    """Score the images of a dataset for which there are predictions.
+
+    Args:
+        index: A `vision.data.index.detection.DetectionIndex`, or what has its `image_ids` and
+            `objects(i)`.
+        found: Predictions by image id.
+    """
+    for place, image_id in enumerate(index.image_ids.tolist()):
+        if image_id not in found:
+            continue
+        one, objects = found[image_id], index.objects(place)
+        f1 = detection_f1(
+            torch.tensor(one.boxes),
+            torch.tensor(one.labels),
+            torch.tensor(one.scores),
+            true_boxes=torch.tensor(objects.boxes),
+            true_labels=torch.tensor(objects.labels),
+            crowd=torch.tensor(objects.crowd),
+        )
+        yield Scored(place, f1, len(objects.boxes))
+
+
+def choose_images(scored: Sequence[Scored], count: int) -> dict[str, list[Scored]]:
+    """Choose the best, the worst and random images; none comes twice.
+
+    Args:
+        scored: All images.
+        count: Number of images of each kind; there are fewer where they do not suffice.
+
+    Returns:
+        By kind: `"best"` from the best down, `"worst"` from the worst up, and `"random"`.
+    """
+    chosen: dict[str, list[Scored]] = {}
+    rest = sorted(scored, key=lambda image: (-image.f1, -image.objects, image.place))
+    # Few images are shared out among the kinds.
+    chosen["best"] = rest[: min(count, -(-len(rest) // 3))]
+    rest = sorted(
+        rest[len(chosen["best"]) :], key=lambda image: (image.f1, -image.objects, image.place)
+    )
+    chosen["worst"] = rest[: min(count, -(-len(rest) // 2))]
+    rest = sorted(rest[len(chosen["worst"]) :])
+    order = np.random.default_rng(0).permutation(len(rest))[:count]
+    chosen["random"] = [rest[i] for i in order]
+    return chosen
+
+
+def unpack_found(found: Found, least_score: float) -> DetectionPrediction:
+    """The detections of one image from a score on, as tensors.
+
+    Args:
+        found: What an evaluator has kept of them.
+        least_score: Lowest score of what is returned.
+
+    Returns:
+        With `masks` if they were kept.
+    """
+    kept = torch.from_numpy(found.scores >= least_score)
+    prediction: DetectionPrediction = {
+        "boxes": torch.tensor(found.boxes)[kept],
+        "labels": torch.tensor(found.labels).long()[kept],
+        "scores": torch.tensor(found.scores)[kept],
+    }
+    if found.size is not None:
+        prediction["masks"] = _decode(found, kept)
+    return prediction
+
+
+def _decode(found: Found, kept: Tensor) -> Tensor:
+    from pycocotools import mask as coco_mask
+
+    # Ids play no part here: any numbering does that has an entry for each label.
+    numbers = np.arange(int(found.labels.max(initial=0)) + 1)
+    runs = [result["segmentation"] for result in coco_results({0: found}, numbers)]
+    chosen = [run for run, keep in zip(runs, kept.tolist(), strict=True) if keep]
+    assert found.size is not None, "masks are decoded where they were kept"
+    if not chosen:
+        return torch.zeros(0, *found.size, dtype=torch.bool)
+    masks = coco_mask.decode(chosen)  # (H, W, D)
+    return torch.from_numpy(np.ascontiguousarray(masks.transpose(2, 0, 1))).bool()

@@ -1,0 +1,38 @@
+"""What a report needs of the evaluation of a detector."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from lightning.pytorch import Trainer
+
+from vision.metrics.coco.metric import Found
+from vision.metrics.coco.table import CocoResult
+
+
+class DetectionRecord(NamedTuple):
+    """What was found in each image.
+
+    Attributes:
+        found: Predictions by image id, ascending.
+        result: The twelve numbers per kind, and those of each category.
+    """
+
+    found: Mapping[int, Found]
+    result: CocoResult
+
+
+class DetectionRecorder:
+    """Takes over what the task's evaluator has kept, in little memory, for its own numbers."""
+
+    def begin(self, trainer: Trainer, task: Any, dataset: Any) -> None:
+        """Nothing: the task collects."""
+
+    def take(self, task: Any, outputs: Any, batch: Any) -> None:
+        """Nothing: the task collects."""
+
+    def finish(self, trainer: Trainer, task: Any) -> DetectionRecord:
+        """The predictions of all processes, on the first one."""
+        return DetectionRecord(task.evaluator.gather(), task.coco_result)
+
+    def stop(self) -> None:
+        """Nothing to let go of."""

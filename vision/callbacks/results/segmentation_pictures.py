@@ -1,0 +1,221 @@
+"""Pictures of predicted masks: the best, the worst and random validation images."""
+
+import heapq
+import logging
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path, PurePath
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from torch import Tensor
+
+from vision.callbacks.results.best_validation import BestValidation
+from vision.callbacks.results.label_maps import data_palette
+from vision.contracts import IGNORED
+from vision.decoration import Decoration
+from vision.draw.figure import save_png
+from vision.draw.segmentation import SegmentationExample, draw_examples
+from vision.metrics.confusion import as_labels, count_pairs
+from vision.metrics.segmentation import SegmentationResult
+
+logger = logging.getLogger(__name__)
+
+FILE_NAME = "examples.png"
+
+
+class Scored(NamedTuple):
+    """A validation image: its mIoU in [0, 1], its place in the dataset, its name."""
+
+    iou: float
+    place: int
+    name: str
+
+
+class SegmentationPictures(BestValidation):
+    """Draws validation images, ground truth beside prediction, with no further run of the model.
+
+    `examples.png` has the best, the worst and some random images, a row for each: the image, what
+    is true, what was found, and what is wrong. They are judged by the mean IoU of the classes that
+    are in the image or were found there. The random images are the first ones, in an order that is
+    the same every time, that are neither among the best nor among the worst.
+
+    The task returns `{"predictions": [...]}` from its `validation_step`, and the validation set has
+    `example(i)`, as `vision.data`'s have; with others nothing is drawn. Of the masks, a process
+    holds but those that may be drawn, `5 * examples`.
+
+    Args:
+        folder: Where the file is written; it is made.
+        examples: Number of images of each kind.
+    """
+
+    def __init__(self, folder: Path | str, *, examples: int = 2) -> None:
+        super().__init__()
+        self.folder = Path(folder)
+        self.examples = examples
+        self._shelf = Shelf(0)
+        self._guard = Decoration(f"the picture {self.folder / FILE_NAME}")
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Begin with no images."""
+        self._shelf = Shelf(self.examples)
+
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Judge the images of a batch, unless it fills up the share of a process."""
+        if (
+            trainer.sanity_checking
+            or not isinstance(outputs, dict)
+            or _examples_of(trainer) is None
+        ):
+            return
+        if "repeated" in batch or not {"index", "mask"} <= {*batch}:
+            return
+        with self._guard:
+            self._judge(outputs, batch)
+
+    def _judge(self, outputs: Any, batch: Any) -> None:
+        for i, one in enumerate(outputs.get("predictions", ())):
+            found = one["mask"]
+            height, width = found.shape
+            iou = image_iou(found, batch["mask"][i, :height, :width])
+            name = PurePath(batch["path"][i]).name
+            self._shelf.add(Scored(iou, int(batch["index"][i]), name), found)
+
+    def write(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Draw, on the first process, from the images of all."""
+        # Collective calls: every process makes them.
+        scored = [one for share in _gather(trainer, self._shelf.scored) for one in share]
+        chosen = choose_images(scored, self.examples)
+        places = {image.place for images in chosen.values() for image in images}
+        held = {place: self._shelf.masks[place] for place in places & {*self._shelf.masks}}
+        masks = {place: mask for share in _gather(trainer, held) for place, mask in share.items()}
+        self._shelf = Shelf(0)
+        dataset = _examples_of(trainer)
+        if not trainer.is_global_zero or not places or dataset is None:
+            return
+        data = getattr(trainer, "datamodule", None)
+        names = getattr(pl_module, "class_names", None) or getattr(data, "class_names", None)
+        with self._guard:
+            figure = draw_examples(
+                _load_examples(dataset, chosen, masks),
+                names or [str(label) for label in range(IGNORED)],
+                data_palette(data),
+            )
+            save_png(figure, self.folder / FILE_NAME)
+            logger.info("Examples of the masks are drawn in %s.", self.folder / FILE_NAME)
+
+
+class Shelf:
+    """The images of a validation that one process has judged, and the masks that may be drawn.
+
+    Args:
+        count: Number of images of each kind.
+
+    Attributes:
+        scored: All images.
+        masks: uint8 `(H, W)` by place: of the best, the worst and the first in the random order, so
+            many that what is chosen among all processes' images is among them.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.scored: list[Scored] = []
+        self.masks: dict[int, np.ndarray] = {}
+        # Of the random ones, the best and the worst may be up to two thirds.
+        self._counts = {_best_first: count, _worst_first: count, _random_first: 3 * count}
+        self._kept: dict[Callable[[Scored], tuple[float, int]], list[Scored]] = {}
+
+    def add(self, image: Scored, mask: Tensor) -> None:
+        """Take in an image and its mask, integers `(H, W)`; one that is all ignored is left out."""
+        if math.isnan(image.iou):
+            return
+        self.scored.append(image)
+        for key, count in self._counts.items():
+            self._kept[key] = heapq.nsmallest(count, [*self._kept.get(key, ()), image], key=key)
+        wanted = {one.place for kept in self._kept.values() for one in kept}
+        if image.place in wanted:
+            self.masks[image.place] = mask.to(torch.uint8).cpu().numpy()
+        for place in {*self.masks} - wanted:
+            del self.masks[place]
+
+
+def image_iou(predicted: Tensor, target: Tensor) -> float:
+    """Mean IoU of the classes that are in one image or were found there.
+
+    Args:
+        predicted: Integers `(H, W)`, class index of each pixel.
+        target: Integers `(H, W)`, class index or `IGNORED`.
+
+    Returns:
+        In [0, 1]; NaN if all pixels are ignored.
+    """
+    predicted, target = as_labels(predicted, target)
+    pairs = count_pairs(target, predicted)[:IGNORED, :IGNORED]
+    return SegmentationResult(confusion=pairs.cpu().numpy()).mIoU
+
+
+def choose_images(scored: Sequence[Scored], count: int) -> dict[str, list[Scored]]:
+    """Choose the best, the worst and random images; none comes twice.
+
+    Args:
+        scored: All images.
+        count: Number of images of each kind; there are fewer where they do not suffice.
+
+    Returns:
+        By kind: `"best"` from the best down, `"worst"` from the worst up, and `"random"`.
+    """
+    rest = sorted(scored, key=_best_first)
+    # Few images are shared out among the kinds.
+    best = rest[: min(count, -(-len(rest) // 3))]
+    rest = sorted(rest[len(best) :], key=_worst_first)
+    worst = rest[: min(count, -(-len(rest) // 2))]
+    chosen = sorted(rest[len(worst) :], key=_random_first)[:count]
+    return {"best": best, "worst": worst, "random": chosen}
+
+
+def _best_first(image: Scored) -> tuple[float, int]:
+    return -image.iou, image.place
+
+
+def _worst_first(image: Scored) -> tuple[float, int]:
+    return image.iou, image.place
+
+
+def _random_first(image: Scored) -> tuple[float, int]:
+    """A number that depends on the place alone, so that the same images come first every time."""
+    return float(np.random.default_rng(image.place).random()), image.place
+
+
+def _examples_of(trainer: Trainer) -> Any:
+    """The validation set, if it can be drawn from."""
+    dataset = getattr(getattr(trainer, "datamodule", None), "val_dataset", None)
+    return dataset if hasattr(dataset, "example") else None
+
+
+def _gather(trainer: Trainer, share: Any) -> list[Any]:
+    """The objects of all processes."""
+    if trainer.world_size == 1:
+        return [share]
+    shares: list[Any] = [None] * trainer.world_size
+    torch.distributed.all_gather_object(shares, share)
+    return shares
+
+
+def _load_examples(
+    dataset: Any, chosen: Mapping[str, Sequence[Scored]], masks: Mapping[int, np.ndarray]
+) -> Iterator[SegmentationExample]:
+    for kind, images in chosen.items():
+        for number, image in enumerate(images, start=1):
+            original, target = dataset.example(image.place)
+            title = f"{kind} {number} · mIoU {image.iou:.2f} · {image.name}"
+            found = torch.from_numpy(masks[image.place])
+            yield SegmentationExample(title, original, found, target)

@@ -1,0 +1,117 @@
+"""What a report needs of the evaluation of a segmentor."""
+
+from collections.abc import Mapping
+from functools import reduce
+from operator import add
+from pathlib import PurePath
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from lightning.pytorch import Trainer
+from torch import Tensor
+
+from vision.callbacks.results.evaluation_records import gather
+from vision.callbacks.results.segmentation_pictures import Scored, Shelf, choose_images, image_iou
+from vision.contracts import IGNORED
+from vision.metrics.calibration import Calibration
+from vision.metrics.segmentation_table import SegmentationResult
+
+EXAMPLES = 6
+# Images, spread evenly over the set, that are run once more for the probabilities of their pixels:
+# the evaluation itself keeps class indices alone.
+MOST_SAMPLED = 200
+
+
+class SegmentationRecord(NamedTuple):
+    """What was found, and how well in each image.
+
+    Attributes:
+        result: Counts of all pixels.
+        scored: All images, by their place in the dataset.
+        chosen: The best, the worst and random ones of them.
+        masks: uint8 `(H, W)` class index of each pixel, of the chosen images by place.
+        calibration: Probabilities of pixels at the stride of the head.
+        sampled: Number of images that these are of.
+    """
+
+    result: SegmentationResult
+    scored: list[Scored]
+    chosen: dict[str, list[Scored]]
+    masks: Mapping[int, np.ndarray]
+    calibration: Calibration
+    sampled: int
+
+
+class SegmentationRecorder:
+    """Judges each image, and keeps the masks of the best and worst and of some others."""
+
+    def __init__(self) -> None:
+        self._shelf = Shelf(EXAMPLES)
+        self._calibration = Calibration.of(np.zeros(0), np.zeros(0, bool))
+        self._sampled = 0
+        self._every = 1
+
+    def begin(self, trainer: Trainer, task: Any, dataset: Any) -> None:
+        """Start with no images."""
+        self.__init__()  # type: ignore[misc]
+        self._every = max(1, -(-len(dataset) // MOST_SAMPLED)) if dataset is not None else 1
+
+    def take(self, task: Any, outputs: Any, batch: Any) -> None:
+        """Judge the images of a batch, and run those of the sample once more."""
+        for i, one in enumerate(outputs["predictions"]):
+            found, place = one["mask"], int(batch["index"][i])
+            height, width = found.shape
+            target = batch["mask"][i, :height, :width]
+            name = PurePath(batch["path"][i]).name
+            self._shelf.add(Scored(image_iou(found, target), place, name), found)
+            if place % self._every == 0:
+                rows, columns = batch["size"][i].tolist()
+                image = batch["image"][i : i + 1, :, :rows, :columns]
+                self._calibration += calibrate_pixels(task, image, target)
+                self._sampled += 1
+
+    def finish(self, trainer: Trainer, task: Any) -> SegmentationRecord:
+        """The images of all processes."""
+        scored = {one.place: one for share in gather(trainer, self._shelf.scored) for one in share}
+        chosen = choose_images(list(scored.values()), EXAMPLES)
+        places = {one.place for images in chosen.values() for one in images}
+        held = {place: self._shelf.masks[place] for place in places & {*self._shelf.masks}}
+        masks = {place: mask for share in gather(trainer, held) for place, mask in share.items()}
+        record = SegmentationRecord(
+            result=task.segmentation_result,
+            scored=[scored[place] for place in sorted(scored)],
+            chosen=chosen,
+            masks=masks,
+            calibration=reduce(add, gather(trainer, self._calibration)),
+            sampled=sum(gather(trainer, self._sampled)),
+        )
+        self._shelf = Shelf(EXAMPLES)
+        return record
+
+    def stop(self) -> None:
+        """Nothing to let go of."""
+
+
+def calibrate_pixels(task: Any, image: Tensor, target: Tensor) -> Calibration:
+    """Compare the probabilities of an image's pixels with what is true there.
+
+    Args:
+        task: A segmentor with `backbone`, `neck` and `head`.
+        image: float `(1, 3, H, W)`, normalised, without padding.
+        target: Integers `(h, w)` class index or `IGNORED`, in the size of the file.
+
+    Returns:
+        Of each place of the head's map, with the class at its middle; ignored ones are left out.
+    """
+    logits = task.head(task.neck(task.backbone(image)))["logits"][0].float()
+    confidence, predicted = logits.softmax(dim=0).max(dim=0)
+    places = [
+        ((torch.arange(few, device=target.device) + 0.5) * many / few).long()
+        for few, many in zip(confidence.shape, target.shape, strict=True)
+    ]
+    true = target[places[0][:, None], places[1][None]].to(predicted.device)
+    counted = true != IGNORED
+    right = predicted[counted] == true[counted]
+    sure = confidence[counted].double().clamp(0, 1)
+    return Calibration.of(sure.cpu().numpy(), right.cpu().numpy())

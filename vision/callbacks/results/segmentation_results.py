@@ -1,0 +1,105 @@
+"""What a validation of semantic segmentation found: masks, numbers, and a table of classes."""
+
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.trainer.states import TrainerFn
+
+from vision.callbacks.results.best_validation import BestValidation
+from vision.callbacks.results.label_maps import MaskWriter, data_palette, name_files
+from vision.decoration import Decoration
+from vision.draw.segmentation import overlay_mask
+from vision.files import replace_file
+from vision.metrics.coco.files import write_categories, write_json
+
+MASKS = "masks"
+OVERLAYS = "overlays"
+METRICS = "metrics.json"
+CLASSES = "classes.csv"
+
+
+class SegmentationResults(BestValidation):
+    """Writes what a validation found: masks, masks on their images, numbers per class.
+
+    `metrics.json` and `classes.csv` have the numbers: of `validate`, and in `fit` of the best epoch
+    so far. `validate` also writes `masks/*.png`, class indices in the colours of the dataset for
+    every image, and `overlays/*.png`, some images tinted with them. Files are named as by
+    `LabelMaps`. Every process writes the masks of its own images.
+
+    The task returns `{"predictions": [...]}` from its `validation_step` and offers
+    `segmentation_result`; with others, what they lack is not written. Overlays need a validation
+    set with `example(i)`, as `vision.data`'s have.
+
+    Args:
+        folder: Where the files are written; it is made.
+        masks: Whether `validate` writes masks.
+        overlays: Number of images that it writes tinted, spread evenly over the validation set.
+    """
+
+    def __init__(self, folder: Path | str, *, masks: bool = True, overlays: int = 40) -> None:
+        super().__init__()
+        self.folder = Path(folder)
+        self.masks = masks
+        self.overlays = overlays
+        self._guard = Decoration(f"the pictures in {self.folder / OVERLAYS}")
+        self._writer: MaskWriter | None = None
+        self._overlaid: frozenset[int] = frozenset()
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Name the files of the masks, if there will be any.
+
+        Raises:
+            DataError: Two images would have one file.
+        """
+        self._writer, self._overlaid = None, frozenset()
+        if trainer.state.fn != TrainerFn.VALIDATING:
+            return
+        data = getattr(trainer, "datamodule", None)
+        dataset: Any = getattr(data, "val_dataset", None)
+        names = name_files(getattr(dataset, "paths", ()))
+        self._writer = MaskWriter(self.folder / MASKS, names, palette=data_palette(data))
+        if hasattr(dataset, "example"):
+            count = len(dataset)
+            chosen = min(self.overlays, count)
+            self._overlaid = frozenset(i * count // chosen for i in range(chosen))
+
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Write the masks of a batch, unless it fills up the share of a process."""
+        writer = self._writer
+        if writer is None or not isinstance(outputs, dict) or "repeated" in batch:
+            return
+        places = batch["index"].tolist() if "index" in batch else []
+        dataset: Any = getattr(getattr(trainer, "datamodule", None), "val_dataset", None)
+        for i, one in enumerate(outputs.get("predictions", ())):
+            path = batch["path"][i]
+            if self.masks:
+                writer.write(path, one["mask"])
+            if places and places[i] in self._overlaid:
+                with self._guard:
+                    image, _ = dataset.example(places[i])
+                    self._save_overlay(image, one["mask"], writer, path)
+
+    def write(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the numbers, on the first process."""
+        result: Any = getattr(pl_module, "segmentation_result", None)
+        if result is None or not trainer.is_global_zero:
+            return
+        write_categories(result.rows(), self.folder / CLASSES)
+        write_json(result.to_json(), self.folder / METRICS)
+
+    def _save_overlay(self, image: Any, mask: Any, writer: MaskWriter, path: str) -> None:
+        from PIL import Image
+
+        assert writer.palette is not None, "masks have colours"
+        picture = overlay_mask(image, mask, writer.palette)
+        file = self.folder / OVERLAYS / writer.name_of(path)
+        replace_file(file, Image.fromarray(picture.permute(1, 2, 0).numpy()).save)

@@ -1,0 +1,1 @@
+"""Callbacks of a run whatever its task: progress, checkpoints, environment, stops."""

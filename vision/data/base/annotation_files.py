@@ -1,0 +1,208 @@
+"""The base of detection datasets whose annotations are one file per image: YOLO and Pascal VOC."""
+
+import logging
+import os
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch.utils.data import Dataset
+
+from vision.data.base.detection import DEFAULT_AUGMENT, DetectionData, Split
+from vision.data.check.detection_problems import summarise_index, unique_images
+from vision.data.check.problems import SplitSummary
+from vision.data.files.finding import find_images, require_folder
+from vision.data.index.builder import IndexBuilder
+from vision.data.index.detection import DetectionIndex
+from vision.data.transforms.detection_options import DetectionAugment
+from vision.errors import DataError
+from vision.reading import user_path
+
+logger = logging.getLogger(__name__)
+
+Report = Callable[[str], Any]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What is read of a split.
+
+    Attributes:
+        index: Its images and objects.
+        dropped: Number of objects that are left out, by reason.
+        outlined: Number of objects that have an outline of their own.
+    """
+
+    index: DetectionIndex
+    dropped: dict[str, int]
+    outlined: int
+
+
+class AnnotationFiles(DetectionData):
+    """A detection dataset with one file of annotations per image.
+
+    A subclass reads a split and reports what is wrong with it; here the first report ends a run,
+    while a check of the dataset goes on and lists them all.
+
+    Args:
+        root: The dataset's folder.
+        predict_root: A folder of images to predict, nested or not; None predicts the set that is
+            tested.
+        augment: Options of the augmentation of training images.
+        short_side: Length in pixels to which evaluation resizes the short side,
+        long_side: unless the long side would become longer than this.
+        antialias: Whether images are antialiased where they shrink, in training and evaluation;
+            mmcv's resize, with which published models were trained, is not.
+        keep_empty: Whether images without objects are trained on.
+        masks: Whether to read masks, where the dataset has them.
+        clip_boxes: Whether boxes that reach out of their images are cut to them; if not, those that
+            do by more than a pixel are problems.
+        group_by_aspect: Whether the images of a training batch are all landscape or all portrait.
+        batch_size: Images per batch and device.
+        num_workers: Processes that read data; None chooses by the CPU cores.
+        seed: Seed of the order and of the augmentation.
+        skip_bad_images: Largest number of images that cannot be read and are gone past.
+
+    Raises:
+        ConfigError: An option is out of its range.
+    """
+
+    def __init__(
+        self,
+        *,
+        root: str | os.PathLike[str],
+        predict_root: str | os.PathLike[str] | None = None,
+        augment: DetectionAugment = DEFAULT_AUGMENT,
+        short_side: int = 800,
+        long_side: int = 1333,
+        antialias: bool = True,
+        keep_empty: bool = False,
+        masks: bool = True,
+        clip_boxes: bool = False,
+        group_by_aspect: bool = True,
+        batch_size: int = 2,
+        num_workers: int | None = None,
+        seed: int = 0,
+        skip_bad_images: int = 0,
+    ) -> None:
+        super().__init__(
+            augment=augment,
+            short_side=short_side,
+            long_side=long_side,
+            antialias=antialias,
+            keep_empty=keep_empty,
+            masks=masks,
+            clip_boxes=clip_boxes,
+            group_by_aspect=group_by_aspect,
+            batch_size=batch_size,
+            num_workers=num_workers,
+            seed=seed,
+            skip_bad_images=skip_bad_images,
+        )
+        self.root = user_path(root)
+        self.predict_root = None if predict_root is None else user_path(predict_root)
+        self._readings: dict[Split, Reading] = {}
+        self._problems: list[str] | None = None
+
+    @property
+    def predict_split(self) -> Split:
+        """The images of `predict_root`, or the set that is tested."""
+        return self.test_split if self.predict_root is None else "predict"
+
+    @property
+    @abstractmethod
+    def splits(self) -> tuple[Split, ...]:
+        """The splits that have annotations."""
+
+    @abstractmethod
+    def read_split(self, split: Split, report: Report, report_image: Report) -> Reading:
+        """Read the images and objects of a split.
+
+        Args:
+            split: The split.
+            report: Called with each thing that is wrong with an annotation, which is then left out.
+            report_image: Called with each thing that is wrong with an image.
+
+        Raises:
+            DataError: It is not known which images the split has.
+        """
+
+    def read_index(self, split: Split) -> DetectionIndex:
+        """Read a split.
+
+        Raises:
+            DataError: Files are absent, or something in them is not as it should be.
+        """
+        if split == "predict":
+            return self._to_predict()
+        reading = self.read_split(split, self._refuse, self._refuse)
+        index, outlined = reading.index, reading.outlined
+        self.dropped[split] = reading.dropped
+        for reason, count in reading.dropped.items():
+            if count:
+                logger.warning("%s: dropped %s %s objects", split, f"{count:,}", reason)
+        if 0 < outlined < len(index.boxes):
+            logger.warning(
+                "%s: only %s of %s objects have an outline; boxes alone are used",
+                split,
+                f"{outlined:,}",
+                f"{len(index.boxes):,}",
+            )
+        return index if self.masks or not index.has_masks else index.without_masks()
+
+    def annotation_problems(self) -> Iterator[str]:
+        """Everything that is wrong with the annotations of any split."""
+        if self._problems is None:
+            self._problems = []
+            for split in self._known_splits():
+                try:
+                    reading = self.read_split(split, self._problems.append, lambda text: None)
+                except DataError:
+                    continue  # setup has found the same
+                self._readings[split] = reading
+                self._problems += self.split_problems(split)
+        yield from self._problems
+
+    def split_problems(self, split: Split) -> Iterator[str]:
+        """What is wrong with a split beyond its annotations."""
+        return iter(())
+
+    def images_to_check(self) -> Iterator[Dataset[Any]]:
+        """The images of all splits, whatever their annotations are like, and those to predict."""
+        list(self.annotation_problems())
+        indices = [reading.index for reading in self._readings.values()]
+        yield from unique_images([*indices, *self._indices.values()])
+
+    def summary(self) -> dict[str, SplitSummary]:
+        """What the splits hold, after a check also those with problems."""
+        checked = {
+            str(split): summarise_index(reading.index, reading.dropped)
+            for split, reading in self._readings.items()
+        }
+        return super().summary() | checked
+
+    def _known_splits(self) -> tuple[Split, ...]:
+        try:
+            return self.splits
+        except DataError:
+            return ()
+
+    def _refuse(self, problem: str) -> None:
+        raise DataError(
+            f"{problem}\n`python tools/check_dataset.py {type(self).__name__} --root {self.root}` "
+            "lists everything that is wrong."
+        )
+
+    def _to_predict(self) -> DetectionIndex:
+        assert self.predict_root is not None, "there is a folder to predict"
+        require_folder(self.predict_root, "Expected a folder of images, nested or not.")
+        images = find_images(self.predict_root)
+        if not images:
+            raise DataError(f"there are no images in '{self.predict_root.resolve()}'.")
+        builder = IndexBuilder(self.predict_root, self.class_names, self.category_ids.tolist())
+        nothing = np.zeros(0, dtype=np.int32)
+        for path in images:
+            builder.add(path, (0, 0), labels=nothing, boxes=np.zeros((0, 4), dtype=np.float32))
+        return builder.build()

@@ -1,0 +1,298 @@
+"""The base of the datamodules for object detection and instance segmentation."""
+
+import logging
+import os
+from abc import abstractmethod
+from collections.abc import Iterator
+from functools import partial
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from torch.utils.data import Dataset
+
+from vision.data.base.datamodule import DataModule
+from vision.data.base.detection_samples import DetectionSamples
+from vision.data.check.detection import (
+    require_alike_masks,
+    require_masks,
+    require_objects_to_learn,
+    require_objects_to_measure,
+)
+from vision.data.check.detection_problems import problems_of_layout, summarise_index, unique_images
+from vision.data.check.problems import SplitSummary
+from vision.data.check.same_images import ImageSource
+from vision.data.files.finding import require_folder
+from vision.data.index.detection import DetectionIndex
+from vision.data.loading.aspect_sampling import AspectSampler
+from vision.data.loading.collate_detection import collate_detection
+from vision.data.loading.sampling import EpochSampler
+from vision.data.transforms.detection import DetectionEvalTransform, DetectionTrainTransform
+from vision.data.transforms.detection_options import DetectionAugment
+from vision.errors import DataError
+
+logger = logging.getLogger(__name__)
+
+Split = Literal["train", "val", "test", "predict"]
+DEFAULT_AUGMENT = DetectionAugment()
+# Images of a split that are looked for at the start; the others when they are read.
+LOOKED_FOR = 3
+
+
+class DetectionData(DataModule):
+    """A dataset of images with boxes and, where it has them, masks.
+
+    A subclass reads the index of each split. Labels number the classes of the training set; every
+    split has to have the same ones.
+
+    Args:
+        augment: Options of the augmentation of training images.
+        short_side: Length in pixels to which evaluation resizes the short side,
+        long_side: unless the long side would become longer than this.
+        antialias: Whether images are antialiased where they shrink, in training and evaluation;
+            mmcv's resize, with which published models were trained, is not.
+        keep_empty: Whether images without objects are trained on; published recipes leave them
+            out. Evaluation reads every image.
+        masks: Whether to read masks, where the dataset has them.
+        clip_boxes: Whether boxes that reach out of their images are cut to them; if not, those that
+            do by more than a pixel are problems.
+        group_by_aspect: Whether the images of a training batch are all landscape or all portrait.
+        batch_size: Images per batch and device.
+        num_workers: Processes that read data; None chooses by the CPU cores.
+        seed: Seed of the order and of the augmentation.
+        skip_bad_images: Largest number of images that cannot be read and are gone past.
+
+    Raises:
+        ConfigError: An option is out of its range.
+    """
+
+    kind = "detection"
+    collate = staticmethod(collate_detection)
+    # How the dataset's files have to lie; ends the errors.
+    expected = ""
+
+    def __init__(
+        self,
+        *,
+        augment: DetectionAugment = DEFAULT_AUGMENT,
+        short_side: int = 800,
+        long_side: int = 1333,
+        antialias: bool = True,
+        keep_empty: bool = False,
+        masks: bool = True,
+        clip_boxes: bool = False,
+        group_by_aspect: bool = True,
+        batch_size: int = 2,
+        num_workers: int | None = None,
+        seed: int = 0,
+        skip_bad_images: int = 0,
+    ) -> None:
+        super().__init__(
+            batch_size=batch_size,
+            num_workers=num_workers,
+            seed=seed,
+            skip_bad_images=skip_bad_images,
+        )
+        self.train_transform = DetectionTrainTransform(augment, masks=masks, antialias=antialias)
+        self.eval_transform = DetectionEvalTransform(
+            short_side=short_side, long_side=long_side, antialias=antialias
+        )
+        self.keep_empty = keep_empty
+        self.masks = masks
+        self.clip_boxes = clip_boxes
+        self.group_by_aspect = group_by_aspect
+        self._indices: dict[Split, DetectionIndex] = {}
+        # Number of objects that a reader has left out, by split and reason.
+        self.dropped: dict[Split, dict[str, int]] = {}
+
+    @abstractmethod
+    def read_index(self, split: Split) -> DetectionIndex:
+        """Read what is known of a split; called once for each.
+
+        Raises:
+            DataError: Files are absent or not in the expected form.
+        """
+
+    @property
+    def test_split(self) -> Split:
+        """The split that is tested; the validation set where a dataset has no other."""
+        return "val"
+
+    @property
+    def predict_split(self) -> Split:
+        """The split that is predicted; the one that is tested where a dataset has no other."""
+        return self.test_split
+
+    @property
+    def naming_split(self) -> Split:
+        """The split that says which classes there are."""
+        return "train"
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Name of each class, by label."""
+        return self.index(self.naming_split).class_names
+
+    @property
+    def category_ids(self) -> np.ndarray:
+        """The dataset's own number of each class, by label: int64 `(K,)`."""
+        return self.index(self.naming_split).category_ids
+
+    def index(self, split: Split) -> DetectionIndex:
+        """The index of a split, whole, read when it is first asked for.
+
+        Raises:
+            DataError: Files are absent or not in the expected form.
+        """
+        if split not in self._indices:
+            self._indices[split] = self.read_index(split)
+        return self._indices[split]
+
+    def ground_truth(self, stage: Literal["val", "test"]) -> dict[str, Any] | Path:
+        """What predictions are compared with: the contents of a COCO file, or its path.
+
+        Args:
+            stage: Which stage is evaluated.
+        """
+        return self.index(self._split_of(stage)).ground_truth()
+
+    def setup(self, stage: str) -> None:
+        """Read the indices of a stage and make its datasets.
+
+        Raises:
+            DataError: Files are absent or not in the expected form, or splits differ in classes.
+        """
+        if stage == "fit" and self.train_dataset is None:
+            self.train_dataset = self._training_samples()
+        if stage in ("fit", "validate") and self.val_dataset is None:
+            self.val_dataset = self._evaluated("val", "val")
+        if stage == "fit" and self.masks:
+            sets = {split: self.index(split) for split in self._splits_of("fit")}
+            require_alike_masks(sets, self.looked_at)  # type: ignore[arg-type]
+        if stage == "test" and self.test_dataset is None:
+            self.test_dataset = self._evaluated(self.test_split, "test")
+        if stage == "predict" and self.predict_dataset is None:
+            index = self.index(self.predict_split)
+            self._require_images(index)
+            self.predict_dataset = DetectionSamples(index, self.eval_transform, targets=False)
+
+    def require_masks(self, stage: str) -> None:
+        """Raise an error unless the sets of a stage have masks; a task that needs them asks.
+
+        Args:
+            stage: Which stage is run; its sets are set up.
+
+        Raises:
+            DataError: A set has boxes alone.
+        """
+        for split in self._splits_of(stage):
+            require_masks(self.index(split), split, partial(self.looked_at, split))
+
+    def looked_at(self, split: Split) -> str:
+        """Where the annotations of a split were looked for, for messages."""
+        return f"'{self.index(split).folder}'"
+
+    def layout_problems(self) -> Iterator[str]:
+        """What keeps the stages from being made, but for annotations that are told one by one."""
+        return problems_of_layout(self)
+
+    def images_to_check(self) -> Iterator[Dataset[Any]]:
+        """The images of every split that is read; each is compared with its annotated size."""
+        return iter(unique_images(self._indices.values()))
+
+    def image_sources(self) -> Iterator[ImageSource]:
+        """The files of every split that is read and has annotations."""
+        for split, index in self._indices.items():
+            if split != "predict":
+                yield ImageSource(split, [str(index.path(i)) for i in range(len(index))])
+
+    def summary(self) -> dict[str, SplitSummary]:
+        """What the splits hold that are read: images, objects, and objects of each class."""
+        return {
+            split: summarise_index(index, self.dropped.get(split, {}))
+            for split, index in self._indices.items()
+            if split != "predict"
+        }
+
+    def train_sampler(self, dataset: Dataset[Any], rank: int, count: int) -> EpochSampler:
+        """The order of training samples for one of `count` processes."""
+        if not self.group_by_aspect:
+            return super().train_sampler(dataset, rank, count)
+        sizes = dataset.index.sizes  # type: ignore[attr-defined]
+        return AspectSampler(
+            dataset,
+            portrait=sizes[:, 0] > sizes[:, 1],
+            batch_size=self.batch_size,
+            seed=self.seed,
+            rank=rank,
+            count=count,
+        )
+
+    def _split_of(self, stage: Literal["val", "test"]) -> Split:
+        return "val" if stage == "val" else self.test_split
+
+    def _splits_of(self, stage: str) -> list[Split]:
+        """The splits that a stage learns from or measures."""
+        splits: list[Split] = ["train"] if stage == "fit" else []
+        if stage in ("fit", "validate") and self._is_measured("val"):
+            splits.append("val")
+        if stage == "test" and self._is_measured("test"):
+            splits.append(self.test_split)
+        return splits
+
+    def _is_measured(self, stage: Literal["val", "test"]) -> bool:
+        """Whether a trainer was not asked to leave an evaluation out."""
+        return self.trainer is None or getattr(self.trainer, f"limit_{stage}_batches") != 0
+
+    def _training_samples(self) -> DetectionSamples:
+        index = self.index("train")
+        self._require_images(index)
+        require_objects_to_learn(index, partial(self.looked_at, "train"))
+        kept = index if self.keep_empty else index.with_objects()
+        left_out = len(index) - len(kept)
+        logger.info(
+            "training on %s images with %s objects%s",
+            f"{len(kept):,}",
+            f"{len(kept.boxes):,}",
+            f"; left out {left_out:,} images without objects" if left_out else "",
+        )
+        return DetectionSamples(kept, self.train_transform)
+
+    def _evaluated(self, split: Split, stage: Literal["val", "test"]) -> DetectionSamples:
+        index = self.index(split)
+        self._require_images(index)
+        self._require_same_classes(index, split)
+        if self._is_measured(stage):
+            require_objects_to_measure(index, split, partial(self.looked_at, split))
+        return DetectionSamples(index, self.eval_transform)
+
+    def _require_same_classes(self, index: DetectionIndex, split: Split) -> None:
+        """Raise an error unless a split numbers the classes as the training set does."""
+        own, wanted = (
+            [f"{number} {name!r}" for number, name in zip(ids.tolist(), names, strict=True)]
+            for ids, names in (
+                (index.category_ids, index.class_names),
+                (self.category_ids, self.class_names),
+            )
+        )
+        if own == wanted:
+            return
+        first = next(
+            pair for pair in zip_longest(own, wanted, fillvalue="none") if len({*pair}) > 1
+        )
+        raise DataError(
+            f"the classes of '{split}' are not those of '{self.naming_split}': {len(own)} instead "
+            f"of {len(wanted)}, the first other one (id and name) is {first[0]} instead of "
+            f"{first[1]}. Give both files the same 'categories'."
+        )
+
+    def _require_images(self, index: DetectionIndex) -> None:
+        """Raise an error unless the folder and the first images are there."""
+        require_folder(index.folder, self.expected)
+        for image in range(min(LOOKED_FOR, len(index))):
+            if not os.path.exists(index.path(image)):
+                raise DataError(
+                    f"there is no image '{index.path(image)}' (image id "
+                    f"{index.image_ids[image]}). {self.expected}".rstrip()
+                )

@@ -1,0 +1,108 @@
+"""Samples of a detection dataset."""
+
+import torch
+from torch.utils.data import Dataset
+
+from vision.contracts import DetectionSample, DetectionTarget
+from vision.data.images.read import read_file
+from vision.data.index.detection import DetectionIndex
+from vision.data.transforms.detection import DetectionTransform, TransformedImage, decode_annotated
+from vision.data.transforms.geometry import plain_geometry
+from vision.data.transforms.objects import MappedObjects, map_objects
+from vision.errors import DataError
+
+
+class DetectionSamples(Dataset[DetectionSample]):
+    """Images read from files, with their objects, or with their paths in place of objects.
+
+    Masks are drawn when a sample is asked for, never kept.
+
+    Args:
+        index: The dataset.
+        transform: Decodes and changes an image and its objects.
+        targets: Whether samples have a `target`; if not, they have a `path`.
+    """
+
+    def __init__(
+        self, index: DetectionIndex, transform: DetectionTransform, *, targets: bool = True
+    ) -> None:
+        self.index = index
+        self.transform = transform
+        self.targets = targets
+
+    def __getitem__(self, image: int) -> DetectionSample:
+        """The sample of an image, by its place in the index.
+
+        Raises:
+            ImageError: The file is absent, broken, or of another size than annotated.
+            DataError: The mask of an object has another size than the image.
+        """
+        number = int(self.index.image_ids[image])
+        path = str(self.index.path(image))
+        try:
+            result = self._read(image, path)
+        except DataError as error:
+            raise type(error)(f"image id {number}: {error}") from error
+        image_id = torch.tensor(number)
+        sample: DetectionSample = {
+            "image": result.image,
+            "original_size": torch.tensor(result.original_size),
+            "image_id": image_id,
+        }
+        if result.objects is None:
+            sample["path"] = path
+        else:
+            sample["target"] = _target(result.objects, image_id)
+        return sample
+
+    def _read(self, image: int, path: str) -> TransformedImage:
+        height, width = self.index.sizes[image].tolist()
+        encoded = read_file(path)
+        if not self.targets:
+            return self.transform.decode(encoded, size=(height, width))
+        objects = self.index.objects(image)
+        outlines = None
+        if self.transform.masks and self.index.has_masks:
+            outlines = [self.index.segments.get(row) for row in objects.rows]
+        return self.transform.decode(encoded, objects, outlines, size=(height, width))
+
+    def example(self, image: int) -> tuple[torch.Tensor, DetectionTarget]:
+        """An image as it is in its file, and its objects, for pictures.
+
+        Args:
+            image: Its place in the index.
+
+        Returns:
+            uint8 `(3, H, W)` RGB and the objects in its pixels, with masks where the dataset has
+            them.
+
+        Raises:
+            ImageError: The file is absent, broken, or of another size than annotated.
+            DataError: The mask of an object has another size than the image.
+        """
+        height, width = self.index.sizes[image].tolist()
+        pixels = decode_annotated(read_file(str(self.index.path(image))), (height, width))
+        objects = self.index.objects(image)
+        outlines = None
+        if self.index.has_masks:
+            outlines = [self.index.segments.get(row) for row in objects.rows]
+        size = (pixels.shape[1], pixels.shape[2])
+        unchanged = plain_geometry(size, short_side=min(size), long_side=max(size))
+        mapped = map_objects(objects, outlines, unchanged)
+        return pixels, _target(mapped, torch.tensor(int(self.index.image_ids[image])))
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+
+def _target(objects: MappedObjects, image_id: torch.Tensor) -> DetectionTarget:
+    target: DetectionTarget = {
+        "boxes": objects.boxes,
+        "labels": objects.labels,
+        "iscrowd": objects.crowd,
+        "area": objects.areas,
+        "image_id": image_id,
+    }
+    if objects.masks is not None:
+        target["masks"] = objects.masks
+    return target

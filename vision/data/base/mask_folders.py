@@ -1,0 +1,146 @@
+"""The base of the published segmentation datasets: masks that are found by the images' names."""
+
+import os
+from abc import abstractmethod
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cached_property
+
+import numpy as np
+
+from vision.data.base.segmentation import (
+    DEFAULT_AUGMENT,
+    SegmentationData,
+    SegmentationIndex,
+    Split,
+)
+from vision.data.check.problems import setup_problems
+from vision.data.files.finding import PathList
+from vision.data.index.mask_pairs import Pairs, find_some_images
+from vision.data.loading.bad_images import listed
+from vision.data.transforms.segmentation_options import SegmentationAugment
+from vision.errors import DataError
+from vision.ops.label_images import read_labels
+from vision.reading import user_path
+
+
+class SegmentationFolders(SegmentationData):
+    """A segmentation dataset in a folder.
+
+    A subclass pairs the files of a split. A file without its partner ends a run here, while a check
+    of the dataset lists all of them and goes on with the others.
+
+    Args:
+        root: The dataset's folder.
+        predict_root: A folder of images to predict, nested or not; None predicts the test images,
+            or the validation set where there are none.
+        augment: Options of the augmentation of training images.
+        short_side: Length in pixels to which evaluation resizes the short side,
+        long_side: unless the long side would become longer than this. None for both evaluates
+            images in the size of their files.
+        antialias: Whether images are antialiased where they shrink, in training and evaluation;
+            mmcv's resize, with which published models were trained, is not.
+        batch_size: Images per batch and device.
+        num_workers: Processes that read data; None chooses by the CPU cores.
+        seed: Seed of the order and of the augmentation.
+        skip_bad_images: Largest number of images that cannot be read and are gone past.
+
+    Raises:
+        ConfigError: An option is out of its range.
+    """
+
+    def __init__(
+        self,
+        *,
+        root: str | os.PathLike[str],
+        predict_root: str | os.PathLike[str] | None = None,
+        augment: SegmentationAugment = DEFAULT_AUGMENT,
+        short_side: int | None = 512,
+        long_side: int | None = 2048,
+        antialias: bool = True,
+        batch_size: int = 2,
+        num_workers: int | None = None,
+        seed: int = 0,
+        skip_bad_images: int = 0,
+    ) -> None:
+        super().__init__(
+            augment=augment,
+            short_side=short_side,
+            long_side=long_side,
+            antialias=antialias,
+            batch_size=batch_size,
+            num_workers=num_workers,
+            seed=seed,
+            skip_bad_images=skip_bad_images,
+        )
+        self.root = user_path(root)
+        self.predict_root = None if predict_root is None else user_path(predict_root)
+        # Where a check of the dataset collects what has no partner; None where that is an error.
+        self._alone: list[str] | None = None
+
+    @abstractmethod
+    def find_pairs(self, split: Split) -> Pairs:
+        """Find the images and masks of a split.
+
+        Args:
+            split: `"train"` or `"val"`.
+
+        Raises:
+            DataError: A folder or a list is absent, or there are no images.
+        """
+
+    def find_test_images(self) -> list[str]:
+        """The images whose masks were never published; none if they are not there."""
+        return []
+
+    @staticmethod
+    def read_mask(path: str) -> np.ndarray:
+        """Read the values of a mask file: uint8 or uint16 `(H, W)`.
+
+        Raises:
+            DataError: It cannot be read.
+        """
+        return read_labels(path)
+
+    @property
+    def predict_split(self) -> Split:
+        """The images of `predict_root`, the test images, or the validation set without them."""
+        return "predict" if self.predict_root is not None or self._test_images else self.test_split
+
+    def read_index(self, split: Split) -> SegmentationIndex:
+        """Find the files of a split.
+
+        Raises:
+            DataError: Files are absent or not in the expected layout.
+        """
+        if split == "predict":
+            return SegmentationIndex(images=PathList(self._images_to_predict()))
+        pairs = self.find_pairs(split)
+        if self._alone is not None:
+            self._alone += pairs.problems
+        elif pairs.problems:
+            raise DataError(
+                f"{len(pairs.problems):,} files of the {split} set in '{self.root.resolve()}' are "
+                f"alone:\n{listed(pairs.problems)}\n{self.expected}"
+            )
+        return replace(pairs.index, read_mask=self.read_mask)
+
+    def layout_problems(self) -> Iterator[str]:
+        """Every file without its partner, and what else keeps the stages from being made."""
+        self._alone = []
+        try:
+            problems = [*setup_problems(self)]
+            alone = self._alone
+        finally:
+            self._alone = None
+        yield from alone
+        yield from problems
+
+    @cached_property
+    def _test_images(self) -> list[str]:
+        return self.find_test_images()
+
+    def _images_to_predict(self) -> list[str]:
+        if self.predict_root is None:
+            return self._test_images
+        return find_some_images(self.predict_root, "Expected a folder of images, nested or not.")

@@ -1,0 +1,221 @@
+"""The base of the datamodules for semantic segmentation."""
+
+import logging
+from abc import abstractmethod
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import numpy as np
+from torch.utils.data import Dataset
+
+from vision.data.base.datamodule import DataModule
+from vision.data.base.segmentation_samples import SegmentationIndex, SegmentationSamples
+from vision.data.check.problems import SplitSummary
+from vision.data.check.same_images import ImageSource
+from vision.data.check.segmentation_problems import (
+    MaskScan,
+    describe_scan,
+    scan_masks,
+    summarise_index,
+    unique_pairs,
+)
+from vision.data.classes.label_tables import Table
+from vision.data.loading.collate_segmentation import collate_segmentation
+from vision.data.transforms.segmentation import (
+    SegmentationEvalTransform,
+    SegmentationTrainTransform,
+)
+from vision.data.transforms.segmentation_options import SegmentationAugment
+from vision.errors import DataError
+
+logger = logging.getLogger(__name__)
+
+__all__ = ["DEFAULT_AUGMENT", "SegmentationData", "SegmentationIndex", "Split"]
+
+Split = Literal["train", "val", "test", "predict"]
+DEFAULT_AUGMENT = SegmentationAugment()
+
+
+class SegmentationData(DataModule):
+    """A dataset of images with a class for each pixel.
+
+    A subclass says which files there are, and what the values in mask files mean. When a split is
+    first used, a few of its masks are read: the mapping and the share of each class are logged, and
+    masks that do not fit are an error before the first step.
+
+    Args:
+        augment: Options of the augmentation of training images.
+        short_side: Length in pixels to which evaluation resizes the short side,
+        long_side: unless the long side would become longer than this. None for both evaluates
+            images in the size of their files.
+        antialias: Whether images are antialiased where they shrink, in training and evaluation;
+            mmcv's resize, with which published models were trained, is not.
+        batch_size: Images per batch and device.
+        num_workers: Processes that read data; None chooses by the CPU cores.
+        seed: Seed of the order and of the augmentation.
+        skip_bad_images: Largest number of images that cannot be read and are gone past.
+
+    Raises:
+        ConfigError: An option is out of its range.
+    """
+
+    kind = "segmentation"
+    collate = staticmethod(collate_segmentation)
+    # How the dataset's files have to lie; ends the errors.
+    expected = ""
+
+    def __init__(
+        self,
+        *,
+        augment: SegmentationAugment = DEFAULT_AUGMENT,
+        short_side: int | None = 512,
+        long_side: int | None = 2048,
+        antialias: bool = True,
+        batch_size: int = 2,
+        num_workers: int | None = None,
+        seed: int = 0,
+        skip_bad_images: int = 0,
+    ) -> None:
+        super().__init__(
+            batch_size=batch_size,
+            num_workers=num_workers,
+            seed=seed,
+            skip_bad_images=skip_bad_images,
+        )
+        self.train_transform = SegmentationTrainTransform(augment, antialias=antialias)
+        self.eval_transform = SegmentationEvalTransform(
+            short_side=short_side, long_side=long_side, antialias=antialias
+        )
+        self._indices: dict[Split, SegmentationIndex] = {}
+        self._scanned: set[Split] = set()
+
+    @abstractmethod
+    def read_index(self, split: Split) -> SegmentationIndex:
+        """Find the files of a split; called once for each.
+
+        Raises:
+            DataError: Files are absent or not in the expected layout.
+        """
+
+    @property
+    @abstractmethod
+    def label_table(self) -> Table:
+        """What the values in the mask files mean.
+
+        Raises:
+            DataError: It is read from files that are absent.
+        """
+
+    @property
+    def palette(self) -> np.ndarray | None:
+        """The dataset's own colour of each class, uint8 `(K, 3)` RGB; None where it has none."""
+        return None
+
+    @property
+    def prediction_values(self) -> np.ndarray | None:
+        """Value of each class in the files that predictions are written to, uint8 `(K,)`.
+
+        None writes the class index.
+        """
+        return None
+
+    @property
+    def test_split(self) -> Split:
+        """The split that is tested; the validation set where a dataset has no other."""
+        return "val"
+
+    @property
+    def predict_split(self) -> Split:
+        """The split that is predicted; the one that is tested where a dataset has no other."""
+        return self.test_split
+
+    def index(self, split: Split) -> SegmentationIndex:
+        """The files of a split, found when it is first asked for.
+
+        Raises:
+            DataError: Files are absent or not in the expected layout.
+        """
+        if split not in self._indices:
+            self._indices[split] = self.read_index(split)
+        return self._indices[split]
+
+    def setup(self, stage: str) -> None:
+        """Find the files of a stage and make its datasets.
+
+        Raises:
+            DataError: Files are absent or not in the expected layout, or a mask does not fit.
+        """
+        if stage == "fit" and self.train_dataset is None:
+            train = SegmentationSamples(self.index("train"), self.train_transform, self.label_table)
+            self._scan("train")
+            self.train_dataset = train
+        if stage in ("fit", "validate") and self.val_dataset is None:
+            self.val_dataset = self._evaluated("val")
+        if stage == "test" and self.test_dataset is None:
+            self.test_dataset = self._evaluated(self.test_split)
+        if stage == "predict" and self.predict_dataset is None:
+            self.predict_dataset = SegmentationSamples(
+                self.index(self.predict_split), self.eval_transform, self.label_table, targets=False
+            )
+
+    def check_scan(self, scan: MaskScan) -> None:
+        """Raise an error if the masks that were looked at cannot be meant so.
+
+        Raises:
+            DataError: All of their pixels are ignored.
+        """
+        if scan.masks and not scan.counts.any():
+            raise DataError(
+                f"all pixels of the {scan.masks} masks that were looked at are ignored, such as in "
+                f"'{scan.path}': there is nothing to learn. The mapping is "
+                f"{self.label_table.describe()}; the files' values are {scan.value_text()}."
+            )
+
+    def images_to_check(self) -> Iterator[Dataset[Any]]:
+        """The images and masks of every split that is read."""
+        try:
+            table = self.label_table
+        except DataError:  # which the layout's problems name
+            table = None
+        indices = {str(split): index for split, index in self._indices.items()}
+        return unique_pairs(indices, table, self.class_names if table else ())
+
+    def image_sources(self) -> Iterator[ImageSource]:
+        """The files of every split that is read and has masks."""
+        for split, index in self._indices.items():
+            if index.masks is not None:
+                yield ImageSource(split, index.images)
+
+    def summary(self) -> dict[str, SplitSummary]:
+        """What the splits hold that are read: the number of images."""
+        return {
+            split: summarise_index(index)
+            for split, index in self._indices.items()
+            if split != "predict"
+        }
+
+    def _evaluated(self, split: Split) -> SegmentationSamples:
+        samples = SegmentationSamples(self.index(split), self.eval_transform, self.label_table)
+        self._scan(split)
+        return samples
+
+    def _scan(self, split: Split) -> None:
+        if split in self._scanned:
+            return
+        scan = scan_masks(self.index(split), self.label_table)
+        self.check_scan(scan)
+        self._scanned.add(split)
+        present = np.flatnonzero(scan.counts)
+        if len(present) == 1:
+            logger.warning(
+                "%s: every labelled pixel of the %d masks that were looked at, such as '%s', is of "
+                "the class '%s'. Check that the values in the masks mean what is said: %s",
+                split,
+                scan.masks,
+                scan.path,
+                self.class_names[present[0]],
+                self.label_table.describe(),
+            )
+        logger.info(
+            "%s: %s", split, describe_scan(scan, self.label_table.describe(), self.class_names)
+        )

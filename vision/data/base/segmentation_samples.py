@@ -1,0 +1,130 @@
+"""Samples of a segmentation dataset."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from vision.data.classes.label_tables import Table
+from vision.data.files.finding import PathList
+from vision.data.images.read import read_file
+from vision.data.loading.collate_segmentation import CanvasSample
+from vision.data.transforms.segmentation import SegmentationTransform, decode_masked
+from vision.errors import DataError
+from vision.ops.label_images import read_labels
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentationIndex:
+    """The files of a split.
+
+    Attributes:
+        images: Path of each image.
+        masks: Path of the mask of each; None where they are not known.
+        read_mask: Reads the values of a mask file; PNG unless a dataset has others.
+
+    Raises:
+        DataError: The numbers of images and masks differ.
+    """
+
+    images: PathList
+    masks: PathList | None = None
+    read_mask: Callable[[str], np.ndarray] = read_labels
+
+    def __post_init__(self) -> None:
+        if self.masks is not None and len(self.masks) != len(self.images):
+            raise DataError(f"{len(self.images):,} images, but {len(self.masks):,} masks.")
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def take(self, chosen: np.ndarray) -> "SegmentationIndex":
+        """The files at some places, int64 `(n,)`, as an index of their own."""
+        masks = None if self.masks is None else self.masks.take(chosen)
+        return replace(self, images=self.images.take(chosen), masks=masks)
+
+
+class SegmentationSamples(Dataset[CanvasSample]):
+    """Images read from files, with their masks.
+
+    Args:
+        index: The files.
+        transform: Decodes and changes an image and its mask.
+        table: What the values in the mask files mean.
+        targets: Whether samples have a `mask`.
+
+    Attributes:
+        paths: Path of each image.
+
+    Raises:
+        DataError: Masks are wanted, but the split has none.
+    """
+
+    def __init__(
+        self,
+        index: SegmentationIndex,
+        transform: SegmentationTransform,
+        table: Table,
+        *,
+        targets: bool = True,
+    ) -> None:
+        if targets and index.masks is None:
+            where = f", such as '{index.images[0]}'" if len(index) else ""
+            raise DataError(
+                f"the {len(index):,} images{where}, have no masks: they can be predicted, but "
+                "neither trained on nor evaluated."
+            )
+        self.index = index
+        self.paths = index.images
+        self.transform = transform
+        self.table = table
+        self.targets = targets
+
+    def __getitem__(self, image: int) -> CanvasSample:
+        """The sample of an image, by its place in the index.
+
+        Raises:
+            ImageError: A file is absent or broken, or the two differ in size.
+            DataError: The mask has a value that is not expected.
+        """
+        path = self.paths[image]
+        mask, mask_path = self._mask(image) if self.targets else (None, "")
+        result = self.transform.decode(read_file(path), mask, mask_path)
+        sample: CanvasSample = {
+            "image": result.image,
+            "original_size": torch.tensor(result.original_size),
+            "path": path,
+        }
+        if result.mask is not None:
+            sample["mask"] = result.mask
+        if self.transform.canvas is not None:
+            sample["canvas"] = self.transform.canvas
+        return sample
+
+    def example(self, image: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """An image as it is in its file, and its mask, for pictures.
+
+        Args:
+            image: Its place in the index.
+
+        Returns:
+            uint8 `(3, H, W)` RGB, and uint8 `(H, W)` class index or `IGNORED`.
+
+        Raises:
+            ImageError: A file is absent or broken, or the two differ in size.
+            DataError: There is no mask, or it has a value that is not expected.
+        """
+        mask, mask_path = self._mask(image)
+        pixels = decode_masked(read_file(self.paths[image]), mask, mask_path)
+        return pixels, torch.from_numpy(mask)
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def _mask(self, image: int) -> tuple[np.ndarray, str]:
+        if self.index.masks is None:
+            raise DataError(f"image '{self.paths[image]}' has no mask.")
+        path = self.index.masks[image]
+        return self.table.apply(self.index.read_mask(path), path), path

@@ -1,0 +1,255 @@
+"""All problems of a dataset at once: every image is read, and nothing stops at the first one."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NotRequired, Protocol, TypedDict, runtime_checkable
+
+import numpy as np
+from torch.utils.data import DataLoader, Dataset
+
+from vision.data.check.classes import class_problem
+from vision.data.check.same_images import ImageSource, same_images
+from vision.data.images.read import decode_image, read_file
+from vision.errors import ConfigError, DataError, VisionError
+
+STAGES = ("fit", "validate", "test", "predict")
+SPLITS = ("train", "val", "test", "predict")
+READ_AT_ONCE = 16
+
+Progress = Callable[[int, int], None]
+
+
+class Checkable(Protocol):
+    """What is needed of a datamodule (`vision.data.DataModule`) to check it."""
+
+    num_workers: int
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Name of each class, by label."""
+
+    def setup(self, stage: str) -> None:
+        """Make the datasets of a stage."""
+
+    def layout_problems(self) -> Iterator[str]:
+        """What keeps the datasets from being made."""
+
+    def annotation_problems(self) -> Iterator[str]:
+        """What is wrong with labels, boxes and masks."""
+
+    def images_to_check(self) -> Iterator[Dataset[Any]]:
+        """Datasets which between them decode each image once."""
+
+    def image_sources(self) -> Iterator[ImageSource]:
+        """The files of each split, to find those that are in two."""
+
+
+@runtime_checkable
+class Collecting(Protocol):
+    """A dataset to check whose samples, taken together, may be worth a remark."""
+
+    def collect(self, found: Sequence[Any]) -> None:
+        """Take in what some samples are; called in the main process."""
+
+    def remarks(self) -> list[str]:
+        """What is worth a look, after all samples."""
+
+
+class SplitSummary(TypedDict):
+    """What a split holds.
+
+    Keys:
+        images: Number of images.
+        classes: Class name -> number of images of it, or of objects in a detection dataset.
+        objects: Number of objects, crowd regions included.
+        crowd_regions: Number of objects that are crowd regions, or ignored like them.
+        empty_images: Number of images without objects.
+        dropped: Number of objects that are left out, by reason.
+    """
+
+    images: int
+    classes: dict[str, int]
+    objects: NotRequired[int]
+    crowd_regions: NotRequired[int]
+    empty_images: NotRequired[int]
+    dropped: NotRequired[dict[str, int]]
+
+
+class ImageFiles(Dataset[None]):
+    """Image files to decode; there is nothing to learn from them but whether that works.
+
+    Args:
+        paths: The files.
+    """
+
+    def __init__(self, paths: Sequence[str]) -> None:
+        self.paths = paths
+
+    def __getitem__(self, index: int) -> None:
+        """Decode an image, whole.
+
+        Raises:
+            ImageError: It cannot be decoded.
+        """
+        decode_image(read_file(self.paths[index]), strict=True)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+
+def find_problems(
+    data: Checkable, progress: Progress | None = None, remarks: list[str] | None = None
+) -> Iterator[str]:
+    """List everything that is wrong with a dataset, each problem once.
+
+    Args:
+        data: The datamodule.
+        progress: Called with the number of images that are read, and of all.
+        remarks: Takes what is no problem, but worth a look.
+
+    Raises:
+        ConfigError: An option of the datamodule is wrong.
+    """
+    seen: set[int] = set()
+    remarks = [] if remarks is None else remarks
+    for problems in (
+        data.layout_problems(),
+        _class_problems(data),
+        data.annotation_problems(),
+        _shared_images(data),
+        _image_problems(
+            data, progress or (lambda done, total: None), [] if remarks is None else remarks
+        ),
+    ):
+        for problem in problems:
+            if hash(problem) not in seen:
+                seen.add(hash(problem))
+                yield problem
+
+
+def _shared_images(data: Checkable) -> Iterator[str]:
+    yield from same_images([*data.image_sources()])  # of the splits that are set up by now
+
+
+def _class_problems(data: Checkable) -> Iterator[str]:
+    try:
+        problem = class_problem(getattr(data, "kind", None), data.class_names)
+    except DataError:
+        return  # setup has found the same
+    if problem:
+        yield problem
+
+
+def setup_problems(data: Checkable) -> Iterator[str]:
+    """Set up every stage that can be; what keeps the others from it.
+
+    Raises:
+        ConfigError: An option is wrong. In testing and predicting it is one that only they need.
+    """
+    for stage in STAGES:
+        try:
+            data.setup(stage)
+        except ConfigError:
+            if stage in ("fit", "validate"):
+                raise
+        except DataError as error:
+            yield str(error)
+
+
+def made_datasets(data: Any) -> dict[str, Dataset[Any]]:
+    """The datasets that are set up, by split; one that serves several comes under the first."""
+    made: dict[str, Dataset[Any]] = {}
+    for split in SPLITS:
+        dataset = getattr(data, f"{split}_dataset")
+        if dataset is not None and not any(dataset is other for other in made.values()):
+            made[split] = dataset
+    return made
+
+
+def all_samples(data: Any) -> Iterator[Dataset[Any]]:
+    """The datasets that are set up; the files of those that read files come once."""
+    seen: set[str] = set()
+    for dataset in made_datasets(data).values():
+        paths = getattr(dataset, "paths", None)
+        if paths is None:
+            yield dataset
+        else:
+            yield ImageFiles(_new(paths, seen))
+
+
+def labelled_images(data: Any) -> Iterator[ImageSource]:
+    """The files of the datasets that are set up and read files, with their classes.
+
+    A set that is another one under a second name, as a test set mostly is, comes once.
+    """
+    seen: list[list[str]] = []
+    for split, dataset in made_datasets(data).items():
+        paths, labels = (getattr(dataset, name, None) for name in ("paths", "labels"))
+        if paths is None or split == "predict" or [*paths] in seen:
+            continue
+        seen.append([*paths])
+        names = () if labels is None else [data.class_names[label] for label in labels]
+        yield ImageSource(split, paths, names)
+
+
+def summarise(data: Any) -> dict[str, SplitSummary]:
+    """What the splits hold that are set up; a split whose images another one has is left out."""
+    found: dict[str, SplitSummary] = {}
+    for split, dataset in made_datasets(data).items():
+        labels = getattr(dataset, "labels", None)
+        if split == "predict" and found:
+            continue  # mostly those of another split, without their labels
+        classes = {} if labels is None else _counts(np.asarray(labels), data.class_names)
+        found[split] = {"images": len(dataset), "classes": classes}  # type: ignore[arg-type]
+    return found
+
+
+def _counts(labels: np.ndarray, class_names: Sequence[str]) -> dict[str, int]:
+    counts = np.bincount(labels, minlength=len(class_names)).tolist()
+    return dict(zip(class_names, counts, strict=True))
+
+
+def _new(paths: Iterable[str], seen: set[str]) -> list[str]:
+    new = [path for path in dict.fromkeys(map(os.fspath, paths)) if path not in seen]
+    seen.update(new)
+    return new
+
+
+class _Checked(Dataset[tuple[str | None, Any]]):
+    """What is wrong with each sample of a dataset, None if it can be made, and what is found in it.
+
+    What is found is kept only for a dataset that collects it (`Collecting`).
+    """
+
+    def __init__(self, dataset: Dataset[Any]) -> None:
+        self.dataset = dataset
+        self.collects = isinstance(dataset, Collecting)
+
+    def __getitem__(self, index: int) -> tuple[str | None, Any]:
+        try:
+            found = self.dataset[index]
+        except VisionError as error:
+            return str(error), None
+        return None, found if self.collects else None
+
+    def __len__(self) -> int:
+        return len(self.dataset)  # type: ignore[arg-type]
+
+
+def _image_problems(data: Checkable, progress: Progress, remarks: list[str]) -> Iterator[str]:
+    datasets = [dataset for dataset in map(_Checked, data.images_to_check()) if len(dataset)]
+    done, total = 0, sum(map(len, datasets))
+    for checked in datasets:
+        # Few images for many processes: starting these would take longer than reading.
+        workers = min(data.num_workers, len(checked) // READ_AT_ONCE)
+        loader: DataLoader[tuple[str | None, Any]] = DataLoader(
+            checked, batch_size=READ_AT_ONCE, num_workers=workers, collate_fn=list
+        )
+        for batch in loader:
+            yield from (problem for problem, _ in batch if problem)
+            if isinstance(checked.dataset, Collecting):
+                checked.dataset.collect([found for problem, found in batch if not problem])
+            done += len(batch)
+            progress(done, total)
+        if isinstance(checked.dataset, Collecting):
+            remarks += checked.dataset.remarks()

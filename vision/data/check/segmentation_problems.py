@@ -1,0 +1,204 @@
+"""A look at some masks of a segmentation dataset, and all of its problems at once."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch.utils.data import Dataset
+
+from vision.contracts import IGNORED
+from vision.data.base.segmentation_samples import SegmentationIndex
+from vision.data.check.problems import ImageFiles, SplitSummary
+from vision.data.classes.label_tables import Table
+from vision.data.images.read import decode_image, read_file
+from vision.data.transforms.segmentation import decode_masked
+from vision.errors import DataError, ImageError
+from vision.ops.png import png_fault, png_size_fault
+
+# Masks of a split that are read at the start.
+LOOKED_AT = 16
+# Classes and values that a line lists.
+MAX_LISTED = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskScan:
+    """What some masks of a split hold.
+
+    Attributes:
+        masks: Number of masks.
+        path: One of them; empty if there are none.
+        counts: int64 `(K,)` pixels of each class.
+        ignored: Number of ignored pixels.
+        values: Values that come in grey and palette files, in order; none for RGB ones.
+    """
+
+    masks: int
+    path: str
+    counts: np.ndarray
+    ignored: int
+    values: tuple[int, ...]
+
+    def value_text(self) -> str:
+        """The values in words."""
+        if not self.values:
+            return "colours"
+        more = ", ..." if len(self.values) > MAX_LISTED else ""
+        return ", ".join(map(str, self.values[:MAX_LISTED])) + more
+
+
+def scan_masks(index: SegmentationIndex, table: Table, *, most: int = LOOKED_AT) -> MaskScan:
+    """Read some masks of a split, evenly spread, the first and the last among them.
+
+    A mask that cannot be read is left to the run, which may be allowed to go past it.
+
+    Args:
+        index: The split.
+        table: What the values mean.
+        most: Number of masks to read.
+
+    Raises:
+        DataError: A mask has a value that is not expected.
+    """
+    masks = index.masks or ()
+    counts = np.zeros(IGNORED + 1, dtype=np.int64)
+    values: set[int] = set()
+    path, read = "", 0
+    for place in np.unique(np.linspace(0, max(0, len(masks) - 1), most).round().astype(int)):
+        try:
+            labels = index.read_mask(path := masks[int(place)])
+        except (ImageError, IndexError):
+            continue
+        read += 1
+        counts += np.bincount(table.apply(labels, path).ravel(), minlength=IGNORED + 1)
+        if labels.ndim == 2:
+            values.update(np.flatnonzero(np.bincount(labels.ravel())).tolist())
+    return MaskScan(
+        masks=read,
+        path=path,
+        counts=counts[: table.num_classes],
+        ignored=int(counts[IGNORED]),
+        values=tuple(sorted(values)),
+    )
+
+
+def describe_scan(scan: MaskScan, mapping: str, class_names: Sequence[str]) -> str:
+    """The mapping, and the share of each class in some masks, in one line to log.
+
+    Args:
+        scan: What the masks hold.
+        mapping: What `Table.describe` says.
+        class_names: Name of each class.
+    """
+    total = max(1, int(scan.counts.sum()) + scan.ignored)
+    order = np.argsort(-scan.counts, kind="stable")
+    present = [
+        f"{class_names[label]} {scan.counts[label] / total:.1%}"
+        for label in order
+        if scan.counts[label]
+    ]
+    absent = len(class_names) - len(present)
+    parts = [*present[:MAX_LISTED]]
+    if len(present) > MAX_LISTED:
+        parts.append(f"{len(present) - MAX_LISTED} more classes")
+    parts.append(f"ignored {scan.ignored / total:.1%}")
+    if absent:
+        parts.append(f"{absent} classes absent")
+    return f"masks: {mapping}; in {scan.masks} of them: {', '.join(parts)}"
+
+
+class CheckedPairs(Dataset[np.ndarray]):
+    """Images and masks to read: whether they fit, and which classes occur in them.
+
+    Args:
+        index: The files.
+        table: What the values mean.
+        split: Name of the split.
+        class_names: Name of each class.
+    """
+
+    def __init__(
+        self, index: SegmentationIndex, table: Table, split: str, class_names: Sequence[str]
+    ) -> None:
+        self.index = index
+        self.table = table
+        self.split = split
+        self.class_names = class_names
+        self.present = np.zeros(IGNORED + 1, dtype=bool)
+
+    def __getitem__(self, place: int) -> np.ndarray:
+        """Decode an image and its mask: bool `(256,)`, which classes occur.
+
+        Raises:
+            ImageError: A file cannot be read, or the two differ in size.
+            DataError: The mask has a value that is not expected.
+        """
+        assert self.index.masks is not None
+        path = self.index.masks[place]
+        encoded = read_file(self.index.images[place])
+        try:
+            mask = self.table.apply(self.index.read_mask(path), path)
+            _check_mask(path)
+        except DataError as error:
+            # A wrong mask must not hide a wrong image.
+            try:
+                decode_image(encoded, strict=True)
+            except ImageError as other:
+                raise ImageError(f"{other} And its mask: {error}") from error
+            raise
+        decode_masked(encoded, mask, path, strict=True)
+        return np.bincount(mask.ravel(), minlength=IGNORED + 1) > 0
+
+    def collect(self, found: Sequence[np.ndarray]) -> None:
+        """Note the classes of some masks."""
+        for present in found:
+            self.present |= present
+
+    def remarks(self) -> list[str]:
+        """A line if classes occur in no mask."""
+        here = self.present[: len(self.class_names)].tolist()
+        absent = [n for n, present in zip(self.class_names, here, strict=True) if not present]
+        if not absent:
+            return []
+        more = f" and {len(absent) - MAX_LISTED} more" if len(absent) > MAX_LISTED else ""
+        names = ", ".join(map(repr, absent[:MAX_LISTED])) + more
+        return [f"{self.split}: no pixel of any mask is of the class {names}."]
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+
+def _check_mask(path: str) -> None:
+    data = read_file(path).data
+    if fault := png_fault(data, strict=True) or png_size_fault(data):
+        raise ImageError(f"mask '{path}' is damaged: {fault}. Copy or download it again.")
+
+
+def unique_pairs(
+    indices: Mapping[str, SegmentationIndex], table: Table | None, class_names: Sequence[str]
+) -> Iterator[Dataset[Any]]:
+    """The images of some splits, with their masks; an image that several have comes once.
+
+    Args:
+        indices: The splits, by name.
+        table: What the values mean; None, where that is not known, reads images alone.
+        class_names: Name of each class.
+    """
+    seen: set[str] = set()
+    for split, index in sorted(indices.items(), key=lambda item: item[1].masks is None):
+        own = []
+        for place, path in enumerate(index.images):
+            if path not in seen:
+                seen.add(path)
+                own.append(place)
+        part = index.take(np.array(own, dtype=np.int64))
+        if part.masks is None or table is None:
+            yield ImageFiles(part.images)
+        else:
+            yield CheckedPairs(part, table, split, class_names)
+
+
+def summarise_index(index: SegmentationIndex) -> SplitSummary:
+    """What a split holds: its number of images."""
+    return {"images": len(index), "classes": {}}

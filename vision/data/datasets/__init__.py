@@ -1,0 +1,1 @@
+"""The datamodules that a config names, one file each."""

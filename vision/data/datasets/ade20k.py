@@ -1,0 +1,136 @@
+"""ADE20K, in the layout of the scene parsing benchmark."""
+
+import os
+from functools import cached_property
+
+import numpy as np
+
+from vision.contracts import IGNORED
+from vision.data.base.mask_folders import SegmentationFolders
+from vision.data.base.segmentation import DEFAULT_AUGMENT, Split
+from vision.data.classes.ade20k import CLASSES, COLORS, read_class_names
+from vision.data.classes.label_tables import LabelTable
+from vision.data.files.finding import find_images, require_folder
+from vision.data.index.mask_pairs import Pairs, pair_masks
+from vision.data.transforms.segmentation_options import SegmentationAugment
+
+EXPECTED = (
+    "Expected ADEChallengeData2016 as it unpacks: ROOT/images/{training,validation}/*.jpg and "
+    "ROOT/annotations/{training,validation}/*.png of the same names (maybe ROOT/objectInfo150.txt "
+    "and ROOT/release_test/testing/*.jpg)."
+)
+# The table of the classes, and where the test images lie: in their archive, and as announced first.
+OBJECTS = "objectInfo150.txt"
+TESTING = ("release_test/testing", "images/testing")
+_FOLDERS = {"train": "training", "val": "validation"}
+
+
+class ADE20K(SegmentationFolders):
+    """The scene parsing benchmark of ADE20K: 150 classes, 20,210 and 2,000 images.
+
+    "Scene Parsing through ADE20K Dataset", Zhou et al., 2017; the release
+    `ADEChallengeData2016`. The value 0 in its masks is "other objects": such pixels are ignored; 1
+    to 150 are the classes 0 to 149. Another number of classes comes with a table of its own: the
+    classes are the rows of `objectInfo150.txt`, where it is there.
+
+    The test masks were never published: the validation set is tested. The test images are predicted
+    if they are there.
+
+    Args:
+        root: The folder of `images` and `annotations`.
+        label_ids: Whether predictions are written with the values of the annotations, 1 to 150, as
+            the benchmark's server expects; if not, with the class index.
+        predict_root: A folder of images to predict, nested or not; None predicts the test images,
+            or the validation set where there are none.
+        augment: Options of the augmentation of training images.
+        short_side: Length in pixels to which evaluation resizes the short side,
+        long_side: unless the long side would become longer than this. None for both evaluates
+            images in the size of their files.
+        antialias: Whether images are antialiased where they shrink, in training and evaluation;
+            mmcv's resize, with which published models were trained, is not.
+        batch_size: Images per batch and device.
+        num_workers: Processes that read data; None chooses by the CPU cores.
+        seed: Seed of the order and of the augmentation.
+        skip_bad_images: Largest number of images that cannot be read and are gone past.
+
+    Raises:
+        ConfigError: An option is out of its range.
+    """
+
+    expected = EXPECTED
+
+    def __init__(
+        self,
+        *,
+        root: str | os.PathLike[str],
+        label_ids: bool = True,
+        predict_root: str | os.PathLike[str] | None = None,
+        augment: SegmentationAugment = DEFAULT_AUGMENT,
+        short_side: int | None = 512,
+        long_side: int | None = 2048,
+        antialias: bool = True,
+        batch_size: int = 2,
+        num_workers: int | None = None,
+        seed: int = 0,
+        skip_bad_images: int = 0,
+    ) -> None:
+        super().__init__(
+            root=root,
+            predict_root=predict_root,
+            augment=augment,
+            short_side=short_side,
+            long_side=long_side,
+            antialias=antialias,
+            batch_size=batch_size,
+            num_workers=num_workers,
+            seed=seed,
+            skip_bad_images=skip_bad_images,
+        )
+        self.label_ids = label_ids
+
+    @cached_property
+    def class_names(self) -> tuple[str, ...]:
+        """The names in `objectInfo150.txt`, the first for each class; without it, the 150.
+
+        Raises:
+            DataError: That table is not as it should be.
+        """
+        path = self.root / OBJECTS
+        return read_class_names(path) if path.is_file() else CLASSES
+
+    @cached_property
+    def label_table(self) -> LabelTable:
+        """0 is ignored, 1 to K are the classes; any other value is an error."""
+        return LabelTable(
+            {0: IGNORED, **{label + 1: label for label in range(self.num_classes)}},
+            mend="Take the masks of ADEChallengeData2016, whose values are the rows of "
+            f"{OBJECTS}; those of the full ADE20K are coded otherwise.",
+        )
+
+    @property
+    def palette(self) -> np.ndarray | None:
+        """The benchmark's colours; None for more classes than it has."""
+        return COLORS[: self.num_classes].copy() if self.num_classes <= len(COLORS) else None
+
+    @property
+    def prediction_values(self) -> np.ndarray | None:
+        """1 to K, or None without `label_ids`."""
+        return np.arange(1, self.num_classes + 1, dtype=np.uint8) if self.label_ids else None
+
+    def find_pairs(self, split: Split) -> Pairs:
+        """Pair `images` with `annotations` of the same name.
+
+        Args:
+            split: `"train"` or `"val"`.
+
+        Raises:
+            DataError: A folder is absent, or there are no images.
+        """
+        require_folder(self.root, EXPECTED)
+        images, masks = (self.root / kind / _FOLDERS[split] for kind in ("images", "annotations"))
+        return pair_masks(images, masks, EXPECTED)
+
+    def find_test_images(self) -> list[str]:
+        """The images of `release_test/testing`, or of `images/testing`; none without both."""
+        folders = [self.root / folder for folder in TESTING]
+        return next((find_images(folder) for folder in folders if folder.is_dir()), [])

@@ -1,0 +1,185 @@
+"""Cityscapes, in the layout of its archives."""
+
+import logging
+import os
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from vision.data.base.mask_folders import SegmentationFolders
+from vision.data.base.segmentation import Split
+from vision.data.classes.cityscapes import CLASSES, COLORS, LABEL_IDS, TRAIN_IDS
+from vision.data.classes.label_tables import LabelTable
+from vision.data.files.finding import find_images, list_folders, require_folder
+from vision.data.formats.cityscapes_polygons import draw_label_ids
+from vision.data.index.mask_pairs import Pairs, find_some_images, join_pairs, pair_files
+from vision.data.transforms.segmentation_options import SegmentationAugment
+from vision.ops.label_images import read_labels
+
+logger = logging.getLogger(__name__)
+
+EXPECTED = (
+    "Expected leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip unpacked in ROOT: "
+    "ROOT/leftImg8bit/{train,val,test}/CITY/*_leftImg8bit.png and "
+    "ROOT/gtFine/{train,val}/CITY/*_gtFine_labelIds.png (or *_gtFine_polygons.json)."
+)
+IMAGE = "_leftImg8bit.png"
+MASK, POLYGONS = "_labelIds.png", "_polygons.json"
+# That of the published recipes: the files' size is scale 1.
+CITYSCAPES_AUGMENT = SegmentationAugment(short_side=1024, long_side=2048, crop=(512, 1024))
+
+
+class Cityscapes(SegmentationFolders):
+    """Cityscapes with fine annotations: 19 classes, 2,975 training and 500 validation images.
+
+    "The Cityscapes Dataset for Semantic Urban Scene Understanding", Cordts et al., 2016, arXiv
+    1604.01685. Masks hold label ids (`*_gtFine_labelIds.png`); those of the 19 classes become the
+    train ids 0 to 18, all others are ignored, as in the benchmark. Where an image has no such mask
+    but polygons (`*_gtFine_polygons.json`), the mask is drawn from them, as Cityscapes' own scripts
+    do it.
+
+    The published masks of the test images are empty: the validation set is tested. The test images
+    are predicted if they are there.
+
+    Args:
+        root: The folder of `leftImg8bit` and `gtFine`.
+        extra: Whether the 19,998 images of `train_extra`, whose annotations are coarse
+            (`gtCoarse`), are trained on as well.
+        label_ids: Whether predictions are written with label ids, as the test server expects; if
+            not, with train ids, which are the class index.
+        predict_root: A folder of images to predict, nested or not; None predicts the test images,
+            or the validation set where there are none.
+        augment: Options of the augmentation of training images.
+        short_side: Length in pixels to which evaluation resizes the short side,
+        long_side: unless the long side would become longer than this. None for both evaluates
+            images in the size of their files.
+        antialias: Whether images are antialiased where they shrink, in training and evaluation;
+            mmcv's resize, with which published models were trained, is not.
+        batch_size: Images per batch and device.
+        num_workers: Processes that read data; None chooses by the CPU cores.
+        seed: Seed of the order and of the augmentation.
+        skip_bad_images: Largest number of images that cannot be read and are gone past.
+
+    Raises:
+        ConfigError: An option is out of its range.
+    """
+
+    expected = EXPECTED
+
+    def __init__(
+        self,
+        *,
+        root: str | os.PathLike[str],
+        extra: bool = False,
+        label_ids: bool = True,
+        predict_root: str | os.PathLike[str] | None = None,
+        augment: SegmentationAugment = CITYSCAPES_AUGMENT,
+        short_side: int | None = None,
+        long_side: int | None = None,
+        antialias: bool = True,
+        batch_size: int = 2,
+        num_workers: int | None = None,
+        seed: int = 0,
+        skip_bad_images: int = 0,
+    ) -> None:
+        super().__init__(
+            root=root,
+            predict_root=predict_root,
+            augment=augment,
+            short_side=short_side,
+            long_side=long_side,
+            antialias=antialias,
+            batch_size=batch_size,
+            num_workers=num_workers,
+            seed=seed,
+            skip_bad_images=skip_bad_images,
+        )
+        self.extra = extra
+        self.label_ids = label_ids
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The 19 classes, by train id."""
+        return CLASSES
+
+    @cached_property
+    def label_table(self) -> LabelTable:
+        """From label ids to train ids; a value that is no label id is an error."""
+        return LabelTable(
+            TRAIN_IDS,
+            mend="Take the official files *_labelIds.png, or leave them out beside "
+            "*_polygons.json: they are then drawn.",
+        )
+
+    @property
+    def palette(self) -> np.ndarray:
+        """The official colours of the train ids."""
+        return COLORS.copy()
+
+    @property
+    def prediction_values(self) -> np.ndarray | None:
+        """The label id of each class, or None without `label_ids`."""
+        return np.array(LABEL_IDS, dtype=np.uint8) if self.label_ids else None
+
+    @staticmethod
+    def read_mask(path: str) -> np.ndarray:
+        """Read the label ids of a PNG, or draw those of a file of polygons: uint8 `(H, W)`.
+
+        Raises:
+            DataError: The file cannot be read.
+        """
+        return draw_label_ids(path) if path.endswith(POLYGONS) else read_labels(path)
+
+    def find_pairs(self, split: Split) -> Pairs:
+        """Pair images with the masks of the same city, sequence and frame.
+
+        Args:
+            split: `"train"` or `"val"`.
+
+        Raises:
+            DataError: A folder is absent, or there are no images.
+        """
+        require_folder(self.root, EXPECTED)
+        pairs = self._pairs_of(split, "gtFine")
+        if split != "train" or not self.extra:
+            return pairs
+        extra = self._pairs_of("train_extra", "gtCoarse")
+        return join_pairs(pairs, extra)
+
+    def find_test_images(self) -> list[str]:
+        """The images of `leftImg8bit/test`; none without it."""
+        folder = self.root / "leftImg8bit" / "test"
+        return find_images(folder) if folder.is_dir() else []
+
+    def _pairs_of(self, split: str, kind: str) -> Pairs:
+        images, masks = self.root / "leftImg8bit" / split, self.root / kind / split
+        found = find_some_images(images, EXPECTED)
+        require_folder(masks, EXPECTED)
+        drawn, pixels = (_files(masks, f"_{kind}{suffix}") for suffix in (POLYGONS, MASK))
+        pairs = pair_files(
+            found,
+            drawn | pixels,
+            key_of=lambda path: os.path.relpath(path, images).removesuffix(IMAGE),
+            mask_of=lambda key: f"{masks / key}_{kind}{MASK}' and no '{key}_{kind}{POLYGONS}",
+        )
+        used = pairs.index.masks or ()
+        if count := sum(path.endswith(POLYGONS) for path in used):
+            logger.info(
+                "%s: %s masks are drawn from polygons, as there are no files *_%s%s of them",
+                split,
+                f"{count:,}",
+                kind,
+                MASK,
+            )
+        return pairs
+
+
+def _files(folder: Path, suffix: str) -> dict[str, str]:
+    """The files of a suffix in the folders of cities, by what comes before it, in order."""
+    found = {}
+    for city in list_folders(folder):
+        for name in sorted(os.listdir(folder / city)):
+            if name.endswith(suffix) and not name.startswith("."):
+                found[f"{city}/{name.removesuffix(suffix)}"] = f"{folder}/{city}/{name}"
+    return found

@@ -1,0 +1,291 @@
+"""COCO, LVIS, and any dataset whose annotations are in COCO's format."""
+
+import os
+import shlex
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from torch.utils.data import Dataset
+
+from vision.data.base.detection import DEFAULT_AUGMENT, DetectionData, Split
+from vision.data.check.index import boxes_beside_outlines, files_twice
+from vision.data.check.problems import ImageFiles
+from vision.data.files.array_cache import default_cache_dir
+from vision.data.files.finding import list_folders, require_folder
+from vision.data.formats.coco import CheckedFile, check_coco, read_coco
+from vision.data.index.detection import DetectionIndex
+from vision.data.transforms.detection_options import DetectionAugment
+from vision.errors import ConfigError, DataError, suggest
+from vision.reading import user_path
+
+# Annotation file and folder of images of each split, in the official layout.
+OFFICIAL = {
+    "train": ("annotations/instances_train2017.json", "train2017"),
+    "val": ("annotations/instances_val2017.json", "val2017"),
+    "predict": ("annotations/image_info_test-dev2017.json", "test2017"),
+}
+EXPECTED = (
+    "Expected ROOT/annotations/instances_{train,val}2017.json and ROOT/{train,val}2017/*.jpg (and "
+    "ROOT/annotations/image_info_test-dev2017.json and ROOT/test2017/*.jpg); or, for any files in "
+    "COCO's format, set train_annotations and train_images, and val_ likewise."
+)
+PathLike = str | os.PathLike[str]
+
+
+class Source(NamedTuple):
+    """Where a split comes from.
+
+    Attributes:
+        annotations: The JSON file.
+        images: The folder of the images.
+    """
+
+    annotations: Path
+    images: Path
+
+
+class COCO(DetectionData):
+    """COCO 2017 by its root, or any dataset in COCO's format by paths.
+
+    "Microsoft COCO: Common Objects in Context", Lin et al., 2014, arXiv 1405.0312. Labels number
+    the categories by ascending id: 0..79 for the ids 1..90 of COCO, as in published weights. LVIS
+    is read too: without `file_name`, images are looked for by the end of `coco_url`, so that their
+    folder is the one that holds `train2017` and `val2017`.
+
+    The test labels were never published: the validation set is tested. Test-dev is predicted, or
+    the validation set without it.
+
+    Args:
+        root: Folder of the official layout; None where all is given by paths. Paths that are given
+            besides take the place of those in it.
+        train_annotations: JSON file of the training set.
+        train_images: Folder of its images.
+        val_annotations: JSON file of the validation set.
+        val_images: Folder of its images.
+        predict_annotations: JSON file that lists the images to predict; annotations are not read.
+        predict_images: Folder of its images.
+        cache_dir: Folder where parsed annotations are kept for the next start; "" or None keeps
+            none; "default" is `vision/annotations` in `$XDG_CACHE_HOME` or `~/.cache`.
+        augment: Options of the augmentation of training images.
+        short_side: Length in pixels to which evaluation resizes the short side,
+        long_side: unless the long side would become longer than this.
+        antialias: Whether images are antialiased where they shrink, in training and evaluation;
+            mmcv's resize, with which published models were trained, is not.
+        keep_empty: Whether images without objects are trained on.
+        masks: Whether to read masks, where the dataset has them.
+        clip_boxes: Whether boxes that reach out of their images are cut to them; if not, those that
+            do by more than a pixel are problems.
+        group_by_aspect: Whether the images of a training batch are all landscape or all portrait.
+        batch_size: Images per batch and device.
+        num_workers: Processes that read data; None chooses by the CPU cores.
+        seed: Seed of the order and of the augmentation.
+        skip_bad_images: Largest number of images that cannot be read and are gone past.
+
+    Raises:
+        ConfigError: Neither `root` nor both paths of a split are given, one of a pair of paths is,
+            or an option is out of its range.
+    """
+
+    expected = EXPECTED
+
+    def __init__(
+        self,
+        *,
+        root: PathLike | None = None,
+        train_annotations: PathLike | None = None,
+        train_images: PathLike | None = None,
+        val_annotations: PathLike | None = None,
+        val_images: PathLike | None = None,
+        predict_annotations: PathLike | None = None,
+        predict_images: PathLike | None = None,
+        cache_dir: PathLike | None = "default",
+        augment: DetectionAugment = DEFAULT_AUGMENT,
+        short_side: int = 800,
+        long_side: int = 1333,
+        antialias: bool = True,
+        keep_empty: bool = False,
+        masks: bool = True,
+        clip_boxes: bool = False,
+        group_by_aspect: bool = True,
+        batch_size: int = 2,
+        num_workers: int | None = None,
+        seed: int = 0,
+        skip_bad_images: int = 0,
+    ) -> None:
+        super().__init__(
+            augment=augment,
+            short_side=short_side,
+            long_side=long_side,
+            antialias=antialias,
+            keep_empty=keep_empty,
+            masks=masks,
+            clip_boxes=clip_boxes,
+            group_by_aspect=group_by_aspect,
+            batch_size=batch_size,
+            num_workers=num_workers,
+            seed=seed,
+            skip_bad_images=skip_bad_images,
+        )
+        paths = {
+            "root": root,
+            "train_annotations": train_annotations,
+            "train_images": train_images,
+            "val_annotations": val_annotations,
+            "val_images": val_images,
+            "predict_annotations": predict_annotations,
+            "predict_images": predict_images,
+        }
+        given = {name: path for name, path in paths.items() if path is not None}
+        # As they are given on the command line, for messages.
+        self._options = " ".join(
+            f"--{name} {shlex.quote(os.fspath(path))}" for name, path in given.items()
+        )
+        full = {name: user_path(path, what=f"--{name}") for name, path in given.items()}
+        self.root = full.get("root")
+        self.sources = _sources(full)
+        if cache_dir == "default":
+            self.cache_dir: Path | None = default_cache_dir()
+        else:
+            self.cache_dir = Path(cache_dir).expanduser() if cache_dir else None
+
+    @property
+    def predict_split(self) -> Split:
+        """Test-dev, or the images of `predict_annotations`; the validation set without them."""
+        source = self.sources.get("predict")
+        if source is None:
+            return "val"
+        # The official layout is whole without it; a path that was given has to be there.
+        return (
+            "predict" if source.annotations.exists() or not self._is_official("predict") else "val"
+        )
+
+    @property
+    def naming_split(self) -> Split:
+        """The training set; the validation set where that alone is there."""
+        source = self.sources.get("train")
+        is_there = source is not None and source.annotations.exists()
+        return "train" if is_there or "val" not in self.sources else "val"
+
+    def read_index(self, split: Split) -> DetectionIndex:
+        """Read the annotation file of a split.
+
+        Raises:
+            ConfigError: Its paths were not given.
+            DataError: It is absent, damaged or has problems.
+        """
+        source = self._require_source(split)
+        return read_coco(
+            source.annotations,
+            source.images,
+            masks=self.masks and split != "predict",
+            annotated=split != "predict",
+            clip_boxes=self.clip_boxes,
+            cache_dir=self.cache_dir,
+            check=self._options,
+        )
+
+    def ground_truth(self, stage: Literal["val", "test"]) -> dict[str, Any] | Path:
+        """The annotation file that a stage is evaluated on.
+
+        Args:
+            stage: Which stage is evaluated.
+        """
+        return self._require_source(self._split_of(stage)).annotations
+
+    def looked_at(self, split: Split) -> str:
+        """The annotation file of a split."""
+        return f"'{self._require_source(split).annotations}'"
+
+    def prepare_data(self) -> None:
+        """Parse the annotations once, on one process of each machine; the others map the result."""
+        if self.cache_dir is not None:
+            splits: tuple[Split, ...] = ("train", "val")
+            for split in splits:
+                if split in self.sources and self.sources[split].annotations.is_file():
+                    self.index(split)
+
+    def annotation_problems(self) -> Iterator[str]:
+        """Everything that is wrong with the annotation files, with file and id."""
+        for split, checked in self._checked.items():
+            if split in self._indices:
+                degenerate = checked.annotations - len(self._indices[split].boxes)
+                self.dropped[split] = {"degenerate": degenerate}
+            own = f"'{self.sources[split].annotations}'"
+            found = [*checked.problems]
+            if checked.readable is not None:
+                found += [*files_twice(checked.readable), *boxes_beside_outlines(checked.readable)]
+            yield from (text if own in text else f"{own}: {text}" for text in found)
+
+    def images_to_check(self) -> Iterator[Dataset[Any]]:
+        """The images of every split, also those of annotation files that cannot be used."""
+        yield from super().images_to_check()
+        paths: dict[str, None] = {}
+        for split, checked in self._checked.items():
+            if split not in self._indices and checked.readable is not None:
+                index = checked.readable
+                paths |= dict.fromkeys(str(index.path(i)) for i in range(len(index)))
+        yield ImageFiles(list(paths))
+
+    @cached_property
+    def _checked(self) -> dict[Split, CheckedFile]:
+        splits: tuple[Split, ...] = ("train", "val", "predict")
+        return {
+            split: check_coco(
+                *self.sources[split],
+                masks=self.masks and split != "predict",
+                clip_boxes=self.clip_boxes,
+            )
+            for split in splits
+            if split in self.sources and self.sources[split].annotations.is_file()
+        }
+
+    def _require_source(self, split: Split) -> Source:
+        source = self.sources.get(split)
+        if source is None:
+            raise ConfigError(
+                f"there is no {split} set: set {split}_annotations and {split}_images, or root."
+            )
+        if self._is_official(split) and not source.annotations.is_file():
+            assert self.root is not None, "the official layout has a root"
+            require_folder(self.root, EXPECTED)
+            folder = source.annotations.parent
+            names = [path.name for path in folder.glob("*.json")] if folder.is_dir() else []
+            near = suggest(source.annotations.name, names)
+            has = ", ".join(list_folders(self.root)) or "no folders"
+            raise DataError(
+                f"there is no annotation file '{source.annotations.resolve()}' ("
+                f"'{self.root.resolve()}' has {has}).{near} {EXPECTED}"
+            )
+        return source
+
+    def _is_official(self, split: str) -> bool:
+        return self.root is not None and self.sources.get(split) == _official(self.root, split)
+
+
+def _official(root: Path, split: str) -> Source:
+    annotations, images = OFFICIAL[split]
+    return Source(root / annotations, root / images)
+
+
+def _sources(paths: dict[str, Path]) -> dict[str, Source]:
+    """Where each split comes from, of the paths that are given, by option."""
+    sources = {}
+    for split in OFFICIAL:
+        names = (f"{split}_annotations", f"{split}_images")
+        if "root" in paths:
+            official = _official(paths["root"], split)
+            sources[split] = Source(*map(paths.get, names, official))
+        elif present := [name for name in names if name in paths]:
+            if absent := set(names).difference(present):
+                raise ConfigError(
+                    f"{absent.pop()} must be set too: the {split} set needs both paths."
+                )
+            sources[split] = Source(*(paths[name] for name in names))
+    if not sources:
+        raise ConfigError(
+            "set root to the folder of COCO, or train_annotations, train_images, "
+            "val_annotations and val_images to the files of another dataset."
+        )
+    return sources

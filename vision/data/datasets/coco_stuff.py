@@ -1,0 +1,143 @@
+"""COCO-Stuff: COCO 2017 with a class for each pixel, from the published pixel maps."""
+
+import os
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from vision.contracts import IGNORED
+from vision.data.base.mask_folders import SegmentationFolders
+from vision.data.base.segmentation import DEFAULT_AUGMENT, Split
+from vision.data.classes.coco_stuff import ABSENT, CLASSES, COLORS, UNLABELLED, VALUES
+from vision.data.classes.label_tables import LabelTable
+from vision.data.files.finding import find_images, require_folder
+from vision.data.index.mask_pairs import Pairs, find_some_images, pair_files
+from vision.data.transforms.segmentation_options import SegmentationAugment
+
+EXPECTED = (
+    "Expected COCO's images and stuffthingmaps_trainval2017.zip unpacked: "
+    "ROOT/{train2017,val2017}/*.jpg (or in ROOT/images) and "
+    "ROOT/stuffthingmaps/{train2017,val2017}/*.png (or in ROOT/annotations)."
+)
+IMAGES, MAPS = ("", "images"), ("stuffthingmaps", "annotations")
+# What mmsegmentation's conversion writes beside the original maps.
+CONVERTED = "_labelTrainIds"
+
+
+class COCOStuff(SegmentationFolders):
+    """COCO-Stuff 164k: 80 things and 91 sorts of stuff, 118,287 and 5,000 images.
+
+    "COCO-Stuff: Thing and Stuff Classes in Context", Caesar et al., 2018, arXiv 1612.03716. The
+    pixel maps hold the label id - 1, 0 to 181, and 255 where there is no label, which is ignored.
+    11 of these things were never annotated: their values are errors, and the classes 0 to 170
+    number the others in order.
+
+    The test images have no published maps: the validation set is tested and predicted.
+
+    Args:
+        root: The folder of the images and maps.
+        label_ids: Whether predictions are written with the values of the pixel maps; if not, with
+            the class index.
+        predict_root: A folder of images to predict, nested or not; None predicts the validation
+            set.
+        augment: Options of the augmentation of training images.
+        short_side: Length in pixels to which evaluation resizes the short side,
+        long_side: unless the long side would become longer than this. None for both evaluates
+            images in the size of their files.
+        antialias: Whether images are antialiased where they shrink, in training and evaluation;
+            mmcv's resize, with which published models were trained, is not.
+        batch_size: Images per batch and device.
+        num_workers: Processes that read data; None chooses by the CPU cores.
+        seed: Seed of the order and of the augmentation.
+        skip_bad_images: Largest number of images that cannot be read and are gone past.
+
+    Raises:
+        ConfigError: An option is out of its range.
+    """
+
+    expected = EXPECTED
+
+    def __init__(
+        self,
+        *,
+        root: str | os.PathLike[str],
+        label_ids: bool = True,
+        predict_root: str | os.PathLike[str] | None = None,
+        augment: SegmentationAugment = DEFAULT_AUGMENT,
+        short_side: int | None = 512,
+        long_side: int | None = 2048,
+        antialias: bool = True,
+        batch_size: int = 2,
+        num_workers: int | None = None,
+        seed: int = 0,
+        skip_bad_images: int = 0,
+    ) -> None:
+        super().__init__(
+            root=root,
+            predict_root=predict_root,
+            augment=augment,
+            short_side=short_side,
+            long_side=long_side,
+            antialias=antialias,
+            batch_size=batch_size,
+            num_workers=num_workers,
+            seed=seed,
+            skip_bad_images=skip_bad_images,
+        )
+        self.label_ids = label_ids
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The 171 classes, things first."""
+        return CLASSES
+
+    @cached_property
+    def label_table(self) -> LabelTable:
+        """The values of the 171 classes, and 255, which is ignored; any other value is an error."""
+        absent = ", ".join(f"{value} ({name})" for value, name in ABSENT.items())
+        return LabelTable(
+            {**{value: label for label, value in enumerate(VALUES)}, UNLABELLED: IGNORED},
+            mend="Take the maps of stuffthingmaps_trainval2017.zip as they are; nothing in them is "
+            f"{absent}.",
+        )
+
+    @property
+    def palette(self) -> np.ndarray:
+        """Colours of the classes; some share one."""
+        return COLORS.copy()
+
+    @property
+    def prediction_values(self) -> np.ndarray | None:
+        """The value of each class in the maps, or None without `label_ids`."""
+        return np.array(VALUES, dtype=np.uint8) if self.label_ids else None
+
+    def find_pairs(self, split: Split) -> Pairs:
+        """Pair images with the pixel maps of the same name.
+
+        Args:
+            split: `"train"` or `"val"`.
+
+        Raises:
+            DataError: A folder is absent, or there are no images.
+        """
+        require_folder(self.root, EXPECTED)
+        images, maps = (self._folder(places, split) for places in (IMAGES, MAPS))
+        found = find_some_images(images, EXPECTED)
+        require_folder(maps, EXPECTED)
+        masks = {
+            stem_of(path): path
+            for path in find_images(maps)
+            if path.lower().endswith(".png") and not stem_of(path).endswith(CONVERTED)
+        }
+        return pair_files(found, masks, key_of=stem_of, mask_of=lambda stem: f"{maps / stem}.png")
+
+    def _folder(self, places: tuple[str, ...], split: Split) -> Path:
+        """The folder of a split in the first place that has it; in the first if none has."""
+        folders = [self.root / place / f"{split}2017" for place in places]
+        return next((folder for folder in folders if folder.is_dir()), folders[0])
+
+
+def stem_of(path: str) -> str:
+    """The name of a file without suffix."""
+    return os.path.splitext(os.path.basename(path))[0]

@@ -1,0 +1,227 @@
+"""Pascal VOC, in the layout of the official development kit."""
+
+import os
+from collections.abc import Iterator, Sequence
+from functools import cached_property, partial
+from pathlib import Path
+
+import numpy as np
+
+from vision.data.base.annotation_files import AnnotationFiles, Reading, Report
+from vision.data.base.detection import DEFAULT_AUGMENT, Split
+from vision.data.files.finding import IMAGE_SUFFIXES, require_folder
+from vision.data.formats.voc import (
+    CLASSES,
+    EXPECTED,
+    devkit_folder,
+    plain_name,
+    read_annotation,
+    read_names,
+)
+from vision.data.images.sizes import read_sizes
+from vision.data.index.builder import IndexBuilder
+from vision.data.transforms.detection_options import DetectionAugment
+from vision.errors import ConfigError
+
+
+class VOC(AnnotationFiles):
+    """Pascal VOC 2007 and 2012, or any dataset in their format; boxes alone.
+
+    "The PASCAL Visual Object Classes (VOC) Challenge", Everingham et al., 2010. `root` is
+    `VOCdevkit`, or the folder above it; it has `VOC2007` and `VOC2012` with `JPEGImages`,
+    `Annotations` and `ImageSets/Main`. By default the trainval sets of both years are trained on
+    and the test set of 2007, the only one whose annotations were published, is evaluated: "07+12",
+    16,551 and 4,952 images.
+
+    Boxes count pixels from 1 and include the last one; here they are `(x1 - 1, y1 - 1, x2, y2)`.
+    Images are numbered from 1 in the order of the sets, and the category ids are 1 to K.
+
+    Objects marked as difficult are neither counted nor punished by VOC's protocol (section 4.2 of
+    the paper). COCO's format knows two marks for that, but pycocotools reads `iscrowd` alone and
+    overwrites `ignore` with it; so they become crowd regions: nothing is learnt from them, they are
+    not missed when they are not found, and whatever is found there, however often, is no mistake.
+    One thing differs: what counts as found there is the share of the detection, not of the union,
+    that overlaps, so that a detection of a part is forgiven too. `difficult: true` makes ordinary
+    objects of them.
+
+    Args:
+        root: The folder `VOCdevkit`, or that above it.
+        train_sets: Image sets that are trained on: `"2007/trainval"` is
+            `VOC2007/ImageSets/Main/trainval.txt`; `"trainval"` is `ImageSets/Main/trainval.txt` in
+            `root` itself.
+        val_sets: Image sets of the validation.
+        test_sets: Image sets that are tested; None tests those of the validation.
+        classes: Names of the classes, by label; None is the 20 of VOC.
+        difficult: Whether objects marked as difficult count like the others.
+        predict_root: A folder of images to predict, nested or not; None predicts the set that is
+            tested.
+        augment: Options of the augmentation of training images.
+        short_side: Length in pixels to which evaluation resizes the short side,
+        long_side: unless the long side would become longer than this.
+        antialias: Whether images are antialiased where they shrink, in training and evaluation;
+            mmcv's resize, with which published models were trained, is not.
+        keep_empty: Whether images without objects are trained on.
+        clip_boxes: Whether boxes that reach out of their images are cut to them; if not, those that
+            do by more than a pixel are problems.
+        group_by_aspect: Whether the images of a training batch are all landscape or all portrait.
+        batch_size: Images per batch and device.
+        num_workers: Processes that read data; None chooses by the CPU cores.
+        seed: Seed of the order and of the augmentation.
+        skip_bad_images: Largest number of images that cannot be read and are gone past.
+
+    Raises:
+        ConfigError: An option is out of its range.
+    """
+
+    expected = EXPECTED
+
+    def __init__(
+        self,
+        *,
+        root: str | os.PathLike[str],
+        train_sets: Sequence[str] = ("2007/trainval", "2012/trainval"),
+        val_sets: Sequence[str] = ("2007/test",),
+        test_sets: Sequence[str] | None = None,
+        classes: Sequence[str] | None = None,
+        difficult: bool = False,
+        predict_root: str | os.PathLike[str] | None = None,
+        augment: DetectionAugment = DEFAULT_AUGMENT,
+        short_side: int = 800,
+        long_side: int = 1333,
+        antialias: bool = True,
+        keep_empty: bool = False,
+        clip_boxes: bool = False,
+        group_by_aspect: bool = True,
+        batch_size: int = 2,
+        num_workers: int | None = None,
+        seed: int = 0,
+        skip_bad_images: int = 0,
+    ) -> None:
+        super().__init__(
+            root=root,
+            predict_root=predict_root,
+            augment=augment,
+            short_side=short_side,
+            long_side=long_side,
+            antialias=antialias,
+            keep_empty=keep_empty,
+            masks=False,
+            clip_boxes=clip_boxes,
+            group_by_aspect=group_by_aspect,
+            batch_size=batch_size,
+            num_workers=num_workers,
+            seed=seed,
+            skip_bad_images=skip_bad_images,
+        )
+        self.sets: dict[str, tuple[str, ...]] = {"train": tuple(train_sets), "val": tuple(val_sets)}
+        if test_sets is not None:
+            self.sets["test"] = tuple(test_sets)
+        for split, sets in self.sets.items():
+            if not sets or any(name.count("/") > 1 for name in sets):
+                raise ConfigError(
+                    f"{split}_sets={list(sets)} must be image sets such as 2007/trainval."
+                )
+        self._classes = CLASSES if classes is None else tuple(map(plain_name, classes))
+        if not all(self._classes) or len({*self._classes}) < max(1, len(self._classes)):
+            raise ConfigError(f"classes={list(self._classes)} must be names, each of them once.")
+        self.difficult = difficult
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The 20 names of VOC, or `classes`."""
+        return self._classes
+
+    @property
+    def category_ids(self) -> np.ndarray:
+        """1 to K: int64 `(K,)`."""
+        return np.arange(1, len(self._classes) + 1)
+
+    @property
+    def splits(self) -> tuple[Split, ...]:
+        """The splits that image sets are named of."""
+        return ("train", "val", "test") if "test" in self.sets else ("train", "val")
+
+    @property
+    def test_split(self) -> Split:
+        """The test sets, or those of the validation where none are named."""
+        return "test" if "test" in self.sets else "val"
+
+    @cached_property
+    def folder(self) -> Path:
+        """The folder of the years.
+
+        Raises:
+            DataError: There is no such folder.
+        """
+        return devkit_folder(self.root)
+
+    def read_split(self, split: Split, report: Report, report_image: Report) -> Reading:
+        """Read the XML files of a split's images.
+
+        Args:
+            split: The split.
+            report: Called with each file or object that is wrong, which is then left out.
+            report_image: Called with each image that is absent, or whose size is nowhere stated and
+                cannot be read.
+
+        Raises:
+            DataError: A folder or an image set is absent.
+        """
+        builder = IndexBuilder(self.folder, self.class_names, self.category_ids.tolist())
+        degenerate = 0
+        for image, xml in self._files(split, report):
+            measured = partial(_measure, image, report_image)
+            annotation = read_annotation(
+                xml, self.class_names, report, clip=self.clip_boxes, measure=measured
+            )
+            if not os.path.exists(image):
+                report_image(f"there is no image '{image}', to which '{xml}' belongs.")
+            degenerate += annotation.dropped
+            builder.add(
+                image,
+                annotation.size,
+                labels=annotation.classes,
+                boxes=annotation.boxes,
+                crowd=None if self.difficult else annotation.difficult,
+            )
+        return Reading(builder.build(), {"degenerate": degenerate}, 0)
+
+    def looked_at(self, split: Split) -> str:
+        """The folders of the XML files of a split."""
+        years = [name.rpartition("/")[0] for name in self.sets[split]]
+        folders = [self.folder / (f"VOC{year}" if year else "") / "Annotations" for year in years]
+        return " and ".join(f"'{folder}'" for folder in dict.fromkeys(folders))
+
+    def _files(self, split: Split, report: Report) -> Iterator[tuple[str, str]]:
+        """Image and XML file of each name in a split's sets."""
+        seen: set[tuple[Path, str]] = set()
+        for image_set in self.sets[split]:
+            year, _, name = image_set.rpartition("/")
+            folder = self.folder / f"VOC{year}" if year else self.folder
+            require_folder(folder, EXPECTED)
+            require_folder(folder / "JPEGImages", EXPECTED)
+            images = _by_name(folder / "JPEGImages")
+            for stem in read_names(folder, name):
+                if (folder, stem) in seen:
+                    report(f"image set '{image_set}' names '{stem}', which is there already.")
+                    continue
+                seen.add((folder, stem))
+                image = images.get(stem, f"{stem}.jpg")
+                yield (
+                    str(folder / "JPEGImages" / image),
+                    str(folder / "Annotations" / f"{stem}.xml"),
+                )
+
+
+def _by_name(folder: Path) -> dict[str, str]:
+    """File names of the images of a folder by their stems; the official ones end in .jpg."""
+    names = (os.path.splitext(entry.name) for entry in os.scandir(folder))
+    return {stem: stem + suffix for stem, suffix in names if suffix.lower() in IMAGE_SUFFIXES}
+
+
+def _measure(image: str, report: Report) -> tuple[int, int]:
+    """Height and width of an image by its header; (0, 0) if it is absent or broken."""
+    if not os.path.exists(image):
+        return 0, 0
+    height, width = read_sizes([image], report)[0].tolist()
+    return height, width

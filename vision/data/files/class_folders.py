@@ -1,0 +1,166 @@
+"""Images in one folder per class: finding them, and holding out a share of each class."""
+
+import logging
+import random
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import numpy as np
+
+from vision.data.files.finding import IMAGE_SUFFIXES, PathList, find_images, list_folders
+from vision.errors import DataError, suggest
+
+logger = logging.getLogger(__name__)
+
+SUFFIXES = f"Suffixes of images: {' '.join(IMAGE_SUFFIXES)}."
+# How many names an error or a log line lists.
+MOST_NAMED = 5
+
+
+class LabelledFiles(NamedTuple):
+    """Image files and their classes, in arrays.
+
+    Attributes:
+        paths: The files.
+        labels: int64 `(N,)`, class of each file.
+    """
+
+    paths: PathList
+    labels: np.ndarray
+
+    def take(self, chosen: np.ndarray) -> Self:
+        """The files of these indices."""
+        return type(self)(PathList(self.paths[i] for i in chosen), self.labels[chosen])
+
+
+def scan_classes(folder: Path, class_names: Sequence[str]) -> LabelledFiles:
+    """Find the images of every class.
+
+    Args:
+        folder: The folder of the class folders.
+        class_names: The classes, by label; some may be absent from `folder`.
+
+    Returns:
+        The files in the order of the labels, then of their names.
+
+    Raises:
+        DataError: `folder` has a class folder of another name or an empty one, or has no images.
+    """
+    present = set(list_folders(folder))
+    if unknown := sorted(present.difference(class_names)):
+        raise DataError(
+            f"'{folder.resolve()}' has the class {listed(unknown)}, which the training set "
+            f"lacks.{suggest(unknown[0], class_names)} The training set has {len(class_names)} "
+            f"classes: {listed(class_names)}."
+        )
+    counts, ignored = [], Counter[str]()
+
+    def found() -> Iterator[str]:
+        for name in class_names:
+            images = find_images(folder / name, ignored) if name in present else []
+            counts.append(len(images))
+            yield from images
+
+    paths = PathList(found())
+    empty = [name for name, count in zip(class_names, counts, strict=True) if not count]
+    if not len(paths):
+        raise DataError(
+            f"there are no images in the {len(present)} class folders of '{folder.resolve()}'"
+            f"{other_files(ignored)}. {SUFFIXES}"
+        )
+    if bare := [name for name in empty if name in present]:
+        raise DataError(
+            f"'{folder.resolve()}' has class folders without images: {listed(bare)}"
+            f"{other_files(ignored)}. Fill them or delete them. {SUFFIXES}"
+        )
+    if empty:
+        logger.warning("%s has no images of the classes %s", folder, listed(empty))
+    log_ignored(folder, ignored)
+    return LabelledFiles(paths, np.repeat(np.arange(len(counts)), counts))
+
+
+def folder_problems(folder: Path, class_names: Sequence[str]) -> Iterator[str]:
+    """Everything for which `scan_classes` would refuse a folder, a line for each class folder."""
+    for name in list_folders(folder):
+        inside = folder.resolve() / name
+        if name not in class_names:
+            near = suggest(name, class_names)
+            yield f"'{inside}' is a class that the training set lacks.{near}"
+        elif not find_images(folder / name):
+            yield f"'{inside}' has no images. Fill it or delete it. {SUFFIXES}"
+
+
+def loose_images(folder: Path) -> Iterator[str]:
+    """A line if images lie in a folder of class folders itself, where nothing reads them."""
+    loose = [path for path in find_images(folder) if Path(path).parent == folder]
+    if loose:
+        yield (
+            f"'{folder.resolve()}' has {len(loose):,} images outside of every class folder, such "
+            f"as '{loose[0]}': they are not read."
+        )
+
+
+def split_classes(
+    files: LabelledFiles, class_names: Sequence[str], *, fraction: float, seed: int
+) -> tuple[LabelledFiles, LabelledFiles]:
+    """Hold out a share of each class.
+
+    The choice in a class depends on its name, its number of files and the seed alone, so that the
+    other classes keep theirs when one is added.
+
+    Args:
+        files: All files.
+        class_names: The classes, by label.
+        fraction: Share of each class to hold out, at least one file and not all; of a class with
+            a single file nothing is held out.
+        seed: Seed of the choice.
+
+    Returns:
+        The files that are kept and the files that are held out.
+
+    Raises:
+        DataError: Nothing can be held out.
+    """
+    held_out = np.zeros(len(files.labels), dtype=bool)
+    # Sorted once: a search per class would take minutes for thousands of classes.
+    order = np.argsort(files.labels, kind="stable")
+    bounds = np.searchsorted(files.labels[order], np.arange(len(class_names) + 1))
+    for label, name in enumerate(class_names):
+        members = order[bounds[label] : bounds[label + 1]]
+        count = min(max(1, round(fraction * len(members))), len(members) - 1)
+        chosen = random.Random(f"{seed}/{name}").sample(range(len(members)), count)
+        held_out[members[chosen]] = True
+    if not held_out.any():
+        raise DataError(
+            f"no images can be held out for validation: each of the {len(class_names)} classes has "
+            "a single image. Add images, or give train and val folders."
+        )
+    return files.take(np.flatnonzero(~held_out)), files.take(np.flatnonzero(held_out))
+
+
+def log_ignored(folder: Path, ignored: Counter[str]) -> None:
+    """Warn of the files in a folder that are no images by their suffix."""
+    if ignored:
+        logger.warning(
+            "ignored %d files in %s that are not images by their suffix: %s",
+            ignored.total(),
+            folder,
+            _counts(ignored),
+        )
+
+
+def other_files(ignored: Counter[str]) -> str:
+    """Part of an error that counts the files that are no images by their suffix."""
+    return f", but {ignored.total()} other files: {_counts(ignored)}" if ignored else ""
+
+
+def _counts(ignored: Counter[str]) -> str:
+    return ", ".join(f"{count} {suffix}" for suffix, count in ignored.most_common(MOST_NAMED))
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first names of many."""
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(repr(name) for name in names[:MOST_NAMED]) + more

@@ -1,0 +1,1 @@
+"""Annotation files and archives of published formats, read into arrays."""

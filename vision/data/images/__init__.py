@@ -1,0 +1,1 @@
+"""Image files: decoding them into one form, and their sizes."""

@@ -1,0 +1,1 @@
+"""What is known of a dataset but its pixels, in arrays."""

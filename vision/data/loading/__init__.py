@@ -1,0 +1,1 @@
+"""From samples to batches: their order, seeds, bad images and collation."""

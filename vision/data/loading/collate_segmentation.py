@@ -1,0 +1,63 @@
+"""From samples of a segmentation dataset to a batch."""
+
+from collections.abc import Sequence
+from typing import NotRequired
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from vision.contracts import IGNORED, SegmentationBatch, SegmentationSample
+from vision.data.loading.collate import pad_images
+
+
+class CanvasSample(SegmentationSample):
+    """A sample of training.
+
+    Keys:
+        canvas: Height and width in pixels that its batch has at least, that of the crop.
+    """
+
+    canvas: NotRequired[tuple[int, int]]
+
+
+def collate_segmentation(samples: Sequence[CanvasSample]) -> SegmentationBatch:
+    """Make a batch of images that may differ in size, and of their masks.
+
+    Images and masks are padded by themselves: in evaluation masks have the size of the file.
+
+    Args:
+        samples: Samples that all have a mask, or all none.
+
+    Returns:
+        The batch. At the right and at the bottom, images are padded with zeros and masks with
+        `IGNORED`, to the largest height and width, and to the samples' canvas where they name one.
+
+    Raises:
+        DataError: An image is not uint8 `(3, H, W)`.
+    """
+    least = samples[0].get("canvas", (1, 1))
+    images, size = pad_images([sample["image"] for sample in samples])
+    batch: SegmentationBatch = {
+        "image": _extend(images, least),
+        "size": size,
+        "original_size": torch.stack([sample["original_size"] for sample in samples]),
+        "path": [sample["path"] for sample in samples],
+    }
+    if "mask" in samples[0]:
+        batch["mask"] = _pad_masks([sample["mask"] for sample in samples], least)
+    return batch
+
+
+def _pad_masks(masks: Sequence[Tensor], least: tuple[int, int]) -> Tensor:
+    height, width = (max(least[axis], *(mask.shape[axis] for mask in masks)) for axis in range(2))
+    batch = torch.full((len(masks), height, width), IGNORED, dtype=torch.int64)
+    for canvas, mask in zip(batch, masks, strict=True):
+        canvas[: mask.shape[0], : mask.shape[1]] = mask
+    return batch
+
+
+def _extend(images: Tensor, least: tuple[int, int]) -> Tensor:
+    """Pad images `(B, 3, h, w)` with zeros to a height and width that they have at least."""
+    bottom, right = (max(0, least[axis] - images.shape[2 + axis]) for axis in range(2))
+    return F.pad(images, (0, right, 0, bottom)) if bottom or right else images

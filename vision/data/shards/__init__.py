@@ -1,0 +1,1 @@
+"""Tar shards of images: written, indexed, fetched and read."""

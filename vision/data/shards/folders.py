@@ -1,0 +1,183 @@
+"""Folders of shards as a whole, on this machine or remote: index them, check them."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import PurePosixPath
+from typing import IO, TypeVar
+
+import numpy as np
+
+from vision.data.images.read import decode_image
+from vision.data.shards.index import HEADER, INDEX, ShardIndex, read_index, read_whole
+from vision.data.shards.reader import image_of
+from vision.data.shards.remote import as_folder, is_remote, open_system, public, retried
+from vision.data.shards.scan import FIELD, Scan, merge_scans, scan_shard
+from vision.documents.json_text import parse_json
+from vision.errors import DataError
+from vision.reading import MAX_ARCHIVE_BYTES, open_file
+
+SPLITS = ("train", "val", "test")
+_PACKED = (".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".tar.zst")
+
+A = TypeVar("A")
+T = TypeVar("T")
+
+
+def index_folder(
+    root: str,
+    *,
+    class_names: Sequence[str] | None = None,
+    field: str = FIELD,
+    workers: int = 1,
+) -> dict[str, ShardIndex]:
+    """Make the index of shards in the WebDataset layout, and write it beside them.
+
+    Args:
+        root: A folder or URL with shards, or with `train`, `val` and `test` that hold shards.
+        class_names: The classes, by label; None takes those of an index that is there, or the
+            numbers or names that occur.
+        field: The field with the label, where labels are JSON.
+        workers: Shards that are read at a time.
+
+    Returns:
+        The index by folder.
+
+    Raises:
+        DataError: There are no shards, or one is not in the expected layout.
+    """
+    shards = list_shards(as_folder(root))
+    if class_names is None:
+        class_names = next(filter(None, map(_known_classes, shards)), None)
+    scans = {
+        folder: list(in_parallel(workers, partial(_scan, folder, field=field), names))
+        for folder, names in shards.items()
+    }
+    indices = merge_scans(scans, class_names)
+    for folder, index in indices.items():
+        for name, content in index.encode().items():
+            system, path = open_system(f"{folder}/{name}")
+            system.pipe_file(path, content)
+    return indices
+
+
+def check_folder(root: str, *, field: str = FIELD, workers: int = 1) -> Iterator[str]:
+    """Read every member of every shard, and compare with the index.
+
+    Args:
+        root: As for `index_folder`.
+        field: The field with the label, where labels are JSON.
+        workers: Shards that are read at a time.
+
+    Yields:
+        A line for each thing that is wrong.
+
+    Raises:
+        DataError: There are no shards, or no index.
+    """
+    for folder, names in list_shards(as_folder(root)).items():
+        index = read_index(folder)
+        listed = [shard.name for shard in index.shards]
+        for name in sorted({*names} ^ {*listed}):
+            what = "not in the index" if name in names else "absent"
+            yield f"'{public(folder)}/{name}' is {what}."
+        present = [i for i, name in enumerate(listed) if name in names]
+        check = partial(_check_shard, folder, index, field=field)
+        for problems in in_parallel(workers, check, present):
+            yield from problems
+
+
+def list_shards(root: str) -> dict[str, list[str]]:
+    """The shards of a folder, or of the splits in it: folder to names in alphabetical order.
+
+    Raises:
+        DataError: There are none.
+    """
+    found = {}
+    names = _names(root)
+    for folder in [root, *(f"{root}/{split}" for split in SPLITS if split in names)]:
+        inside = names if folder == root else _names(folder)
+        if shards := sorted(name for name in inside if name.endswith(".tar")):
+            found[folder] = shards
+        elif packed := [name for name in inside if name.endswith(_PACKED)]:
+            raise DataError(
+                f"'{public(folder)}/{packed[0]}' is compressed, which leaves no way to a single "
+                "image. Unpack the shards (images are compressed already): gunzip *.tar.gz."
+            )
+    if not found:
+        raise DataError(
+            f"there are no *.tar in '{public(root)}', nor in {', '.join(SPLITS)} within it."
+        )
+    return found
+
+
+def _names(folder: str) -> list[str]:
+    def read() -> list[str]:
+        system, path = open_system(folder)
+        return [PurePosixPath(str(name)).name for name in system.ls(path, detail=False)]
+
+    try:
+        return retried(folder, read) if is_remote(folder) else read()
+    except (FileNotFoundError, NotADirectoryError):
+        raise DataError(f"there is no folder '{public(folder)}'.") from None
+
+
+def _scan(folder: str, name: str, *, field: str) -> Scan:
+    def scan() -> Scan:
+        with _opened(f"{folder}/{name}") as file:
+            return scan_shard(file, f"{public(folder)}/{name}", field=field)
+
+    return retried(f"{folder}/{name}", scan) if is_remote(folder) else scan()
+
+
+def _known_classes(folder: str) -> list[str] | None:
+    """The classes of an index that may be there, and may be of another version."""
+    try:
+        table = parse_json(read_whole(f"{folder}/{INDEX}"), "it")
+        return [str(name) for name in table["classes"]]
+    except (FileNotFoundError, KeyError, TypeError, ValueError):
+        return None
+
+
+def _opened(where: str) -> IO[bytes]:
+    if not is_remote(where):
+        return open_file(where, max_bytes=MAX_ARCHIVE_BYTES, what="shard")
+    system, path = open_system(where)
+    return system.open(path, "rb")
+
+
+def _check_shard(folder: str, index: ShardIndex, number: int, *, field: str) -> list[str]:
+    shard = index.shards[number]
+    where = f"{public(folder)}/{shard.name}"
+    places = index.places[slice(*index.starts[number : number + 2])]
+    try:
+        scan = _scan(folder, shard.name, field=field)
+        found = merge_scans({folder: [scan]}, index.class_names)[folder].places
+    except DataError as error:
+        return [str(error)]
+    if scan.shard != shard or not np.array_equal(found, places):
+        return [
+            f"shard '{where}' is not the one that the index describes: it has {scan.shard.samples} "
+            f"samples and {scan.shard.size:,} bytes, the index says {shard.samples} and "
+            f"{shard.size:,}; or its images lie elsewhere or have other labels."
+        ]
+    problems = []
+    with _opened(f"{folder}/{shard.name}") as file:
+        for place in places:
+            start, length = int(place["offset"]) - HEADER, HEADER + int(place["bytes"])
+            file.seek(start)
+            try:
+                image = image_of(file.read(length), length, where, start)
+                decode_image(image, strict=True)
+            except DataError as error:
+                problems.append(str(error))
+    return problems
+
+
+def in_parallel(workers: int, action: Callable[[A], T], items: Iterable[A]) -> Iterator[T]:
+    """The results for all items, in their order, worked on by threads; the first error ends it."""
+    pool = ThreadPoolExecutor(workers)
+    try:
+        yield from pool.map(action, items)
+    finally:
+        pool.shutdown(cancel_futures=True)

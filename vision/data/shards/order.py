@@ -1,0 +1,113 @@
+"""An order of training samples that reads few shards at a time.
+
+Shuffling all samples alike would have each process read from every shard all the time. Here the
+shards are shuffled in each epoch, each process gets a run of successive ones, and samples are
+shuffled with those of a few shards around them.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from vision.data.loading.sampling import EpochSampler, Key
+from vision.ops.seeds import mix
+
+
+class ShardOrder(EpochSampler):
+    """Yields the keys of a training set in shards, in another order in each epoch.
+
+    The order of a process is a function of `(seed, epoch, rank, count)`. Together the processes
+    have each sample once; where they cannot be shared out evenly, a process that is one short
+    repeats one of its own. With repeats R the draws of an image come in a row in one process,
+    and an epoch reads 1 / R of the shards.
+
+    A shard's samples are spread evenly over the time in which `window` shards are read, and windows
+    slide: one shard is finished and another one begun at a time.
+
+    Args:
+        dataset: The dataset; only its length is used.
+        counts: Number of samples of each shard; samples are numbered in the order of the shards.
+        window: Number of shards whose samples are mixed.
+        seed: Seed of the run.
+        rank: Number of this process.
+        count: Number of processes.
+        repeats: Draws of each image.
+        ahead: Is told the number of a shard before it is needed.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset[Any],
+        *,
+        counts: Sequence[int],
+        window: int,
+        seed: int,
+        rank: int = 0,
+        count: int = 1,
+        repeats: int = 1,
+        ahead: Callable[[int], None] | None = None,
+    ) -> None:
+        super().__init__(dataset, seed=seed, rank=rank, count=count, repeats=repeats)
+        self.counts = torch.tensor(counts, dtype=torch.int64)
+        self.window = window
+        self.ahead = ahead
+
+    def order(self) -> Tensor:
+        """Indices of this process in the present epoch, int64 `(num_samples,)`."""
+        generator = torch.Generator().manual_seed(self.seed + self.epoch)
+        shards = torch.randperm(len(self.counts), generator=generator)
+        run = self._run(shards)
+        generator.manual_seed(mix("window", self.seed, self.epoch, self.rank))
+        spread = self._spread(run[0], generator)
+        chosen = run[1][spread.argsort(stable=True)].repeat_interleave(self.repeats)
+        return chosen.repeat(math.ceil(self.num_samples / len(chosen)))[: self.num_samples]
+
+    def repeat_of(self, position: int) -> int:
+        """Which of the draws of its image stands at a position: all are in one process."""
+        return position % self.repeats
+
+    def keys(self, indices: Tensor, start: int) -> Iterator[Key]:
+        """The keys of an order; the next shard is named when one is begun."""
+        soon = self._next_shards(indices[start:]) if self.ahead else {}
+        for i, key in enumerate(super().keys(indices, start)):
+            if self.ahead and i in soon:
+                self.ahead(soon[i])
+            yield key
+
+    def _next_shards(self, indices: Tensor) -> dict[int, int]:
+        """By the position where a shard is begun, the one that is begun after it."""
+        shards = torch.searchsorted(self.counts.cumsum(0), indices, right=True)
+        begun, positions = np.unique(shards.numpy(), return_index=True)
+        by_time = positions.argsort()
+        begun, positions = begun[by_time].tolist(), positions[by_time].tolist()
+        return dict(zip(positions, begun[1:], strict=False))
+
+    def _run(self, shards: Tensor) -> tuple[Tensor, Tensor]:
+        """This process's samples in the order of the shards.
+
+        Returns:
+            For each sample the number of its shard within the run, and its index.
+        """
+        counts = self.counts[shards]
+        ends = counts.cumsum(0)
+        drawn = math.ceil(int(ends[-1]) / self.repeats)
+        start = self.rank * drawn // self.num_replicas
+        stop = max(start + 1, (self.rank + 1) * drawn // self.num_replicas)
+        positions = torch.arange(start, stop)
+        slots = torch.searchsorted(ends, positions, right=True)
+        firsts = (self.counts.cumsum(0) - self.counts)[shards]
+        return slots - slots[0], positions - (ends - counts)[slots] + firsts[slots]
+
+    def _spread(self, slots: Tensor, generator: torch.Generator) -> Tensor:
+        """A random time for each sample, in units of the time that one shard takes."""
+        shards = int(slots[-1]) + 1
+        window = min(self.window, shards)
+        begin = (slots - window + 1).clamp(min=0)
+        end = (slots + 1).clamp(max=shards - window + 1)
+        draws = torch.rand(len(slots), generator=generator, dtype=torch.float64)
+        return begin + (end - begin) * draws

@@ -1,0 +1,127 @@
+"""Any image of a folder of shards, by its number."""
+
+import os
+import tarfile
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from vision.data.images.read import EncodedImage
+from vision.data.shards.cache import ShardCache
+from vision.data.shards.index import HEADER, ShardIndex
+from vision.data.shards.remote import is_remote, public
+from vision.errors import DataError
+from vision.reading import MAX_ARCHIVE_BYTES, open_file
+
+
+class ShardReader:
+    """Reads images out of shards, each with one read at a known place.
+
+    Files are opened when they are needed, by each process for itself: a reader may be pickled, and
+    used on both sides of a fork.
+
+    Args:
+        folder: The folder of the shards, a path or a URL.
+        index: What it holds.
+        cache: Keeps copies of remote shards; None for a local folder.
+        most_open: Largest number of shards that a process has open.
+    """
+
+    def __init__(
+        self, folder: str, index: ShardIndex, *, cache: ShardCache | None = None, most_open: int = 1
+    ) -> None:
+        self.folder = folder
+        self.index = index
+        self.cache = cache
+        self.most_open = most_open
+        self._files: OrderedDict[int, BinaryIO] = OrderedDict()
+        self._owner = os.getpid()
+
+    def read(self, sample: int) -> EncodedImage:
+        """The bytes of an image, named by its shard and the member's name.
+
+        Raises:
+            DataError: The shard is absent, truncated, or not the one that the index describes.
+        """
+        sample = range(len(self.index))[sample]
+        shard = self.index.shard_of(sample)
+        place = self.index.places[sample]
+        # The header in front of the image holds its name, which need not be kept in memory so.
+        start, length = int(place["offset"]) - HEADER, HEADER + int(place["bytes"])
+        file = self._open(shard)
+        where = f"{public(self.folder)}/{self.index.shards[shard].name}"
+        try:
+            file.seek(start)
+            content = file.read(length)
+            while len(content) < length and (more := file.read(length - len(content))):
+                content += more
+        except OSError as error:
+            raise DataError(f"shard '{where}' cannot be read at byte {start}: {error}.") from error
+        return image_of(content, length, where, start)
+
+    def fetch(self, shard: int) -> None:
+        """Have a remote shard copied to the cache, ahead of its use."""
+        if self.cache:
+            self._open_file(shard).close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_files": OrderedDict()}
+
+    def _open(self, shard: int) -> BinaryIO:
+        if self._owner != os.getpid():
+            # A fork: the parent's files share one position with ours. They are left to it.
+            self._files, self._owner = OrderedDict(), os.getpid()
+        if shard not in self._files:
+            while len(self._files) >= self.most_open:
+                self._files.popitem(last=False)[1].close()
+            self._files[shard] = self._open_file(shard)
+        self._files.move_to_end(shard)
+        return self._files[shard]
+
+    def _open_file(self, shard: int) -> BinaryIO:
+        name, _, size = self.index.shards[shard]
+        if is_remote(self.folder):
+            assert self.cache, "a remote folder needs a cache"
+            place = f"{self.index.key}/{name}"
+            return self.cache.open(f"{self.folder}/{name}", place, size)
+        path = Path(self.folder, name)
+        if not os.path.lexists(path):
+            raise DataError(
+                f"there is no shard '{path.absolute()}', which the index lists. Copy it there, or "
+                "make the index again: python tools/shard.py index FOLDER."
+            )
+        # Unbuffered: reads jump about.
+        return open_file(path, max_bytes=MAX_ARCHIVE_BYTES, what="shard").detach()  # type: ignore[return-value]
+
+
+def image_of(content: bytes, length: int, where: str, start: int) -> EncodedImage:
+    """The image in a piece of a shard.
+
+    Args:
+        content: A member's header and content.
+        length: The length that it should have in bytes.
+        where: The shard, for errors.
+        start: Where the piece begins in the shard.
+
+    Raises:
+        DataError: It is shorter, or no such member.
+    """
+    if len(content) < length:
+        raise DataError(
+            f"shard '{where}' is truncated: it ends at byte {start + len(content):,}, within the "
+            f"image that the index has at bytes {start + HEADER:,} to {start + length:,}. Copy or "
+            "download it again."
+        )
+    try:
+        member = tarfile.TarInfo.frombuf(content[:HEADER], "utf-8", "replace")
+    except tarfile.HeaderError as error:
+        found = str(error)
+    else:
+        if member.size == length - HEADER:
+            return EncodedImage(content[HEADER:], f"{where}/{member.name}")
+        found = f"a file of {member.size:,} bytes"
+    raise DataError(
+        f"shard '{where}' is damaged, or not the one that the index describes: at byte {start:,} "
+        f"there is {found}, expected a file of {length - HEADER:,} bytes. Copy or download it "
+        "again, or make the index again: python tools/shard.py index FOLDER."
+    )

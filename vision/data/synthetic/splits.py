@@ -1,0 +1,97 @@
+"""The scenes of a composed dataset, split by split: what the layouts of all datasets share."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+import torch
+
+from vision.data.datasets.digits import load_digits, split_digits
+from vision.data.synthetic.scenes import LEAST_SIZE, Glyphs, Scene, compose_scene
+from vision.errors import ConfigError
+
+SPLITS = ("train", "val", "test")
+GLYPH_SIZE = 64
+JPEG_QUALITY = 92
+
+
+@dataclass(frozen=True, kw_only=True)
+class SceneSamples:
+    """How many scenes there are, and which.
+
+    Attributes:
+        train: Number of training scenes.
+        val: Number of validation scenes, of other digits than the training scenes.
+        test: Number of scenes without annotations, of the digits of the validation scenes.
+        size: Long side of the scenes in pixels, at least 96.
+        seed: Seed of all choices: the files of equal seeds are equal byte for byte, and a scene
+            does not depend on how many there are.
+    """
+
+    least_size: ClassVar[int] = LEAST_SIZE
+    aspect: ClassVar[float | None] = None
+
+    train: int = 2000
+    val: int = 400
+    test: int = 20
+    size: int = 128
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in (*SPLITS, "seed"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name}={getattr(self, name)} must not be negative.")
+        if self.size < self.least_size:
+            raise ConfigError(f"size={self.size} must be at least {self.least_size} pixels.")
+
+
+class ComposedScene(NamedTuple):
+    """A scene of a split: its place there, itself, and its source of any further choice."""
+
+    place: int
+    scene: Scene
+    rng: np.random.Generator
+
+
+def compose_split(samples: SceneSamples, split: str) -> Iterator[ComposedScene]:
+    """Compose the scenes of a split.
+
+    Args:
+        samples: What to compose.
+        split: `"train"`, `"val"` or `"test"`.
+
+    Yields:
+        Each scene. Equal options and seeds make the same scenes whatever the dataset, unless its
+        scenes have another shape.
+    """
+    glyphs = _load_glyphs("train" if split == "train" else "val")
+    for place in range(getattr(samples, split)):
+        rng = np.random.default_rng([samples.seed, SPLITS.index(split), place])
+        scene = compose_scene(rng, glyphs, size=samples.size, aspect=samples.aspect)
+        yield ComposedScene(place, scene, rng)
+
+
+def split_glyphs(split: str) -> torch.Tensor:
+    """Indices, in scikit-learn's set, of the digits that the scenes of a split are made of."""
+    train, held_out = split_digits(load_digits(8)[1])
+    return train if split == "train" else held_out
+
+
+def save_jpeg(image: np.ndarray, path: Path) -> None:
+    """Write uint8 `(H, W, 3)` RGB as JPEG.
+
+    The colour resolution is full: the strokes are thin and coloured.
+    """
+    from PIL import Image
+
+    Image.fromarray(image).save(path, quality=JPEG_QUALITY, subsampling=0)
+
+
+@cache
+def _load_glyphs(split: str) -> Glyphs:
+    images, labels = load_digits(GLYPH_SIZE)
+    chosen = split_glyphs(split)
+    return Glyphs.of(images[chosen].numpy(), labels[chosen].numpy())

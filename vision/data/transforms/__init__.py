@@ -1,0 +1,1 @@
+"""From an image file and its annotations to what a model takes."""

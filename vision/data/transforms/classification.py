@@ -1,0 +1,191 @@
+"""From an image file to the square that a classifier takes: crops of training and evaluation."""
+
+from collections.abc import Callable
+from typing import Any, get_args
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torchvision.transforms import v2
+from torchvision.transforms.v2 import functional as F
+
+from vision.data.images.jpeg import REDUCTIONS, read_jpeg
+from vision.data.images.read import EncodedImage, decode_image
+from vision.data.transforms.color_jitter import ColorJitter
+from vision.data.transforms.crops import Box, draw_crop, resize_crop
+from vision.data.transforms.draws import Draws
+from vision.data.transforms.options import NO_OPTIONS, Augment, CropMode, Interpolation
+from vision.data.transforms.rand_augment import RandAugment
+from vision.errors import ConfigError
+from vision.options import MAX_SIDE, check_number
+
+# Beyond this ratio of sides the ends are cut off before an evaluation resize: its central crop
+# would drop them, and resizing a 1 x 10,000 image whole would need gigabytes.
+LARGEST_RATIO = 8
+
+
+class TrainTransform:
+    """A random crop of random area and aspect ratio, resized to a square, and augmented.
+
+    The steps and their order are those of timm's transform for ImageNet: the crop of "Going Deeper
+    with Convolutions", Szegedy et al., 2014, section 6, with aspect ratios in [3/4, 4/3];
+    mirroring; RandAugment; changes of colour. All random numbers come from PyTorch's global
+    generator.
+
+    Args:
+        image_size: Side of the result in pixels.
+        augment: The options.
+
+    Raises:
+        ConfigError: A value is out of its range.
+    """
+
+    def __init__(self, image_size: int, augment: Augment = NO_OPTIONS) -> None:
+        _check_size(image_size)
+        self.image_size = image_size
+        self.augment = augment
+        self._changes: list[Callable[[np.ndarray, Draws], np.ndarray]] = []
+        if augment.rand_augment is not None:
+            rand_augment = RandAugment(
+                augment.rand_augment,
+                interpolation=augment.interpolation,
+                fill=augment.fill,
+                posterize_to_black=augment.posterize_to_black,
+            )
+            self._changes.append(rand_augment)
+        if augment.color_jitter > 0:
+            self._changes.append(ColorJitter(augment.color_jitter))
+
+    def __call__(self, image: Tensor) -> Tensor:
+        """Map uint8 `(3, H, W)` to uint8 `(3, image_size, image_size)`."""
+        draws = Draws()
+        box = draw_crop(image.shape[1], image.shape[2], self.augment.min_scale, draws)
+        return self._finish(image, box, draws)
+
+    def decode(self, encoded: EncodedImage) -> Tensor:
+        """The same from an image file, of which only what is needed is decoded.
+
+        Raises:
+            ImageError: The file cannot be read.
+        """
+        jpeg = read_jpeg(encoded.data)
+        if jpeg is None:
+            return self(decode_image(encoded))
+        draws = Draws()
+        box = draw_crop(*jpeg.size, self.augment.min_scale, draws)
+        reduction = self._reduction(box)
+        pixels = jpeg.decode(bottom=box.bottom, reduction=reduction)
+        if pixels is None:  # the general reader reads it, or says what is wrong
+            return self._finish(decode_image(encoded), box, draws)
+        image = torch.from_numpy(pixels).permute(2, 0, 1)
+        return self._finish(image, box.reduced(reduction), draws)
+
+    def _reduction(self, box: Box) -> int:
+        """The strongest reduction that leaves the crop no smaller than the result."""
+        if self.augment.reduced_decode:
+            for reduction in REDUCTIONS:
+                if min(box.height, box.width) >= reduction * self.image_size:
+                    return reduction
+        return 1
+
+    def _finish(self, image: Tensor, box: Box, draws: Draws) -> Tensor:
+        interpolation = self.augment.interpolation
+        if interpolation == "random":
+            interpolation = "bicubic" if draws.chance(0.5) else "bilinear"
+        square = resize_crop(image, box, self.image_size, interpolation)
+        # NumPy makes planes of interleaved channels faster than PyTorch does, which mirrors faster.
+        planes = np.ascontiguousarray(square.numpy())
+        if draws.chance(self.augment.hflip):
+            planes = torch.from_numpy(planes).flip(2).numpy()
+        for change in self._changes:
+            planes = change(planes, draws)
+        return torch.from_numpy(planes)
+
+
+class EvalTransform:
+    """The central square of an image: its short side resized to `image_size / crop`, then a crop.
+
+    Args:
+        image_size: Side of the result in pixels.
+        crop: Share of the resized short side that the crop keeps, in (0, 1].
+        interpolation: Filter of the resize.
+        crop_mode: With "squash" both sides are resized to `image_size / crop`, whatever the image's
+            ratio of sides, before the crop.
+
+    Attributes:
+        options: The arguments, by name.
+
+    Raises:
+        ConfigError: A value is out of its range.
+    """
+
+    def __init__(
+        self,
+        image_size: int,
+        *,
+        crop: float,
+        interpolation: Interpolation,
+        crop_mode: CropMode = "center",
+    ) -> None:
+        _check_size(image_size)
+        if not 0 < crop <= 1:
+            raise ConfigError(f"crop={crop} must be in (0, 1]: a share of the resized short side.")
+        if crop_mode not in get_args(CropMode):
+            raise ConfigError(f"crop_mode={crop_mode!r} must be one of {get_args(CropMode)}.")
+        self.options = {
+            "image_size": image_size,
+            "crop": crop,
+            "interpolation": interpolation,
+            "crop_mode": crop_mode,
+        }
+        side = int(image_size / crop)
+        resize = v2.Resize(
+            [side, side] if crop_mode == "squash" else side,
+            interpolation=_filter(interpolation),
+            antialias=True,
+        )
+        self._transform = v2.Compose([_CutLongEnds(), resize, v2.CenterCrop(image_size)])
+
+    def __call__(self, image: Tensor) -> Tensor:
+        """Map uint8 `(3, H, W)` to uint8 `(3, image_size, image_size)`."""
+        return self._transform(image)
+
+    def decode(self, encoded: EncodedImage) -> Tensor:
+        """The same from an image file."""
+        return self(decode_image(encoded))
+
+
+def whole_square(image_size: int) -> dict[str, Any]:
+    """Options of an `EvalTransform` that scales the whole image to a square.
+
+    Args:
+        image_size: Side of the square in pixels.
+    """
+    return {
+        "image_size": image_size,
+        "crop": 1.0,
+        "interpolation": "bicubic",
+        "crop_mode": "squash",
+    }
+
+
+class _CutLongEnds(nn.Module):
+    """Cuts both ends off an image that is more than `LARGEST_RATIO` times as long as wide."""
+
+    def forward(self, image: Tensor) -> Tensor:
+        height, width = image.shape[-2:]
+        longest = LARGEST_RATIO * min(height, width)
+        if max(height, width) <= longest:
+            return image
+        return F.center_crop(image, [min(height, longest), min(width, longest)])
+
+
+def _filter(interpolation: str) -> Any:
+    filters = {"bicubic": v2.InterpolationMode.BICUBIC, "bilinear": v2.InterpolationMode.BILINEAR}
+    if interpolation not in filters:
+        raise ConfigError(f"interpolation={interpolation!r} must be one of {', '.join(filters)}.")
+    return filters[interpolation]
+
+
+def _check_size(image_size: int) -> None:
+    check_number("image_size", image_size, least=1, most=MAX_SIDE, unit="pixels")

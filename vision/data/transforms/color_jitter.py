@@ -1,0 +1,28 @@
+"""Random changes of brightness, contrast and saturation."""
+
+import numpy as np
+
+from vision.data.transforms.draws import Draws
+from vision.data.transforms.operators import brightness, contrast, saturation
+
+
+class ColorJitter:
+    """Changes brightness, contrast and saturation, in random order.
+
+    The factor of each is uniform in [1 - strength, 1 + strength], as in torchvision's transform of
+    this name without hue.
+
+    Args:
+        strength: Largest change of a factor, in [0, 1].
+    """
+
+    def __init__(self, strength: float) -> None:
+        self.strength = strength
+
+    def __call__(self, image: np.ndarray, draws: Draws) -> np.ndarray:
+        """Change an image, uint8 `(3, H, W)` in contiguous planes; the input is not changed."""
+        changes = [brightness, contrast, saturation]
+        while changes:
+            change = changes.pop(draws.below(len(changes)))
+            image = change(image, draws.uniform(1 - self.strength, 1 + self.strength))
+        return image

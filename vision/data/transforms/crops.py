@@ -1,0 +1,77 @@
+"""Random crops: where they lie, and the pixels of a resized one."""
+
+import math
+from typing import NamedTuple
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from vision.data.transforms.draws import Draws
+
+SMALLEST_ASPECT, LARGEST_ASPECT = 3 / 4, 4 / 3  # width / height
+# After so many crops that do not fit the image, the largest central one is taken.
+ATTEMPTS = 10
+
+
+class Box(NamedTuple):
+    """A rectangle of an image, in pixels."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+    @property
+    def bottom(self) -> int:
+        """First row below the box."""
+        return self.top + self.height
+
+    def reduced(self, by: int) -> "Box":
+        """The box of pixels nearest to this one in an image of `1 / by` of the size."""
+        top, left = round(self.top / by), round(self.left / by)
+        right = self.left + self.width
+        return Box(top, left, round(self.bottom / by) - top, round(right / by) - left)
+
+
+def draw_crop(height: int, width: int, min_scale: float, draws: Draws) -> Box:
+    """Choose a crop of random area and aspect ratio.
+
+    From "Going Deeper with Convolutions", Szegedy et al., 2014, section 6. The area is uniform,
+    and so is the logarithm of the aspect ratio; the place is one of those inside the image.
+
+    Args:
+        height: Height of the image in pixels.
+        width: Its width.
+        min_scale: Smallest share of the image's area, in (0, 1].
+        draws: Random numbers.
+    """
+    for _ in range(ATTEMPTS):
+        area = height * width * draws.uniform(min_scale, 1)
+        aspect = math.exp(draws.uniform(math.log(SMALLEST_ASPECT), math.log(LARGEST_ASPECT)))
+        crop_width, crop_height = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
+        if 0 < crop_width <= width and 0 < crop_height <= height:
+            top = draws.below(height - crop_height + 1)
+            left = draws.below(width - crop_width + 1)
+            return Box(top, left, crop_height, crop_width)
+    crop_height = min(height, round(width / SMALLEST_ASPECT))
+    crop_width = min(width, round(height * LARGEST_ASPECT))
+    return Box((height - crop_height) // 2, (width - crop_width) // 2, crop_height, crop_width)
+
+
+def resize_crop(image: Tensor, box: Box, size: int, interpolation: str) -> Tensor:
+    """Resize a part of an image to a square, as Pillow resizes its crop.
+
+    Args:
+        image: uint8 `(3, H, W)`; fastest if the channels of a pixel lie side by side in memory.
+        box: The part.
+        size: Side of the square in pixels.
+        interpolation: "bicubic" or "bilinear"; either widens its kernel where it scales down.
+
+    Returns:
+        uint8 `(3, size, size)`, the channels of a pixel side by side in memory.
+    """
+    rows, columns = slice(box.top, box.bottom), slice(box.left, box.left + box.width)
+    crop = image[:, rows, columns].permute(1, 2, 0)
+    # The first axis is made last, for PyTorch chooses its kernel by the strides.
+    batch = crop.contiguous()[None].permute(0, 3, 1, 2)
+    return F.interpolate(batch, size=(size, size), mode=interpolation, antialias=True)[0]

@@ -1,0 +1,224 @@
+"""From an image file and its annotated objects to what a detector takes, in training and after."""
+
+import io
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from PIL import ExifTags, Image
+from torch import Tensor
+from torchvision.transforms import v2
+
+from vision.data.images.jpeg import BROKEN
+from vision.data.images.read import FORMATS, EncodedImage, decode_image
+from vision.data.index.detection import Objects
+from vision.data.index.segments import Outline
+from vision.data.transforms.detection_options import DetectionAugment
+from vision.data.transforms.draws import Draws
+from vision.data.transforms.geometry import Geometry, Size, draw_geometry, plain_geometry
+from vision.data.transforms.objects import MappedObjects, map_objects
+from vision.errors import ConfigError, ImageError
+from vision.options import MAX_SIDE
+
+
+class TransformedImage(NamedTuple):
+    """An image for a detector.
+
+    Attributes:
+        image: uint8 `(3, H, W)` RGB.
+        original_size: Height and width in pixels of the file, in the frame of its annotations.
+        objects: Its objects; None if none were given.
+    """
+
+    image: Tensor
+    original_size: Size
+    objects: MappedObjects | None
+
+
+class DetectionTransform(ABC):
+    """Decodes an image, and takes it and its objects through one geometry.
+
+    Args:
+        masks: Whether the objects' masks are made.
+        min_visible: Smallest height and width in pixels of an object that is kept; 0 keeps all.
+        antialias: Whether the image is antialiased where it shrinks.
+    """
+
+    def __init__(self, *, masks: bool, min_visible: float, antialias: bool) -> None:
+        self.masks = masks
+        self.min_visible = min_visible
+        self.antialias = antialias
+
+    @abstractmethod
+    def change(self, image: Tensor) -> tuple[Tensor, Geometry]:
+        """Change an image, uint8 `(3, H, W)`, and say by which geometry."""
+
+    def decode(
+        self,
+        encoded: EncodedImage,
+        objects: Objects | None = None,
+        outlines: Sequence[Outline] | None = None,
+        *,
+        size: Size = (0, 0),
+    ) -> TransformedImage:
+        """Make the sample of an image file.
+
+        Args:
+            encoded: The file.
+            objects: Its objects, in pixels of the file; None for an image to predict.
+            outlines: Polygons or run lengths of each object, for masks; None where there are none.
+            size: Height and width of the image as annotated; 0 where that is not known.
+
+        Raises:
+            ImageError: The file cannot be read, or has another size than annotated.
+            DataError: The mask of an object has another size than the image.
+        """
+        original = decode_annotated(encoded, size)
+        image, geometry = self.change(original)
+        mapped = None
+        if objects is not None:
+            mapped = map_objects(
+                objects,
+                outlines if self.masks else None,
+                geometry,
+                min_visible=self.min_visible,
+            )
+        return TransformedImage(image, geometry.image_size, mapped)
+
+
+class DetectionTrainTransform(DetectionTransform):
+    """The random changes of a training image. All random numbers are PyTorch's.
+
+    Args:
+        augment: The options.
+        masks: Whether the objects' masks are made.
+        antialias: Whether the image is antialiased where it shrinks.
+    """
+
+    def __init__(
+        self, augment: DetectionAugment, *, masks: bool = True, antialias: bool = True
+    ) -> None:
+        super().__init__(masks=masks, min_visible=augment.min_visible, antialias=antialias)
+        self.augment = augment
+        self._distort = v2.RandomPhotometricDistort()
+
+    def change(self, image: Tensor) -> tuple[Tensor, Geometry]:
+        """Change an image, uint8 `(3, H, W)`, and say by which geometry."""
+        draws = Draws()
+        geometry = draw_geometry((image.shape[1], image.shape[2]), self.augment, draws)
+        distort = draws.chance(self.augment.photometric)
+        window = geometry.crop(image)
+        # Colours are distorted where there are fewer pixels: of all steps it takes longest.
+        first = geometry.window.height * geometry.window.width < geometry.size[0] * geometry.size[1]
+        if distort and first:
+            window = self._distort(window)
+        changed = geometry.resize(window, antialias=self.antialias)
+        if distort and not first:
+            changed = self._distort(changed)
+        return geometry.pad(changed, self.augment.fill), geometry
+
+
+class DetectionEvalTransform(DetectionTransform):
+    """A resize of the whole image: to a short side, unless the long side would grow too long.
+
+    Every object is kept, whatever its size.
+
+    Args:
+        short_side: Length of the short side in pixels.
+        long_side: Largest length of the long side in pixels.
+        masks: Whether the objects' masks are made; metrics read them from the annotations instead.
+        antialias: Whether the image is antialiased where it shrinks.
+
+    Attributes:
+        options: The sides and `antialias`, by name.
+
+    Raises:
+        ConfigError: A length is less than one pixel.
+    """
+
+    def __init__(
+        self,
+        *,
+        short_side: int = 800,
+        long_side: int = 1333,
+        masks: bool = False,
+        antialias: bool = True,
+    ) -> None:
+        super().__init__(masks=masks, min_visible=0.0, antialias=antialias)
+        if not 1 <= min(short_side, long_side) <= max(short_side, long_side) <= MAX_SIDE:
+            raise ConfigError(
+                f"short_side={short_side} and long_side={long_side} must be from 1 to "
+                f"{MAX_SIDE:,} pixels."
+            )
+        require_flag(antialias, "antialias")
+        self.short_side = short_side
+        self.long_side = long_side
+        self.options = {
+            "short_side": short_side,
+            "long_side": long_side,
+            "antialias": antialias,
+        }
+
+    def change(self, image: Tensor) -> tuple[Tensor, Geometry]:
+        """Resize an image, uint8 `(3, H, W)`, and say by which geometry."""
+        size = (image.shape[1], image.shape[2])
+        geometry = plain_geometry(size, short_side=self.short_side, long_side=self.long_side)
+        return geometry.resize(image, antialias=self.antialias), geometry
+
+
+def require_flag(value: object, name: str) -> None:
+    """Raise a `ConfigError` for what is neither true nor false, such as the text "no"."""
+    if not isinstance(value, bool):
+        raise ConfigError(f"{name}={value!r} must be true or false.")
+
+
+def decode_annotated(encoded: EncodedImage, size: Size, *, strict: bool = False) -> Tensor:
+    """Decode an image in the frame of its annotations.
+
+    Some annotations are made on upright images, others on the pixels as stored, which the file's
+    metadata (EXIF) may say to turn. The annotated size tells which; where both have it, the image
+    is turned upright, as everywhere in the suite.
+
+    Args:
+        encoded: The file.
+        size: Height and width in pixels as annotated; 0 where that is not known.
+        strict: As in `decode_image`.
+
+    Returns:
+        uint8 `(3, H, W)` RGB.
+
+    Raises:
+        ImageError: The file cannot be read, or neither frame has the annotated size.
+    """
+    image = decode_image(encoded, strict=strict)
+    upright = tuple(image.shape[1:])
+    if 0 in size or upright == tuple(size):
+        return image
+    orientation = _orientation(encoded.data)
+    if orientation >= 5 and upright[::-1] == tuple(size):
+        return _as_stored(image, orientation)
+    stored = " when turned upright" if orientation >= 5 else ""
+    raise ImageError(
+        f"image '{encoded.name}' is {upright[0]} x {upright[1]} pixels (height x width){stored}, "
+        f"but its annotations are for {size[0]} x {size[1]}. Put back the image that was annotated "
+        "or correct its height and width and its objects in the annotations."
+    )
+
+
+def _orientation(data: bytes) -> int:
+    """How an image that can be decoded is stored, 1 to 8 (EXIF 2.32, tag 0x0112)."""
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except BROKEN:  # of the metadata alone, since the image was decoded
+        return 1
+    return orientation if orientation in range(1, 9) else 1
+
+
+def _as_stored(image: Tensor, orientation: int) -> Tensor:
+    """Undo the turn by which an image that is stored on its side, 5 to 8, was made upright."""
+    if orientation in (6, 7):
+        image = image.flip(2)
+    if orientation in (7, 8):
+        image = image.flip(1)
+    return image.transpose(1, 2)

@@ -1,0 +1,104 @@
+"""What happens to a training image of a detector and to its objects: the options."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from vision.data.transforms.options import IMAGENET_MEAN, is_colour
+from vision.errors import ConfigError
+from vision.options import MAX_SIDE
+
+DetectionCrop = Literal["none", "detr"]
+MAX_JITTER = 100
+
+
+@dataclass(frozen=True)
+class DetectionAugment:
+    """Options of the augmentation of training images with boxes and masks.
+
+    By default an image is resized to one scale and mirrored, as in the 1x recipes. Multi-scale
+    training takes `short_sides` from 480 to 800 in steps of 32. The recipe of "End-to-End Object
+    Detection with Transformers" (DETR), 2020, section 4, which Swin's and later recipes for
+    Mask R-CNN took over, adds `crop: detr`. Large-scale jitter is that of "Simple Copy-Paste is a
+    Strong Data Augmentation Method for Instance Segmentation", 2021, section 3; nothing is pasted.
+
+    Attributes:
+        short_sides: Lengths in pixels of the short side after the resize, of which one is drawn for
+            each image. Not used with `jitter`.
+        long_side: Largest length in pixels of the long side after the resize, which bounds the
+            scale. Not used with `jitter`.
+        hflip: Probability of mirroring left to right.
+        crop: "detr" crops half of the images at random: as if the short side were resized to one of
+            `crop_sides` and a window cut out whose height and width are drawn from `crop_size`,
+            which is then resized like a whole image. "none" never crops.
+        crop_sides: Lengths in pixels of the short side at which the window is cut out.
+        crop_size: Smallest and largest height and width of the window in pixels at that size; an
+            image that is smaller is kept whole along that axis.
+        jitter: Smallest and largest scale of large-scale jitter, such as (0.1, 2.0); None for none.
+            The image is scaled so that its long side is `jitter_size` times a number drawn from
+            this range; what exceeds a square of `jitter_size` is cut off at random, and what is
+            missing is filled at the right and at the bottom.
+        jitter_size: Side in pixels of the square image that large-scale jitter makes.
+        photometric: Probability of distorting the colours as in "SSD: Single Shot MultiBox
+            Detector", 2016, section 2.2: brightness, contrast, saturation, hue and the order of the
+            channels, each in half of these images.
+        min_visible: Objects whose box is less than so many pixels high or wide in the image that
+            the model gets are dropped, as are, with masks, those of which no pixel is left.
+        fill: Colour (R, G, B), 0..255, of what large-scale jitter fills.
+
+    Raises:
+        ConfigError: A value is out of its range, or options exclude each other.
+    """
+
+    short_sides: Sequence[int] = (800,)
+    long_side: int = 1333
+    hflip: float = 0.5
+    crop: DetectionCrop = "none"
+    crop_sides: Sequence[int] = (400, 500, 600)
+    crop_size: tuple[int, int] = (384, 600)
+    jitter: tuple[float, float] | None = None
+    jitter_size: int = 1024
+    photometric: float = 0.0
+    min_visible: float = 1.0
+    fill: tuple[int, int, int] = IMAGENET_MEAN
+
+    def __post_init__(self) -> None:
+        jitter = (1.0, 1.0) if self.jitter is None else self.jitter
+        ranges = {
+            "short_sides": (
+                _are_sides(self.short_sides),
+                f"one or more lengths of 1 to {MAX_SIDE:,} pixels",
+            ),
+            "long_side": (1 <= self.long_side <= MAX_SIDE, f"1 to {MAX_SIDE:,} pixels"),
+            "hflip": (0 <= self.hflip <= 1, "in [0, 1]: a probability"),
+            "crop": (self.crop in get_args(DetectionCrop), f"one of {get_args(DetectionCrop)}"),
+            "crop_sides": (
+                _are_sides(self.crop_sides),
+                f"one or more lengths of 1 to {MAX_SIDE:,} pixels",
+            ),
+            "crop_size": (_is_range(self.crop_size, least=1), "(smallest, largest) in pixels"),
+            "jitter": (
+                _is_range(jitter, least=1e-3) and jitter[1] <= MAX_JITTER,
+                f"(smallest, largest) scale, from 0.001 to {MAX_JITTER}",
+            ),
+            "jitter_size": (1 <= self.jitter_size <= MAX_SIDE, f"1 to {MAX_SIDE:,} pixels"),
+            "photometric": (0 <= self.photometric <= 1, "in [0, 1]: a probability"),
+            "min_visible": (self.min_visible >= 0, "0 or more pixels"),
+            "fill": (is_colour(self.fill), "three values in 0..255"),
+        }
+        for name, (fits, expected) in ranges.items():
+            if not fits:
+                raise ConfigError(f"{name}={getattr(self, name)!r} must be {expected}.")
+        if self.jitter is not None and self.crop != "none":
+            raise ConfigError(
+                f"jitter={self.jitter!r} and crop={self.crop!r} exclude each other: large-scale "
+                "jitter crops by itself. Leave one of them out."
+            )
+
+
+def _are_sides(values: Sequence[int]) -> bool:
+    return len(values) > 0 and min(values) >= 1 and max(values) <= MAX_SIDE
+
+
+def _is_range(values: Sequence[float], *, least: float) -> bool:
+    return len(values) == 2 and least <= values[0] <= values[1] <= MAX_SIDE

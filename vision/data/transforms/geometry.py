@@ -1,0 +1,188 @@
+"""The geometry of an augmented image: one map along the axes, drawn first and then applied once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from torch import Tensor
+from torchvision.transforms.v2 import functional as F
+
+from vision.data.transforms.crops import Box
+from vision.data.transforms.detection_options import DetectionAugment
+from vision.data.transforms.draws import Draws
+
+# Share of the images that DETR's recipe crops.
+CROP_PROBABILITY = 0.5
+
+Size = tuple[int, int]  # height and width in pixels
+_Planes = TypeVar("_Planes", Tensor, np.ndarray)
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """What becomes of the pixels, points and boxes of an image.
+
+    A window of whole pixels is cut out, resized, mirrored if asked to, and put at the top left of
+    a canvas. Points and boxes of the whole image go through the same map in floating point, and may
+    lie outside of the result where the window cuts them off.
+
+    Attributes:
+        image_size: Height and width of the image in pixels.
+        window: The part of the image that is kept.
+        size: Height and width of the resized window in pixels.
+        flip: Whether it is mirrored left to right.
+        canvas: Height and width of the result in pixels, `size` or more.
+    """
+
+    image_size: Size
+    window: Box
+    size: Size
+    flip: bool
+    canvas: Size
+
+    @property
+    def crops(self) -> bool:
+        """Whether the window is less than the image."""
+        return self.window != Box(0, 0, *self.image_size)
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """Pixels of the result per pixel of the image along x and y."""
+        return self.size[1] / self.window.width, self.size[0] / self.window.height
+
+    def points(self, points: np.ndarray) -> np.ndarray:
+        """Map points `(P, 2)`, x and y in pixels of the image; float64 `(P, 2)`."""
+        offset = (self.window.left, self.window.top)
+        mapped = (np.asarray(points, dtype=np.float64) - offset) * self.scale
+        if self.flip:
+            mapped[:, 0] = self.size[1] - mapped[:, 0]
+        return mapped
+
+    def boxes(self, boxes: np.ndarray) -> np.ndarray:
+        """Map boxes `(M, 4)`, xyxy in pixels of the image, without clipping; float64 `(M, 4)`."""
+        corners = self.points(np.asarray(boxes).reshape(-1, 2)).reshape(-1, 4)
+        return corners[:, [2, 1, 0, 3]] if self.flip else corners
+
+    def crop(self, image: _Planes) -> _Planes:
+        """Cut the window out of an image or of masks `(C, H, W)`, as a view."""
+        window = self.window
+        return image[:, window.top : window.bottom, window.left : window.left + window.width]
+
+    def resize(self, window: Tensor, *, antialias: bool = True) -> Tensor:
+        """Resize bilinearly and mirror what `crop` gave: uint8 `(3, h, w)` to uint8 `(3, *size)`.
+
+        Args:
+            window: The pixels.
+            antialias: Whether the filter widens where it scales down.
+        """
+        resized = F.resize(window, list(self.size), antialias=antialias)
+        # Decoded pixels are interleaved; planes are mirrored several times faster.
+        return F.horizontal_flip(resized.contiguous()) if self.flip else resized
+
+    def pad(self, image: Tensor, fill: Sequence[int]) -> Tensor:
+        """Put what `resize` gave on a canvas of a colour, uint8 `(3, *canvas)`."""
+        if self.canvas == self.size:
+            return image
+        right, bottom = self.canvas[1] - self.size[1], self.canvas[0] - self.size[0]
+        return F.pad(image, [0, 0, right, bottom], fill=list(fill))
+
+    def mask(self, mask: np.ndarray) -> np.ndarray:
+        """Map a mask of the window `(h, w)`, of any type, to `size`: of each pixel, the nearest."""
+        rows = _nearest(self.window.height, self.size[0])
+        columns = _nearest(self.window.width, self.size[1])
+        # Axis after axis: several times faster than both at once.
+        return mask.take(rows, axis=0).take(columns[::-1] if self.flip else columns, axis=1)
+
+
+def fit_size(size: Size, *, short_side: float, long_side: float, overlong: bool = False) -> Size:
+    """The size of an image scaled to a short side, unless its long side would grow too long.
+
+    The scale is the same along both axes up to rounding, which is that of mmcv's `rescale_size`, so
+    that sizes equal those of mmdetection. An axis that would round to nothing gets one pixel.
+
+    Args:
+        size: Height and width in pixels.
+        short_side: Length of the short side that is wanted.
+        long_side: Largest length of the long side.
+        overlong: Whether the long side may be longer where the scale would leave less than a pixel
+            of the short one: for callers that cut off what is too much.
+
+    Returns:
+        Height and width in pixels, 1 or more.
+    """
+    scale = min(long_side / max(size), short_side / min(size))
+    if overlong:
+        scale = max(scale, 1 / min(size))
+    height, width = (max(1, int(side * scale + 0.5)) for side in size)
+    return height, width
+
+
+def plain_geometry(size: Size, *, short_side: int, long_side: int) -> Geometry:
+    """A resize of a whole image by `fit_size`."""
+    fitted = fit_size(size, short_side=short_side, long_side=long_side)
+    return Geometry(size, Box(0, 0, *size), fitted, flip=False, canvas=fitted)
+
+
+def draw_geometry(size: Size, augment: DetectionAugment, draws: Draws) -> Geometry:
+    """Draw the geometry of a training image.
+
+    Published code crops an image that it has resized, and resizes it once more. Here the window is
+    drawn at the same intermediate size, but cut out of the original image, to its nearest pixels:
+    the image is resampled once.
+
+    Args:
+        size: Height and width of the image in pixels.
+        augment: The options.
+        draws: Random numbers.
+    """
+    flip = draws.chance(augment.hflip)
+    if augment.jitter is not None:
+        longest = augment.jitter_size * draws.uniform(*augment.jitter)
+        scaled = fit_size(size, short_side=longest, long_side=longest, overlong=True)
+        kept = (min(scaled[0], augment.jitter_size), min(scaled[1], augment.jitter_size))
+        window = draw_window(size, scaled, kept, draws)
+        return Geometry(size, window, kept, flip, (augment.jitter_size, augment.jitter_size))
+    window, kept = Box(0, 0, *size), size
+    if augment.crop == "detr" and draws.chance(CROP_PROBABILITY):
+        # As in DETR without a limit of the long side, which Swin's configs set to 1333 here too: it
+        # would matter for images more than 2.2 times as long as wide.
+        side = _choose(augment.crop_sides, draws)
+        scaled = fit_size(size, short_side=side, long_side=float("inf"))
+        kept = (
+            _draw_length(scaled[0], augment.crop_size, draws),
+            _draw_length(scaled[1], augment.crop_size, draws),
+        )
+        window = draw_window(size, scaled, kept, draws)
+    side = _choose(augment.short_sides, draws)
+    fitted = fit_size(kept, short_side=side, long_side=augment.long_side)
+    return Geometry(size, window, fitted, flip, fitted)
+
+
+def _choose(values: Sequence[int], draws: Draws) -> int:
+    return values[draws.below(len(values))]
+
+
+def _draw_length(length: int, limits: tuple[int, int], draws: Draws) -> int:
+    """A whole number between the limits, which an axis shorter than they are lowers."""
+    low, high = (min(length, limit) for limit in limits)
+    return low + draws.below(high - low + 1)
+
+
+def draw_window(size: Size, scaled: Size, kept: Size, draws: Draws) -> Box:
+    """A window that covers `kept` pixels of the image resized to `scaled`, at a random place."""
+    (top, bottom), (left, right) = (
+        _draw_span(*lengths, draws) for lengths in zip(size, scaled, kept, strict=True)
+    )
+    return Box(top, left, bottom - top, right - left)
+
+
+def _draw_span(length: int, scaled: int, kept: int, draws: Draws) -> tuple[int, int]:
+    start = draws.below(scaled - kept + 1)
+    first = min(round(start * length / scaled), length - 1)
+    return first, max(first + 1, round((start + kept) * length / scaled))
+
+
+def _nearest(length: int, size: int) -> np.ndarray:
+    """For each of `size` pixels the one of `length` under its centre."""
+    return ((2 * np.arange(size) + 1) * length) // (2 * size)

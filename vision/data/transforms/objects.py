@@ -1,0 +1,153 @@
+"""Objects of an image through its geometry: boxes, areas and masks that belong together."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vision.data.index.detection import Objects
+from vision.data.index.segments import Outline
+from vision.data.transforms.geometry import Geometry
+from vision.data.transforms.polygons import fill_polygons, visible_box
+from vision.errors import DataError
+
+# Annotated boxes exceed their image by rounding; so much, in pixels of the result, is no cut.
+_TOLERANCE = 1e-2
+
+# What is left of an outline in the result: polygons in its pixels, or a mask of the window.
+_Part = list[np.ndarray] | np.ndarray | None
+
+
+class MappedObjects(NamedTuple):
+    """The objects of an augmented image.
+
+    Attributes:
+        boxes: float32 `(M, 4)`, `(x1, y1, x2, y2)` in pixels of the result, inside of it.
+        labels: int64 `(M,)` class index.
+        crowd: bool `(M,)`.
+        areas: float32 `(M,)` in square pixels of the result.
+        masks: bool `(M, H, W)`; None if none were asked for.
+    """
+
+    boxes: Tensor
+    labels: Tensor
+    crowd: Tensor
+    areas: Tensor
+    masks: Tensor | None
+
+
+def map_objects(
+    objects: Objects,
+    outlines: Sequence[Outline] | None,
+    geometry: Geometry,
+    *,
+    min_visible: float = 0.0,
+) -> MappedObjects:
+    """Take the objects of an image through the map that its pixels go through.
+
+    A box that the window does not cut is scaled and shifted as annotated, and so is the area. One
+    that it cuts is made anew around the visible part: from the outline where there are outlines, to
+    a fraction of a pixel, otherwise by clipping. The area of a cut object is then that of its mask
+    in the result, or the visible share of the box times the annotated area. Polygons are
+    rasterised last, at the size of the result, as pycocotools rasterises them.
+
+    Args:
+        objects: The objects, in pixels of the image.
+        outlines: Polygons or run lengths of each object; None for boxes alone.
+        geometry: The map.
+        min_visible: Objects with a shorter side than this in pixels of the result are dropped, and
+            with `outlines` also those of which no pixel is left. 0 keeps every object.
+
+    Raises:
+        DataError: The mask of an object has another size than the image.
+    """
+    full = geometry.boxes(objects.boxes)
+    limit = np.array(geometry.size[::-1] * 2, dtype=np.float64)
+    boxes = full.clip(0, limit)
+    cut = (np.abs(boxes - full) > _TOLERANCE).any(axis=1)
+    scale_x, scale_y = geometry.scale
+    areas = objects.areas.astype(np.float64) * (scale_x * scale_y)
+    if outlines is None:
+        areas[cut] *= _share(boxes[cut], full[cut])
+        return _select(objects, boxes, areas, _wide(boxes, min_visible), None)
+    # Without a window, a box that exceeds its image is annotated so: it is clipped and no more.
+    cut &= geometry.crops
+    parts: dict[int, _Part] = {}
+    for i in np.flatnonzero(_wide(boxes, min_visible)).tolist():
+        parts[i] = _part(outlines[i], geometry)
+        if cut[i]:
+            boxes[i] = _visible_box(parts[i], geometry)
+    kept = np.flatnonzero(_wide(boxes, min_visible))
+    masks = np.zeros((len(kept), *geometry.canvas), dtype=bool)
+    for mask, i in zip(masks, kept.tolist(), strict=True):
+        _draw(mask[: geometry.size[0], : geometry.size[1]], parts[i], geometry)
+        if cut[i]:
+            areas[i] = np.count_nonzero(mask)
+    if min_visible > 0:
+        drawn = masks.any(axis=(1, 2))
+        if not drawn.all():
+            kept, masks = kept[drawn], masks[drawn]
+    return _select(objects, boxes, areas, kept, masks)
+
+
+def _share(boxes: np.ndarray, full: np.ndarray) -> np.ndarray:
+    sides, whole = (value[:, 2:] - value[:, :2] for value in (boxes, full))
+    return (sides / np.maximum(whole, 1e-9)).prod(axis=1)
+
+
+def _wide(boxes: np.ndarray, least: float) -> np.ndarray:
+    return (boxes[:, 2:] - boxes[:, :2] >= least).all(axis=1)
+
+
+def _select(
+    objects: Objects,
+    boxes: np.ndarray,
+    areas: np.ndarray,
+    kept: np.ndarray,
+    masks: np.ndarray | None,
+) -> MappedObjects:
+    return MappedObjects(
+        boxes=torch.from_numpy(boxes[kept].astype(np.float32)),
+        labels=torch.from_numpy(objects.labels[kept].astype(np.int64)),
+        crowd=torch.from_numpy(objects.crowd[kept]),
+        areas=torch.from_numpy(areas[kept].astype(np.float32)),
+        masks=None if masks is None else torch.from_numpy(masks),
+    )
+
+
+def _part(outline: Outline, geometry: Geometry) -> _Part:
+    if outline is None:
+        return None
+    if isinstance(outline, list):
+        return [geometry.points(points) for points in outline]
+    from pycocotools.mask import decode
+
+    if tuple(outline["size"]) != geometry.image_size:
+        raise DataError(
+            f"the mask of an object is {outline['size'][0]} x {outline['size'][1]} pixels (height "
+            f"x width), but its image is {geometry.image_size[0]} x {geometry.image_size[1]}; "
+            "`size` of a segmentation must be that of the image."
+        )
+    return geometry.crop(decode(outline)[None].view(bool))[0]
+
+
+def _visible_box(part: _Part, geometry: Geometry) -> np.ndarray:
+    if part is None:
+        return np.zeros(4)
+    if isinstance(part, list):
+        return visible_box(part, *geometry.size)
+    rows, columns = np.flatnonzero(part.any(axis=1)), np.flatnonzero(part.any(axis=0))
+    if not len(rows):
+        return np.zeros(4)
+    corners = np.array([[columns[0], rows[0]], [columns[-1] + 1, rows[-1] + 1]])
+    corners += (geometry.window.left, geometry.window.top)
+    return geometry.boxes(corners.reshape(1, 4))[0]
+
+
+def _draw(mask: np.ndarray, part: _Part, geometry: Geometry) -> None:
+    if isinstance(part, list):
+        fill_polygons(mask, part)
+    elif part is not None:
+        mask[:] = geometry.mask(part)

@@ -1,0 +1,235 @@
+"""RandAugment: a few operators, chosen at random, of one strength.
+
+"RandAugment: Practical Automated Data Augmentation with a Reduced Search Space", Cubuk et al.,
+2020, https://arxiv.org/abs/1909.13719. Notation, operators and their ranges are those of timm
+(`timm.data.auto_augment`), with which the published backbones were trained.
+"""
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from vision.data.transforms import operators, warps
+from vision.data.transforms.draws import Draws
+from vision.data.transforms.options import IMAGENET_MEAN
+from vision.errors import ConfigError
+
+LARGEST_LEVEL = 10
+# Published recipes go to 15: of a level above 10 the noise decides how often it is below.
+LARGEST_MAGNITUDE = 30
+_ACCEPTED = (
+    "'rand' and, each after a dash: m0 to m30 (magnitude, default 10, where levels end), n1, n2, "
+    "... (operators per image, default 2), p0 to p1 (probability of each, default 0.5), mstd0.5 or "
+    "mstdinf (noise of the magnitude, default 0; inf: uniform from 0), inc0 or inc1 (whether all "
+    "grow stronger with the magnitude, default inc0)"
+)
+_PART = re.compile(r"(mstd|inc|m|n|p)(\d+(?:\.\d+)?|inf)")
+# timm's threshold beyond which noise means a uniform magnitude.
+_UNIFORM_BEYOND = 100
+
+# Arguments at the largest level.
+MOST_BITS = 4
+MOST_ADDED = 110
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What a notation such as "rand-m9-mstd0.5-inc1" says.
+
+    Attributes:
+        magnitude: Level of all operators, cut off at 10 after the noise.
+        count: Operators that are chosen for each image.
+        probability: With which each of them is applied.
+        noise: Standard deviation of the level; infinite for a uniform level up to `magnitude`.
+        increasing: Whether posterize, solarize and the enhancements grow with the level too.
+    """
+
+    magnitude: float = LARGEST_LEVEL
+    count: int = 2
+    probability: float = 0.5
+    noise: float = 0.0
+    increasing: bool = False
+
+
+def parse_policy(notation: str) -> Policy:
+    """Read timm's notation of RandAugment.
+
+    Raises:
+        ConfigError: A part of it is unknown, or out of its range. timm's own reader passes over
+            parts without a number, "mstdinf" among them.
+    """
+    head, *parts = notation.split("-")
+    if head != "rand":
+        raise _refused(notation, head)
+    values: dict[str, float] = {}
+    for part in parts:
+        match = _PART.fullmatch(part)
+        if match is None or match[1] in values:
+            raise _refused(notation, part)
+        key, value = match[1], float(match[2])
+        if not _fits(key, value):
+            raise _refused(notation, part)
+        values[key] = value
+    noise = values.get("mstd", 0.0)
+    return Policy(
+        magnitude=values.get("m", LARGEST_LEVEL),
+        count=int(values.get("n", 2)),
+        probability=values.get("p", 0.5),
+        noise=math.inf if noise > _UNIFORM_BEYOND else noise,
+        increasing=bool(values.get("inc", 0)),
+    )
+
+
+def _fits(key: str, value: float) -> bool:
+    if key == "mstd":
+        return True
+    if key == "p":
+        return value <= 1
+    low, high = {"m": (0, LARGEST_MAGNITUDE), "n": (1, 99), "inc": (0, 1)}[key]
+    return low <= value <= high and value == int(value)
+
+
+def _refused(notation: str, part: str) -> ConfigError:
+    return ConfigError(
+        f"rand_augment={notation!r} has the part {part!r}, which is unknown, repeated or out of "
+        f"range; accepted: {_ACCEPTED}. Example: rand-m9-mstd0.5-inc1."
+    )
+
+
+class Step(NamedTuple):
+    """One operator of an image's augmentation.
+
+    Attributes:
+        name: Key of `COLOUR` or `WARPS`.
+        argument: Its second argument; 0 where it takes none.
+        cubic: Whether a warp interpolates with bicubic weights, or else with bilinear ones.
+    """
+
+    name: str
+    argument: float
+    cubic: bool
+
+
+class RandAugment:
+    """Applies a few operators, chosen at random with replacement.
+
+    At magnitude 10 with inc1, as at the magnitudes below 2.5 without it, timm's posterize keeps no
+    bit of a value: the image is black. At these magnitudes here it keeps one, unless asked to.
+
+    Args:
+        notation: timm's, such as "rand-m9-mstd0.5-inc1".
+        interpolation: Of rotations, shears and translations; "random" draws bicubic or bilinear
+            for each.
+        fill: Colour (R, G, B), 0..255, of what they uncover.
+        posterize_to_black: Whether posterize keeps no bit where timm's does not.
+
+    Raises:
+        ConfigError: The notation is not understood.
+    """
+
+    def __init__(
+        self,
+        notation: str,
+        *,
+        interpolation: Literal["bicubic", "bilinear", "random"] = "bicubic",
+        fill: warps.Colour = IMAGENET_MEAN,
+        posterize_to_black: bool = False,
+    ) -> None:
+        self.policy = parse_policy(notation)
+        self.interpolation = interpolation
+        self.fill = fill
+        self.min_bits = 0 if posterize_to_black else 1
+
+    def __call__(self, image: np.ndarray, draws: Draws) -> np.ndarray:
+        """Augment an image, uint8 `(3, H, W)` in contiguous planes; the input is not changed."""
+        for name, argument, cubic in self.plan(draws):
+            if name in WARPS:
+                image = WARPS[name][1](image, argument, cubic=cubic, fill=self.fill)
+            else:
+                image = COLOUR[name][1](image, argument)
+        return image
+
+    def plan(self, draws: Draws) -> list[Step]:
+        """Choose the operators of an image and their arguments."""
+        chosen = [NAMES[draws.below(len(NAMES))] for _ in range(self.policy.count)]
+        return [self._step(name, draws) for name in chosen if draws.chance(self.policy.probability)]
+
+    def _step(self, name: str, draws: Draws) -> Step:
+        share = self._level(draws) / LARGEST_LEVEL
+        if name not in WARPS:
+            argument = COLOUR[name][0](share, self.policy.increasing, draws)
+            return Step(
+                name, max(argument, self.min_bits) if name == "posterize" else argument, False
+            )
+        argument = _signed(share * WARPS[name][0], draws)
+        cubic = self.interpolation == "bicubic"
+        if self.interpolation == "random":
+            cubic = draws.chance(0.5)
+        return Step(name, argument, cubic)
+
+    def _level(self, draws: Draws) -> float:
+        level, noise = self.policy.magnitude, self.policy.noise
+        if noise == math.inf:
+            level = draws.uniform(0, level)
+        elif noise > 0:
+            level = draws.normal(level, noise)
+        return min(max(level, 0), LARGEST_LEVEL)
+
+
+def _signed(size: float, draws: Draws) -> float:
+    return -size if draws.chance(0.5) else size
+
+
+# From the share of the largest level, 0 to 1, to an argument.
+
+
+def _nothing(share: float, increasing: bool, draws: Draws) -> float:
+    return 0
+
+
+def _bits(share: float, increasing: bool, draws: Draws) -> float:
+    bits = int(share * MOST_BITS)
+    return MOST_BITS - bits if increasing else bits
+
+
+def _threshold(share: float, increasing: bool, draws: Draws) -> float:
+    threshold = int(share * 256)
+    return 256 - threshold if increasing else threshold
+
+
+def _added(share: float, increasing: bool, draws: Draws) -> float:
+    return int(share * MOST_ADDED)
+
+
+def _factor(share: float, increasing: bool, draws: Draws) -> float:
+    if not increasing:
+        return 0.1 + 1.8 * share
+    return max(0.1, 1 + _signed(0.9 * share, draws))
+
+
+# By name: how the argument is drawn, and the operator.
+COLOUR: dict[str, tuple[Callable[[float, bool, Draws], float], Callable[..., np.ndarray]]] = {
+    "auto_contrast": (_nothing, lambda image, _: operators.auto_contrast(image)),
+    "equalize": (_nothing, lambda image, _: operators.equalize(image)),
+    "invert": (_nothing, lambda image, _: operators.invert(image)),
+    "posterize": (_bits, operators.posterize),
+    "solarize": (_threshold, operators.solarize),
+    "solarize_add": (_added, operators.solarize_add),
+    "saturation": (_factor, operators.saturation),
+    "contrast": (_factor, operators.contrast),
+    "brightness": (_factor, operators.brightness),
+    "sharpness": (_factor, operators.sharpness),
+}
+# By name: the argument at the largest level, of either sign, and the operator.
+WARPS: dict[str, tuple[float, Callable[..., np.ndarray]]] = {
+    "rotate": (30, warps.rotate),  # degrees
+    "shear_x": (0.3, warps.shear_x),
+    "shear_y": (0.3, warps.shear_y),
+    "translate_x": (0.45, warps.translate_x),  # share of the side
+    "translate_y": (0.45, warps.translate_y),
+}
+NAMES = (*COLOUR, *WARPS)

@@ -1,0 +1,254 @@
+"""From an image file and its mask to what a segmenter takes, in training and after."""
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vision.contracts import IGNORED
+from vision.data.images.read import EncodedImage
+from vision.data.transforms.crops import Box
+from vision.data.transforms.detection import decode_annotated, require_flag
+from vision.data.transforms.draws import Draws
+from vision.data.transforms.geometry import Geometry, Size, draw_window, fit_size
+from vision.data.transforms.photometric import distort
+from vision.data.transforms.segmentation_options import SegmentationAugment, require_sides
+from vision.errors import ImageError
+
+# Crops that are looked at; if one class fills all of them, the next is taken as it is.
+TRIES = 10
+
+
+class TransformedPair(NamedTuple):
+    """An image for a segmenter, and its mask.
+
+    Attributes:
+        image: uint8 `(3, H, W)` RGB.
+        mask: uint8 `(h, w)` class index or `IGNORED`; None if none was given.
+        original_size: Height and width in pixels of the file, in the frame of its mask.
+    """
+
+    image: Tensor
+    mask: Tensor | None
+    original_size: Size
+
+
+class SegmentationTransform(ABC):
+    """Decodes an image, and changes it and its mask.
+
+    Attributes:
+        canvas: Height and width in pixels that batches of the results have at least; None for any.
+    """
+
+    canvas: Size | None = None
+
+    @abstractmethod
+    def change(self, image: Tensor, mask: np.ndarray | None) -> tuple[Tensor, np.ndarray | None]:
+        """Change an image, uint8 `(3, H, W)`, and its mask, uint8 `(H, W)`."""
+
+    def decode(
+        self, encoded: EncodedImage, mask: np.ndarray | None = None, mask_path: str = ""
+    ) -> TransformedPair:
+        """Make the sample of an image file.
+
+        Args:
+            encoded: The file.
+            mask: Its mask, uint8 `(H, W)` class index or `IGNORED`; None for an image to predict.
+            mask_path: Where the mask comes from, for errors.
+
+        Raises:
+            ImageError: The file cannot be read, or the mask has another size.
+        """
+        image = decode_masked(encoded, mask, mask_path)
+        changed, changed_mask = self.change(image, mask)
+        return TransformedPair(
+            changed,
+            None if changed_mask is None else torch.from_numpy(changed_mask),
+            (image.shape[1], image.shape[2]),
+        )
+
+
+class SegmentationTrainTransform(SegmentationTransform):
+    """The random changes of a training image and its mask. All random numbers are PyTorch's.
+
+    Both go through one geometry. The image is resampled once, bilinearly. The mask takes the pixel
+    of the file's that is nearest to each centre, so that no label is made up.
+
+    Args:
+        augment: The options.
+        antialias: Whether the image is antialiased where it shrinks, which mmsegmentation's is not.
+    """
+
+    def __init__(self, augment: SegmentationAugment, *, antialias: bool = True) -> None:
+        self.augment = augment
+        self.antialias = antialias
+        self.canvas = augment.crop
+
+    def change(self, image: Tensor, mask: np.ndarray | None) -> tuple[Tensor, np.ndarray | None]:
+        """Change an image, uint8 `(3, H, W)`, and its mask, uint8 `(H, W)`."""
+        draws = Draws()
+        size = (image.shape[1], image.shape[2])
+        geometry = draw_geometry(size, mask, self.augment, draws)
+        changed = geometry.resize(geometry.crop(image), antialias=self.antialias)
+        if self.augment.photometric:
+            changed = distort(changed, draws)
+        if mask is None:
+            return changed, None
+        return changed, geometry.mask(geometry.crop(mask[None])[0])
+
+
+class SegmentationEvalTransform(SegmentationTransform):
+    """A resize of the whole image; the mask keeps the size of the file.
+
+    Args:
+        short_side: Length of the short side in pixels; None, with `long_side`, for no resize.
+        long_side: Largest length of the long side in pixels.
+        antialias: Whether the image is antialiased where it shrinks.
+
+    Attributes:
+        options: The arguments, by name.
+
+    Raises:
+        ConfigError: A length is less than one pixel, or only one is given.
+    """
+
+    def __init__(
+        self,
+        *,
+        short_side: int | None = 512,
+        long_side: int | None = 2048,
+        antialias: bool = True,
+    ) -> None:
+        require_sides(short_side, long_side)
+        require_flag(antialias, "antialias")
+        self.short_side = short_side
+        self.long_side = long_side
+        self.antialias = antialias
+        self.options = {
+            "short_side": short_side,
+            "long_side": long_side,
+            "antialias": antialias,
+        }
+
+    def change(self, image: Tensor, mask: np.ndarray | None) -> tuple[Tensor, np.ndarray | None]:
+        """Resize an image, uint8 `(3, H, W)`; a mask is given back as it is."""
+        size = (image.shape[1], image.shape[2])
+        fitted = scaled_size(size, self.short_side, self.long_side)
+        if fitted == size:
+            return image.contiguous(), mask
+        geometry = Geometry(size, Box(0, 0, *size), fitted, flip=False, canvas=fitted)
+        return geometry.resize(image, antialias=self.antialias), mask
+
+
+def decode_masked(
+    encoded: EncodedImage, mask: np.ndarray | None, mask_path: str, *, strict: bool = False
+) -> Tensor:
+    """Decode an image in the frame of its mask.
+
+    An image whose metadata (EXIF) say to turn it is turned upright, unless its mask has the size of
+    the pixels as stored.
+
+    Args:
+        encoded: The file.
+        mask: Its mask `(H, W)`; None if there is none.
+        mask_path: Where the mask comes from.
+        strict: As in `decode_image`.
+
+    Returns:
+        uint8 `(3, H, W)` RGB.
+
+    Raises:
+        ImageError: The file cannot be read, or the mask has another size.
+    """
+    image = decode_annotated(encoded, (0, 0), strict=strict)
+    if mask is None or image.shape[1:] == mask.shape:
+        return image
+    try:
+        return decode_annotated(encoded, (mask.shape[0], mask.shape[1]))
+    except ImageError:
+        raise ImageError(
+            f"mask '{mask_path}' is {mask.shape[0]} x {mask.shape[1]} pixels (height x width), but "
+            f"its image '{encoded.name}' is {image.shape[1]} x {image.shape[2]}. Each pixel of the "
+            "image needs one of the mask: put back the files that belong together, or resize the "
+            "mask without interpolation (nearest pixel)."
+        ) from None
+
+
+def scaled_size(
+    size: Size,
+    short_side: int | None,
+    long_side: int | None,
+    scale: float = 1.0,
+    *,
+    overlong: bool = False,
+) -> Size:
+    """The size of an image fitted to two sides times a scale.
+
+    Rounding is that of mmsegmentation's `RandomResize` and `Resize`: the sides are cut to whole
+    pixels, and the result is `fit_size`.
+
+    Args:
+        size: Height and width in pixels.
+        short_side: Length of the short side at scale 1; None, with `long_side`, is that of `size`.
+        long_side: Largest length of the long side at scale 1.
+        scale: The scale.
+        overlong: As in `fit_size`.
+    """
+    short = min(size) if short_side is None else short_side
+    long = max(size) if long_side is None else long_side
+    return fit_size(
+        size,
+        short_side=max(1, int(short * scale)),
+        long_side=max(1, int(long * scale)),
+        overlong=overlong,
+    )
+
+
+def draw_geometry(
+    size: Size, mask: np.ndarray | None, augment: SegmentationAugment, draws: Draws
+) -> Geometry:
+    """Draw the geometry of a training image.
+
+    mmsegmentation resizes an image and then cuts out a window. Here the window is drawn at the same
+    size, but cut out of the file's pixels, to the nearest of them, and the shares of the classes
+    are counted there. As in its `RandomCrop`, ten windows are looked at: the first is taken that
+    has more than one class, none of which covers `max_class_share` of the labelled pixels or more;
+    otherwise an eleventh, whatever it shows.
+
+    Args:
+        size: Height and width of the image in pixels.
+        mask: Its mask, uint8 `(H, W)`; None for no limit on the classes.
+        augment: The options.
+        draws: Random numbers.
+    """
+    scale = draws.uniform(*augment.scale)
+    scaled = scaled_size(size, augment.short_side, augment.long_side, scale, overlong=True)
+    flip = draws.chance(augment.hflip)
+    crop = scaled if augment.crop is None else augment.crop
+    kept = (min(scaled[0], crop[0]), min(scaled[1], crop[1]))
+    window = draw_window(size, scaled, kept, draws)
+    if mask is not None and augment.max_class_share < 1 and kept != scaled:
+        for _ in range(TRIES):
+            if is_varied(mask[_slices(window)], augment.max_class_share):
+                break
+            window = draw_window(size, scaled, kept, draws)
+    return Geometry(size, window, kept, flip, kept)
+
+
+def is_varied(mask: np.ndarray, max_share: float) -> bool:
+    """Whether a mask has more than one class, of which none covers too much.
+
+    Args:
+        mask: uint8 `(h, w)`; `IGNORED` pixels do not count.
+        max_share: The share of the labelled pixels that is too much.
+    """
+    # PyTorch counts bytes several times faster than NumPy.
+    labels = torch.from_numpy(np.ascontiguousarray(mask)).flatten()
+    counts = torch.bincount(labels, minlength=IGNORED + 1)[:IGNORED].numpy()
+    return bool(np.count_nonzero(counts) > 1 and counts.max() < max_share * counts.sum())
+
+
+def _slices(box: Box) -> tuple[slice, slice]:
+    return slice(box.top, box.bottom), slice(box.left, box.left + box.width)

@@ -1,0 +1,77 @@
+"""What happens to a training image of a segmenter and to its mask: the options."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from vision.errors import ConfigError
+from vision.options import MAX_SIDE
+
+
+@dataclass(frozen=True)
+class SegmentationAugment:
+    """Options of the augmentation of training images with a class for each pixel.
+
+    The defaults are those of mmsegmentation's recipes for ADE20K: a random scale, a crop that no
+    class fills, mirroring and distorted colours.
+
+    Attributes:
+        short_side: Length in pixels of the short side at scale 1; None, together with `long_side`,
+            takes the size of the file.
+        long_side: Largest length in pixels of the long side at scale 1.
+        scale: Smallest and largest scale, of which one is drawn for each image.
+        crop: Height and width in pixels of the window that is cut out of the scaled image, and of
+            all training batches: smaller images are padded at the right and at the bottom. None
+            takes the whole image.
+        max_class_share: The crop is drawn anew, up to ten times, where one class covers this share
+            or more of its labelled pixels; 1 takes the first.
+        hflip: Probability of mirroring left to right.
+        photometric: Whether colours are distorted (see `vision.data.transforms.photometric`).
+
+    Raises:
+        ConfigError: A value is out of its range.
+    """
+
+    short_side: int | None = 512
+    long_side: int | None = 2048
+    scale: tuple[float, float] = (0.5, 2.0)
+    crop: tuple[int, int] | None = (512, 512)
+    max_class_share: float = 0.75
+    hflip: float = 0.5
+    photometric: bool = True
+
+    def __post_init__(self) -> None:
+        require_sides(self.short_side, self.long_side)
+        ranges = {
+            "scale": (
+                _is_range(self.scale),
+                "(smallest, largest), from 0.01 to 100",
+            ),
+            "crop": (
+                self.crop is None
+                or (len(self.crop) == 2 and 1 <= min(self.crop) <= max(self.crop) <= MAX_SIDE),
+                "(height, width) in pixels, or none",
+            ),
+            "max_class_share": (0 < self.max_class_share <= 1, "in (0, 1]: a share of the pixels"),
+            "hflip": (0 <= self.hflip <= 1, "in [0, 1]: a probability"),
+        }
+        for name, (fits, expected) in ranges.items():
+            if not fits:
+                raise ConfigError(f"{name}={getattr(self, name)!r} must be {expected}.")
+
+
+def require_sides(short_side: int | None, long_side: int | None) -> None:
+    """Raise an error unless both lengths are given, 1 pixel or more, or none is.
+
+    Raises:
+        ConfigError: They are not.
+    """
+    given = [side for side in (short_side, long_side) if side is not None]
+    if len(given) == 1 or (given and not 1 <= min(given) <= max(given) <= MAX_SIDE):
+        raise ConfigError(
+            f"short_side={short_side} and long_side={long_side} must be from 1 to {MAX_SIDE:,} "
+            "pixels, or both none, for no resize."
+        )
+
+
+def _is_range(values: Sequence[float]) -> bool:
+    return len(values) == 2 and 0.01 <= values[0] <= values[1] <= 100

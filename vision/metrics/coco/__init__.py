@@ -1,0 +1,1 @@
+"""COCO's average precision: from predictions or files to its table."""

@@ -1,0 +1,1 @@
+"""The operators of mmcv that mmsegmentation needs, without its compiled package."""

@@ -1,0 +1,1 @@
+"""The optimiser of a training: settings, parameter groups, averages, sharding."""

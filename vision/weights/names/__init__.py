@@ -1,0 +1,1 @@
+"""The names that authors and libraries give to parameters, and ours."""

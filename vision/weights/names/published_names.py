@@ -1,0 +1,29 @@
+"""What the parameters of a model are called in the code of their authors."""
+
+from torch import nn
+
+from vision.weights.names.rename import rename
+from vision.weights.names.write_families import OFFICIAL_RULES
+from vision.weights.names.write_openmmlab import detector_parts, is_detector, segmentor_parts
+
+BACKBONE = "backbone."
+
+
+def published_names(module: nn.Module) -> dict[str, str]:
+    """The name of each parameter in the published code, by ours.
+
+    Backbones have the names of their authors' code, necks and heads those of mmdetection and
+    mmsegmentation. What was never published keeps our name, as does the last part of the name of a
+    layer that is several layers there, or a part of one.
+
+    Args:
+        module: A task, whose parts are `backbone`, `neck`, `head` and `auxiliary`.
+    """
+    parameters = dict(module.named_parameters())
+    inner = {k.removeprefix(BACKBONE): p for k, p in parameters.items() if k.startswith(BACKBONE)}
+    rest = {k: p for k, p in parameters.items() if not k.startswith(BACKBONE)}
+    family = getattr(getattr(module, "backbone", None), "family", "")
+    named = {BACKBONE + k: p for k, p in rename(inner, OFFICIAL_RULES.get(family, ())).items()}
+    named |= detector_parts(rest) if is_detector(rest) else segmentor_parts(rest)
+    theirs = {id(parameter): name for name, parameter in named.items()}
+    return {name: theirs.get(id(parameter), name) for name, parameter in parameters.items()}
