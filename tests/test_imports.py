@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,10 @@ PACKAGE = Path(__file__).parents[1] / "vision"
 
 LEAVES = {"contracts", "documents", "errors", "files", "lazy", "machine", "options", "outputs"}
 LEAVES |= {"decoration", "reading", "version", "workers"}
-PARTS = {"backbones", "necks", "heads", "weights", "losses", "metrics"}
+PARTS = {"backbones", "necks", "heads", "weights", "losses", "metrics", "optim"}
 TOPS = {"tasks", "callbacks", "efficiency", "interop"}
 BELOW_PARTS = LEAVES | {"ops", "layers"}
-BELOW_TOPS = BELOW_PARTS | PARTS | {"draw"}
+BELOW_TOPS = BELOW_PARTS | PARTS | {"draw", "mmcv"}
 # What each module or sub-package of vision may import of the others.
 ALLOWED = {
     "contracts": set(),
@@ -32,12 +33,15 @@ ALLOWED = {
     "workers": set(),
     "__init__": LEAVES,
     "ops": LEAVES,
+    "mmcv": LEAVES | {"ops"},
     "layers": LEAVES | {"ops"},
     "necks": BELOW_PARTS,
-    "heads": BELOW_PARTS,
+    "heads": BELOW_PARTS | {"mmcv"},
     "losses": BELOW_PARTS,
     "metrics": BELOW_PARTS | {"annotations"},
     "weights": BELOW_PARTS,
+    # Parameter groups follow the layers of a backbone and the names of its parameters.
+    "optim": BELOW_PARTS | {"backbones", "weights"},
     # For pretrained= alone.
     "backbones": BELOW_PARTS | {"weights"},
     "annotations": LEAVES | {"ops"},
@@ -47,10 +51,14 @@ ALLOWED = {
     **{name: BELOW_TOPS | TOPS | {"data"} for name in ("cli", "predict", "report")},
     "export": BELOW_TOPS | TOPS,
 }
-LIGHTNING_IN = {"tasks", "data", "callbacks", "cli"}
+# The rooms of vision/data: each may import itself and what comes before it.
+ROOMS = ["images", "files", "loading", "index", "classes", "transforms", "formats", "check"]
+ROOMS += ["base", "datasets", "shards", "synthetic"]
+LIGHTNING_IN = {"tasks", "optim", "data", "callbacks", "cli"}
 HEAVY = ["lightning", "torchvision", "timm", "torchmetrics", "albumentations", "pycocotools"]
 HEAVY += ["matplotlib"]
 FILES = sorted(PACKAGE.rglob("*.py"))
+MODULES = {".".join(("vision", *path.relative_to(PACKAGE).with_suffix("").parts)) for path in FILES}
 
 
 def imports_of(path: Path) -> Iterator[str]:
@@ -64,6 +72,20 @@ def imports_of(path: Path) -> Iterator[str]:
                 yield from (f"vision.{alias.name}" for alias in node.names)
             else:
                 yield node.module
+
+
+def module_of(path: Path) -> str:
+    return ".".join(("vision", *path.relative_to(PACKAGE).with_suffix("").parts))
+
+
+def modules_of(path: Path) -> Iterator[str]:
+    """The files of the package that a file imports; not the packages that they lie in."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in MODULES)
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            yield from (name for name in names if name in MODULES)
 
 
 def part_of(path: Path) -> str:
@@ -80,6 +102,25 @@ def test_imports_point_one_way(path: Path) -> None:
         if root == "lightning":
             assert part in LIGHTNING_IN, f"{part} must not import {name}"
         assert root not in ("tools", "train", "tests")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_rooms_of_data_are_in_one_order(path: Path) -> None:
+    *_, room = ["", *path.relative_to(PACKAGE).parts[1:-1]]
+    if part_of(path) != "data" or not room:
+        return
+    for name in imports_of(path):
+        if name.startswith("vision.data."):
+            other = name.split(".")[2]
+            assert ROOMS.index(other) <= ROOMS.index(room), f"{room} must not import {name}"
+
+
+def test_files_import_each_other_in_no_circle() -> None:
+    graph = {module_of(path): set(modules_of(path)) - {module_of(path)} for path in FILES}
+    try:
+        list(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        pytest.fail(f"a circle of files: {' <- '.join(error.args[1])}")
 
 
 def test_heads_and_weights_know_no_backbone() -> None:

@@ -10,7 +10,7 @@ from helpers.mmdet_references import NAMES, Detector, Reference, build, our_term
 from torch import Tensor
 
 from vision import load_weights
-from vision.contracts import Detections
+from vision.contracts.detection import Detections
 from vision.ops.dense import flatten_map
 from vision.weights.names import mmdet
 

@@ -6,7 +6,7 @@ from helpers.mmseg_heads import NAMES, Reference, build, convert, read
 from torch import Tensor
 from torch.nn import functional as F
 
-from vision.contracts import IGNORED
+from vision.contracts.segmentation import IGNORED
 from vision.heads.segmentation.base import PixelClassifier, SegmentationHead
 
 # Of the largest value, in float32 and in float64.

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vision.backbones.base import Backbone
-from vision.contracts import IGNORED, SegmentationBatch
+from vision.contracts.segmentation import IGNORED, SegmentationBatch
 from vision.mmcv.operators import import_models
 from vision.tasks.segmentation import Segmentation
 from vision.weights.load import load_weights

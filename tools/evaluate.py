@@ -185,7 +185,7 @@ def annotation_classes(options: argparse.Namespace) -> "Classes":
     """What the values in annotations mean: a class, or ignored; others are errors."""
     import numpy as np
 
-    from vision.contracts import IGNORED
+    from vision.contracts.segmentation import IGNORED
     from vision.data.classes.label_tables import LabelTable
 
     first = 1 if options.reduce_zero_label else 0
@@ -206,7 +206,7 @@ def annotation_classes(options: argparse.Namespace) -> "Classes":
 
 def prediction_classes(options: argparse.Namespace) -> "Classes":
     """What the values in predictions mean; those of ignored pixels may stand in ignored places."""
-    from vision.contracts import IGNORED
+    from vision.contracts.segmentation import IGNORED
     from vision.data.classes.label_tables import LabelTable
 
     first = 1 if options.reduce_zero_label == "both" else 0

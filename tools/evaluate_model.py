@@ -19,7 +19,7 @@ from torch import Tensor
 from vision.callbacks.results.evaluation_records import EvaluationRecords
 from vision.cli.app import VisionCLI, run
 from vision.cli.names import CLASSES
-from vision.contracts import ModelDescription
+from vision.contracts.models import ModelDescription
 from vision.documents.yaml_text import read_yaml
 from vision.errors import CheckpointError, ConfigError
 from vision.outputs import check_output_folder

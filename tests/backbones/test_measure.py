@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from vision.backbones.base import Backbone
 from vision.backbones.measure import count_gmacs, count_parameters
-from vision.contracts import FeatureSpec
+from vision.contracts.features import FeatureSpec
 
 
 class OneConvolution(Backbone):

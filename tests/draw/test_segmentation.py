@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from vision.contracts import IGNORED
+from vision.contracts.segmentation import IGNORED
 from vision.draw.figure import class_color, save_png
 from vision.draw.segmentation import (
     GREY,

@@ -10,7 +10,7 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from vision import create_backbone
-from vision.contracts import DetectionTarget
+from vision.contracts.detection import DetectionTarget
 from vision.tasks.detectors import DETECTORS, build_detector
 
 FOLDER = Path(__file__).parents[1] / "fixtures" / "mmdet"

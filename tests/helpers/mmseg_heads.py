@@ -12,7 +12,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor, nn
 
-from vision.contracts import FeatureSpec
+from vision.contracts.features import FeatureSpec
 from vision.heads.segmentation.base import SegmentationHead
 from vision.heads.segmentation.fcn import FCNHead
 from vision.heads.segmentation.segformer import SegFormerHead

@@ -12,7 +12,7 @@ from pycocotools import mask as mask_tools
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from vision.contracts import DetectionPrediction
+from vision.contracts.detection import DetectionPrediction
 
 Json = dict[str, Any]
 

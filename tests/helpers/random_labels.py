@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from vision.contracts import IGNORED
+from vision.contracts.segmentation import IGNORED
 
 
 class Maps(NamedTuple):

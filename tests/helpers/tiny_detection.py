@@ -6,7 +6,7 @@ import torch
 from helpers.tiny_models import TINY
 from torch import Tensor
 
-from vision.contracts import DetectionBatch, DetectionTarget
+from vision.contracts.detection import DetectionBatch, DetectionTarget
 from vision.tasks.detection import Detection
 
 RPN = {"channels": 16, "train_proposals": 50, "test_proposals": 50}

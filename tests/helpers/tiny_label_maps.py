@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from vision.contracts import IGNORED
+from vision.contracts.segmentation import IGNORED
 from vision.metrics.segmentation import SegmentationEvaluator, SegmentationResult
 
 CLASSES = ("sky", "road", "car")

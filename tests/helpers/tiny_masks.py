@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from vision.contracts import IGNORED
+from vision.contracts.segmentation import IGNORED
 
 CLASSES = ("ground", "disc", "egg")
 # In images, and in masks of colours.

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from helpers.tiny_models import TINY
 
-from vision.contracts import IGNORED, SegmentationBatch
+from vision.contracts.segmentation import IGNORED, SegmentationBatch
 from vision.tasks.segmentation import Segmentation
 
 CLASSES = 4

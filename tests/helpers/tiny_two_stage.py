@@ -5,7 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vision.contracts import DetectionTarget, FeatureSpec
+from vision.contracts.detection import DetectionTarget
+from vision.contracts.features import FeatureSpec
 from vision.heads.detection.two_stage import CASCADE, TwoStage
 
 CHANNELS, CLASSES = 8, 3

@@ -6,7 +6,7 @@ import pytest
 from helpers.tiny_task import tiny_task
 from huggingface_hub import ModelCard
 
-from vision.contracts import ModelDescription
+from vision.contracts.models import ModelDescription
 from vision.interop.model_card import CardOptions, model_card
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vision.contracts import IGNORED
+from vision.contracts.segmentation import IGNORED
 from vision.losses import cross_entropy
 from vision.losses.cross_entropy import pixel_losses, resized_cross_entropy
 

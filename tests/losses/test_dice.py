@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from vision.contracts import IGNORED
+from vision.contracts.segmentation import IGNORED
 from vision.errors import ConfigError
 from vision.losses.dice import DiceOptions, dice_loss
 

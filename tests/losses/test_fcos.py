@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 import vision.losses.fcos
-from vision.contracts import FeatureSpec
+from vision.contracts.features import FeatureSpec
 from vision.heads.detection.fcos import FCOSHead
 from vision.losses.fcos import FCOSLoss
 from vision.ops.points import assign_points

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from vision.contracts import IGNORED
+from vision.contracts.segmentation import IGNORED
 from vision.losses.lovasz import LovaszOptions, lovasz_loss
 
 

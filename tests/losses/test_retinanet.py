@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from torchvision.models.detection._utils import BoxCoder
 
 import vision.losses.retinanet
-from vision.contracts import FeatureSpec
+from vision.contracts.features import FeatureSpec
 from vision.heads.detection.retinanet import RetinaNetHead
 from vision.losses.retinanet import RetinaNetLoss
 

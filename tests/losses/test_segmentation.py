@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vision.contracts import IGNORED
+from vision.contracts.segmentation import IGNORED
 from vision.errors import ConfigError
 from vision.losses.segmentation import TERMS, SegmentationLoss
 from vision.mmcv.operators import import_models

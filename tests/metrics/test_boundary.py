@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from vision.contracts import IGNORED
+from vision.contracts.segmentation import IGNORED
 from vision.metrics import boundary
 from vision.metrics.boundary import boundary_distance, boundary_labels, inner_pixels
 

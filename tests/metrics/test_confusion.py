@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vision.contracts import IGNORED
+from vision.contracts.segmentation import IGNORED
 from vision.errors import DataError
 from vision.metrics import confusion
 from vision.metrics.confusion import as_labels, check_classes, count_pairs, sum_over_processes

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors import safe_open
 
-from vision.contracts import IGNORED
+from vision.contracts.segmentation import IGNORED
 from vision.errors import ConfigError, DataError
 from vision.metrics.segmentation import SegmentationEvaluator, SegmentationResult
 

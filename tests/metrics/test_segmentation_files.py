@@ -5,7 +5,7 @@ import pytest
 from helpers.random_labels import Maps, random_maps
 from PIL import Image
 
-from vision.contracts import IGNORED
+from vision.contracts.segmentation import IGNORED
 from vision.errors import ConfigError, DataError, ImageError
 from vision.metrics.segmentation import SegmentationEvaluator
 from vision.metrics.segmentation_files import (

@@ -7,7 +7,7 @@ import torch
 from helpers.tiny_models import TINY
 
 import vision
-from vision.contracts import FeatureSpec
+from vision.contracts.features import FeatureSpec
 from vision.necks.build import build_neck
 
 

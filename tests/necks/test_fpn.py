@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool, LastLevelP6P7
 
-from vision.contracts import FeatureSpec
+from vision.contracts.features import FeatureSpec
 from vision.errors import ConfigError
 from vision.necks.fpn import FPN
 

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 import vision
-from vision.contracts import FeatureSpec
+from vision.contracts.features import FeatureSpec
 from vision.errors import ConfigError
 from vision.necks.pyramid import Pyramid, Resample, complete_pyramid
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from vision.contracts import DetectionTarget
+from vision.contracts.detection import DetectionTarget
 from vision.ops.targets import pad_targets
 
 

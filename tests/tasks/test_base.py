@@ -21,7 +21,7 @@ from lightning.pytorch.loggers import CSVLogger
 from torch import Tensor, nn
 
 from vision import create_backbone
-from vision.contracts import InputSpec
+from vision.contracts.features import InputSpec
 from vision.errors import CheckpointError, ConfigError, WeightsError
 from vision.optim.settings import OptimSettings
 from vision.tasks import BaseTask, Classification

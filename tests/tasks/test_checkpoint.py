@@ -9,7 +9,7 @@ import torch
 from helpers.tiny_task import TinyData, quiet_trainer, tiny_task
 from lightning.pytorch.callbacks import ModelCheckpoint
 
-from vision.contracts import ModelDescription
+from vision.contracts.models import ModelDescription
 from vision.data.base.datamodule import DataModule
 from vision.data.datasets.coco import COCO
 from vision.data.datasets.digits import Digits

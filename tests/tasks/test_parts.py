@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from vision.contracts import FeatureSpec
+from vision.contracts.features import FeatureSpec
 from vision.errors import ConfigError
 from vision.tasks.parts import build_part, find_row
 

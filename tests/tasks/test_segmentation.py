@@ -11,7 +11,7 @@ from helpers.tiny_task import quiet_trainer
 from torch import Tensor
 from torchmetrics.functional.classification import multiclass_jaccard_index
 
-from vision.contracts import IGNORED, SegmentationBatch
+from vision.contracts.segmentation import IGNORED, SegmentationBatch
 from vision.tasks.segmentation import Segmentation
 
 

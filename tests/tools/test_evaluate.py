@@ -11,7 +11,7 @@ from helpers.random_coco import judge, random_case
 from helpers.random_labels import random_maps
 from PIL import Image
 
-from vision.contracts import IGNORED
+from vision.contracts.segmentation import IGNORED
 
 ROOT = Path(__file__).parents[2]
 SPEC = importlib.util.spec_from_file_location("evaluate", ROOT / "tools" / "evaluate.py")

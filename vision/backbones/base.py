@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from vision.contracts import FeatureSpec, InputSpec
+from vision.contracts.features import FeatureSpec, InputSpec
 from vision.errors import ConfigError
 
 MIN_SIDE = 32

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from vision.backbones.base import Backbone, check_out_indices, stage_levels
-from vision.contracts import FeatureSpec
+from vision.contracts.features import FeatureSpec
 from vision.layers.drop_path import drop_path_rates
 from vision.layers.init import init_linear_and_conv
 from vision.layers.norm import LayerNorm2d

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from vision.backbones.conv_pyramid import EPS, ConvPyramid
-from vision.contracts import InputSpec
+from vision.contracts.features import InputSpec
 from vision.layers.drop_path import DropPath
 from vision.layers.mlp import Mlp
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vision.backbones.base import Backbone, check_out_indices, stage_levels
-from vision.contracts import FeatureSpec, InputSpec
+from vision.contracts.features import FeatureSpec, InputSpec
 from vision.errors import ConfigError, suggest
 from vision.layers.attention import attend
 from vision.layers.block import PreNormBlock

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from vision.backbones.conv_pyramid import EPS, ConvPyramid
-from vision.contracts import InputSpec
+from vision.contracts.features import InputSpec
 from vision.errors import ConfigError
 from vision.layers.drop_path import DropPath
 from vision.layers.mlp import Mlp

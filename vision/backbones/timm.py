@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vision.backbones.base import Backbone, check_out_indices
-from vision.contracts import FeatureSpec, InputSpec
+from vision.contracts.features import FeatureSpec, InputSpec
 from vision.errors import ConfigError, WeightsError, suggest
 
 # What lets a model of a nominally fixed size take others; the first set that its constructor has.

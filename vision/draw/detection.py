@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vision.contracts import DetectionPrediction, DetectionTarget
+from vision.contracts.detection import DetectionPrediction, DetectionTarget
 from vision.draw.figure import INK, class_color, font, new_figure
 from vision.draw.text import figure_line, one_line
 from vision.errors import ConfigError

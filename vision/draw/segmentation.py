@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vision.contracts import IGNORED
+from vision.contracts.segmentation import IGNORED
 from vision.draw.figure import INK, class_color, new_figure
 from vision.draw.text import figure_line
 from vision.errors import ConfigError

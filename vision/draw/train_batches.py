@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vision.contracts import IGNORED, DetectionTarget
+from vision.contracts.detection import DetectionTarget
+from vision.contracts.segmentation import IGNORED
 from vision.draw.detection import draw_detections
 from vision.draw.figure import INK, font
 from vision.draw.segmentation import class_palette, overlay_mask

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vision.contracts import PADDED_TO
+from vision.contracts.detection import PADDED_TO
 from vision.errors import ConfigError
 
 Run = Callable[[Tensor], Mapping[str, Tensor]]

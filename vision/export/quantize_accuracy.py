@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vision.contracts import Detections
+from vision.contracts.detection import Detections
 from vision.errors import ConfigError, DataError
 from vision.heads.detection.base import DetectionHead
 from vision.metrics.coco.metric import CocoEvaluator

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import torch
 
-from vision.contracts import ModelDescription
+from vision.contracts.models import ModelDescription
 from vision.export.graph import Graph
 from vision.weights.model_file import read_model, write_model
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
-from vision.contracts import ModelDescription
+from vision.contracts.models import ModelDescription
 from vision.documents.json_writing import to_json
 from vision.errors import ConfigError, WeightsError
 from vision.files import replace_file, write_text

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vision.contracts import ModelDescription
+from vision.contracts.models import ModelDescription
 from vision.documents.json_writing import to_json
 from vision.interop.citations import papers_of
 from vision.interop.markdown import code, text

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from vision.backbones.base import Backbone
 from vision.backbones.registry import FAMILIES, create_backbone, list_backbones, variant_options
-from vision.contracts import InputSpec
+from vision.contracts.features import InputSpec
 from vision.errors import ConfigError
 from vision.heads.classification.linear import LinearHead
 from vision.weights.index import published_weights

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vision.contracts import ClassificationBatch, ClassificationOutputs
+from vision.contracts.classification import ClassificationBatch, ClassificationOutputs
 
 
 class ClassificationLoss(nn.Module):

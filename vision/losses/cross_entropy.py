@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from vision.contracts import IGNORED
+from vision.contracts.segmentation import IGNORED
 from vision.ops.boxes import at_least_float32
 from vision.ops.interpolation import interpolation_matrix, resize_bilinear, source_places
 

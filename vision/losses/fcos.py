@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vision.contracts import DetectionBatch
+from vision.contracts.detection import DetectionBatch
 from vision.losses.focal import sigmoid_focal_loss
 from vision.ops.boxes import at_least_float32, paired_giou
 from vision.ops.dense import PointOutputs

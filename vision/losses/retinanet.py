@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from vision.contracts import PADDED_TO, DetectionBatch
+from vision.contracts.detection import PADDED_TO, DetectionBatch
 from vision.losses.focal import sigmoid_focal_loss
 from vision.ops.boxes import at_least_float32, encode_boxes
 from vision.ops.dense import AnchorOutputs

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from vision.contracts import IGNORED, SegmentationBatch, SegmentationOutputs
+from vision.contracts.segmentation import IGNORED, SegmentationBatch, SegmentationOutputs
 from vision.errors import ConfigError, suggest
 from vision.losses.cross_entropy import pixel_losses, resized_cross_entropy
 from vision.losses.dice import DiceOptions, dice_loss

@@ -5,7 +5,7 @@ from typing import Literal
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vision.contracts import DetectionBatch
+from vision.contracts.detection import DetectionBatch
 from vision.errors import ConfigError
 from vision.ops.boxes import at_least_float32, paired_giou
 from vision.ops.two_stage import AnchorSamples, BoxSamples, MaskSamples, TwoStageOutputs

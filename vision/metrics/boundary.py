@@ -14,7 +14,7 @@ import math
 import torch
 from torch import Tensor
 
-from vision.contracts import IGNORED
+from vision.contracts.segmentation import IGNORED
 
 # d as a share of the diagonal: the authors' choice for common images, section 5.
 RATIO = 0.02

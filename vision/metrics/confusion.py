@@ -7,7 +7,7 @@ all processes, rounds nothing.
 import torch
 from torch import Tensor, distributed
 
-from vision.contracts import IGNORED
+from vision.contracts.segmentation import IGNORED
 from vision.errors import DataError
 
 # A label map has uint8 values, and so many of them.

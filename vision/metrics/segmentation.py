@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from vision.contracts import IGNORED
+from vision.contracts.segmentation import IGNORED
 from vision.errors import ConfigError
 from vision.metrics.boundary import boundary_labels
 from vision.metrics.confusion import (

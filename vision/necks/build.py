@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from vision.contracts import FeatureSpec
+from vision.contracts.features import FeatureSpec
 from vision.necks.fpn import FPN, Extra
 from vision.necks.pyramid import Pyramid, complete_pyramid
 

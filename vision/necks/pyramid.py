@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vision.contracts import FeatureSpec
+from vision.contracts.features import FeatureSpec
 from vision.errors import ConfigError
 from vision.layers.norm import LayerNorm2d
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from vision.contracts import DetectionTarget
+from vision.contracts.detection import DetectionTarget
 from vision.ops.boxes import at_least_float32
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vision.contracts import PADDED_TO, DetectionPrediction
+from vision.contracts.detection import PADDED_TO, DetectionPrediction
 from vision.data.loading.collate_detection import collate_detection
 from vision.data.transforms.detection import DetectionEvalTransform
 from vision.draw.detection import draw_detections

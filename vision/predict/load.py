@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from vision.backbones.base import Backbone
-from vision.contracts import ModelDescription
+from vision.contracts.models import ModelDescription
 from vision.errors import CheckpointError, ConfigError, WeightsError
 from vision.optim.averages import WEIGHTS_KEY
 from vision.predict.model import Model

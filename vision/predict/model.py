@@ -8,7 +8,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from vision.contracts import ModelDescription
+from vision.contracts.models import ModelDescription
 from vision.errors import ConfigError
 from vision.machine import find_device
 from vision.predict.kinds import Kind, Precision, PredictOptions, Tile, build_kind

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from vision.backbones.base import MIN_SIDE
-from vision.contracts import IGNORED
+from vision.contracts.segmentation import IGNORED
 from vision.data.loading.collate_segmentation import collate_segmentation
 from vision.data.transforms.segmentation import SegmentationEvalTransform
 from vision.draw.segmentation import class_palette, overlay_mask

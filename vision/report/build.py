@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from vision.callbacks.results.evaluation_records import Record
-from vision.contracts import ModelDescription
+from vision.contracts.models import ModelDescription
 from vision.documents.csv_writing import write_rows
 from vision.documents.json_writing import to_json
 from vision.errors import ConfigError, suggest

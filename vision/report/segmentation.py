@@ -12,7 +12,7 @@ from vision.callbacks.results.evaluation_records import Record
 from vision.callbacks.results.label_maps import data_palette
 from vision.callbacks.results.segmentation_pictures import Scored
 from vision.callbacks.results.segmentation_records import SegmentationRecord
-from vision.contracts import IGNORED
+from vision.contracts.segmentation import IGNORED
 from vision.draw.segmentation import GREY, RED, draw_errors, overlay_mask
 from vision.report.chapters import chapter
 from vision.report.page import Html, escape, gallery, join, picture, section, subsection, table

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from vision.backbones.base import Backbone
-from vision.contracts import ModelDescription
+from vision.contracts.models import ModelDescription
 from vision.errors import ConfigError
 from vision.layers.pixels import blank_padding
 from vision.optim.averages import WeightAverage, load_for_inference, load_for_training

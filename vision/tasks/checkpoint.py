@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from typing import Any
 
-from vision.contracts import ModelDescription
+from vision.contracts.models import ModelDescription
 from vision.errors import CheckpointError, ConfigError
 from vision.optim.averages import WEIGHTS_KEY
 from vision.tasks.build import Source

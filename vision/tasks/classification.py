@@ -15,7 +15,7 @@ from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
 
 from vision.backbones.base import Backbone
-from vision.contracts import (
+from vision.contracts.classification import (
     ClassificationBatch,
     ClassificationOutputs,
     ClassificationPrediction,

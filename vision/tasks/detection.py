@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from vision.backbones.base import Backbone
-from vision.contracts import (
+from vision.contracts.detection import (
     PADDED_TO,
     DetectionBatch,
     DetectionPrediction,

@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from vision.contracts import FeatureSpec
+from vision.contracts.features import FeatureSpec
 from vision.errors import ConfigError, suggest
 from vision.options import building, check_design, shorten
 from vision.tasks.fitting import fits, hints_of, shown_hint

@@ -16,7 +16,11 @@ import torch
 from torch import Tensor
 
 from vision.backbones.base import Backbone
-from vision.contracts import SegmentationBatch, SegmentationOutputs, SegmentationPrediction
+from vision.contracts.segmentation import (
+    SegmentationBatch,
+    SegmentationOutputs,
+    SegmentationPrediction,
+)
 from vision.heads.segmentation.base import SegmentationHead
 from vision.metrics.segmentation import SegmentationEvaluator, SegmentationResult
 from vision.ops.dense_inference import InferenceOptions, predict_labels

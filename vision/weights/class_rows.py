@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from vision.contracts import ClassRows
+from vision.contracts.features import ClassRows
 
 _SHOWN = 6
 

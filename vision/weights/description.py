@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from vision.contracts import ModelDescription
+from vision.contracts.models import ModelDescription
 from vision.errors import CheckpointError
 from vision.options import MAX_SIDE
 

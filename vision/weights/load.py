@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from vision.contracts import ClassRows
+from vision.contracts.features import ClassRows
 from vision.errors import ConfigError, WeightsError, suggest
 from vision.weights.class_rows import ClassMap, copy_rows, map_classes
 from vision.weights.names import mmdet, mmseg

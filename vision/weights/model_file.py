@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from vision.contracts import ModelDescription
+from vision.contracts.models import ModelDescription
 from vision.documents.json_text import parse_json
 from vision.errors import CheckpointError, WeightsError
 from vision.files import replace_file

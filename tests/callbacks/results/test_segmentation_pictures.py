@@ -19,7 +19,7 @@ from vision.callbacks.results.segmentation_pictures import (
     choose_images,
     image_iou,
 )
-from vision.contracts import IGNORED
+from vision.contracts.segmentation import IGNORED
 
 NAMES = [f"{number}.png" for number in range(9)]
 RIGHTS = [0.5, 1.0, 0.0, 0.6, 0.4, 0.9, 0.1, 0.55, 0.45]

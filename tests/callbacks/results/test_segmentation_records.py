@@ -8,7 +8,7 @@ from helpers.tiny_models import TINY
 
 from vision.callbacks.results import segmentation_records
 from vision.callbacks.results.segmentation_records import SegmentationRecorder, calibrate_pixels
-from vision.contracts import IGNORED
+from vision.contracts.segmentation import IGNORED
 from vision.tasks.segmentation import Segmentation
 
 TRAINER: Any = SimpleNamespace(world_size=1)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from helpers.tiny_segmentation_sets import cells, write_ade20k, write_mask
 
-from vision.data.base.segmentation_samples import SegmentationIndex
 from vision.data.datasets.ade20k import ADE20K
 from vision.data.files.finding import PathList
+from vision.data.index.segmentation import SegmentationIndex
 from vision.errors import DataError
 
 

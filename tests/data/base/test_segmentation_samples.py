@@ -6,11 +6,12 @@ import torch
 from helpers.tiny_masks import class_map, write_mask_folder
 from PIL import Image
 
-from vision.contracts import IGNORED
-from vision.data.base.segmentation_samples import SegmentationIndex, SegmentationSamples
+from vision.contracts.segmentation import IGNORED
+from vision.data.base.segmentation_samples import SegmentationSamples
 from vision.data.classes.label_tables import LabelTable
 from vision.data.files.finding import PathList
 from vision.data.images.read import read_image
+from vision.data.index.segmentation import SegmentationIndex
 from vision.data.loading.bad_images import SkippingSamples
 from vision.data.loading.sampling import SeededSamples
 from vision.data.transforms.segmentation import (

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from helpers.tiny_masks import class_map, write_mask, write_mask_folder
 
-from vision.contracts import IGNORED
-from vision.data.base.segmentation_samples import SegmentationIndex
+from vision.contracts.segmentation import IGNORED
 from vision.data.check.problems import ImageFiles
 from vision.data.check.segmentation_problems import (
     CheckedPairs,
@@ -16,6 +15,7 @@ from vision.data.check.segmentation_problems import (
 )
 from vision.data.classes.label_tables import ColorTable, LabelTable
 from vision.data.files.finding import PathList
+from vision.data.index.segmentation import SegmentationIndex
 from vision.errors import DataError, ImageError
 
 TABLE, NAMES = LabelTable.classes(3), ("a", "b", "c")

@@ -2,7 +2,7 @@ import numpy as np
 from helpers import mmseg_datasets
 from torchvision.datasets import Cityscapes
 
-from vision.contracts import IGNORED
+from vision.contracts.segmentation import IGNORED
 from vision.data.classes.cityscapes import (
     CLASSES,
     COLORS,

@@ -4,7 +4,7 @@ from helpers.properties import examples
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vision.contracts import IGNORED
+from vision.contracts.segmentation import IGNORED
 from vision.data.classes.label_tables import ColorTable, LabelTable
 from vision.errors import ConfigError, DataError
 

@@ -16,7 +16,7 @@ from helpers.tiny_segmentation_sets import (
 )
 from PIL import Image
 
-from vision.contracts import IGNORED
+from vision.contracts.segmentation import IGNORED
 from vision.data.classes.ade20k import CLASSES, COLORS
 from vision.data.datasets import ade20k
 from vision.errors import DataError

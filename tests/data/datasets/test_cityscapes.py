@@ -16,7 +16,7 @@ from helpers.tiny_segmentation_sets import (
 from PIL import Image
 from torchvision import datasets
 
-from vision.contracts import IGNORED
+from vision.contracts.segmentation import IGNORED
 from vision.data.classes.cityscapes import CLASSES, COLORS, LABEL_IDS
 from vision.data.datasets import cityscapes
 from vision.data.transforms.segmentation_options import SegmentationAugment

@@ -13,7 +13,7 @@ from helpers.tiny_segmentation_sets import (
     write_mask,
 )
 
-from vision.contracts import IGNORED
+from vision.contracts.segmentation import IGNORED
 from vision.data.classes.coco_stuff import CLASSES, COLORS, VALUES
 from vision.data.datasets import coco_stuff
 from vision.errors import DataError

@@ -16,7 +16,7 @@ from helpers.tiny_masks import (
 )
 from PIL import Image
 
-from vision.contracts import IGNORED
+from vision.contracts.segmentation import IGNORED
 from vision.data.datasets.mask_folder import MaskFolder, read_class_names
 from vision.data.transforms.segmentation_options import SegmentationAugment
 from vision.errors import ConfigError, DataError

@@ -18,7 +18,7 @@ from PIL import Image
 from torchvision.datasets import SBDataset
 from torchvision.datasets import VOCSegmentation as Reference
 
-from vision.contracts import IGNORED
+from vision.contracts.segmentation import IGNORED
 from vision.data.datasets import voc_segmentation
 from vision.errors import ConfigError, DataError, ImageError
 

@@ -4,7 +4,7 @@ from helpers.properties import examples
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vision.contracts import PADDED_TO, DetectionSample
+from vision.contracts.detection import PADDED_TO, DetectionSample
 from vision.data.loading.collate import BatchOfSamples
 from vision.data.loading.collate_detection import collate_detection
 from vision.errors import DataError

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from vision.contracts import IGNORED
+from vision.contracts.segmentation import IGNORED
 from vision.data.loading.collate import BatchOfSamples
 from vision.data.loading.collate_segmentation import CanvasSample, collate_segmentation
 from vision.errors import DataError

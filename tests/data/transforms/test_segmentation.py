@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from vision.contracts import IGNORED
+from vision.contracts.segmentation import IGNORED
 from vision.data.images.read import EncodedImage, decode_image
 from vision.data.transforms.draws import Draws
 from vision.data.transforms.segmentation import (

@@ -4,7 +4,8 @@ from typing import Any
 
 import torch
 
-from vision.contracts import ClassRows, Detections
+from vision.contracts.detection import Detections
+from vision.contracts.features import ClassRows
 from vision.heads.detection.base import DetectionHead
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
 
-from vision.contracts import ClassRows
+from vision.contracts.features import ClassRows
 from vision.heads.detection.boxes import BoxBranch
 
 

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.ops import batched_nms
 
-from vision.contracts import ClassRows, FeatureSpec
+from vision.contracts.features import ClassRows, FeatureSpec
 from vision.errors import ConfigError
 from vision.heads.detection.dense import DenseHead, reset_convs
 

@@ -5,7 +5,7 @@ import torch
 import torchvision
 from torch import Tensor
 
-from vision.contracts import ClassRows, FeatureSpec
+from vision.contracts.features import ClassRows, FeatureSpec
 from vision.errors import ConfigError
 from vision.heads.detection.fcos import FCOSHead
 

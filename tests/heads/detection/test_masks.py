@@ -4,7 +4,7 @@ import pytest
 import torch
 from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredictor
 
-from vision.contracts import ClassRows
+from vision.contracts.features import ClassRows
 from vision.heads.detection.masks import MaskBranch
 
 

@@ -7,7 +7,7 @@ from torch import Tensor
 from torchvision.models.detection._utils import BoxCoder
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 
-from vision.contracts import ClassRows, FeatureSpec
+from vision.contracts.features import ClassRows, FeatureSpec
 from vision.heads.detection.retinanet import RetinaNetHead
 
 SPECS = (FeatureSpec(8, 8), FeatureSpec(8, 16), FeatureSpec(8, 32))

@@ -18,7 +18,8 @@ from helpers.tiny_two_stage import (
 from torch import Tensor
 from torchvision.ops import batched_nms, box_iou, clip_boxes_to_image, roi_align
 
-from vision.contracts import Detections, FeatureSpec
+from vision.contracts.detection import Detections
+from vision.contracts.features import FeatureSpec
 from vision.errors import ConfigError, DataError
 from vision.heads.detection.two_stage import CASCADE, Stage, TwoStage
 from vision.losses.two_stage import TwoStageLoss

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
-from vision.contracts import ClassRows, FeatureSpec, SegmentationOutputs
+from vision.contracts.features import ClassRows, FeatureSpec
+from vision.contracts.segmentation import SegmentationOutputs
 from vision.errors import ConfigError
 from vision.heads.segmentation.base import PixelClassifier, SegmentationHead
 from vision.heads.segmentation.fcn import FCNHead

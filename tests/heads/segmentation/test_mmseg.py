@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from vision.contracts import FeatureSpec
+from vision.contracts.features import FeatureSpec
 from vision.errors import ConfigError
 from vision.heads.segmentation.mmseg import MMSegHead, MMSegLoss, find_head
 from vision.mmcv.operators import import_models

@@ -4,7 +4,7 @@ import importlib.util
 
 import pytest
 
-from vision.contracts import FeatureSpec
+from vision.contracts.features import FeatureSpec
 from vision.heads.segmentation.mmseg_configs import (
     complete_config,
     mask2former_config,

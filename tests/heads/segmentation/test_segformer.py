@@ -4,7 +4,7 @@ import pytest
 import torch
 from helpers.mmseg_heads import check_against_mmseg, needs_mmseg
 
-from vision.contracts import FeatureSpec
+from vision.contracts.features import FeatureSpec
 from vision.heads.segmentation.segformer import SegFormerHead
 
 OPTIONS = {"in_channels": [4, 6, 8, 10], "in_index": [0, 1, 2, 3], "channels": 12}

@@ -4,7 +4,7 @@ import pytest
 import torch
 from helpers.mmseg_heads import check_against_mmseg, needs_mmseg
 
-from vision.contracts import FeatureSpec
+from vision.contracts.features import FeatureSpec
 from vision.errors import ConfigError
 from vision.heads.segmentation.upernet import UPerHead
 

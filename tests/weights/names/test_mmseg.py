@@ -9,7 +9,7 @@ from helpers.mmseg_heads import needs_mmseg, randomise, read
 from torch import Tensor, nn
 
 from vision import create_backbone, load_weights
-from vision.contracts import FeatureSpec
+from vision.contracts.features import FeatureSpec
 from vision.heads.segmentation.fcn import FCNHead
 from vision.mmcv.operators import import_models
 from vision.tasks.segmentors import SEGMENTORS, build_segmentor

@@ -11,7 +11,7 @@ from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
 from vision.callbacks.results.best_validation import BestValidation
-from vision.contracts import DetectionPrediction
+from vision.contracts.detection import DetectionPrediction
 from vision.decoration import Decoration
 from vision.draw.detection import DetectionExample, draw_detections, draw_examples
 from vision.draw.figure import save_png

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from vision.callbacks.results.best_validation import BestValidation
 from vision.callbacks.results.label_maps import data_palette
-from vision.contracts import IGNORED
+from vision.contracts.segmentation import IGNORED
 from vision.decoration import Decoration
 from vision.draw.figure import save_png
 from vision.draw.segmentation import SegmentationExample, draw_examples

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from vision.callbacks.results.evaluation_records import gather
 from vision.callbacks.results.segmentation_pictures import Scored, Shelf, choose_images, image_iou
-from vision.contracts import IGNORED
+from vision.contracts.segmentation import IGNORED
 from vision.metrics.calibration import Calibration
 from vision.metrics.segmentation_table import SegmentationResult
 

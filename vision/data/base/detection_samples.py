@@ -3,7 +3,7 @@
 import torch
 from torch.utils.data import Dataset
 
-from vision.contracts import DetectionSample, DetectionTarget
+from vision.contracts.detection import DetectionSample, DetectionTarget
 from vision.data.images.read import read_file
 from vision.data.index.detection import DetectionIndex
 from vision.data.transforms.detection import DetectionTransform, TransformedImage, decode_annotated

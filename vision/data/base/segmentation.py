@@ -9,7 +9,7 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from vision.data.base.datamodule import DataModule
-from vision.data.base.segmentation_samples import SegmentationIndex, SegmentationSamples
+from vision.data.base.segmentation_samples import SegmentationSamples
 from vision.data.check.problems import SplitSummary
 from vision.data.check.same_images import ImageSource
 from vision.data.check.segmentation_problems import (
@@ -20,6 +20,7 @@ from vision.data.check.segmentation_problems import (
     unique_pairs,
 )
 from vision.data.classes.label_tables import Table
+from vision.data.index.segmentation import SegmentationIndex
 from vision.data.loading.collate_segmentation import collate_segmentation
 from vision.data.transforms.segmentation import (
     SegmentationEvalTransform,

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from torch.utils.data import Dataset
 
-from vision.contracts import IGNORED
-from vision.data.base.segmentation_samples import SegmentationIndex
+from vision.contracts.segmentation import IGNORED
 from vision.data.check.problems import ImageFiles, SplitSummary
 from vision.data.classes.label_tables import Table
 from vision.data.images.read import decode_image, read_file
+from vision.data.index.segmentation import SegmentationIndex
 from vision.data.transforms.segmentation import decode_masked
 from vision.errors import DataError, ImageError
 from vision.ops.png import png_fault, png_size_fault

@@ -6,7 +6,7 @@
 
 import numpy as np
 
-from vision.contracts import IGNORED
+from vision.contracts.segmentation import IGNORED
 
 # By label id, from 0 on: what occurs in the files `*_labelIds.png`.
 NAMES = (

@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
-from vision.contracts import IGNORED
+from vision.contracts.segmentation import IGNORED
 from vision.data.base.mask_folders import SegmentationFolders
 from vision.data.base.segmentation import DEFAULT_AUGMENT, Split
 from vision.data.classes.ade20k import CLASSES, COLORS, read_class_names

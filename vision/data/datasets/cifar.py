@@ -16,7 +16,8 @@ from torch.nn import functional as F
 from torch.utils.data import Dataset
 from torchvision.transforms import v2
 
-from vision.contracts import ClassificationSample, ImageSample
+from vision.contracts.classification import ClassificationSample
+from vision.contracts.images import ImageSample
 from vision.data.base.datamodule import DataModule
 from vision.data.formats.cifar import (
     CHANNELS,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vision.contracts import IGNORED
+from vision.contracts.segmentation import IGNORED
 from vision.data.base.mask_folders import SegmentationFolders
 from vision.data.base.segmentation import DEFAULT_AUGMENT, Split
 from vision.data.classes.coco_stuff import ABSENT, CLASSES, COLORS, UNLABELLED, VALUES

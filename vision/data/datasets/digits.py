@@ -15,7 +15,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import Dataset
 
-from vision.contracts import ClassificationSample, ImageSample
+from vision.contracts.classification import ClassificationSample
+from vision.contracts.images import ImageSample
 from vision.data.base.datamodule import DataModule
 from vision.data.transforms.classification import whole_square
 from vision.options import MAX_SIDE, check_number

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from vision.contracts import ClassificationSample, ImageSample
+from vision.contracts.classification import ClassificationSample
+from vision.contracts.images import ImageSample
 from vision.data.base.datamodule import DataModule
 from vision.data.check.problems import ImageFiles
 from vision.data.files.class_folders import (

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from vision.contracts import IGNORED
+from vision.contracts.segmentation import IGNORED
 from vision.data.base.segmentation import DEFAULT_AUGMENT, SegmentationData, Split
-from vision.data.base.segmentation_samples import SegmentationIndex
 from vision.data.check.segmentation_problems import MaskScan
 from vision.data.classes.label_tables import ColorTable, LabelTable, Table
 from vision.data.files.finding import PathList, list_folders, require_folder
 from vision.data.index.mask_pairs import Pairs, find_some_images, pair_masks
+from vision.data.index.segmentation import SegmentationIndex
 from vision.data.loading.bad_images import listed
 from vision.data.transforms.segmentation_options import SegmentationAugment
 from vision.documents.text import read_text

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vision.data.base.segmentation_samples import SegmentationIndex
 from vision.data.files.class_folders import SUFFIXES, log_ignored, other_files
 from vision.data.files.finding import PathList, find_images, require_folder
+from vision.data.index.segmentation import SegmentationIndex
 from vision.errors import DataError, suggest
 
 MASK_SUFFIX = ".png"

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vision.contracts import PADDED_TO, DetectionBatch, DetectionSample, DetectionTarget
+from vision.contracts.detection import PADDED_TO, DetectionBatch, DetectionSample, DetectionTarget
 from vision.data.loading.collate import pad_images
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vision.contracts import IGNORED, SegmentationBatch, SegmentationSample
+from vision.contracts.segmentation import IGNORED, SegmentationBatch, SegmentationSample
 from vision.data.loading.collate import pad_images
 
 

@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from vision.contracts import ClassificationSample, ImageSample
+from vision.contracts.classification import ClassificationSample
+from vision.contracts.images import ImageSample
 from vision.data.base.datamodule import DataModule
 from vision.data.images.read import decode_image
 from vision.data.loading.sampling import EpochSampler

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vision.contracts import IGNORED
+from vision.contracts.segmentation import IGNORED
 from vision.data.images.read import EncodedImage
 from vision.data.transforms.crops import Box
 from vision.data.transforms.detection import decode_annotated, require_flag

@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from vision.contracts import ClassificationOutputs, ClassificationPrediction, ClassRows
+from vision.contracts.classification import ClassificationOutputs, ClassificationPrediction
+from vision.contracts.features import ClassRows
 
 
 class LinearHead(nn.Module):

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vision.contracts import ClassRows, DetectionPrediction, Detections
+from vision.contracts.detection import DetectionPrediction, Detections
+from vision.contracts.features import ClassRows
 from vision.ops.boxes import clip_boxes
 from vision.ops.masks import paste_masks
 

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vision.contracts import ClassRows
+from vision.contracts.features import ClassRows
 from vision.layers.conv_norm import ConvNorm
 
 BoxBranchKind = Literal["2fc", "4conv1fc"]

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from vision.contracts import Detections, FeatureSpec
+from vision.contracts.detection import Detections
+from vision.contracts.features import FeatureSpec
 from vision.errors import ConfigError
 from vision.heads.detection.base import DetectionHead
 from vision.ops.boxes import at_least_float32

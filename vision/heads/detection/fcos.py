@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vision.contracts import ClassRows, Detections, DetectionTarget, FeatureSpec
+from vision.contracts.detection import Detections, DetectionTarget
+from vision.contracts.features import ClassRows, FeatureSpec
 from vision.errors import ConfigError
 from vision.heads.detection.dense import DenseHead, reset_convs
 from vision.ops.boxes import at_least_float32, clip_boxes

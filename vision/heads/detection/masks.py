@@ -6,7 +6,7 @@ R counts boxes.
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vision.contracts import ClassRows
+from vision.contracts.features import ClassRows
 
 POOLED = 14  # cells along each side of the grid that is pooled for a box
 DRAWN = 2 * POOLED  # cells along each side of a mask

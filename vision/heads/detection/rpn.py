@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vision.contracts import PADDED_TO, FeatureSpec
+from vision.contracts.detection import PADDED_TO
+from vision.contracts.features import FeatureSpec
 from vision.ops.anchors import anchors, check_shapes
 from vision.ops.boxes import at_least_float32, clip_boxes, decode_boxes, encode_boxes
 from vision.ops.matching import match_boxes, sample_balanced

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from vision.contracts import ClassRows, Detections, DetectionTarget, FeatureSpec
+from vision.contracts.detection import Detections, DetectionTarget
+from vision.contracts.features import ClassRows, FeatureSpec
 from vision.errors import ConfigError, DataError, suggest
 from vision.heads.detection.base import DetectionHead
 from vision.heads.detection.boxes import LAYERS, BoxBranch, BoxBranchKind, BoxOutputs

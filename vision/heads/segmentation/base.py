@@ -6,13 +6,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from vision.contracts import (
-    IGNORED,
-    ClassRows,
-    FeatureSpec,
-    SegmentationOutputs,
-    SegmentationPrediction,
-)
+from vision.contracts.features import ClassRows, FeatureSpec
+from vision.contracts.segmentation import IGNORED, SegmentationOutputs, SegmentationPrediction
 from vision.errors import ConfigError
 from vision.layers.conv_norm import ConvNorm, ResizedConvNorm
 from vision.ops.interpolation import resize_bilinear

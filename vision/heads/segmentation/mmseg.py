@@ -12,12 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vision.contracts import (
-    ClassRows,
-    FeatureSpec,
-    SegmentationBatch,
-    SegmentationOutputs,
-)
+from vision.contracts.features import ClassRows, FeatureSpec
+from vision.contracts.segmentation import SegmentationBatch, SegmentationOutputs
 from vision.errors import ConfigError, MissingPackageError, suggest
 from vision.heads.segmentation.base import SegmentationHead, check_specs
 from vision.heads.segmentation.mmseg_configs import (

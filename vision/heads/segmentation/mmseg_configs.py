@@ -8,7 +8,8 @@ import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vision.contracts import IGNORED, FeatureSpec
+from vision.contracts.features import FeatureSpec
+from vision.contracts.segmentation import IGNORED
 from vision.errors import ConfigError, suggest
 
 # The maps that heads of several take, as indices into those of strides 4, 8, 16, 32.

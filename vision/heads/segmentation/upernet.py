@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from vision.contracts import FeatureSpec
+from vision.contracts.features import FeatureSpec
 from vision.errors import ConfigError
 from vision.heads.segmentation.base import PixelClassifier, check_specs
 from vision.layers.conv_norm import ConvNorm, ResizedConvNorm

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, distributed
 
-from vision.contracts import DetectionPrediction
+from vision.contracts.detection import DetectionPrediction
 from vision.errors import VisionError
 from vision.metrics.coco.evaluation import Backend, evaluate_coco
 from vision.metrics.coco.table import CocoResult
