@@ -23,8 +23,8 @@ def test_the_nearest_choice_comes_first(name: str, first: str) -> None:
 
 
 def test_the_number_of_suggestions_is_limited() -> None:
-    assert suggest("swin_base", NAMES, most=1) == " Did you mean 'swin_base'?"
-    assert suggest("swin", NAMES, most=2).count(" or ") == 1
+    assert suggest("swin_base", NAMES, maximum=1) == " Did you mean 'swin_base'?"
+    assert suggest("swin", NAMES, maximum=2).count(" or ") == 1
 
 
 @pytest.mark.parametrize("choices", [[], NAMES])

@@ -37,12 +37,12 @@ from vision.options import MAX_PROCESSES
 
 PERCENTS = (50, 90, 95, 99)
 # Throughput has stopped growing where a batch twice as large gives less than this more.
-LEAST_GAIN = 1.03
+MIN_GAIN = 1.03
 # Largest difference of an engine over the largest value of the output: of float32 in another order
 # of sums, and of int8.
 TOLERANCE, INT8_TOLERANCE = 1e-3, 0.2
 # Share of labels, which sums in another order change where two classes tie.
-LEAST_SAME, INT8_LEAST_SAME = 0.995, 0.7
+MIN_SAME, INT8_LEAST_SAME = 0.995, 0.7
 Run = Callable[[Tensor], tuple[Tensor, ...]]
 
 
@@ -215,7 +215,7 @@ def difference(
             continue
         if not theirs.is_floating_point():
             same = (ours == theirs).float().mean().item() if theirs.numel() else 1.0
-            if same < (INT8_LEAST_SAME if int8 else LEAST_SAME):
+            if same < (INT8_LEAST_SAME if int8 else MIN_SAME):
                 return f"only {same:.4f} of output {i} is as in eager"
             continue
         if not theirs.numel():
@@ -287,7 +287,7 @@ def measure(graph: Graph, images: Tensor, options: argparse.Namespace) -> Report
     alive = list(options.engines)
     batch = 1
     with tempfile.TemporaryDirectory() as folder, torch.no_grad(), without_chatter():
-        while alive and batch <= options.most_batch:
+        while alive and batch <= options.max_batch:
             many = images.expand(batch, -1, -1, -1).contiguous()
             engines = build_all(graph, many, alive, Path(folder), options, report)
             measure_batch(engines, many, options, report)
@@ -300,7 +300,7 @@ def measure(graph: Graph, images: Tensor, options: argparse.Namespace) -> Report
 def still_grows(timings: Sequence[Timing]) -> bool:
     """Whether the last batch size was worth it; the one before may have had bad luck."""
     best = [one.images_per_second for one in timings]
-    return len(best) < 2 or best[-1] > LEAST_GAIN * best[-2]
+    return len(best) < 2 or best[-1] > MIN_GAIN * best[-2]
 
 
 def build_all(

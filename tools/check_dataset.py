@@ -25,7 +25,7 @@ from vision.outputs import check_output_file
 
 USAGE = "python tools/check_dataset.py NAME [--root FOLDER] [--KEY VALUE ...] [--json FILE]"
 # Classes that the summary counts one by one; of more it names the rarest and the most frequent.
-MOST_CLASSES = 20
+MAX_CLASSES = 20
 SECONDS, SECONDS_ON_TERMINAL = 5.0, 0.2
 
 
@@ -142,7 +142,7 @@ def summary_lines(splits: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
         parts += [f"{count:,} {why} dropped" for why, count in found.get("dropped", {}).items()]
         yield f"{split}: {', '.join(parts)}"
         counts = sorted(found["classes"].items(), key=lambda item: -item[1])
-        if len(counts) > MOST_CLASSES:
+        if len(counts) > MAX_CLASSES:
             first, last = (f"{name} {count:,}" for name, count in (counts[0], counts[-1]))
             absent = sum(not count for _, count in counts)
             yield f"  {len(counts):,} classes, {absent:,} of them absent; from {first} to {last}"

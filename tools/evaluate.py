@@ -53,9 +53,9 @@ if TYPE_CHECKING:
     from vision.metrics.segmentation_files import Classes
 
 # More threads than this wait for the counting.
-MOST_WORKERS = 4
+MAX_WORKERS = 4
 # A label image has a byte per pixel, and one of its values is for pixels that do not count.
-MOST_CLASSES = 255
+MAX_CLASSES = 255
 MEND = "Compare with --num-classes, --ignore and --reduce-zero-label, or mend the file."
 
 
@@ -104,7 +104,7 @@ def add_segmentation(commands: Any) -> None:
     parser = commands.add_parser("segmentation", help="label images: PNG files of class indices")
     parser.add_argument("--annotations", required=True, type=Path, help="folder of what is right")
     parser.add_argument("--predictions", required=True, type=Path, help="folder of predictions")
-    parser.add_argument("--num-classes", required=True, type=whole(1, MOST_CLASSES), metavar="K")
+    parser.add_argument("--num-classes", required=True, type=whole(1, MAX_CLASSES), metavar="K")
     parser.add_argument(
         "--ignore",
         nargs="+",
@@ -145,7 +145,7 @@ def add_segmentation(commands: Any) -> None:
     parser.add_argument(
         "--workers",
         type=whole(0, MAX_PROCESSES),
-        default=min(MOST_WORKERS, os.cpu_count() or 1),
+        default=min(MAX_WORKERS, os.cpu_count() or 1),
         help="threads that read files",
     )
     parser.set_defaults(run=evaluate_segmentation)

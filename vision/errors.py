@@ -44,18 +44,18 @@ class MissingPackageError(VisionError, ImportError):
     """An optional package is needed; the message holds the line that installs it."""
 
 
-def suggest(name: str, choices: Iterable[str], *, most: int = 3) -> str:
+def suggest(name: str, choices: Iterable[str], *, maximum: int = 3) -> str:
     """Name the choices nearest to a misspelt name.
 
     Args:
         name: What was given.
         choices: What would have been accepted.
-        most: The largest number of suggestions.
+        maximum: The largest number of suggestions.
 
     Returns:
         `" Did you mean 'a' or 'b'?"` with a leading space, or the empty string if nothing is near.
     """
-    near = difflib.get_close_matches(name, list(choices), n=most, cutoff=0.5)
+    near = difflib.get_close_matches(name, list(choices), n=maximum, cutoff=0.5)
     if not near:
         return ""
     return f" Did you mean {' or '.join(repr(choice) for choice in near)}?"

@@ -72,23 +72,23 @@ def _require_finite(options: Any, group: str) -> None:
                 raise ConfigError(f"{group}.{field.name}={value} must be finite.")
 
 
-def check_number(name: str, value: Any, *, least: float, most: float, unit: str = "") -> None:
+def check_number(name: str, value: Any, *, minimum: float, maximum: float, unit: str = "") -> None:
     """See that an option is a number in its range, both ends included.
 
     Args:
         name: Name of the option.
         value: Its value; of a boolean or of NaN no range holds.
-        least: Its smallest value.
-        most: Its largest value.
+        minimum: Its smallest value.
+        maximum: Its largest value.
         unit: What it counts, for the message.
 
     Raises:
         ConfigError: It is not.
     """
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not least <= value <= most:
+    if not is_number or not minimum <= value <= maximum:
         what = f" {unit}" if unit else ""
-        raise ConfigError(f"{name}={shorten(value)} must be from {least:,} to {most:,}{what}.")
+        raise ConfigError(f"{name}={shorten(value)} must be from {minimum:,} to {maximum:,}{what}.")
 
 
 def check_design(options: Mapping[str, Any], *, owner: str) -> None:
@@ -106,11 +106,13 @@ def check_design(options: Mapping[str, Any], *, owner: str) -> None:
         if isinstance(value, Mapping):
             check_design(value, owner=f"{owner}.{key}")
             continue
-        most = MAX_DEPTH if key.startswith("depth") else MAX_WIDTH
-        least = 1 if key in POSITIVE else -most
+        maximum = MAX_DEPTH if key.startswith("depth") else MAX_WIDTH
+        minimum = 1 if key in POSITIVE else -maximum
         for number in _numbers(value):
-            if not least <= number <= most:
-                bounds = f"from {least} to {most:,}" if key in POSITIVE else f"of up to {most:,}"
+            if not minimum <= number <= maximum:
+                bounds = (
+                    f"from {minimum} to {maximum:,}" if key in POSITIVE else f"of up to {maximum:,}"
+                )
                 raise ConfigError(
                     f"{owner}: {key}={shorten(value)} has {shorten(number)}; numbers {bounds} are "
                     "possible."

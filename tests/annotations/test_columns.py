@@ -44,7 +44,7 @@ VALUES: list[tuple[Any, int | None, int | None, int | None, float | None]] = [
 ]
 
 
-@pytest.mark.parametrize("row", VALUES, ids=lambda row: shown(row[0], most=20))
+@pytest.mark.parametrize("row", VALUES, ids=lambda row: shown(row[0], maximum=20))
 def test_values_are_read_by_one_rule_each(row: tuple[Any, ...]) -> None:
     value, *expected = row
     assert [identity(value), whole(value), flag(value), finite(value)] == expected

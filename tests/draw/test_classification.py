@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from vision.draw.classification import (
-    MOST_CLASSES,
+    MAX_CLASSES,
     ClassifiedImage,
     draw_classification,
     draw_confusion,
@@ -70,9 +70,9 @@ def test_of_many_classes_the_most_confused_are_shown() -> None:
     matrix[3, 99] = 1
     axis = draw_confusion(matrix, [f"class {i}" for i in range(100)]).axes[0]
     labels = [label.get_text() for label in axis.get_yticklabels()]
-    assert len(labels) == MOST_CLASSES
+    assert len(labels) == MAX_CLASSES
     assert {"class 3", "class 70", "class 71", "class 99"} <= set(labels)
-    assert axis.images[0].get_array().shape == (MOST_CLASSES, MOST_CLASSES)
+    assert axis.images[0].get_array().shape == (MAX_CLASSES, MAX_CLASSES)
 
 
 def test_a_class_without_images_is_drawn() -> None:

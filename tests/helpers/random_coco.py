@@ -18,14 +18,14 @@ Json = dict[str, Any]
 
 
 def random_case(
-    seed: int, *, images: int = 4, most: int = 6, crowded: bool = False, masks: bool = True
+    seed: int, *, images: int = 4, maximum: int = 6, crowded: bool = False, masks: bool = True
 ) -> tuple[Json, list[Json]]:
     """Ground truth and results with what is awkward about COCO's rules.
 
     Args:
         seed: Seed of the random numbers.
         images: Number of images; about a third have no objects, and about a third no results.
-        most: Largest number of objects of an image.
+        maximum: Largest number of objects of an image.
         crowded: Whether one image has more than 100 results of one category.
         masks: Whether the results have masks; the ground truth always does.
 
@@ -47,12 +47,12 @@ def random_case(
     }
     results: list[Json] = []
     for image, size in zip(ids, sizes, strict=True):
-        objects = [] if draw.random() < 0.3 else range(int(draw.integers(1, most + 1)))
+        objects = [] if draw.random() < 0.3 else range(int(draw.integers(1, maximum + 1)))
         for _ in objects:
             truth["annotations"].append(_object(draw, image, size, len(truth["annotations"]) + 1))
         if draw.random() > 0.3:
             here = [one for one in truth["annotations"] if one["image_id"] == image]
-            many = 130 if crowded and not results else int(draw.integers(0, 2 * most))
+            many = 130 if crowded and not results else int(draw.integers(0, 2 * maximum))
             results += [_result(draw, image, size, here, masks, crowded) for _ in range(many)]
     order = draw.permutation(len(results))
     return truth, [results[i] for i in order]

@@ -14,7 +14,7 @@ from vision.cli.main import main
 
 ROOT = Path(__file__).parents[2]
 # Processes that wait for each other would do so for ever.
-MOST_SECONDS = 200
+MAX_SECONDS = 200
 
 
 def run_here(folder: Path, *argv: str) -> int:
@@ -52,7 +52,7 @@ def wait_for(process: Popen[str]) -> CompletedProcess[str]:
     """Wait for the end of a process."""
     with process:
         try:
-            shown, errors = process.communicate(timeout=MOST_SECONDS)
+            shown, errors = process.communicate(timeout=MAX_SECONDS)
         except TimeoutExpired:
             process.terminate()  # torchrun then ends its processes
             raise

@@ -32,7 +32,7 @@ def test_each_key_is_built_once() -> None:
 
 
 def test_the_least_recently_used_entry_goes_first() -> None:
-    cache, builders = SizeCache(most=2), {key: Builder() for key in "abc"}
+    cache, builders = SizeCache(maximum=2), {key: Builder() for key in "abc"}
     for key in "aba":
         cache.get(key, builders[key])
     cache.get("c", builders["c"])
@@ -57,11 +57,11 @@ def test_entries_carry_no_gradient() -> None:
 
 
 def test_copies_and_pickles_are_empty() -> None:
-    cache = SizeCache(most=7)
+    cache = SizeCache(maximum=7)
     cache.get("mask", Builder())
     for twin in (copy.deepcopy(cache), pickle.loads(pickle.dumps(cache))):
         assert len(twin) == 0
-        assert twin.most == 7
+        assert twin.maximum == 7
     assert len(cache) == 1
 
 

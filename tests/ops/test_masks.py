@@ -70,7 +70,7 @@ def test_a_full_mask_fills_its_box_whatever_is_pasted_at_a_time(
     assert torch.equal(at_once[0], expected)
     assert at_once[1].all()
     assert not at_once[2].any()  # an empty box
-    monkeypatch.setattr(module, "MOST_PIXELS", 1)
+    monkeypatch.setattr(module, "MAX_PIXELS", 1)
     assert torch.equal(paste(torch.ones(3, 28, 28), boxes, (10, 12), 0.5), at_once)
     assert paste(torch.ones(0, 28, 28), boxes[:0], (10, 12), 0.5).shape == (0, 10, 12)
 
@@ -96,8 +96,8 @@ def test_boxes_of_masks_are_torchvisions_with_an_exclusive_corner() -> None:
 
 
 @pytest.mark.parametrize("most", [2**25, 2 * 40 * 50])
-def test_crops_are_torchvisions_roi_align(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_PIXELS", most)
+def test_crops_are_torchvisions_roi_align(maximum: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_PIXELS", maximum)
     torch.manual_seed(0)
     masks = torch.rand(5, 40, 50) > 0.4
     corner, size = torch.rand(12, 2) * 20, torch.rand(12, 2) * 20 + 1

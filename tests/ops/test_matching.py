@@ -40,7 +40,7 @@ def one_by_one(
     takes_part: Tensor,
 ) -> list[int]:
     """The published rules for image i, box by box and object by object."""
-    positive, negative, least = thresholds
+    positive, negative, minimum = thresholds
     objects = [j for j in range(targets.valid.shape[1]) if targets.valid[i, j]]
     here = [a for a in range(boxes.shape[1]) if takes_part[i, a]]
     iou = box_iou(boxes[i], targets.boxes[i])
@@ -53,7 +53,7 @@ def one_by_one(
             result[a] = next(j for j in objects if iou[a, j].item() == best)
     for j in objects if low_quality else []:
         best = best_or([iou[a, j].item() for a in here], 0.0)
-        if best >= least and best > 0:
+        if best >= minimum and best > 0:
             takes = [a for a in here if iou[a, j].item() == best]
             result = [j if a in takes else was for a, was in enumerate(result)]
     for a in here:
@@ -89,16 +89,16 @@ def test_it_follows_the_published_rules(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # Some images at a time.
-    monkeypatch.setattr(matching, "MOST_PAIRS", 60 * 7 * 2)
+    monkeypatch.setattr(matching, "MAX_PAIRS", 60 * 7 * 2)
     boxes, targets = random_case(5, 60, 7, seed)
     valid = torch.rand(5, 60, generator=torch.Generator().manual_seed(seed)) < 0.9
-    positive, negative, least = thresholds
+    positive, negative, minimum = thresholds
     ours = match_boxes(
         boxes,
         targets,
         positive=positive,
         negative=negative,
-        least_positive=least,
+        min_positive=minimum,
         low_quality=low_quality,
         crowd_iof=crowd_iof,
         valid=valid,
@@ -116,7 +116,7 @@ def test_without_low_quality_it_is_torchvisions() -> None:
         targets,
         positive=0.7,
         negative=0.3,
-        least_positive=0.3,
+        min_positive=0.3,
         low_quality=False,
         crowd_iof=None,
     )
@@ -130,7 +130,7 @@ def test_boxes_of_all_images_may_be_given_once() -> None:
     options = {
         "positive": 0.5,
         "negative": 0.4,
-        "least_positive": 0.0,
+        "min_positive": 0.0,
         "low_quality": True,
         "crowd_iof": 0.5,
     }
@@ -151,7 +151,7 @@ def test_an_object_takes_its_best_box_from_another() -> None:
             targets,
             positive=0.5,
             negative=0.5,
-            least_positive=0.5,
+            min_positive=0.5,
             low_quality=low_quality,
             crowd_iof=None,
         )
@@ -170,7 +170,7 @@ def test_an_object_out_of_reach_takes_nothing() -> None:
         targets,
         positive=0.5,
         negative=0.4,
-        least_positive=0.0,
+        min_positive=0.0,
         low_quality=True,
         crowd_iof=0.5,
     )

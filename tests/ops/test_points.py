@@ -44,7 +44,7 @@ def by_hand(
     """The rule in words of the paper, one location at a time."""
     low, high = RANGES[STRIDES.index(int(stride))]
     x, y = point
-    best, least = BACKGROUND, float("inf")
+    best, minimum = BACKGROUND, float("inf")
     for j in range(targets.boxes.shape[1]):
         x1, y1, x2, y2 = targets.boxes[image, j].tolist()
         if not targets.valid[image, j]:
@@ -57,8 +57,8 @@ def by_hand(
         inside = left < x < right and top < y < bottom
         farthest = max(x - x1, y - y1, x2 - x, y2 - y)
         area = (x2 - x1) * (y2 - y1)
-        if inside and low <= farthest <= high and area < least:
-            best, least = j, area
+        if inside and low <= farthest <= high and area < minimum:
+            best, minimum = j, area
     return best
 
 
@@ -71,7 +71,7 @@ def test_points_are_the_centres_of_cells() -> None:
 @pytest.mark.parametrize("radius", [1.5, None])
 @pytest.mark.parametrize("pairs", [2**25, 1])
 def test_equals_a_loop(radius: float | None, pairs: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vision.ops.points, "MOST_PAIRS", pairs)
+    monkeypatch.setattr(vision.ops.points, "MAX_PAIRS", pairs)
     places, strides = locations()
     targets = some_targets((9, 0, 4), crowds=0.3)
     matches = assign_points(places, strides, targets, radius=radius, limit=8.0, crowd_iof=None)

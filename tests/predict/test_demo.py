@@ -156,10 +156,10 @@ def test_a_visitor_tries_the_model(address: str, pictures: list[str], tmp_path: 
         wait_for(lambda: find("#drawn img"))
         assert f"{len(expected)} have lower scores" in said()
         number = find("#setting input[type=number]")
-        least = round(float(expected.scores[4]) - 0.005, 2)
+        minimum = round(float(expected.scores[4]) - 0.005, 2)
         # As a person types it: the old number is chosen, and what is typed takes its place.
-        number.send_keys("\ue009a\ue000", str(least), "\t")
-        count = int((expected.scores >= least).sum())
+        number.send_keys("\ue009a\ue000", str(minimum), "\t")
+        count = int((expected.scores >= minimum).sum())
         assert 0 < count < len(expected)
         wait_for(objects(count))
         # The table has a hidden copy of its head and of a row, by which it measures its columns.

@@ -9,7 +9,7 @@ from helpers.tiny_predict import tiny_model
 from vision.draw.figure import class_color
 from vision.errors import ConfigError
 from vision.predict.classification import ClassificationResult
-from vision.predict.demo_views import MOST_SHOWN, VIEWS, View, find_view
+from vision.predict.demo_views import MAX_SHOWN, VIEWS, View, find_view
 from vision.predict.detection import DetectionResult
 from vision.predict.kinds import KINDS
 from vision.predict.segmentation import SegmentationResult
@@ -108,7 +108,7 @@ def test_a_legend_of_few_of_many_classes() -> None:
     view = find_view("detection", 99)
     many = detection(tuple(np.linspace(0.9, 0.5, 40).tolist()))
     many.labels = torch.arange(40)
-    assert view.summary(many, 0.1).count("<li>") == MOST_SHOWN
+    assert view.summary(many, 0.1).count("<li>") == MAX_SHOWN
 
 
 def test_classes_of_pixels_by_their_share() -> None:

@@ -143,13 +143,13 @@ def test_a_tensor_of_values_below_one_is_warned_of(caplog: pytest.LogCaptureFixt
 @pytest.mark.parametrize("workers", [0, 3])
 def test_reading_ahead_keeps_the_order_and_the_bound(workers: int) -> None:
     taken, given = 0, 0
-    most = 0
+    maximum = 0
 
     def items() -> Iterator[int]:
-        nonlocal taken, most
+        nonlocal taken, maximum
         for i in range(40):
             taken += 1
-            most = max(most, taken - given)
+            maximum = max(maximum, taken - given)
             yield i
 
     def work(i: int) -> int:
@@ -161,7 +161,7 @@ def test_reading_ahead_keeps_the_order_and_the_bound(workers: int) -> None:
         found.append(result)
         given += 1
     assert found == [i * i for i in range(40)]
-    assert most == (1 if workers == 0 else 5)
+    assert maximum == (1 if workers == 0 else 5)
 
 
 def test_threads_end_when_nobody_takes_more() -> None:

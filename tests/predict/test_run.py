@@ -29,15 +29,15 @@ def test_a_stream_is_read_two_batches_ahead(workers: int, model: Model) -> None:
             read += 1
             yield np.full((8, 8, 3), i, np.uint8)
 
-    most = 0
+    maximum = 0
     results = model.predict(stream(), batch_size=4, num_workers=workers)
     assert read == 0
     for number, result in enumerate(results):
-        most = max(most, read - number)
+        maximum = max(maximum, read - number)
         assert result.index == number
         assert int(result.image[0, 0, 0]) == number
     assert read == 200
-    assert most <= 2 * 4 + 1
+    assert maximum <= 2 * 4 + 1
 
 
 def test_a_folder_is_not_decoded_up_front(

@@ -8,7 +8,7 @@ from vision.report.charts import (
     BOTTOM,
     HEIGHT,
     LEFT,
-    MOST_POINTS,
+    MAX_POINTS,
     RIGHT,
     TOP,
     WIDTH,
@@ -43,7 +43,7 @@ def test_unknown_values_break_a_line_and_many_points_are_thinned() -> None:
     (path,) = paths(
         line_chart([Series("a", many, many)], Axis("x"), Axis("y"), title="T"), "curve s0"
     )
-    assert path.count("L") == MOST_POINTS - 1
+    assert path.count("L") == MAX_POINTS - 1
 
 
 def test_charts_are_well_formed_and_escape_their_texts() -> None:
@@ -68,8 +68,8 @@ def test_a_bar_of_reliability_reaches_its_share() -> None:
 @pytest.mark.parametrize(
     ("value", "most", "width"), [(0.25, 1, 25.0), (3, 2, 100.0), (None, 1, 0.0), (-1, 1, 0.0)]
 )
-def test_bars_of_cells(value: float | None, most: float, width: float) -> None:
-    assert f'class="fill s0" width="{width}%"' in bar(value, most=most)
+def test_bars_of_cells(value: float | None, maximum: float, width: float) -> None:
+    assert f'class="fill s0" width="{width}%"' in bar(value, maximum=maximum)
 
 
 def test_cells_are_as_dark_as_their_share_of_the_row() -> None:

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from vision.report.curves import MOST_POINTS, curves_section, read_curves
+from vision.report.curves import MAX_POINTS, curves_section, read_curves
 
 CSV = """epoch,lr,step,train/loss,train/box,val/loss,val/box_AP,val/box_AP_small
 0,0.1,9,2.0,1.5,,,
@@ -29,7 +29,7 @@ def test_long_runs_are_thinned_with_both_ends(tmp_path: Path) -> None:
     rows = "".join(f"{i},{i / 7}\n" for i in range(5000))
     (tmp_path / "metrics.csv").write_text("step,train/loss\n" + rows)
     line = read_curves(tmp_path)["train/loss"]
-    assert len(line["step"]) == MOST_POINTS
+    assert len(line["step"]) == MAX_POINTS
     assert (line["step"][0], line["step"][-1]) == (0, 4999)
 
 

@@ -7,7 +7,7 @@ import pytest
 from vision.metrics.calibration import Calibration
 from vision.metrics.precision_recall import precision_recall
 from vision.report.parts import (
-    MOST_IN_MATRIX,
+    MAX_IN_MATRIX,
     calibration_html,
     calibration_json,
     class_table,
@@ -34,7 +34,7 @@ def test_pairs_are_sorted_by_their_count() -> None:
 
 
 def test_many_classes_are_listed_and_few_are_drawn() -> None:
-    count = MOST_IN_MATRIX + 2
+    count = MAX_IN_MATRIX + 2
     names = [str(i) for i in range(count)]
     many = confusion_html(
         confusion_json(np.ones((count, count), int), names), unit="images", title="T"

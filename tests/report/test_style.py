@@ -36,7 +36,7 @@ def test_numbers_are_legible_on_cells_of_every_share(theme: dict[str, str]) -> N
     for percent in range(4, 101):
         share = percent / 100
         cell = [share * h + (1 - share) * s for h, s in zip(heat, surface, strict=True)]
-        name = [name for least, name in INKS.items() if share >= least][-1]
+        name = [name for minimum, name in INKS.items() if share >= minimum][-1]
         assert contrast(rgb(theme[f"heat-{name}"]), cell) >= 4.5, (percent, name)
 
 

@@ -156,10 +156,10 @@ def check_unique(ids: np.ndarray, table: str, problems: list[str]) -> None:
         problems.append(f"{table}: {counts[place]} entries have the id {values[place]}")
 
 
-def shown(value: Any, *, most: int = 60) -> str:
+def shown(value: Any, *, maximum: int = 60) -> str:
     """A value for a message, on one line, cut to a length."""
     if isinstance(value, str):
-        value = value[: most + 1]
+        value = value[: maximum + 1]
     try:
         text = repr(value)
     except ValueError:  # an integer of thousands of digits
@@ -167,4 +167,4 @@ def shown(value: Any, *, most: int = 60) -> str:
     except RecursionError:
         text = "lists within lists without end"
     text = text.encode("utf-8", "backslashreplace").decode()  # a lone surrogate
-    return text if len(text) <= most else f"{text[:most]}..."
+    return text if len(text) <= maximum else f"{text[:maximum]}..."

@@ -66,7 +66,7 @@ class ManhattanPrior(nn.Module):
         spread = torch.linspace(0, 1, head_dim // 2, dtype=torch.float32, device="cpu")
         self.frequencies: list[float] = (1 / 10000**spread).tolist()
         self.decomposed = decomposed
-        self._cache = SizeCache(most=16)
+        self._cache = SizeCache(maximum=16)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """The constants for a map, in the type in which its attention is computed.

@@ -198,7 +198,7 @@ class VisionCLI(LightningCLI):
             raise ConfigError(message) from error
         seed = self.options.get("seed_everything")
         if seed is not None and not isinstance(seed, bool):
-            check_number("--seed_everything", seed, least=0, most=MAX_SEED)
+            check_number("--seed_everything", seed, minimum=0, maximum=MAX_SEED)
 
     def _parse_ckpt_path(self) -> None:
         """Leave the model to the config; `check_checkpoint` compares the two."""
@@ -219,9 +219,9 @@ class VisionCLI(LightningCLI):
         check_run_names(options["runs_dir"], options["name"], options["version"])
         every = options["checkpoint_every_n_steps"]
         if every is not None:
-            check_number("--checkpoint_every_n_steps", every, least=1, most=MAX_COUNT)
+            check_number("--checkpoint_every_n_steps", every, minimum=1, maximum=MAX_COUNT)
         if options["threads"] is not None:
-            check_number("--threads", options["threads"], least=1, most=MAX_PROCESSES)
+            check_number("--threads", options["threads"], minimum=1, maximum=MAX_PROCESSES)
             torch.set_num_threads(options["threads"])
         if options.get("ckpt_path") is not None:
             options["ckpt_path"] = str(self._find_checkpoint(options["ckpt_path"]))

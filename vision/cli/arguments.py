@@ -9,23 +9,23 @@ from vision.errors import ConfigError
 from vision.options import MAX_COUNT
 
 
-def whole(least: int = 1, most: int = MAX_COUNT) -> Callable[[str], int]:
+def whole(minimum: int = 1, maximum: int = MAX_COUNT) -> Callable[[str], int]:
     """A type for `argparse`: a whole number in a range, both ends included."""
 
     def read(text: str) -> int:
         digits = text.removeprefix("-")
         # Longer texts are no sensible numbers, and slow or refused to be read.
         value = int(text) if digits.isdecimal() and len(digits) < 20 else None
-        if value is None or not least <= value <= most:
+        if value is None or not minimum <= value <= maximum:
             raise argparse.ArgumentTypeError(
-                f"{text[:40]!r} is not a whole number from {least:,} to {most:,}"
+                f"{text[:40]!r} is not a whole number from {minimum:,} to {maximum:,}"
             )
         return value
 
     return read
 
 
-def real(least: float, most: float) -> Callable[[str], float]:
+def real(minimum: float, maximum: float) -> Callable[[str], float]:
     """A type for `argparse`: a number in a range, both ends included; NaN is in none."""
 
     def read(text: str) -> float:
@@ -33,9 +33,9 @@ def real(least: float, most: float) -> Callable[[str], float]:
             value = float(text)
         except ValueError:
             value = math.nan
-        if not least <= value <= most:
+        if not minimum <= value <= maximum:
             raise argparse.ArgumentTypeError(
-                f"{text[:40]!r} is not a number from {least:g} to {most:g}"
+                f"{text[:40]!r} is not a number from {minimum:g} to {maximum:g}"
             )
         return value
 

@@ -26,10 +26,10 @@ def check_devices(accelerator: Any, devices: Any) -> None:
     if isinstance(count, str) and count.isdecimal() and len(count) < 10:
         count = int(count)
     # Two are what a test of several processes needs, also on one core.
-    most = max(2, os.cpu_count() or 1)
-    if on_cpu and isinstance(count, int) and count > most:
+    maximum = max(2, os.cpu_count() or 1)
+    if on_cpu and isinstance(count, int) and count > maximum:
         raise ConfigError(
             f"--trainer.devices {devices}: on the CPU that is {count:,} processes, and this "
-            f"machine has {os.cpu_count()} cores. Give a number of up to {most}; one process uses "
+            f"machine has {os.cpu_count()} cores. Give up to {maximum}; one process uses "
             "all cores."
         )

@@ -17,7 +17,7 @@ from vision.cli.settings import COMMAND_LINE, INIT_ARGS, Setting
 from vision.errors import ConfigError, VisionError, suggest
 from vision.options import UNEXPECTED
 
-MOST_LINES = 6
+MAX_LINES = 6
 NEAR = 0.6
 
 
@@ -143,7 +143,7 @@ def tidy(message: str) -> str:
     """Shorten a message of jsonargparse to a few lines."""
     lines = [line for line in message.splitlines() if line.strip()]
     lines = [line for line in lines if not line.strip().startswith(("Given value", "Subtypes"))]
-    return "\n".join(lines[:MOST_LINES])
+    return "\n".join(lines[:MAX_LINES])
 
 
 def _problem(

@@ -33,9 +33,9 @@ def check_trainer(options: Mapping[str, Any]) -> None:
     Raises:
         ConfigError: One is not.
     """
-    for name, least in RANGES.items():
+    for name, minimum in RANGES.items():
         if options.get(name) is not None:
-            check_number(f"trainer.{name}", options[name], least=least, most=MAX_COUNT)
+            check_number(f"trainer.{name}", options[name], minimum=minimum, maximum=MAX_COUNT)
     interval = options.get("val_check_interval")
     if isinstance(interval, int | float) and not interval > 0:
         raise ConfigError(

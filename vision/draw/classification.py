@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 # Legible matrices: more classes than the first are cut down to the most confused ones, and cells
 # of more classes than the second have no numbers.
-MOST_CLASSES = 30
-MOST_NUMBERED = 20
+MAX_CLASSES = 30
+MAX_NUMBERED = 20
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ def _fill_confusion(
     picture = axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     names = [figure_line(class_names[i], 20) for i in chosen]
     steep = max(map(len, names)) > 3
-    size = 11 if len(chosen) <= MOST_NUMBERED else 8
+    size = 11 if len(chosen) <= MAX_NUMBERED else 8
     axis.set_xticks(
         range(len(names)),
         names,
@@ -168,7 +168,7 @@ def _fill_confusion(
     axis.tick_params(length=0, colors=INK)
     for spine in axis.spines.values():
         spine.set_color(FAINT)
-    if len(chosen) <= MOST_NUMBERED:
+    if len(chosen) <= MAX_NUMBERED:
         _number_cells(axis, matrix[np.ix_(chosen, chosen)], shares)
     if len(chosen) < len(class_names):
         axis.set_title(
@@ -198,8 +198,8 @@ def _number_cells(axis: "Axes", matrix: np.ndarray, shares: np.ndarray) -> None:
 
 def _most_confused(matrix: np.ndarray) -> np.ndarray:
     """Indices of the classes to show, ascending."""
-    if len(matrix) <= MOST_CLASSES:
+    if len(matrix) <= MAX_CLASSES:
         return np.arange(len(matrix))
     diagonal = np.diag(matrix)
     mistakes = matrix.sum(axis=0) + matrix.sum(axis=1) - 2 * diagonal
-    return np.sort(np.argsort(-mistakes, kind="stable")[:MOST_CLASSES])
+    return np.sort(np.argsort(-mistakes, kind="stable")[:MAX_CLASSES])

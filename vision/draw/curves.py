@@ -20,7 +20,7 @@ GRID = "#e4e7eb"
 # A loss that falls by more than this factor is shown on a logarithmic axis.
 LOG_FROM = 30.0
 SMOOTHED_OVER = 0.02  # share of the points of a curve
-MOST_METRICS = 6
+MAX_METRICS = 6
 
 
 class Curve(NamedTuple):
@@ -78,7 +78,7 @@ def draw_curves(
         panels["rate"].set_title("learning rate", color=INK, fontsize=11, loc="left")
         panels["rate"].ticklabel_format(axis="y", style="sci", scilimits=(-2, 3))
     if names:
-        chosen = {name: curves[name] for name in names[:MOST_METRICS]}
+        chosen = {name: curves[name] for name in names[:MAX_METRICS]}
         _draw_metrics(panels["metrics"], chosen, monitor)
     for axis in {panels[row[-1]] for row in rows[-1:]} | {panels[rows[-1][0]]}:
         axis.set_xlabel("optimiser step", color=INK, fontsize=10)

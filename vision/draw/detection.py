@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw
 
 # Smaller images are enlarged by a whole number, so that names are legible beside the objects.
-LEAST_SIDE = 512
+MIN_SIDE = 512
 GAP = 8  # pixels between ground truth and prediction
 GREY = (128, 128, 128)
 MASK_OPACITY = 0.45
@@ -212,7 +212,7 @@ def _marks(
 
 
 def _factor(image: Tensor) -> int:
-    return max(1, -(-LEAST_SIDE // max(image.shape[1:])))
+    return max(1, -(-MIN_SIDE // max(image.shape[1:])))
 
 
 def _enlarge_mask(mask: Tensor, factor: int) -> np.ndarray:

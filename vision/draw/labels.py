@@ -11,7 +11,7 @@ from vision.draw.text import one_line
 from vision.errors import ConfigError
 
 # Smaller images are enlarged by a whole number, so that names are legible below them.
-LEAST_SIDE = 320
+MIN_SIDE = 320
 LONGEST_NAME = 28
 PALE = 0.72  # share of white in the colour of a bar
 
@@ -39,11 +39,11 @@ def draw_labels(image: Tensor, ranked: Sequence[tuple[int, str, float]]) -> Tens
     if not ranked:
         raise ConfigError("there are no classes to draw.")
     picture = Image.fromarray(np.ascontiguousarray(image.permute(1, 2, 0).cpu().numpy()))
-    factor = max(1, -(-LEAST_SIDE // max(picture.size)))
+    factor = max(1, -(-MIN_SIDE // max(picture.size)))
     picture = picture.resize(
         (picture.width * factor, picture.height * factor), Image.Resampling.NEAREST
     )
-    width = max(picture.width, LEAST_SIDE)
+    width = max(picture.width, MIN_SIDE)
     size_px = max(14, round(max(picture.size) / 36))
     line = round(1.6 * size_px)
     canvas = Image.new("RGB", (width, picture.height + line * len(ranked)), "white")

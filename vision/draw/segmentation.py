@@ -26,7 +26,7 @@ HUES = 8
 COLUMNS = ("image", "ground truth", "prediction", "errors")
 CELL_IN = 2.8  # width of a picture in a figure, in inches
 LARGEST = 600  # pixels, long side of a picture in a figure
-MOST_NAMED = 40
+MAX_NAMED = 40
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ def _add_legend(
     """Name the classes of which there are `pixels`, int64 `(256,)`."""
     from matplotlib.patches import Patch
 
-    frequent = np.argsort(-pixels[:IGNORED], kind="stable")[:MOST_NAMED]
+    frequent = np.argsort(-pixels[:IGNORED], kind="stable")[:MAX_NAMED]
     present = np.sort(frequent[pixels[frequent] > 0]).tolist()
     entries = [(class_names[label], palette[label]) for label in present]
     entries.append(("wrong", np.array(RED)))

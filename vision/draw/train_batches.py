@@ -19,11 +19,11 @@ from vision.draw.text import one_line
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-MOST_IMAGES = 16
+MAX_IMAGES = 16
 CELL = 320  # pixels, long side of an image in the grid
 DENSE_CELL = 512  # the same, where there are small things to see
 GAP = 10
-MOST_NAMED = 3
+MAX_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def draw_train_batch(kind: str, shown: TrainBatch) -> "Image | None":
     Returns:
         A picture; None for another task, without images or without targets.
     """
-    cells = KINDS[kind](shown)[:MOST_IMAGES] if kind in KINDS else []
+    cells = KINDS[kind](shown)[:MAX_IMAGES] if kind in KINDS else []
     return _grid(cells) if cells else None
 
 
@@ -106,8 +106,8 @@ def segmentation_cells(shown: TrainBatch) -> list[Cell]:
         pixels = torch.bincount(mask[mask != IGNORED], minlength=1)
         order = pixels.argsort(descending=True, stable=True).tolist()
         present = [_name(shown.class_names, i) for i in order if pixels[i] > 0]
-        more = f", {len(present) - MOST_NAMED} more" if len(present) > MOST_NAMED else ""
-        text = ", ".join(present[:MOST_NAMED]) + more
+        more = f", {len(present) - MAX_NAMED} more" if len(present) > MAX_NAMED else ""
+        text = ", ".join(present[:MAX_NAMED]) + more
         cells.append((overlay_mask(small, mask, palette), text or "all ignored"))
     return cells
 

@@ -11,7 +11,7 @@ from vision.ops.boxes import box_iou
 # Two detections are the same object if they overlap by more than this and have one label.
 SAME_BOX = 0.99
 # Share of detections, by the source's scores, that may have no partner: those at a threshold.
-MOST_UNMATCHED = 0.02
+MAX_UNMATCHED = 0.02
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def _compare_detections(
                 sides[name].append(source[name][i, rows])
                 pairs[name].append(found[name][i, places])
     share = unmatched / total if total else 0.0
-    differences = [Difference("objects (share unmatched)", share, share, MOST_UNMATCHED)]
+    differences = [Difference("objects (share unmatched)", share, share, MAX_UNMATCHED)]
     for name in pairs:
         if name in source:
             both = torch.cat(pairs[name]), torch.cat(sides[name])

@@ -23,8 +23,8 @@ from vision.export.graph import BATCH, HEIGHT, INPUT, WIDTH, Graph
 
 Exporter = Literal["torchscript", "dynamo"]
 OPSET = 18
-LEAST_OPSET = {"torchscript": 16, "dynamo": 18}
-MOST_OPSET = 20
+MIN_OPSET = {"torchscript": 16, "dynamo": 18}
+MAX_OPSET = 20
 # A version of onnxruntime that has all of an opset, after its table of versions.
 RUNTIMES = {16: "1.11", 17: "1.12", 18: "1.14", 19: "1.17", 20: "1.18"}
 # The newer exporter writes version 10 of the file's format, whatever the opset.
@@ -146,9 +146,9 @@ def _check(opset: int, exporter: str) -> None:
         raise ConfigError(
             f"exporter={exporter!r} is none of {', '.join(known)}.{suggest(exporter, known)}"
         )
-    if not LEAST_OPSET[exporter] <= opset <= MOST_OPSET:
+    if not MIN_OPSET[exporter] <= opset <= MAX_OPSET:
         raise ConfigError(
-            f"opset={opset} must lie in {LEAST_OPSET[exporter]}..{MOST_OPSET} for {exporter!r}."
+            f"opset={opset} must lie in {MIN_OPSET[exporter]}..{MAX_OPSET} for {exporter!r}."
         )
 
 

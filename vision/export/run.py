@@ -15,7 +15,7 @@ from vision.export.onnx import OPSET, Exporter, export_onnx, least_runtime, open
 from vision.export.safetensors import export_tensors, reload_tensors
 from vision.export.sidecar import export_facts, verification_facts, write_sidecar
 from vision.export.torch_program import export_program, open_program
-from vision.export.verify import LEAST_SIDE, TOLERANCES, Case, Runner, verified_shapes, verify
+from vision.export.verify import MIN_SIDE, TOLERANCES, Case, Runner, verified_shapes, verify
 
 Format = Literal["safetensors", "torch-export", "onnx"]
 SUFFIXES = {"safetensors": ".safetensors", "torch-export": ".pt2", "onnx": ".onnx"}
@@ -60,9 +60,9 @@ class ExportOptions:
             _known("dynamic", axis, AXES)
         if self.batch < 1:
             raise ConfigError(f"batch={self.batch} must be 1 or more.")
-        if min(self.size) < LEAST_SIDE:
+        if min(self.size) < MIN_SIDE:
             raise ConfigError(
-                f"size={self.size} is too small: images have {LEAST_SIDE} rows and columns or more."
+                f"size={self.size} is too small: images have {MIN_SIDE} rows and columns or more."
             )
 
 

@@ -19,7 +19,7 @@ from vision.reading import MAX_IMAGE_BYTES, read_file
 Runner = Callable[[Tensor], dict[str, Tensor]]
 # Largest relative difference by the precision of the program.
 TOLERANCES = {"float32": 1e-4, "float16": 2e-2, "bfloat16": 1e-1}
-LEAST_SIDE = 32
+MIN_SIDE = 32
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP")
 
@@ -149,12 +149,14 @@ def _photograph() -> Tensor:
     return torch.from_numpy(load_sample_image("china.jpg").copy()).permute(2, 0, 1)
 
 
-def _read(path: Path, most: int) -> list[Tensor]:
+def _read(path: Path, maximum: int) -> list[Tensor]:
     import numpy
     from PIL import Image
 
     if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)[:most]
+        files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)[
+            :maximum
+        ]
     else:
         files = [path]
     if not files:

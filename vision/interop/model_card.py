@@ -29,7 +29,7 @@ METRICS: dict[str, tuple[str, str]] = {
 }
 # Arguments of a task that name what stands on the backbone.
 _PARTS = ("detector", "segmentor")
-_MOST_NAMES = 1000
+_MAX_NAMES = 1000
 # Arguments that say nothing of a recipe: what the model is stands elsewhere, what it starts from
 # may be a path of the author's machine.
 _NOT_RECIPE = {"backbone", "class_names", "num_classes", "pretrained", "weights", "mean", "std"}
@@ -176,8 +176,8 @@ def _classes(description: ModelDescription, options: CardOptions) -> str:
     if names is None:
         lines.append(f"Classes: {text(count)}, whose names are not stated." if count else "")
     else:
-        shown = ", ".join(map(text, names[:_MOST_NAMES]))
-        more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+        shown = ", ".join(map(text, names[:_MAX_NAMES]))
+        more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
         lines.append(f"{len(names)} classes by index: {shown}{more}.")
     return "\n\n".join(line for line in lines if line)
 

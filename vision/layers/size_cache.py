@@ -18,14 +18,14 @@ class SizeCache:
 
     The entries are neither parameters nor buffers: ranks of a distributed run see different image
     sizes, and buffers that differ in number or shape would hang its buffer synchronisation. They
-    are left out of state dicts, copies and pickles. `most` bounds them under multi-scale training.
+    are left out of state dicts, copies and pickles. `maximum` bounds them in multi-scale training.
 
     Args:
-        most: Number of entries kept; the least recently used one is dropped first.
+        maximum: Number of entries kept; the least recently used one is dropped first.
     """
 
-    def __init__(self, most: int = 64) -> None:
-        self.most = most
+    def __init__(self, maximum: int = 64) -> None:
+        self.maximum = maximum
         self._entries: OrderedDict[Hashable, Tensor] = OrderedDict()
 
     def get(self, key: Hashable, build: Callable[[], Tensor]) -> Tensor:
@@ -43,7 +43,7 @@ class SizeCache:
             with torch.inference_mode(False), torch.no_grad():
                 entry = build()
             self._entries[key] = entry
-            if len(self._entries) > self.most:
+            if len(self._entries) > self.maximum:
                 self._entries.popitem(last=False)
         else:
             self._entries.move_to_end(key)
@@ -53,7 +53,7 @@ class SizeCache:
         return len(self._entries)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        return type(self)(self.most)
+        return type(self)(self.maximum)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.most,)
+        return type(self), (self.maximum,)

@@ -139,10 +139,10 @@ class _WeightedSum(torch.autograd.Function):
 def _strips(logits: Tensor, labels: Tensor, align_corners: bool) -> Iterator[_Strip]:
     """Cut the enlarged map into strips of a bounded size; of single images where that is needed."""
     (batch, classes, height), (rows, width) = logits.shape[:3], labels.shape[1:]
-    most = STRIP_BYTES.get(logits.device.type, OTHER_STRIP_BYTES)
+    maximum = STRIP_BYTES.get(logits.device.type, OTHER_STRIP_BYTES)
     row_bytes = classes * width * logits.element_size()
-    images = 1 if logits.device.type == "cpu" or batch * row_bytes > most else batch
-    step = max(1, most // (images * row_bytes))
+    images = 1 if logits.device.type == "cpu" or batch * row_bytes > maximum else batch
+    step = max(1, maximum // (images * row_bytes))
     places = source_places(height, rows, align_corners=align_corners, **_EXACT)
     first = places.long().tolist()
     mix = None if height == rows else _mix(height, rows, align_corners).to(logits)  # (H, h)

@@ -63,7 +63,7 @@ class RetinaNetLoss(nn.Module):
             targets,
             positive=self.positive_iou,
             negative=self.negative_iou,
-            least_positive=0.0,
+            min_positive=0.0,
             low_quality=True,
             crowd_iof=self.crowd_iof,
             valid=_in_padded_image(anchors, batch["size"]),

@@ -23,7 +23,7 @@ MeanOver = Literal["all", "valid"]
 TERMS = ("cross_entropy", "dice", "lovasz", "focal")
 CROSS_ENTROPY_ALONE: Mapping[str, float] = {"cross_entropy": 1.0}
 # Where nothing is counted the sum is 0, and so is the mean.
-_LEAST = torch.finfo(torch.float32).eps
+_MIN = torch.finfo(torch.float32).eps
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ class SegmentationLoss(nn.Module):
         total = resized_cross_entropy(logits, labels, weights, align_corners=self.align_corners)
         if self.mean_over == "valid":
             counts = counts.where(valid, 0)
-        return total / counts.sum().clamp(min=_LEAST)
+        return total / counts.sum().clamp(min=_MIN)
 
     def _focal(self, logits: Tensor, labels: Tensor) -> Tensor:
         valid = labels != IGNORED

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from vision.metrics.box_matching import LEAST_IOU, overlaps
+from vision.metrics.box_matching import MIN_IOU, overlaps
 
 
 def box_confusion(
@@ -13,13 +13,13 @@ def box_confusion(
     true_labels: np.ndarray,
     crowd: np.ndarray,
     num_classes: int,
-    least_iou: float = LEAST_IOU,
+    min_iou: float = MIN_IOU,
 ) -> np.ndarray:
     """Pair the detections of one image with its objects, whatever their classes, and count.
 
     Pairs are made by falling overlap, first those of one class, then those of two. What is left of
     the detections was found in the background, and what is left of the objects was not found. A
-    detection that is left but has `least_iou` of its area in a crowd is not counted, nor is the
+    detection that is left but has `min_iou` of its area in a crowd is not counted, nor is the
     crowd.
 
     Args:
@@ -29,7 +29,7 @@ def box_confusion(
         true_labels: int `(M,)`, class index.
         crowd: bool `(M,)`, which objects are crowds.
         num_classes: K.
-        least_iou: Overlap from which two boxes are a pair.
+        min_iou: Overlap from which two boxes are a pair.
 
     Returns:
         int64 `(K + 1, K + 1)`: objects of class `row` that were found as class `column`; the last
@@ -38,7 +38,7 @@ def box_confusion(
     counts = np.zeros((num_classes + 1, num_classes + 1), np.int64)
     crowd = np.asarray(crowd, bool)
     shared = overlaps(boxes, true_boxes, crowd)  # (D, M)
-    possible = (shared >= least_iou) & ~crowd[None]
+    possible = (shared >= min_iou) & ~crowd[None]
     same = labels[:, None] == true_labels[None]
     free_found, free_true = np.ones(len(boxes), bool), ~crowd
     for allowed in (possible & same, possible & ~same):
@@ -47,9 +47,9 @@ def box_confusion(
             if allowed[d, m] and free_found[d] and free_true[m]:
                 counts[true_labels[m], labels[d]] += 1
                 free_found[d] = free_true[m] = False
-            if shared[d, m] < least_iou:
+            if shared[d, m] < min_iou:
                 break
-    in_crowd = (shared[:, crowd] >= least_iou).any(axis=1)
+    in_crowd = (shared[:, crowd] >= min_iou).any(axis=1)
     np.add.at(counts[num_classes], labels[free_found & ~in_crowd], 1)
     np.add.at(counts[:, num_classes], true_labels[free_true], 1)
     return counts

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-LEAST_IOU = 0.5
+MIN_IOU = 0.5
 
 
 class Matches(NamedTuple):
@@ -54,12 +54,12 @@ def match_boxes(
     true_boxes: np.ndarray,
     true_labels: np.ndarray,
     crowd: np.ndarray,
-    least_iou: float = LEAST_IOU,
-    most: int = 100,
+    min_iou: float = MIN_IOU,
+    maximum: int = 100,
 ) -> Matches:
     """Give detections to objects of their class, by falling score.
 
-    Each takes the free object that it overlaps most; one that finds none but has `least_iou` of
+    Each takes the free object that it overlaps most; one that finds none but has `min_iou` of
     its area in a crowd of its class is ignored.
 
     Args:
@@ -69,33 +69,33 @@ def match_boxes(
         true_boxes: float `(M, 4)` of the objects, in the same pixels.
         true_labels: int `(M,)`, class index.
         crowd: bool `(M,)`, which objects are crowds.
-        least_iou: Overlap from which an object is found.
-        most: Detections of a class that count, those of the highest scores.
+        min_iou: Overlap from which an object is found.
+        maximum: Detections of a class that count, those of the highest scores.
     """
-    order = _first_of_each_class(labels, scores, most)
+    order = _first_of_each_class(labels, scores, maximum)
     shared = overlaps(boxes[order], true_boxes, crowd)
     shared = np.where(labels[order][:, None] == true_labels[None], shared, 0.0)
     free = ~np.asarray(crowd, bool)
     found = np.full(len(order), -1)
     ignored = np.zeros(len(order), bool)
     # COCO compares with a little less than the overlap, against rounding.
-    least = min(least_iou, 1 - 1e-10)
+    minimum = min(min_iou, 1 - 1e-10)
     for i, row in enumerate(shared):
         open_row = np.where(free, row, 0.0)
         # Of equal overlaps the last object, as in COCO.
         best = len(row) - 1 - int(open_row[::-1].argmax()) if len(row) else -1
-        if best >= 0 and open_row[best] >= least:
+        if best >= 0 and open_row[best] >= minimum:
             found[i], free[best] = best, False
         else:
-            ignored[i] = bool((row[crowd] >= least).any())
+            ignored[i] = bool((row[crowd] >= minimum).any())
     return Matches(order, found, ignored)
 
 
-def _first_of_each_class(labels: np.ndarray, scores: np.ndarray, most: int) -> np.ndarray:
+def _first_of_each_class(labels: np.ndarray, scores: np.ndarray, maximum: int) -> np.ndarray:
     order = np.argsort(-scores, kind="stable")
     kept = np.zeros(len(order), bool)
     for label in np.unique(labels):
-        kept[np.flatnonzero(labels[order] == label)[:most]] = True
+        kept[np.flatnonzero(labels[order] == label)[:maximum]] = True
     return order[kept]
 
 

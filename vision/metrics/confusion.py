@@ -119,15 +119,15 @@ def sum_over_processes(counts: Tensor) -> Tensor:
 def _fits(labels: Tensor) -> bool:
     if labels.dtype in (torch.uint8, torch.bool) or not labels.numel():
         return True
-    least, most = torch.stack(labels.aminmax()).tolist()
-    return bool(least >= 0 and most < LABELS)
+    minimum, maximum = torch.stack(labels.aminmax()).tolist()
+    return bool(minimum >= 0 and maximum < LABELS)
 
 
 def _check_fits(labels: Tensor, name: str, where: str) -> None:
     if _fits(labels):
         return
-    least, most = torch.stack(labels.aminmax()).tolist()
-    value = least if least < 0 else most
+    minimum, maximum = torch.stack(labels.aminmax()).tolist()
+    value = minimum if minimum < 0 else maximum
     pixels = int((labels == value).sum())
     raise _refusal(name, value, pixels, f"class indices and {IGNORED} for ignored pixels", where)
 

@@ -14,8 +14,8 @@ def detection_f1(
     true_boxes: Tensor,
     true_labels: Tensor,
     crowd: Tensor,
-    least_score: float = 0.5,
-    least_iou: float = 0.5,
+    min_score: float = 0.5,
+    min_iou: float = 0.5,
 ) -> float:
     """F1 of the detections of one image: harmonic mean of precision and recall.
 
@@ -29,25 +29,25 @@ def detection_f1(
         true_boxes: float `(M, 4)` of the objects, in the same pixels.
         true_labels: int64 `(M,)` class index.
         crowd: bool `(M,)`, whether an object is a crowd.
-        least_score: Detections with a lower score are not counted.
-        least_iou: Intersection over union from which an object is found; the same share of the
+        min_score: Detections with a lower score are not counted.
+        min_iou: Intersection over union from which an object is found; the same share of the
             detection's own area puts it into a crowd.
 
     Returns:
         In [0, 1]; 1 where there are neither objects nor detections.
     """
-    kept = (scores >= least_score).nonzero().squeeze(1)
+    kept = (scores >= min_score).nonzero().squeeze(1)
     kept = kept[scores[kept].argsort(descending=True, stable=True)]
     boxes, labels = boxes[kept], labels[kept]
     same = labels[:, None] == true_labels[None]  # (D, M)
     overlaps = torch.where(same & ~crowd, box_iou(boxes, true_boxes), 0.0)
-    in_crowd = (same & crowd & (box_iof(boxes, true_boxes) >= least_iou)).any(dim=1)
+    in_crowd = (same & crowd & (box_iof(boxes, true_boxes) >= min_iou)).any(dim=1)
     free = ~crowd
     found = ignored = 0
     for overlap, ignorable in zip(overlaps, in_crowd.tolist(), strict=True):
         overlap = torch.where(free, overlap, 0.0)
         best = int(overlap.argmax()) if len(overlap) else -1
-        if best >= 0 and overlap[best] >= least_iou:
+        if best >= 0 and overlap[best] >= min_iou:
             free[best] = False
             found += 1
         elif ignorable:

@@ -21,11 +21,11 @@ class Curve(NamedTuple):
     threshold: np.ndarray
     average_precision: float
 
-    def thinned(self, most: int = 200) -> "Curve":
+    def thinned(self, maximum: int = 200) -> "Curve":
         """The same line with at most so many points, evenly spread over the recall."""
-        if len(self.recall) <= most:
+        if len(self.recall) <= maximum:
             return self
-        wanted = np.linspace(0, self.recall[-1], most)
+        wanted = np.linspace(0, self.recall[-1], maximum)
         kept = np.unique(np.searchsorted(self.recall, wanted).clip(max=len(self.recall) - 1))
         return Curve(
             self.recall[kept], self.precision[kept], self.threshold[kept], self.average_precision

@@ -22,7 +22,7 @@ from vision.ops.label_images import read_labels
 # messages.
 Classes = Callable[[np.ndarray, Path], np.ndarray]
 # Files that a message names.
-MOST_NAMED = 3
+MAX_NAMED = 3
 
 
 class LabelPair(NamedTuple):
@@ -189,8 +189,8 @@ def _ahead(
 
 
 def _first(names: Sequence[str], suffix: str) -> str:
-    named = ", ".join(f"'{name}{suffix}.png'" for name in names[:MOST_NAMED])
-    return named + (", ..." if len(names) > MOST_NAMED else "")
+    named = ", ".join(f"'{name}{suffix}.png'" for name in names[:MAX_NAMED])
+    return named + (", ..." if len(names) > MAX_NAMED else "")
 
 
 def _size(labels: np.ndarray) -> str:

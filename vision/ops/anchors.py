@@ -59,7 +59,7 @@ def check_shapes(scales: Sequence[float], ratios: Sequence[float]) -> None:
         if not values:
             raise ConfigError(f"{name}=[] must have one number at least, such as 1.0.")
         for value in values:
-            check_number(f"{name} of anchors: {value}", value, least=1e-3, most=1e3)
+            check_number(f"{name} of anchors: {value}", value, minimum=1e-3, maximum=1e3)
 
 
 def _base_anchors(stride: int, scales: Sequence[float], ratios: Sequence[float]) -> Tensor:

@@ -29,7 +29,7 @@ Model = Callable[[Tensor], Tensor]
 STRIP_BYTES = {"cpu": 16 * 2**20}
 ACCELERATOR_STRIP_BYTES = 256 * 2**20
 # Neighbouring strips share up to three rows of their source.
-LEAST_ROWS = 4
+MIN_ROWS = 4
 # An image that is enlarged further needs memory of hundreds of times its own.
 MAX_SCALE = 16.0
 
@@ -188,7 +188,7 @@ def _rows_per_strip(
     batch, _, height, width = images.shape
     # A view larger than the original has more rows in the same strip, and longer ones.
     pixels = max(size[1], scale * width * max(scale * height / size[0], 1))
-    return max(int(strip_bytes / (4 * batch * classes * pixels)), LEAST_ROWS)
+    return max(int(strip_bytes / (4 * batch * classes * pixels)), MIN_ROWS)
 
 
 def _scores(views: list[Rows], start: int, stop: int) -> Tensor:

@@ -129,10 +129,10 @@ def _labels(image: Image.Image, depth: int, kind: int, name: str) -> np.ndarray:
 
 
 def _require_opaque(image: Image.Image, name: str) -> None:
-    least = int(np.asarray(image.getchannel("A")).min())
-    if least < 255:
+    minimum = int(np.asarray(image.getchannel("A")).min())
+    if minimum < 255:
         raise ImageError(
-            f"mask '{name}' has transparent pixels (alpha down to {least}), which have no label. "
+            f"mask '{name}' has transparent pixels (alpha down to {minimum}), which have no label. "
             "Write it without an alpha channel."
         )
 

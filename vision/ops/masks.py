@@ -12,7 +12,7 @@ from torchvision.ops import roi_align
 
 from vision.ops.boxes import at_least_float32
 
-MOST_PIXELS = 2**25  # held in float32 at a time: 128 MiB
+MAX_PIXELS = 2**25  # held in float32 at a time: 128 MiB
 
 
 def paste_masks(
@@ -48,7 +48,7 @@ def _paste_windows(masks: Tensor, boxes: Tensor, size: tuple[int, int], threshol
 def _paste_whole(masks: Tensor, boxes: Tensor, size: tuple[int, int], threshold: float) -> Tensor:
     height, width = size
     pasted = torch.zeros(len(masks), height, width, dtype=torch.bool, device=masks.device)
-    step = max(1, MOST_PIXELS // max(1, height * width))
+    step = max(1, MAX_PIXELS // max(1, height * width))
     for start in range(0, len(masks), step):
         part = slice(start, start + step)
         whole = _paste(masks[part], boxes[part], slice(0, height), slice(0, width))
@@ -133,7 +133,7 @@ def crop_masks(masks: Tensor, mask_index: Tensor, boxes: Tensor, size: int) -> T
     total = boxes.new_zeros(len(boxes), size, size)
     # As floats, all masks at once could fill the memory. Of a part of them, the boxes of others are
     # made empty, which costs next to nothing; see `multi_level_roi_align`.
-    step = max(1, MOST_PIXELS // max(1, masks.shape[1] * masks.shape[2]))
+    step = max(1, MAX_PIXELS // max(1, masks.shape[1] * masks.shape[2]))
     for start in range(0, len(masks), step):
         part = masks[start : start + step, None].to(boxes.dtype)
         local = mask_index - start

@@ -14,7 +14,7 @@ from vision.ops.targets import PaddedTargets
 
 BACKGROUND = -1
 IGNORED = -2
-MOST_PAIRS = 2**25  # overlaps held at a time: 128 MiB each of the few tensors that takes
+MAX_PAIRS = 2**25  # overlaps held at a time: 128 MiB each of the few tensors that takes
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def match_boxes(
     *,
     positive: float,
     negative: float,
-    least_positive: float,
+    min_positive: float,
     low_quality: bool,
     crowd_iof: float | None,
     valid: Tensor | None = None,
@@ -48,7 +48,7 @@ def match_boxes(
 
     "Faster R-CNN", Ren et al., 2015, section 3.1.2. A box takes the object that it overlaps most
     if that overlap is `positive` or more, and the background if it is below `negative`. With
-    `low_quality` each object then takes all boxes that overlap it most, if by `least_positive` or
+    `low_quality` each object then takes all boxes that overlap it most, if by `min_positive` or
     more, whatever they had; of several such objects, the last in its image wins.
 
     Args:
@@ -56,7 +56,7 @@ def match_boxes(
         targets: The objects.
         positive: Least intersection over union of a match.
         negative: Below it a box is background.
-        least_positive: Least intersection over union of a low-quality match.
+        min_positive: Least intersection over union of a low-quality match.
         low_quality: Whether objects take their best boxes.
         crowd_iof: Background boxes are ignored if at least this share of them lies in a crowd;
             None treats crowds as background.
@@ -70,7 +70,7 @@ def match_boxes(
     boxes = boxes.expand(batch, -1, -1) if boxes.dim() == 2 else boxes
     if valid is None:
         valid = boxes.new_ones(boxes.shape[:2], dtype=torch.bool)
-    step = max(1, MOST_PAIRS // (places * max(1, boxes.shape[1])))
+    step = max(1, MAX_PAIRS // (places * max(1, boxes.shape[1])))
     matches = []
     for start in range(0, batch, step):
         part = slice(start, start + step)
@@ -79,7 +79,7 @@ def match_boxes(
         iou = iou.masked_fill(~(some.valid[:, None] & valid[part, :, None]), -1)
         found = _match(iou, positive=positive, negative=negative)
         if low_quality:
-            found = _add_low_quality(found, iou, least_positive)
+            found = _add_low_quality(found, iou, min_positive)
         if crowd_iof is not None:
             share = box_iof(boxes[part], some.boxes).masked_fill(~some.crowd[:, None], -1)
             hidden = (share.amax(dim=2) >= crowd_iof) & (found == BACKGROUND)
@@ -95,10 +95,10 @@ def _match(iou: Tensor, *, positive: float, negative: float) -> Tensor:
     return match.masked_fill(best < min(negative, positive), BACKGROUND)
 
 
-def _add_low_quality(matches: Tensor, iou: Tensor, least: float) -> Tensor:
+def _add_low_quality(matches: Tensor, iou: Tensor, minimum: float) -> Tensor:
     best = iou.amax(dim=1, keepdim=True)  # (B, 1, M)
-    # An object that no box overlaps would otherwise take every box if `least` is 0.
-    taken = (iou == best) & (best >= least) & (best > 0)
+    # An object that no box overlaps would otherwise take every box if `minimum` is 0.
+    taken = (iou == best) & (best >= minimum) & (best > 0)
     place = torch.arange(iou.shape[2], device=iou.device, dtype=torch.int32)
     last = torch.where(taken, place, BACKGROUND).amax(dim=2).long()  # (B, A)
     return torch.where(last >= 0, last, matches)
@@ -123,8 +123,8 @@ def sample_balanced(matches: Tensor, *, count: int, positive_fraction: float) ->
     anchors = matches.shape[1]
     draws = torch.rand(matches.shape, device=matches.device)
     positive = matches >= 0
-    most = min(int(count * positive_fraction), anchors)
-    chosen = torch.where(positive, draws, -1.0).topk(most, dim=1).indices  # (B, most)
+    maximum = min(int(count * positive_fraction), anchors)
+    chosen = torch.where(positive, draws, -1.0).topk(maximum, dim=1).indices  # (B, most)
     drawn = torch.zeros_like(positive).scatter(1, chosen, True) & positive
     # In three bands: drawn positives, background, the rest.
     order = torch.where(drawn, draws + 2, torch.where(matches == BACKGROUND, draws, -1.0))

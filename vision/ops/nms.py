@@ -10,7 +10,7 @@ from vision.ops.tracing import is_traced
 # On a CPU, a call costs as much as comparing this number of pairs of boxes.
 PAIRS_PER_CALL = 30_000
 # The kernel for GPUs keeps one bit per pair of boxes: 128 MiB for this number.
-MOST_BOXES = 2**15
+MAX_BOXES = 2**15
 GROUP_DISTANCE = 2.0**20  # pixels, more than any image is wide
 
 
@@ -54,7 +54,7 @@ def _apart(boxes: Tensor, groups: Tensor) -> Tensor:
 
 
 def keep_detections(
-    boxes: Tensor, scores: Tensor, groups: Tensor, *, iou: float, most: int
+    boxes: Tensor, scores: Tensor, groups: Tensor, *, iou: float, max_per_image: int
 ) -> tuple[Tensor, Tensor]:
     """Suppress the boxes of each image and choose the best.
 
@@ -63,7 +63,7 @@ def keep_detections(
         scores: `(B, N)`; places with a score of 0 or less are empty and never chosen.
         groups: int64 `(B, N)`, 0 or more: only boxes of the same group suppress each other.
         iou: Intersection over union above which the box of the lower score is dropped.
-        most: Number D of places for each image.
+        max_per_image: Number D of places for each image.
 
     Returns:
         Index int64 `(B, D)` into the N boxes, by falling score, and bool `(B, D)`, whether the
@@ -71,7 +71,7 @@ def keep_detections(
     """
     batch, count = scores.shape
     kept = torch.zeros(batch * count, dtype=torch.bool, device=boxes.device)
-    step = max(1, MOST_BOXES // max(1, count)) if boxes.is_cuda else batch
+    step = max(1, MAX_BOXES // max(1, count)) if boxes.is_cuda else batch
     for start in range(0, batch, step):
         part = slice(start, start + step)
         candidates = (scores[part] > 0).flatten().nonzero().squeeze(1)
@@ -93,6 +93,6 @@ def keep_detections(
         ranks, index = ranks.topk(count, dim=1)
     else:
         ranks, index = ranks.sort(dim=1, descending=True, stable=True)
-    missing = (0, max(0, most - count))
-    valid = F.pad(ranks[:, :most], missing, value=-1.0) > 0
-    return F.pad(index[:, :most], missing).masked_fill(~valid, 0), valid
+    missing = (0, max(0, max_per_image - count))
+    valid = F.pad(ranks[:, :max_per_image], missing, value=-1.0) > 0
+    return F.pad(index[:, :max_per_image], missing).masked_fill(~valid, 0), valid

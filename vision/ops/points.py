@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from vision.ops.boxes import box_iof
-from vision.ops.matching import BACKGROUND, IGNORED, MOST_PAIRS
+from vision.ops.matching import BACKGROUND, IGNORED, MAX_PAIRS
 from vision.ops.targets import PaddedTargets
 
 
@@ -70,7 +70,7 @@ def assign_points(
         `IGNORED`.
     """
     batch, places = targets.valid.shape
-    step = max(1, MOST_PAIRS // (places * max(1, len(locations))))
+    step = max(1, MAX_PAIRS // (places * max(1, len(locations))))
     cells = torch.cat([locations - strides[:, None] / 2, locations + strides[:, None] / 2], dim=1)
     lowest = (strides * (limit / 2)).masked_fill(strides == strides.min(), 0)
     highest = (strides * limit).masked_fill(strides == strides.max(), torch.inf)
@@ -84,8 +84,8 @@ def assign_points(
         fits &= some.valid[:, None]
         size = some.boxes[..., 2:] - some.boxes[..., :2]
         area = (size[..., 0] * size[..., 1])[:, None].expand_as(fits)
-        least, match = area.masked_fill(~fits, torch.inf).min(dim=2)  # (B, P)
-        match = match.masked_fill(least.isinf(), BACKGROUND)
+        minimum, match = area.masked_fill(~fits, torch.inf).min(dim=2)  # (B, P)
+        match = match.masked_fill(minimum.isinf(), BACKGROUND)
         if crowd_iof is not None:
             share = box_iof(cells, some.boxes).masked_fill(~some.crowd[:, None], -1)
             hidden = (share.amax(dim=2) >= crowd_iof) & (match == BACKGROUND)

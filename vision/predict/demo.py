@@ -34,7 +34,7 @@ KEPT_S = 3600
 LARGEST_FILE = "100mb"
 # Letters of a picture's name, of up to four bytes each.
 MAX_STEM = 50
-MOST_NAMES = 100
+MAX_NAMES = 100
 POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
     "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; media-src 'self' data: blob:; "
@@ -171,7 +171,7 @@ def describe_model(model: Model) -> list[tuple[str, str]]:
     arguments = described["hyper_parameters"]
     designs = [arguments.get("detector"), arguments.get("segmentor"), described["backbone"]]
     names = model.class_names
-    shown = ", ".join(names[:MOST_NAMES]) + (", ..." if len(names) > MOST_NAMES else "")
+    shown = ", ".join(names[:MAX_NAMES]) + (", ..." if len(names) > MAX_NAMES else "")
     averaged = ", averaged weights (EMA)" if described["averaged"] else ""
     prepared = model.preprocessing or {}
     facts = [

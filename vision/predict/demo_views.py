@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Cell = str | float | int
 # Bars and chips beyond these would make a page of their own; the table has all.
-MOST_SHOWN = 12
+MAX_SHOWN = 12
 
 
 class Control(NamedTuple):
@@ -83,8 +83,10 @@ class ClassificationView(View):
     @property
     def control(self) -> Control:
         """How many classes are shown."""
-        most = min(self.classes, 10)
-        return Control("Classes shown", "the likeliest ones", 1, max(most, 2), min(5, most), 1)
+        maximum = min(self.classes, 10)
+        return Control(
+            "Classes shown", "the likeliest ones", 1, max(maximum, 2), min(5, maximum), 1
+        )
 
     def draw(self, result: ClassificationResult, setting: float) -> "Image":
         """The image with its likeliest classes."""
@@ -144,7 +146,7 @@ class DetectionView(View):
         if not count:
             more = f"; {len(result)} have lower scores" if len(result) else ""
             return f"{head}<p>None has a score of {setting:g} or more{more}.</p>"
-        counts = Counter(found.labels.tolist()).most_common(MOST_SHOWN)
+        counts = Counter(found.labels.tolist()).most_common(MAX_SHOWN)
         names = dict(zip(found.labels.tolist(), found.label_names, strict=True))
         chips = (_chip(f"{names[k]} {n}", _css(class_color(k))) for k, n in counts)
         return f'{head}<ul class="chips">{"".join(chips)}</ul>'
@@ -174,7 +176,7 @@ class SegmentationView(View):
         shares = result.shares()
         bars = [
             _bar(name, share, _css(colours.get(name, (128, 128, 128))))
-            for name, share in list(shares.items())[:MOST_SHOWN]
+            for name, share in list(shares.items())[:MAX_SHOWN]
         ]
         count = len(shares)
         return f"<h3>{count} class{'' if count == 1 else 'es'}</h3>{''.join(bars)}"

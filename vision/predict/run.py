@@ -14,7 +14,7 @@ from vision.predict.results import Result
 
 logger = logging.getLogger(__name__)
 
-MOST_WORKERS = 8
+MAX_WORKERS = 8
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Predictions(Iterator[Result]):
         self.bad_images: list[BadImage] = []
         self._kind = kind
         self._options = options
-        self._most = None if skip_bad_images is True else int(skip_bad_images)
+        self._max_bad = None if skip_bad_images is True else int(skip_bad_images)
         self._results = self._predict(
             source, default_threads() if num_workers is None else num_workers
         )
@@ -117,12 +117,12 @@ class Predictions(Iterator[Result]):
 
     def _leave_out(self, bad: BadImage) -> None:
         self.bad_images.append(bad)
-        if self._most is not None and len(self.bad_images) > self._most:
-            if self._most == 0:
+        if self._max_bad is not None and len(self.bad_images) > self._max_bad:
+            if self._max_bad == 0:
                 raise ImageError(f"{bad.message} skip_bad_images=True leaves such images out.")
             raise ImageError(
                 f"{len(self.bad_images)} images cannot be read, more than skip_bad_images="
-                f"{self._most}:\n{listed([bad.message for bad in self.bad_images])}"
+                f"{self._max_bad}:\n{listed([bad.message for bad in self.bad_images])}"
             )
         logger.warning("left out: %s", bad.message)
 
@@ -140,4 +140,4 @@ class Predictions(Iterator[Result]):
 def default_threads() -> int:
     """As many threads as CPU cores that this process may use, at most 8."""
     owned = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else ()
-    return min(MOST_WORKERS, len(owned or range(os.cpu_count() or 1)))
+    return min(MAX_WORKERS, len(owned or range(os.cpu_count() or 1)))

@@ -208,6 +208,8 @@ def _extend(image: Tensor, changed: Tensor) -> Tensor:
     """Repeat the last row and column of a thin image until a backbone takes what it becomes."""
     places = []
     for side, becomes in zip(image.shape[1:], changed.shape[1:], strict=True):
-        least = max(side + 1, math.ceil(MIN_SIDE * side / becomes)) if becomes < MIN_SIDE else side
-        places.append(torch.arange(least).clamp(max=side - 1))
+        minimum = (
+            max(side + 1, math.ceil(MIN_SIDE * side / becomes)) if becomes < MIN_SIDE else side
+        )
+        places.append(torch.arange(minimum).clamp(max=side - 1))
     return image[:, places[0]][:, :, places[1]]

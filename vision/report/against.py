@@ -21,7 +21,7 @@ CLASS_METRICS = {
     "detection": ("box_AP", "mask_AP", "box_AP50", "mask_AP50"),
     "segmentation": ("IoU", "recall", "precision", "BoundaryIoU"),
 }
-MOST_CLASSES = 10
+MAX_CLASSES = 10
 LOWER_IS_BETTER = ("loss", "ece", "mce")
 
 
@@ -187,7 +187,7 @@ def _class_tables(compared: Json, kind: str) -> Html:
     for title, chosen in halves:
         body = [
             (row["name"], row["theirs"], row["ours"], signed(row["difference"]))
-            for row in chosen[:MOST_CLASSES]
+            for row in chosen[:MAX_CLASSES]
         ]
         cells = table(("class", "before", "now", "difference"), body, caption=f"By {lead}")
         shown.append(subsection(title, cells if body else note("None.")))

@@ -17,7 +17,7 @@ from vision.report.style import SERIES
 WIDTH, HEIGHT = 420, 270
 LEFT, RIGHT, TOP, BOTTOM = 64, 12, 10, 40
 # More points than the chart is wide are not seen.
-MOST_POINTS = 400
+MAX_POINTS = 400
 # Of a matrix, in pixels.
 CELL = 34
 NUMBERED = 31  # cells of more classes have no numbers
@@ -130,16 +130,16 @@ def histogram(
     return _chart(title, parts)
 
 
-def bar(value: float | None, *, most: float = 1.0, series: int = 0) -> Html:
+def bar(value: float | None, *, maximum: float = 1.0, series: int = 0) -> Html:
     """A bar for a cell of a table.
 
     Args:
         value: Its length; None and NaN have none.
-        most: The value of a full bar.
+        maximum: The value of a full bar.
         series: Number of the colour.
     """
-    known = value is not None and not math.isnan(value) and most > 0
-    share = min(max(float(value or 0) / most, 0.0), 1.0) if known else 0.0
+    known = value is not None and not math.isnan(value) and maximum > 0
+    share = min(max(float(value or 0) / maximum, 0.0), 1.0) if known else 0.0
     return Html(
         '<svg class="bar" aria-hidden="true"><rect class="back" width="100%" height="100%" rx="2"/>'
         f'<rect class="fill s{series % SERIES}" width="{100 * share:.1f}%" height="100%" rx="2"/>'
@@ -206,7 +206,7 @@ def _cells(
             f'fill-opacity="{max(share, 0.04):.3f}"><title>{escape(about)}</title></rect>'
         )
         if count and len(names) <= NUMBERED:
-            kind = [name for least, name in INKS.items() if share >= least][-1]
+            kind = [name for minimum, name in INKS.items() if share >= minimum][-1]
             yield (
                 f'<text class="{kind}" x="{x + CELL / 2 - 0.5}" y="{y + CELL / 2 + 4}" '
                 f'text-anchor="middle" pointer-events="none">{_brief(int(count))}</text>'
@@ -301,10 +301,10 @@ def _tick(value: float, digits: int) -> str:
 def _range(values: Iterable[Sequence[float] | np.ndarray], axis: Axis) -> tuple[float, float]:
     known = np.concatenate([np.asarray(one, float) for one in values] or [np.zeros(0)])
     known = known[np.isfinite(known)]
-    least = float(known.min()) if len(known) else 0.0
-    most = float(known.max()) if len(known) else 1.0
-    low = least if axis.low is None else axis.low
-    high = most if axis.high is None else axis.high
+    minimum = float(known.min()) if len(known) else 0.0
+    maximum = float(known.max()) if len(known) else 1.0
+    low = minimum if axis.low is None else axis.low
+    high = maximum if axis.high is None else axis.high
     if high <= low:
         room = abs(low) * 0.1 or 1.0
         return low - room, low + room
@@ -312,10 +312,10 @@ def _range(values: Iterable[Sequence[float] | np.ndarray], axis: Axis) -> tuple[
 
 
 def _thin(series: Series) -> Series:
-    """At most `MOST_POINTS` of a line, evenly spread, with both ends."""
+    """At most `MAX_POINTS` of a line, evenly spread, with both ends."""
     x, y = np.asarray(series.x, float), np.asarray(series.y, float)
-    if len(x) > MOST_POINTS:
-        kept = np.unique(np.linspace(0, len(x) - 1, MOST_POINTS).round().astype(int))
+    if len(x) > MAX_POINTS:
+        kept = np.unique(np.linspace(0, len(x) - 1, MAX_POINTS).round().astype(int))
         x, y = x[kept], y[kept]
     return Series(series.name, x, y)
 

@@ -13,8 +13,8 @@ from vision.metrics.precision_recall import Curve, class_curves, macro_curve, mi
 from vision.report.chapters import chapter
 from vision.report.page import Html, gallery, picture, section, subsection
 from vision.report.parts import (
-    MOST_CURVES,
-    MOST_STORED,
+    MAX_CURVES,
+    MAX_STORED,
     Json,
     Source,
     calibration_html,
@@ -72,7 +72,7 @@ def sections(parts: Json, record: Record, source: Source) -> list[Html]:
     """
     curves = parts["curves"]
     sampled = curves["images"]
-    chosen = {k: v for k, v in curves["classes"].items() if len(curves["classes"]) <= MOST_CURVES}
+    chosen = {k: v for k, v in curves["classes"].items() if len(curves["classes"]) <= MAX_CURVES}
     means = {"micro": curves["micro"], "macro": curves["macro"]} if curves["micro"] else {}
     shown = [curves_html(means, title="Means over the classes")]
     if chosen:
@@ -140,7 +140,7 @@ def _ratio(part: Any, whole: Any) -> float | None:
 def _curves(
     names: Sequence[str], curves: list[Curve], scores: np.ndarray, labels: np.ndarray
 ) -> Json:
-    stored = dict(zip(names, curves, strict=True)) if 0 < len(curves) <= MOST_STORED else {}
+    stored = dict(zip(names, curves, strict=True)) if 0 < len(curves) <= MAX_STORED else {}
     return {
         "images": len(labels),
         "classes": {name: curve_json(curve) for name, curve in stored.items()},

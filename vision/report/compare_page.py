@@ -23,9 +23,9 @@ from vision.report.page import table as html_table
 from vision.report.runs import Run
 
 # More runs than this are rows of a table, not columns.
-MOST_COLUMNS = 4
+MAX_COLUMNS = 4
 # Rows of metrics and charts that are shown before the others are folded.
-MOST_ROWS, MOST_CHARTS = 12, 4
+MAX_ROWS, MAX_CHARTS = 12, 4
 # Metrics that show how a training went, the first ones first.
 LEADING = ("val/top1", "val/box_AP", "val/mIoU", "val/mask_AP", "val/loss", "val/mBIoU")
 
@@ -53,9 +53,9 @@ def write_comparison(compared: Comparison, path: Path) -> Path:
 
 def _section(table: Table, runs: Sequence[Run]) -> Html:
     shown = _table(table.rows, table, runs)
-    if len(table.rows) > MOST_ROWS and table.compared:
+    if len(table.rows) > MAX_ROWS and table.compared:
         leading = [row for row in table.rows if row.name.rpartition(" ")[0] in LEADING]
-        leading = leading or table.rows[:MOST_ROWS]
+        leading = leading or table.rows[:MAX_ROWS]
         folded = details(f"All {len(table.rows)} rows", shown)
         shown = join([_table(leading, table, runs), folded])
     return section(table.title, shown, lead=table.lead)
@@ -66,7 +66,7 @@ def _table(rows: Sequence[Row], table: Table, runs: Sequence[Run]) -> Html:
     cells = [[_cell(row, i, table) for i in range(len(runs))] for row in rows]
     caption = f"{table.title} of {len(runs)} runs"
     # The many keys of a config are rows however many the runs are.
-    if len(runs) <= MOST_COLUMNS or len(rows) > MOST_ROWS:
+    if len(runs) <= MAX_COLUMNS or len(rows) > MAX_ROWS:
         body = [[row.name, *line] for row, line in zip(rows, cells, strict=True)]
         return html_table(["", *(run.name for run in runs)], body, caption=caption)
     turned = [[run.name, *(line[i] for line in cells)] for i, run in enumerate(runs)]
@@ -95,10 +95,10 @@ def _curves(compared: Comparison) -> Html | None:
     charts = [_chart(name, compared.runs) for name in order]
     if not charts:
         return None
-    more = charts[MOST_CHARTS:]
+    more = charts[MAX_CHARTS:]
     rest = [details(f"{len(more)} more metrics", columns(*more))] if more else []
     return section(
-        "Curves", columns(*charts[:MOST_CHARTS]), *rest, lead="Validation of all runs, by step."
+        "Curves", columns(*charts[:MAX_CHARTS]), *rest, lead="Validation of all runs, by step."
     )
 
 

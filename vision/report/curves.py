@@ -12,7 +12,7 @@ FILE_NAME = "metrics.csv"
 STEP, EPOCH = "step", "epoch"
 STAGES = ("train", "val", "test")
 # Points of a line that a report file holds.
-MOST_POINTS = 300
+MAX_POINTS = 300
 # Numbers of a part of the objects say little about a training.
 LEFT_OUT = ("_small", "_medium", "_large", "AR1", "AR10")
 
@@ -56,9 +56,9 @@ def _float(cell: Any) -> float | None:
 
 def _thin(line: dict[str, list[float]]) -> dict[str, list[float]]:
     count = len(line["step"])
-    if count <= MOST_POINTS:
+    if count <= MAX_POINTS:
         return line
-    kept = [round(i * (count - 1) / (MOST_POINTS - 1)) for i in range(MOST_POINTS)]
+    kept = [round(i * (count - 1) / (MAX_POINTS - 1)) for i in range(MAX_POINTS)]
     return {key: [values[i] for i in kept] for key, values in line.items()}
 
 

@@ -26,7 +26,7 @@ from vision.report.page import (
 )
 from vision.report.parts import (
     FRACTION,
-    MOST_CURVES,
+    MAX_CURVES,
     Json,
     Source,
     calibration_html,
@@ -139,7 +139,7 @@ def _curves(parts: Json) -> list[Html]:
                 for name, values in curves["classes"].items()
                 if values[0] is not None
             ]
-            if 0 < len(lines) <= MOST_CURVES:
+            if 0 < len(lines) <= MAX_CURVES:
                 title = f"Each class, {kind}, IoU {overlap}"
                 charts.append(line_chart(lines, x, y, title=title, legend=True))
     return [columns(*charts)]

@@ -17,7 +17,7 @@ from vision.metrics.coco.metric import Found, coco_results
 from vision.metrics.coco.table import NAMES, PREFIXES, CocoResult
 from vision.metrics.precision_recall import precision_recall
 from vision.report.parts import (
-    MOST_STORED,
+    MAX_STORED,
     Json,
     Source,
     calibration_json,
@@ -132,7 +132,7 @@ def _curves(record: Record, source: Source) -> Json:
                 "classes": {
                     name: knowns(precision[i, :, k])
                     for k, name in enumerate(record.class_names)
-                    if len(ids) <= MOST_STORED
+                    if len(ids) <= MAX_STORED
                 },
             }
             for i, overlap in enumerate(OVERLAPS)

@@ -22,12 +22,12 @@ from vision.report.charts import (
 from vision.report.page import Html, columns, facts, join, note, number, table
 
 # Of more classes a matrix is no longer read: the pairs that are confused most are listed.
-MOST_IN_MATRIX = 30
-MOST_PAIRS = 40
+MAX_IN_MATRIX = 30
+MAX_PAIRS = 40
 # Of more classes the curves are not told apart: the means are drawn.
-MOST_CURVES = 16
+MAX_CURVES = 16
 # Of more classes the report file holds no curves, but their averages.
-MOST_STORED = 100
+MAX_STORED = 100
 STORED_POINTS = 101
 TALL = 25  # rows of a table from which it scrolls
 FRACTION = Axis("", 0.0, 1.0)
@@ -86,7 +86,7 @@ def confusion_json(matrix: np.ndarray, names: Sequence[str]) -> Json:
     """
     off = matrix.copy()
     np.fill_diagonal(off, 0)
-    order = np.argsort(-off, axis=None, kind="stable")[:MOST_PAIRS]
+    order = np.argsort(-off, axis=None, kind="stable")[:MAX_PAIRS]
     totals = matrix.sum(axis=1)
     pairs = [
         {
@@ -98,7 +98,7 @@ def confusion_json(matrix: np.ndarray, names: Sequence[str]) -> Json:
         for row, column in (np.unravel_index(place, off.shape) for place in order)
         if off[row, column]
     ]
-    whole = {"matrix": matrix.tolist()} if len(names) <= MOST_STORED else {}
+    whole = {"matrix": matrix.tolist()} if len(names) <= MAX_STORED else {}
     return {"names": list(names), "pairs": pairs, **whole}
 
 
@@ -122,7 +122,7 @@ def confusion_html(parts: Json, *, unit: str, title: str) -> Html:
     )
     if not rows:
         pairs = note("No class was taken for another.")
-    if len(parts["names"]) > MOST_IN_MATRIX + 1:
+    if len(parts["names"]) > MAX_IN_MATRIX + 1:
         return pairs
     matrix = heat_map(np.array(parts["matrix"]), parts["names"], title=title)
     return columns(matrix, pairs)

@@ -167,9 +167,9 @@ def _names(found: Sequence[tuple[Path, Path | None]]) -> list[str]:
         (folder if checkpoint is None else checkpoint).resolve().parts
         for folder, checkpoint in found
     ]
-    least = [2 if checkpoint is None else 4 for _, checkpoint in found]
+    minimum = [2 if checkpoint is None else 4 for _, checkpoint in found]
     for more in range(max(map(len, paths), default=0)):
-        names = ["/".join(parts[-(n + more) :]) for parts, n in zip(paths, least, strict=True)]
+        names = ["/".join(parts[-(n + more) :]) for parts, n in zip(paths, minimum, strict=True)]
         if len({*names}) == len(names):
             return names
     return ["/".join(parts) for parts in paths]

@@ -31,7 +31,7 @@ from vision.report.parts import (
 BIG = ("mIoU", "mAcc", "aAcc", "mBIoU")
 # Pixels of the longer side of each of the four pictures of an example.
 LARGEST = 480
-MOST_CHANGED = 20
+MAX_CHANGED = 20
 COLUMNS = {
     "IoU": "IoU",
     "recall": "recall (Acc)",
@@ -211,7 +211,7 @@ def changes(record: Record, source: Source, theirs: Mapping[str, Mapping[str, st
         chosen = sorted((pair for pair in gains if sign * pair[0] > 0), key=lambda p: -sign * p[0])
         rows = [
             (image_name(source.dataset, one.place), one.iou - gain, one.iou, f"{gain:+.4f}")
-            for gain, one in chosen[:MOST_CHANGED]
+            for gain, one in chosen[:MAX_CHANGED]
         ]
         lead = f"{len(chosen):,} images"
         cells = table(("image", "before", "now", "difference"), rows, caption="mIoU of the image")

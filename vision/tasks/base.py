@@ -131,7 +131,7 @@ class BaseTask(LightningModule, ABC):
         self._undecayed: frozenset[str] | None = None
         self.average = None if ema_decay is None else WeightAverage(ema_decay, warmup=ema_warmup)
         if num_classes is not None:
-            check_number("num_classes", num_classes, least=1, most=MAX_CLASSES)
+            check_number("num_classes", num_classes, minimum=1, maximum=MAX_CLASSES)
         self.num_classes = num_classes
         self.class_names: list[str] | None = None
         if class_names is not None:

@@ -107,7 +107,7 @@ def build_pixel_norm(
                 f"of {channels} channels. Set {name} to {channels} values."
             )
     for value in (*chosen["mean"], *chosen["std"]):
-        check_number("mean and std: a value", value, least=-1e3, most=1e3)
+        check_number("mean and std: a value", value, minimum=-1e3, maximum=1e3)
     if min(chosen["std"]) <= 0:
         raise ConfigError(f"std={list(chosen['std'])} must be positive.")
     return PixelNorm(chosen["mean"], chosen["std"], channels_last=channels_last)

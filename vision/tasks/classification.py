@@ -115,9 +115,9 @@ class Classification(BaseTask):
             compile=compile,
             grad_checkpointing=grad_checkpointing,
         )
-        check_number("drop_rate", drop_rate, least=0, most=MAX_DROP)
-        check_number("label_smoothing", label_smoothing, least=0, most=1)
-        check_number("head_init_scale", head_init_scale, least=1e-6, most=1e6)
+        check_number("drop_rate", drop_rate, minimum=0, maximum=MAX_DROP)
+        check_number("label_smoothing", label_smoothing, minimum=0, maximum=1)
+        check_number("head_init_scale", head_init_scale, minimum=1e-6, maximum=1e6)
         self.head = LinearHead(
             self.backbone.embed_dim,
             num_classes=num_classes,

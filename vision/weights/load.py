@@ -164,12 +164,12 @@ def _recognise(
     """What had to be taken off the keys, their naming, and the tensors under the module's names."""
     wanted = [prefix + name for name in _needed(backbone)]
     best: tuple[str, str, dict[str, Tensor]] | None = None
-    most = -1
+    maximum = -1
     for taken, tensors in without_prefixes(state):
         naming, ours = _convert(backbone.family, tensors, prefix, wrapped)
         filled = sum(name in ours for name in wanted)
-        if filled > most:
-            best, most = (taken, naming, ours), filled
+        if filled > maximum:
+            best, maximum = (taken, naming, ours), filled
         if filled >= MIN_MATCH * len(wanted):
             break
     assert best is not None, "the keys as they are come first"
@@ -301,7 +301,7 @@ def _check_match(backbone: nn.Module, prefix: str, accepted: dict[str, Tensor]) 
     wanted = _needed(backbone)
     absent = [name for name in wanted if prefix + name not in accepted]
     if len(wanted) - len(absent) < MIN_MATCH * len(wanted):
-        near = suggest(absent[0], accepted, most=1)
+        near = suggest(absent[0], accepted, maximum=1)
         raise WeightsError(
             f"the weights fill only {len(wanted) - len(absent)} of {len(wanted)} parameters of "
             f"this {type(backbone).__name__}; first missing: '{absent[0]}'.{near} They belong to "

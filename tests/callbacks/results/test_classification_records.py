@@ -52,7 +52,7 @@ def test_scores_are_those_of_the_task() -> None:
 
 def test_large_sets_keep_the_scores_of_some_images(monkeypatch: pytest.MonkeyPatch) -> None:
     task = tiny_task().eval()
-    monkeypatch.setattr(classification_records, "MOST_SCORES", 8 * IMAGES // 2)
+    monkeypatch.setattr(classification_records, "MAX_SCORES", 8 * IMAGES // 2)
     record = take(task, [0, 1, 2, 3, 4, 5]).finish(TRAINER, task)
     assert record.place[record.sampled].tolist() == [0, 2, 4]
     assert record.scores.shape == (3, 8)

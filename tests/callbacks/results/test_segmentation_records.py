@@ -78,7 +78,7 @@ def test_pixels_are_compared_at_the_stride_of_the_head(task: Segmentation) -> No
 def test_a_sample_of_large_sets_is_run_again(
     task: Segmentation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(segmentation_records, "MOST_SAMPLED", 2)
+    monkeypatch.setattr(segmentation_records, "MAX_SAMPLED", 2)
     record = take(task, [0, 1, 2, 3]).finish(TRAINER, task)
     assert record.sampled == 2
     alone = take(task, [0]).finish(TRAINER, task).calibration

@@ -140,7 +140,7 @@ def test_a_bad_image_is_named_with_its_id(
         samples = DetectionSamples(index, DetectionEvalTransform(short_side=32), targets=targets)
         with pytest.raises(ImageError, match=message):
             samples[1]
-    skipping = SkippingSamples(samples, most=1)
+    skipping = SkippingSamples(samples, maximum=1)
     assert skipping[1]["image_id"].item() == 503
     assert len(skipping[1]["bad_images"]) == 1
 

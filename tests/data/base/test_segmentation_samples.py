@@ -98,12 +98,12 @@ def test_bad_files_can_be_gone_past_but_not_wrong_labels(root: Path) -> None:
         samples[0]
     with pytest.raises(ImageError, match=r"mask '.*1\.png' is 40 x 55 .* image '.*1\.png' is 40 x"):
         samples[1]
-    skipped = SkippingSamples(samples, most=2)[0]
+    skipped = SkippingSamples(samples, maximum=2)[0]
     assert skipped["path"].endswith("2.png")
     assert len(skipped["bad_images"]) == 2
     Image.fromarray(np.full((40, 56), 9, dtype=np.uint8)).save(root / "masks" / "train" / "2.png")
     with pytest.raises(DataError, match=r"mask '.*2\.png' has the value 9 in 2,240 pixels"):
-        SkippingSamples(samples, most=9)[2]
+        SkippingSamples(samples, maximum=9)[2]
 
 
 def test_an_index(root: Path) -> None:

@@ -31,7 +31,7 @@ def index_of(root: Path, numbers: range) -> SegmentationIndex:
 def test_a_few_masks_are_looked_at_from_end_to_end(tmp_path: Path) -> None:
     for i in range(0, 40, 13):  # no others are there
         write_mask(tmp_path / "masks" / "train" / f"{i}.png", class_map(i))
-    scan = scan_masks(index_of(tmp_path, range(40)), TABLE, most=4)
+    scan = scan_masks(index_of(tmp_path, range(40)), TABLE, maximum=4)
     maps = np.stack([class_map(i) for i in range(0, 40, 13)])
     assert scan.masks == 4
     assert scan.counts.tolist() == [(maps == label).sum() for label in range(3)]

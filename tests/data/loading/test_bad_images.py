@@ -96,7 +96,7 @@ def test_a_dataset_of_bad_images_alone_ends() -> None:
             return 4
 
     with pytest.raises(ImageError):
-        _ = SkippingSamples(Bad(), most=100)[2]
+        _ = SkippingSamples(Bad(), maximum=100)[2]
 
 
 def test_a_message_names_a_few() -> None:

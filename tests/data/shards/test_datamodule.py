@@ -326,7 +326,7 @@ def test_the_memory_of_workers_does_not_grow_with_the_dataset(tmp_path: Path) ->
         os.link(path, tmp_path / f"{i}.tar")
     places = np.full(count, np.array((512, len(picture(0)), 0), dtype=PLACE))
     table = [Shard(f"{i}.tar", count // shards, path.stat().st_size) for i in range(shards)]
-    reader = ShardReader(str(tmp_path), ShardIndex(table, places, ["one"]), most_open=9)
+    reader = ShardReader(str(tmp_path), ShardIndex(table, places, ["one"]), max_open=9)
     drawn = torch.randperm(count, generator=torch.Generator().manual_seed(0))[:4000].tolist()
     loader = DataLoader(
         Grown(reader, Length()),

@@ -24,7 +24,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def reader(folder: Path) -> ShardReader:
-    return ShardReader(str(folder), read_index(str(folder)), most_open=2)
+    return ShardReader(str(folder), read_index(str(folder)), max_open=2)
 
 
 def expected(sample: int) -> bytes:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vision.data.datasets.digits import load_digits
-from vision.data.synthetic.scenes import LEAST_VISIBLE, MOST_DIGITS, Glyphs, Scene, compose_scene
+from vision.data.synthetic.scenes import MAX_DIGITS, MIN_VISIBLE, Glyphs, Scene, compose_scene
 from vision.errors import ConfigError
 
 
@@ -37,7 +37,7 @@ def test_sizes_vary(scenes: list[Scene]) -> None:
 def test_there_are_empty_scenes_crowds_and_overlaps(scenes: list[Scene]) -> None:
     counts = [sum(not item.crowd for item in scene.objects) for scene in scenes]
     assert min(counts) == 0
-    assert max(counts) == MOST_DIGITS
+    assert max(counts) == MAX_DIGITS
     items = [item for scene in scenes for item in scene.objects]
     assert 5 < sum(item.crowd for item in items) < 30
     assert 0.1 < np.mean([item.visible < 1 for item in items]) < 0.6
@@ -52,7 +52,7 @@ def test_no_pixel_belongs_to_two_objects_and_enough_of_each_is_visible(
             assert np.sum([item.mask for item in scene.objects], axis=0).max() <= 1
         for item in scene.objects:
             assert item.mask.shape == scene.image.shape[:2]
-            assert LEAST_VISIBLE <= item.visible <= 1
+            assert MIN_VISIBLE <= item.visible <= 1
             assert item.visible == item.mask.sum() / item.whole.sum()
 
 

@@ -288,12 +288,12 @@ def test_files_are_turned_upright(orientation: int) -> None:
     evaluation = EvalTransform(24, crop=1.0, interpolation="bicubic")
     assert distance(evaluation.decode(EncodedImage(data, "a")), expected).max() <= 1
     image = torch.from_numpy(np.array(upright)).permute(2, 0, 1)
-    for reduced, most in ((False, 0), (True, 6)):
+    for reduced, maximum in ((False, 0), (True, 6)):
         training = TrainTransform(24, Augment(reduced_decode=reduced, **WHOLE))
         torch.manual_seed(0)
         wanted = training(image).permute(1, 2, 0).numpy()
         torch.manual_seed(0)
-        assert distance(training.decode(EncodedImage(data, "a")), wanted).mean() <= most
+        assert distance(training.decode(EncodedImage(data, "a")), wanted).mean() <= maximum
 
 
 def broken_files() -> dict[str, bytes]:

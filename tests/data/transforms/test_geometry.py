@@ -16,11 +16,11 @@ SIZES = st.tuples(st.integers(1, 900), st.integers(1, 900))
 
 
 @st.composite
-def geometries(draw: st.DrawFn, most: int = 40) -> Geometry:
-    height, width = draw(st.integers(4, most)), draw(st.integers(4, most))
+def geometries(draw: st.DrawFn, maximum: int = 40) -> Geometry:
+    height, width = draw(st.integers(4, maximum)), draw(st.integers(4, maximum))
     top, left = draw(st.integers(0, height - 2)), draw(st.integers(0, width - 2))
     window = Box(top, left, draw(st.integers(2, height - top)), draw(st.integers(2, width - left)))
-    size = (draw(st.integers(2, most)), draw(st.integers(2, most)))
+    size = (draw(st.integers(2, maximum)), draw(st.integers(2, maximum)))
     return Geometry((height, width), window, size, draw(st.booleans()), size)
 
 

@@ -130,8 +130,8 @@ def test_choices_and_arguments_are_distributed_as_timm_s(
         assert abs(size.mean() - other.mean()) <= 4.5 * error + 1e-9, name
         if name == "posterize":  # few values, of which some are rare
             ours_counts, theirs_counts = (np.bincount(v.astype(int), minlength=5) for v in (a, b))
-            most = 4.5 * np.sqrt(ours_counts + theirs_counts + 1)
-            assert (np.abs(ours_counts - theirs_counts) <= most).all()
+            maximum = 4.5 * np.sqrt(ours_counts + theirs_counts + 1)
+            assert (np.abs(ours_counts - theirs_counts) <= maximum).all()
             continue
         assert abs(a.std() - b.std()) <= 4.5 * b.std() / math.sqrt(len(b)) + 1e-9, name
         spread = np.ptp(b)

@@ -107,7 +107,7 @@ def detect_by_hand(outputs: dict[str, Tensor], image: int) -> tuple[Tensor, Tens
 
 
 def test_detections_equal_one_image_at_a_time() -> None:
-    head, features = some_head(candidates=50, most=20), some_features()
+    head, features = some_head(candidates=50, max_per_image=20), some_features()
     found = head(features, SIZES)
     outputs = training_outputs(head, features)
     assert found["boxes"].shape == (3, 20, 4)

@@ -68,8 +68,8 @@ def test_proposals_are_those_of_a_loop_over_images_and_maps(training: bool) -> N
     rpn.train(training)
     maps, sizes = rpn(make_features(3)), make_sizes(3)
     boxes, valid = rpn.propose(maps, sizes)
-    candidates, most = (2000, 1000) if training else (30, 25)
-    assert boxes.shape == (3, most, 4)
+    candidates, maximum = (2000, 1000) if training else (30, 25)
+    assert boxes.shape == (3, maximum, 4)
     for i, (height, width) in enumerate(sizes.tolist()):
         box, score, level = [], [], []
         for number in range(len(STRIDES)):
@@ -82,7 +82,7 @@ def test_proposals_are_those_of_a_loop_over_images_and_maps(training: bool) -> N
         all_boxes = torch.cat(box)
         real = (all_boxes[:, 2] > all_boxes[:, 0]) & (all_boxes[:, 3] > all_boxes[:, 1])
         all_boxes, scores, levels = all_boxes[real], torch.cat(score)[real], torch.cat(level)[real]
-        kept = batched_nms(all_boxes, scores, levels, 0.7)[:most]
+        kept = batched_nms(all_boxes, scores, levels, 0.7)[:maximum]
         assert int(valid[i].sum()) == len(kept)
         torch.testing.assert_close(boxes[i][valid[i]], all_boxes[kept])
         assert not boxes[i][~valid[i]].any()

@@ -34,15 +34,13 @@ class ClassificationPictures(Callback):
     Args:
         folder: Where `predictions.png` is written.
         examples: Number of example images.
-        most_images: Stop after this many validation images.
+        max_images: Stop after this many validation images.
     """
 
-    def __init__(
-        self, folder: Path | str, *, examples: int = 30, most_images: int = 10_000
-    ) -> None:
+    def __init__(self, folder: Path | str, *, examples: int = 30, max_images: int = 10_000) -> None:
         self.path = Path(folder) / FILE_NAME
         self.examples = examples
-        self.most_images = most_images
+        self.max_images = max_images
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Draw, on the first process.
@@ -72,7 +70,7 @@ class ClassificationPictures(Callback):
         counts = torch.zeros(0, 0, dtype=torch.int64)
         wrong: list[ClassifiedImage] = []
         right: dict[int, list[ClassifiedImage]] = {}
-        for image in islice(_classified(module, loader), self.most_images):
+        for image in islice(_classified(module, loader), self.max_images):
             if not len(counts) and image.num_classes <= MAX_CONFUSED:
                 counts = torch.zeros(image.num_classes, image.num_classes, dtype=torch.int64)
             if len(counts):

@@ -11,7 +11,7 @@ from vision.callbacks.results.evaluation_records import gather
 
 # Numbers that are held for curves: 64 MiB in float32. Of larger sets images are left out of the
 # curves, evenly over the set, which is often sorted by class.
-MOST_SCORES = 1 << 24
+MAX_SCORES = 1 << 24
 
 
 class ClassificationRecord(NamedTuple):
@@ -51,7 +51,7 @@ class ClassificationRecorder:
         self.stop()
         self._rows, self._scores = [], {}
         count = len(dataset) if dataset is not None else 0
-        self._every = max(1, -(-count * task.num_classes // MOST_SCORES))
+        self._every = max(1, -(-count * task.num_classes // MAX_SCORES))
         self._hook = task.head.register_forward_hook(self._hear)
 
     def _hear(self, module: Any, arguments: Any, outputs: Any) -> None:

@@ -150,17 +150,17 @@ def choose_images(scored: Sequence[Scored], count: int) -> dict[str, list[Scored
     return chosen
 
 
-def unpack_found(found: Found, least_score: float) -> DetectionPrediction:
+def unpack_found(found: Found, min_score: float) -> DetectionPrediction:
     """The detections of one image from a score on, as tensors.
 
     Args:
         found: What an evaluator has kept of them.
-        least_score: Lowest score of what is returned.
+        min_score: Lowest score of what is returned.
 
     Returns:
         With `masks` if they were kept.
     """
-    kept = torch.from_numpy(found.scores >= least_score)
+    kept = torch.from_numpy(found.scores >= min_score)
     prediction: DetectionPrediction = {
         "boxes": torch.tensor(found.boxes)[kept],
         "labels": torch.tensor(found.labels).long()[kept],

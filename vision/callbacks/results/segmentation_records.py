@@ -20,7 +20,7 @@ from vision.metrics.segmentation_table import SegmentationResult
 EXAMPLES = 6
 # Images, spread evenly over the set, that are run once more for the probabilities of their pixels:
 # the evaluation itself keeps class indices alone.
-MOST_SAMPLED = 200
+MAX_SAMPLED = 200
 
 
 class SegmentationRecord(NamedTuple):
@@ -55,7 +55,7 @@ class SegmentationRecorder:
     def begin(self, trainer: Trainer, task: Any, dataset: Any) -> None:
         """Start with no images."""
         self.__init__()  # type: ignore[misc]
-        self._every = max(1, -(-len(dataset) // MOST_SAMPLED)) if dataset is not None else 1
+        self._every = max(1, -(-len(dataset) // MAX_SAMPLED)) if dataset is not None else 1
 
     def take(self, task: Any, outputs: Any, batch: Any) -> None:
         """Judge the images of a batch, and run those of the sample once more."""

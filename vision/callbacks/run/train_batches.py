@@ -10,7 +10,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from vision.decoration import decorative
-from vision.draw.train_batches import MOST_IMAGES, TrainBatch, draw_train_batch
+from vision.draw.train_batches import MAX_IMAGES, TrainBatch, draw_train_batch
 from vision.files import replace_file
 
 FOLDER = "train_batches"
@@ -76,7 +76,7 @@ def show_batch(module: LightningModule, trainer: Trainer, batch: Any) -> TrainBa
     norm: Any = getattr(module, "normalize", None)
     if norm is None or not isinstance(batch, Mapping) or "image" not in batch:
         return None
-    count = min(MOST_IMAGES, len(batch["image"]))
+    count = min(MAX_IMAGES, len(batch["image"]))
     pixels = batch["image"][:count].float() * norm.std.float() + norm.mean.float()
     pixels = pixels.round().clamp(0, 255).to(torch.uint8).cpu().contiguous()  # (B, C, H, W)
     pixels = pixels[:, :3] if pixels.shape[1] >= 3 else pixels[:, :1].expand(-1, 3, -1, -1)

@@ -78,11 +78,15 @@ class DataModule(LightningDataModule, ABC):
         skip_bad_images: int = 0,
     ) -> None:
         super().__init__()
-        check_number("batch_size", batch_size, least=1, most=MAX_BATCH, unit="images")
+        check_number("batch_size", batch_size, minimum=1, maximum=MAX_BATCH, unit="images")
         if num_workers is not None:
-            check_number("num_workers", num_workers, least=0, most=MAX_PROCESSES, unit="processes")
-        check_number("seed", seed, least=0, most=MAX_SEED)
-        check_number("skip_bad_images", skip_bad_images, least=0, most=MAX_COUNT, unit="images")
+            check_number(
+                "num_workers", num_workers, minimum=0, maximum=MAX_PROCESSES, unit="processes"
+            )
+        check_number("seed", seed, minimum=0, maximum=MAX_SEED)
+        check_number(
+            "skip_bad_images", skip_bad_images, minimum=0, maximum=MAX_COUNT, unit="images"
+        )
         self.batch_size = batch_size
         self.num_workers = default_workers() if num_workers is None else num_workers
         self.seed = seed
@@ -270,8 +274,8 @@ class DataModule(LightningDataModule, ABC):
         return self.batch_size * self._processes[1]
 
     def _readable(self, dataset: Dataset[Any]) -> Dataset[Any]:
-        most = self.bad_images.most
-        return SkippingSamples(dataset, most=most) if most else dataset
+        maximum = self.bad_images.maximum
+        return SkippingSamples(dataset, maximum=maximum) if maximum else dataset
 
     def _counted(self, dataset: Dataset[Any], *, every_epoch: bool = False) -> DataLoader[Any]:
         rank, count = self._processes

@@ -48,7 +48,7 @@ class MaskScan:
         return ", ".join(map(str, self.values[:MAX_LISTED])) + more
 
 
-def scan_masks(index: SegmentationIndex, table: Table, *, most: int = LOOKED_AT) -> MaskScan:
+def scan_masks(index: SegmentationIndex, table: Table, *, maximum: int = LOOKED_AT) -> MaskScan:
     """Read some masks of a split, evenly spread, the first and the last among them.
 
     A mask that cannot be read is left to the run, which may be allowed to go past it.
@@ -56,7 +56,7 @@ def scan_masks(index: SegmentationIndex, table: Table, *, most: int = LOOKED_AT)
     Args:
         index: The split.
         table: What the values mean.
-        most: Number of masks to read.
+        maximum: Number of masks to read.
 
     Raises:
         DataError: A mask has a value that is not expected.
@@ -65,7 +65,7 @@ def scan_masks(index: SegmentationIndex, table: Table, *, most: int = LOOKED_AT)
     counts = np.zeros(IGNORED + 1, dtype=np.int64)
     values: set[int] = set()
     path, read = "", 0
-    for place in np.unique(np.linspace(0, max(0, len(masks) - 1), most).round().astype(int)):
+    for place in np.unique(np.linspace(0, max(0, len(masks) - 1), maximum).round().astype(int)):
         try:
             labels = index.read_mask(path := masks[int(place)])
         except (ImageError, IndexError):

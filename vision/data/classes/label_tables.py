@@ -10,8 +10,8 @@ from vision.contracts.segmentation import IGNORED
 from vision.errors import ConfigError, DataError
 
 # Values, or colours, that an error lists beside the first one.
-MOST_NAMED = 5
-MOST_VALUE = 65535
+MAX_NAMED = 5
+MAX_VALUE = 65535
 MEND = "Mend the file, or say what the value means: as a class of its own, or as ignored."
 MEND_COLOR = "Mend the file, or say what the colour means: as a class of its own, or as ignored."
 
@@ -69,9 +69,9 @@ class LabelTable(Table):
                 f"the classes of a label table are {_ranges(classes) or 'none'}, expected all of "
                 f"0 to K - 1, with K from 1 to {IGNORED}."
             )
-        if bad := [value for value in self.values if not 0 <= value <= MOST_VALUE]:
-            raise ConfigError(f"the value {bad[0]} of a mask must be in 0..{MOST_VALUE}.")
-        size = 256 if max(self.values) < 256 else MOST_VALUE + 1
+        if bad := [value for value in self.values if not 0 <= value <= MAX_VALUE]:
+            raise ConfigError(f"the value {bad[0]} of a mask must be in 0..{MAX_VALUE}.")
+        size = 256 if max(self.values) < 256 else MAX_VALUE + 1
         self._classes = np.full(size, IGNORED, dtype=np.uint8)
         self._known = np.zeros(size, dtype=bool)
         for value, label in self.values.items():
@@ -248,8 +248,8 @@ class ColorTable(Table):
     def describe(self) -> str:
         """The mapping in one line."""
         parts = [f"{color} -> class {label}" for label, color in enumerate(self.colors)]
-        if len(parts) > MOST_NAMED:
-            parts = [*parts[: MOST_NAMED - 1], "...", parts[-1]]
+        if len(parts) > MAX_NAMED:
+            parts = [*parts[: MAX_NAMED - 1], "...", parts[-1]]
         ignored = ", ".join(map(str, self.ignored))
         return "; ".join([*parts, f"{ignored} -> ignored" if ignored else "nothing is ignored"])
 
@@ -276,8 +276,8 @@ def _first(values: np.ndarray, bad: np.ndarray) -> tuple[int, int, str]:
 def _and_others(others: Sequence[object], what: str) -> str:
     if not others:
         return ""
-    more = ", ..." if len(others) > MOST_NAMED else ""
-    named = ", ".join(map(str, others[:MOST_NAMED])) + more
+    more = ", ..." if len(others) > MAX_NAMED else ""
+    named = ", ".join(map(str, others[:MAX_NAMED])) + more
     return f" (and {len(others)} other unexpected {what}: {named})"
 
 

@@ -25,8 +25,8 @@ LEVELS = 16
 NATIVE_SIZE = 8
 # Every fifth image, counted class by class, is held out: 360 of 1,797.
 HELD_OUT = 5
-MOST_ROTATION_RAD = math.radians(10)
-MOST_SHIFT = 0.06  # share of the side
+MAX_ROTATION_RAD = math.radians(10)
+MAX_SHIFT = 0.06  # share of the side
 
 
 class DigitSamples(Dataset[ClassificationSample | ImageSample]):
@@ -88,7 +88,7 @@ class Digits(DataModule):
         augment: bool = True,
     ) -> None:
         super().__init__(batch_size=batch_size, num_workers=num_workers, seed=seed)
-        check_number("image_size", image_size, least=NATIVE_SIZE, most=MAX_SIDE, unit="pixels")
+        check_number("image_size", image_size, minimum=NATIVE_SIZE, maximum=MAX_SIDE, unit="pixels")
         self.image_size = image_size
         self.augment = augment
 
@@ -157,7 +157,7 @@ def jitter(image: Tensor) -> Tensor:
         uint8 `(H, W)`.
     """
     angle, across, down = (torch.rand(3) * 2 - 1).tolist()
-    angle, across, down = angle * MOST_ROTATION_RAD, across * MOST_SHIFT, down * MOST_SHIFT
+    angle, across, down = angle * MAX_ROTATION_RAD, across * MAX_SHIFT, down * MAX_SHIFT
     cos, sin = math.cos(angle), math.sin(angle)
     # Where each pixel of the result comes from, in coordinates that span the image from -1 to 1.
     theta = torch.tensor([[[cos, -sin, 2 * across], [sin, cos, 2 * down]]])

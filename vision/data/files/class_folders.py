@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 SUFFIXES = f"Suffixes of images: {' '.join(IMAGE_SUFFIXES)}."
 # How many names an error or a log line lists.
-MOST_NAMED = 5
+MAX_NAMED = 5
 
 
 class LabelledFiles(NamedTuple):
@@ -157,10 +157,10 @@ def other_files(ignored: Counter[str]) -> str:
 
 
 def _counts(ignored: Counter[str]) -> str:
-    return ", ".join(f"{count} {suffix}" for suffix, count in ignored.most_common(MOST_NAMED))
+    return ", ".join(f"{count} {suffix}" for suffix, count in ignored.most_common(MAX_NAMED))
 
 
 def listed(names: Sequence[str]) -> str:
     """The first names of many."""
-    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    return ", ".join(repr(name) for name in names[:MOST_NAMED]) + more
+    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+    return ", ".join(repr(name) for name in names[:MAX_NAMED]) + more

@@ -45,7 +45,7 @@ RELEASES = {
     "winter21_whole.tar.gz": (19_167, 13_153_500),
 }
 _COPY_BYTES = 1 << 20
-_MOST_NAMED = 5
+_MAX_NAMED = 5
 _MAX_CLASS_BYTES = 2**35  # of the archive of a class
 
 
@@ -256,5 +256,5 @@ def _check(folder: Path, expected: Mapping[str, int] | None, *, classes: int, im
 
 
 def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-    return ", ".join(names[:_MOST_NAMED]) + more
+    more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
+    return ", ".join(names[:_MAX_NAMED]) + more

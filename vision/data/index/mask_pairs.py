@@ -13,7 +13,7 @@ from vision.errors import DataError, suggest
 
 MASK_SUFFIX = ".png"
 # Of so many files alone the nearest name is looked for; of thousands that would take minutes.
-MOST_SUGGESTED = 5
+MAX_SUGGESTED = 5
 
 
 @dataclass(frozen=True)
@@ -138,4 +138,4 @@ def find_some_images(folder: Path, expected: str = "") -> list[str]:
 
 
 def _nearest(name: str, names: Iterable[str], problems: Sequence[str]) -> str:
-    return suggest(name, names, most=1) if len(problems) < MOST_SUGGESTED else ""
+    return suggest(name, names, maximum=1) if len(problems) < MAX_SUGGESTED else ""

@@ -20,12 +20,12 @@ class SkippingSamples(Dataset[Any]):
 
     Args:
         dataset: Makes a sample from an index; raises `ImageError` for a bad image.
-        most: Largest number of bad images that one sample may stand for.
+        maximum: Largest number of bad images that one sample may stand for.
     """
 
-    def __init__(self, dataset: Dataset[Any], *, most: int) -> None:
+    def __init__(self, dataset: Dataset[Any], *, maximum: int) -> None:
         self.dataset = dataset
-        self.most = most
+        self.maximum = maximum
 
     def __getitem__(self, index: int) -> Any:
         """The sample of an index, or of the nearest readable one after it."""
@@ -35,7 +35,7 @@ class SkippingSamples(Dataset[Any]):
                 sample = self.dataset[(index + len(errors)) % len(self)]
             except ImageError as error:
                 errors.append(str(error))
-                BadImages(self.most).add(errors)
+                BadImages(self.maximum).add(errors)
                 if len(errors) == len(self):
                     raise
             else:
@@ -49,14 +49,14 @@ class BadImages:
     """The bad images that a run has met, and the limit on them.
 
     Args:
-        most: Largest number of different ones that are gone past; 0 stops at the first.
+        maximum: Largest number of different ones that are gone past; 0 stops at the first.
 
     Attributes:
         messages: What was wrong with each, in the order in which they were met.
     """
 
-    def __init__(self, most: int) -> None:
-        self.most = most
+    def __init__(self, maximum: int) -> None:
+        self.maximum = maximum
         self.messages: list[str] = []
 
     def add(self, messages: Iterable[str]) -> None:
@@ -68,10 +68,11 @@ class BadImages:
         for message in messages:
             if message not in self.messages:
                 self.messages.append(message)
-        if len(self.messages) > self.most:
+        if len(self.messages) > self.maximum:
             raise ImageError(
                 f"{len(self.messages)} images cannot be read, more than --data.skip_bad_images "
-                f"{self.most}:\n{listed(self.messages)}\nMend or delete them, or raise the limit."
+                f"{self.maximum}:\n{listed(self.messages)}\nMend or delete them, or raise the "
+                "limit."
             )
 
     def report(self) -> None:
@@ -84,8 +85,8 @@ class BadImages:
             )
 
 
-def listed(messages: Sequence[str], *, most: int = 3) -> str:
+def listed(messages: Sequence[str], *, maximum: int = 3) -> str:
     """The first few messages, a line each, and how many more there are."""
-    lines = [f"  {message}" for message in messages[:most]]
-    more = len(messages) - most
+    lines = [f"  {message}" for message in messages[:maximum]]
+    more = len(messages) - maximum
     return "\n".join([*lines, *([f"  and {more} more"] if more > 0 else [])])

@@ -36,28 +36,28 @@ def collate_segmentation(samples: Sequence[CanvasSample]) -> SegmentationBatch:
     Raises:
         DataError: An image is not uint8 `(3, H, W)`.
     """
-    least = samples[0].get("canvas", (1, 1))
+    minimum = samples[0].get("canvas", (1, 1))
     images, size = pad_images([sample["image"] for sample in samples])
     batch: SegmentationBatch = {
-        "image": _extend(images, least),
+        "image": _extend(images, minimum),
         "size": size,
         "original_size": torch.stack([sample["original_size"] for sample in samples]),
         "path": [sample["path"] for sample in samples],
     }
     if "mask" in samples[0]:
-        batch["mask"] = _pad_masks([sample["mask"] for sample in samples], least)
+        batch["mask"] = _pad_masks([sample["mask"] for sample in samples], minimum)
     return batch
 
 
-def _pad_masks(masks: Sequence[Tensor], least: tuple[int, int]) -> Tensor:
-    height, width = (max(least[axis], *(mask.shape[axis] for mask in masks)) for axis in range(2))
+def _pad_masks(masks: Sequence[Tensor], minimum: tuple[int, int]) -> Tensor:
+    height, width = (max(minimum[axis], *(mask.shape[axis] for mask in masks)) for axis in range(2))
     batch = torch.full((len(masks), height, width), IGNORED, dtype=torch.int64)
     for canvas, mask in zip(batch, masks, strict=True):
         canvas[: mask.shape[0], : mask.shape[1]] = mask
     return batch
 
 
-def _extend(images: Tensor, least: tuple[int, int]) -> Tensor:
+def _extend(images: Tensor, minimum: tuple[int, int]) -> Tensor:
     """Pad images `(B, 3, h, w)` with zeros to a height and width that they have at least."""
-    bottom, right = (max(0, least[axis] - images.shape[2 + axis]) for axis in range(2))
+    bottom, right = (max(0, minimum[axis] - images.shape[2 + axis]) for axis in range(2))
     return F.pad(images, (0, right, 0, bottom)) if bottom or right else images

@@ -119,8 +119,8 @@ class EvaluationSampler(DistributedSampler[int]):
         length = len(dataset)  # type: ignore[arg-type]
         self.share = range(rank, length, count)
         longest = math.ceil(length / count)
-        batches, most = (math.ceil(n / batch_size) for n in (len(self.share), longest))
-        self._extra = [~(rank % length)] if batches < most else []
+        batches, maximum = (math.ceil(n / batch_size) for n in (len(self.share), longest))
+        self._extra = [~(rank % length)] if batches < maximum else []
 
     def __iter__(self) -> Iterator[int]:
         yield from self.share

@@ -171,7 +171,7 @@ class ImageShards(DataModule):
         """
         if stage == "fit":
             self._check_cache(self._index("train"))
-            reader = self._reader("train", most_open=self.window + 1)
+            reader = self._reader("train", max_open=self.window + 1)
             self.train_dataset = ShardSamples(reader, self.train_transform)
         if stage in ("fit", "validate"):
             self.val_dataset = ShardSamples(self._reader("val"), self.eval_transform)
@@ -214,10 +214,10 @@ class ImageShards(DataModule):
     def _test_split(self) -> str:
         return "test" if has_index(f"{self.root}/test") else "val"
 
-    def _reader(self, split: str, *, most_open: int = 1) -> ShardReader:
+    def _reader(self, split: str, *, max_open: int = 1) -> ShardReader:
         index = self._index(split)
         folder = f"{self.root}/{split}"
-        return ShardReader(folder, index, cache=self.cache, most_open=most_open)
+        return ShardReader(folder, index, cache=self.cache, max_open=max_open)
 
     def _index(self, split: str) -> ShardIndex:
         if split not in self._indices:

@@ -24,16 +24,16 @@ class ShardReader:
         folder: The folder of the shards, a path or a URL.
         index: What it holds.
         cache: Keeps copies of remote shards; None for a local folder.
-        most_open: Largest number of shards that a process has open.
+        max_open: Largest number of shards that a process has open.
     """
 
     def __init__(
-        self, folder: str, index: ShardIndex, *, cache: ShardCache | None = None, most_open: int = 1
+        self, folder: str, index: ShardIndex, *, cache: ShardCache | None = None, max_open: int = 1
     ) -> None:
         self.folder = folder
         self.index = index
         self.cache = cache
-        self.most_open = most_open
+        self.max_open = max_open
         self._files: OrderedDict[int, BinaryIO] = OrderedDict()
         self._owner = os.getpid()
 
@@ -72,7 +72,7 @@ class ShardReader:
             # A fork: the parent's files share one position with ours. They are left to it.
             self._files, self._owner = OrderedDict(), os.getpid()
         if shard not in self._files:
-            while len(self._files) >= self.most_open:
+            while len(self._files) >= self.max_open:
                 self._files.popitem(last=False)[1].close()
             self._files[shard] = self._open_file(shard)
         self._files.move_to_end(shard)

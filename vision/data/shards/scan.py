@@ -23,7 +23,7 @@ LABEL, JSON = "cls", "json"
 FIELD = "label"
 _LONGEST_LABEL = 1 << 20  # bytes
 # Numbers above it are names: no data have so many classes.
-MOST_NUMBERED = 1_000_000
+MAX_NUMBERED = 1_000_000
 # What webdataset leaves out: __NAME__ and what is in such a folder.
 _META = re.compile(r"__[^/]*__($|/)")
 
@@ -171,7 +171,7 @@ def _label_of(file: Stream, sample: dict[str, Any], where: str, field: str) -> s
 def _classes(texts: set[str]) -> list[str]:
     numbers = [_as_number(text) for text in texts]
     highest = max((number for number in numbers if number is not None), default=-1)
-    if None in numbers or highest > MOST_NUMBERED:
+    if None in numbers or highest > MAX_NUMBERED:
         return sorted(texts)
     return [str(label) for label in range(highest + 1)]
 

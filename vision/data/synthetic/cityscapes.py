@@ -44,7 +44,7 @@ class CityscapesSamples(SceneSamples):
     of rectification.
     """
 
-    least_size: ClassVar[int] = 160
+    min_size: ClassVar[int] = 160
     aspect: ClassVar[float | None] = 2.0
 
     train: int = 1000

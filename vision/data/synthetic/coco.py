@@ -21,7 +21,7 @@ CATEGORY_IDS = (1, 2, 3, 5, 6, 7, 10, 13, 14, 17)
 # Shares of the objects that get run lengths in place of polygons, as some datasets have them.
 SHARE_RLE = 0.06
 # Polygons have no holes: an object with a larger share of holes gets run lengths.
-MOST_HOLES = 0.04
+MAX_HOLES = 0.04
 DATE = "2026-01-01 00:00:00"
 
 
@@ -72,7 +72,7 @@ def describe_object(
     area = sum(map(signed_area, outlines))
     category = CATEGORY_IDS[item.label]
     segmentation: Any
-    if item.crowd or rle or not outlines or area > (1 + MOST_HOLES) * item.mask.sum():
+    if item.crowd or rle or not outlines or area > (1 + MAX_HOLES) * item.mask.sum():
         top, left, bottom, right = extent(item.mask)
         low, high = np.array([left, top]), np.array([right, bottom])
         area = int(item.mask.sum())

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 # Parts of fewer square pixels than this are crumbs that an annotator would not draw.
-LEAST_PART = 4.0
+MIN_PART = 4.0
 # How far, in pixels, a point that is left out may lie from the line that takes its place.
 TOLERANCE = 0.25
 ROUNDS = 3
@@ -24,11 +24,11 @@ def trace_outlines(mask: np.ndarray, *, exact: bool = False) -> list[np.ndarray]
 
     Returns:
         One closed polygon per part, float64 `(P, 2)` of x and y with P >= 3, without the first
-        point again at the end. Parts below `LEAST_PART` square pixels are left out.
+        point again at the end. Parts below `MIN_PART` square pixels are left out.
     """
     # The centre of the first pixel is at 0.5.
     rings = [ring + 0.5 for ring in _contours(mask, 0.5)]
-    rings = [ring for ring in rings if signed_area(ring) >= LEAST_PART]
+    rings = [ring for ring in rings if signed_area(ring) >= MIN_PART]
     return rings if exact else [_simplify(ring) for ring in rings]
 
 

@@ -14,18 +14,18 @@ from vision.data.synthetic.textures import hsv_color, luminance, make_texture
 from vision.errors import ConfigError
 
 WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-LEAST_SIZE = 96
+MIN_SIZE = 96
 # Of the long side; the largest digit, turned, fits into this share of the least size.
-LEAST_SHORT_SIDE = 0.8
+MIN_SHORT_SIDE = 0.8
 HEIGHTS = (24.0, 56.0)  # of a digit, in pixels
 CROWD_HEIGHTS = (13.0, 18.0)
 CROWD_COUNT = (5, 9)
-MOST_DIGITS = 5
-MOST_ROTATION_DEG = 12.0
+MAX_DIGITS = 5
+MAX_ROTATION_DEG = 12.0
 SHARE_EMPTY = 0.06
 SHARE_CROWD = 0.12
 # A position that would hide more of any digit is not taken; after so many tries none is.
-LEAST_VISIBLE = 0.5
+MIN_VISIBLE = 0.5
 TRIES = 12
 # Of a pixel of the background, of 255.
 DIMMEST = 90.0
@@ -130,7 +130,7 @@ class _Canvas:
             whole[top : top + height, left : left + width] |= sticker.mask
         left_over = [visible & ~whole for _, _, visible, _, _ in self.objects]
         for (_, other, _, _, _), visible in zip(self.objects, left_over, strict=True):
-            if visible.sum() < LEAST_VISIBLE * other.sum():
+            if visible.sum() < MIN_VISIBLE * other.sum():
                 return False
         stroke, ground = self._colors()
         for sticker, top, left in stickers:
@@ -192,7 +192,7 @@ def compose_scene(
         return canvas.finish()
     if rng.random() < SHARE_CROWD:
         _place_crowd(rng, canvas, glyphs)
-    for _ in range(int(rng.integers(1, MOST_DIGITS + 1))):
+    for _ in range(int(rng.integers(1, MAX_DIGITS + 1))):
         index = int(rng.integers(len(glyphs.labels)))
         sticker = _make_sticker(rng, glyphs, index, rng.uniform(*HEIGHTS))
         for _ in range(TRIES):
@@ -204,16 +204,16 @@ def compose_scene(
 
 
 def _choose_shape(rng: np.random.Generator, size: int, aspect: float | None) -> tuple[int, int]:
-    if size < LEAST_SIZE:
-        raise ConfigError(f"size={size} must be at least {LEAST_SIZE} pixels, for digits to fit.")
+    if size < MIN_SIZE:
+        raise ConfigError(f"size={size} must be at least {MIN_SIZE} pixels, for digits to fit.")
     if aspect is None:
-        sides = (size, int(rng.integers(round(LEAST_SHORT_SIDE * size), size + 1)))
+        sides = (size, int(rng.integers(round(MIN_SHORT_SIDE * size), size + 1)))
         return sides if rng.random() < 0.5 else sides[::-1]
-    height, least = round(size / aspect), round(LEAST_SHORT_SIDE * LEAST_SIZE)
-    if aspect < 1 or height < least:
+    height, minimum = round(size / aspect), round(MIN_SHORT_SIDE * MIN_SIZE)
+    if aspect < 1 or height < minimum:
         raise ConfigError(
             f"size={size} with aspect={aspect:g} makes scenes of {size} x {height} pixels: the "
-            f"height must be at least {least}, for digits to fit, and at most the width."
+            f"height must be at least {minimum}, for digits to fit, and at most the width."
         )
     return height, size
 
@@ -254,7 +254,7 @@ def _make_sticker(
     framed = Image.new("L", (picture.width + 2 * margin, picture.height + 2 * margin))
     framed.paste(picture, (margin, margin))
     turned = framed.rotate(
-        rng.uniform(-MOST_ROTATION_DEG, MOST_ROTATION_DEG), Image.Resampling.BICUBIC, expand=True
+        rng.uniform(-MAX_ROTATION_DEG, MAX_ROTATION_DEG), Image.Resampling.BICUBIC, expand=True
     )
     level = np.asarray(turned).astype(np.float32)
     inside = level > GROUND_EDGE

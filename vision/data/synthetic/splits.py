@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from vision.data.datasets.digits import load_digits, split_digits
-from vision.data.synthetic.scenes import LEAST_SIZE, Glyphs, Scene, compose_scene
+from vision.data.synthetic.scenes import MIN_SIZE, Glyphs, Scene, compose_scene
 from vision.errors import ConfigError
 
 SPLITS = ("train", "val", "test")
@@ -31,7 +31,7 @@ class SceneSamples:
             does not depend on how many there are.
     """
 
-    least_size: ClassVar[int] = LEAST_SIZE
+    min_size: ClassVar[int] = MIN_SIZE
     aspect: ClassVar[float | None] = None
 
     train: int = 2000
@@ -44,8 +44,8 @@ class SceneSamples:
         for name in (*SPLITS, "seed"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name}={getattr(self, name)} must not be negative.")
-        if self.size < self.least_size:
-            raise ConfigError(f"size={self.size} must be at least {self.least_size} pixels.")
+        if self.size < self.min_size:
+            raise ConfigError(f"size={self.size} must be at least {self.min_size} pixels.")
 
 
 class ComposedScene(NamedTuple):

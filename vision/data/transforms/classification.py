@@ -188,4 +188,4 @@ def _filter(interpolation: str) -> Any:
 
 
 def _check_size(image_size: int) -> None:
-    check_number("image_size", image_size, least=1, most=MAX_SIDE, unit="pixels")
+    check_number("image_size", image_size, minimum=1, maximum=MAX_SIDE, unit="pixels")

@@ -76,9 +76,9 @@ class DetectionAugment:
                 _are_sides(self.crop_sides),
                 f"one or more lengths of 1 to {MAX_SIDE:,} pixels",
             ),
-            "crop_size": (_is_range(self.crop_size, least=1), "(smallest, largest) in pixels"),
+            "crop_size": (_is_range(self.crop_size, minimum=1), "(smallest, largest) in pixels"),
             "jitter": (
-                _is_range(jitter, least=1e-3) and jitter[1] <= MAX_JITTER,
+                _is_range(jitter, minimum=1e-3) and jitter[1] <= MAX_JITTER,
                 f"(smallest, largest) scale, from 0.001 to {MAX_JITTER}",
             ),
             "jitter_size": (1 <= self.jitter_size <= MAX_SIDE, f"1 to {MAX_SIDE:,} pixels"),
@@ -100,5 +100,5 @@ def _are_sides(values: Sequence[int]) -> bool:
     return len(values) > 0 and min(values) >= 1 and max(values) <= MAX_SIDE
 
 
-def _is_range(values: Sequence[float], *, least: float) -> bool:
-    return len(values) == 2 and least <= values[0] <= values[1] <= MAX_SIDE
+def _is_range(values: Sequence[float], *, minimum: float) -> bool:
+    return len(values) == 2 and minimum <= values[0] <= values[1] <= MAX_SIDE

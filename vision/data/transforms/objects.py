@@ -97,8 +97,8 @@ def _share(boxes: np.ndarray, full: np.ndarray) -> np.ndarray:
     return (sides / np.maximum(whole, 1e-9)).prod(axis=1)
 
 
-def _wide(boxes: np.ndarray, least: float) -> np.ndarray:
-    return (boxes[:, 2:] - boxes[:, :2] >= least).all(axis=1)
+def _wide(boxes: np.ndarray, minimum: float) -> np.ndarray:
+    return (boxes[:, 2:] - boxes[:, :2] >= minimum).all(axis=1)
 
 
 def _select(

@@ -32,8 +32,8 @@ _PART = re.compile(r"(mstd|inc|m|n|p)(\d+(?:\.\d+)?|inf)")
 _UNIFORM_BEYOND = 100
 
 # Arguments at the largest level.
-MOST_BITS = 4
-MOST_ADDED = 110
+MAX_BITS = 4
+MAX_ADDED = 110
 
 
 @dataclass(frozen=True)
@@ -192,8 +192,8 @@ def _nothing(share: float, increasing: bool, draws: Draws) -> float:
 
 
 def _bits(share: float, increasing: bool, draws: Draws) -> float:
-    bits = int(share * MOST_BITS)
-    return MOST_BITS - bits if increasing else bits
+    bits = int(share * MAX_BITS)
+    return MAX_BITS - bits if increasing else bits
 
 
 def _threshold(share: float, increasing: bool, draws: Draws) -> float:
@@ -202,7 +202,7 @@ def _threshold(share: float, increasing: bool, draws: Draws) -> float:
 
 
 def _added(share: float, increasing: bool, draws: Draws) -> float:
-    return int(share * MOST_ADDED)
+    return int(share * MAX_ADDED)
 
 
 def _factor(share: float, increasing: bool, draws: Draws) -> float:

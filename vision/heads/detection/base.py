@@ -73,13 +73,13 @@ def join_detections(parts: Sequence[Detections], places: Sequence[int]) -> Detec
     Returns:
         The detections of the whole batch.
     """
-    most = max(part["scores"].shape[1] for part in parts)
+    max_per_image = max(part["scores"].shape[1] for part in parts)
     order = torch.tensor(places, device=parts[0]["scores"].device).argsort()
     joined = {}
     for key in parts[0]:
         tensors = [cast(dict[str, Tensor], part)[key] for part in parts]
         if key != "count":
-            tensors = [_fill(tensor, most) for tensor in tensors]
+            tensors = [_fill(tensor, max_per_image) for tensor in tensors]
         joined[key] = torch.cat(tensors)[order]
     return cast(Detections, joined)
 

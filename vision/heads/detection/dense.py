@@ -45,7 +45,7 @@ class DenseHead(DetectionHead):
         score_threshold: Predictions whose class score is not above it are dropped.
         nms_iou: Intersection over union above which the lower of two boxes of a class is dropped.
         candidates: Predictions of each map that enter the suppression.
-        most: Number D of places for each image.
+        max_per_image: Number D of places for each image.
 
     Raises:
         ConfigError: The maps differ in their channels, or there is no class.
@@ -59,7 +59,7 @@ class DenseHead(DetectionHead):
         score_threshold: float,
         nms_iou: float,
         candidates: int,
-        most: int,
+        max_per_image: int,
     ) -> None:
         super().__init__()
         if not specs or len({spec.channels for spec in specs}) > 1:
@@ -73,7 +73,7 @@ class DenseHead(DetectionHead):
         self.in_channels = specs[0].channels
         self.strides = tuple(spec.stride for spec in specs)
         self.score_threshold, self.nms_iou = score_threshold, nms_iou
-        self.candidates, self.most = candidates, most
+        self.candidates, self.max_per_image = candidates, max_per_image
 
     def best(self, logits: Tensor) -> Candidates:
         """Choose the pairs of prediction and class with the highest scores.
@@ -110,7 +110,9 @@ class DenseHead(DetectionHead):
         """
         # A box beyond the image is empty once it is clipped, and would take a place.
         scores = scores.masked_fill((boxes[..., 2:] <= boxes[..., :2]).any(dim=-1), 0)
-        index, valid = keep_detections(boxes, scores, labels, iou=self.nms_iou, most=self.most)
+        index, valid = keep_detections(
+            boxes, scores, labels, iou=self.nms_iou, max_per_image=self.max_per_image
+        )
         return {
             "boxes": boxes.gather(1, index[..., None].expand(-1, -1, 4)) * valid[..., None],
             "scores": scores.gather(1, index) * valid,

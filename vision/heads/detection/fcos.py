@@ -54,7 +54,7 @@ class FCOSHead(DenseHead):
         score_threshold: Predictions whose class score is not above it are dropped.
         nms_iou: Intersection over union above which the lower of two boxes of a class is dropped.
         candidates: Predictions of each map that enter the suppression.
-        most: Number D of detections per image.
+        max_per_image: Number D of detections per image.
 
     Raises:
         ConfigError: The maps differ in their channels, there is no class, or the channels do not
@@ -73,7 +73,7 @@ class FCOSHead(DenseHead):
         score_threshold: float = 0.05,
         nms_iou: float = 0.6,
         candidates: int = 1000,
-        most: int = 100,
+        max_per_image: int = 100,
     ) -> None:
         super().__init__(
             specs,
@@ -81,7 +81,7 @@ class FCOSHead(DenseHead):
             score_threshold=score_threshold,
             nms_iou=nms_iou,
             candidates=candidates,
-            most=most,
+            max_per_image=max_per_image,
         )
         if channels % groups:
             raise ConfigError(

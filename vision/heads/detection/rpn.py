@@ -142,12 +142,12 @@ class RPN(nn.Module):
             whether a place is filled.
         """
         options = self.settings
-        most = options.train_candidates if self.training else options.test_candidates
+        maximum = options.train_candidates if self.training else options.test_candidates
         boxes, scores, levels = [], [], []
         for i, (logits, deltas, base) in enumerate(
             zip(maps.logits, maps.deltas, maps.anchors, strict=True)
         ):
-            best, index = at_least_float32(logits).topk(min(most, logits.shape[1]), dim=1)
+            best, index = at_least_float32(logits).topk(min(maximum, logits.shape[1]), dim=1)
             moved = deltas.gather(1, index[..., None].expand(-1, -1, 4))
             boxes.append(clip_boxes(decode_boxes(base[index], moved), sizes))
             scores.append(best.sigmoid())
@@ -159,7 +159,7 @@ class RPN(nn.Module):
             score,
             torch.cat(levels, dim=1),
             iou=options.nms_iou,
-            most=options.train_proposals if self.training else options.test_proposals,
+            max_per_image=options.train_proposals if self.training else options.test_proposals,
         )
         box = box.gather(1, index[..., None].expand(-1, -1, 4))
         return box * valid[..., None], valid
@@ -181,7 +181,7 @@ class RPN(nn.Module):
             targets,
             positive=options.positive,
             negative=options.negative,
-            least_positive=options.negative,
+            min_positive=options.negative,
             low_quality=True,
             crowd_iof=self.crowd_iof,
             valid=self._learnt(maps, sizes),

@@ -233,7 +233,7 @@ class TwoStage(DetectionHead):
             targets,
             positive=stage.iou,
             negative=stage.iou,
-            least_positive=stage.iou,
+            min_positive=stage.iou,
             low_quality=self.low_quality,
             crowd_iof=self.crowd_iof,
             valid=proposals.valid,
@@ -336,10 +336,10 @@ class TwoStage(DetectionHead):
         """The best boxes of all classes, from proposals `(B, P, 4)` and scores `(B, P, K)`."""
         batch, count, classes = scores.shape
         # The scores of a proposal sum to 1, so that no more than these exceed the threshold.
-        most = count * classes
+        maximum = count * classes
         if self.score_threshold > 0:
-            most = min(most, int(count / self.score_threshold) + 1)
-        score, place = scores.flatten(1).topk(most, dim=1)  # (B, C)
+            maximum = min(maximum, int(count / self.score_threshold) + 1)
+        score, place = scores.flatten(1).topk(maximum, dim=1)  # (B, C)
         label, proposal = place % classes, place // classes
         # One row per proposal and class: rows of all classes would be many times as much.
         shared = deltas.shape[1] == 1
@@ -348,7 +348,9 @@ class TwoStage(DetectionHead):
         delta = deltas.flatten(0, 1)[row]  # (B, C, 4)
         chosen = boxes.gather(1, proposal[..., None].expand(-1, -1, 4))
         moved = clip_boxes(decode_boxes(chosen, delta, self.stages[-1].std), sizes)
-        index, valid = keep_detections(moved, score, label, iou=self.nms_iou, most=self.detections)
+        index, valid = keep_detections(
+            moved, score, label, iou=self.nms_iou, max_per_image=self.detections
+        )
         return {
             "boxes": moved.gather(1, index[..., None].expand(-1, -1, 4)) * valid[..., None],
             "scores": score.gather(1, index) * valid,
@@ -395,10 +397,12 @@ def _stack_masks(targets: Sequence[DetectionTarget]) -> tuple[Tensor, Tensor]:
     return masks, torch.tensor(first).to(masks.device, non_blocking=True)
 
 
-def _check_range(least: float, most: float, **values: float) -> None:
+def _check_range(minimum: float, maximum: float, **values: float) -> None:
     for name, value in values.items():
-        if not least <= value <= most:
-            wanted = f"be {least} or more" if most == math.inf else f"lie in [{least}, {most}]"
+        if not minimum <= value <= maximum:
+            wanted = (
+                f"be {minimum} or more" if maximum == math.inf else f"lie in [{minimum}, {maximum}]"
+            )
             raise ConfigError(f"{name}={value} must {wanted}.")
 
 

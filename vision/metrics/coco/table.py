@@ -24,7 +24,7 @@ _TWELVE = (
 )
 NAMES = tuple(row[0] for row in _TWELVE)
 _AREAS = ("all", "small", "medium", "large")
-_MOST = (1, 10, 100)
+_MAX = (1, 10, 100)
 _THRESHOLDS = {"0.50:0.95": slice(None), "0.50": slice(0, 1), "0.75": slice(5, 6)}
 _WORDS = {"AP": ("Average Precision", "(AP)"), "AR": ("Average Recall", "(AR)")}
 
@@ -79,11 +79,11 @@ class CocoResult:
     def table(self, kind: str) -> str:
         """The twelve lines that `COCOeval.summarize` of pycocotools prints, for one kind."""
         lines = []
-        for (name, threshold, area, most), value in zip(_TWELVE, self.stats[kind], strict=True):
+        for (name, threshold, area, maximum), value in zip(_TWELVE, self.stats[kind], strict=True):
             title, short = _WORDS[name[:2]]
             lines.append(
                 f" {title:<18} {short} @[ IoU={threshold:<9} | area={area:>6s} |"
-                f" maxDets={most:>3d} ] = {value:0.3f}"
+                f" maxDets={maximum:>3d} ] = {value:0.3f}"
             )
         return "\n".join(lines)
 
@@ -143,9 +143,9 @@ def summarize(precision: np.ndarray, recall: np.ndarray) -> np.ndarray:
         float64 `(12,)`.
     """
     values = []
-    for name, threshold, area, most in _TWELVE:
+    for name, threshold, area, maximum in _TWELVE:
         # Lists keep the axes: sums then run over memory in the order of pycocotools, to the bit.
-        place = [_AREAS.index(area)], [_MOST.index(most)]
+        place = [_AREAS.index(area)], [_MAX.index(maximum)]
         source = precision if name.startswith("AP") else recall
         values.append(_mean(source[_THRESHOLDS[threshold]][..., *place]))
     return np.array(values)

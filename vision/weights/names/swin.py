@@ -14,13 +14,13 @@ from vision.weights.names.rename import drop, rename
 from vision.weights.resize import resize_bias_table, resize_position_tokens
 
 # More stages than any Swin has; some names count stages from one where ours count from zero.
-_MOST_STAGES = 10
+_MAX_STAGES = 10
 _BLOCKS = (r"^layers\.(\d+)\.blocks\.", r"stages.\1.")
 _RULES = {
     "ours": [],
     "official": [
         _BLOCKS,
-        *((rf"^layers\.{i}\.downsample\.", f"merges.{i + 1}.") for i in range(_MOST_STAGES)),
+        *((rf"^layers\.{i}\.downsample\.", f"merges.{i + 1}.") for i in range(_MAX_STAGES)),
         (r"^norm(\d)\.", r"out_norms.\1."),
         (r"^head\.", "head.fc."),
     ],
@@ -38,7 +38,7 @@ _RULES = {
         (r"^encoder\.layers\.(\d+)\.blocks\.", r"stages.\1."),
         *(
             (rf"^encoder\.layers\.{i}\.downsample\.", f"merges.{i + 1}.")
-            for i in range(_MOST_STAGES)
+            for i in range(_MAX_STAGES)
         ),
         (r"\.layernorm_before\.", ".norm1."),
         (r"\.layernorm_after\.", ".norm2."),
@@ -51,7 +51,7 @@ _RULES = {
         (r"^(stages\.\d+\.\d+)\.output\.dense\.", r"\1.mlp.fc2."),
         *(
             (rf"^hidden_states_norms\.stage{i + 1}\.", f"out_norms.{i}.")
-            for i in range(_MOST_STAGES)
+            for i in range(_MAX_STAGES)
         ),
         (r"^layernorm\.", "norm."),
         (r"^classifier\.", "head.fc."),
@@ -59,7 +59,7 @@ _RULES = {
     "mmdet": [
         (r"^patch_embed\.projection\.", "patch_embed.proj."),
         (r"^stages\.(\d+)\.blocks\.", r"stages.\1."),
-        *((rf"^stages\.{i}\.downsample\.", f"merges.{i + 1}.") for i in range(_MOST_STAGES)),
+        *((rf"^stages\.{i}\.downsample\.", f"merges.{i + 1}.") for i in range(_MAX_STAGES)),
         (r"\.attn\.w_msa\.", ".attn."),
         (r"\.ffn\.layers\.0\.0\.", ".mlp.fc1."),
         (r"\.ffn\.layers\.1\.", ".mlp.fc2."),

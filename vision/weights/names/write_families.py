@@ -18,9 +18,9 @@ State = Mapping[str, Tensor]
 Writer = Callable[[State, Any], dict[str, Tensor]]
 
 # More stages than any backbone has, where names count from one and ours from zero.
-_MOST_STAGES = 10
+_MAX_STAGES = 10
 _STAGE_NORMS = [
-    (rf"^out_norms\.{i}\.", f"hidden_states_norms.stage{i + 1}.") for i in range(_MOST_STAGES)
+    (rf"^out_norms\.{i}\.", f"hidden_states_norms.stage{i + 1}.") for i in range(_MAX_STAGES)
 ]
 _CLASSIFIER = (r"^head\.fc\.", "head.")
 _NUMBERED_NORMS = (r"^out_norms\.(\d+)\.", r"norm\1.")
@@ -54,7 +54,7 @@ _CONVNEXT_HUGGINGFACE = [
 _SWIN_BLOCKS = (r"^stages\.(\d+)\.(\d+)\.", r"layers.\1.blocks.\2.")
 _SWIN_OFFICIAL = [
     _SWIN_BLOCKS,
-    *((rf"^merges\.{i + 1}\.", f"layers.{i}.downsample.") for i in range(_MOST_STAGES)),
+    *((rf"^merges\.{i + 1}\.", f"layers.{i}.downsample.") for i in range(_MAX_STAGES)),
     _NUMBERED_NORMS,
     _CLASSIFIER,
 ]
@@ -75,7 +75,7 @@ _SWIN_HUGGINGFACE = [
     (r"\.mlp\.fc1\.", ".intermediate.dense."),
     (r"\.mlp\.fc2\.", ".output.dense."),
     (r"^stages\.(\d+)\.(\d+)\.", r"encoder.layers.\1.blocks.\2."),
-    *((rf"^merges\.{i + 1}\.", f"encoder.layers.{i}.downsample.") for i in range(_MOST_STAGES)),
+    *((rf"^merges\.{i + 1}\.", f"encoder.layers.{i}.downsample.") for i in range(_MAX_STAGES)),
 ]
 _CSWIN_OFFICIAL = [
     (r"^downsample\.0\.0\.", "stage1_conv_embed.0."),
@@ -83,8 +83,8 @@ _CSWIN_OFFICIAL = [
     (r"^downsample\.(\d+)\.0\.", r"merge\1.conv."),
     (r"^downsample\.(\d+)\.1\.", r"merge\1.norm."),
     (r"\.attn\.(qkv|proj)\.", r".\1."),
-    *((rf"^stages\.{i}\.", f"stage{i + 1}.") for i in range(_MOST_STAGES)),
-    *((rf"^out_norms\.{i}\.", f"norm{i + 1}.") for i in range(_MOST_STAGES)),
+    *((rf"^stages\.{i}\.", f"stage{i + 1}.") for i in range(_MAX_STAGES)),
+    *((rf"^out_norms\.{i}\.", f"norm{i + 1}.") for i in range(_MAX_STAGES)),
     _CLASSIFIER,
 ]
 _CVT_OFFICIAL = [

@@ -8,7 +8,7 @@ from torch import Tensor
 from vision.weights.names.rename import Rules, rename
 from vision.weights.names.write_families import State, Writer, index_buffers
 
-_MOST_STAGES = 10
+_MAX_STAGES = 10
 _NUMBERED_NORMS = (r"^out_norms\.(\d+)\.", r"norm\1.")
 _SWIN = [
     (r"^patch_embed\.proj\.", "patch_embed.projection."),
@@ -16,7 +16,7 @@ _SWIN = [
     (r"\.mlp\.fc1\.", ".ffn.layers.0.0."),
     (r"\.mlp\.fc2\.", ".ffn.layers.1."),
     (r"^stages\.(\d+)\.(\d+)\.", r"stages.\1.blocks.\2."),
-    *((rf"^merges\.{i + 1}\.", f"stages.{i}.downsample.") for i in range(_MOST_STAGES)),
+    *((rf"^merges\.{i + 1}\.", f"stages.{i}.downsample.") for i in range(_MAX_STAGES)),
     _NUMBERED_NORMS,
 ]
 _CONVNEXT = [
