@@ -149,7 +149,7 @@ def family_module(family: str) -> ModuleType:
     Raises:
         ConfigError: There is none.
     """
-    name = f"vision.weights.{family}"
+    name = f"vision.weights.names.{family}"
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
