@@ -29,13 +29,13 @@ NAMES = [
     (r"^head\.rpn\.conv\.", "rpn.head.conv.0.0."),
     (r"^head\.rpn\.logits\.", "rpn.head.cls_logits."),
     (r"^head\.rpn\.deltas\.", "rpn.head.bbox_pred."),
-    (r"^head\.boxes\.0\.fcs\.0\.", "roi_heads.box_head.fc6."),
-    (r"^head\.boxes\.0\.fcs\.1\.", "roi_heads.box_head.fc7."),
-    (r"^head\.boxes\.0\.logits\.", "roi_heads.box_predictor.cls_score."),
-    (r"^head\.boxes\.0\.deltas\.", "roi_heads.box_predictor.bbox_pred."),
-    (r"^head\.masks\.0\.convs\.(\d)\.", r"roi_heads.mask_head.\1.0."),
-    (r"^head\.masks\.0\.upsample\.", "roi_heads.mask_predictor.conv5_mask."),
-    (r"^head\.masks\.0\.logits\.", "roi_heads.mask_predictor.mask_fcn_logits."),
+    (r"^head\.box_heads\.0\.fcs\.0\.", "roi_heads.box_head.fc6."),
+    (r"^head\.box_heads\.0\.fcs\.1\.", "roi_heads.box_head.fc7."),
+    (r"^head\.box_heads\.0\.logits\.", "roi_heads.box_predictor.cls_score."),
+    (r"^head\.box_heads\.0\.deltas\.", "roi_heads.box_predictor.bbox_pred."),
+    (r"^head\.mask_heads\.0\.convs\.(\d)\.", r"roi_heads.mask_head.\1.0."),
+    (r"^head\.mask_heads\.0\.upsample\.", "roi_heads.mask_predictor.conv5_mask."),
+    (r"^head\.mask_heads\.0\.logits\.", "roi_heads.mask_predictor.mask_fcn_logits."),
 ]
 
 
@@ -126,7 +126,7 @@ def measure_detection(
     device = torch.device(arguments.device)
     ours = Detection(arguments.backbone, CLASSES)
     with torch.no_grad():
-        ours.get_parameter("head.boxes.0.logits.weight").mul_(SPREAD)
+        ours.get_parameter("head.box_heads.0.logits.weight").mul_(SPREAD)
     backbone = Detection(arguments.backbone, CLASSES).backbone
     theirs = their_detector(ours, backbone)
     ours, theirs = ours.to(device), theirs.to(device)

@@ -48,7 +48,7 @@ def make_head(kind: str = "mask", *, maps: int = 5, **options: Any) -> TwoStage:
 def decided(head: TwoStage) -> TwoStage:
     """The head in evaluation mode, with weights that make scores and boxes differ widely."""
     with torch.no_grad():
-        for branch in head.boxes:
+        for branch in head.box_heads:
             branch.logits.weight.mul_(40)
             branch.deltas.weight.mul_(100)
         head.rpn.logits.weight.mul_(20)

@@ -145,7 +145,7 @@ def test_published_names_by_hand() -> None:
         "backbone.layers.0.blocks.0.retention_layer_norm.weight"
     )
     assert named["backbone.out_norms.3.bias"] == "backbone.extra_norms.3.bias"
-    assert named["head.boxes.1.convs.0.norm.weight"] == (
+    assert named["head.box_heads.1.convs.0.norm.weight"] == (
         "roi_head.bbox_head.1.shared_convs.0.bn.weight"
     )
     assert named["neck.fpn.laterals.0.weight"] == "neck.lateral_convs.0.conv.weight"

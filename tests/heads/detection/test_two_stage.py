@@ -47,7 +47,7 @@ def detect_one_by_one(head: TwoStage, features: list[Tensor], sizes: Tensor, i: 
     boxes, (height, width) = all_boxes[i][valid[i]], sizes[i].tolist()
     logits = torch.zeros(len(boxes), CLASSES + 1)
     rows = torch.arange(len(boxes))
-    for stage, branch in zip(head.stages, head.boxes, strict=True):
+    for stage, branch in zip(head.stages, head.box_heads, strict=True):
         outputs = branch(pool_one_by_one(features, boxes, i, 7))
         logits += outputs.logits
         deltas = outputs.deltas.expand(-1, CLASSES, -1)
@@ -70,9 +70,9 @@ def detect_one_by_one(head: TwoStage, features: list[Tensor], sizes: Tensor, i: 
         "labels": label[kept],
         "count": torch.tensor(len(kept)),
     }
-    if len(head.masks):
+    if len(head.mask_heads):
         pooled = pool_one_by_one(features, box[kept], i, 14)
-        masks = torch.stack([branch(pooled).sigmoid() for branch in head.masks]).mean(dim=0)
+        masks = torch.stack([branch(pooled).sigmoid() for branch in head.mask_heads]).mean(dim=0)
         result["masks"] = masks[torch.arange(len(kept)), label[kept]]
     return result
 
@@ -83,7 +83,7 @@ def test_detections_are_those_of_a_loop_over_images_and_classes(kind: str) -> No
     head, features, sizes = decided(make_head(kind)), make_features(3), make_sizes(3)
     found = head(features, sizes)
     assert found["boxes"].shape == (3, 20, 4)
-    assert ("masks" in found) == bool(len(head.masks))
+    assert ("masks" in found) == bool(len(head.mask_heads))
     for i in range(3):
         expected = detect_one_by_one(head, features, sizes, i)
         count = int(expected["count"])
@@ -142,7 +142,7 @@ def test_every_parameter_has_a_gradient(kind: str, counts: tuple[int, ...], crow
 def still(head: TwoStage) -> TwoStage:
     """A head whose box branches leave all boxes where they are."""
     with torch.no_grad():
-        for branch in head.boxes:
+        for branch in head.box_heads:
             branch.deltas.weight.zero_()
     return head
 
@@ -182,7 +182,7 @@ def test_proposals_are_labelled_by_their_overlap(kind: str) -> None:
 def test_a_stage_starts_from_the_boxes_of_the_one_before() -> None:
     head = make_head("cascade", samples=32)
     with torch.no_grad():
-        for branch in head.boxes:
+        for branch in head.box_heads:
             branch.deltas.weight.zero_()
             # Every class moves boxes by a tenth of their width to the right.
             branch.deltas.bias.view(-1, 4)[:, 0] = 1.0

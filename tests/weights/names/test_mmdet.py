@@ -213,7 +213,7 @@ def test_a_classifier_of_eighty_classes_has_no_names() -> None:
 
 
 def layers_of_classes(detector: Detector) -> dict[str, nn.Module]:
-    boxes, masks = detector.head.boxes[0], detector.head.masks[0]
+    boxes, masks = detector.head.box_heads[0], detector.head.mask_heads[0]
     return {"logits": boxes.logits, "deltas": boxes.deltas, "masks": masks.logits}
 
 
@@ -267,14 +267,14 @@ def test_without_names_the_rest_of_the_head_loads(mask_rcnn: Reference) -> None:
             layer.bias.fill_(3)
     report = load_weights(detector, state)
     assert report.mapped == "no classes mapped: the class names of the weights are not known"
-    layers = ("boxes.0.logits", "boxes.0.deltas", "masks.0.logits")
+    layers = ("box_heads.0.logits", "box_heads.0.deltas", "mask_heads.0.logits")
     expected = {f"head.{layer}.{kind}" for layer in layers for kind in ("weight", "bias")}
     assert set(report.reinitialised) == expected
     assert not report.missing + report.unexpected
     assert all((layer.bias == 0).all() for layer in layers_of_classes(detector).values())
     assert torch.equal(detector.head.rpn.conv.weight, state["rpn_head.rpn_conv.weight"])
     fc = state["roi_head.bbox_head.shared_fcs.1.weight"]
-    assert torch.equal(detector.head.boxes[0].fcs[1].weight, fc)
+    assert torch.equal(detector.head.box_heads[0].fcs[1].weight, fc)
 
 
 @pytest.mark.parametrize("name", ["retinanet", "fcos"])
@@ -306,9 +306,9 @@ def test_every_stage_of_a_cascade_has_its_classes() -> None:
     load_weights(detector, {"class_names": CLASS_NAMES, **state}, class_names=["bird", "cat"])
     for i in range(3):
         theirs = state[f"roi_head.bbox_head.{i}.fc_cls.weight"]
-        assert torch.equal(detector.head.boxes[i].logits.weight, theirs[[2, 0, 3]])
+        assert torch.equal(detector.head.box_heads[i].logits.weight, theirs[[2, 0, 3]])
         theirs = state[f"roi_head.mask_head.{i}.conv_logits.weight"]
-        assert torch.equal(detector.head.masks[i].logits.weight, theirs[[2, 0]])
+        assert torch.equal(detector.head.mask_heads[i].logits.weight, theirs[[2, 0]])
 
 
 def test_a_detector_without_memory_is_filled(mask_rcnn: Reference) -> None:

@@ -145,7 +145,7 @@ class TwoStage(DetectionHead):
         self.strides = tuple(spec.stride for spec in specs[:-1])
         settings = read_options(RPNSettings, rpn or {}, group="rpn")
         self.rpn = RPN(specs, settings=settings, crowd_iof=crowd_iof)
-        self.boxes = nn.ModuleList(
+        self.box_heads = nn.ModuleList(
             BoxBranch(
                 specs[0].channels,
                 num_classes=num_classes,
@@ -156,7 +156,7 @@ class TwoStage(DetectionHead):
             )
             for _ in self.stages
         )
-        self.masks = nn.ModuleList(
+        self.mask_heads = nn.ModuleList(
             MaskBranch(specs[0].channels, num_classes=num_classes, channels=channels)
             for _ in (self.stages if masks else ())
         )
@@ -166,23 +166,27 @@ class TwoStage(DetectionHead):
         self.rpn.reset_parameters()
         for i in range(len(self.stages)):
             self._box(i).reset_parameters()
-        for i in range(len(self.masks)):
+        for i in range(len(self.mask_heads)):
             self._mask(i).reset_parameters()
 
     def class_rows(self) -> dict[str, ClassRows]:
         """See `DetectionHead.class_rows`."""
         rows: dict[str, ClassRows] = {}
         for i in range(len(self.stages)):
-            rows |= {f"boxes.{i}.{name}": row for name, row in self._box(i).class_rows().items()}
-        for i in range(len(self.masks)):
-            rows |= {f"masks.{i}.{name}": row for name, row in self._mask(i).class_rows().items()}
+            rows |= {
+                f"box_heads.{i}.{name}": row for name, row in self._box(i).class_rows().items()
+            }
+        for i in range(len(self.mask_heads)):
+            rows |= {
+                f"mask_heads.{i}.{name}": row for name, row in self._mask(i).class_rows().items()
+            }
         return rows
 
     def _box(self, i: int) -> BoxBranch:
-        return cast(BoxBranch, self.boxes[i])
+        return cast(BoxBranch, self.box_heads[i])
 
     def _mask(self, i: int) -> MaskBranch:
-        return cast(MaskBranch, self.masks[i])
+        return cast(MaskBranch, self.mask_heads[i])
 
     def forward(
         self,
@@ -207,7 +211,7 @@ class TwoStage(DetectionHead):
         if targets is None:
             return self._detect(features, sizes, _Proposals(*self.rpn.propose(maps, sizes)))
         padded = pad_targets(targets)
-        all_masks, first_mask = _stack_masks(targets) if len(self.masks) else (None, None)
+        all_masks, first_mask = _stack_masks(targets) if len(self.mask_heads) else (None, None)
         anchors = self.rpn.sample(maps, sizes, padded)
         proposals = _Proposals(*self.rpn.propose(maps, sizes))
         outputs = []
@@ -328,7 +332,7 @@ class TwoStage(DetectionHead):
         scores = logits.softmax(dim=-1)[:, :-1].view(*valid.shape, -1)  # (B, P, K)
         scores = scores.masked_fill(~valid[..., None] | (scores <= self.score_threshold), 0.0)
         found = self._choose(boxes, seen.deltas, scores, sizes)
-        if len(self.masks):
+        if len(self.mask_heads):
             found["masks"] = self._draw_masks(features, found)
         return found
 
@@ -365,9 +369,9 @@ class TwoStage(DetectionHead):
         pooled = self._pool(features, found["boxes"], rows, POOLED_FOR_MASKS)
         labels = found["labels"].flatten()[rows]
         drawn = torch.zeros(1, device=pooled.device)
-        for branch in self.masks:
+        for branch in self.mask_heads:
             logits = pick_class(branch(pooled), labels)
-            drawn = drawn + at_least_float32(logits).sigmoid() / len(self.masks)
+            drawn = drawn + at_least_float32(logits).sigmoid() / len(self.mask_heads)
         drawn = drawn * valid[rows, None, None]
         table = drawn.new_zeros(len(valid), DRAWN, DRAWN).index_copy(0, rows, drawn)
         return table.view(*found["scores"].shape, DRAWN, DRAWN)

@@ -29,7 +29,7 @@ _FPN = [
     (r"^neck\.fpn\.laterals\.(\d+)\.", r"neck.lateral_convs.\1.conv."),
     (r"^neck\.fpn\.outputs\.(\d+)\.", r"neck.fpn_convs.\1.conv."),
 ]
-_BOXES, _MASKS = r"^head\.boxes\.(\d+)\.", r"^head\.masks\.(\d+)\."
+_BOXES, _MASKS = r"^head\.box_heads\.(\d+)\.", r"^head\.mask_heads\.(\d+)\."
 _TWO_STAGE = [
     (r"^head\.rpn\.conv\.", "rpn_head.rpn_conv."),
     (r"^head\.rpn\.logits\.", "rpn_head.rpn_cls."),
@@ -117,7 +117,7 @@ def detector_parts(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         fcos = any(key.startswith("head.distances.") for key in state)
         return rename(state, _FCOS if fcos else _RETINANET)
     renamed = rename(state, _TWO_STAGE)
-    cascade = any(key.startswith("head.boxes.1.") for key in state)
+    cascade = any(key.startswith("head.box_heads.1.") for key in state)
     return renamed if cascade else rename(renamed, _ONE_STAGE)
 
 
