@@ -22,8 +22,8 @@ from vision.tasks.checkpoint import describe_checkpoint
 from vision.tasks.registry import find_task
 from vision.tasks.unfilled import build_unfilled
 from vision.weights.checkpoint_file import read_checkpoint
+from vision.weights.download import HUB_PREFIX, download_from_hub
 from vision.weights.model_file import read_model
-from vision.weights.pretrained import HUB_PREFIX, download_from_hub
 from vision.weights.tensors import check_finite, check_tensors
 
 logger = logging.getLogger(__name__)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from vision.contracts.features import ClassRows
 from vision.errors import ConfigError, WeightsError, suggest
 from vision.weights.class_rows import ClassMap, copy_rows, map_classes
+from vision.weights.download import fetch
 from vision.weights.names import mmdet, mmseg
 from vision.weights.prefixes import Branch, without_prefixes
 from vision.weights.read import read_weights
@@ -107,8 +108,6 @@ def load_weights(
             less than 90 % of the backbone.
     """
     if isinstance(source, str) and "://" in source:
-        from vision.weights.pretrained import fetch
-
         source = fetch(source)
     weights = read_weights(source, branch=branch)
     backbone: Any = getattr(module, "backbone", module)
