@@ -11,8 +11,8 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "vision"
 
-LEAVES = {"contracts", "documents", "errors", "files", "lazy", "machine", "options", "outputs"}
-LEAVES |= {"decoration", "reading", "version", "workers"}
+LEAVES = {"contracts", "documents", "errors", "files", "keywords", "lazy", "machine", "options"}
+LEAVES |= {"decoration", "outputs", "reading", "version", "workers"}
 PARTS = {"backbones", "necks", "heads", "weights", "losses", "metrics", "optim"}
 TOPS = {"tasks", "callbacks", "efficiency", "interop"}
 BELOW_PARTS = LEAVES | {"ops", "layers"}
@@ -24,6 +24,7 @@ ALLOWED = {
     "errors": set(),
     "documents": {"errors", "files", "reading"},
     "files": {"errors", "reading"},
+    "keywords": set(),
     "lazy": set(),
     "machine": {"errors", "version"},
     "options": {"errors"},

@@ -19,7 +19,8 @@ class OneConvolution(Backbone):
         self.conv = nn.Conv2d(3, 5, kernel_size=2, stride=2)
         self.register_buffer("counted_not", torch.zeros(1000))
         self.embed_dim = 5
-        self.set_outputs([FeatureSpec(5, 2)], [0], None)
+        self.choose_outputs(1)
+        self.set_outputs([FeatureSpec(5, 2)], None)
 
     def forward_stages(
         self, images: Tensor, count: int, *, classifier: bool = False

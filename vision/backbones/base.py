@@ -3,7 +3,7 @@
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypedDict
 
 import torch
 from torch import Tensor, nn
@@ -11,10 +11,27 @@ from torch.utils.checkpoint import checkpoint
 
 from vision.contracts.features import FeatureSpec, InputSpec
 from vision.errors import ConfigError
+from vision.keywords import FullSignature
 
 MIN_SIDE = 32
 # A parameter's name up to the number of its stage: stages.1, model.layer1, model.layers_1.
 _STAGE = re.compile(r"(.*\.)?(stage|layer)s?[._]?\d+(?=\.)")
+
+
+class OutputOptions(TypedDict, total=False):
+    """Keywords that every backbone passes on to `Backbone`."""
+
+    in_channels: int
+    out_indices: Sequence[int] | None
+    out_norm: bool
+    dense: bool
+    default_input: InputSpec | None
+
+
+class BackboneOptions(OutputOptions, total=False):
+    """The same, with one stochastic-depth rate for the whole network."""
+
+    drop_path_rate: float
 
 
 class Backbone(nn.Module, ABC):
@@ -24,46 +41,92 @@ class Backbone(nn.Module, ABC):
     included, and has two outputs: `forward` gives the pyramid of the authors' dense-prediction
     variant, `embed` the vector that the authors' classifier feeds to its last linear layer.
 
+    A constructor calls this one, then `choose_outputs`, builds its layers, and ends with
+    `set_outputs`.
+
+    Args:
+        in_channels: Number of image channels.
+        drop_path_rate: Stochastic-depth rate of the last block; earlier ones rise linearly from 0.
+        out_indices: Levels (stages, or blocks of a single-stride network) whose maps `forward`
+            returns, ascending; negative ones count from the end. None returns all maps, or the last
+            one of a single-stride network.
+        out_norm: Whether to normalise each map as the published dense-prediction variant does, or
+            by a layer norm where there is none.
+        dense: Whether to build for dense prediction alone: with the output norms, and without the
+            parameters that only `embed` uses.
+        default_input: What the published weights expect of an image; None is an `InputSpec` with
+            its defaults.
+
     Attributes:
         family: Name of the architecture; chooses the weight conversion in `vision.weights`.
         feature_specs: Channels and stride of each map that `forward` returns, finest first.
         embed_dim: Width of the vector that `embed` returns.
         default_input: What the published weights expect of an image.
         dense: Whether the parameters that only `embed` uses were left out.
+        in_channels: Number of image channels.
         out_indices: The levels whose maps `forward` returns.
         input_conv: Name of the convolution weight `(C_out, C_in, kH, kW)` that reads the image.
     """
 
+    __signature__ = FullSignature()
     family: ClassVar[str]
     input_conv: str | None = None
 
-    def __init__(self, *, dense: bool = False, default_input: InputSpec | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        in_channels: int = 3,
+        drop_path_rate: float = 0.0,
+        out_indices: Sequence[int] | None = None,
+        out_norm: bool = False,
+        dense: bool = False,
+        default_input: InputSpec | None = None,
+    ) -> None:
         super().__init__()
+        self.in_channels = in_channels
+        self._drop_path_rate = drop_path_rate
         self.dense = dense
         self.default_input = default_input or InputSpec()
+        self._asked, self._norms_asked = out_indices, out_norm or dense
         self.out_indices: list[int] = []
         self.out_norms = nn.ModuleDict()
         self.feature_specs: tuple[FeatureSpec, ...] = ()
         self.embed_dim = 0
         self.grad_checkpointing = False
 
-    def set_outputs(
-        self,
-        specs: Sequence[FeatureSpec],
-        out_indices: Sequence[int],
-        make_norm: Callable[[int], nn.Module] | None,
-    ) -> None:
-        """Choose the maps that `forward` returns; called once by each constructor.
+    def choose_outputs(
+        self, depth: int, *, what: str = "stages", default: Sequence[int] | None = None
+    ) -> int:
+        """Resolve `out_indices`; called once by each constructor, before it builds its layers.
 
         Args:
-            specs: Feature spec of every level (stage, or block of a single-stride network).
-            out_indices: The chosen levels, resolved by `check_out_indices`.
-            make_norm: Builds the output norm of a map `(B, C, H, W)` from C; None for no norms.
+            depth: Number of levels of the network.
+            what: What a level is called in the error, such as "blocks".
+            default: The levels where none are asked for; None takes all.
+
+        Returns:
+            Number of levels to build: a dense backbone ends with the last one that it returns.
+
+        Raises:
+            ConfigError: The choice is not one of the levels, each once, in ascending order.
         """
-        self.out_indices = list(out_indices)
-        self.feature_specs = tuple(specs[i] for i in out_indices)
-        if make_norm is not None:
-            norms = {str(i): make_norm(specs[i].channels) for i in out_indices}
+        asked = default if self._asked is None else self._asked
+        self.out_indices = check_out_indices(asked, depth, what=what)
+        return self.out_indices[-1] + 1 if self.dense else depth
+
+    def set_outputs(
+        self, specs: Sequence[FeatureSpec], make_norm: Callable[[int], nn.Module] | None
+    ) -> None:
+        """Describe the maps that `forward` returns and build their norms; ends each constructor.
+
+        Args:
+            specs: Feature spec of every level.
+            make_norm: Builds the output norm of a map `(B, C, H, W)` from C, where norms are asked
+                for; None where the network has none.
+        """
+        self.feature_specs = tuple(specs[i] for i in self.out_indices)
+        if make_norm is not None and self._norms_asked:
+            norms = {str(i): make_norm(specs[i].channels) for i in self.out_indices}
             self.out_norms.update(norms)
 
     def keep_outputs(self, kept: Sequence[int]) -> None:

@@ -13,7 +13,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from vision.backbones.base import Backbone, check_out_indices, stage_levels
+from vision.backbones.base import Backbone, stage_levels
 from vision.contracts.features import FeatureSpec
 from vision.layers.drop_path import drop_path_rates
 from vision.layers.init import init_linear_and_conv
@@ -37,41 +37,27 @@ class ConvPyramid(Backbone):
     blocks_per_level: ClassVar[int]
 
     def build(
-        self,
-        *,
-        in_channels: int,
-        dims: Sequence[int],
-        depths: Sequence[int],
-        drop_path_rate: float,
-        out_indices: Sequence[int] | None,
-        out_norm: bool,
-        head_norm_eps: float = EPS,
+        self, dims: Sequence[int], depths: Sequence[int], *, head_norm_eps: float = EPS
     ) -> None:
         """Build all layers; called once, at the end of the constructor.
 
         Args:
-            in_channels: Number of image channels.
             dims: Channels of each stage.
             depths: Blocks of each stage.
-            drop_path_rate: Stochastic-depth rate of the last block.
-            out_indices: Stages to return; None returns all.
-            out_norm: Whether to apply a layer norm to each map; a dense backbone always does.
             head_norm_eps: Epsilon of the norm after pooling.
         """
-        chosen = check_out_indices(out_indices, len(depths), what="stages")
-        count = chosen[-1] + 1 if self.dense else len(depths)
+        count = self.choose_outputs(len(depths))
         self.downsample = nn.ModuleList()
         self.stages = nn.ModuleList()
-        for i, rates in enumerate(drop_path_rates(drop_path_rate, depths)[:count]):
-            entry = _stem(in_channels, dims[0]) if i == 0 else _halve(dims[i - 1], dims[i])
+        for i, rates in enumerate(drop_path_rates(self._drop_path_rate, depths)[:count]):
+            entry = _stem(self.in_channels, dims[0]) if i == 0 else _halve(dims[i - 1], dims[i])
             self.downsample.append(entry)
             self.stages.append(nn.ModuleList(self.make_block(i, rate) for rate in rates))
 
         self.norm = nn.Identity() if self.dense else nn.LayerNorm(dims[-1], eps=head_norm_eps)
         self.embed_dim = dims[-1]
         specs = [FeatureSpec(dim, 4 * 2**i) for i, dim in enumerate(dims)]
-        make_norm = partial(LayerNorm2d, eps=EPS) if out_norm or self.dense else None
-        self.set_outputs(specs, chosen, make_norm)
+        self.set_outputs(specs, partial(LayerNorm2d, eps=EPS))
         self.apply(init_linear_and_conv)
 
     @abstractmethod

@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from vision.backbones.base import BackboneOptions
 from vision.backbones.conv_pyramid import EPS, ConvPyramid
-from vision.contracts.features import InputSpec
+from vision.keywords import Unpack
 from vision.layers.drop_path import DropPath
 from vision.layers.mlp import Mlp
 
@@ -48,17 +49,12 @@ class ConvNeXt(ConvPyramid):
     Remainders of the stride-4 stem and of the stride-2 down-sampling are dropped, as published.
 
     Args:
-        in_channels: Number of image channels.
         dims: Channels of each stage.
         depths: Blocks of each stage.
         layer_scale: Initial value of the layer scale; 0 leaves it out. 1e-6 to train on ImageNet,
             1.0 to fine-tune detection and segmentation.
         head_norm_eps: Epsilon of the norm after pooling; transformers has 1e-12.
-        drop_path_rate: Stochastic-depth rate of the last block; earlier ones rise linearly from 0.
-        out_indices: Stages to return; None returns all.
-        out_norm: Whether to apply the layer norm of the published dense variant to each map.
-        dense: Whether to make the output norms and leave out what only `embed` uses.
-        default_input: What the published weights expect of an image.
+        **options: Keywords that all backbones have: see `Backbone`.
     """
 
     family = "convnext"
@@ -67,28 +63,15 @@ class ConvNeXt(ConvPyramid):
     def __init__(
         self,
         *,
-        in_channels: int = 3,
         dims: Sequence[int] = (96, 192, 384, 768),
         depths: Sequence[int] = (3, 3, 9, 3),
         layer_scale: float = 1e-6,
         head_norm_eps: float = EPS,
-        drop_path_rate: float = 0.0,
-        out_indices: Sequence[int] | None = None,
-        out_norm: bool = False,
-        dense: bool = False,
-        default_input: InputSpec | None = None,
+        **options: Unpack[BackboneOptions],
     ) -> None:
-        super().__init__(dense=dense, default_input=default_input)
+        super().__init__(**options)
         self._dims, self._layer_scale = tuple(dims), layer_scale
-        self.build(
-            in_channels=in_channels,
-            dims=dims,
-            depths=depths,
-            drop_path_rate=drop_path_rate,
-            out_indices=out_indices,
-            out_norm=out_norm,
-            head_norm_eps=head_norm_eps,
-        )
+        self.build(dims, depths, head_norm_eps=head_norm_eps)
 
     def make_block(self, stage: int, drop_path: float) -> nn.Module:
         """A block of a stage."""

@@ -17,9 +17,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vision.backbones.base import Backbone, check_out_indices, stage_levels
+from vision.backbones.base import Backbone, BackboneOptions, stage_levels
 from vision.contracts.features import FeatureSpec, InputSpec
 from vision.errors import ConfigError
+from vision.keywords import Unpack
 from vision.layers.attention import attend, is_exporting
 from vision.layers.block import PreNormBlock
 from vision.layers.drop_path import drop_path_rates
@@ -189,7 +190,6 @@ class CSWin(Backbone):
     has half the size of the one before, rounded up.
 
     Args:
-        in_channels: Number of image channels.
         dim: Channels of the first stage, doubled by each later one; or the channels of each stage.
         depths: Blocks of each stage.
         split_sizes: Width of the stripes of each stage; the last stage attends over its whole map
@@ -200,11 +200,7 @@ class CSWin(Backbone):
         qk_scale: Factor on the scores; the inverse square root of a head's width if None.
         drop_rate: Probability of dropping a value in the feed-forward networks.
         attn_drop_rate: Probability of dropping an attention weight.
-        drop_path_rate: Stochastic-depth rate of the last block; earlier ones rise linearly from 0.
-        out_indices: Stages to return; None returns all.
-        out_norm: Whether to apply the layer norm of the published dense variant to each map.
-        dense: Whether to make the output norms and leave out what only `embed` uses.
-        default_input: What the published weights expect of an image.
+        **options: Keywords that all backbones have: see `Backbone`.
     """
 
     family = "cswin"
@@ -213,7 +209,6 @@ class CSWin(Backbone):
     def __init__(
         self,
         *,
-        in_channels: int = 3,
         dim: int | Sequence[int] = 64,
         depths: Sequence[int] = (1, 2, 21, 1),
         split_sizes: Sequence[int] = (1, 2, 7, 7),
@@ -223,22 +218,17 @@ class CSWin(Backbone):
         qk_scale: float | None = None,
         drop_rate: float = 0.0,
         attn_drop_rate: float = 0.0,
-        drop_path_rate: float = 0.0,
-        out_indices: Sequence[int] | None = None,
-        out_norm: bool = False,
-        dense: bool = False,
-        default_input: InputSpec | None = None,
+        **options: Unpack[BackboneOptions],
     ) -> None:
-        super().__init__(dense=dense, default_input=default_input)
+        super().__init__(**options)
         stages = len(depths)
-        chosen = check_out_indices(out_indices, stages, what="stages")
+        count = self.choose_outputs(stages)
         dims = [dim * 2**i for i in range(stages)] if isinstance(dim, int) else list(dim)
         if not len(dims) == len(split_sizes) == len(num_heads) == stages:
             raise ConfigError(
                 f"depths={list(depths)}, split_sizes={list(split_sizes)}, "
                 f"num_heads={list(num_heads)} and dim={dim} must have one entry each per stage."
             )
-        count = chosen[-1] + 1 if dense else stages
 
         make_block = partial(
             CSWinBlock,
@@ -248,18 +238,18 @@ class CSWin(Backbone):
             drop_rate=drop_rate,
             attn_drop_rate=attn_drop_rate,
         )
-        self.downsample = nn.ModuleList([_stem(in_channels, dims[0])])
+        self.downsample = nn.ModuleList([_stem(self.in_channels, dims[0])])
         self.downsample.extend(_halve(dims[i - 1], dims[i]) for i in range(1, count))
         self.stages = nn.ModuleList()
-        for i, rates in enumerate(drop_path_rates(drop_path_rate, depths)[:count]):
+        for i, rates in enumerate(drop_path_rates(self._drop_path_rate, depths)[:count]):
             split_size = split_sizes[i] if i < stages - 1 else None
             make = partial(make_block, dims[i], num_heads=num_heads[i], split_size=split_size)
             self.stages.append(nn.ModuleList(make(drop_path=rate) for rate in rates))
 
-        self.norm = nn.Identity() if dense else nn.LayerNorm(dims[-1])
+        self.norm = nn.Identity() if self.dense else nn.LayerNorm(dims[-1])
         self.embed_dim = dims[-1]
         specs = [FeatureSpec(dim, 4 * 2**i) for i, dim in enumerate(dims)]
-        self.set_outputs(specs, chosen, LayerNorm2d if out_norm or dense else None)
+        self.set_outputs(specs, LayerNorm2d)
         self.apply(init_linear)
 
     def embed(self, images: Tensor) -> Tensor:

@@ -15,9 +15,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vision.backbones.base import Backbone, check_out_indices, stage_levels
+from vision.backbones.base import Backbone, OutputOptions, stage_levels
 from vision.contracts.features import FeatureSpec, InputSpec
 from vision.errors import ConfigError, suggest
+from vision.keywords import Unpack
 from vision.layers.attention import attend
 from vision.layers.block import PreNormBlock
 from vision.layers.drop_path import drop_path_rates
@@ -164,7 +165,6 @@ class CvT(Backbone):
     `dense` use a layer norm (epsilon 1e-5) on each map, from which the class token is removed.
 
     Args:
-        in_channels: Number of image channels.
         dims: Width of each stage.
         depths: Blocks of each stage.
         num_heads: Attention heads of each stage.
@@ -187,10 +187,7 @@ class CvT(Backbone):
         attn_drop_rate: Dropout of attention weights.
         drop_path_rate: Stochastic-depth rate of the last block of each stage, rising linearly
             from 0 within the stage; a single value is for the last stage alone, as published.
-        out_indices: Stages to return; None returns all.
-        out_norm: Whether to apply a layer norm to each map.
-        dense: Whether to make the output norms and leave out what only `embed` uses.
-        default_input: What the published weights expect of an image.
+        **options: Keywords that all backbones have: see `Backbone`.
 
     Raises:
         ConfigError: An option is not one that its description allows.
@@ -202,7 +199,6 @@ class CvT(Backbone):
     def __init__(
         self,
         *,
-        in_channels: int = 3,
         dims: Sequence[int] = (64, 192, 384),
         depths: Sequence[int] = (1, 2, 10),
         num_heads: Sequence[int] = (1, 3, 6),
@@ -222,37 +218,34 @@ class CvT(Backbone):
         drop_rate: float | Sequence[float] = 0.0,
         attn_drop_rate: float | Sequence[float] = 0.0,
         drop_path_rate: float | Sequence[float] = 0.0,
-        out_indices: Sequence[int] | None = None,
-        out_norm: bool = False,
-        dense: bool = False,
-        default_input: InputSpec | None = None,
+        **options: Unpack[OutputOptions],
     ) -> None:
-        super().__init__(dense=dense, default_input=default_input)
+        super().__init__(**options)
         if act not in ACTIVATIONS:
             raise ConfigError(f"CvT: act={act!r} is none of {', '.join(ACTIVATIONS)}.")
         if isinstance(drop_path_rate, int | float):
             drop_path_rate = (0.0,) * (len(dims) - 1) + (drop_path_rate,)
-        options: dict[str, Any] = {"dims": dims, "depths": depths, "num_heads": num_heads}
-        options |= {"patch_sizes": patch_sizes, "patch_strides": patch_strides}
-        options |= {"patch_paddings": patch_paddings, "class_token": class_token}
-        options |= {"mlp_ratios": mlp_ratios, "qkv_bias": qkv_bias, "projection": projection}
-        options |= {"kernel_qkv": kernel_qkv, "padding_q": padding_q, "padding_kv": padding_kv}
-        options |= {"stride_q": stride_q, "stride_kv": stride_kv, "drop_rate": drop_rate}
-        options |= {"attn_drop_rate": attn_drop_rate, "drop_path_rate": drop_path_rate}
-        stages = _stage_options(len(dims), options)
-        chosen = check_out_indices(out_indices, len(dims), what="stages")
+        per_stage: dict[str, Any] = {"dims": dims, "depths": depths, "num_heads": num_heads}
+        per_stage |= {"patch_sizes": patch_sizes, "patch_strides": patch_strides}
+        per_stage |= {"patch_paddings": patch_paddings, "class_token": class_token}
+        per_stage |= {"mlp_ratios": mlp_ratios, "qkv_bias": qkv_bias, "projection": projection}
+        per_stage |= {"kernel_qkv": kernel_qkv, "padding_q": padding_q, "padding_kv": padding_kv}
+        per_stage |= {"stride_q": stride_q, "stride_kv": stride_kv, "drop_rate": drop_rate}
+        per_stage |= {"attn_drop_rate": attn_drop_rate, "drop_path_rate": drop_path_rate}
+        stages = _stage_options(len(dims), per_stage)
+        count = self.choose_outputs(len(dims))
         self.embeds = nn.ModuleList()
         self.stages = nn.ModuleList()
-        for i, stage in enumerate(stages[: chosen[-1] + 1] if dense else stages):
+        for i, stage in enumerate(stages[:count]):
             _check_stage(stage, i)
-            self.embeds.append(_embedding(in_channels if i == 0 else dims[i - 1], stage))
+            self.embeds.append(_embedding(self.in_channels if i == 0 else dims[i - 1], stage))
             self.stages.append(_blocks(stage, ACTIVATIONS[act]))
 
-        self.norm = nn.Identity() if dense else nn.LayerNorm(dims[-1])
+        self.norm = nn.Identity() if self.dense else nn.LayerNorm(dims[-1])
         self.embed_dim = dims[-1]
         strides = accumulate(patch_strides, mul)
         specs = [FeatureSpec(dim, stride) for dim, stride in zip(dims, strides, strict=True)]
-        self.set_outputs(specs, chosen, LayerNorm2d if out_norm or dense else None)
+        self.set_outputs(specs, LayerNorm2d)
         self.apply(init_linear)
 
     def embed(self, images: Tensor) -> Tensor:

@@ -12,9 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from vision.backbones.base import BackboneOptions
 from vision.backbones.conv_pyramid import EPS, ConvPyramid
 from vision.contracts.features import InputSpec
 from vision.errors import ConfigError
+from vision.keywords import Unpack
 from vision.layers.drop_path import DropPath
 from vision.layers.mlp import Mlp
 from vision.layers.norm import LayerNorm2d
@@ -155,7 +157,6 @@ class HorNet(ConvPyramid):
     Remainders of the stride-4 stem and of the stride-2 down-sampling are dropped, as published.
 
     Args:
-        in_channels: Number of image channels.
         dim: Channels of the first stage; each next one has twice as many.
         depths: Blocks of each stage.
         orders: Order of the gated convolutions of each stage.
@@ -163,11 +164,7 @@ class HorNet(ConvPyramid):
         global_filters: For each stage the grid height and width of global filters, `(H, W // 2 +
             1)` of the map at the training size; None for 7 x 7 convolutions.
         layer_scale: Initial value of the layer scales; 0 leaves them out.
-        drop_path_rate: Stochastic-depth rate of the last block; earlier ones rise linearly from 0.
-        out_indices: Stages to return; None returns all.
-        out_norm: Whether to apply the layer norm of the published dense variant to each map.
-        dense: Whether to make the output norms and leave out what only `embed` uses.
-        default_input: What the published weights expect of an image.
+        **options: Keywords that all backbones have: see `Backbone`.
 
     Raises:
         ConfigError: The options of the stages differ in number, or the channels of a stage do not
@@ -180,32 +177,20 @@ class HorNet(ConvPyramid):
     def __init__(
         self,
         *,
-        in_channels: int = 3,
         dim: int = 64,
         depths: Sequence[int] = (2, 3, 18, 2),
         orders: Sequence[int] = (2, 3, 4, 5),
         scales: Sequence[float] = (1 / 3, 1 / 3, 1 / 3, 1 / 3),
         global_filters: Sequence[Sequence[int] | None] = (None, None, None, None),
         layer_scale: float = 1e-6,
-        drop_path_rate: float = 0.0,
-        out_indices: Sequence[int] | None = None,
-        out_norm: bool = False,
-        dense: bool = False,
-        default_input: InputSpec | None = None,
+        **options: Unpack[BackboneOptions],
     ) -> None:
-        super().__init__(dense=dense, default_input=default_input)
+        super().__init__(**options)
         dims = [dim * 2**i for i in range(len(depths))]
         _check_stages(dims, orders, scales, global_filters)
         self._dims, self._orders, self._scales = dims, tuple(orders), tuple(scales)
         self._global_filters, self._layer_scale = tuple(global_filters), layer_scale
-        self.build(
-            in_channels=in_channels,
-            dims=dims,
-            depths=depths,
-            drop_path_rate=drop_path_rate,
-            out_indices=out_indices,
-            out_norm=out_norm,
-        )
+        self.build(dims, depths)
 
     def make_block(self, stage: int, drop_path: float) -> nn.Module:
         """A block of a stage."""

@@ -14,9 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vision.backbones.base import Backbone, check_out_indices, stage_levels
-from vision.contracts.features import FeatureSpec, InputSpec
+from vision.backbones.base import Backbone, BackboneOptions, stage_levels
+from vision.contracts.features import FeatureSpec
 from vision.errors import ConfigError
+from vision.keywords import Unpack
 from vision.layers.attention import attend
 from vision.layers.drop_path import DropPath, drop_path_rates
 from vision.layers.init import init_linear
@@ -280,7 +281,6 @@ class RMT(Backbone):
     the last map, normalised, activated and pooled.
 
     Args:
-        in_channels: Number of image channels.
         dims: Channels of each stage.
         depths: Blocks of each stage.
         num_heads: Heads of each stage.
@@ -292,11 +292,7 @@ class RMT(Backbone):
         layer_scales: For each stage, whether its branches have a layer scale.
         layer_init_value: Initial value of the layer scales.
         projection: Width of the classifier's projection, which is `embed_dim`.
-        drop_path_rate: Stochastic-depth rate of the last block; earlier ones rise linearly from 0.
-        out_indices: Stages to return; None returns all.
-        out_norm: Whether to apply the layer norm of the published dense variant to each map.
-        dense: Whether to make the output norms and leave out what only `embed` uses.
-        default_input: What the published weights expect of an image.
+        **options: Keywords that all backbones have: see `Backbone`.
 
     Raises:
         ConfigError: The options of the stages differ in number, or the channels of a stage do not
@@ -309,7 +305,6 @@ class RMT(Backbone):
     def __init__(
         self,
         *,
-        in_channels: int = 3,
         dims: Sequence[int] = (64, 128, 256, 512),
         depths: Sequence[int] = (3, 4, 18, 4),
         num_heads: Sequence[int] = (4, 4, 8, 16),
@@ -320,24 +315,19 @@ class RMT(Backbone):
         layer_scales: Sequence[bool] = (False, False, False, False),
         layer_init_value: float = 1e-6,
         projection: int = 1024,
-        drop_path_rate: float = 0.0,
-        out_indices: Sequence[int] | None = None,
-        out_norm: bool = False,
-        dense: bool = False,
-        default_input: InputSpec | None = None,
+        **options: Unpack[BackboneOptions],
     ) -> None:
-        super().__init__(dense=dense, default_input=default_input)
+        super().__init__(**options)
         stages = (dims, depths, num_heads, init_values, head_ranges)
         _check_stages(*stages, mlp_ratios, decomposed, layer_scales)
-        chosen = check_out_indices(out_indices, len(depths), what="stages")
-        count = chosen[-1] + 1 if dense else len(depths)
+        count = self.choose_outputs(len(depths))
 
-        self.stem = _stem(in_channels, dims[0])
+        self.stem = _stem(self.in_channels, dims[0])
         self.stages = nn.ModuleList()
         # Entry i halves the output of stage i.
         self.downsample = nn.ModuleList(_halve(dims[i], dims[i + 1]) for i in range(count - 1))
         self.priors = nn.ModuleList()
-        for i, rates in enumerate(drop_path_rates(drop_path_rate, depths)[:count]):
+        for i, rates in enumerate(drop_path_rates(self._drop_path_rate, depths)[:count]):
             self.priors.append(
                 ManhattanPrior(
                     dims[i] // num_heads[i],
@@ -356,11 +346,11 @@ class RMT(Backbone):
             )
             self.stages.append(blocks)
 
-        self.proj = nn.Identity() if dense else nn.Linear(dims[-1], projection)
-        self.proj_norm = nn.Identity() if dense else nn.BatchNorm2d(projection)
+        self.proj = nn.Identity() if self.dense else nn.Linear(dims[-1], projection)
+        self.proj_norm = nn.Identity() if self.dense else nn.BatchNorm2d(projection)
         self.embed_dim = projection
         specs = [FeatureSpec(dim, 4 * 2**i) for i, dim in enumerate(dims)]
-        self.set_outputs(specs, chosen, _out_norm if out_norm or dense else None)
+        self.set_outputs(specs, _out_norm)
         self.apply(init_linear)
 
     def embed(self, images: Tensor) -> Tensor:

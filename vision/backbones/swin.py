@@ -18,9 +18,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vision.backbones.base import Backbone, check_out_indices, stage_levels
+from vision.backbones.base import Backbone, BackboneOptions, stage_levels
 from vision.contracts.features import FeatureSpec, InputSpec
 from vision.errors import ConfigError
+from vision.keywords import Unpack
 from vision.layers.attention import attend
 from vision.layers.block import PreNormBlock
 from vision.layers.drop_path import drop_path_rates
@@ -264,7 +265,6 @@ class Swin(Backbone):
     bottom. `embed` drops the pixels that do not fill a patch.
 
     Args:
-        in_channels: Number of image channels.
         patch_size: Side of a patch in pixels.
         dim: Channels of the first stage, doubled by each later one.
         depths: Blocks of each stage.
@@ -275,7 +275,6 @@ class Swin(Backbone):
         qk_scale: Factor on the scores; the inverse square root of a head's width if None.
         drop_rate: Probability of dropping a value of tokens, projections and feed-forward.
         attn_drop_rate: Probability of dropping an attention weight.
-        drop_path_rate: Stochastic-depth rate of the last block; earlier ones rise linearly from 0.
         ape: Whether an absolute position embedding is added to the tokens.
         patch_norm: Whether the patch embedding is normalised.
         img_size: Image height and width for which the authors' classifier makes its tables: a
@@ -283,10 +282,7 @@ class Swin(Backbone):
             the absolute position embedding fits that image. None keeps the tables whole.
         pretrain_img_size: Image height and width that the absolute position embedding fits where
             `img_size` is None.
-        out_indices: Stages to return; None returns all.
-        out_norm: Whether to apply the layer norm of the published dense variant to each map.
-        dense: Whether to make the output norms and leave out what only `embed` uses.
-        default_input: What the published weights expect of an image.
+        **options: Keywords that all backbones have: see `Backbone`.
     """
 
     family = "swin"
@@ -295,7 +291,6 @@ class Swin(Backbone):
     def __init__(
         self,
         *,
-        in_channels: int = 3,
         patch_size: int = 4,
         dim: int = 96,
         depths: Sequence[int] = (2, 2, 6, 2),
@@ -306,27 +301,22 @@ class Swin(Backbone):
         qk_scale: float | None = None,
         drop_rate: float = 0.0,
         attn_drop_rate: float = 0.0,
-        drop_path_rate: float = 0.0,
         ape: bool = False,
         patch_norm: bool = True,
         img_size: int | Sequence[int] | None = None,
         pretrain_img_size: int | Sequence[int] = 224,
-        out_indices: Sequence[int] | None = None,
-        out_norm: bool = False,
-        dense: bool = False,
-        default_input: InputSpec | None = None,
+        **options: Unpack[BackboneOptions],
     ) -> None:
-        super().__init__(dense=dense, default_input=default_input)
-        chosen = check_out_indices(out_indices, len(depths), what="stages")
+        super().__init__(**options)
+        count = self.choose_outputs(len(depths))
         _check_lengths(num_heads, depths)
-        count = chosen[-1] + 1 if dense else len(depths)
         dims = [dim * 2**i for i in range(len(depths))]
         windows = _table_windows(window_size, len(depths), patch_size, img_size)
 
         self.num_heads = tuple(num_heads)
         self.table_windows = windows[:count]
         self.patch_embed = PatchEmbed(
-            in_channels=in_channels, dim=dim, patch_size=patch_size, norm=patch_norm
+            in_channels=self.in_channels, dim=dim, patch_size=patch_size, norm=patch_norm
         )
         self.position_grid = _grid(pretrain_img_size if img_size is None else img_size, patch_size)
         self.absolute_pos_embed = (
@@ -344,16 +334,16 @@ class Swin(Backbone):
             attn_drop_rate=attn_drop_rate,
         )
         self.stages = nn.ModuleList()
-        for i, rates in enumerate(drop_path_rates(drop_path_rate, depths)[:count]):
+        for i, rates in enumerate(drop_path_rates(self._drop_path_rate, depths)[:count]):
             make = partial(make_block, dims[i], num_heads=num_heads[i], window_size=windows[i])
             blocks = [make(shifted=j % 2 == 1, drop_path=rate) for j, rate in enumerate(rates)]
             self.stages.append(nn.ModuleList(blocks))
 
-        self.norm = nn.Identity() if dense else nn.LayerNorm(dims[-1])
+        self.norm = nn.Identity() if self.dense else nn.LayerNorm(dims[-1])
         self.embed_dim = dims[-1]
         self.cache = SizeCache()
         specs = [FeatureSpec(dim, patch_size * 2**i) for i, dim in enumerate(dims)]
-        self.set_outputs(specs, chosen, LayerNorm2d if out_norm or dense else None)
+        self.set_outputs(specs, LayerNorm2d)
         self.apply(init_linear)
 
     def embed(self, images: Tensor) -> Tensor:

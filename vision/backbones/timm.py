@@ -6,7 +6,6 @@ last linear layer is the embedding.
 """
 
 import re
-from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -16,9 +15,10 @@ from timm.models import group_parameters
 from torch import Tensor
 from torch.nn import functional as F
 
-from vision.backbones.base import Backbone, check_out_indices
+from vision.backbones.base import Backbone, BackboneOptions
 from vision.contracts.features import FeatureSpec, InputSpec
 from vision.errors import ConfigError, WeightsError, suggest
+from vision.keywords import Unpack
 
 # What lets a model of a nominally fixed size take others; the first set that its constructor has.
 _SIZE_OPTIONS: tuple[dict[str, Any], ...] = (
@@ -47,13 +47,10 @@ class TimmBackbone(Backbone):
             (`"resnet18.a1_in1k"`).
         pretrained: True loads the weights that timm names; a string those of a path,
             `"hf://owner/repo[/file]"` or URL.
-        in_channels: Number of image channels.
-        drop_path_rate: Stochastic-depth rate of the last block.
-        out_indices: Levels to return, counted as timm counts them.
-        out_norm: Not available, since timm has no weights for it.
-        dense: Whether to leave out what only `embed` uses.
         img_size: Height and width, or side, that the model is built for; timm's choice if None.
-        default_input: What the weights expect of an image; timm's description if None.
+        **options: Keywords that all backbones have: see `Backbone`. Levels are counted as timm
+            counts them, `out_norm` is not available, since timm has no weights for it, and
+            `default_input` is timm's description if None.
 
     Raises:
         ConfigError: The name or an option is not one that timm has for this model.
@@ -67,38 +64,34 @@ class TimmBackbone(Backbone):
         name: str,
         *,
         pretrained: bool | str = False,
-        in_channels: int = 3,
-        drop_path_rate: float = 0.0,
-        out_indices: Sequence[int] | None = None,
-        out_norm: bool = False,
-        dense: bool = False,
         img_size: int | tuple[int, int] | None = None,
-        default_input: InputSpec | None = None,
+        **options: Unpack[BackboneOptions],
     ) -> None:
-        if out_norm:
+        super().__init__(**options)
+        if options.get("out_norm"):
             raise ConfigError(
                 f"timm/{name}: out_norm=True is not available: timm publishes no norms for dense "
                 "prediction. Leave it out."
             )
-        options: dict[str, Any] = {"in_chans": in_channels, "num_classes": 0}
-        if drop_path_rate:
-            options["drop_path_rate"] = drop_path_rate
+        own: dict[str, Any] = {"in_chans": self.in_channels, "num_classes": 0}
+        if self._drop_path_rate:
+            own["drop_path_rate"] = self._drop_path_rate
         if img_size is not None:
-            options["img_size"] = img_size
-        model, size_options = _build(name, options, pretrained=pretrained is True)
+            own["img_size"] = img_size
+        model, size_options = _build(name, own, pretrained=pretrained is True)
         config = model.pretrained_cfg
-        super().__init__(dense=dense, default_input=default_input or _input_spec(config, img_size))
+        if options.get("default_input") is None:
+            self.default_input = _input_spec(config, img_size)
 
         specs = [FeatureSpec(info["num_chs"], info["reduction"]) for info in model.feature_info]
-        if out_indices is None and len({spec.stride for spec in specs}) == 1:
-            out_indices = (-1,)
-        chosen = check_out_indices(out_indices, len(specs), what="levels")
-        self.set_outputs(specs, chosen, None)
+        one_stride = len({spec.stride for spec in specs}) == 1
+        self.choose_outputs(len(specs), what="levels", default=(-1,) if one_stride else None)
+        self.set_outputs(specs, None)
         self.embed_dim = model.head_hidden_size
         self.name = name
         self.pad_to = _padding(model, size_options, config)
-        if dense:
-            model.prune_intermediate_layers(chosen, prune_norm=True, prune_head=True)
+        if self.dense:
+            model.prune_intermediate_layers(self.out_indices, prune_norm=True, prune_head=True)
         self.model: Any = model
         first = config.get("first_conv")
         self.input_conv = f"model.{first}.weight" if isinstance(first, str) else None

@@ -15,9 +15,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vision.backbones.base import Backbone, check_out_indices
+from vision.backbones.base import Backbone, BackboneOptions
 from vision.contracts.features import FeatureSpec, InputSpec
 from vision.errors import ConfigError
+from vision.keywords import Unpack
 from vision.layers.attention import attend
 from vision.layers.block import PreNormBlock
 from vision.layers.drop_path import drop_path_rates
@@ -185,7 +186,6 @@ class TNT(Backbone):
     1e-5) on each map, from which the class token is removed.
 
     Args:
-        in_channels: Number of image channels.
         dim: Width of the outer tokens, the patches.
         inner_dim: Width of the inner tokens, the words.
         depth: Number of blocks.
@@ -201,11 +201,7 @@ class TNT(Backbone):
         img_size: Image side, or height and width, for whose grid the position table is made.
         drop_rate: Dropout of patches, attention outputs and feed-forward networks.
         attn_drop_rate: Dropout of attention weights.
-        drop_path_rate: Stochastic-depth rate of the last block; earlier ones rise linearly from 0.
-        out_indices: Blocks whose maps are returned; None returns that of the last.
-        out_norm: Whether to apply a layer norm to each map.
-        dense: Whether to make the output norms and leave out what only `embed` uses.
-        default_input: What the published weights expect of an image.
+        **options: Keywords that all backbones have: see `Backbone`.
 
     Raises:
         ConfigError: A width is not a multiple of its number of heads, or `img_size` is no size.
@@ -217,7 +213,6 @@ class TNT(Backbone):
     def __init__(
         self,
         *,
-        in_channels: int = 3,
         dim: int = 768,
         inner_dim: int = 48,
         depth: int = 12,
@@ -232,44 +227,38 @@ class TNT(Backbone):
         img_size: int | Sequence[int] = 224,
         drop_rate: float = 0.0,
         attn_drop_rate: float = 0.0,
-        drop_path_rate: float = 0.0,
-        out_indices: Sequence[int] | None = None,
-        out_norm: bool = False,
-        dense: bool = False,
-        default_input: InputSpec | None = None,
+        **options: Unpack[BackboneOptions],
     ) -> None:
-        super().__init__(dense=dense, default_input=default_input)
+        super().__init__(**options)
         _check_heads("dim", dim, "num_heads", num_heads)
         _check_heads("inner_dim", inner_dim, "inner_num_heads", inner_num_heads)
-        chosen = check_out_indices(
-            (-1,) if out_indices is None else out_indices, depth, what="blocks"
-        )
+        count = self.choose_outputs(depth, what="blocks", default=(-1,))
         self.patch_size = patch_size
         self.grid = _grid(img_size, patch_size)
         num_words = ceil(patch_size / inner_stride) ** 2
 
-        self.word_embed = nn.Conv2d(in_channels, inner_dim, 7, stride=inner_stride, padding=3)
+        self.word_embed = nn.Conv2d(self.in_channels, inner_dim, 7, stride=inner_stride, padding=3)
         self.inner_pos = nn.Parameter(torch.zeros(1, num_words, inner_dim))
         self.patch_embed = WordsToPatch(inner_dim, num_words=num_words, dim=dim, bias=True)
         self.class_token = nn.Parameter(torch.zeros(1, 1, dim))
         self.outer_pos = nn.Parameter(torch.zeros(1, 1 + self.grid[0] * self.grid[1], dim))
         self.dropout = nn.Dropout(drop_rate)
 
-        rates = drop_path_rates(drop_path_rate, [depth])[0]
+        rates = drop_path_rates(self._drop_path_rate, [depth])[0]
         shared: dict[str, Any] = {"mlp_ratio": mlp_ratio, "qkv_bias": qkv_bias}
         shared |= {"qk_scale": qk_scale, "dropout": drop_rate, "attn_dropout": attn_drop_rate}
         self.blocks = nn.ModuleList()
-        for rate in rates[: chosen[-1] + 1] if dense else rates:
+        for rate in rates[:count]:
             shared["drop_path"] = rate
             inner = TransformerLayer(inner_dim, num_heads=inner_num_heads, **shared)
             outer = TransformerLayer(dim, num_heads=num_heads, gate=se > 0, **shared)
             fold = WordsToPatch(inner_dim, num_words=num_words, dim=dim, bias=False)
             self.blocks.append(TNTBlock(inner=inner, words_to_patch=fold, outer=outer))
 
-        self.norm = nn.Identity() if dense else nn.LayerNorm(dim)
+        self.norm = nn.Identity() if self.dense else nn.LayerNorm(dim)
         self.embed_dim = dim
         specs = [FeatureSpec(dim, patch_size)] * depth
-        self.set_outputs(specs, chosen, LayerNorm2d if out_norm or dense else None)
+        self.set_outputs(specs, LayerNorm2d)
         self.apply(init_linear)
         for parameter in (self.class_token, self.inner_pos, self.outer_pos):
             nn.init.trunc_normal_(parameter, std=0.02)

@@ -12,10 +12,12 @@ MAX_SHOWN = 200
 
 def hints_of(builder: Callable[..., Any]) -> dict[str, Any]:
     """Annotation of each named parameter; where there is none, `Any`."""
-    constructor = inspect.getattr_static(builder, "__init__") if isinstance(builder, type) else None
-    hints = get_type_hints(constructor or builder)
-    parameters = inspect.signature(builder).parameters.values()
-    return {p.name: hints.get(p.name, Any) for p in parameters if p.kind is not p.VAR_KEYWORD}
+    parameters = inspect.signature(builder, eval_str=True).parameters.values()
+    return {
+        p.name: Any if p.annotation is p.empty else p.annotation
+        for p in parameters
+        if p.kind is not p.VAR_KEYWORD
+    }
 
 
 def shown_hint(hint: Any) -> str:

@@ -1,0 +1,76 @@
+"""Keywords that constructors pass on: callers, type checkers, files and the help see the same."""
+
+import inspect
+from itertools import pairwise
+from typing import Any, TypedDict, get_args, get_origin, get_type_hints
+
+import pytest
+
+from vision.backbones.registry import FAMILIES, backbone_class
+from vision.keywords import FullSignature, Unpack
+
+
+class Seed(TypedDict, total=False):
+    seed: int
+
+
+class Base:
+    __signature__ = FullSignature()
+
+    def __init__(self, root: str, *, seed: int = 0, name: str | None = None) -> None: ...
+
+    def __call__(self, x: int) -> None: ...
+
+
+class Middle(Base):
+    def __init__(self, *, size: int = 3, name: str | None = "m", **options: Unpack[Seed]) -> None:
+        super().__init__("folder", name=name, **options)
+
+
+class Leaf(Middle):
+    def __init__(self, depth: int, *, size: "int" = 4, **options: Any) -> None:
+        super().__init__(size=size, **options)
+
+
+class Silent(Leaf):
+    pass
+
+
+def shown(cls: Any) -> str:
+    return str(inspect.signature(cls))
+
+
+def test_a_signature_has_what_is_passed_on_and_nothing_else() -> None:
+    assert shown(Base) == "(root: str, *, seed: int = 0, name: str | None = None)"
+    assert shown(Middle) == "(*, size: int = 3, name: str | None = 'm', seed: int = 0)"
+
+
+def test_a_bare_group_stands_for_all_of_the_base() -> None:
+    expected = "(depth: int, *, size: int = 4, name: str | None = 'm', seed: int = 0)"
+    assert shown(Leaf) == shown(Silent) == expected
+
+
+def test_an_object_has_the_signature_of_its_call() -> None:
+    assert shown(Base("folder")) == "(x: int) -> None"
+
+
+def groups_of(cls: type) -> list[tuple[type, type, type]]:
+    """Each group in a line of classes, the class that passes it on, and the class that takes it."""
+    found = []
+    lineage = [one for one in cls.__mro__ if "__init__" in vars(one)]
+    for one, base in pairwise(lineage):
+        for parameter in inspect.signature(one.__init__).parameters.values():
+            if get_origin(parameter.annotation) is Unpack:
+                found.append((one, base, get_args(parameter.annotation)[0]))
+    return found
+
+
+@pytest.mark.parametrize("name", [*FAMILIES, "timm/resnet18"])
+def test_groups_are_typed_as_their_base_is(name: str) -> None:
+    groups = groups_of(backbone_class(name))
+    assert groups
+    for _, base, group in groups:
+        hints = get_type_hints(group)
+        taken = inspect.signature(base).parameters
+        assert {key: taken[key].annotation for key in hints} == hints
+        assert all(taken[key].default is not inspect.Parameter.empty for key in hints)
