@@ -231,7 +231,7 @@ def test_a_checkpoint_loads_safely_and_describes_itself(tmp_path: Path) -> None:
         },
         "preprocessing": None,
         "palette": None,
-        "data": "tiny_task.TinyData",
+        "data": "helpers.tiny_task.TinyData",
         "pretrained": False,
         "weights": None,
         "epoch": 1,
