@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from vision.weights.names.rename import Rules, rename
-from vision.weights.names.write_buffers import relative_positions, swin_attention_mask
+from vision.weights.names.swin_buffers import relative_positions, swin_attention_mask
 
 State = Mapping[str, Tensor]
 Writer = Callable[[State, Any], dict[str, Tensor]]

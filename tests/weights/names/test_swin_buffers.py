@@ -1,8 +1,8 @@
-"""Buffers of published checkpoints, against a case by hand; real ones in test_naming_families."""
+"""Buffers of published checkpoints, against a case by hand; real ones in test_write_families."""
 
 import torch
 
-from vision.weights.names.write_buffers import relative_positions, swin_attention_mask
+from vision.weights.names.swin_buffers import relative_positions, swin_attention_mask
 
 
 def test_four_windows_of_two_by_two_shifted_by_one() -> None:

@@ -1,4 +1,4 @@
-"""Buffers that published checkpoints hold although they follow from sizes."""
+"""Buffers that published Swin checkpoints hold although they follow from sizes."""
 
 import torch
 from torch import Tensor
