@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 from vision import create_backbone, load_weights
 from vision.heads.classification.linear import LinearHead
-from vision.weights.load import family_module
-from vision.weights.names.published import PublishedModel, family_naming, published_options
+from vision.weights.names.families import family_naming, to_ours
+from vision.weights.names.published import PublishedModel, published_options
 
 FOLDER = Path(os.environ.get("PARITY_DIR", Path(__file__).parent / "fixtures" / "parity"))
 FILES = sorted(FOLDER.glob("*.safetensors"))
@@ -84,7 +84,7 @@ def read_reference(path: Path) -> Reference:
     # Where both classes name an option the classifier's value counts: the weights are its own.
     options = {**dense.options, **published.options}
     every_weight = {**weights, **dense_weights}
-    ours = family_module(family).convert(every_weight)
+    ours = to_ours(family, every_weight)
     return Reference(
         family,
         tensors,

@@ -176,7 +176,7 @@ def test_gradients(reference: Reference, fine: Detector, terms: dict[str, Tensor
     if scales:
         check(gradients["head.scales"].abs(), torch.stack(scales), "head.scales", TOLERANCE)
     rest = {k: v for k, v in norms.items() if not k.startswith("backbone.") and ".scales." not in k}
-    ours = mmdet.convert(rest)
+    ours = mmdet.read(rest)
     assert len(ours) + bool(scales) == sum(not name.startswith("backbone.") for name in gradients)
     for name, expected in ours.items():
         assert gradients[name].norm().item() == pytest.approx(expected.item(), rel=TOLERANCE), name

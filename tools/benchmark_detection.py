@@ -16,27 +16,29 @@ from torch import Tensor, nn
 
 from vision.backbones.base import Backbone
 from vision.tasks.detection import Detection
-from vision.weights.names.rename import rename
+from vision.weights.names.table import Names
 
 CLASSES = 80
 SIDES = (32, 64, 128, 256, 512)  # of square anchors, in pixels
 # Spreads the logits of fresh weights, whose classes would all be as likely.
 SPREAD = 40.0
-NAMES = [
-    (r"^backbone\.", "backbone.body."),
-    (r"^neck\.fpn\.laterals\.(\d)\.", r"backbone.fpn.inner_blocks.\1.0."),
-    (r"^neck\.fpn\.outputs\.(\d)\.", r"backbone.fpn.layer_blocks.\1.0."),
-    (r"^head\.rpn\.conv\.", "rpn.head.conv.0.0."),
-    (r"^head\.rpn\.logits\.", "rpn.head.cls_logits."),
-    (r"^head\.rpn\.deltas\.", "rpn.head.bbox_pred."),
-    (r"^head\.box_heads\.0\.fcs\.0\.", "roi_heads.box_head.fc6."),
-    (r"^head\.box_heads\.0\.fcs\.1\.", "roi_heads.box_head.fc7."),
-    (r"^head\.box_heads\.0\.logits\.", "roi_heads.box_predictor.cls_score."),
-    (r"^head\.box_heads\.0\.deltas\.", "roi_heads.box_predictor.bbox_pred."),
-    (r"^head\.mask_heads\.0\.convs\.(\d)\.", r"roi_heads.mask_head.\1.0."),
-    (r"^head\.mask_heads\.0\.upsample\.", "roi_heads.mask_predictor.conv5_mask."),
-    (r"^head\.mask_heads\.0\.logits\.", "roi_heads.mask_predictor.mask_fcn_logits."),
-]
+TORCHVISION = Names(
+    [
+        ("backbone.body.", "backbone."),
+        ("backbone.fpn.inner_blocks.{i}.0.", "neck.fpn.laterals.{i}."),
+        ("backbone.fpn.layer_blocks.{i}.0.", "neck.fpn.outputs.{i}."),
+        ("rpn.head.conv.0.0.", "head.rpn.conv."),
+        ("rpn.head.cls_logits.", "head.rpn.logits."),
+        ("rpn.head.bbox_pred.", "head.rpn.deltas."),
+        ("roi_heads.box_head.fc6.", "head.box_heads.0.fcs.0."),
+        ("roi_heads.box_head.fc7.", "head.box_heads.0.fcs.1."),
+        ("roi_heads.box_predictor.cls_score.", "head.box_heads.0.logits."),
+        ("roi_heads.box_predictor.bbox_pred.", "head.box_heads.0.deltas."),
+        ("roi_heads.mask_head.{i}.0.", "head.mask_heads.0.convs.{i}."),
+        ("roi_heads.mask_predictor.conv5_mask.", "head.mask_heads.0.upsample."),
+        ("roi_heads.mask_predictor.mask_fcn_logits.", "head.mask_heads.0.logits."),
+    ]
+)
 
 
 class TheirBackbone(nn.Module):
@@ -82,7 +84,7 @@ def their_detector(ours: Detection, backbone: Backbone) -> nn.Module:
 
 def their_weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Our weights under torchvision's names; its background is the first class, ours the last."""
-    renamed = rename(state, NAMES)
+    renamed = TORCHVISION.write(state)
     for name, tensor in renamed.items():
         if ".cls_score." in name:
             renamed[name] = tensor.roll(1, dims=0)

@@ -78,7 +78,7 @@ def build_theirs(kind: str, options: dict[str, Any]) -> nn.Module:
 
 def convert(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     """Weights of their head under our names."""
-    converted = mmseg.convert({f"decode_head.{key}": value for key, value in weights.items()})
+    converted = mmseg.read({f"decode_head.{key}": value for key, value in weights.items()})
     return {key.removeprefix("head."): value for key, value in converted.items()}
 
 

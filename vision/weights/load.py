@@ -1,11 +1,9 @@
 """Load weights into a backbone or into a model that has one, and report what happened."""
 
-import importlib
 import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from types import ModuleType
 from typing import Any
 
 import torch
@@ -16,6 +14,7 @@ from vision.errors import ConfigError, WeightsError, suggest
 from vision.weights.class_rows import ClassMap, copy_rows, map_classes
 from vision.weights.download import fetch
 from vision.weights.names import mmdet, mmseg
+from vision.weights.names.families import family_module, family_naming, to_ours
 from vision.weights.prefixes import Branch, without_prefixes
 from vision.weights.read import read_weights
 from vision.weights.resize import fit_in_channels
@@ -142,21 +141,6 @@ def load_weights(
     return report
 
 
-def family_module(family: str) -> ModuleType:
-    """The conversion module of a family: `naming`, `convert`, `resize`, `read_options`.
-
-    Raises:
-        ConfigError: There is none.
-    """
-    name = f"vision.weights.names.{family}"
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name != name:
-            raise
-        raise ConfigError(f"there is no conversion of weights for family '{family}'.") from error
-
-
 def _recognise(
     backbone: Any, state: dict[str, Tensor], prefix: str, wrapped: bool
 ) -> tuple[str, str, dict[str, Tensor]]:
@@ -186,14 +170,13 @@ def _convert(
     """Key naming, and the state dict under the module's names."""
     inner = {k.removeprefix(BACKBONE): v for k, v in state.items() if k.startswith(BACKBONE)}
     rest = {k: v for k, v in state.items() if not k.startswith(BACKBONE)} if inner else {}
-    conversion = family_module(family)
-    naming = conversion.naming(set(inner or state))
-    converted = conversion.convert(inner or state)
+    naming = family_naming(family, inner or state)
+    converted = to_ours(family, inner or state)
     named = {k if k.startswith(HEAD) else prefix + k: v for k, v in converted.items()}
     if mmseg.is_mmseg(set(rest)):
-        naming, rest = "mmseg", mmseg.convert(rest, wrapped=wrapped)
+        naming, rest = "mmseg", mmseg.read(rest, wrapped=wrapped)
     elif mmdet.is_mmdet(set(rest)):
-        naming, rest = "mmdet", mmdet.convert(rest)
+        naming, rest = "mmdet", mmdet.read(rest)
     return naming, {**named, **rest}
 
 

@@ -5,7 +5,7 @@ from torch import Tensor
 from vision import create_backbone, load_weights
 from vision.backbones.cswin import CSWin
 from vision.errors import ConfigError
-from vision.weights.names.cswin import convert
+from vision.weights.names.families import to_ours
 from vision.weights.names.published import published_options
 
 OPTIONS = {
@@ -69,7 +69,7 @@ def test_a_single_branch_is_taken_as_it_is(dense: CSWin) -> None:
     for kind in ("weight", "bias"):
         halves = [state.pop(f"stage3.0.attns.{j}.get_v.{kind}") for j in (0, 1)]
         state[f"stage3.0.attns.0.get_v.{kind}"] = torch.cat(halves)
-    ours = convert(state)
+    ours = to_ours("cswin", state)
     for name, tensor in dense.state_dict().items():
         assert torch.equal(ours[name], tensor)
 

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from vision import create_backbone, load_weights
 from vision.errors import ConfigError, WeightsError
-from vision.weights.names.hornet import convert, naming
+from vision.weights.names.families import to_ours
+from vision.weights.names.hornet import naming
 from vision.weights.names.published import published_options
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "parity"
@@ -60,7 +61,7 @@ def test_only_filters_are_resized() -> None:
 def test_our_names_are_left_alone() -> None:
     state = create_backbone("hornet", **OPTIONS).state_dict()
     assert naming(set(state)) == "ours"
-    assert convert(state).keys() == state.keys()
+    assert to_ours("hornet", state).keys() == state.keys()
 
 
 def test_gated_convolutions_are_read_per_stage() -> None:

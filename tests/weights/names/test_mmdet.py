@@ -67,7 +67,7 @@ def with_more_classes(state: dict[str, Tensor], count: int) -> dict[str, Tensor]
 
 def test_every_key_has_a_counterpart(reference: Reference) -> None:
     keys = {k: v for k, v in reference.folder("state_dict").items() if "backbone." not in k}
-    ours = mmdet.convert(keys)
+    ours = mmdet.read(keys)
     wanted = {k: v for k, v in build(reference).state_dict().items() if "backbone." not in k}
     assert {k: v.shape for k, v in ours.items()} == {k: v.shape for k, v in wanted.items()}
 
@@ -168,7 +168,7 @@ def test_a_neck_of_another_width_is_refused(mask_rcnn: Reference) -> None:
 def test_scales_of_levels_that_are_lost_are_refused() -> None:
     state = {"bbox_head.scales.0.scale": torch.ones(()), "bbox_head.scales.2.scale": torch.ones(())}
     with pytest.raises(WeightsError, match=r"scales.*\[0, 2\]"):
-        mmdet.convert(state)
+        mmdet.read(state)
 
 
 @pytest.mark.parametrize(

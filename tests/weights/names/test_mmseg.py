@@ -172,7 +172,7 @@ def test_every_form_of_an_fcn_head_has_its_names(convs: int) -> None:
     )
     for part in ("head", "auxiliary"):
         key = {"head": "decode_head.", "auxiliary": "auxiliary_head."}[part]
-        state = mmseg.convert({key + k: v for k, v in theirs.state_dict().items()})
+        state = mmseg.read({key + k: v for k, v in theirs.state_dict().items()})
         assert {k.removeprefix(part + "."): v.shape for k, v in state.items()} == {
             k: v.shape for k, v in ours.state_dict().items()
         }
@@ -186,7 +186,7 @@ def test_every_key_of_the_reference_heads_has_a_counterpart(name: str) -> None:
     state = {f"decode_head.{k}": v for k, v in reference.folder("state_dict").items()}
     ours = build_head(reference.kind, reference.options)
     wanted = {f"head.{k}": v.shape for k, v in ours.state_dict().items()}
-    assert {k: v.shape for k, v in mmseg.convert(state).items()} == wanted
+    assert {k: v.shape for k, v in mmseg.read(state).items()} == wanted
 
 
 def test_a_cascade_within_our_head_around_theirs() -> None:
@@ -197,7 +197,7 @@ def test_a_cascade_within_our_head_around_theirs() -> None:
         "auxiliary_head.convs.0.conv.weight": "head.auxiliary.convs.0.conv.weight",
     }
     state = {key: torch.zeros(1) for key in keys}
-    assert list(mmseg.convert(state, wrapped=True)) == list(keys.values())
+    assert list(mmseg.read(state, wrapped=True)) == list(keys.values())
 
 
 def test_a_model_without_an_auxiliary_head_leaves_it_out() -> None:

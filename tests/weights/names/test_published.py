@@ -2,7 +2,8 @@ import pytest
 
 from vision import create_backbone
 from vision.errors import ConfigError
-from vision.weights.names.published import OptionReader, family_naming, published_options
+from vision.weights.names.families import family_naming
+from vision.weights.names.published import OptionReader, published_options
 
 
 def test_official_options_become_ours() -> None:

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from vision import create_backbone, load_weights
 from vision.errors import ConfigError
+from vision.weights.names.families import to_ours
 from vision.weights.names.published import published_options
-from vision.weights.names.rmt import convert, naming
+from vision.weights.names.rmt import naming
 
 FILE = Path(__file__).parents[2] / "fixtures" / "parity" / "rmt.safetensors"
 OPTIONS = {
@@ -51,7 +52,7 @@ def test_every_official_tensor_has_a_place(official: dict[str, Tensor]) -> None:
 
 
 def test_queries_come_before_keys(official: dict[str, Tensor]) -> None:
-    joined = convert(official)["stages.1.0.attn.qk.weight"]
+    joined = to_ours("rmt", official)["stages.1.0.attn.qk.weight"]
     block = "layers.1.blocks.0.retention."
     assert torch.equal(joined[:32], official[block + "q_proj.weight"])
     assert torch.equal(joined[32:], official[block + "k_proj.weight"])
@@ -81,9 +82,9 @@ def test_a_dense_model_takes_a_classifier(official: dict[str, Tensor]) -> None:
 def test_our_names_are_left_alone(official: dict[str, Tensor]) -> None:
     state = build().state_dict()
     assert naming(set(state)) == "ours"
-    assert convert(state).keys() == state.keys()
+    assert to_ours("rmt", state).keys() == state.keys()
     # The conversion of official names is complete: its result is ours.
-    assert naming(set(convert(official))) == "ours"
+    assert naming(set(to_ours("rmt", official))) == "ours"
 
 
 def test_defaults_are_those_of_the_authors_class() -> None:

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from vision import create_backbone, load_weights
 from vision.errors import ConfigError
 from vision.heads.classification.linear import LinearHead
-from vision.weights.names.published import family_naming, published_options
-from vision.weights.names.swin import convert
+from vision.weights.names.families import family_naming, to_ours
+from vision.weights.names.published import published_options
 
 SIZES = {"embed_dim": 8, "depths": (1, 2, 2), "num_heads": (1, 2, 4), "window_size": 4}
 CONFIG = {**SIZES, "image_size": 64, "num_labels": 7}
@@ -182,7 +182,7 @@ def test_tables_and_positions_are_resized() -> None:
 
 def test_positions_of_the_dense_variant_are_flattened() -> None:
     grid = torch.randn(1, 8, 5, 6)
-    tokens = convert({"absolute_pos_embed": grid})["absolute_pos_embed"]
+    tokens = to_ours("swin", {"absolute_pos_embed": grid})["absolute_pos_embed"]
     assert torch.equal(tokens[0, 6 * 2 + 3], grid[0, :, 2, 3])
 
 

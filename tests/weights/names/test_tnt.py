@@ -10,7 +10,7 @@ from vision import create_backbone, load_weights
 from vision.errors import ConfigError, WeightsError
 from vision.heads.classification.linear import LinearHead
 from vision.weights import published_options
-from vision.weights.names.tnt import convert
+from vision.weights.names.families import to_ours
 
 TIMM: dict[str, Any] = {
     "img_size": 64,
@@ -117,7 +117,8 @@ def test_a_table_that_is_not_square_is_refused() -> None:
 def test_official_names() -> None:
     query_key, value = torch.randn(16, 8), torch.randn(8, 8)
     one = torch.zeros(1)
-    converted = convert(
+    converted = to_ours(
+        "tnt",
         {
             "outer_tokens": one,
             "blocks.0.inner_attn.qk.weight": query_key,
@@ -129,7 +130,7 @@ def test_official_names() -> None:
             "blocks.1.outer_norm2.bias": one,
             "proj.weight": one,
             "norm.weight": one,
-        }
+        },
     )
     assert set(converted) == {
         "blocks.0.inner.attn.qkv.weight",

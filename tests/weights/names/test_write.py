@@ -1,5 +1,7 @@
 """What `to_naming` refuses and offers; its names are tested family by family beside this."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from helpers.tiny_detection import tiny_detector
@@ -8,7 +10,8 @@ from torch import nn
 
 from vision.errors import ConfigError, WeightsError
 from vision.weights.load import load_weights
-from vision.weights.names import write as naming
+from vision.weights.names import convnext
+from vision.weights.names.operations import Operation
 from vision.weights.names.write import available_namings, to_naming
 
 
@@ -38,12 +41,9 @@ def test_a_file_of_another_naming_is_loaded_by_its_names() -> None:
 
 
 def test_names_that_do_not_lead_back_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    def wrong(state: dict, backbone: object) -> dict:
-        return {key.replace("head.fc", "head"): value for key, value in state.items()} | {
-            "norm.bias": state["norm.bias"] + 1
-        }
-
-    monkeypatch.setitem(naming.WRITERS, ("convnext", "official"), wrong)
+    wrong = Operation(write=lambda state, module: {**state, "norm.bias": state["norm.bias"] + 1})
+    table = replace(convnext.TABLES["official"], operations=[wrong])
+    monkeypatch.setitem(convnext.TABLES, "official", table)
     with pytest.raises(WeightsError, match="has no counterpart in the names of official"):
         to_naming(tiny_task(), "official")
 

@@ -1,60 +1,71 @@
-"""ConvNeXt weights: names of facebookresearch/ConvNeXt, timm, transformers and mmdet to ours."""
-
-import re
-from collections.abc import Mapping
+"""ConvNeXt weights: the names of facebookresearch/ConvNeXt, timm, transformers and mmpretrain."""
 
 from torch import Tensor, nn
 
 from vision.errors import ConfigError
 from vision.weights.names.huggingface import ignore_generic_options, take_num_classes
+from vision.weights.names.operations import as_linear, each
 from vision.weights.names.published import OptionReader, PublishedModel, Source
-from vision.weights.names.rename import rename
+from vision.weights.names.table import Names, Root, within
 
 # Of the block and down-sampling norms, in every implementation.
 DEFAULT_EPS = 1e-6
 DEFAULT_LAYER_SCALE = 1e-6
-_MLP_WEIGHT = re.compile(r"\.mlp\.fc[12]\.weight$")
-
-_RULES: dict[str, list[tuple[str, str]]] = {
-    "ours": [],
-    "official": [
-        (r"^downsample_layers\.", "downsample."),
-        (r"\.dwconv\.", ".conv."),
-        (r"\.pwconv1\.", ".mlp.fc1."),
-        (r"\.pwconv2\.", ".mlp.fc2."),
-        (r"^norm(\d)\.", r"out_norms.\1."),
-        (r"^head\.", "head.fc."),
-    ],
-    "timm": [
-        (r"^head\.norm\.", "norm."),
-        (r"^stem\.", "downsample.0."),
-        (r"^stages\.(\d+)\.downsample\.", r"downsample.\1."),
-        (r"^stages\.(\d+)\.blocks\.(\d+)\.", r"stages.\1.\2."),
-        (r"\.conv_dw\.", ".conv."),
-    ],
-    "huggingface": [
-        (r"^convnext\.", ""),
-        (r"^embeddings\.patch_embeddings\.", "downsample.0.0."),
-        (r"^embeddings\.layernorm\.", "downsample.0.1."),
-        (r"^encoder\.stages\.(\d+)\.downsampling_layer\.", r"downsample.\1."),
-        (r"^encoder\.stages\.(\d+)\.layers\.(\d+)\.", r"stages.\1.\2."),
-        (r"\.dwconv\.", ".conv."),
-        (r"^(stages\.\d+\.\d+)\.layernorm\.", r"\1.norm."),
-        (r"\.pwconv1\.", ".mlp.fc1."),
-        (r"\.pwconv2\.", ".mlp.fc2."),
-        (r"\.layer_scale_parameter$", ".gamma"),
-        (r"^layernorm\.", "norm."),
-        *((rf"^hidden_states_norms\.stage{i + 1}\.", f"out_norms.{i}.") for i in range(8)),
-        (r"^classifier\.", "head.fc."),
-    ],
+_MLP = [("pwconv1.", "mlp.fc1."), ("pwconv2.", "mlp.fc2.")]
+# timm's models with `conv_mlp` have convolutions of 1 x 1.
+_LINEAR = [each(r"\.mlp\.fc[12]\.weight$", as_linear)]
+TABLES = {
+    "official": Names(
+        [
+            ("downsample_layers.", "downsample."),
+            *within("stages.{i}.{j}.", "stages.{i}.{j}.", ("dwconv.", "conv."), *_MLP),
+            ("norm{i}.", "out_norms.{i}."),
+            ("head.", "head.fc."),
+        ]
+    ),
+    "timm": Names(
+        [
+            ("head.norm.", "norm."),
+            ("stem.", "downsample.0."),
+            ("stages.{i}.downsample.", "downsample.{i}."),
+            *within("stages.{i}.blocks.{j}.", "stages.{i}.{j}.", ("conv_dw.", "conv."), ("", "")),
+        ],
+        _LINEAR,
+    ),
+    "huggingface": Names(
+        [
+            ("embeddings.patch_embeddings.", "downsample.0.0."),
+            ("embeddings.layernorm.", "downsample.0.1."),
+            ("encoder.stages.{i}.downsampling_layer.", "downsample.{i}."),
+            *within(
+                "encoder.stages.{i}.layers.{j}.",
+                "stages.{i}.{j}.",
+                ("dwconv.", "conv."),
+                ("layernorm.", "norm."),
+                *_MLP,
+                ("layer_scale_parameter", "gamma"),
+            ),
+            ("layernorm.", "norm."),
+            ("hidden_states_norms.stage{i+1}.", "out_norms.{i}."),
+            ("classifier.", "head.fc."),
+        ],
+        root=Root("convnext.", beside=("classifier.",)),
+    ),
     # The ConvNeXt of mmpretrain, with which mmdet trains.
-    "mmdet": [
-        (r"^downsample_layers\.", "downsample."),
-        (r"\.depthwise_conv\.", ".conv."),
-        (r"\.pointwise_conv1\.", ".mlp.fc1."),
-        (r"\.pointwise_conv2\.", ".mlp.fc2."),
-        (r"^norm(\d)\.", r"out_norms.\1."),
-    ],
+    "mmdet": Names(
+        [
+            ("downsample_layers.", "downsample."),
+            *within(
+                "stages.{i}.{j}.",
+                "stages.{i}.{j}.",
+                ("depthwise_conv.", "conv."),
+                ("pointwise_conv1.", "mlp.fc1."),
+                ("pointwise_conv2.", "mlp.fc2."),
+            ),
+            ("norm{i}.", "out_norms.{i}."),
+        ],
+        _LINEAR,
+    ),
 }
 
 
@@ -69,20 +80,6 @@ def naming(keys: set[str]) -> str:
     if any(".depthwise_conv." in key for key in keys):
         return "mmdet"
     return "official"
-
-
-def convert(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the keys of a state dict to ours; the classifier becomes `head.fc`.
-
-    timm's models with `conv_mlp` have convolutions of 1 x 1 where ours have linear layers.
-    """
-    renamed = rename(state, _RULES[naming(set(state))])
-    return {key: _as_linear(key, tensor) for key, tensor in renamed.items()}
-
-
-def _as_linear(key: str, tensor: Tensor) -> Tensor:
-    is_conv = tensor.ndim == 4 and tensor.shape[2:] == (1, 1)
-    return tensor.flatten(1) if is_conv and _MLP_WEIGHT.search(key) else tensor
 
 
 def resize(name: str, tensor: Tensor, target: Tensor, backbone: nn.Module) -> Tensor | None:
@@ -136,7 +133,7 @@ def _read_timm(reader: OptionReader) -> PublishedModel:
     reader.expect("patch_size", 4)
     reader.expect("head_norm_first", False)
     reader.expect("head_hidden_size", None)
-    # The same layers as convolutions; `convert` reshapes their weights.
+    # The same layers as convolutions; reading reshapes their weights.
     reader.ignore("conv_mlp")
     reader.expect("conv_bias", True)
     reader.expect("use_grn", False)

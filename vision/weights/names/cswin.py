@@ -1,46 +1,22 @@
-"""CSWin weights: the names of microsoft/CSWin-Transformer to ours."""
+"""CSWin weights: the names of microsoft/CSWin-Transformer."""
 
 import re
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from vision.errors import ConfigError
+from vision.weights.names.operations import Operation, State, dropped
 from vision.weights.names.published import OptionReader, PublishedModel, Source
-from vision.weights.names.rename import drop, rename
+from vision.weights.names.table import Names, within
 
-_STAGES = 4
-_RULES = {
-    "ours": [],
-    # Stages, down-sampling and output norms count from one there.
-    "official": [
-        (r"^stage1_conv_embed\.0\.", "downsample.0.0."),
-        (r"^stage1_conv_embed\.2\.", "downsample.0.1."),
-        *((rf"^merge{i}\.conv\.", f"downsample.{i}.0.") for i in range(1, _STAGES)),
-        *((rf"^merge{i}\.norm\.", f"downsample.{i}.1.") for i in range(1, _STAGES)),
-        *((rf"^stage{i + 1}\.(\d+)\.", rf"stages.{i}.\1.") for i in range(_STAGES)),
-        (r"^(stages\.\d+\.\d+)\.(qkv|proj)\.", r"\1.attn.\2."),
-        *((rf"^norm{i + 1}\.", f"out_norms.{i}.") for i in range(_STAGES)),
-        (r"^head\.", "head.fc."),
-    ],
-}
 _LEPE = re.compile(r"^(.+)\.attns\.(\d)\.get_v\.(weight|bias)$")
 
 
-def naming(keys: set[str]) -> str:
-    """Tell whose key names these are by the name of the first convolution."""
-    return "ours" if "downsample.0.0.weight" in keys else "official"
-
-
-def convert(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the keys of a state dict to ours; the classifier becomes `head.fc`."""
-    ours = rename(state, _RULES[naming(set(state))])
-    return _join_branches(drop(ours, r"atten_mask_matrix$"))
-
-
-def _join_branches(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _join_branches(state: State) -> dict[str, Tensor]:
     """Join the depthwise kernels of the two branches of a block, vertical stripes first."""
     joined = {}
     for name, tensor in state.items():
@@ -52,6 +28,55 @@ def _join_branches(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
             whole = tensor if other is None else torch.cat([tensor, other])
             joined[f"{match[1]}.attn.lepe.{match[3]}"] = whole
     return joined
+
+
+def _split_branches(state: State, backbone: Any) -> dict[str, Tensor]:
+    """The depthwise kernels of a block belong to two branches, those of one window to one."""
+    branched = {}
+    for key, tensor in state.items():
+        match = re.match(r"stages\.(\d+)\.\d+\.attn\.lepe\.(weight|bias)$", key)
+        if match is None:
+            branched[key] = tensor
+            continue
+        block, stage = key.partition(".attn.")[0], int(match[1])
+        count = 1 if stage == len(backbone.stages) - 1 or _is_one_window(backbone, stage) else 2
+        for branch, part in enumerate(tensor.chunk(count)):
+            branched[f"{block}.attns.{branch}.get_v.{match[2]}"] = part.clone()
+    return branched
+
+
+def _is_one_window(backbone: Any, stage: int) -> bool:
+    """Whether the authors' classifier gives a stage one branch, as its stripe covers the map."""
+    split = backbone.stages[stage][0].attn.split_size
+    return not backbone.dense and backbone.default_input.size[0] // (4 * 2**stage) == split
+
+
+TABLES = {
+    # Stages, down-sampling and output norms count from one there.
+    "official": Names(
+        [
+            ("stage1_conv_embed.0.", "downsample.0.0."),
+            ("stage1_conv_embed.2.", "downsample.0.1."),
+            ("merge{i}.conv.", "downsample.{i}.0."),
+            ("merge{i}.norm.", "downsample.{i}.1."),
+            *within(
+                "stage{i+1}.{j}.",
+                "stages.{i}.{j}.",
+                ("qkv.", "attn.qkv."),
+                ("proj.", "attn.proj."),
+                ("", ""),
+            ),
+            ("norm{i+1}.", "out_norms.{i}."),
+            ("head.", "head.fc."),
+        ],
+        [dropped(r"atten_mask_matrix$"), Operation(_join_branches, _split_branches)],
+    )
+}
+
+
+def naming(keys: set[str]) -> str:
+    """Tell whose key names these are by the name of the first convolution."""
+    return "ours" if "downsample.0.0.weight" in keys else "official"
 
 
 def resize(name: str, tensor: Tensor, target: Tensor, backbone: nn.Module) -> Tensor | None:

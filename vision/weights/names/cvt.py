@@ -1,51 +1,56 @@
-"""CvT weights: the names of microsoft/CvT and transformers to ours."""
-
-from collections.abc import Mapping
+"""CvT weights: the names of microsoft/CvT and transformers."""
 
 from torch import Tensor, nn
 
 from vision.errors import ConfigError
 from vision.weights.names.huggingface import ignore_generic_options, take_num_classes
 from vision.weights.names.published import OptionReader, PublishedModel, Source
-from vision.weights.names.rename import rename
+from vision.weights.names.table import Names, Root, within
 
-_RULES = {
-    "ours": [],
-    "official": [
-        (r"^stage(\d+)\.patch_embed\.proj\.", r"embeds.\1.conv."),
-        (r"^stage(\d+)\.patch_embed\.norm\.", r"embeds.\1.norm."),
-        (r"^stage(\d+)\.cls_token$", r"embeds.\1.class_token"),
-        (r"^stage(\d+)\.blocks\.(\d+)\.", r"stages.\1.\2."),
-        (r"\.conv_proj_q\.", ".query_conv."),
-        (r"\.conv_proj_k\.", ".key_conv."),
-        (r"\.conv_proj_v\.", ".value_conv."),
-        (r"_conv\.bn\.", "_conv.norm."),
-        (r"\.proj_q\.", ".query."),
-        (r"\.proj_k\.", ".key."),
-        (r"\.proj_v\.", ".value."),
-        (r"^head\.", "head.fc."),
-    ],
-    "huggingface": [
-        (r"^(?:cvt\.)?encoder\.stages\.(\d+)\.cls_token$", r"embeds.\1.class_token"),
-        (r"^(?:cvt\.)?encoder\.stages\.(\d+)\.embedding\.convolution_embeddings\.", r"embeds.\1."),
-        (r"^(embeds\.\d+)\.projection\.", r"\1.conv."),
-        (r"^(embeds\.\d+)\.normalization\.", r"\1.norm."),
-        (r"^(?:cvt\.)?encoder\.stages\.(\d+)\.layers\.(\d+)\.", r"stages.\1.\2."),
-        (
-            r"\.attention\.attention\.convolution_projection_(\w+)\.convolution_projection\.",
-            r".attn.\1_conv.",
-        ),
-        (r"_conv\.convolution\.", "_conv.conv."),
-        (r"_conv\.normalization\.", "_conv.norm."),
-        (r"\.attention\.attention\.projection_(\w+)\.", r".attn.\1."),
-        (r"\.attention\.output\.dense\.", ".attn.proj."),
-        (r"\.intermediate\.dense\.", ".mlp.fc1."),
-        (r"\.output\.dense\.", ".mlp.fc2."),
-        (r"\.layernorm_before\.", ".norm1."),
-        (r"\.layernorm_after\.", ".norm2."),
-        (r"^layernorm\.", "norm."),
-        (r"^classifier\.", "head.fc."),
-    ],
+_PROJECTIONS = ("query", "key", "value")
+_EMBEDDING = "encoder.stages.{i}.embedding.convolution_embeddings."
+_CONVOLUTION = "attention.attention.convolution_projection_{part}.convolution_projection."
+TABLES = {
+    "official": Names(
+        [
+            ("stage{i}.patch_embed.proj.", "embeds.{i}.conv."),
+            ("stage{i}.patch_embed.norm.", "embeds.{i}.norm."),
+            ("stage{i}.cls_token", "embeds.{i}.class_token"),
+            *within(
+                "stage{i}.blocks.{j}.",
+                "stages.{i}.{j}.",
+                *((f"attn.conv_proj_{p[0]}.bn.", f"attn.{p}_conv.norm.") for p in _PROJECTIONS),
+                *((f"attn.conv_proj_{p[0]}.", f"attn.{p}_conv.") for p in _PROJECTIONS),
+                *((f"attn.proj_{p[0]}.", f"attn.{p}.") for p in _PROJECTIONS),
+                ("", ""),
+            ),
+            ("head.", "head.fc."),
+        ]
+    ),
+    "huggingface": Names(
+        [
+            ("encoder.stages.{i}.cls_token", "embeds.{i}.class_token"),
+            (_EMBEDDING + "projection.", "embeds.{i}.conv."),
+            (_EMBEDDING + "normalization.", "embeds.{i}.norm."),
+            *within(
+                "encoder.stages.{i}.layers.{j}.",
+                "stages.{i}.{j}.",
+                (_CONVOLUTION + "convolution.", "attn.{part}_conv.conv."),
+                (_CONVOLUTION + "normalization.", "attn.{part}_conv.norm."),
+                ("attention.output.dense.", "attn.proj."),
+                ("attention.attention.projection_{part}.", "attn.{part}."),
+                ("intermediate.dense.", "mlp.fc1."),
+                ("output.dense.", "mlp.fc2."),
+                ("layernorm_before.", "norm1."),
+                ("layernorm_after.", "norm2."),
+                ("", ""),
+            ),
+            ("layernorm.", "norm."),
+            ("classifier.", "head.fc."),
+        ],
+        # Their classifier keeps the last norm beside the model, which a model by itself lacks.
+        root=Root("cvt.", beside=("classifier.", "layernorm.")),
+    ),
 }
 
 
@@ -56,11 +61,6 @@ def naming(keys: set[str]) -> str:
     if any("embedding.convolution_embeddings." in key for key in keys):
         return "huggingface"
     return "official"
-
-
-def convert(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the keys of a state dict to ours; the classifier becomes `head.fc`."""
-    return rename(state, _RULES[naming(set(state))])
 
 
 def resize(name: str, tensor: Tensor, target: Tensor, backbone: nn.Module) -> Tensor | None:

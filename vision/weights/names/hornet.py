@@ -1,62 +1,75 @@
-"""HorNet weights: the names of raoyongming/HorNet to ours."""
+"""HorNet weights: the names of raoyongming/HorNet."""
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from vision.errors import ConfigError
 from vision.layers.spectrum import resize_filter
+from vision.weights.names.operations import Operation, State, as_linear, each
 from vision.weights.names.published import OptionReader, PublishedModel, Source
-from vision.weights.names.rename import rename
+from vision.weights.names.table import Names, within
 
-_RULES = [
-    (r"^downsample_layers\.", "downsample."),
-    (r"\.gnconv\.dwconv\.dw\.", ".gnconv.mix.conv."),
-    (r"\.gnconv\.dwconv\.complex_weight$", ".gnconv.mix.grid"),
-    (r"\.gnconv\.dwconv\.", ".gnconv.mix."),
-    (r"\.gnconv\.pws\.", ".gnconv.steps."),
-    (r"\.pwconv1\.", ".mlp.fc1."),
-    (r"\.pwconv2\.", ".mlp.fc2."),
-    (r"^norm(\d)\.", r"out_norms.\1."),
-    (r"^head\.", "head.fc."),
-]
-_POINTWISE = re.compile(r"\.gnconv\.(proj_in|proj_out|steps\.\d+)\.weight$")
 _STAGES = 4
+
+
+def _split_gates(state: State) -> dict[str, Tensor]:
+    """Make the gate's rows of the first layer of a gated convolution a layer of its own."""
+    split = dict(state)
+    for name, tensor in state.items():
+        block, found, _ = name.partition(".proj_in.")
+        if found:
+            # Order n makes 2 C channels: C / 2 ** (n - 1) for the gate, the rest to be mixed.
+            steps = [k for k in state if k.startswith(block + ".steps.") and k.endswith(".weight")]
+            gate = tensor.shape[0] // 2 ** (1 + len(steps))
+            split[name.replace(".proj_in.", ".gate.")] = tensor[:gate]
+            split[name] = tensor[gate:]
+    return split
+
+
+def _join_gates(state: State, backbone: Any) -> dict[str, Tensor]:
+    joined = {key: tensor for key, tensor in state.items() if ".gnconv.gate." not in key}
+    for key in joined:
+        if ".gnconv.proj_in." in key:
+            joined[key] = torch.cat([state[key.replace(".proj_in.", ".gate.")], state[key]])
+    return joined
+
+
+TABLES = {
+    "official": Names(
+        [
+            ("downsample_layers.", "downsample."),
+            *within(
+                "stages.{i}.{j}.",
+                "stages.{i}.{j}.",
+                ("gnconv.dwconv.dw.", "gnconv.mix.conv."),
+                ("gnconv.dwconv.complex_weight", "gnconv.mix.grid"),
+                ("gnconv.dwconv.", "gnconv.mix."),
+                ("gnconv.pws.", "gnconv.steps."),
+                ("pwconv1.", "mlp.fc1."),
+                ("pwconv2.", "mlp.fc2."),
+            ),
+            ("norm{i}.", "out_norms.{i}."),
+            ("head.", "head.fc."),
+        ],
+        [
+            # 1 x 1 convolutions there.
+            each(
+                r"\.gnconv\.(proj_in|proj_out|steps\.\d+)\.weight$",
+                as_linear,
+                lambda weight, _: weight[:, :, None, None],
+            ),
+            Operation(_split_gates, _join_gates),
+        ],
+    )
+}
 
 
 def naming(keys: set[str]) -> str:
     """Tell whose key names these are by the name of the first convolution."""
     return "ours" if "downsample.0.0.weight" in keys else "official"
-
-
-def convert(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the keys of a state dict to ours; the classifier becomes `head.fc`.
-
-    1 x 1 convolutions become linear layers, and the gate's rows of the first one a layer of its
-    own.
-    """
-    if naming(set(state)) == "ours":
-        return dict(state)
-    converted = {}
-    for name, tensor in rename(state, _RULES).items():
-        if _POINTWISE.search(name):
-            tensor = tensor.flatten(1) if tensor.ndim == 4 else tensor
-        if ".gnconv.proj_in." in name:
-            # Order n makes 2 C channels: C / 2 ** (n - 1) for the gate, the rest to be mixed.
-            order = 1 + sum(1 for key in state if _is_step_of(key, name))
-            gate = tensor.shape[0] // 2**order
-            converted[name.replace(".proj_in.", ".gate.")] = tensor[:gate]
-            tensor = tensor[gate:]
-        converted[name] = tensor
-    return converted
-
-
-def _is_step_of(key: str, name: str) -> bool:
-    """Whether an official key is the weight of a step in the same gated convolution as `name`."""
-    block = name.partition("proj_in.")[0]
-    return key.startswith(block + "pws.") and key.endswith(".weight")
 
 
 def resize(name: str, tensor: Tensor, target: Tensor, backbone: nn.Module) -> Tensor | None:

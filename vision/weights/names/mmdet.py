@@ -5,57 +5,137 @@ deltas and the flattening of region features are the same as ours, so that names
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from vision.errors import WeightsError
 from vision.weights.coco_classes import COCO_CLASSES
-from vision.weights.names.rename import drop, rename
+from vision.weights.names.operations import Operation, State, dropped
+from vision.weights.names.table import Names, Row, within
 
 # What a key of a detector begins with when it is not the backbone's.
 _OTHER_PARTS = ("neck.lateral_convs.", "neck.fpn_convs.", "rpn_head.", "roi_head.", "bbox_head.")
-# The classes of the head of one stage have no number of a stage.
-_BOXES = r"^roi_head\.bbox_head\."
-_MASKS = r"^roi_head\.mask_head\."
-_NORM = r"(?:bn|gn|norm)\."
-_RULES = [
-    (r"^neck\.lateral_convs\.(\d+)\.conv\.", r"neck.fpn.laterals.\1."),
-    (r"^neck\.fpn_convs\.(\d+)\.conv\.", r"neck.fpn.outputs.\1."),
-    (r"^rpn_head\.rpn_conv\.", "head.rpn.conv."),
-    (r"^rpn_head\.rpn_cls\.", "head.rpn.logits."),
-    (r"^rpn_head\.rpn_reg\.", "head.rpn.deltas."),
-    (_BOXES + r"(?=[a-z])", "roi_head.bbox_head.0."),
-    (_BOXES + r"(\d+)\.shared_fcs\.", r"head.box_heads.\1.fcs."),
-    (_BOXES + r"(\d+)\.shared_convs\.(\d+)\.conv\.", r"head.box_heads.\1.convs.\2.conv."),
-    (_BOXES + r"(\d+)\.shared_convs\.(\d+)\." + _NORM, r"head.box_heads.\1.convs.\2.norm."),
-    (_BOXES + r"(\d+)\.fc_cls\.", r"head.box_heads.\1.logits."),
-    (_BOXES + r"(\d+)\.fc_reg\.", r"head.box_heads.\1.deltas."),
-    (_MASKS + r"(?=[a-z])", "roi_head.mask_head.0."),
-    (_MASKS + r"(\d+)\.convs\.(\d+)\.conv\.", r"head.mask_heads.\1.convs.\2."),
-    (_MASKS + r"(\d+)\.upsample\.", r"head.mask_heads.\1.upsample."),
-    (_MASKS + r"(\d+)\.conv_logits\.", r"head.mask_heads.\1.logits."),
-    (r"^bbox_head\.retina_cls\.", "head.logits."),
-    (r"^bbox_head\.retina_reg\.", "head.deltas."),
-    (r"^bbox_head\.conv_cls\.", "head.logits."),
-    (r"^bbox_head\.conv_reg\.", "head.distances."),
-    (r"^bbox_head\.conv_centerness\.", "head.centerness."),
-]
-# The branches of FCOS have norms, those of RetinaNet bare convolutions.
-_WITH_NORMS = [
-    (r"^bbox_head\.cls_convs\.(\d+)\.conv\.", r"head.class_convs.\1.conv."),
-    (r"^bbox_head\.reg_convs\.(\d+)\.conv\.", r"head.box_convs.\1.conv."),
-    (r"^bbox_head\.cls_convs\.(\d+)\." + _NORM, r"head.class_convs.\1.norm."),
-    (r"^bbox_head\.reg_convs\.(\d+)\." + _NORM, r"head.box_convs.\1.norm."),
-]
-_WITHOUT_NORMS = [
-    (r"^bbox_head\.cls_convs\.(\d+)\.conv\.", r"head.class_convs.\1."),
-    (r"^bbox_head\.reg_convs\.(\d+)\.conv\.", r"head.box_convs.\1."),
-]
+# What only the head of one of our detectors has.
+_OWN_PARTS = ("head.rpn.", "head.deltas", "head.distances")
 _SCALE = re.compile(r"^bbox_head\.scales\.(\d+)\.scale$")
+# The branches of FCOS have norms, those of RetinaNet bare convolutions.
+_OF_FCOS = re.compile(r"bbox_head\.(?:\w+_convs\.\d+\.(?:bn|gn|norm)|conv_cls|scales)\.")
+
+
+def _split_extra_levels(state: State) -> dict[str, Tensor]:
+    """Tell the output convolutions of the extra levels from those of the lateral ones."""
+    laterals = {key.split(".")[3] for key in state if key.startswith("neck.fpn.laterals.")}
+    return _move(state, "outputs", "extras", -len(laterals))
+
+
+def _join_extra_levels(state: State, module: Any = None) -> dict[str, Tensor]:
+    """Count the convolutions of extra levels on from those of the maps."""
+    levels = {key.split(".")[3] for key in state if key.startswith("neck.fpn.outputs.")}
+    return _move(state, "extras", "outputs", len(levels))
+
+
+def _move(state: State, source: str, target: str, step: int) -> dict[str, Tensor]:
+    """Rename the levels of an FPN from one list to another where their number there is not < 0."""
+    moved = {}
+    for key, tensor in state.items():
+        match = re.match(rf"neck\.fpn\.{source}\.(\d+)\.(.*)", key)
+        if match and int(match[1]) + step >= 0:
+            key = f"neck.fpn.{target}.{int(match[1]) + step}.{match[2]}"
+        moved[key] = tensor
+    return moved
+
+
+def _stack_scales(state: State) -> dict[str, Tensor]:
+    """Make one parameter `(levels,)` of the factors of FCOS."""
+    scales = {int(match[1]): key for key in state if (match := _SCALE.match(key))}
+    if not scales:
+        return dict(state)
+    if sorted(scales) != list(range(len(scales))):
+        raise WeightsError(
+            f"the weights hold 'bbox_head.scales' of the levels {sorted(scales)}, expected one for "
+            "each level from 0; the file has lost some of its keys."
+        )
+    rest = {key: tensor for key, tensor in state.items() if key not in scales.values()}
+    stacked = torch.stack([state[scales[level]].reshape(()) for level in range(len(scales))])
+    return {**rest, "head.scales": stacked}
+
+
+def _split_scales(state: State, module: Any = None) -> dict[str, Tensor]:
+    """Give each level of FCOS a factor of its own."""
+    split = {key: tensor for key, tensor in state.items() if key != "head.scales"}
+    for level, scale in enumerate(state.get("head.scales", ())):
+        split[f"bbox_head.scales.{level}.scale"] = scale.clone()
+    return split
+
+
+def conv_module(theirs: str, ours: str, *, norm: str = "bn") -> list[Row]:
+    """Rows of a `ConvModule` of mmcv, whose norm has the name of its kind there."""
+    norms = dict.fromkeys((norm, "bn", "gn", "norm"))
+    return [*((f"{theirs}{name}.", f"{ours}norm.") for name in norms), (theirs, ours)]
+
+
+def _regions(theirs: str, ours: str) -> list[Row]:
+    """Rows of the box and mask heads of a stage, by what stands there for its number."""
+    boxes = within(
+        f"roi_head.bbox_head.{theirs}",
+        f"head.box_heads.{ours}.",
+        ("shared_fcs.", "fcs."),
+        *conv_module("shared_convs.{j}.", "convs.{j}."),
+        ("fc_cls.", "logits."),
+        ("fc_reg.", "deltas."),
+    )
+    masks = within(
+        f"roi_head.mask_head.{theirs}",
+        f"head.mask_heads.{ours}.",
+        ("convs.{j}.conv.", "convs.{j}."),
+        ("upsample.", "upsample."),
+        ("conv_logits.", "logits."),
+    )
+    return [*boxes, *masks]
+
+
+_RPN = within(
+    "rpn_head.",
+    "head.rpn.",
+    ("rpn_conv.", "conv."),
+    ("rpn_cls.", "logits."),
+    ("rpn_reg.", "deltas."),
+)
+FPN_ROWS: list[Row] = [
+    ("neck.lateral_convs.{i}.conv.", "neck.fpn.laterals.{i}."),
+    ("neck.fpn_convs.{i}.conv.", "neck.fpn.outputs.{i}."),
+]
+FPN_LEVELS = Operation(_split_extra_levels, _join_extra_levels)
 # Mean and deviation of the pixels, which the task has.
-_UNUSED = r"^data_preprocessor\."
+PIXELS = dropped(r"^data_preprocessor\.")
+_ONE_STAGE, _STAGES = _regions("", "0"), _regions("{i}.", "{i}")
+_ROWS = {
+    # The parts of the head of one stage have no number of a stage.
+    "two_stage": [*_RPN, *_ONE_STAGE, *_STAGES],
+    "cascade": [*_RPN, *_STAGES],
+    "retinanet": within(
+        "bbox_head.",
+        "head.",
+        ("cls_convs.{i}.conv.", "class_convs.{i}."),
+        ("reg_convs.{i}.conv.", "box_convs.{i}."),
+        ("retina_cls.", "logits."),
+        ("retina_reg.", "deltas."),
+    ),
+    "fcos": within(
+        "bbox_head.",
+        "head.",
+        *conv_module("cls_convs.{i}.", "class_convs.{i}.", norm="gn"),
+        *conv_module("reg_convs.{i}.", "box_convs.{i}.", norm="gn"),
+        ("conv_cls.", "logits."),
+        ("conv_reg.", "distances."),
+        ("conv_centerness.", "centerness."),
+    ),
+}
+_OPERATIONS = [PIXELS, FPN_LEVELS, Operation(_stack_scales, _split_scales)]
+TABLES = {kind: Names([*FPN_ROWS, *rows], _OPERATIONS) for kind, rows in _ROWS.items()}
 
 
 def is_mmdet(keys: set[str]) -> bool:
@@ -63,7 +143,12 @@ def is_mmdet(keys: set[str]) -> bool:
     return any(key.startswith(_OTHER_PARTS) for key in keys)
 
 
-def convert(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def is_detector(names: Iterable[str]) -> bool:
+    """Whether these are parameters of one of our detectors, and not of a segmentor."""
+    return any(name.startswith(_OWN_PARTS) for name in names)
+
+
+def read(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Rename neck and head of a detector to ours.
 
     Args:
@@ -75,9 +160,25 @@ def convert(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     Raises:
         WeightsError: The scales of FCOS are not those of successive levels.
     """
-    state = _as_extra_levels(_stack_scales(drop(state, _UNUSED)))
-    norms = any(re.match(rf"bbox_head\.\w+_convs\.\d+\.{_NORM}", key) for key in state)
-    return rename(state, [*_RULES, *(_WITH_NORMS if norms else _WITHOUT_NORMS)])
+    if any(key.startswith(("rpn_head.", "roi_head.")) for key in state):
+        return TABLES["two_stage"].read(state)
+    return TABLES["fcos" if any(map(_OF_FCOS.match, state)) else "retinanet"].read(state)
+
+
+def write(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rename neck and head of one of our detectors.
+
+    Args:
+        state: Tensor by key, under `neck.fpn.` and `head.`.
+
+    Returns:
+        The tensors under `neck.`, `rpn_head.`, `roi_head.` and `bbox_head.`.
+    """
+    if any(key.startswith("head.rpn.") for key in state):
+        cascade = any(key.startswith("head.box_heads.1.") for key in state)
+        return TABLES["cascade" if cascade else "two_stage"].write(state)
+    fcos = any(key.startswith("head.distances.") for key in state)
+    return TABLES["fcos" if fcos else "retinanet"].write(state)
 
 
 def default_class_names(state: Mapping[str, Tensor]) -> list[str] | None:
@@ -102,30 +203,3 @@ def _count_classes(state: Mapping[str, Tensor]) -> int | None:
     logits, deltas = (state.get(f"bbox_head.retina_{name}.bias") for name in ("cls", "reg"))
     # Four deltas for each anchor of a cell.
     return None if logits is None or deltas is None else 4 * len(logits) // len(deltas)
-
-
-def _as_extra_levels(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Tell the output convolutions of the extra levels from those of the lateral ones."""
-    laterals = {key.split(".")[2] for key in state if key.startswith("neck.lateral_convs.")}
-    renamed = {}
-    for key, tensor in state.items():
-        match = re.match(r"neck\.fpn_convs\.(\d+)\.conv\.(.*)", key)
-        if match and int(match[1]) >= len(laterals):
-            key = f"neck.fpn.extras.{int(match[1]) - len(laterals)}.{match[2]}"
-        renamed[key] = tensor
-    return renamed
-
-
-def _stack_scales(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Make one parameter `(levels,)` of the factors of FCOS."""
-    scales = {int(match[1]): key for key in state if (match := _SCALE.match(key))}
-    if not scales:
-        return dict(state)
-    if sorted(scales) != list(range(len(scales))):
-        raise WeightsError(
-            f"the weights hold 'bbox_head.scales' of the levels {sorted(scales)}, expected one for "
-            "each level from 0; the file has lost some of its keys."
-        )
-    rest = {key: tensor for key, tensor in state.items() if key not in scales.values()}
-    stacked = torch.stack([state[scales[level]].reshape(()) for level in range(len(scales))])
-    return {**rest, "head.scales": stacked}

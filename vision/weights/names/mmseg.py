@@ -4,40 +4,54 @@ The names of the backbone are the family's own affair. The order of classes, map
 channels is the same as ours, so that names alone change.
 """
 
-import re
 from collections.abc import Mapping
 
 from torch import Tensor
 
-from vision.weights.names import mmdet
-from vision.weights.names.rename import drop, rename
+from vision.weights.names.mmdet import FPN_LEVELS, FPN_ROWS, PIXELS, conv_module
+from vision.weights.names.table import Names, Row, within
 
 _HEAD, _AUXILIARY = "decode_head.", "auxiliary_head."
-_NORM = r"\.(?:bn|gn|norm)\."
-# Of either head. Scales follow apart: every second module of theirs is an enlargement.
-_RULES = [
-    (r"^(head|auxiliary)\.psp_modules\.(\d+)\.1\.", r"\1.pools.\2."),
-    (r"^(head|auxiliary)\.lateral_convs\.", r"\1.laterals."),
-    (r"^(head|auxiliary)\.fpn_convs\.", r"\1.outputs."),
-    (r"^(head|auxiliary)\.fpn_bottleneck\.", r"\1.fusion."),
-    (r"^(head|auxiliary)\.fusion_conv\.", r"\1.fusion."),
-    (r"^(head|auxiliary)\.conv_cat\.", r"\1.concat."),
-    (r"^(head|auxiliary)\.conv_seg\.", r"\1.classifier."),
-    (r"^((?:head|auxiliary)\..*)" + _NORM, r"\1.norm."),
-]
-_SCALE = re.compile(r"^(head|auxiliary)\.scale_heads\.(\d+)\.(\d+)\.")
 # The maps of SegFormer are projected by what FCN calls a convolution.
 _FUSED = _HEAD + "fusion_conv."
-_PROJECTIONS = [(r"^head\.convs\.", "head.projections.")]
-# Our head around theirs has it, the head of a cascade before it and the auxiliary one as parts.
-_WRAPPED = [
-    (r"^decode_head\.0\.", "head.previous."),
-    (r"^decode_head\.1\.", "head.head."),
-    (r"^decode_head\.", "head.head."),
-    (r"^auxiliary_head\.", "head.auxiliary."),
+
+
+def _head(theirs: str, ours: str, *own: Row) -> list[Row]:
+    """Rows of a head, with those that only some heads have first."""
+    return within(
+        theirs,
+        ours,
+        *own,
+        *conv_module("psp_modules.{i}.1.", "pools.{i}."),
+        *conv_module("lateral_convs.{i}.", "laterals.{i}."),
+        *conv_module("fpn_convs.{i}.", "outputs.{i}."),
+        *conv_module("bottleneck.", "bottleneck."),
+        *conv_module("fpn_bottleneck.", "fusion."),
+        *conv_module("conv_cat.", "concat."),
+        *conv_module("convs.{i}.", "convs.{i}."),
+        # Every second module of theirs is an enlargement.
+        *conv_module("scale_heads.{i}.{2*j}.", "scales.{i}.{j}."),
+        ("conv_seg.", "classifier."),
+        ("", ""),
+    )
+
+
+_SEGFORMER = [
+    *conv_module("fusion_conv.", "fusion."),
+    *conv_module("convs.{i}.", "projections.{i}."),
 ]
-# Mean and deviation of the pixels, which the task has.
-_UNUSED = r"^data_preprocessor\."
+_AUXILIARY_HEAD = _head(_AUXILIARY, "auxiliary.")
+# Our head around theirs has it, the head of a cascade before it and the auxiliary one as parts.
+_AROUND = [(_AUXILIARY, "head.auxiliary.")]
+_CASCADE = [(_HEAD + "0.", "head.previous."), (_HEAD + "1.", "head.head.")]
+_ROWS = {
+    "upernet": [*_head(_HEAD, "head."), *_AUXILIARY_HEAD],
+    "segformer": [*_head(_HEAD, "head.", *_SEGFORMER), *_AUXILIARY_HEAD],
+    "around": [(_HEAD, "head.head."), *_AROUND],
+    "around_cascade": [*_CASCADE, (_HEAD, "head.head."), *_AROUND],
+}
+# The FPN is the same class as in mmdet.
+TABLES = {kind: Names([*FPN_ROWS, *rows], [PIXELS, FPN_LEVELS]) for kind, rows in _ROWS.items()}
 
 
 def is_mmseg(keys: set[str]) -> bool:
@@ -45,7 +59,7 @@ def is_mmseg(keys: set[str]) -> bool:
     return any(key.startswith((_HEAD, _AUXILIARY)) for key in keys)
 
 
-def convert(state: Mapping[str, Tensor], *, wrapped: bool = False) -> dict[str, Tensor]:
+def read(state: Mapping[str, Tensor], *, wrapped: bool = False) -> dict[str, Tensor]:
     """Rename neck and heads of a segmentor to ours.
 
     Args:
@@ -56,15 +70,23 @@ def convert(state: Mapping[str, Tensor], *, wrapped: bool = False) -> dict[str, 
         The tensors under `neck.`, `head.` and `auxiliary.` (of wrapped heads under `head.`); what
         has no counterpart keeps the rest of its key.
     """
-    # The FPN is the same class as in mmdet.
-    state = mmdet.convert(drop(state, _UNUSED))
     if wrapped:
-        return rename(state, _WRAPPED)
+        return TABLES["around_cascade"].read(state)
     fused = any(key.startswith(_FUSED) for key in state)
-    state = rename(state, [(r"^decode_head\.", "head."), (r"^auxiliary_head\.", "auxiliary.")])
-    state = rename(state, [*(_PROJECTIONS if fused else []), *_RULES])
-    return {_count_scales(key): tensor for key, tensor in state.items()}
+    return TABLES["segformer" if fused else "upernet"].read(state)
 
 
-def _count_scales(key: str) -> str:
-    return _SCALE.sub(lambda found: f"{found[1]}.scales.{found[2]}.{int(found[3]) // 2}.", key)
+def write(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rename neck and heads of one of our segmentors.
+
+    Args:
+        state: Tensor by key, under `neck.fpn.`, `head.` and `auxiliary.`.
+
+    Returns:
+        The tensors under `neck.`, `decode_head.` and `auxiliary_head.`.
+    """
+    if any(key.startswith("head.head.") for key in state):
+        cascade = any(key.startswith("head.previous.") for key in state)
+        return TABLES["around_cascade" if cascade else "around"].write(state)
+    segformer = any(key.startswith("head.projections.") for key in state)
+    return TABLES["segformer" if segformer else "upernet"].write(state)

@@ -5,11 +5,12 @@ published model is built from its own description. An option that is not support
 name; none is ignored silently.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from vision.errors import ConfigError
+from vision.weights.names.families import family_module
 
 Source = Literal["official", "timm", "huggingface"]
 
@@ -90,16 +91,7 @@ def published_options(
     Raises:
         ConfigError: The family is unknown, or an option or a value is not supported.
     """
-    from vision.weights.load import family_module
-
     reader = OptionReader(options, owner=f"{source} {family}")
     model = family_module(family).read_options(reader, source)
     reader.finish()
     return model
-
-
-def family_naming(family: str, keys: Iterable[str]) -> str:
-    """Whose key names a state dict has: `"ours"`, `"official"`, `"timm"` or `"huggingface"`."""
-    from vision.weights.load import family_module
-
-    return family_module(family).naming(set(keys))

@@ -2,9 +2,8 @@
 
 from torch import nn
 
-from vision.weights.names.rename import rename
-from vision.weights.names.write_families import OFFICIAL_RULES
-from vision.weights.names.write_openmmlab import detector_parts, is_detector, segmentor_parts
+from vision.weights.names import mmdet, mmseg
+from vision.weights.names.families import family_module
 
 BACKBONE = "backbone."
 
@@ -22,8 +21,9 @@ def published_names(module: nn.Module) -> dict[str, str]:
     parameters = dict(module.named_parameters())
     inner = {k.removeprefix(BACKBONE): p for k, p in parameters.items() if k.startswith(BACKBONE)}
     rest = {k: p for k, p in parameters.items() if not k.startswith(BACKBONE)}
-    family = getattr(getattr(module, "backbone", None), "family", "")
-    named = {BACKBONE + k: p for k, p in rename(inner, OFFICIAL_RULES.get(family, ())).items()}
-    named |= detector_parts(rest) if is_detector(rest) else segmentor_parts(rest)
+    family = getattr(getattr(module, "backbone", None), "family", None)
+    table = family_module(family).TABLES.get("official") if family else None
+    named = {BACKBONE + k: p for k, p in (table.names_of(inner) if table else inner).items()}
+    named |= mmdet.write(rest) if mmdet.is_detector(rest) else mmseg.write(rest)
     theirs = {id(parameter): name for name, parameter in named.items()}
     return {name: theirs.get(id(parameter), name) for name, parameter in parameters.items()}

@@ -1,66 +1,63 @@
-"""RMT weights: the names of qhfan/RMT to ours."""
+"""RMT weights: the names of qhfan/RMT."""
 
-import re
-from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from vision.errors import ConfigError
+from vision.weights.names.operations import State, dropped, each, join
 from vision.weights.names.published import OptionReader, PublishedModel, Source
-from vision.weights.names.rename import drop, rename
+from vision.weights.names.table import Names, within
 
-# The angles follow from the options.
-_DERIVED = r"\.Relpos\.angle$"
-_RULES = [
-    (r"^patch_embed\.proj\.", "stem."),
-    (r"^layers\.(\d+)\.downsample\.reduction\.", r"downsample.\1.0."),
-    (r"^layers\.(\d+)\.downsample\.norm\.", r"downsample.\1.1."),
-    (r"^layers\.(\d+)\.blocks\.(\d+)\.", r"stages.\1.\2."),
-    (r"^layers\.(\d+)\.Relpos\.decay$", r"priors.\1.log_decay"),
-    (r"\.pos\.conv\.", ".pos."),
-    (r"\.retention_layer_norm\.", ".norm1."),
-    (r"\.final_layer_norm\.", ".norm2."),
-    (r"\.retention\.(q|k|v)_proj\.", r".attn.\1."),
-    (r"\.retention\.lepe\.conv\.", ".attn.local."),
-    (r"\.retention\.out_proj\.", ".attn.proj."),
-    (r"\.ffn\.dwconv\.conv\.", ".ffn.conv."),
-    (r"\.gamma_(\d)$", r".gamma\1"),
-    (r"^norm\.", "proj_norm."),
-    (r"^extra_norms\.(\d+)\.", r"out_norms.\1."),
-    (r"^head\.", "head.fc."),
-]
-_QUERY = re.compile(r"\.attn\.q\.(weight|bias)$")
+
+def _angles(state: State, backbone: Any) -> dict[str, Tensor]:
+    """The angles, which follow from the options; each serves two neighbouring channels."""
+    frequencies = [torch.tensor(prior.frequencies) for prior in backbone.priors]
+    return {
+        f"priors.{i}.angle": angles.float().repeat_interleave(2)
+        for i, angles in enumerate(frequencies)
+    }
+
+
+TABLES = {
+    # The auxiliary classifier of a model trained with token labels keeps its name.
+    "official": Names(
+        [
+            ("patch_embed.proj.", "stem."),
+            ("layers.{i}.downsample.reduction.", "downsample.{i}.0."),
+            ("layers.{i}.downsample.norm.", "downsample.{i}.1."),
+            ("layers.{i}.Relpos.decay", "priors.{i}.log_decay"),
+            ("layers.{i}.Relpos.angle", "priors.{i}.angle"),
+            *within(
+                "layers.{i}.blocks.{j}.",
+                "stages.{i}.{j}.",
+                ("pos.conv.", "pos."),
+                ("retention_layer_norm.", "norm1."),
+                ("final_layer_norm.", "norm2."),
+                *((f"retention.{part}_proj.", f"attn.{part}.") for part in "qkv"),
+                ("retention.lepe.conv.", "attn.local."),
+                ("retention.out_proj.", "attn.proj."),
+                ("ffn.dwconv.conv.", "ffn.conv."),
+                ("gamma_{n}", "gamma{n}"),
+                ("", ""),
+            ),
+            ("norm.", "proj_norm."),
+            ("extra_norms.", "out_norms."),
+            ("head.", "head.fc."),
+        ],
+        [
+            dropped(r"^priors\.\d+\.angle$", _angles),
+            each(r"\.gamma[12]$", lambda scale: scale.flatten(), lambda s, _: s[None, None, None]),
+            join(".attn.qk.", {".attn.q.": 1, ".attn.k.": 1}),
+        ],
+    )
+}
 
 
 def naming(keys: set[str]) -> str:
     """Tell whose key names these are by the name of the first convolution."""
     return "ours" if "stem.0.weight" in keys else "official"
-
-
-def convert(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the keys of a state dict to ours and join queries with keys.
-
-    The classifier becomes `head.fc`; the auxiliary classifier of a model trained with token labels
-    keeps its name.
-    """
-    if naming(set(state)) == "ours":
-        return dict(state)
-    renamed = rename(drop(state, _DERIVED), _RULES)
-    converted = {}
-    for name, tensor in renamed.items():
-        if name.endswith((".gamma1", ".gamma2")):
-            tensor = tensor.flatten()
-        if _QUERY.search(name):
-            other = renamed.get(name.replace(".attn.q.", ".attn.k."))
-            if other is not None:
-                name = name.replace(".attn.q.", ".attn.qk.")
-                tensor = torch.cat((tensor, other))
-        converted[name] = tensor
-    joined = [name for name in converted if ".attn.qk." in name]
-    for name in joined:
-        converted.pop(name.replace(".attn.qk.", ".attn.k."), None)
-    return converted
 
 
 def resize(name: str, tensor: Tensor, target: Tensor, backbone: nn.Module) -> Tensor | None:

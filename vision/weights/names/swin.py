@@ -1,7 +1,6 @@
-"""Swin weights: names of microsoft/Swin-Transformer, timm, transformers and mmdet to ours."""
+"""Swin weights: the names of microsoft/Swin-Transformer, timm, transformers and mmdet."""
 
 import re
-from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -9,65 +8,131 @@ from torch import Tensor, nn
 
 from vision.errors import ConfigError
 from vision.weights.names.huggingface import ignore_generic_options, take_num_classes
+from vision.weights.names.operations import State, dropped, each, join
 from vision.weights.names.published import OptionReader, PublishedModel, Source
-from vision.weights.names.rename import drop, rename
+from vision.weights.names.swin_buffers import relative_positions, swin_attention_mask
+from vision.weights.names.table import Names, Root, within
 from vision.weights.resize import resize_bias_table, resize_position_tokens
 
-# More stages than any Swin has; some names count stages from one where ours count from zero.
-_MAX_STAGES = 10
-_BLOCKS = (r"^layers\.(\d+)\.blocks\.", r"stages.\1.")
-_RULES = {
-    "ours": [],
-    "official": [
-        _BLOCKS,
-        *((rf"^layers\.{i}\.downsample\.", f"merges.{i + 1}.") for i in range(_MAX_STAGES)),
-        (r"^norm(\d)\.", r"out_norms.\1."),
-        (r"^head\.", "head.fc."),
-    ],
+
+def _indices(state: State, backbone: Any) -> dict[str, Tensor]:
+    """The tables of indices of the blocks."""
+    return {
+        f"stages.{i}.{j}.attn.relative_position_index": relative_positions(window)
+        for i, (blocks, window) in enumerate(
+            zip(backbone.stages, backbone.table_windows, strict=True)
+        )
+        for j in range(len(blocks))
+    }
+
+
+def _indices_and_masks(state: State, backbone: Any) -> dict[str, Tensor]:
+    """What the authors' classifier keeps; their dense variant makes a mask for each image."""
+    buffers = _indices(state, backbone)
+    for i, blocks in enumerate(() if backbone.dense else backbone.stages):
+        size = tuple(side // 2**i for side in backbone.position_grid)
+        window = backbone.table_windows[i]
+        # A map of one window is not shifted there.
+        if min(size) > window:
+            mask = swin_attention_mask(size, window, window // 2)
+            buffers |= {f"stages.{i}.{j}.attn_mask": mask.clone() for j in range(1, len(blocks), 2)}
+    return buffers
+
+
+def _as_tokens(position: Tensor) -> Tensor:
+    """`(1, C, H, W)`, as the authors' dense variant has it, to `(1, N, C)`."""
+    return position.flatten(2).transpose(1, 2) if position.ndim == 4 else position
+
+
+def _as_grid(position: Tensor, backbone: Any) -> Tensor:
+    if not backbone.dense:
+        return position
+    return position.transpose(1, 2).unflatten(2, backbone.position_grid).contiguous()
+
+
+def _merge(tensor: Tensor) -> Tensor:
+    """Order the last axis of patch merging, 4 * C, as we do: neighbours, then channels.
+
+    mmdet puts the neighbours of a channel side by side, those of a row before those of the next.
+    """
+    by_neighbour = tensor.unflatten(-1, (-1, 4)).transpose(-1, -2)  # (..., 4, C)
+    return by_neighbour[..., [0, 2, 1, 3], :].flatten(-2)
+
+
+def _unmerge(tensor: Tensor, backbone: Any) -> Tensor:
+    """Order the last axis of patch merging, 4 * C, as mmdet: channels, then neighbours by rows."""
+    by_neighbour = tensor.unflatten(-1, (4, -1))[..., [0, 2, 1, 3], :]  # (..., 4, C)
+    return by_neighbour.transpose(-1, -2).flatten(-2)
+
+
+_BLOCKS = ("layers.{i}.blocks.{j}.", "stages.{i}.{j}.")
+_DERIVED = r"relative_position_index$|attn_mask$"
+_POSITIONS = each(r"^absolute_pos_embed$", _as_tokens, _as_grid)
+TABLES = {
+    "official": Names(
+        [
+            _BLOCKS,
+            ("layers.{i}.downsample.", "merges.{i+1}."),
+            ("norm{i}.", "out_norms.{i}."),
+            ("head.", "head.fc."),
+        ],
+        [dropped(_DERIVED, _indices_and_masks), _POSITIONS],
+    ),
     # timm and we count patch merging with the stage that follows, the others with the one before.
-    "timm": [
-        _BLOCKS,
-        (r"^layers\.(\d+)\.downsample\.", r"merges.\1."),
-    ],
+    "timm": Names([_BLOCKS, ("layers.{i}.downsample.", "merges.{i}.")], [dropped(_DERIVED)]),
     # Files on the hub say `attention.self.query`, models in memory `attention.q_proj`.
-    "huggingface": [
-        (r"^swin\.", ""),
-        (r"^embeddings\.patch_embeddings\.projection\.", "patch_embed.proj."),
-        (r"^embeddings\.norm\.", "patch_embed.norm."),
-        (r"^embeddings\.position_embeddings$", "absolute_pos_embed"),
-        (r"^encoder\.layers\.(\d+)\.blocks\.", r"stages.\1."),
-        *(
-            (rf"^encoder\.layers\.{i}\.downsample\.", f"merges.{i + 1}.")
-            for i in range(_MAX_STAGES)
-        ),
-        (r"\.layernorm_before\.", ".norm1."),
-        (r"\.layernorm_after\.", ".norm2."),
-        (r"\.attention\.output\.dense\.", ".attn.proj."),
-        (r"\.attention\.o_proj\.", ".attn.proj."),
-        (r"\.attention\.self\.([qkv])(uery|ey|alue)\.", r".attn.\1."),
-        (r"\.attention\.([qkv])_proj\.", r".attn.\1."),
-        (r"\.attention\.(self|relative_position_bias)\.relative", ".attn.relative"),
-        (r"\.intermediate\.dense\.", ".mlp.fc1."),
-        (r"^(stages\.\d+\.\d+)\.output\.dense\.", r"\1.mlp.fc2."),
-        *(
-            (rf"^hidden_states_norms\.stage{i + 1}\.", f"out_norms.{i}.")
-            for i in range(_MAX_STAGES)
-        ),
-        (r"^layernorm\.", "norm."),
-        (r"^classifier\.", "head.fc."),
-    ],
-    "mmdet": [
-        (r"^patch_embed\.projection\.", "patch_embed.proj."),
-        (r"^stages\.(\d+)\.blocks\.", r"stages.\1."),
-        *((rf"^stages\.{i}\.downsample\.", f"merges.{i + 1}.") for i in range(_MAX_STAGES)),
-        (r"\.attn\.w_msa\.", ".attn."),
-        (r"\.ffn\.layers\.0\.0\.", ".mlp.fc1."),
-        (r"\.ffn\.layers\.1\.", ".mlp.fc2."),
-        (r"^norm(\d)\.", r"out_norms.\1."),
-    ],
+    "huggingface": Names(
+        [
+            ("embeddings.patch_embeddings.projection.", "patch_embed.proj."),
+            ("embeddings.norm.", "patch_embed.norm."),
+            ("embeddings.position_embeddings", "absolute_pos_embed"),
+            *within(
+                "encoder.layers.{i}.blocks.{j}.",
+                "stages.{i}.{j}.",
+                ("layernorm_before.", "norm1."),
+                ("layernorm_after.", "norm2."),
+                ("attention.output.dense.", "attn.proj."),
+                ("attention.o_proj.", "attn.proj."),
+                ("attention.self.query.", "attn.q."),
+                ("attention.self.key.", "attn.k."),
+                ("attention.self.value.", "attn.v."),
+                *((f"attention.{part}_proj.", f"attn.{part}.") for part in "qkv"),
+                ("attention.self.{table}", "attn.{table}"),
+                ("attention.relative_position_bias.{table}", "attn.{table}"),
+                ("intermediate.dense.", "mlp.fc1."),
+                ("output.dense.", "mlp.fc2."),
+                ("", ""),
+            ),
+            ("encoder.layers.{i}.downsample.", "merges.{i+1}."),
+            ("hidden_states_norms.stage{i+1}.", "out_norms.{i}."),
+            ("layernorm.", "norm."),
+            ("classifier.", "head.fc."),
+        ],
+        [
+            dropped(_DERIVED, _indices),
+            # Serves pretraining by masked images.
+            dropped(r"^embeddings\.mask_token$"),
+            join(".attn.qkv.", {".attn.q.": 1, ".attn.k.": 1, ".attn.v.": 1}),
+        ],
+        root=Root("swin.", beside=("classifier.",)),
+    ),
+    "mmdet": Names(
+        [
+            ("patch_embed.projection.", "patch_embed.proj."),
+            *within(
+                "stages.{i}.blocks.{j}.",
+                "stages.{i}.{j}.",
+                ("attn.w_msa.", "attn."),
+                ("ffn.layers.0.0.", "mlp.fc1."),
+                ("ffn.layers.1.", "mlp.fc2."),
+                ("", ""),
+            ),
+            ("stages.{i}.downsample.", "merges.{i+1}."),
+            ("norm{i}.", "out_norms.{i}."),
+        ],
+        [dropped(_DERIVED, _indices), each(r"^merges\.", _merge, _unmerge)],
+    ),
 }
-# Derived from sizes, or part of pretraining by masked images alone.
-_UNUSED = r"relative_position_index$|attn_mask$|^embeddings\.mask_token$"
 
 
 def naming(keys: set[str]) -> str:
@@ -83,41 +148,6 @@ def naming(keys: set[str]) -> str:
     if "head.fc.weight" in keys or (merged and not first):
         return "timm"
     return "official"
-
-
-def convert(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the keys of a state dict to ours; the classifier becomes `head.fc`."""
-    style = naming(set(state))
-    ours = drop(rename(state, _RULES[style]), _UNUSED)
-    if style == "huggingface":
-        ours = _fuse_qkv(ours)
-    if style == "mmdet":
-        ours = {k: _reorder_merged(v) if "merges." in k else v for k, v in ours.items()}
-    position = ours.get("absolute_pos_embed")
-    if position is not None and position.ndim == 4:  # the authors' dense variant: (1, C, H, W)
-        ours["absolute_pos_embed"] = position.flatten(2).transpose(1, 2)
-    return ours
-
-
-def _fuse_qkv(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Stack the separate projections of queries, keys and values, in this order."""
-    fused = {}
-    for name, tensor in state.items():
-        if ".attn.q." in name:
-            parts = [state[name.replace(".attn.q.", f".attn.{part}.")] for part in "qkv"]
-            fused[name.replace(".attn.q.", ".attn.qkv.")] = torch.cat(parts)
-        elif ".attn.k." not in name and ".attn.v." not in name:
-            fused[name] = tensor
-    return fused
-
-
-def _reorder_merged(tensor: Tensor) -> Tensor:
-    """Order the last axis of patch merging, 4 * C, as we do: neighbours, then channels.
-
-    mmdet puts the neighbours of a channel side by side, those of a row before those of the next.
-    """
-    by_neighbour = tensor.unflatten(-1, (-1, 4)).transpose(-1, -2)  # (..., 4, C)
-    return by_neighbour[..., [0, 2, 1, 3], :].flatten(-2)
 
 
 def resize(name: str, tensor: Tensor, target: Tensor, backbone: nn.Module) -> Tensor | None:

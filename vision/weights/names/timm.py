@@ -1,28 +1,29 @@
 """Weights of timm's models for `TimmBackbone`, which holds the model under `model.`."""
 
-import re
-from collections.abc import Mapping
-
 from torch import Tensor, nn
 
 from vision.errors import ConfigError
 from vision.weights.names.published import OptionReader, PublishedModel, Source
+from vision.weights.names.table import Names
 
 _OWN = "model."
-# What timm's models call their last linear layer.
-_CLASSIFIER = re.compile(r"^(?:head\.fc|head\.l|head|fc|classifier|last_linear)\.(weight|bias)$")
+# What timm's models call their last linear layer; the model that is around it says which.
+_CLASSIFIERS = ("head.fc", "head.l", "head", "fc", "classifier", "last_linear")
+TABLES = {
+    "timm": Names(
+        [
+            *((f"{name}.weight", "head.fc.weight") for name in _CLASSIFIERS),
+            *((f"{name}.bias", "head.fc.bias") for name in _CLASSIFIERS),
+            ("", _OWN),
+        ],
+        writable=False,
+    )
+}
 
 
 def naming(keys: set[str]) -> str:
     """Ours have the prefix of the wrapped model."""
     return "ours" if any(key.startswith(_OWN) for key in keys) else "timm"
-
-
-def convert(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Put the prefix before every key; the classifier becomes `head.fc`."""
-    if naming(set(state)) == "ours":
-        return dict(state)
-    return {_rename(key): tensor for key, tensor in state.items()}
 
 
 def resize(name: str, tensor: Tensor, target: Tensor, backbone: nn.Module) -> Tensor | None:
@@ -37,8 +38,3 @@ def read_options(reader: OptionReader, source: Source) -> PublishedModel:
         ConfigError: Always.
     """
     raise ConfigError("timm's models are built by name: create_backbone('timm/NAME').")
-
-
-def _rename(key: str) -> str:
-    match = _CLASSIFIER.match(key)
-    return f"head.fc.{match[1]}" if match else _OWN + key

@@ -1,6 +1,5 @@
-"""TNT weights: the names of huawei-noah/Efficient-AI-Backbones and timm to ours."""
+"""TNT weights: the names of huawei-noah/Efficient-AI-Backbones and timm."""
 
-from collections.abc import Mapping
 from math import isqrt
 from typing import Any
 
@@ -8,44 +7,85 @@ import torch
 from torch import Tensor, nn
 
 from vision.errors import ConfigError, WeightsError
+from vision.weights.names.operations import Operation, State, dropped, each, join
 from vision.weights.names.published import OptionReader, PublishedModel, Source
-from vision.weights.names.rename import drop, rename
+from vision.weights.names.table import Names, within
 from vision.weights.resize import resize_position_tokens
 
-_RULES = {
-    "ours": [],
-    "official": [
-        (r"^patch_embed\.proj\.", "word_embed."),
-        (r"^cls_token$", "class_token"),
-        (r"^proj\.", "patch_embed.proj."),
-        (r"^proj_norm(\d)\.", r"patch_embed.norm\1."),
-        (r"^(blocks\.\d+)\.proj\.", r"\1.words_to_patch.proj."),
-        (r"^(blocks\.\d+)\.proj_norm(\d)\.", r"\1.words_to_patch.norm\2."),
-        (r"\.(inner|outer)_(norm\d|attn|mlp)\.", r".\1.\2."),
-        (r"\.se_layer\.fc\.0\.", ".outer.gate.norm."),
-        (r"\.se_layer\.fc\.1\.", ".outer.gate.fc1."),
-        (r"\.se_layer\.fc\.3\.", ".outer.gate.fc2."),
-        (r"^head\.", "head.fc."),
-    ],
-    "timm": [
-        (r"^pixel_embed\.proj\.", "word_embed."),
-        (r"^pixel_pos$", "inner_pos"),
-        (r"^patch_pos$", "outer_pos"),
-        (r"^cls_token$", "class_token"),
-        (r"^proj\.", "patch_embed.proj."),
-        (r"^norm(\d)_proj\.", r"patch_embed.norm\1."),
-        (r"^(blocks\.\d+)\.proj\.", r"\1.words_to_patch.proj."),
-        (r"^(blocks\.\d+)\.norm(\d)_proj\.", r"\1.words_to_patch.norm\2."),
-        (r"\.norm_in\.", ".inner.norm1."),
-        (r"\.attn_in\.", ".inner.attn."),
-        (r"\.norm_mlp_in\.", ".inner.norm2."),
-        (r"\.mlp_in\.", ".inner.mlp."),
-        (r"\.norm_out\.", ".outer.norm1."),
-        (r"\.attn_out\.", ".outer.attn."),
-        (r"\.norm_mlp\.", ".outer.norm2."),
-        (r"^(blocks\.\d+)\.mlp\.", r"\1.outer.mlp."),
-        (r"^head\.", "head.fc."),
-    ],
+
+def _zeros(state: State, backbone: Any) -> dict[str, Tensor]:
+    """A parameter that nothing reads, zero in every checkpoint of the authors."""
+    return {"outer_tokens": torch.zeros_like(state["outer_pos"][:, 1:])}
+
+
+def _as_tokens(table: Tensor) -> Tensor:
+    """`(1, c, H, W)` to `(1, S, c)`."""
+    return table.flatten(2).transpose(1, 2) if table.ndim == 4 else table
+
+
+def _as_grid(table: Tensor, backbone: Any) -> Tensor:
+    side = isqrt(table.shape[1])
+    return table.transpose(1, 2).unflatten(2, (side, side)).contiguous()
+
+
+def _refuse_legacy(state: State) -> dict[str, Tensor]:
+    if "blocks.0.words_to_patch.norm2.weight" not in state:
+        raise WeightsError(
+            "these are weights of timm's 'legacy' TNT (tnt_s_legacy_patch16_224), which convolves "
+            "the whole image and is not the published model. Use tnt_s_patch16_224 instead."
+        )
+    return dict(state)
+
+
+_QKV = join(".attn.qkv.", {".attn.qk.": 2, ".attn.v.": 1})
+TABLES = {
+    "official": Names(
+        [
+            ("patch_embed.proj.", "word_embed."),
+            ("cls_token", "class_token"),
+            ("proj.", "patch_embed.proj."),
+            ("proj_norm{i}.", "patch_embed.norm{i}."),
+            *within(
+                "blocks.{i}.",
+                "blocks.{i}.",
+                ("proj.", "words_to_patch.proj."),
+                ("proj_norm{j}.", "words_to_patch.norm{j}."),
+                ("se_layer.fc.0.", "outer.gate.norm."),
+                ("se_layer.fc.1.", "outer.gate.fc1."),
+                ("se_layer.fc.3.", "outer.gate.fc2."),
+                ("inner_{part}.", "inner.{part}."),
+                ("outer_{part}.", "outer.{part}."),
+            ),
+            ("head.", "head.fc."),
+        ],
+        [dropped(r"^outer_tokens$", _zeros), _QKV],
+    ),
+    "timm": Names(
+        [
+            ("pixel_embed.proj.", "word_embed."),
+            ("pixel_pos", "inner_pos"),
+            ("patch_pos", "outer_pos"),
+            ("cls_token", "class_token"),
+            ("proj.", "patch_embed.proj."),
+            ("norm{i}_proj.", "patch_embed.norm{i}."),
+            *within(
+                "blocks.{i}.",
+                "blocks.{i}.",
+                ("proj.", "words_to_patch.proj."),
+                ("norm{j}_proj.", "words_to_patch.norm{j}."),
+                ("norm_in.", "inner.norm1."),
+                ("attn_in.", "inner.attn."),
+                ("norm_mlp_in.", "inner.norm2."),
+                ("mlp_in.", "inner.mlp."),
+                ("norm_out.", "outer.norm1."),
+                ("attn_out.", "outer.attn."),
+                ("norm_mlp.", "outer.norm2."),
+                ("mlp.", "outer.mlp."),
+            ),
+            ("head.", "head.fc."),
+        ],
+        [Operation(_refuse_legacy), _QKV, each(r"^inner_pos$", _as_tokens, _as_grid)],
+    ),
 }
 
 
@@ -56,38 +96,6 @@ def naming(keys: set[str]) -> str:
     if "pixel_embed.proj.weight" in keys:
         return "timm"
     return "official"
-
-
-def convert(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the keys of a state dict to ours and join queries, keys and values.
-
-    The authors' `outer_tokens`, which nothing reads, is dropped; the classifier becomes `head.fc`.
-
-    Raises:
-        WeightsError: The weights are of timm's legacy model, another architecture.
-    """
-    source = naming(set(state))
-    if source == "timm" and "blocks.0.norm2_proj.weight" not in state:
-        raise WeightsError(
-            "these are weights of timm's 'legacy' TNT (tnt_s_legacy_patch16_224), which convolves "
-            "the whole image and is not the published model. Use tnt_s_patch16_224 instead."
-        )
-    renamed = _join_qkv(rename(drop(state, r"^outer_tokens$"), _RULES[source]))
-    positions = renamed.get("inner_pos")
-    if positions is not None and positions.ndim == 4:  # timm: (1, c, H, W)
-        renamed["inner_pos"] = positions.flatten(2).transpose(1, 2)  # (1, S, c)
-    return renamed
-
-
-def _join_qkv(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Stack the rows of `qk` and `v` under the name `qkv`."""
-    joined = dict(state)
-    for name in state:
-        values_name = name.replace(".attn.qk.", ".attn.v.")
-        if values_name != name and values_name in state:
-            rows = [joined.pop(name), joined.pop(values_name)]
-            joined[name.replace(".attn.qk.", ".attn.qkv.")] = torch.cat(rows)
-    return joined
 
 
 def resize(name: str, tensor: Tensor, target: Tensor, backbone: nn.Module) -> Tensor | None:

@@ -11,15 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from vision.errors import ConfigError, WeightsError
-from vision.weights.load import BACKBONE, HEADS, WRAPPED, family_module
+from vision.weights.load import BACKBONE, HEADS, WRAPPED
 from vision.weights.names import mmdet, mmseg
-from vision.weights.names.write_families import WRITERS
-from vision.weights.names.write_openmmlab import (
-    OWN_CLASSES,
-    detector_parts,
-    is_detector,
-    segmentor_parts,
-)
+from vision.weights.names.families import family_module, to_ours
+from vision.weights.names.table import Names
 
 Naming = Literal["official", "timm", "huggingface", "mmdet", "mmseg"]
 NAMINGS: tuple[str, ...] = get_args(Naming)
@@ -67,7 +62,12 @@ def to_naming(module: nn.Module, naming: str) -> dict[str, Tensor]:
 
 def available_namings(family: str) -> list[str]:
     """The namings that can express a family of backbones, the ones of whole models among them."""
-    return [name for name in NAMINGS if name in OPENMMLAB or (family, name) in WRITERS]
+    return [name for name in NAMINGS if name in OPENMMLAB or _table(family, name) is not None]
+
+
+def _table(family: str, naming: str) -> Names | None:
+    table: Names | None = family_module(family).TABLES.get(naming)
+    return table if table is not None and table.writable else None
 
 
 def _own_state(module: nn.Module) -> dict[str, Tensor]:
@@ -96,8 +96,8 @@ def _backbone_and_classifier(
             f"'{others[0]}'. Write it as mmdet or mmseg, or its backbone alone: "
             "to_naming(model.backbone, 'official')."
         )
-    write = WRITERS.get((backbone.family, naming))
-    if write is None:
+    table = _table(backbone.family, naming)
+    if table is None:
         known = ", ".join(available_namings(backbone.family))
         raise ConfigError(
             f"{naming} has no {type(backbone).__name__}, so that there are no names to write. "
@@ -109,24 +109,24 @@ def _backbone_and_classifier(
             "dense prediction, and needs the last norm, which such a backbone lacks. Write it as "
             "official, mmdet or mmseg."
         )
-    written = write({**inner, **classifier}, backbone)
-    read = family_module(backbone.family).convert(written)
-    _check({**inner, **classifier}, read, naming)
+    written = table.write({**inner, **classifier}, backbone)
+    _check({**inner, **classifier}, to_ours(backbone.family, written), naming)
     return written
 
 
 def _openmmlab(state: Mapping[str, Tensor], backbone: Any, naming: str) -> dict[str, Tensor]:
     parts = {key: v for key, v in state.items() if not key.startswith(BACKBONE)}
-    is_segmentor = not is_detector(parts)
+    is_segmentor = not mmdet.is_detector(parts)
     classifier = any(key.startswith("head.fc.") for key in parts)
     if not parts or classifier or is_segmentor != (naming == "mmseg"):
         kind = "segmentor" if naming == "mmseg" else "detector"
         raise ConfigError(f"{naming} names whole models: give a {kind}, with its neck and head.")
     inner = _cut(state, BACKBONE)
-    own = OWN_CLASSES.get(backbone.family)
+    # What OpenMMLab has of its own: `SwinTransformer`, and the `ConvNeXt` of mmpretrain.
+    own = _table(backbone.family, "mmdet")
     if own is not None:
-        written = own(inner, backbone)
-        _check(inner, family_module(backbone.family).convert(written), naming)
+        written = own.write(inner, backbone)
+        _check(inner, to_ours(backbone.family, written), naming)
         named = {BACKBONE + key: tensor for key, tensor in written.items()}
     else:
         named = {_OURS_WITHIN + key: tensor for key, tensor in inner.items()}
@@ -137,9 +137,9 @@ def _openmmlab(state: Mapping[str, Tensor], backbone: Any, naming: str) -> dict[
             f"this {type(backbone).__name__} lacks. Its maps need the strides 4, 8, 16 and 32."
         )
     named |= {_PYRAMID_WITHIN + key: tensor for key, tensor in pyramid.items()}
-    heads = segmentor_parts(rest) if naming == "mmseg" else detector_parts(rest)
+    heads = mmseg.write(rest) if naming == "mmseg" else mmdet.write(rest)
     wrapped = any(key.startswith(WRAPPED) for key in rest)
-    read = mmseg.convert(heads, wrapped=wrapped) if naming == "mmseg" else mmdet.convert(heads)
+    read = mmseg.read(heads, wrapped=wrapped) if naming == "mmseg" else mmdet.read(heads)
     _check(rest, read, naming)
     return {**named, **heads}
 
