@@ -58,12 +58,12 @@ def check(name: str, words: Sequence[str], report: Path | None) -> int:
         problems.append(" ".join(problem.splitlines()))
         print(problems[-1], flush=True)
     splits = data.summary()
-    for line in summary_lines(splits):
+    for line in summary_lines(splits, data.unit):
         print(line)
     for remark in remarks:
         print(f"note: {remark}")
     number = f"{len(problems):,} problem{'s' if len(problems) > 1 else ''}"
-    print(f"decoded {progress.read:,} images: {number if problems else 'all is well'}.")
+    print(f"decoded {progress.read:,} {data.unit}: {number if problems else 'all is well'}.")
     if report is not None:
         content = {
             "dataset": name,
@@ -132,16 +132,16 @@ def pairs(words: Sequence[str], keys: Mapping[str, Any]) -> Iterator[tuple[str, 
         yield key, value
 
 
-def summary_lines(splits: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    """What each split holds, in lines to read."""
+def summary_lines(splits: Mapping[str, Mapping[str, Any]], unit: str) -> Iterator[str]:
+    """What each split holds, in lines to read; a sample is one of the `unit`."""
     for split, found in splits.items():
-        parts = [f"{found['images']:,} images"]
+        parts = [f"{found['images']:,} {unit}"]
         for key in ("objects", "crowd_regions", "empty_images"):
             if key in found:
                 parts.append(f"{found[key]:,} {key.replace('_', ' ')}")
         parts += [f"{count:,} {why} dropped" for why, count in found.get("dropped", {}).items()]
         yield f"{split}: {', '.join(parts)}"
-        counts = sorted(found["classes"].items(), key=lambda item: -item[1])
+        counts = sorted(found.get("classes", {}).items(), key=lambda item: -item[1])
         if len(counts) > MAX_CLASSES:
             first, last = (f"{name} {count:,}" for name, count in (counts[0], counts[-1]))
             absent = sum(not count for _, count in counts)

@@ -24,7 +24,7 @@ from vision import create_backbone
 from vision.contracts.features import InputSpec
 from vision.errors import CheckpointError, ConfigError, WeightsError
 from vision.optim.settings import OptimSettings
-from vision.tasks import BaseTask, Classification
+from vision.tasks import Classification, ImageTask
 from vision.version import __version__
 
 NAMES = ("ant", "bee", "cat", "dog", "eel", "fox", "gnu", "hen")
@@ -124,7 +124,7 @@ def test_a_dense_backbone_cannot_classify() -> None:
         tiny_task(backbone_options={"dense": True})
 
 
-class Dense(BaseTask):
+class Dense(ImageTask):
     dense = True
 
     def __init__(self) -> None:
@@ -142,7 +142,7 @@ def test_a_dense_task_builds_the_dense_variant() -> None:
     assert task.backbone.dense
     maps = task.backbone(task.normalize(random_images(2)))
     assert [x.shape[1] for x in maps] == [16, 32, 64, 128]
-    assert task.num_classes is None
+    assert task.hparams == {}
 
 
 def test_channels_last_orders_images_and_convolutions() -> None:

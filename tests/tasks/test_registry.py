@@ -4,14 +4,14 @@ import pytest
 
 import vision.tasks
 from vision.errors import CheckpointError
-from vision.tasks import BaseTask, Classification
+from vision.tasks import BaseTask, Classification, ClassTask, ImageTask
 from vision.tasks.registry import TASKS, find_task
 
 
 def test_every_task_of_the_suite_is_found_by_the_name_of_its_class() -> None:
     tasks = [getattr(vision.tasks, name) for name in vision.tasks.__all__]
     ours = {one for one in tasks if isinstance(one, type) and issubclass(one, BaseTask)}
-    assert {find_task(name) for name in TASKS} == ours - {BaseTask}
+    assert {find_task(name) for name in TASKS} == ours - {BaseTask, ClassTask, ImageTask}
     for name in TASKS:
         assert find_task(name).__name__ == name
 

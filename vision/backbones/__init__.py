@@ -4,7 +4,8 @@ from vision.backbones.registry import FAMILIES, create_backbone, list_backbones
 from vision.lazy import lazy_names
 
 _MODULES = {path.partition(":")[2]: path.partition(":")[0] for path in FAMILIES.values()}
-_MODULES |= {"Backbone": "vision.backbones.base", "TimmBackbone": "vision.backbones.timm"}
+_MODULES |= {"Backbone": "vision.backbones.base", "Encoder": "vision.backbones.encoder"}
+_MODULES |= {"TimmBackbone": "vision.backbones.timm"}
 
 __all__ = ["create_backbone", "list_backbones", *sorted(_MODULES)]
 

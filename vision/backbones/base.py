@@ -1,21 +1,17 @@
 """The contract that every backbone keeps: an image batch in, a pyramid of feature maps out."""
 
-import re
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, ClassVar, TypedDict
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from typing import TypedDict
 
-import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
+from vision.backbones.encoder import Encoder
 from vision.contracts.features import FeatureSpec, InputSpec
 from vision.errors import ConfigError
 from vision.keywords import FullSignature
 
 MIN_SIDE = 32
-# A parameter's name up to the number of its stage: stages.1, model.layer1, model.layers_1.
-_STAGE = re.compile(r"(.*\.)?(stage|layer)s?[._]?\d+(?=\.)")
 
 
 class OutputOptions(TypedDict, total=False):
@@ -34,8 +30,8 @@ class BackboneOptions(OutputOptions, total=False):
     drop_path_rate: float
 
 
-class Backbone(nn.Module, ABC):
-    """Base of all backbones.
+class Backbone(Encoder):
+    """Base of all backbones: encoders of images.
 
     A backbone takes normalised float images of any size from 32 x 32 up, odd and non-square
     included, and has two outputs: `forward` gives the pyramid of the authors' dense-prediction
@@ -58,7 +54,6 @@ class Backbone(nn.Module, ABC):
             its defaults.
 
     Attributes:
-        family: Name of the architecture; chooses the weight conversion in `vision.weights`.
         feature_specs: Channels and stride of each map that `forward` returns, finest first.
         embed_dim: Width of the vector that `embed` returns.
         default_input: What the published weights expect of an image.
@@ -69,7 +64,6 @@ class Backbone(nn.Module, ABC):
     """
 
     __signature__ = FullSignature()
-    family: ClassVar[str]
     input_conv: str | None = None
 
     def __init__(
@@ -90,9 +84,7 @@ class Backbone(nn.Module, ABC):
         self._asked, self._norms_asked = out_indices, out_norm or dense
         self.out_indices: list[int] = []
         self.out_norms = nn.ModuleDict()
-        self.feature_specs: tuple[FeatureSpec, ...] = ()
         self.embed_dim = 0
-        self.grad_checkpointing = False
 
     def choose_outputs(
         self, depth: int, *, what: str = "stages", default: Sequence[int] | None = None
@@ -198,78 +190,6 @@ class Backbone(nn.Module, ABC):
             ConfigError: The backbone was built with `dense=True`.
         """
 
-    @abstractmethod
-    def block_prefixes(self) -> list[list[str]]:
-        """Parameter-name prefixes of each depth level, stem first; `layer_groups` expands them."""
-
-    def no_weight_decay(self) -> set[str]:
-        """Names of the parameters that the authors exempt from weight decay.
-
-        One-dimensional parameters (biases, norms, layer scales) are exempt by a rule of their own
-        and are not listed.
-        """
-        return set()
-
-    def decayed_vectors(self) -> set[str]:
-        """Names of the one-dimensional parameters that decay in the authors' code nevertheless."""
-        return set()
-
-    def layer_groups(self) -> list[list[str]]:
-        """Parameter names by depth, stem first, each name exactly once.
-
-        Used by freezing and by layer-wise learning-rate decay. Names that no prefix of
-        `block_prefixes` covers (final and output norms) belong to the last group.
-        """
-        levels = self.block_prefixes()
-        groups: list[list[str]] = [[] for _ in levels]
-        for name, _ in self.named_parameters():
-            owners = (i for i, level in enumerate(levels) if _starts_with_any(name, level))
-            groups[next(owners, len(levels) - 1)].append(name)
-        return [group for group in groups if group]
-
-    def decay_groups(self) -> list[list[str]]:
-        """Parameter names by level for layer-wise learning-rate decay, stem first.
-
-        Where the authors published another grouping than one level per block, it is theirs; a level
-        may then be empty, and names may be left out that decay no more than what follows the
-        backbone.
-        """
-        return self.layer_groups()
-
-    def stage_decay_groups(self) -> list[list[str]]:
-        """Parameter names by level for stage-wise learning-rate decay: the stem, then each stage.
-
-        Where the authors published another grouping it is theirs, as for `decay_groups`.
-        """
-        return self.stage_groups()
-
-    def stage_groups(self) -> list[list[str]]:
-        """Parameter names of the stem and of each stage after it, each name exactly once.
-
-        Each block of a network without stages counts as a stage.
-        """
-        stem, *levels = self.layer_groups()
-        groups, last = [stem], None
-        for i, names in enumerate(levels):
-            found = [match.group() for name in names if (match := _STAGE.match(name))]
-            stage = found[-1] if found else str(i)
-            if stage == last:
-                groups[-1] = groups[-1] + names
-            else:
-                groups.append(names)
-            last = stage
-        return groups
-
-    def set_grad_checkpointing(self, enabled: bool = True) -> None:
-        """Trade computation for memory: recompute each block in the backward pass."""
-        self.grad_checkpointing = enabled
-
-    def run_block(self, block: nn.Module, *inputs: Any) -> Any:
-        """Call a block, recomputing it in the backward pass if checkpointing is on."""
-        if self.grad_checkpointing and torch.is_grad_enabled():
-            return checkpoint(block, *inputs, use_reentrant=False)
-        return block(*inputs)
-
     def check_images(self, images: Tensor) -> None:
         """Raise a `ConfigError` for images that are too small or of the wrong rank."""
         if images.ndim != 4 or images.shape[-2] < MIN_SIDE or images.shape[-1] < MIN_SIDE:
@@ -334,7 +254,3 @@ def stage_levels(
             before = [entry.format(i + offset)] if i > 0 and j == 0 else []
             levels.append([*before, f"stages.{i}.{j}"])
     return levels
-
-
-def _starts_with_any(name: str, prefixes: Iterable[str]) -> bool:
-    return any(name == prefix or name.startswith(prefix + ".") for prefix in prefixes)

@@ -259,12 +259,14 @@ class VisionCLI(LightningCLI):
         if not (counted or named):
             return
         data = self._build_data()
+        if not hasattr(data, "num_classes"):
+            return
         if counted:
             model["num_classes"] = data.num_classes
         if named and data.num_classes == model.get("num_classes"):
             model["class_names"] = list(data.class_names)
 
-    def _build_data(self) -> DataModule:
+    def _build_data(self) -> Any:
         """The datamodule of the options, for a question before its turn."""
         data = self.options["data"]
         parser = class_options("data", import_path(data["class_path"]))

@@ -10,7 +10,7 @@ from torch import nn
 from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-from vision.backbones.base import Backbone
+from vision.backbones.encoder import Encoder
 from vision.errors import ConfigError
 from vision.optim.sharding import plain_name
 from vision.optim.weight_decay import NoDecay, undecayed_names
@@ -206,7 +206,7 @@ def _lr_scales(
     module: nn.Module, layer_decay: float, by: Levels, depth: int | None
 ) -> Iterator[tuple[str, float]]:
     backbone = getattr(module, "backbone", None)
-    if layer_decay == 1.0 or not isinstance(backbone, Backbone):
+    if layer_decay == 1.0 or not isinstance(backbone, Encoder):
         return
     levels = backbone.decay_groups() if by == "block" else backbone.stage_decay_groups()
     count = len(levels) if depth is None else depth + 1

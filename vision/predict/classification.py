@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -113,7 +113,7 @@ class Predictor(Kind):
         super().__init__(model)
         options = model.preprocessing
         if options is None:
-            spec = {**asdict(model.task.backbone.default_input), **model.description["input"]}
+            spec = {**model.task.describe()["input"], **model.description["input"]}
             names = {"crop": spec["crop"], "interpolation": spec["interpolation"]}
             options = {"image_size": int(spec["size"][0]), **names}
             logger.warning(

@@ -178,7 +178,7 @@ def describe_model(model: Model) -> list[tuple[str, str]]:
         ("Task", model.kind),
         ("Model", " ".join(str(design) for design in designs if design)),
         ("Parameters", f"{sum(p.numel() for p in model.task.parameters()):,}"),
-        ("Classes", f"{len(names)}: {shown}"),
+        *([("Classes", f"{len(names)}: {shown}")] if names else []),
         ("Trained", f"{described['epoch']:,} epochs, {described['step']:,} steps{averaged}"),
         ("Data", described["data"] or "not known"),
         (
@@ -214,7 +214,9 @@ def build_demo(model: Model, *, examples: Iterable[str | Path] = ()) -> "gradio.
     with gradio.Blocks(
         title=title, analytics_enabled=False, delete_cache=(KEPT_S, KEPT_S), fill_width=False
     ) as blocks:
-        known = f"{len(model.class_names)} classes. Give it a picture, and see what it finds."
+        count = len(model.class_names)
+        known = f"{count} classes. " if count else ""
+        known += "Give it a picture, and see what it finds."
         gradio.HTML(f'<div class="title"><h1>{html.escape(title)}</h1><p>{known}</p></div>')
         _lay_out(gradio, demo, pictures)
     return blocks

@@ -8,6 +8,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from vision.contracts.classes import known_classes
 from vision.contracts.models import ModelDescription
 from vision.errors import ConfigError
 from vision.machine import find_device
@@ -28,7 +29,7 @@ class Model:
 
     Attributes:
         kind: Name of the task: "classification", "detection" or "segmentation".
-        class_names: Name of each class by index.
+        class_names: Name of each class by index; empty for a task without classes.
     """
 
     def __init__(
@@ -45,8 +46,7 @@ class Model:
         if device is not None:
             self.to(device)
         self.kind: str = type(task).kind or description["task"].lower()
-        count = task.num_classes or 0
-        self.class_names = tuple(task.class_names or map(str, range(count)))
+        self.class_names = known_classes(task)
 
     @property
     def device(self) -> torch.device:
@@ -178,8 +178,6 @@ class Model:
             return self.task(images.to(self.device))
 
     def __repr__(self) -> str:
-        described = self.description
-        return (
-            f"{described['task']}({described['backbone']}, {len(self.class_names)} classes, "
-            f"{described['step']} steps)"
-        )
+        described, count = self.description, len(self.class_names)
+        classes = f"{count} classes, " if count else ""
+        return f"{described['task']}({described['backbone']}, {classes}{described['step']} steps)"

@@ -180,12 +180,13 @@ def _header(report: Json, big: tuple[str, ...]) -> Html:
         if f"{report['split']}/{name}" in report["metrics"]
     ]
     model, data = report["model"], report["data"]
+    classes = f", {model['classes']:,} classes" if model["classes"] else ""
     return join(
         [
             big_numbers(numbers),
             facts(
                 [
-                    ("Model", f"{model['task']}, {model['name']}, {model['classes']:,} classes"),
+                    ("Model", f"{model['task']}, {model['name']}{classes}"),
                     ("Data", f"{data['name']}, {report['split']}, {report['images']:,} images"),
                     ("Checkpoint", report["checkpoint"]["path"]),
                     ("Made", f"{report['created']}, vision {__version__}"),

@@ -4,8 +4,10 @@ from vision.lazy import lazy_names
 
 _MODULES = {
     "BaseTask": "vision.tasks.base",
+    "ClassTask": "vision.tasks.classes",
     "Classification": "vision.tasks.classification",
     "Detection": "vision.tasks.detection",
+    "ImageTask": "vision.tasks.image",
     "Segmentation": "vision.tasks.segmentation",
 }
 

@@ -1,9 +1,9 @@
-"""What all tasks share: backbone, normalisation, optimiser, EMA, compilation, checkpoints."""
+"""What all tasks share: backbone, optimiser, schedule, averages, seeds, checkpoints, logging."""
 
 import os
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -14,10 +14,7 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from vision.backbones.base import Backbone
 from vision.contracts.models import ModelDescription
-from vision.errors import ConfigError
-from vision.layers.pixels import blank_padding
 from vision.optim.averages import WeightAverage, load_for_inference, load_for_training
 from vision.optim.settings import (
     OptimSettings,
@@ -28,14 +25,14 @@ from vision.optim.settings import (
 )
 from vision.optim.sharding import sharded_model
 from vision.optim.weight_decay import undecayed_names
-from vision.options import MAX_CLASSES, check_number, read_options
-from vision.tasks.build import Source, build_backbone, build_pixel_norm, load_source
+from vision.options import read_options
+from vision.tasks.build import Source, build_backbone, load_source
 from vision.tasks.checkpoint import (
-    agree_on_classes,
     agree_on_kind,
     built_from,
     describe,
     describe_checkpoint,
+    inherited_options,
     plain,
 )
 from vision.tasks.freeze import Freeze, freeze_backbone, rest_frozen_parts
@@ -52,28 +49,26 @@ from vision.tasks.seeding import seed_step
 
 
 class BaseTask(LightningModule, ABC):
-    """A backbone and all that does not depend on the task; subclasses add head, loss and metrics.
+    """A backbone and its training; subclasses add the input, the head, the loss and the metrics.
+
+    It knows neither images nor classes: `vision.tasks.image.ImageTask` adds what images need,
+    `vision.tasks.classes.ClassTask` what classes need. A batch is a dict of tensors, such as
+    `volume` `(B, C, D, H, W)` or the points of a cloud.
 
     A subclass calls this constructor, builds its parts (among them `head`), and ends its own
-    constructor with `load_initial_weights`. Its `forward` takes images of values 0..255 and begins
-    with `normalize`; in the loops of a trainer the batch arrives on the device and normalised. It
-    implements `run` and `evaluate`, from which validation and test are made, and may implement
-    `augment`.
+    constructor with `load_initial_weights`. It implements `training_step`, `run` and `evaluate`,
+    from which validation and test are made, and may implement `prepare` and `augment`.
 
     Args:
-        backbone: A name for `create_backbone`, or a `Backbone`.
+        backbone: A name for `create_backbone`, or a module. Freezing, recomputing and layer-wise
+            learning rates need an `Encoder`.
         optim: Settings of the optimiser, also as a mapping.
         backbone_options: Keywords that replace those of the variant, such as `drop_path_rate`.
         pretrained: As in `create_backbone`; a published classifier is loaded too where it fits.
         weights: A file for `load_weights`, for the whole task.
-        num_classes: Number of classes; None for a task without.
-        class_names: Their names; None takes them from the datamodule.
-        mean: Per-channel mean for values in [0, 1]; None takes the backbone's.
-        std: Per-channel standard deviation for values in [0, 1]; None takes the backbone's.
         ema_decay: Decay of the average of the weights (see `WeightAverage`); None for none.
         ema_warmup: Whether that decay rises from a small one.
         freeze: What of the backbone is not trained (see `freeze_backbone`); None trains all.
-        channels_last: Whether images and convolutions lie in channels-last memory.
         compile: Whether a trainer runs the backbone through `torch.compile`.
         grad_checkpointing: Whether to recompute blocks in the backward pass to save memory.
 
@@ -81,11 +76,9 @@ class BaseTask(LightningModule, ABC):
         kind: Name of the task, which the datamodule's `kind` has to be; None takes any.
         dense: Whether the backbone is built for dense prediction, which needs no classifier.
         monitor: The logged metric that chooses the best checkpoint, and `"max"` or `"min"`.
-        class_names: Name of each class by index; None while they are not known.
         preprocessing: Options of the evaluation transform of the data that the task was trained on;
             None before.
         loss_terms: Terms `()` of the last training loss by name; empty before.
-        palette: These data's own colour of each class; None where they have none.
 
     Raises:
         ConfigError: A value is unknown or does not fit the others.
@@ -95,71 +88,55 @@ class BaseTask(LightningModule, ABC):
     kind: ClassVar[str | None] = None
     dense: ClassVar[bool] = False
     monitor: ClassVar[tuple[str, str]]
+    backbone: nn.Module
     head: nn.Module
 
     def __init__(
         self,
-        backbone: str | Backbone | None,
+        backbone: str | nn.Module | None,
         *,
         optim: OptimSettings | Mapping[str, Any],
         backbone_options: Mapping[str, Any] | None = None,
         pretrained: bool | str = False,
         weights: str | None = None,
-        num_classes: int | None = None,
-        class_names: Sequence[str] | None = None,
-        mean: Sequence[float] | None = None,
-        std: Sequence[float] | None = None,
         ema_decay: float | None = None,
         ema_warmup: bool = True,
         freeze: Freeze = None,
-        channels_last: bool = True,
         compile: bool = False,
         grad_checkpointing: bool = False,
     ) -> None:
         super().__init__()
-        # Class paths that LightningCLI adds would make loading a checkpoint import what it names.
-        self.save_hyperparameters(ignore=["backbone", "_class_path", "_instantiator"])
         name = backbone if isinstance(backbone, str) else None
-        self.save_hyperparameters(plain({**self.hparams, "backbone": name}))
+        # Class paths that LightningCLI adds would make loading a checkpoint import what it names.
+        left_out = {"backbone", "_class_path", "_instantiator", *inherited_options(type(self))}
+        self.save_hyperparameters(ignore=sorted(left_out))
+        given = {} if "backbone" in inherited_options(type(self)) else {"backbone": name}
+        self.save_hyperparameters(plain({**self.hparams, **given}))
         self.backbone = build_backbone(
-            backbone, backbone_options or {}, pretrained=pretrained, dense=self.dense
+            backbone,
+            backbone_options or {},
+            pretrained=pretrained,
+            dense=self.dense,
+            grad_checkpointing=grad_checkpointing,
         )
-        self.backbone.set_grad_checkpointing(grad_checkpointing)
-        self.normalize = build_pixel_norm(self.backbone, mean, std, channels_last=channels_last)
         self.optim = read_options(OptimSettings, optim, group="optim")
         self._freeze = freeze
         self._undecayed: frozenset[str] | None = None
         self.average = None if ema_decay is None else WeightAverage(ema_decay, warmup=ema_warmup)
-        if num_classes is not None:
-            check_number("num_classes", num_classes, minimum=1, maximum=MAX_CLASSES)
-        self.num_classes = num_classes
-        self.class_names: list[str] | None = None
-        if class_names is not None:
-            self._adopt_classes(class_names, "class_names")
         self.preprocessing: dict[str, Any] | None = None
-        self.palette: list[list[int]] | None = None
         self.loss_terms: dict[str, Tensor] = {}
         self._source = Source(backbone=name, pretrained=pretrained, weights=weights)
-        self._channels_last, self._compile = channels_last, compile
-        self._embed: Callable[[Any, Tensor], Tensor] = type(self.backbone).embed
+        self._compile = compile
         self._seed: int | None = None
         self._plan: Plan | None = None
         self._resumed: Resumed | None = None
 
     def load_initial_weights(self) -> None:
-        """Load what training starts from, freeze and order memory: the end of a constructor."""
+        """Load what training starts from, and freeze: the end of a constructor."""
         load_source(self, self._source, with_classifier=not self.dense)
         freeze_backbone(self.backbone, self._freeze)
         self._undecayed = undecayed_names(self, self.optim.no_decay)
         self.train(self.training)
-        if self._channels_last:
-            for module in self.modules():
-                if isinstance(module, nn.Conv2d):
-                    module.to(memory_format=torch.channels_last)
-
-    def embed(self, images: Tensor) -> Tensor:
-        """`Backbone.embed` of normalised images `(B, C, H, W)`, compiled if that was asked for."""
-        return self._embed(self.backbone, images)
 
     def train(self, mode: bool = True) -> Self:
         """Set the mode; frozen parts of the backbone stay in evaluation mode."""
@@ -169,27 +146,28 @@ class BaseTask(LightningModule, ABC):
         return self
 
     def on_after_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> dict[str, Any]:
-        """Normalise the images of a batch on the device, and augment it in training.
+        """Prepare a batch on the device, and augment it in training.
 
         Both its augmentation and what is random in the model (dropout, drop path) draw the numbers
         of this step (see `seed_step`).
         """
-        images = self.normalize(batch["image"])
-        if self.dense and "size" in batch:
-            images = blank_padding(images, batch["size"])
-        batch = {**batch, "image": images}
+        batch = self.prepare(batch)
         if self._trainer is None or not self.trainer.training:
             return batch
         seed_step(self, self._seed or 0)
         return self.augment(batch)
 
+    def prepare(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Change every batch on the device, such as by normalisation; by default nothing."""
+        return batch
+
     def augment(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """Change a training batch on the device, after normalisation; by default nothing."""
+        """Change a training batch on the device, once prepared; by default nothing."""
         return batch
 
     @abstractmethod
     def run(self, batch: Any) -> Any:
-        """Outputs of the head for inference, for a batch whose images are normalised."""
+        """Outputs of the head for inference, for a batch that `prepare` has returned."""
 
     @abstractmethod
     def evaluate(self, stage: str, outputs: Any, batch: Any) -> None:
@@ -236,25 +214,20 @@ class BaseTask(LightningModule, ABC):
         return outputs
 
     def setup(self, stage: str) -> None:
-        """Compare the classes with those of the datamodule, and compile the backbone once."""
+        """Compare the task with the datamodule, and compile the backbone once."""
         # Lightning wonders whether the datamodule was meant to do this; ours never normalise.
         warnings.filterwarnings("ignore", message=".*overridden `on_after_batch_transfer`")
         data = getattr(self.trainer, "datamodule", None)
         agree_on_kind(self.kind, data)
-        self._take_preprocessing(data)
-        names = getattr(data, "class_names", None)
-        if names and stage != TrainerFn.PREDICTING:
-            self._adopt_classes(names, "the data")
-        if self._compile and self._embed is type(self.backbone).embed:
-            # In place, so that the keys of the state dict stay as they are.
-            self.backbone.compile()
-            self._embed = torch.compile(self._embed)
-
-    def _take_preprocessing(self, data: Any) -> None:
-        """Remember how the datamodule prepares and paints evaluation images."""
+        # A file of this model then says how other inputs become like these.
         self.preprocessing = getattr(data, "preprocessing", None) or self.preprocessing
-        if (palette := getattr(data, "palette", None)) is not None:
-            self.palette = palette.tolist()
+        if self._compile:
+            self._compile = False
+            self.compile_backbone()
+
+    def compile_backbone(self) -> None:
+        """Compile the backbone in place, so that the keys of the state dict stay as they are."""
+        self.backbone.compile()
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """AdamW with the schedule of the settings, stepped per iteration."""
@@ -318,7 +291,7 @@ class BaseTask(LightningModule, ABC):
         Args:
             stage: `"train"`, logged per iteration, or `"val"` or `"test"`, logged per epoch.
             terms: Term `()` by name.
-            batch_size: Number of images, by which the epoch's mean is weighted.
+            batch_size: Number of samples, by which the epoch's mean is weighted.
 
         Returns:
             The sum `()`.
@@ -343,9 +316,8 @@ class BaseTask(LightningModule, ABC):
         return describe(self, self._source)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add the averages, class names, seed, steps per epoch and a description of the task."""
+        """Add the averages, the seed, the steps per epoch and a description of the task."""
         checkpoint["vision"] = self.describe()
-        checkpoint["class_names"] = self.class_names
         checkpoint["seed"] = self._seed
         if self._plan is not None:
             save_place(checkpoint, self.trainer, self._plan)
@@ -356,7 +328,7 @@ class BaseTask(LightningModule, ABC):
             self.average.save(checkpoint, self)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Choose between raw and averaged weights, and take over class names and seed."""
+        """Choose between raw and averaged weights, and take over description and seed."""
         trainer = self._trainer
         resuming = trainer is not None and trainer.state.fn == TrainerFn.FITTING
         if resuming:
@@ -366,30 +338,19 @@ class BaseTask(LightningModule, ABC):
             load_for_inference(self.average, checkpoint, self)
         if "vision" in checkpoint:
             self.adopt_description(describe_checkpoint(checkpoint), "the checkpoint")
-        elif names := checkpoint.get("class_names"):
-            self._adopt_classes(names, "the checkpoint")
         self._seed = checkpoint.get("seed")
 
     def adopt_description(self, description: ModelDescription, origin: str) -> None:
-        """Take over class names, preprocessing and palette from a file, where there are none yet.
+        """Take over from a file what this task does not know itself yet.
 
         Args:
             description: What the file says.
             origin: What the file is, for errors.
 
         Raises:
-            ConfigError: There are not as many names as classes, or fewer colours.
+            ConfigError: The file is of a model that differs.
         """
-        colours = description["palette"]
-        if colours is not None and len(colours) < (self.num_classes or 0):
-            raise ConfigError(
-                f"the palette of {origin} has {len(colours)} colours for {self.num_classes} "
-                "classes. Take another copy of it."
-            )
-        if description["class_names"]:
-            self._adopt_classes(description["class_names"], origin)
         self.preprocessing = self.preprocessing or description["preprocessing"]
-        self.palette = self.palette or description["palette"]
 
     @classmethod
     def load_from_checkpoint(  # type: ignore[override]
@@ -421,6 +382,3 @@ class BaseTask(LightningModule, ABC):
         from vision.tasks.build_from_file import rebuild
 
         return rebuild(cls, Path(checkpoint_path), own, map_location=map_location, strict=strict)
-
-    def _adopt_classes(self, names: Sequence[str], origin: str) -> None:
-        self.class_names = agree_on_classes(self.class_names, names, self.num_classes, origin)

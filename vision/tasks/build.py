@@ -7,10 +7,12 @@ from typing import Any
 from torch import nn
 
 from vision.backbones.base import Backbone
+from vision.backbones.encoder import Encoder
 from vision.backbones.registry import TIMM_PREFIX, create_backbone
 from vision.errors import ConfigError
 from vision.layers.pixels import PixelNorm
 from vision.options import check_number
+from vision.tasks.freeze import require_encoder
 from vision.weights.load import load_weights
 from vision.weights.pretrained import load_pretrained
 
@@ -31,12 +33,13 @@ class Source:
 
 
 def build_backbone(
-    backbone: str | Backbone | None,
+    backbone: str | nn.Module | None,
     options: Mapping[str, Any],
     *,
     pretrained: bool | str,
     dense: bool,
-) -> Backbone:
+    grad_checkpointing: bool,
+) -> nn.Module:
     """Build a task's backbone from its name, or take one that is built.
 
     Args:
@@ -45,12 +48,13 @@ def build_backbone(
         options: Keywords for `create_backbone`.
         pretrained: Used for timm's models alone; for others the task loads what fits.
         dense: Whether the task needs the dense-prediction variant.
+        grad_checkpointing: Whether it recomputes its blocks in the backward pass.
 
     Returns:
         The backbone.
 
     Raises:
-        ConfigError: The name or an option is unknown, or the backbone is not the variant needed.
+        ConfigError: The name or an option is unknown, or the backbone cannot recompute blocks.
     """
     if backbone is None:
         raise ConfigError(
@@ -60,7 +64,9 @@ def build_backbone(
     if isinstance(backbone, str):
         from_timm = backbone.startswith(TIMM_PREFIX)
         options = {"dense": True, **options} if dense else options
-        built = create_backbone(backbone, pretrained=pretrained if from_timm else False, **options)
+        built: nn.Module = create_backbone(
+            backbone, pretrained=pretrained if from_timm else False, **options
+        )
     elif options or pretrained:
         raise ConfigError(
             f"backbone_options={dict(options)} and pretrained={pretrained} are for a backbone "
@@ -68,8 +74,10 @@ def build_backbone(
         )
     else:
         built = backbone
-    if not dense:
-        built.check_can_embed()
+    if isinstance(built, Encoder):
+        built.set_grad_checkpointing(grad_checkpointing)
+    elif grad_checkpointing:
+        require_encoder(built, "grad_checkpointing")
     return built
 
 

@@ -1,5 +1,6 @@
 """What a task writes into its checkpoints besides weights, all of it plain values."""
 
+import inspect
 import logging
 import math
 import os
@@ -49,15 +50,27 @@ def plain(value: Any) -> Any:
     )
 
 
+def inherited_options(task: type) -> set[str]:
+    """Parameters of the constructors of a class's bases that its own does not have.
+
+    The class sets them itself: they are no hyper-parameters, with which it could be built again.
+    """
+    own = inspect.signature(task).parameters
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in own.values()):
+        return set()
+    bases = [base for base in task.__mro__ if "__init__" in vars(base)]
+    return {name for base in bases for name in inspect.signature(base).parameters} - {*own}
+
+
 def agree_on_classes(
-    ours: Sequence[str] | None, theirs: Sequence[str], num_classes: int | None, origin: str
+    ours: Sequence[str] | None, theirs: Sequence[str], num_classes: int, origin: str
 ) -> list[str]:
     """Settle the class names of a task when data or a checkpoint bring theirs.
 
     Args:
         ours: Names that the task has, by class index; None if it has none yet.
         theirs: Names of the other, by class index.
-        num_classes: Number of classes of the task; None accepts any.
+        num_classes: Number of classes of the task.
         origin: What the other is, for the message.
 
     Returns:
@@ -68,11 +81,10 @@ def agree_on_classes(
             index means another class. Names that differ otherwise are only warned of: they may be
             spelt differently.
     """
-    expected = len(ours or theirs) if num_classes is None else num_classes
-    if len(theirs) != expected:
+    if len(theirs) != num_classes:
         shown = ", ".join(theirs[:5]) + (", ..." if len(theirs) > 5 else "")
         raise ConfigError(
-            f"the task has num_classes={expected}, but {origin} has {len(theirs)} classes "
+            f"the task has num_classes={num_classes}, but {origin} has {len(theirs)} classes "
             f"({shown}). Set num_classes={len(theirs)} on the model, or choose other data."
         )
     names = list(ours or theirs)
@@ -105,16 +117,15 @@ def agree_on_kind(kind: str | None, data: Any) -> None:
 
 
 def describe(task: Any, source: Source) -> ModelDescription:
-    """Describe a task for readers of its checkpoint: what it is and which images it expects.
+    """Describe a task for readers of its checkpoint.
 
     Args:
-        task: A module with `backbone` and `normalize`.
+        task: A module with a `backbone`.
         source: Where the weights come from that its training started with.
 
     Returns:
-        Plain values.
+        Plain values; what only tasks with images or classes have is empty or None.
     """
-    mean, std = task.normalize.values
     trainer = getattr(task, "_trainer", None)
     data = getattr(trainer, "datamodule", None)
     return plain(
@@ -124,10 +135,10 @@ def describe(task: Any, source: Source) -> ModelDescription:
             "kind": task.kind,
             "backbone": source.backbone or type(task.backbone).__name__,
             "hyper_parameters": built_from(task.hparams),
-            "class_names": task.class_names,
-            "input": {**asdict(task.backbone.default_input), "mean": mean, "std": std},
+            "class_names": None,
+            "input": {},
             "preprocessing": task.preprocessing,
-            "palette": task.palette,
+            "palette": None,
             "data": None if data is None else f"{type(data).__module__}.{type(data).__name__}",
             "pretrained": source.pretrained,
             "weights": source.weights,

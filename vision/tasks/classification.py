@@ -24,8 +24,9 @@ from vision.heads.classification.linear import LinearHead
 from vision.losses.classification import ClassificationLoss
 from vision.optim.settings import OptimSettings
 from vision.options import check_number, read_options
-from vision.tasks.base import BaseTask
+from vision.tasks.classes import ClassTask
 from vision.tasks.freeze import Freeze
+from vision.tasks.image import ImageTask
 from vision.tasks.mix import BatchMixer, MixSettings
 
 NO_MIX = MixSettings()
@@ -35,7 +36,7 @@ DEFAULTS = OptimSettings()
 MAX_DROP = 0.99
 
 
-class Classification(BaseTask):
+class Classification(ClassTask, ImageTask):
     """Classify images by a linear layer on the vector that the paper's classifier uses.
 
     Logs `train/loss`, `lr`, and per evaluation `val/loss`, `val/top1` and `val/top5` (or `test/`):
@@ -104,8 +105,6 @@ class Classification(BaseTask):
             backbone_options=backbone_options,
             pretrained=pretrained,
             weights=weights,
-            num_classes=num_classes,
-            class_names=class_names,
             mean=mean,
             std=std,
             ema_decay=ema_decay,
@@ -115,6 +114,7 @@ class Classification(BaseTask):
             compile=compile,
             grad_checkpointing=grad_checkpointing,
         )
+        self.set_classes(num_classes, class_names)
         check_number("drop_rate", drop_rate, minimum=0, maximum=MAX_DROP)
         check_number("label_smoothing", label_smoothing, minimum=0, maximum=1)
         check_number("head_init_scale", head_init_scale, minimum=1e-6, maximum=1e6)

@@ -26,16 +26,17 @@ from vision.errors import ConfigError
 from vision.heads.detection.base import DetectionHead, join_detections
 from vision.metrics.coco.metric import CocoEvaluator, CocoResult
 from vision.optim.settings import OptimSettings
-from vision.tasks.base import BaseTask
+from vision.tasks.classes import ClassTask
 from vision.tasks.detectors import DETECTORS, build_detector
 from vision.tasks.freeze import Freeze
+from vision.tasks.image import ImageTask
 from vision.tasks.parts import find_row
 
 SHOWN = ("box_AP", "box_AP50", "mask_AP", "mask_AP50")
 DEFAULTS = OptimSettings(lr=1e-4, min_lr=0.0, warmup_epochs=0, warmup_steps=500, warmup_lr=1e-7)
 
 
-class Detection(BaseTask):
+class Detection(ClassTask, ImageTask):
     """Find the objects of an image: boxes, classes and, if the detector has them, masks.
 
     Logs `train/loss` and its terms, `lr`, and per evaluation `val/box_AP`, `val/box_AP50`,
@@ -109,8 +110,6 @@ class Detection(BaseTask):
             backbone_options=backbone_options,
             pretrained=pretrained,
             weights=weights,
-            num_classes=num_classes,
-            class_names=class_names,
             mean=mean,
             std=std,
             ema_decay=ema_decay,
@@ -120,6 +119,7 @@ class Detection(BaseTask):
             compile=compile,
             grad_checkpointing=grad_checkpointing,
         )
+        self.set_classes(num_classes, class_names)
         self.neck, self.head, self.criterion = build_detector(
             find_row(DETECTORS, detector, option="detector"),
             self.backbone,

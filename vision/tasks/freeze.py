@@ -4,13 +4,27 @@ from typing import Literal
 
 from torch import nn
 
-from vision.backbones.base import Backbone
+from vision.backbones.encoder import Encoder
 from vision.errors import ConfigError
 
 Freeze = Literal["backbone"] | int | None
 
 
-def freeze_backbone(backbone: Backbone, freeze: Freeze) -> None:
+def require_encoder(backbone: nn.Module, option: str) -> Encoder:
+    """The backbone, if it is one that names its blocks.
+
+    Raises:
+        ConfigError: It is another module.
+    """
+    if not isinstance(backbone, Encoder):
+        raise ConfigError(
+            f"{option} needs a backbone that names its blocks, which a {type(backbone).__name__} "
+            "does not: derive it from vision.backbones.Encoder, or leave the option out."
+        )
+    return backbone
+
+
+def freeze_backbone(backbone: nn.Module, freeze: Freeze) -> None:
     """Take parameters of a backbone out of training.
 
     Args:
@@ -19,11 +33,11 @@ def freeze_backbone(backbone: Backbone, freeze: Freeze) -> None:
             besides the stem: 0 is the stem alone. None freezes nothing.
 
     Raises:
-        ConfigError: There are not as many stages.
+        ConfigError: There are not as many stages, or the backbone is no `Encoder`.
     """
     if freeze is None:
         return
-    groups = backbone.stage_groups()
+    groups = require_encoder(backbone, "freeze").stage_groups()
     if freeze != "backbone":
         if not isinstance(freeze, int) or not 0 <= freeze < len(groups):
             raise ConfigError(

@@ -27,8 +27,9 @@ from vision.ops.dense_inference import InferenceOptions, predict_labels
 from vision.ops.interpolation import resize_bilinear
 from vision.optim.settings import OptimSettings
 from vision.options import read_options
-from vision.tasks.base import BaseTask
+from vision.tasks.classes import ClassTask
 from vision.tasks.freeze import Freeze
+from vision.tasks.image import ImageTask
 from vision.tasks.parts import find_row
 from vision.tasks.segmentors import SEGMENTORS, build_segmentor
 
@@ -45,7 +46,7 @@ DEFAULTS = OptimSettings(
 WHOLE = InferenceOptions()
 
 
-class Segmentation(BaseTask):
+class Segmentation(ClassTask, ImageTask):
     """Find the class of each pixel of an image.
 
     Logs `train/loss` and its terms, `lr`, and per evaluation `val/mIoU`, `val/mAcc`, `val/aAcc` and
@@ -129,8 +130,6 @@ class Segmentation(BaseTask):
             backbone_options=backbone_options,
             pretrained=pretrained,
             weights=weights,
-            num_classes=num_classes,
-            class_names=class_names,
             mean=mean,
             std=std,
             ema_decay=ema_decay,
@@ -140,6 +139,7 @@ class Segmentation(BaseTask):
             compile=compile,
             grad_checkpointing=grad_checkpointing,
         )
+        self.set_classes(num_classes, class_names)
         self.inference = read_options(InferenceOptions, inference, group="inference")
         self.neck, self.head, self.auxiliary, self.criterion = build_segmentor(
             find_row(SEGMENTORS, segmentor, option="segmentor"),

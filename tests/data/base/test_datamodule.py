@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import get_worker_info
 
-from vision.data import COCO, DataModule, Digits, ImageFolder, MaskFolder
+from vision.data import COCO, ClassificationData, DataModule, Digits, ImageFolder, MaskFolder
 from vision.data.loading.sampling import EpochSampler
 from vision.data.transforms.classification import EvalTransform
 from vision.data.transforms.detection import DetectionEvalTransform
@@ -25,7 +25,7 @@ from vision.errors import ConfigError, DataError
 from vision.workers import default_workers, start_worker
 
 
-class Indices(DataModule):
+class Indices(ClassificationData):
     """Ten images that hold their index; of the classes "even" and "odd"."""
 
     class_names = ("even", "odd")

@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 
 import vision.data
 from vision.cli.names import CLASSES
-from vision.data import DataModule, Digits
+from vision.data import ClassificationData, DataModule, Digits
 from vision.errors import ConfigError, DataError, ImageError
 
 
@@ -108,7 +108,7 @@ def test_what_the_summary_of_detection_counts(tmp_path: Path) -> None:
     assert train["dropped"] == {"duplicate": 2, "degenerate": 1}
 
 
-class Own(DataModule):
+class Own(ClassificationData):
     """A dataset of somebody else, without files."""
 
     @property

@@ -104,4 +104,4 @@ def test_both_files_of_a_pair_are_looked_at(tmp_path: Path) -> None:
 
 
 def test_a_split_is_summarised(tmp_path: Path) -> None:
-    assert summarise_index(index_of(tmp_path, range(4))) == {"images": 4, "classes": {}}
+    assert summarise_index(index_of(tmp_path, range(4))) == {"images": 4}

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from vision.contracts.classes import known_classes
 from vision.errors import ConfigError, suggest
 from vision.lazy import lazy_names
 
@@ -53,7 +54,7 @@ class Record(NamedTuple):
         kind: Name of the task, such as `"detection"`.
         stage: `"val"` or `"test"`.
         metrics: What was logged, by its name, such as `"val/box_AP"`.
-        class_names: Name of each class by index.
+        class_names: Name of each class by index; empty for a task without classes.
         images: Number of images that were evaluated.
         seconds: Time that the loop took, with reading the data.
         body: What the recorder of the task has collected.
@@ -162,7 +163,6 @@ class EvaluationRecords(Callback):
         if not trainer.is_global_zero:
             return
         data: Any = getattr(trainer, "datamodule", None)
-        names = task.class_names or getattr(data, "class_names", None)
         self.record = Record(
             kind=task.kind,
             stage=stage,
@@ -171,7 +171,7 @@ class EvaluationRecords(Callback):
                 for name, value in trainer.callback_metrics.items()
                 if name.startswith(f"{stage}/")
             },
-            class_names=tuple(names or map(str, range(task.num_classes))),
+            class_names=known_classes(task, data),
             images=images,
             seconds=seconds,
             body=body,

@@ -104,10 +104,12 @@ def _describe_data(trainer: Trainer) -> str:
         return "the given dataloaders"
     text = type(data).__name__
     try:
-        images, classes, batch = data.train_size, data.num_classes, data.batch_size
+        count, unit, batch = data.train_size, data.unit, data.batch_size
     except AttributeError:
         return text
-    return f"{text}: {images} training images, {classes} classes, batches of {batch}"
+    names = getattr(data, "class_names", ())
+    classes = f", {len(names)} classes" if names else ""
+    return f"{text}: {count} training {unit}{classes}, batches of {batch}"
 
 
 def _describe_device(trainer: Trainer) -> str:

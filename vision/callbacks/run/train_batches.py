@@ -9,6 +9,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
+from vision.contracts.classes import known_classes
 from vision.decoration import decorative
 from vision.draw.train_batches import MAX_IMAGES, TrainBatch, draw_train_batch
 from vision.files import replace_file
@@ -84,13 +85,11 @@ def show_batch(module: LightningModule, trainer: Trainer, batch: Any) -> TrainBa
     sizes = own["size"].tolist() if "size" in own else [pixels.shape[2:]] * count
     images = [image[:, :h, :w] for image, (h, w) in zip(pixels, sizes, strict=True)]
     data = getattr(trainer, "datamodule", None)
-    names = getattr(module, "class_names", None) or getattr(data, "class_names", None)
-    classes = getattr(module, "num_classes", None) or 0
     palette = getattr(data, "palette", None)
     return TrainBatch(
         images=images,
         batch=own,
-        class_names=names or [str(label) for label in range(classes)],
+        class_names=known_classes(module, data),
         palette=None if palette is None else np.asarray(palette, np.uint8),
     )
 

@@ -169,7 +169,7 @@ class AnnotationFiles(DetectionData):
         """What is wrong with a split beyond its annotations."""
         return iter(())
 
-    def images_to_check(self) -> Iterator[Dataset[Any]]:
+    def samples_to_check(self) -> Iterator[Dataset[Any]]:
         """The images of all splits, whatever their annotations are like, and those to predict."""
         list(self.annotation_problems())
         indices = [reading.index for reading in self._readings.values()]

@@ -1,73 +1,70 @@
 """The base of all datamodules: sizes, seeding and the four loaders, written once."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, NamedTuple
 
 import torch
 from lightning.pytorch import LightningDataModule, Trainer
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
-from vision.data.check.classes import class_problem
 from vision.data.check.problems import (
     Progress,
     SplitSummary,
-    all_samples,
     find_problems,
-    labelled_images,
+    made_datasets,
     setup_problems,
     summarise,
 )
 from vision.data.check.same_images import ImageSource
-from vision.data.loading.bad_images import BAD, BadImages, SkippingSamples
-from vision.data.loading.collate import BatchOfSamples, collate_images
+from vision.data.loading.collate import BatchOfSamples
 from vision.data.loading.sampling import (
     CountedSamples,
     EpochSampler,
     EvaluationSampler,
     SeededSamples,
 )
-from vision.errors import ConfigError, DataError
-from vision.options import MAX_BATCH, MAX_COUNT, MAX_PROCESSES, MAX_SEED, check_number
+from vision.errors import ConfigError
+from vision.options import MAX_BATCH, MAX_PROCESSES, MAX_SEED, check_number
 from vision.workers import default_workers, start_worker
 
 
 class DataModule(LightningDataModule, ABC):
-    """Sizes, seeding and loaders for every dataset.
+    """Sizes, seeding and loaders for every dataset, of images, volumes, points or anything else.
 
-    A subclass names its classes and makes its datasets in `setup`; they return one sample for an
-    index and know nothing of models, batches or seeds. Training order and augmentation are a
-    function of `(seed, epoch, index)` alone (see `vision.data.loading.sampling`). A checkpoint
-    holds the place within the epoch, and a resumed fit goes on from it.
+    A subclass makes its datasets in `setup`; they return one sample for an index and know nothing
+    of models, batches or seeds. Training order and augmentation are a function of `(seed, epoch,
+    index)` alone (see `vision.data.loading.sampling`). A checkpoint holds the place within the
+    epoch, and a resumed fit goes on from it. Datasets of images derive from
+    `vision.data.base.images.ImageData`, those with classes from
+    `vision.data.base.classes.ClassData` as well.
 
     Args:
-        batch_size: Images per batch and device.
+        batch_size: Samples per batch and device.
         num_workers: Processes that read data for each training process, 0 to read in it; None
             chooses one less than the CPU cores, at most 8.
         seed: Seed of the order and of the augmentation.
-        skip_bad_images: Largest number of images that cannot be read and are gone past: in training
-            another image takes the place, in evaluation it is left out. Counted by each process,
-            listed at the end.
 
     Attributes:
         kind: Name of the task that the samples are for, such as `"classification"`; None for any.
+        unit: What a sample is called, in the plural.
         train_dataset: Augmented samples; None before `setup("fit")`, and so on for the others.
         val_dataset: Samples of the validation set.
         test_dataset: Samples of the test set.
         predict_dataset: Samples with a `path` in place of targets.
         collate: Makes a batch of a list of samples.
-        repeats: Draws of each image within an epoch (repeated augmentation).
+        repeats: Draws of each sample within an epoch (repeated augmentation).
         whole_steps: Whether an epoch ends with its last whole optimiser step: the batches after it,
             too few for the gradients that a trainer accumulates, are left out. Otherwise they make
             a step of their own, from a smaller gradient.
-        bad_images: The bad images that were gone past.
 
     Raises:
-        ConfigError: `batch_size` is below 1, or `num_workers` or `skip_bad_images` is negative.
+        ConfigError: `batch_size` is below 1, or `num_workers` is negative.
     """
 
-    kind: ClassVar[str | None] = "classification"
-    collate: Callable[[Sequence[Any]], Any] = staticmethod(collate_images)
+    kind: ClassVar[str | None] = None
+    unit: ClassVar[str] = "samples"
+    collate: Callable[[Any], Any] = staticmethod(default_collate)
 
     def __init__(
         self,
@@ -75,18 +72,14 @@ class DataModule(LightningDataModule, ABC):
         batch_size: int = 32,
         num_workers: int | None = None,
         seed: int = 0,
-        skip_bad_images: int = 0,
     ) -> None:
         super().__init__()
-        check_number("batch_size", batch_size, minimum=1, maximum=MAX_BATCH, unit="images")
+        check_number("batch_size", batch_size, minimum=1, maximum=MAX_BATCH, unit=self.unit)
         if num_workers is not None:
             check_number(
                 "num_workers", num_workers, minimum=0, maximum=MAX_PROCESSES, unit="processes"
             )
         check_number("seed", seed, minimum=0, maximum=MAX_SEED)
-        check_number(
-            "skip_bad_images", skip_bad_images, minimum=0, maximum=MAX_COUNT, unit="images"
-        )
         self.batch_size = batch_size
         self.num_workers = default_workers() if num_workers is None else num_workers
         self.seed = seed
@@ -96,13 +89,7 @@ class DataModule(LightningDataModule, ABC):
         self.predict_dataset: Dataset[Any] | None = None
         self.repeats = 1
         self.whole_steps = False
-        self.bad_images = BadImages(skip_bad_images)
         self._resumed = Place()
-
-    @property
-    @abstractmethod
-    def class_names(self) -> tuple[str, ...]:
-        """Name of each class, by label; known before `setup` wherever that is cheap."""
 
     @abstractmethod
     def setup(self, stage: str) -> None:
@@ -113,15 +100,10 @@ class DataModule(LightningDataModule, ABC):
         """
 
     @property
-    def num_classes(self) -> int:
-        """Number of classes."""
-        return len(self.class_names)
-
-    @property
     def preprocessing(self) -> dict[str, Any] | None:
-        """Options of the transform of evaluation images, plain values; None where there are none.
+        """Options of `eval_transform`, plain values; None where there is none.
 
-        Checkpoints hold them, so that a trained model takes the images that it was measured on.
+        Checkpoints hold them, so that a trained model takes inputs like those it was measured on.
         """
         return getattr(getattr(self, "eval_transform", None), "options", None)
 
@@ -138,24 +120,20 @@ class DataModule(LightningDataModule, ABC):
         Raises:
             ConfigError: A fit that is resumed within an epoch has batches of another size, or an
                 epoch has no whole optimiser step.
-            DataError: A fit has one class alone, to be told from nothing.
         """
-        problem = class_problem(self.kind, self.class_names) if self.trainer is not None else None
-        if problem:
-            raise DataError(problem)
         dataset = _made(self.train_dataset, "fit")
         sampler = self.train_sampler(dataset, *self._processes)
         place = self._resumed
         if place.samples and place.batch != self._global_batch:
             raise ConfigError(
-                f"the checkpoint was written within an epoch, at {place.batch} images per batch "
-                f"over all processes; this run has {self._global_batch}. Resume with the same "
-                "number: set data.batch_size to it divided by the number of processes."
+                f"the checkpoint was written within an epoch, at {place.batch} {self.unit} per "
+                f"batch over all processes; this run has {self._global_batch}. Resume with the "
+                "same number: set data.batch_size to it divided by the number of processes."
             )
         if self.whole_steps:
             sampler.shorten(self._samples_of_whole_steps(len(sampler)))
         sampler.resume(place.epoch, place.samples // sampler.num_replicas)
-        seeded = SeededSamples(self._readable(dataset), seed=self.seed)
+        seeded = SeededSamples(self.readable(dataset), seed=self.seed)
         return self._loader(
             seeded, sampler, drop_last=len(sampler) > self.batch_size, every_epoch=True
         )
@@ -167,9 +145,9 @@ class DataModule(LightningDataModule, ABC):
             return samples
         if batches < together:
             raise ConfigError(
-                f"an epoch has {batches} batches of {self.batch_size} images, fewer than the "
-                f"{together} that trainer.accumulate_grad_batches puts into an optimiser step, and "
-                "with --drop_incomplete_step true it would have no step at all. Take fewer, or "
+                f"an epoch has {batches} batches of {self.batch_size} {self.unit}, fewer than "
+                f"the {together} that trainer.accumulate_grad_batches puts into an optimiser step, "
+                "and with --drop_incomplete_step true it would have no step at all. Take fewer, or "
                 "leave that option out."
             )
         return batches // together * together * self.batch_size
@@ -187,49 +165,32 @@ class DataModule(LightningDataModule, ABC):
         return self._counted(_made(self.test_dataset, "test"))
 
     def predict_dataloader(self) -> DataLoader[Any]:
-        """Batches of images with their paths, in order."""
+        """Batches of samples without targets, in order."""
         return self._counted(_made(self.predict_dataset, "predict"))
 
-    def on_before_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
-        """Note the bad images that a batch went past.
-
-        Raises:
-            ImageError: There are more than `skip_bad_images`.
-        """
-        if isinstance(batch, dict) and BAD in batch:
-            self.bad_images.add(batch[BAD])
-            return {key: value for key, value in batch.items() if key != BAD}
-        return batch
-
-    def teardown(self, stage: str) -> None:
-        """List the bad images."""
-        self.bad_images.report()
-
     def state_dict(self) -> dict[str, Any]:
-        """Where training stands within its epoch, and the bad images: part of a checkpoint."""
+        """Where training stands within its epoch: part of a checkpoint."""
         epoch, batches = _progress(self.trainer)
         return {
             "epoch": epoch,
             "samples": batches * self._global_batch,
             "batch": self._global_batch,
-            BAD: list(self.bad_images.messages),
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from the place in a checkpoint."""
         self._resumed = Place(*(state_dict[key] for key in ("epoch", "samples", "batch")))
-        self.bad_images.messages = list(state_dict[BAD])
 
     def problems(
         self, progress: Progress | None = None, remarks: list[str] | None = None
     ) -> Iterator[str]:
-        """Everything that is wrong with the dataset: layout, annotations, and every image.
+        """Everything that is wrong with the dataset: layout, annotations, and every sample.
 
-        Each image is decoded once, by `num_workers` processes. `tools/check_dataset.py` prints it.
+        Each sample is read once, by `num_workers` processes. `tools/check_dataset.py` prints it.
 
         Args:
-            progress: Called with the number of images that are read, and of all.
-            remarks: Takes what is no problem, but worth a look, while the images are read.
+            progress: Called with the number of samples that are read, and of all.
+            remarks: Takes what is no problem, but worth a look, while the samples are read.
 
         Yields:
             A message for each problem, which names the file.
@@ -240,7 +201,7 @@ class DataModule(LightningDataModule, ABC):
         return find_problems(self, progress, remarks)
 
     def summary(self) -> dict[str, SplitSummary]:
-        """What the splits hold that are set up: numbers of images, of each class, of objects."""
+        """What the splits hold that are set up: numbers of samples, of each class, of objects."""
         return summarise(self)
 
     def layout_problems(self) -> Iterator[str]:
@@ -250,17 +211,21 @@ class DataModule(LightningDataModule, ABC):
         """
         return setup_problems(self)
 
+    def class_problems(self) -> Iterator[str]:
+        """What is wrong with the classes, where there are any."""
+        return iter(())
+
     def annotation_problems(self) -> Iterator[str]:
         """What is wrong with labels, boxes and masks beyond what `setup` finds."""
         return iter(())
 
-    def images_to_check(self) -> Iterator[Dataset[Any]]:
-        """Datasets which between them decode each image once; their samples are not used."""
-        return all_samples(self)
+    def samples_to_check(self) -> Iterator[Dataset[Any]]:
+        """Datasets which between them read each sample once; what they return is not used."""
+        yield from made_datasets(self).values()
 
     def image_sources(self) -> Iterator[ImageSource]:
         """The image files of each split, with their classes: no image should be in two of them."""
-        return labelled_images(self)
+        return iter(())
 
     @property
     def _processes(self) -> tuple[int, int]:
@@ -273,14 +238,14 @@ class DataModule(LightningDataModule, ABC):
     def _global_batch(self) -> int:
         return self.batch_size * self._processes[1]
 
-    def _readable(self, dataset: Dataset[Any]) -> Dataset[Any]:
-        maximum = self.bad_images.maximum
-        return SkippingSamples(dataset, maximum=maximum) if maximum else dataset
+    def readable(self, dataset: Dataset[Any]) -> Dataset[Any]:
+        """The dataset that the loaders read a dataset through; by default itself."""
+        return dataset
 
     def _counted(self, dataset: Dataset[Any], *, every_epoch: bool = False) -> DataLoader[Any]:
         rank, count = self._processes
         sampler = EvaluationSampler(dataset, batch_size=self.batch_size, rank=rank, count=count)
-        counted = CountedSamples(self._readable(dataset))
+        counted = CountedSamples(self.readable(dataset))
         return self._loader(counted, sampler, every_epoch=every_epoch)
 
     def _loader(

@@ -12,8 +12,9 @@ from typing import Any, Literal
 import numpy as np
 from torch.utils.data import Dataset
 
-from vision.data.base.datamodule import DataModule
+from vision.data.base.classes import ClassData
 from vision.data.base.detection_samples import DetectionSamples
+from vision.data.base.images import ImageData
 from vision.data.check.detection import (
     require_alike_masks,
     require_masks,
@@ -40,7 +41,7 @@ DEFAULT_AUGMENT = DetectionAugment()
 LOOKED_FOR = 3
 
 
-class DetectionData(DataModule):
+class DetectionData(ClassData, ImageData):
     """A dataset of images with boxes and, where it has them, masks.
 
     A subclass reads the index of each split. Labels number the classes of the training set; every
@@ -197,7 +198,7 @@ class DetectionData(DataModule):
         """What keeps the stages from being made, but for annotations that are told one by one."""
         return problems_of_layout(self)
 
-    def images_to_check(self) -> Iterator[Dataset[Any]]:
+    def samples_to_check(self) -> Iterator[Dataset[Any]]:
         """The images of every split that is read; each is compared with its annotated size."""
         return iter(unique_images(self._indices.values()))
 

@@ -8,7 +8,8 @@ from typing import Any, Literal
 import numpy as np
 from torch.utils.data import Dataset
 
-from vision.data.base.datamodule import DataModule
+from vision.data.base.classes import ClassData
+from vision.data.base.images import ImageData
 from vision.data.base.segmentation_samples import SegmentationSamples
 from vision.data.check.problems import SplitSummary
 from vision.data.check.same_images import ImageSource
@@ -37,7 +38,7 @@ Split = Literal["train", "val", "test", "predict"]
 DEFAULT_AUGMENT = SegmentationAugment()
 
 
-class SegmentationData(DataModule):
+class SegmentationData(ClassData, ImageData):
     """A dataset of images with a class for each pixel.
 
     A subclass says which files there are, and what the values in mask files mean. When a split is
@@ -172,7 +173,7 @@ class SegmentationData(DataModule):
                 f"{self.label_table.describe()}; the files' values are {scan.value_text()}."
             )
 
-    def images_to_check(self) -> Iterator[Dataset[Any]]:
+    def samples_to_check(self) -> Iterator[Dataset[Any]]:
         """The images and masks of every split that is read."""
         try:
             table = self.label_table

@@ -7,7 +7,6 @@ from typing import Any, NotRequired, Protocol, TypedDict, runtime_checkable
 import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
-from vision.data.check.classes import class_problem
 from vision.data.check.same_images import ImageSource, same_images
 from vision.data.images.read import decode_image, read_file
 from vision.errors import ConfigError, DataError, VisionError
@@ -24,21 +23,20 @@ class Checkable(Protocol):
 
     num_workers: int
 
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        """Name of each class, by label."""
-
     def setup(self, stage: str) -> None:
         """Make the datasets of a stage."""
 
     def layout_problems(self) -> Iterator[str]:
         """What keeps the datasets from being made."""
 
+    def class_problems(self) -> Iterator[str]:
+        """What is wrong with the classes, where there are any."""
+
     def annotation_problems(self) -> Iterator[str]:
         """What is wrong with labels, boxes and masks."""
 
-    def images_to_check(self) -> Iterator[Dataset[Any]]:
-        """Datasets which between them decode each image once."""
+    def samples_to_check(self) -> Iterator[Dataset[Any]]:
+        """Datasets which between them read each sample once."""
 
     def image_sources(self) -> Iterator[ImageSource]:
         """The files of each split, to find those that are in two."""
@@ -59,8 +57,9 @@ class SplitSummary(TypedDict):
     """What a split holds.
 
     Keys:
-        images: Number of images.
-        classes: Class name -> number of images of it, or of objects in a detection dataset.
+        images: Number of images, or of other samples.
+        classes: Class name -> number of images of it, or of objects in a detection dataset; absent
+            where these are not counted.
         objects: Number of objects, crowd regions included.
         crowd_regions: Number of objects that are crowd regions, or ignored like them.
         empty_images: Number of images without objects.
@@ -68,7 +67,7 @@ class SplitSummary(TypedDict):
     """
 
     images: int
-    classes: dict[str, int]
+    classes: NotRequired[dict[str, int]]
     objects: NotRequired[int]
     crowd_regions: NotRequired[int]
     empty_images: NotRequired[int]
@@ -114,7 +113,7 @@ def find_problems(
     remarks = [] if remarks is None else remarks
     for problems in (
         data.layout_problems(),
-        _class_problems(data),
+        data.class_problems(),
         data.annotation_problems(),
         _shared_images(data),
         _image_problems(
@@ -129,15 +128,6 @@ def find_problems(
 
 def _shared_images(data: Checkable) -> Iterator[str]:
     yield from same_images([*data.image_sources()])  # of the splits that are set up by now
-
-
-def _class_problems(data: Checkable) -> Iterator[str]:
-    try:
-        problem = class_problem(getattr(data, "kind", None), data.class_names)
-    except DataError:
-        return  # setup has found the same
-    if problem:
-        yield problem
 
 
 def setup_problems(data: Checkable) -> Iterator[str]:
@@ -188,7 +178,8 @@ def labelled_images(data: Any) -> Iterator[ImageSource]:
         if paths is None or split == "predict" or [*paths] in seen:
             continue
         seen.append([*paths])
-        names = () if labels is None else [data.class_names[label] for label in labels]
+        known = getattr(data, "class_names", ())
+        names = [known[label] for label in labels] if labels is not None and known else ()
         yield ImageSource(split, paths, names)
 
 
@@ -199,8 +190,9 @@ def summarise(data: Any) -> dict[str, SplitSummary]:
         labels = getattr(dataset, "labels", None)
         if split == "predict" and found:
             continue  # mostly those of another split, without their labels
-        classes = {} if labels is None else _counts(np.asarray(labels), data.class_names)
-        found[split] = {"images": len(dataset), "classes": classes}  # type: ignore[arg-type]
+        found[split] = {"images": len(dataset)}  # type: ignore[arg-type]
+        if labels is not None and hasattr(data, "class_names"):
+            found[split]["classes"] = _counts(np.asarray(labels), data.class_names)
     return found
 
 
@@ -237,7 +229,7 @@ class _Checked(Dataset[tuple[str | None, Any]]):
 
 
 def _image_problems(data: Checkable, progress: Progress, remarks: list[str]) -> Iterator[str]:
-    datasets = [dataset for dataset in map(_Checked, data.images_to_check()) if len(dataset)]
+    datasets = [dataset for dataset in map(_Checked, data.samples_to_check()) if len(dataset)]
     done, total = 0, sum(map(len, datasets))
     for checked in datasets:
         # Few images for many processes: starting these would take longer than reading.

@@ -18,7 +18,7 @@ from torchvision.transforms import v2
 
 from vision.contracts.classification import ClassificationSample
 from vision.contracts.images import ImageSample
-from vision.data.base.datamodule import DataModule
+from vision.data.base.classification import ClassificationData
 from vision.data.formats.cifar import (
     CHANNELS,
     CIFAR10_LAYOUT,
@@ -90,7 +90,7 @@ class CropAndFlip:
         return image.flip(2) if torch.rand(()) < self.hflip else image
 
 
-class CIFAR10(DataModule):
+class CIFAR10(ClassificationData):
     """60,000 images of 32 x 32 pixels in 10 classes; 10,000 of them are the test set.
 
     `root` holds the archive `cifar-10-python.tar.gz` as it was downloaded, or the folder
@@ -181,7 +181,7 @@ class CIFAR10(DataModule):
                 yield str(error)
         yield from problems  # those of the file of names; the others are the same once more
 
-    def images_to_check(self) -> Iterator[Dataset[Any]]:
+    def samples_to_check(self) -> Iterator[Dataset[Any]]:
         """None: to read a file is to read its images, which are not compressed one by one."""
         return iter(())
 

@@ -218,9 +218,9 @@ class COCO(DetectionData):
                 found += [*files_twice(checked.readable), *boxes_beside_outlines(checked.readable)]
             yield from (text if own in text else f"{own}: {text}" for text in found)
 
-    def images_to_check(self) -> Iterator[Dataset[Any]]:
+    def samples_to_check(self) -> Iterator[Dataset[Any]]:
         """The images of every split, also those of annotation files that cannot be used."""
-        yield from super().images_to_check()
+        yield from super().samples_to_check()
         paths: dict[str, None] = {}
         for split, checked in self._checked.items():
             if split not in self._indices and checked.readable is not None:

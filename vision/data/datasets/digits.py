@@ -17,7 +17,7 @@ from torch.utils.data import Dataset
 
 from vision.contracts.classification import ClassificationSample
 from vision.contracts.images import ImageSample
-from vision.data.base.datamodule import DataModule
+from vision.data.base.classification import ClassificationData
 from vision.data.transforms.classification import whole_square
 from vision.options import MAX_SIDE, check_number
 
@@ -60,7 +60,7 @@ class DigitSamples(Dataset[ClassificationSample | ImageSample]):
         return len(self.images)
 
 
-class Digits(DataModule):
+class Digits(ClassificationData):
     """Scikit-learn's handwritten digits, for a first run within a minute.
 
     The split is fixed: 360 validation images, the same share of each class, and 1,437 training
@@ -113,7 +113,7 @@ class Digits(DataModule):
         self.test_dataset = self.val_dataset
         self.predict_dataset = DigitSamples(images[held_out], None, held_out)
 
-    def images_to_check(self) -> Iterator[Dataset[Any]]:
+    def samples_to_check(self) -> Iterator[Dataset[Any]]:
         """None: the images are arrays, not files."""
         return iter(())
 

@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 
 from vision.contracts.classification import ClassificationSample
 from vision.contracts.images import ImageSample
-from vision.data.base.datamodule import DataModule
+from vision.data.base.classification import ClassificationData
 from vision.data.check.problems import ImageFiles
 from vision.data.files.class_folders import (
     SUFFIXES,
@@ -70,7 +70,7 @@ class FolderSamples(Dataset[ClassificationSample | ImageSample]):
         return len(self.paths)
 
 
-class ImageFolder(DataModule):
+class ImageFolder(ClassificationData):
     """A classification dataset with one folder of images per class.
 
     The tree is `root/{train,val[,test]}/CLASS/*`, or `root/CLASS/*`, of which a share of each class
@@ -190,7 +190,7 @@ class ImageFolder(DataModule):
         problems = list(super().layout_problems())
         yield from list(self._folder_problems()) or problems
 
-    def images_to_check(self) -> Iterator[Dataset[Any]]:
+    def samples_to_check(self) -> Iterator[Dataset[Any]]:
         """All images of the splits, those of wrong class folders too, and those to predict."""
         if not self.root.is_dir():
             return

@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 
 from vision.contracts.classification import ClassificationSample
 from vision.contracts.images import ImageSample
-from vision.data.base.datamodule import DataModule
+from vision.data.base.classification import ClassificationData
 from vision.data.images.read import decode_image
 from vision.data.loading.sampling import EpochSampler
 from vision.data.shards.cache import ShardCache
@@ -89,7 +89,7 @@ class ShardImages(Dataset[None]):
         return len(self.reader.index)
 
 
-class ImageShards(DataModule):
+class ImageShards(ClassificationData):
     """A classification dataset in tar shards of the WebDataset layout, with an index.
 
     `root` has the folders `train`, `val` and maybe `test`, each with `*.tar`, `index.json` and
@@ -180,7 +180,7 @@ class ImageShards(DataModule):
             samples = ShardSamples(reader, self.eval_transform, labelled=stage == "test")
             setattr(self, f"{stage}_dataset", samples)
 
-    def images_to_check(self) -> Iterator[Dataset[Any]]:
+    def samples_to_check(self) -> Iterator[Dataset[Any]]:
         """The images of every split whose index can be read."""
         for split in ("train", "val", "test"):
             if split in self._indices:

@@ -1,0 +1,108 @@
+"""What every encoder offers to the optimiser and to freezing, whatever its input is."""
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+import torch
+from torch import nn
+from torch.utils.checkpoint import checkpoint
+
+from vision.contracts.features import FeatureSpec
+
+# A parameter's name up to the number of its stage: stages.1, model.layer1, model.layers_1.
+_STAGE = re.compile(r"(.*\.)?(stage|layer)s?[._]?\d+(?=\.)")
+
+
+class Encoder(nn.Module, ABC):
+    """Base of networks that turn an input into features: images, volumes or points.
+
+    Attributes:
+        family: Name of the architecture; chooses the weight conversion in `vision.weights`.
+        feature_specs: Channels and stride of each map of features, finest first.
+        grad_checkpointing: Whether blocks are recomputed in the backward pass.
+    """
+
+    family: ClassVar[str]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.feature_specs: tuple[FeatureSpec, ...] = ()
+        self.grad_checkpointing = False
+
+    @abstractmethod
+    def block_prefixes(self) -> list[list[str]]:
+        """Parameter-name prefixes of each depth level, stem first; `layer_groups` expands them."""
+
+    def no_weight_decay(self) -> set[str]:
+        """Names of the parameters that the authors exempt from weight decay.
+
+        One-dimensional parameters (biases, norms, layer scales) are exempt by a rule of their own
+        and are not listed.
+        """
+        return set()
+
+    def decayed_vectors(self) -> set[str]:
+        """Names of the one-dimensional parameters that decay in the authors' code nevertheless."""
+        return set()
+
+    def layer_groups(self) -> list[list[str]]:
+        """Parameter names by depth, stem first, each name exactly once.
+
+        Used by freezing and by layer-wise learning-rate decay. Names that no prefix of
+        `block_prefixes` covers (final and output norms) belong to the last group.
+        """
+        levels = self.block_prefixes()
+        groups: list[list[str]] = [[] for _ in levels]
+        for name, _ in self.named_parameters():
+            owners = (i for i, level in enumerate(levels) if _starts_with_any(name, level))
+            groups[next(owners, len(levels) - 1)].append(name)
+        return [group for group in groups if group]
+
+    def decay_groups(self) -> list[list[str]]:
+        """Parameter names by level for layer-wise learning-rate decay, stem first.
+
+        Where the authors published another grouping than one level per block, it is theirs; a level
+        may then be empty, and names may be left out that decay no more than what follows the
+        backbone.
+        """
+        return self.layer_groups()
+
+    def stage_decay_groups(self) -> list[list[str]]:
+        """Parameter names by level for stage-wise learning-rate decay: the stem, then each stage.
+
+        Where the authors published another grouping it is theirs, as for `decay_groups`.
+        """
+        return self.stage_groups()
+
+    def stage_groups(self) -> list[list[str]]:
+        """Parameter names of the stem and of each stage after it, each name exactly once.
+
+        Each block of a network without stages counts as a stage.
+        """
+        stem, *levels = self.layer_groups()
+        groups, last = [stem], None
+        for i, names in enumerate(levels):
+            found = [match.group() for name in names if (match := _STAGE.match(name))]
+            stage = found[-1] if found else str(i)
+            if stage == last:
+                groups[-1] = groups[-1] + names
+            else:
+                groups.append(names)
+            last = stage
+        return groups
+
+    def set_grad_checkpointing(self, enabled: bool = True) -> None:
+        """Trade computation for memory: recompute each block in the backward pass."""
+        self.grad_checkpointing = enabled
+
+    def run_block(self, block: nn.Module, *inputs: Any) -> Any:
+        """Call a block, recomputing it in the backward pass if checkpointing is on."""
+        if self.grad_checkpointing and torch.is_grad_enabled():
+            return checkpoint(block, *inputs, use_reentrant=False)
+        return block(*inputs)
+
+
+def _starts_with_any(name: str, prefixes: Iterable[str]) -> bool:
+    return any(name == prefix or name.startswith(prefix + ".") for prefix in prefixes)

@@ -1,0 +1,86 @@
+"""The base of datasets of images: batches of unlike sizes, images that cannot be read, checks."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from torch.utils.data import Dataset
+
+from vision.data.base.datamodule import DataModule
+from vision.data.check.problems import all_samples, labelled_images
+from vision.data.check.same_images import ImageSource
+from vision.data.loading.bad_images import BAD, BadImages, SkippingSamples
+from vision.data.loading.collate import collate_images
+from vision.options import MAX_COUNT, check_number
+
+
+class ImageData(DataModule):
+    """A dataset of images.
+
+    Args:
+        batch_size: Images per batch and device.
+        num_workers: Processes that read data; None chooses by the CPU cores.
+        seed: Seed of the order and of the augmentation.
+        skip_bad_images: Largest number of images that cannot be read and are gone past: in training
+            another image takes the place, in evaluation it is left out. Counted by each process,
+            listed at the end.
+
+    Attributes:
+        bad_images: The bad images that were gone past.
+
+    Raises:
+        ConfigError: `batch_size` is below 1, or `num_workers` or `skip_bad_images` is negative.
+    """
+
+    unit = "images"
+    collate: Callable[[Any], Any] = staticmethod(collate_images)
+
+    def __init__(
+        self,
+        *,
+        batch_size: int = 32,
+        num_workers: int | None = None,
+        seed: int = 0,
+        skip_bad_images: int = 0,
+    ) -> None:
+        super().__init__(batch_size=batch_size, num_workers=num_workers, seed=seed)
+        check_number(
+            "skip_bad_images", skip_bad_images, minimum=0, maximum=MAX_COUNT, unit=self.unit
+        )
+        self.bad_images = BadImages(skip_bad_images)
+
+    def readable(self, dataset: Dataset[Any]) -> Dataset[Any]:
+        """The dataset, with other images in the place of those that cannot be read."""
+        maximum = self.bad_images.maximum
+        return SkippingSamples(dataset, maximum=maximum) if maximum else dataset
+
+    def on_before_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        """Note the bad images that a batch went past.
+
+        Raises:
+            ImageError: There are more than `skip_bad_images`.
+        """
+        if isinstance(batch, dict) and BAD in batch:
+            self.bad_images.add(batch[BAD])
+            return {key: value for key, value in batch.items() if key != BAD}
+        return batch
+
+    def teardown(self, stage: str) -> None:
+        """List the bad images."""
+        self.bad_images.report()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where training stands within its epoch, and the bad images: part of a checkpoint."""
+        return {**super().state_dict(), BAD: list(self.bad_images.messages)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from the place in a checkpoint."""
+        super().load_state_dict(state_dict)
+        self.bad_images.messages = list(state_dict[BAD])
+
+    def samples_to_check(self) -> Iterator[Dataset[Any]]:
+        """Datasets which between them decode each image once."""
+        return all_samples(self)
+
+    def image_sources(self) -> Iterator[ImageSource]:
+        """The image files of each split, with their classes: no image should be in two of them."""
+        return labelled_images(self)

@@ -1,0 +1,120 @@
+"""What all tasks on images share: normalisation, padding, memory format."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from vision.backbones.base import Backbone
+from vision.contracts.models import ModelDescription
+from vision.errors import ConfigError
+from vision.layers.pixels import blank_padding
+from vision.optim.settings import OptimSettings
+from vision.tasks.base import BaseTask
+from vision.tasks.build import build_pixel_norm
+from vision.tasks.checkpoint import plain
+from vision.tasks.freeze import Freeze
+
+
+class ImageTask(BaseTask):
+    """A task whose batches have images: uint8 `image` `(B, C, H, W)`.
+
+    Its `forward` takes images of values 0..255 and begins with `normalize`; in the loops of a
+    trainer the batch arrives on the device and normalised.
+
+    Args:
+        backbone: A name for `create_backbone`, or a `Backbone`.
+        optim: As in `BaseTask`, and so are the others but for these.
+        backbone_options: Keywords that replace those of the variant.
+        pretrained: As in `create_backbone`.
+        weights: A file for `load_weights`, for the whole task.
+        mean: Per-channel mean for values in [0, 1]; None takes the backbone's.
+        std: Per-channel standard deviation for values in [0, 1]; None takes the backbone's.
+        ema_decay: Decay of the average of the weights; None for none.
+        ema_warmup: Whether that decay rises from a small one.
+        freeze: What of the backbone is not trained; None trains all.
+        channels_last: Whether images and convolutions lie in channels-last memory.
+        compile: Whether a trainer runs the backbone through `torch.compile`.
+        grad_checkpointing: Whether to recompute blocks in the backward pass to save memory.
+
+    Attributes:
+        normalize: Maps images of values 0..255 to what the backbone takes.
+
+    Raises:
+        ConfigError: A value is unknown or does not fit the others.
+        WeightsError: Weights are not to be had or do not fit.
+    """
+
+    backbone: Backbone
+
+    def __init__(
+        self,
+        backbone: str | Backbone | None,
+        *,
+        optim: OptimSettings | Mapping[str, Any],
+        backbone_options: Mapping[str, Any] | None = None,
+        pretrained: bool | str = False,
+        weights: str | None = None,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+        ema_decay: float | None = None,
+        ema_warmup: bool = True,
+        freeze: Freeze = None,
+        channels_last: bool = True,
+        compile: bool = False,
+        grad_checkpointing: bool = False,
+    ) -> None:
+        super().__init__(
+            backbone,
+            optim=optim,
+            backbone_options=backbone_options,
+            pretrained=pretrained,
+            weights=weights,
+            ema_decay=ema_decay,
+            ema_warmup=ema_warmup,
+            freeze=freeze,
+            compile=compile,
+            grad_checkpointing=grad_checkpointing,
+        )
+        if not isinstance(self.backbone, Backbone):
+            raise ConfigError(
+                f"{type(self).__name__} takes images, which a {type(self.backbone).__name__} does "
+                "not encode: choose a Backbone, such as one of vision.list_backbones()."
+            )
+        if not self.dense:
+            self.backbone.check_can_embed()
+        self.normalize = build_pixel_norm(self.backbone, mean, std, channels_last=channels_last)
+        self._channels_last = channels_last
+        self._embed: Callable[[Any, Tensor], Tensor] = type(self.backbone).embed
+
+    def load_initial_weights(self) -> None:
+        """Load what training starts from, freeze and order memory: the end of a constructor."""
+        super().load_initial_weights()
+        if self._channels_last:
+            for module in self.modules():
+                if isinstance(module, nn.Conv2d):
+                    module.to(memory_format=torch.channels_last)
+
+    def embed(self, images: Tensor) -> Tensor:
+        """`Backbone.embed` of normalised images `(B, C, H, W)`, compiled if that was asked for."""
+        return self._embed(self.backbone, images)
+
+    def compile_backbone(self) -> None:
+        """Compile the backbone, and its `embed`."""
+        super().compile_backbone()
+        self._embed = torch.compile(self._embed)
+
+    def prepare(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Normalise the images of a batch; a dense task finds zeros in their padding."""
+        images = self.normalize(batch["image"])
+        if self.dense and "size" in batch:
+            images = blank_padding(images, batch["size"])
+        return {**batch, "image": images}
+
+    def describe(self) -> ModelDescription:
+        """As every task, with the images that the backbone expects."""
+        mean, std = self.normalize.values
+        expected = {**asdict(self.backbone.default_input), "mean": mean, "std": std}
+        return {**super().describe(), "input": plain(expected)}
