@@ -37,14 +37,13 @@ def test_what_is_not_plain_is_named() -> None:
 
 def test_names_are_taken_where_there_are_none() -> None:
     assert agree_on_classes(None, ("cat", "dog"), 2, "the data") == ["cat", "dog"]
-    assert agree_on_classes(["cat", "dog"], ("cat", "dog"), None, "the data") == ["cat", "dog"]
+    assert agree_on_classes(["cat", "dog"], ("cat", "dog"), 2, "the data") == ["cat", "dog"]
 
 
-@pytest.mark.parametrize("num_classes", [3, None])
-def test_another_number_of_classes_names_both(num_classes: int | None) -> None:
-    ours = ["a", "b", "c"]
+@pytest.mark.parametrize("ours", [["a", "b", "c"], None])
+def test_another_number_of_classes_names_both(ours: list[str] | None) -> None:
     with pytest.raises(ConfigError, match=r"num_classes=3.*the data has 2 .*cat, dog.*Set num_c"):
-        agree_on_classes(ours, ("cat", "dog"), num_classes, "the data")
+        agree_on_classes(ours, ("cat", "dog"), 3, "the data")
 
 
 def test_another_order_is_refused() -> None:

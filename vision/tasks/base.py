@@ -322,7 +322,7 @@ class BaseTask(LightningModule, ABC):
         if self._plan is not None:
             save_place(checkpoint, self.trainer, self._plan)
         # A task that is rebuilt has its weights from the checkpoint: nothing is read again.
-        arguments = checkpoint[self.CHECKPOINT_HYPER_PARAMS_KEY]
+        arguments = checkpoint.get(self.CHECKPOINT_HYPER_PARAMS_KEY, {})
         checkpoint[self.CHECKPOINT_HYPER_PARAMS_KEY] = built_from(arguments)
         if self.average is not None:
             self.average.save(checkpoint, self)
