@@ -15,10 +15,10 @@ from vision.contracts.detection import Detections, DetectionTarget
 from vision.contracts.features import ClassRows, FeatureSpec
 from vision.errors import ConfigError, DataError, suggest
 from vision.heads.detection.base import DetectionHead
-from vision.heads.detection.boxes import LAYERS, BoxBranch, BoxBranchKind, BoxOutputs
-from vision.heads.detection.boxes import POOLED as POOLED_FOR_BOXES
-from vision.heads.detection.masks import DRAWN, MaskBranch
-from vision.heads.detection.masks import POOLED as POOLED_FOR_MASKS
+from vision.heads.detection.box_head import LAYERS, BoxBranch, BoxBranchKind, BoxOutputs
+from vision.heads.detection.box_head import POOLED as POOLED_FOR_BOXES
+from vision.heads.detection.mask_head import DRAWN, MaskBranch
+from vision.heads.detection.mask_head import POOLED as POOLED_FOR_MASKS
 from vision.heads.detection.rpn import RPN, RPNSettings
 from vision.ops.boxes import at_least_float32, clip_boxes, decode_boxes, encode_boxes
 from vision.ops.masks import crop_masks

@@ -5,7 +5,7 @@ import torch
 from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredictor
 
 from vision.contracts.features import ClassRows
-from vision.heads.detection.masks import MaskBranch
+from vision.heads.detection.mask_head import MaskBranch
 
 
 def test_it_is_torchvisions() -> None:

@@ -5,7 +5,7 @@ import torch
 from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
 
 from vision.contracts.features import ClassRows
-from vision.heads.detection.boxes import BoxBranch
+from vision.heads.detection.box_head import BoxBranch
 
 
 def test_two_linear_layers_are_torchvisions() -> None:
