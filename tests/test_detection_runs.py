@@ -46,7 +46,7 @@ model:
       samples: 32
       score_threshold: 0.0
       detections: {DETECTIONS}
-      rpn: {{channels: 8, train_proposals: 50, test_proposals: 50}}
+      rpn: {{channels: 8, post_nms_topk_train: 50, post_nms_topk_test: 50}}
     optim: {{lr: 3.0e-3, warmup_steps: 2}}
     ema_decay: 0.9
 data:

@@ -130,13 +130,13 @@ def load_backbone(options: argparse.Namespace) -> tuple[Any, Any, dict[str, Any]
     from vision import create_backbone, load_weights
     from vision.export.backbone import BackboneGraph
     from vision.export.safetensors import describe_backbone
-    from vision.layers.pixels import PixelNorm
+    from vision.layers.pixels import Normalize
 
     backbone = create_backbone(options.source, pretrained=options.pretrained)
     if options.weights:
         load_weights(backbone, options.weights)
     spec = backbone.default_input
-    normalize = PixelNorm(spec.mean, spec.std) if options.include_normalisation else None
+    normalize = Normalize(spec.mean, spec.std) if options.include_normalisation else None
     graph = BackboneGraph(backbone, outputs=options.outputs, normalize=normalize)
     return graph, backbone, describe_backbone(options.source, {}, asdict(spec))
 

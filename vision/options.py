@@ -21,9 +21,9 @@ MAX_WIDTH = 2**17  # channels, heads, tokens: any whole number of a network's de
 MAX_DEPTH = 1000  # blocks of a stage
 # Options of a network's design that are 1 at least.
 POSITIVE = {
-    *("channels", "out_channels", "fc_dim", "groups", "kernel_size", "scales_per_octave"),
-    *("samples", "candidates", "train_candidates", "test_candidates"),
-    *("train_proposals", "test_proposals", "detections", "most"),
+    *("channels", "out_channels", "fc_dim", "num_groups", "kernel_size", "scales_per_octave"),
+    *("batch_size_per_image", "topk_candidates", "pre_nms_topk_train", "pre_nms_topk_test"),
+    *("post_nms_topk_train", "post_nms_topk_test", "max_per_image"),
 }
 
 # What constructors raise for a value that they do not expect.
@@ -106,7 +106,7 @@ def check_design(options: Mapping[str, Any], *, owner: str) -> None:
         if isinstance(value, Mapping):
             check_design(value, owner=f"{owner}.{key}")
             continue
-        maximum = MAX_DEPTH if key.startswith("depth") else MAX_WIDTH
+        maximum = MAX_DEPTH if key.startswith(("depth", "num_convs")) else MAX_WIDTH
         minimum = 1 if key in POSITIVE else -maximum
         for number in _numbers(value):
             if not minimum <= number <= maximum:

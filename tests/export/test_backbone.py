@@ -5,7 +5,7 @@ from helpers.tiny_models import TINY
 from vision import create_backbone
 from vision.errors import ConfigError
 from vision.export.backbone import BackboneGraph
-from vision.layers.pixels import PixelNorm
+from vision.layers.pixels import Normalize
 
 
 def tiny(family: str = "convnext", **more: object) -> BackboneGraph:
@@ -28,7 +28,7 @@ def test_maps_and_vector_are_those_of_the_backbone() -> None:
 def test_a_normalisation_becomes_a_part_of_the_program() -> None:
     plain = tiny()
     spec = plain.backbone.default_input
-    graph = BackboneGraph(plain.backbone, normalize=PixelNorm(spec.mean, spec.std))
+    graph = BackboneGraph(plain.backbone, normalize=Normalize(spec.mean, spec.std))
     pixels = torch.randint(0, 256, (1, 3, 32, 32), dtype=torch.uint8)
     assert graph.images.dtype == torch.uint8
     assert not graph.images.normalised

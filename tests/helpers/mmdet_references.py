@@ -88,13 +88,14 @@ def build(reference: Reference, *, num_classes: int = 3, seed: int = 0) -> Detec
         "retinanet": {"channels": channels},
         "fcos": {"channels": 2 * channels},
     }.get(reference.name)
-    two_stage = {"channels": channels, "fc_dim": 16, "samples": EVERY}
+    two_stage = {"channels": channels, "fc_dim": 16, "batch_size_per_image": EVERY}
     parts = build_detector(
         DETECTORS[reference.name],
         backbone,
         num_classes=num_classes,
         neck_options={"out_channels": channels},
-        head_options=head_options or {**two_stage, "rpn": {"channels": channels, "samples": EVERY}},
+        head_options=head_options
+        or {**two_stage, "rpn": {"channels": channels, "batch_size_per_image": EVERY}},
         loss_options={},
     )
     return Detector(backbone, *parts).eval()

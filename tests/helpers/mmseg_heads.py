@@ -30,8 +30,16 @@ HEADS: dict[str, type[SegmentationHead]] = {
     "FCNHead": FCNHead,
 }
 # Their options that we call something else; the others that we have keep their names.
-OPTIONS = {"pool_scales": "pool_sizes", "dropout_ratio": "dropout", "num_convs": "convs"}
-KEPT = {"channels", "num_classes", "align_corners", "kernel_size", "concat_input"}
+OPTIONS = {"dropout_ratio": "dropout"}
+KEPT = {
+    "channels",
+    "num_classes",
+    "align_corners",
+    "kernel_size",
+    "concat_input",
+    "num_convs",
+    "pool_scales",
+}
 
 needs_mmseg = pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in ("mmseg", "mmcv")),

@@ -9,15 +9,15 @@ from torch import Tensor
 from vision.contracts.detection import DetectionBatch, DetectionTarget
 from vision.tasks.detection import Detection
 
-RPN = {"channels": 16, "train_proposals": 50, "test_proposals": 50}
+RPN = {"channels": 16, "post_nms_topk_train": 50, "post_nms_topk_test": 50}
 # Options that make each detector small.
 SMALL: dict[str, dict[str, Any]] = {
     **{
-        name: {"channels": 16, "fc_dim": 32, "samples": 32, "rpn": {**RPN}}
+        name: {"channels": 16, "fc_dim": 32, "batch_size_per_image": 32, "rpn": {**RPN}}
         for name in ("faster_rcnn", "mask_rcnn", "cascade_mask_rcnn")
     },
-    "retinanet": {"channels": 16, "depth": 1},
-    "fcos": {"channels": 16, "depth": 1, "groups": 4},
+    "retinanet": {"channels": 16, "num_convs": 1},
+    "fcos": {"channels": 16, "num_convs": 1, "num_groups": 4},
 }
 
 

@@ -15,8 +15,8 @@ STRIDES = (4, 8, 16, 32, 64)
 SPECS = tuple(FeatureSpec(CHANNELS, stride) for stride in STRIDES)
 KINDS: dict[str, dict[str, Any]] = {
     "faster": {"masks": False},
-    "mask": {"masks": True, "low_quality": True},
-    "cascade": {"stages": CASCADE, "box_branch": "4conv1fc"},
+    "mask": {"masks": True, "allow_low_quality": True},
+    "cascade": {"stages": CASCADE, "box_head": "4conv1fc"},
     "cascade of boxes, class agnostic": {
         "stages": CASCADE,
         "masks": False,
@@ -32,14 +32,14 @@ def make_head(kind: str = "mask", *, maps: int = 5, **options: Any) -> TwoStage:
         "num_classes": CLASSES,
         "channels": CHANNELS,
         "fc_dim": 16,
-        "samples": 32,
-        "detections": 20,
+        "batch_size_per_image": 32,
+        "max_per_image": 20,
         "rpn": {
             "channels": CHANNELS,
-            "train_candidates": 80,
-            "train_proposals": 60,
-            "test_candidates": 60,
-            "test_proposals": 40,
+            "pre_nms_topk_train": 80,
+            "post_nms_topk_train": 60,
+            "pre_nms_topk_test": 60,
+            "post_nms_topk_test": 40,
         },
     }
     return TwoStage(SPECS[:maps], **(settings | KINDS[kind] | options))

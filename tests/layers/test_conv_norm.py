@@ -5,12 +5,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from vision.layers.conv_norm import ConvNorm, ResizedConvNorm, norm_relu
+from vision.layers.conv_norm import ConvNormAct, ResizedConvNormAct, norm_relu
 
 
 @pytest.mark.parametrize("kernel_size", [1, 3])
 def test_equals_the_layers_one_by_one(kernel_size: int) -> None:
-    block = ConvNorm(4, 6, kernel_size=kernel_size)
+    block = ConvNormAct(4, 6, kernel_size=kernel_size)
     plain = nn.Sequential(
         nn.Conv2d(4, 6, kernel_size, padding=kernel_size // 2, bias=False),
         nn.BatchNorm2d(6),
@@ -26,7 +26,7 @@ def test_equals_the_layers_one_by_one(kernel_size: int) -> None:
 
 
 def test_over_resized_maps() -> None:
-    block = ResizedConvNorm([4, 3], 6).eval()
+    block = ResizedConvNormAct([4, 3], 6).eval()
     block.norm.running_mean.normal_()
     fine, coarse = torch.randn(2, 4, 9, 7), torch.randn(2, 3, 5, 4)
     resized = F.interpolate(coarse, size=(9, 7), mode="bilinear")
@@ -36,7 +36,7 @@ def test_over_resized_maps() -> None:
 
 
 def test_a_single_value_is_normalised_by_the_running_statistics() -> None:
-    block = ConvNorm(4, 6, kernel_size=1)
+    block = ConvNormAct(4, 6, kernel_size=1)
     block.norm.running_mean.normal_()
     block.norm.running_var.uniform_(0.5, 2)
     x = torch.randn(1, 4, 1, 1)
@@ -57,8 +57,8 @@ def test_other_norms_are_called() -> None:
     assert norm_relu(norm.eval(), x).shape == x.shape
 
 
-@pytest.mark.parametrize("block", [ConvNorm(64, 32), ResizedConvNorm([32, 32], 32)])
-def test_initialisation(block: ConvNorm | ResizedConvNorm) -> None:
+@pytest.mark.parametrize("block", [ConvNormAct(64, 32), ResizedConvNormAct([32, 32], 32)])
+def test_initialisation(block: ConvNormAct | ResizedConvNormAct) -> None:
     """The rule of mmcv's blocks: a variance of 2 / (outputs * cells of the kernel)."""
     nn.init.ones_(block.conv.weight)
     nn.init.zeros_(block.norm.weight)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torchvision.transforms.v2 import functional as transforms
 
-from vision.layers.pixels import PixelNorm, blank_padding
+from vision.layers.pixels import Normalize, blank_padding
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 IMAGES = torch.randint(
@@ -14,7 +14,7 @@ IMAGES = torch.randint(
 
 @pytest.mark.parametrize("channels_last", [False, True])
 def test_equals_torchvision(channels_last: bool) -> None:
-    result = PixelNorm(MEAN, STD, channels_last=channels_last)(IMAGES)
+    result = Normalize(MEAN, STD, channels_last=channels_last)(IMAGES)
     expected = transforms.normalize(IMAGES / 255, MEAN, STD)
     torch.testing.assert_close(result, expected, rtol=1e-5, atol=1e-6)
     order = torch.channels_last if channels_last else torch.contiguous_format
@@ -22,13 +22,13 @@ def test_equals_torchvision(channels_last: bool) -> None:
 
 
 def test_bytes_equal_floats() -> None:
-    norm = PixelNorm(MEAN, STD)
+    norm = Normalize(MEAN, STD)
     assert torch.equal(norm(IMAGES), norm(IMAGES.float()))
 
 
 def test_the_result_has_the_dtype_of_the_module() -> None:
-    assert PixelNorm(MEAN, STD).double()(IMAGES).dtype == torch.float64
-    half = PixelNorm(MEAN, STD).bfloat16()(IMAGES.float() + 0.3)
+    assert Normalize(MEAN, STD).double()(IMAGES).dtype == torch.float64
+    half = Normalize(MEAN, STD).bfloat16()(IMAGES.float() + 0.3)
     assert half.dtype == torch.bfloat16
     # Images are not rounded before the mean is taken off.
     expected = transforms.normalize((IMAGES.float() + 0.3) / 255, MEAN, STD)
@@ -36,7 +36,7 @@ def test_the_result_has_the_dtype_of_the_module() -> None:
 
 
 def test_settings_are_no_weights() -> None:
-    assert PixelNorm(MEAN, STD).state_dict() == {}
+    assert Normalize(MEAN, STD).state_dict() == {}
 
 
 def test_padding_becomes_the_mean_colour_and_the_rest_stays() -> None:

@@ -34,7 +34,7 @@ TARGETS = [
 
 def some_head() -> FCOSHead:
     torch.manual_seed(0)
-    head = FCOSHead(SPECS, num_classes=4, channels=8, groups=2, depth=1)
+    head = FCOSHead(SPECS, num_classes=4, channels=8, num_groups=2, num_convs=1)
     for name, parameter in head.named_parameters():
         if name != "scales":
             torch.nn.init.normal_(parameter, std=0.2)
@@ -102,7 +102,7 @@ def test_more_locations_are_positive_without_centre_sampling() -> None:
     outputs, batch = outputs_of(some_head()), {"target": TARGETS, "size": SIZES}
     # Centerness falls from the centre: far locations are harder for a constant prediction.
     outputs["centerness"] = torch.full_like(outputs["centerness"], 5.0)
-    near, anywhere = (FCOSLoss(radius=r)(outputs, batch) for r in (1.5, None))
+    near, anywhere = (FCOSLoss(center_sampling_radius=r)(outputs, batch) for r in (1.5, None))
     assert anywhere["loss_centerness"] > near["loss_centerness"]
 
 
@@ -166,14 +166,14 @@ def test_evaluation_waits_for_no_other_process(monkeypatch: pytest.MonkeyPatch) 
 
 def test_the_weight_of_the_boxes() -> None:
     outputs, batch = outputs_of(some_head()), {"target": TARGETS, "size": SIZES}
-    one, three = (FCOSLoss(box_weight=w)(outputs, batch) for w in (1.0, 3.0))
+    one, three = (FCOSLoss(box_loss_weight=w)(outputs, batch) for w in (1.0, 3.0))
     torch.testing.assert_close(three["loss_box"], 3 * one["loss_box"])
     assert three["loss_cls"] == one["loss_cls"]
 
 
 def test_one_batch_is_learnt_by_heart() -> None:
     torch.manual_seed(0)
-    head = FCOSHead(SPECS, num_classes=4, channels=16, groups=4, depth=1)
+    head = FCOSHead(SPECS, num_classes=4, channels=16, num_groups=4, num_convs=1)
     maps = [torch.randn(1, 8, 64 // s.stride, 96 // s.stride) for s in SPECS]
     one = [target([[4, 6, 40, 50], [50, 10, 80, 44]], [1, 2])]
     optimizer = torch.optim.Adam(head.parameters(), lr=0.02)

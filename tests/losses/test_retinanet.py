@@ -34,7 +34,7 @@ TARGETS = [
 
 def some_head() -> RetinaNetHead:
     torch.manual_seed(0)
-    head = RetinaNetHead(SPECS, num_classes=4, channels=8, depth=1, octave_scale=2)
+    head = RetinaNetHead(SPECS, num_classes=4, channels=8, num_convs=1, octave_scale=2)
     for parameter in head.parameters():
         torch.nn.init.normal_(parameter, std=0.2)
     return head
@@ -156,14 +156,14 @@ def test_evaluation_waits_for_no_other_process(monkeypatch: pytest.MonkeyPatch) 
 
 def test_the_weight_of_the_boxes() -> None:
     outputs, batch = outputs_of(some_head()), {"target": TARGETS, "size": SIZES}
-    one, three = (RetinaNetLoss(box_weight=w)(outputs, batch) for w in (1.0, 3.0))
+    one, three = (RetinaNetLoss(box_loss_weight=w)(outputs, batch) for w in (1.0, 3.0))
     torch.testing.assert_close(three["loss_box"], 3 * one["loss_box"])
     assert three["loss_cls"] == one["loss_cls"]
 
 
 def test_one_batch_is_learnt_by_heart() -> None:
     torch.manual_seed(0)
-    head = RetinaNetHead(SPECS, num_classes=4, channels=16, depth=1, octave_scale=2)
+    head = RetinaNetHead(SPECS, num_classes=4, channels=16, num_convs=1, octave_scale=2)
     maps = [torch.randn(1, 8, 64 // s.stride, 96 // s.stride) for s in SPECS]
     one = [target([[4, 6, 40, 50], [50, 10, 80, 44]], [1, 2])]
     optimizer = torch.optim.Adam(head.parameters(), lr=0.01)

@@ -86,7 +86,7 @@ def test_a_beta_makes_the_box_loss_of_anchors_smooth() -> None:
     difference = (samples["deltas"] - samples["target_deltas"])[samples["positive"]].abs()
     beta = 1 / 9
     smooth = torch.where(difference < beta, difference**2 / (2 * beta), difference - beta / 2)
-    terms = TwoStageLoss(rpn_beta=beta)(outputs)
+    terms = TwoStageLoss(rpn_smooth_l1_beta=beta)(outputs)
     torch.testing.assert_close(terms["loss_rpn_box"], smooth.sum() / 16)
 
 
@@ -114,7 +114,7 @@ def test_giou_is_torchvisions() -> None:
     expected = generalized_box_iou_loss(
         samples["boxes"][positive], samples["target_boxes"][positive], reduction="sum"
     )
-    terms = TwoStageLoss(box_loss="giou", box_weight=10.0)(outputs)
+    terms = TwoStageLoss(box_loss="giou", box_loss_weight=10.0)(outputs)
     torch.testing.assert_close(terms["loss_box"], 10 * expected / 16)
 
 
@@ -163,5 +163,5 @@ def test_half_precision_is_summed_in_float32() -> None:
 def test_options_out_of_range_are_refused() -> None:
     with pytest.raises(ConfigError, match="box_loss='l2' must be 'l1' or 'giou'"):
         TwoStageLoss(box_loss="l2")
-    with pytest.raises(ConfigError, match="rpn_beta=-1 must be 0 or more"):
-        TwoStageLoss(rpn_beta=-1)
+    with pytest.raises(ConfigError, match="rpn_smooth_l1_beta=-1 must be 0 or more"):
+        TwoStageLoss(rpn_smooth_l1_beta=-1)

@@ -12,7 +12,7 @@ from vision.ops.anchors import anchors
 
 def test_each_anchor_is_the_formulas() -> None:
     shapes, strides, scales, ratios = [(3, 4), (2, 2)], (4, 8), (8.0, 4.0), (0.5, 1.0, 2.0)
-    levels = anchors(shapes, strides, scales=scales, ratios=ratios)
+    levels = anchors(shapes, strides, scales=scales, aspect_ratios=ratios)
     for (height, width), stride, level in zip(shapes, strides, levels, strict=True):
         expected = []
         for y in range(height):
@@ -31,17 +31,17 @@ def test_they_are_torchvisions_but_for_the_rounding() -> None:
     theirs = AnchorGenerator(((32,), (64,)), ((0.5, 1.0, 2.0),) * 2)(
         ImageList(torch.zeros(1, 3, 64, 80), [(64, 80)]), [torch.zeros(1, 1, *s) for s in shapes]
     )[0]
-    ours = torch.cat(anchors(shapes, strides, scales=(8.0,), ratios=(0.5, 1.0, 2.0)))
+    ours = torch.cat(anchors(shapes, strides, scales=(8.0,), aspect_ratios=(0.5, 1.0, 2.0)))
     assert (ours - theirs).abs().max() <= 0.5
 
 
 def test_known_corners() -> None:
     # The shapes of the published anchor generator for stride 4, scale 8.
-    level = anchors([(1, 2)], (4,), scales=(8,), ratios=(0.5, 1, 2))[0]
+    level = anchors([(1, 2)], (4,), scales=(8,), aspect_ratios=(0.5, 1, 2))[0]
     torch.testing.assert_close(level[0], torch.tensor([-22.6274, -11.3137, 22.6274, 11.3137]))
     torch.testing.assert_close(level[4], torch.tensor([-12.0, -16.0, 20.0, 16.0]))
 
 
 def test_maps_and_strides_must_pair() -> None:
     with pytest.raises(ValueError, match="zip"):
-        anchors([(1, 1)], (4, 8), scales=(8,), ratios=(1,))
+        anchors([(1, 1)], (4, 8), scales=(8,), aspect_ratios=(1,))

@@ -95,7 +95,7 @@ def test_boxes_of_masks_are_torchvisions_with_an_exclusive_corner() -> None:
     assert masks_to_boxes(torch.zeros(0, 9, 14, dtype=torch.bool)).shape == (0, 4)
 
 
-@pytest.mark.parametrize("most", [2**25, 2 * 40 * 50])
+@pytest.mark.parametrize("maximum", [2**25, 2 * 40 * 50])
 def test_crops_are_torchvisions_roi_align(maximum: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_PIXELS", maximum)
     torch.manual_seed(0)

@@ -35,7 +35,7 @@ def one_by_one(
     targets: PaddedTargets,
     i: int,
     thresholds: tuple[float, float, float],
-    low_quality: bool,
+    allow_low_quality: bool,
     crowd_iof: float | None,
     takes_part: Tensor,
 ) -> list[int]:
@@ -51,7 +51,7 @@ def one_by_one(
             result[a] = BACKGROUND
         if objects and best >= positive:
             result[a] = next(j for j in objects if iou[a, j].item() == best)
-    for j in objects if low_quality else []:
+    for j in objects if allow_low_quality else []:
         best = best_or([iou[a, j].item() for a in here], 0.0)
         if best >= minimum and best > 0:
             takes = [a for a in here if iou[a, j].item() == best]
@@ -78,12 +78,12 @@ def best_or(overlaps: list[float], otherwise: float) -> float:
 
 
 @pytest.mark.parametrize("thresholds", [(0.7, 0.3, 0.3), (0.5, 0.5, 0.5), (0.5, 0.4, 0.0)])
-@pytest.mark.parametrize("low_quality", [True, False])
+@pytest.mark.parametrize("allow_low_quality", [True, False])
 @pytest.mark.parametrize("crowd_iof", [None, 0.5])
 @pytest.mark.parametrize("seed", [0, 1])
 def test_it_follows_the_published_rules(
     thresholds: tuple[float, float, float],
-    low_quality: bool,
+    allow_low_quality: bool,
     crowd_iof: float | None,
     seed: int,
     monkeypatch: pytest.MonkeyPatch,
@@ -96,15 +96,15 @@ def test_it_follows_the_published_rules(
     ours = match_boxes(
         boxes,
         targets,
-        positive=positive,
-        negative=negative,
-        min_positive=minimum,
-        low_quality=low_quality,
+        fg_iou_threshold=positive,
+        bg_iou_threshold=negative,
+        low_quality_threshold=minimum,
+        allow_low_quality=allow_low_quality,
         crowd_iof=crowd_iof,
         valid=valid,
     )
     for i in range(5):
-        expected = one_by_one(boxes, targets, i, thresholds, low_quality, crowd_iof, valid)
+        expected = one_by_one(boxes, targets, i, thresholds, allow_low_quality, crowd_iof, valid)
         assert ours[i].tolist() == expected
 
 
@@ -114,10 +114,10 @@ def test_without_low_quality_it_is_torchvisions() -> None:
     ours = match_boxes(
         boxes,
         targets,
-        positive=0.7,
-        negative=0.3,
-        min_positive=0.3,
-        low_quality=False,
+        fg_iou_threshold=0.7,
+        bg_iou_threshold=0.3,
+        low_quality_threshold=0.3,
+        allow_low_quality=False,
         crowd_iof=None,
     )
     for i in range(3):
@@ -128,10 +128,10 @@ def test_without_low_quality_it_is_torchvisions() -> None:
 def test_boxes_of_all_images_may_be_given_once() -> None:
     boxes, targets = random_case(3, 40, 6, seed=4)
     options = {
-        "positive": 0.5,
-        "negative": 0.4,
-        "min_positive": 0.0,
-        "low_quality": True,
+        "fg_iou_threshold": 0.5,
+        "bg_iou_threshold": 0.4,
+        "low_quality_threshold": 0.0,
+        "allow_low_quality": True,
         "crowd_iof": 0.5,
     }
     once = match_boxes(boxes[0], targets, **options)
@@ -145,14 +145,14 @@ def test_an_object_takes_its_best_box_from_another() -> None:
         objects, torch.zeros(1, 2).long(), torch.ones(1, 2).bool(), torch.zeros(1, 2).bool()
     )
     box = torch.tensor([[0.0, 0.0, 10.0, 10.0]])
-    for low_quality, expected in ((False, 0), (True, 1)):
+    for allow_low_quality, expected in ((False, 0), (True, 1)):
         match = match_boxes(
             box,
             targets,
-            positive=0.5,
-            negative=0.5,
-            min_positive=0.5,
-            low_quality=low_quality,
+            fg_iou_threshold=0.5,
+            bg_iou_threshold=0.5,
+            low_quality_threshold=0.5,
+            allow_low_quality=allow_low_quality,
             crowd_iof=None,
         )
         assert match.tolist() == [[expected]]
@@ -168,10 +168,10 @@ def test_an_object_out_of_reach_takes_nothing() -> None:
     match = match_boxes(
         torch.tensor([[0.0, 0.0, 9.0, 9.0]]),
         targets,
-        positive=0.5,
-        negative=0.4,
-        min_positive=0.0,
-        low_quality=True,
+        fg_iou_threshold=0.5,
+        bg_iou_threshold=0.4,
+        low_quality_threshold=0.0,
+        allow_low_quality=True,
         crowd_iof=0.5,
     )
     assert match.tolist() == [[BACKGROUND]]
@@ -194,7 +194,7 @@ def test_samples_have_the_wanted_counts(
     matches[:, :positives] = torch.arange(positives) % 7
     matches[:, positives : positives + negatives] = BACKGROUND
     matches = matches[:, torch.randperm(300)]
-    sampled = sample_balanced(matches, count=64, positive_fraction=0.25)
+    sampled = sample_balanced(matches, batch_size_per_image=64, positive_fraction=0.25)
     for i in range(2):
         index, positive, valid = sampled.index[i], sampled.positive[i], sampled.valid[i]
         assert (int(positive.sum()), int((valid & ~positive).sum())) == expected
@@ -208,7 +208,7 @@ def test_samples_have_the_wanted_counts(
 
 def test_fewer_boxes_than_places() -> None:
     sampled = sample_balanced(
-        torch.tensor([[0, BACKGROUND, IGNORED]]), count=8, positive_fraction=1
+        torch.tensor([[0, BACKGROUND, IGNORED]]), batch_size_per_image=8, positive_fraction=1
     )
     assert sampled.index.shape == (1, 8)
     assert sampled.valid.tolist() == [[True, True] + [False] * 6]
@@ -220,7 +220,7 @@ def test_every_box_is_as_likely() -> None:
     torch.manual_seed(0)
     matches = torch.full((4000, 20), BACKGROUND)
     matches[:, ::2] = 3
-    sampled = sample_balanced(matches, count=8, positive_fraction=0.5)
+    sampled = sample_balanced(matches, batch_size_per_image=8, positive_fraction=0.5)
     share = torch.zeros(4000, 20).scatter(1, sampled.index, 1.0).mean(dim=0)
     # 4 of 10 positives and 4 of 10 background boxes.
     assert (share - 0.4).abs().max() < 5 * math.sqrt(0.24 / 4000)

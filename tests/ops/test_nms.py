@@ -41,18 +41,24 @@ def test_no_boxes() -> None:
     empty = batched_nms(torch.zeros(0, 4), torch.zeros(0), torch.zeros(0).long(), 0.5)
     assert empty.shape == (0,)
     index, valid = keep_detections(
-        torch.zeros(2, 3, 4), torch.zeros(2, 3), torch.zeros(2, 3).long(), iou=0.5, max_per_image=5
+        torch.zeros(2, 3, 4),
+        torch.zeros(2, 3),
+        torch.zeros(2, 3).long(),
+        iou_threshold=0.5,
+        max_per_image=5,
     )
     assert index.shape == (2, 5)
     assert not valid.any()
 
 
-@pytest.mark.parametrize("most", [10, 400])
+@pytest.mark.parametrize("max_per_image", [10, 400])
 def test_each_image_is_suppressed_by_itself(max_per_image: int) -> None:
     boxes, scores, groups = random_boxes(3, 200, 5, seed=1)
     scores[1, 100:] = 0  # empty places
     scores[2] = -1
-    index, valid = keep_detections(boxes, scores, groups, iou=0.3, max_per_image=max_per_image)
+    index, valid = keep_detections(
+        boxes, scores, groups, iou_threshold=0.3, max_per_image=max_per_image
+    )
     assert index.shape == valid.shape == (3, max_per_image)
     for i in range(3):
         real = (scores[i] > 0).nonzero().squeeze(1)
@@ -68,10 +74,12 @@ def test_each_image_is_suppressed_by_itself(max_per_image: int) -> None:
 def test_images_with_equal_scores_do_not_depend_on_the_batch() -> None:
     boxes, scores, groups = random_boxes(4, 300, 3, seed=2)
     scores = (scores * 8).round().clamp(min=1) / 8
-    index, valid = keep_detections(boxes, scores, groups, iou=0.5, max_per_image=50)
+    index, valid = keep_detections(boxes, scores, groups, iou_threshold=0.5, max_per_image=50)
     for i in range(4):
         part = slice(i, i + 1)
-        alone = keep_detections(boxes[part], scores[part], groups[part], iou=0.5, max_per_image=50)
+        alone = keep_detections(
+            boxes[part], scores[part], groups[part], iou_threshold=0.5, max_per_image=50
+        )
         assert torch.equal(index[part], alone[0])
         assert torch.equal(valid[part], alone[1])
 
@@ -87,11 +95,11 @@ def test_far_groups_keep_their_precision() -> None:
 @pytest.mark.gpu
 def test_cuda_keeps_what_the_cpu_keeps(monkeypatch: pytest.MonkeyPatch) -> None:
     boxes, scores, groups = random_boxes(4, 500, 3, seed=4)
-    expected = keep_detections(boxes, scores, groups, iou=0.5, max_per_image=200)
+    expected = keep_detections(boxes, scores, groups, iou_threshold=0.5, max_per_image=200)
     for maximum in (2**15, 1000):  # all images at once, and some at a time
         monkeypatch.setattr(nms, "MAX_BOXES", maximum)
         index, valid = keep_detections(
-            boxes.cuda(), scores.cuda(), groups.cuda(), iou=0.5, max_per_image=200
+            boxes.cuda(), scores.cuda(), groups.cuda(), iou_threshold=0.5, max_per_image=200
         )
         assert torch.equal(valid.cpu(), expected[1])
         assert torch.equal(index.cpu(), expected[0])

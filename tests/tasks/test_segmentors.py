@@ -18,8 +18,8 @@ from vision.tasks.segmentation import Segmentation
         ({"head_options": {"chanels": 8}}, r"head_options.chanels.*'channels'"),
         ({"neck_options": {"chanels": 8}}, "neck_options.chanels"),
         ({"loss_options": {"term": 1}}, r"loss_options.term.*'terms'"),
-        ({"auxiliary_options": {"conv": 1}}, r"auxiliary_options.conv.*'convs'"),
-        ({"auxiliary": False, "auxiliary_options": {"convs": 1}}, "auxiliary: true"),
+        ({"auxiliary_options": {"num_conv": 1}}, r"auxiliary_options.num_conv.*'num_convs'"),
+        ({"auxiliary": False, "auxiliary_options": {"num_convs": 1}}, "auxiliary: true"),
         ({"inference": {"mod": "slide"}}, r"inference.mod.*'mode'"),
         ({"segmentor": "mmseg", "head_options": {"type": "PSPHeda"}}, "PSPHead"),
         (

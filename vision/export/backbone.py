@@ -8,7 +8,7 @@ from torch import Tensor
 from vision.backbones.base import Backbone
 from vision.errors import ConfigError, suggest
 from vision.export.graph import BATCH, Axes, Graph, GraphInput
-from vision.layers.pixels import PixelNorm
+from vision.layers.pixels import Normalize
 
 BackboneOutputs = Literal["features", "embedding"]
 # What a classifier of these families computes depends on a comparison with the size of the image.
@@ -40,7 +40,7 @@ class BackboneGraph(Graph):
         backbone: Backbone,
         *,
         outputs: BackboneOutputs = "features",
-        normalize: PixelNorm | None = None,
+        normalize: Normalize | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
         if outputs not in get_args(BackboneOutputs):

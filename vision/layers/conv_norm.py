@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from vision.layers.resized_conv import ResizedConv2d, Size
 
 
-class ConvNorm(nn.Module):
+class ConvNormAct(nn.Module):
     """Convolution of stride 1 without a bias, batch norm, ReLU.
 
     A batch norm in training refuses a map that has one value per channel in the whole batch, as a
@@ -39,7 +39,7 @@ class ConvNorm(nn.Module):
         self.norm.reset_parameters()
 
 
-class ResizedConvNorm(nn.Module):
+class ResizedConvNormAct(nn.Module):
     """The same over the concatenation of maps that are resized to one size.
 
     Args:
@@ -74,7 +74,7 @@ class ResizedConvNorm(nn.Module):
 
 
 def norm_relu(norm: nn.Module, x: Tensor) -> Tensor:
-    """Batch norm, then ReLU; `ConvNorm` says what becomes of a single value per channel.
+    """Batch norm, then ReLU; `ConvNormAct` says what becomes of a single value per channel.
 
     Args:
         norm: An `nn.BatchNorm2d`, or what took its place, such as an `nn.SyncBatchNorm`, which

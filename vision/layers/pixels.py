@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 
-class PixelNorm(nn.Module):
+class Normalize(nn.Module):
     """Map pixel values 0..255 to what a backbone was trained on: `(x / 255 - mean) / std`.
 
     Mean and deviation are no part of the state dict: they are settings, not weights.

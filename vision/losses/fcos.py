@@ -25,13 +25,14 @@ class FCOSLoss(nn.Module):
     Args:
         alpha: Weight of the class of a positive location in the focal loss, in [0, 1].
         gamma: Exponent of the focal loss.
-        radius: Largest distance of a positive location from the centre of its object along each
-            axis, in strides; null for anywhere in its box, as in the paper of 2019.
-        limit: Largest distance to a side of the box that a level is responsible for, in strides: 8
-            is 64, 128, 256 and 512 pixels at strides 8 to 64.
+        center_sampling_radius: Maximum distance of a positive location from the centre of its
+            object along each axis, in strides; null for anywhere in its box, as in the paper of
+            2019.
+        max_distance: Maximum distance to a side of the box that a level is responsible for, in
+            strides: 8 is 64, 128, 256 and 512 pixels at strides 8 to 64.
         crowd_iof: Background locations do not count if at least this share of their cell lies in a
             crowd; null treats crowds as background, as in the published recipes.
-        box_weight: Factor on the GIoU loss.
+        box_loss_weight: Factor on the GIoU loss.
     """
 
     def __init__(
@@ -39,15 +40,15 @@ class FCOSLoss(nn.Module):
         *,
         alpha: float = 0.25,
         gamma: float = 2.0,
-        radius: float | None = 1.5,
-        limit: float = 8.0,
+        center_sampling_radius: float | None = 1.5,
+        max_distance: float = 8.0,
         crowd_iof: float | None = 0.5,
-        box_weight: float = 1.0,
+        box_loss_weight: float = 1.0,
     ) -> None:
         super().__init__()
         self.alpha, self.gamma = alpha, gamma
-        self.radius, self.limit = radius, limit
-        self.crowd_iof, self.box_weight = crowd_iof, box_weight
+        self.center_sampling_radius, self.max_distance = center_sampling_radius, max_distance
+        self.crowd_iof, self.box_loss_weight = crowd_iof, box_loss_weight
 
     def forward(self, outputs: PointOutputs, batch: DetectionBatch) -> dict[str, Tensor]:
         """Assign the locations to the objects of the batch and compare.
@@ -65,8 +66,8 @@ class FCOSLoss(nn.Module):
             points,
             strides,
             targets,
-            radius=self.radius,
-            limit=self.limit,
+            radius=self.center_sampling_radius,
+            limit=self.max_distance,
             crowd_iof=self.crowd_iof,
         )
         positive = matches >= 0  # (B, P)
@@ -93,7 +94,7 @@ class FCOSLoss(nn.Module):
         count, weight = divisors[0].clamp(min=1), divisors[1].clamp(min=1e-6)
         return {
             "loss_cls": loss_cls / count,
-            "loss_box": self.box_weight * loss_box / weight,
+            "loss_box": self.box_loss_weight * loss_box / weight,
             "loss_centerness": loss_centerness / count,
         }
 

@@ -24,11 +24,11 @@ class RetinaNetLoss(nn.Module):
     Args:
         alpha: Weight of the class of a positive anchor in the focal loss, in [0, 1].
         gamma: Exponent of the focal loss.
-        positive_iou: Least overlap of a positive anchor with its object.
-        negative_iou: Below it an anchor is background; between the two it does not count.
+        fg_iou_threshold: Least overlap of a positive anchor with its object.
+        bg_iou_threshold: Below it an anchor is background; between the two it does not count.
         crowd_iof: Background anchors do not count if at least this share of them lies in a crowd;
             null treats crowds as background, as in the published recipes.
-        box_weight: Factor on the L1 loss.
+        box_loss_weight: Factor on the L1 loss.
     """
 
     def __init__(
@@ -36,15 +36,15 @@ class RetinaNetLoss(nn.Module):
         *,
         alpha: float = 0.25,
         gamma: float = 2.0,
-        positive_iou: float = 0.5,
-        negative_iou: float = 0.4,
+        fg_iou_threshold: float = 0.5,
+        bg_iou_threshold: float = 0.4,
         crowd_iof: float | None = 0.5,
-        box_weight: float = 1.0,
+        box_loss_weight: float = 1.0,
     ) -> None:
         super().__init__()
         self.alpha, self.gamma = alpha, gamma
-        self.positive_iou, self.negative_iou = positive_iou, negative_iou
-        self.crowd_iof, self.box_weight = crowd_iof, box_weight
+        self.fg_iou_threshold, self.bg_iou_threshold = fg_iou_threshold, bg_iou_threshold
+        self.crowd_iof, self.box_loss_weight = crowd_iof, box_loss_weight
 
     def forward(self, outputs: AnchorOutputs, batch: DetectionBatch) -> dict[str, Tensor]:
         """Match the anchors with the objects of the batch and compare.
@@ -61,10 +61,10 @@ class RetinaNetLoss(nn.Module):
         matches = match_boxes(
             anchors,
             targets,
-            positive=self.positive_iou,
-            negative=self.negative_iou,
-            min_positive=0.0,
-            low_quality=True,
+            fg_iou_threshold=self.fg_iou_threshold,
+            bg_iou_threshold=self.bg_iou_threshold,
+            low_quality_threshold=0.0,
+            allow_low_quality=True,
             crowd_iof=self.crowd_iof,
             valid=_in_padded_image(anchors, batch["size"]),
         )
@@ -80,7 +80,7 @@ class RetinaNetLoss(nn.Module):
         count = positive.sum(dim=1).clamp(min=1).sum().to(loss_box.dtype)
         if self.training:
             count = mean_over_processes(count)
-        return {"loss_cls": loss_cls / count, "loss_box": self.box_weight * loss_box / count}
+        return {"loss_cls": loss_cls / count, "loss_box": self.box_loss_weight * loss_box / count}
 
 
 def _in_padded_image(anchors: Tensor, sizes: Tensor) -> Tensor:

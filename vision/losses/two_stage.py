@@ -24,23 +24,31 @@ class TwoStageLoss(nn.Module):
     Args:
         box_loss: `"l1"` compares deltas, as published for Mask R-CNN; `"giou"` the boxes
             themselves, as in the Cascade recipes of Swin, ConvNeXt and others.
-        box_weight: Factor on the box loss of the stages; 10 in those recipes.
-        rpn_beta: Where the box loss of the region proposal network turns from a parabola into a
-            line; 0 for L1; 1 / 9 in the Cascade recipes.
+        box_loss_weight: Factor on the box loss of the stages; 10 in those recipes.
+        rpn_smooth_l1_beta: Where the box loss of the region proposal network turns from a parabola
+            into a line; 0 for L1; 1 / 9 in the Cascade recipes.
 
     Raises:
         ConfigError: An option has a value out of its range.
     """
 
     def __init__(
-        self, *, box_loss: BoxLoss = "l1", box_weight: float = 1.0, rpn_beta: float = 0.0
+        self,
+        *,
+        box_loss: BoxLoss = "l1",
+        box_loss_weight: float = 1.0,
+        rpn_smooth_l1_beta: float = 0.0,
     ) -> None:
         super().__init__()
         if box_loss not in ("l1", "giou"):
             raise ConfigError(f"box_loss={box_loss!r} must be 'l1' or 'giou'.")
-        if rpn_beta < 0:
-            raise ConfigError(f"rpn_beta={rpn_beta} must be 0 or more.")
-        self.box_loss, self.box_weight, self.rpn_beta = box_loss, box_weight, rpn_beta
+        if rpn_smooth_l1_beta < 0:
+            raise ConfigError(f"rpn_smooth_l1_beta={rpn_smooth_l1_beta} must be 0 or more.")
+        self.box_loss, self.box_loss_weight, self.rpn_smooth_l1_beta = (
+            box_loss,
+            box_loss_weight,
+            rpn_smooth_l1_beta,
+        )
 
     def forward(
         self, outputs: TwoStageOutputs, batch: DetectionBatch | None = None
@@ -74,7 +82,7 @@ class TwoStageLoss(nn.Module):
         boxes = F.smooth_l1_loss(
             at_least_float32(samples["deltas"]),
             samples["target_deltas"],
-            beta=self.rpn_beta,
+            beta=self.rpn_smooth_l1_beta,
             reduction="none",
         ).sum(dim=-1)
         return {
@@ -95,7 +103,7 @@ class TwoStageLoss(nn.Module):
         boxes = boxes.masked_fill(~positive, 0).sum() / count
         terms = {
             "loss_cls": classes.masked_fill(~valid, 0).sum() / count,
-            "loss_box": boxes * self.box_weight,
+            "loss_box": boxes * self.box_loss_weight,
         }
         if "masks" in samples:
             terms["loss_mask"] = _mask_loss(samples["masks"])

@@ -1,4 +1,4 @@
-"""Matching boxes with objects, and drawing a sample of the matches.
+"""Matching boxes with objects, and sampling the matches.
 
 A counts anchors or proposals, M places for objects.
 """
@@ -37,27 +37,28 @@ def match_boxes(
     boxes: Tensor,
     targets: PaddedTargets,
     *,
-    positive: float,
-    negative: float,
-    min_positive: float,
-    low_quality: bool,
+    fg_iou_threshold: float,
+    bg_iou_threshold: float,
+    low_quality_threshold: float,
+    allow_low_quality: bool,
     crowd_iof: float | None,
     valid: Tensor | None = None,
 ) -> Tensor:
     """Give each box an object, the background, or nothing.
 
     "Faster R-CNN", Ren et al., 2015, section 3.1.2. A box takes the object that it overlaps most
-    if that overlap is `positive` or more, and the background if it is below `negative`. With
-    `low_quality` each object then takes all boxes that overlap it most, if by `min_positive` or
-    more, whatever they had; of several such objects, the last in its image wins.
+    if that overlap is `fg_iou_threshold` or more, and the background if it is below
+    `bg_iou_threshold`. With `allow_low_quality` each object then takes all boxes that overlap it
+    most, if by `low_quality_threshold` or more, even from another object; of several
+    such objects, the last in its image wins.
 
     Args:
         boxes: `(A, 4)` for all images, or `(B, A, 4)`.
         targets: The objects.
-        positive: Least intersection over union of a match.
-        negative: Below it a box is background.
-        min_positive: Least intersection over union of a low-quality match.
-        low_quality: Whether objects take their best boxes.
+        fg_iou_threshold: Minimum intersection over union of a match.
+        bg_iou_threshold: Below it a box is background.
+        low_quality_threshold: Minimum intersection over union of a low-quality match.
+        allow_low_quality: Whether objects take their best boxes.
         crowd_iof: Background boxes are ignored if at least this share of them lies in a crowd;
             None treats crowds as background.
         valid: bool `(B, A)`, the boxes that take part; None for all. Others are ignored.
@@ -77,9 +78,9 @@ def match_boxes(
         some = PaddedTargets(*(values[part] for values in targets))
         iou = box_iou(boxes[part], some.boxes)  # (B, A, M)
         iou = iou.masked_fill(~(some.valid[:, None] & valid[part, :, None]), -1)
-        found = _match(iou, positive=positive, negative=negative)
-        if low_quality:
-            found = _add_low_quality(found, iou, min_positive)
+        found = _match(iou, fg_iou_threshold, bg_iou_threshold)
+        if allow_low_quality:
+            found = _add_low_quality(found, iou, low_quality_threshold)
         if crowd_iof is not None:
             share = box_iof(boxes[part], some.boxes).masked_fill(~some.crowd[:, None], -1)
             hidden = (share.amax(dim=2) >= crowd_iof) & (found == BACKGROUND)
@@ -88,11 +89,11 @@ def match_boxes(
     return torch.cat(matches)
 
 
-def _match(iou: Tensor, *, positive: float, negative: float) -> Tensor:
+def _match(iou: Tensor, fg_iou_threshold: float, bg_iou_threshold: float) -> Tensor:
     best, match = iou.max(dim=2)  # (B, A)
-    match = match.masked_fill(best < positive, IGNORED)
+    match = match.masked_fill(best < fg_iou_threshold, IGNORED)
     # An image without objects has -1 for its best overlap: all is background.
-    return match.masked_fill(best < min(negative, positive), BACKGROUND)
+    return match.masked_fill(best < min(fg_iou_threshold, bg_iou_threshold), BACKGROUND)
 
 
 def _add_low_quality(matches: Tensor, iou: Tensor, minimum: float) -> Tensor:
@@ -105,8 +106,10 @@ def _add_low_quality(matches: Tensor, iou: Tensor, minimum: float) -> Tensor:
 
 
 @torch.no_grad()
-def sample_balanced(matches: Tensor, *, count: int, positive_fraction: float) -> Sampled:
-    """Draw boxes at random, some of them positive.
+def sample_balanced(
+    matches: Tensor, *, batch_size_per_image: int, positive_fraction: float
+) -> Sampled:
+    """Sample boxes at random, some of them positive.
 
     "Fast R-CNN", Girshick, 2015, section 2.3. At most a share of the sample is positive; where
     there are fewer positives, background fills it up. The random numbers come from PyTorch's
@@ -114,21 +117,21 @@ def sample_balanced(matches: Tensor, *, count: int, positive_fraction: float) ->
 
     Args:
         matches: int64 `(B, A)` of `match_boxes`.
-        count: Size S of the sample of each image.
+        batch_size_per_image: Size S of the sample of each image.
         positive_fraction: Largest share of positives, in [0, 1].
 
     Returns:
         S places for each image, positives first, then background, then those not filled.
     """
     anchors = matches.shape[1]
-    draws = torch.rand(matches.shape, device=matches.device)
+    numbers = torch.rand(matches.shape, device=matches.device)
     positive = matches >= 0
-    maximum = min(int(count * positive_fraction), anchors)
-    chosen = torch.where(positive, draws, -1.0).topk(maximum, dim=1).indices  # (B, most)
-    drawn = torch.zeros_like(positive).scatter(1, chosen, True) & positive
-    # In three bands: drawn positives, background, the rest.
-    order = torch.where(drawn, draws + 2, torch.where(matches == BACKGROUND, draws, -1.0))
-    value, index = order.topk(min(count, anchors), dim=1)
-    missing = (0, count - value.shape[1])
+    maximum = min(int(batch_size_per_image * positive_fraction), anchors)
+    chosen = torch.where(positive, numbers, -1.0).topk(maximum, dim=1).indices  # (B, maximum)
+    sampled = torch.zeros_like(positive).scatter(1, chosen, True) & positive
+    # In three bands: sampled positives, background, the rest.
+    order = torch.where(sampled, numbers + 2, torch.where(matches == BACKGROUND, numbers, -1.0))
+    value, index = order.topk(min(batch_size_per_image, anchors), dim=1)
+    missing = (0, batch_size_per_image - value.shape[1])
     value, index = F.pad(value, missing, value=-1.0), F.pad(index, missing)
     return Sampled(index, value >= 2, value >= 0)

@@ -14,7 +14,7 @@ MAX_BOXES = 2**15
 GROUP_DISTANCE = 2.0**20  # pixels, more than any image is wide
 
 
-def batched_nms(boxes: Tensor, scores: Tensor, groups: Tensor, iou: float) -> Tensor:
+def batched_nms(boxes: Tensor, scores: Tensor, groups: Tensor, iou_threshold: float) -> Tensor:
     """Drop each box that overlaps one of a higher score of the same group.
 
     On a GPU, groups are moved apart and suppressed by one call. On a CPU that is done where boxes
@@ -24,7 +24,7 @@ def batched_nms(boxes: Tensor, scores: Tensor, groups: Tensor, iou: float) -> Te
         boxes: `(N, 4)`.
         scores: `(N,)`.
         groups: int64 `(N,)`, such as the class, 0 or more.
-        iou: Intersection over union above which a box is dropped.
+        iou_threshold: Intersection over union above which a box is dropped.
 
     Returns:
         int64 indices of the boxes that are kept, by falling score; of equal scores, the first
@@ -33,12 +33,12 @@ def batched_nms(boxes: Tensor, scores: Tensor, groups: Tensor, iou: float) -> Te
     # float64: the distance of groups takes none of the precision of their boxes.
     boxes, scores = boxes.double(), scores.double()
     if is_traced() or not boxes.is_cpu:
-        return nms(_apart(boxes, groups), scores, iou)
+        return nms(_apart(boxes, groups), scores, iou_threshold)
     order = groups.argsort(stable=True)
     sizes = torch.unique_consecutive(groups[order], return_counts=True)[1].tolist()
     if len(boxes) ** 2 <= PAIRS_PER_CALL * len(sizes):
-        return nms(_apart(boxes, groups), scores, iou)
-    kept = [part[nms(boxes[part], scores[part], iou)] for part in order.split(sizes)]
+        return nms(_apart(boxes, groups), scores, iou_threshold)
+    kept = [part[nms(boxes[part], scores[part], iou_threshold)] for part in order.split(sizes)]
     # In their first order, which the stable sort by score keeps for ties.
     together = torch.cat(kept).sort().values
     return together[scores[together].argsort(descending=True, stable=True)]
@@ -54,7 +54,7 @@ def _apart(boxes: Tensor, groups: Tensor) -> Tensor:
 
 
 def keep_detections(
-    boxes: Tensor, scores: Tensor, groups: Tensor, *, iou: float, max_per_image: int
+    boxes: Tensor, scores: Tensor, groups: Tensor, *, iou_threshold: float, max_per_image: int
 ) -> tuple[Tensor, Tensor]:
     """Suppress the boxes of each image and choose the best.
 
@@ -62,7 +62,7 @@ def keep_detections(
         boxes: `(B, N, 4)`.
         scores: `(B, N)`; places with a score of 0 or less are empty and never chosen.
         groups: int64 `(B, N)`, 0 or more: only boxes of the same group suppress each other.
-        iou: Intersection over union above which the box of the lower score is dropped.
+        iou_threshold: Intersection over union above which the box of the lower score is dropped.
         max_per_image: Number D of places for each image.
 
     Returns:
@@ -82,7 +82,7 @@ def keep_detections(
                 boxes[part].reshape(-1, 4)[candidates],
                 scores[part].reshape(-1)[candidates],
                 groups_apart[candidates],
-                iou,
+                iou_threshold,
             )
         ]
         kept[winners + start * count] = True

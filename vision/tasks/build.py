@@ -10,7 +10,7 @@ from vision.backbones.base import Backbone
 from vision.backbones.encoder import Encoder
 from vision.backbones.registry import TIMM_PREFIX, create_backbone
 from vision.errors import ConfigError
-from vision.layers.pixels import PixelNorm
+from vision.layers.pixels import Normalize
 from vision.options import check_number
 from vision.tasks.freeze import require_encoder
 from vision.weights.load import load_weights
@@ -81,13 +81,13 @@ def build_backbone(
     return built
 
 
-def build_pixel_norm(
+def build_normalize(
     backbone: Backbone,
     mean: Sequence[float] | None,
     std: Sequence[float] | None,
     *,
     channels_last: bool,
-) -> PixelNorm:
+) -> Normalize:
     """Build the normalisation of a task's images.
 
     Args:
@@ -118,7 +118,7 @@ def build_pixel_norm(
         check_number("mean and std: a value", value, minimum=-1e3, maximum=1e3)
     if min(chosen["std"]) <= 0:
         raise ConfigError(f"std={list(chosen['std'])} must be positive.")
-    return PixelNorm(chosen["mean"], chosen["std"], channels_last=channels_last)
+    return Normalize(chosen["mean"], chosen["std"], channels_last=channels_last)
 
 
 def load_source(task: nn.Module, source: Source, *, with_classifier: bool) -> None:

@@ -41,20 +41,20 @@ class Detector:
 # Strides 8 to 128 in place of 4 to 64.
 _COARSE = {"strides": (8, 16, 32), "extra_levels": 2}
 # mmdetection's base config of Mask R-CNN, which the authors of the backbones take over; of Faster
-# R-CNN it differs in low_quality alone.
+# R-CNN it differs in allow_low_quality alone.
 DETECTORS: dict[str, Detector] = {
     "faster_rcnn": Detector(TwoStage, TwoStageLoss, head_options={"masks": False}),
-    "mask_rcnn": Detector(TwoStage, TwoStageLoss, head_options={"low_quality": True}),
+    "mask_rcnn": Detector(TwoStage, TwoStageLoss, head_options={"allow_low_quality": True}),
     # The authors of Swin call it "giou_4conv1f"; ConvNeXt, HorNet and RMT have it too.
     "cascade_mask_rcnn": Detector(
         TwoStage,
         TwoStageLoss,
         head_options={
             "stages": CASCADE,
-            "box_branch": "4conv1fc",
-            "rpn": {"border": 0, "train_proposals": 2000},
+            "box_head": "4conv1fc",
+            "rpn": {"allowed_border": 0, "post_nms_topk_train": 2000},
         },
-        loss_options={"box_loss": "giou", "box_weight": 10.0, "rpn_beta": 1 / 9},
+        loss_options={"box_loss": "giou", "box_loss_weight": 10.0, "rpn_smooth_l1_beta": 1 / 9},
     ),
     "retinanet": Detector(
         RetinaNetHead, RetinaNetLoss, neck_options={**_COARSE, "extra": "conv_input"}

@@ -13,7 +13,7 @@ from vision.errors import ConfigError
 from vision.layers.pixels import blank_padding
 from vision.optim.settings import OptimSettings
 from vision.tasks.base import BaseTask
-from vision.tasks.build import build_pixel_norm
+from vision.tasks.build import build_normalize
 from vision.tasks.checkpoint import plain
 from vision.tasks.freeze import Freeze
 
@@ -85,7 +85,7 @@ class ImageTask(BaseTask):
             )
         if not self.dense:
             self.backbone.check_can_embed()
-        self.normalize = build_pixel_norm(self.backbone, mean, std, channels_last=channels_last)
+        self.normalize = build_normalize(self.backbone, mean, std, channels_last=channels_last)
         self._channels_last = channels_last
         self._embed: Callable[[Any, Tensor], Tensor] = type(self.backbone).embed
 

@@ -111,7 +111,7 @@ def build_segmentor(
         )
     if segmentor.auxiliary if auxiliary is None else auxiliary:
         level = [spec.stride for spec in specs].index(AUXILIARY_STRIDE)
-        own = {"level": level, "align_corners": head.align_corners}
+        own = {"in_index": level, "align_corners": head.align_corners}
         named = {**auxiliary_options, "num_classes": num_classes}
         second = build_part(FCNHead, specs, "auxiliary_options", own, named)
     elif auxiliary_options:

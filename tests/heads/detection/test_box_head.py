@@ -5,11 +5,11 @@ import torch
 from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
 
 from vision.contracts.features import ClassRows
-from vision.heads.detection.box_head import BoxBranch
+from vision.heads.detection.box_head import BoxHead
 
 
 def test_two_linear_layers_are_torchvisions() -> None:
-    branch = BoxBranch(4, num_classes=5, fc_dim=8)
+    branch = BoxHead(4, num_classes=5, fc_dim=8)
     x = torch.randn(6, 4, 7, 7)
     body, predictor = TwoMLPHead(4 * 49, 8), FastRCNNPredictor(8, 6)
     state = branch.state_dict()
@@ -26,7 +26,7 @@ def test_two_linear_layers_are_torchvisions() -> None:
 
 
 def test_four_convolutions_and_a_linear_layer() -> None:
-    branch = BoxBranch(4, num_classes=5, kind="4conv1fc", channels=6, fc_dim=8, class_agnostic=True)
+    branch = BoxHead(4, num_classes=5, kind="4conv1fc", channels=6, fc_dim=8, class_agnostic=True)
     names = {name: tuple(value.shape) for name, value in branch.named_parameters()}
     for i in range(4):
         assert names[f"convs.{i}.conv.weight"] == (6, 6 if i else 4, 3, 3)
@@ -40,11 +40,11 @@ def test_four_convolutions_and_a_linear_layer() -> None:
     assert outputs.logits.shape == (3, 6)
     assert outputs.deltas.shape == (3, 1, 4)
     assert branch.has_norm
-    assert not BoxBranch(4, num_classes=5).has_norm
+    assert not BoxHead(4, num_classes=5).has_norm
 
 
 def test_a_step_is_convolution_norm_relu() -> None:
-    branch = BoxBranch(4, num_classes=2, kind="4conv1fc", channels=6, fc_dim=8)
+    branch = BoxHead(4, num_classes=2, kind="4conv1fc", channels=6, fc_dim=8)
     x = torch.randn(3, 4, 7, 7)
     raw = torch.nn.functional.conv2d(x, branch.convs[0].conv.weight, padding=1)
     spread = raw.var(dim=(0, 2, 3), unbiased=False, keepdim=True)
@@ -53,7 +53,7 @@ def test_a_step_is_convolution_norm_relu() -> None:
 
 
 def test_rows_go_to_their_places() -> None:
-    branch = BoxBranch(4, num_classes=2, fc_dim=8)
+    branch = BoxHead(4, num_classes=2, fc_dim=8)
     x = torch.randn(2, 4, 7, 7)
     table = branch.run_rows(x, torch.tensor([1, 4]), 5)
     rows = branch(x)
@@ -65,7 +65,7 @@ def test_rows_go_to_their_places() -> None:
 
 def test_it_starts_as_published() -> None:
     torch.manual_seed(0)
-    branch = BoxBranch(16, num_classes=40, kind="4conv1fc", channels=32, fc_dim=256)
+    branch = BoxHead(16, num_classes=40, kind="4conv1fc", channels=32, fc_dim=256)
     assert branch.logits.weight.std().item() == pytest.approx(0.01, rel=0.05)
     assert branch.deltas.weight.std().item() == pytest.approx(0.001, rel=0.05)
     # Xavier: uniform within sqrt(6 / (in + out)).
@@ -79,7 +79,7 @@ def test_it_starts_as_published() -> None:
 
 @pytest.mark.parametrize("class_agnostic", [True, False])
 def test_class_rows_fit_the_parameters(class_agnostic: bool) -> None:
-    branch = BoxBranch(4, num_classes=5, fc_dim=8, class_agnostic=class_agnostic)
+    branch = BoxHead(4, num_classes=5, fc_dim=8, class_agnostic=class_agnostic)
     rows, parameters = branch.class_rows(), dict(branch.named_parameters())
     assert rows["logits.weight"] == ClassRows(1, 1, True)
     assert ("deltas.bias" in rows) != class_agnostic

@@ -16,8 +16,8 @@ class Plain(DenseHead):
 
 
 def plain_head(**options) -> Plain:
-    settings = {"num_classes": 3, "score_threshold": 0.05, "nms_iou": 0.5}
-    settings |= {"candidates": 20, "most": 8} | options
+    settings = {"num_classes": 3, "score_threshold": 0.05, "nms_threshold": 0.5}
+    settings |= {"topk_candidates": 20, "max_per_image": 8} | options
     return Plain([FeatureSpec(4, 8), FeatureSpec(4, 16)], **settings)
 
 
@@ -88,7 +88,13 @@ def test_empty_boxes_take_no_place() -> None:
 
 
 def test_maps_of_different_channels_are_refused() -> None:
-    options = {"num_classes": 3, "score_threshold": 0.1, "nms_iou": 0.5, "candidates": 9, "most": 9}
+    options = {
+        "num_classes": 3,
+        "score_threshold": 0.1,
+        "nms_threshold": 0.5,
+        "topk_candidates": 9,
+        "max_per_image": 9,
+    }
     with pytest.raises(ConfigError, match=r"got \[4, 8\]. Put an FPN"):
         Plain([FeatureSpec(4, 8), FeatureSpec(8, 16)], **options)
     with pytest.raises(ConfigError, match="1 or more; got 0"):
@@ -97,7 +103,7 @@ def test_maps_of_different_channels_are_refused() -> None:
 
 def test_initial_logits_give_the_prior() -> None:
     layers = nn.Sequential(nn.Conv2d(4, 64, 3), nn.Conv2d(64, 5, 3))
-    reset_convs(layers, layers[1], prior=0.02)
+    reset_convs(layers, layers[1], prior_prob=0.02)
     assert layers[0].weight.std().item() == pytest.approx(0.01, rel=0.1)
     assert not layers[0].bias.any()
     torch.testing.assert_close(layers[1].bias.sigmoid(), torch.full((5,), 0.02))

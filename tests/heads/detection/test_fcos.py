@@ -21,7 +21,7 @@ def some_features() -> list[Tensor]:
 
 def some_head(**options) -> FCOSHead:
     torch.manual_seed(0)
-    head = FCOSHead(SPECS, num_classes=4, channels=8, groups=2, depth=2, **options)
+    head = FCOSHead(SPECS, num_classes=4, channels=8, num_groups=2, num_convs=2, **options)
     for name, parameter in head.named_parameters():
         if name == "scales":
             torch.nn.init.uniform_(parameter, 0.5, 2.0)
@@ -101,7 +101,7 @@ def detect_by_hand(outputs: dict[str, Tensor], image: int) -> tuple[Tensor, Tens
 
 
 def test_detections_equal_one_image_at_a_time() -> None:
-    head, features = some_head(candidates=50, max_per_image=20), some_features()
+    head, features = some_head(topk_candidates=50, max_per_image=20), some_features()
     found = head(features, SIZES)
     outputs = training_outputs(head, features)
     for i in range(3):

@@ -5,11 +5,11 @@ import torch
 from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredictor
 
 from vision.contracts.features import ClassRows
-from vision.heads.detection.mask_head import MaskBranch
+from vision.heads.detection.mask_head import MaskHead
 
 
 def test_it_is_torchvisions() -> None:
-    branch = MaskBranch(4, num_classes=3, channels=6)
+    branch = MaskHead(4, num_classes=3, channels=6)
     body, predictor = MaskRCNNHeads(4, (6,) * 4, 1), MaskRCNNPredictor(6, 6, 3)
     state = branch.state_dict()
     body.load_state_dict(
@@ -25,7 +25,7 @@ def test_it_is_torchvisions() -> None:
 
 def test_it_starts_as_published() -> None:
     torch.manual_seed(0)
-    branch = MaskBranch(16, num_classes=80, channels=32)
+    branch = MaskHead(16, num_classes=80, channels=32)
     # Kaiming, fan out.
     std = (2 / (32 * 9)) ** 0.5
     assert branch.convs[2].weight.std().item() == pytest.approx(std, rel=0.05)
@@ -34,7 +34,7 @@ def test_it_starts_as_published() -> None:
 
 
 def test_class_rows_fit_the_parameters() -> None:
-    branch = MaskBranch(4, num_classes=3, channels=6)
+    branch = MaskHead(4, num_classes=3, channels=6)
     rows = branch.class_rows()
     assert set(rows) == {"logits.weight", "logits.bias"}
     assert set(rows.values()) == {ClassRows(1, 1, False)}

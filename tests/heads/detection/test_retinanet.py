@@ -22,7 +22,7 @@ def some_features() -> list[Tensor]:
 
 def some_head(**options) -> RetinaNetHead:
     torch.manual_seed(0)
-    head = RetinaNetHead(SPECS, num_classes=4, channels=8, depth=2, **options)
+    head = RetinaNetHead(SPECS, num_classes=4, channels=8, num_convs=2, **options)
     for parameter in head.parameters():
         torch.nn.init.normal_(parameter, std=0.2)
     # Boxes near their anchors.
@@ -107,7 +107,7 @@ def detect_by_hand(outputs: dict[str, Tensor], image: int) -> tuple[Tensor, Tens
 
 
 def test_detections_equal_one_image_at_a_time() -> None:
-    head, features = some_head(candidates=50, max_per_image=20), some_features()
+    head, features = some_head(topk_candidates=50, max_per_image=20), some_features()
     found = head(features, SIZES)
     outputs = training_outputs(head, features)
     assert found["boxes"].shape == (3, 20, 4)

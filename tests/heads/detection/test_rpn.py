@@ -20,7 +20,9 @@ from vision.heads.detection.rpn import RPN, AnchorMaps, RPNSettings
 from vision.ops.boxes import decode_boxes
 from vision.ops.targets import pad_targets
 
-SETTINGS = RPNSettings(channels=CHANNELS, train_candidates=80, train_proposals=70, samples=64)
+SETTINGS = RPNSettings(
+    channels=CHANNELS, pre_nms_topk_train=80, post_nms_topk_train=70, batch_size_per_image=64
+)
 
 
 def make_rpn(settings: RPNSettings = SETTINGS, crowd_iof: float | None = None) -> RPN:
@@ -64,7 +66,7 @@ def test_it_starts_as_published() -> None:
 
 @pytest.mark.parametrize("training", [True, False])
 def test_proposals_are_those_of_a_loop_over_images_and_maps(training: bool) -> None:
-    rpn = make_rpn(RPNSettings(channels=CHANNELS, test_candidates=30, test_proposals=25))
+    rpn = make_rpn(RPNSettings(channels=CHANNELS, pre_nms_topk_test=30, post_nms_topk_test=25))
     rpn.train(training)
     maps, sizes = rpn(make_features(3)), make_sizes(3)
     boxes, valid = rpn.propose(maps, sizes)
@@ -121,7 +123,7 @@ def chosen_anchors(rpn: RPN, maps: AnchorMaps, sizes: Tensor, targets: list) -> 
 
 
 def test_anchors_beyond_the_padded_image_are_not_learnt_from() -> None:
-    rpn = make_rpn(RPNSettings(channels=CHANNELS, samples=5000))
+    rpn = make_rpn(RPNSettings(channels=CHANNELS, batch_size_per_image=5000))
     sizes = torch.tensor([[HEIGHT, WIDTH], [33, 30]])
     whole, part = chosen_anchors(rpn, rpn(make_features(2)), sizes, [target(0), target(0)])
     count = sum(3 * -(-HEIGHT // s) * -(-WIDTH // s) for s in STRIDES)
@@ -133,7 +135,7 @@ def test_anchors_beyond_the_padded_image_are_not_learnt_from() -> None:
 
 
 def test_a_border_leaves_out_anchors_that_reach_out() -> None:
-    rpn = make_rpn(RPNSettings(channels=CHANNELS, samples=5000, border=0))
+    rpn = make_rpn(RPNSettings(channels=CHANNELS, batch_size_per_image=5000, allowed_border=0))
     sizes = torch.tensor([[HEIGHT, 60]])
     (inside,) = chosen_anchors(rpn, rpn(make_features(1)), sizes, [target(0)])
     assert len(inside) > 0
@@ -149,7 +151,7 @@ def test_background_in_a_crowd_is_left_out() -> None:
     crowd = target(1, crowds=1)
     crowd["boxes"] = torch.tensor([[0.0, 0.0, 48.0, 64.0]])
     sizes = torch.tensor([[HEIGHT, WIDTH]])
-    options = RPNSettings(channels=CHANNELS, samples=5000)
+    options = RPNSettings(channels=CHANNELS, batch_size_per_image=5000)
     shares = []
     for iof in (0.5, None):
         rpn = make_rpn(options, crowd_iof=iof)
@@ -162,7 +164,7 @@ def test_background_in_a_crowd_is_left_out() -> None:
 
 
 def test_matches_overlap_as_much_as_published() -> None:
-    rpn = make_rpn(RPNSettings(channels=CHANNELS, samples=5000, positive_fraction=1.0))
+    rpn = make_rpn(RPNSettings(channels=CHANNELS, batch_size_per_image=5000, positive_fraction=1.0))
     targets = [target(6, seed=3)]
     (background,) = chosen_anchors(rpn, rpn(make_features(1)), make_sizes(1), targets)
     assert box_iou(background, targets[0]["boxes"]).max() < 0.3

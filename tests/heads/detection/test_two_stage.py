@@ -53,17 +53,17 @@ def detect_one_by_one(head: TwoStage, features: list[Tensor], sizes: Tensor, i: 
         deltas = outputs.deltas.expand(-1, CLASSES, -1)
         if stage is not head.stages[-1]:
             best = outputs.logits[:, :-1].argmax(dim=1)
-            moved = decode_boxes(boxes, deltas[rows, best], stage.std)
+            moved = decode_boxes(boxes, deltas[rows, best], stage.target_stds)
             boxes = clip_boxes_to_image(moved, (height, width))
     scores = (logits / len(head.stages)).softmax(dim=1)
     found = []
     for label in range(CLASSES):
-        moved = decode_boxes(boxes, deltas[:, label], head.stages[-1].std)
+        moved = decode_boxes(boxes, deltas[:, label], head.stages[-1].target_stds)
         above = scores[:, label] > 0.05
         moved = clip_boxes_to_image(moved, (height, width))[above]
         found.append((moved, scores[above, label], torch.full((int(above.sum()),), label)))
     box, score, label = (torch.cat(values) for values in zip(*found, strict=True))
-    kept = batched_nms(box, score, label, 0.5)[: head.detections]
+    kept = batched_nms(box, score, label, 0.5)[: head.max_per_image]
     result: Detections = {
         "boxes": box[kept],
         "scores": score[kept],
@@ -162,8 +162,8 @@ def test_proposals_are_labelled_by_their_overlap(kind: str) -> None:
             best = overlap.max(dim=1)
             # Each target is a proposal too; at most a quarter of the sample is positive.
             assert len(objects) <= int(positive.sum()) <= 8
-            assert (best.values[positive] >= stage.iou - 1e-4).all()
-            assert (best.values[valid & ~positive] < stage.iou + 1e-4).all()
+            assert (best.values[positive] >= stage.iou_threshold - 1e-4).all()
+            assert (best.values[valid & ~positive] < stage.iou_threshold + 1e-4).all()
             assert torch.equal(samples["labels"][i][positive], labels[best.indices[positive]])
             assert (samples["labels"][i][~positive] == CLASSES).all()
             torch.testing.assert_close(
@@ -172,7 +172,9 @@ def test_proposals_are_labelled_by_their_overlap(kind: str) -> None:
             torch.testing.assert_close(
                 samples["target_deltas"][i][positive],
                 encode_boxes(
-                    samples["boxes"][i][positive], samples["target_boxes"][i][positive], stage.std
+                    samples["boxes"][i][positive],
+                    samples["target_boxes"][i][positive],
+                    stage.target_stds,
                 ),
                 rtol=1e-3,
                 atol=1e-3,
@@ -180,7 +182,7 @@ def test_proposals_are_labelled_by_their_overlap(kind: str) -> None:
 
 
 def test_a_stage_starts_from_the_boxes_of_the_one_before() -> None:
-    head = make_head("cascade", samples=32)
+    head = make_head("cascade", batch_size_per_image=32)
     with torch.no_grad():
         for branch in head.box_heads:
             branch.deltas.weight.zero_()
@@ -239,7 +241,7 @@ def test_masks_to_learn_are_those_of_the_objects() -> None:
 
 @pytest.mark.parametrize("kind", ["mask", "cascade"])
 def test_it_learns_one_batch(kind: str) -> None:
-    head = make_head(kind, samples=16)
+    head = make_head(kind, batch_size_per_image=16)
     features = [feature.requires_grad_() for feature in make_features(2)]
     targets = [make_target(2, seed=1), make_target(1, seed=2)]
     criterion = TwoStageLoss(box_loss="giou" if kind == "cascade" else "l1")
@@ -342,8 +344,12 @@ def test_a_reset_head_is_another() -> None:
 
 
 def test_settings_may_be_given_as_plain_values() -> None:
-    head = make_head("mask", stages=[{"iou": 0.5}, {"iou": 0.6, "weight": 0.5}], rpn={"border": 0})
-    assert head.stages == (Stage(), Stage(iou=0.6, weight=0.5))
+    head = make_head(
+        "mask",
+        stages=[{"iou_threshold": 0.5}, {"iou_threshold": 0.6, "loss_weight": 0.5}],
+        rpn={"allowed_border": 0},
+    )
+    assert head.stages == (Stage(), Stage(iou_threshold=0.6, loss_weight=0.5))
     assert head.rpn.settings.border == 0
     assert head.rpn.settings.channels == 256
 
@@ -352,15 +358,21 @@ def test_settings_may_be_given_as_plain_values() -> None:
     ("options", "message"),
     [
         ({"num_classes": 0}, "num_classes=0 must be 1 or more"),
-        ({"samples": 0}, "samples=0 must be 1 or more"),
-        ({"nms_iou": 50}, r"nms_iou=50 must lie in \[0, 1\]"),
+        ({"batch_size_per_image": 0}, "batch_size_per_image=0 must be 1 or more"),
+        ({"nms_threshold": 50}, r"nms_threshold=50 must lie in \[0, 1\]"),
         ({"stages": ()}, "stages is empty"),
-        ({"stages": [{"iou": 0.5, "stdd": 1}]}, r"no option stages.stdd. Did you mean 'std'"),
-        ({"stages": [3]}, "stages=3 must have the options iou, std, weight"),
-        ({"stages": [{"std": (1, 1)}]}, r"std=\(1, 1\) of a stage must be four"),
-        ({"stages": [{"iou": 50}]}, r"iou=50 of a stage must lie in \(0, 1\]"),
-        ({"box_branch": "3fc"}, "box_branch='3fc' is none of 2fc, 4conv1fc.*Did you mean '2fc'"),
-        ({"rpn": {"sample": 3}}, "no option rpn.sample. Did you mean 'samples'"),
+        (
+            {"stages": [{"iou_threshold": 0.5, "target_stdss": 1}]},
+            r"no option stages.target_stdss. Did you mean 'target_stds'",
+        ),
+        ({"stages": [3]}, "stages=3 must have the options iou_threshold, target_stds, loss_weight"),
+        ({"stages": [{"target_stds": (1, 1)}]}, r"target_stds=\(1, 1\) of a stage must be four"),
+        ({"stages": [{"iou_threshold": 50}]}, r"iou_threshold=50 of a stage must lie in \(0, 1\]"),
+        ({"box_head": "3fc"}, "box_head='3fc' is none of 2fc, 4conv1fc.*Did you mean '2fc'"),
+        (
+            {"rpn": {"batch_size": 3}},
+            "no option rpn.batch_size. Did you mean 'batch_size_per_image'",
+        ),
     ],
 )
 def test_options_out_of_range_are_refused(options: dict, message: str) -> None:

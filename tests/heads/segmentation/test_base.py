@@ -16,7 +16,7 @@ from vision.heads.segmentation.fcn import FCNHead
 from vision.heads.segmentation.segformer import SegFormerHead
 from vision.heads.segmentation.semantic_fpn import SemanticFPNHead
 from vision.heads.segmentation.upernet import UPerHead
-from vision.layers.conv_norm import ConvNorm, ResizedConvNorm
+from vision.layers.conv_norm import ConvNormAct, ResizedConvNormAct
 
 SPECS = tuple(FeatureSpec(6, stride) for stride in (4, 8, 16, 32))
 HEADS = (UPerHead, FCNHead, SemanticFPNHead, SegFormerHead)
@@ -106,7 +106,7 @@ def test_initialisation_on_the_meta_device_and_afresh(kind: type[PixelClassifier
     head.reset_parameters()
     assert head.classifier.weight.std().item() == pytest.approx(0.01, rel=0.1)
     assert not head.classifier.bias.any()
-    blocks = [m for m in head.modules() if isinstance(m, ConvNorm | ResizedConvNorm)]
+    blocks = [m for m in head.modules() if isinstance(m, ConvNormAct | ResizedConvNormAct)]
     assert blocks
     for block in blocks:
         weight = block.conv.weight

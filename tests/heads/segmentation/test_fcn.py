@@ -23,7 +23,7 @@ def test_equals_mmsegmentation(num_convs: int, kernel_size: int, concat_input: b
 
 @pytest.mark.parametrize("level", [0, 1, 2, -1, -2, -3])
 def test_level(level: int) -> None:
-    head = FCNHead(SPECS, num_classes=3, channels=8, level=level).eval()
+    head = FCNHead(SPECS, num_classes=3, channels=8, in_index=level).eval()
     assert head.stride == SPECS[level].stride
     maps = [torch.randn(1, spec.channels, 64 // spec.stride, 2) for spec in SPECS]
     logits = head(maps)["logits"]
@@ -37,11 +37,11 @@ def test_level(level: int) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"level": 3}, r"level=3.*3 maps"),
-        ({"level": -4}, r"level=-4"),
-        ({"convs": -1}, r"convs.*got -1"),
+        ({"in_index": 3}, r"in_index=3.*3 maps"),
+        ({"in_index": -4}, r"in_index=-4"),
+        ({"num_convs": -1}, r"num_convs.*got -1"),
         ({"kernel_size": 2}, r"kernel_size.*got 2"),
-        ({"convs": 0, "channels": 4}, r"channels=8 in place of 4"),
+        ({"num_convs": 0, "channels": 4}, r"channels=8 in place of 4"),
     ],
 )
 def test_mistakes(options: dict[str, int], message: str) -> None:

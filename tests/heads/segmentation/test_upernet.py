@@ -34,10 +34,10 @@ def test_parameters_of_the_published_head() -> None:
 
 
 def test_a_grid_without_cells() -> None:
-    with pytest.raises(ConfigError, match=r"pool_sizes.*\(0, 2\)"):
-        UPerHead([FeatureSpec(4, 4)], num_classes=3, pool_sizes=(0, 2))
+    with pytest.raises(ConfigError, match=r"pool_scales.*\(0, 2\)"):
+        UPerHead([FeatureSpec(4, 4)], num_classes=3, pool_scales=(0, 2))
 
 
 def test_without_pooling() -> None:
-    head = UPerHead([FeatureSpec(4, 4)], num_classes=3, channels=8, pool_sizes=()).eval()
+    head = UPerHead([FeatureSpec(4, 4)], num_classes=3, channels=8, pool_scales=()).eval()
     assert head([torch.randn(1, 4, 5, 5)])["logits"].shape == (1, 3, 5, 5)

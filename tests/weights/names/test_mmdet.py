@@ -28,7 +28,7 @@ PUBLISHED = [
         "cascade_rcnn/cascade-mask-rcnn_r50_fpn_1x_coco",
         "timm/resnet50",
         "cascade_mask_rcnn",
-        {"box_branch": "2fc", "class_agnostic": True},
+        {"box_head": "2fc", "class_agnostic": True},
     ),
     (
         "fcos/fcos_r50-caffe_fpn_gn-head-center-normbbox-centeronreg-giou_1x_coco",

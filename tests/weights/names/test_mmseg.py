@@ -168,7 +168,7 @@ def test_every_form_of_an_fcn_head_has_its_names(convs: int) -> None:
         **SHARED, in_channels=8, channels=8, num_convs=convs, concat_input=convs == 2
     )
     ours = FCNHead(
-        [FeatureSpec(8, 4)], num_classes=4, channels=8, convs=convs, concat_input=convs == 2
+        [FeatureSpec(8, 4)], num_classes=4, channels=8, num_convs=convs, concat_input=convs == 2
     )
     for part in ("head", "auxiliary"):
         key = {"head": "decode_head.", "auxiliary": "auxiliary_head."}[part]

@@ -1,4 +1,4 @@
-"""The box branch of two-stage detectors: the class and the exact place of each proposal.
+"""The box head of two-stage detectors: the class and the exact place of each proposal.
 
 R counts proposals.
 """
@@ -9,15 +9,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vision.contracts.features import ClassRows
-from vision.layers.conv_norm import ConvNorm
+from vision.layers.conv_norm import ConvNormAct
 
-BoxBranchKind = Literal["2fc", "4conv1fc"]
-LAYERS: dict[BoxBranchKind, tuple[int, int]] = {"2fc": (0, 2), "4conv1fc": (4, 1)}
-POOLED = 7  # cells along each side of the grid that is pooled for a proposal
+BoxHeadKind = Literal["2fc", "4conv1fc"]
+LAYERS: dict[BoxHeadKind, tuple[int, int]] = {"2fc": (0, 2), "4conv1fc": (4, 1)}
+POOL_SIZE = 7  # cells along each side of the grid that is pooled for a proposal
 
 
 class BoxOutputs(NamedTuple):
-    """What the branch says of each proposal.
+    """What the head says of each proposal.
 
     Attributes:
         logits: float `(R, K + 1)`, before the softmax, background last.
@@ -28,10 +28,10 @@ class BoxOutputs(NamedTuple):
     deltas: Tensor
 
 
-class BoxBranch(nn.Module):
+class BoxHead(nn.Module):
     """Convolutions, linear layers, and then two predictors side by side.
 
-    `"2fc"` is the branch of "Feature Pyramid Networks for Object Detection", Lin et al., 2017,
+    `"2fc"` is the head of "Feature Pyramid Networks for Object Detection", Lin et al., 2017,
     section 4.2; `"4conv1fc"` that of "Group Normalization", Wu and He, 2018, section 4.2, with
     batch norms, which the published Cascade recipes synchronise over processes.
 
@@ -49,7 +49,7 @@ class BoxBranch(nn.Module):
         in_channels: int,
         *,
         num_classes: int,
-        kind: BoxBranchKind = "2fc",
+        kind: BoxHeadKind = "2fc",
         channels: int = 256,
         fc_dim: int = 1024,
         class_agnostic: bool = False,
@@ -58,8 +58,8 @@ class BoxBranch(nn.Module):
         self.class_agnostic = class_agnostic
         conv_count, fc_count = LAYERS[kind]
         widths = [in_channels] + [channels] * conv_count
-        self.convs = nn.ModuleList(map(ConvNorm, widths[:-1], widths[1:]))
-        widths = [widths[-1] * POOLED**2] + [fc_dim] * fc_count
+        self.convs = nn.ModuleList(map(ConvNormAct, widths[:-1], widths[1:]))
+        widths = [widths[-1] * POOL_SIZE**2] + [fc_dim] * fc_count
         self.fcs = nn.ModuleList(map(nn.Linear, widths[:-1], widths[1:]))
         self.logits = nn.Linear(fc_dim, num_classes + 1)
         self.deltas = nn.Linear(fc_dim, 4 if class_agnostic else 4 * num_classes)
@@ -68,7 +68,7 @@ class BoxBranch(nn.Module):
     def reset_parameters(self) -> None:
         """Initialise afresh, as published."""
         for conv in self.convs:
-            assert isinstance(conv, ConvNorm), "the convolutions are made above"
+            assert isinstance(conv, ConvNormAct), "the convolutions are made above"
             conv.reset_parameters()
         for fc in self.fcs:
             assert isinstance(fc, nn.Linear), "the linear layers are made above"
@@ -110,7 +110,7 @@ class BoxBranch(nn.Module):
         return BoxOutputs(*tables)
 
     def class_rows(self) -> dict[str, ClassRows]:
-        """See `DetectionHead.class_rows`; names are those within the branch."""
+        """See `DetectionHead.class_rows`; names are those within the box head."""
         rows = {f"logits.{name}": ClassRows(1, 1, True) for name in ("weight", "bias")}
         if not self.class_agnostic:
             rows |= {f"deltas.{name}": ClassRows(1, 4, False) for name in ("weight", "bias")}

@@ -43,8 +43,8 @@ class DenseHead(DetectionHead):
         specs: The maps, all with the same number of channels.
         num_classes: Number K of classes.
         score_threshold: Predictions whose class score is not above it are dropped.
-        nms_iou: Intersection over union above which the lower of two boxes of a class is dropped.
-        candidates: Predictions of each map that enter the suppression.
+        nms_threshold: Overlap above which the lower of two boxes of a class is dropped.
+        topk_candidates: Predictions of each map that enter the suppression.
         max_per_image: Number D of places for each image.
 
     Raises:
@@ -57,8 +57,8 @@ class DenseHead(DetectionHead):
         *,
         num_classes: int,
         score_threshold: float,
-        nms_iou: float,
-        candidates: int,
+        nms_threshold: float,
+        topk_candidates: int,
         max_per_image: int,
     ) -> None:
         super().__init__()
@@ -72,8 +72,8 @@ class DenseHead(DetectionHead):
         self.num_classes = num_classes
         self.in_channels = specs[0].channels
         self.strides = tuple(spec.stride for spec in specs)
-        self.score_threshold, self.nms_iou = score_threshold, nms_iou
-        self.candidates, self.max_per_image = candidates, max_per_image
+        self.score_threshold, self.nms_threshold = score_threshold, nms_threshold
+        self.topk_candidates, self.max_per_image = topk_candidates, max_per_image
 
     def best(self, logits: Tensor) -> Candidates:
         """Choose the pairs of prediction and class with the highest scores.
@@ -82,14 +82,14 @@ class DenseHead(DetectionHead):
             logits: float `(B, n, K)` of one map.
 
         Returns:
-            `min(candidates, n * K)` candidates by falling score.
+            `min(topk_candidates, n * K)` candidates by falling score.
         """
         # A pair among the best is in a row among the best: looking for rows first reads the large
         # tensor once, and sorts little.
-        count = min(self.candidates, logits.shape[1])
+        count = min(self.topk_candidates, logits.shape[1])
         rows = logits.amax(dim=2).topk(count, dim=1).indices  # (B, n')
         chosen = logits.gather(1, rows[..., None].expand(-1, -1, self.num_classes))
-        count = min(self.candidates, count * self.num_classes)
+        count = min(self.topk_candidates, count * self.num_classes)
         values, place = chosen.flatten(1).topk(count, dim=1)  # (B, N)
         index = rows.gather(1, place // self.num_classes)
         scores = at_least_float32(values).sigmoid()
@@ -111,7 +111,11 @@ class DenseHead(DetectionHead):
         # A box beyond the image is empty once it is clipped, and would take a place.
         scores = scores.masked_fill((boxes[..., 2:] <= boxes[..., :2]).any(dim=-1), 0)
         index, valid = keep_detections(
-            boxes, scores, labels, iou=self.nms_iou, max_per_image=self.max_per_image
+            boxes,
+            scores,
+            labels,
+            iou_threshold=self.nms_threshold,
+            max_per_image=self.max_per_image,
         )
         return {
             "boxes": boxes.gather(1, index[..., None].expand(-1, -1, 4)) * valid[..., None],
@@ -121,13 +125,13 @@ class DenseHead(DetectionHead):
         }
 
 
-def reset_convs(head: nn.Module, logits: nn.Conv2d, *, prior: float) -> None:
+def reset_convs(head: nn.Module, logits: nn.Conv2d, *, prior_prob: float) -> None:
     """Initialise the convolutions of a dense head as RetinaNet does (section 4.1).
 
     Args:
         head: All its convolutions get weights of standard deviation 0.01 and no bias.
-        logits: The one whose bias makes every class as likely as `prior` at first.
-        prior: Probability in (0, 1).
+        logits: The one whose bias makes every class as likely as `prior_prob` at first.
+        prior_prob: Probability in (0, 1).
     """
     for module in head.modules():
         if isinstance(module, nn.Conv2d):
@@ -135,4 +139,4 @@ def reset_convs(head: nn.Module, logits: nn.Conv2d, *, prior: float) -> None:
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
     assert logits.bias is not None, "the logits have a bias"
-    nn.init.constant_(logits.bias, -math.log((1 - prior) / prior))
+    nn.init.constant_(logits.bias, -math.log((1 - prior_prob) / prior_prob))

@@ -15,19 +15,19 @@ from vision.ops.dense import PointOutputs, flatten_map
 from vision.ops.points import points
 
 
-class ConvGroupNorm(nn.Module):
+class ConvGroupNormAct(nn.Module):
     """3 x 3 convolution with bias, group norm, ReLU.
 
     Args:
         in_channels: Channels of the map it is given.
         out_channels: Channels of the result.
-        groups: Groups of channels that are normalised together.
+        num_groups: Groups of channels that are normalised together.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, *, groups: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, *, num_groups: int) -> None:
         super().__init__()
         self.conv = nn.Conv2d(in_channels, out_channels, 3, padding=1)
-        self.norm = nn.GroupNorm(groups, out_channels)
+        self.norm = nn.GroupNorm(num_groups, out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map `(B, C_in, H, W)` to `(B, C_out, H, W)`."""
@@ -48,12 +48,12 @@ class FCOSHead(DenseHead):
         specs: The maps, all with the same number of channels; published with strides 8 to 128.
         num_classes: Number K of classes.
         channels: Channels of the towers.
-        depth: Convolutions of each tower.
-        groups: Groups of the group norm.
-        prior: Probability of every class before training.
+        num_convs: Convolutions of each tower.
+        num_groups: Groups of the group norm.
+        prior_prob: Probability of every class before training.
         score_threshold: Predictions whose class score is not above it are dropped.
-        nms_iou: Intersection over union above which the lower of two boxes of a class is dropped.
-        candidates: Predictions of each map that enter the suppression.
+        nms_threshold: Overlap above which the lower of two boxes of a class is dropped.
+        topk_candidates: Predictions of each map that enter the suppression.
         max_per_image: Number D of detections per image.
 
     Raises:
@@ -67,33 +67,34 @@ class FCOSHead(DenseHead):
         *,
         num_classes: int,
         channels: int = 256,
-        depth: int = 4,
-        groups: int = 32,
-        prior: float = 0.01,
+        num_convs: int = 4,
+        num_groups: int = 32,
+        prior_prob: float = 0.01,
         score_threshold: float = 0.05,
-        nms_iou: float = 0.6,
-        candidates: int = 1000,
+        nms_threshold: float = 0.6,
+        topk_candidates: int = 1000,
         max_per_image: int = 100,
     ) -> None:
         super().__init__(
             specs,
             num_classes=num_classes,
             score_threshold=score_threshold,
-            nms_iou=nms_iou,
-            candidates=candidates,
+            nms_threshold=nms_threshold,
+            topk_candidates=topk_candidates,
             max_per_image=max_per_image,
         )
-        if channels % groups:
+        if channels % num_groups:
             raise ConfigError(
-                f"channels={channels} do not make {groups} groups; choose a multiple of groups."
+                f"channels={channels} do not make {num_groups} groups; choose a multiple of "
+                "num_groups."
             )
-        self.prior = prior
-        widths = [self.in_channels, *[channels] * depth]
+        self.prior_prob = prior_prob
+        widths = [self.in_channels, *[channels] * num_convs]
         self.class_convs = nn.ModuleList(
-            ConvGroupNorm(width, channels, groups=groups) for width in widths[:-1]
+            ConvGroupNormAct(width, channels, num_groups=num_groups) for width in widths[:-1]
         )
         self.box_convs = nn.ModuleList(
-            ConvGroupNorm(width, channels, groups=groups) for width in widths[:-1]
+            ConvGroupNormAct(width, channels, num_groups=num_groups) for width in widths[:-1]
         )
         self.logits = nn.Conv2d(widths[-1], num_classes, 3, padding=1)
         self.distances = nn.Conv2d(widths[-1], 4, 3, padding=1)
@@ -103,7 +104,7 @@ class FCOSHead(DenseHead):
 
     def reset_parameters(self) -> None:
         """Initialise afresh, as published."""
-        reset_convs(self, self.logits, prior=self.prior)
+        reset_convs(self, self.logits, prior_prob=self.prior_prob)
         nn.init.ones_(self.scales)
         for module in self.modules():
             if isinstance(module, nn.GroupNorm):

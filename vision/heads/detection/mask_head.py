@@ -1,4 +1,4 @@
-"""The mask branch of two-stage detectors.
+"""The mask head of two-stage detectors.
 
 R counts boxes.
 """
@@ -8,11 +8,11 @@ from torch.nn import functional as F
 
 from vision.contracts.features import ClassRows
 
-POOLED = 14  # cells along each side of the grid that is pooled for a box
-DRAWN = 2 * POOLED  # cells along each side of a mask
+POOL_SIZE = 14  # cells along each side of the grid that is pooled for a box
+MASK_SIZE = 2 * POOL_SIZE  # cells along each side of a mask
 
 
-class MaskBranch(nn.Module):
+class MaskHead(nn.Module):
     """A small fully convolutional network on the features of a box.
 
     "Mask R-CNN", He et al., 2017, Figure 4, right: four 3 x 3 convolutions, a 2 x 2 transposed
@@ -48,5 +48,5 @@ class MaskBranch(nn.Module):
         return self.logits(F.relu(self.upsample(x)))
 
     def class_rows(self) -> dict[str, ClassRows]:
-        """See `DetectionHead.class_rows`; names are those within the branch."""
+        """See `DetectionHead.class_rows`; names are those within the mask head."""
         return {f"logits.{name}": ClassRows(1, 1, False) for name in ("weight", "bias")}

@@ -25,14 +25,14 @@ class RetinaNetHead(DenseHead):
         specs: The maps, all with the same number of channels; published with strides 8 to 128.
         num_classes: Number K of classes.
         channels: Channels of the towers.
-        depth: Convolutions of each tower.
+        num_convs: Convolutions of each tower.
         octave_scale: Side of the smallest square anchor, in strides.
         scales_per_octave: Anchor sizes from one level to the next.
-        ratios: Heights over widths of anchors.
-        prior: Probability of every class before training.
+        aspect_ratios: Heights over widths of anchors.
+        prior_prob: Probability of every class before training.
         score_threshold: Predictions whose score is not above it are dropped.
-        nms_iou: Intersection over union above which the lower of two boxes of a class is dropped.
-        candidates: Predictions of each map that enter the suppression.
+        nms_threshold: Overlap above which the lower of two boxes of a class is dropped.
+        topk_candidates: Predictions of each map that enter the suppression.
         max_per_image: Number D of detections per image.
 
     Raises:
@@ -45,31 +45,31 @@ class RetinaNetHead(DenseHead):
         *,
         num_classes: int,
         channels: int = 256,
-        depth: int = 4,
+        num_convs: int = 4,
         octave_scale: float = 4.0,
         scales_per_octave: int = 3,
-        ratios: Sequence[float] = (0.5, 1.0, 2.0),
-        prior: float = 0.01,
+        aspect_ratios: Sequence[float] = (0.5, 1.0, 2.0),
+        prior_prob: float = 0.01,
         score_threshold: float = 0.05,
-        nms_iou: float = 0.5,
-        candidates: int = 1000,
+        nms_threshold: float = 0.5,
+        topk_candidates: int = 1000,
         max_per_image: int = 100,
     ) -> None:
         super().__init__(
             specs,
             num_classes=num_classes,
             score_threshold=score_threshold,
-            nms_iou=nms_iou,
-            candidates=candidates,
+            nms_threshold=nms_threshold,
+            topk_candidates=topk_candidates,
             max_per_image=max_per_image,
         )
-        check_shapes([octave_scale], ratios)
+        check_shapes([octave_scale], aspect_ratios)
         self.scales = tuple(
             octave_scale * 2 ** (i / scales_per_octave) for i in range(scales_per_octave)
         )
-        self.ratios, self.prior = tuple(ratios), prior
-        self.anchors_per_cell = len(self.scales) * len(self.ratios)
-        widths = [self.in_channels, *[channels] * depth]
+        self.aspect_ratios, self.prior_prob = tuple(aspect_ratios), prior_prob
+        self.anchors_per_cell = len(self.scales) * len(self.aspect_ratios)
+        widths = [self.in_channels, *[channels] * num_convs]
         self.class_convs = nn.ModuleList(
             nn.Conv2d(width, channels, 3, padding=1) for width in widths[:-1]
         )
@@ -82,7 +82,7 @@ class RetinaNetHead(DenseHead):
 
     def reset_parameters(self) -> None:
         """Initialise afresh, as published."""
-        reset_convs(self, self.logits, prior=self.prior)
+        reset_convs(self, self.logits, prior_prob=self.prior_prob)
 
     def forward(
         self,
@@ -111,7 +111,7 @@ class RetinaNetHead(DenseHead):
             [(level.shape[-2], level.shape[-1]) for level in features],
             self.strides,
             scales=self.scales,
-            ratios=self.ratios,
+            aspect_ratios=self.aspect_ratios,
             device=features[0].device,
         )
         if targets is not None:

@@ -28,33 +28,33 @@ class RPNSettings:
     Attributes:
         channels: Channels of its convolution.
         scales: Sides of square anchors, in strides.
-        ratios: Heights over widths of anchors.
-        border: Pixels by which anchors may reach out of the image and still be learnt from; None
-            for any number. Cascade R-CNN has 0.
-        positive: Least intersection over union of an anchor with its object.
-        negative: Intersection over union below which an anchor is background.
-        samples: Anchors learnt from per image.
+        aspect_ratios: Heights over widths of anchors.
+        allowed_border: Pixels by which an anchor that is learnt from may reach out of the image;
+            None for any number. Cascade R-CNN has 0.
+        fg_iou_threshold: Minimum intersection over union of an anchor with its object.
+        bg_iou_threshold: Intersection over union below which an anchor is background.
+        batch_size_per_image: Sampled anchors per image.
         positive_fraction: Largest share of them with an object.
-        train_candidates: Anchors per map that enter the suppression in training.
-        test_candidates: The same in evaluation.
-        train_proposals: Proposals per image in training; Cascade R-CNN has 2000.
-        test_proposals: The same in evaluation.
-        nms_iou: Intersection over union above which the lower of two proposals is dropped.
+        pre_nms_topk_train: Anchors per map that enter the suppression in training.
+        pre_nms_topk_test: The same in evaluation.
+        post_nms_topk_train: Proposals per image in training; Cascade R-CNN has 2000.
+        post_nms_topk_test: The same in evaluation.
+        nms_threshold: Intersection over union above which the lower of two proposals is dropped.
     """
 
     channels: int = 256
     scales: Sequence[float] = (8.0,)
-    ratios: Sequence[float] = (0.5, 1.0, 2.0)
-    border: int | None = None
-    positive: float = 0.7
-    negative: float = 0.3
-    samples: int = 256
+    aspect_ratios: Sequence[float] = (0.5, 1.0, 2.0)
+    allowed_border: int | None = None
+    fg_iou_threshold: float = 0.7
+    bg_iou_threshold: float = 0.3
+    batch_size_per_image: int = 256
     positive_fraction: float = 0.5
-    train_candidates: int = 2000
-    test_candidates: int = 1000
-    train_proposals: int = 1000
-    test_proposals: int = 1000
-    nms_iou: float = 0.7
+    pre_nms_topk_train: int = 2000
+    pre_nms_topk_test: int = 1000
+    post_nms_topk_train: int = 1000
+    post_nms_topk_test: int = 1000
+    nms_threshold: float = 0.7
 
 
 class AnchorMaps(NamedTuple):
@@ -93,10 +93,10 @@ class RPN(nn.Module):
         crowd_iof: float | None = None,
     ) -> None:
         super().__init__()
-        check_shapes(settings.scales, settings.ratios)
+        check_shapes(settings.scales, settings.aspect_ratios)
         self.settings, self.crowd_iof = settings, crowd_iof
         self.strides = tuple(spec.stride for spec in specs)
-        self.shapes_per_cell = len(settings.scales) * len(settings.ratios)
+        self.shapes_per_cell = len(settings.scales) * len(settings.aspect_ratios)
         self.conv = nn.Conv2d(specs[0].channels, settings.channels, 3, padding=1)
         self.logits = nn.Conv2d(settings.channels, self.shapes_per_cell, 1)
         self.deltas = nn.Conv2d(settings.channels, 4 * self.shapes_per_cell, 1)
@@ -116,7 +116,7 @@ class RPN(nn.Module):
             shapes,
             self.strides,
             scales=self.settings.scales,
-            ratios=self.settings.ratios,
+            aspect_ratios=self.settings.aspect_ratios,
             device=features[0].device,
         )
         logits, deltas = [], []
@@ -142,7 +142,7 @@ class RPN(nn.Module):
             whether a place is filled.
         """
         options = self.settings
-        maximum = options.train_candidates if self.training else options.test_candidates
+        maximum = options.pre_nms_topk_train if self.training else options.pre_nms_topk_test
         boxes, scores, levels = [], [], []
         for i, (logits, deltas, base) in enumerate(
             zip(maps.logits, maps.deltas, maps.anchors, strict=True)
@@ -158,14 +158,16 @@ class RPN(nn.Module):
             box,
             score,
             torch.cat(levels, dim=1),
-            iou=options.nms_iou,
-            max_per_image=options.train_proposals if self.training else options.test_proposals,
+            iou_threshold=options.nms_threshold,
+            max_per_image=options.post_nms_topk_train
+            if self.training
+            else options.post_nms_topk_test,
         )
         box = box.gather(1, index[..., None].expand(-1, -1, 4))
         return box * valid[..., None], valid
 
     def sample(self, maps: AnchorMaps, sizes: Tensor, targets: PaddedTargets) -> AnchorSamples:
-        """Draw the anchors to learn from.
+        """Sample the anchors to learn from.
 
         Args:
             maps: What `forward` returned.
@@ -179,28 +181,30 @@ class RPN(nn.Module):
         matches = match_boxes(
             boxes,
             targets,
-            positive=options.positive,
-            negative=options.negative,
-            min_positive=options.negative,
-            low_quality=True,
+            fg_iou_threshold=options.fg_iou_threshold,
+            bg_iou_threshold=options.bg_iou_threshold,
+            low_quality_threshold=options.bg_iou_threshold,
+            allow_low_quality=True,
             crowd_iof=self.crowd_iof,
             valid=self._learnt(maps, sizes),
         )
-        drawn = sample_balanced(
-            matches, count=options.samples, positive_fraction=options.positive_fraction
+        sampled = sample_balanced(
+            matches,
+            batch_size_per_image=options.batch_size_per_image,
+            positive_fraction=options.positive_fraction,
         )
-        place = matches.gather(1, drawn.index).clamp(min=0)
-        chosen = boxes[drawn.index]  # (B, S, 4)
+        place = matches.gather(1, sampled.index).clamp(min=0)
+        chosen = boxes[sampled.index]  # (B, S, 4)
         objects = targets.boxes.gather(1, place[..., None].expand(-1, -1, 4))
         # Where there is no object, an anchor is its own target: no infinity is encoded.
-        objects = torch.where(drawn.positive[..., None], objects, chosen)
+        objects = torch.where(sampled.positive[..., None], objects, chosen)
         deltas = torch.cat(maps.deltas, dim=1)
         return {
-            "logits": torch.cat(maps.logits, dim=1).gather(1, drawn.index),
-            "deltas": deltas.gather(1, drawn.index[..., None].expand(-1, -1, 4)),
+            "logits": torch.cat(maps.logits, dim=1).gather(1, sampled.index),
+            "deltas": deltas.gather(1, sampled.index[..., None].expand(-1, -1, 4)),
             "target_deltas": encode_boxes(chosen, objects),
-            "positive": drawn.positive,
-            "valid": drawn.valid,
+            "positive": sampled.positive,
+            "valid": sampled.valid,
         }
 
     def _learnt(self, maps: AnchorMaps, sizes: Tensor) -> Tensor:
@@ -213,9 +217,9 @@ class RPN(nn.Module):
             cells = (y[:, :, None] & x[:, None]).flatten(1)  # (B, h * w)
             rows.append(cells.repeat_interleave(self.shapes_per_cell, dim=1))
         learnt = torch.cat(rows, dim=1)
-        if self.settings.border is None:
+        if self.settings.allowed_border is None:
             return learnt
-        boxes, border = torch.cat(maps.anchors), self.settings.border
+        boxes, border = torch.cat(maps.anchors), self.settings.allowed_border
         inside = (boxes[:, :2] >= -border).all(dim=1)
         limits = sizes.flip(1)[:, None] + border  # (B, 1, 2) width and height
         return learnt & inside & (boxes[None, :, 2:] < limits).all(dim=2)

@@ -15,10 +15,10 @@ from vision.contracts.detection import Detections, DetectionTarget
 from vision.contracts.features import ClassRows, FeatureSpec
 from vision.errors import ConfigError, DataError, suggest
 from vision.heads.detection.base import DetectionHead
-from vision.heads.detection.box_head import LAYERS, BoxBranch, BoxBranchKind, BoxOutputs
-from vision.heads.detection.box_head import POOLED as POOLED_FOR_BOXES
-from vision.heads.detection.mask_head import DRAWN, MaskBranch
-from vision.heads.detection.mask_head import POOLED as POOLED_FOR_MASKS
+from vision.heads.detection.box_head import LAYERS, BoxHead, BoxHeadKind, BoxOutputs
+from vision.heads.detection.box_head import POOL_SIZE as BOX_POOL_SIZE
+from vision.heads.detection.mask_head import MASK_SIZE, MaskHead
+from vision.heads.detection.mask_head import POOL_SIZE as MASK_POOL_SIZE
 from vision.heads.detection.rpn import RPN, RPNSettings
 from vision.ops.boxes import at_least_float32, clip_boxes, decode_boxes, encode_boxes
 from vision.ops.masks import crop_masks
@@ -41,22 +41,22 @@ class Stage:
     """One box branch and what it learns.
 
     Attributes:
-        iou: Least intersection over union of a proposal with its object; below, it is background.
-        std: By what the deltas are divided.
-        weight: Factor on the losses of the stage.
+        iou_threshold: Minimum overlap of a proposal with its object; below, it is background.
+        target_stds: By what the deltas are divided.
+        loss_weight: Factor on the losses of the stage.
     """
 
-    iou: float = 0.5
-    std: Sequence[float] = (0.1, 0.1, 0.2, 0.2)
-    weight: float = 1.0
+    iou_threshold: float = 0.5
+    target_stds: Sequence[float] = (0.1, 0.1, 0.2, 0.2)
+    loss_weight: float = 1.0
 
 
 # "Mask R-CNN", 2017, and "Cascade R-CNN", 2018, sections 4.1 and 5.1; weights as in the recipes.
 ONE_STAGE = (Stage(),)
 CASCADE = (
     Stage(),
-    Stage(iou=0.6, std=(0.05, 0.05, 0.1, 0.1), weight=0.5),
-    Stage(iou=0.7, std=(0.033, 0.033, 0.067, 0.067), weight=0.25),
+    Stage(iou_threshold=0.6, target_stds=(0.05, 0.05, 0.1, 0.1), loss_weight=0.5),
+    Stage(iou_threshold=0.7, target_stds=(0.033, 0.033, 0.067, 0.067), loss_weight=0.25),
 )
 
 
@@ -65,7 +65,7 @@ class _Proposals(NamedTuple):
     valid: Tensor  # (B, P)
 
 
-class _Drawn(NamedTuple):
+class _Sampled(NamedTuple):
     """Proposals to learn from, S places for each image."""
 
     boxes: Tensor  # (B, S, 4), zeros in empty places
@@ -90,21 +90,21 @@ class TwoStage(DetectionHead):
         specs: The maps of the neck, finest first; the last one serves proposals alone.
         num_classes: Number of classes K.
         stages: The stages, or their fields; `CASCADE` for Cascade R-CNN.
-        box_branch: Layers of the box branches: `"2fc"` or, with batch norms, `"4conv1fc"`.
-        masks: Whether there is a mask branch per stage.
-        channels: Channels of the convolutions of the branches.
-        fc_dim: Width of the linear layers of the box branches.
+        box_head: Layers of the box heads: `"2fc"` or, with batch norms, `"4conv1fc"`.
+        masks: Whether there is a mask head per stage.
+        channels: Channels of the convolutions of the box and mask heads.
+        fc_dim: Width of the linear layers of the box heads.
         class_agnostic: Whether all classes share the deltas of a proposal.
-        low_quality: Whether each object takes the proposals that overlap it most, if by the
-            stage's `iou` or more, from objects that these overlap even more.
-        samples: Proposals learnt from per image and stage.
+        allow_low_quality: Whether each object takes the proposals that overlap it most, if by the
+            stage's `iou_threshold` or more, from objects that these overlap even more.
+        batch_size_per_image: Sampled proposals per image and stage.
         positive_fraction: Largest share of them with an object.
         crowd_iof: Anchors and proposals without an object are not learnt from if at least this
             share of them lies in a crowd; None, as published, takes them for background.
         score_threshold: Detections have a higher score.
-        nms_iou: Intersection over union above which the lower of two detections of a class is
+        nms_threshold: Intersection over union above which the lower of two detections of a class is
             dropped.
-        detections: Places D for the detections of an image.
+        max_per_image: Places D for the detections of an image.
         rpn: Settings of the region proposal network, or some of their fields.
 
     Raises:
@@ -117,39 +117,45 @@ class TwoStage(DetectionHead):
         *,
         num_classes: int,
         stages: Sequence[Stage | Mapping[str, Any]] = ONE_STAGE,
-        box_branch: BoxBranchKind = "2fc",
+        box_head: BoxHeadKind = "2fc",
         masks: bool = True,
         channels: int = 256,
         fc_dim: int = 1024,
         class_agnostic: bool = False,
-        low_quality: bool = False,
-        samples: int = 512,
+        allow_low_quality: bool = False,
+        batch_size_per_image: int = 512,
         positive_fraction: float = 0.25,
         crowd_iof: float | None = 0.5,
         score_threshold: float = 0.05,
-        nms_iou: float = 0.5,
-        detections: int = 100,
+        nms_threshold: float = 0.5,
+        max_per_image: int = 100,
         rpn: RPNSettings | Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.stages = tuple(read_options(Stage, stage, group="stages") for stage in stages)
-        _check(specs, self.stages, box_branch)
-        _check_range(1, math.inf, num_classes=num_classes, samples=samples, detections=detections)
-        _check_range(0, 1, score_threshold=score_threshold, nms_iou=nms_iou)
+        _check(specs, self.stages, box_head)
+        _check_range(
+            1,
+            math.inf,
+            num_classes=num_classes,
+            batch_size_per_image=batch_size_per_image,
+            max_per_image=max_per_image,
+        )
+        _check_range(0, 1, score_threshold=score_threshold, nms_threshold=nms_threshold)
         _check_range(0, 1, positive_fraction=positive_fraction)
         self.num_classes, self.class_agnostic = num_classes, class_agnostic
-        self.low_quality, self.crowd_iof = low_quality, crowd_iof
-        self.samples, self.positive_fraction = samples, positive_fraction
-        self.score_threshold, self.nms_iou = score_threshold, nms_iou
-        self.detections, self.has_masks = detections, masks
+        self.allow_low_quality, self.crowd_iof = allow_low_quality, crowd_iof
+        self.batch_size_per_image, self.positive_fraction = batch_size_per_image, positive_fraction
+        self.score_threshold, self.nms_threshold = score_threshold, nms_threshold
+        self.max_per_image, self.has_masks = max_per_image, masks
         self.strides = tuple(spec.stride for spec in specs[:-1])
         settings = read_options(RPNSettings, rpn or {}, group="rpn")
         self.rpn = RPN(specs, settings=settings, crowd_iof=crowd_iof)
         self.box_heads = nn.ModuleList(
-            BoxBranch(
+            BoxHead(
                 specs[0].channels,
                 num_classes=num_classes,
-                kind=box_branch,
+                kind=box_head,
                 channels=channels,
                 fc_dim=fc_dim,
                 class_agnostic=class_agnostic,
@@ -157,7 +163,7 @@ class TwoStage(DetectionHead):
             for _ in self.stages
         )
         self.mask_heads = nn.ModuleList(
-            MaskBranch(specs[0].channels, num_classes=num_classes, channels=channels)
+            MaskHead(specs[0].channels, num_classes=num_classes, channels=channels)
             for _ in (self.stages if masks else ())
         )
 
@@ -182,11 +188,11 @@ class TwoStage(DetectionHead):
             }
         return rows
 
-    def _box(self, i: int) -> BoxBranch:
-        return cast(BoxBranch, self.box_heads[i])
+    def _box(self, i: int) -> BoxHead:
+        return cast(BoxHead, self.box_heads[i])
 
-    def _mask(self, i: int) -> MaskBranch:
-        return cast(MaskBranch, self.mask_heads[i])
+    def _mask(self, i: int) -> MaskHead:
+        return cast(MaskHead, self.mask_heads[i])
 
     def forward(
         self,
@@ -205,7 +211,7 @@ class TwoStage(DetectionHead):
             With targets what `TwoStageLoss` reads; else D places per image.
 
         Raises:
-            DataError: There is a mask branch, and the targets have no masks.
+            DataError: There is a mask head, and the targets have no masks.
         """
         maps = self.rpn(features)
         if targets is None:
@@ -216,29 +222,31 @@ class TwoStage(DetectionHead):
         proposals = _Proposals(*self.rpn.propose(maps, sizes))
         outputs = []
         for i, stage in enumerate(self.stages):
-            drawn = self._draw(proposals, padded, stage)
-            rows = rows_to_run(drawn.valid.flatten(), exact=self._box(i).has_norm)
-            seen = self._run_boxes(i, features, drawn.boxes, rows)
-            outputs.append(self._box_samples(stage, drawn, seen))
+            sampled = self._sample(proposals, padded, stage)
+            rows = rows_to_run(sampled.valid.flatten(), exact=self._box(i).has_norm)
+            seen = self._run_boxes(i, features, sampled.boxes, rows)
+            outputs.append(self._box_samples(stage, sampled, seen))
             if all_masks is not None and first_mask is not None:
-                places = drawn.place + first_mask[:, None]
-                outputs[i]["masks"] = self._mask_samples(i, features, drawn, all_masks, places)
+                places = sampled.place + first_mask[:, None]
+                outputs[i]["masks"] = self._mask_samples(i, features, sampled, all_masks, places)
             if i + 1 < len(self.stages):
-                labels = torch.where(drawn.positive, drawn.labels, _best_class(seen, drawn.valid))
-                moved = self._move(stage, drawn.boxes, seen, labels, sizes)
-                # The next stage adds the targets anew, not what this one made of them.
-                proposals = _Proposals(moved, drawn.valid & ~drawn.is_target)
+                labels = torch.where(
+                    sampled.positive, sampled.labels, _best_class(seen, sampled.valid)
+                )
+                moved = self._move(stage, sampled.boxes, seen, labels, sizes)
+                # The next stage adds the targets again, not what this one made of them.
+                proposals = _Proposals(moved, sampled.valid & ~sampled.is_target)
         return {"anchors": anchors, "stages": outputs}
 
     @torch.no_grad()
-    def _draw(self, proposals: _Proposals, targets: PaddedTargets, stage: Stage) -> _Drawn:
+    def _sample(self, proposals: _Proposals, targets: PaddedTargets, stage: Stage) -> _Sampled:
         matches = match_boxes(
             proposals.boxes,
             targets,
-            positive=stage.iou,
-            negative=stage.iou,
-            min_positive=stage.iou,
-            low_quality=self.low_quality,
+            fg_iou_threshold=stage.iou_threshold,
+            bg_iou_threshold=stage.iou_threshold,
+            low_quality_threshold=stage.iou_threshold,
+            allow_low_quality=self.allow_low_quality,
             crowd_iof=self.crowd_iof,
             valid=proposals.valid,
         )
@@ -247,28 +255,32 @@ class TwoStage(DetectionHead):
         own = torch.where(targets.valid, own, IGNORED)  # (B, M)
         matches = torch.cat([own, matches], dim=1)
         boxes = torch.cat([targets.boxes.to(proposals.boxes.dtype), proposals.boxes], dim=1)
-        drawn = sample_balanced(
-            matches, count=self.samples, positive_fraction=self.positive_fraction
+        sampled = sample_balanced(
+            matches,
+            batch_size_per_image=self.batch_size_per_image,
+            positive_fraction=self.positive_fraction,
         )
-        place = matches.gather(1, drawn.index).clamp(min=0)
-        boxes = boxes.gather(1, drawn.index[..., None].expand(-1, -1, 4)) * drawn.valid[..., None]
+        place = matches.gather(1, sampled.index).clamp(min=0)
+        boxes = (
+            boxes.gather(1, sampled.index[..., None].expand(-1, -1, 4)) * sampled.valid[..., None]
+        )
         objects = targets.boxes.gather(1, place[..., None].expand(-1, -1, 4))
         labels = targets.labels.gather(1, place)
-        return _Drawn(
+        return _Sampled(
             boxes=boxes,
-            objects=torch.where(drawn.positive[..., None], objects.to(boxes.dtype), boxes),
+            objects=torch.where(sampled.positive[..., None], objects.to(boxes.dtype), boxes),
             place=place,
-            labels=labels.masked_fill(~drawn.positive, self.num_classes),
-            positive=drawn.positive,
-            valid=drawn.valid,
-            is_target=drawn.positive & (drawn.index < targets.valid.shape[1]),
+            labels=labels.masked_fill(~sampled.positive, self.num_classes),
+            positive=sampled.positive,
+            valid=sampled.valid,
+            is_target=sampled.positive & (sampled.index < targets.valid.shape[1]),
         )
 
     def _run_boxes(
         self, i: int, features: Sequence[Tensor], boxes: Tensor, rows: Tensor
     ) -> BoxOutputs:
         """Outputs of a box branch for `boxes` `(B, P, 4)`; the leading axis is `B * P`."""
-        pooled = self._pool(features, boxes, rows, POOLED_FOR_BOXES)
+        pooled = self._pool(features, boxes, rows, BOX_POOL_SIZE)
         return self._box(i).run_rows(pooled, rows, boxes.shape[0] * boxes.shape[1])
 
     def _pool(self, features: Sequence[Tensor], boxes: Tensor, rows: Tensor, size: int) -> Tensor:
@@ -280,32 +292,32 @@ class TwoStage(DetectionHead):
             size=size,
         )
 
-    def _box_samples(self, stage: Stage, drawn: _Drawn, seen: BoxOutputs) -> BoxSamples:
-        shape = drawn.valid.shape
-        deltas = at_least_float32(pick_class(seen.deltas, drawn.labels.flatten())).view(*shape, 4)
+    def _box_samples(self, stage: Stage, sampled: _Sampled, seen: BoxOutputs) -> BoxSamples:
+        shape = sampled.valid.shape
+        deltas = at_least_float32(pick_class(seen.deltas, sampled.labels.flatten())).view(*shape, 4)
         return {
             "logits": seen.logits.view(*shape, -1),
-            "labels": drawn.labels,
+            "labels": sampled.labels,
             "deltas": deltas,
-            "target_deltas": encode_boxes(drawn.boxes, drawn.objects, stage.std),
-            "boxes": decode_boxes(drawn.boxes, deltas, stage.std),
-            "target_boxes": drawn.objects,
-            "positive": drawn.positive,
-            "valid": drawn.valid,
-            "weight": stage.weight,
+            "target_deltas": encode_boxes(sampled.boxes, sampled.objects, stage.target_stds),
+            "boxes": decode_boxes(sampled.boxes, deltas, stage.target_stds),
+            "target_boxes": sampled.objects,
+            "positive": sampled.positive,
+            "valid": sampled.valid,
+            "weight": stage.loss_weight,
         }
 
     def _mask_samples(
-        self, i: int, features: Sequence[Tensor], drawn: _Drawn, masks: Tensor, places: Tensor
+        self, i: int, features: Sequence[Tensor], sampled: _Sampled, masks: Tensor, places: Tensor
     ) -> MaskSamples:
-        positive = drawn.positive.flatten()
+        positive = sampled.positive.flatten()
         rows = rows_to_run(positive, exact=True)
-        logits = self._mask(i)(self._pool(features, drawn.boxes, rows, POOLED_FOR_MASKS))
-        labels, boxes = drawn.labels.flatten()[rows], drawn.boxes.flatten(0, 1)[rows]
+        logits = self._mask(i)(self._pool(features, sampled.boxes, rows, MASK_POOL_SIZE))
+        labels, boxes = sampled.labels.flatten()[rows], sampled.boxes.flatten(0, 1)[rows]
         place = places.flatten()[rows].clamp(max=len(masks) - 1)
         return {
             "logits": pick_class(logits, labels),
-            "targets": crop_masks(masks, place, boxes, DRAWN),
+            "targets": crop_masks(masks, place, boxes, MASK_SIZE),
             "weight": positive[rows].float(),
         }
 
@@ -315,7 +327,7 @@ class TwoStage(DetectionHead):
     ) -> Tensor:
         """Boxes `(B, P, 4)` after the deltas of a class each, clipped to their images."""
         deltas = pick_class(seen.deltas, labels.flatten()).view(*labels.shape, 4)
-        return clip_boxes(decode_boxes(boxes, deltas, stage.std), sizes)
+        return clip_boxes(decode_boxes(boxes, deltas, stage.target_stds), sizes)
 
     def _detect(
         self, features: Sequence[Tensor], sizes: Tensor, proposals: _Proposals
@@ -333,7 +345,7 @@ class TwoStage(DetectionHead):
         scores = scores.masked_fill(~valid[..., None] | (scores <= self.score_threshold), 0.0)
         found = self._choose(boxes, seen.deltas, scores, sizes)
         if len(self.mask_heads):
-            found["masks"] = self._draw_masks(features, found)
+            found["masks"] = self._predict_masks(features, found)
         return found
 
     def _choose(self, boxes: Tensor, deltas: Tensor, scores: Tensor, sizes: Tensor) -> Detections:
@@ -351,9 +363,9 @@ class TwoStage(DetectionHead):
         row = row if shared else row * classes + label
         delta = deltas.flatten(0, 1)[row]  # (B, C, 4)
         chosen = boxes.gather(1, proposal[..., None].expand(-1, -1, 4))
-        moved = clip_boxes(decode_boxes(chosen, delta, self.stages[-1].std), sizes)
+        moved = clip_boxes(decode_boxes(chosen, delta, self.stages[-1].target_stds), sizes)
         index, valid = keep_detections(
-            moved, score, label, iou=self.nms_iou, max_per_image=self.detections
+            moved, score, label, iou_threshold=self.nms_threshold, max_per_image=self.max_per_image
         )
         return {
             "boxes": moved.gather(1, index[..., None].expand(-1, -1, 4)) * valid[..., None],
@@ -362,19 +374,19 @@ class TwoStage(DetectionHead):
             "count": valid.sum(dim=1),
         }
 
-    def _draw_masks(self, features: Sequence[Tensor], found: Detections) -> Tensor:
+    def _predict_masks(self, features: Sequence[Tensor], found: Detections) -> Tensor:
         """Probabilities `(B, D, 28, 28)` of the detections."""
         valid = (found["scores"] > 0).flatten()
         rows = rows_to_run(valid, exact=False)
-        pooled = self._pool(features, found["boxes"], rows, POOLED_FOR_MASKS)
+        pooled = self._pool(features, found["boxes"], rows, MASK_POOL_SIZE)
         labels = found["labels"].flatten()[rows]
-        drawn = torch.zeros(1, device=pooled.device)
+        masks = torch.zeros(1, device=pooled.device)
         for branch in self.mask_heads:
             logits = pick_class(branch(pooled), labels)
-            drawn = drawn + at_least_float32(logits).sigmoid() / len(self.mask_heads)
-        drawn = drawn * valid[rows, None, None]
-        table = drawn.new_zeros(len(valid), DRAWN, DRAWN).index_copy(0, rows, drawn)
-        return table.view(*found["scores"].shape, DRAWN, DRAWN)
+            masks = masks + at_least_float32(logits).sigmoid() / len(self.mask_heads)
+        masks = masks * valid[rows, None, None]
+        table = masks.new_zeros(len(valid), MASK_SIZE, MASK_SIZE).index_copy(0, rows, masks)
+        return table.view(*found["scores"].shape, MASK_SIZE, MASK_SIZE)
 
 
 def _best_class(seen: BoxOutputs, like: Tensor) -> Tensor:
@@ -389,7 +401,7 @@ def _stack_masks(targets: Sequence[DetectionTarget]) -> tuple[Tensor, Tensor]:
         if "masks" not in target:
             raise DataError(
                 f"Image {int(target['image_id'])} has no masks, but the detector has a mask "
-                "branch. Give a dataset with masks, or choose a detector of boxes alone."
+                "head. Give a dataset with masks, or choose a detector of boxes only."
             )
         first.append(total)
         total += len(target["masks"])
@@ -410,18 +422,19 @@ def _check_range(minimum: float, maximum: float, **values: float) -> None:
             raise ConfigError(f"{name}={value} must {wanted}.")
 
 
-def _check(specs: Sequence[FeatureSpec], stages: Sequence[Stage], box_branch: str) -> None:
+def _check(specs: Sequence[FeatureSpec], stages: Sequence[Stage], box_head: str) -> None:
     if not stages:
         raise ConfigError("stages is empty; a detector has one stage or more.")
     for stage in stages:
-        if len(stage.std) != 4 or min(stage.std) <= 0:
-            raise ConfigError(f"std={tuple(stage.std)} of a stage must be four positive numbers.")
-        if not 0 < stage.iou <= 1:
-            raise ConfigError(f"iou={stage.iou} of a stage must lie in (0, 1].")
-    if box_branch not in LAYERS:
+        if len(stage.target_stds) != 4 or min(stage.target_stds) <= 0:
+            raise ConfigError(
+                f"target_stds={tuple(stage.target_stds)} of a stage must be four positive numbers."
+            )
+        if not 0 < stage.iou_threshold <= 1:
+            raise ConfigError(f"iou_threshold={stage.iou_threshold} of a stage must lie in (0, 1].")
+    if box_head not in LAYERS:
         raise ConfigError(
-            f"box_branch={box_branch!r} is none of {', '.join(LAYERS)}."
-            f"{suggest(box_branch, LAYERS)}"
+            f"box_head={box_head!r} is none of {', '.join(LAYERS)}.{suggest(box_head, LAYERS)}"
         )
     if len(specs) < 2:
         raise ConfigError(

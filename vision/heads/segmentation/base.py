@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from vision.contracts.features import ClassRows, FeatureSpec
 from vision.contracts.segmentation import IGNORED, SegmentationOutputs, SegmentationPrediction
 from vision.errors import ConfigError
-from vision.layers.conv_norm import ConvNorm, ResizedConvNorm
+from vision.layers.conv_norm import ConvNormAct, ResizedConvNormAct
 from vision.ops.interpolation import resize_bilinear
 
 
@@ -138,7 +138,7 @@ class PixelClassifier(SegmentationHead):
     def reset_parameters(self) -> None:
         """Initialise afresh, as mmsegmentation does."""
         for module in self.modules():
-            if isinstance(module, ConvNorm | ResizedConvNorm):
+            if isinstance(module, ConvNormAct | ResizedConvNormAct):
                 module.reset_parameters()
         nn.init.normal_(self.classifier.weight, std=0.01)
         nn.init.zeros_(self.classifier.bias)  # type: ignore[arg-type]

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from vision.contracts.features import FeatureSpec
 from vision.errors import ConfigError
 from vision.heads.segmentation.base import PixelClassifier
-from vision.layers.conv_norm import ConvNorm
+from vision.layers.conv_norm import ConvNormAct
 
 
 class FCNHead(PixelClassifier):
@@ -23,12 +23,12 @@ class FCNHead(PixelClassifier):
         specs: Channels and stride of each map that the head is handed.
         num_classes: Number K of classes, at most 255.
         channels: Channels of the convolutions.
-        convs: Number of convolutions; without any, the map needs `channels` channels.
+        num_convs: Number of convolutions; without any, the map needs `channels` channels.
         kernel_size: Side of their kernels, odd.
         concat_input: Whether one more convolution merges their result and the map.
         dropout: Probability of dropping a channel before the classifier in training.
         align_corners: Of bilinear resizing; see `SegmentationHead`.
-        level: Which of the maps it works on; -1 is the last, coarsest.
+        in_index: Which of the maps it works on; -1 is the last, coarsest.
 
     Raises:
         ConfigError: There is no such map, or an option is out of its range.
@@ -40,15 +40,21 @@ class FCNHead(PixelClassifier):
         *,
         num_classes: int,
         channels: int = 256,
-        convs: int = 1,
+        num_convs: int = 1,
         kernel_size: int = 3,
         concat_input: bool = False,
         dropout: float = 0.1,
         align_corners: bool = False,
-        level: int = -1,
+        in_index: int = -1,
     ) -> None:
-        _check(specs, channels=channels, convs=convs, kernel_size=kernel_size, level=level)
-        in_channels, stride = specs[level]
+        _check(
+            specs,
+            channels=channels,
+            num_convs=num_convs,
+            kernel_size=kernel_size,
+            in_index=in_index,
+        )
+        in_channels, stride = specs[in_index]
         super().__init__(
             channels,
             num_classes=num_classes,
@@ -56,20 +62,20 @@ class FCNHead(PixelClassifier):
             dropout=dropout,
             align_corners=align_corners,
         )
-        self.level = level
+        self.in_index = in_index
         self.convs = nn.ModuleList(
-            ConvNorm(in_channels if i == 0 else channels, channels, kernel_size=kernel_size)
-            for i in range(convs)
+            ConvNormAct(in_channels if i == 0 else channels, channels, kernel_size=kernel_size)
+            for i in range(num_convs)
         )
         self.concat = (
-            ConvNorm(in_channels + channels, channels, kernel_size=kernel_size)
+            ConvNormAct(in_channels + channels, channels, kernel_size=kernel_size)
             if concat_input
             else None
         )
         self.reset_parameters()
 
     def merge(self, features: Sequence[Tensor]) -> Tensor:
-        """Convolve the map of the level.
+        """Convolve the map at `in_index`.
 
         Args:
             features: One map `(B, C, h, w)` per spec.
@@ -77,7 +83,7 @@ class FCNHead(PixelClassifier):
         Returns:
             The map `(B, channels, h, w)` that is classified.
         """
-        x = features[self.level]
+        x = features[self.in_index]
         convolved = x
         for conv in self.convs:
             convolved = conv(convolved)
@@ -85,19 +91,20 @@ class FCNHead(PixelClassifier):
 
 
 def _check(
-    specs: Sequence[FeatureSpec], *, channels: int, convs: int, kernel_size: int, level: int
+    specs: Sequence[FeatureSpec], *, channels: int, num_convs: int, kernel_size: int, in_index: int
 ) -> None:
-    if not -len(specs) <= level < len(specs):
+    if not -len(specs) <= in_index < len(specs):
         raise ConfigError(
-            f"level={level} is no index of the {len(specs)} maps that FCNHead is handed."
+            f"in_index={in_index} is no index of the {len(specs)} maps that FCNHead is handed."
         )
-    if convs < 0:
-        raise ConfigError(f"convs is 0 or more; got {convs}.")
+    if num_convs < 0:
+        raise ConfigError(f"num_convs is 0 or more; got {num_convs}.")
     if kernel_size < 1 or kernel_size % 2 == 0:
         raise ConfigError(f"kernel_size is odd and positive; got {kernel_size}.")
-    if convs == 0 and specs[level].channels != channels:
+    if num_convs == 0 and specs[in_index].channels != channels:
+        given = specs[in_index].channels
         raise ConfigError(
-            f"without convolutions FCNHead classifies the map as it is, of "
-            f"{specs[level].channels} channels; set channels={specs[level].channels} in place of "
-            f"{channels}, or convs to 1 or more."
+            f"without convolutions FCNHead classifies the map as it is, of {given} channels; set "
+            f"channels={given} in place of "
+            f"{channels}, or num_convs to 1 or more."
         )

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from vision.contracts.features import FeatureSpec
 from vision.heads.segmentation.base import PixelClassifier, check_specs
-from vision.layers.conv_norm import ConvNorm, ResizedConvNorm
+from vision.layers.conv_norm import ConvNormAct, ResizedConvNormAct
 
 
 class SegFormerHead(PixelClassifier):
@@ -47,9 +47,9 @@ class SegFormerHead(PixelClassifier):
             align_corners=align_corners,
         )
         self.projections = nn.ModuleList(
-            ConvNorm(spec.channels, channels, kernel_size=1) for spec in specs
+            ConvNormAct(spec.channels, channels, kernel_size=1) for spec in specs
         )
-        self.fusion = ResizedConvNorm(
+        self.fusion = ResizedConvNormAct(
             [channels] * len(specs), channels, kernel_size=1, align_corners=align_corners
         )
         self.reset_parameters()

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from vision.contracts.features import FeatureSpec
 from vision.errors import ConfigError
 from vision.heads.segmentation.base import PixelClassifier, check_specs
-from vision.layers.conv_norm import ConvNorm, ResizedConvNorm
+from vision.layers.conv_norm import ConvNormAct, ResizedConvNormAct
 
 
 class SemanticFPNHead(PixelClassifier):
@@ -53,9 +53,9 @@ class SemanticFPNHead(PixelClassifier):
         self.doublings = [_doublings(specs[0].stride, spec.stride) for spec in specs]
         self.scales = nn.ModuleList(
             nn.ModuleList(
-                ConvNorm(spec.channels, channels)
+                ConvNormAct(spec.channels, channels)
                 if i == 0
-                else ResizedConvNorm([channels], channels, align_corners=align_corners)
+                else ResizedConvNormAct([channels], channels, align_corners=align_corners)
                 for i in range(max(doublings, 1))
             )
             for spec, doublings in zip(specs, self.doublings, strict=True)

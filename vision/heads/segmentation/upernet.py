@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from vision.contracts.features import FeatureSpec
 from vision.errors import ConfigError
 from vision.heads.segmentation.base import PixelClassifier, check_specs
-from vision.layers.conv_norm import ConvNorm, ResizedConvNorm
+from vision.layers.conv_norm import ConvNormAct, ResizedConvNormAct
 from vision.ops.pooling import adaptive_average
 
 
@@ -24,7 +24,7 @@ class UPerHead(PixelClassifier):
         specs: Channels and stride of each map, finest first; published with strides 4 to 32.
         num_classes: Number K of classes, at most 255.
         channels: Channels of every map within the head.
-        pool_sizes: Cells along each side of each grid that the coarsest map is pooled to.
+        pool_scales: Cells along each side of each grid that the coarsest map is pooled to.
         dropout: Probability of dropping a channel before the classifier in training.
         align_corners: Of bilinear resizing; see `SegmentationHead`.
 
@@ -39,7 +39,7 @@ class UPerHead(PixelClassifier):
         *,
         num_classes: int,
         channels: int = 512,
-        pool_sizes: Sequence[int] = (1, 2, 3, 6),
+        pool_scales: Sequence[int] = (1, 2, 3, 6),
         dropout: float = 0.1,
         align_corners: bool = False,
     ) -> None:
@@ -51,20 +51,20 @@ class UPerHead(PixelClassifier):
             dropout=dropout,
             align_corners=align_corners,
         )
-        if any(size < 1 for size in pool_sizes):
-            raise ConfigError(f"pool_sizes are 1 or more; got {tuple(pool_sizes)}.")
+        if any(size < 1 for size in pool_scales):
+            raise ConfigError(f"pool_scales are 1 or more; got {tuple(pool_scales)}.")
         *finer, coarsest = specs
-        self.pool_sizes = tuple(pool_sizes)
+        self.pool_scales = tuple(pool_scales)
         self.pools = nn.ModuleList(
-            ConvNorm(coarsest.channels, channels, kernel_size=1) for _ in pool_sizes
+            ConvNormAct(coarsest.channels, channels, kernel_size=1) for _ in pool_scales
         )
         pooled = [coarsest.channels, *[channels] * len(self.pools)]
-        self.bottleneck = ResizedConvNorm(pooled, channels, align_corners=align_corners)
+        self.bottleneck = ResizedConvNormAct(pooled, channels, align_corners=align_corners)
         self.laterals = nn.ModuleList(
-            ConvNorm(spec.channels, channels, kernel_size=1) for spec in finer
+            ConvNormAct(spec.channels, channels, kernel_size=1) for spec in finer
         )
-        self.outputs = nn.ModuleList(ConvNorm(channels, channels) for _ in finer)
-        self.fusion = ResizedConvNorm(
+        self.outputs = nn.ModuleList(ConvNormAct(channels, channels) for _ in finer)
+        self.fusion = ResizedConvNormAct(
             [channels] * len(specs), channels, align_corners=align_corners
         )
         self.reset_parameters()
@@ -90,6 +90,6 @@ class UPerHead(PixelClassifier):
     def _pool(self, x: Tensor) -> Tensor:
         pooled = [
             pool(adaptive_average(x, size))
-            for pool, size in zip(self.pools, self.pool_sizes, strict=True)
+            for pool, size in zip(self.pools, self.pool_scales, strict=True)
         ]
         return self.bottleneck([x, *pooled])
