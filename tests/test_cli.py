@@ -149,10 +149,10 @@ def test_a_mistake_in_a_config_names_file_and_line(
 def test_a_class_option_that_is_not_below_init_args(
     refused: Callable[..., str], tmp_path: Path
 ) -> None:
-    (tmp_path / "own.yaml").write_text("model:\n  freeze: 1\n")
+    (tmp_path / "own.yaml").write_text("model:\n  frozen_stages: 1\n")
     message = refused("fit", "--config", "own.yaml", "--config", QUICKSTART)
-    assert "'model.freeze' (own.yaml, line 2)" in message
-    assert "'model.init_args.freeze'" in message
+    assert "'model.frozen_stages' (own.yaml, line 2)" in message
+    assert "'model.init_args.frozen_stages'" in message
 
 
 def test_a_config_that_does_not_exist(refused: Callable[..., str], tmp_path: Path) -> None:

@@ -24,10 +24,10 @@ from torch.utils.data import DataLoader, Dataset
 from vision.data.images.read import decode_image, read_file
 from vision.data.loading.sampling import EpochSampler, SeededSamples
 from vision.data.transforms.classification import TrainTransform
-from vision.data.transforms.crops import draw_crop, resize_crop
-from vision.data.transforms.draws import Draws
+from vision.data.transforms.crops import resize_crop, sample_crop
 from vision.data.transforms.options import Augment
 from vision.data.transforms.rand_augment import RandAugment
+from vision.data.transforms.rng import SampleRng
 
 SIZE = 224
 POLICY = "rand-m9-mstd0.5-inc1"
@@ -147,7 +147,9 @@ def parts(paths: Sequence[str]) -> dict[str, Side]:
     """Steps of our pipeline by themselves, on the images of `paths` kept in memory."""
     files = {path: read_file(path) for path in paths}
     images = {path: decode_image(file) for path, file in files.items()}
-    box = {path: draw_crop(i.shape[1], i.shape[2], 0.08, Draws()) for path, i in images.items()}
+    box = {
+        path: sample_crop(i.shape[1], i.shape[2], 0.08, SampleRng()) for path, i in images.items()
+    }
     squares = {path: resize_crop(images[path], box[path], SIZE, "bicubic") for path in paths}
     planes = {path: np.ascontiguousarray(square.numpy()) for path, square in squares.items()}
     augment = RandAugment(POLICY)
@@ -157,7 +159,7 @@ def parts(paths: Sequence[str]) -> dict[str, Side]:
         "crop and resize": lambda path: resize_crop(images[path], box[path], SIZE, "bicubic"),
         "to planes": lambda path: np.ascontiguousarray(squares[path].numpy()),
         "flip": lambda path: torch.from_numpy(planes[path]).flip(2),
-        "RandAugment": lambda path: augment(planes[path], Draws()),
+        "RandAugment": lambda path: augment(planes[path], SampleRng()),
     }
 
 

@@ -22,13 +22,13 @@ from vision.cli.arguments import whole
 from vision.cli.ending import Parser, end
 from vision.data.classes.label_tables import LabelTable
 from vision.data.images.read import decode_image, read_file
-from vision.data.transforms.draws import Draws
 from vision.data.transforms.geometry import Geometry
 from vision.data.transforms.photometric import distort, turn_hue
+from vision.data.transforms.rng import SampleRng
 from vision.data.transforms.segmentation import (
     SegmentationTrainTransform,
-    draw_geometry,
     is_varied,
+    sample_geometry,
 )
 from vision.data.transforms.segmentation_options import SegmentationAugment
 from vision.mmcv.operators import provide_operators
@@ -107,7 +107,7 @@ def stages(path: str) -> dict[str, Side]:
     crop = image[:, :512, :512].contiguous()
 
     def geometry() -> Geometry:
-        return draw_geometry((HEIGHT, WIDTH), mask, augment, Draws())
+        return sample_geometry((HEIGHT, WIDTH), mask, augment, SampleRng())
 
     def resize(path: str) -> Any:
         drawn = geometry()
@@ -125,7 +125,7 @@ def stages(path: str) -> dict[str, Side]:
         "draw the geometry": lambda path: geometry(),
         "... and resize the image": resize,
         "... and the mask": take,
-        "distort the colours": lambda path: distort(crop, Draws()),
+        "distort the colours": lambda path: distort(crop, SampleRng()),
         "hue alone": lambda path: turn_hue(crop.numpy(), 10),
     }
 

@@ -292,8 +292,8 @@ PATH = partial(str.format, "--ckpt_path={}")
     ),
     Case(
         "frozen since",
-        lambda f: resume(f, "--model.freeze", "backbone"),
-        ("groups of", "freeze"),
+        lambda f: resume(f, "--model.frozen_stages", "all"),
+        ("groups of", "frozen_stages"),
     ),
     Case(
         "fewer epochs than are done",

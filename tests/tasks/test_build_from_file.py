@@ -47,7 +47,7 @@ def test_settings_for_training_are_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("freeze", "os.system", "freeze="),
+        ("frozen_stages", "os.system", "frozen_stages="),
         ("optim", {"lr_decay": "/tmp/x"}, "optim="),
         ("optim", {"lr": float("inf")}, "hyper_parameters.optim.lr"),
         ("backbone", "timm/hf-hub:a/b", "timm has no model"),

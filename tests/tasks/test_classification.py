@@ -114,7 +114,7 @@ def test_a_checkpoint_is_fine_tuned_at_another_resolution_and_for_other_classes(
         5,
         backbone_options={**options, "window_size": 6},
         weights=str(tmp_path / "first.ckpt"),
-        freeze=1,
+        frozen_stages=1,
         optim=OptimSettings(layer_decay=0.7),
     )
     assert tuned.head.fc.weight.shape[0] == 5  # afresh

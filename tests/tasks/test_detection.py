@@ -148,7 +148,7 @@ def test_a_checkpoint_holds_the_detector(dataset: Path, tmp_path: Path) -> None:
     [
         ({"detector": "mask_rcn"}, "'mask_rcnn'"),
         ({"head_options": {"score_treshold": 0.1}}, "head_options.score_treshold.*score_threshold"),
-        ({"head_options": {"rpn": {"sample": 1}}}, "'samples'"),
+        ({"head_options": {"rpn": {"batch_size": 1}}}, "'batch_size_per_image'"),
         ({"neck_options": {"channels": 1}}, "neck_options.channels"),
         ({"loss_options": {"beta": 1}}, "loss_options.beta"),
     ],

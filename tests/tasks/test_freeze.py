@@ -15,16 +15,16 @@ from vision.tasks import Classification
 from vision.tasks.freeze import freeze_backbone
 
 
-def fit(folder: Path, freeze: Any, **options: Any) -> dict[str, bool]:
+def fit(folder: Path, frozen_stages: Any, **options: Any) -> dict[str, bool]:
     """Whether each entry of the state dict has moved in a short training."""
-    task = tiny_task(freeze=freeze, lr=0.1, weight_decay=0.5, **options)
+    task = tiny_task(frozen_stages=frozen_stages, lr=0.1, weight_decay=0.5, **options)
     before = {key: value.clone() for key, value in task.state_dict().items()}
     quiet_trainer(folder, max_epochs=1).fit(task, TinyData())
     return {key: not torch.equal(before[key], value) for key, value in task.state_dict().items()}
 
 
 def test_a_linear_probe_trains_the_classifier_alone(tmp_path: Path) -> None:
-    moved = fit(tmp_path, "backbone")
+    moved = fit(tmp_path, "all")
     assert {key for key, value in moved.items() if value} == {"head.fc.weight", "head.fc.bias"}
 
 
@@ -37,7 +37,7 @@ def test_frozen_stages_stay_with_the_stem(tmp_path: Path) -> None:
 
 
 def test_running_statistics_of_frozen_parts_stay(tmp_path: Path) -> None:
-    task = Classification("timm/resnet10t", 8, freeze=1, optim={"warmup_epochs": 0})
+    task = Classification("timm/resnet10t", 8, frozen_stages=1, optim={"warmup_epochs": 0})
     statistics = {k: v.clone() for k, v in task.state_dict().items() if "running_mean" in k}
     quiet_trainer(tmp_path, max_epochs=1).fit(task, TinyData())
     moved = {k: not torch.equal(v, task.state_dict()[k]) for k, v in statistics.items()}
@@ -69,6 +69,6 @@ def test_every_stage_can_be_frozen_but_no_more() -> None:
     backbone = create_backbone("convnext", **TINY["convnext"][1])
     freeze_backbone(backbone, 4)
     assert not any(parameter.requires_grad for parameter in backbone.parameters())
-    for impossible in (5, -1, "all"):
-        with pytest.raises(ConfigError, match=r"freeze=.* 'backbone'.* 0 .* 4"):
+    for impossible in (5, -1, "backbone"):
+        with pytest.raises(ConfigError, match=r"frozen_stages=.* 'all'.* 0 .* 4"):
             freeze_backbone(backbone, impossible)

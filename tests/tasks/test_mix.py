@@ -16,7 +16,7 @@ from vision.data.loading.sampling import EpochSampler
 from vision.errors import ConfigError
 from vision.losses.classification import ClassificationLoss
 from vision.options import read_options
-from vision.tasks.mix import BatchMixer, MixSettings, cut_and_paste, draw_share
+from vision.tasks.mix import BatchMixer, MixSettings, cut_and_paste, sample_share
 
 PUBLISHED = MixSettings(mixup=0.8, cutmix=1.0)
 BATCH, CLASSES, SIDE = 8, 10, 16
@@ -107,7 +107,7 @@ def test_cutmix_cuts_where_the_published_code_did(seed: int, share: float) -> No
 
 def test_the_smallest_parameter_chooses_one_of_two_images() -> None:
     torch.manual_seed(0)
-    assert {draw_share(5e-324) for _ in range(40)} == {0.0, 1.0}
+    assert {sample_share(5e-324) for _ in range(40)} == {0.0, 1.0}
 
 
 def test_repeats_of_an_image_are_not_mixed_with_each_other() -> None:
@@ -130,7 +130,7 @@ def test_shares_are_those_of_numpy(alpha: float) -> None:
     """Also of a small parameter, whose variates underflow: CSWin-L is fine-tuned with 0.01."""
     count = 3000
     torch.manual_seed(0)
-    mine = np.array([draw_share(alpha) for _ in range(count)])
+    mine = np.array([sample_share(alpha) for _ in range(count)])
     other = np.random.default_rng(0).beta(alpha, alpha, count)
     for low, high in [(-1, 1e-3), (0.1, 0.9), (0.4, 0.6), (0.9, 2)]:
         ours, theirs = (((low < x) & (x < high)).mean() for x in (mine, other))

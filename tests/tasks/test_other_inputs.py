@@ -59,12 +59,14 @@ class Regression(BaseTask):
 class VolumeMean(Regression):
     kind = "volume_mean"
 
-    def __init__(self, width: int = 8, freeze: Any = None, checkpointing: bool = False) -> None:
+    def __init__(
+        self, width: int = 8, frozen_stages: Any = None, checkpointing: bool = False
+    ) -> None:
         super().__init__(
             VolumeEncoder(),
             optim=OptimSettings(warmup_epochs=0, layer_decay=0.5),
             ema_decay=0.5,
-            freeze=freeze,
+            frozen_stages=frozen_stages,
             grad_checkpointing=checkpointing,
         )
         self.head = nn.Linear(width, 1)
@@ -159,7 +161,7 @@ def test_fit_validate_predict_save_load(
     described = torch.load(tmp_path / "a.ckpt", weights_only=True)["vision"]
     assert described["kind"] == data.kind
     assert (described["class_names"], described["palette"], described["input"]) == (None, None, {})
-    own = {"width", "freeze", "checkpointing"} if task_class is VolumeMean else set()
+    own = {"width", "frozen_stages", "checkpointing"} if task_class is VolumeMean else set()
     assert {*described["hyper_parameters"]} == own | {"pretrained", "weights"}
     for loaded in (
         task_class.load_from_checkpoint(tmp_path / "a.ckpt"),
@@ -171,7 +173,7 @@ def test_fit_validate_predict_save_load(
 
 
 def test_an_encoder_of_volumes_is_frozen_recomputed_and_has_rates_by_depth(tmp_path: Path) -> None:
-    task = VolumeMean(freeze=0, checkpointing=True)
+    task = VolumeMean(frozen_stages=0, checkpointing=True)
     assert task.backbone.grad_checkpointing
     assert [p.requires_grad for p in task.backbone.parameters()] == [False, False, True, True]
     trainer = quiet_trainer(tmp_path, max_steps=1, limit_val_batches=0)
@@ -188,7 +190,7 @@ def test_another_module_is_neither_frozen_nor_recomputed_nor_a_backbone_of_image
 
         run = evaluate = None
 
-    for option in ({"freeze": "backbone"}, {"grad_checkpointing": True}):
+    for option in ({"frozen_stages": "all"}, {"grad_checkpointing": True}):
         (name,) = option
         with pytest.raises(ConfigError, match=rf"{name} needs .* Linear .* vision.backbones.Enc"):
             Own(**option)

@@ -143,6 +143,6 @@ def test_within_an_epoch_other_steps_are_refused(
 
 def test_moments_without_a_place_are_refused(tmp_path: Path) -> None:
     first = first_part(tmp_path, step=6)
-    with pytest.raises(ConfigError, match=r"groups of .* freeze, layer_decay") as caught:
+    with pytest.raises(ConfigError, match=r"groups of .* frozen_stages, layer_decay") as caught:
         rates_of(tmp_path, first, optim={"layer_decay": 0.5})
     assert "--model.weights FILE" in str(caught.value)

@@ -20,7 +20,7 @@ class Setting(NamedTuple):
     """One key that a user has set.
 
     Attributes:
-        key: Dotted key as written, such as `"model.init_args.freeze"`.
+        key: Dotted key as written, such as `"model.init_args.frozen_stages"`.
         value: Its value; a mapping's entries follow as settings of their own.
         source: `"command line"`, or the file and the line.
     """
@@ -31,7 +31,7 @@ class Setting(NamedTuple):
 
     @property
     def plain_key(self) -> str:
-        """The key as the command line spells it, without `init_args`: `"model.freeze"`."""
+        """The key as the command line spells it, without `init_args`: `"model.frozen_stages"`."""
         return self.key.replace(INIT_ARGS, ".")
 
 

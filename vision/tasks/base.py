@@ -35,7 +35,7 @@ from vision.tasks.checkpoint import (
     inherited_options,
     plain,
 )
-from vision.tasks.freeze import Freeze, freeze_backbone, rest_frozen_parts
+from vision.tasks.freeze import FrozenStages, freeze_backbone, rest_frozen_parts
 from vision.tasks.resume import (
     Plan,
     Resumed,
@@ -68,7 +68,7 @@ class BaseTask(LightningModule, ABC):
         weights: A file for `load_weights`, for the whole task.
         ema_decay: Decay of the average of the weights (see `WeightAverage`); None for none.
         ema_warmup: Whether that decay rises from a small one.
-        freeze: What of the backbone is not trained (see `freeze_backbone`); None trains all.
+        frozen_stages: What of the backbone is not trained (see `freeze_backbone`); None trains all.
         compile: Whether a trainer runs the backbone through `torch.compile`.
         grad_checkpointing: Whether to recompute blocks in the backward pass to save memory.
 
@@ -101,7 +101,7 @@ class BaseTask(LightningModule, ABC):
         weights: str | None = None,
         ema_decay: float | None = None,
         ema_warmup: bool = True,
-        freeze: Freeze = None,
+        frozen_stages: FrozenStages = None,
         compile: bool = False,
         grad_checkpointing: bool = False,
     ) -> None:
@@ -120,7 +120,7 @@ class BaseTask(LightningModule, ABC):
             grad_checkpointing=grad_checkpointing,
         )
         self.optim = read_options(OptimSettings, optim, group="optim")
-        self._freeze = freeze
+        self._frozen_stages = frozen_stages
         self._undecayed: frozenset[str] | None = None
         self.average = None if ema_decay is None else WeightAverage(ema_decay, warmup=ema_warmup)
         self.preprocessing: dict[str, Any] | None = None
@@ -134,14 +134,14 @@ class BaseTask(LightningModule, ABC):
     def load_initial_weights(self) -> None:
         """Load what training starts from, and freeze: the end of a constructor."""
         load_source(self, self._source, with_classifier=not self.dense)
-        freeze_backbone(self.backbone, self._freeze)
+        freeze_backbone(self.backbone, self._frozen_stages)
         self._undecayed = undecayed_names(self, self.optim.no_decay)
         self.train(self.training)
 
     def train(self, mode: bool = True) -> Self:
         """Set the mode; frozen parts of the backbone stay in evaluation mode."""
         super().train(mode)
-        if mode and self._freeze is not None:
+        if mode and self._frozen_stages is not None:
             rest_frozen_parts(self.backbone)
         return self
 

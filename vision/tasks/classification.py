@@ -25,7 +25,7 @@ from vision.losses.classification import ClassificationLoss
 from vision.optim.settings import OptimSettings
 from vision.options import check_number, read_options
 from vision.tasks.classes import ClassTask
-from vision.tasks.freeze import Freeze
+from vision.tasks.freeze import FrozenStages
 from vision.tasks.image import ImageTask
 from vision.tasks.mix import BatchMixer, MixSettings
 
@@ -59,7 +59,7 @@ class Classification(ClassTask, ImageTask):
         ema_warmup: Whether that decay rises from a small one, so that early weights soon count for
             nothing; the published recipes have none.
         mix: Random erasing, mixup and cutmix of training batches.
-        freeze: "backbone" trains the classifier alone (a linear probe); a number freezes the stem
+        frozen_stages: "all" trains the classifier alone (a linear probe); a number freezes the stem
             and as many stages; null trains all.
         channels_last: Whether images and convolutions lie in channels-last memory.
         compile: Whether training and evaluation run the backbone through `torch.compile`.
@@ -92,7 +92,7 @@ class Classification(ClassTask, ImageTask):
         ema_decay: float | None = None,
         ema_warmup: bool = True,
         mix: MixSettings = NO_MIX,
-        freeze: Freeze = None,
+        frozen_stages: FrozenStages = None,
         channels_last: bool = True,
         compile: bool = False,
         grad_checkpointing: bool = False,
@@ -109,7 +109,7 @@ class Classification(ClassTask, ImageTask):
             std=std,
             ema_decay=ema_decay,
             ema_warmup=ema_warmup,
-            freeze=freeze,
+            frozen_stages=frozen_stages,
             channels_last=channels_last,
             compile=compile,
             grad_checkpointing=grad_checkpointing,

@@ -30,7 +30,7 @@ SOURCES = ("pretrained", "weights", "class_names")
 # What a model that predicts has no use for.
 TRAINING = (
     *("optim", "mix", "loss_options", "label_smoothing", "drop_rate", "head_init_scale"),
-    *("ema_decay", "ema_warmup", "freeze", "compile", "grad_checkpointing", "boundary"),
+    *("ema_decay", "ema_warmup", "frozen_stages", "compile", "grad_checkpointing", "boundary"),
 )
 # Steps of a schedule have no bound, and that of the classes is the tensors in the file.
 UNLIMITED = (*TRAINING, "num_classes")

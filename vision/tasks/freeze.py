@@ -7,7 +7,7 @@ from torch import nn
 from vision.backbones.encoder import Encoder
 from vision.errors import ConfigError
 
-Freeze = Literal["backbone"] | int | None
+FrozenStages = Literal["all"] | int | None
 
 
 def require_encoder(backbone: nn.Module, option: str) -> Encoder:
@@ -24,27 +24,27 @@ def require_encoder(backbone: nn.Module, option: str) -> Encoder:
     return backbone
 
 
-def freeze_backbone(backbone: nn.Module, freeze: Freeze) -> None:
+def freeze_backbone(backbone: nn.Module, frozen_stages: FrozenStages) -> None:
     """Take parameters of a backbone out of training.
 
     Args:
         backbone: The backbone.
-        freeze: `"backbone"` for all of it (a linear probe), or the number of stages to freeze
+        frozen_stages: `"all"` for all of it (a linear probe), or the number of stages to freeze
             besides the stem: 0 is the stem alone. None freezes nothing.
 
     Raises:
         ConfigError: There are not as many stages, or the backbone is no `Encoder`.
     """
-    if freeze is None:
+    if frozen_stages is None:
         return
-    groups = require_encoder(backbone, "freeze").stage_groups()
-    if freeze != "backbone":
-        if not isinstance(freeze, int) or not 0 <= freeze < len(groups):
+    groups = require_encoder(backbone, "frozen_stages").stage_groups()
+    if frozen_stages != "all":
+        if not isinstance(frozen_stages, int) or not 0 <= frozen_stages < len(groups):
             raise ConfigError(
-                f"freeze={freeze!r} must be 'backbone', or a number of stages from 0 (the stem "
-                f"alone) to {len(groups) - 1}: as many has this {type(backbone).__name__}."
+                f"frozen_stages={frozen_stages!r} must be 'all', or a number of stages from 0 "
+                f"(the stem) to {len(groups) - 1}: as many has this {type(backbone).__name__}."
             )
-        groups = groups[: freeze + 1]
+        groups = groups[: frozen_stages + 1]
     for names in groups:
         for name in names:
             backbone.get_parameter(name).requires_grad_(False)

@@ -15,7 +15,7 @@ from vision.optim.settings import OptimSettings
 from vision.tasks.base import BaseTask
 from vision.tasks.build import build_normalize
 from vision.tasks.checkpoint import plain
-from vision.tasks.freeze import Freeze
+from vision.tasks.freeze import FrozenStages
 
 
 class ImageTask(BaseTask):
@@ -34,7 +34,7 @@ class ImageTask(BaseTask):
         std: Per-channel standard deviation for values in [0, 1]; None takes the backbone's.
         ema_decay: Decay of the average of the weights; None for none.
         ema_warmup: Whether that decay rises from a small one.
-        freeze: What of the backbone is not trained; None trains all.
+        frozen_stages: What of the backbone is not trained; None trains all.
         channels_last: Whether images and convolutions lie in channels-last memory.
         compile: Whether a trainer runs the backbone through `torch.compile`.
         grad_checkpointing: Whether to recompute blocks in the backward pass to save memory.
@@ -61,7 +61,7 @@ class ImageTask(BaseTask):
         std: Sequence[float] | None = None,
         ema_decay: float | None = None,
         ema_warmup: bool = True,
-        freeze: Freeze = None,
+        frozen_stages: FrozenStages = None,
         channels_last: bool = True,
         compile: bool = False,
         grad_checkpointing: bool = False,
@@ -74,7 +74,7 @@ class ImageTask(BaseTask):
             weights=weights,
             ema_decay=ema_decay,
             ema_warmup=ema_warmup,
-            freeze=freeze,
+            frozen_stages=frozen_stages,
             compile=compile,
             grad_checkpointing=grad_checkpointing,
         )

@@ -79,9 +79,9 @@ class BatchMixer(nn.Module):
         if not (settings.mixup or settings.cutmix) or mix >= settings.prob:
             return images, labels
         if settings.cutmix and (not settings.mixup or switch < settings.switch_prob):
-            images, share = cut_and_paste(images, draw_share(settings.cutmix))
+            images, share = cut_and_paste(images, sample_share(settings.cutmix))
         else:
-            share = draw_share(settings.mixup)
+            share = sample_share(settings.mixup)
             images = torch.lerp(images.flip(0), images, share)
         own = F.one_hot(labels, self.num_classes).float()  # (B, K)
         return images, torch.lerp(own.flip(0), own, share)
@@ -101,14 +101,14 @@ def cut_and_paste(images: Tensor, share: float) -> tuple[Tensor, float]:
         The images, and the share that each has kept.
     """
     height, width = images.shape[-2:]
-    rows, columns = (_draw_span(side, math.sqrt(1 - share)) for side in (height, width))
+    rows, columns = (_sample_span(side, math.sqrt(1 - share)) for side in (height, width))
     pasted = images.clone()
     pasted[:, :, rows, columns] = images.flip(0)[:, :, rows, columns]
     area = (rows.stop - rows.start) * (columns.stop - columns.start)
     return pasted, 1 - area / (height * width)
 
 
-def draw_share(alpha: float) -> float:
+def sample_share(alpha: float) -> float:
     """A number of the distribution Beta(alpha, alpha).
 
     It is the share of one of two gamma variates in their sum. Their logarithms are drawn: those of
@@ -120,7 +120,7 @@ def draw_share(alpha: float) -> float:
     return float(torch.sigmoid((logs[0] - logs[1]) / alpha))
 
 
-def _draw_span(length: int, share: float) -> slice:
+def _sample_span(length: int, share: float) -> slice:
     """A share of an axis around a random pixel, cut off at the ends."""
     half, centre = int(0.5 * share * length), int(torch.randint(length, ()))
     return slice(max(0, centre - half), min(length, centre + half))

@@ -78,8 +78,8 @@ def check_groups(resumed: Resumed, optimizer: Optimizer) -> None:
     if resumed.group_sizes and resumed.group_sizes != ours:
         raise ConfigError(
             f"the checkpoint's optimiser has groups of {_shown(resumed.group_sizes)} parameters, "
-            f"the config's has {_shown(ours)}: freeze, layer_decay, no_decay or the version of the "
-            "suite differ.\nResume with the config of its run; or begin a new run from its "
+            f"the config's has {_shown(ours)}: frozen_stages, layer_decay, no_decay or the version "
+            "of the suite differ.\nResume with the config of its run; or begin a new run from its "
             "weights: --model.weights FILE without --ckpt_path."
         )
 

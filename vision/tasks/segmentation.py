@@ -28,7 +28,7 @@ from vision.ops.interpolation import resize_bilinear
 from vision.optim.settings import OptimSettings
 from vision.options import read_options
 from vision.tasks.classes import ClassTask
-from vision.tasks.freeze import Freeze
+from vision.tasks.freeze import FrozenStages
 from vision.tasks.image import ImageTask
 from vision.tasks.parts import find_row
 from vision.tasks.segmentors import SEGMENTORS, build_segmentor
@@ -75,8 +75,8 @@ class Segmentation(ClassTask, ImageTask):
         optim: Options of the optimiser and of its schedule.
         ema_decay: Decay of the average of the weights, such as 0.9999; null for none.
         ema_warmup: Whether that decay rises from a small one.
-        freeze: "backbone" trains neck and head alone; a number freezes the stem and as many stages;
-            null trains all.
+        frozen_stages: "all" trains only neck and head; a number freezes the stem and as many
+            stages; null trains all.
         channels_last: Whether images and convolutions lie in channels-last memory.
         compile: Whether training and evaluation run the backbone through `torch.compile`.
         grad_checkpointing: Whether to recompute blocks in the backward pass to save memory.
@@ -117,7 +117,7 @@ class Segmentation(ClassTask, ImageTask):
         optim: OptimSettings = DEFAULTS,
         ema_decay: float | None = None,
         ema_warmup: bool = True,
-        freeze: Freeze = None,
+        frozen_stages: FrozenStages = None,
         channels_last: bool = True,
         compile: bool = False,
         grad_checkpointing: bool = False,
@@ -134,7 +134,7 @@ class Segmentation(ClassTask, ImageTask):
             std=std,
             ema_decay=ema_decay,
             ema_warmup=ema_warmup,
-            freeze=freeze,
+            frozen_stages=frozen_stages,
             channels_last=channels_last,
             compile=compile,
             grad_checkpointing=grad_checkpointing,

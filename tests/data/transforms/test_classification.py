@@ -10,9 +10,9 @@ from PIL import ExifTags, Image, ImageOps
 
 from vision.data.images.read import EncodedImage
 from vision.data.transforms.classification import EvalTransform, TrainTransform
-from vision.data.transforms.crops import Box, draw_crop, resize_crop
-from vision.data.transforms.draws import Draws
+from vision.data.transforms.crops import Box, resize_crop, sample_crop
 from vision.data.transforms.options import Augment
+from vision.data.transforms.rng import SampleRng
 from vision.errors import ConfigError, ImageError
 
 POLICY = "rand-m9-mstd0.5-inc1"
@@ -118,7 +118,7 @@ def test_a_crop_of_a_file_is_that_of_pillow(interpolation: str, subsampling: str
     differences = []
     for seed in range(12):
         torch.manual_seed(seed)
-        top, left, height, width = draw_crop(375, 500, 0.08, Draws())
+        top, left, height, width = sample_crop(375, 500, 0.08, SampleRng())
         crop = Image.open(BytesIO(data)).crop((left, top, left + width, top + height))
         # One direction after the other: Pillow alone chooses the order by cost.
         resized = crop.resize((112, height), kernel).resize((112, 112), kernel)
@@ -150,7 +150,7 @@ def test_reduced_decoding_changes_little(size: int, reduction: int) -> None:
     compared = 0
     for seed in range(8):
         torch.manual_seed(seed)
-        box = draw_crop(600, 800, 0.75, Draws())
+        box = sample_crop(600, 800, 0.75, SampleRng())
         if not reduction * size <= min(box.height, box.width) < 2 * reduction * size:
             continue
         compared += 1

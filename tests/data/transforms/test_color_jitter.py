@@ -6,11 +6,11 @@ from PIL import Image, ImageEnhance
 from torchvision.transforms import ColorJitter as TorchvisionJitter
 
 from vision.data.transforms.color_jitter import ColorJitter
-from vision.data.transforms.draws import Draws
+from vision.data.transforms.rng import SampleRng
 
 
-class Noted(Draws):
-    """Draws that always give the middle, so that factors are 1, or the top of the range."""
+class Noted(SampleRng):
+    """A generator that always gives the middle, so that factors are 1, or the top of the range."""
 
     def __init__(self, value: float) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ def test_pixels_are_distributed_as_torchvision_s(strength: float) -> None:
     theirs, ours = TorchvisionJitter(strength, strength, strength), ColorJitter(strength)
     torch.manual_seed(0)
     count = 800
-    a = np.stack([ours(image, Draws()) for _ in range(count)]).astype(float)
+    a = np.stack([ours(image, SampleRng()) for _ in range(count)]).astype(float)
     b = np.stack([planes(theirs(picture)) for _ in range(count)]).astype(float)
     for statistic in (lambda x: x.mean(axis=(2, 3)), lambda x: x.std(axis=(2, 3))):
         one, other = statistic(a), statistic(b)

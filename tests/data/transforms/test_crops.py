@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from torchvision.transforms import RandomResizedCrop
 
-from vision.data.transforms.crops import Box, draw_crop, resize_crop
-from vision.data.transforms.draws import Draws
+from vision.data.transforms.crops import Box, resize_crop, sample_crop
+from vision.data.transforms.rng import SampleRng
 
 
 @pytest.mark.parametrize("shape", [(375, 500), (500, 375), (100, 400), (300, 90)])
@@ -17,7 +17,9 @@ from vision.data.transforms.draws import Draws
 def test_boxes_are_distributed_as_torchvision_s(shape: tuple[int, int], min_scale: float) -> None:
     torch.manual_seed(0)
     count = 2500
-    ours = np.array([draw_crop(*shape, min_scale, Draws()) for _ in range(count)], dtype=float)
+    ours = np.array(
+        [sample_crop(*shape, min_scale, SampleRng()) for _ in range(count)], dtype=float
+    )
     image = torch.empty(3, *shape, device="meta")
     theirs = np.array(
         [
@@ -44,7 +46,7 @@ def test_boxes_are_distributed_as_torchvision_s(shape: tuple[int, int], min_scal
 @examples(200)
 def test_a_box_lies_inside_the_image(height: int, width: int, seed: int) -> None:
     torch.manual_seed(seed)
-    top, left, crop_height, crop_width = draw_crop(height, width, 0.08, Draws())
+    top, left, crop_height, crop_width = sample_crop(height, width, 0.08, SampleRng())
     assert 0 <= top <= top + crop_height <= height
     assert 0 <= left <= left + crop_width <= width
     assert min(crop_height, crop_width) >= 1

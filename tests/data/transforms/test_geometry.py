@@ -9,8 +9,8 @@ from torchvision.transforms import v2
 
 from vision.data.transforms.crops import Box
 from vision.data.transforms.detection_options import DetectionAugment
-from vision.data.transforms.draws import Draws
-from vision.data.transforms.geometry import Geometry, draw_geometry, fit_size, plain_geometry
+from vision.data.transforms.geometry import Geometry, fit_size, plain_geometry, sample_geometry
+from vision.data.transforms.rng import SampleRng
 
 SIZES = st.tuples(st.integers(1, 900), st.integers(1, 900))
 
@@ -165,7 +165,7 @@ def test_what_is_drawn_lies_in_the_image_and_keeps_its_ratio(
     options = {"jitter": (0.1, 2.0)} if kind == "jitter" else {"crop": kind}
     augment = DetectionAugment(short_sides=(480, 512, 800), jitter_size=256, **options)
     torch.manual_seed(seed)
-    geometry = draw_geometry(size, augment, Draws())
+    geometry = sample_geometry(size, augment, SampleRng())
     window = geometry.window
     assert 0 <= window.top < window.bottom <= size[0]
     assert 0 <= window.left < window.left + window.width <= size[1]
@@ -186,10 +186,10 @@ def test_a_line_is_cut_off_and_not_squeezed() -> None:
     # 386 x 1 pixels at a scale of 0.2 would be 77 x 0.2.
     augment = DetectionAugment(jitter=(0.2, 0.2), jitter_size=386, hflip=0.0)
     torch.manual_seed(0)
-    geometry = draw_geometry((386, 1), augment, Draws())
+    geometry = sample_geometry((386, 1), augment, SampleRng())
     assert (geometry.size, geometry.scale) == ((386, 1), (1.0, 1.0))
     smaller = DetectionAugment(jitter=(0.2, 0.2), jitter_size=100, hflip=0.0)
-    geometry = draw_geometry((386, 1), smaller, Draws())
+    geometry = sample_geometry((386, 1), smaller, SampleRng())
     assert (geometry.size, geometry.scale) == ((100, 1), (1.0, 1.0))
     assert geometry.window.height == 100
     # A whole image keeps its limit instead: of evaluation nothing is cut off.
@@ -198,7 +198,7 @@ def test_a_line_is_cut_off_and_not_squeezed() -> None:
 
 def drawn(augment: DetectionAugment, size: tuple[int, int], count: int = 400) -> list[Geometry]:
     torch.manual_seed(0)
-    return [draw_geometry(size, augment, Draws()) for _ in range(count)]
+    return [sample_geometry(size, augment, SampleRng()) for _ in range(count)]
 
 
 def test_short_sides_and_mirroring_are_drawn_evenly() -> None:

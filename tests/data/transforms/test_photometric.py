@@ -11,8 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from vision.data.transforms import photometric
-from vision.data.transforms.draws import Draws
 from vision.data.transforms.photometric import adjust, distort, scale_saturation, turn_hue
+from vision.data.transforms.rng import SampleRng
 from vision.mmcv.operators import provide_operators
 
 # Greys, pure colours, and two channels that are equal, where the hue changes its branch.
@@ -125,7 +125,7 @@ def test_what_is_drawn_has_mmsegmentations_ranges_and_shares(
     runs = []
     for _ in range(2000):
         steps.clear()
-        distort(image, Draws())
+        distort(image, SampleRng())
         runs.append([*steps])
     ranges = {
         **{"added": (-32, 32), "factor": (0.5, 1.5)},
@@ -154,9 +154,9 @@ def test_an_image_is_not_written_to_and_keeps_its_form() -> None:
     kept = image.clone()
     for seed in range(8):
         torch.manual_seed(seed)
-        changed = distort(image, Draws())
+        changed = distort(image, SampleRng())
         assert changed.shape == image.shape
         assert changed.dtype == torch.uint8
         assert torch.equal(image, kept)
         torch.manual_seed(seed)
-        assert torch.equal(distort(image, Draws()), changed)
+        assert torch.equal(distort(image, SampleRng()), changed)

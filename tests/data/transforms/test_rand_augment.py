@@ -10,8 +10,8 @@ from helpers.pictures import planes, texture
 from PIL import Image
 from timm.data import auto_augment as timm
 
-from vision.data.transforms.draws import Draws
 from vision.data.transforms.rand_augment import NAMES, Policy, RandAugment, parse_policy
+from vision.data.transforms.rng import SampleRng
 from vision.errors import ConfigError
 
 # What timm calls the operators; the enhancements and posterize have other names with inc1.
@@ -81,7 +81,7 @@ def our_arguments(notation: str, count: int) -> dict[str, list[float]]:
     augment = RandAugment(notation, posterize_to_black=True)
     found: dict[str, list[float]] = defaultdict(list)
     for _ in range(count):
-        for name, argument, _ in augment.plan(Draws()):
+        for name, argument, _ in augment.plan(SampleRng()):
             found[name].append(argument)
     return found
 
@@ -153,7 +153,7 @@ def test_the_share_of_black_images(magnitude: str, share: float) -> None:
     augment = RandAugment(f"rand-{magnitude}-mstd0.5-inc1", posterize_to_black=True)
     image = planes(texture(6, 6)) | np.uint8(64)
     torch.manual_seed(0)
-    black = sum(not augment(image, Draws()).any() for _ in range(count)) / count
+    black = sum(not augment(image, SampleRng()).any() for _ in range(count)) / count
     assert abs(black - share) <= 4 * math.sqrt(share * (1 - share) / count)
 
 
@@ -162,7 +162,7 @@ def test_posterize_keeps_a_bit_unless_it_may_keep_none() -> None:
         for to_black, bits in ((False, 1), (True, 0)):
             augment = RandAugment(notation, posterize_to_black=to_black)
             torch.manual_seed(0)
-            steps = [step for _ in range(40) for step in augment.plan(Draws())]
+            steps = [step for _ in range(40) for step in augment.plan(SampleRng())]
             assert {step.argument for step in steps if step.name == "posterize"} == {bits}
 
 
@@ -183,7 +183,7 @@ def test_pixels_are_distributed_as_timm_s() -> None:
     random.seed(1)
     np.random.seed(1)
     torch.manual_seed(1)
-    a = np.stack([ours(planes(picture), Draws()) for _ in range(400)]).astype(float)
+    a = np.stack([ours(planes(picture), SampleRng()) for _ in range(400)]).astype(float)
     b = np.stack([planes(theirs(picture)) for _ in range(400)]).astype(float)
     for statistic in (lambda x: x.mean(axis=(2, 3)), lambda x: x.std(axis=(2, 3))):
         one, other = statistic(a), statistic(b)  # (400, 3)
@@ -198,7 +198,7 @@ def test_pixels_are_distributed_as_timm_s() -> None:
 def test_interpolation_of_warps(interpolation: str, low: float, high: float) -> None:
     torch.manual_seed(0)
     augment = RandAugment("rand-n5-p1", interpolation=interpolation)
-    steps = [step for _ in range(200) for step in augment.plan(Draws())]
+    steps = [step for _ in range(200) for step in augment.plan(SampleRng())]
     cubic = [step.cubic for step in steps if step.name in ("rotate", "shear_x", "translate_y")]
     assert low <= np.mean(cubic) <= high
 
@@ -210,7 +210,7 @@ def test_the_fill_colour_is_uncovered() -> None:
     colours = {
         tuple(colour)
         for _ in range(60)
-        for colour in augment(white, Draws()).reshape(3, -1).T.tolist()
+        for colour in augment(white, SampleRng()).reshape(3, -1).T.tolist()
     }
     assert (1, 2, 3) in colours
 
@@ -221,7 +221,7 @@ def test_the_seed_decides_and_a_copy_agrees() -> None:
     results = []
     for each in (augment, augment, pickle.loads(pickle.dumps(augment))):
         torch.manual_seed(5)
-        results.append(np.stack([each(image, Draws()) for _ in range(20)]))
+        results.append(np.stack([each(image, SampleRng()) for _ in range(20)]))
     np.testing.assert_array_equal(results[0], results[1])
     np.testing.assert_array_equal(results[0], results[2])
     assert len({result.tobytes() for result in results[0]}) > 10

@@ -14,12 +14,12 @@ from PIL import Image
 
 from vision.contracts.segmentation import IGNORED
 from vision.data.images.read import EncodedImage, decode_image
-from vision.data.transforms.draws import Draws
+from vision.data.transforms.rng import SampleRng
 from vision.data.transforms.segmentation import (
     SegmentationEvalTransform,
     SegmentationTrainTransform,
-    draw_geometry,
     is_varied,
+    sample_geometry,
     scaled_size,
 )
 from vision.data.transforms.segmentation_options import SegmentationAugment
@@ -97,7 +97,7 @@ def test_ten_windows_are_looked_at_and_the_next_is_taken(monkeypatch: pytest.Mon
     monkeypatch.setattr(module, "is_varied", refuse)
     augment = SegmentationAugment(short_side=None, long_side=None, scale=(1.0, 1.0), crop=(8, 8))
     mask = np.arange(32 * 32).reshape(32, 32) % 255
-    geometry = draw_geometry((32, 32), mask, augment, Draws())
+    geometry = sample_geometry((32, 32), mask, augment, SampleRng())
     assert len(seen) == 10
     assert geometry.size == (8, 8)
     taken = mask[geometry.window.top :][:8, geometry.window.left :][:, :8]
@@ -105,9 +105,9 @@ def test_ten_windows_are_looked_at_and_the_next_is_taken(monkeypatch: pytest.Mon
     # Where there is but one window there is nothing to choose.
     seen.clear()
     whole = SegmentationAugment(short_side=32, long_side=32, scale=(1.0, 1.0), crop=(32, 40))
-    draw_geometry((32, 32), mask, whole, Draws())
+    sample_geometry((32, 32), mask, whole, SampleRng())
     no_limit = SegmentationAugment(short_side=32, long_side=32, crop=(8, 8), max_class_share=1)
-    draw_geometry((32, 32), mask, no_limit, Draws())
+    sample_geometry((32, 32), mask, no_limit, SampleRng())
     assert not seen
 
 
@@ -120,7 +120,7 @@ def test_windows_come_from_everywhere_and_mostly_show_several_classes() -> None:
     windows = []
     for seed in range(200):
         torch.manual_seed(seed)
-        windows.append(draw_geometry((100, 100), mask, augment, Draws()).window)
+        windows.append(sample_geometry((100, 100), mask, augment, SampleRng()).window)
     assert min(window.top for window in windows) < 4
     assert max(window.bottom for window in windows) > 96
     # One try in nine shows less than three quarters of either class; ten are made.
@@ -134,7 +134,7 @@ def test_the_published_crops(crop: tuple[int, int], size: tuple[int, int]) -> No
     augment = SegmentationAugment(crop=crop)
     for seed in range(20):
         torch.manual_seed(seed)
-        geometry = draw_geometry(size, None, augment, Draws())
+        geometry = sample_geometry(size, None, augment, SampleRng())
         window = geometry.window
         assert 0 <= window.top < window.bottom <= size[0]
         assert 0 <= window.left < window.left + window.width <= size[1]
@@ -195,7 +195,7 @@ def test_a_line_is_not_squeezed(crop: tuple[int, int] | None) -> None:
         short_side=None, long_side=None, scale=(0.2, 0.2), crop=crop, photometric=False
     )
     torch.manual_seed(0)
-    geometry = draw_geometry((386, 1), None, augment, Draws())
+    geometry = sample_geometry((386, 1), None, augment, SampleRng())
     assert geometry.scale == (1.0, 1.0)
     assert geometry.size == ((64, 1) if crop else (386, 1))
 

@@ -12,10 +12,10 @@ from torchvision.transforms.v2 import functional as F
 from vision.data.images.jpeg import REDUCTIONS, read_jpeg
 from vision.data.images.read import EncodedImage, decode_image
 from vision.data.transforms.color_jitter import ColorJitter
-from vision.data.transforms.crops import Box, draw_crop, resize_crop
-from vision.data.transforms.draws import Draws
+from vision.data.transforms.crops import Box, resize_crop, sample_crop
 from vision.data.transforms.options import NO_OPTIONS, Augment, CropMode, Interpolation
 from vision.data.transforms.rand_augment import RandAugment
+from vision.data.transforms.rng import SampleRng
 from vision.errors import ConfigError
 from vision.options import MAX_SIDE, check_number
 
@@ -44,7 +44,7 @@ class TrainTransform:
         _check_size(image_size)
         self.image_size = image_size
         self.augment = augment
-        self._changes: list[Callable[[np.ndarray, Draws], np.ndarray]] = []
+        self._changes: list[Callable[[np.ndarray, SampleRng], np.ndarray]] = []
         if augment.rand_augment is not None:
             rand_augment = RandAugment(
                 augment.rand_augment,
@@ -58,9 +58,9 @@ class TrainTransform:
 
     def __call__(self, image: Tensor) -> Tensor:
         """Map uint8 `(3, H, W)` to uint8 `(3, image_size, image_size)`."""
-        draws = Draws()
-        box = draw_crop(image.shape[1], image.shape[2], self.augment.min_scale, draws)
-        return self._finish(image, box, draws)
+        rng = SampleRng()
+        box = sample_crop(image.shape[1], image.shape[2], self.augment.min_scale, rng)
+        return self._finish(image, box, rng)
 
     def decode(self, encoded: EncodedImage) -> Tensor:
         """The same from an image file, of which only what is needed is decoded.
@@ -71,14 +71,14 @@ class TrainTransform:
         jpeg = read_jpeg(encoded.data)
         if jpeg is None:
             return self(decode_image(encoded))
-        draws = Draws()
-        box = draw_crop(*jpeg.size, self.augment.min_scale, draws)
+        rng = SampleRng()
+        box = sample_crop(*jpeg.size, self.augment.min_scale, rng)
         reduction = self._reduction(box)
         pixels = jpeg.decode(bottom=box.bottom, reduction=reduction)
         if pixels is None:  # the general reader reads it, or says what is wrong
-            return self._finish(decode_image(encoded), box, draws)
+            return self._finish(decode_image(encoded), box, rng)
         image = torch.from_numpy(pixels).permute(2, 0, 1)
-        return self._finish(image, box.reduced(reduction), draws)
+        return self._finish(image, box.reduced(reduction), rng)
 
     def _reduction(self, box: Box) -> int:
         """The strongest reduction that leaves the crop no smaller than the result."""
@@ -88,17 +88,17 @@ class TrainTransform:
                     return reduction
         return 1
 
-    def _finish(self, image: Tensor, box: Box, draws: Draws) -> Tensor:
+    def _finish(self, image: Tensor, box: Box, rng: SampleRng) -> Tensor:
         interpolation = self.augment.interpolation
         if interpolation == "random":
-            interpolation = "bicubic" if draws.chance(0.5) else "bilinear"
+            interpolation = "bicubic" if rng.chance(0.5) else "bilinear"
         square = resize_crop(image, box, self.image_size, interpolation)
         # NumPy makes planes of interleaved channels faster than PyTorch does, which mirrors faster.
         planes = np.ascontiguousarray(square.numpy())
-        if draws.chance(self.augment.hflip):
+        if rng.chance(self.augment.hflip):
             planes = torch.from_numpy(planes).flip(2).numpy()
         for change in self._changes:
-            planes = change(planes, draws)
+            planes = change(planes, rng)
         return torch.from_numpy(planes)
 
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from vision.data.transforms.draws import Draws
 from vision.data.transforms.operators import brightness, contrast, saturation
+from vision.data.transforms.rng import SampleRng
 
 
 class ColorJitter:
@@ -19,10 +19,10 @@ class ColorJitter:
     def __init__(self, strength: float) -> None:
         self.strength = strength
 
-    def __call__(self, image: np.ndarray, draws: Draws) -> np.ndarray:
+    def __call__(self, image: np.ndarray, rng: SampleRng) -> np.ndarray:
         """Change an image, uint8 `(3, H, W)` in contiguous planes; the input is not changed."""
         changes = [brightness, contrast, saturation]
         while changes:
-            change = changes.pop(draws.below(len(changes)))
-            image = change(image, draws.uniform(1 - self.strength, 1 + self.strength))
+            change = changes.pop(rng.below(len(changes)))
+            image = change(image, rng.uniform(1 - self.strength, 1 + self.strength))
         return image

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from torch import Tensor
 from torch.nn import functional as F
 
-from vision.data.transforms.draws import Draws
+from vision.data.transforms.rng import SampleRng
 
 SMALLEST_ASPECT, LARGEST_ASPECT = 3 / 4, 4 / 3  # width / height
 # After so many crops that do not fit the image, the largest central one is taken.
@@ -33,7 +33,7 @@ class Box(NamedTuple):
         return Box(top, left, round(self.bottom / by) - top, round(right / by) - left)
 
 
-def draw_crop(height: int, width: int, min_scale: float, draws: Draws) -> Box:
+def sample_crop(height: int, width: int, min_scale: float, rng: SampleRng) -> Box:
     """Choose a crop of random area and aspect ratio.
 
     From "Going Deeper with Convolutions", Szegedy et al., 2014, section 6. The area is uniform,
@@ -43,15 +43,15 @@ def draw_crop(height: int, width: int, min_scale: float, draws: Draws) -> Box:
         height: Height of the image in pixels.
         width: Its width.
         min_scale: Smallest share of the image's area, in (0, 1].
-        draws: Random numbers.
+        rng: Random numbers of the sample.
     """
     for _ in range(ATTEMPTS):
-        area = height * width * draws.uniform(min_scale, 1)
-        aspect = math.exp(draws.uniform(math.log(SMALLEST_ASPECT), math.log(LARGEST_ASPECT)))
+        area = height * width * rng.uniform(min_scale, 1)
+        aspect = math.exp(rng.uniform(math.log(SMALLEST_ASPECT), math.log(LARGEST_ASPECT)))
         crop_width, crop_height = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
         if 0 < crop_width <= width and 0 < crop_height <= height:
-            top = draws.below(height - crop_height + 1)
-            left = draws.below(width - crop_width + 1)
+            top = rng.below(height - crop_height + 1)
+            left = rng.below(width - crop_width + 1)
             return Box(top, left, crop_height, crop_width)
     crop_height = min(height, round(width / SMALLEST_ASPECT))
     crop_width = min(width, round(height * LARGEST_ASPECT))

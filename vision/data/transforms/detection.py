@@ -14,9 +14,9 @@ from vision.data.images.read import FORMATS, EncodedImage, decode_image
 from vision.data.index.detection import Objects
 from vision.data.index.segments import Outline
 from vision.data.transforms.detection_options import DetectionAugment
-from vision.data.transforms.draws import Draws
-from vision.data.transforms.geometry import Geometry, Size, draw_geometry, plain_geometry
+from vision.data.transforms.geometry import Geometry, Size, plain_geometry, sample_geometry
 from vision.data.transforms.objects import MappedObjects, map_objects
+from vision.data.transforms.rng import SampleRng
 from vision.errors import ConfigError, ImageError
 from vision.options import MAX_SIDE
 
@@ -104,9 +104,9 @@ class DetectionTrainTransform(DetectionTransform):
 
     def change(self, image: Tensor) -> tuple[Tensor, Geometry]:
         """Change an image, uint8 `(3, H, W)`, and say by which geometry."""
-        draws = Draws()
-        geometry = draw_geometry((image.shape[1], image.shape[2]), self.augment, draws)
-        distort = draws.chance(self.augment.photometric)
+        rng = SampleRng()
+        geometry = sample_geometry((image.shape[1], image.shape[2]), self.augment, rng)
+        distort = rng.chance(self.augment.photometric)
         window = geometry.crop(image)
         # Colours are distorted where there are fewer pixels: of all steps it takes longest.
         first = geometry.window.height * geometry.window.width < geometry.size[0] * geometry.size[1]

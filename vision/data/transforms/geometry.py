@@ -10,7 +10,7 @@ from torchvision.transforms.v2 import functional as F
 
 from vision.data.transforms.crops import Box
 from vision.data.transforms.detection_options import DetectionAugment
-from vision.data.transforms.draws import Draws
+from vision.data.transforms.rng import SampleRng
 
 # Share of the images that DETR's recipe crops.
 CROP_PROBABILITY = 0.5
@@ -124,7 +124,7 @@ def plain_geometry(size: Size, *, short_side: int, long_side: int) -> Geometry:
     return Geometry(size, Box(0, 0, *size), fitted, flip=False, canvas=fitted)
 
 
-def draw_geometry(size: Size, augment: DetectionAugment, draws: Draws) -> Geometry:
+def sample_geometry(size: Size, augment: DetectionAugment, rng: SampleRng) -> Geometry:
     """Draw the geometry of a training image.
 
     Published code crops an image that it has resized, and resizes it once more. Here the window is
@@ -134,51 +134,51 @@ def draw_geometry(size: Size, augment: DetectionAugment, draws: Draws) -> Geomet
     Args:
         size: Height and width of the image in pixels.
         augment: The options.
-        draws: Random numbers.
+        rng: Random numbers of the sample.
     """
-    flip = draws.chance(augment.hflip)
+    flip = rng.chance(augment.hflip)
     if augment.jitter is not None:
-        longest = augment.jitter_size * draws.uniform(*augment.jitter)
+        longest = augment.jitter_size * rng.uniform(*augment.jitter)
         scaled = fit_size(size, short_side=longest, long_side=longest, overlong=True)
         kept = (min(scaled[0], augment.jitter_size), min(scaled[1], augment.jitter_size))
-        window = draw_window(size, scaled, kept, draws)
+        window = sample_window(size, scaled, kept, rng)
         return Geometry(size, window, kept, flip, (augment.jitter_size, augment.jitter_size))
     window, kept = Box(0, 0, *size), size
-    if augment.crop == "detr" and draws.chance(CROP_PROBABILITY):
+    if augment.crop == "detr" and rng.chance(CROP_PROBABILITY):
         # As in DETR without a limit of the long side, which Swin's configs set to 1333 here too: it
         # would matter for images more than 2.2 times as long as wide.
-        side = _choose(augment.crop_sides, draws)
+        side = _choose(augment.crop_sides, rng)
         scaled = fit_size(size, short_side=side, long_side=float("inf"))
         kept = (
-            _draw_length(scaled[0], augment.crop_size, draws),
-            _draw_length(scaled[1], augment.crop_size, draws),
+            _sample_length(scaled[0], augment.crop_size, rng),
+            _sample_length(scaled[1], augment.crop_size, rng),
         )
-        window = draw_window(size, scaled, kept, draws)
-    side = _choose(augment.short_sides, draws)
+        window = sample_window(size, scaled, kept, rng)
+    side = _choose(augment.short_sides, rng)
     fitted = fit_size(kept, short_side=side, long_side=augment.long_side)
     return Geometry(size, window, fitted, flip, fitted)
 
 
-def _choose(values: Sequence[int], draws: Draws) -> int:
-    return values[draws.below(len(values))]
+def _choose(values: Sequence[int], rng: SampleRng) -> int:
+    return values[rng.below(len(values))]
 
 
-def _draw_length(length: int, limits: tuple[int, int], draws: Draws) -> int:
+def _sample_length(length: int, limits: tuple[int, int], rng: SampleRng) -> int:
     """A whole number between the limits, which an axis shorter than they are lowers."""
     low, high = (min(length, limit) for limit in limits)
-    return low + draws.below(high - low + 1)
+    return low + rng.below(high - low + 1)
 
 
-def draw_window(size: Size, scaled: Size, kept: Size, draws: Draws) -> Box:
+def sample_window(size: Size, scaled: Size, kept: Size, rng: SampleRng) -> Box:
     """A window that covers `kept` pixels of the image resized to `scaled`, at a random place."""
     (top, bottom), (left, right) = (
-        _draw_span(*lengths, draws) for lengths in zip(size, scaled, kept, strict=True)
+        _sample_span(*lengths, rng) for lengths in zip(size, scaled, kept, strict=True)
     )
     return Box(top, left, bottom - top, right - left)
 
 
-def _draw_span(length: int, scaled: int, kept: int, draws: Draws) -> tuple[int, int]:
-    start = draws.below(scaled - kept + 1)
+def _sample_span(length: int, scaled: int, kept: int, rng: SampleRng) -> tuple[int, int]:
+    start = rng.below(scaled - kept + 1)
     first = min(round(start * length / scaled), length - 1)
     return first, max(first + 1, round((start + kept) * length / scaled))
 

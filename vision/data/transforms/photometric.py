@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vision.data.transforms.draws import Draws
+from vision.data.transforms.rng import SampleRng
 
 BRIGHTNESS = 32.0  # of 255, added
 CONTRAST = (0.5, 1.5)
@@ -23,7 +23,7 @@ BYTE = np.float32(1) / np.float32(255)
 CHUNK = 16384
 
 
-def distort(image: Tensor, draws: Draws) -> Tensor:
+def distort(image: Tensor, rng: SampleRng) -> Tensor:
     """Distort the colours of an image at random.
 
     The order, the ranges and the rounding are those of mmsegmentation's `PhotoMetricDistortion`,
@@ -35,22 +35,22 @@ def distort(image: Tensor, draws: Draws) -> Tensor:
 
     Args:
         image: uint8 `(3, H, W)` RGB.
-        draws: Random numbers.
+        rng: Random numbers of the sample.
 
     Returns:
         uint8 `(3, H, W)`; the input is not changed.
     """
     planes = np.ascontiguousarray(image.numpy())
-    if draws.chance(PROBABILITY):
-        planes = adjust(planes, added=draws.uniform(-BRIGHTNESS, BRIGHTNESS))
-    contrast_first = draws.chance(0.5)
-    factor = draws.uniform(*CONTRAST) if draws.chance(PROBABILITY) else None
+    if rng.chance(PROBABILITY):
+        planes = adjust(planes, added=rng.uniform(-BRIGHTNESS, BRIGHTNESS))
+    contrast_first = rng.chance(0.5)
+    factor = rng.uniform(*CONTRAST) if rng.chance(PROBABILITY) else None
     if factor is not None and contrast_first:
         planes = adjust(planes, factor=factor)
-    if draws.chance(PROBABILITY):
-        planes = scale_saturation(planes, draws.uniform(*SATURATION))
-    if draws.chance(PROBABILITY):
-        planes = turn_hue(planes, draws.below(2 * HUE) - HUE)
+    if rng.chance(PROBABILITY):
+        planes = scale_saturation(planes, rng.uniform(*SATURATION))
+    if rng.chance(PROBABILITY):
+        planes = turn_hue(planes, rng.below(2 * HUE) - HUE)
     if factor is not None and not contrast_first:
         planes = adjust(planes, factor=factor)
     return torch.from_numpy(planes)

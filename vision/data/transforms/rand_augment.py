@@ -14,8 +14,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from vision.data.transforms import operators, warps
-from vision.data.transforms.draws import Draws
 from vision.data.transforms.options import IMAGENET_MEAN
+from vision.data.transforms.rng import SampleRng
 from vision.errors import ConfigError
 
 LARGEST_LEVEL = 10
@@ -144,75 +144,75 @@ class RandAugment:
         self.fill = fill
         self.min_bits = 0 if posterize_to_black else 1
 
-    def __call__(self, image: np.ndarray, draws: Draws) -> np.ndarray:
+    def __call__(self, image: np.ndarray, rng: SampleRng) -> np.ndarray:
         """Augment an image, uint8 `(3, H, W)` in contiguous planes; the input is not changed."""
-        for name, argument, cubic in self.plan(draws):
+        for name, argument, cubic in self.plan(rng):
             if name in WARPS:
                 image = WARPS[name][1](image, argument, cubic=cubic, fill=self.fill)
             else:
                 image = COLOUR[name][1](image, argument)
         return image
 
-    def plan(self, draws: Draws) -> list[Step]:
+    def plan(self, rng: SampleRng) -> list[Step]:
         """Choose the operators of an image and their arguments."""
-        chosen = [NAMES[draws.below(len(NAMES))] for _ in range(self.policy.count)]
-        return [self._step(name, draws) for name in chosen if draws.chance(self.policy.probability)]
+        chosen = [NAMES[rng.below(len(NAMES))] for _ in range(self.policy.count)]
+        return [self._step(name, rng) for name in chosen if rng.chance(self.policy.probability)]
 
-    def _step(self, name: str, draws: Draws) -> Step:
-        share = self._level(draws) / LARGEST_LEVEL
+    def _step(self, name: str, rng: SampleRng) -> Step:
+        share = self._level(rng) / LARGEST_LEVEL
         if name not in WARPS:
-            argument = COLOUR[name][0](share, self.policy.increasing, draws)
+            argument = COLOUR[name][0](share, self.policy.increasing, rng)
             return Step(
                 name, max(argument, self.min_bits) if name == "posterize" else argument, False
             )
-        argument = _signed(share * WARPS[name][0], draws)
+        argument = _signed(share * WARPS[name][0], rng)
         cubic = self.interpolation == "bicubic"
         if self.interpolation == "random":
-            cubic = draws.chance(0.5)
+            cubic = rng.chance(0.5)
         return Step(name, argument, cubic)
 
-    def _level(self, draws: Draws) -> float:
+    def _level(self, rng: SampleRng) -> float:
         level, noise = self.policy.magnitude, self.policy.noise
         if noise == math.inf:
-            level = draws.uniform(0, level)
+            level = rng.uniform(0, level)
         elif noise > 0:
-            level = draws.normal(level, noise)
+            level = rng.normal(level, noise)
         return min(max(level, 0), LARGEST_LEVEL)
 
 
-def _signed(size: float, draws: Draws) -> float:
-    return -size if draws.chance(0.5) else size
+def _signed(size: float, rng: SampleRng) -> float:
+    return -size if rng.chance(0.5) else size
 
 
 # From the share of the largest level, 0 to 1, to an argument.
 
 
-def _nothing(share: float, increasing: bool, draws: Draws) -> float:
+def _nothing(share: float, increasing: bool, rng: SampleRng) -> float:
     return 0
 
 
-def _bits(share: float, increasing: bool, draws: Draws) -> float:
+def _bits(share: float, increasing: bool, rng: SampleRng) -> float:
     bits = int(share * MAX_BITS)
     return MAX_BITS - bits if increasing else bits
 
 
-def _threshold(share: float, increasing: bool, draws: Draws) -> float:
+def _threshold(share: float, increasing: bool, rng: SampleRng) -> float:
     threshold = int(share * 256)
     return 256 - threshold if increasing else threshold
 
 
-def _added(share: float, increasing: bool, draws: Draws) -> float:
+def _added(share: float, increasing: bool, rng: SampleRng) -> float:
     return int(share * MAX_ADDED)
 
 
-def _factor(share: float, increasing: bool, draws: Draws) -> float:
+def _factor(share: float, increasing: bool, rng: SampleRng) -> float:
     if not increasing:
         return 0.1 + 1.8 * share
-    return max(0.1, 1 + _signed(0.9 * share, draws))
+    return max(0.1, 1 + _signed(0.9 * share, rng))
 
 
 # By name: how the argument is drawn, and the operator.
-COLOUR: dict[str, tuple[Callable[[float, bool, Draws], float], Callable[..., np.ndarray]]] = {
+COLOUR: dict[str, tuple[Callable[[float, bool, SampleRng], float], Callable[..., np.ndarray]]] = {
     "auto_contrast": (_nothing, lambda image, _: operators.auto_contrast(image)),
     "equalize": (_nothing, lambda image, _: operators.equalize(image)),
     "invert": (_nothing, lambda image, _: operators.invert(image)),

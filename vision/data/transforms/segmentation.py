@@ -11,9 +11,9 @@ from vision.contracts.segmentation import IGNORED
 from vision.data.images.read import EncodedImage
 from vision.data.transforms.crops import Box
 from vision.data.transforms.detection import decode_annotated, require_flag
-from vision.data.transforms.draws import Draws
-from vision.data.transforms.geometry import Geometry, Size, draw_window, fit_size
+from vision.data.transforms.geometry import Geometry, Size, fit_size, sample_window
 from vision.data.transforms.photometric import distort
+from vision.data.transforms.rng import SampleRng
 from vision.data.transforms.segmentation_options import SegmentationAugment, require_sides
 from vision.errors import ImageError
 
@@ -88,12 +88,12 @@ class SegmentationTrainTransform(SegmentationTransform):
 
     def change(self, image: Tensor, mask: np.ndarray | None) -> tuple[Tensor, np.ndarray | None]:
         """Change an image, uint8 `(3, H, W)`, and its mask, uint8 `(H, W)`."""
-        draws = Draws()
+        rng = SampleRng()
         size = (image.shape[1], image.shape[2])
-        geometry = draw_geometry(size, mask, self.augment, draws)
+        geometry = sample_geometry(size, mask, self.augment, rng)
         changed = geometry.resize(geometry.crop(image), antialias=self.antialias)
         if self.augment.photometric:
-            changed = distort(changed, draws)
+            changed = distort(changed, rng)
         if mask is None:
             return changed, None
         return changed, geometry.mask(geometry.crop(mask[None])[0])
@@ -206,8 +206,8 @@ def scaled_size(
     )
 
 
-def draw_geometry(
-    size: Size, mask: np.ndarray | None, augment: SegmentationAugment, draws: Draws
+def sample_geometry(
+    size: Size, mask: np.ndarray | None, augment: SegmentationAugment, rng: SampleRng
 ) -> Geometry:
     """Draw the geometry of a training image.
 
@@ -221,19 +221,19 @@ def draw_geometry(
         size: Height and width of the image in pixels.
         mask: Its mask, uint8 `(H, W)`; None for no limit on the classes.
         augment: The options.
-        draws: Random numbers.
+        rng: Random numbers of the sample.
     """
-    scale = draws.uniform(*augment.scale)
+    scale = rng.uniform(*augment.scale)
     scaled = scaled_size(size, augment.short_side, augment.long_side, scale, overlong=True)
-    flip = draws.chance(augment.hflip)
+    flip = rng.chance(augment.hflip)
     crop = scaled if augment.crop is None else augment.crop
     kept = (min(scaled[0], crop[0]), min(scaled[1], crop[1]))
-    window = draw_window(size, scaled, kept, draws)
+    window = sample_window(size, scaled, kept, rng)
     if mask is not None and augment.max_class_share < 1 and kept != scaled:
         for _ in range(TRIES):
             if is_varied(mask[_slices(window)], augment.max_class_share):
                 break
-            window = draw_window(size, scaled, kept, draws)
+            window = sample_window(size, scaled, kept, rng)
     return Geometry(size, window, kept, flip, kept)
 
 

@@ -9,7 +9,7 @@ import torch
 BLOCK = 32
 
 
-class Draws:
+class SampleRng:
     """Random numbers from PyTorch's global CPU generator, taken from it in blocks.
 
     A call into PyTorch costs as much for a block as for a single number. An instance serves one
