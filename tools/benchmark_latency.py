@@ -28,9 +28,9 @@ from vision.backbones.registry import create_backbone, list_backbones
 from vision.cli.arguments import whole
 from vision.export.backbone import BackboneGraph
 from vision.export.graph import Graph
-from vision.export.kinds import whole_model
 from vision.export.onnx import export_onnx
 from vision.export.sidecar import versions
+from vision.export.whole import whole_model
 from vision.machine import cpu_name
 from vision.metrics.coco.files import write_json
 from vision.options import MAX_PROCESSES

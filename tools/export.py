@@ -110,8 +110,8 @@ def load(options: argparse.Namespace) -> tuple[Any, Any, dict[str, Any]]:
         )
     import vision
     from vision.export.backbone import BackboneGraph
-    from vision.export.kinds import whole_model
     from vision.export.safetensors import describe_backbone
+    from vision.export.whole import whole_model
 
     model = vision.load(options.source)
     task, description = model.task, dict(model.description)

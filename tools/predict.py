@@ -143,7 +143,7 @@ def predict(arguments: argparse.Namespace) -> int:
 
     import vision
     from vision.predict.job import predict_folder
-    from vision.predict.kinds import PredictOptions
+    from vision.predict.predictor import PredictOptions
     from vision.predict.video import is_video, predict_video
 
     options = PredictOptions(

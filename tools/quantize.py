@@ -41,17 +41,17 @@ from vision.cli.arguments import real, whole
 from vision.cli.ending import Parser, end
 from vision.data.base.datamodule import DataModule
 from vision.errors import ConfigError
+from vision.export.accuracy import alike, find_score, measure_accuracy
 from vision.export.canvas import Run, on_canvas, put_on_canvas, usual_canvas
 from vision.export.graph import Graph
-from vision.export.kinds import whole_model
 from vision.export.onnx import OPSET, export_onnx, least_runtime, open_session, run_onnx
 from vision.export.quantize import (
     OPERATORS,
     QuantizeOptions,
     quantize_onnx,
 )
-from vision.export.quantize_accuracy import alike, find_score, measure_accuracy
 from vision.export.sidecar import export_facts, write_sidecar
+from vision.export.whole import whole_model
 from vision.outputs import check_output_file
 from vision.predict.load import load
 from vision.predict.model import Model

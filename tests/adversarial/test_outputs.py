@@ -31,7 +31,7 @@ from vision.files import replace_file, write_text
 from vision.interop.hub import write_folder
 from vision.interop.model_card import CardOptions
 from vision.predict.job import predict_folder
-from vision.predict.kinds import PredictOptions
+from vision.predict.predictor import PredictOptions
 from vision.report.build import write_report
 from vision.report.compare import compare_runs, write_csv
 from vision.report.compare_page import write_comparison

@@ -25,7 +25,7 @@ from vision.data.transforms.segmentation import (
 from vision.data.transforms.segmentation_options import SegmentationAugment
 from vision.optim.settings import OptimSettings
 from vision.optim.weight_decay import undecayed_names
-from vision.predict.kinds import build_transform
+from vision.predict.predictor import build_transform
 from vision.tasks.classification import Classification
 from vision.tasks.mix import BatchMixer, MixSettings
 

@@ -15,9 +15,9 @@ from vision.errors import ConfigError, MissingPackageError
 from vision.export.backbone import BackboneGraph
 from vision.export.compare import compare_outputs
 from vision.export.graph import Graph
-from vision.export.kinds import whole_model
 from vision.export.onnx import export_onnx, least_runtime, open_session, run_onnx
 from vision.export.verify import real_images
+from vision.export.whole import whole_model
 
 FAMILIES = [*TINY, "timm"]
 

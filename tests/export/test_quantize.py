@@ -14,9 +14,9 @@ from torch.nn import functional as F
 
 from vision.data.datasets.digits import load_digits, split_digits
 from vision.errors import ConfigError, MissingPackageError
-from vision.export.kinds import whole_model
 from vision.export.onnx import export_onnx
 from vision.export.quantize import QuantizeOptions, count_int8, quantize_onnx
+from vision.export.whole import whole_model
 from vision.tasks.classification import Classification
 
 onnx = pytest.importorskip("onnx")

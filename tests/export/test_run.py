@@ -12,8 +12,8 @@ import vision.export.run as run_module
 from vision import create_backbone
 from vision.errors import ConfigError
 from vision.export.backbone import BackboneGraph
-from vision.export.kinds import whole_model
 from vision.export.run import SUFFIXES, Exported, ExportOptions, choose_dynamic, export
+from vision.export.whole import whole_model
 
 
 def export_task(path: Path, **options: Any) -> Exported:

@@ -7,8 +7,8 @@ from helpers.tiny_task import random_images, tiny_task
 
 import vision
 from vision.export.backbone import BackboneGraph
-from vision.export.kinds import whole_model
 from vision.export.safetensors import describe_backbone, export_tensors, reload_tensors
+from vision.export.whole import whole_model
 
 
 @torch.no_grad()

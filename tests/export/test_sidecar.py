@@ -4,9 +4,9 @@ from pathlib import Path
 from helpers.tiny_segmentation import tiny_segmentor
 
 from vision.export.compare import Difference
-from vision.export.kinds import whole_model
 from vision.export.sidecar import file_facts, shape_facts, verification_facts, write_sidecar
 from vision.export.verify import Case
+from vision.export.whole import whole_model
 
 
 def test_a_file_is_known_by_its_digest(tmp_path: Path) -> None:

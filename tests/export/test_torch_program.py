@@ -6,8 +6,8 @@ from helpers.tiny_task import random_images, tiny_task
 
 from vision.errors import ConfigError
 from vision.export.graph import Graph, GraphInput
-from vision.export.kinds import whole_model
 from vision.export.torch_program import export_program, open_program
+from vision.export.whole import whole_model
 
 
 @torch.no_grad()

@@ -7,8 +7,8 @@ from helpers.tiny_task import tiny_task
 from PIL import Image
 
 from vision.errors import ImageError
-from vision.export.kinds import whole_model
 from vision.export.verify import real_images, verified_shapes, verify, worst
+from vision.export.whole import whole_model
 
 
 def test_a_wrong_program_is_caught() -> None:

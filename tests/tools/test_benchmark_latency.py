@@ -13,7 +13,7 @@ from helpers.tiny_task import tiny_task
 from torch import Tensor
 
 from vision.errors import VisionError
-from vision.export.kinds import whole_model
+from vision.export.whole import whole_model
 
 pytest.importorskip("onnxruntime")
 ROOT = Path(__file__).parents[2]

@@ -14,7 +14,7 @@ from vision.data.transforms.classification import EvalTransform
 from vision.documents.csv_writing import write_table
 from vision.draw.labels import draw_labels
 from vision.errors import ConfigError
-from vision.predict.kinds import Kind, PredictOptions, Seen, build_transform
+from vision.predict.predictor import Kind, PredictOptions, Seen, build_transform
 from vision.predict.results import Result, import_optional, name_of, to_picture
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from vision.errors import ConfigError, VisionError
 from vision.predict.demo_hosts import HostGuard, KnownHosts
-from vision.predict.demo_views import View, find_view
+from vision.predict.demo_view import View, find_view
 from vision.predict.model import Model
 from vision.predict.results import import_optional
 

@@ -15,7 +15,7 @@ from vision.data.loading.collate_detection import collate_detection
 from vision.data.transforms.detection import DetectionEvalTransform
 from vision.draw.detection import draw_detections
 from vision.metrics.coco.files import write_json, write_results
-from vision.predict.kinds import Kind, PredictOptions, Seen, build_transform
+from vision.predict.predictor import Kind, PredictOptions, Seen, build_transform
 from vision.predict.results import (
     Result,
     category_of,

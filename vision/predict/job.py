@@ -15,7 +15,7 @@ from vision.files import fit_name, replace_file, sha256_of
 from vision.metrics.coco.files import read_json, write_json
 from vision.outputs import check_output_folder
 from vision.predict.images import find_files
-from vision.predict.kinds import Kind, PredictOptions
+from vision.predict.predictor import Kind, PredictOptions
 from vision.predict.run import Predictions
 from vision.reading import MAX_TABLE_BYTES, open_file
 from vision.version import __version__

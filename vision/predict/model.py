@@ -12,7 +12,7 @@ from vision.contracts.classes import known_classes
 from vision.contracts.models import ModelDescription
 from vision.errors import ConfigError
 from vision.machine import find_device
-from vision.predict.kinds import Kind, Precision, PredictOptions, Tile, build_kind
+from vision.predict.predictor import Kind, Precision, PredictOptions, Tile, build_kind
 from vision.predict.results import Result
 from vision.predict.run import Predictions
 from vision.tasks.base import BaseTask

@@ -9,7 +9,7 @@ from typing import Any, Self
 from vision.data.loading.bad_images import listed
 from vision.errors import ConfigError, ImageError
 from vision.predict.images import Unread, list_images, read_ahead
-from vision.predict.kinds import Kind, PredictOptions, Seen
+from vision.predict.predictor import Kind, PredictOptions, Seen
 from vision.predict.results import Result
 
 logger = logging.getLogger(__name__)

@@ -19,7 +19,7 @@ from vision.data.transforms.segmentation import SegmentationEvalTransform
 from vision.draw.segmentation import class_palette, overlay_mask
 from vision.ops.label_images import write_labels
 from vision.ops.masks import masks_to_boxes
-from vision.predict.kinds import Kind, PredictOptions, Seen, build_transform
+from vision.predict.predictor import Kind, PredictOptions, Seen, build_transform
 from vision.predict.results import (
     Result,
     category_of,

@@ -240,7 +240,7 @@ def build_kind(model: "Model") -> Kind:
         raise ConfigError(
             f"a {type(model.task).__name__} is of the kind '{model.kind}', for which there is no "
             f"prediction; there is for {', '.join(KINDS)}.{suggest(model.kind, KINDS)} Add a "
-            "module to vision.predict.kinds.KINDS."
+            "module to vision.predict.predictor.KINDS."
         )
     return import_module(KINDS[model.kind]).Predictor(model)
 

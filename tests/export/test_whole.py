@@ -5,7 +5,7 @@ from helpers.tiny_task import tiny_task
 
 from vision.errors import ConfigError
 from vision.export.classification import ClassificationGraph
-from vision.export.kinds import GRAPHS, KINDS, whole_model
+from vision.export.whole import GRAPHS, KINDS, whole_model
 from vision.tasks.registry import TASKS, find_task
 
 

@@ -9,9 +9,9 @@ from helpers.tiny_predict import tiny_model
 from vision.draw.figure import class_color
 from vision.errors import ConfigError
 from vision.predict.classification import ClassificationResult
-from vision.predict.demo_views import MAX_SHOWN, VIEWS, View, find_view
+from vision.predict.demo_view import MAX_SHOWN, VIEWS, View, find_view
 from vision.predict.detection import DetectionResult
-from vision.predict.kinds import KINDS
+from vision.predict.predictor import KINDS
 from vision.predict.segmentation import SegmentationResult
 
 PIXELS = texture(20, 30)

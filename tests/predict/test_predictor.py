@@ -7,7 +7,7 @@ import torch
 from helpers.tiny_predict import tiny_model
 
 from vision.errors import ConfigError
-from vision.predict.kinds import KINDS, PredictOptions, build_kind
+from vision.predict.predictor import KINDS, PredictOptions, build_kind
 from vision.tasks.registry import TASKS
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from vision.data.datasets.coco import COCO
 from vision.errors import ConfigError, DataError
-from vision.export.quantize_accuracy import (
+from vision.export.accuracy import (
     MeanIoU,
     Score,
     TopOne,
