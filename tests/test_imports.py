@@ -11,8 +11,8 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "vision"
 
-LEAVES = {"contracts", "documents", "errors", "files", "keywords", "lazy", "machine", "options"}
-LEAVES |= {"decoration", "outputs", "reading", "version", "workers"}
+LEAVES = {"contracts", "documents", "errors", "files", "keywords", "kinds", "lazy", "machine"}
+LEAVES |= {"decoration", "options", "outputs", "reading", "task_parts", "version", "workers"}
 PARTS = {"backbones", "necks", "heads", "weights", "losses", "metrics", "optim"}
 TOPS = {"tasks", "callbacks", "efficiency", "interop"}
 BELOW_PARTS = LEAVES | {"ops", "layers"}
@@ -25,11 +25,13 @@ ALLOWED = {
     "documents": {"errors", "files", "reading"},
     "files": {"errors", "reading"},
     "keywords": set(),
+    "kinds": set(),
     "lazy": set(),
     "machine": {"errors", "version"},
     "options": {"errors"},
     "reading": {"errors"},
     "outputs": {"errors", "files", "reading"},
+    "task_parts": {"errors", "kinds"},
     "version": set(),
     "workers": set(),
     "__init__": LEAVES,

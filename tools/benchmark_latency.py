@@ -319,7 +319,7 @@ def build_all(
             if expected is None:
                 expected = graph(images)
             run = ENGINES[name](graph, images, folder, options)
-            lists = graph.kind == "detection"
+            lists = graph.unordered
             wrong = difference(run(images), expected, int8=name == "int8", lists=lists)
         except Skipped as reason:
             wrong = str(reason)

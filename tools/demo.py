@@ -19,7 +19,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from vision.cli.arguments import add_device, whole
+from vision.cli.arguments import add_device, add_task, whole
 from vision.cli.ending import Parser, end
 
 
@@ -38,6 +38,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--names", nargs="+", default=[], metavar="HOST", help="host names it answers to as well"
     )
+    add_task(parser)
     add_device(parser)
     parser.add_argument(
         "--examples", nargs="+", default=[], type=Path, metavar="IMAGE", help="to choose from"
@@ -56,7 +57,7 @@ def demo(arguments: argparse.Namespace) -> int:
     from vision.predict.demo import build_demo, launch_demo
 
     device = arguments.device or ("cuda" if torch.cuda.is_available() else "cpu")
-    model = vision.load(arguments.model, device=device)
+    model = vision.load(arguments.model, device=device, task=arguments.task)
     page = build_demo(model, examples=arguments.examples)
     address = launch_demo(
         page, host=arguments.host, port=arguments.port, share=arguments.share, block=False

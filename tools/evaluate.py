@@ -40,7 +40,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vision.cli.arguments import whole
+from vision.cli.arguments import add_task, whole
 from vision.cli.ending import Parser, end
 from vision.documents.text import read_text
 from vision.metrics.coco.evaluation import evaluate_coco
@@ -255,6 +255,7 @@ def add_model(commands: Any) -> None:
     parser.add_argument(
         "--limit", type=whole(), metavar="N", help="evaluate about N images, in whole batches"
     )
+    add_task(parser)
     parser.set_defaults(run=evaluate_model)
 
 

@@ -5,6 +5,7 @@ shows: the numbers are the same by construction.
 """
 
 import argparse
+import inspect
 import shlex
 import sys
 import tempfile
@@ -18,7 +19,6 @@ from torch import Tensor
 
 from vision.callbacks.results.evaluation_records import EvaluationRecords
 from vision.cli.app import VisionCLI, run
-from vision.cli.names import CLASSES
 from vision.contracts.models import ModelDescription
 from vision.documents.yaml_text import read_yaml
 from vision.errors import CheckpointError, ConfigError
@@ -27,6 +27,7 @@ from vision.predict.load import MODEL_FILES
 from vision.report.against import find_report, read_report, report_folder, require_kind
 from vision.report.build import PAGE, Subject, write_report
 from vision.report.parts import Source
+from vision.tasks.base import BaseTask
 from vision.tasks.build_from_file import checked_arguments
 from vision.tasks.checkpoint import describe_checkpoint
 from vision.tasks.registry import find_task
@@ -93,7 +94,7 @@ def evaluate_model(options: argparse.Namespace, more: Sequence[str]) -> None:
         require_kind(read_report(against), described["kind"])
     folder = options.out or default_folder(place, options.split)
     check_output_folder(folder, option="--out", levels=0)
-    with arguments_for(place, options.config or ()) as arguments:
+    with arguments_for(place, options.config or (), options.task) as arguments:
         records = EvaluationRecords(limit=options.limit)
         command = COMMANDS[options.split]
         cli = run(command, [*arguments, *more], root=ROOT, callbacks=[records])
@@ -122,7 +123,9 @@ def prepare_against(options: argparse.Namespace, more: Sequence[str]) -> Path | 
 
 
 @contextmanager
-def arguments_for(place: Place, configs: Sequence[str]) -> Iterator[list[str]]:
+def arguments_for(
+    place: Place, configs: Sequence[str], task: type[BaseTask] | None = None
+) -> Iterator[list[str]]:
     """Arguments of train.py: the configs, and the weights.
 
     A file that holds the description of its model is evaluated with the configs of its data alone.
@@ -146,7 +149,7 @@ def arguments_for(place: Place, configs: Sequence[str]) -> Iterator[list[str]]:
     with tempfile.TemporaryDirectory() as folder:
         if described is not None:
             file = Path(folder) / "model.yaml"
-            file.write_text(yaml.safe_dump({"model": model_options(described, state)}))
+            file.write_text(yaml.safe_dump({"model": model_options(described, state, task)}))
             given = ["--config", str(file), *given]
         yield [*given, "--model.weights", str(place.file)]
 
@@ -172,18 +175,26 @@ def require_known_classes(config: Path) -> None:
             values += value
 
 
-def model_options(described: ModelDescription, state: Mapping[str, Tensor]) -> dict[str, Any]:
-    """The `model` of a config, from the description in a file of weights and its tensors."""
-    name = described["task"]
-    if name not in CLASSES["model"]:
-        raise ConfigError(
-            f"the file is of a task '{name}', which is none of {', '.join(CLASSES['model'])}."
-        )
+def model_options(
+    described: ModelDescription, state: Mapping[str, Tensor], task: type[BaseTask] | None = None
+) -> dict[str, Any]:
+    """The `model` of a config, from the description in a file of weights and its tensors.
+
+    Args:
+        described: What the file says of its model.
+        state: Tensor by key.
+        task: Class of the task where it is none of the suite's.
+
+    Raises:
+        CheckpointError: The task is not known, or its arguments are not its own.
+    """
+    cls = task or find_task(described["task"])
     arguments = checked_arguments(
-        find_task(name), described["hyper_parameters"], state, version=described["version"]
+        cls, described["hyper_parameters"], state, version=described["version"]
     )
-    arguments["class_names"] = described["class_names"]
-    return {"class_path": CLASSES["model"][name], "init_args": arguments}
+    if "class_names" in inspect.signature(cls).parameters:
+        arguments["class_names"] = described["class_names"]
+    return {"class_path": f"{cls.__module__}.{cls.__qualname__}", "init_args": arguments}
 
 
 def describe(cli: VisionCLI, place: Place) -> Subject:

@@ -22,10 +22,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from vision.cli.arguments import whole
+from vision.cli.arguments import add_task, whole
 from vision.cli.ending import Parser, end
 from vision.errors import ConfigError, suggest
-from vision.export.canvas import usual_canvas
 from vision.export.run import SUFFIXES, Exported, ExportOptions, export
 from vision.outputs import check_output_file
 
@@ -43,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
     for path in (out, out.with_name(f"{out.name}.json")):
         check_output_file(path, option="--out")
     graph, module, description = load(options)
-    size = options.size or default_size(description)
+    size = options.size or default_size(graph, description)
     settings = ExportOptions(
         format=options.format,
         size=(size[0], size[1]),
@@ -84,6 +83,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--tolerance", type=float, help="largest difference, relative to the largest value")
     add("--inputs", metavar="PATH", help="image or folder of images to compare on")
     add("--licence", help="licence of the weights, for the JSON file")
+    add_task(parser)
     return parser.parse_args(argv)
 
 
@@ -113,7 +113,7 @@ def load(options: argparse.Namespace) -> tuple[Any, Any, dict[str, Any]]:
     from vision.export.safetensors import describe_backbone
     from vision.export.whole import whole_model
 
-    model = vision.load(options.source)
+    model = vision.load(options.source, task=options.task)
     task, description = model.task, dict(model.description)
     if not options.backbone:
         graph = whole_model(task, logits=options.logits, input_dtype=options.input_dtype)
@@ -141,14 +141,12 @@ def load_backbone(options: argparse.Namespace) -> tuple[Any, Any, dict[str, Any]
     return graph, backbone, describe_backbone(options.source, {}, asdict(spec))
 
 
-def default_size(description: dict[str, Any]) -> tuple[int, int]:
-    """The size of the images that a model was trained or published with.
-
-    A detector, which takes images of one size, gets a square that holds all of them.
-    """
-    if description.get("kind") == "detection" and description.get("preprocessing"):
-        return usual_canvas(description["preprocessing"])
-    side = (description.get("preprocessing") or {}).get("image_size")
+def default_size(graph: Any, description: dict[str, Any]) -> tuple[int, int]:
+    """The size of the images that a model was trained or published with."""
+    preprocessing = description.get("preprocessing") or {}
+    if preprocessing and (size := graph.usual_size(preprocessing)):
+        return size
+    side = preprocessing.get("image_size")
     if side is not None:
         return (side, side) if isinstance(side, int) else (side[0], side[1])
     height, width = (description.get("input") or {}).get("size", (224, 224))

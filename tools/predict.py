@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from vision.cli.arguments import add_device, real, whole
+from vision.cli.arguments import add_device, add_task, real, whole
 from vision.cli.ending import Parser, end
 from vision.options import MAX_PROCESSES
 from vision.outputs import check_output_folder
@@ -116,6 +116,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--no-whole-view", action="store_true", help="with tiles, do not look at the whole too"
     )
+    add_task(parser)
     add_device(parser)
     parser.add_argument(
         "--precision",
@@ -143,7 +144,7 @@ def predict(arguments: argparse.Namespace) -> int:
 
     import vision
     from vision.predict.job import predict_folder
-    from vision.predict.predictor import PredictOptions
+    from vision.predict.options import PredictOptions
     from vision.predict.video import is_video, predict_video
 
     options = PredictOptions(
@@ -155,7 +156,7 @@ def predict(arguments: argparse.Namespace) -> int:
         precision=arguments.precision,
     )
     device = arguments.device or ("cuda" if torch.cuda.is_available() else "cpu")
-    model = vision.load(arguments.model, device=device)
+    model = vision.load(arguments.model, device=device, task=arguments.task)
     video = is_video(arguments.input) and Path(arguments.input).is_file()
     unit = "frames" if video else "images"
     progress = Progress(unit)

@@ -27,12 +27,14 @@ import torch
 from torch import Tensor
 
 import vision
+from vision.cli.arguments import add_task
 from vision.cli.ending import Parser, end
 from vision.errors import ConfigError, WeightsError
 from vision.files import replace_file
 from vision.interop.hub import FILES, RUN_CONFIG, check_repo, push_folder, write_folder
 from vision.interop.model_card import CardOptions
 from vision.outputs import check_output_file, check_output_folder
+from vision.task_parts import read_column
 from vision.weights.names.write import NAMINGS, OPENMMLAB, to_naming
 
 SUFFIXES = (".safetensors", ".pth")
@@ -44,6 +46,7 @@ def add_keys(commands: Any) -> None:
     parser.add_argument("checkpoint", help="a checkpoint, the folder of a run, or hf://owner/name")
     parser.add_argument("--naming", required=True, choices=NAMINGS, help="whose names")
     parser.add_argument("--out", required=True, type=Path, help=".safetensors or .pth")
+    add_task(parser)
     parser.set_defaults(run=run_keys)
 
 
@@ -57,6 +60,7 @@ def add_hub(commands: Any) -> None:
     parser.add_argument("--dataset", help="what it was trained on, an id of the hub if it has one")
     parser.add_argument("--push", metavar="OWNER/NAME", help="send it to this repository")
     parser.add_argument("--private", action="store_true", help="make that repository private")
+    add_task(parser)
     parser.set_defaults(run=run_hub)
 
 
@@ -65,12 +69,14 @@ def run_keys(arguments: argparse.Namespace) -> None:
     if arguments.out.suffix not in SUFFIXES:
         raise ConfigError(f"--out {arguments.out}: expected a name in .safetensors or .pth.")
     check_output_file(arguments.out, option="--out")
-    model = vision.load(arguments.checkpoint)
+    model = vision.load(arguments.checkpoint, task=arguments.task)
     naming = arguments.naming
     state = to_naming(model.task, naming)
     names = list(model.class_names) if naming in OPENMMLAB else None
     write_state(arguments.out, state, class_names=names)
-    alone = naming == "official" and model.kind != "classification"
+    # Only the classifier of a backbone's authors has names of theirs.
+    has_classifier = any(key.startswith("head.fc.") for key in model.task.state_dict())
+    alone = naming == "official" and not has_classifier
     what = f"{len(state)} tensors{' of the backbone alone' if alone else ''}"
     print(f"wrote {what} under the names of {naming}: {arguments.out}")
 
@@ -82,12 +88,13 @@ def run_hub(arguments: argparse.Namespace) -> None:
         check_output_file(arguments.out / name, option="--out")
     if arguments.push:
         check_repo(arguments.push)
-    model = vision.load(arguments.checkpoint)
+    model = vision.load(arguments.checkpoint, task=arguments.task)
     card = CardOptions(
         name=arguments.name,
         licence=arguments.licence,
         dataset=arguments.dataset,
         repo=arguments.push,
+        hub=read_column(model.task, "hub"),
     )
     config = find_run_config(model.path)
     folder = write_folder(

@@ -37,11 +37,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from vision.cli.app import run as run_command
-from vision.cli.arguments import real, whole
+from vision.cli.arguments import add_task, real, whole
 from vision.cli.ending import Parser, end
 from vision.data.base.datamodule import DataModule
 from vision.errors import ConfigError
-from vision.export.accuracy import alike, find_score, measure_accuracy
+from vision.export.accuracy import alike, measure_accuracy
 from vision.export.canvas import Run, on_canvas, put_on_canvas, usual_canvas
 from vision.export.graph import Graph
 from vision.export.onnx import OPSET, export_onnx, least_runtime, open_session, run_onnx
@@ -55,6 +55,7 @@ from vision.export.whole import whole_model
 from vision.outputs import check_output_file
 from vision.predict.load import load
 from vision.predict.model import Model
+from vision.task_parts import find_part
 
 ROOT = Path(__file__).parents[1]
 DROPPED = 1
@@ -156,8 +157,8 @@ def quantize(arguments: argparse.Namespace, more: Sequence[str]) -> int:
     )
     if arguments.out is not None:
         check_target(arguments.out)
-    model = load(arguments.source)
-    score = find_score(model.kind)
+    model = load(arguments.source, task=arguments.task)
+    score = find_part(model.task, "int8_score")
     assert model.path is not None, "it was loaded from a file"
     target = arguments.out or model.path.with_suffix(".int8.onnx")
     check_target(target)
@@ -225,7 +226,7 @@ def find_canvas(graph: Graph, model: Model, given: Sequence[int] | None) -> tupl
     Raises:
         ConfigError: One is given for a program of any size, or none is known.
     """
-    if "size" not in graph.fixed or model.kind == "classification":
+    if "size" not in graph.fixed or graph.one_size:
         if given is not None:
             raise ConfigError(f"--canvas is for models of one size; this {model.kind} takes any.")
         return None
@@ -318,6 +319,7 @@ def parser() -> argparse.ArgumentParser:
         "--limit", type=whole(), metavar="N", help="validation images; all by default"
     )
     made.add_argument("--most-drop", type=real(-100, 100), default=0.02, help="of the metric, 0.02")
+    add_task(made)
     made.add_argument("--rounds", type=whole(), default=20, help="of timing, 20")
     return made
 

@@ -20,7 +20,7 @@ from vision.cli.streams import LenientStream
 from vision.cli.trainer_options import check_trainer, explain_refusals
 from vision.errors import VisionError
 from vision.machine import find_device
-from vision.predict.predictor import PredictOptions
+from vision.predict.options import PredictOptions
 from vision.tasks.detectors import DETECTORS, detector_builders
 from vision.tasks.fitting import hints_of
 from vision.tasks.segmentors import SEGMENTORS, segmentor_builders

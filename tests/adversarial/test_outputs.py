@@ -22,6 +22,7 @@ from vision.documents.csv_writing import read_cell, write_table
 from vision.documents.json_text import parse_json
 from vision.documents.json_writing import to_json
 from vision.draw.classification import ClassifiedImage, draw_classification
+from vision.draw.classification_cells import train_cells
 from vision.draw.curves import Curve, draw_curves
 from vision.draw.detection import draw_detections
 from vision.draw.figure import save_png
@@ -31,7 +32,7 @@ from vision.files import replace_file, write_text
 from vision.interop.hub import write_folder
 from vision.interop.model_card import CardOptions
 from vision.predict.job import predict_folder
-from vision.predict.predictor import PredictOptions
+from vision.predict.options import PredictOptions
 from vision.report.build import write_report
 from vision.report.compare import compare_runs, write_csv
 from vision.report.compare_page import write_comparison
@@ -343,7 +344,7 @@ def test_pictures_take_every_name(tmp_path: Path) -> None:
     assert len(draw_detections(image, found, target, class_names=HOSTILE))
     assert len(draw_labels(image, [(i, name, 0.5) for i, name in enumerate(HOSTILE)]))
     batch = {"label": torch.arange(16)}
-    assert draw_train_batch("classification", TrainBatch([image] * 16, batch, HOSTILE))
+    assert draw_train_batch(train_cells, TrainBatch([image] * 16, batch, HOSTILE))
     curve = Curve(np.array([1, 2]), np.array([nan, inf]))
     for name in HOSTILE[:8]:
         metric = f"val/{name}"

@@ -11,15 +11,12 @@ from helpers.tiny_detection import tiny_detector
 from torch import Tensor
 
 from vision.data.datasets.coco import COCO
-from vision.errors import ConfigError, DataError
-from vision.export.accuracy import (
-    MeanIoU,
-    Score,
-    TopOne,
-    alike,
-    find_score,
-    measure_accuracy,
-)
+from vision.errors import DataError
+from vision.export.accuracy import alike, measure_accuracy
+from vision.export.classification_score import TopOne
+from vision.export.detection_score import average_precision
+from vision.export.score import Score
+from vision.export.segmentation_score import MeanIoU
 from vision.metrics.segmentation import SegmentationEvaluator
 
 
@@ -41,14 +38,14 @@ def constant(images: Tensor) -> dict[str, Tensor]:
 def test_top1_of_two_models_on_the_same_images() -> None:
     batches = [classified([0, 1, 2, 3]), classified([0, 1, 1, 4])]
     runs = {"float": exact, "int8": constant}
-    found, images = measure_accuracy(runs, batches, score=TopOne)
+    found, images = measure_accuracy(runs, batches, score=partial(TopOne, None, None))
     assert (found, images) == ({"float": 6 / 8, "int8": 3 / 8}, 8)
-    found, images = measure_accuracy(runs, batches, score=TopOne, limit=6)
+    found, images = measure_accuracy(runs, batches, score=partial(TopOne, None, None), limit=6)
     assert (found, images) == ({"float": 1.0, "int8": 2 / 6}, 6)
-    found, images = measure_accuracy(runs, batches, score=TopOne, limit=4)
+    found, images = measure_accuracy(runs, batches, score=partial(TopOne, None, None), limit=4)
     assert images == 4
     with pytest.raises(DataError, match="no images"):
-        measure_accuracy(runs, [], score=TopOne)
+        measure_accuracy(runs, [], score=partial(TopOne, None, None))
 
 
 def segmented() -> dict[str, Any]:
@@ -113,7 +110,7 @@ def test_average_precision_is_that_of_the_files(tmp_path: Path) -> None:
         }
 
     def measure(labels: tuple[int, ...]) -> tuple[Score, dict[str, float]]:
-        score = find_score("detection")(task, data)
+        score = average_precision(task, data)
         for batch in batches:
             score.update(answer(batch, labels), batch)
         assert score.images == 4
@@ -131,11 +128,5 @@ def test_average_precision_is_that_of_the_files(tmp_path: Path) -> None:
     assert 0.3 < values["mask_AP"] < 0.8
     fewer = measure((0, 1))[1]
     assert fewer["box_AP"] == pytest.approx(values["box_AP"] * 2 / 3, abs=0.02)
-    boxes_alone = find_score("detection")(tiny_detector("convnext", "fcos"), data)
+    boxes_alone = average_precision(tiny_detector("convnext", "fcos"), data)
     assert boxes_alone.metric == "box_AP"
-
-
-def test_tasks_without_a_metric_are_refused() -> None:
-    assert isinstance(find_score("classification")(None, None), TopOne)
-    with pytest.raises(ConfigError, match="Tasks that are: classification, detection, segm"):
-        find_score("depth")

@@ -13,7 +13,6 @@ from helpers.tiny_task import tiny_task
 from vision import create_backbone
 from vision.errors import ConfigError, MissingPackageError
 from vision.export.backbone import BackboneGraph
-from vision.export.compare import compare_outputs
 from vision.export.graph import Graph
 from vision.export.onnx import export_onnx, least_runtime, open_session, run_onnx
 from vision.export.verify import real_images
@@ -33,7 +32,7 @@ def agree(path: Path, graph: Graph, pixels: torch.Tensor) -> None:
     with torch.no_grad():
         expected = graph.named(graph(inputs))
     found = run_onnx(path, inputs)
-    differences = compare_outputs(graph.kind, found, expected, tolerance=1e-4)
+    differences = graph.compare(found, expected, tolerance=1e-4)
     assert all(one.passed for one in differences), differences
 
 

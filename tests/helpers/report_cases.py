@@ -20,6 +20,7 @@ from vision.metrics.coco.metric import Found, coco_results, evaluate_coco
 from vision.metrics.segmentation import SegmentationEvaluator
 from vision.report.build import Subject
 from vision.report.parts import Source
+from vision.tasks import Classification, Detection, Segmentation
 
 # What a page must not take for markup.
 EVIL = "<script>alert('1')</script>"
@@ -57,7 +58,7 @@ def classification_case(
         scores=scores,
     )
     metrics = {"val/top1": float((predicted == label).mean()), "val/loss": 0.5 + seed}
-    record = Record("classification", "val", metrics, names, images, 1.0, body)
+    record = Record("classification", Classification, "val", metrics, names, images, 1.0, body)
     return record, Source(Pictures(images), None)
 
 
@@ -89,7 +90,7 @@ def detection_case(folder: Path, seed: int = 0, *, images: int = 6) -> tuple[Rec
     metrics = {f"val/{name}": value for name, value in result.scalars().items()}
     body = DetectionRecord(found, result)
     names = tuple(data.class_names)
-    record = Record("detection", "val", metrics, names, len(found), 1.0, body)
+    record = Record("detection", Detection, "val", metrics, names, len(found), 1.0, body)
     return record, Source(data.val_dataset, data)
 
 
@@ -129,7 +130,7 @@ def segmentation_case(seed: int = 0, *, images: int = 5) -> tuple[Record, Source
         sampled=images,
     )
     metrics = {f"val/{name}": value for name, value in result.scalars().items()}
-    record = Record("segmentation", "val", metrics, CLASSES, images, 1.0, body)
+    record = Record("segmentation", Segmentation, "val", metrics, CLASSES, images, 1.0, body)
     return record, Source(dataset, SimpleNamespace(palette=COLORS))
 
 

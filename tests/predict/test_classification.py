@@ -77,7 +77,7 @@ def test_without_preprocessing_the_backbone_says_it(caplog: pytest.LogCaptureFix
 
 
 def test_tiles_are_refused() -> None:
-    with pytest.raises(ConfigError, match="for detection and segmentation"):
+    with pytest.raises(ConfigError, match=r"tile=64.*whole image"):
         tiny_model("classification").predict("x.jpg", tile=64)
 
 

@@ -16,7 +16,7 @@ from vision.ops.label_images import read_labels
 from vision.predict import job
 from vision.predict.job import mask_names, name_images, picture_names, predict_folder, read_lines
 from vision.predict.model import Model
-from vision.predict.predictor import PredictOptions
+from vision.predict.options import PredictOptions
 
 NAMES = ("a.jpg", "a.png", "sub/a.png", "sub/b.bmp")
 OPTIONS = PredictOptions(batch_size=2, threshold=0.0)

@@ -1,4 +1,4 @@
-"""The table of kinds, options, and what all kinds share."""
+"""What all predictors share, and their options."""
 
 from typing import Any
 
@@ -7,25 +7,25 @@ import torch
 from helpers.tiny_predict import tiny_model
 
 from vision.errors import ConfigError
-from vision.predict.predictor import KINDS, PredictOptions, build_kind
-from vision.tasks.registry import TASKS
+from vision.kinds import KINDS
+from vision.predict.options import PredictOptions
+from vision.tasks import Classification
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_has_its_module(kind: str) -> None:
+def test_every_kind_has_its_predictor(kind: str) -> None:
     model = tiny_model(kind)
-    assert type(build_kind(model)).__module__ == KINDS[kind]
+    assert type(model.predictor).__module__ == f"vision.predict.{kind}"
     assert model.kind == kind
 
 
-def test_every_task_can_predict() -> None:
-    assert len(TASKS) == len(KINDS)
+def test_a_task_without_a_predictor_is_named() -> None:
+    class Misspelt(Classification):
+        kind = "classificatoin"
 
-
-def test_an_unknown_kind_is_named() -> None:
     model = tiny_model("classification")
-    model.kind = "classificatoin"
-    with pytest.raises(ConfigError, match="Did you mean 'classification'"):
+    model.task.__class__ = Misspelt
+    with pytest.raises(ConfigError, match=r"'classificatoin'.*Did you mean 'classification'"):
         model.predict("a.jpg")
 
 

@@ -9,7 +9,7 @@ from helpers.tiny_predict import PREPROCESSING, tiny_model
 
 from vision.ops.boxes import box_iou
 from vision.predict.model import Model
-from vision.predict.predictor import PredictOptions
+from vision.predict.options import PredictOptions
 from vision.predict.tiles import Found, Tile, cut_tiles, join_tiles
 
 # Objects of a mosaic of 200 x 300 pixels: (x1, y1, x2, y2), class. Cut by tiles of 80: the 2nd at

@@ -14,7 +14,7 @@ from PIL import Image
 from vision.errors import DataError, MissingPackageError
 from vision.predict import video as video_module
 from vision.predict.job import read_lines
-from vision.predict.predictor import PredictOptions
+from vision.predict.options import PredictOptions
 from vision.predict.video import Video, VideoWriter, is_video, predict_video
 
 SIZE = (64, 96)

@@ -13,6 +13,7 @@ from vision.report.against import (
     read_report,
 )
 
+NUMBERS = ("f1", "recall")
 OURS = {
     "kind": "classification",
     "split": "val",
@@ -31,7 +32,7 @@ THEIRS = {
 
 
 def test_differences_of_what_both_have() -> None:
-    found = compare(OURS, THEIRS)
+    found = compare(OURS, THEIRS, NUMBERS)
     assert {row["name"]: row["difference"] for row in found["metrics"]} == {
         "top1": 0.25,
         "loss": -0.25,
@@ -44,7 +45,7 @@ def test_differences_of_what_both_have() -> None:
 
 
 def test_a_lower_loss_is_a_gain_and_other_images_are_told() -> None:
-    shown = against_section(compare(OURS, THEIRS), OURS, THEIRS, [])
+    shown = against_section(compare(OURS, THEIRS, NUMBERS), OURS, THEIRS, [], NUMBERS)
     assert 'class="gain">-0.2500' in shown
     assert 'class="gain">+0.2500' in shown
     assert 'class="loss">-0.3000' in shown
@@ -55,13 +56,13 @@ def test_a_lower_loss_is_a_gain_and_other_images_are_told() -> None:
 
 def test_nothing_to_find_is_not_a_difference() -> None:
     ours = {**OURS, "metrics": {"val/box_AP_small": -1.0}}
-    found = compare(ours, {**ours, "metrics": {"val/box_AP_small": 0.5}})
+    found = compare(ours, {**ours, "metrics": {"val/box_AP_small": 0.5}}, NUMBERS)
     assert [row["name"] for row in found["metrics"]] == ["ece"]
 
 
 def test_another_task_is_refused() -> None:
     with pytest.raises(DataError, match="cannot be compared with a detection"):
-        compare(OURS, {**THEIRS, "kind": "detection"})
+        compare(OURS, {**THEIRS, "kind": "detection"}, NUMBERS)
 
 
 def test_the_report_of_a_run_is_found(tmp_path: Path) -> None:

@@ -16,7 +16,8 @@ from helpers.report_cases import (
 )
 
 from vision.errors import ConfigError, DataError
-from vision.report.build import find_module, write_report
+from vision.report.build import write_report
+from vision.tasks import BaseTask
 
 Case = Callable[[Path, int], Any]
 CASES: dict[str, Case] = {
@@ -109,9 +110,13 @@ def test_pages_fit_phones_and_wide_screens_in_light_and_dark(reports: dict[str, 
 
 
 def test_unknown_tasks_and_other_reports_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="no report for the task 'detektion'"):
-        find_module("detektion")
     record, source = classification_case()
+
+    class Other(BaseTask):
+        kind = "detektion"
+
+    with pytest.raises(ConfigError, match=r"no report for 'detektion'.*Did you mean 'detection'"):
+        write_report(tmp_path, record._replace(task=Other), subject(tmp_path), source)
     (tmp_path / "other.json").write_text("{}")
     with pytest.raises(DataError, match="is no report"):
         write_report(tmp_path, record, subject(tmp_path), source, against=tmp_path / "other.json")

@@ -4,8 +4,9 @@ import pytest
 
 import vision.tasks
 from vision.errors import CheckpointError
+from vision.kinds import TASKS
 from vision.tasks import BaseTask, Classification, ClassTask, ImageTask
-from vision.tasks.registry import TASKS, find_task
+from vision.tasks.registry import find_task
 
 
 def test_every_task_of_the_suite_is_found_by_the_name_of_its_class() -> None:

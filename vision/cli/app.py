@@ -183,9 +183,8 @@ class VisionCLI(LightningCLI):
                 "--output",
                 type=str | None,
                 default=None,
-                help="File to write; by default predictions.csv, or for detection COCO's "
-                "predictions.json, in the folder of the checkpoint's run. For segmentation a "
-                "folder of masks, by default predictions.",
+                help="File or folder to write, as the task does; by default predictions.csv, "
+                "predictions.json or the folder predictions, in that of the checkpoint's run.",
             )
 
     def parse_arguments(self, parser: OptionsParser, args: Any) -> None:  # type: ignore[override]

@@ -2,6 +2,8 @@
 
 import argparse
 import math
+import os
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -50,6 +52,37 @@ def device(text: str) -> str:
         return str(find_device(text))
     except ConfigError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def task_class(text: str) -> type:
+    """A type for `argparse`: a task of one's own by its import path, `package.module:Class`.
+
+    Only what a person types is imported so; as for `python -m`, the current folder counts too.
+    """
+    from vision.task_parts import resolve_part
+    from vision.tasks.base import BaseTask
+
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
+    try:
+        found = resolve_part(text)
+    except ConfigError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    if not isinstance(found, type) or not issubclass(found, BaseTask):
+        raise argparse.ArgumentTypeError(
+            f"'{text}' is not a task: a subclass of vision.tasks.BaseTask"
+        )
+    return found
+
+
+def add_task(parser: Any) -> None:
+    """Add the option `--task` to a parser of `argparse`."""
+    parser.add_argument(
+        "--task",
+        type=task_class,
+        metavar="PACKAGE.MODULE:CLASS",
+        help="class of the model's task where it is none of the suite's; it is imported",
+    )
 
 
 def add_device(parser: Any) -> None:

@@ -15,7 +15,7 @@ COMMANDS = {
     "fit": "train, validate after each epoch, keep the best and the last checkpoint",
     "validate": "measure a checkpoint on the validation set",
     "test": "measure a checkpoint on the test set",
-    "predict": "write the predictions for images to a CSV file",
+    "predict": "write the predictions for images",
 }
 
 

@@ -5,32 +5,14 @@ import inspect
 from collections.abc import Sequence
 
 from vision.cli.settings import Setting
+from vision.data import DATASETS
 from vision.errors import ConfigError, suggest
+from vision.kinds import TASKS
 
-# Group of options -> short name -> import path.
+# Group of options -> short name -> import path. The first is what messages show as an example.
 CLASSES: dict[str, dict[str, str]] = {
-    "model": {
-        "Classification": "vision.tasks.Classification",
-        "Detection": "vision.tasks.Detection",
-        "Segmentation": "vision.tasks.Segmentation",
-    },
-    "data": {
-        # The first is what messages show as an example.
-        "Digits": "vision.data.Digits",
-        "ImageFolder": "vision.data.ImageFolder",
-        "CIFAR10": "vision.data.CIFAR10",
-        "CIFAR100": "vision.data.CIFAR100",
-        "ImageNet": "vision.data.ImageNet",
-        "ImageShards": "vision.data.ImageShards",
-        "COCO": "vision.data.COCO",
-        "YOLO": "vision.data.YOLO",
-        "VOC": "vision.data.VOC",
-        "ADE20K": "vision.data.ADE20K",
-        "Cityscapes": "vision.data.Cityscapes",
-        "VOCSegmentation": "vision.data.VOCSegmentation",
-        "COCOStuff": "vision.data.COCOStuff",
-        "MaskFolder": "vision.data.MaskFolder",
-    },
+    "model": {name: f"vision.tasks.{name}" for name in TASKS},
+    "data": {name: f"vision.data.{name}" for name in DATASETS},
 }
 BASES = {"model": "vision.tasks.BaseTask", "data": "vision.data.DataModule"}
 WHAT = {"model": "task", "data": "dataset"}

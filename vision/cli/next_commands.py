@@ -1,16 +1,18 @@
 """The commands that a run shows at its end, to be copied."""
 
+import inspect
 import shlex
 import shutil
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from vision.callbacks.run.summary import shown
 from vision.cli.model_files import WEIGHTS
 from vision.cli.names import import_path
 from vision.cli.runs import CHECKPOINTS, NICKNAMES
+from vision.kinds import Template
+from vision.task_parts import has_part, read_column
 
 # Folder in that of a run for what its model finds in other images.
 PREDICTED = "predicted"
@@ -23,40 +25,6 @@ SMALL_BACKBONES = {
 BACKBONES = {"convnext_tiny": "null", "swin_tiny": "null"}
 
 
-@dataclass(frozen=True)
-class Template:
-    """A config for the user's own data.
-
-    Attributes:
-        what: What the data has to be.
-        config: Path of the config in the repository.
-        options: Options that name the data.
-    """
-
-    what: str
-    config: str
-    options: str
-
-
-# Import path of a task -> its template.
-TEMPLATES = {
-    "vision.tasks.Classification": Template(
-        what="your own images: a folder with one folder per class",
-        config="configs/classification/image_folder/swin_linear.yaml",
-        options="--data.root FOLDER",
-    ),
-    "vision.tasks.Detection": Template(
-        what="your own objects: annotations in COCO's format",
-        config="configs/detection/coco_format/swin_mask_rcnn.yaml",
-        options="--data.train_annotations FILE --data.train_images FOLDER "
-        "--data.val_annotations FILE --data.val_images FOLDER",
-    ),
-    "vision.tasks.Segmentation": Template(
-        what="your own masks: a folder of images and one of masks",
-        config="configs/segmentation/mask_folder/swin_upernet.yaml",
-        options="--data.root FOLDER --data.classes '[NAME, NAME]'",
-    ),
-}
 # Datasets of small images.
 SMALL_DATA = ("vision.data.Digits",)
 
@@ -82,27 +50,28 @@ def next_commands(
     family = backbone.partition("_")[0]
     choices = (SMALL_BACKBONES if small else BACKBONES).items()
     other, options = next(item for item in choices if item[0].partition("_")[0] != family)
-    commands = _use(root, folder)
+    commands = _use(root, folder, classes)
     if (folder / CHECKPOINTS / "best.ckpt").is_file():
         best = shlex.quote(shown(folder / CHECKPOINTS / "best.ckpt"))
         measure = f"{start} validate --config {config} --ckpt_path {best}"
         commands.append(("measure the best checkpoint again", measure))
-    commands.append(
-        (
-            "the same data with another backbone",
-            f"{start} fit --config {config} --name {name}_{other} "
-            f"--model.backbone {other} --model.backbone_options {options}",
+    if {"backbone", "backbone_options"} <= {*inspect.signature(classes["model"]).parameters}:
+        commands.append(
+            (
+                "the same data with another backbone",
+                f"{start} fit --config {config} --name {name}_{other} "
+                f"--model.backbone {other} --model.backbone_options {options}",
+            )
         )
-    )
-    for path, template in TEMPLATES.items():
-        if issubclass(classes["model"], import_path(path)):
-            file = shlex.quote(shown(root / template.config))
-            commands.append((template.what, f"{start} fit --config {file} {template.options}"))
+    template: Template | None = read_column(classes["model"], "template")
+    if template is not None:
+        file = shlex.quote(shown(root / template.config))
+        commands.append((template.what, f"{start} fit --config {file} {template.options}"))
     return commands
 
 
-def _use(root: Path, folder: Path) -> list[tuple[str, str]]:
-    """Commands for the trained model; none where it was not saved."""
+def _use(root: Path, folder: Path, classes: Mapping[str, type]) -> list[tuple[str, str]]:
+    """Commands for the trained model that work for its task; none where it was not saved."""
     # A run that was not validated has no best one.
     files = [
         file
@@ -120,14 +89,31 @@ def _use(root: Path, folder: Path) -> list[tuple[str, str]]:
         name: f"{_python()} {shlex.quote(shown(root / 'tools' / f'{name}.py'))}"
         for name in ("evaluate", "predict", "export")
     }
-    return [
-        ("a report: curves, tables, best and worst examples", f"{tools['evaluate']} model {run}"),
-        ("your own pictures, drawn and as JSON", f"{tools['predict']} {model} FOLDER --out {out}"),
+    task = classes["model"]
+    own = f" --task {task.__module__}:{task.__qualname__}" if _is_own(task) else ""
+    # A config that names code of others is not read unless it is given.
+    config = f" --config {run}/config.yaml" if any(map(_is_own, classes.values())) else ""
+    commands = []
+    if has_part(task, "recorder") and has_part(task, "report"):
+        report = f"{tools['evaluate']} model {run}{config}"
+        commands.append(("a report: curves, tables, best and worst examples", report))
+    if has_part(task, "predictor"):
+        predict = f"{tools['predict']} {model} FOLDER --out {out}{own}"
+        commands.append(("your own pictures, drawn and as JSON", predict))
+    whole = has_part(task, "export_graph")
+    commands.append(
         (
-            'a file for other programs (pip install "vision-suite[export]")',
-            f"{tools['export']} {model} --format onnx",
-        ),
-    ]
+            f"a file {'' if whole else 'of the backbone '}for other programs "
+            '(pip install "vision-suite[export]")',
+            f"{tools['export']} {model}{'' if whole else ' --backbone'} --format onnx{own}",
+        )
+    )
+    return commands
+
+
+def _is_own(cls: type) -> bool:
+    """Whether a class is none of the suite's."""
+    return not cls.__module__.startswith("vision.")
 
 
 def _python() -> str:

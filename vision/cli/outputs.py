@@ -9,13 +9,7 @@ from lightning.pytorch import Callback, LightningModule
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
-from vision.callbacks.results.classification_pictures import ClassificationPictures
-from vision.callbacks.results.coco_predictions import CocoPredictions, DetectionResults
-from vision.callbacks.results.detection_pictures import DetectionPictures
-from vision.callbacks.results.label_maps import LabelMaps
-from vision.callbacks.results.prediction_table import PredictionTable
-from vision.callbacks.results.segmentation_pictures import SegmentationPictures
-from vision.callbacks.results.segmentation_results import SegmentationResults
+from vision.callbacks.results.prediction_writer import PredictionWriter
 from vision.callbacks.run.best_checkpoint import BestCheckpoint
 from vision.callbacks.run.curves import TrainingCurves
 from vision.callbacks.run.environment import Environment, command_of
@@ -27,9 +21,7 @@ from vision.cli.runs import CHECKPOINTS
 from vision.cli.tensorboard_log import TensorBoardLog
 from vision.errors import ConfigError
 from vision.outputs import check_output_file, check_output_folder
-from vision.tasks.classification import Classification
-from vision.tasks.detection import Detection
-from vision.tasks.segmentation import Segmentation
+from vision.task_parts import find_part, find_parts
 
 VALIDATION = "validation"
 
@@ -87,15 +79,11 @@ def show_results(task: LightningModule, folder: Path, *, fits: bool) -> list[Cal
         folder: Folder of the run.
         fits: Whether it is trained, or evaluated alone.
     """
-    if isinstance(task, Classification) and fits:
-        return [ClassificationPictures(folder)]
-    if isinstance(task, Detection):
-        folder = folder / VALIDATION
-        return [DetectionResults(folder), DetectionPictures(folder)]
-    if isinstance(task, Segmentation):
-        folder = folder / VALIDATION
-        return [SegmentationResults(folder), SegmentationPictures(folder)]
-    return []
+    results = find_parts(task, "result_callbacks")
+    return [
+        *(build(folder) for build in find_parts(task, "fit_callbacks") if fits),
+        *(build(folder / VALIDATION) for build in results),
+    ]
 
 
 @rank_zero_only
@@ -106,7 +94,7 @@ def tell_of_results(task: LightningModule, folder: Path) -> None:
         task: The task.
         folder: Folder of the run.
     """
-    if isinstance(task, Detection | Segmentation):
+    if find_parts(task, "result_callbacks"):
         _tell_of_replaced(folder / VALIDATION)
 
 
@@ -123,22 +111,20 @@ def predictions_path(task: type, folder: Path, given: str | None) -> Path:
     Args:
         task: Class of the task.
         folder: Folder of the run, for a path of the usual name.
-        given: The file, or for segmentation the folder; None takes the usual one.
+        given: The file or folder, as the task writes it; None takes the usual one.
 
     Raises:
         ConfigError: It cannot be written: there is a folder in the place of a file, for one.
     """
     if given == "":
         raise ConfigError("--output needs a path; it is empty.")
-    if issubclass(task, Segmentation):
-        return check_output_folder(Path(given or folder / "predictions"), option="--output")
-    name = "predictions.json" if issubclass(task, Detection) else "predictions.csv"
-    return check_output_file(Path(given or folder / name), option="--output")
+    writer: type[PredictionWriter] = find_part(task, "prediction_writer")
+    path = Path(given or folder / writer.default_name)
+    check = check_output_folder if writer.writes_folder else check_output_file
+    return check(path, option="--output")
 
 
 def write_predictions(task: LightningModule, path: Path) -> Callback:
     """The callback that writes what a task predicts, to where `predictions_path` says."""
     _tell_of_replaced(path)
-    if isinstance(task, Segmentation):
-        return LabelMaps(path)
-    return CocoPredictions(path) if isinstance(task, Detection) else PredictionTable(path)
+    return find_part(task, "prediction_writer")(path)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from vision.cli.run_lock import LOCK
 from vision.errors import CheckpointError, ConfigError, WeightsError, suggest
+from vision.kinds import DESIGNS
 from vision.optim.averages import STATE_KEY, WEIGHTS_KEY
 from vision.reading import user_path
 from vision.tasks.base import BaseTask
@@ -21,8 +22,6 @@ from vision.weights.tensors import check_finite, check_tensors
 
 logger = logging.getLogger(__name__)
 
-# Arguments of tasks that choose the kind of model.
-PARTS = ("detector", "segmentor")
 CHECKPOINTS = "checkpoints"
 NICKNAMES = ("best", "last")
 # What a training goes on from besides weights.
@@ -246,7 +245,7 @@ def describe_difference(theirs: Any, module: nn.Module) -> str:
         "backbone": (theirs.get("backbone"), ours["backbone"]),
         "number of classes": (_class_count(theirs), _class_count(ours)),
     }
-    for part in PARTS:
+    for part in DESIGNS:
         options = [side.get("hyper_parameters") or {} for side in (theirs, ours)]
         pairs[part] = (options[0].get(part), options[1].get(part))
     words = [

@@ -2,27 +2,31 @@
 
 from vision.lazy import lazy_names
 
-_MODULES = {
-    "ADE20K": "vision.data.datasets.ade20k",
+# Class of each dataset that a config can name -> its module.
+DATASETS = {
+    "Digits": "vision.data.datasets.digits",
+    "ImageFolder": "vision.data.datasets.image_folder",
     "CIFAR10": "vision.data.datasets.cifar",
     "CIFAR100": "vision.data.datasets.cifar",
+    "ImageNet": "vision.data.datasets.imagenet",
+    "ImageShards": "vision.data.shards.datamodule",
     "COCO": "vision.data.datasets.coco",
-    "COCOStuff": "vision.data.datasets.coco_stuff",
+    "YOLO": "vision.data.datasets.yolo",
+    "VOC": "vision.data.datasets.voc",
+    "ADE20K": "vision.data.datasets.ade20k",
     "Cityscapes": "vision.data.datasets.cityscapes",
+    "VOCSegmentation": "vision.data.datasets.voc_segmentation",
+    "COCOStuff": "vision.data.datasets.coco_stuff",
+    "MaskFolder": "vision.data.datasets.mask_folder",
+}
+_MODULES = {
+    **DATASETS,
     "ClassData": "vision.data.base.classes",
     "ClassificationData": "vision.data.base.classification",
     "DataModule": "vision.data.base.datamodule",
     "DetectionData": "vision.data.base.detection",
-    "Digits": "vision.data.datasets.digits",
     "ImageData": "vision.data.base.images",
-    "ImageFolder": "vision.data.datasets.image_folder",
-    "ImageNet": "vision.data.datasets.imagenet",
-    "ImageShards": "vision.data.shards.datamodule",
-    "MaskFolder": "vision.data.datasets.mask_folder",
     "SegmentationData": "vision.data.base.segmentation",
-    "VOC": "vision.data.datasets.voc",
-    "VOCSegmentation": "vision.data.datasets.voc_segmentation",
-    "YOLO": "vision.data.datasets.yolo",
     "read_image": "vision.data.images.read",
 }
 

@@ -9,11 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vision.contracts.detection import DetectionTarget
-from vision.contracts.segmentation import IGNORED
-from vision.draw.detection import draw_detections
 from vision.draw.figure import INK, font
-from vision.draw.segmentation import class_palette, overlay_mask
 from vision.draw.text import one_line
 
 if TYPE_CHECKING:
@@ -23,7 +19,6 @@ MAX_IMAGES = 16
 CELL = 320  # pixels, long side of an image in the grid
 DENSE_CELL = 512  # the same, where there are small things to see
 GAP = 10
-MAX_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -47,108 +42,41 @@ class TrainBatch:
 Cell = tuple[Tensor, str]
 
 
-def draw_train_batch(kind: str, shown: TrainBatch) -> "Image | None":
+def draw_train_batch(
+    train_cells: Callable[[TrainBatch], list[Cell]], shown: TrainBatch
+) -> "Image | None":
     """Draw a grid of the images of a batch with their targets.
 
     Args:
-        kind: Name of the task, one of `KINDS`.
+        train_cells: Draws the images one by one: the column `train_cells` of `vision.kinds`.
         shown: What is drawn, at most 16 images of it.
 
     Returns:
-        A picture; None for another task, without images or without targets.
+        A picture; None without images or without targets.
     """
-    cells = KINDS[kind](shown)[:MAX_IMAGES] if kind in KINDS else []
+    cells = train_cells(shown)[:MAX_IMAGES]
     return _grid(cells) if cells else None
 
 
-def classification_cells(shown: TrainBatch) -> list[Cell]:
-    """Images with the name of their class; after mixing, with the shares of two."""
-    if "label" not in shown.batch:
-        return []
-    labels = shown.batch["label"]
-    texts = []
-    for label in labels[: len(shown.images)]:
-        if label.ndim == 0:
-            texts.append(_name(shown.class_names, int(label)))
-            continue
-        shares, classes = label.float().topk(min(2, len(label)))
-        named = zip(shares.tolist(), classes.tolist(), strict=True)
-        parts = [(share, _name(shown.class_names, i)) for share, i in named if share > 0.005]
-        mixed = len(parts) > 1
-        texts.append(" + ".join(f"{name} {share:.0%}" if mixed else name for share, name in parts))
-    return [(_fit(image, CELL), text) for image, text in zip(shown.images, texts, strict=True)]
-
-
-def detection_cells(shown: TrainBatch) -> list[Cell]:
-    """Images with the boxes, masks and names of their objects."""
-    cells = []
-    for image, target in zip(shown.images, shown.batch.get("target", ()), strict=False):
-        small, own = _shrink_objects(image, target)
-        picture = draw_detections(small, None, own, class_names=shown.class_names)
-        size = f"{image.shape[2]} x {image.shape[1]} pixels"
-        cells.append((_fit(picture, DENSE_CELL), size))
-    return cells
-
-
-def segmentation_cells(shown: TrainBatch) -> list[Cell]:
-    """Images with the classes of their pixels in colour, and the names of the most frequent."""
-    if "mask" not in shown.batch:
-        return []
-    palette = shown.palette
-    if palette is None:
-        palette = class_palette(min(len(shown.class_names), IGNORED))
-    cells = []
-    for image, whole in zip(shown.images, shown.batch["mask"], strict=False):
-        height, width = image.shape[1:]
-        small = _fit(image, DENSE_CELL)
-        mask = F.interpolate(whole[None, None, :height, :width].float(), small.shape[1:])
-        mask = mask[0, 0].long()
-        pixels = torch.bincount(mask[mask != IGNORED], minlength=1)
-        order = pixels.argsort(descending=True, stable=True).tolist()
-        present = [_name(shown.class_names, i) for i in order if pixels[i] > 0]
-        more = f", {len(present) - MAX_NAMED} more" if len(present) > MAX_NAMED else ""
-        text = ", ".join(present[:MAX_NAMED]) + more
-        cells.append((overlay_mask(small, mask, palette), text or "all ignored"))
-    return cells
-
-
-# Name of a task -> what is drawn of its batches.
-KINDS: dict[str, Callable[[TrainBatch], list[Cell]]] = {
-    "classification": classification_cells,
-    "detection": detection_cells,
-    "segmentation": segmentation_cells,
-}
-
-
-def _name(class_names: Sequence[str], label: int) -> str:
+def shown_name(class_names: Sequence[str], label: int) -> str:
+    """The name of a class in one short line; its number where it has none."""
     return one_line(class_names[label] if 0 <= label < len(class_names) else str(label), 24)
 
 
-def _fit(image: Tensor, side: int) -> Tensor:
+def fit_side(image: Tensor, side: int) -> Tensor:
     """Bring the long side near to `side`: smaller, or larger by a whole number."""
     long = max(image.shape[1:])
     if long > side:
         size = [max(1, round(length * side / long)) for length in image.shape[1:]]
-        return _resize(image, size)
+        return resize(image, size)
     factor = max(1, side // (2 * long))
     return image.repeat_interleave(factor, 1).repeat_interleave(factor, 2)
 
 
-def _resize(image: Tensor, size: Sequence[int]) -> Tensor:
+def resize(image: Tensor, size: Sequence[int]) -> Tensor:
+    """An image, uint8 `(3, H, W)`, in another size `(H, W)`."""
     small = F.interpolate(image[None].float(), tuple(size), mode="bilinear", antialias=True)
     return small[0].round().clamp(0, 255).to(torch.uint8)
-
-
-def _shrink_objects(image: Tensor, target: DetectionTarget) -> tuple[Tensor, DetectionTarget]:
-    """Image and objects of the size in which they are drawn: drawing large masks takes long."""
-    height, width = image.shape[1:]
-    scale = min(1.0, DENSE_CELL / max(height, width))
-    size = (max(1, round(height * scale)), max(1, round(width * scale)))
-    own: DetectionTarget = {**target, "boxes": target["boxes"].float().cpu() * scale}
-    if "masks" in target:
-        masks = target["masks"][:, None, :height, :width].float()
-        own["masks"] = F.interpolate(masks, size)[:, 0] > 0.5 if len(masks) else masks[:, 0].bool()
-    return (image if scale == 1.0 else _resize(image, size)), own
 
 
 def _grid(cells: Sequence[Cell]) -> "Image":

@@ -17,6 +17,7 @@ class ClassificationGraph(Graph):
     """
 
     kind = "classification"
+    one_size = True
 
     def __init__(
         self, task: Classification, *, logits: bool = False, input_dtype: str = "uint8"

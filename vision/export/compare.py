@@ -1,6 +1,6 @@
 """Differences between the outputs of a program and of its source, output by output."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -37,7 +37,6 @@ class Difference:
 
 
 def compare_outputs(
-    kind: str,
     found: Mapping[str, Tensor],
     source: Mapping[str, Tensor],
     *,
@@ -46,7 +45,6 @@ def compare_outputs(
     """Compare all outputs.
 
     Args:
-        kind: That of the program; detections are paired before they are compared.
         found: Outputs of the exported program by name.
         source: Outputs of its source.
         tolerance: Allowed relative difference of values, and share of unequal classes.
@@ -54,16 +52,19 @@ def compare_outputs(
     Returns:
         One difference or more per output; infinite where an output is absent or of another shape.
     """
+    return _misshapen(found, source, tolerance) or [
+        _compare(name, found[name], source[name], tolerance) for name in source
+    ]
+
+
+def _misshapen(
+    found: Mapping[str, Tensor], source: Mapping[str, Tensor], tolerance: float
+) -> list[Difference]:
+    """The first output that is absent or of another shape."""
     for name, expected in source.items():
         if name not in found or found[name].shape != expected.shape:
             return [Difference(name, float("inf"), float("inf"), tolerance)]
-    return COMPARISONS.get(kind, _compare_all)(found, source, tolerance)
-
-
-def _compare_all(
-    found: Mapping[str, Tensor], source: Mapping[str, Tensor], tolerance: float
-) -> list[Difference]:
-    return [_compare(name, found[name], source[name], tolerance) for name in source]
+    return []
 
 
 def _compare(name: str, found: Tensor, source: Tensor, tolerance: float) -> Difference:
@@ -78,9 +79,12 @@ def _largest(values: Tensor) -> float:
     return float(values.abs().max()) if values.numel() else 0.0
 
 
-def _compare_detections(
-    found: Mapping[str, Tensor], source: Mapping[str, Tensor], tolerance: float
+def compare_objects(
+    found: Mapping[str, Tensor], source: Mapping[str, Tensor], *, tolerance: float
 ) -> list[Difference]:
+    """Compare detections, which are paired first; otherwise as `compare_outputs`."""
+    if misshapen := _misshapen(found, source, tolerance):
+        return misshapen
     total, unmatched = 0, 0
     pairs: dict[str, list[Tensor]] = {name: [] for name in ("boxes", "scores", "masks")}
     sides = {name: [] for name in pairs}  # type: dict[str, list[Tensor]]
@@ -122,8 +126,3 @@ def _partners(
             places.append(place)
             overlap[:, place] = 0.0
     return rows, places
-
-
-COMPARISONS: dict[
-    str, Callable[[Mapping[str, Tensor], Mapping[str, Tensor], float], list[Difference]]
-] = {"detection": _compare_detections}

@@ -1,9 +1,14 @@
 """A detector as a program: images in, a fixed number of places for objects out."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from vision.errors import ConfigError
+from vision.export.canvas import usual_canvas
+from vision.export.compare import Difference, compare_objects
 from vision.export.graph import BATCH, Axes, Graph, GraphInput, input_type
 from vision.ops.boxes import clip_boxes
 from vision.tasks.detection import Detection
@@ -27,6 +32,7 @@ class DetectionGraph(Graph):
     """
 
     kind = "detection"
+    unordered = True
 
     def __init__(
         self, task: Detection, *, logits: bool = False, input_dtype: str = "uint8"
@@ -50,6 +56,16 @@ class DetectionGraph(Graph):
         self.normalize, self.backbone = task.normalize, task.backbone
         self.neck, self.head = task.neck, task.head
         self.eval()
+
+    def compare(
+        self, found: Mapping[str, Tensor], source: Mapping[str, Tensor], *, tolerance: float
+    ) -> list[Difference]:
+        """Differences of objects, which are paired first."""
+        return compare_objects(found, source, tolerance=tolerance)
+
+    def usual_size(self, preprocessing: Mapping[str, Any]) -> tuple[int, int] | None:
+        """A square that holds every image, since a detector as a program takes one size."""
+        return usual_canvas(preprocessing)
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """The `Detections` of images `(B, C, H, W)`, boxes clipped to the image."""

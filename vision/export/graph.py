@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from vision.errors import ConfigError, suggest
+from vision.export.compare import Difference, compare_outputs
 
 INPUT = "images"
 # Letters beside numbers: what is not known before the program runs.
@@ -52,16 +53,35 @@ class Graph(nn.Module):
         fixed: Which of `"batch"` and `"size"` cannot be left open, and why.
 
     Attributes:
-        kind: Name of what it computes; chooses how outputs are compared.
+        kind: Name of what it computes.
+        unordered: Whether its outputs are lists of objects, whose order may differ from that of
+            another program.
+        one_size: Whether evaluation gives all images one size.
     """
 
     kind: ClassVar[str]
+    unordered: ClassVar[bool] = False
+    one_size: ClassVar[bool] = False
 
     def __init__(
         self, *, axes: Mapping[str, Axes], images: GraphInput, fixed: Mapping[str, str]
     ) -> None:
         super().__init__()
         self.axes, self.images, self.fixed = dict(axes), images, dict(fixed)
+
+    def compare(
+        self, found: Mapping[str, Tensor], source: Mapping[str, Tensor], *, tolerance: float
+    ) -> list[Difference]:
+        """Differences of outputs from those of this module, by name: see `compare_outputs`."""
+        return compare_outputs(found, source, tolerance=tolerance)
+
+    def usual_size(self, preprocessing: Mapping[str, Any]) -> tuple[int, int] | None:
+        """Height and width that hold every image of an evaluation; None leaves it to the caller.
+
+        Args:
+            preprocessing: Options of the evaluation transform.
+        """
+        return None
 
     def named(self, outputs: tuple[Tensor, ...]) -> dict[str, Tensor]:
         """The outputs by their names."""

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vision.errors import ImageError
-from vision.export.compare import Difference, compare_outputs
+from vision.export.compare import Difference
 from vision.export.graph import Graph
 from vision.ops.image_limits import check_pixels
 from vision.reading import MAX_IMAGE_BYTES, read_file
@@ -80,7 +80,7 @@ def verify(
             with torch.no_grad():
                 expected = source.named(source(inputs))
             found = {key: value.cpu() for key, value in run(inputs).items()}
-            differences = compare_outputs(source.kind, found, expected, tolerance=tolerance)
+            differences = source.compare(found, expected, tolerance=tolerance)
             cases.append(Case(name, batch, size, differences))
     return cases
 

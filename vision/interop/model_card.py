@@ -8,27 +8,10 @@ from vision.contracts.models import ModelDescription
 from vision.documents.json_writing import to_json
 from vision.interop.citations import papers_of
 from vision.interop.markdown import code, text
+from vision.kinds import DESIGNS, KINDS, TASKS, Hub, HubMetric
 from vision.weights.index import published_weights
 
 LIBRARY = "vision-suite"
-# Kind of a task -> its name among the hub's tasks, and what else it is found by.
-PIPELINES: dict[str, tuple[str, str]] = {
-    "classification": ("image-classification", "image-classification"),
-    "detection": ("object-detection", "object-detection"),
-    "segmentation": ("image-segmentation", "semantic-segmentation"),
-}
-# Our name of a metric, after the stage -> the hub's type, and the name that is shown.
-METRICS: dict[str, tuple[str, str]] = {
-    "top1": ("accuracy", "top-1 accuracy"),
-    "top5": ("accuracy", "top-5 accuracy"),
-    "mIoU": ("mean_iou", "mean IoU"),
-    "mAcc": ("accuracy", "mean accuracy of classes"),
-    "aAcc": ("accuracy", "pixel accuracy"),
-    "box_AP": ("map", "box AP"),
-    "mask_AP": ("map", "mask AP"),
-}
-# Arguments of a task that name what stands on the backbone.
-_PARTS = ("detector", "segmentor")
 _MAX_NAMES = 1000
 # Arguments that say nothing of a recipe: what the model is stands elsewhere, what it starts from
 # may be a path of the author's machine.
@@ -46,6 +29,7 @@ class CardOptions:
             takes the name of the datamodule.
         repo: `"owner/name"` on the hub; None if it is not known yet.
         has_config: Whether the resolved config of the run lies beside the card.
+        hub: What the hub calls the task; None takes it from the row of its kind.
     """
 
     name: str | None = None
@@ -53,6 +37,7 @@ class CardOptions:
     dataset: str | None = None
     repo: str | None = None
     has_config: bool = False
+    hub: Hub | None = None
 
 
 def model_card(description: ModelDescription, options: CardOptions) -> str:
@@ -68,23 +53,23 @@ def model_card(description: ModelDescription, options: CardOptions) -> str:
     from huggingface_hub import ModelCardData
 
     kind = _kind(description)
-    pipeline, tag = PIPELINES.get(kind, (None, kind))
-    results = _results(description, options, pipeline or kind)
-    tags = list(dict.fromkeys([LIBRARY, tag, description["backbone"], *_parts(description)]))
-    if any(name.endswith("mask_AP") for name in description["metrics"]):
-        tags.append("instance-segmentation")
+    hub = options.hub or (KINDS[kind].hub if kind in KINDS else None)
+    pipeline = hub.pipeline if hub else None
+    results = _results(description, options, pipeline or kind, hub.metrics if hub else {})
+    tags = [LIBRARY, hub.tag if hub else kind, description["backbone"], *_parts(description)]
+    tags += [tag for metric, tag in _metric_tags(hub) if _has_metric(description, metric)]
     data = ModelCardData(
         license=options.licence,
         library_name=LIBRARY,
         pipeline_tag=pipeline,
-        tags=tags,
+        tags=list(dict.fromkeys(tags)),
         datasets=[options.dataset] if options.dataset else None,
         metrics=list(dict.fromkeys(result.metric_type for result in results)) or None,
         model_name=_name(description, options) if results else None,
         eval_results=results or None,
     )
     sections = {
-        "Use": _use(options),
+        "Use": _use(description, options),
         "Data and classes": _classes(description, options),
         "Results": _metrics_table(description),
         "Preprocessing": _preprocessing(description),
@@ -103,7 +88,16 @@ def _kind(description: ModelDescription) -> str:
 
 def _parts(description: ModelDescription) -> list[str]:
     arguments = description["hyper_parameters"]
-    return [str(arguments[name]) for name in _PARTS if arguments.get(name)]
+    return [str(arguments[name]) for name in DESIGNS if arguments.get(name)]
+
+
+def _metric_tags(hub: Hub | None) -> list[tuple[str, str]]:
+    metrics = hub.metrics.items() if hub else ()
+    return [(name, metric.tag) for name, metric in metrics if metric.tag is not None]
+
+
+def _has_metric(description: ModelDescription, metric: str) -> bool:
+    return any(name.endswith(metric) for name in description["metrics"])
 
 
 def _name(description: ModelDescription, options: CardOptions) -> str:
@@ -117,7 +111,12 @@ def _dataset(description: ModelDescription, options: CardOptions) -> str | None:
     return description["data"].rpartition(".")[2] if description["data"] else None
 
 
-def _results(description: ModelDescription, options: CardOptions, task: str) -> list[Any]:
+def _results(
+    description: ModelDescription,
+    options: CardOptions,
+    task: str,
+    metrics: Mapping[str, HubMetric],
+) -> list[Any]:
     """The metrics as the hub's results; without a dataset they are of nothing."""
     from huggingface_hub import EvalResult
 
@@ -127,16 +126,15 @@ def _results(description: ModelDescription, options: CardOptions, task: str) -> 
     results = []
     for key, value in description["metrics"].items():
         stage, _, name = key.partition("/")
-        if name in METRICS:
-            metric, shown = METRICS[name]
+        if name in metrics:
             results.append(
                 EvalResult(
                     task_type=task,
                     dataset_type=dataset.lower(),
                     dataset_name=dataset,
                     dataset_split={"val": "validation"}.get(stage, stage),
-                    metric_type=metric,
-                    metric_name=shown,
+                    metric_type=metrics[name].type,
+                    metric_name=metrics[name].name,
                     metric_value=round(value, 6),
                 )
             )
@@ -156,11 +154,13 @@ def _head(description: ModelDescription, options: CardOptions) -> str:
     )
 
 
-def _use(options: CardOptions) -> str:
+def _use(description: ModelDescription, options: CardOptions) -> str:
     address = options.repo or "OWNER/NAME"
+    # A class that is none of the suite's is the reader's to import.
+    own = "" if description["task"] in TASKS else f", task={description['task']}"
     return (
         "```python\nimport vision\n\n"
-        f'model = vision.load("hf://{address}")\n'
+        f'model = vision.load("hf://{address}"{own})\n'
         'for result in model.predict("image.jpg"):\n    print(result.to_dict())\n```\n\n'
         "A local copy of this folder loads by its path. Nothing in it is executed: "
         "`model.safetensors` holds tensors and, in its header, the description of the model that "

@@ -14,13 +14,12 @@ from vision.data.transforms.classification import EvalTransform
 from vision.documents.csv_writing import write_table
 from vision.draw.labels import draw_labels
 from vision.errors import ConfigError
-from vision.predict.predictor import Kind, PredictOptions, Seen, build_transform
+from vision.predict.options import PredictOptions
+from vision.predict.predictor import LoadedModel, Predictor, Seen, build_transform
 from vision.predict.results import Result, import_optional, name_of, to_picture
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-    from vision.predict.model import Model
 
 logger = logging.getLogger(__name__)
 
@@ -103,13 +102,13 @@ class ClassificationResult(Result):
         return f"{self.name} {self.score:.1%}"
 
 
-class Predictor(Kind):
+class ClassificationPredictor(Predictor):
     """Predicts classes: the evaluation transform is that of the training's data."""
 
     collate = staticmethod(collate_images)
     table = "predictions.csv"
 
-    def __init__(self, model: "Model") -> None:
+    def __init__(self, model: LoadedModel) -> None:
         super().__init__(model)
         options = model.preprocessing
         if options is None:
@@ -122,15 +121,6 @@ class Predictor(Kind):
                 options,
             )
         self.transform: EvalTransform = build_transform(EvalTransform, options)
-
-    def check(self, options: PredictOptions) -> None:
-        """Refuse tiles: an image has one class."""
-        super().check(options)
-        if options.tile is not None:
-            raise ConfigError(
-                f"tile={options.tile} is for detection and segmentation: a classifier gives one"
-                " class for a whole image. Cut the image up, and predict the parts."
-            )
 
     def prepare(self, image: Tensor, path: str | None, index: int) -> dict[str, Any]:
         """The square that the model takes."""
@@ -148,10 +138,6 @@ class Predictor(Kind):
             label=int(prediction["label"]),
             scores=prediction["scores"],
         )
-
-    def predict_tiled(self, seen: Seen, options: PredictOptions) -> NoReturn:
-        """There are no tiles; `check` refuses them."""
-        raise ConfigError("a classifier takes no tiles.")
 
     def write_table(
         self,

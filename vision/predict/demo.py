@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vision.errors import ConfigError, VisionError
+from vision.kinds import DESIGNS
 from vision.predict.demo_hosts import HostGuard, KnownHosts
-from vision.predict.demo_view import View, find_view
+from vision.predict.demo_view import View
 from vision.predict.model import Model
 from vision.predict.results import import_optional
+from vision.task_parts import find_part
 
 if TYPE_CHECKING:
     import gradio
@@ -84,7 +86,7 @@ class Demo:
 
     def __init__(self, model: Model) -> None:
         self.model = model
-        self.view: View = find_view(model.kind, len(model.class_names))
+        self.view: View = find_part(model.task, "demo_view")(len(model.class_names))
         # Removed when the page is.
         self._folder = tempfile.TemporaryDirectory(prefix="vision_demo_")
         self._files: deque[Path] = deque()
@@ -169,7 +171,7 @@ def describe_model(model: Model) -> list[tuple[str, str]]:
     """
     described = model.description
     arguments = described["hyper_parameters"]
-    designs = [arguments.get("detector"), arguments.get("segmentor"), described["backbone"]]
+    designs = [*map(arguments.get, DESIGNS), described["backbone"]]
     names = model.class_names
     shown = ", ".join(names[:MAX_NAMES]) + (", ..." if len(names) > MAX_NAMES else "")
     averaged = ", averaged weights (EMA)" if described["averaged"] else ""

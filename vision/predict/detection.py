@@ -15,7 +15,8 @@ from vision.data.loading.collate_detection import collate_detection
 from vision.data.transforms.detection import DetectionEvalTransform
 from vision.draw.detection import draw_detections
 from vision.metrics.coco.files import write_json, write_results
-from vision.predict.predictor import Kind, PredictOptions, Seen, build_transform
+from vision.predict.options import PredictOptions
+from vision.predict.predictor import LoadedModel, Predictor, Seen, build_transform
 from vision.predict.results import (
     Result,
     category_of,
@@ -28,8 +29,6 @@ from vision.predict.tiles import Found, Tile, cut_tiles, find_in_tile, join_tile
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-    from vision.predict.model import Model
 
 logger = logging.getLogger(__name__)
 
@@ -141,7 +140,7 @@ def coco_objects(
     return results
 
 
-class Predictor(Kind):
+class DetectionPredictor(Predictor):
     """Predicts objects.
 
     Within a batch, images that have the same size after padding are run together. Others are run
@@ -151,8 +150,9 @@ class Predictor(Kind):
     collate = staticmethod(collate_detection)
     table = "predictions.json"
     beside = (IMAGES,)
+    tiled = True
 
-    def __init__(self, model: "Model") -> None:
+    def __init__(self, model: LoadedModel) -> None:
         super().__init__(model)
         options = model.preprocessing
         if options is None:

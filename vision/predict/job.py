@@ -15,7 +15,8 @@ from vision.files import fit_name, replace_file, sha256_of
 from vision.metrics.coco.files import read_json, write_json
 from vision.outputs import check_output_folder
 from vision.predict.images import find_files
-from vision.predict.predictor import Kind, PredictOptions
+from vision.predict.options import PredictOptions
+from vision.predict.predictor import Predictor
 from vision.predict.run import Predictions
 from vision.reading import MAX_TABLE_BYTES, open_file
 from vision.version import __version__
@@ -83,8 +84,8 @@ def predict_folder(
         DataError: There are no images, or something cannot be written.
     """
     files = name_images(source)
-    kind = model.predictor
-    kind.check(options)
+    predictor = model.predictor
+    predictor.check(options)
     ids, category_ids = _numbers(list(files), model.class_names, annotations)
     open_folder(folder, job_description(model, source, options, pictures=pictures))
     lines = folder / LINES
@@ -93,7 +94,7 @@ def predict_folder(
     earlier = len(files) - len(missing)
     stems, shown = mask_names(list(files)), picture_names(list(files))
     results = Predictions(
-        kind,
+        predictor,
         [files[name] for name in missing],
         options,
         num_workers=num_workers,
@@ -104,7 +105,7 @@ def predict_folder(
     with lines.open("a", encoding="utf-8") as file, (folder / ERRORS).open("w") as errors:
         for result in results:
             name = missing[result.index]
-            line = kind.write(result, folder, stems[name])
+            line = predictor.write(result, folder, stems[name])
             if pictures:
                 with drawn:
                     result.save(folder / PICTURES / shown[name])
@@ -116,22 +117,22 @@ def predict_folder(
     if bad == 0:
         (folder / ERRORS).unlink()
     written = [LINES, *([PICTURES] if pictures else []), *([ERRORS] if bad else [])]
-    if kind.table is not None:
-        _write_table(kind, folder, ids, category_ids)
-        written.append(kind.table)
-    return Summary(len(files) - bad, earlier, bad, (*written, *kind.beside))
+    if predictor.table is not None:
+        _write_table(predictor, folder, ids, category_ids)
+        written.append(predictor.table)
+    return Summary(len(files) - bad, earlier, bad, (*written, *predictor.beside))
 
 
 def _write_table(
-    kind: Kind, folder: Path, ids: Mapping[str, int], category_ids: Sequence[int]
+    predictor: Predictor, folder: Path, ids: Mapping[str, int], category_ids: Sequence[int]
 ) -> None:
-    """Write the table of a kind, whole or not at all, from the lines about the images."""
-    assert kind.table is not None, "the kind has a table"
+    """Write the table, whole or not at all, from the lines about the images."""
+    assert predictor.table is not None, "there is a table"
     chosen = (line for line in read_lines(folder / LINES) if line.get("image") in ids)
     try:
         replace_file(
-            folder / kind.table,
-            lambda path: kind.write_table(path, chosen, ids, category_ids),
+            folder / predictor.table,
+            lambda path: predictor.write_table(path, chosen, ids, category_ids),
         )
     except (LookupError, TypeError) as error:
         raise DataError(

@@ -12,9 +12,11 @@ from vision.contracts.classes import known_classes
 from vision.contracts.models import ModelDescription
 from vision.errors import ConfigError
 from vision.machine import find_device
-from vision.predict.predictor import Kind, Precision, PredictOptions, Tile, build_kind
+from vision.predict.options import Precision, PredictOptions, Tile
+from vision.predict.predictor import Predictor
 from vision.predict.results import Result
 from vision.predict.run import Predictions
+from vision.task_parts import find_part
 from vision.tasks.base import BaseTask
 
 
@@ -28,7 +30,7 @@ class Model:
         device: Where it computes; None leaves the task where it is.
 
     Attributes:
-        kind: Name of the task: "classification", "detection" or "segmentation".
+        kind: Name of the kind of task, such as "detection".
         class_names: Name of each class by index; empty for a task without classes.
     """
 
@@ -64,13 +66,14 @@ class Model:
         return self.description["preprocessing"] or self.task.preprocessing
 
     @cached_property
-    def predictor(self) -> Kind:
+    def predictor(self) -> Predictor:
         """What prepares images and makes results.
 
         Raises:
-            ConfigError: The task is of a kind without prediction.
+            ConfigError: The task has no predictor.
+            CheckpointError: The model's preprocessing is not that of its task.
         """
-        return build_kind(self)
+        return find_part(self.task, "predictor")(self)
 
     def predict(
         self,

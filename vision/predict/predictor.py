@@ -1,98 +1,21 @@
-"""What the prediction of any kind of task does: one module per kind, listed here."""
+"""The base of what predicts images with a task: one subclass per kind."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor
 
+from vision.contracts.models import ModelDescription
 from vision.data.loading.collate import collate_images
-from vision.errors import CheckpointError, ConfigError, suggest
+from vision.errors import CheckpointError, ConfigError
+from vision.predict.options import Precision, PredictOptions
 from vision.predict.results import Result
-
-if TYPE_CHECKING:
-    from vision.predict.model import Model
-
-# Each module has a class `Predictor`, a subclass of `Kind`.
-KINDS = {
-    "classification": "vision.predict.classification",
-    "detection": "vision.predict.detection",
-    "segmentation": "vision.predict.segmentation",
-}
-Precision = Literal["float32", "bfloat16", "float16"]
-Tile = int | tuple[int, int]
-
-
-@dataclass(frozen=True, kw_only=True)
-class PredictOptions:
-    """How images are predicted.
-
-    Attributes:
-        batch_size: Images, or tiles of one image, that the model gets at once.
-        threshold: Least score of an object that is kept, in [0, 1].
-        tile: Side, or height and width, in pixels of the tiles that larger images are cut into;
-            None takes every image whole.
-        overlap: Share of a tile that the next one covers too, in [0, 1).
-        whole_view: Whether a detector also sees the whole image that is cut into tiles, for objects
-            that are larger than these.
-        precision: Type of the numbers in the model; the halves of float32 need a device that has
-            them.
-
-    Raises:
-        ConfigError: A value is out of its range.
-    """
-
-    batch_size: int = 8
-    threshold: float = 0.3
-    tile: Tile | None = None
-    overlap: float = 0.2
-    whole_view: bool = True
-    precision: Precision = "float32"
-
-    def __post_init__(self) -> None:
-        sides = self.tile_size or (1, 1)
-        ranges = {
-            "batch_size": (self.batch_size >= 1, "1 or more"),
-            "threshold": (0 <= self.threshold <= 1, "0 to 1"),
-            "tile": (
-                len(sides) == 2 and min(sides) >= 1,
-                "a side in pixels, or (height, width), 1 or more",
-            ),
-            "overlap": (0 <= self.overlap < 1, "0 or more, and less than 1"),
-            "precision": (
-                self.precision in get_args(Precision),
-                f"one of {', '.join(get_args(Precision))}",
-            ),
-        }
-        for name, (is_valid, expected) in ranges.items():
-            if not is_valid:
-                raise ConfigError(f"{name}={getattr(self, name)!r} must be {expected}.")
-
-    @property
-    def tile_size(self) -> tuple[int, int] | None:
-        """Height and width of a tile in pixels."""
-        if self.tile is None:
-            return None
-        if isinstance(self.tile, int):
-            return self.tile, self.tile
-        return tuple(self.tile)  # type: ignore[return-value]
-
-    @property
-    def tile_stride(self) -> tuple[int, int]:
-        """Pixels from one tile to the next, down and to the right."""
-        assert self.tile_size is not None, "there are tiles"
-        height, width = (max(1, round(side * (1 - self.overlap))) for side in self.tile_size)
-        return height, width
-
-    def is_cut(self, image: Tensor) -> bool:
-        """Whether an image `(3, H, W)` is larger than a tile."""
-        tile = self.tile_size
-        return tile is not None and (image.shape[1] > tile[0] or image.shape[2] > tile[1])
+from vision.tasks.base import BaseTask
 
 
 @dataclass(frozen=True)
@@ -112,7 +35,23 @@ class Seen:
     sample: dict[str, Any] | None
 
 
-class Kind(ABC):
+class LoadedModel(Protocol):
+    """What a predictor reads of a `vision.predict.model.Model`."""
+
+    task: BaseTask
+    description: ModelDescription
+    class_names: tuple[str, ...]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model computes."""
+
+    @property
+    def preprocessing(self) -> dict[str, Any] | None:
+        """Options of the evaluation transform of the data that it was trained on, if known."""
+
+
+class Predictor(ABC):
     """The prediction of one kind of task: its preprocessing, and its results.
 
     Args:
@@ -122,13 +61,15 @@ class Kind(ABC):
         collate: Makes a batch of samples, as the datamodules of that kind do.
         table: Name of the file that `write_table` writes; None for none.
         beside: Names of what else a folder of predictions has.
+        tiled: Whether large images can be cut into tiles, which `predict_tiled` then predicts.
     """
 
     collate: Callable[[Sequence[Any]], Any] = staticmethod(collate_images)
     table: ClassVar[str | None] = None
     beside: ClassVar[tuple[str, ...]] = ()
+    tiled: ClassVar[bool] = False
 
-    def __init__(self, model: "Model") -> None:
+    def __init__(self, model: LoadedModel) -> None:
         self.model = model
         self.names = model.class_names
 
@@ -141,6 +82,11 @@ class Kind(ABC):
         if options.precision == "float16" and self.model.device.type == "cpu":
             raise ConfigError(
                 "precision='float16' needs a GPU; on a CPU take 'bfloat16' or 'float32'."
+            )
+        if options.tile is not None and not self.tiled:
+            raise ConfigError(
+                f"tile={options.tile} is not for a {type(self.model.task).__name__}, which takes a "
+                "whole image. Cut the image up, and predict the parts."
             )
 
     @abstractmethod
@@ -155,9 +101,9 @@ class Kind(ABC):
     def result(self, seen: Seen, prediction: Mapping[str, Any], options: PredictOptions) -> Result:
         """The result of an image from what the task's `predict_step` gives for it."""
 
-    @abstractmethod
     def predict_tiled(self, seen: Seen, options: PredictOptions) -> Result:
-        """The result of an image that is cut into tiles."""
+        """The result of an image that is cut into tiles; called only where `tiled` is set."""
+        raise NotImplementedError(f"{type(self).__name__} is tiled, but predicts no tiles")
 
     def write(self, result: Result, folder: Path, name: str) -> dict[str, Any]:
         """Write what belongs into a file of its own; returns the line about the image.
@@ -227,22 +173,6 @@ def _arithmetic(device: torch.device, precision: Precision) -> AbstractContextMa
     if precision == "float32":
         return nullcontext()
     return torch.autocast(device.type, dtype=getattr(torch, precision))
-
-
-def build_kind(model: "Model") -> Kind:
-    """What predicts with a model.
-
-    Raises:
-        ConfigError: Its task is of a kind that has no module.
-        CheckpointError: Its preprocessing is not that of its kind.
-    """
-    if model.kind not in KINDS:
-        raise ConfigError(
-            f"a {type(model.task).__name__} is of the kind '{model.kind}', for which there is no "
-            f"prediction; there is for {', '.join(KINDS)}.{suggest(model.kind, KINDS)} Add a "
-            "module to vision.predict.predictor.KINDS."
-        )
-    return import_module(KINDS[model.kind]).Predictor(model)
 
 
 def build_transform(build: Callable[..., Any], options: Mapping[str, Any]) -> Any:

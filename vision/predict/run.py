@@ -9,7 +9,8 @@ from typing import Any, Self
 from vision.data.loading.bad_images import listed
 from vision.errors import ConfigError, ImageError
 from vision.predict.images import Unread, list_images, read_ahead
-from vision.predict.predictor import Kind, PredictOptions, Seen
+from vision.predict.options import PredictOptions
+from vision.predict.predictor import Predictor, Seen
 from vision.predict.results import Result
 
 logger = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ class Predictions(Iterator[Result]):
     two batches of images are in memory; with tiles, no more than two images.
 
     Args:
-        kind: What predicts.
+        predictor: What predicts.
         source: As in `list_images`.
         options: How.
         num_workers: Number of threads; 0 reads without any, None chooses by the CPU cores.
@@ -55,7 +56,7 @@ class Predictions(Iterator[Result]):
 
     def __init__(
         self,
-        kind: Kind,
+        predictor: Predictor,
         source: Any,
         options: PredictOptions,
         *,
@@ -66,9 +67,9 @@ class Predictions(Iterator[Result]):
             raise ConfigError(f"num_workers={num_workers} must be 0 (no thread) or more.")
         if skip_bad_images < 0:
             raise ConfigError(f"skip_bad_images={skip_bad_images} must be 0 or more, or true.")
-        kind.check(options)
+        predictor.check(options)
         self.bad_images: list[BadImage] = []
-        self._kind = kind
+        self._predictor = predictor
         self._options = options
         self._max_bad = None if skip_bad_images is True else int(skip_bad_images)
         self._results = self._predict(
@@ -112,7 +113,7 @@ class Predictions(Iterator[Result]):
             return BadImage(unread.index, unread.path, message)
         sample = None
         if not self._options.is_cut(image):
-            sample = self._kind.prepare(image, unread.path, unread.index)
+            sample = self._predictor.prepare(image, unread.path, unread.index)
         return Seen(unread.index, unread.path, image, sample)
 
     def _leave_out(self, bad: BadImage) -> None:
@@ -129,12 +130,12 @@ class Predictions(Iterator[Result]):
     def _run(self, batch: list[Seen]) -> Iterator[Result]:
         whole = [seen for seen in batch if seen.sample is not None]
         samples = [seen.sample for seen in whole if seen.sample is not None]
-        predictions = iter(self._kind.run(samples, self._options))
+        predictions = iter(self._predictor.run(samples, self._options))
         for seen in batch:
             if seen.sample is None:
-                yield self._kind.predict_tiled(seen, self._options)
+                yield self._predictor.predict_tiled(seen, self._options)
             else:
-                yield self._kind.result(seen, next(predictions), self._options)
+                yield self._predictor.result(seen, next(predictions), self._options)
 
 
 def default_threads() -> int:

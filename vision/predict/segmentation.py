@@ -19,7 +19,8 @@ from vision.data.transforms.segmentation import SegmentationEvalTransform
 from vision.draw.segmentation import class_palette, overlay_mask
 from vision.ops.label_images import write_labels
 from vision.ops.masks import masks_to_boxes
-from vision.predict.predictor import Kind, PredictOptions, Seen, build_transform
+from vision.predict.options import PredictOptions
+from vision.predict.predictor import LoadedModel, Predictor, Seen, build_transform
 from vision.predict.results import (
     Result,
     category_of,
@@ -31,8 +32,6 @@ from vision.predict.results import (
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-    from vision.predict.model import Model
 
 logger = logging.getLogger(__name__)
 
@@ -126,13 +125,14 @@ class SegmentationResult(Result):
         return ", ".join(f"{share:.0%} {name}" for name, share in shares[:3]) + more
 
 
-class Predictor(Kind):
+class SegmentationPredictor(Predictor):
     """Predicts classes of pixels; the task runs images of unlike sizes apart."""
 
     collate = staticmethod(collate_segmentation)
     beside = (MASKS,)
+    tiled = True
 
-    def __init__(self, model: "Model") -> None:
+    def __init__(self, model: LoadedModel) -> None:
         super().__init__(model)
         options = model.preprocessing
         if options is None:

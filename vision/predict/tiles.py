@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from vision.ops.boxes import box_area, box_iof, box_iou
 from vision.ops.nms import batched_nms
 from vision.ops.windows import window_starts
-from vision.predict.predictor import PredictOptions
+from vision.predict.options import PredictOptions
 
 # A box ends at a border if it is no farther from it than this, in pixels of the original image or
 # of the shrunken one, whichever are larger.

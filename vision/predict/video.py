@@ -17,7 +17,7 @@ from vision.errors import DataError
 from vision.files import fit_name, unfinished_name
 from vision.ops.image_limits import check_pixels, max_pixels
 from vision.predict.job import LINES, Progress, Summary, job_description, open_folder
-from vision.predict.predictor import PredictOptions
+from vision.predict.options import PredictOptions
 from vision.predict.results import import_optional
 from vision.predict.run import Predictions
 from vision.reading import MAX_ARCHIVE_BYTES, open_file

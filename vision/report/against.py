@@ -15,12 +15,6 @@ from vision.report.parts import Json
 REPORT = "report.json"
 IMAGES = "images.csv"
 FOLDER = "evaluation"
-# Numbers of a class that are compared, by the task; the first one sorts.
-CLASS_METRICS = {
-    "classification": ("f1", "recall", "precision", "average_precision"),
-    "detection": ("box_AP", "mask_AP", "box_AP50", "mask_AP50"),
-    "segmentation": ("IoU", "recall", "precision", "BoundaryIoU"),
-}
 MAX_CLASSES = 10
 LOWER_IS_BETTER = ("loss", "ece", "mce")
 
@@ -78,12 +72,13 @@ def read_images(report: Path) -> dict[str, dict[str, str]]:
     return {read_cell(row["name"]): row for row in rows}
 
 
-def compare(ours: Json, theirs: Json) -> Json:
+def compare(ours: Json, theirs: Json, class_metrics: Sequence[str]) -> Json:
     """Differences of every metric and class that both have, ours less theirs.
 
     Args:
         ours: A report.
         theirs: The other.
+        class_metrics: Names of the numbers of a class that are compared.
 
     Returns:
         `"metrics"`, rows with `name`, `ours`, `theirs`, `difference`, and `"classes"`, the same
@@ -98,7 +93,7 @@ def compare(ours: Json, theirs: Json) -> Json:
         "checkpoint": theirs.get("checkpoint", {}).get("path"),
         "images": theirs.get("images"),
         "metrics": _differences(_numbers(ours), _numbers(theirs)),
-        "classes": _class_differences(ours, theirs),
+        "classes": _class_differences(ours, theirs, class_metrics),
     }
 
 
@@ -132,17 +127,23 @@ def _differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[Jso
     ]
 
 
-def _class_differences(ours: Json, theirs: Json) -> list[Json]:
+def _class_differences(ours: Json, theirs: Json, class_metrics: Sequence[str]) -> list[Json]:
     others = {row["name"]: row for row in theirs["classes"]}
     rows = []
-    for metric in CLASS_METRICS[ours["kind"]]:
+    for metric in class_metrics:
         mine = {row["name"]: row.get(metric) for row in ours["classes"]}
         before = {name: row.get(metric) for name, row in others.items()}
         rows += [{"metric": metric, **row} for row in _differences(mine, before)]
     return sorted(rows, key=lambda row: -row["difference"])
 
 
-def against_section(compared: Json, ours: Json, theirs: Json, images: Sequence[Html]) -> Html:
+def against_section(
+    compared: Json,
+    ours: Json,
+    theirs: Json,
+    images: Sequence[Html],
+    class_metrics: Sequence[str],
+) -> Html:
     """The chapter of a page with the differences.
 
     Args:
@@ -150,6 +151,7 @@ def against_section(compared: Json, ours: Json, theirs: Json, images: Sequence[H
         ours: The report.
         theirs: The other.
         images: What shows the images that changed.
+        class_metrics: Names of the numbers of a class; the first one that both have sorts.
     """
     rows = [
         (
@@ -169,13 +171,13 @@ def against_section(compared: Json, ours: Json, theirs: Json, images: Sequence[H
         )
     lead = f"Against {compared['name']}, {compared['checkpoint']}: a difference is now less before."
     return section(
-        "Difference", warning, metrics, _class_tables(compared, ours["kind"]), *images, lead=lead
+        "Difference", warning, metrics, _class_tables(compared, class_metrics), *images, lead=lead
     )
 
 
-def _class_tables(compared: Json, kind: str) -> Html:
+def _class_tables(compared: Json, class_metrics: Sequence[str]) -> Html:
     present = {row["metric"] for row in compared["classes"]}
-    lead = next((metric for metric in CLASS_METRICS[kind] if metric in present), None)
+    lead = next((metric for metric in class_metrics if metric in present), None)
     if lead is None:
         return note("No class is in both.")
     rows = [row for row in compared["classes"] if row["metric"] == lead]

@@ -11,9 +11,8 @@ from vision.callbacks.results.evaluation_records import Record
 from vision.contracts.models import ModelDescription
 from vision.documents.csv_writing import write_rows
 from vision.documents.json_writing import to_json
-from vision.errors import ConfigError, suggest
 from vision.files import sha256_of, write_text
-from vision.lazy import lazy_names
+from vision.kinds import DESIGNS
 from vision.machine import describe_hardware, list_versions
 from vision.report.against import IMAGES, REPORT, against_section, compare, read_images, read_report
 from vision.report.chapters import chapter, chapters
@@ -31,6 +30,8 @@ from vision.report.page import (
     write_page,
 )
 from vision.report.parts import Json, Source, known
+from vision.report.task_report import TaskReport
+from vision.task_parts import find_part
 from vision.version import __version__
 
 PAGE = "report.html"
@@ -39,13 +40,6 @@ IMAGE_COLUMNS = ("place", "name", "score")
 FOLDED = 8  # rows from which the table of metrics is folded: the chapters below have them too
 FORMAT = 1  # of the JSON file
 PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics", "numpy", "pillow")
-# Name of a task -> the module that makes its part: `BIG`, `analyse`, `sections` and `changes`.
-REPORTS = {
-    "classification": "vision.report.classification",
-    "detection": "vision.report.detection",
-    "segmentation": "vision.report.segmentation",
-}
-_resolve, _ = lazy_names("vision.report", REPORTS)
 
 
 class Subject(NamedTuple):
@@ -89,54 +83,42 @@ def write_report(
     """
     begin = time.perf_counter()
     theirs = None if against is None else read_report(against)
-    module = find_module(record.kind)
-    parts: Json = module.analyse(record, source)
+    own: TaskReport = find_part(record.task, "report")
+    parts = own.analyse(record, source)
     report = {**_head(record, subject), **parts, "curves_of_training": read_curves(subject.run)}
     images = report.pop("images", [])
     report["images"] = record.images
     if theirs is not None:
-        report["against"] = compare(report, theirs)
+        report["against"] = compare(report, theirs, own.class_metrics)
     report["seconds"]["report"] = round(time.perf_counter() - begin, 3)
     # The numbers first: they are what the evaluation was for.
     write_rows(folder / IMAGES, images, IMAGE_COLUMNS)
     write_text(folder / REPORT, to_json(report, indent=1) + "\n")
     sections = [_metrics(report)]
     if theirs is not None and against is not None:
-        changes = partial(_changes, report, theirs, against, record, source)
+        changes = partial(_changes, own, report, theirs, against, record, source)
         sections.append(chapter("Difference", changes))
     training = partial(curves_section, report["curves_of_training"])
     sections += [one for one in chapters("Training", lambda: [training() or Html()]) if one]
-    shown = partial(module.sections, {**parts, "images": images}, record, source)
+    shown = partial(own.sections, {**parts, "images": images}, record, source)
     sections += chapters("Classes", shown)
     sections.append(_about(report))
     title = f"{report['model']['name']} on {report['data']['name']}"
-    write_page(folder / PAGE, page(title, sections, header=_header(report, module.BIG)))
+    write_page(folder / PAGE, page(title, sections, header=_header(report, own.headline)))
     return report
 
 
-def _changes(report: Json, theirs: Json, against: Path, record: Record, source: Source) -> Html:
-    changed = find_module(record.kind).changes(record, source, read_images(against))
-    return against_section(report["against"], report, theirs, changed)
-
-
-def find_module(kind: str) -> Any:
-    """The module that makes the report of a task.
-
-    Raises:
-        ConfigError: There is none.
-    """
-    if kind not in REPORTS:
-        raise ConfigError(
-            f"there is no report for the task '{kind}'.{suggest(kind, REPORTS)} There are reports"
-            f" for {', '.join(REPORTS)}."
-        )
-    return _resolve(kind)
+def _changes(
+    own: TaskReport, report: Json, theirs: Json, against: Path, record: Record, source: Source
+) -> Html:
+    changed = own.changes(record, source, read_images(against))
+    return against_section(report["against"], report, theirs, changed, own.class_metrics)
 
 
 def _head(record: Record, subject: Subject) -> Json:
     described = subject.description
     design = next(
-        (described["hyper_parameters"][key] for key in ("detector", "segmentor")
+        (described["hyper_parameters"][key] for key in DESIGNS
          if key in described["hyper_parameters"]),
         None,
     )  # fmt: skip

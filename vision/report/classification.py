@@ -27,9 +27,9 @@ from vision.report.parts import (
     image_name,
     known,
 )
+from vision.report.task_report import TaskReport
 
 EXAMPLES = 12
-BIG = ("top1", "top5")
 COLUMNS = {
     "images": "images",
     "f1": "F1",
@@ -188,7 +188,7 @@ def _over_classes(rows: np.ndarray, labels: np.ndarray, count: int) -> list[int]
     return rows[order].tolist()
 
 
-KINDS = {
+TITLES = {
     "worst": "Surest mistakes",
     "unsure": "Right, but least sure",
     "best": "Right and surest, of different classes",
@@ -198,7 +198,7 @@ KINDS = {
 def _examples(chosen: Mapping[str, Sequence[int]], record: Record, source: Source) -> Html:
     parts = [
         subsection(title, gallery(show_image(record, source, row) for row in chosen[kind]))
-        for kind, title in KINDS.items()
+        for kind, title in TITLES.items()
         if chosen[kind] and source.dataset is not None
     ]
     return section("Examples", *parts, lead="Prediction beside ground truth.")
@@ -264,3 +264,12 @@ def changes(record: Record, source: Source, theirs: Mapping[str, Mapping[str, st
 def _named(record: Record, label: str) -> str:
     place = int(label)
     return record.class_names[place] if place < len(record.class_names) else label
+
+
+REPORT = TaskReport(
+    headline=("top1", "top5"),
+    class_metrics=("f1", "recall", "precision", "average_precision"),
+    analyse=analyse,
+    sections=sections,
+    changes=changes,
+)

@@ -35,10 +35,8 @@ from vision.report.parts import (
     image_name,
     unknown,
 )
+from vision.report.task_report import TaskReport
 
-__all__ = ["analyse", "changes", "sections"]
-
-BIG = ("box_AP", "box_AP50", "mask_AP", "mask_AP50")
 EXAMPLES = 4
 CLASS_COLUMNS = {
     "box_AP": "box AP",
@@ -55,7 +53,7 @@ BREAKDOWNS = {
     "occlusion": ("By occlusion", "share of the box under boxes of other objects"),
     "border": ("By place", "boxes that touch the border are cut off by it"),
 }
-KINDS = {"worst": "Worst", "best": "Best", "random": "Random"}
+TITLES = {"worst": "Worst", "best": "Best", "random": "Random"}
 
 
 def sections(parts: Json, record: Record, source: Source) -> list[Html]:
@@ -193,7 +191,7 @@ def _examples(images: Sequence[Json], record: Record, source: Source) -> Html:
             title,
             gallery((show_image(record, source, one) for one in chosen[kind]), wide=True),
         )
-        for kind, title in KINDS.items()
+        for kind, title in TITLES.items()
         if chosen[kind]
     ]
     lead = "Ground truth on the left, prediction on the right; sorted by the F1 of the image."
@@ -257,3 +255,12 @@ def analyse_images(record: Record, source: Source) -> list[tuple[Scored, str]]:
         return []
     scored = score_images(index, record.body.found)
     return [(one, image_name(source.dataset, one.place)) for one in scored]
+
+
+REPORT = TaskReport(
+    headline=("box_AP", "box_AP50", "mask_AP", "mask_AP50"),
+    class_metrics=("box_AP", "mask_AP", "box_AP50", "mask_AP50"),
+    analyse=analyse,
+    sections=sections,
+    changes=changes,
+)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vision.errors import CheckpointError, DataError, VisionError
+from vision.kinds import DESIGNS
 
 CHECKPOINTS = "checkpoints"
 WEIGHTS = "weights/best.safetensors"
@@ -74,7 +75,7 @@ def read_facts(folder: Path, checkpoint: Path | None, notes: list[str]) -> Facts
         notes.append(text if str(path) in text else f"{path}: {text}")
         return Facts(size=Size(**size))
     arguments = described.get("hyper_parameters") or {}
-    designs = [arguments.get("detector"), arguments.get("segmentor"), described.get("backbone")]
+    designs = [*map(arguments.get, DESIGNS), described.get("backbone")]
     return Facts(
         kind=described.get("kind"),
         model=" ".join(str(design) for design in designs if design) or None,

@@ -27,8 +27,8 @@ from vision.report.parts import (
     image_name,
     known,
 )
+from vision.report.task_report import TaskReport
 
-BIG = ("mIoU", "mAcc", "aAcc", "mBIoU")
 # Pixels of the longer side of each of the four pictures of an example.
 LARGEST = 480
 MAX_CHANGED = 20
@@ -39,7 +39,7 @@ COLUMNS = {
     "BoundaryIoU": "boundary IoU",
     "share": "share of pixels",
 }
-KINDS = {"worst": "Worst", "best": "Best", "random": "Random"}
+TITLES = {"worst": "Worst", "best": "Best", "random": "Random"}
 
 
 def analyse(record: Record, source: Source) -> Json:
@@ -123,7 +123,7 @@ def _examples(record: Record, source: Source) -> Html:
     palette = data_palette(source.data)
     present: set[int] = set()
     parts = []
-    for kind, title in KINDS.items():
+    for kind, title in TITLES.items():
         pictures = []
         for one in body.chosen[kind]:
             if one.place in body.masks:
@@ -217,3 +217,12 @@ def changes(record: Record, source: Source, theirs: Mapping[str, Mapping[str, st
         cells = table(("image", "before", "now", "difference"), rows, caption="mIoU of the image")
         shown.append(subsection(title, cells, lead=lead))
     return shown
+
+
+REPORT = TaskReport(
+    headline=("mIoU", "mAcc", "aAcc", "mBIoU"),
+    class_metrics=("IoU", "recall", "precision", "BoundaryIoU"),
+    analyse=analyse,
+    sections=sections,
+    changes=changes,
+)

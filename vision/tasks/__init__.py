@@ -1,14 +1,13 @@
 """Tasks: LightningModules of backbone, head, losses and metrics. Classes resolve on first use."""
 
+from vision.kinds import TASKS
 from vision.lazy import lazy_names
 
 _MODULES = {
     "BaseTask": "vision.tasks.base",
     "ClassTask": "vision.tasks.classes",
-    "Classification": "vision.tasks.classification",
-    "Detection": "vision.tasks.detection",
     "ImageTask": "vision.tasks.image",
-    "Segmentation": "vision.tasks.segmentation",
+    **{name: path.partition(":")[0] for name, path in TASKS.items()},
 }
 
 __all__ = [*_MODULES]

@@ -37,6 +37,15 @@ class Detector:
     head_options: Mapping[str, Any] = field(default_factory=dict)
     loss_options: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def builders(self) -> dict[str, Callable[..., Any]]:
+        """What takes each group of options, by the name of the group."""
+        return {
+            "neck_options": build_neck,
+            "head_options": self.head,
+            "loss_options": self.criterion,
+        }
+
 
 # Strides 8 to 128 in place of 4 to 64.
 _COARSE = {"strides": (8, 16, 32), "extra_levels": 2}
@@ -61,15 +70,6 @@ DETECTORS: dict[str, Detector] = {
     ),
     "fcos": Detector(FCOSHead, FCOSLoss, neck_options={**_COARSE, "extra": "conv_output"}),
 }
-
-
-def detector_builders(detector: Detector) -> dict[str, Callable[..., Any]]:
-    """What takes each group of options of a detector, by the name of the group."""
-    return {
-        "neck_options": build_neck,
-        "head_options": detector.head,
-        "loss_options": detector.criterion,
-    }
 
 
 def build_detector(

@@ -2,7 +2,7 @@
 
 What an argument may be is said by the constructors themselves: a value from a file has to fit the
 annotation of its parameter. Text therefore reaches a constructor only where the annotation lists
-the choices; names of backbones, detectors and segmentors are looked up in tables here.
+the choices; names of backbones, and of what stands on them, are looked up in their tables.
 """
 
 import inspect
@@ -17,10 +17,9 @@ from vision.errors import ConfigError, suggest
 from vision.heads.segmentation.mmseg import MMSegHead
 from vision.heads.segmentation.mmseg_words import HEADS, inference_config
 from vision.options import shorten
-from vision.tasks.detectors import DETECTORS, detector_builders
+from vision.task_parts import find_part, read_column
 from vision.tasks.fitting import fits, hints_of, leaves, shown_hint
 from vision.tasks.parts import find_row
-from vision.tasks.segmentors import SEGMENTORS, segmentor_builders
 
 # No width, size or number of parts of a model is larger.
 MAX_NUMBER = 2**16
@@ -55,13 +54,14 @@ def file_arguments(
     """
     left_out = SOURCES if training else (*SOURCES, *TRAINING)
     arguments = {key: value for key, value in given.items() if key not in left_out}
-    groups = _groups(task, arguments)
+    tables = _tables(task)
+    groups = _groups(task, arguments, tables)
     hints = _hints(task)
     checked = hints.keys() - _parameters_of_the_caller(task)
     for name, value in arguments.items():
         if name in groups:
             arguments[name] = groups[name](value, name)
-        elif name not in TABLES and (name in checked or name not in hints):
+        elif name not in tables and (name in checked or name not in hints):
             _check(hints, name, value, "", limit=math.inf if name in UNLIMITED else MAX_NUMBER)
     return arguments
 
@@ -74,23 +74,24 @@ def _parameters_of_the_caller(task: type[nn.Module]) -> set[str]:
 
 
 def _groups(
-    task: type[nn.Module], arguments: Mapping[str, Any]
+    task: type[nn.Module],
+    arguments: Mapping[str, Any],
+    tables: Mapping[str, Callable[[Any, str], None]],
 ) -> dict[str, Callable[[Any, str], Any]]:
     """What checks each group of options, by its name."""
     chosen = {
         name: arguments.get(name, parameter.default)
         for name, parameter in inspect.signature(task).parameters.items()
-        if name in TABLES
+        if name in tables
     }
     for name, value in chosen.items():
-        TABLES[name](value, name)
+        tables[name](value, name)
     builders: dict[str, Callable[..., Any]] = {}
     if isinstance(chosen.get("backbone"), str):
         builders["backbone_options"] = backbone_class(chosen["backbone"])
-    if "detector" in chosen:
-        builders |= detector_builders(DETECTORS[chosen["detector"]])
-    if "segmentor" in chosen:
-        builders |= segmentor_builders(SEGMENTORS[chosen["segmentor"]])
+    design = read_column(task, "design")
+    if design in chosen:
+        builders |= find_part(task, "designs")[chosen[design]].builders
     return {
         group: _mmseg_options if builder is MMSegHead else _options_of(builder)
         for group, builder in builders.items()
@@ -167,8 +168,9 @@ def _check_row(rows: Mapping[str, Any]) -> Callable[[Any, str], None]:
     return check
 
 
-TABLES: dict[str, Callable[[Any, str], None]] = {
-    "backbone": _check_backbone,
-    "detector": _check_row(DETECTORS),
-    "segmentor": _check_row(SEGMENTORS),
-}
+def _tables(task: type[nn.Module]) -> dict[str, Callable[[Any, str], None]]:
+    """What checks each argument that names a row of a table."""
+    tables: dict[str, Callable[[Any, str], None]] = {"backbone": _check_backbone}
+    if (design := read_column(task, "design")) is not None:
+        tables[design] = _check_row(find_part(task, "designs"))
+    return tables

@@ -3,17 +3,10 @@
 from collections.abc import Mapping
 
 from vision.errors import CheckpointError, suggest
-from vision.lazy import lazy_names
+from vision.kinds import TASKS
+from vision.task_parts import resolve_part
 from vision.tasks.base import BaseTask
 from vision.version import __version__
-
-TASKS = {
-    "Classification": "vision.tasks.classification",
-    "Detection": "vision.tasks.detection",
-    "Segmentation": "vision.tasks.segmentation",
-}
-
-_resolve, _ = lazy_names(__name__, TASKS)
 
 
 def find_task(name: str, own: Mapping[str, type[BaseTask]] | None = None) -> type[BaseTask]:
@@ -32,6 +25,6 @@ def find_task(name: str, own: Mapping[str, type[BaseTask]] | None = None) -> typ
         raise CheckpointError(
             f"it is of a task '{name}', which this version ({__version__}) does not have."
             f"{suggest(name, TASKS)} It knows {', '.join(TASKS)}; give a class of your own with "
-            "vision.load(PATH, task=CLASS)."
+            "vision.load(PATH, task=CLASS), or a tool with --task package.module:Class."
         )
-    return _resolve(name)
+    return resolve_part(TASKS[name])

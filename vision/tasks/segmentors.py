@@ -38,6 +38,16 @@ class Segmentor:
     head_options: Mapping[str, Any] = field(default_factory=dict)
     auxiliary: bool = False
 
+    @property
+    def builders(self) -> dict[str, Callable[..., Any]]:
+        """What takes each group of options, by the name of the group."""
+        return {
+            "neck_options": self.neck,
+            "head_options": self.head,
+            "auxiliary_options": FCNHead,
+            "loss_options": SegmentationLoss,
+        }
+
 
 _FPN = {"out_channels": 256, "extra_levels": 0}
 SEGMENTORS: dict[str, Segmentor] = {
@@ -49,16 +59,6 @@ SEGMENTORS: dict[str, Segmentor] = {
 }
 # The authors of all recipes put the auxiliary head on the third of four maps.
 AUXILIARY_STRIDE = 16
-
-
-def segmentor_builders(segmentor: Segmentor) -> dict[str, Callable[..., Any]]:
-    """What takes each group of options of a segmentor, by the name of the group."""
-    return {
-        "neck_options": segmentor.neck,
-        "head_options": segmentor.head,
-        "auxiliary_options": FCNHead,
-        "loss_options": SegmentationLoss,
-    }
 
 
 class SegmentorParts(NamedTuple):

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import BasePredictionWriter
 
 from vision.callbacks.results.best_validation import BestValidation
+from vision.callbacks.results.prediction_writer import PredictionWriter
 from vision.errors import ConfigError
 from vision.metrics.coco.files import write_categories, write_json, write_results
 from vision.metrics.coco.metric import Found, coco_results, merge_shares, pack_prediction
@@ -18,7 +18,7 @@ METRICS = "metrics.json"
 CATEGORIES = "categories.csv"
 
 
-class CocoPredictions(BasePredictionWriter):
+class CocoPredictions(PredictionWriter):
     """Writes the detections of `predict` as COCO's evaluation server takes them.
 
     A list of `{"image_id", "category_id", "bbox": [x, y, width, height], "score",
@@ -28,6 +28,8 @@ class CocoPredictions(BasePredictionWriter):
     Args:
         path: The file to write; its folder is made.
     """
+
+    default_name = "predictions.json"
 
     def __init__(self, path: Path | str) -> None:
         super().__init__(write_interval="batch")

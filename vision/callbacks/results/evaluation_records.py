@@ -1,7 +1,6 @@
 """What a report needs of a `validate` or `test`: collected on the way, without a second run.
 
-Each task collects by a class of its own, a `Recorder`, found by the name of the task in
-`RECORDERS`.
+Each kind of task collects by a class of its own: the column `recorder` of `vision.kinds`.
 """
 
 import math
@@ -12,23 +11,8 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from vision.contracts.classes import known_classes
-from vision.errors import ConfigError, suggest
-from vision.lazy import lazy_names
-
-# Name of a task -> its recorder and the module that has it.
-RECORDERS = {
-    "classification": "ClassificationRecorder",
-    "detection": "DetectionRecorder",
-    "segmentation": "SegmentationRecorder",
-}
-_resolve, _ = lazy_names(
-    __name__,
-    {
-        "ClassificationRecorder": "vision.callbacks.results.classification_records",
-        "DetectionRecorder": "vision.callbacks.results.detection_records",
-        "SegmentationRecorder": "vision.callbacks.results.segmentation_records",
-    },
-)
+from vision.errors import ConfigError
+from vision.task_parts import find_part, kind_name
 
 
 class Recorder(Protocol):
@@ -51,7 +35,8 @@ class Record(NamedTuple):
     """One evaluation.
 
     Attributes:
-        kind: Name of the task, such as `"detection"`.
+        kind: Name of the kind of task, such as `"detection"`.
+        task: Class of the task.
         stage: `"val"` or `"test"`.
         metrics: What was logged, by its name, such as `"val/box_AP"`.
         class_names: Name of each class by index; empty for a task without classes.
@@ -61,6 +46,7 @@ class Record(NamedTuple):
     """
 
     kind: str
+    task: type
     stage: str
     metrics: dict[str, float]
     class_names: tuple[str, ...]
@@ -99,7 +85,7 @@ class EvaluationRecords(Callback):
         Raises:
             ConfigError: There is no recorder for the task.
         """
-        self._recorder = find_recorder(str(getattr(pl_module, "kind", None)))
+        self._recorder = find_part(pl_module, "recorder")()
         if self.limit is not None:
             data: Any = getattr(trainer, "datamodule", None)
             together = data.batch_size * trainer.world_size
@@ -164,7 +150,8 @@ class EvaluationRecords(Callback):
             return
         data: Any = getattr(trainer, "datamodule", None)
         self.record = Record(
-            kind=task.kind,
+            kind=kind_name(task),
+            task=type(task),
             stage=stage,
             metrics={
                 name: float(value)
@@ -176,20 +163,6 @@ class EvaluationRecords(Callback):
             seconds=seconds,
             body=body,
         )
-
-
-def find_recorder(kind: str) -> Recorder:
-    """A recorder for a task by its name.
-
-    Raises:
-        ConfigError: There is none.
-    """
-    if kind not in RECORDERS:
-        raise ConfigError(
-            f"there is no report for the task '{kind}'.{suggest(kind, RECORDERS)} There are"
-            f" reports for {', '.join(RECORDERS)}."
-        )
-    return _resolve(RECORDERS[kind])()
 
 
 def gather(trainer: Trainer, share: Any) -> list[Any]:

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import BasePredictionWriter
 from torch import Tensor
 
+from vision.callbacks.results.prediction_writer import PredictionWriter
 from vision.contracts.segmentation import IGNORED
 from vision.draw.segmentation import class_palette
 from vision.errors import ConfigError, DataError
@@ -20,7 +20,7 @@ from vision.files import fit_name
 from vision.ops.label_images import write_labels
 
 
-class LabelMaps(BasePredictionWriter):
+class LabelMaps(PredictionWriter):
     """Writes what `predict` finds: a PNG for each image, in the size of its file.
 
     A file is named after its image, with `.png` in place of the ending; images of several folders
@@ -36,6 +36,9 @@ class LabelMaps(BasePredictionWriter):
     Raises:
         ConfigError: `values` are not uint8 `(K,)`.
     """
+
+    default_name = "predictions"
+    writes_folder = True
 
     def __init__(
         self,

@@ -7,14 +7,14 @@ from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import BasePredictionWriter
 
+from vision.callbacks.results.prediction_writer import PredictionWriter
 from vision.documents.csv_writing import write_table
 
 COLUMNS = ("path", "label", "name", "score")
 
 
-class PredictionTable(BasePredictionWriter):
+class PredictionTable(PredictionWriter):
     """Writes the prediction for each image to a CSV file with the columns of `COLUMNS`.
 
     `path` is that of the image, or its index in the dataset where it has none; `name` is that of
@@ -23,6 +23,8 @@ class PredictionTable(BasePredictionWriter):
     Args:
         path: The file to write; its folder is made.
     """
+
+    default_name = "predictions.csv"
 
     def __init__(self, path: Path | str) -> None:
         super().__init__(write_interval="batch")

@@ -13,9 +13,11 @@ from vision.contracts.classes import known_classes
 from vision.decoration import decorative
 from vision.draw.train_batches import MAX_IMAGES, TrainBatch, draw_train_batch
 from vision.files import replace_file
+from vision.task_parts import find_part, has_part
 
 FOLDER = "train_batches"
 QUALITY = 90
+COLUMN = "train_cells"
 
 
 @decorative("the pictures of training batches")
@@ -27,8 +29,8 @@ class TrainBatches(Callback):
     seen. The model is not run for them, and no random number is drawn. A run that is resumed keeps
     its pictures.
 
-    The task has a `kind` that `vision.draw.train_batches` knows, and `normalize`; of others nothing
-    is drawn.
+    The task has `normalize` and the part `train_cells` of `vision.kinds`; of others nothing is
+    drawn.
 
     Args:
         folder: Folder of the run.
@@ -48,14 +50,13 @@ class TrainBatches(Callback):
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
         """Draw one of the first batches."""
-        if self._drawn >= self.count:
+        if self._drawn >= self.count or not has_part(pl_module, COLUMN):
             return
         number, self._drawn = self._drawn, self._drawn + 1
         shown = show_batch(pl_module, trainer, batch)
         if shown is None:
             return
-        kind = getattr(pl_module, "kind", None) or ""
-        picture = draw_train_batch(kind, shown)
+        picture = draw_train_batch(find_part(pl_module, COLUMN), shown)
         if picture is None:
             return
         path = self.folder / f"train_batch_{number}.jpg"

@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-# For a detector one class is enough: it differs from the background.
-TOLD_APART = ("classification", "segmentation")
+from vision.kinds import KINDS
 
 
 def class_problem(kind: str | None, class_names: Sequence[str]) -> str | None:
@@ -13,7 +12,8 @@ def class_problem(kind: str | None, class_names: Sequence[str]) -> str | None:
         kind: What kind of task the dataset is for.
         class_names: Name of each class.
     """
-    if kind not in TOLD_APART or len(class_names) != 1:
+    # For a detector one class is enough: it differs from the background.
+    if kind not in KINDS or len(class_names) != 1 or KINDS[kind].min_classes < 2:
         return None
     return (
         f"there is one class alone, {class_names[0]!r}: there is nothing to tell apart, and "

@@ -1,0 +1,78 @@
+"""Columns of a task: its own attributes before the row of its kind, and one message for absence."""
+
+import json
+
+import pytest
+
+from vision.errors import ConfigError
+from vision.task_parts import find_part, find_parts, has_part, read_column, resolve_part
+
+
+class Depth:
+    kind = "depth"
+    predictor = "json:JSONDecoder"
+    export_graph = dict
+    result_callbacks = "json:JSONEncoder"
+
+
+class Finder:
+    kind = "detection"
+    recorder = "json:JSONDecoder"
+
+
+def test_a_class_attribute_is_text_or_the_object_itself() -> None:
+    assert find_part(Depth, "predictor") is find_part(Depth(), "predictor") is json.JSONDecoder
+    assert find_part(Depth, "export_graph") is dict
+    assert find_parts(Depth, "result_callbacks") == [json.JSONEncoder]
+    assert find_parts(Depth, "fit_callbacks") == []
+
+
+def test_it_comes_before_the_row_of_its_kind() -> None:
+    assert find_part(Finder, "recorder") is json.JSONDecoder
+    assert read_column(Finder, "design") == "detector"
+    assert read_column("detection", "design") == "detector"
+
+
+def test_what_is_of_no_kind_has_the_defaults() -> None:
+    assert read_column(object, "min_classes") == 1
+    assert not has_part(object, "predictor")
+    assert has_part(object, "prediction_writer")
+
+
+@pytest.mark.parametrize(
+    ("column", "noun", "instead"),
+    [
+        ("report", "no report for 'depth'", "train.py validate"),
+        ("export_graph", "no export of the whole model for 'depth'", "--backbone"),
+        ("predictor", "no prediction of image files for 'depth'", "train.py predict"),
+    ],
+)
+def test_an_absent_column_is_said_in_one_way(column: str, noun: str, instead: str) -> None:
+    class Bare:
+        kind = "depth"
+
+    for task in (Bare, Bare(), "depth"):
+        with pytest.raises(ConfigError, match=noun) as error:
+            find_part(task, column)
+        assert "for classification, detection and segmentation" in str(error.value)
+        assert instead in str(error.value)
+        assert (f"class attribute {column} = " in str(error.value)) == (task != "depth")
+
+
+def test_a_misspelt_kind_gets_the_nearest() -> None:
+    with pytest.raises(ConfigError, match=r"'detektion'.*'detection'"):
+        find_part("detektion", "report")
+
+
+def test_a_task_without_a_kind_goes_by_its_class() -> None:
+    class Height:
+        pass
+
+    with pytest.raises(ConfigError, match="no report for 'height'"):
+        find_part(Height, "report")
+
+
+@pytest.mark.parametrize("path", ["json", "json:", ":dumps", "json:nothing", "no_such_package:X"])
+def test_paths_that_lead_nowhere_are_named(path: str) -> None:
+    with pytest.raises(ConfigError, match=f"'{path}'.*package.module:Class"):
+        resolve_part(path)

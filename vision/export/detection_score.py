@@ -1,0 +1,44 @@
+"""COCO's average precision of exported detectors."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from vision.contracts.detection import Detections
+from vision.export.score import Outputs, Score
+from vision.heads.detection.base import DetectionHead
+from vision.metrics.coco.metric import CocoEvaluator
+
+
+class AveragePrecision(Score):
+    """COCO's average precision of boxes or, where the detector has them, of masks.
+
+    Args:
+        head: The detector's head, which takes what was found to the pixels of the files.
+        ground_truth: Annotations in COCO's format, or their file.
+        category_ids: Number of each class in the dataset, by label.
+    """
+
+    def __init__(
+        self, head: DetectionHead, ground_truth: Mapping[str, Any] | Path, category_ids: Any
+    ) -> None:
+        super().__init__()
+        self.head, self.ground_truth, self.category_ids = head, ground_truth, category_ids
+        self.metric = "mask_AP" if head.has_masks else "box_AP"
+        self.evaluator = CocoEvaluator(masks=head.has_masks)
+
+    def update(self, outputs: Outputs, batch: Mapping[str, Any]) -> None:
+        """Take in the `Detections` of images for `image_id` `(B,)`."""
+        found = self.head.predict(cast(Detections, outputs), batch["size"], batch["original_size"])
+        self.evaluator.update(batch["image_id"], found)
+        self.images += len(found)
+
+    def value(self) -> float:
+        """The average over the classes and over ten overlaps."""
+        result = self.evaluator.compute(self.ground_truth, category_ids=self.category_ids)
+        return result.scalars()[self.metric]
+
+
+def average_precision(task: Any, data: Any) -> AveragePrecision:
+    """The metric of a detector and its datamodule."""
+    return AveragePrecision(task.head, data.ground_truth("val"), data.category_ids)

@@ -1,0 +1,206 @@
+"""The kinds of task, one row each: import paths, as text, of all that the suite does with a kind.
+
+Nothing is imported here, and nothing but these rows says which tasks a file may name. A column that
+ends in None is absent for that kind; `vision.task_parts` resolves columns, and says what is absent.
+A task of one's own sets the same columns as class attributes, as text or as the objects themselves.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+def _part(noun: str, instead: str = "") -> Any:
+    """A column that may be absent: what it is, and what to do without it, for messages."""
+    return field(default=None, metadata={"noun": noun, "instead": instead})
+
+
+@dataclass(frozen=True)
+class HubMetric:
+    """A metric as the Hugging Face hub names it.
+
+    Attributes:
+        type: Its type on the hub.
+        name: What is shown.
+        tag: A tag for models that have this metric; None for none.
+    """
+
+    type: str
+    name: str
+    tag: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hub:
+    """What the Hugging Face hub calls a kind of task.
+
+    Attributes:
+        pipeline: Name among the hub's tasks.
+        tag: What else it is found by.
+        metrics: Our name of each metric, after the stage, and that of the hub.
+    """
+
+    pipeline: str
+    tag: str
+    metrics: Mapping[str, HubMetric]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Template:
+    """A config for the user's own data, which the end of a run suggests.
+
+    Attributes:
+        what: What the data has to be.
+        config: Path of the config in the repository.
+        options: Options that name the data.
+    """
+
+    what: str
+    config: str
+    options: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """A row: the columns of a kind of task, in the order in which a run needs them.
+
+    Attributes:
+        task: Class of the task, a `BaseTask`.
+        design: Argument of the task that names what stands on its backbone.
+        designs: The rows that this argument chooses from, by name; each has `builders`.
+        min_classes: The smallest number of classes that there is something to learn from.
+        train_cells: What is drawn of a training batch (`vision.draw.train_batches`).
+        fit_callbacks: Callbacks of `fit` alone; each is built with the folder of the run.
+        result_callbacks: Callbacks of `fit` and `validate` that write or draw what was found; each
+            is built with the folder `validation` of the run.
+        prediction_writer: What `predict` writes, a `PredictionWriter`.
+        predictor: Prediction of images, a `vision.predict.predictor.Predictor`.
+        demo_view: What the page to try a model shows, a `vision.predict.demo_view.View`.
+        export_graph: The whole model as a program, a `vision.export.graph.Graph`.
+        int8_score: Makes the metric of exported models, a `vision.export.score.Score`, from the
+            task and its datamodule.
+        recorder: Collects what a report shows, a `vision.callbacks.results` `Recorder`.
+        report: The chapters of the report, a `vision.report.task_report.TaskReport`.
+        hub: Names on the Hugging Face hub.
+        template: A config for the user's own data.
+    """
+
+    task: str
+    design: str | None = None
+    designs: str | None = None
+    min_classes: int = 1
+    train_cells: str | None = _part("picture of training batches")
+    fit_callbacks: tuple[str, ...] = ()
+    result_callbacks: tuple[str, ...] = ()
+    prediction_writer: str = "vision.callbacks.results.prediction_files:PredictionFiles"
+    predictor: str | None = _part(
+        "prediction of image files", "`train.py predict` writes what the task gives for a dataset."
+    )
+    demo_view: str | None = _part("page to try a model")
+    export_graph: str | None = _part(
+        "export of the whole model", "Export its backbone by itself: tools/export.py --backbone."
+    )
+    int8_score: str | None = _part(
+        "measure of what int8 costs", "Export in float: tools/export.py."
+    )
+    recorder: str | None = _part("report", "`train.py validate` prints the metrics.")
+    report: str | None = _part("report", "`train.py validate` prints the metrics.")
+    hub: Hub | None = None
+    template: Template | None = None
+
+
+KINDS: dict[str, Kind] = {
+    "classification": Kind(
+        task="vision.tasks.classification:Classification",
+        min_classes=2,
+        train_cells="vision.draw.classification_cells:train_cells",
+        fit_callbacks=("vision.callbacks.results.classification_pictures:ClassificationPictures",),
+        prediction_writer="vision.callbacks.results.prediction_table:PredictionTable",
+        predictor="vision.predict.classification:ClassificationPredictor",
+        demo_view="vision.predict.classification_view:ClassificationView",
+        export_graph="vision.export.classification:ClassificationGraph",
+        int8_score="vision.export.classification_score:TopOne",
+        recorder="vision.callbacks.results.classification_records:ClassificationRecorder",
+        report="vision.report.classification:REPORT",
+        hub=Hub(
+            pipeline="image-classification",
+            tag="image-classification",
+            metrics={
+                "top1": HubMetric("accuracy", "top-1 accuracy"),
+                "top5": HubMetric("accuracy", "top-5 accuracy"),
+            },
+        ),
+        template=Template(
+            what="your own images: a folder with one folder per class",
+            config="configs/classification/image_folder/swin_linear.yaml",
+            options="--data.root FOLDER",
+        ),
+    ),
+    "detection": Kind(
+        task="vision.tasks.detection:Detection",
+        design="detector",
+        designs="vision.tasks.detectors:DETECTORS",
+        train_cells="vision.draw.detection_cells:train_cells",
+        result_callbacks=(
+            "vision.callbacks.results.coco_predictions:DetectionResults",
+            "vision.callbacks.results.detection_pictures:DetectionPictures",
+        ),
+        prediction_writer="vision.callbacks.results.coco_predictions:CocoPredictions",
+        predictor="vision.predict.detection:DetectionPredictor",
+        demo_view="vision.predict.detection_view:DetectionView",
+        export_graph="vision.export.detection:DetectionGraph",
+        int8_score="vision.export.detection_score:average_precision",
+        recorder="vision.callbacks.results.detection_records:DetectionRecorder",
+        report="vision.report.detection:REPORT",
+        hub=Hub(
+            pipeline="object-detection",
+            tag="object-detection",
+            metrics={
+                "box_AP": HubMetric("map", "box AP"),
+                "mask_AP": HubMetric("map", "mask AP", tag="instance-segmentation"),
+            },
+        ),
+        template=Template(
+            what="your own objects: annotations in COCO's format",
+            config="configs/detection/coco_format/swin_mask_rcnn.yaml",
+            options="--data.train_annotations FILE --data.train_images FOLDER "
+            "--data.val_annotations FILE --data.val_images FOLDER",
+        ),
+    ),
+    "segmentation": Kind(
+        task="vision.tasks.segmentation:Segmentation",
+        design="segmentor",
+        designs="vision.tasks.segmentors:SEGMENTORS",
+        min_classes=2,
+        train_cells="vision.draw.segmentation_cells:train_cells",
+        result_callbacks=(
+            "vision.callbacks.results.segmentation_results:SegmentationResults",
+            "vision.callbacks.results.segmentation_pictures:SegmentationPictures",
+        ),
+        prediction_writer="vision.callbacks.results.label_maps:LabelMaps",
+        predictor="vision.predict.segmentation:SegmentationPredictor",
+        demo_view="vision.predict.segmentation_view:SegmentationView",
+        export_graph="vision.export.segmentation:SegmentationGraph",
+        int8_score="vision.export.segmentation_score:mean_iou",
+        recorder="vision.callbacks.results.segmentation_records:SegmentationRecorder",
+        report="vision.report.segmentation:REPORT",
+        hub=Hub(
+            pipeline="image-segmentation",
+            tag="semantic-segmentation",
+            metrics={
+                "mIoU": HubMetric("mean_iou", "mean IoU"),
+                "mAcc": HubMetric("accuracy", "mean accuracy of classes"),
+                "aAcc": HubMetric("accuracy", "pixel accuracy"),
+            },
+        ),
+        template=Template(
+            what="your own masks: a folder of images and one of masks",
+            config="configs/segmentation/mask_folder/swin_upernet.yaml",
+            options="--data.root FOLDER --data.classes '[NAME, NAME]'",
+        ),
+    ),
+}
+# Class name of each task -> its import path.
+TASKS = {kind.task.partition(":")[2]: kind.task for kind in KINDS.values()}
+# Arguments of tasks that name what stands on the backbone.
+DESIGNS = tuple(kind.design for kind in KINDS.values() if kind.design is not None)

@@ -1,0 +1,78 @@
+"""How images are predicted."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from torch import Tensor
+
+from vision.errors import ConfigError
+
+Precision = Literal["float32", "bfloat16", "float16"]
+Tile = int | tuple[int, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictOptions:
+    """How images are predicted.
+
+    Attributes:
+        batch_size: Images, or tiles of one image, that the model gets at once.
+        threshold: Least score of an object that is kept, in [0, 1].
+        tile: Side, or height and width, in pixels of the tiles that larger images are cut into;
+            None takes every image whole.
+        overlap: Share of a tile that the next one covers too, in [0, 1).
+        whole_view: Whether a detector also sees the whole image that is cut into tiles, for objects
+            that are larger than these.
+        precision: Type of the numbers in the model; the halves of float32 need a device that has
+            them.
+
+    Raises:
+        ConfigError: A value is out of its range.
+    """
+
+    batch_size: int = 8
+    threshold: float = 0.3
+    tile: Tile | None = None
+    overlap: float = 0.2
+    whole_view: bool = True
+    precision: Precision = "float32"
+
+    def __post_init__(self) -> None:
+        sides = self.tile_size or (1, 1)
+        ranges = {
+            "batch_size": (self.batch_size >= 1, "1 or more"),
+            "threshold": (0 <= self.threshold <= 1, "0 to 1"),
+            "tile": (
+                len(sides) == 2 and min(sides) >= 1,
+                "a side in pixels, or (height, width), 1 or more",
+            ),
+            "overlap": (0 <= self.overlap < 1, "0 or more, and less than 1"),
+            "precision": (
+                self.precision in get_args(Precision),
+                f"one of {', '.join(get_args(Precision))}",
+            ),
+        }
+        for name, (is_valid, expected) in ranges.items():
+            if not is_valid:
+                raise ConfigError(f"{name}={getattr(self, name)!r} must be {expected}.")
+
+    @property
+    def tile_size(self) -> tuple[int, int] | None:
+        """Height and width of a tile in pixels."""
+        if self.tile is None:
+            return None
+        if isinstance(self.tile, int):
+            return self.tile, self.tile
+        return tuple(self.tile)  # type: ignore[return-value]
+
+    @property
+    def tile_stride(self) -> tuple[int, int]:
+        """Pixels from one tile to the next, down and to the right."""
+        assert self.tile_size is not None, "there are tiles"
+        height, width = (max(1, round(side * (1 - self.overlap))) for side in self.tile_size)
+        return height, width
+
+    def is_cut(self, image: Tensor) -> bool:
+        """Whether an image `(3, H, W)` is larger than a tile."""
+        tile = self.tile_size
+        return tile is not None and (image.shape[1] > tile[0] or image.shape[2] > tile[1])

@@ -1,0 +1,31 @@
+"""What a kind of task adds to the report of an evaluation."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from vision.callbacks.results.evaluation_records import Record
+from vision.report.page import Html
+from vision.report.parts import Json, Source
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskReport:
+    """The part of a report that only a kind of task knows.
+
+    Attributes:
+        headline: Names of the metrics at the head of the page, without the stage.
+        class_metrics: Numbers of a class that are compared with another report; the first one
+            sorts.
+        analyse: The numbers of the report, from an evaluation and its images. `classes` has a row
+            with `name` for each class, and `images` one with `place`, `name` and `score` for each
+            image; both may be empty.
+        sections: The chapters of the page that show these numbers.
+        changes: What shows the images that changed most since another evaluation, whose rows of
+            images are given by name.
+    """
+
+    headline: tuple[str, ...]
+    class_metrics: tuple[str, ...]
+    analyse: Callable[[Record, Source], Json]
+    sections: Callable[[Json, Record, Source], list[Html]]
+    changes: Callable[[Record, Source, Mapping[str, Mapping[str, str]]], list[Html]]
