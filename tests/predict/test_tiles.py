@@ -34,6 +34,8 @@ def mosaic() -> torch.Tensor:
 class SeesColours:
     """Finds the largest extent of each connected object of pure colour, and its mask."""
 
+    kind = "detection"
+
     def __init__(self, masks: bool) -> None:
         self.masks = masks
 

@@ -66,7 +66,7 @@ def test_a_bar_of_reliability_reaches_its_share() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "most", "width"), [(0.25, 1, 25.0), (3, 2, 100.0), (None, 1, 0.0), (-1, 1, 0.0)]
+    ("value", "maximum", "width"), [(0.25, 1, 25.0), (3, 2, 100.0), (None, 1, 0.0), (-1, 1, 0.0)]
 )
 def test_bars_of_cells(value: float | None, maximum: float, width: float) -> None:
     assert f'class="fill s0" width="{width}%"' in bar(value, maximum=maximum)

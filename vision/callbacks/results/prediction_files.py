@@ -94,7 +94,7 @@ class PredictionFiles(PredictionWriter):
 
     def _save(self, prediction: Mapping[str, Any], name: str) -> dict[str, Any]:
         """What a line says of a prediction."""
-        line = {}
+        line: dict[str, Any] = {}
         for key, value in prediction.items():
             if isinstance(value, Tensor) and value.numel() > MAX_NUMBERS:
                 file = self.folder / key / f"{name}.npy"
