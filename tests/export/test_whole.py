@@ -1,5 +1,3 @@
-from types import SimpleNamespace
-
 import pytest
 from helpers.tiny_task import tiny_task
 
@@ -13,5 +11,8 @@ def test_a_task_becomes_the_program_of_its_kind() -> None:
 
 
 def test_another_kind_is_refused_and_its_backbone_is_not() -> None:
+    class Depth:
+        kind = "depth"
+
     with pytest.raises(ConfigError, match=r"whole model for 'depth'.*detection.*--backbone"):
-        whole_model(SimpleNamespace(kind="depth"))
+        whole_model(Depth())
