@@ -1,4 +1,4 @@
-"""Make, index and check tar shards, for data that do not fit one disk (docs/data.md, "Shards").
+"""Make, index and check tar shards, for data that do not fit one disk (docs/data_shards.md).
 
     python tools/shard.py make data/flowers data/flowers_shards
     python tools/shard.py index FOLDER --classes classes.txt

@@ -3,7 +3,7 @@
 The format: "Microsoft COCO: Common Objects in Context", Lin et al., 2014, arXiv 1405.0312, and
 https://cocodataset.org/#format-data. LVIS ("LVIS: A Dataset for Large Vocabulary Instance
 Segmentation", Gupta et al., 2019, arXiv 1908.03195) is the same but for the names of the images.
-docs/data.md has the rules in one table.
+docs/data_detection.md has the rules in one table.
 
 Letters: N images, M objects, K categories.
 """
