@@ -53,11 +53,13 @@ ALLOWED = {
     **{name: BELOW_TOPS for name in TOPS},
     **{name: BELOW_TOPS | TOPS | {"data"} for name in ("cli", "predict", "report")},
     "export": BELOW_TOPS | TOPS,
+    # What a trained model is loaded by, and the graphs that engines run.
+    "benchmarks": BELOW_TOPS | TOPS | {"data", "export", "predict"},
 }
 # The rooms of vision/data: each may import itself and what comes before it.
 ROOMS = ["images", "files", "loading", "index", "classes", "transforms", "formats", "check"]
 ROOMS += ["base", "datasets", "shards", "synthetic"]
-LIGHTNING_IN = {"tasks", "optim", "data", "callbacks", "cli"}
+LIGHTNING_IN = {"benchmarks", "tasks", "optim", "data", "callbacks", "cli"}
 HEAVY = ["lightning", "torchvision", "timm", "torchmetrics", "albumentations", "pycocotools"]
 HEAVY += ["matplotlib"]
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -1,17 +1,15 @@
 """A worker's memory hardly grows while it reads through all annotations of a detection dataset.
 
-The full size, 118,000 images and 860,000 objects, takes minutes: tools/benchmark_annotations.py.
+The full size, 118,000 images and 860,000 objects, takes minutes: tools/benchmark.py annotations.
 """
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from vision.benchmarks.annotations import compare
+
 MIB = 2**20
-SCRIPT = Path(__file__).parents[2] / "tools" / "benchmark_annotations.py"
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/smaps_rollup").exists(), reason="this system does not tell"
@@ -21,10 +19,7 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, float]]:
     """Bytes that workers have to themselves, of 3,000 images and 22,000 objects."""
-    command = [sys.executable, str(SCRIPT), "--images", "3000", "--objects", "22000", "--json"]
-    command += ["--folder", str(tmp_path_factory.mktemp("annotations"))]
-    run = subprocess.run(command, capture_output=True, text=True, check=True)
-    return json.loads(run.stdout)
+    return compare(3000, 22_000, 2, tmp_path_factory.mktemp("annotations"))
 
 
 def test_reading_all_annotations_leaves_a_worker_as_it_was(measured) -> None:

@@ -1,7 +1,5 @@
 """Percentiles against numpy, engines against each other, and what is said of those that fail."""
 
-import argparse
-import importlib.util
 import json
 from pathlib import Path
 from typing import Any
@@ -12,25 +10,27 @@ import torch
 from helpers.tiny_task import tiny_task
 from torch import Tensor
 
+from vision.benchmarks import latency
 from vision.errors import VisionError
 from vision.export.whole import whole_model
 
 pytest.importorskip("onnxruntime")
-ROOT = Path(__file__).parents[2]
-SPEC = importlib.util.spec_from_file_location(
-    "benchmark_latency", ROOT / "tools" / "benchmark_latency.py"
-)
-assert SPEC is not None
-assert SPEC.loader is not None
-latency = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(latency)
 
 
-def options(*more: str) -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
-    latency.add_latency(parser.add_subparsers(required=True), latency.measure_latency)
-    quick = ["--rounds", "4", "--warmup", "1", "--device", "cpu"]
-    return parser.parse_args(["latency", *more, *quick])
+def settings(model: str, **more: Any) -> latency.Settings:
+    options: dict[str, Any] = {
+        "engines": ["eager", "onnxruntime"],
+        "int8": None,
+        "outputs": "embedding",
+        "size": None,
+        "max_batch": 1,
+        "rounds": 4,
+        "warmup": 1,
+        "threads": None,
+        "device": "cpu",
+        "json": None,
+    }
+    return latency.Settings(model, **{**options, **more})
 
 
 @pytest.mark.parametrize("count", [1, 2, 7, 100, 101])
@@ -112,9 +112,7 @@ def test_engines_agree_and_a_wrong_one_is_not_timed(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(latency, "INT8_TOLERANCE", 1e-3)
     engines = ("eager", "wrong", "compiled", "aot", "onnxruntime")
     monkeypatch.setitem(latency.ENGINES, "wrong", wrong)
-    chosen = options("any", "--most-batch", "2")
-    chosen.engines = list(engines)
-    report = latency.measure(graph, images, chosen)
+    report = latency.measure(graph, images, settings("any", max_batch=2, engines=engines))
     timed = {(one.engine, one.batch): one.seconds for one in report.timings}
     assert {("eager", 1), ("onnxruntime", 1), ("eager", 2), ("onnxruntime", 2)} == {*timed}
     assert all(len(seconds) == 4 and min(seconds) > 0 for seconds in timed.values())
@@ -134,11 +132,7 @@ def test_a_backbone_through_the_command(
         latency, "create_backbone", lambda name: tiny_task(channels_last=False).backbone.eval()
     )
     path = tmp_path / "latency.json"
-    chosen = options(
-        *("convnext_tiny", "--engines", "eager", "onnxruntime", "--size", "32", "64"),
-        *("--most-batch", "1", "--json", str(path)),
-    )
-    chosen.run(chosen)
+    latency.measure_latency(settings("convnext_tiny", size=(32, 64), json=path))
     written = json.loads(path.read_text())
     assert [(one["engine"], one["batch"]) for one in written["timings"]] == [
         ("eager", 1),
@@ -161,4 +155,4 @@ def test_sizes_come_from_the_preprocessing() -> None:
 
 def test_an_absent_model_is_explained() -> None:
     with pytest.raises(VisionError, match=r"there is no 'absent\.ckpt' to load"):
-        latency.measure_latency(options("absent.ckpt"))
+        latency.measure_latency(settings("absent.ckpt"))

@@ -1,4 +1,4 @@
-"""Measure the annotations of detection: `python tools/benchmark_annotations.py`.
+"""Annotations of detection in memory, against pycocotools.
 
 A synthetic COCO file, by default of the size of train2017 (118,000 images, 860,000 objects with
 polygons, a hundredth crowds), is loaded by pycocotools and by ours, each in a process of its own:
@@ -7,7 +7,6 @@ order, as those of a DataLoader do in an epoch, and the memory is taken that eac
 itself (USS), and its share of all (PSS), while both are there.
 """
 
-import argparse
 import json
 import multiprocessing
 import multiprocessing.synchronize
@@ -18,21 +17,25 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from vision.cli.arguments import whole
-from vision.cli.ending import Parser, end
-from vision.options import MAX_PROCESSES
-
 IMAGES, OBJECTS = 118_000, 860_000
 HEIGHT, WIDTH, CLASSES = 480, 640, 80
 POOL = 4_000  # different objects
 MIB = 2**20
+# A process that has imported nothing else.
+_CHILD = """
+import json, sys
+from pathlib import Path
+from vision.benchmarks.annotations import measure
+side, path, cache, workers = sys.argv[1:]
+print(json.dumps(measure(side, Path(path), Path(cache), int(workers))))
+"""
 
 
 def synthetic_objects(count: int, seed: int = 0) -> list[str]:
@@ -172,8 +175,7 @@ def measure(side: str, path: Path, cache: Path, workers: int) -> dict[str, float
 
 def in_own_process(side: str, path: Path, cache: Path, workers: int) -> dict[str, float]:
     """`measure` in a fresh process."""
-    command = [sys.executable, __file__, "--side", side, "--path", str(path)]
-    command += ["--cache", str(cache), "--workers", str(workers)]
+    command = [sys.executable, "-c", _CHILD, side, str(path), str(cache), str(workers)]
     run = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(run.stdout.splitlines()[-1])
 
@@ -219,38 +221,14 @@ def report(found: dict[str, Any]) -> None:
     )
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The command line."""
-    parser = Parser(description=__doc__)
-    parser.add_argument("--images", type=whole(), default=IMAGES)
-    parser.add_argument("--objects", type=whole(), default=OBJECTS)
-    parser.add_argument("--workers", type=whole(0, MAX_PROCESSES), default=2, help="forked readers")
-    parser.add_argument("--folder", type=Path, help="where to make the file (2 GB); default: /tmp")
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
-    parser.add_argument("--path", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--cache", type=Path, help=argparse.SUPPRESS)
-    return parser
+def measure_annotations(*, images: int, objects: int, workers: int, folder: Path | None) -> None:
+    """Print what both sides need.
 
-
-def run(options: argparse.Namespace) -> int:
-    """Measure and print; returns the exit status."""
-    if options.side:
-        print(json.dumps(measure(options.side, options.path, options.cache, options.workers)))
-        return 0
-    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        found = compare(options.images, options.objects, options.workers, Path(folder))
-    if options.json:
-        print(json.dumps(found))
-    else:
-        report(found)
-    return 0
-
-
-def main(words: Sequence[str] | None = None) -> int:
-    """Run as a script; 2 for a mistake in the command line."""
-    return end(lambda: run(build_parser().parse_args(words)))
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    Args:
+        images: Of the synthetic file.
+        objects: Of the synthetic file.
+        workers: Forked readers.
+        folder: Where to make the file (2 GB at the size of train2017); None for the usual place.
+    """
+    with tempfile.TemporaryDirectory(dir=folder) as made:
+        report(compare(images, objects, workers, Path(made)))

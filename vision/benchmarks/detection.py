@@ -1,13 +1,10 @@
 """Mask R-CNN against torchvision's with the same backbone and the same weights.
 
-`tools/benchmark.py detection` runs it. Both sides have our backbone and an FPN of their own, the
+Both sides have our backbone and an FPN of their own, the
 same anchors, numbers of samples and thresholds, and weights copied from one to the other; scores
 are spread so that both find about as many objects as a trained detector does.
 """
 
-import argparse
-import statistics
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from vision.backbones.base import Backbone
+from vision.benchmarks.timing import medians, print_head, print_row
 from vision.tasks.detection import Detection
 from vision.weights.names.table import Names
 
@@ -121,37 +119,48 @@ def make_batch(count: int, height: int, width: int, objects: int) -> dict[str, A
 
 
 def measure_detection(
-    arguments: argparse.Namespace, print_row: Callable[[str, list[float]], None]
+    *,
+    backbone: str,
+    batch: int,
+    height: int,
+    width: int,
+    objects: int,
+    rounds: int,
+    warmup: int,
+    device: str,
 ) -> None:
-    """Time training steps and inference of both sides, in turn, and print medians."""
+    """Time training steps and inference of both sides, in turn, and print medians.
+
+    Args:
+        backbone: Name of the backbone of both.
+        batch: Images of a step.
+        height: Of the images, in pixels.
+        width: Of the images, in pixels.
+        objects: Per image.
+        rounds: Measured steps of each side.
+        warmup: Steps before them.
+        device: Where to compute.
+    """
+    print_head()
     torch.manual_seed(0)
-    device = torch.device(arguments.device)
-    ours = Detection(arguments.backbone, CLASSES)
+    place = torch.device(device)
+    ours = Detection(backbone, CLASSES)
     with torch.no_grad():
         ours.get_parameter("head.box_heads.0.logits.weight").mul_(SPREAD)
-    backbone = Detection(arguments.backbone, CLASSES).backbone
-    theirs = their_detector(ours, backbone)
-    ours, theirs = ours.to(device), theirs.to(device)
-    batch = _moved(
-        make_batch(arguments.batch, arguments.height, arguments.width, arguments.objects), device
-    )
-    print(f"{arguments.backbone}, {arguments.batch} x {arguments.height} x {arguments.width}")
+    theirs = their_detector(ours, Detection(backbone, CLASSES).backbone)
+    ours, theirs = ours.to(place), theirs.to(place)
+    made = _moved(make_batch(batch, height, width, objects), place)
+    print(f"{backbone}, {batch} x {height} x {width}")
     steps: dict[str, tuple[Callable[[], Any], ...]] = {
-        "training": (lambda: _train_ours(ours, batch), lambda: _train_theirs(theirs, batch)),
-        "inference": (lambda: _find_ours(ours, batch), lambda: _find_theirs(theirs, batch)),
+        "training": (lambda: _train_ours(ours, made), lambda: _train_theirs(theirs, made)),
+        "inference": (lambda: _find_ours(ours, made), lambda: _find_theirs(theirs, made)),
     }
     for mode, sides in steps.items():
         ours.train(mode == "training")
         theirs.train(mode == "training")
-        times: list[list[float]] = [[], []]
-        for i in range(arguments.rounds + arguments.warmup):
-            for side, measured in zip(sides, times, strict=True):
-                elapsed = _seconds(side, device)
-                if i >= arguments.warmup:
-                    measured.append(elapsed)
-        medians = [1e3 * statistics.median(side) / arguments.batch for side in times]
-        print_row(f"Mask R-CNN {mode}, ms/image", medians)
-        if device.type == "cuda":
+        found = medians(sides, place, rounds=rounds, warmup=warmup)
+        print_row(f"Mask R-CNN {mode}, ms/image", [1e3 * value / batch for value in found])
+        if place.type == "cuda":
             print_row(f"Mask R-CNN {mode}, peak GiB", [_peak(side) for side in sides])
     counts = [float(sum(len(one["boxes"]) for one in side())) for side in steps["inference"]]
     print_row("objects found", counts)
@@ -187,15 +196,6 @@ def _find_ours(task: Detection, batch: Mapping[str, Any]) -> Sequence[Mapping[st
 @torch.inference_mode()
 def _find_theirs(model: nn.Module, batch: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     return model(list(batch["image"]))
-
-
-def _seconds(step: Callable[[], Any], device: torch.device) -> float:
-    synchronise = torch.cuda.synchronize if device.type == "cuda" else (lambda: None)
-    synchronise()
-    start = time.perf_counter()
-    step()
-    synchronise()
-    return time.perf_counter() - start
 
 
 def _peak(step: Callable[[], Any]) -> float:

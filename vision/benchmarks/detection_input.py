@@ -1,4 +1,4 @@
-"""Measure the input pipeline of detectors: `python tools/benchmark_detection_input.py`.
+"""The training input of detectors against torchvision's transforms.
 
 Ours and torchvision's make the same training images from the same files of 640 x 480 pixels with 20
 objects each: a short side from 480 to 800, mirroring, and masks. torchvision's side rasterises the
@@ -6,19 +6,15 @@ polygons first, and resizes the masks like the image (transforms v2 on tv_tensor
 alternating; times are those of the processor, and the last column is each side's over ours.
 """
 
-import argparse
-import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from benchmark_input import compare, report, write_pictures
 
-from vision.cli.arguments import whole
-from vision.cli.ending import Parser, end
+from vision.benchmarks.input import compare, report, write_pictures
 from vision.data.images.read import decode_image, read_file
 from vision.data.index.detection import Objects
 from vision.data.transforms.detection import DetectionTrainTransform
@@ -93,25 +89,22 @@ def stages(path: str, objects: Objects, outlines: list[Any]) -> dict[str, Side]:
     }
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The command line."""
-    parser = Parser(description="Measure the input pipeline of detectors.")
-    parser.add_argument("--images", type=whole(), default=32)
-    parser.add_argument("--rounds", type=whole(), default=5)
-    return parser
+def measure_detection_input(*, images: int, rounds: int) -> None:
+    """Print all tables.
 
-
-def measure(arguments: argparse.Namespace) -> int:
-    """Measure and print; returns the exit status."""
+    Args:
+        images: JPEG files of 640 x 480 pixels.
+        rounds: Measured rounds over all files.
+    """
     torch.set_num_threads(1)
     objects, outlines = draw_objects(np.random.default_rng(0))
     with tempfile.TemporaryDirectory() as folder:
-        paths = write_pictures(Path(folder), arguments.images, WIDTH, HEIGHT, 92)
+        paths = write_pictures(Path(folder), images, WIDTH, HEIGHT, 92)
         sides = {
             "ours": ours(objects, outlines),
             "transforms v2": torchvision_side(objects, outlines),
         }
-        report(compare(sides, paths, arguments.rounds), base="ours")
+        report(compare(sides, paths, rounds), base="ours")
         print("our steps by themselves, and with more options")
         more = {
             **stages(paths[0], objects, outlines),
@@ -119,14 +112,4 @@ def measure(arguments: argparse.Namespace) -> int:
             "+ crop and photometric": ours(objects, outlines, crop="detr", photometric=1.0),
             "large-scale jitter": ours(objects, outlines, jitter=(0.1, 2.0)),
         }
-        report(compare(more, paths, arguments.rounds))
-    return 0
-
-
-def main(words: Sequence[str] | None = None) -> int:
-    """Parse the command line and measure; 2 for a mistake in it."""
-    return end(lambda: measure(build_parser().parse_args(words)))
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        report(compare(more, paths, rounds))

@@ -1,4 +1,4 @@
-"""Measure the training input pipeline: `python tools/benchmark.py input`.
+"""The training input of classification against timm's and torchvision's.
 
 Ours, timm's and torchvision's make the same training images for ImageNet from the same files:
 a random crop at 224 pixels with antialiased bicubic resizing, mirroring and RandAugment
@@ -7,7 +7,6 @@ prefetcher; ours and torchvision's end at uint8. One process and one thread, alt
 those of the processor (not of the wall), so that other programs disturb them less.
 """
 
-import argparse
 import io
 import statistics
 import tempfile
@@ -21,6 +20,7 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
+from vision.benchmarks.timing import print_versions
 from vision.data.images.read import decode_image, read_file
 from vision.data.loading.sampling import EpochSampler, SeededSamples
 from vision.data.transforms.classification import TrainTransform
@@ -205,11 +205,19 @@ def report(seconds: dict[str, float], *, base: str | None = None) -> None:
         print(f"{name:36} {1 / value:10.0f} images/s {1e3 * value:8.3f} ms {ratio}")
 
 
-def measure_input(arguments: argparse.Namespace) -> None:
-    """Print all tables."""
+def measure_input(*, images: int, quality: int, rounds: int, workers: int) -> None:
+    """Print all tables.
+
+    Args:
+        images: JPEG files of 500 x 375 pixels; a quarter as many of 1000 x 750.
+        quality: Of the files, 1 to 100.
+        rounds: Measured rounds over all files.
+        workers: Processes of DataLoaders that are measured, too; 0 for none.
+    """
     torch.set_num_threads(1)
+    print_versions()
     with tempfile.TemporaryDirectory() as name:
-        paths = write_pictures(Path(name), arguments.images, 500, 375, arguments.quality)
+        paths = write_pictures(Path(name), images, 500, 375, quality)
         makers: dict[str, Callable[[], Side]] = {
             "ours": ours,
             "timm": timm_side,
@@ -217,18 +225,16 @@ def measure_input(arguments: argparse.Namespace) -> None:
         }
         sides = {label: make() for label, make in makers.items()}
         print("one thread; the last column is each side's time over ours")
-        report(compare(sides, paths, arguments.rounds), base="ours")
+        report(compare(sides, paths, rounds), base="ours")
         print("our stages, each with all before it")
-        report(compare(stages(), paths, arguments.rounds))
+        report(compare(stages(), paths, rounds))
         print("our steps by themselves")
-        report(compare(parts(paths), paths, arguments.rounds))
-        if arguments.workers:
-            print(f"{arguments.workers} workers, by the wall clock")
-            loaded = {
-                label: load_all(make, paths, arguments.workers) for label, make in makers.items()
-            }
+        report(compare(parts(paths), paths, rounds))
+        if workers:
+            print(f"{workers} workers, by the wall clock")
+            loaded = {label: load_all(make, paths, workers) for label, make in makers.items()}
             report(loaded, base="ours")
-        count = max(1, arguments.images // 4)
-        paths = write_pictures(Path(name), count, 1000, 750, arguments.quality)
+        count = max(1, images // 4)
+        paths = write_pictures(Path(name), count, 1000, 750, quality)
         large = {"ours": ours(), "ours, full decode": ours(reduced=False), "timm": timm_side()}
-        report(compare(large, paths, arguments.rounds), base="ours")
+        report(compare(large, paths, rounds), base="ours")

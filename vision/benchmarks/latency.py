@@ -1,6 +1,6 @@
 """Latency and throughput of a model in several engines.
 
-`tools/benchmark.py latency` runs it. All engines compute the same exported graph: a trained model
+All engines compute the same exported graph: a trained model
 from uint8 images to results, or a backbone from normalised images to its vector or maps. At each
 batch size every engine is built for it and compared with eager PyTorch; those that agree are then
 timed in turn, round by round, so that what else the machine does meets all of them. The batch
@@ -8,7 +8,6 @@ grows from 1 in steps of two; an engine whose images per second no longer grow i
 there on. On a GPU times are those of CUDA events; on a CPU wall times.
 """
 
-import argparse
 import copy
 import math
 import shutil
@@ -18,14 +17,14 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
 from vision.backbones.registry import create_backbone, list_backbones
-from vision.cli.arguments import whole
 from vision.export.backbone import BackboneGraph
 from vision.export.graph import Graph
 from vision.export.onnx import export_onnx
@@ -33,7 +32,6 @@ from vision.export.sidecar import versions
 from vision.export.whole import whole_model
 from vision.machine import cpu_name
 from vision.metrics.coco.files import write_json
-from vision.options import MAX_PROCESSES
 
 PERCENTS = (50, 90, 95, 99)
 # Throughput has stopped growing where a batch twice as large gives less than this more.
@@ -44,6 +42,37 @@ TOLERANCE, INT8_TOLERANCE = 1e-3, 0.2
 # Share of labels, which sums in another order change where two classes tie.
 MIN_SAME, INT8_LEAST_SAME = 0.995, 0.7
 Run = Callable[[Tensor], tuple[Tensor, ...]]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is measured.
+
+    Attributes:
+        model: Name of a backbone, or what `vision.load` takes.
+        engines: Names of `ENGINES`; int8 only where there is a file of it.
+        int8: An int8 model in ONNX, or None.
+        outputs: `"embedding"` or `"features"` of a backbone.
+        size: Height and width in pixels; None for the usual ones of the model.
+        max_batch: Maximum batch size.
+        rounds: Measured calls of each engine.
+        warmup: Calls before them.
+        threads: Of PyTorch and onnxruntime; None leaves PyTorch's choice.
+        device: Where to compute.
+        json: A file for all figures, or None.
+    """
+
+    model: str
+    engines: Sequence[str]
+    int8: Path | None
+    outputs: Literal["embedding", "features"]
+    size: Sequence[int] | None
+    max_batch: int
+    rounds: int
+    warmup: int
+    threads: int | None
+    device: str
+    json: Path | None
 
 
 class Timing(NamedTuple):
@@ -97,12 +126,12 @@ class Skipped(Exception):  # noqa: N818, it is no error
 # -------------------------------------------------------------------------------------- the engines
 
 
-def build_eager(graph: Graph, images: Tensor, folder: Path, options: argparse.Namespace) -> Run:
+def build_eager(graph: Graph, images: Tensor, folder: Path, options: Settings) -> Run:
     """PyTorch, operator by operator."""
     return graph
 
 
-def build_compiled(graph: Graph, images: Tensor, folder: Path, options: argparse.Namespace) -> Run:
+def build_compiled(graph: Graph, images: Tensor, folder: Path, options: Settings) -> Run:
     """`torch.compile` for this size alone."""
     need_compiler(images)
     torch.compiler.reset()
@@ -112,7 +141,7 @@ def build_compiled(graph: Graph, images: Tensor, folder: Path, options: argparse
     return run
 
 
-def build_aot(graph: Graph, images: Tensor, folder: Path, options: argparse.Namespace) -> Run:
+def build_aot(graph: Graph, images: Tensor, folder: Path, options: Settings) -> Run:
     """A compiled library from `torch.export`, without Python in it."""
     need_compiler(images)
     from torch import _inductor as inductor
@@ -130,21 +159,20 @@ def build_aot(graph: Graph, images: Tensor, folder: Path, options: argparse.Name
     return run
 
 
-def build_onnxruntime(
-    graph: Graph, images: Tensor, folder: Path, options: argparse.Namespace
-) -> Run:
+def build_onnxruntime(graph: Graph, images: Tensor, folder: Path, options: Settings) -> Run:
     """onnxruntime, float, of a model exported for this size alone."""
     path = folder / f"batch_{len(images)}.onnx"
     export_onnx(on_cpu(graph), images.cpu(), path, dynamic=())
     return open_onnx(path, images, graph)
 
 
-def build_int8(graph: Graph, images: Tensor, folder: Path, options: argparse.Namespace) -> Run:
+def build_int8(graph: Graph, images: Tensor, folder: Path, options: Settings) -> Run:
     """Onnxruntime with the given int8 model."""
+    assert options.int8 is not None, "it is not measured without a file"
     return open_onnx(options.int8, images, graph)
 
 
-ENGINES: dict[str, Callable[[Graph, Tensor, Path, argparse.Namespace], Run]] = {
+ENGINES: dict[str, Callable[[Graph, Tensor, Path, Settings], Run]] = {
     "eager": build_eager,
     "compiled": build_compiled,
     "aot": build_aot,
@@ -275,16 +303,16 @@ class Report:
         return [one for one in self.timings if one.engine == engine]
 
 
-def measure(graph: Graph, images: Tensor, options: argparse.Namespace) -> Report:
+def measure(graph: Graph, images: Tensor, options: Settings) -> Report:
     """Time all engines from batch 1 to the one of the best throughput.
 
     Args:
         graph: What is computed.
         images: One image `(1, C, H, W)` on the device, as the graph takes it.
-        options: The command line.
+        options: What is measured.
     """
     report = Report()
-    alive = list(options.engines)
+    alive = [name for name in options.engines if name != "int8" or options.int8 is not None]
     batch = 1
     with tempfile.TemporaryDirectory() as folder, torch.no_grad(), without_chatter():
         while alive and batch <= options.max_batch:
@@ -308,7 +336,7 @@ def build_all(
     images: Tensor,
     names: Sequence[str],
     folder: Path,
-    options: argparse.Namespace,
+    options: Settings,
     report: Report,
 ) -> dict[str, Run]:
     """The engines that agree with eager PyTorch; the report says why the others are absent."""
@@ -335,7 +363,7 @@ def build_all(
 
 
 def measure_batch(
-    engines: Mapping[str, Run], images: Tensor, options: argparse.Namespace, report: Report
+    engines: Mapping[str, Run], images: Tensor, options: Settings, report: Report
 ) -> None:
     """Time engines in turn."""
     seconds: dict[str, list[float]] = {name: [] for name in engines}
@@ -357,10 +385,10 @@ def without_chatter() -> Iterator[None]:
         yield
 
 
-# ------------------------------------------------------------------------------------ the command
+# ------------------------------------------------------------------------------------ the report
 
 
-def build_graph(options: argparse.Namespace) -> tuple[Graph, Tensor]:
+def build_graph(options: Settings) -> tuple[Graph, Tensor]:
     """The program of a checkpoint or of a backbone, and one random image for it."""
     generator = torch.Generator().manual_seed(0)
     if options.model in list_backbones():
@@ -391,13 +419,11 @@ def usual_size(preprocessing: Mapping[str, Any] | None) -> tuple[int, int]:
     return 224, 224
 
 
-def measure_latency(options: argparse.Namespace) -> None:
+def measure_latency(options: Settings) -> None:
     """Measure, print the table, and write the JSON."""
     if options.threads:
         torch.set_num_threads(options.threads)
     graph, images = build_graph(options)
-    if options.int8 is None:
-        options.engines = [name for name in options.engines if name != "int8"]
     device = torch.cuda.get_device_name() if images.is_cuda else cpu_name()
     shown = ", ".join(f"{name} {found}" for name, found in versions().items())
     print(f"{device}, {torch.get_num_threads()} threads, {shown}")
@@ -437,24 +463,3 @@ def show(report: Report) -> None:
         print(f"best of {engine}: {best.images_per_second:.1f} images/s at batch {best.batch}")
     for absent in report.skipped:
         print(f"not timed: {absent['engine']} at batch {absent['batch']}: {absent['reason']}")
-
-
-def add_latency(commands: Any, run: Callable[[argparse.Namespace], None]) -> None:
-    """Add the command `latency` to the parsers of argparse."""
-    parser = commands.add_parser("latency", help="a model in several engines")
-    parser.add_argument("model", help="name of a backbone, or what vision.load takes")
-    parser.add_argument("--engines", nargs="+", choices=[*ENGINES], default=[*ENGINES])
-    parser.add_argument("--int8", type=Path, metavar="FILE", help="of tools/quantize.py")
-    parser.add_argument(
-        "--outputs", choices=("embedding", "features"), default="embedding", help="of a backbone"
-    )
-    parser.add_argument("--size", nargs=2, type=whole(), metavar=("H", "W"), help="in pixels")
-    parser.add_argument("--most-batch", type=whole(), default=64, help="1 for the latency alone")
-    parser.add_argument("--rounds", type=whole(), default=50, help="timed calls of each engine")
-    parser.add_argument("--warmup", type=whole(0), default=5)
-    parser.add_argument(
-        "--threads", type=whole(1, MAX_PROCESSES), help="by default PyTorch's choice"
-    )
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
-    parser.set_defaults(run=run)

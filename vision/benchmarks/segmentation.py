@@ -1,6 +1,6 @@
 """UPerNet against mmsegmentation's with the same backbone and the same weights.
 
-`tools/benchmark.py segmentation` runs it. Both sides have one backbone; the decode head, the
+Both sides have one backbone; the decode head, the
 auxiliary FCN head and the cross entropy are each side's own, and the weights of the heads are
 mmsegmentation's, converted. A training step is forward, loss and backward pass; theirs is spared
 the accuracy that mmsegmentation computes beside the loss. Inference ends in the class of each
@@ -8,14 +8,13 @@ pixel. On a GPU the peak of memory is that of PyTorch's allocator over what was 
 step; on a CPU it is that of the resident memory of a fresh process that takes one step.
 """
 
-import argparse
 import contextlib
 import multiprocessing
 import re
-import statistics
-import time
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -24,6 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vision.backbones.base import Backbone
+from vision.benchmarks.timing import medians, print_head, print_row
 from vision.contracts.segmentation import IGNORED, SegmentationBatch
 from vision.mmcv.operators import import_models
 from vision.tasks.segmentation import Segmentation
@@ -33,6 +33,33 @@ CLASSES = 150
 MODES = ("training", "inference")
 SHARED = {"num_classes": CLASSES, "norm_cfg": {"type": "BN"}, "align_corners": False}
 Step = Callable[[Mapping[str, Tensor]], Tensor]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is measured.
+
+    Attributes:
+        backbone: Name of the backbone of both sides.
+        batch: Images of a step; 2 or more, since the norm of their pooled maps refuses one value.
+        size: Side of the images in pixels.
+        rounds: Measured steps of each side.
+        warmup: Steps before them.
+        threads: Of PyTorch.
+        channels_last: Memory format of both sides.
+        precision: `"fp32"` or `"bf16"`.
+        device: Where to compute.
+    """
+
+    backbone: str
+    batch: int
+    size: int
+    rounds: int
+    warmup: int
+    threads: int
+    channels_last: bool
+    precision: str
+    device: str
 
 
 class Ours:
@@ -107,22 +134,22 @@ class Benchmark:
     """Both sides, and a batch for them.
 
     Args:
-        arguments: The command line.
+        settings: What is measured.
     """
 
-    def __init__(self, arguments: argparse.Namespace) -> None:
+    def __init__(self, settings: Settings) -> None:
         torch.manual_seed(0)
-        torch.set_num_threads(arguments.threads)
-        self.device = torch.device(arguments.device)
-        self.bf16 = arguments.precision == "bf16"
-        self.task = Segmentation(arguments.backbone, CLASSES, boundary=False)
+        torch.set_num_threads(settings.threads)
+        self.device = torch.device(settings.device)
+        self.bf16 = settings.precision == "bf16"
+        self.task = Segmentation(settings.backbone, CLASSES, boundary=False)
         # Nothing is logged where there is no trainer.
         self.task.log_losses = _sum  # type: ignore[method-assign,assignment]
         self.theirs = Theirs(self.task.backbone)
         report = load_weights(self.task, self.theirs.state_dict())
         assert not report.missing + report.unexpected, report
-        self.batch = {k: v.to(self.device) for k, v in make_batch(arguments).items()}
-        layout = torch.channels_last if arguments.channels_last else torch.contiguous_format
+        self.batch = {k: v.to(self.device) for k, v in make_batch(settings).items()}
+        layout = torch.channels_last if settings.channels_last else torch.contiguous_format
         for side in (self.task, self.theirs):
             side.to(self.device).to(memory_format=layout)
         self.batch["image"] = self.batch["image"].contiguous(memory_format=layout)
@@ -145,15 +172,6 @@ class Benchmark:
         with grad, torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
             return self.steps[mode][side](self.batch)
 
-    def seconds(self, mode: str, side: int) -> float:
-        """Wall time of one step, the device's queue emptied on both ends."""
-        synchronise = torch.cuda.synchronize if self.device.type == "cuda" else (lambda: None)
-        synchronise()
-        start = time.perf_counter()
-        self.step(mode, side)
-        synchronise()
-        return time.perf_counter() - start
-
     def allocated(self, mode: str, side: int) -> float:
         """MiB that a step on a GPU allocates at most over what is held before it."""
         self.task.zero_grad(set_to_none=True)
@@ -169,10 +187,10 @@ def _sum(stage: str, terms: Mapping[str, Tensor], count: int) -> Tensor:
     return torch.stack(tuple(terms.values())).sum()
 
 
-def make_batch(arguments: argparse.Namespace) -> dict[str, Tensor]:
+def make_batch(settings: Settings) -> dict[str, Tensor]:
     """Random normalised images and labels in patches, a tenth of them ignored."""
     generator = torch.Generator().manual_seed(0)
-    count, side = arguments.batch, arguments.size
+    count, side = settings.batch, settings.size
     labels = torch.randint(0, CLASSES, (count, 1, 16, 16), generator=generator)
     labels[torch.rand(labels.shape, generator=generator) < 0.1] = IGNORED
     size = torch.tensor([[side, side]] * count)
@@ -184,42 +202,40 @@ def make_batch(arguments: argparse.Namespace) -> dict[str, Tensor]:
     }
 
 
-def measure_segmentation(
-    arguments: argparse.Namespace, print_row: Callable[[str, list[float]], None]
-) -> None:
+def measure_segmentation(settings: Settings) -> None:
     """Time training steps and inference of both sides, in turn, and print medians."""
-    both = Benchmark(arguments)
-    size = f"{arguments.batch} x {arguments.size} x {arguments.size}"
-    print(f"{arguments.backbone}, {size}, {arguments.precision}")
+    torch.set_num_threads(settings.threads)
+    print_head()
+    both = Benchmark(settings)
+    size = f"{settings.batch} x {settings.size} x {settings.size}"
+    print(f"{settings.backbone}, {size}, {settings.precision}")
     both.set_mode("inference")
     found = [both.step("inference", side) for side in (0, 1)]
     print(f"pixels of the same class: {(found[0] == found[1]).float().mean():.6f}")
     for mode in MODES:
         both.set_mode(mode)
-        times: list[list[float]] = [[], []]
-        for i in range(arguments.rounds + arguments.warmup):
-            for side, measured in enumerate(times):
-                elapsed = both.seconds(mode, side)
-                if i >= arguments.warmup:
-                    measured.append(elapsed)
-        medians = [1e3 * statistics.median(side) / arguments.batch for side in times]
-        print_row(f"UPerNet {mode}, ms/image", medians)
+        times = medians(
+            [partial(both.step, mode, side) for side in (0, 1)],
+            both.device,
+            rounds=settings.rounds,
+            warmup=settings.warmup,
+        )
+        print_row(f"UPerNet {mode}, ms/image", [1e3 * value / settings.batch for value in times])
         if both.device.type == "cuda":
             peaks = [both.allocated(mode, side) for side in (0, 1)]
         else:
-            peaks = [_in_fresh_process(arguments, mode, side) for side in (0, 1)]
+            peaks = [_in_fresh_process(settings, mode, side) for side in (0, 1)]
         print_row(f"UPerNet {mode}, peak MiB", peaks)
 
 
-def _in_fresh_process(arguments: argparse.Namespace, mode: str, side: int) -> float:
+def _in_fresh_process(settings: Settings, mode: str, side: int) -> float:
     """MiB by which one step makes a new process grow."""
-    options = {k: v for k, v in vars(arguments).items() if k != "run"}
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(_growth, (options, mode, side))
+        return pool.apply(_growth, (settings, mode, side))
 
 
-def _growth(options: dict[str, Any], mode: str, side: int) -> float:
-    both = Benchmark(argparse.Namespace(**options))
+def _growth(settings: Settings, mode: str, side: int) -> float:
+    both = Benchmark(settings)
     both.set_mode(mode)
     # Forget the peak of building the models.
     Path("/proc/self/clear_refs").write_text("5")

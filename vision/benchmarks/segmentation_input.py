@@ -1,4 +1,4 @@
-"""Measure the input pipeline of segmenters: `python tools/benchmark_segmentation_input.py`.
+"""The training input of segmentors against mmsegmentation's.
 
 Ours and mmsegmentation's make the same training samples from the same files of 683 x 512 pixels: a
 random scale from 0.5 to 2, a crop of 512 x 512 with the limit of 0.75 on one class, mirroring and
@@ -6,20 +6,16 @@ distorted colours. One thread, alternating; times are those of the processor, an
 each side's over ours. mmsegmentation's side needs `pip install '.[mmseg]'`.
 """
 
-import argparse
 import importlib.util
-import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from benchmark_input import compare, report, write_pictures
 
-from vision.cli.arguments import whole
-from vision.cli.ending import Parser, end
+from vision.benchmarks.input import compare, report, write_pictures
 from vision.data.classes.label_tables import LabelTable
 from vision.data.images.read import decode_image, read_file
 from vision.data.transforms.geometry import Geometry
@@ -130,19 +126,16 @@ def stages(path: str) -> dict[str, Side]:
     }
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The command line."""
-    parser = Parser(description="Measure the input pipeline of segmenters.")
-    parser.add_argument("--images", type=whole(), default=32)
-    parser.add_argument("--rounds", type=whole(), default=5)
-    return parser
+def measure_segmentation_input(*, images: int, rounds: int) -> None:
+    """Print all tables.
 
-
-def measure(arguments: argparse.Namespace) -> int:
-    """Measure and print; returns the exit status."""
+    Args:
+        images: JPEG files of 683 x 512 pixels.
+        rounds: Measured rounds over all files.
+    """
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        paths = write_pictures(Path(folder), arguments.images, WIDTH, HEIGHT, 92)
+        paths = write_pictures(Path(folder), images, WIDTH, HEIGHT, 92)
         write_masks(paths)
         sides = {
             "ours": ours(),
@@ -151,16 +144,6 @@ def measure(arguments: argparse.Namespace) -> int:
         if importlib.util.find_spec("mmseg"):
             sides["mmsegmentation"] = mmseg_side()
             sides["mmsegmentation, as they are"] = mmseg_side(photometric=False)
-        report(compare(sides, paths, arguments.rounds), base="ours")
+        report(compare(sides, paths, rounds), base="ours")
         print("our steps by themselves")
-        report(compare(stages(paths[0]), paths, arguments.rounds))
-    return 0
-
-
-def main(words: Sequence[str] | None = None) -> int:
-    """Parse the command line and measure; 2 for a mistake in it."""
-    return end(lambda: measure(build_parser().parse_args(words)))
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        report(compare(stages(paths[0]), paths, rounds))

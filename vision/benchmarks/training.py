@@ -1,18 +1,17 @@
 """A training step through the trainer, as `train.py` runs it, against the same step in a bare loop.
 
-`tools/benchmark.py training` runs it. The trainer's side is `train.py fit` with all that it does by
+The trainer's side is `train.py fit` with all that it does by
 default: progress, logs, checkpoints, the look at every gradient. The bare loop has a model, an
 optimiser, a schedule and a loader of its own, built from the same config, and does what any loop
 must: fetch a batch, normalise and augment it, forward, loss, backward, optimiser and schedule. Both
 take turns within one process, in blocks of some steps; blocks lie within an epoch.
 """
 
-import argparse
 import contextlib
 import io
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +19,7 @@ import numpy as np
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from vision.cli.app import run
-
-ROOT = Path(__file__).parents[1]
-QUICKSTART = ROOT / "configs/classification/digits/convnext_linear.yaml"
+from vision.benchmarks.timing import print_head, print_row
 
 
 class BareLoop:
@@ -122,21 +118,35 @@ class Blocks(Callback):
 
 
 def measure_training(
-    arguments: argparse.Namespace, print_row: Callable[[str, list[float]], None]
+    fit: Callable[[Sequence[str], Blocks], Any],
+    *,
+    config: Path,
+    rounds: int,
+    steps: int,
+    options: Sequence[str],
 ) -> None:
-    """Compare the two sides."""
-    blocks = Blocks(rounds=arguments.rounds, steps=arguments.steps)
+    """Compare the two sides.
+
+    Args:
+        fit: Runs `train.py fit` with words of its command line and one callback more.
+        config: Its config.
+        rounds: Pairs of blocks.
+        steps: Optimiser steps of a block.
+        options: Further words.
+    """
+    print_head("trainer", "bare")
+    blocks = Blocks(rounds=rounds, steps=steps)
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
-        words = ["--config", str(arguments.config), "--runs_dir", folder, *arguments.options]
+        words = ["--config", str(config), "--runs_dir", folder, *options]
         # Validation is no part of a step; the blocks end the training.
         words += ["--trainer.limit_val_batches", "0", "--trainer.max_epochs", "100000"]
-        run("fit", words, root=ROOT, callbacks=[blocks])
+        fit(words, blocks)
     ours, theirs = (np.array(times[1:]) for times in blocks.times)
     for column, label in enumerate(("ms/step", "ms of CPU time/step")):
         medians = [1e3 * float(np.median(side[:, column])) for side in (ours, theirs)]
-        print_row(f"{arguments.config.stem}, {label}", medians)
+        print_row(f"{config.stem}, {label}", medians)
     by_clock, of_cpu = np.median(ours / theirs, axis=0)
     print(
         f"trainer over bare loop: {by_clock:.3f} by the clock, {of_cpu:.3f} of CPU time "
-        f"(median of {len(ours)} pairs of blocks of {arguments.steps} steps)"
+        f"(median of {len(ours)} pairs of blocks of {steps} steps)"
     )
