@@ -1,9 +1,9 @@
 """Options: groups of them as dataclasses, their ranges, and what a value does to a constructor."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
 from vision.errors import ConfigError, VisionError, suggest
@@ -72,23 +72,118 @@ def _require_finite(options: Any, group: str) -> None:
                 raise ConfigError(f"{group}.{field.name}={value} must be finite.")
 
 
-def check_number(name: str, value: Any, *, minimum: float, maximum: float, unit: str = "") -> None:
-    """See that an option is a number in its range, both ends included.
+@dataclass(frozen=True, kw_only=True)
+class Range:
+    """The numbers that an option may have; no range has booleans, NaN or infinity.
+
+    Attributes:
+        minimum: The smallest.
+        maximum: The largest.
+        above: A bound that is not in the range itself, in place of `minimum`.
+        below: The same in place of `maximum`.
+        unit: What is counted, for messages.
+        optional: Whether None is possible too.
+        length: Number of numbers of a list, 0 for one or more; None for a single number.
+        ascending: Whether a list has to be in ascending order.
+    """
+
+    minimum: float = -math.inf
+    maximum: float = math.inf
+    above: float = -math.inf
+    below: float = math.inf
+    unit: str = ""
+    optional: bool = False
+    length: int | None = None
+    ascending: bool = False
+
+    def holds(self, value: Any) -> bool:
+        """Whether the option may have a value."""
+        if value is None:
+            return self.optional
+        if self.length is None:
+            return self._has(value)
+        if not isinstance(value, Sequence) or len(value) != (self.length or max(1, len(value))):
+            return False
+        return all(map(self._has, value)) and (not self.ascending or [*value] == sorted(value))
+
+    def _has(self, value: Any) -> bool:
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        within = is_number and self.minimum <= value <= self.maximum
+        return within and self.above < value < self.below
+
+    def __str__(self) -> str:
+        if self.minimum > -math.inf and self.maximum < math.inf:
+            words = f"from {self.minimum:,} to {self.maximum:,}"
+        else:
+            bounds = {
+                f"above {self.above:,}": self.above,
+                f"{self.minimum:,} or more": self.minimum,
+                f"below {self.below:,}": self.below,
+                f"at most {self.maximum:,}": self.maximum,
+            }
+            words = " and ".join(text for text, bound in bounds.items() if math.isfinite(bound))
+        words += f" {self.unit}" if self.unit else ""
+        if self.length is not None:
+            order = " in ascending order" if self.ascending else ""
+            words = f"{self.length or 'one or more'} numbers{order}, each {words}"
+        return f"{words}, or null" if self.optional else words
+
+
+# By name, the range of an option, or its choices.
+Ranges = Mapping[str, Range | tuple[Any, ...]]
+PROBABILITY = Range(minimum=0, maximum=1)
+IMAGE_SIDE = Range(minimum=1, maximum=MAX_SIDE, unit="pixels")
+
+
+def check_ranges(values: Mapping[str, Any], ranges: Ranges, *, group: str = "") -> None:
+    """See that options are in their ranges.
+
+    Args:
+        values: Values by name; those without a range are not looked at.
+        ranges: The ranges or choices.
+        group: Name of the group of options, for the message.
+
+    Raises:
+        ConfigError: A value is not in its range, or not one of its choices.
+    """
+    for name, range_ in ranges.items():
+        value, key = values[name], f"{group}.{name}" if group else name
+        if isinstance(range_, tuple):
+            if value not in range_:
+                choices = " or ".join(map(repr, range_))
+                raise ConfigError(
+                    f"{key}={shorten(value)} must be {choices}.{suggest(str(value), range_)}"
+                )
+        elif not range_.holds(value):
+            raise ConfigError(f"{key}={shorten(value)} must be {range_}.")
+
+
+def check_number(
+    name: str,
+    value: Any,
+    *,
+    minimum: float = -math.inf,
+    maximum: float = math.inf,
+    above: float = -math.inf,
+    below: float = math.inf,
+    unit: str = "",
+) -> None:
+    """See that one option is a number in its range.
 
     Args:
         name: Name of the option.
-        value: Its value; of a boolean or of NaN no range holds.
-        minimum: Its smallest value.
-        maximum: Its largest value.
+        value: Its value.
+        minimum: As in `Range`, and so are the others.
+        maximum: The largest value.
+        above: A bound that is not in the range itself.
+        below: The same, in place of `maximum`.
         unit: What it counts, for the message.
 
     Raises:
         ConfigError: It is not.
     """
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not minimum <= value <= maximum:
-        what = f" {unit}" if unit else ""
-        raise ConfigError(f"{name}={shorten(value)} must be from {minimum:,} to {maximum:,}{what}.")
+    bounds = Range(minimum=minimum, maximum=maximum, above=above, below=below, unit=unit)
+    check_ranges({name: value}, {name: bounds})
 
 
 def check_design(options: Mapping[str, Any], *, owner: str) -> None:

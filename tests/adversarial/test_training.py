@@ -225,7 +225,7 @@ SIDES = {"short_side": 32, "long_side": 64}
     Case("a policy of -1", policy("rand-m-1"), ("'m'", "m0 to m30")),
     Case("a policy of infinite magnitude", policy("rand-minf"), ("'minf'", "m0 to m30")),
     Case("a policy of 400 digits", policy("rand-m" + "9" * 400), ("m0 to m30",)),
-    Case("an unknown rule of decay", refused(OptimSettings, no_decay="bias"), ("no_decay=bias",)),
+    Case("an unknown rule of decay", refused(OptimSettings, no_decay="bias"), ("no_decay='bias'",)),
     Case("no rule of decay", refused(OptimSettings, no_decay=None), ("no_decay=None",)),
     Case("jitter from NaN", refused(DetectionAugment, jitter=(NAN, 2.0)), ("jitter=(nan, 2.0)",)),
     Case("jitter of one end", refused(DetectionAugment, jitter=(1.0,)), ("jitter=(1.0,)",)),

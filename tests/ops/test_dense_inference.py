@@ -223,15 +223,15 @@ def test_more_classes_than_a_byte_holds() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"mode": "tiles"}, "inference.mode is tiles.*'whole', 'slide'"),
-        ({"window": (0, 512)}, "inference.window is .0, 512."),
-        ({"stride": (341, -1)}, "inference.stride is .341, -1."),
-        ({"stride": (341,)}, "inference.stride is .341,."),
+        ({"mode": "tiles"}, "inference.mode='tiles' must be 'whole' or 'slide'"),
+        ({"window": (0, 512)}, "inference.window=.0, 512. must be 2 numbers, each 1 or more"),
+        ({"stride": (341, -1)}, "inference.stride=.341, -1. "),
+        ({"stride": (341,)}, "inference.stride=.341,. must be 2"),
         ({"window": (256, 512)}, "inference.stride is .341, 341., more than inference.window"),
-        ({"scales": ()}, "inference.scales is .*one or more"),
+        ({"scales": ()}, "inference.scales=.*one or more"),
         ({"scales": (1.0, 0.0)}, "inference.scales"),
         ({"scales": (float("nan"),)}, "inference.scales"),
-        ({"windows_per_batch": 0}, "inference.windows_per_batch is 0.*1 or more"),
+        ({"windows_per_batch": 0}, "inference.windows_per_batch=0.*1 or more"),
     ],
 )
 def test_options_out_of_range(options, message) -> None:

@@ -132,7 +132,7 @@ def test_everything_decays_where_the_recipe_says_so(family: str) -> None:
 
 
 def test_an_unknown_rule_is_refused() -> None:
-    with pytest.raises(ConfigError, match="no_decay=bias must be 'vectors' or 'norms' or"):
+    with pytest.raises(ConfigError, match="no_decay='bias' must be 'vectors' or 'norms' or"):
         OptimSettings(no_decay="bias")
 
 

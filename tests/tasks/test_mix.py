@@ -163,9 +163,9 @@ def test_nothing_is_changed_when_all_is_off() -> None:
     [
         ({"cutmix": float("inf")}, "mix.cutmix=inf"),
         ({"mixup": float("nan")}, "mix.mixup=nan"),
-        ({"mixup": -0.1}, r"mix.mixup=-0.1 must be in \[0, 1000\]"),
-        ({"prob": 1.5}, "mix.prob=1.5 must be in"),
-        ({"erasing": -1}, "mix.erasing=-1 must be in"),
+        ({"mixup": -0.1}, r"mix.mixup=-0.1 must be from 0 to 1,000"),
+        ({"prob": 1.5}, "mix.prob=1.5 must be from 0 to 1"),
+        ({"erasing": -1}, "mix.erasing=-1 must be from"),
         ({"mixupp": 0.8}, "mix.mixupp.*'mixup'"),
     ],
 )

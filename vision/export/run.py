@@ -16,6 +16,7 @@ from vision.export.safetensors import export_tensors, reload_tensors
 from vision.export.sidecar import export_facts, verification_facts, write_sidecar
 from vision.export.torch_program import export_program, open_program
 from vision.export.verify import MIN_SIDE, TOLERANCES, Case, Runner, verified_shapes, verify
+from vision.options import check_number
 
 Format = Literal["safetensors", "torch-export", "onnx"]
 SUFFIXES = {"safetensors": ".safetensors", "torch-export": ".pt2", "onnx": ".onnx"}
@@ -58,8 +59,7 @@ class ExportOptions:
         _known("precision", self.precision, tuple(TOLERANCES))
         for axis in self.dynamic or ():
             _known("dynamic", axis, AXES)
-        if self.batch < 1:
-            raise ConfigError(f"batch={self.batch} must be 1 or more.")
+        check_number("batch", self.batch, minimum=1, unit="images")
         if min(self.size) < MIN_SIDE:
             raise ConfigError(
                 f"size={self.size} is too small: images have {MIN_SIDE} rows and columns or more."

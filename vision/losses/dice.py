@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from vision.contracts.segmentation import IGNORED
-from vision.errors import ConfigError
+from vision.options import Range, check_ranges
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,7 @@ class DiceOptions:
     count_ignored: bool = False
 
     def __post_init__(self) -> None:
-        if self.smooth is not None and not self.smooth > 0:
-            raise ConfigError(f"dice.smooth={self.smooth} must be positive, or null.")
+        check_ranges(vars(self), {"smooth": Range(above=0, optional=True)}, group="dice")
 
 
 def dice_loss(logits: Tensor, labels: Tensor, options: DiceOptions) -> Tensor:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from vision.errors import ConfigError
+from vision.options import Range, check_ranges
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,11 @@ class OhemOptions:
     min_kept: int = 100_000
 
     def __post_init__(self) -> None:
-        if self.threshold is not None and not 0 < self.threshold <= 1:
-            raise ConfigError(f"ohem.threshold={self.threshold} must be in (0, 1], or null.")
-        if self.min_kept < 1:
-            raise ConfigError(f"ohem.min_kept={self.min_kept} must be 1 or more.")
+        ranges = {
+            "threshold": Range(above=0, maximum=1, optional=True),
+            "min_kept": Range(minimum=1, unit="pixels"),
+        }
+        check_ranges(vars(self), ranges, group="ohem")
 
 
 @torch.no_grad()

@@ -17,7 +17,7 @@ from vision.losses.ohem import OhemOptions, hard_pixels
 from vision.ops import matching
 from vision.ops.boxes import at_least_float32
 from vision.ops.interpolation import resize_bilinear
-from vision.options import read_options
+from vision.options import PROBABILITY, Range, check_number, check_ranges, read_options
 
 MeanOver = Literal["all", "valid"]
 TERMS = ("cross_entropy", "dice", "lovasz", "focal")
@@ -42,10 +42,8 @@ class FocalOptions:
     gamma: float = 2.0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.alpha <= 1:
-            raise ConfigError(f"focal.alpha={self.alpha} must be in [0, 1].")
-        if self.gamma < 0:
-            raise ConfigError(f"focal.gamma={self.gamma} must be 0 or more.")
+        ranges = {"alpha": PROBABILITY, "gamma": Range(minimum=0)}
+        check_ranges(vars(self), ranges, group="focal")
 
 
 class SegmentationLoss(nn.Module):
@@ -95,12 +93,9 @@ class SegmentationLoss(nn.Module):
         _check_terms(terms)
         if mean_over not in ("all", "valid"):
             raise ConfigError(f"mean_over={mean_over!r} must be 'all' or 'valid'.")
-        if auxiliary_weight < 0:
-            raise ConfigError(f"auxiliary_weight={auxiliary_weight} must be 0 or more.")
-        if class_weights is not None and not all(0 <= w < float("inf") for w in class_weights):
-            raise ConfigError(
-                f"class_weights={list(class_weights)} must be finite numbers of 0 or more."
-            )
+        check_number("auxiliary_weight", auxiliary_weight, minimum=0)
+        factors = Range(minimum=0, length=0, optional=True)
+        check_ranges({"class_weights": class_weights}, {"class_weights": factors})
         self.terms, self.auxiliary_weight = dict(terms), auxiliary_weight
         self.mean_over, self.align_corners = mean_over, align_corners
         self.ohem = None if ohem is None else read_options(OhemOptions, ohem, group="ohem")
@@ -206,5 +201,4 @@ def _check_terms(terms: Mapping[str, float]) -> None:
             raise ConfigError(
                 f"terms: {name!r} is none of {', '.join(TERMS)}.{suggest(name, TERMS)}"
             )
-        if not 0 <= weight < float("inf"):
-            raise ConfigError(f"terms.{name}={weight} must be a finite number of 0 or more.")
+        check_number(f"terms.{name}", weight, minimum=0)

@@ -9,6 +9,7 @@ from vision.contracts.detection import DetectionBatch
 from vision.errors import ConfigError
 from vision.ops.boxes import at_least_float32, paired_giou
 from vision.ops.two_stage import AnchorSamples, BoxSamples, MaskSamples, TwoStageOutputs
+from vision.options import check_number
 
 BoxLoss = Literal["l1", "giou"]
 
@@ -42,8 +43,7 @@ class TwoStageLoss(nn.Module):
         super().__init__()
         if box_loss not in ("l1", "giou"):
             raise ConfigError(f"box_loss={box_loss!r} must be 'l1' or 'giou'.")
-        if rpn_smooth_l1_beta < 0:
-            raise ConfigError(f"rpn_smooth_l1_beta={rpn_smooth_l1_beta} must be 0 or more.")
+        check_number("rpn_smooth_l1_beta", rpn_smooth_l1_beta, minimum=0)
         self.box_loss, self.box_loss_weight, self.rpn_smooth_l1_beta = (
             box_loss,
             box_loss_weight,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vision.errors import ConfigError
+from vision.options import check_number
 
 BINS = 15  # as in the paper
 
@@ -42,8 +43,7 @@ class Calibration:
             ConfigError: A confidence is not in [0, 1], or there are no bins.
         """
         confidence = np.asarray(confidence, np.float64)
-        if bins < 1:
-            raise ConfigError(f"bins={bins} must be 1 or more.")
+        check_number("bins", bins, minimum=1)
         if len(confidence) and not (confidence.min() >= 0 and confidence.max() <= 1):
             raise ConfigError(
                 f"confidences from {confidence.min():g} to {confidence.max():g} are not"

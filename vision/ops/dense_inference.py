@@ -20,6 +20,7 @@ from vision.errors import ConfigError
 from vision.ops.interpolation import resize_bilinear
 from vision.ops.resize_rows import MapRows, ResizedRows, Rows
 from vision.ops.windows import WindowRows
+from vision.options import Range, Ranges, check_ranges
 
 InferenceMode = Literal["whole", "slide"]
 Model = Callable[[Tensor], Tensor]
@@ -32,6 +33,15 @@ ACCELERATOR_STRIP_BYTES = 256 * 2**20
 MIN_ROWS = 4
 # An image that is enlarged further needs memory of hundreds of times its own.
 MAX_SCALE = 16.0
+
+LENGTHS = Range(minimum=1, length=2, unit="pixels (height, width)")
+RANGES: Ranges = {
+    "mode": get_args(InferenceMode),
+    "window": LENGTHS,
+    "stride": LENGTHS,
+    "scales": Range(above=0, maximum=MAX_SCALE, length=0),
+    "windows_per_batch": Range(minimum=1),
+}
 
 
 @dataclass(frozen=True)
@@ -63,21 +73,7 @@ class InferenceOptions:
     windows_per_batch: int = 4
 
     def __post_init__(self) -> None:
-        ranges = {
-            "mode": (self.mode in get_args(InferenceMode), f"one of {get_args(InferenceMode)}"),
-            "window": (_are_lengths(self.window), "(height, width), 1 pixel or more each"),
-            "stride": (_are_lengths(self.stride), "(down, right), 1 pixel or more each"),
-            "scales": (
-                len(self.scales) > 0 and all(0 < s <= MAX_SCALE for s in self.scales),
-                f"one or more factors above 0, up to {MAX_SCALE}; (1.0,) for the image as it is",
-            ),
-            "windows_per_batch": (self.windows_per_batch >= 1, "1 or more"),
-        }
-        for name, (is_valid, expected) in ranges.items():
-            if not is_valid:
-                raise ConfigError(
-                    f"inference.{name} is {getattr(self, name)}; it must be {expected}."
-                )
+        check_ranges(vars(self), RANGES, group="inference")
         if any(step > side for step, side in zip(self.stride, self.window, strict=True)):
             raise ConfigError(
                 f"inference.stride is {tuple(self.stride)}, more than inference.window "
@@ -125,10 +121,6 @@ def predict_labels(
         labels[:, start:stop] = _scores(views, start, stop).max(dim=1).indices
     del views
     return labels.long()
-
-
-def _are_lengths(lengths: Sequence[int]) -> bool:
-    return len(lengths) == 2 and all(length >= 1 for length in lengths)
 
 
 def _views(

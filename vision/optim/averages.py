@@ -8,8 +8,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from vision.errors import ConfigError
 from vision.optim.sharding import drop_gathered, own_tensors, sharded_model, write_whole
+from vision.options import check_number
 
 logger = logging.getLogger(__name__)
 
@@ -46,8 +46,7 @@ class WeightAverage(Callback):
     """
 
     def __init__(self, decay: float, *, warmup: bool = True) -> None:
-        if not 0.0 < decay < 1.0:
-            raise ConfigError(f"ema_decay={decay} must be in (0, 1), such as 0.9999.")
+        check_number("ema_decay", decay, above=0, below=1)
         self.decay = decay
         self.warmup = warmup
         self.reset()

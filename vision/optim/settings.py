@@ -14,6 +14,7 @@ from vision.backbones.encoder import Encoder
 from vision.errors import ConfigError
 from vision.optim.sharding import plain_name
 from vision.optim.weight_decay import NoDecay, undecayed_names
+from vision.options import Range, Ranges, check_number, check_ranges
 
 BACKBONE = "backbone."
 Decay = Literal["cosine", "steps", "poly"]
@@ -21,6 +22,27 @@ CosineFrom = Literal["warmup_end", "start"]
 Interval = Literal["step", "epoch"]
 Scaling = Literal["lr", "all"]
 Levels = Literal["block", "stage"]
+
+RANGES: Ranges = {
+    "lr": Range(above=0),
+    "weight_decay": Range(minimum=0),
+    "betas": Range(minimum=0, below=1, length=2),
+    "warmup_epochs": Range(minimum=0),
+    "warmup_steps": Range(minimum=0, optional=True),
+    "warmup_lr": Range(minimum=0),
+    "lr_decay": get_args(Decay),
+    "gamma": Range(above=0, maximum=1),
+    "power": Range(above=0),
+    "cooldown_epochs": Range(minimum=0),
+    "cosine_from": get_args(CosineFrom),
+    "lr_interval": get_args(Interval),
+    "lr_batch_size": Range(minimum=1, optional=True),
+    "lr_scaling": get_args(Scaling),
+    "layer_decay": Range(above=0, maximum=1),
+    "layer_decay_by": get_args(Levels),
+    "layer_decay_depth": Range(minimum=1, optional=True),
+    "no_decay": get_args(NoDecay),
+}
 
 
 @dataclass(frozen=True)
@@ -86,42 +108,19 @@ class OptimSettings:
     no_decay: NoDecay = "vectors"
 
     def __post_init__(self) -> None:
-        ranges = {
-            "lr": (self.lr > 0, "a positive number"),
-            "min_lr": (0 <= self.min_lr <= self.lr, f"between 0 and lr={self.lr}"),
-            "weight_decay": (self.weight_decay >= 0, "0 or more"),
-            "betas": (
-                len(self.betas) == 2 and all(0 <= beta < 1 for beta in self.betas),
-                "two numbers in [0, 1)",
-            ),
-            "warmup_epochs": (self.warmup_epochs >= 0, "0 or more"),
-            "warmup_steps": (self.warmup_steps is None or self.warmup_steps >= 0, "0 or more"),
-            "warmup_lr": (self.warmup_lr >= 0, "0 or more"),
-            "lr_decay": (self.lr_decay in get_args(Decay), _one_of(Decay)),
-            "milestones": (
-                list(self.milestones) == sorted(self.milestones)
-                and bool(self.milestones) == (self.lr_decay == "steps"),
-                'epochs in ascending order with lr_decay="steps", and empty without',
-            ),
-            "gamma": (0 < self.gamma <= 1, "in (0, 1]"),
-            "power": (self.power > 0, "a positive number"),
-            "cooldown_epochs": (self.cooldown_epochs >= 0, "0 or more"),
-            "cosine_from": (self.cosine_from in get_args(CosineFrom), _one_of(CosineFrom)),
-            "lr_interval": (self.lr_interval in get_args(Interval), _one_of(Interval)),
-            "lr_batch_size": (self.lr_batch_size is None or self.lr_batch_size > 0, "1 or more"),
-            "lr_scaling": (self.lr_scaling in get_args(Scaling), _one_of(Scaling)),
-            "layer_decay": (0 < self.layer_decay <= 1, "in (0, 1]"),
-            "layer_decay_by": (self.layer_decay_by in get_args(Levels), _one_of(Levels)),
-            "layer_decay_depth": (
-                self.layer_decay_depth is None
-                or (self.layer_decay_by == "stage" and self.layer_decay_depth > 0),
-                'None, or 1 or more with layer_decay_by="stage"',
-            ),
-            "no_decay": (self.no_decay in get_args(NoDecay), _one_of(NoDecay)),
-        }
-        for name, (fits, expected) in ranges.items():
-            if not fits:
-                raise ConfigError(f"{name}={getattr(self, name)} must be {expected}.")
+        check_ranges(vars(self), RANGES)
+        check_number("min_lr", self.min_lr, minimum=0, maximum=self.lr, unit="(lr)")
+        has_steps = self.lr_decay == "steps"
+        if bool(self.milestones) != has_steps or [*self.milestones] != sorted(self.milestones):
+            raise ConfigError(
+                f"milestones={[*self.milestones]} must be epochs in ascending order with "
+                f"lr_decay='steps', and empty without; lr_decay={self.lr_decay!r}."
+            )
+        if self.layer_decay_depth is not None and self.layer_decay_by != "stage":
+            raise ConfigError(
+                f"layer_decay_depth={self.layer_decay_depth} counts stages: set "
+                "layer_decay_by='stage', or leave it out."
+            )
 
     def scaled_to(self, batch_size: int) -> Self:
         """The settings for optimiser steps of `batch_size` images over all devices.
@@ -136,10 +135,6 @@ class OptimSettings:
         scaled = {name: factor * getattr(self, name) for name in names}
         scaled["min_lr"] = min(scaled["lr"], scaled.get("min_lr", self.min_lr))
         return replace(self, **scaled, lr_batch_size=batch_size)
-
-
-def _one_of(choices: object) -> str:
-    return " or ".join(repr(choice) for choice in get_args(choices))
 
 
 @dataclass

@@ -5,10 +5,17 @@ from typing import Literal, get_args
 
 from torch import Tensor
 
-from vision.errors import ConfigError
+from vision.options import PROBABILITY, Range, Ranges, check_ranges
 
 Precision = Literal["float32", "bfloat16", "float16"]
 Tile = int | tuple[int, int]
+RANGES: Ranges = {
+    "batch_size": Range(minimum=1, unit="images"),
+    "threshold": PROBABILITY,
+    "tile": Range(minimum=1, length=2, unit="pixels", optional=True),
+    "overlap": Range(minimum=0, below=1),
+    "precision": get_args(Precision),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,23 +45,7 @@ class PredictOptions:
     precision: Precision = "float32"
 
     def __post_init__(self) -> None:
-        sides = self.tile_size or (1, 1)
-        ranges = {
-            "batch_size": (self.batch_size >= 1, "1 or more"),
-            "threshold": (0 <= self.threshold <= 1, "0 to 1"),
-            "tile": (
-                len(sides) == 2 and min(sides) >= 1,
-                "a side in pixels, or (height, width), 1 or more",
-            ),
-            "overlap": (0 <= self.overlap < 1, "0 or more, and less than 1"),
-            "precision": (
-                self.precision in get_args(Precision),
-                f"one of {', '.join(get_args(Precision))}",
-            ),
-        }
-        for name, (is_valid, expected) in ranges.items():
-            if not is_valid:
-                raise ConfigError(f"{name}={getattr(self, name)!r} must be {expected}.")
+        check_ranges({**vars(self), "tile": self.tile_size}, RANGES)
 
     @property
     def tile_size(self) -> tuple[int, int] | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from vision.data.loading.bad_images import listed
-from vision.errors import ConfigError, ImageError
+from vision.errors import ImageError
 from vision.predict.images import Unread, list_images, read_ahead
 from vision.predict.options import PredictOptions
 from vision.predict.predictor import Predictor, Seen

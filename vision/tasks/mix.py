@@ -1,17 +1,20 @@
 """Augmentation of whole training batches on the device: random erasing, mixup and cutmix."""
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.distributions import Gamma
 from torch.nn import functional as F
 
-from vision.errors import ConfigError
 from vision.ops.erase import erase_random
+from vision.options import PROBABILITY, Range, check_ranges
 
-MAX_STRENGTH = 1000  # where all shares are within a few per cent of a half
+# From 1000 on all shares are within a few per cent of a half.
+STRENGTH = Range(minimum=0, maximum=1000)
+RANGES = {"mixup": STRENGTH, "cutmix": STRENGTH}
+RANGES |= dict.fromkeys(("prob", "switch_prob", "erasing"), PROBABILITY)
 
 
 @dataclass(frozen=True)
@@ -36,11 +39,7 @@ class MixSettings:
     erasing: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, value in asdict(self).items():
-            strength = name in ("mixup", "cutmix")
-            if not 0 <= value <= (MAX_STRENGTH if strength else 1):
-                expected = f"in [0, {MAX_STRENGTH}]" if strength else "in [0, 1]: a probability"
-                raise ConfigError(f"mix.{name}={value} must be {expected}.")
+        check_ranges(vars(self), RANGES, group="mix")
 
 
 class BatchMixer(nn.Module):

@@ -8,12 +8,15 @@ from vision.errors import ConfigError
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"min_scale": 0.0}, r"min_scale=0\.0 must be in \(0, 1\]"),
-        ({"hflip": 2.0}, r"hflip=2\.0 must be in \[0, 1\]"),
-        ({"interpolation": "cubic"}, "interpolation='cubic' must be one of bicubic, bilinear"),
-        ({"fill": (1, 2)}, r"fill=\(1, 2\) must be three values in 0..255"),
+        ({"min_scale": 0.0}, r"min_scale=0\.0 must be above 0 and at most 1"),
+        ({"hflip": 2.0}, r"hflip=2\.0 must be from 0 to 1"),
+        (
+            {"interpolation": "cubic"},
+            "interpolation='cubic' must be 'bicubic' or 'bilinear' or 'random'",
+        ),
+        ({"fill": (1, 2)}, r"fill=\(1, 2\) must be 3 numbers, each from 0 to 255"),
         ({"fill": (1, 2, 256)}, "fill="),
-        ({"color_jitter": 1.5}, r"color_jitter=1\.5 must be in"),
+        ({"color_jitter": 1.5}, r"color_jitter=1\.5 must be from 0 to 1"),
         ({"repeats": 0}, "repeats=0 must be 1 or more"),
     ],
 )

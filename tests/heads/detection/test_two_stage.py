@@ -359,15 +359,18 @@ def test_settings_may_be_given_as_plain_values() -> None:
     [
         ({"num_classes": 0}, "num_classes=0 must be 1 or more"),
         ({"batch_size_per_image": 0}, "batch_size_per_image=0 must be 1 or more"),
-        ({"nms_threshold": 50}, r"nms_threshold=50 must lie in \[0, 1\]"),
+        ({"nms_threshold": 50}, r"nms_threshold=50 must be from 0 to 1"),
         ({"stages": ()}, "stages is empty"),
         (
             {"stages": [{"iou_threshold": 0.5, "target_stdss": 1}]},
             r"no option stages.target_stdss. Did you mean 'target_stds'",
         ),
         ({"stages": [3]}, "stages=3 must have the options iou_threshold, target_stds, loss_weight"),
-        ({"stages": [{"target_stds": (1, 1)}]}, r"target_stds=\(1, 1\) of a stage must be four"),
-        ({"stages": [{"iou_threshold": 50}]}, r"iou_threshold=50 of a stage must lie in \(0, 1\]"),
+        ({"stages": [{"target_stds": (1, 1)}]}, r"stages\.target_stds=\(1, 1\) must be 4 numbers"),
+        (
+            {"stages": [{"iou_threshold": 50}]},
+            r"stages\.iou_threshold=50 must be above 0 and at most 1",
+        ),
         ({"box_head": "3fc"}, "box_head='3fc' is none of 2fc, 4conv1fc.*Did you mean '2fc'"),
         (
             {"rpn": {"batch_size": 3}},

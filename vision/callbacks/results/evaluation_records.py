@@ -11,7 +11,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from vision.contracts.classes import known_classes
-from vision.errors import ConfigError
+from vision.options import check_number
 from vision.task_parts import find_part, kind_name
 
 
@@ -71,8 +71,8 @@ class EvaluationRecords(Callback):
     """
 
     def __init__(self, *, limit: int | None = None) -> None:
-        if limit is not None and limit < 1:
-            raise ConfigError(f"limit={limit} must be 1 or more images.")
+        if limit is not None:
+            check_number("limit", limit, minimum=1, unit="images")
         self.limit = limit
         self.record: Record | None = None
         self._recorder: Recorder | None = None

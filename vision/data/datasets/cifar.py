@@ -29,8 +29,8 @@ from vision.data.formats.cifar import (
     take_images,
 )
 from vision.data.transforms.classification import whole_square
-from vision.errors import ConfigError, DataError
-from vision.options import MAX_SIDE
+from vision.errors import DataError
+from vision.options import IMAGE_SIDE, MAX_SIDE, PROBABILITY, Range, check_ranges
 from vision.reading import user_path
 
 
@@ -129,13 +129,11 @@ class CIFAR10(ClassificationData):
         seed: int = 0,
     ) -> None:
         super().__init__(batch_size=batch_size, num_workers=num_workers, seed=seed)
-        for name, value, fits, expected in (
-            ("image_size", image_size, 1 <= image_size <= MAX_SIDE, f"1 to {MAX_SIDE:,} pixels"),
-            ("padding", padding, 0 <= padding <= MAX_SIDE, f"0 to {MAX_SIDE:,} pixels"),
-            ("hflip", hflip, 0 <= hflip <= 1, "in [0, 1]: a probability"),
-        ):
-            if not fits:
-                raise ConfigError(f"{name}={value} must be {expected}.")
+        padded = Range(minimum=0, maximum=MAX_SIDE, unit="pixels")
+        check_ranges(
+            {"image_size": image_size, "padding": padding, "hflip": hflip},
+            {"image_size": IMAGE_SIDE, "padding": padded, "hflip": PROBABILITY},
+        )
         self.root = user_path(root)
         self.image_size = image_size
         resize: list[Callable[[Tensor], Tensor]] = []

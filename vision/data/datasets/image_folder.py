@@ -30,7 +30,8 @@ from vision.data.files.finding import PathList, find_images, list_folders, requi
 from vision.data.images.read import read_file
 from vision.data.transforms.classification import EvalTransform, TrainTransform
 from vision.data.transforms.options import NO_OPTIONS, Augment, CropMode, Interpolation
-from vision.errors import ConfigError, DataError, suggest
+from vision.errors import DataError, suggest
+from vision.options import check_number
 from vision.reading import user_path
 
 SPLITS = ("train", "val", "test")
@@ -120,8 +121,7 @@ class ImageFolder(ClassificationData):
             skip_bad_images=skip_bad_images,
         )
         self.repeats = augment.repeats
-        if not 0 < val_fraction < 1:
-            raise ConfigError(f"val_fraction={val_fraction} must be between 0 and 1.")
+        check_number("val_fraction", val_fraction, above=0, below=1)
         self.root = user_path(root)
         self.predict_root = None if predict_root is None else user_path(predict_root)
         self.val_fraction = val_fraction

@@ -19,6 +19,7 @@ from vision.data.loading.bad_images import listed
 from vision.data.transforms.segmentation_options import SegmentationAugment
 from vision.documents.text import read_text
 from vision.errors import ConfigError, DataError, suggest
+from vision.options import check_number
 from vision.reading import MAX_SETTINGS_BYTES, user_path
 
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -108,8 +109,7 @@ class MaskFolder(SegmentationData):
             seed=seed,
             skip_bad_images=skip_bad_images,
         )
-        if not 0 < val_fraction < 1:
-            raise ConfigError(f"val_fraction={val_fraction} must be between 0 and 1.")
+        check_number("val_fraction", val_fraction, above=0, below=1)
         self.root = user_path(root)
         self.predict_root = None if predict_root is None else user_path(predict_root)
         self.val_fraction = val_fraction

@@ -26,6 +26,7 @@ from vision.data.shards.remote import as_folder, is_remote, public
 from vision.data.transforms.classification import EvalTransform, TrainTransform
 from vision.data.transforms.options import NO_OPTIONS, Augment, CropMode, Interpolation
 from vision.errors import ConfigError, DataError, VisionError
+from vision.options import check_number
 
 logger = logging.getLogger(__name__)
 
@@ -142,8 +143,7 @@ class ImageShards(ClassificationData):
             seed=seed,
             skip_bad_images=skip_bad_images,
         )
-        if window < 1:
-            raise ConfigError(f"window={window} must be at least 1 shard.")
+        check_number("window", window, minimum=1, unit="shards")
         self.repeats = augment.repeats
         self.root = as_folder(root)
         folder = user_cache() if cache_dir is None else Path(cache_dir).expanduser()

@@ -22,8 +22,9 @@ from vision.data.images.read import read_file
 from vision.data.shards.folders import in_parallel
 from vision.data.shards.index import ShardIndex
 from vision.data.shards.scan import LABEL, Scan, merge_scans, scan_shard
-from vision.errors import ConfigError, DataError, MissingPackageError
+from vision.errors import DataError, MissingPackageError
 from vision.ops.seeds import mix
+from vision.options import check_number
 
 BLOCK = 512  # bytes: contents of a tar are filled up to a multiple, after a header of one
 RECORD = 20 * BLOCK  # the file is filled up to a multiple
@@ -74,8 +75,8 @@ def make_shards(
         DataError: `source` is not as expected, or `out` has such a split already.
         MissingPackageError: webdataset is not installed.
     """
-    if shard_bytes < 1 or workers < 1:
-        raise ConfigError(f"shard_bytes={shard_bytes} and workers={workers} must be 1 or more.")
+    check_number("shard_bytes", shard_bytes, minimum=1)
+    check_number("workers", workers, minimum=1)
     folder = ImageFolder(root=source, val_fraction=val_fraction, seed=seed, num_workers=0)
     splits = _read_splits(folder)
     made = {}

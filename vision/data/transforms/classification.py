@@ -17,11 +17,16 @@ from vision.data.transforms.options import NO_OPTIONS, Augment, CropMode, Interp
 from vision.data.transforms.rand_augment import RandAugment
 from vision.data.transforms.rng import SampleRng
 from vision.errors import ConfigError
-from vision.options import MAX_SIDE, check_number
+from vision.options import IMAGE_SIDE, Range, Ranges, check_ranges
 
 # Beyond this ratio of sides the ends are cut off before an evaluation resize: its central crop
 # would drop them, and resizing a 1 x 10,000 image whole would need gigabytes.
 LARGEST_RATIO = 8
+RANGES: Ranges = {
+    "image_size": IMAGE_SIDE,
+    "crop": Range(above=0, maximum=1),
+    "crop_mode": get_args(CropMode),
+}
 
 
 class TrainTransform:
@@ -41,7 +46,7 @@ class TrainTransform:
     """
 
     def __init__(self, image_size: int, augment: Augment = NO_OPTIONS) -> None:
-        _check_size(image_size)
+        check_ranges({"image_size": image_size}, {"image_size": IMAGE_SIDE})
         self.image_size = image_size
         self.augment = augment
         self._changes: list[Callable[[np.ndarray, SampleRng], np.ndarray]] = []
@@ -127,17 +132,13 @@ class EvalTransform:
         interpolation: Interpolation,
         crop_mode: CropMode = "center",
     ) -> None:
-        _check_size(image_size)
-        if not 0 < crop <= 1:
-            raise ConfigError(f"crop={crop} must be in (0, 1]: a share of the resized short side.")
-        if crop_mode not in get_args(CropMode):
-            raise ConfigError(f"crop_mode={crop_mode!r} must be one of {get_args(CropMode)}.")
         self.options = {
             "image_size": image_size,
             "crop": crop,
             "interpolation": interpolation,
             "crop_mode": crop_mode,
         }
+        check_ranges(self.options, RANGES)
         side = int(image_size / crop)
         resize = v2.Resize(
             [side, side] if crop_mode == "squash" else side,
@@ -185,7 +186,3 @@ def _filter(interpolation: str) -> Any:
     if interpolation not in filters:
         raise ConfigError(f"interpolation={interpolation!r} must be one of {', '.join(filters)}.")
     return filters[interpolation]
-
-
-def _check_size(image_size: int) -> None:
-    check_number("image_size", image_size, minimum=1, maximum=MAX_SIDE, unit="pixels")

@@ -18,7 +18,7 @@ from vision.data.transforms.geometry import Geometry, Size, plain_geometry, samp
 from vision.data.transforms.objects import MappedObjects, map_objects
 from vision.data.transforms.rng import SampleRng
 from vision.errors import ConfigError, ImageError
-from vision.options import MAX_SIDE
+from vision.options import IMAGE_SIDE, check_ranges
 
 
 class TransformedImage(NamedTuple):
@@ -145,11 +145,8 @@ class DetectionEvalTransform(DetectionTransform):
         antialias: bool = True,
     ) -> None:
         super().__init__(masks=masks, min_visible=0.0, antialias=antialias)
-        if not 1 <= min(short_side, long_side) <= max(short_side, long_side) <= MAX_SIDE:
-            raise ConfigError(
-                f"short_side={short_side} and long_side={long_side} must be from 1 to "
-                f"{MAX_SIDE:,} pixels."
-            )
+        sides = {"short_side": short_side, "long_side": long_side}
+        check_ranges(sides, dict.fromkeys(sides, IMAGE_SIDE))
         require_flag(antialias, "antialias")
         self.short_side = short_side
         self.long_side = long_side

@@ -4,12 +4,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from vision.data.transforms.options import IMAGENET_MEAN, is_colour
+from vision.data.transforms.options import COLOUR, IMAGENET_MEAN
 from vision.errors import ConfigError
-from vision.options import MAX_SIDE
+from vision.options import IMAGE_SIDE, MAX_SIDE, PROBABILITY, Range, Ranges, check_ranges
 
 DetectionCrop = Literal["none", "detr"]
 MAX_JITTER = 100
+
+SIDES = Range(minimum=1, maximum=MAX_SIDE, length=0, unit="pixels")
+RANGES: Ranges = {
+    "short_sides": SIDES,
+    "long_side": IMAGE_SIDE,
+    "hflip": PROBABILITY,
+    "crop": get_args(DetectionCrop),
+    "crop_sides": SIDES,
+    "crop_size": Range(minimum=1, maximum=MAX_SIDE, length=2, ascending=True, unit="pixels"),
+    "jitter": Range(minimum=1e-3, maximum=MAX_JITTER, length=2, ascending=True, optional=True),
+    "jitter_size": IMAGE_SIDE,
+    "photometric": PROBABILITY,
+    "min_visible": Range(minimum=0, unit="pixels"),
+    "fill": COLOUR,
+}
 
 
 @dataclass(frozen=True)
@@ -63,42 +78,9 @@ class DetectionAugment:
     fill: tuple[int, int, int] = IMAGENET_MEAN
 
     def __post_init__(self) -> None:
-        jitter = (1.0, 1.0) if self.jitter is None else self.jitter
-        ranges = {
-            "short_sides": (
-                _are_sides(self.short_sides),
-                f"one or more lengths of 1 to {MAX_SIDE:,} pixels",
-            ),
-            "long_side": (1 <= self.long_side <= MAX_SIDE, f"1 to {MAX_SIDE:,} pixels"),
-            "hflip": (0 <= self.hflip <= 1, "in [0, 1]: a probability"),
-            "crop": (self.crop in get_args(DetectionCrop), f"one of {get_args(DetectionCrop)}"),
-            "crop_sides": (
-                _are_sides(self.crop_sides),
-                f"one or more lengths of 1 to {MAX_SIDE:,} pixels",
-            ),
-            "crop_size": (_is_range(self.crop_size, minimum=1), "(smallest, largest) in pixels"),
-            "jitter": (
-                _is_range(jitter, minimum=1e-3) and jitter[1] <= MAX_JITTER,
-                f"(smallest, largest) scale, from 0.001 to {MAX_JITTER}",
-            ),
-            "jitter_size": (1 <= self.jitter_size <= MAX_SIDE, f"1 to {MAX_SIDE:,} pixels"),
-            "photometric": (0 <= self.photometric <= 1, "in [0, 1]: a probability"),
-            "min_visible": (self.min_visible >= 0, "0 or more pixels"),
-            "fill": (is_colour(self.fill), "three values in 0..255"),
-        }
-        for name, (fits, expected) in ranges.items():
-            if not fits:
-                raise ConfigError(f"{name}={getattr(self, name)!r} must be {expected}.")
+        check_ranges(vars(self), RANGES)
         if self.jitter is not None and self.crop != "none":
             raise ConfigError(
                 f"jitter={self.jitter!r} and crop={self.crop!r} exclude each other: large-scale "
                 "jitter crops by itself. Leave one of them out."
             )
-
-
-def _are_sides(values: Sequence[int]) -> bool:
-    return len(values) > 0 and min(values) >= 1 and max(values) <= MAX_SIDE
-
-
-def _is_range(values: Sequence[float], *, minimum: float) -> bool:
-    return len(values) == 2 and minimum <= values[0] <= values[1] <= MAX_SIDE

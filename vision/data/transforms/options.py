@@ -1,9 +1,9 @@
 """What happens to a training image before it becomes part of a batch: the options."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
-from vision.errors import ConfigError
+from vision.options import PROBABILITY, Range, Ranges, check_ranges
 
 Interpolation = Literal["bicubic", "bilinear"]
 # Of the evaluation: the central square of an image, or all of it, pressed into a square.
@@ -11,6 +11,15 @@ CropMode = Literal["center", "squash"]
 
 # The mean colour of ImageNet, (0.485, 0.456, 0.406), in 0..255.
 IMAGENET_MEAN = (124, 116, 104)
+COLOUR = Range(minimum=0, maximum=255, length=3)
+RANGES: Ranges = {
+    "min_scale": Range(above=0, maximum=1),
+    "hflip": PROBABILITY,
+    "color_jitter": Range(minimum=0, maximum=1),
+    "interpolation": (*get_args(Interpolation), "random"),
+    "fill": COLOUR,
+    "repeats": Range(minimum=1),
+}
 
 
 @dataclass(frozen=True)
@@ -52,23 +61,7 @@ class Augment:
     reduced_decode: bool = True
 
     def __post_init__(self) -> None:
-        filters = ("bicubic", "bilinear", "random")
-        ranges = {
-            "min_scale": (0 < self.min_scale <= 1, "in (0, 1]: a share of the image's area"),
-            "hflip": (0 <= self.hflip <= 1, "in [0, 1]: a probability"),
-            "color_jitter": (0 <= self.color_jitter <= 1, "in [0, 1]"),
-            "interpolation": (self.interpolation in filters, f"one of {', '.join(filters)}"),
-            "fill": (is_colour(self.fill), "three values in 0..255"),
-            "repeats": (self.repeats >= 1, "1 or more"),
-        }
-        for name, (fits, expected) in ranges.items():
-            if not fits:
-                raise ConfigError(f"{name}={getattr(self, name)!r} must be {expected}.")
-
-
-def is_colour(values: tuple[int, ...]) -> bool:
-    """Whether these are three values of 8 bits."""
-    return len(values) == 3 and all(0 <= value <= 255 for value in values)
+        check_ranges(vars(self), RANGES)
 
 
 NO_OPTIONS = Augment()

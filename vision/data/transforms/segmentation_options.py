@@ -1,10 +1,18 @@
 """What happens to a training image of a segmenter and to its mask: the options."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vision.errors import ConfigError
-from vision.options import MAX_SIDE
+from vision.options import MAX_SIDE, PROBABILITY, Range, Ranges, check_ranges
+
+RANGES: Ranges = {
+    "scale": Range(minimum=0.01, maximum=100, length=2, ascending=True),
+    "crop": Range(
+        minimum=1, maximum=MAX_SIDE, length=2, unit="pixels (height, width)", optional=True
+    ),
+    "max_class_share": Range(above=0, maximum=1),
+    "hflip": PROBABILITY,
+}
 
 
 @dataclass(frozen=True)
@@ -41,22 +49,7 @@ class SegmentationAugment:
 
     def __post_init__(self) -> None:
         require_sides(self.short_side, self.long_side)
-        ranges = {
-            "scale": (
-                _is_range(self.scale),
-                "(smallest, largest), from 0.01 to 100",
-            ),
-            "crop": (
-                self.crop is None
-                or (len(self.crop) == 2 and 1 <= min(self.crop) <= max(self.crop) <= MAX_SIDE),
-                "(height, width) in pixels, or none",
-            ),
-            "max_class_share": (0 < self.max_class_share <= 1, "in (0, 1]: a share of the pixels"),
-            "hflip": (0 <= self.hflip <= 1, "in [0, 1]: a probability"),
-        }
-        for name, (fits, expected) in ranges.items():
-            if not fits:
-                raise ConfigError(f"{name}={getattr(self, name)!r} must be {expected}.")
+        check_ranges(vars(self), RANGES)
 
 
 def require_sides(short_side: int | None, long_side: int | None) -> None:
@@ -71,7 +64,3 @@ def require_sides(short_side: int | None, long_side: int | None) -> None:
             f"short_side={short_side} and long_side={long_side} must be from 1 to {MAX_SIDE:,} "
             "pixels, or both none, for no resize."
         )
-
-
-def _is_range(values: Sequence[float]) -> bool:
-    return len(values) == 2 and 0.01 <= values[0] <= values[1] <= 100

@@ -3,7 +3,6 @@
 S counts the places of a sample, P proposals, D detections, N masks.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
@@ -33,7 +32,7 @@ from vision.ops.two_stage import (
     pick_class,
     rows_to_run,
 )
-from vision.options import read_options
+from vision.options import PROBABILITY, Range, check_ranges, read_options
 
 
 @dataclass(frozen=True)
@@ -51,6 +50,7 @@ class Stage:
     loss_weight: float = 1.0
 
 
+STAGE_RANGES = {"iou": Range(above=0, maximum=1), "std": Range(above=0, length=4)}
 # "Mask R-CNN", 2017, and "Cascade R-CNN", 2018, sections 4.1 and 5.1; weights as in the recipes.
 ONE_STAGE = (Stage(),)
 CASCADE = (
@@ -134,15 +134,12 @@ class TwoStage(DetectionHead):
         super().__init__()
         self.stages = tuple(read_options(Stage, stage, group="stages") for stage in stages)
         _check(specs, self.stages, box_head)
-        _check_range(
-            1,
-            math.inf,
-            num_classes=num_classes,
-            batch_size_per_image=batch_size_per_image,
-            max_per_image=max_per_image,
-        )
-        _check_range(0, 1, score_threshold=score_threshold, nms_threshold=nms_threshold)
-        _check_range(0, 1, positive_fraction=positive_fraction)
+        counts = {"num_classes": num_classes, "max_per_image": max_per_image}
+        counts["batch_size_per_image"] = batch_size_per_image
+        check_ranges(counts, dict.fromkeys(counts, Range(minimum=1)))
+        shares = {"score_threshold": score_threshold, "nms_threshold": nms_threshold}
+        shares["positive_fraction"] = positive_fraction
+        check_ranges(shares, dict.fromkeys(shares, PROBABILITY))
         self.num_classes, self.class_agnostic = num_classes, class_agnostic
         self.allow_low_quality, self.crowd_iof = allow_low_quality, crowd_iof
         self.batch_size_per_image, self.positive_fraction = batch_size_per_image, positive_fraction
@@ -413,25 +410,11 @@ def _stack_masks(targets: Sequence[DetectionTarget]) -> tuple[Tensor, Tensor]:
     return masks, torch.tensor(first).to(masks.device, non_blocking=True)
 
 
-def _check_range(minimum: float, maximum: float, **values: float) -> None:
-    for name, value in values.items():
-        if not minimum <= value <= maximum:
-            wanted = (
-                f"be {minimum} or more" if maximum == math.inf else f"lie in [{minimum}, {maximum}]"
-            )
-            raise ConfigError(f"{name}={value} must {wanted}.")
-
-
 def _check(specs: Sequence[FeatureSpec], stages: Sequence[Stage], box_head: str) -> None:
     if not stages:
         raise ConfigError("stages is empty; a detector has one stage or more.")
     for stage in stages:
-        if len(stage.target_stds) != 4 or min(stage.target_stds) <= 0:
-            raise ConfigError(
-                f"target_stds={tuple(stage.target_stds)} of a stage must be four positive numbers."
-            )
-        if not 0 < stage.iou_threshold <= 1:
-            raise ConfigError(f"iou_threshold={stage.iou_threshold} of a stage must lie in (0, 1].")
+        check_ranges(vars(stage), STAGE_RANGES, group="stages")
     if box_head not in LAYERS:
         raise ConfigError(
             f"box_head={box_head!r} is none of {', '.join(LAYERS)}.{suggest(box_head, LAYERS)}"
