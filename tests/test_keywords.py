@@ -1,13 +1,19 @@
 """Keywords that constructors pass on: callers, type checkers, files and the help see the same."""
 
 import inspect
+import re
 from itertools import pairwise
 from typing import Any, TypedDict, get_args, get_origin, get_type_hints
 
 import pytest
 
 from vision.backbones.registry import FAMILIES, backbone_class
+from vision.cli.names import CLASSES, find_class
+from vision.cli.parser import class_options
 from vision.keywords import FullSignature, Unpack
+
+# Dataclasses, each field of which is an option.
+OWN_GROUPS = ("augment", "optim", "mix", "inference")
 
 
 class Seed(TypedDict, total=False):
@@ -65,12 +71,27 @@ def groups_of(cls: type) -> list[tuple[type, type, type]]:
     return found
 
 
-@pytest.mark.parametrize("name", [*FAMILIES, "timm/resnet18"])
-def test_groups_are_typed_as_their_base_is(name: str) -> None:
-    groups = groups_of(backbone_class(name))
-    assert groups
-    for _, base, group in groups:
+PASSING_ON = [backbone_class(name) for name in (*FAMILIES, "timm/resnet18")]
+PASSING_ON += [find_class(group, name, source="") for group in CLASSES for name in CLASSES[group]]
+
+
+@pytest.mark.parametrize("cls", PASSING_ON, ids=lambda cls: cls.__name__)
+def test_groups_are_typed_as_their_base_is(cls: type) -> None:
+    for _, base, group in groups_of(cls):
         hints = get_type_hints(group)
         taken = inspect.signature(base).parameters
         assert {key: taken[key].annotation for key in hints} == hints
         assert all(taken[key].default is not inspect.Parameter.empty for key in hints)
+
+
+@pytest.mark.parametrize("cls", PASSING_ON[len(FAMILIES) + 1 :], ids=lambda cls: cls.__name__)
+def test_the_help_has_each_option_once_with_its_default_and_a_sentence(cls: type) -> None:
+    shown = {a.dest: a for a in class_options("x", cls)._actions if a.dest.startswith("x.")}
+    for parameter in inspect.signature(cls).parameters.values():
+        if parameter.name in OWN_GROUPS:
+            continue
+        option = shown[f"x.{parameter.name}"]
+        required = parameter.default is parameter.empty
+        assert option.required is required
+        assert required or option.default == parameter.default
+        assert re.fullmatch(r"[A-Z\"`].*\.", str(option.help), re.DOTALL), option.help

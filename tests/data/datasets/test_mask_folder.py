@@ -253,7 +253,7 @@ def test_a_single_pair_cannot_be_split(tmp_path: Path) -> None:
         ({"colors": [[1, 2, 3]], "classes": ["a", "b"]}, r"1 colors for 2 classes"),
         ({"classes": ["a"], "ignored_colors": [[1, 2, 3]]}, r"ignored_colors needs colors"),
         ({"classes": ["a"] + [f"{i}" for i in range(255)]}, r"256 classes, expected 1 to 255"),
-        ({"val_fraction": 1.0}, r"val_fraction=1\.0 must be between"),
+        ({"val_fraction": 1.0}, r"val_fraction=1\.0 must be above 0 and below 1"),
     ],
 )
 def test_options_out_of_range(tmp_path: Path, options: dict[str, Any], message: str) -> None:

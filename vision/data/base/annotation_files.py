@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 from torch.utils.data import Dataset
 
-from vision.data.base.detection import DEFAULT_AUGMENT, DetectionData, Split
+from vision.data.base.detection import DetectionData, MaskOptions, Split
 from vision.data.check.detection_problems import summarise_index, unique_images
 from vision.data.check.problems import SplitSummary
 from vision.data.files.finding import find_images, require_folder
 from vision.data.index.builder import IndexBuilder
 from vision.data.index.detection import DetectionIndex
-from vision.data.transforms.detection_options import DetectionAugment
 from vision.errors import DataError
+from vision.keywords import Unpack
 from vision.reading import user_path
 
 logger = logging.getLogger(__name__)
@@ -50,20 +50,7 @@ class AnnotationFiles(DetectionData):
         root: The dataset's folder.
         predict_root: A folder of images to predict, nested or not; None predicts the set that is
             tested.
-        augment: Options of the augmentation of training images.
-        short_side: Length in pixels to which evaluation resizes the short side,
-        long_side: unless the long side would become longer than this.
-        antialias: Whether images are antialiased where they shrink, in training and evaluation;
-            mmcv's resize, with which published models were trained, is not.
-        keep_empty: Whether images without objects are trained on.
-        masks: Whether to read masks, where the dataset has them.
-        clip_boxes: Whether boxes that reach out of their images are cut to them; if not, those that
-            do by more than a pixel are problems.
-        group_by_aspect: Whether the images of a training batch are all landscape or all portrait.
-        batch_size: Images per batch and device.
-        num_workers: Processes that read data; None chooses by the CPU cores.
-        seed: Seed of the order and of the augmentation.
-        skip_bad_images: Largest number of images that cannot be read and are gone past.
+        **options: Other keywords of `DetectionData`.
 
     Raises:
         ConfigError: An option is out of its range.
@@ -74,33 +61,9 @@ class AnnotationFiles(DetectionData):
         *,
         root: str | os.PathLike[str],
         predict_root: str | os.PathLike[str] | None = None,
-        augment: DetectionAugment = DEFAULT_AUGMENT,
-        short_side: int = 800,
-        long_side: int = 1333,
-        antialias: bool = True,
-        keep_empty: bool = False,
-        masks: bool = True,
-        clip_boxes: bool = False,
-        group_by_aspect: bool = True,
-        batch_size: int = 2,
-        num_workers: int | None = None,
-        seed: int = 0,
-        skip_bad_images: int = 0,
+        **options: Unpack[MaskOptions],
     ) -> None:
-        super().__init__(
-            augment=augment,
-            short_side=short_side,
-            long_side=long_side,
-            antialias=antialias,
-            keep_empty=keep_empty,
-            masks=masks,
-            clip_boxes=clip_boxes,
-            group_by_aspect=group_by_aspect,
-            batch_size=batch_size,
-            num_workers=num_workers,
-            seed=seed,
-            skip_bad_images=skip_bad_images,
-        )
+        super().__init__(**options)
         self.root = user_path(root)
         self.predict_root = None if predict_root is None else user_path(predict_root)
         self._readings: dict[Split, Reading] = {}

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, TypedDict
 
 import torch
 from lightning.pytorch import LightningDataModule, Trainer
@@ -25,8 +25,16 @@ from vision.data.loading.sampling import (
     SeededSamples,
 )
 from vision.errors import ConfigError
+from vision.keywords import FullSignature
 from vision.options import MAX_BATCH, MAX_PROCESSES, MAX_SEED, check_number
 from vision.workers import default_workers, start_worker
+
+
+class Loading(TypedDict, total=False):
+    """Keywords that every datamodule passes on to `DataModule`."""
+
+    num_workers: int | None
+    seed: int
 
 
 class DataModule(LightningDataModule, ABC):
@@ -41,9 +49,10 @@ class DataModule(LightningDataModule, ABC):
 
     Args:
         batch_size: Samples per batch and device.
-        num_workers: Processes that read data for each training process, 0 to read in it; None
-            chooses one less than the CPU cores, at most 8.
-        seed: Seed of the order and of the augmentation.
+        num_workers: Processes that read data for each training process; 0 reads in that process,
+            None chooses one less than the CPU cores, at most 8.
+        seed: Seed of the order of the samples, of their augmentation and, where a dataset is split
+            at random, of the split.
 
     Attributes:
         kind: Name of the task that the samples are for, such as `"classification"`; None for any.
@@ -62,6 +71,7 @@ class DataModule(LightningDataModule, ABC):
         ConfigError: `batch_size` is below 1, or `num_workers` is negative.
     """
 
+    __signature__ = FullSignature()
     kind: ClassVar[str | None] = None
     unit: ClassVar[str] = "samples"
     collate: Callable[[Any], Any] = staticmethod(default_collate)

@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 
 from vision.data.base.classes import ClassData
 from vision.data.base.detection_samples import DetectionSamples
-from vision.data.base.images import ImageData
+from vision.data.base.images import ImageBatches, ImageData, ImageLoading
 from vision.data.check.detection import (
     require_alike_masks,
     require_masks,
@@ -32,6 +32,7 @@ from vision.data.loading.sampling import EpochSampler
 from vision.data.transforms.detection import DetectionEvalTransform, DetectionTrainTransform
 from vision.data.transforms.detection_options import DetectionAugment
 from vision.errors import DataError
+from vision.keywords import Unpack
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +40,24 @@ Split = Literal["train", "val", "test", "predict"]
 DEFAULT_AUGMENT = DetectionAugment()
 # Images of a split that are looked for at the start; the others when they are read.
 LOOKED_FOR = 3
+
+
+class BoxOptions(ImageBatches, total=False):
+    """Keywords that datasets of boxes pass on to `DetectionData`."""
+
+    augment: DetectionAugment
+    short_side: int
+    long_side: int
+    antialias: bool
+    keep_empty: bool
+    clip_boxes: bool
+    group_by_aspect: bool
+
+
+class MaskOptions(BoxOptions, total=False):
+    """The same for datasets that may have masks."""
+
+    masks: bool
 
 
 class DetectionData(ClassData, ImageData):
@@ -49,20 +68,18 @@ class DetectionData(ClassData, ImageData):
 
     Args:
         augment: Options of the augmentation of training images.
-        short_side: Length in pixels to which evaluation resizes the short side,
-        long_side: unless the long side would become longer than this.
-        antialias: Whether images are antialiased where they shrink, in training and evaluation;
-            mmcv's resize, with which published models were trained, is not.
-        keep_empty: Whether images without objects are trained on; published recipes leave them
-            out. Evaluation reads every image.
+        short_side: Length of the short side in pixels after the resize of evaluation.
+        long_side: Maximum length of the long side in pixels after that resize.
+        antialias: Whether images are antialiased where they shrink, in training and evaluation.
+            Published models were trained with mmcv's resize, which does not antialias.
+        keep_empty: Whether to train on images without objects, which published recipes leave out.
+            Evaluation reads every image.
         masks: Whether to read masks, where the dataset has them.
-        clip_boxes: Whether boxes that reach out of their images are cut to them; if not, those that
-            do by more than a pixel are problems.
+        clip_boxes: Whether boxes that reach out of their image are cut to it. Otherwise those that
+            do so by more than a pixel are errors.
         group_by_aspect: Whether the images of a training batch are all landscape or all portrait.
         batch_size: Images per batch and device.
-        num_workers: Processes that read data; None chooses by the CPU cores.
-        seed: Seed of the order and of the augmentation.
-        skip_bad_images: Largest number of images that cannot be read and are gone past.
+        **loading: Other keywords of `ImageData`.
 
     Raises:
         ConfigError: An option is out of its range.
@@ -85,16 +102,9 @@ class DetectionData(ClassData, ImageData):
         clip_boxes: bool = False,
         group_by_aspect: bool = True,
         batch_size: int = 2,
-        num_workers: int | None = None,
-        seed: int = 0,
-        skip_bad_images: int = 0,
+        **loading: Unpack[ImageLoading],
     ) -> None:
-        super().__init__(
-            batch_size=batch_size,
-            num_workers=num_workers,
-            seed=seed,
-            skip_bad_images=skip_bad_images,
-        )
+        super().__init__(batch_size=batch_size, **loading)
         self.train_transform = DetectionTrainTransform(augment, masks=masks, antialias=antialias)
         self.eval_transform = DetectionEvalTransform(
             short_side=short_side, long_side=long_side, antialias=antialias

@@ -5,12 +5,25 @@ from typing import Any
 
 from torch.utils.data import Dataset
 
-from vision.data.base.datamodule import DataModule
+from vision.data.base.datamodule import DataModule, Loading
 from vision.data.check.problems import all_samples, labelled_images
 from vision.data.check.same_images import ImageSource
 from vision.data.loading.bad_images import BAD, BadImages, SkippingSamples
 from vision.data.loading.collate import collate_images
+from vision.keywords import Unpack
 from vision.options import MAX_COUNT, check_number
+
+
+class ImageLoading(Loading, total=False):
+    """Keywords that every dataset of images passes on to `ImageData`."""
+
+    skip_bad_images: int
+
+
+class ImageBatches(ImageLoading, total=False):
+    """The same for those that take its size of batches too."""
+
+    batch_size: int
 
 
 class ImageData(DataModule):
@@ -18,14 +31,13 @@ class ImageData(DataModule):
 
     Args:
         batch_size: Images per batch and device.
-        num_workers: Processes that read data; None chooses by the CPU cores.
-        seed: Seed of the order and of the augmentation.
-        skip_bad_images: Largest number of images that cannot be read and are gone past: in training
-            another image takes the place, in evaluation it is left out. Counted by each process,
-            listed at the end.
+        skip_bad_images: Maximum number of unreadable images to skip before the run fails. In
+            training another image takes the place, in evaluation the image is left out. Each
+            process counts for itself, and the images are listed at the end.
+        **loading: Other keywords of `DataModule`.
 
     Attributes:
-        bad_images: The bad images that were gone past.
+        bad_images: The unreadable images that were skipped.
 
     Raises:
         ConfigError: `batch_size` is below 1, or `num_workers` or `skip_bad_images` is negative.
@@ -38,11 +50,10 @@ class ImageData(DataModule):
         self,
         *,
         batch_size: int = 32,
-        num_workers: int | None = None,
-        seed: int = 0,
         skip_bad_images: int = 0,
+        **loading: Unpack[Loading],
     ) -> None:
-        super().__init__(batch_size=batch_size, num_workers=num_workers, seed=seed)
+        super().__init__(batch_size=batch_size, **loading)
         check_number(
             "skip_bad_images", skip_bad_images, minimum=0, maximum=MAX_COUNT, unit=self.unit
         )

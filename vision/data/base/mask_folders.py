@@ -9,17 +9,17 @@ from functools import cached_property
 import numpy as np
 
 from vision.data.base.segmentation import (
-    DEFAULT_AUGMENT,
     SegmentationData,
     SegmentationIndex,
+    SegmentationOptions,
     Split,
 )
 from vision.data.check.problems import setup_problems
 from vision.data.files.finding import PathList
 from vision.data.index.mask_pairs import Pairs, find_some_images
 from vision.data.loading.bad_images import listed
-from vision.data.transforms.segmentation_options import SegmentationAugment
 from vision.errors import DataError
+from vision.keywords import Unpack
 from vision.ops.label_images import read_labels
 from vision.reading import user_path
 
@@ -34,16 +34,7 @@ class SegmentationFolders(SegmentationData):
         root: The dataset's folder.
         predict_root: A folder of images to predict, nested or not; None predicts the test images,
             or the validation set where there are none.
-        augment: Options of the augmentation of training images.
-        short_side: Length in pixels to which evaluation resizes the short side,
-        long_side: unless the long side would become longer than this. None for both evaluates
-            images in the size of their files.
-        antialias: Whether images are antialiased where they shrink, in training and evaluation;
-            mmcv's resize, with which published models were trained, is not.
-        batch_size: Images per batch and device.
-        num_workers: Processes that read data; None chooses by the CPU cores.
-        seed: Seed of the order and of the augmentation.
-        skip_bad_images: Largest number of images that cannot be read and are gone past.
+        **options: Other keywords of `SegmentationData`.
 
     Raises:
         ConfigError: An option is out of its range.
@@ -54,25 +45,9 @@ class SegmentationFolders(SegmentationData):
         *,
         root: str | os.PathLike[str],
         predict_root: str | os.PathLike[str] | None = None,
-        augment: SegmentationAugment = DEFAULT_AUGMENT,
-        short_side: int | None = 512,
-        long_side: int | None = 2048,
-        antialias: bool = True,
-        batch_size: int = 2,
-        num_workers: int | None = None,
-        seed: int = 0,
-        skip_bad_images: int = 0,
+        **options: Unpack[SegmentationOptions],
     ) -> None:
-        super().__init__(
-            augment=augment,
-            short_side=short_side,
-            long_side=long_side,
-            antialias=antialias,
-            batch_size=batch_size,
-            num_workers=num_workers,
-            seed=seed,
-            skip_bad_images=skip_bad_images,
-        )
+        super().__init__(**options)
         self.root = user_path(root)
         self.predict_root = None if predict_root is None else user_path(predict_root)
         # Where a check of the dataset collects what has no partner; None where that is an error.

@@ -9,7 +9,7 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from vision.data.base.classes import ClassData
-from vision.data.base.images import ImageData
+from vision.data.base.images import ImageBatches, ImageData, ImageLoading
 from vision.data.base.segmentation_samples import SegmentationSamples
 from vision.data.check.problems import SplitSummary
 from vision.data.check.same_images import ImageSource
@@ -29,6 +29,7 @@ from vision.data.transforms.segmentation import (
 )
 from vision.data.transforms.segmentation_options import SegmentationAugment
 from vision.errors import DataError
+from vision.keywords import Unpack
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +37,20 @@ __all__ = ["DEFAULT_AUGMENT", "SegmentationData", "SegmentationIndex", "Split"]
 
 Split = Literal["train", "val", "test", "predict"]
 DEFAULT_AUGMENT = SegmentationAugment()
+
+
+class SegmentationLoading(ImageBatches, total=False):
+    """Keywords that datasets with sizes of their own pass on to `SegmentationData`."""
+
+    antialias: bool
+
+
+class SegmentationOptions(SegmentationLoading, total=False):
+    """Keywords that other datasets pass on to it."""
+
+    augment: SegmentationAugment
+    short_side: int | None
+    long_side: int | None
 
 
 class SegmentationData(ClassData, ImageData):
@@ -47,15 +62,13 @@ class SegmentationData(ClassData, ImageData):
 
     Args:
         augment: Options of the augmentation of training images.
-        short_side: Length in pixels to which evaluation resizes the short side,
-        long_side: unless the long side would become longer than this. None for both evaluates
-            images in the size of their files.
-        antialias: Whether images are antialiased where they shrink, in training and evaluation;
-            mmcv's resize, with which published models were trained, is not.
+        short_side: Length of the short side in pixels after the resize of evaluation. None,
+            together with `long_side`, evaluates images in the size of their files.
+        long_side: Maximum length of the long side in pixels after that resize.
+        antialias: Whether images are antialiased where they shrink, in training and evaluation.
+            Published models were trained with mmcv's resize, which does not antialias.
         batch_size: Images per batch and device.
-        num_workers: Processes that read data; None chooses by the CPU cores.
-        seed: Seed of the order and of the augmentation.
-        skip_bad_images: Largest number of images that cannot be read and are gone past.
+        **loading: Other keywords of `ImageData`.
 
     Raises:
         ConfigError: An option is out of its range.
@@ -74,16 +87,9 @@ class SegmentationData(ClassData, ImageData):
         long_side: int | None = 2048,
         antialias: bool = True,
         batch_size: int = 2,
-        num_workers: int | None = None,
-        seed: int = 0,
-        skip_bad_images: int = 0,
+        **loading: Unpack[ImageLoading],
     ) -> None:
-        super().__init__(
-            batch_size=batch_size,
-            num_workers=num_workers,
-            seed=seed,
-            skip_bad_images=skip_bad_images,
-        )
+        super().__init__(batch_size=batch_size, **loading)
         self.train_transform = SegmentationTrainTransform(augment, antialias=antialias)
         self.eval_transform = SegmentationEvalTransform(
             short_side=short_side, long_side=long_side, antialias=antialias

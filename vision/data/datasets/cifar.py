@@ -19,6 +19,7 @@ from torchvision.transforms import v2
 from vision.contracts.classification import ClassificationSample
 from vision.contracts.images import ImageSample
 from vision.data.base.classification import ClassificationData
+from vision.data.base.datamodule import Loading
 from vision.data.formats.cifar import (
     CHANNELS,
     CIFAR10_LAYOUT,
@@ -30,6 +31,7 @@ from vision.data.formats.cifar import (
 )
 from vision.data.transforms.classification import whole_square
 from vision.errors import DataError
+from vision.keywords import Unpack
 from vision.options import IMAGE_SIDE, MAX_SIDE, PROBABILITY, Range, check_ranges
 from vision.reading import user_path
 
@@ -90,6 +92,15 @@ class CropAndFlip:
         return image.flip(2) if torch.rand(()) < self.hflip else image
 
 
+class CifarOptions(Loading, total=False):
+    """Keywords that `CIFAR100` passes on to `CIFAR10`."""
+
+    image_size: int
+    padding: int
+    hflip: float
+    batch_size: int
+
+
 class CIFAR10(ClassificationData):
     """60,000 images of 32 x 32 pixels in 10 classes; 10,000 of them are the test set.
 
@@ -108,8 +119,7 @@ class CIFAR10(ClassificationData):
             32 x 32; 0 for no crop.
         hflip: Probability of mirroring a training image left to right.
         batch_size: Images per batch and device.
-        num_workers: Processes that make samples; None chooses by the CPU cores.
-        seed: Seed of the order and of the augmentation.
+        **loading: Other keywords of `DataModule`.
 
     Raises:
         ConfigError: An option is out of its range.
@@ -125,10 +135,9 @@ class CIFAR10(ClassificationData):
         padding: int = 4,
         hflip: float = 0.5,
         batch_size: int = 128,
-        num_workers: int | None = None,
-        seed: int = 0,
+        **loading: Unpack[Loading],
     ) -> None:
-        super().__init__(batch_size=batch_size, num_workers=num_workers, seed=seed)
+        super().__init__(batch_size=batch_size, skip_bad_images=0, **loading)
         padded = Range(minimum=0, maximum=MAX_SIDE, unit="pixels")
         check_ranges(
             {"image_size": image_size, "padding": padding, "hflip": hflip},
@@ -205,14 +214,7 @@ class CIFAR100(CIFAR10):
     Args:
         root: The folder of the archive or of the unpacked folder.
         coarse: Whether the labels are the 20 superclasses.
-        image_size: Side in pixels of what the model gets; other sizes than 32 are resized
-            bicubically, after the augmentation.
-        padding: Pixels of zeros on each side of a training image, before the random crop of
-            32 x 32; 0 for no crop.
-        hflip: Probability of mirroring a training image left to right.
-        batch_size: Images per batch and device.
-        num_workers: Processes that make samples; None chooses by the CPU cores.
-        seed: Seed of the order and of the augmentation.
+        **options: Other keywords of `CIFAR10`.
 
     Raises:
         ConfigError: An option is out of its range.
@@ -225,21 +227,8 @@ class CIFAR100(CIFAR10):
         *,
         root: str | os.PathLike[str],
         coarse: bool = False,
-        image_size: int = SIDE,
-        padding: int = 4,
-        hflip: float = 0.5,
-        batch_size: int = 128,
-        num_workers: int | None = None,
-        seed: int = 0,
+        **options: Unpack[CifarOptions],
     ) -> None:
-        super().__init__(
-            root=root,
-            image_size=image_size,
-            padding=padding,
-            hflip=hflip,
-            batch_size=batch_size,
-            num_workers=num_workers,
-            seed=seed,
-        )
+        super().__init__(root=root, **options)
         if coarse:
             self.layout = self.layout._replace(labels="coarse_labels", names="coarse_label_names")

@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from vision.data.base.mask_folders import SegmentationFolders
-from vision.data.base.segmentation import Split
+from vision.data.base.segmentation import SegmentationLoading, Split
 from vision.data.classes.cityscapes import CLASSES, COLORS, LABEL_IDS, TRAIN_IDS
 from vision.data.classes.label_tables import LabelTable
 from vision.data.files.finding import find_images, list_folders, require_folder
 from vision.data.formats.cityscapes_polygons import draw_label_ids
 from vision.data.index.mask_pairs import Pairs, find_some_images, join_pairs, pair_files
 from vision.data.transforms.segmentation_options import SegmentationAugment
+from vision.keywords import Unpack
 from vision.ops.label_images import read_labels
 
 logger = logging.getLogger(__name__)
@@ -50,16 +51,7 @@ class Cityscapes(SegmentationFolders):
             not, with train ids, which are the class index.
         predict_root: A folder of images to predict, nested or not; None predicts the test images,
             or the validation set where there are none.
-        augment: Options of the augmentation of training images.
-        short_side: Length in pixels to which evaluation resizes the short side,
-        long_side: unless the long side would become longer than this. None for both evaluates
-            images in the size of their files.
-        antialias: Whether images are antialiased where they shrink, in training and evaluation;
-            mmcv's resize, with which published models were trained, is not.
-        batch_size: Images per batch and device.
-        num_workers: Processes that read data; None chooses by the CPU cores.
-        seed: Seed of the order and of the augmentation.
-        skip_bad_images: Largest number of images that cannot be read and are gone past.
+        **options: Other keywords of `SegmentationData`.
 
     Raises:
         ConfigError: An option is out of its range.
@@ -77,11 +69,7 @@ class Cityscapes(SegmentationFolders):
         augment: SegmentationAugment = CITYSCAPES_AUGMENT,
         short_side: int | None = None,
         long_side: int | None = None,
-        antialias: bool = True,
-        batch_size: int = 2,
-        num_workers: int | None = None,
-        seed: int = 0,
-        skip_bad_images: int = 0,
+        **options: Unpack[SegmentationLoading],
     ) -> None:
         super().__init__(
             root=root,
@@ -89,11 +77,7 @@ class Cityscapes(SegmentationFolders):
             augment=augment,
             short_side=short_side,
             long_side=long_side,
-            antialias=antialias,
-            batch_size=batch_size,
-            num_workers=num_workers,
-            seed=seed,
-            skip_bad_images=skip_bad_images,
+            **options,
         )
         self.extra = extra
         self.label_ids = label_ids

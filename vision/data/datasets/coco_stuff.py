@@ -8,12 +8,12 @@ import numpy as np
 
 from vision.contracts.segmentation import IGNORED
 from vision.data.base.mask_folders import SegmentationFolders
-from vision.data.base.segmentation import DEFAULT_AUGMENT, Split
+from vision.data.base.segmentation import SegmentationOptions, Split
 from vision.data.classes.coco_stuff import ABSENT, CLASSES, COLORS, UNLABELLED, VALUES
 from vision.data.classes.label_tables import LabelTable
 from vision.data.files.finding import find_images, require_folder
 from vision.data.index.mask_pairs import Pairs, find_some_images, pair_files
-from vision.data.transforms.segmentation_options import SegmentationAugment
+from vision.keywords import Unpack
 
 EXPECTED = (
     "Expected COCO's images and stuffthingmaps_trainval2017.zip unpacked: "
@@ -41,16 +41,7 @@ class COCOStuff(SegmentationFolders):
             the class index.
         predict_root: A folder of images to predict, nested or not; None predicts the validation
             set.
-        augment: Options of the augmentation of training images.
-        short_side: Length in pixels to which evaluation resizes the short side,
-        long_side: unless the long side would become longer than this. None for both evaluates
-            images in the size of their files.
-        antialias: Whether images are antialiased where they shrink, in training and evaluation;
-            mmcv's resize, with which published models were trained, is not.
-        batch_size: Images per batch and device.
-        num_workers: Processes that read data; None chooses by the CPU cores.
-        seed: Seed of the order and of the augmentation.
-        skip_bad_images: Largest number of images that cannot be read and are gone past.
+        **options: Other keywords of `SegmentationData`.
 
     Raises:
         ConfigError: An option is out of its range.
@@ -64,27 +55,9 @@ class COCOStuff(SegmentationFolders):
         root: str | os.PathLike[str],
         label_ids: bool = True,
         predict_root: str | os.PathLike[str] | None = None,
-        augment: SegmentationAugment = DEFAULT_AUGMENT,
-        short_side: int | None = 512,
-        long_side: int | None = 2048,
-        antialias: bool = True,
-        batch_size: int = 2,
-        num_workers: int | None = None,
-        seed: int = 0,
-        skip_bad_images: int = 0,
+        **options: Unpack[SegmentationOptions],
     ) -> None:
-        super().__init__(
-            root=root,
-            predict_root=predict_root,
-            augment=augment,
-            short_side=short_side,
-            long_side=long_side,
-            antialias=antialias,
-            batch_size=batch_size,
-            num_workers=num_workers,
-            seed=seed,
-            skip_bad_images=skip_bad_images,
-        )
+        super().__init__(root=root, predict_root=predict_root, **options)
         self.label_ids = label_ids
 
     @property

@@ -14,6 +14,7 @@ from torch.utils.data import Dataset
 from vision.contracts.classification import ClassificationSample
 from vision.contracts.images import ImageSample
 from vision.data.base.classification import ClassificationData
+from vision.data.base.images import ImageBatches
 from vision.data.check.problems import ImageFiles
 from vision.data.files.class_folders import (
     SUFFIXES,
@@ -31,6 +32,7 @@ from vision.data.images.read import read_file
 from vision.data.transforms.classification import EvalTransform, TrainTransform
 from vision.data.transforms.options import NO_OPTIONS, Augment, CropMode, Interpolation
 from vision.errors import DataError, suggest
+from vision.keywords import Unpack
 from vision.options import check_number
 from vision.reading import user_path
 
@@ -71,6 +73,17 @@ class FolderSamples(Dataset[ClassificationSample | ImageSample]):
         return len(self.paths)
 
 
+class FolderOptions(ImageBatches, total=False):
+    """Keywords that datasets in such folders pass on to `ImageFolder`."""
+
+    image_size: int
+    crop: float
+    interpolation: Interpolation
+    crop_mode: CropMode
+    augment: Augment
+    predict_root: str | os.PathLike[str] | None
+
+
 class ImageFolder(ClassificationData):
     """A classification dataset with one folder of images per class.
 
@@ -89,10 +102,7 @@ class ImageFolder(ClassificationData):
         crop_mode: Whether evaluation takes the central square, or squashes the image to a square.
         augment: Options of the augmentation of training images.
         predict_root: A folder of images to predict, nested or not.
-        batch_size: Images per batch and device.
-        num_workers: Processes that read data; None chooses by the CPU cores.
-        seed: Seed of the order, of the augmentation and of the random split.
-        skip_bad_images: Largest number of images that cannot be read and are gone past.
+        **loading: Other keywords of `ImageData`.
 
     Raises:
         ConfigError: An option is out of its range.
@@ -109,17 +119,9 @@ class ImageFolder(ClassificationData):
         crop_mode: CropMode = "center",
         augment: Augment = NO_OPTIONS,
         predict_root: str | os.PathLike[str] | None = None,
-        batch_size: int = 32,
-        num_workers: int | None = None,
-        seed: int = 0,
-        skip_bad_images: int = 0,
+        **loading: Unpack[ImageBatches],
     ) -> None:
-        super().__init__(
-            batch_size=batch_size,
-            num_workers=num_workers,
-            seed=seed,
-            skip_bad_images=skip_bad_images,
-        )
+        super().__init__(**loading)
         self.repeats = augment.repeats
         check_number("val_fraction", val_fraction, above=0, below=1)
         self.root = user_path(root)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vision.data.datasets.image_folder import ImageFolder
+from vision.data.datasets.image_folder import FolderOptions, ImageFolder
 from vision.data.files.class_folders import LabelledFiles, listed, scan_classes, split_classes
 from vision.data.files.finding import PathList, find_images, list_folders, require_folder
 from vision.data.formats.imagenet_labels import (
@@ -26,8 +26,8 @@ from vision.data.formats.imagenet_labels import (
     readable_names,
     val_wnid,
 )
-from vision.data.transforms.options import NO_OPTIONS, Augment, CropMode, Interpolation
 from vision.errors import DataError, suggest
+from vision.keywords import Unpack
 
 logger = logging.getLogger(__name__)
 
@@ -56,17 +56,8 @@ class ImageNet(ImageFolder):
 
     Args:
         root: The dataset's folder.
-        image_size: Side in pixels of the square images that the model gets.
         val_fraction: Share of each class that is held out, in (0, 1); ImageNet-22k only.
-        crop: Share of the resized short side that the central crop keeps in evaluation.
-        interpolation: Filter of the resize in evaluation.
-        crop_mode: Whether evaluation takes the central square, or squashes the image to a square.
-        augment: Options of the augmentation of training images.
-        predict_root: A folder of images to predict, nested or not.
-        batch_size: Images per batch and device.
-        num_workers: Processes that read data; None chooses by the CPU cores.
-        seed: Seed of the order, of the augmentation and of the random split.
-        skip_bad_images: Largest number of images that cannot be read and are gone past.
+        **options: Other keywords of `ImageFolder`.
 
     Raises:
         ConfigError: An option is out of its range.
@@ -76,32 +67,10 @@ class ImageNet(ImageFolder):
         self,
         *,
         root: str | os.PathLike[str],
-        image_size: int = 224,
         val_fraction: float = 0.02,
-        crop: float = 0.875,
-        interpolation: Interpolation = "bicubic",
-        crop_mode: CropMode = "center",
-        augment: Augment = NO_OPTIONS,
-        predict_root: str | os.PathLike[str] | None = None,
-        batch_size: int = 32,
-        num_workers: int | None = None,
-        seed: int = 0,
-        skip_bad_images: int = 0,
+        **options: Unpack[FolderOptions],
     ) -> None:
-        super().__init__(
-            root=root,
-            image_size=image_size,
-            val_fraction=val_fraction,
-            crop=crop,
-            interpolation=interpolation,
-            crop_mode=crop_mode,
-            augment=augment,
-            predict_root=predict_root,
-            batch_size=batch_size,
-            num_workers=num_workers,
-            seed=seed,
-            skip_bad_images=skip_bad_images,
-        )
+        super().__init__(root=root, val_fraction=val_fraction, **options)
         self.kaggle_labels = self.root / KAGGLE_LABELS
         if (self.root / KAGGLE_TREE).is_dir():
             self.root = self.root / KAGGLE_TREE

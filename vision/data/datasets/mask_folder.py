@@ -9,16 +9,20 @@ from pathlib import Path
 import numpy as np
 
 from vision.contracts.segmentation import IGNORED
-from vision.data.base.segmentation import DEFAULT_AUGMENT, SegmentationData, Split
+from vision.data.base.segmentation import (
+    SegmentationData,
+    SegmentationOptions,
+    Split,
+)
 from vision.data.check.segmentation_problems import MaskScan
 from vision.data.classes.label_tables import ColorTable, LabelTable, Table
 from vision.data.files.finding import PathList, list_folders, require_folder
 from vision.data.index.mask_pairs import Pairs, find_some_images, pair_masks
 from vision.data.index.segmentation import SegmentationIndex
 from vision.data.loading.bad_images import listed
-from vision.data.transforms.segmentation_options import SegmentationAugment
 from vision.documents.text import read_text
 from vision.errors import ConfigError, DataError, suggest
+from vision.keywords import Unpack
 from vision.options import check_number
 from vision.reading import MAX_SETTINGS_BYTES, user_path
 
@@ -54,7 +58,8 @@ class MaskFolder(SegmentationData):
         root: The dataset's folder.
         classes: Name of each class; None takes the names in `colors`, or else those in
             `root/classes.txt`, one in each line.
-        colors: `[R, G, B]` of each class, by name or in the order of `classes`, for RGB masks.
+        colors: Colour `[R, G, B]` of each class, by name or in the order of `classes`, for RGB
+            masks.
         values: Value of each class in the masks, such as `[0, 255]`; None for 0, 1, 2, ...
         ignored: Values in the masks of pixels that are neither learnt from nor counted.
         ignored_colors: The same for RGB masks.
@@ -62,15 +67,7 @@ class MaskFolder(SegmentationData):
         val_fraction: Share of the images that is held out, in (0, 1); only where `root/images` has
             no `train` and `val`.
         predict_root: A folder of images to predict, nested or not.
-        augment: Options of the augmentation of training images.
-        short_side: Length in pixels to which evaluation resizes the short side,
-        long_side: unless the long side would become longer than this; None for both: no resize.
-        antialias: Whether images are antialiased where they shrink, in training and evaluation;
-            mmcv's resize, with which published models were trained, is not.
-        batch_size: Images per batch and device.
-        num_workers: Processes that read data; None chooses by the CPU cores.
-        seed: Seed of the order, of the augmentation and of the random split.
-        skip_bad_images: Largest number of images that cannot be read and are gone past.
+        **options: Other keywords of `SegmentationData`.
 
     Raises:
         ConfigError: An option is out of its range, or options contradict each other.
@@ -90,25 +87,9 @@ class MaskFolder(SegmentationData):
         reduce_zero_label: bool = False,
         val_fraction: float = 0.2,
         predict_root: str | os.PathLike[str] | None = None,
-        augment: SegmentationAugment = DEFAULT_AUGMENT,
-        short_side: int | None = 512,
-        long_side: int | None = 2048,
-        antialias: bool = True,
-        batch_size: int = 2,
-        num_workers: int | None = None,
-        seed: int = 0,
-        skip_bad_images: int = 0,
+        **options: Unpack[SegmentationOptions],
     ) -> None:
-        super().__init__(
-            augment=augment,
-            short_side=short_side,
-            long_side=long_side,
-            antialias=antialias,
-            batch_size=batch_size,
-            num_workers=num_workers,
-            seed=seed,
-            skip_bad_images=skip_bad_images,
-        )
+        super().__init__(**options)
         check_number("val_fraction", val_fraction, above=0, below=1)
         self.root = user_path(root)
         self.predict_root = None if predict_root is None else user_path(predict_root)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from vision.data.base.annotation_files import AnnotationFiles, Reading, Report
-from vision.data.base.detection import DEFAULT_AUGMENT, Split
+from vision.data.base.detection import BoxOptions, Split
 from vision.data.files.finding import IMAGE_SUFFIXES, require_folder
 from vision.data.formats.voc import (
     CLASSES,
@@ -20,8 +20,8 @@ from vision.data.formats.voc import (
 )
 from vision.data.images.sizes import read_sizes
 from vision.data.index.builder import IndexBuilder
-from vision.data.transforms.detection_options import DetectionAugment
 from vision.errors import ConfigError
+from vision.keywords import Unpack
 
 
 class VOC(AnnotationFiles):
@@ -55,19 +55,7 @@ class VOC(AnnotationFiles):
         difficult: Whether objects marked as difficult count like the others.
         predict_root: A folder of images to predict, nested or not; None predicts the set that is
             tested.
-        augment: Options of the augmentation of training images.
-        short_side: Length in pixels to which evaluation resizes the short side,
-        long_side: unless the long side would become longer than this.
-        antialias: Whether images are antialiased where they shrink, in training and evaluation;
-            mmcv's resize, with which published models were trained, is not.
-        keep_empty: Whether images without objects are trained on.
-        clip_boxes: Whether boxes that reach out of their images are cut to them; if not, those that
-            do by more than a pixel are problems.
-        group_by_aspect: Whether the images of a training batch are all landscape or all portrait.
-        batch_size: Images per batch and device.
-        num_workers: Processes that read data; None chooses by the CPU cores.
-        seed: Seed of the order and of the augmentation.
-        skip_bad_images: Largest number of images that cannot be read and are gone past.
+        **options: Other keywords of `DetectionData`.
 
     Raises:
         ConfigError: An option is out of its range.
@@ -85,34 +73,9 @@ class VOC(AnnotationFiles):
         classes: Sequence[str] | None = None,
         difficult: bool = False,
         predict_root: str | os.PathLike[str] | None = None,
-        augment: DetectionAugment = DEFAULT_AUGMENT,
-        short_side: int = 800,
-        long_side: int = 1333,
-        antialias: bool = True,
-        keep_empty: bool = False,
-        clip_boxes: bool = False,
-        group_by_aspect: bool = True,
-        batch_size: int = 2,
-        num_workers: int | None = None,
-        seed: int = 0,
-        skip_bad_images: int = 0,
+        **options: Unpack[BoxOptions],
     ) -> None:
-        super().__init__(
-            root=root,
-            predict_root=predict_root,
-            augment=augment,
-            short_side=short_side,
-            long_side=long_side,
-            antialias=antialias,
-            keep_empty=keep_empty,
-            masks=False,
-            clip_boxes=clip_boxes,
-            group_by_aspect=group_by_aspect,
-            batch_size=batch_size,
-            num_workers=num_workers,
-            seed=seed,
-            skip_bad_images=skip_bad_images,
-        )
+        super().__init__(root=root, predict_root=predict_root, masks=False, **options)
         self.sets: dict[str, tuple[str, ...]] = {"train": tuple(train_sets), "val": tuple(val_sets)}
         if test_sets is not None:
             self.sets["test"] = tuple(test_sets)

@@ -9,15 +9,19 @@ import numpy as np
 
 from vision.contracts.segmentation import IGNORED
 from vision.data.base.mask_folders import SegmentationFolders
-from vision.data.base.segmentation import DEFAULT_AUGMENT, SegmentationIndex, Split
+from vision.data.base.segmentation import (
+    SegmentationIndex,
+    SegmentationOptions,
+    Split,
+)
 from vision.data.classes.label_tables import LabelTable
 from vision.data.files.finding import PathList, require_folder
 from vision.data.formats.sbd import read_sbd_mask, read_sbd_names, sbd_folder
 from vision.data.formats.voc import CLASSES as OBJECTS
 from vision.data.formats.voc import devkit_folder, read_names
 from vision.data.index.mask_pairs import Pairs, join_pairs
-from vision.data.transforms.segmentation_options import SegmentationAugment
 from vision.errors import ConfigError, DataError
+from vision.keywords import Unpack
 from vision.ops.label_images import read_labels
 from vision.reading import user_path
 
@@ -71,21 +75,12 @@ class VOCSegmentation(SegmentationFolders):
     Args:
         root: The folder `VOCdevkit`, or that above it.
         sbd_root: The folder of SBD: that of `cls`, or one or two above it.
-        train_set: `"trainaug"`, or a list of `ImageSets/Segmentation`, such as `"train"`; None is
-            `"trainaug"` if `sbd_root` is given, else `"train"`.
+        train_set: Training set, `"trainaug"` or a list of `ImageSets/Segmentation` such as
+            `"train"`. None is `"trainaug"` if `sbd_root` is given, else `"train"`.
         val_set: The list that is validated and tested.
         predict_root: A folder of images to predict, nested or not; None predicts the test images,
             or the validation set where there are none.
-        augment: Options of the augmentation of training images.
-        short_side: Length in pixels to which evaluation resizes the short side,
-        long_side: unless the long side would become longer than this. None for both evaluates
-            images in the size of their files.
-        antialias: Whether images are antialiased where they shrink, in training and evaluation;
-            mmcv's resize, with which published models were trained, is not.
-        batch_size: Images per batch and device.
-        num_workers: Processes that read data; None chooses by the CPU cores.
-        seed: Seed of the order and of the augmentation.
-        skip_bad_images: Largest number of images that cannot be read and are gone past.
+        **options: Other keywords of `SegmentationData`.
 
     Raises:
         ConfigError: An option is out of its range, or `sbd_root` is given for another set.
@@ -101,27 +96,9 @@ class VOCSegmentation(SegmentationFolders):
         train_set: str | None = None,
         val_set: str = "val",
         predict_root: str | os.PathLike[str] | None = None,
-        augment: SegmentationAugment = DEFAULT_AUGMENT,
-        short_side: int | None = 512,
-        long_side: int | None = 2048,
-        antialias: bool = True,
-        batch_size: int = 2,
-        num_workers: int | None = None,
-        seed: int = 0,
-        skip_bad_images: int = 0,
+        **options: Unpack[SegmentationOptions],
     ) -> None:
-        super().__init__(
-            root=root,
-            predict_root=predict_root,
-            augment=augment,
-            short_side=short_side,
-            long_side=long_side,
-            antialias=antialias,
-            batch_size=batch_size,
-            num_workers=num_workers,
-            seed=seed,
-            skip_bad_images=skip_bad_images,
-        )
+        super().__init__(root=root, predict_root=predict_root, **options)
         self.sbd_root = None if sbd_root is None else user_path(sbd_root)
         self.train_set = train_set or ("train" if sbd_root is None else TRAINAUG)
         self.val_set = val_set

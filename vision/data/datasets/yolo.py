@@ -41,21 +41,7 @@ class YOLO(AnnotationFiles):
 
     Args:
         root: The folder of `data.yaml`, or the file itself, under any name.
-        predict_root: A folder of images to predict, nested or not.
-        augment: Options of the augmentation of training images.
-        short_side: Length in pixels to which evaluation resizes the short side,
-        long_side: unless the long side would become longer than this.
-        antialias: Whether images are antialiased where they shrink, in training and evaluation;
-            mmcv's resize, with which published models were trained, is not.
-        keep_empty: Whether images without objects are trained on.
-        masks: Whether to read masks, where the dataset has them.
-        clip_boxes: Whether boxes that reach out of their images are cut to them; if not, those that
-            do by more than a pixel are problems.
-        group_by_aspect: Whether the images of a training batch are all landscape or all portrait.
-        batch_size: Images per batch and device.
-        num_workers: Processes that read data; None chooses by the CPU cores.
-        seed: Seed of the order and of the augmentation.
-        skip_bad_images: Largest number of images that cannot be read and are gone past.
+        **options: Other keywords of `AnnotationFiles`.
 
     Raises:
         ConfigError: An option is out of its range.

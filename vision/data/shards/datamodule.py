@@ -16,6 +16,7 @@ from torch.utils.data import Dataset
 from vision.contracts.classification import ClassificationSample
 from vision.contracts.images import ImageSample
 from vision.data.base.classification import ClassificationData
+from vision.data.base.images import ImageBatches
 from vision.data.images.read import decode_image
 from vision.data.loading.sampling import EpochSampler
 from vision.data.shards.cache import ShardCache
@@ -26,6 +27,7 @@ from vision.data.shards.remote import as_folder, is_remote, public
 from vision.data.transforms.classification import EvalTransform, TrainTransform
 from vision.data.transforms.options import NO_OPTIONS, Augment, CropMode, Interpolation
 from vision.errors import ConfigError, DataError, VisionError
+from vision.keywords import Unpack
 from vision.options import check_number
 
 logger = logging.getLogger(__name__)
@@ -111,10 +113,7 @@ class ImageShards(ClassificationData):
             cache folder.
         cache_bytes: Bytes that the cache may hold; the shards used longest ago go first.
         window: Shards whose samples are mixed, for each process.
-        batch_size: Images per batch and device.
-        num_workers: Processes that read data; None chooses by the CPU cores.
-        seed: Seed of the order and of the augmentation.
-        skip_bad_images: Largest number of images that cannot be read and are gone past.
+        **loading: Other keywords of `ImageData`.
 
     Raises:
         ConfigError: An option is out of its range.
@@ -132,17 +131,9 @@ class ImageShards(ClassificationData):
         cache_dir: str | os.PathLike[str] | None = None,
         cache_bytes: float = 100e9,
         window: int = 8,
-        batch_size: int = 32,
-        num_workers: int | None = None,
-        seed: int = 0,
-        skip_bad_images: int = 0,
+        **loading: Unpack[ImageBatches],
     ) -> None:
-        super().__init__(
-            batch_size=batch_size,
-            num_workers=num_workers,
-            seed=seed,
-            skip_bad_images=skip_bad_images,
-        )
+        super().__init__(**loading)
         check_number("window", window, minimum=1, unit="shards")
         self.repeats = augment.repeats
         self.root = as_folder(root)

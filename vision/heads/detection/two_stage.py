@@ -50,7 +50,11 @@ class Stage:
     loss_weight: float = 1.0
 
 
-STAGE_RANGES = {"iou": Range(above=0, maximum=1), "std": Range(above=0, length=4)}
+STAGE_RANGES = {
+    "iou_threshold": Range(above=0, maximum=1),
+    "target_stds": Range(above=0, length=4),
+}
+
 # "Mask R-CNN", 2017, and "Cascade R-CNN", 2018, sections 4.1 and 5.1; weights as in the recipes.
 ONE_STAGE = (Stage(),)
 CASCADE = (
