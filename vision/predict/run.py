@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from vision.data.loading.bad_images import listed
 from vision.errors import ImageError
+from vision.options import check_number
 from vision.predict.images import Unread, list_images, read_ahead
 from vision.predict.options import PredictOptions
 from vision.predict.predictor import Predictor, Seen
@@ -63,10 +64,10 @@ class Predictions(Iterator[Result]):
         num_workers: int | None = None,
         skip_bad_images: bool | int = False,
     ) -> None:
-        if num_workers is not None and num_workers < 0:
-            raise ConfigError(f"num_workers={num_workers} must be 0 (no thread) or more.")
-        if skip_bad_images < 0:
-            raise ConfigError(f"skip_bad_images={skip_bad_images} must be 0 or more, or true.")
+        if num_workers is not None:
+            check_number("num_workers", num_workers, minimum=0, unit="threads")
+        if not isinstance(skip_bad_images, bool):
+            check_number("skip_bad_images", skip_bad_images, minimum=0, unit="images")
         predictor.check(options)
         self.bad_images: list[BadImage] = []
         self._predictor = predictor
