@@ -5,7 +5,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self, TypedDict
 
 import torch
 from lightning.pytorch import Callback, LightningModule
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from vision.contracts.models import ModelDescription
+from vision.keywords import FullSignature
 from vision.optim.averages import WeightAverage, load_for_inference, load_for_training
 from vision.optim.settings import (
     OptimSettings,
@@ -48,6 +49,19 @@ from vision.tasks.resume import (
 from vision.tasks.seeding import seed_step
 
 
+class Training(TypedDict, total=False):
+    """Keywords that every task passes on to `BaseTask`."""
+
+    backbone_options: dict[str, Any] | None
+    pretrained: bool | str
+    weights: str | None
+    ema_decay: float | None
+    ema_warmup: bool
+    frozen_stages: FrozenStages
+    compile: bool
+    grad_checkpointing: bool
+
+
 class BaseTask(LightningModule, ABC):
     """A backbone and its training; subclasses add the input, the head, the loss and the metrics.
 
@@ -62,14 +76,22 @@ class BaseTask(LightningModule, ABC):
     Args:
         backbone: A name for `create_backbone`, or a module. Freezing, recomputing and layer-wise
             learning rates need an `Encoder`.
-        optim: Settings of the optimiser, also as a mapping.
-        backbone_options: Keywords that replace those of the variant, such as `drop_path_rate`.
-        pretrained: As in `create_backbone`; a published classifier is loaded too where it fits.
-        weights: A file for `load_weights`, for the whole task.
-        ema_decay: Decay of the average of the weights (see `WeightAverage`); None for none.
-        ema_warmup: Whether that decay rises from a small one.
-        frozen_stages: What of the backbone is not trained (see `freeze_backbone`); None trains all.
-        compile: Whether a trainer runs the backbone through `torch.compile`.
+        optim: Options of the optimiser and its schedule, also as a mapping.
+        backbone_options: Keywords of the backbone that replace those of its variant, such as
+            `drop_path_rate`.
+        pretrained: True starts from the published weights of the backbone, text from a path or
+            `"hf://owner/repo[/file]"`. A published classifier is loaded too where its classes fit.
+        weights: File to load into the whole task, such as a checkpoint to fine-tune from. Detectors
+            and segmentors also read those of mmdetection and mmsegmentation, and keep the classes
+            of the same name.
+        ema_decay: Decay of the exponential moving average of the weights, such as 0.9999; null for
+            no average.
+        ema_warmup: Whether that decay rises from a small one, so that early weights soon count for
+            nothing. The published recipes have no such warm-up.
+        frozen_stages: Part of the backbone that is not trained. "all" trains only what follows it
+            (for a classifier, a linear probe), a number freezes the stem and as many stages, null
+            trains everything.
+        compile: Whether training and evaluation run the backbone through `torch.compile`.
         grad_checkpointing: Whether to recompute blocks in the backward pass to save memory.
 
     Attributes:
@@ -85,6 +107,7 @@ class BaseTask(LightningModule, ABC):
         WeightsError: Weights are not to be had or do not fit.
     """
 
+    __signature__ = FullSignature()
     kind: ClassVar[str | None] = None
     dense: ClassVar[bool] = False
     monitor: ClassVar[tuple[str, str]]
@@ -96,7 +119,7 @@ class BaseTask(LightningModule, ABC):
         backbone: str | nn.Module | None,
         *,
         optim: OptimSettings | Mapping[str, Any],
-        backbone_options: Mapping[str, Any] | None = None,
+        backbone_options: dict[str, Any] | None = None,
         pretrained: bool | str = False,
         weights: str | None = None,
         ema_decay: float | None = None,

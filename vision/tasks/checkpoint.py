@@ -56,8 +56,6 @@ def inherited_options(task: type) -> set[str]:
     The class sets them itself: they are no hyper-parameters, with which it could be built again.
     """
     own = inspect.signature(task).parameters
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in own.values()):
-        return set()
     bases = [base for base in task.__mro__ if "__init__" in vars(base)]
     return {name for base in bases for name in inspect.signature(base).parameters} - {*own}
 

@@ -21,12 +21,12 @@ from vision.contracts.classification import (
     ClassificationPrediction,
 )
 from vision.heads.classification.linear import LinearHead
+from vision.keywords import Unpack
 from vision.losses.classification import ClassificationLoss
 from vision.optim.settings import OptimSettings
 from vision.options import check_number, read_options
 from vision.tasks.classes import ClassTask
-from vision.tasks.freeze import FrozenStages
-from vision.tasks.image import ImageTask
+from vision.tasks.image import ImageTask, ImageTraining
 from vision.tasks.mix import BatchMixer, MixSettings
 
 NO_MIX = MixSettings()
@@ -45,27 +45,14 @@ class Classification(ClassTask, ImageTask):
     Args:
         backbone: A name for `create_backbone`, or a `Backbone`.
         num_classes: Number of classes.
-        backbone_options: Keywords that replace those of the variant, such as `drop_path_rate`.
-        pretrained: True starts from the published weights, a string from a path or
-            `"hf://owner/repo[/file]"`; a classifier of another size starts afresh.
-        weights: A file loaded into the whole task, such as a checkpoint to fine-tune from.
         class_names: Name of each class; null takes them from the datamodule.
         drop_rate: Probability of dropping a value before the linear layer.
-        head_init_scale: Factor on the initial weights of the linear layer, such as 0.001 where a
-            trained backbone gets a new one.
+        head_init_scale: Factor on the initial weights of the linear layer, such as 0.001 for a new
+            layer on a trained backbone.
         label_smoothing: Share of the target that is spread over all classes in training.
-        optim: Options of the optimiser and of its schedule.
-        ema_decay: Decay of the average of the weights, such as 0.9999; null for none.
-        ema_warmup: Whether that decay rises from a small one, so that early weights soon count for
-            nothing; the published recipes have none.
+        optim: Options of the optimiser and its schedule.
         mix: Random erasing, mixup and cutmix of training batches.
-        frozen_stages: "all" trains the classifier alone (a linear probe); a number freezes the stem
-            and as many stages; null trains all.
-        channels_last: Whether images and convolutions lie in channels-last memory.
-        compile: Whether training and evaluation run the backbone through `torch.compile`.
-        grad_checkpointing: Whether to recompute blocks in the backward pass to save memory.
-        mean: Per-channel mean for values in [0, 1]; null takes the backbone's.
-        std: Per-channel standard deviation for values in [0, 1]; null takes the backbone's.
+        **training: Other keywords of `ImageTask`.
 
     Raises:
         ConfigError: A value is unknown or does not fit the others.
@@ -81,39 +68,15 @@ class Classification(ClassTask, ImageTask):
         backbone: str | Backbone | None = "convnext_tiny",
         num_classes: int = 1000,
         *,
-        backbone_options: dict[str, Any] | None = None,
-        pretrained: bool | str = False,
-        weights: str | None = None,
         class_names: list[str] | None = None,
         drop_rate: float = 0.0,
         head_init_scale: float = 1.0,
         label_smoothing: float = 0.1,
         optim: OptimSettings = DEFAULTS,
-        ema_decay: float | None = None,
-        ema_warmup: bool = True,
         mix: MixSettings = NO_MIX,
-        frozen_stages: FrozenStages = None,
-        channels_last: bool = True,
-        compile: bool = False,
-        grad_checkpointing: bool = False,
-        mean: list[float] | None = None,
-        std: list[float] | None = None,
+        **training: Unpack[ImageTraining],
     ) -> None:
-        super().__init__(
-            backbone,
-            optim=optim,
-            backbone_options=backbone_options,
-            pretrained=pretrained,
-            weights=weights,
-            mean=mean,
-            std=std,
-            ema_decay=ema_decay,
-            ema_warmup=ema_warmup,
-            frozen_stages=frozen_stages,
-            channels_last=channels_last,
-            compile=compile,
-            grad_checkpointing=grad_checkpointing,
-        )
+        super().__init__(backbone, optim=optim, **training)
         self.set_classes(num_classes, class_names)
         check_number("drop_rate", drop_rate, minimum=0, maximum=MAX_DROP)
         check_number("label_smoothing", label_smoothing, minimum=0, maximum=1)

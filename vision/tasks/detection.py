@@ -24,12 +24,12 @@ from vision.contracts.detection import (
 )
 from vision.errors import ConfigError
 from vision.heads.detection.base import DetectionHead, join_detections
+from vision.keywords import Unpack
 from vision.metrics.coco.metric import CocoEvaluator, CocoResult
 from vision.optim.settings import OptimSettings
 from vision.tasks.classes import ClassTask
 from vision.tasks.detectors import DETECTORS, build_detector
-from vision.tasks.freeze import FrozenStages
-from vision.tasks.image import ImageTask
+from vision.tasks.image import ImageTask, ImageTraining
 from vision.tasks.parts import find_row
 
 SHOWN = ("box_AP", "box_AP50", "mask_AP", "mask_AP50")
@@ -46,26 +46,15 @@ class Detection(ClassTask, ImageTask):
     Args:
         backbone: A name for `create_backbone`, or a `Backbone` built with `dense=True`.
         num_classes: Number of classes, without the background.
-        detector: "mask_rcnn", "faster_rcnn", "cascade_mask_rcnn", "retinanet" or "fcos".
-        backbone_options: Keywords that replace those of the variant, such as `drop_path_rate`.
+        detector: Name of the detector: "mask_rcnn", "faster_rcnn", "cascade_mask_rcnn",
+            "retinanet" or "fcos".
         neck_options: Keywords of `vision.necks.build_neck` that replace those of the detector.
-        head_options: The same of its head, such as `score_threshold`.
-        loss_options: The same of its criterion.
-        pretrained: True starts from the backbone's published weights, a string from a path or
-            `"hf://owner/repo[/file]"`.
-        weights: A file loaded into the whole task: a checkpoint to fine-tune from, ours or
-            mmdetection's. Where the classes differ, those of the same name are kept.
+        head_options: Keywords of the head that replace those of the detector, such as
+            `score_threshold`.
+        loss_options: Keywords of the criterion that replace those of the detector.
         class_names: Name of each class; null takes them from the datamodule.
-        optim: Options of the optimiser and of its schedule.
-        ema_decay: Decay of the average of the weights, such as 0.9999; null for none.
-        ema_warmup: Whether that decay rises from a small one.
-        frozen_stages: "all" trains only neck and head; a number freezes the stem and as many
-            stages; null trains all.
-        channels_last: Whether images and convolutions lie in channels-last memory.
-        compile: Whether training and evaluation run the backbone through `torch.compile`.
-        grad_checkpointing: Whether to recompute blocks in the backward pass to save memory.
-        mean: Per-channel mean for values in [0, 1]; null takes the backbone's.
-        std: Per-channel standard deviation for values in [0, 1]; null takes the backbone's.
+        optim: Options of the optimiser and its schedule.
+        **training: Other keywords of `ImageTask`.
 
     Attributes:
         evaluator: Predictions of the validation or test set.
@@ -87,38 +76,14 @@ class Detection(ClassTask, ImageTask):
         num_classes: int = 80,
         *,
         detector: str = "mask_rcnn",
-        backbone_options: dict[str, Any] | None = None,
         neck_options: dict[str, Any] | None = None,
         head_options: dict[str, Any] | None = None,
         loss_options: dict[str, Any] | None = None,
-        pretrained: bool | str = False,
-        weights: str | None = None,
         class_names: list[str] | None = None,
         optim: OptimSettings = DEFAULTS,
-        ema_decay: float | None = None,
-        ema_warmup: bool = True,
-        frozen_stages: FrozenStages = None,
-        channels_last: bool = True,
-        compile: bool = False,
-        grad_checkpointing: bool = False,
-        mean: list[float] | None = None,
-        std: list[float] | None = None,
+        **training: Unpack[ImageTraining],
     ) -> None:
-        super().__init__(
-            backbone,
-            optim=optim,
-            backbone_options=backbone_options,
-            pretrained=pretrained,
-            weights=weights,
-            mean=mean,
-            std=std,
-            ema_decay=ema_decay,
-            ema_warmup=ema_warmup,
-            frozen_stages=frozen_stages,
-            channels_last=channels_last,
-            compile=compile,
-            grad_checkpointing=grad_checkpointing,
-        )
+        super().__init__(backbone, optim=optim, **training)
         self.set_classes(num_classes, class_names)
         self.neck, self.head, self.criterion = build_detector(
             find_row(DETECTORS, detector, option="detector"),

@@ -1,6 +1,6 @@
 """What all tasks on images share: normalisation, padding, memory format."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -10,12 +10,20 @@ from torch import Tensor, nn
 from vision.backbones.base import Backbone
 from vision.contracts.models import ModelDescription
 from vision.errors import ConfigError
+from vision.keywords import Unpack
 from vision.layers.pixels import blank_padding
 from vision.optim.settings import OptimSettings
-from vision.tasks.base import BaseTask
+from vision.tasks.base import BaseTask, Training
 from vision.tasks.build import build_normalize
 from vision.tasks.checkpoint import plain
-from vision.tasks.freeze import FrozenStages
+
+
+class ImageTraining(Training, total=False):
+    """Keywords that every task on images passes on to `ImageTask`."""
+
+    mean: list[float] | None
+    std: list[float] | None
+    channels_last: bool
 
 
 class ImageTask(BaseTask):
@@ -26,18 +34,11 @@ class ImageTask(BaseTask):
 
     Args:
         backbone: A name for `create_backbone`, or a `Backbone`.
-        optim: As in `BaseTask`, and so are the others but for these.
-        backbone_options: Keywords that replace those of the variant.
-        pretrained: As in `create_backbone`.
-        weights: A file for `load_weights`, for the whole task.
-        mean: Per-channel mean for values in [0, 1]; None takes the backbone's.
-        std: Per-channel standard deviation for values in [0, 1]; None takes the backbone's.
-        ema_decay: Decay of the average of the weights; None for none.
-        ema_warmup: Whether that decay rises from a small one.
-        frozen_stages: What of the backbone is not trained; None trains all.
+        optim: Options of the optimiser and its schedule, also as a mapping.
+        mean: Mean of each channel for values in [0, 1]; null takes the backbone's.
+        std: Standard deviation of each channel for values in [0, 1]; null takes the backbone's.
         channels_last: Whether images and convolutions lie in channels-last memory.
-        compile: Whether a trainer runs the backbone through `torch.compile`.
-        grad_checkpointing: Whether to recompute blocks in the backward pass to save memory.
+        **training: Other keywords of `BaseTask`.
 
     Attributes:
         normalize: Maps images of values 0..255 to what the backbone takes.
@@ -54,30 +55,12 @@ class ImageTask(BaseTask):
         backbone: str | Backbone | None,
         *,
         optim: OptimSettings | Mapping[str, Any],
-        backbone_options: Mapping[str, Any] | None = None,
-        pretrained: bool | str = False,
-        weights: str | None = None,
-        mean: Sequence[float] | None = None,
-        std: Sequence[float] | None = None,
-        ema_decay: float | None = None,
-        ema_warmup: bool = True,
-        frozen_stages: FrozenStages = None,
+        mean: list[float] | None = None,
+        std: list[float] | None = None,
         channels_last: bool = True,
-        compile: bool = False,
-        grad_checkpointing: bool = False,
+        **training: Unpack[Training],
     ) -> None:
-        super().__init__(
-            backbone,
-            optim=optim,
-            backbone_options=backbone_options,
-            pretrained=pretrained,
-            weights=weights,
-            ema_decay=ema_decay,
-            ema_warmup=ema_warmup,
-            frozen_stages=frozen_stages,
-            compile=compile,
-            grad_checkpointing=grad_checkpointing,
-        )
+        super().__init__(backbone, optim=optim, **training)
         if not isinstance(self.backbone, Backbone):
             raise ConfigError(
                 f"{type(self).__name__} takes images, which a {type(self.backbone).__name__} does "

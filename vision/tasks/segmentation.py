@@ -22,14 +22,14 @@ from vision.contracts.segmentation import (
     SegmentationPrediction,
 )
 from vision.heads.segmentation.base import SegmentationHead
+from vision.keywords import Unpack
 from vision.metrics.segmentation import SegmentationEvaluator, SegmentationResult
 from vision.ops.dense_inference import InferenceOptions, predict_labels
 from vision.ops.interpolation import resize_bilinear
 from vision.optim.settings import OptimSettings
 from vision.options import read_options
 from vision.tasks.classes import ClassTask
-from vision.tasks.freeze import FrozenStages
-from vision.tasks.image import ImageTask
+from vision.tasks.image import ImageTask, ImageTraining
 from vision.tasks.parts import find_row
 from vision.tasks.segmentors import SEGMENTORS, build_segmentor
 
@@ -56,32 +56,19 @@ class Segmentation(ClassTask, ImageTask):
     Args:
         backbone: A name for `create_backbone`, or a `Backbone` built with `dense=True`.
         num_classes: Number of classes, at most 255.
-        segmentor: "upernet", "semantic_fpn", "segformer", or "mmseg" for any decode head of
-            mmsegmentation, which `head_options.type` names.
-        backbone_options: Keywords that replace those of the variant, such as `drop_path_rate`.
+        segmentor: Name of the model: "upernet", "semantic_fpn", "segformer", or "mmseg" for any
+            decode head of mmsegmentation, which `head_options.type` names.
         neck_options: Keywords of the neck that replace those of the model.
-        head_options: The same of its head, such as `channels`.
+        head_options: Keywords of the head that replace those of the model, such as `channels`.
         auxiliary: Whether a second head, an FCN on the map of stride 16, helps training; null
-            leaves it to the model.
-        auxiliary_options: Keywords of that head.
+            leaves the choice to the model.
+        auxiliary_options: Keywords of the second head that replace those of the model.
         loss_options: Keywords of `vision.losses.segmentation.SegmentationLoss`, such as `terms`.
-        inference: Whole images or windows, scales, mirror images: see `InferenceOptions`.
+        inference: Options of inference: whole images or windows, scales, mirror images.
         boundary: Whether evaluation measures the boundary IoU too.
-        pretrained: True starts from the backbone's published weights, a string from a path or
-            `"hf://owner/repo[/file]"`.
-        weights: A file loaded into the whole task: a checkpoint to fine-tune from, ours or
-            mmsegmentation's. Where the classes differ, those of the same name are kept.
         class_names: Name of each class; null takes them from the datamodule.
-        optim: Options of the optimiser and of its schedule.
-        ema_decay: Decay of the average of the weights, such as 0.9999; null for none.
-        ema_warmup: Whether that decay rises from a small one.
-        frozen_stages: "all" trains only neck and head; a number freezes the stem and as many
-            stages; null trains all.
-        channels_last: Whether images and convolutions lie in channels-last memory.
-        compile: Whether training and evaluation run the backbone through `torch.compile`.
-        grad_checkpointing: Whether to recompute blocks in the backward pass to save memory.
-        mean: Per-channel mean for values in [0, 1]; null takes the backbone's.
-        std: Per-channel standard deviation for values in [0, 1]; null takes the backbone's.
+        optim: Options of the optimiser and its schedule.
+        **training: Other keywords of `ImageTask`.
 
     Attributes:
         evaluator: What is counted of the validation or test set.
@@ -103,7 +90,6 @@ class Segmentation(ClassTask, ImageTask):
         num_classes: int = 150,
         *,
         segmentor: str = "upernet",
-        backbone_options: dict[str, Any] | None = None,
         neck_options: dict[str, Any] | None = None,
         head_options: dict[str, Any] | None = None,
         auxiliary: bool | None = None,
@@ -111,34 +97,11 @@ class Segmentation(ClassTask, ImageTask):
         loss_options: dict[str, Any] | None = None,
         inference: InferenceOptions = WHOLE,
         boundary: bool = True,
-        pretrained: bool | str = False,
-        weights: str | None = None,
         class_names: list[str] | None = None,
         optim: OptimSettings = DEFAULTS,
-        ema_decay: float | None = None,
-        ema_warmup: bool = True,
-        frozen_stages: FrozenStages = None,
-        channels_last: bool = True,
-        compile: bool = False,
-        grad_checkpointing: bool = False,
-        mean: list[float] | None = None,
-        std: list[float] | None = None,
+        **training: Unpack[ImageTraining],
     ) -> None:
-        super().__init__(
-            backbone,
-            optim=optim,
-            backbone_options=backbone_options,
-            pretrained=pretrained,
-            weights=weights,
-            mean=mean,
-            std=std,
-            ema_decay=ema_decay,
-            ema_warmup=ema_warmup,
-            frozen_stages=frozen_stages,
-            channels_last=channels_last,
-            compile=compile,
-            grad_checkpointing=grad_checkpointing,
-        )
+        super().__init__(backbone, optim=optim, **training)
         self.set_classes(num_classes, class_names)
         self.inference = read_options(InferenceOptions, inference, group="inference")
         self.neck, self.head, self.auxiliary, self.criterion = build_segmentor(
