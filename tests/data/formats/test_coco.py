@@ -236,7 +236,7 @@ def test_a_problem_is_told_with_file_and_id(message: str, root: Path, changed) -
         assert problems[0].startswith(f"annotation 1000000 (image {FIRST}): ")
         assert len(problems) == 1
     with pytest.raises(DataError) as caught:
-        read_coco(path, root / "train2017", check="--root x")
+        read_coco(path, root / "train2017", check="COCO --root x")
     assert str(path) in str(caught.value)
     assert "`python tools/check_dataset.py COCO --root x` lists all" in str(caught.value)
 

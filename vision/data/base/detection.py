@@ -160,13 +160,17 @@ class DetectionData(ClassData, ImageData):
             self._indices[split] = self.read_index(split)
         return self._indices[split]
 
+    def annotations(self, split: Split) -> dict[str, Any] | Path:
+        """The annotations of a split: the contents of a COCO file, or its path."""
+        return self.index(split).ground_truth()
+
     def ground_truth(self, stage: Literal["val", "test"]) -> dict[str, Any] | Path:
         """What predictions are compared with: the contents of a COCO file, or its path.
 
         Args:
             stage: Which stage is evaluated.
         """
-        return self.index(self._split_of(stage)).ground_truth()
+        return self.annotations(self._split_of(stage))
 
     def setup(self, stage: str) -> None:
         """Read the indices of a stage and make its datasets.
@@ -185,7 +189,7 @@ class DetectionData(ClassData, ImageData):
             self.test_dataset = self._evaluated(self.test_split, "test")
         if stage == "predict" and self.predict_dataset is None:
             index = self.index(self.predict_split)
-            self._require_images(index)
+            self.require_images(index)
             self.predict_dataset = DetectionSamples(index, self.eval_transform, targets=False)
 
     def require_masks(self, stage: str) -> None:
@@ -258,7 +262,7 @@ class DetectionData(ClassData, ImageData):
 
     def _training_samples(self) -> DetectionSamples:
         index = self.index("train")
-        self._require_images(index)
+        self.require_images(index)
         require_objects_to_learn(index, partial(self.looked_at, "train"))
         kept = index if self.keep_empty else index.with_objects()
         left_out = len(index) - len(kept)
@@ -272,7 +276,7 @@ class DetectionData(ClassData, ImageData):
 
     def _evaluated(self, split: Split, stage: Literal["val", "test"]) -> DetectionSamples:
         index = self.index(split)
-        self._require_images(index)
+        self.require_images(index)
         self._require_same_classes(index, split)
         if self._is_measured(stage):
             require_objects_to_measure(index, split, partial(self.looked_at, split))
@@ -298,8 +302,12 @@ class DetectionData(ClassData, ImageData):
             f"{first[1]}. Give both files the same 'categories'."
         )
 
-    def _require_images(self, index: DetectionIndex) -> None:
-        """Raise an error unless the folder and the first images are there."""
+    def require_images(self, index: DetectionIndex) -> None:
+        """Raise an error unless the folder and the first images are there.
+
+        Raises:
+            DataError: The folder or an image is absent.
+        """
         require_folder(index.folder, self.expected)
         for image in range(min(LOOKED_FOR, len(index))):
             if not os.path.exists(index.path(image)):

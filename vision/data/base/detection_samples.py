@@ -4,7 +4,6 @@ import torch
 from torch.utils.data import Dataset
 
 from vision.contracts.detection import DetectionSample, DetectionTarget
-from vision.data.images.read import read_file
 from vision.data.index.detection import DetectionIndex
 from vision.data.transforms.detection import DetectionTransform, TransformedImage, decode_annotated
 from vision.data.transforms.geometry import plain_geometry
@@ -13,12 +12,12 @@ from vision.errors import DataError
 
 
 class DetectionSamples(Dataset[DetectionSample]):
-    """Images read from files, with their objects, or with their paths in place of objects.
+    """Images with their objects, or with their paths in place of objects.
 
     Masks are drawn when a sample is asked for, never kept.
 
     Args:
-        index: The dataset.
+        index: The dataset; it reads the bytes of its images.
         transform: Decodes and changes an image and its objects.
         targets: Whether samples have a `target`; if not, they have a `path`.
     """
@@ -38,9 +37,8 @@ class DetectionSamples(Dataset[DetectionSample]):
             DataError: The mask of an object has another size than the image.
         """
         number = int(self.index.image_ids[image])
-        path = str(self.index.path(image))
         try:
-            result = self._read(image, path)
+            result = self._read(image)
         except DataError as error:
             raise type(error)(f"image id {number}: {error}") from error
         image_id = torch.tensor(number)
@@ -50,14 +48,14 @@ class DetectionSamples(Dataset[DetectionSample]):
             "image_id": image_id,
         }
         if result.objects is None:
-            sample["path"] = path
+            sample["path"] = str(self.index.path(image))
         else:
             sample["target"] = _target(result.objects, image_id)
         return sample
 
-    def _read(self, image: int, path: str) -> TransformedImage:
+    def _read(self, image: int) -> TransformedImage:
         height, width = self.index.sizes[image].tolist()
-        encoded = read_file(path)
+        encoded = self.index.read(image)
         if not self.targets:
             return self.transform.decode(encoded, size=(height, width))
         objects = self.index.objects(image)
@@ -81,7 +79,7 @@ class DetectionSamples(Dataset[DetectionSample]):
             DataError: The mask of an object has another size than the image.
         """
         height, width = self.index.sizes[image].tolist()
-        pixels = decode_annotated(read_file(str(self.index.path(image))), (height, width))
+        pixels = decode_annotated(self.index.read(image), (height, width))
         objects = self.index.objects(image)
         outlines = None
         if self.index.has_masks:

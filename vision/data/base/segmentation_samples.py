@@ -5,7 +5,6 @@ import torch
 from torch.utils.data import Dataset
 
 from vision.data.classes.label_tables import Table
-from vision.data.images.read import read_file
 from vision.data.index.segmentation import SegmentationIndex
 from vision.data.loading.collate_segmentation import CanvasSample
 from vision.data.transforms.segmentation import SegmentationTransform, decode_masked
@@ -13,10 +12,10 @@ from vision.errors import DataError
 
 
 class SegmentationSamples(Dataset[CanvasSample]):
-    """Images read from files, with their masks.
+    """Images with their masks.
 
     Args:
-        index: The files.
+        index: The images and masks; it reads their bytes.
         transform: Decodes and changes an image and its mask.
         table: What the values in the mask files mean.
         targets: Whether samples have a `mask`.
@@ -55,13 +54,13 @@ class SegmentationSamples(Dataset[CanvasSample]):
             ImageError: A file is absent or broken, or the two differ in size.
             DataError: The mask has a value that is not expected.
         """
-        path = self.paths[image]
         mask, mask_path = self._mask(image) if self.targets else (None, "")
-        result = self.transform.decode(read_file(path), mask, mask_path)
+        encoded = self.index.image(image)
+        result = self.transform.decode(encoded, mask, mask_path)
         sample: CanvasSample = {
             "image": result.image,
             "original_size": torch.tensor(result.original_size),
-            "path": path,
+            "path": encoded.name,
         }
         if result.mask is not None:
             sample["mask"] = result.mask
@@ -83,14 +82,12 @@ class SegmentationSamples(Dataset[CanvasSample]):
             DataError: There is no mask, or it has a value that is not expected.
         """
         mask, mask_path = self._mask(image)
-        pixels = decode_masked(read_file(self.paths[image]), mask, mask_path)
+        pixels = decode_masked(self.index.image(image), mask, mask_path)
         return pixels, torch.from_numpy(mask)
 
     def __len__(self) -> int:
         return len(self.index)
 
     def _mask(self, image: int) -> tuple[np.ndarray, str]:
-        if self.index.masks is None:
-            raise DataError(f"image '{self.paths[image]}' has no mask.")
-        path = self.index.masks[image]
-        return self.table.apply(self.index.read_mask(path), path), path
+        labels, name = self.index.mask(image)
+        return self.table.apply(labels, name), name

@@ -6,7 +6,6 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from vision.data.check.problems import Checkable, SplitSummary, setup_problems
-from vision.data.images.read import read_file
 from vision.data.index.detection import DetectionIndex
 from vision.data.transforms.detection import decode_annotated
 from vision.errors import ImageError
@@ -33,7 +32,7 @@ class AnnotatedImages(Dataset[None]):
         image = int(self.images[place])
         height, width = self.index.sizes[image].tolist()
         try:
-            decode_annotated(read_file(self.index.path(image)), (height, width), strict=True)
+            decode_annotated(self.index.read(image), (height, width), strict=True)
         except ImageError as error:
             raise ImageError(f"image id {self.index.image_ids[image]}: {error}") from error
 

@@ -10,7 +10,7 @@ from torch.utils.data import Dataset
 from vision.contracts.segmentation import IGNORED
 from vision.data.check.problems import ImageFiles, SplitSummary
 from vision.data.classes.label_tables import Table
-from vision.data.images.read import decode_image, read_file
+from vision.data.images.read import EncodedImage, decode_image
 from vision.data.index.segmentation import SegmentationIndex
 from vision.data.transforms.segmentation import decode_masked
 from vision.errors import DataError, ImageError
@@ -61,14 +61,14 @@ def scan_masks(index: SegmentationIndex, table: Table, *, maximum: int = LOOKED_
     Raises:
         DataError: A mask has a value that is not expected.
     """
-    masks = index.masks or ()
+    images = 0 if index.masks is None else len(index)
     counts = np.zeros(IGNORED + 1, dtype=np.int64)
     values: set[int] = set()
     path, read = "", 0
-    for place in np.unique(np.linspace(0, max(0, len(masks) - 1), maximum).round().astype(int)):
+    for place in np.unique(np.linspace(0, max(0, images - 1), maximum if images else 0).round().astype(int)):
         try:
-            labels = index.read_mask(path := masks[int(place)])
-        except (ImageError, IndexError):
+            labels, path = index.mask(int(place))
+        except ImageError:
             continue
         read += 1
         counts += np.bincount(table.apply(labels, path).ravel(), minlength=IGNORED + 1)
@@ -134,12 +134,11 @@ class CheckedPairs(Dataset[np.ndarray]):
             ImageError: A file cannot be read, or the two differ in size.
             DataError: The mask has a value that is not expected.
         """
-        assert self.index.masks is not None
-        path = self.index.masks[place]
-        encoded = read_file(self.index.images[place])
+        encoded = self.index.image(place)
         try:
-            mask = self.table.apply(self.index.read_mask(path), path)
-            _check_mask(path)
+            labels, path = self.index.mask(place)
+            mask = self.table.apply(labels, path)
+            _check_mask(self.index.mask_file(place))
         except DataError as error:
             # A wrong mask must not hide a wrong image.
             try:
@@ -169,10 +168,9 @@ class CheckedPairs(Dataset[np.ndarray]):
         return len(self.index)
 
 
-def _check_mask(path: str) -> None:
-    data = read_file(path).data
-    if fault := png_fault(data, strict=True) or png_size_fault(data):
-        raise ImageError(f"mask '{path}' is damaged: {fault}. Copy or download it again.")
+def _check_mask(mask: EncodedImage) -> None:
+    if fault := png_fault(mask.data, strict=True) or png_size_fault(mask.data):
+        raise ImageError(f"mask '{mask.name}' is damaged: {fault}. Copy or download it again.")
 
 
 def unique_pairs(

@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from torch.utils.data import Dataset
 
@@ -146,16 +146,12 @@ class COCO(DetectionData):
             annotated=split != "predict",
             clip_boxes=self.clip_boxes,
             cache_dir=self.cache_dir,
-            check=self._options,
+            check=f"COCO {self._options}",
         )
 
-    def ground_truth(self, stage: Literal["val", "test"]) -> dict[str, Any] | Path:
-        """The annotation file that a stage is evaluated on.
-
-        Args:
-            stage: Which stage is evaluated.
-        """
-        return self._require_source(self._split_of(stage)).annotations
+    def annotations(self, split: Split) -> Path:
+        """The annotation file of a split."""
+        return self._require_source(split).annotations
 
     def looked_at(self, split: Split) -> str:
         """The annotation file of a split."""

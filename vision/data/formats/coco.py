@@ -70,7 +70,7 @@ def read_coco(
     annotated: bool = True,
     clip_boxes: bool = False,
     cache_dir: Path | None = None,
-    check: str = "--root FOLDER",
+    check: str = "COCO --root FOLDER",
 ) -> DetectionIndex:
     """Read a file in COCO's format.
 
@@ -88,7 +88,7 @@ def read_coco(
         clip_boxes: Whether boxes that reach out of their images are cut; if not, by more than a
             pixel, they are problems.
         cache_dir: Where to keep the arrays for the next time; None does not keep them.
-        check: Options of tools/check_dataset.py, for the message of an error.
+        check: Words behind tools/check_dataset.py, for the message of an error.
 
     Raises:
         DataError: The file is absent, no JSON, or has problems; names the first few, with ids.
@@ -146,7 +146,7 @@ def _problems_error(path: Path, problems: list[str], check: str) -> DataError:
     more = "1 problem" if len(problems) == 1 else f"{len(problems):,} problems"
     return DataError(
         f"'{path}' has {more}:\n{listed(problems)}\n"
-        f"`python tools/check_dataset.py COCO {check}` lists all. Mend the file, or take these "
+        f"`python tools/check_dataset.py {check}` lists all. Mend the file, or take these "
         "entries out of it."
     )
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from vision.data.files.finding import PathList
 from vision.data.files.mapped_arrays import PickledByPath
+from vision.data.images.read import EncodedImage, read_file
 from vision.data.index.segments import Segments
 
 _SEGMENTS = "segments."
@@ -80,6 +81,17 @@ class DetectionIndex(PickledByPath):
             image: Number of the image, 0 to N - 1.
         """
         return self.folder / self.paths[image]
+
+    def read(self, image: int) -> EncodedImage:
+        """The bytes of an image.
+
+        Args:
+            image: Number of the image, 0 to N - 1.
+
+        Raises:
+            ImageError: Its file is absent or cannot be read.
+        """
+        return read_file(self.path(image))
 
     def objects(self, image: int) -> Objects:
         """The objects of an image, as arrays of their own that may be written to.

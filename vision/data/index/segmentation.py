@@ -1,13 +1,27 @@
 """The files of a split of a segmentation dataset."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
 from vision.data.files.finding import PathList
+from vision.data.images.read import EncodedImage, read_file
 from vision.errors import DataError
 from vision.ops.label_images import read_labels
+
+
+class StoredMask(NamedTuple):
+    """The mask of an image as it is stored.
+
+    Attributes:
+        labels: Values or colours of the pixels, as a `Table` takes them.
+        name: Where it comes from, for errors.
+    """
+
+    labels: np.ndarray
+    name: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,8 +37,8 @@ class SegmentationIndex:
         DataError: The numbers of images and masks differ.
     """
 
-    images: PathList
-    masks: PathList | None = None
+    images: Sequence[str]
+    masks: Sequence[str] | None = None
     read_mask: Callable[[str], np.ndarray] = read_labels
 
     def __post_init__(self) -> None:
@@ -34,7 +48,42 @@ class SegmentationIndex:
     def __len__(self) -> int:
         return len(self.images)
 
+    def image(self, place: int) -> EncodedImage:
+        """The bytes of an image, by its place in the split.
+
+        Raises:
+            ImageError: The file is absent or cannot be read.
+        """
+        return read_file(self.images[place])
+
+    def mask_file(self, place: int) -> EncodedImage:
+        """The bytes of the mask of an image.
+
+        Raises:
+            DataError: There is no mask.
+            ImageError: The file is absent or cannot be read.
+        """
+        return read_file(self._mask_path(place))
+
+    def mask(self, place: int) -> StoredMask:
+        """The mask of an image.
+
+        Raises:
+            DataError: There is no mask.
+            ImageError: The file is absent or cannot be read.
+        """
+        path = self._mask_path(place)
+        return StoredMask(self.read_mask(path), path)
+
     def take(self, chosen: np.ndarray) -> "SegmentationIndex":
         """The files at some places, int64 `(n,)`, as an index of their own."""
-        masks = None if self.masks is None else self.masks.take(chosen)
-        return replace(self, images=self.images.take(chosen), masks=masks)
+        images, masks = (
+            None if paths is None else PathList(paths[place] for place in chosen.tolist())
+            for paths in (self.images, self.masks)
+        )
+        return replace(self, images=images, masks=masks)
+
+    def _mask_path(self, place: int) -> str:
+        if self.masks is None:
+            raise DataError(f"image '{self.images[place]}' has no mask.")
+        return self.masks[place]
