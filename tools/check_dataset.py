@@ -19,8 +19,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from vision.cli.dataset_options import build_dataset
 from vision.cli.ending import end
-from vision.errors import ConfigError, suggest
+from vision.errors import ConfigError
 from vision.outputs import check_output_file
 
 USAGE = "python tools/check_dataset.py NAME [--root FOLDER] [--KEY VALUE ...] [--json FILE]"
@@ -52,7 +53,7 @@ def check(name: str, words: Sequence[str], report: Path | None) -> int:
     """Check a dataset; 1 if anything is wrong with it."""
     if report is not None:
         check_output_file(report, option="--json")
-    data = build(name, words)
+    data = build_dataset(name, words, usage=USAGE)
     progress, problems, remarks = Progress(), [], list[str]()
     for problem in data.problems(progress, remarks):
         problems.append(" ".join(problem.splitlines()))
@@ -78,58 +79,6 @@ def check(name: str, words: Sequence[str], report: Path | None) -> int:
         except OSError as error:
             raise ConfigError(f"--json {report} cannot be written: {error.strerror}.") from error
     return int(bool(problems))
-
-
-def build(name: str, words: Sequence[str]) -> Any:
-    """The datamodule of a name and its options.
-
-    Raises:
-        ConfigError: There is no such dataset, or an option is unknown, missing or of another type.
-    """
-    from vision.cli.names import find_class
-    from vision.cli.parser import OptionsParser, ParserError, tidy
-
-    cls = find_class("data", name, source="command line")
-    parser = OptionsParser(add_help=False)
-    parser.add_class_arguments(cls, "data", fail_untyped=False, sub_configs=False)
-    actions = {
-        action.dest.removeprefix("data."): action
-        for action in parser._actions
-        if action.dest.startswith("data.")
-    }
-    given = dict(pairs(words, actions))
-    for key, action in actions.items():
-        if action.required and key not in given:
-            raise ConfigError(f"{name} needs --{key} VALUE.")
-    try:
-        options = parser.parse_args([f"--data.{key}={value}" for key, value in given.items()])
-    except ParserError as error:
-        message = tidy(str(error)).replace('"data.', '"--')
-        raise ConfigError(f"{message}\n{_help_hint(name)}") from error
-    return parser.instantiate(options)["data"]
-
-
-def pairs(words: Sequence[str], keys: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Key and value of each option.
-
-    Raises:
-        ConfigError: One is no option, or has no value.
-    """
-    remaining = list(words)
-    while remaining:
-        flag, equals, value = remaining.pop(0).partition("=")
-        key = flag.removeprefix("--").removeprefix("data.")
-        if not flag.startswith("--"):
-            raise ConfigError(
-                f"'{flag}' is not an option: options are written --KEY VALUE.\n{USAGE}"
-            )
-        if key not in keys:
-            raise ConfigError(f"there is no option '{flag}'.{suggest(key, keys)}")
-        if not equals:
-            if not remaining or remaining[0].startswith("--"):
-                raise ConfigError(f"{flag} needs a value.")
-            value = remaining.pop(0)
-        yield key, value
 
 
 def summary_lines(splits: Mapping[str, Mapping[str, Any]], unit: str) -> Iterator[str]:
@@ -195,10 +144,6 @@ def take_report(words: Sequence[str]) -> tuple[list[str], Path | None]:
         del rest[place : place + (1 if equals else 2)]
         return rest, Path(path)
     return rest, None
-
-
-def _help_hint(name: str) -> str:
-    return f"`python tools/check_dataset.py {name} --help` lists every option."
 
 
 if __name__ == "__main__":

@@ -1,44 +1,64 @@
 """Make, index and check tar shards, for data that do not fit one disk (docs/data_shards.md).
 
     python tools/shard.py make data/flowers data/flowers_shards
+    python tools/shard.py make COCO data/coco_shards --data.root data/coco
     python tools/shard.py index FOLDER --classes classes.txt
     python tools/shard.py check FOLDER
 
-`make` writes the images of class folders (train/CLASS/*, val/CLASS/*, or CLASS/*) as shards;
+`make` writes a dataset as shards: the images of class folders (train/CLASS/*, val/CLASS/*, or
+CLASS/*), or a dataset of the suite or your own by its name, with its options as --data.KEY VALUE;
 `index` makes the index of WebDataset shards that are there already; `check` reads everything.
 FOLDER is a folder or a URL (s3://bucket/folder) with *.tar, or with train, val and test that hold
 *.tar.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from vision.cli.arguments import real, whole
+from vision.cli.dataset_options import build_dataset
 from vision.cli.ending import Parser, end
+from vision.data.base.datamodule import DataModule
+from vision.data.datasets.image_folder import ImageFolder
 from vision.data.shards.folders import check_folder, index_folder
-from vision.data.shards.index import ShardIndex
+from vision.data.shards.index import PLACES, ShardIndex
 from vision.data.shards.writer import make_shards
 from vision.documents.text import read_text
+from vision.errors import ConfigError
 from vision.options import MAX_PROCESSES, MAX_SEED
 from vision.outputs import check_output_folder
 from vision.reading import MAX_SETTINGS_BYTES
+
+USAGE = "python tools/shard.py make SOURCE OUT [--data.KEY VALUE ...]"
 
 
 def make(arguments: argparse.Namespace) -> int:
     """Write shards."""
     check_output_folder(arguments.out, option="OUT")
     made = make_shards(
-        arguments.source,
+        read_source(arguments),
         arguments.out,
         shard_bytes=int(arguments.shard_bytes),
-        val_fraction=arguments.val_fraction,
         seed=arguments.seed,
         workers=arguments.workers,
     )
     report({f"{arguments.out}/{split}": index for split, index in made.items()})
     return 0
+
+
+def read_source(arguments: argparse.Namespace) -> DataModule:
+    """The dataset that SOURCE names: a folder, or a class with the options that are left."""
+    source, more = arguments.source, arguments.more
+    if not os.path.isdir(source) and os.sep not in source:
+        return build_dataset(source, more, usage=USAGE)
+    if more:
+        raise ConfigError(f"'{more[0]}' is for the name of a dataset; '{source}' is a folder.")
+    return ImageFolder(
+        root=source, val_fraction=arguments.val_fraction, seed=arguments.seed, num_workers=0
+    )
 
 
 def index(arguments: argparse.Namespace) -> int:
@@ -48,6 +68,7 @@ def index(arguments: argparse.Namespace) -> int:
         index_folder(
             arguments.folder,
             class_names=classes,
+            kind=arguments.kind,
             field=arguments.field,
             workers=arguments.workers,
         )
@@ -85,15 +106,19 @@ def main(words: Sequence[str] | None = None) -> int:
     """Run the command; 2 for anything that the user can mend."""
     parser = Parser(description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    command = commands.add_parser("make", help="write the images of class folders as shards")
-    command.add_argument("source", metavar="SOURCE", help="train/CLASS/*, val/CLASS/*, or CLASS/*")
+    command = commands.add_parser("make", help="write a dataset as shards", allow_abbrev=False)
+    command.add_argument(
+        "source",
+        metavar="SOURCE",
+        help="a folder with train/CLASS/* and val/CLASS/*, or CLASS/*; or the name of a dataset",
+    )
     command.add_argument("out", metavar="OUT", help="gets train, val and maybe test")
     command.add_argument("--shard-bytes", type=real(1, 1e15), default=300e6, help="default 300e6")
     command.add_argument(
         "--val-fraction", type=real(0, 1), default=0.2, help="of CLASS/*; default 0.2"
     )
     command.add_argument(
-        "--seed", type=whole(0, MAX_SEED), default=0, help="of the order; default 0"
+        "--seed", type=whole(0, MAX_SEED), default=0, help="of the order of training; default 0"
     )
     command.add_argument(
         "--workers", type=whole(1, MAX_PROCESSES), default=1, help="shards at a time; default 1"
@@ -107,11 +132,17 @@ def main(words: Sequence[str] | None = None) -> int:
             "--workers", type=whole(1, MAX_PROCESSES), default=1, help="shards at a time; default 1"
         )
         if run is index:
+            command.add_argument(
+                "--kind", choices=sorted(PLACES), help="task; default that of an index there"
+            )
             command.add_argument("--classes", type=Path, help="names of the classes, a line each")
         command.set_defaults(run=run)
 
     def run_command() -> int:
-        arguments = parser.parse_args(words)
+        arguments, more = parser.parse_known_args(words)
+        if more and arguments.run is not make:
+            parser.error(f"unrecognized arguments: {' '.join(more)}")
+        arguments.more = more
         return arguments.run(arguments)
 
     return end(run_command)

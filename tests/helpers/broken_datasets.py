@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,6 +24,7 @@ from helpers.tiny_segmentation_sets import (
 )
 from PIL import Image
 
+from vision.data import COCO, ImageFolder, MaskFolder
 from vision.data.shards.writer import make_shards
 
 CIFAR = {
@@ -95,8 +97,44 @@ def damage_imagenet(root: Path) -> list[str]:
 
 
 def write_shards(root: Path) -> dict[str, Any]:
-    make_shards(class_folders(root.parent / "source", train=30), root, shard_bytes=20_480)
+    source = class_folders(root.parent / "source", train=30)
+    make_shards(ImageFolder(root=source, num_workers=0), root, shard_bytes=20_480)
     return {"root": root, "window": 1}
+
+
+def write_detection_shards(root: Path) -> dict[str, Any]:
+    write_tiny_coco(root.parent / "coco", images=4)
+    data = COCO(root=root.parent / "coco", cache_dir="", num_workers=0)
+    make_shards(data, root, shard_bytes=20_480)
+    return {"root": root, "annotations_cache": ""}
+
+
+def damage_detection_shards(root: Path) -> list[str]:
+    path = root / "train" / "annotations.json"
+    content = json.loads(path.read_text())
+    first = content["annotations"][0]
+    first["bbox"][0] = float("nan")
+    path.write_text(json.dumps(content))
+    shard = sorted((root / "val").glob("*.tar"))[0]
+    shard.unlink()
+    return [f"annotations.json': annotation {first['id']} ", f"there is no shard '{shard}'"]
+
+
+def write_segmentation_shards(root: Path) -> dict[str, Any]:
+    data = MaskFolder(root=write_mask_folder(root.parent / "masks"), num_workers=0)
+    make_shards(data, root, shard_bytes=20_480)
+    return {"root": root}
+
+
+def damage_segmentation_shards(root: Path) -> list[str]:
+    (shard,) = (root / "val").glob("*.tar")
+    content = bytearray(shard.read_bytes())
+    starts = [match.start() for match in re.finditer(b"\x89PNG", content)]
+    for place in starts[:2]:  # of a mask and of an image, which do not belong together
+        content[place : place + 4] = b"xxxx"
+    shard.write_bytes(content)
+    (root / "train" / "index.npy").unlink()
+    return ["is no PNG file", "train/index.npy"]
 
 
 def damage_shards(root: Path) -> list[str]:
@@ -322,6 +360,8 @@ CASES = {
     "ImageFolder": Case(write_folder, damage_folder, 12),
     "ImageNet": Case(write_imagenet, damage_imagenet, 10),
     "ImageShards": Case(write_shards, damage_shards, 70),
+    "DetectionShards": Case(write_detection_shards, damage_detection_shards, 8),
+    "SegmentationShards": Case(write_segmentation_shards, damage_segmentation_shards, 6),
     "CIFAR10": Case(write_cifar("CIFAR10"), damage_cifar("CIFAR10"), 0),
     "CIFAR100": Case(write_cifar("CIFAR100"), damage_cifar("CIFAR100"), 0),
     "COCO": Case(write_coco, damage_coco, 12),

@@ -1,15 +1,20 @@
-"""Small shards and a web server that fails, for the tests of sharded data."""
+"""Small shards, a web server that fails, and a fit that is killed, for tests of sharded data."""
 
 import io
 import tarfile
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import torch
+from lightning.pytorch import LightningModule, Trainer
 from PIL import Image
+from torch import Tensor
+
+from vision.data import DataModule
 
 
 def picture(shade: int) -> bytes:
@@ -105,3 +110,53 @@ def serve(folder: Path) -> Iterator[Server]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+class KilledError(Exception):
+    """In place of the end of the process."""
+
+
+class Recorder(LightningModule):
+    """Notes the samples that it sees, and is killed after writing a checkpoint."""
+
+    def __init__(self, kill_after: int, checkpoint: Path) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(()))
+        self.seen: list[tuple[int, list[int]]] = []
+        self.kill_after, self.checkpoint = kill_after, checkpoint
+
+    def training_step(self, batch: dict[str, Tensor]) -> Tensor:
+        self.seen.append((self.current_epoch, batch["index"].tolist()))
+        return self.weight * 1.0
+
+    def on_train_batch_end(self, *arguments: object) -> None:
+        if len(self.seen) == self.kill_after:
+            self.trainer.save_checkpoint(self.checkpoint)
+            raise KilledError
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+def fit(data: DataModule, checkpoint: Path, *, kill: int = 0, resume: bool = False) -> Recorder:
+    """Two epochs, or what is left of them; a fit that is killed writes a checkpoint before.
+
+    Args:
+        data: What is read.
+        checkpoint: The file.
+        kill: Number of steps after which it is killed; 0 for none.
+        resume: Whether to go on from the checkpoint.
+    """
+    model = Recorder(kill, checkpoint)
+    trainer = Trainer(
+        max_epochs=2,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        limit_val_batches=0,
+    )
+    with suppress(KilledError):
+        trainer.fit(model, data, ckpt_path=checkpoint if resume else None)
+    return model

@@ -9,7 +9,7 @@ DATASETS = {
     "CIFAR10": "vision.data.datasets.cifar",
     "CIFAR100": "vision.data.datasets.cifar",
     "ImageNet": "vision.data.datasets.imagenet",
-    "ImageShards": "vision.data.shards.datamodule",
+    "ImageShards": "vision.data.shards.classification",
     "COCO": "vision.data.datasets.coco",
     "YOLO": "vision.data.datasets.yolo",
     "VOC": "vision.data.datasets.voc",
@@ -18,6 +18,8 @@ DATASETS = {
     "VOCSegmentation": "vision.data.datasets.voc_segmentation",
     "COCOStuff": "vision.data.datasets.coco_stuff",
     "MaskFolder": "vision.data.datasets.mask_folder",
+    "DetectionShards": "vision.data.shards.detection",
+    "SegmentationShards": "vision.data.shards.segmentation",
 }
 _MODULES = {
     **DATASETS,

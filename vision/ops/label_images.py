@@ -84,12 +84,14 @@ def decode_labels(data: bytes, name: str) -> np.ndarray:
 
 
 def write_labels(
-    path: str | os.PathLike[str], labels: np.ndarray, palette: np.ndarray | None = None
+    path: str | os.PathLike[str] | io.BytesIO,
+    labels: np.ndarray,
+    palette: np.ndarray | None = None,
 ) -> None:
     """Write labels as a PNG file, from which `read_labels` reads the same.
 
     Args:
-        path: The file, in a folder that exists.
+        path: The file, in a folder that exists; or one in memory.
         labels: uint8 `(H, W)`.
         palette: uint8 `(K, 3)`, RGB colour of each label, K at most 256; labels of K and more are
             shown white. None writes a grey image.

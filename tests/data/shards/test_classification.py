@@ -3,25 +3,25 @@ import os
 import pickle
 import threading
 from collections.abc import Iterator
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from helpers.shards import Server, class_folders, picture, serve, write_tar
-from lightning.pytorch import LightningModule, Trainer
+from helpers.shards import Server, class_folders, fit, picture, serve, write_tar
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from vision.data import ImageFolder, ImageShards
 from vision.data.images.read import EncodedImage
-from vision.data.shards import datamodule as image_shards
+from vision.data.shards import datamodule as sharded
 from vision.data.shards import remote as shard_remote
-from vision.data.shards.datamodule import FetchAhead, ShardSamples, user_cache
+from vision.data.shards.ahead import FetchAhead
+from vision.data.shards.cache import user_cache
+from vision.data.shards.classification import ShardSamples
 from vision.data.shards.folders import index_folder
-from vision.data.shards.index import PLACE, Shard, ShardIndex
+from vision.data.shards.index import PLACE, About, Shard, ShardIndex
 from vision.data.shards.reader import ShardReader
 from vision.data.shards.writer import make_shards
 from vision.errors import ConfigError, DataError, ImageError
@@ -37,7 +37,7 @@ def source(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def shards(source: Path, tmp_path: Path) -> Path:
-    make_shards(source, tmp_path / "shards", shard_bytes=SHARD_BYTES)
+    make_shards(ImageFolder(root=source), tmp_path / "shards", shard_bytes=SHARD_BYTES)
     return tmp_path / "shards"
 
 
@@ -101,7 +101,7 @@ def test_the_test_set_is_the_validation_set_unless_there_is_one(
     data.setup("test")
     assert len(data.test_dataset) == 10
     other = class_folders(tmp_path / "other", val=3)
-    make_shards(other, tmp_path / "more")
+    make_shards(ImageFolder(root=other), tmp_path / "more")
     (tmp_path / "more/val").rename(shards / "test")
     data = make(shards)
     data.setup("test")
@@ -146,7 +146,7 @@ def test_a_small_cache_is_enough(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The number of requests would depend on which thread comes first.
-    monkeypatch.setattr(image_shards, "FetchAhead", lambda fetch: None)
+    monkeypatch.setattr(sharded, "FetchAhead", lambda fetch: None)
     data = make(server.url, cache_dir=tmp_path / "cache", cache_bytes=4 * SHARD_BYTES)
     data.setup("fit")
     count = len(data.train_dataset.reader.index.shards)
@@ -186,7 +186,7 @@ def test_shards_that_were_made_anew_are_fetched_anew(
         levels = grey_levels(data.train_dataloader())
         assert sorted(levels, key=lambda pair: pair[1]) == [(i % 2, i) for i in range(60)]
         if seed == 0:
-            make_shards(source, tmp_path / "new", shard_bytes=SHARD_BYTES, seed=1)
+            make_shards(ImageFolder(root=source), tmp_path / "new", shard_bytes=SHARD_BYTES, seed=1)
             server.folder = tmp_path / "new"
 
 
@@ -240,48 +240,6 @@ def test_wrong_trees_are_explained(shards: Path, tmp_path: Path) -> None:
         make(shards, window=0)
 
 
-class KilledError(Exception):
-    """In place of the end of the process."""
-
-
-class Recorder(LightningModule):
-    """Notes the samples that it sees, and is killed after writing a checkpoint."""
-
-    def __init__(self, kill_after: int, checkpoint: Path) -> None:
-        super().__init__()
-        self.weight = torch.nn.Parameter(torch.zeros(()))
-        self.seen: list[tuple[int, list[int]]] = []
-        self.kill_after, self.checkpoint = kill_after, checkpoint
-
-    def training_step(self, batch: dict[str, Tensor]) -> Tensor:
-        self.seen.append((self.current_epoch, batch["index"].tolist()))
-        return self.weight * 1.0
-
-    def on_train_batch_end(self, *arguments: object) -> None:
-        if len(self.seen) == self.kill_after:
-            self.trainer.save_checkpoint(self.checkpoint)
-            raise KilledError
-
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        return torch.optim.SGD(self.parameters(), lr=0.1)
-
-
-def fit(data: ImageShards, checkpoint: Path, *, kill: int = 0, resume: bool = False) -> Recorder:
-    model = Recorder(kill, checkpoint)
-    trainer = Trainer(
-        max_epochs=2,
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        limit_val_batches=0,
-    )
-    with pytest.raises(KilledError) if kill else nullcontext():
-        trainer.fit(model, data, ckpt_path=checkpoint if resume else None)
-    return model
-
-
 @pytest.mark.parametrize("kill", [4, 18])
 def test_a_fit_goes_on_where_it_stopped(shards: Path, tmp_path: Path, kill: int) -> None:
     path = tmp_path / "stopped.ckpt"
@@ -326,7 +284,7 @@ def test_the_memory_of_workers_does_not_grow_with_the_dataset(tmp_path: Path) ->
         os.link(path, tmp_path / f"{i}.tar")
     places = np.full(count, np.array((512, len(picture(0)), 0), dtype=PLACE))
     table = [Shard(f"{i}.tar", count // shards, path.stat().st_size) for i in range(shards)]
-    reader = ShardReader(str(tmp_path), ShardIndex(table, places, ["one"]), max_open=9)
+    reader = ShardReader(str(tmp_path), ShardIndex(table, places, About(("one",))), max_open=9)
     drawn = torch.randperm(count, generator=torch.Generator().manual_seed(0))[:4000].tolist()
     loader = DataLoader(
         Grown(reader, Length()),

@@ -6,7 +6,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vision.data.shards.index import INDEX, PLACE, SAMPLES, Shard, ShardIndex, has_index, read_index
+from vision.data.shards.index import (
+    INDEX,
+    PLACE,
+    SAMPLES,
+    About,
+    Shard,
+    ShardIndex,
+    has_index,
+    read_index,
+)
 from vision.errors import DataError
 
 SHARDS = [Shard("a.tar", 2, 4096), Shard("b b.tar", 0, 1024), Shard("c-1.tar", 1, 2048)]
@@ -21,7 +30,7 @@ def write(folder: Path, index: ShardIndex) -> Path:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    return write(tmp_path, ShardIndex(SHARDS, PLACES, ["ant", "bée"]))
+    return write(tmp_path, ShardIndex(SHARDS, PLACES, About(("ant", "bée"))))
 
 
 def change(folder: Path, edit: Callable[[dict[str, Any]], object]) -> str:
@@ -48,13 +57,13 @@ def test_an_index_is_read_as_it_was_written(folder: Path) -> None:
 
 def test_another_index_has_another_key(folder: Path) -> None:
     index = read_index(str(folder))
-    assert index.key == ShardIndex(SHARDS, PLACES.copy(), ["ant", "bée"]).key
+    assert index.key == ShardIndex(SHARDS, PLACES.copy(), About(("ant", "bée"))).key
     moved = PLACES.copy()
     moved["offset"][0] += 512
     for other in (
-        ShardIndex(SHARDS, moved, ["ant", "bée"]),
-        ShardIndex(SHARDS, PLACES, ["ant", "wasp"]),
-        ShardIndex([Shard("x.tar", 2, 4096), *SHARDS[1:]], PLACES, ["ant", "bée"]),
+        ShardIndex(SHARDS, moved, About(("ant", "bée"))),
+        ShardIndex(SHARDS, PLACES, About(("ant", "wasp"))),
+        ShardIndex([Shard("x.tar", 2, 4096), *SHARDS[1:]], PLACES, About(("ant", "bée"))),
     ):
         assert other.key != index.key
 
@@ -64,7 +73,7 @@ def test_a_million_samples_take_16_megabytes(tmp_path: Path) -> None:
     places = np.empty(count, dtype=PLACE)
     places["offset"], places["bytes"], places["label"] = 512, 100, 0
     shards = [Shard(f"{i}.tar", count // 100, 10**6) for i in range(100)]
-    index = read_index(str(write(tmp_path, ShardIndex(shards, places, ["one"]))))
+    index = read_index(str(write(tmp_path, ShardIndex(shards, places, About(("one",))))))
     assert index.places.nbytes == 16 * count
     assert index.shard_of(count - 1) == 99
 
@@ -80,7 +89,7 @@ def test_names_cannot_lead_elsewhere(folder: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("edit", "expected"),
     [
-        (lambda t: t.update(version=2), "version 2"),
+        (lambda t: t.update(version=3), "version 3"),
         (lambda t: t.update(format="wids-shard-index-v1"), "'wids-shard-index-v1'"),
         (lambda t: t.pop("shards"), "'shards' is absent"),
         (lambda t: t.update(shards=3), "not a proper index"),

@@ -26,7 +26,7 @@ def shards_of(folder: Path) -> dict[str, bytes]:
 
 
 def test_shards_hold_the_images_and_labels_of_the_folders(source: Path, tmp_path: Path) -> None:
-    made = make_shards(source, tmp_path / "out", shard_bytes=SHARD_BYTES)
+    made = make_shards(ImageFolder(root=source), tmp_path / "out", shard_bytes=SHARD_BYTES)
     assert list(made) == ["train", "val"]
     for split, count in (("train", 40), ("val", 10)):
         expected = sorted(
@@ -55,16 +55,16 @@ def test_shards_hold_the_images_and_labels_of_the_folders(source: Path, tmp_path
 
 
 def test_classes_are_those_of_the_image_folder(source: Path, tmp_path: Path) -> None:
-    made = make_shards(source, tmp_path / "out")
+    made = make_shards(ImageFolder(root=source), tmp_path / "out")
     for index in (made["train"], read_index(str(tmp_path / "out/val"))):
         assert index.class_names == ImageFolder(root=source).class_names == ("ant", "bee")
 
 
 def test_the_same_files_give_the_same_bytes(source: Path, tmp_path: Path) -> None:
     copy = class_folders(tmp_path / "elsewhere")
-    make_shards(source, tmp_path / "a", shard_bytes=SHARD_BYTES)
-    make_shards(copy, tmp_path / "b", shard_bytes=SHARD_BYTES, workers=3)
-    make_shards(source, tmp_path / "c", shard_bytes=SHARD_BYTES, seed=1)
+    make_shards(ImageFolder(root=source), tmp_path / "a", shard_bytes=SHARD_BYTES)
+    make_shards(ImageFolder(root=copy), tmp_path / "b", shard_bytes=SHARD_BYTES, workers=3)
+    make_shards(ImageFolder(root=source), tmp_path / "c", shard_bytes=SHARD_BYTES, seed=1)
     first, second, other = (shards_of(tmp_path / name / "train") for name in "abc")
     assert first == second
     assert first.keys() == other.keys()
@@ -72,7 +72,7 @@ def test_the_same_files_give_the_same_bytes(source: Path, tmp_path: Path) -> Non
 
 
 def test_classes_are_mixed(source: Path, tmp_path: Path) -> None:
-    index = make_shards(source, tmp_path / "out")["train"]
+    index = make_shards(ImageFolder(root=source), tmp_path / "out")["train"]
     labels = index.places["label"].tolist()
     assert labels != sorted(labels)
     assert labels.count(0) == labels.count(1) == 20
@@ -81,7 +81,7 @@ def test_classes_are_mixed(source: Path, tmp_path: Path) -> None:
 def test_keys_tell_the_file_and_are_unique(source: Path, tmp_path: Path) -> None:
     (source / "train/ant/ä b.c.jpg").write_bytes(picture(3))
     (source / f"train/bee/{'long' * 50}.png").write_bytes(picture(3))
-    make_shards(source, tmp_path / "out")
+    make_shards(ImageFolder(root=source), tmp_path / "out")
     (path,) = (tmp_path / "out/train").glob("*.tar")
     names = [name for name in read_tar(path) if not name.endswith(".cls")]
     stems = [name[:8] for name in names]
@@ -95,7 +95,7 @@ def test_an_interrupted_run_goes_on(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = tmp_path / "expected"
-    make_shards(source, expected, shard_bytes=SHARD_BYTES)
+    make_shards(ImageFolder(root=source), expected, shard_bytes=SHARD_BYTES)
     out, read = tmp_path / "out", shard_writer.read_file
     reads = []
 
@@ -108,11 +108,11 @@ def test_an_interrupted_run_goes_on(
     with monkeypatch.context() as patch:
         patch.setattr(shard_writer, "read_file", failing)
         with pytest.raises(KeyboardInterrupt):
-            make_shards(source, out, shard_bytes=SHARD_BYTES)
+            make_shards(ImageFolder(root=source), out, shard_bytes=SHARD_BYTES)
     assert not (out / "train").exists()
     done = {path: path.stat().st_mtime_ns for path in out.glob(".train-*/*.tar")}
     assert done
-    make_shards(source, out, shard_bytes=SHARD_BYTES)
+    make_shards(ImageFolder(root=source), out, shard_bytes=SHARD_BYTES)
     assert shards_of(out / "train") == shards_of(expected / "train")
     kept = [(out / "train" / path.name).stat().st_mtime_ns for path in done]
     assert kept == list(done.values())
@@ -120,14 +120,14 @@ def test_an_interrupted_run_goes_on(
 
 
 def test_shards_that_are_there_are_left_alone(source: Path, tmp_path: Path) -> None:
-    make_shards(source, tmp_path / "out")
+    make_shards(ImageFolder(root=source), tmp_path / "out")
     with pytest.raises(DataError, match="out/train' is there already"):
-        make_shards(source, tmp_path / "out", seed=1)
+        make_shards(ImageFolder(root=source), tmp_path / "out", seed=1)
 
 
 def test_one_folder_is_split_as_the_image_folder_splits_it(source: Path, tmp_path: Path) -> None:
     flat = source / "train"
-    made = make_shards(flat, tmp_path / "out", val_fraction=0.25, seed=4)
+    made = make_shards(ImageFolder(root=flat, val_fraction=0.25, seed=4), tmp_path / "out", seed=4)
     data = ImageFolder(root=flat, val_fraction=0.25, seed=4)
     data.setup("fit")
     held_out = {Path(data.val_dataset.paths[i]).read_bytes() for i in range(10)}
@@ -139,7 +139,7 @@ def test_one_folder_is_split_as_the_image_folder_splits_it(source: Path, tmp_pat
 def test_a_test_set_is_written_too(source: Path, tmp_path: Path) -> None:
     class_folders(tmp_path / "more", val=3)
     (tmp_path / "more/val").rename(source / "test")
-    assert len(make_shards(source, tmp_path / "out")["test"]) == 6
+    assert len(make_shards(ImageFolder(root=source), tmp_path / "out")["test"]) == 6
 
 
 def test_sizes_are_planned_exactly(tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_sizes_are_planned_exactly(tmp_path: Path) -> None:
             content = picture(i) + bytes(draw.randrange(3000))
             (tmp_path / folder / "one" / f"{i}.png").write_bytes(content)
     limit = 40_960
-    index = make_shards(tmp_path, tmp_path / "out", shard_bytes=limit)["train"]
+    index = make_shards(ImageFolder(root=tmp_path), tmp_path / "out", shard_bytes=limit)["train"]
     sizes = [shard.size for shard in index.shards]
     assert max(sizes) <= limit
     assert min(sizes[:-1]) > limit - 10_240 - 5_120  # not another sample would have fitted
@@ -158,9 +158,9 @@ def test_sizes_are_planned_exactly(tmp_path: Path) -> None:
 
 def test_wrong_options_and_files_are_refused(source: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="shard_bytes=0"):
-        make_shards(source, tmp_path / "out", shard_bytes=0)
+        make_shards(ImageFolder(root=source), tmp_path / "out", shard_bytes=0)
     with pytest.raises(DataError, match="there is no folder"):
-        make_shards(tmp_path / "nothing", tmp_path / "out")
+        make_shards(ImageFolder(root=tmp_path / "nothing"), tmp_path / "out")
     (source / "train/ant/empty.png").touch()
     with pytest.raises(DataError, match=r"empty\.png' is empty"):
-        make_shards(source, tmp_path / "out")
+        make_shards(ImageFolder(root=source), tmp_path / "out")

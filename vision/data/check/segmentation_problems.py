@@ -65,7 +65,9 @@ def scan_masks(index: SegmentationIndex, table: Table, *, maximum: int = LOOKED_
     counts = np.zeros(IGNORED + 1, dtype=np.int64)
     values: set[int] = set()
     path, read = "", 0
-    for place in np.unique(np.linspace(0, max(0, images - 1), maximum if images else 0).round().astype(int)):
+    for place in np.unique(
+        np.linspace(0, max(0, images - 1), maximum if images else 0).round().astype(int)
+    ):
         try:
             labels, path = index.mask(int(place))
         except ImageError:

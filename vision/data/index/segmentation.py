@@ -77,11 +77,12 @@ class SegmentationIndex:
 
     def take(self, chosen: np.ndarray) -> "SegmentationIndex":
         """The files at some places, int64 `(n,)`, as an index of their own."""
-        images, masks = (
-            None if paths is None else PathList(paths[place] for place in chosen.tolist())
-            for paths in (self.images, self.masks)
-        )
-        return replace(self, images=images, masks=masks)
+
+        def taken(paths: Sequence[str]) -> PathList:
+            return PathList(paths[place] for place in chosen.tolist())
+
+        masks = None if self.masks is None else taken(self.masks)
+        return replace(self, images=taken(self.images), masks=masks)
 
     def _mask_path(self, place: int) -> str:
         if self.masks is None:

@@ -160,3 +160,9 @@ def _lock(file: BinaryIO, *, shared: bool) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def user_cache() -> Path:
+    """Where copies of shards are kept unless another folder is named."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base, "vision", "shards")

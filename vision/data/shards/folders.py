@@ -1,5 +1,6 @@
 """Folders of shards as a whole, on this machine or remote: index them, check them."""
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -9,15 +10,25 @@ from typing import IO, TypeVar
 import numpy as np
 
 from vision.data.images.read import decode_image
-from vision.data.shards.index import HEADER, INDEX, ShardIndex, read_index, read_whole
-from vision.data.shards.reader import image_of
+from vision.data.shards.datamodule import SPLITS
+from vision.data.shards.index import (
+    ANNOTATIONS,
+    HEADER,
+    INDEX,
+    About,
+    ShardIndex,
+    read_about,
+    read_index,
+    read_whole,
+)
+from vision.data.shards.reader import member_of
 from vision.data.shards.remote import as_folder, is_remote, open_system, public, retried
-from vision.data.shards.scan import FIELD, Scan, merge_scans, scan_shard
+from vision.data.shards.scan import FIELD, Scan, classes_of, merge_scans, scan_shard
 from vision.documents.json_text import parse_json
-from vision.errors import DataError
+from vision.errors import ConfigError, DataError
+from vision.ops.label_images import decode_labels
 from vision.reading import MAX_ARCHIVE_BYTES, open_file
 
-SPLITS = ("train", "val", "test")
 _PACKED = (".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".tar.zst")
 
 A = TypeVar("A")
@@ -28,6 +39,7 @@ def index_folder(
     root: str,
     *,
     class_names: Sequence[str] | None = None,
+    kind: str | None = None,
     field: str = FIELD,
     workers: int = 1,
 ) -> dict[str, ShardIndex]:
@@ -37,6 +49,8 @@ def index_folder(
         root: A folder or URL with shards, or with `train`, `val` and `test` that hold shards.
         class_names: The classes, by label; None takes those of an index that is there, or the
             numbers or names that occur.
+        kind: Name of the task that the shards are for; None takes that of an index that is there,
+            or classification. Those for detection have `annotations.json` beside them.
         field: The field with the label, where labels are JSON.
         workers: Shards that are read at a time.
 
@@ -44,16 +58,33 @@ def index_folder(
         The index by folder.
 
     Raises:
+        ConfigError: The classes are not known.
         DataError: There are no shards, or one is not in the expected layout.
     """
     shards = list_shards(as_folder(root))
-    if class_names is None:
-        class_names = next(filter(None, map(_known_classes, shards)), None)
+    known = next(filter(None, map(_known, shards)), None)
+    if known is None or (kind or known.kind) != known.kind:
+        known = About((), kind or "classification")
     scans = {
-        folder: list(in_parallel(workers, partial(_scan, folder, field=field), names))
+        folder: list(
+            in_parallel(workers, partial(_scan, folder, kind=known.kind, field=field), names)
+        )
         for folder, names in shards.items()
     }
-    indices = merge_scans(scans, class_names)
+    names = tuple(class_names or known.class_names)
+    if not names and known.kind == "classification":
+        names = classes_of(scans)
+    elif not names:
+        raise ConfigError(
+            f"the names of the classes of shards for {known.kind} are not known: give them, a line "
+            "each: --classes FILE."
+        )
+    if names != known.class_names:
+        known = About(names, known.kind)
+    indices = {
+        folder: merge_scans(found, known._replace(annotations=_annotations(folder, known.kind)))
+        for folder, found in scans.items()
+    }
     for folder, index in indices.items():
         for name, content in index.encode().items():
             system, path = open_system(f"{folder}/{name}")
@@ -122,21 +153,35 @@ def _names(folder: str) -> list[str]:
         raise DataError(f"there is no folder '{public(folder)}'.") from None
 
 
-def _scan(folder: str, name: str, *, field: str) -> Scan:
+def _scan(folder: str, name: str, *, kind: str, field: str) -> Scan:
     def scan() -> Scan:
         with _opened(f"{folder}/{name}") as file:
-            return scan_shard(file, f"{public(folder)}/{name}", field=field)
+            return scan_shard(file, f"{public(folder)}/{name}", kind=kind, field=field)
 
     return retried(f"{folder}/{name}", scan) if is_remote(folder) else scan()
 
 
-def _known_classes(folder: str) -> list[str] | None:
-    """The classes of an index that may be there, and may be of another version."""
+def _known(folder: str) -> About | None:
+    """What an index says that may be there, and may be damaged."""
     try:
-        table = parse_json(read_whole(f"{folder}/{INDEX}"), "it")
-        return [str(name) for name in table["classes"]]
+        return read_about(parse_json(read_whole(f"{folder}/{INDEX}"), "it"))
     except (FileNotFoundError, KeyError, TypeError, ValueError):
         return None
+
+
+def _annotations(folder: str, kind: str) -> tuple[str, int] | None:
+    """SHA-256 and length of the annotations that shards for detection have beside them."""
+    if kind != "detection":
+        return None
+    where = f"{folder}/{ANNOTATIONS}"
+    try:
+        content = read_whole(where)
+    except FileNotFoundError:
+        raise DataError(
+            f"there is no '{public(where)}': shards for detection need their annotations there, in "
+            "COCO's format."
+        ) from None
+    return hashlib.sha256(content).hexdigest(), len(content)
 
 
 def _opened(where: str) -> IO[bytes]:
@@ -151,8 +196,8 @@ def _check_shard(folder: str, index: ShardIndex, number: int, *, field: str) -> 
     where = f"{public(folder)}/{shard.name}"
     places = index.places[slice(*index.starts[number : number + 2])]
     try:
-        scan = _scan(folder, shard.name, field=field)
-        found = merge_scans({folder: [scan]}, index.class_names)[folder].places
+        scan = _scan(folder, shard.name, kind=index.about.kind, field=field)
+        found = merge_scans([scan], index.about).places
     except DataError as error:
         return [str(error)]
     if scan.shard != shard or not np.array_equal(found, places):
@@ -164,13 +209,15 @@ def _check_shard(folder: str, index: ShardIndex, number: int, *, field: str) -> 
     problems = []
     with _opened(f"{folder}/{shard.name}") as file:
         for place in places:
-            start, length = int(place["offset"]) - HEADER, HEADER + int(place["bytes"])
-            file.seek(start)
-            try:
-                image = image_of(file.read(length), length, where, start)
-                decode_image(image, strict=True)
-            except DataError as error:
-                problems.append(str(error))
+            for part in ("", *(("mask_",) if index.about.kind == "segmentation" else ())):
+                start = int(place[f"{part}offset"]) - HEADER
+                length = HEADER + int(place[f"{part}bytes"])
+                file.seek(start)
+                try:
+                    member = member_of(file.read(length), length, where, start)
+                    _ = decode_labels(*member) if part else decode_image(member, strict=True)
+                except DataError as error:
+                    problems.append(str(error))
     return problems
 
 

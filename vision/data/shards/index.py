@@ -1,9 +1,10 @@
 """The index of a folder of tar shards: what lies where, in arrays.
 
-A folder of shards holds `index.json` (format, version, classes, and name, samples and bytes of each
-shard) and `index.npy`: 16 bytes for each sample, in the order of the shards, which say where in its
-shard the image lies and what its label is. Nothing else need be known to read any sample, and a
-million samples take 16 MB, which worker processes share.
+A folder of shards holds `index.json` (format, version, kind of task, classes, and name, samples and
+bytes of each shard) and `index.npy`: 16 to 24 bytes for each sample, in the order of the shards,
+which say where in its shard the image lies, and what its label is, where its mask lies, or which
+image of the annotations it is. A million samples take 16 to 24 MB, which worker processes share.
+Shards for detection have `annotations.json` beside the index, a file in COCO's format.
 """
 
 import errno
@@ -28,12 +29,22 @@ from vision.reading import MAX_TABLE_BYTES, read_file
 INDEX = "index.json"
 SAMPLES = "index.npy"
 FORMAT = "vision-shards"
-VERSION = 1
-# Where the image begins in its shard, its length, and its class.
-PLACE = np.dtype([("offset", "<i8"), ("bytes", "<u4"), ("label", "<i4")])
+VERSION = 2
+ANNOTATIONS = "annotations.json"
+# Where the image begins in its shard, and its length in bytes; then, by kind of task, its class;
+# the same of its mask; the id of the image in the annotations.
+_IMAGE = [("offset", "<i8"), ("bytes", "<u4")]
+PLACE = np.dtype([*_IMAGE, ("label", "<i4")])
+PLACES = {
+    "classification": PLACE,
+    "segmentation": np.dtype([*_IMAGE, ("mask_bytes", "<u4"), ("mask_offset", "<i8")]),
+    "detection": np.dtype([*_IMAGE, ("image_id", "<i8")]),
+}
 # A header of a tar member; the content follows it.
 HEADER = 512
 _NAME = re.compile(r"[^/\\:\0-\x1f.][^/\\:\0-\x1f]*\.tar")
+# What `index.json` says of all samples beside the classes.
+_DETAILS = ("kind", "palette", "prediction_values", "annotations")
 _REMEDY = "Make it again: python tools/shard.py index FOLDER."
 
 
@@ -51,13 +62,31 @@ class Shard(NamedTuple):
     size: int
 
 
+class About(NamedTuple):
+    """What all samples of a folder have in common.
+
+    Attributes:
+        class_names: Name of each class, by label.
+        kind: Name of the task that they are for, a key of `PLACES`.
+        palette: The dataset's own colour `[R, G, B]` of each class, 0 to 255; None without any.
+        prediction_values: Value of each class in predictions' files, 0 to 255; None for the label.
+        annotations: SHA-256 of `annotations.json`, and its length in bytes; None without it.
+    """
+
+    class_names: tuple[str, ...]
+    kind: str = "classification"
+    palette: tuple[tuple[int, ...], ...] | None = None
+    prediction_values: tuple[int, ...] | None = None
+    annotations: tuple[str, int] | None = None
+
+
 class ShardIndex:
     """What the shards of one folder hold.
 
     Args:
         shards: The shards.
-        places: `PLACE` `(N,)`, one for each sample, in the order of the shards.
-        class_names: Name of each class, by label.
+        places: One of `PLACES` for each sample, `(N,)`, in the order of the shards.
+        about: What all samples have in common.
 
     Attributes:
         starts: int64 `(shards + 1,)`, number of the first sample of each shard; the last is N.
@@ -67,21 +96,28 @@ class ShardIndex:
         DataError: The parts contradict each other.
     """
 
-    def __init__(
-        self, shards: Sequence[Shard], places: np.ndarray, class_names: Sequence[str]
-    ) -> None:
+    def __init__(self, shards: Sequence[Shard], places: np.ndarray, about: About) -> None:
         self.shards = tuple(shards)
         self.places = places
-        self.class_names = tuple(class_names)
+        self.about = about
         self.starts = np.cumsum([0, *(shard.samples for shard in shards)], dtype=np.int64)
         if problem := self._problem():
             raise DataError(problem)
-        text = json.dumps([self.shards, self.class_names]).encode()
+        text = json.dumps([self.shards, self.about]).encode()
         self.key = hashlib.sha256(text + places.tobytes()).hexdigest()[:16]
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Name of each class, by label."""
+        return self.about.class_names
 
     def shard_of(self, sample: int) -> int:
         """Number of the shard that holds a sample."""
-        return int(np.searchsorted(self.starts, sample, side="right")) - 1
+        return int(self.shards_of(np.array(sample)))
+
+    def shards_of(self, samples: np.ndarray) -> np.ndarray:
+        """Numbers of the shards that hold samples, int64 of the shape of `samples`."""
+        return np.searchsorted(self.starts, samples, side="right") - 1
 
     def __len__(self) -> int:
         return len(self.places)
@@ -97,6 +133,7 @@ class ShardIndex:
             "places_sha256": hashlib.sha256(places).hexdigest(),
             "places_bytes": len(places),
             "classes": self.class_names,
+            **{key: value for key, value in self.about._asdict().items() if key in _DETAILS},
             "shards": [
                 {"name": name, "samples": samples, "bytes": size}
                 for name, samples, size in self.shards
@@ -110,14 +147,29 @@ class ShardIndex:
                 return f"{shard.name!r} is no name of a shard: expected NAME.tar, without a folder."
         if len(self) != self.starts[-1]:
             return f"there are {len(self)} places for {self.starts[-1]} samples."
-        ends = self.places["offset"] + self.places["bytes"]
-        sizes = np.repeat([s.size for s in self.shards], [s.samples for s in self.shards])
-        if np.any((self.places["offset"] < HEADER) | (ends > sizes)):
-            return "an image lies outside its shard."
-        labels = self.places["label"]
-        if np.any((labels < 0) | (labels >= len(self.class_names))):
-            return f"a label is outside 0..{len(self.class_names) - 1}."
+        for member, part in (("image", ""), ("mask", "mask_")):
+            if f"{part}offset" in (self.places.dtype.names or ()) and not self._are_within(part):
+                return f"{'an' if member == 'image' else 'a'} {member} lies outside its shard."
+        classes = len(self.class_names)
+        if self.about.kind == "classification":
+            labels = self.places["label"]
+            if np.any((labels < 0) | (labels >= classes)):
+                return f"a label is outside 0..{classes - 1}."
+        colors, values = self.about.palette, self.about.prediction_values
+        if colors is not None and not (
+            len(colors) == classes and all(len(c) == 3 and _are_bytes(c) for c in colors)
+        ):
+            return f"palette is not [R, G, B] of 0..255 for each of the {classes} classes."
+        if values is not None and not (len(values) == classes and _are_bytes(values)):
+            return f"prediction_values are not 0..255 for each of the {classes} classes."
         return None
+
+    def _are_within(self, part: str) -> bool:
+        """Whether the images, or what has names with another beginning, lie in their shards."""
+        offsets = self.places[f"{part}offset"]
+        ends = offsets + self.places[f"{part}bytes"]
+        sizes = np.repeat([s.size for s in self.shards], [s.samples for s in self.shards])
+        return not np.any((offsets < HEADER) | (ends > sizes))
 
 
 def read_index(folder: str, cache: ShardCache | None = None) -> ShardIndex:
@@ -146,13 +198,37 @@ def read_index(folder: str, cache: ShardCache | None = None) -> ShardIndex:
         shards = [
             Shard(str(s["name"]), int(s["samples"]), int(s["bytes"])) for s in table["shards"]
         ]
-        places = _read_places(folder, table, cache)
-        return ShardIndex(shards, places, [str(name) for name in table["classes"]])
+        about = read_about(table)
+        places = _read_places(folder, table, about.kind, cache)
+        return ShardIndex(shards, places, about)
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(
             f"'{public(where)}' is not a proper index ({FORMAT!r} version {VERSION}): "
             f"{_described(error)} {_REMEDY}"
         ) from error
+
+
+def read_about(table: Any) -> About:
+    """What `index.json` says of all samples.
+
+    Raises:
+        ValueError: A value is not what it should be; a `KeyError` or `TypeError` likewise.
+    """
+    if table["kind"] not in PLACES:
+        raise ValueError(f"its kind is {table['kind']!r}, expected one of {', '.join(PLACES)}")
+    palette, values, annotations = (table[key] for key in _DETAILS[1:])
+    if annotations is not None:
+        digest, size = annotations
+        annotations = (_sha256(digest, "annotations"), int(size))
+    if (annotations is None) == (table["kind"] == "detection"):
+        raise ValueError(f"{ANNOTATIONS} belongs to detection, and only to it")
+    return About(
+        tuple(str(name) for name in table["classes"]),
+        table["kind"],
+        None if palette is None else tuple(map(tuple, palette)),
+        None if values is None else tuple(values),
+        annotations,
+    )
 
 
 def read_whole(where: str) -> bytes:
@@ -181,10 +257,8 @@ def has_index(folder: str) -> bool:
     return True
 
 
-def _read_places(folder: str, table: Any, cache: ShardCache | None) -> np.ndarray:
-    where, digest = f"{folder}/{SAMPLES}", str(table["places_sha256"])
-    if not re.fullmatch(r"[0-9a-f]{64}", digest):
-        raise ValueError("places_sha256 is no SHA-256.")
+def _read_places(folder: str, table: Any, kind: str, cache: ShardCache | None) -> np.ndarray:
+    where, digest = f"{folder}/{SAMPLES}", _sha256(table["places_sha256"], "places_sha256")
     try:
         if cache and is_remote(where):
             with cache.open(where, f"{digest}.npy", int(table["places_bytes"])) as file:
@@ -196,9 +270,19 @@ def _read_places(folder: str, table: Any, cache: ShardCache | None) -> np.ndarra
     if hashlib.sha256(content).hexdigest() != digest:
         raise ValueError(f"'{public(where)}' does not belong to it (another SHA-256).")
     places = parse_array(content, f"'{public(where)}'")
-    if places.dtype != PLACE or places.ndim != 1:
-        raise ValueError(f"'{public(where)}' holds {places.dtype}, expected {PLACE}.")
+    if places.dtype != PLACES[kind] or places.ndim != 1:
+        raise ValueError(f"'{public(where)}' holds {places.dtype}, expected {PLACES[kind]}.")
     return places
+
+
+def _sha256(text: Any, key: str) -> str:
+    if not isinstance(text, str) or not re.fullmatch(r"[0-9a-f]{64}", text):
+        raise ValueError(f"{key} is no SHA-256.")
+    return text
+
+
+def _are_bytes(values: Sequence[Any]) -> bool:
+    return all(type(value) is int and 0 <= value <= 255 for value in values)
 
 
 def _described(error: Exception) -> str:

@@ -29,9 +29,18 @@ class ShardOrder(EpochSampler):
     A shard's samples are spread evenly over the time in which `window` shards are read, and windows
     slide: one shard is finished and another one begun at a time.
 
+    With `portrait` the images of a batch are all landscape or all portrait, as `AspectSampler` has
+    them, but for a last batch of what is left of both. Here each process batches its own samples,
+    in the order in which batches become full.
+
     Args:
         dataset: The dataset; only its length is used.
-        counts: Number of samples of each shard; samples are numbered in the order of the shards.
+        counts: Number of samples of each shard that the dataset has.
+        numbers: int64 `(N,)`, index in the dataset of each sample in the order of the shards; None
+            where the dataset is in this order.
+        portrait: bool `(N,)`, whether each image of the dataset is higher than wide; None does not
+            group them.
+        batch_size: Samples per batch, where they are grouped.
         window: Number of shards whose samples are mixed.
         seed: Seed of the run.
         rank: Number of this process.
@@ -45,6 +54,9 @@ class ShardOrder(EpochSampler):
         dataset: Dataset[Any],
         *,
         counts: Sequence[int],
+        numbers: np.ndarray | None = None,
+        portrait: np.ndarray | None = None,
+        batch_size: int = 1,
         window: int,
         seed: int,
         rank: int = 0,
@@ -54,34 +66,57 @@ class ShardOrder(EpochSampler):
     ) -> None:
         super().__init__(dataset, seed=seed, rank=rank, count=count, repeats=repeats)
         self.counts = torch.tensor(counts, dtype=torch.int64)
+        self.numbers = None if numbers is None else torch.from_numpy(numbers)
+        self.portrait = portrait
+        self.batch_size = batch_size
         self.window = window
         self.ahead = ahead
 
     def order(self) -> Tensor:
-        """Indices of this process in the present epoch, int64 `(num_samples,)`."""
+        """Samples of this process in the present epoch, int64 `(num_samples,)`.
+
+        They are numbered in the order of the shards; `keys` has their indices in the dataset.
+        """
         generator = torch.Generator().manual_seed(self.seed + self.epoch)
         shards = torch.randperm(len(self.counts), generator=generator)
         run = self._run(shards)
         generator.manual_seed(mix("window", self.seed, self.epoch, self.rank))
         spread = self._spread(run[0], generator)
         chosen = run[1][spread.argsort(stable=True)].repeat_interleave(self.repeats)
-        return chosen.repeat(math.ceil(self.num_samples / len(chosen)))[: self.num_samples]
+        chosen = chosen.repeat(math.ceil(self.num_samples / len(chosen)))[: self.num_samples]
+        return chosen if self.portrait is None else self._grouped(chosen, self.portrait)
 
     def repeat_of(self, position: int) -> int:
         """Which of the draws of its image stands at a position: all are in one process."""
         return position % self.repeats
 
-    def keys(self, indices: Tensor, start: int) -> Iterator[Key]:
+    def keys(self, samples: Tensor, start: int) -> Iterator[Key]:
         """The keys of an order; the next shard is named when one is begun."""
-        soon = self._next_shards(indices[start:]) if self.ahead else {}
-        for i, key in enumerate(super().keys(indices, start)):
+        soon = self._next_shards(samples[start:]) if self.ahead else {}
+        for i, key in enumerate(super().keys(self._indices(samples), start)):
             if self.ahead and i in soon:
                 self.ahead(soon[i])
             yield key
 
-    def _next_shards(self, indices: Tensor) -> dict[int, int]:
+    def _indices(self, samples: Tensor) -> Tensor:
+        """The indices in the dataset of some samples."""
+        return samples if self.numbers is None else self.numbers[samples]
+
+    def _grouped(self, samples: Tensor, portrait: np.ndarray) -> Tensor:
+        """An order whose batches have one orientation each, in the order of their last samples."""
+        flags = portrait[self._indices(samples).numpy()]
+        full = np.full(len(samples), len(samples))  # when a sample's batch is full; never
+        for flag in (False, True):
+            places = np.flatnonzero(flags == flag)
+            whole = len(places) // self.batch_size * self.batch_size
+            batches = places[:whole].reshape(-1, self.batch_size)
+            full[batches] = batches[:, -1:]
+        # What is left of either comes last, the landscape images first.
+        return samples[np.lexsort((flags, full))]
+
+    def _next_shards(self, samples: Tensor) -> dict[int, int]:
         """By the position where a shard is begun, the one that is begun after it."""
-        shards = torch.searchsorted(self.counts.cumsum(0), indices, right=True)
+        shards = torch.searchsorted(self.counts.cumsum(0), samples, right=True)
         begun, positions = np.unique(shards.numpy(), return_index=True)
         by_time = positions.argsort()
         begun, positions = begun[by_time].tolist(), positions[by_time].tolist()

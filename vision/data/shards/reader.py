@@ -1,4 +1,4 @@
-"""Any image of a folder of shards, by its number."""
+"""Any image or mask of a folder of shards, by its number."""
 
 import os
 import tarfile
@@ -15,7 +15,7 @@ from vision.reading import MAX_ARCHIVE_BYTES, open_file
 
 
 class ShardReader:
-    """Reads images out of shards, each with one read at a known place.
+    """Reads images and masks out of shards, each with one read at a known place.
 
     Files are opened when they are needed, by each process for itself: a reader may be pickled, and
     used on both sides of a fork.
@@ -43,21 +43,47 @@ class ShardReader:
         Raises:
             DataError: The shard is absent, truncated, or not the one that the index describes.
         """
+        return self._member(sample, "")
+
+    def read_mask(self, sample: int) -> EncodedImage:
+        """The bytes of a mask, named likewise.
+
+        Raises:
+            DataError: As for `read`.
+        """
+        return self._member(sample, "mask_")
+
+    def name(self, sample: int, *, mask: bool = False) -> str:
+        """The name that `read` gives an image, or `read_mask` a mask, which is not read for it."""
+        shard, start, length = self._place(sample, "mask_" if mask else "")
+        return name_of(self._bytes(shard, start, HEADER), length, self._where(shard), start)
+
+    def _member(self, sample: int, part: str) -> EncodedImage:
+        shard, start, length = self._place(sample, part)
+        return member_of(self._bytes(shard, start, length), length, self._where(shard), start)
+
+    def _place(self, sample: int, part: str) -> tuple[int, int, int]:
+        """Number of a member's shard, where its header begins, and the length of both."""
         sample = range(len(self.index))[sample]
-        shard = self.index.shard_of(sample)
         place = self.index.places[sample]
-        # The header in front of the image holds its name, which need not be kept in memory so.
-        start, length = int(place["offset"]) - HEADER, HEADER + int(place["bytes"])
+        # The header in front of a member holds its name, which need not be kept in memory so.
+        start, length = int(place[f"{part}offset"]) - HEADER, HEADER + int(place[f"{part}bytes"])
+        return self.index.shard_of(sample), start, length
+
+    def _where(self, shard: int) -> str:
+        return f"{public(self.folder)}/{self.index.shards[shard].name}"
+
+    def _bytes(self, shard: int, start: int, length: int) -> bytes:
         file = self._open(shard)
-        where = f"{public(self.folder)}/{self.index.shards[shard].name}"
         try:
             file.seek(start)
             content = file.read(length)
             while len(content) < length and (more := file.read(length - len(content))):
                 content += more
         except OSError as error:
+            where = self._where(shard)
             raise DataError(f"shard '{where}' cannot be read at byte {start}: {error}.") from error
-        return image_of(content, length, where, start)
+        return content
 
     def fetch(self, shard: int) -> None:
         """Have a remote shard copied to the cache, ahead of its use."""
@@ -94,8 +120,8 @@ class ShardReader:
         return open_file(path, max_bytes=MAX_ARCHIVE_BYTES, what="shard").detach()  # type: ignore[return-value]
 
 
-def image_of(content: bytes, length: int, where: str, start: int) -> EncodedImage:
-    """The image in a piece of a shard.
+def member_of(content: bytes, length: int, where: str, start: int) -> EncodedImage:
+    """The image or mask in a piece of a shard.
 
     Args:
         content: A member's header and content.
@@ -109,16 +135,25 @@ def image_of(content: bytes, length: int, where: str, start: int) -> EncodedImag
     if len(content) < length:
         raise DataError(
             f"shard '{where}' is truncated: it ends at byte {start + len(content):,}, within the "
-            f"image that the index has at bytes {start + HEADER:,} to {start + length:,}. Copy or "
+            f"member that the index has at bytes {start + HEADER:,} to {start + length:,}. Copy or "
             "download it again."
         )
+    return EncodedImage(content[HEADER:], name_of(content[:HEADER], length, where, start))
+
+
+def name_of(header: bytes, length: int, where: str, start: int) -> str:
+    """The name of a member, behind that of its shard; arguments as of `member_of`.
+
+    Raises:
+        DataError: There is no such member.
+    """
     try:
-        member = tarfile.TarInfo.frombuf(content[:HEADER], "utf-8", "replace")
+        member = tarfile.TarInfo.frombuf(header, "utf-8", "replace")
     except tarfile.HeaderError as error:
         found = str(error)
     else:
         if member.size == length - HEADER:
-            return EncodedImage(content[HEADER:], f"{where}/{member.name}")
+            return f"{where}/{member.name}"
         found = f"a file of {member.size:,} bytes"
     raise DataError(
         f"shard '{where}' is damaged, or not the one that the index describes: at byte {start:,} "

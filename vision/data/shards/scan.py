@@ -1,27 +1,33 @@
 """Find what tar shards hold: the index of shards that are there already, and its check.
 
 Which members belong together is decided by webdataset's own rules; only where they lie is noted
-here. Members are never unpacked, and of their contents only labels are read: text or JSON.
+here. Members are never unpacked, and of their contents only labels and ids are read: text or JSON.
 """
 
 import re
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import IO, Any, NamedTuple
 
 import numpy as np
 
+from vision.annotations.columns import identity
 from vision.data.files.finding import IMAGE_SUFFIXES
 from vision.data.files.safe_tar import Stream
-from vision.data.shards.index import PLACE, Shard, ShardIndex
+from vision.data.shards.index import PLACES, About, Shard, ShardIndex
 from vision.documents.json_text import parse_json
 from vision.errors import DataError, MissingPackageError, suggest
 
 # Suffixes of members with a label: a number or a name; JSON with such a field.
 LABEL, JSON = "cls", "json"
 FIELD = "label"
+# That of a mask of class indices. In shards for detection the JSON holds the entry of the image in
+# COCO's format, and its annotations.
+MASK = "mask.png"
+ENTRY, OBJECTS = "image", "annotations"
 _LONGEST_LABEL = 1 << 20  # bytes
+_LONGEST_ENTRY = 1 << 28
 # Numbers above it are names: no data have so many classes.
 MAX_NUMBERED = 1_000_000
 # What webdataset leaves out: __NAME__ and what is in such a folder.
@@ -33,8 +39,8 @@ class Scan(NamedTuple):
 
     Attributes:
         shard: Name, number of samples and length of the shard.
-        places: `PLACE` of each sample; its label is a position in `texts`.
-        texts: The different labels, as they are written.
+        places: Place of each sample; a label is a position in `texts`.
+        texts: The different labels, as they are written; none of other kinds.
     """
 
     shard: Shard
@@ -42,29 +48,38 @@ class Scan(NamedTuple):
     texts: list[str]
 
 
-def scan_shard(file: IO[bytes], path: str, *, field: str = FIELD) -> Scan:
+def scan_shard(
+    file: IO[bytes], path: str, *, kind: str = "classification", field: str = FIELD
+) -> Scan:
     """Find the samples of a shard.
 
     Args:
         file: The shard, which can be searched.
         path: Its path or URL; the name is taken from it.
+        kind: Name of the task that the samples are for.
         field: The field with the label, where labels are JSON.
 
     Raises:
-        DataError: The shard is damaged, or a sample has no image or no label, or several.
+        DataError: The shard is damaged, or a sample has no image, or no label, mask or id, or
+            several.
         MissingPackageError: webdataset is not installed.
     """
     stream = Stream(file, f"shard '{path}'")
     group = _grouping()
     members = _members(stream, path)
-    places: list[tuple[int, int, int]] = []
+    places: list[tuple[int, ...]] = []
     texts: dict[str, int] = {}
     try:
         for sample in group(members):
             where = f"{path}/{sample['__key__']}"
-            offset, size = _image_of(sample, where)
-            text = _label_of(stream, sample, where, field)
-            places.append((offset, size, texts.setdefault(text, len(texts))))
+            image = _image_of(sample, where)
+            if kind == "segmentation":
+                places.append((*image, *_mask_of(sample, where)))
+            elif kind == "detection":
+                places.append((*image, _id_of(stream, sample, where)))
+            else:
+                text = _label_of(stream, sample, where, field)
+                places.append((*image, texts.setdefault(text, len(texts))))
     except tarfile.TarError as error:
         raise DataError(
             f"shard '{path}' is truncated or damaged: {error}. Copy or download it again."
@@ -75,33 +90,33 @@ def scan_shard(file: IO[bytes], path: str, *, field: str = FIELD) -> Scan:
         reason = str(error.args[0]) if error.args else "two members have one name"
         raise DataError(f"shard '{path}' is refused: {reason}.") from error
     shard = Shard(PurePosixPath(path).name, len(places), file.seek(0, 2))
-    return Scan(shard, np.array(places, dtype=PLACE), list(texts))
+    return Scan(shard, np.array(places, dtype=PLACES[kind]), list(texts))
 
 
-def merge_scans(
-    splits: dict[str, list[Scan]], class_names: Sequence[str] | None = None
-) -> dict[str, ShardIndex]:
-    """Make the indices of all splits, with the same classes.
+def classes_of(splits: Mapping[str, Sequence[Scan]]) -> tuple[str, ...]:
+    """The classes that some shards have: the numbers that occur, or the names in their order."""
+    found = {text for scans in splits.values() for scan in scans for text in scan.texts}
+    return tuple(_classes(found))
+
+
+def merge_scans(scans: Sequence[Scan], about: About) -> ShardIndex:
+    """Make the index of a folder.
 
     Args:
-        splits: What the shards of each split hold.
-        class_names: The classes; None takes the numbers that occur, or the names in alphabetical
-            order.
+        scans: What its shards hold.
+        about: What all samples have in common.
 
     Raises:
         DataError: A label is not one of the classes.
     """
-    found = {text for scans in splits.values() for scan in scans for text in scan.texts}
-    names = _classes(found) if class_names is None else list(class_names)
+    names = about.class_names
     by_name = {name: label for label, name in enumerate(names)}
-    indices = {}
-    for split, scans in splits.items():
+    if about.kind == "classification":
         for scan in scans:
             labels = [_number(text, names, by_name, scan.shard.name) for text in scan.texts]
             scan.places["label"] = np.array(labels, dtype=np.int32)[scan.places["label"]]
-        places = [np.empty(0, dtype=PLACE), *(scan.places for scan in scans)]
-        indices[split] = ShardIndex([s.shard for s in scans], np.concatenate(places), names)
-    return indices
+    places = [np.empty(0, dtype=PLACES[about.kind]), *(scan.places for scan in scans)]
+    return ShardIndex([scan.shard for scan in scans], np.concatenate(places), about)
 
 
 def _members(file: Stream, path: str) -> Iterator[dict[str, Any]]:
@@ -129,12 +144,41 @@ def _image_of(sample: dict[str, Any], where: str) -> tuple[int, int]:
         raise DataError(
             f"sample '{where}' {what}: its members end in "
             f"{' '.join('.' + suffix for suffix in suffixes)}. Expected KEY.jpg (or another of "
-            f"{' '.join(IMAGE_SUFFIXES)}) and KEY.{LABEL} or KEY.{JSON}."
+            f"{' '.join(IMAGE_SUFFIXES)}) and KEY.{LABEL}, KEY.{JSON} or KEY.{MASK}."
         )
     offset, size = sample[images[0]]
     if not size:
         raise DataError(f"image '{where}.{images[0]}' is empty (0 bytes).")
     return offset, size
+
+
+def _mask_of(sample: dict[str, Any], where: str) -> tuple[int, int]:
+    """Length of a mask, and where it lies."""
+    if MASK not in sample:
+        raise DataError(
+            f"sample '{where}' has no mask: expected {PurePosixPath(where).name}.{MASK}, a grey "
+            "PNG of class indices, with 255 for ignored pixels."
+        )
+    offset, size = sample[MASK]
+    return size, offset
+
+
+def _id_of(file: Stream, sample: dict[str, Any], where: str) -> int:
+    """The id of an image in the annotations."""
+    contents = None
+    if JSON in sample:
+        offset, size = sample[JSON]
+        if size <= _LONGEST_ENTRY:
+            file.seek(offset)
+            contents = parse_json(file.read(size), f"'{where}.{JSON}'", finite=False, bulk=True)
+    entry = contents.get(ENTRY) if isinstance(contents, Mapping) else None
+    number = identity(entry.get("id")) if isinstance(entry, Mapping) else None
+    if number is None:
+        raise DataError(
+            f"sample '{where}' has no id: expected {PurePosixPath(where).name}.{JSON} with "
+            f'{{"{ENTRY}": {{"id": NUMBER, ...}}, "{OBJECTS}": [...]}}, entries of a COCO file.'
+        )
+    return number
 
 
 def _label_of(file: Stream, sample: dict[str, Any], where: str, field: str) -> str:

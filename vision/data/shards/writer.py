@@ -1,7 +1,9 @@
-"""Write a folder of images as tar shards in the WebDataset layout.
+"""Write a dataset of image files as tar shards in the WebDataset layout.
 
-A sample is two members, `KEY.cls` with the number of its class and `KEY.jpg` with the bytes of the
-image file as they are; KEY is a number and the file's name. The shards of the same files, options
+A sample is an image, `KEY.jpg` with the bytes of its file as they are, and what is known of it:
+`KEY.cls` with the number of its class, `KEY.mask.png`, or `KEY.json` with its entries in a COCO
+file; KEY is a number and the file's name. The training set is mixed, other splits keep the order of
+the dataset, so that they are evaluated in the same batches. The shards of the same files, options
 and seed are the same, byte by byte. A split is written into a hidden folder that gets its name when
 it is complete; a run that was interrupted goes on with the shards that are missing.
 """
@@ -17,11 +19,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from vision.data.datasets.image_folder import FolderSamples, ImageFolder
+from vision.data.base.datamodule import DataModule
 from vision.data.images.read import read_file
+from vision.data.shards.contents import Contents, read_contents
 from vision.data.shards.folders import in_parallel
-from vision.data.shards.index import ShardIndex
-from vision.data.shards.scan import LABEL, Scan, merge_scans, scan_shard
+from vision.data.shards.index import ANNOTATIONS, ShardIndex
+from vision.data.shards.scan import Scan, merge_scans, scan_shard
 from vision.errors import DataError, MissingPackageError
 from vision.ops.seeds import mix
 from vision.options import check_number
@@ -33,52 +36,50 @@ _LONGEST_STEM = 60
 
 
 class Files(NamedTuple):
-    """The images of a split.
+    """The samples of a split, and which shards they go into.
 
     Attributes:
-        samples: Paths and labels.
-        sizes: int64 `(N,)`, bytes of each file.
+        contents: The samples.
+        sizes: int64 `(N,)`, bytes of each image.
         order: int64 `(N,)`, the order in which they are written.
         bounds: Positions in `order` where the shards begin, and the end.
     """
 
-    samples: FolderSamples
+    contents: Contents
     sizes: np.ndarray
     order: np.ndarray
     bounds: list[int]
 
 
 def make_shards(
-    source: str | os.PathLike[str],
+    data: DataModule,
     out: str | os.PathLike[str],
     *,
     shard_bytes: int = 300_000_000,
-    val_fraction: float = 0.2,
     seed: int = 0,
     workers: int = 1,
 ) -> dict[str, ShardIndex]:
-    """Write the images of class folders as shards.
+    """Write the splits of a dataset as shards.
 
     Args:
-        source: A folder as `ImageFolder` reads it: `{train,val[,test]}/CLASS/*`, or `CLASS/*`.
+        data: A dataset of image files for classification, detection or segmentation.
         out: A folder that gets a folder for each split; these must not be there yet.
-        shard_bytes: Largest length of a shard; one with a single image may be longer.
-        val_fraction: Share of each class that goes to `val`, where `source` has no splits.
-        seed: Seed of the order, and of the choice for `val`.
+        shard_bytes: Largest length of a shard; one with a single image may be longer. Masks are
+            reckoned with the length of their own files.
+        seed: Seed of the order of the training set.
         workers: Shards that are written at a time.
 
     Returns:
         The index of each split.
 
     Raises:
-        ConfigError: An option is out of its range.
-        DataError: `source` is not as expected, or `out` has such a split already.
+        ConfigError: An option is out of its range, or the dataset does not read image files.
+        DataError: The dataset is not as expected, or `out` has such a split already.
         MissingPackageError: webdataset is not installed.
     """
     check_number("shard_bytes", shard_bytes, minimum=1)
     check_number("workers", workers, minimum=1)
-    folder = ImageFolder(root=source, val_fraction=val_fraction, seed=seed, num_workers=0)
-    splits = _read_splits(folder)
+    splits = read_contents(data)
     made = {}
     for split in splits:
         if (Path(out) / split).exists():
@@ -86,48 +87,42 @@ def make_shards(
                 f"'{Path(out, split).resolve()}' is there already. Delete it, or name another "
                 "folder."
             )
-    for split, samples in splits.items():
-        files = _plan(samples, split, shard_bytes=shard_bytes, seed=seed)
-        made[split] = _write_split(files, Path(out), split, folder.class_names, workers)
+    for split, contents in splits.items():
+        files = _plan(contents, split, shard_bytes=shard_bytes, seed=seed)
+        made[split] = _write_split(files, Path(out), split, workers)
     return made
 
 
-def _read_splits(folder: ImageFolder) -> dict[str, FolderSamples]:
-    folder.setup("fit")
-    splits: dict[str, Any] = {"train": folder.train_dataset, "val": folder.val_dataset}
-    if folder.has_splits and (folder.root / "test").is_dir():
-        folder.setup("test")
-        splits["test"] = folder.test_dataset
-    return splits
-
-
-def _plan(samples: FolderSamples, split: str, *, shard_bytes: int, seed: int) -> Files:
+def _plan(contents: Contents, split: str, *, shard_bytes: int, seed: int) -> Files:
     """Which files go into which shard, and in what order."""
-    sizes = np.array([os.path.getsize(path) for path in samples.paths], dtype=np.int64)
+    sizes = np.array([os.path.getsize(path) for path in contents.paths], dtype=np.int64)
     if not sizes.all():
-        empty = samples.paths[int(sizes.argmin())]
+        empty = contents.paths[int(sizes.argmin())]
         raise DataError(f"image '{empty}' is empty (0 bytes); copy or download it again.")
-    generator = torch.Generator().manual_seed(mix("shards", seed, split))
-    order = torch.randperm(len(sizes), generator=generator).numpy()
+    order = np.arange(len(sizes))
+    if split == "train":
+        generator = torch.Generator().manual_seed(mix("shards", seed, split))
+        order = torch.randperm(len(sizes), generator=generator).numpy()
     bounds, filled = [0], 0
-    for position, size in enumerate(sizes[order].tolist()):
-        sample = 3 * BLOCK + _round_up(size, BLOCK)  # two headers, and a block for the label
+    for position, number in enumerate(order.tolist()):
+        parts = [int(sizes[number]), *contents.sizes(number)]
+        sample = sum(BLOCK + _round_up(size, BLOCK) for size in parts)  # a header for each
         whole = _round_up(filled + sample + 2 * BLOCK, RECORD)  # two empty blocks are the end mark
         if whole > shard_bytes and position > bounds[-1]:
             bounds.append(position)
             filled = 0
         filled += sample
-    return Files(samples, sizes, order, [*bounds, len(order)])
+    return Files(contents, sizes, order, [*bounds, len(order)])
 
 
-def _write_split(
-    files: Files, out: Path, split: str, class_names: tuple[str, ...], workers: int
-) -> ShardIndex:
+def _write_split(files: Files, out: Path, split: str, workers: int) -> ShardIndex:
     unfinished = out / f".{split}-{_digest(files)}"
     unfinished.mkdir(parents=True, exist_ok=True)
     write = partial(_write_shard, files, unfinished, split)
     scans = list(in_parallel(workers, write, range(len(files.bounds) - 1)))
-    index = merge_scans({split: scans}, class_names)[split]
+    index = merge_scans(scans, files.contents.about)
+    if files.contents.annotations is not None:
+        (unfinished / ANNOTATIONS).write_bytes(files.contents.annotations)
     for name, content in index.encode().items():
         (unfinished / name).write_bytes(content)
     unfinished.rename(out / split)
@@ -147,7 +142,7 @@ def _write_shard(files: Files, folder: Path, split: str, shard: int) -> Scan:
                 writer.write(sample)
         part.replace(path)
     with path.open("rb") as written:
-        scan = scan_shard(written, str(path))
+        scan = scan_shard(written, str(path), kind=files.contents.about.kind)
     expected = files.bounds[shard + 1] - files.bounds[shard]
     assert scan.shard.samples == expected, f"{path} has {scan.shard.samples} of {expected} samples"
     return scan
@@ -156,26 +151,24 @@ def _write_shard(files: Files, folder: Path, split: str, shard: int) -> Scan:
 def _samples(files: Files, shard: int) -> Iterator[dict[str, Any]]:
     for position in range(*files.bounds[shard : shard + 2]):
         number = int(files.order[position])
-        path = Path(files.samples.paths[number])
+        path = Path(files.contents.paths[number])
         data = read_file(path).data
         if len(data) != files.sizes[number]:
             raise DataError(f"'{path}' changes while it is read: {len(data):,} bytes now.")
-        assert files.samples.labels is not None, "the samples of a class folder have labels"
         stem = re.sub(r"[^A-Za-z0-9_-]", "_", path.stem)[:_LONGEST_STEM]
         yield {
             "__key__": f"{position:08d}-{stem}",
             path.suffix.lower().removeprefix("."): data,
-            LABEL: str(files.samples.labels[number]).encode(),
+            **files.contents.members(number),
         }
 
 
 def _digest(files: Files) -> str:
     """Stands for everything that the shards depend on."""
-    digest = hashlib.sha256()
-    assert files.samples.labels is not None, "the samples of a class folder have labels"
-    for array in (files.samples.labels, files.sizes, files.order, np.array(files.bounds)):
+    digest = hashlib.sha256(files.contents.state())
+    for array in (files.sizes, files.order, np.array(files.bounds)):
         digest.update(array.tobytes())
-    for path in files.samples.paths:
+    for path in files.contents.paths:
         digest.update(f"{path}\0{os.stat(path).st_mtime_ns}\0".encode(errors="surrogateescape"))
     return digest.hexdigest()[:12]
 

@@ -1,0 +1,226 @@
+"""Images with boxes and masks of objects in tar shards."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch.utils.data import Dataset
+
+from vision.annotations.coco_tables import load_json
+from vision.data.base.detection import DEFAULT_AUGMENT, DetectionData, Split
+from vision.data.check.index import boxes_beside_outlines, files_twice
+from vision.data.files.array_cache import default_cache_dir
+from vision.data.formats.coco import check_coco, read_coco
+from vision.data.images.read import EncodedImage
+from vision.data.index.detection import DetectionIndex
+from vision.data.shards.datamodule import SPLITS, Arrangement, ShardedData
+from vision.data.shards.index import ANNOTATIONS, has_index
+from vision.data.shards.reader import ShardReader
+from vision.data.shards.remote import public
+from vision.data.transforms.detection_options import DetectionAugment
+from vision.errors import DataError
+
+
+@dataclass(kw_only=True, eq=False)
+class ShardedDetectionIndex(DetectionIndex):
+    """The index of images that lie in shards.
+
+    Attributes:
+        reader: Reads the images.
+        members: int64 `(N,)`, number of each image in the shards.
+    """
+
+    reader: ShardReader
+    members: np.ndarray
+
+    def read(self, image: int) -> EncodedImage:
+        """The bytes of an image.
+
+        Args:
+            image: Number of the image, 0 to N - 1.
+
+        Raises:
+            DataError: Its shard cannot be read.
+        """
+        return self.reader.read(int(self.members[image]))
+
+    def with_objects(self) -> "ShardedDetectionIndex":
+        """The index of the images that have objects, crowds included; arrays are shared."""
+        kept: Any = super().with_objects()  # of this class too
+        return replace(kept, members=self.members[np.diff(self.starts) > 0])
+
+
+class DetectionShards(ShardedData, DetectionData):
+    """A dataset of images with boxes, and maybe masks, in tar shards.
+
+    `root` has the folders `train`, `val` and maybe `test`, each with `*.tar`, `index.json`,
+    `index.npy` and `annotations.json` in COCO's format: `tools/shard.py` makes them of any dataset
+    for detection. The annotations are read by the rules of `COCO`, and those of the dataset itself
+    are what predictions are compared with. Local shards are read where they are. Remote ones are
+    copied to a cache when they are needed; a process needs `window` of them at a time, and one more
+    is fetched ahead. Without a test set the validation set is tested, and it is predicted.
+
+    The order of training is a function of `(seed, epoch)` and of the number of processes alone.
+
+    Args:
+        root: The dataset's folder, or a URL that fsspec knows, such as `s3://bucket/folder`.
+        augment: Options of the augmentation of training images.
+        short_side: Length in pixels to which evaluation resizes the short side,
+        long_side: unless the long side would become longer than this.
+        antialias: Whether images are antialiased where they shrink, in training and evaluation;
+            mmcv's resize, with which published models were trained, is not.
+        keep_empty: Whether images without objects are trained on.
+        masks: Whether to read masks, where the dataset has them.
+        clip_boxes: Whether boxes that reach out of their images are cut to them; if not, those that
+            do by more than a pixel are problems.
+        group_by_aspect: Whether the images of a training batch are all landscape or all portrait.
+        cache_dir: Where copies of remote shards are kept; None is `vision/shards` in the user's
+            cache folder.
+        cache_bytes: Bytes that the cache may hold; the shards used longest ago go first.
+        annotations_cache: Folder where parsed annotations are kept for the next start; "" or None
+            keeps none; "default" is `vision/annotations` in `$XDG_CACHE_HOME` or `~/.cache`.
+        window: Shards whose samples are mixed, for each process.
+        batch_size: Images per batch and device.
+        num_workers: Processes that read data; None chooses by the CPU cores.
+        seed: Seed of the order and of the augmentation.
+        skip_bad_images: Largest number of images that cannot be read and are gone past.
+
+    Raises:
+        ConfigError: An option is out of its range.
+    """
+
+    def __init__(
+        self,
+        *,
+        root: str | os.PathLike[str],
+        augment: DetectionAugment = DEFAULT_AUGMENT,
+        short_side: int = 800,
+        long_side: int = 1333,
+        antialias: bool = True,
+        keep_empty: bool = False,
+        masks: bool = True,
+        clip_boxes: bool = False,
+        group_by_aspect: bool = True,
+        cache_dir: str | os.PathLike[str] | None = None,
+        cache_bytes: float = 100e9,
+        annotations_cache: str | os.PathLike[str] | None = "default",
+        window: int = 8,
+        batch_size: int = 2,
+        num_workers: int | None = None,
+        seed: int = 0,
+        skip_bad_images: int = 0,
+    ) -> None:
+        super().__init__(
+            augment=augment,
+            short_side=short_side,
+            long_side=long_side,
+            antialias=antialias,
+            keep_empty=keep_empty,
+            masks=masks,
+            clip_boxes=clip_boxes,
+            group_by_aspect=group_by_aspect,
+            batch_size=batch_size,
+            num_workers=num_workers,
+            seed=seed,
+            skip_bad_images=skip_bad_images,
+        )
+        self.open_shards(root, cache_dir=cache_dir, cache_bytes=cache_bytes, window=window)
+        if annotations_cache == "default":
+            self.annotations_cache: Path | None = default_cache_dir()
+        else:
+            self.annotations_cache = (
+                Path(annotations_cache).expanduser() if annotations_cache else None
+            )
+
+    @property
+    def test_split(self) -> Split:
+        """The test set where there are shards of it, or else the validation set."""
+        return self.sharded_test_split
+
+    def read_index(self, split: Split) -> DetectionIndex:
+        """Read the annotations of a split, and where its images lie.
+
+        Raises:
+            ConfigError: The cache is too small for the shards that training needs at a time.
+            DataError: A file is absent or damaged, or has problems.
+        """
+        reader = self.reader(split)
+        with self._opened(split) as path:
+            index = read_coco(
+                path,
+                Path(reader.folder),
+                masks=self.masks,
+                clip_boxes=self.clip_boxes,
+                cache_dir=self.annotations_cache,
+                check=f"DetectionShards --root {public(self.root)}",
+            )
+        ids = reader.index.places["image_id"]
+        members = np.argsort(ids, kind="stable")
+        if not np.array_equal(ids[members], index.image_ids):
+            raise DataError(
+                f"{self.looked_at(split)} does not list the {len(ids):,} images of the shards "
+                f"beside it: {len(index):,} images, of other ids. Make the shards again: python "
+                "tools/shard.py make."
+            )
+        fields = {name: getattr(index, name) for name in DetectionIndex.__dataclass_fields__}
+        return ShardedDetectionIndex(**fields, reader=reader, members=members)
+
+    def prepare_data(self) -> None:
+        """Parse the annotations once, on one process of each machine; the others map the result."""
+        if self.annotations_cache is not None:
+            self.index("train")
+            self.index("val")
+
+    def annotations(self, split: Split) -> dict[str, Any] | Path:
+        """The annotation file of a split; its contents, if it is remote."""
+        with self._opened(split) as path:
+            return path if self.cache is None else load_json(path.read_bytes(), path)
+
+    def looked_at(self, split: Split) -> str:
+        """The annotation file of a split."""
+        return f"'{public(self.root)}/{split}/{ANNOTATIONS}'"
+
+    def require_images(self, index: DetectionIndex) -> None:
+        """Leave shards to the reader, which names one that is absent."""
+
+    def arrangement(self, dataset: Dataset[Any]) -> Arrangement:
+        """How the images of the training set lie in their shards."""
+        index = dataset.index  # type: ignore[attr-defined]
+        shards = index.reader.index
+        counts = np.bincount(shards.shards_of(index.members), minlength=len(shards.shards))
+        portrait = index.sizes[:, 0] > index.sizes[:, 1] if self.group_by_aspect else None
+        return Arrangement(counts.tolist(), np.argsort(index.members, kind="stable"), portrait)
+
+    def annotation_problems(self) -> Iterator[str]:
+        """Everything that is wrong with the annotation files, with file and id."""
+        for split in SPLITS:
+            if not has_index(f"{self.root}/{split}"):
+                continue
+            where = self.looked_at(split)  # type: ignore[arg-type]
+            with self._opened(split) as path:
+                folder = Path(self.root, split)
+                checked = check_coco(path, folder, masks=self.masks, clip_boxes=self.clip_boxes)
+            found = [*checked.problems]
+            if checked.readable is not None:
+                found += [*files_twice(checked.readable), *boxes_beside_outlines(checked.readable)]
+            yield from (text if str(path) in text else f"{where}: {text}" for text in found)
+
+    @contextmanager
+    def _opened(self, split: str) -> Iterator[Path]:
+        """The annotation file of a split, on this machine for so long."""
+        where = f"{self.root}/{split}/{ANNOTATIONS}"
+        if self.cache is None:
+            yield Path(where)
+            return
+        annotations = self.shards(split).about.annotations
+        assert annotations is not None, "shards for detection have annotations"
+        digest, size = annotations
+        with self.cache.open(where, f"{digest}.json", size):
+            yield self.cache.folder / f"{digest}.json"
+
+    def _order(self, count: int) -> dict[str, Any]:
+        return {**super()._order(count), "group_by_aspect": self.group_by_aspect}

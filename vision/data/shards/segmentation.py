@@ -1,0 +1,200 @@
+"""Images with a class for each pixel in tar shards."""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, overload
+
+import numpy as np
+from torch.utils.data import Dataset
+
+from vision.data.base.segmentation import (
+    DEFAULT_AUGMENT,
+    SegmentationData,
+    SegmentationIndex,
+    Split,
+)
+from vision.data.check.segmentation_problems import CheckedPairs
+from vision.data.classes.label_tables import LabelTable
+from vision.data.images.read import EncodedImage
+from vision.data.index.segmentation import StoredMask
+from vision.data.shards.datamodule import SPLITS, ShardedData
+from vision.data.shards.reader import ShardReader
+from vision.data.transforms.segmentation_options import SegmentationAugment
+from vision.ops.label_images import decode_labels
+
+
+class MemberNames(Sequence[str]):
+    """The names of the images or masks in shards, each read when it is asked for.
+
+    Args:
+        reader: Reads the shards.
+        masks: Whether they are those of the masks.
+    """
+
+    def __init__(self, reader: ShardReader, *, masks: bool = False) -> None:
+        self.reader = reader
+        self.masks = masks
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[str]: ...
+    def __getitem__(self, place: int | slice) -> str | list[str]:
+        if isinstance(place, slice):
+            return [self[i] for i in range(*place.indices(len(self)))]
+        return self.reader.name(place, mask=self.masks)
+
+    def __len__(self) -> int:
+        return len(self.reader.index)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShardedSegmentationIndex(SegmentationIndex):
+    """The images and masks of a split that lies in shards.
+
+    Attributes:
+        reader: Reads them.
+    """
+
+    reader: ShardReader
+
+    def image(self, place: int) -> EncodedImage:
+        """The bytes of an image, by its place in the split.
+
+        Raises:
+            DataError: Its shard cannot be read.
+        """
+        return self.reader.read(place)
+
+    def mask_file(self, place: int) -> EncodedImage:
+        """The bytes of the mask of an image.
+
+        Raises:
+            DataError: Its shard cannot be read.
+        """
+        return self.reader.read_mask(place)
+
+    def mask(self, place: int) -> StoredMask:
+        """The mask of an image.
+
+        Raises:
+            DataError: Its shard cannot be read.
+            ImageError: The mask cannot be decoded.
+        """
+        encoded = self.mask_file(place)
+        return StoredMask(decode_labels(encoded.data, encoded.name), encoded.name)
+
+
+class SegmentationShards(ShardedData, SegmentationData):
+    """A dataset of images with a class for each pixel in tar shards.
+
+    `root` has the folders `train`, `val` and maybe `test`, each with `*.tar`, `index.json` and
+    `index.npy`: `tools/shard.py` makes them of any dataset for segmentation. A mask is a grey PNG
+    of class indices, with 255 for ignored pixels. Local shards are read where they are. Remote ones
+    are copied to a cache when they are needed; a process needs `window` of them at a time, and one
+    more is fetched ahead. Without a test set the validation set is tested, and it is predicted.
+
+    The order of training is a function of `(seed, epoch)` and of the number of processes alone.
+
+    Args:
+        root: The dataset's folder, or a URL that fsspec knows, such as `s3://bucket/folder`.
+        augment: Options of the augmentation of training images.
+        short_side: Length in pixels to which evaluation resizes the short side,
+        long_side: unless the long side would become longer than this. None for both evaluates
+            images in the size of their files.
+        antialias: Whether images are antialiased where they shrink, in training and evaluation;
+            mmcv's resize, with which published models were trained, is not.
+        cache_dir: Where copies of remote shards are kept; None is `vision/shards` in the user's
+            cache folder.
+        cache_bytes: Bytes that the cache may hold; the shards used longest ago go first.
+        window: Shards whose samples are mixed, for each process.
+        batch_size: Images per batch and device.
+        num_workers: Processes that read data; None chooses by the CPU cores.
+        seed: Seed of the order and of the augmentation.
+        skip_bad_images: Largest number of images that cannot be read and are gone past.
+
+    Raises:
+        ConfigError: An option is out of its range.
+    """
+
+    def __init__(
+        self,
+        *,
+        root: str | os.PathLike[str],
+        augment: SegmentationAugment = DEFAULT_AUGMENT,
+        short_side: int | None = 512,
+        long_side: int | None = 2048,
+        antialias: bool = True,
+        cache_dir: str | os.PathLike[str] | None = None,
+        cache_bytes: float = 100e9,
+        window: int = 8,
+        batch_size: int = 2,
+        num_workers: int | None = None,
+        seed: int = 0,
+        skip_bad_images: int = 0,
+    ) -> None:
+        super().__init__(
+            augment=augment,
+            short_side=short_side,
+            long_side=long_side,
+            antialias=antialias,
+            batch_size=batch_size,
+            num_workers=num_workers,
+            seed=seed,
+            skip_bad_images=skip_bad_images,
+        )
+        self.open_shards(root, cache_dir=cache_dir, cache_bytes=cache_bytes, window=window)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes in the index of the training set."""
+        return self.shards("train").class_names
+
+    @cached_property
+    def label_table(self) -> LabelTable:
+        """The classes by their index, and 255 for ignored pixels."""
+        return LabelTable.classes(self.num_classes)
+
+    @property
+    def palette(self) -> np.ndarray | None:
+        """The colours of the dataset that the shards were made of."""
+        return _bytes(self.shards("train").about.palette)
+
+    @property
+    def prediction_values(self) -> np.ndarray | None:
+        """The values of the dataset that the shards were made of."""
+        return _bytes(self.shards("train").about.prediction_values)
+
+    @property
+    def test_split(self) -> Split:
+        """The test set where there are shards of it, or else the validation set."""
+        return self.sharded_test_split
+
+    def read_index(self, split: Split) -> SegmentationIndex:
+        """Read where the images and masks of a split lie.
+
+        Raises:
+            ConfigError: The cache is too small for the shards that training needs at a time.
+            DataError: The index is absent or damaged.
+        """
+        reader = self.reader(split)
+        return ShardedSegmentationIndex(
+            images=MemberNames(reader), masks=MemberNames(reader, masks=True), reader=reader
+        )
+
+    def samples_to_check(self) -> Iterator[Dataset[Any]]:
+        """The images and masks of every split whose index can be read."""
+        for split in SPLITS:
+            if split in self._shards:
+                index = self.read_index(split)  # type: ignore[arg-type]
+                yield CheckedPairs(index, self.label_table, split, self.class_names)
+
+    def _scan(self, split: Split) -> None:
+        if self.cache is None:  # else it would fetch a shard for each of the masks
+            super()._scan(split)
+
+
+def _bytes(values: Sequence[Any] | None) -> np.ndarray | None:
+    return None if values is None else np.array(values, dtype=np.uint8)
