@@ -127,14 +127,14 @@ def write_segmentation_shards(root: Path) -> dict[str, Any]:
 
 
 def damage_segmentation_shards(root: Path) -> list[str]:
-    (shard,) = (root / "val").glob("*.tar")
+    shard = sorted((root / "train").glob("*.tar"))[0]
     content = bytearray(shard.read_bytes())
     starts = [match.start() for match in re.finditer(b"\x89PNG", content)]
-    for place in starts[:2]:  # of a mask and of an image, which do not belong together
+    for place in (starts[0], starts[3]):  # the mask of one sample, the image of the next
         content[place : place + 4] = b"xxxx"
     shard.write_bytes(content)
-    (root / "train" / "index.npy").unlink()
-    return ["is no PNG file", "train/index.npy"]
+    (root / "val" / "index.json").write_text("{")
+    return ["mask.png' is no PNG file", "is not an image", "val/index.json"]
 
 
 def damage_shards(root: Path) -> list[str]:

@@ -5,12 +5,14 @@ import tarfile
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
+import pytest
 import torch
-from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch import Callback, LightningModule, Trainer
 from PIL import Image
 from torch import Tensor
 
@@ -116,29 +118,42 @@ class KilledError(Exception):
     """In place of the end of the process."""
 
 
-class Recorder(LightningModule):
-    """Notes the samples that it sees, and is killed after writing a checkpoint."""
+class Kill(Callback):
+    """Ends a fit after some steps, of which a checkpoint is written."""
 
-    def __init__(self, kill_after: int, checkpoint: Path) -> None:
+    def __init__(self, steps: int, checkpoint: Path) -> None:
+        self.steps, self.checkpoint = steps, checkpoint
+
+    def on_train_batch_end(self, trainer: Trainer, *arguments: object) -> None:
+        if trainer.global_step == self.steps:
+            trainer.save_checkpoint(self.checkpoint)
+            raise KilledError
+
+
+class Recorder(LightningModule):
+    """Notes the samples that it sees."""
+
+    def __init__(self) -> None:
         super().__init__()
         self.weight = torch.nn.Parameter(torch.zeros(()))
         self.seen: list[tuple[int, list[int]]] = []
-        self.kill_after, self.checkpoint = kill_after, checkpoint
 
     def training_step(self, batch: dict[str, Tensor]) -> Tensor:
         self.seen.append((self.current_epoch, batch["index"].tolist()))
         return self.weight * 1.0
 
-    def on_train_batch_end(self, *arguments: object) -> None:
-        if len(self.seen) == self.kill_after:
-            self.trainer.save_checkpoint(self.checkpoint)
-            raise KilledError
-
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.SGD(self.parameters(), lr=0.1)
 
 
-def fit(data: DataModule, checkpoint: Path, *, kill: int = 0, resume: bool = False) -> Recorder:
+def fit(
+    data: DataModule,
+    checkpoint: Path,
+    *,
+    kill: int = 0,
+    resume: bool = False,
+    model: Any = None,
+) -> Any:
     """Two epochs, or what is left of them; a fit that is killed writes a checkpoint before.
 
     Args:
@@ -146,17 +161,41 @@ def fit(data: DataModule, checkpoint: Path, *, kill: int = 0, resume: bool = Fal
         checkpoint: The file.
         kill: Number of steps after which it is killed; 0 for none.
         resume: Whether to go on from the checkpoint.
+        model: What is trained; None is a `Recorder`.
+
+    Returns:
+        The model, after the last step.
     """
-    model = Recorder(kill, checkpoint)
-    trainer = Trainer(
-        max_epochs=2,
+    model = Recorder() if model is None else model
+    trainer = quiet_trainer(max_epochs=2, limit_val_batches=0, callbacks=Kill(kill, checkpoint))
+    with pytest.raises(KilledError) if kill else nullcontext():
+        trainer.fit(model, data, ckpt_path=checkpoint if resume else None)
+    return model
+
+
+def quiet_trainer(**options: Any) -> Trainer:
+    """A trainer on the processor that writes nothing."""
+    return Trainer(
         accelerator="cpu",
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
-        limit_val_batches=0,
+        **options,
     )
-    with suppress(KilledError):
-        trainer.fit(model, data, ckpt_path=checkpoint if resume else None)
-    return model
+
+
+def assert_equal(sample: Any, other: Any) -> None:
+    """Two samples or batches are the same in every key and bit."""
+    if isinstance(sample, dict):
+        assert sample.keys() == other.keys()
+        for key in sample:
+            assert_equal(sample[key], other[key])
+    elif isinstance(sample, list):
+        for one, two in zip(sample, other, strict=True):
+            assert_equal(one, two)
+    elif isinstance(sample, torch.Tensor):
+        assert sample.dtype == other.dtype
+        assert torch.equal(sample, other)
+    else:
+        assert sample == other
