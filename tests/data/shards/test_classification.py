@@ -1,4 +1,3 @@
-import importlib.util
 import os
 import pickle
 import threading
@@ -26,7 +25,6 @@ from vision.data.shards.reader import ShardReader
 from vision.data.shards.writer import make_shards
 from vision.errors import ConfigError, DataError, ImageError
 
-ROOT = Path(__file__).parents[3]
 SHARD_BYTES = 20_480
 
 
@@ -328,34 +326,3 @@ def test_the_cache_is_in_the_users_cache_folder(monkeypatch: pytest.MonkeyPatch)
     assert user_cache() == Path("/somewhere/vision/shards")
     monkeypatch.delenv("XDG_CACHE_HOME")
     assert user_cache() == Path.home() / ".cache/vision/shards"
-
-
-def test_the_command(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    spec = importlib.util.spec_from_file_location("shard_tool", ROOT / "tools/shard.py")
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
-
-    def run(*words: object) -> tuple[int, str]:
-        code = tool.main([str(word) for word in words])
-        printed = capsys.readouterr()
-        return code, printed.out + printed.err
-
-    out = tmp_path / "out"
-    code, printed = run("make", source, out, "--shard-bytes", "2e4", "--workers", 2)
-    assert code == 0
-    assert f"{out}/train: 60 images of 2 classes in" in printed
-    assert run("check", out) == (0, "everything can be read.\n")
-    classes = tmp_path / "classes.txt"
-    classes.write_text("wasp\nbee\n")
-    assert run("index", out, "--classes", classes)[0] == 0
-    assert make(out).class_names == ("wasp", "bee")
-    (out / "val/val-000000.tar").write_bytes(b"")
-    code, printed = run("check", out)
-    assert code == 1
-    assert f"{out}/val/val-000000.tar' is truncated or damaged" in printed
-    code, printed = run("make", source, out)
-    assert code == 2
-    assert "is there already" in printed
-    code, printed = run("index", out, "--classes", tmp_path / "nothing")
-    assert code == 2
-    assert "file of classes" in printed
