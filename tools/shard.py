@@ -106,7 +106,13 @@ def main(words: Sequence[str] | None = None) -> int:
     """Run the command; 2 for anything that the user can mend."""
     parser = Parser(description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    command = commands.add_parser("make", help="write a dataset as shards", allow_abbrev=False)
+    command = commands.add_parser(
+        "make",
+        help="write a dataset as shards",
+        allow_abbrev=False,
+        epilog="Options of a dataset, such as --data.root FOLDER, come last; python "
+        "tools/check_dataset.py NAME --help lists them.",
+    )
     command.add_argument(
         "source",
         metavar="SOURCE",
