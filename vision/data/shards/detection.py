@@ -11,7 +11,7 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from vision.annotations.coco_tables import load_json
-from vision.data.base.detection import DEFAULT_AUGMENT, DetectionData, Split
+from vision.data.base.detection import DetectionData, MaskOptions, Split
 from vision.data.check.index import boxes_beside_outlines, files_twice
 from vision.data.files.array_cache import default_cache_dir
 from vision.data.formats.coco import check_coco, read_coco
@@ -21,8 +21,8 @@ from vision.data.shards.datamodule import SPLITS, Arrangement, ShardedData
 from vision.data.shards.index import ANNOTATIONS, has_index
 from vision.data.shards.reader import ShardReader
 from vision.data.shards.remote import public
-from vision.data.transforms.detection_options import DetectionAugment
 from vision.errors import DataError
+from vision.keywords import Unpack
 
 
 @dataclass(kw_only=True, eq=False)
@@ -68,26 +68,13 @@ class DetectionShards(ShardedData, DetectionData):
 
     Args:
         root: The dataset's folder, or a URL that fsspec knows, such as `s3://bucket/folder`.
-        augment: Options of the augmentation of training images.
-        short_side: Length in pixels to which evaluation resizes the short side,
-        long_side: unless the long side would become longer than this.
-        antialias: Whether images are antialiased where they shrink, in training and evaluation;
-            mmcv's resize, with which published models were trained, is not.
-        keep_empty: Whether images without objects are trained on.
-        masks: Whether to read masks, where the dataset has them.
-        clip_boxes: Whether boxes that reach out of their images are cut to them; if not, those that
-            do by more than a pixel are problems.
-        group_by_aspect: Whether the images of a training batch are all landscape or all portrait.
         cache_dir: Where copies of remote shards are kept; None is `vision/shards` in the user's
             cache folder.
         cache_bytes: Bytes that the cache may hold; the shards used longest ago go first.
         annotations_cache: Folder where parsed annotations are kept for the next start; "" or None
             keeps none; "default" is `vision/annotations` in `$XDG_CACHE_HOME` or `~/.cache`.
         window: Shards whose samples are mixed, for each process.
-        batch_size: Images per batch and device.
-        num_workers: Processes that read data; None chooses by the CPU cores.
-        seed: Seed of the order and of the augmentation.
-        skip_bad_images: Largest number of images that cannot be read and are gone past.
+        **options: Other keywords of `DetectionData`.
 
     Raises:
         ConfigError: An option is out of its range.
@@ -97,37 +84,13 @@ class DetectionShards(ShardedData, DetectionData):
         self,
         *,
         root: str | os.PathLike[str],
-        augment: DetectionAugment = DEFAULT_AUGMENT,
-        short_side: int = 800,
-        long_side: int = 1333,
-        antialias: bool = True,
-        keep_empty: bool = False,
-        masks: bool = True,
-        clip_boxes: bool = False,
-        group_by_aspect: bool = True,
         cache_dir: str | os.PathLike[str] | None = None,
         cache_bytes: float = 100e9,
         annotations_cache: str | os.PathLike[str] | None = "default",
         window: int = 8,
-        batch_size: int = 2,
-        num_workers: int | None = None,
-        seed: int = 0,
-        skip_bad_images: int = 0,
+        **options: Unpack[MaskOptions],
     ) -> None:
-        super().__init__(
-            augment=augment,
-            short_side=short_side,
-            long_side=long_side,
-            antialias=antialias,
-            keep_empty=keep_empty,
-            masks=masks,
-            clip_boxes=clip_boxes,
-            group_by_aspect=group_by_aspect,
-            batch_size=batch_size,
-            num_workers=num_workers,
-            seed=seed,
-            skip_bad_images=skip_bad_images,
-        )
+        super().__init__(**options)
         self.open_shards(root, cache_dir=cache_dir, cache_bytes=cache_bytes, window=window)
         if annotations_cache == "default":
             self.annotations_cache: Path | None = default_cache_dir()

@@ -10,9 +10,9 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from vision.data.base.segmentation import (
-    DEFAULT_AUGMENT,
     SegmentationData,
     SegmentationIndex,
+    SegmentationOptions,
     Split,
 )
 from vision.data.check.segmentation_problems import CheckedPairs
@@ -21,7 +21,7 @@ from vision.data.images.read import EncodedImage
 from vision.data.index.segmentation import StoredMask
 from vision.data.shards.datamodule import SPLITS, ShardedData
 from vision.data.shards.reader import ShardReader
-from vision.data.transforms.segmentation_options import SegmentationAugment
+from vision.keywords import Unpack
 from vision.ops.label_images import decode_labels
 
 
@@ -100,20 +100,11 @@ class SegmentationShards(ShardedData, SegmentationData):
 
     Args:
         root: The dataset's folder, or a URL that fsspec knows, such as `s3://bucket/folder`.
-        augment: Options of the augmentation of training images.
-        short_side: Length in pixels to which evaluation resizes the short side,
-        long_side: unless the long side would become longer than this. None for both evaluates
-            images in the size of their files.
-        antialias: Whether images are antialiased where they shrink, in training and evaluation;
-            mmcv's resize, with which published models were trained, is not.
         cache_dir: Where copies of remote shards are kept; None is `vision/shards` in the user's
             cache folder.
         cache_bytes: Bytes that the cache may hold; the shards used longest ago go first.
         window: Shards whose samples are mixed, for each process.
-        batch_size: Images per batch and device.
-        num_workers: Processes that read data; None chooses by the CPU cores.
-        seed: Seed of the order and of the augmentation.
-        skip_bad_images: Largest number of images that cannot be read and are gone past.
+        **options: Other keywords of `SegmentationData`.
 
     Raises:
         ConfigError: An option is out of its range.
@@ -123,28 +114,12 @@ class SegmentationShards(ShardedData, SegmentationData):
         self,
         *,
         root: str | os.PathLike[str],
-        augment: SegmentationAugment = DEFAULT_AUGMENT,
-        short_side: int | None = 512,
-        long_side: int | None = 2048,
-        antialias: bool = True,
         cache_dir: str | os.PathLike[str] | None = None,
         cache_bytes: float = 100e9,
         window: int = 8,
-        batch_size: int = 2,
-        num_workers: int | None = None,
-        seed: int = 0,
-        skip_bad_images: int = 0,
+        **options: Unpack[SegmentationOptions],
     ) -> None:
-        super().__init__(
-            augment=augment,
-            short_side=short_side,
-            long_side=long_side,
-            antialias=antialias,
-            batch_size=batch_size,
-            num_workers=num_workers,
-            seed=seed,
-            skip_bad_images=skip_bad_images,
-        )
+        super().__init__(**options)
         self.open_shards(root, cache_dir=cache_dir, cache_bytes=cache_bytes, window=window)
 
     @property
