@@ -3,7 +3,7 @@
 import os
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, TypedDict
 
@@ -193,8 +193,13 @@ class BaseTask(LightningModule, ABC):
         """Outputs of the head for inference, for a batch that `prepare` has returned."""
 
     @abstractmethod
-    def evaluate(self, stage: str, outputs: Any, batch: Any) -> None:
-        """Take in the outputs for a batch of the `"val"` or `"test"` set."""
+    def evaluate(self, stage: str, outputs: Any, batch: Any) -> Sequence[Any] | None:
+        """Take in the outputs for a batch of the `"val"` or `"test"` set.
+
+        Returns:
+            The prediction for each sample, as `predict_step` gives it, for the callbacks that
+            record, draw and write what is found; None offers them nothing.
+        """
 
     def begin_evaluation(self) -> None:
         """Forget an earlier evaluation; by default nothing."""
@@ -219,22 +224,19 @@ class BaseTask(LightningModule, ABC):
         self.end_evaluation("test")
 
     def validation_step(self, batch: Any, batch_idx: int) -> dict[str, Any] | None:
-        """Take in a batch of the validation set."""
-        self._evaluate_batch("val", batch)
-        return None
+        """Take in a batch of the validation set; returns its `predictions`, for callbacks."""
+        return self._evaluate_batch("val", batch)
 
     def test_step(self, batch: Any, batch_idx: int) -> dict[str, Any] | None:
-        """Take in a batch of the test set."""
-        self._evaluate_batch("test", batch)
-        return None
+        """Take in a batch of the test set; returns its `predictions`, for callbacks."""
+        return self._evaluate_batch("test", batch)
 
-    def _evaluate_batch(self, stage: str, batch: Any) -> Any:
-        """Run and take in a batch; returns the outputs."""
+    def _evaluate_batch(self, stage: str, batch: Any) -> dict[str, Any] | None:
         outputs = self.run(batch)
         # A process that is short of a batch runs one that has been counted elsewhere.
-        if "repeated" not in batch:
-            self.evaluate(stage, outputs, batch)
-        return outputs
+        if "repeated" in batch:
+            return None
+        return {"predictions": self.evaluate(stage, outputs, batch)}
 
     def setup(self, stage: str) -> None:
         """Compare the task with the datamodule, and compile the backbone once."""

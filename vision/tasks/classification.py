@@ -122,12 +122,17 @@ class Classification(ClassTask, ImageTask):
 
     def evaluate(
         self, stage: str, outputs: ClassificationOutputs, batch: ClassificationBatch
-    ) -> None:
-        """Take in the outputs for a batch of the `"val"` or `"test"` set."""
+    ) -> list[ClassificationPrediction]:
+        """Take in the outputs for a batch of the `"val"` or `"test"` set.
+
+        Returns:
+            Class and probabilities of each image.
+        """
         metrics = self.val_metrics if stage == "val" else self.test_metrics
         self.log_losses(stage, self.criterion(outputs, batch), len(batch["image"]))
         metrics.update(outputs["logits"], batch["label"])
         self.log_dict(metrics, on_step=False, on_epoch=True, prog_bar=True)
+        return self.head.predict(outputs)
 
     def predict_step(self, batch: Any, batch_idx: int) -> list[ClassificationPrediction]:
         """Class, probabilities and names of each image of a batch, with its path if it has one."""

@@ -142,9 +142,13 @@ class Detection(ClassTask, ImageTask):
         outputs = self._head(batch["image"], batch["size"], batch["target"])
         return self.log_losses("train", self.criterion(outputs, batch), len(batch["image"]))
 
-    def evaluate(self, stage: str, outputs: Detections, batch: DetectionBatch) -> None:
-        """Take in the detections for a batch of the `"val"` or `"test"` set."""
-        self.evaluator.update(batch["image_id"], self._predictions(outputs, batch))
+    def evaluate(
+        self, stage: str, outputs: Detections, batch: DetectionBatch
+    ) -> list[DetectionPrediction]:
+        """Take in the detections for a batch of the `"val"` or `"test"` set, and return them."""
+        found = self._predictions(outputs, batch)
+        self.evaluator.update(batch["image_id"], found)
+        return found
 
     def begin_evaluation(self) -> None:
         """Begin with no predictions."""

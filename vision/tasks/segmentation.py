@@ -163,21 +163,14 @@ class Segmentation(ClassTask, ImageTask):
             outputs["auxiliary"] = self.auxiliary(maps)["logits"]
         return self.log_losses("train", self.criterion(outputs, batch), len(batch["image"]))
 
-    def validation_step(self, batch: Any, batch_idx: int) -> dict[str, Any]:
-        """Take in a batch of the validation set; returns its `predictions`, for callbacks."""
-        return {"predictions": self._evaluate_batch("val", batch)}
-
-    def test_step(self, batch: Any, batch_idx: int) -> dict[str, Any]:
-        """Take in a batch of the test set; returns its `predictions`, for callbacks."""
-        return {"predictions": self._evaluate_batch("test", batch)}
-
     def evaluate(
         self, stage: str, outputs: Sequence[SegmentationPrediction], batch: SegmentationBatch
-    ) -> None:
-        """Take in the classes found in a batch of the `"val"` or `"test"` set."""
+    ) -> Sequence[SegmentationPrediction]:
+        """Take in the classes found in a batch of the `"val"` or `"test"` set, and return them."""
         for one, mask, path in zip(outputs, batch["mask"], batch["path"], strict=True):
             height, width = one["mask"].shape
             self.evaluator.update(one["mask"], mask[:height, :width], where=path)
+        return outputs
 
     def begin_evaluation(self) -> None:
         """Begin to count anew."""

@@ -10,6 +10,8 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from torch.utils.data import DataLoader
 
 from vision.callbacks import ClassificationPictures
+from vision.callbacks.results.classification_pictures import Classified, choose_images
+from vision.data.loading.collate import collate_images
 
 
 @pytest.fixture
@@ -30,7 +32,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 def test_counts_are_those_of_the_best_checkpoint(tmp_path: Path, drawn: list[Any]) -> None:
-    keeper = ModelCheckpoint(dirpath=tmp_path, monitor="val/loss", mode="min")
+    keeper = ModelCheckpoint(dirpath=tmp_path, monitor="val/top1", mode="max")
     pictures = ClassificationPictures(tmp_path, examples=6)
     task, data = tiny_task(lr=3e-2, ema_decay=0.5), TinyData(train=16, val=10)
     trainer = quiet_trainer(
@@ -58,19 +60,48 @@ def test_counts_are_those_of_the_best_checkpoint(tmp_path: Path, drawn: list[Any
         torch.testing.assert_close(tensor, after[key], rtol=0, atol=0)
 
 
-def test_padding_is_not_shown(tmp_path: Path, drawn: list[Any]) -> None:
-    class Padded(TinyData):
+def test_padding_is_not_shown_and_the_model_runs_once_per_image(
+    tmp_path: Path, drawn: list[Any]
+) -> None:
+    class Unlike(TinyData):
         def val_dataloader(self) -> DataLoader:
-            image = torch.randint(0, 255, (2, 3, 48, 40), dtype=torch.uint8)
-            size = torch.tensor([[48, 40], [33, 36]])
-            batch = {"image": image, "size": size, "label": torch.tensor([0, 1])}
-            return DataLoader([batch], batch_size=None)
+            samples = [
+                {"image": torch.full((3, 48, side), side, dtype=torch.uint8), "label": label}
+                for side, label in ((40, torch.tensor(0)), (33, torch.tensor(1)))
+            ]
+            return DataLoader(samples, batch_size=2, collate_fn=collate_images)
 
-    trainer = quiet_trainer(tmp_path, callbacks=[ClassificationPictures(tmp_path)], max_epochs=1)
-    trainer.fit(tiny_task(), Padded())
+    task, seen = tiny_task(), []
+    task.head.register_forward_hook(lambda module, given, _: seen.append(module.training))
+    trainer = quiet_trainer(tmp_path, callbacks=[ClassificationPictures(tmp_path)], max_epochs=2)
+    trainer.fit(task, Unlike())
     [(shown, counts, _)] = drawn
-    assert {tuple(image.image.shape) for image in shown} <= {(3, 48, 40), (3, 33, 36)}
+    sizes = {(3, 48, 40): 40, (3, 48, 33): 33}
+    assert {tuple(image.image.shape) for image in shown} == {*sizes}
+    assert all((image.image == sizes[tuple(image.image.shape)]).all() for image in shown)
     assert int(counts.sum()) == 2
+    assert seen.count(False) == 2  # the validations of two epochs
+
+
+def test_a_resumed_training_draws_the_best_of_before(tmp_path: Path, drawn: list[Any]) -> None:
+    first = ClassificationPictures(tmp_path)
+    quiet_trainer(tmp_path, callbacks=[first], max_epochs=1).fit(tiny_task(), TinyData())
+    state = first.state_dict()
+    torch.save(state, tmp_path / "state.pt")
+    again = ClassificationPictures(tmp_path)
+    again.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
+    again._best = 2.0  # more than all that comes
+    trainer = quiet_trainer(tmp_path, callbacks=[again], max_epochs=1)
+    trainer.fit(tiny_task(lr=1e-6, weight_decay=0.0), TinyData())
+    assert torch.equal(drawn[0][1], drawn[1][1])
+    assert [image.score for image in drawn[0][0]] == [image.score for image in drawn[1][0]]
+
+
+def test_the_surest_mistakes_come_first_then_one_of_each_class() -> None:
+    images = [Classified(i, i % 3, 0, i / 10) for i in range(9)]
+    chosen = choose_images(images, 3, 6)
+    assert [image.place for image in chosen] == [8, 7, 5, 0, 3, 6]
+    assert choose_images([], 3, 6) == []
 
 
 def test_a_file_is_written_and_nothing_without_validation(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from vision.callbacks.results.classification_records import (
     ClassificationRecord,
     ClassificationRecorder,
 )
+from vision.callbacks.results.evaluated import Evaluated
 
 TRAINER: Any = SimpleNamespace(world_size=1)
 IMAGES = 6
@@ -30,8 +31,8 @@ def take(task: Any, *batches: list[int]) -> ClassificationRecorder:
     for places in batches:
         batch = batch_of(places)
         with torch.inference_mode():
-            recorder.take(task, task.run(batch), batch)
-    recorder.stop()
+            found = task.evaluate("val", task.run(batch), batch)
+            recorder.take(task, Evaluated(batch, found, batch["index"]))
     return recorder
 
 

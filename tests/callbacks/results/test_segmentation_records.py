@@ -7,6 +7,7 @@ import torch
 from helpers.tiny_models import TINY
 
 from vision.callbacks.results import segmentation_records
+from vision.callbacks.results.evaluated import Evaluated
 from vision.callbacks.results.segmentation_records import SegmentationRecorder, calibrate_pixels
 from vision.contracts.segmentation import IGNORED
 from vision.tasks.segmentation import Segmentation
@@ -46,9 +47,8 @@ def take(task: Segmentation, *batches: list[int]) -> SegmentationRecorder:
     task.begin_evaluation()
     for places in batches:
         batch: Any = batch_of(places)
-        found = task.run(batch)
-        task.evaluate("val", found, batch)
-        recorder.take(task, {"predictions": found}, batch)
+        found = task.evaluate("val", task.run(batch), batch)
+        recorder.take(task, Evaluated(batch, found, batch["index"]))
     task.segmentation_result = task.evaluator.compute()
     return recorder
 

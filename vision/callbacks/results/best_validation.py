@@ -3,13 +3,14 @@
 from abc import ABC, abstractmethod
 from typing import Any
 
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 
+from vision.callbacks.results.evaluated import EvaluatedBatches
 from vision.callbacks.run.best_checkpoint import is_measured
 
 
-class BestValidation(Callback, ABC):
+class BestValidation(EvaluatedBatches, ABC):
     """A callback that writes after `validate`, and in `fit` after the best epoch so far.
 
     The best is that by the metric that the task monitors. Among equals it is the earliest, as the
@@ -17,6 +18,7 @@ class BestValidation(Callback, ABC):
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self._best: float | None = None
 
     @abstractmethod

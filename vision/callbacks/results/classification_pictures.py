@@ -1,35 +1,41 @@
 """A picture of what a classifier gets right and wrong."""
 
-import logging
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.strategies import DeepSpeedStrategy, FSDPStrategy, ModelParallelStrategy
-from torch import Tensor, nn
+from lightning.pytorch import LightningModule, Trainer
+from torch import Tensor
 
-from vision.decoration import decorative
+from vision.callbacks.results.best_validation import BestValidation
+from vision.callbacks.results.evaluated import Evaluated, gather
+from vision.contracts.classes import known_classes
+from vision.decoration import Decoration
 from vision.draw.classification import ClassifiedImage, draw_classification, draw_predictions
 from vision.draw.figure import save_png
-from vision.weights.load import load_weights
-
-logger = logging.getLogger(__name__)
 
 FILE_NAME = "predictions.png"
 # A confusion matrix of more classes takes more than 200 MB.
 MAX_CONFUSED = 5000
 
 
-@decorative("the picture of the predictions")
-class ClassificationPictures(Callback):
+class Classified(NamedTuple):
+    """An image of the validation set: its place there, its class, the one found, and its score."""
+
+    place: int
+    label: int
+    predicted: int
+    score: float
+
+
+class ClassificationPictures(BestValidation):
     """Draws example predictions and the confusion matrix when training ends.
 
-    The weights are those of the best checkpoint, the images those of the validation set. Mistakes
-    come first among the examples, the surest ones foremost.
+    They are those of the best validation; of each image four numbers are kept. Mistakes come first
+    among the examples, the surest ones foremost. The validation set is one whose samples can be
+    read again, by their places.
 
     Args:
         folder: Where `predictions.png` is written.
@@ -38,78 +44,91 @@ class ClassificationPictures(Callback):
     """
 
     def __init__(self, folder: Path | str, *, examples: int = 30, max_images: int = 10_000) -> None:
+        super().__init__()
         self.path = Path(folder) / FILE_NAME
         self.examples = examples
         self.max_images = max_images
+        self._guard = Decoration("the picture of the predictions")
+        self._rows: list[Tensor] = []
+        self._best_rows = torch.zeros(0, len(Classified._fields))
+        self._classes = 0
+
+    def begin(self, trainer: Trainer, task: Any, dataset: Any) -> None:
+        """Begin with no images."""
+        self._rows = []
+
+    def take(self, trainer: Trainer, task: Any, evaluated: Evaluated) -> None:
+        """Note the classes of a batch, on its device: nothing waits for it."""
+        label = evaluated.batch.get("label")
+        if label is None or label.ndim != 1 or sum(map(len, self._rows)) >= self.max_images:
+            return
+        with self._guard:
+            scores = torch.stack([one["scores"] for one in evaluated.predictions])  # (B, K)
+            score, predicted = scores.max(dim=1)
+            self._classes = scores.shape[1]
+            columns = (evaluated.places.to(score.device), label, predicted, score)
+            self._rows.append(torch.stack([column.float() for column in columns], dim=1))
+
+    def write(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Keep the images of all processes, each once, until training ends."""
+        own = torch.cat([row.cpu() for row in self._rows]) if self._rows else self._best_rows[:0]
+        rows = torch.cat(gather(trainer, own))
+        _, order = rows[:, 0].sort(stable=True)
+        rows = rows[order]
+        first = torch.ones(len(rows), dtype=torch.bool)
+        first[1:] = rows[1:, 0] != rows[:-1, 0]
+        self._rows, self._best_rows = [], rows[first][: self.max_images]
+
+    def state_dict(self) -> dict[str, Any]:
+        """The best validation so far, for a training that is resumed."""
+        return {**super().state_dict(), "images": self._best_rows, "classes": self._classes}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from the best validation so far."""
+        super().load_state_dict(state_dict)
+        self._best_rows, self._classes = state_dict["images"], state_dict["classes"]
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Draw, on the first process.
+        """Draw, on the first process; without validation images there is nothing to draw."""
+        dataset = getattr(trainer.val_dataloaders, "dataset", None)
+        if trainer.is_global_zero and len(self._best_rows) and hasattr(dataset, "__getitem__"):
+            with self._guard:
+                self._draw(pl_module, dataset)
 
-        Without validation images there is nothing to draw, and with weights that are spread over
-        the processes one of them cannot do it alone.
-        """
-        loader = trainer.val_dataloaders
-        if not trainer.is_global_zero or not loader or _is_sharded(trainer):
-            return
-        best = getattr(trainer.checkpoint_callback, "best_model_path", "")
-        with _weights_of(pl_module, best):
-            counts, shown = self._evaluate(pl_module, loader)
-        if not shown:
-            return
-        count = shown[0].num_classes
-        names = getattr(pl_module, "class_names", None) or [str(i) for i in range(count)]
-        if count > MAX_CONFUSED:
+    def _draw(self, task: Any, dataset: Any) -> None:
+        images = [
+            Classified(int(place), int(label), int(predicted), score)
+            for place, label, predicted, score in self._best_rows.tolist()
+        ]
+        chosen = choose_images(images, self._classes, self.examples)
+        shown = [_load(dataset, image, self._classes) for image in chosen]
+        names = list(known_classes(task)) or [str(i) for i in range(self._classes)]
+        if self._classes > MAX_CONFUSED:
             save_png(draw_predictions(shown, names), self.path)
-        else:
-            save_png(draw_classification(shown, counts, names), self.path)
-
-    @torch.inference_mode()
-    def _evaluate(
-        self, module: LightningModule, loader: Iterable[Any]
-    ) -> tuple[Tensor, list[ClassifiedImage]]:
-        counts = torch.zeros(0, 0, dtype=torch.int64)
-        wrong: list[ClassifiedImage] = []
-        right: dict[int, list[ClassifiedImage]] = {}
-        for image in islice(_classified(module, loader), self.max_images):
-            if not len(counts) and image.num_classes <= MAX_CONFUSED:
-                counts = torch.zeros(image.num_classes, image.num_classes, dtype=torch.int64)
-            if len(counts):
-                counts[image.label, image.predicted] += 1
-            # Only what may be shown is kept: images are large and classes may be many.
-            if image.predicted != image.label:
-                wrong = sorted([*wrong, image], key=lambda other: -other.score)[
-                    : self.examples // 2
-                ]
-            elif image.label % max(1, image.num_classes // self.examples) == 0:
-                kept = right.setdefault(image.label, [])
-                if len(kept) < max(1, 10 * self.examples // image.num_classes):
-                    kept.append(image)
-        return counts, wrong + list(_in_turn(right, self.examples - len(wrong)))
-
-
-def _is_sharded(trainer: Trainer) -> bool:
-    return isinstance(trainer.strategy, FSDPStrategy | ModelParallelStrategy | DeepSpeedStrategy)
-
-
-def _classified(module: nn.Module, loader: Iterable[Any]) -> Iterator[ClassifiedImage]:
-    device = next(module.parameters()).device
-    for batch in loader:
-        if not isinstance(batch, Mapping) or "label" not in batch or batch["label"].ndim != 1:
             return
-        if "repeated" in batch:
-            continue
-        scores = module(batch["image"].to(device)).float().softmax(dim=-1).cpu()  # (B, K)
-        best, predicted = scores.max(dim=-1)
-        sizes = batch.get("size")
-        for i, image in enumerate(batch["image"].cpu()):
-            height, width = image.shape[1:] if sizes is None else sizes[i].tolist()
-            yield ClassifiedImage(
-                image=image[:, :height, :width],
-                label=int(batch["label"][i]),
-                predicted=int(predicted[i]),
-                score=float(best[i]),
-                num_classes=scores.shape[-1],
-            )
+        counts = torch.zeros(self._classes, self._classes, dtype=torch.int64)
+        for image in images:
+            counts[image.label, image.predicted] += 1
+        save_png(draw_classification(shown, counts, names), self.path)
+
+
+def choose_images(images: Sequence[Classified], classes: int, count: int) -> list[Classified]:
+    """Choose the surest mistakes, up to half of the images, and right ones of as many classes.
+
+    Args:
+        images: All images.
+        classes: Number of classes.
+        count: Number of images to choose.
+    """
+    wrong = [image for image in images if image.predicted != image.label]
+    wrong = sorted(wrong, key=lambda image: -image.score)[: count // 2]
+    right: dict[int, list[Classified]] = {}
+    for image in images:
+        if image.predicted == image.label and image.label % max(1, classes // count) == 0:
+            kept = right.setdefault(image.label, [])
+            if len(kept) < max(1, 10 * count // classes):
+                kept.append(image)
+    return wrong + list(_in_turn(right, count - len(wrong)))
 
 
 def _in_turn(groups: Mapping[int, list[Any]], count: int) -> Iterator[Any]:
@@ -121,19 +140,15 @@ def _in_turn(groups: Mapping[int, list[Any]], count: int) -> Iterator[Any]:
     yield from islice(turns, count)
 
 
-@contextmanager
-def _weights_of(module: nn.Module, path: str) -> Iterator[None]:
-    """Lend a module the weights of a checkpoint (none for an empty path), in evaluation mode."""
-    own = {key: tensor.detach().clone() for key, tensor in module.state_dict().items()}
-    training = module.training
-    level = logging.getLogger("vision.weights").level
-    try:
-        if path:
-            logging.getLogger("vision.weights").setLevel(logging.WARNING)
-            load_weights(module, path)
-        module.eval()
-        yield
-    finally:
-        logging.getLogger("vision.weights").setLevel(level)
-        module.load_state_dict(own)
-        module.train(training)
+def _load(dataset: Any, image: Classified, classes: int) -> ClassifiedImage:
+    """An image as the model has seen it, without padding."""
+    sample = dataset[image.place]
+    pixels = sample["image"]
+    height, width = pixels.shape[1:] if "size" not in sample else sample["size"].tolist()
+    return ClassifiedImage(
+        image=pixels[:, :height, :width],
+        label=image.label,
+        predicted=image.predicted,
+        score=image.score,
+        num_classes=classes,
+    )

@@ -5,9 +5,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from lightning.pytorch import Trainer
-from torch import Tensor
 
-from vision.callbacks.results.evaluation_records import gather
+from vision.callbacks.results.evaluated import Evaluated, gather
 
 # Numbers that are held for curves: 64 MiB in float32. Of larger sets images are left out of the
 # curves, evenly over the set, which is often sorted by class.
@@ -37,41 +36,30 @@ class ClassificationRecord(NamedTuple):
 
 
 class ClassificationRecorder:
-    """Collects the probabilities that the head gives; a few numbers per image are kept."""
+    """Collects the probabilities of the classes; a few numbers per image are kept."""
 
     def __init__(self) -> None:
-        self._hook: Any = None
-        self._logits: Tensor | None = None
         self._rows: list[np.ndarray] = []
         self._scores: dict[int, np.ndarray] = {}
         self._every = 1
 
     def begin(self, trainer: Trainer, task: Any, dataset: Any) -> None:
-        """Listen to the head."""
-        self.stop()
+        """Start with no images."""
         self._rows, self._scores = [], {}
         count = len(dataset) if dataset is not None else 0
         self._every = max(1, -(-count * task.num_classes // MAX_SCORES))
-        self._hook = task.head.register_forward_hook(self._hear)
 
-    def _hear(self, module: Any, arguments: Any, outputs: Any) -> None:
-        self._logits = outputs["logits"]
-
-    def take(self, task: Any, outputs: Any, batch: Any) -> None:
-        """Take in what the head has just given."""
-        assert self._logits is not None, "the head ran in the step of this batch"
-        scores = self._logits.float().softmax(dim=1)
-        label = batch["label"].to(scores.device)
+    def take(self, task: Any, evaluated: Evaluated) -> None:
+        """Take in what was found in the images of a batch."""
+        scores = torch.stack([one["scores"] for one in evaluated.predictions])  # (B, K)
+        label = evaluated.batch["label"].to(scores.device)
         confidence, predicted = scores.max(dim=1)
         true = scores.gather(1, label[:, None])[:, 0]
-        start = sum(map(len, self._rows))
-        index = batch.get("index", torch.arange(start, start + len(label)))
-        columns = [index.cpu(), label.cpu(), predicted.cpu(), confidence.cpu(), true.cpu()]
-        self._rows.append(np.stack([column.double().numpy() for column in columns], axis=1))
+        columns = [evaluated.places, label, predicted, confidence, true]
+        self._rows.append(np.stack([column.cpu().double().numpy() for column in columns], axis=1))
         host = scores.cpu().numpy()
-        kept = index.tolist()
+        kept = evaluated.places.tolist()
         self._scores |= {i: host[n] for n, i in enumerate(kept) if i % self._every == 0}
-        self._logits = None
 
     def finish(self, trainer: Trainer, task: Any) -> ClassificationRecord:
         """The images of all processes, each once."""
@@ -93,9 +81,3 @@ class ClassificationRecorder:
             sampled=sampled,
             scores=np.array(kept, np.float32).reshape(len(kept), -1),
         )
-
-    def stop(self) -> None:
-        """Listen no more."""
-        if self._hook is not None:
-            self._hook.remove()
-            self._hook = None

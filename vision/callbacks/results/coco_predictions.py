@@ -1,13 +1,13 @@
 """Detections as files in COCO's format: of `predict`, and of a validation with its numbers."""
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 
 from vision.callbacks.results.best_validation import BestValidation
+from vision.callbacks.results.evaluated import Evaluated
 from vision.callbacks.results.prediction_writer import PredictionWriter
 from vision.errors import ConfigError
 from vision.metrics.coco.files import write_categories, write_json, write_results
@@ -32,11 +32,11 @@ class CocoPredictions(PredictionWriter):
     default_name = "predictions.json"
 
     def __init__(self, path: Path | str) -> None:
-        super().__init__(write_interval="batch")
+        super().__init__()
         self.path = Path(path)
         self._found: dict[int, Found] = {}
 
-    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def begin(self, trainer: Trainer, task: Any, dataset: Any) -> None:
         """Begin anew, and miss category ids before the work is done.
 
         Raises:
@@ -45,20 +45,10 @@ class CocoPredictions(PredictionWriter):
         self._found = {}
         _category_ids(trainer)
 
-    def write_on_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        prediction: Any,
-        batch_indices: Sequence[int] | None,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int,
-    ) -> None:
+    def take(self, trainer: Trainer, task: Any, evaluated: Evaluated) -> None:
         """Take in the detections for the images of a batch."""
-        if "repeated" in batch:
-            return
-        for image_id, one in zip(batch["image_id"].tolist(), prediction, strict=True):
+        ids = evaluated.batch["image_id"].tolist()
+        for image_id, one in zip(ids, evaluated.predictions, strict=True):
             self._found[image_id] = pack_prediction(one, masks="masks" in one)
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from lightning.pytorch import Trainer
 
+from vision.callbacks.results.evaluated import Evaluated
 from vision.metrics.coco.metric import Found
 from vision.metrics.coco.table import CocoResult
 
@@ -27,12 +28,9 @@ class DetectionRecorder:
     def begin(self, trainer: Trainer, task: Any, dataset: Any) -> None:
         """Nothing: the task collects."""
 
-    def take(self, task: Any, outputs: Any, batch: Any) -> None:
+    def take(self, task: Any, evaluated: Evaluated) -> None:
         """Nothing: the task collects."""
 
     def finish(self, trainer: Trainer, task: Any) -> DetectionRecord:
         """The predictions of all processes, on the first one."""
         return DetectionRecord(task.evaluator.gather(), task.coco_result)
-
-    def stop(self) -> None:
-        """Nothing to let go of."""

@@ -8,8 +8,9 @@ import time
 from typing import Any, NamedTuple, Protocol
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 
+from vision.callbacks.results.evaluated import Evaluated, EvaluatedBatches, gather
 from vision.contracts.classes import known_classes
 from vision.options import check_number
 from vision.task_parts import find_part, kind_name
@@ -21,14 +22,11 @@ class Recorder(Protocol):
     def begin(self, trainer: Trainer, task: Any, dataset: Any) -> None:
         """Start with nothing."""
 
-    def take(self, task: Any, outputs: Any, batch: Any) -> None:
-        """Take in a batch that counts: what its step returned, and the batch on the device."""
+    def take(self, task: Any, evaluated: Evaluated) -> None:
+        """Take in a batch."""
 
     def finish(self, trainer: Trainer, task: Any) -> Any:
         """What was collected, of all processes; every process calls it."""
-
-    def stop(self) -> None:
-        """Let go of the task, also after an error."""
 
 
 class Record(NamedTuple):
@@ -55,7 +53,7 @@ class Record(NamedTuple):
     body: Any
 
 
-class EvaluationRecords(Callback):
+class EvaluationRecords(EvaluatedBatches):
     """Collects what a report shows, in `validate` or `test`.
 
     It works with several processes: the first one gets the images of all.
@@ -73,6 +71,7 @@ class EvaluationRecords(Callback):
     def __init__(self, *, limit: int | None = None) -> None:
         if limit is not None:
             check_number("limit", limit, minimum=1, unit="images")
+        super().__init__()
         self.limit = limit
         self.record: Record | None = None
         self._recorder: Recorder | None = None
@@ -93,31 +92,18 @@ class EvaluationRecords(Callback):
                 self.limit / together
             )
 
-    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def begin(self, trainer: Trainer, task: Any, dataset: Any) -> None:
         """Begin."""
-        self._begin(trainer, pl_module, "val_dataset")
+        self.record, self._images, self._start = None, 0, time.perf_counter()
+        if self._recorder is not None:
+            self._recorder.begin(trainer, task, dataset)
 
-    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Begin."""
-        self._begin(trainer, pl_module, "test_dataset")
-
-    def on_validation_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        """Take in a batch, unless it fills up the share of a process."""
-        if trainer.sanity_checking or self._recorder is None or "repeated" in batch:
-            return
-        self._images += len(batch["image"])
-        with torch.inference_mode():
-            self._recorder.take(pl_module, outputs, batch)
-
-    on_test_batch_end = on_validation_batch_end
+    def take(self, trainer: Trainer, task: Any, evaluated: Evaluated) -> None:
+        """Take in a batch."""
+        if self._recorder is not None:
+            self._images += len(evaluated.predictions)
+            with torch.inference_mode():
+                self._recorder.take(task, evaluated)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Put the record together."""
@@ -127,23 +113,10 @@ class EvaluationRecords(Callback):
         """Put the record together."""
         self._end(trainer, pl_module, "test")
 
-    def on_exception(
-        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
-    ) -> None:
-        """Let go of the task."""
-        if self._recorder is not None:
-            self._recorder.stop()
-
-    def _begin(self, trainer: Trainer, task: Any, dataset: str) -> None:
-        self.record, self._images, self._start = None, 0, time.perf_counter()
-        if self._recorder is not None:
-            self._recorder.begin(trainer, task, getattr(trainer.datamodule, dataset, None))  # type: ignore[attr-defined]
-
     def _end(self, trainer: Trainer, task: Any, stage: str) -> None:
         if trainer.sanity_checking or self._recorder is None:
             return
         seconds = time.perf_counter() - self._start
-        self._recorder.stop()
         images = sum(gather(trainer, self._images))
         body = self._recorder.finish(trainer, task)
         if not trainer.is_global_zero:
@@ -163,12 +136,3 @@ class EvaluationRecords(Callback):
             seconds=seconds,
             body=body,
         )
-
-
-def gather(trainer: Trainer, share: Any) -> list[Any]:
-    """The objects of all processes, which all call it."""
-    if trainer.world_size == 1:
-        return [share]
-    shares: list[Any] = [None] * trainer.world_size
-    torch.distributed.all_gather_object(shares, share)
-    return shares

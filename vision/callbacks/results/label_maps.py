@@ -3,7 +3,7 @@
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -12,6 +12,7 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
+from vision.callbacks.results.evaluated import Evaluated, gather
 from vision.callbacks.results.prediction_writer import PredictionWriter
 from vision.contracts.segmentation import IGNORED
 from vision.draw.segmentation import class_palette
@@ -47,7 +48,7 @@ class LabelMaps(PredictionWriter):
         values: np.ndarray | None = None,
         palette: np.ndarray | None = None,
     ) -> None:
-        super().__init__(write_interval="batch")
+        super().__init__()
         if values is not None and (values.dtype != np.uint8 or values.ndim != 1):
             raise ConfigError(
                 f"values are {values.dtype} {values.shape}: expected uint8 (K,), one per class."
@@ -57,7 +58,7 @@ class LabelMaps(PredictionWriter):
         self.palette = palette
         self._writer: MaskWriter | None = None
 
-    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def begin(self, trainer: Trainer, task: Any, dataset: Any) -> None:
         """Name the files.
 
         Raises:
@@ -70,33 +71,19 @@ class LabelMaps(PredictionWriter):
         palette = None
         if values is None:
             palette = data_palette(data) if self.palette is None else self.palette
-        names = name_files(getattr(getattr(data, "predict_dataset", None), "paths", ()))
+        names = name_files(getattr(dataset, "paths", ()))
         self._writer = MaskWriter(self.folder, names, values=values, palette=palette)
 
-    def write_on_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        prediction: Any,
-        batch_indices: Sequence[int] | None,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int,
-    ) -> None:
-        """Write the files of a batch, unless it fills up the share of a process."""
-        if "repeated" in batch:
-            return
-        assert self._writer is not None, "on_predict_start comes first"
-        for path, one in zip(batch["path"], prediction, strict=True):
+    def take(self, trainer: Trainer, task: Any, evaluated: Evaluated) -> None:
+        """Write the files of a batch."""
+        assert self._writer is not None, "it begins first"
+        for path, one in zip(evaluated.batch["path"], evaluated.predictions, strict=True):
             self._writer.write(path, one["mask"])
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Say how many files there are."""
-        assert self._writer is not None, "on_predict_start comes first"
-        counts: list[Any] = [len(self._writer)]
-        if trainer.world_size > 1:
-            counts = [None] * trainer.world_size
-            torch.distributed.all_gather_object(counts, len(self._writer))
+        assert self._writer is not None, "it begins first"
+        counts = gather(trainer, len(self._writer))
         if trainer.is_global_zero:
             sys.stdout.write(f"{sum(counts)} label maps are in {self.folder}\n")
 

@@ -1,7 +1,7 @@
 """Predictions of any task: numbers as JSON lines, arrays as files of NumPy."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
-from vision.callbacks.results.evaluation_records import gather
+from vision.callbacks.results.evaluated import Evaluated, gather
 from vision.callbacks.results.label_maps import name_files
 from vision.callbacks.results.prediction_writer import PredictionWriter
 from vision.documents.json_writing import to_json
@@ -39,48 +39,32 @@ class PredictionFiles(PredictionWriter):
     writes_folder = True
 
     def __init__(self, folder: Path | str) -> None:
-        super().__init__(write_interval="batch")
+        super().__init__()
         self.folder = Path(folder)
         self._lines: dict[int, dict[str, Any]] = {}
         self._names: dict[str, str] = {}
 
-    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def begin(self, trainer: Trainer, task: Any, dataset: Any) -> None:
         """Begin with no lines, and name the files.
 
         Raises:
             DataError: Two images would have one file.
         """
-        data = getattr(trainer, "datamodule", None)
         self._lines = {}
-        self._names = name_files(getattr(getattr(data, "predict_dataset", None), "paths", ()))
+        self._names = name_files(getattr(dataset, "paths", ()))
 
-    def write_on_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        prediction: Any,
-        batch_indices: Sequence[int] | None,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int,
-    ) -> None:
-        """Write the arrays of a batch and keep its lines, unless it fills up a process's share.
+    def take(self, trainer: Trainer, task: Any, evaluated: Evaluated) -> None:
+        """Write the arrays of a batch and keep its lines.
 
         Raises:
             ConfigError: The task gives neither mappings nor a tensor.
         """
-        keys = batch if isinstance(batch, Mapping) else {}
-        if "repeated" in keys:
-            return
-        start = len(self._lines)
-        found = _each(prediction, pl_module)
-        indices = keys["index"].tolist() if "index" in keys else batch_indices
-        indices = indices or range(start, start + len(found))
-        paths = keys.get("path", [None] * len(found))
-        for index, path, one in zip(indices, paths, found, strict=True):
-            name = f"{index:06}" if path is None else self._names.get(path, Path(path).name)
-            line = {"index": index, **({} if path is None else {"path": path})}
-            self._lines[index] = {**line, **self._save(one, name.removesuffix(".png"))}
+        found = _each(evaluated.predictions, task)
+        paths = evaluated.batch.get("path", [None] * len(found))
+        for place, path, one in zip(evaluated.places.tolist(), paths, found, strict=True):
+            name = f"{place:06}" if path is None else self._names.get(path, Path(path).name)
+            line = {"index": place, **({} if path is None else {"path": path})}
+            self._lines[place] = {**line, **self._save(one, name.removesuffix(".png"))}
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the lines of all processes."""

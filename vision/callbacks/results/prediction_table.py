@@ -1,13 +1,13 @@
 """Predictions as a table."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from lightning.pytorch import LightningModule, Trainer
 
+from vision.callbacks.results.evaluated import Evaluated, gather
 from vision.callbacks.results.prediction_writer import PredictionWriter
 from vision.documents.csv_writing import write_table
 
@@ -27,39 +27,22 @@ class PredictionTable(PredictionWriter):
     default_name = "predictions.csv"
 
     def __init__(self, path: Path | str) -> None:
-        super().__init__(write_interval="batch")
+        super().__init__()
         self.path = Path(path)
         self._rows: dict[int, tuple[str, int, str, float]] = {}
 
-    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def begin(self, trainer: Trainer, task: Any, dataset: Any) -> None:
         """Begin with an empty table."""
         self._rows = {}
 
-    def write_on_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        prediction: Any,
-        batch_indices: Sequence[int] | None,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int,
-    ) -> None:
+    def take(self, trainer: Trainer, task: Any, evaluated: Evaluated) -> None:
         """Add the rows of a batch."""
-        if "repeated" in batch:
-            return
-        start = len(self._rows)
-        indices = batch["index"].tolist() if "index" in batch else batch_indices
-        indices = indices or range(start, start + len(prediction))
-        for index, one in zip(indices, prediction, strict=True):
-            self._rows[index] = _row(index, one)
+        for place, one in zip(evaluated.places.tolist(), evaluated.predictions, strict=True):
+            self._rows[place] = _row(place, one)
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the table, in the order of the dataset, from the rows of all processes."""
-        shares: list[Any] = [self._rows]
-        if trainer.world_size > 1:
-            shares = [None] * trainer.world_size
-            torch.distributed.all_gather_object(shares, self._rows)
+        shares = gather(trainer, self._rows)
         if not trainer.is_global_zero:
             return
         # A sampler that pads the shares to one length repeats images: each index counts once.

@@ -2,10 +2,10 @@
 
 from typing import ClassVar
 
-from lightning.pytorch.callbacks import BasePredictionWriter
+from vision.callbacks.results.evaluated import EvaluatedBatches
 
 
-class PredictionWriter(BasePredictionWriter):
+class PredictionWriter(EvaluatedBatches):
     """A callback that is built with the path that it writes.
 
     Attributes:

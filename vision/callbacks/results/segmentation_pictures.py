@@ -13,6 +13,7 @@ from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
 from vision.callbacks.results.best_validation import BestValidation
+from vision.callbacks.results.evaluated import Evaluated, gather
 from vision.callbacks.results.label_maps import data_palette
 from vision.contracts.segmentation import IGNORED
 from vision.decoration import Decoration
@@ -58,47 +59,32 @@ class SegmentationPictures(BestValidation):
         self._shelf = Shelf(0)
         self._guard = Decoration(f"the picture {self.folder / FILE_NAME}")
 
-    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def begin(self, trainer: Trainer, task: Any, dataset: Any) -> None:
         """Begin with no images."""
         self._shelf = Shelf(self.examples)
 
-    def on_validation_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        """Judge the images of a batch, unless it fills up the share of a process."""
-        if (
-            trainer.sanity_checking
-            or not isinstance(outputs, dict)
-            or _examples_of(trainer) is None
-        ):
-            return
-        if "repeated" in batch or not {"index", "mask"} <= {*batch}:
-            return
-        with self._guard:
-            self._judge(outputs, batch)
+    def take(self, trainer: Trainer, task: Any, evaluated: Evaluated) -> None:
+        """Judge the images of a batch."""
+        if _examples_of(trainer) is not None and {"index", "mask"} <= {*evaluated.batch}:
+            with self._guard:
+                self._judge(evaluated)
 
-    def _judge(self, outputs: Any, batch: Any) -> None:
-        for i, one in enumerate(outputs.get("predictions", ())):
+    def _judge(self, evaluated: Evaluated) -> None:
+        batch, places = evaluated.batch, evaluated.places.tolist()
+        for i, (one, place) in enumerate(zip(evaluated.predictions, places, strict=True)):
             found = one["mask"]
             height, width = found.shape
             iou = image_iou(found, batch["mask"][i, :height, :width])
-            name = PurePath(batch["path"][i]).name
-            self._shelf.add(Scored(iou, int(batch["index"][i]), name), found)
+            self._shelf.add(Scored(iou, place, PurePath(batch["path"][i]).name), found)
 
     def write(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Draw, on the first process, from the images of all."""
         # Collective calls: every process makes them.
-        scored = [one for share in _gather(trainer, self._shelf.scored) for one in share]
+        scored = [one for share in gather(trainer, self._shelf.scored) for one in share]
         chosen = choose_images(scored, self.examples)
         places = {image.place for images in chosen.values() for image in images}
         held = {place: self._shelf.masks[place] for place in places & {*self._shelf.masks}}
-        masks = {place: mask for share in _gather(trainer, held) for place, mask in share.items()}
+        masks = {place: mask for share in gather(trainer, held) for place, mask in share.items()}
         self._shelf = Shelf(0)
         dataset = _examples_of(trainer)
         if not trainer.is_global_zero or not places or dataset is None:
@@ -199,15 +185,6 @@ def _examples_of(trainer: Trainer) -> Any:
     """The validation set, if it can be drawn from."""
     dataset = getattr(getattr(trainer, "datamodule", None), "val_dataset", None)
     return dataset if hasattr(dataset, "example") else None
-
-
-def _gather(trainer: Trainer, share: Any) -> list[Any]:
-    """The objects of all processes."""
-    if trainer.world_size == 1:
-        return [share]
-    shares: list[Any] = [None] * trainer.world_size
-    torch.distributed.all_gather_object(shares, share)
-    return shares
 
 
 def _load_examples(

@@ -11,7 +11,7 @@ import torch
 from lightning.pytorch import Trainer
 from torch import Tensor
 
-from vision.callbacks.results.evaluation_records import gather
+from vision.callbacks.results.evaluated import Evaluated, gather
 from vision.callbacks.results.segmentation_pictures import Scored, Shelf, choose_images, image_iou
 from vision.contracts.segmentation import IGNORED
 from vision.metrics.calibration import Calibration
@@ -57,10 +57,11 @@ class SegmentationRecorder:
         self.__init__()  # type: ignore[misc]
         self._every = max(1, -(-len(dataset) // MAX_SAMPLED)) if dataset is not None else 1
 
-    def take(self, task: Any, outputs: Any, batch: Any) -> None:
+    def take(self, task: Any, evaluated: Evaluated) -> None:
         """Judge the images of a batch, and run those of the sample once more."""
-        for i, one in enumerate(outputs["predictions"]):
-            found, place = one["mask"], int(batch["index"][i])
+        batch, places = evaluated.batch, evaluated.places.tolist()
+        for i, (one, place) in enumerate(zip(evaluated.predictions, places, strict=True)):
+            found = one["mask"]
             height, width = found.shape
             target = batch["mask"][i, :height, :width]
             name = PurePath(batch["path"][i]).name
@@ -88,9 +89,6 @@ class SegmentationRecorder:
         )
         self._shelf = Shelf(EXAMPLES)
         return record
-
-    def stop(self) -> None:
-        """Nothing to let go of."""
 
 
 def calibrate_pixels(task: Any, image: Tensor, target: Tensor) -> Calibration:

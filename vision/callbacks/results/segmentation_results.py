@@ -7,6 +7,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 
 from vision.callbacks.results.best_validation import BestValidation
+from vision.callbacks.results.evaluated import Evaluated
 from vision.callbacks.results.label_maps import MaskWriter, data_palette, name_files
 from vision.decoration import Decoration
 from vision.draw.segmentation import overlay_mask
@@ -46,7 +47,7 @@ class SegmentationResults(BestValidation):
         self._writer: MaskWriter | None = None
         self._overlaid: frozenset[int] = frozenset()
 
-    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def begin(self, trainer: Trainer, task: Any, dataset: Any) -> None:
         """Name the files of the masks, if there will be any.
 
         Raises:
@@ -56,7 +57,6 @@ class SegmentationResults(BestValidation):
         if trainer.state.fn != TrainerFn.VALIDATING:
             return
         data = getattr(trainer, "datamodule", None)
-        dataset: Any = getattr(data, "val_dataset", None)
         names = name_files(getattr(dataset, "paths", ()))
         self._writer = MaskWriter(self.folder / MASKS, names, palette=data_palette(data))
         if hasattr(dataset, "example"):
@@ -64,28 +64,19 @@ class SegmentationResults(BestValidation):
             chosen = min(self.overlays, count)
             self._overlaid = frozenset(i * count // chosen for i in range(chosen))
 
-    def on_validation_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        """Write the masks of a batch, unless it fills up the share of a process."""
+    def take(self, trainer: Trainer, task: Any, evaluated: Evaluated) -> None:
+        """Write the masks of a batch."""
         writer = self._writer
-        if writer is None or not isinstance(outputs, dict) or "repeated" in batch:
+        if writer is None or "mask" not in evaluated.predictions[0]:
             return
-        places = batch["index"].tolist() if "index" in batch else []
+        paths, places = evaluated.batch["path"], evaluated.places.tolist()
         dataset: Any = getattr(getattr(trainer, "datamodule", None), "val_dataset", None)
-        for i, one in enumerate(outputs.get("predictions", ())):
-            path = batch["path"][i]
+        for one, path, place in zip(evaluated.predictions, paths, places, strict=True):
             if self.masks:
                 writer.write(path, one["mask"])
-            if places and places[i] in self._overlaid:
+            if place in self._overlaid:
                 with self._guard:
-                    image, _ = dataset.example(places[i])
+                    image, _ = dataset.example(place)
                     self._save_overlay(image, one["mask"], writer, path)
 
     def write(self, trainer: Trainer, pl_module: LightningModule) -> None:
