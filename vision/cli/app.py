@@ -139,6 +139,7 @@ class VisionCLI(LightningCLI):
 
     def add_arguments_to_parser(self, parser: OptionsParser) -> None:  # type: ignore[override]
         """Add the options of the suite."""
+        self._own_parser = parser
         parser.add_argument("--name", type=str, default="run", help="Name of the runs' folder.")
         parser.add_argument(
             "--runs_dir", type=str, default="runs", help="Folder that holds all runs."
@@ -192,13 +193,15 @@ class VisionCLI(LightningCLI):
         try:
             self.config = parser.parse_args(args)
         except ParserError as error:
-            own: Any = self._subcommand_parsers[self.command]
-            message = explain(own, str(error), self.settings, self.classes, self.command)
+            message = explain(
+                self._own_parser, str(error), self.settings, self.classes, self.command
+            )
             raise ConfigError(message) from error
         seed = self.options.get("seed_everything")
         if seed is not None and not isinstance(seed, bool):
             check_number("--seed_everything", seed, minimum=0, maximum=MAX_SEED)
 
+    # Lightning has no public switch for what it does here, from version 2.5 on.
     def _parse_ckpt_path(self) -> None:
         """Leave the model to the config; `check_checkpoint` compares the two."""
 
@@ -286,6 +289,7 @@ class VisionCLI(LightningCLI):
         self.save_config_kwargs["overwrite"] = True
         return path
 
+    # Lightning's public hooks (before_fit, after_fit) stand beside a command, not around it.
     def _run_subcommand(self, subcommand: str) -> None:
         batch_size = self.datamodule.batch_size
         self.datamodule.whole_steps = self.options["drop_incomplete_step"]
@@ -324,7 +328,7 @@ class VisionCLI(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Build the trainer with our loggers and callbacks beside those of the config."""
         self._check_checkpoint()
-        trainer: Any = self._get(self.config_init, "trainer")
+        trainer: Any = self.config_init[self.command]["trainer"]
         check_trainer(trainer)
         check_devices(trainer["accelerator"], trainer["devices"])
         loggers = _as_list(trainer["logger"])

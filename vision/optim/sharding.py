@@ -5,7 +5,11 @@ from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule
-from torch import Tensor, nn
+from lightning.pytorch.strategies import ModelParallelStrategy
+from torch import Tensor, distributed, nn
+
+from vision.errors import ConfigError
+from vision.optim.attached import attached_trainer
 
 # What wrappers put into the names of parameters.
 _WRAPPERS = ("_fsdp_wrapped_module.", "_checkpoint_wrapped_module.")
@@ -20,13 +24,39 @@ def plain_name(name: str) -> str:
 
 def sharded_model(module: nn.Module) -> Any:
     """The FSDP module around a task in a trainer's hands; None where weights are whole."""
-    trainer = getattr(module, "_trainer", None)
-    model = getattr(getattr(trainer, "strategy", None), "model", None)
+    model = getattr(getattr(attached_trainer(module), "strategy", None), "model", None)
     if model is None or isinstance(model, LightningModule):
         return None
     from torch.distributed.fsdp import FullyShardedDataParallel
 
     return model if isinstance(model, FullyShardedDataParallel) else None
+
+
+def refuse_other_sharding(module: LightningModule) -> None:
+    """Raise an error where weights are spread by FSDP2 (`fully_shard`) or tensor parallelism.
+
+    Their parameters are `DTensor`s, of which averages, clipping and files of the model know
+    nothing.
+
+    Args:
+        module: A task that a trainer sets up.
+
+    Raises:
+        ConfigError: The strategy is Lightning's `ModelParallelStrategy`, or a parameter is spread.
+    """
+    strategy = module.trainer.strategy
+    spread = isinstance(strategy, ModelParallelStrategy)
+    if not spread and distributed.is_available() and distributed.is_initialized():
+        from torch.distributed.tensor import DTensor
+
+        spread = any(isinstance(parameter, DTensor) for parameter in module.parameters())
+    if spread:
+        raise ConfigError(
+            f"trainer.strategy={type(strategy).__name__}: weights that fully_shard (FSDP2) or "
+            "tensor parallelism spreads over processes are not supported, as averaged weights, "
+            "gradient clipping and the files of the model need them whole. Spread them by "
+            "--trainer.strategy fsdp."
+        )
 
 
 def own_tensors(module: nn.Module) -> dict[str, Tensor]:
@@ -39,6 +69,7 @@ def own_tensors(module: nn.Module) -> dict[str, Tensor]:
     tensors = {plain_name(name): p.detach() for name, p in module.named_parameters()}
     for prefix, part in module.named_modules():
         for name, buffer in part.named_buffers(prefix, recurse=False):
+            # PyTorch has no public name for what a state dict leaves out, and one is gathered here.
             if name.rpartition(".")[2] not in part._non_persistent_buffers_set:
                 tensors[plain_name(name)] = buffer
     return tensors

@@ -16,6 +16,7 @@ from torch.optim import Optimizer
 
 from vision.contracts.models import ModelDescription
 from vision.keywords import FullSignature
+from vision.optim.attached import attached_trainer
 from vision.optim.averages import WeightAverage, load_for_inference, load_for_training
 from vision.optim.settings import (
     OptimSettings,
@@ -24,7 +25,7 @@ from vision.optim.settings import (
     count_steps,
     scale_to_trainer,
 )
-from vision.optim.sharding import sharded_model
+from vision.optim.sharding import refuse_other_sharding, sharded_model
 from vision.optim.weight_decay import undecayed_names
 from vision.options import read_options
 from vision.tasks.build import Source, build_backbone, load_source
@@ -175,7 +176,8 @@ class BaseTask(LightningModule, ABC):
         of this step (see `seed_step`).
         """
         batch = self.prepare(batch)
-        if self._trainer is None or not self.trainer.training:
+        trainer = attached_trainer(self)
+        if trainer is None or not trainer.training:
             return batch
         seed_step(self, self._seed or 0)
         return self.augment(batch)
@@ -239,7 +241,8 @@ class BaseTask(LightningModule, ABC):
         return {"predictions": self.evaluate(stage, outputs, batch)}
 
     def setup(self, stage: str) -> None:
-        """Compare the task with the datamodule, and compile the backbone once."""
+        """Compare the task with the trainer and the datamodule, and compile the backbone once."""
+        refuse_other_sharding(self)
         # Lightning wonders whether the datamodule was meant to do this; ours never normalise.
         warnings.filterwarnings("ignore", message=".*overridden `on_after_batch_transfer`")
         data = getattr(self.trainer, "datamodule", None)
@@ -256,6 +259,7 @@ class BaseTask(LightningModule, ABC):
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """AdamW with the schedule of the settings, stepped per iteration."""
+        refuse_other_sharding(self)  # by now configure_model, if there is one, has spread them
         settings = scale_to_trainer(self.optim, self.trainer)
         optimizer = build_optimizer(self, settings, undecayed=self._undecayed)
         if self._resumed is not None and sharded_model(self) is None:
@@ -354,7 +358,7 @@ class BaseTask(LightningModule, ABC):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Choose between raw and averaged weights, and take over description and seed."""
-        trainer = self._trainer
+        trainer = attached_trainer(self)
         resuming = trainer is not None and trainer.state.fn == TrainerFn.FITTING
         if resuming:
             load_for_training(self.average, checkpoint)

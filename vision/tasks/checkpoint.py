@@ -10,6 +10,7 @@ from typing import Any
 
 from vision.contracts.models import ModelDescription
 from vision.errors import CheckpointError, ConfigError
+from vision.optim.attached import attached_trainer
 from vision.optim.averages import WEIGHTS_KEY
 from vision.tasks.build import Source
 from vision.version import __version__
@@ -124,7 +125,7 @@ def describe(task: Any, source: Source) -> ModelDescription:
     Returns:
         Plain values; what only tasks with images or classes have is empty or None.
     """
-    trainer = getattr(task, "_trainer", None)
+    trainer = attached_trainer(task)
     data = getattr(trainer, "datamodule", None)
     return plain(
         {

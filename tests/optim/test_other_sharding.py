@@ -1,0 +1,57 @@
+"""Weights that FSDP2 or tensor parallelism spreads are refused before the first step."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from helpers.tiny_task import TinyData, quiet_trainer, tiny_task
+from lightning.pytorch.strategies import ModelParallelStrategy
+from torch import distributed
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
+
+from vision.errors import ConfigError
+
+REMEDY = r"not supported.* --trainer.strategy fsdp"
+
+
+@pytest.fixture
+def one_process(tmp_path: Path) -> Iterator[None]:
+    distributed.init_process_group(
+        "gloo", init_method=f"file://{tmp_path / 'store'}", rank=0, world_size=1
+    )
+    yield
+    distributed.destroy_process_group()
+
+
+@pytest.mark.parametrize("run", ["fit", "validate"])
+def test_lightnings_strategy_is_refused(run: str, tmp_path: Path) -> None:
+    strategy = ModelParallelStrategy(process_group_backend="gloo")
+    trainer = quiet_trainer(tmp_path, max_epochs=1, devices=1, strategy=strategy)
+    task = tiny_task()
+    steps: list[Any] = []
+    task.head.register_forward_hook(lambda *given: steps.append(given))
+    try:
+        with pytest.raises(
+            ConfigError, match=rf"trainer.strategy=ModelParallelStrategy: .*{REMEDY}"
+        ):
+            getattr(trainer, run)(task, TinyData())
+    finally:
+        if distributed.is_initialized():
+            distributed.destroy_process_group()
+    assert not steps
+
+
+def test_weights_that_a_task_spreads_itself_are_refused(tmp_path: Path, one_process: None) -> None:
+    task = tiny_task()
+
+    def configure_model() -> None:
+        fully_shard(task.backbone, mesh=init_device_mesh("cpu", (1,)))
+
+    task.configure_model = configure_model
+    trainer = quiet_trainer(tmp_path, max_epochs=1, limit_val_batches=0)
+    with pytest.raises(ConfigError, match=rf"fully_shard .*{REMEDY}"):
+        trainer.fit(task, TinyData())
+    assert torch.distributed.is_initialized()

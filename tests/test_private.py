@@ -1,0 +1,77 @@
+"""Private names of other packages: each use is listed here, with what it needs to go on."""
+
+import ast
+import inspect
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+from torch import nn
+
+PACKAGE = Path(__file__).parents[1] / "vision"
+# Of named tuples these are public.
+TUPLES = {"_asdict", "_fields", "_replace"}
+# Private names that a file reads from what is not itself, or imports.
+USED = {
+    # FSDP cannot be asked publicly to drop what it has gathered, nor a module for the buffers that
+    # its state dict leaves out.
+    "optim/sharding.py": {"_non_persistent_buffers_set", "_handle", "_runtime_utils", "_reshard"},
+    # Lightning has no public hook around a command.
+    "cli/app.py": {"_run_subcommand"},
+    # argparse lists its options nowhere else.
+    "cli/parser.py": {"_actions"},
+    # What a pickle of an array names.
+    "interop/mmseg.py": {"_reconstruct"},
+    # The heads of mmsegmentation are built and initialised by these.
+    "heads/segmentation/mmseg.py": {
+        "_seg_data_to_instance_data",
+        "_params_init_info",
+        "_is_init",
+    },
+    # Our own: another constructor, and a base class.
+    "data/files/finding.py": {"_bytes", "_offsets"},
+    "data/datasets/imagenet.py": {"_folder_problems"},
+}
+
+
+def private(name: str) -> bool:
+    return name.startswith("_") and not name.endswith("__") and name not in TUPLES
+
+
+def private_names(tree: ast.AST) -> Iterator[str]:
+    """Private attributes of anything but `self` and `cls`, and private parts of imported names."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and private(node.attr):
+            if not (isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")):
+                yield node.attr
+        elif isinstance(node, ast.ImportFrom):
+            parts = [*(node.module or "").split("."), *(alias.name for alias in node.names)]
+            yield from filter(private, parts)
+        elif isinstance(node, ast.Import):
+            yield from (part for one in node.names for part in one.name.split(".") if private(part))
+
+
+def test_private_names_are_used_only_where_nothing_public_does() -> None:
+    found: dict[str, set[str]] = defaultdict(set)
+    for path in PACKAGE.rglob("*.py"):
+        for name in private_names(ast.parse(path.read_text())):
+            found[path.relative_to(PACKAGE).as_posix()].add(name)
+    assert dict(found) == USED
+
+
+def test_what_is_used_and_overridden_is_still_there() -> None:
+    from lightning.pytorch.cli import LightningCLI
+    from torch.distributed.fsdp import _runtime_utils
+
+    assert {"_run_subcommand", "_parse_ckpt_path"} <= {*vars(LightningCLI)}
+    # tests/test_distributed.py runs these.
+    assert [*inspect.signature(_runtime_utils._reshard).parameters][:2] == ["state", "handle"]
+    module = nn.Module()
+    module.register_buffer("kept", None)
+    module.register_buffer("left_out", None, persistent=False)
+    assert module._non_persistent_buffers_set == {"left_out"}
+
+
+def test_a_private_name_is_found() -> None:
+    source = "from a._b import c\nimport d._e\nself._own\nx._other\nrow._asdict()\nsuper()._base()"
+    assert sorted(private_names(ast.parse(source))) == ["_b", "_base", "_e", "_other"]
