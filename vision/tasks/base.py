@@ -101,6 +101,7 @@ class BaseTask(LightningModule, ABC):
         monitor: The logged metric that chooses the best checkpoint, and `"max"` or `"min"`.
         preprocessing: Options of the evaluation transform of the data that the task was trained on;
             None before.
+        seed: Seed of the training; None before.
         loss_terms: Terms `()` of the last training loss by name; empty before.
 
     Raises:
@@ -151,7 +152,7 @@ class BaseTask(LightningModule, ABC):
         self.loss_terms: dict[str, Tensor] = {}
         self._source = Source(backbone=name, pretrained=pretrained, weights=weights)
         self._compile = compile
-        self._seed: int | None = None
+        self.seed: int | None = None
         self._plan: Plan | None = None
         self._resumed: Resumed | None = None
 
@@ -179,7 +180,7 @@ class BaseTask(LightningModule, ABC):
         trainer = attached_trainer(self)
         if trainer is None or not trainer.training:
             return batch
-        seed_step(self, self._seed or 0)
+        seed_step(self, self.seed or 0)
         return self.augment(batch)
 
     def prepare(self, batch: dict[str, Any]) -> dict[str, Any]:
@@ -300,8 +301,8 @@ class BaseTask(LightningModule, ABC):
         if self._resumed is not None and self._plan is not None:
             continue_schedule(self.trainer, self._plan, self._resumed)
             self._resumed = None
-        if self._seed is None:
-            self._seed = self.trainer.strategy.broadcast(torch.initial_seed())
+        if self.seed is None:
+            self.seed = self.trainer.strategy.broadcast(torch.initial_seed())
 
     def on_train_batch_start(self, batch: dict[str, Any], batch_idx: int) -> None:
         """Log the learning rate where the loggers take it, and at the end of an epoch or training.
@@ -347,7 +348,7 @@ class BaseTask(LightningModule, ABC):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the averages, the seed, the steps per epoch and a description of the task."""
         checkpoint["vision"] = self.describe()
-        checkpoint["seed"] = self._seed
+        checkpoint["seed"] = self.seed
         if self._plan is not None:
             save_place(checkpoint, self.trainer, self._plan)
         # A task that is rebuilt has its weights from the checkpoint: nothing is read again.
@@ -367,7 +368,7 @@ class BaseTask(LightningModule, ABC):
             load_for_inference(self.average, checkpoint, self)
         if "vision" in checkpoint:
             self.adopt_description(describe_checkpoint(checkpoint), "the checkpoint")
-        self._seed = checkpoint.get("seed")
+        self.seed = checkpoint.get("seed")
 
     def adopt_description(self, description: ModelDescription, origin: str) -> None:
         """Take over from a file what this task does not know itself yet.

@@ -87,7 +87,7 @@ def save_step(
         "batch_index": trainer.fit_loop.epoch_loop.batch_idx,
         "step": trainer.global_step,
         "process": trainer.global_rank,
-        "seed": getattr(module, "_seed", None),
+        "seed": getattr(module, "seed", None),
         "precision": str(trainer.precision),
         "accumulated": trainer.accumulate_grad_batches,
         "result": result._asdict(),
