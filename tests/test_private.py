@@ -20,6 +20,8 @@ USED = {
     "cli/app.py": {"_run_subcommand"},
     # argparse lists its options nowhere else.
     "cli/parser.py": {"_actions"},
+    # PyTorch's options of compiling have no public name.
+    "benchmarks/latency.py": {"_inductor"},
     # What a pickle of an array names.
     "interop/mmseg.py": {"_reconstruct"},
     # The heads of mmsegmentation are built and initialised by these.
