@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pytest
+from helpers.refusals import refuses
 
 from vision.errors import ConfigError
 from vision.options import Range, check_number, check_ranges, read_options
@@ -25,12 +26,12 @@ def test_an_instance_is_itself_and_a_mapping_replaces_some_options() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"gren": 0.1}, "no option colours.gren. Did you mean 'green'.*red, green"),
-        (0.1, "colours=0.1 must have the options red, green"),
+        ({"gren": 0.1}, ("colours.gren", "'green'", "red, green")),
+        (0.1, ("colours=0.1", "options")),
     ],
 )
-def test_what_is_no_option_is_named(values: object, message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
+def test_what_is_no_option_is_named(values: object, message: tuple[str, ...]) -> None:
+    with refuses(ConfigError, *message):
         read_options(Colours, values, group="colours")
 
 

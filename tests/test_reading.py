@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from helpers.refusals import refuses
 
 from vision.errors import DataError, ImageError, WeightsError
 from vision.reading import open_file, read_file, require_file, shown_path, user_path
@@ -63,7 +64,7 @@ def test_a_file_is_read_whole_up_to_the_bound(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"x" * 1000)
     assert read_file(path, max_bytes=1000) == b"x" * 1000
-    with pytest.raises(DataError, match="has 1,000 bytes or more; at most 999 are read"):
+    with refuses(DataError, "1,000 bytes", "999"):
         read_file(path, max_bytes=999)
     path.write_bytes(b"")
     assert read_file(path, max_bytes=1000) == b""
@@ -73,7 +74,7 @@ def test_a_file_of_holes_is_refused_before_it_is_read(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"[" * 5000)
     os.truncate(path, 2**33)
-    with pytest.raises(DataError, match=r"states 8,589,934,592 bytes.* is sparse"):
+    with refuses(DataError, "8,589,934,592 bytes", "is sparse"):
         read_file(path, max_bytes=2**34)
     path.unlink()
     path.touch()
@@ -92,7 +93,7 @@ def test_what_would_be_waited_for_is_refused(monkeypatch: pytest.MonkeyPatch) ->
     """As /proc/kmsg: a regular file of no size, of which nothing is there yet."""
     reads, writes = os.pipe2(os.O_NONBLOCK)
     monkeypatch.setattr("vision.reading.open_file", lambda *_, **__: os.fdopen(reads, "rb"))
-    with pytest.raises(DataError, match="'log' cannot be read: it has no contents of its own"):
+    with refuses(DataError, "'log'", "contents"):
         read_file("log", max_bytes=1000)
     os.close(writes)
 
@@ -117,12 +118,12 @@ def test_a_file_that_is_cut_or_grows_meanwhile(
         monkeypatch.setattr(os, "fstat", fstat)
 
     change_after(lambda: os.truncate(path, 4))
-    with pytest.raises(DataError, match="was cut while it was read: 4 of 10 bytes"):
+    with refuses(DataError, "4", "10 bytes"):
         read_file(path, max_bytes=1000)
     change_after(lambda: path.write_bytes(b"0123456789"))
     assert read_file(path, max_bytes=1000) == b"0123456789"
     change_after(lambda: path.write_bytes(b"x" * 2000))
-    with pytest.raises(DataError, match="has 1,001 bytes or more"):
+    with refuses(DataError, "1,001 bytes"):
         read_file(path, max_bytes=1000)
 
 
@@ -132,7 +133,7 @@ def test_a_process_that_writes_to_a_pipe_is_not_disturbed(tmp_path: Path) -> Non
     reader = threading.Thread(target=lambda: read.append((tmp_path / "pipe").read_bytes()))
     reader.start()
     writer = os.open(tmp_path / "pipe", os.O_WRONLY)
-    with pytest.raises(WeightsError, match="is a named pipe"):
+    with refuses(WeightsError, "named", "pipe"):
         require_file(tmp_path / "pipe", max_bytes=10, error=WeightsError)
     os.write(writer, b"all of it")
     os.close(writer)
@@ -154,7 +155,7 @@ def test_a_refused_file_leaves_no_descriptor_open(tmp_path: Path) -> None:
 def test_a_misspelt_name_gets_the_nearest(tmp_path: Path) -> None:
     (tmp_path / "instances_train.json").touch()
     (tmp_path / "instances_train.txt").touch()
-    with pytest.raises(DataError, match=r"Did you mean 'instances_train\.json'\?"):
+    with refuses(DataError, "'instances_train.json'"):
         read_file(tmp_path / "instance_train.json", max_bytes=10)
 
 
@@ -163,7 +164,7 @@ def test_a_path_of_a_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert user_path("~/absent/file") == tmp_path / "absent" / "file"
     (tmp_path / "loop").symlink_to("loop")
     for path in ("a\0b", "x" * 5000, tmp_path / "loop"):
-        with pytest.raises(ImageError, match=r"^root .* can be no path: "):
+        with refuses(ImageError, "root", "path"):
             user_path(path, what="root", error=ImageError)
 
 

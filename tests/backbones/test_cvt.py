@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import torch
+from helpers.refusals import refuses
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -176,14 +177,16 @@ def test_activation_is_the_quick_gelu_unless_asked_otherwise() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"projection": "linear"}, "'linear' is none of dw_bn, avg"),
-        ({"act": "relu"}, "act='relu' is none of quick_gelu, gelu"),
-        ({"num_heads": (1, 3, 3)}, "stage 1: dims=16 is not a multiple of num_heads=3"),
-        ({"stride_q": (1, 1, 2)}, "stage 2: stride_q=2"),
-        ({"kernel_qkv": 5, "padding_kv": 2}, "padding_q=1 with kernel_qkv=5"),
-        ({"depths": (1, 1)}, "depths=\\(1, 1\\) has 2 values for 3 stages"),
+        ({"projection": "linear"}, ("'linear'", "dw_bn")),
+        ({"act": "relu"}, ("act='relu'", "quick_gelu")),
+        ({"num_heads": (1, 3, 3)}, ("dims=16", "num_heads=3")),
+        ({"stride_q": (1, 1, 2)}, ("stride_q=2",)),
+        ({"kernel_qkv": 5, "padding_kv": 2}, ("padding_q=1", "kernel_qkv=5")),
+        ({"depths": (1, 1)}, ("depths=(1", "2 values", "3 stages")),
     ],
 )
-def test_options_that_cannot_work_are_refused(options: dict[str, Any], message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
+def test_options_that_cannot_work_are_refused(
+    options: dict[str, Any], message: tuple[str, ...]
+) -> None:
+    with refuses(ConfigError, *message):
         CvT(**{**SMALL, **options})

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import torch
+from helpers.refusals import refuses
 from torch import Tensor
 
 from vision import create_backbone
@@ -127,15 +128,17 @@ def test_a_layer_scale_of_zero_leaves_the_scales_out() -> None:
 @pytest.mark.parametrize(
     ("overrides", "named"),
     [
-        ({"dim": 5}, "5 channels cannot have order 2"),
-        ({"orders": (2, 3, 4)}, "orders: 3"),
-        ({"orders": (2, 3, 4, 0)}, "orders 0"),
+        ({"dim": 5}, ("5 channels", "2")),
+        ({"orders": (2, 3, 4)}, ("orders: 3",)),
+        ({"orders": (2, 3, 4, 0)}, ("orders 0",)),
         # The narrowest part has one channel, so that their sum is odd.
-        ({"dim": 2, "global_filters": (None, None, None, (3, 2))}, "global filter"),
+        ({"dim": 2, "global_filters": (None, None, None, (3, 2))}, ("global filter",)),
     ],
 )
-def test_options_that_do_not_fit_are_refused(overrides: dict[str, Any], named: str) -> None:
-    with pytest.raises(ConfigError, match=named):
+def test_options_that_do_not_fit_are_refused(
+    overrides: dict[str, Any], named: tuple[str, ...]
+) -> None:
+    with refuses(ConfigError, *named):
         HorNet(**{**TINY, **overrides})
 
 

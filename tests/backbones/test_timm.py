@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import timm
 import torch
+from helpers.refusals import refuses
 from torch import Tensor, nn
 
 from vision import create_backbone, list_backbones, load_weights
@@ -86,7 +87,7 @@ def test_models_of_one_fixed_size_take_smaller_images_only() -> None:
     with torch.no_grad():
         maps = model(images_of(40, 100))
     assert [x.shape for x in maps] == [(1, 384, 3, 7)] * 2
-    with pytest.raises(ConfigError, match="takes images up to 224 x 224; got 64 x 225"):
+    with refuses(ConfigError, "224 x 224", "64 x 225"):
         model(images_of(64, 225))
 
 
@@ -124,9 +125,9 @@ def test_what_a_model_cannot_do_is_refused(options: dict[str, object]) -> None:
 
 
 def test_misspelt_names_and_options() -> None:
-    with pytest.raises(ConfigError, match="Did you mean 'resnet18'"):
+    with refuses(ConfigError, "'resnet18'"):
         create_backbone("timm/resnett18")
-    with pytest.raises(ConfigError, match=r"no option 'in_chans'.*Did you mean 'in_channels'"):
+    with refuses(ConfigError, "'in_chans'", "'in_channels'"):
         create_backbone("timm/resnet18", in_chans=1)
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import torch
+from helpers.refusals import refuses
 from torch import nn
 from torch.nn import functional as F
 
@@ -170,11 +171,13 @@ def test_drop_path_rates_rise_over_the_blocks() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"num_heads": 5}, "dim=24 is not a multiple of num_heads=5"),
-        ({"inner_num_heads": 3}, "inner_dim=8 is not a multiple of inner_num_heads=3"),
-        ({"img_size": (64, 15)}, "img_size=\\(64, 15\\) is smaller than patch_size=16"),
+        ({"num_heads": 5}, ("dim=24", "num_heads=5")),
+        ({"inner_num_heads": 3}, ("inner_dim=8", "inner_num_heads=3")),
+        ({"img_size": (64, 15)}, ("img_size=(64", "15", "patch_size=16")),
     ],
 )
-def test_options_that_cannot_work_are_refused(options: dict[str, Any], message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
+def test_options_that_cannot_work_are_refused(
+    options: dict[str, Any], message: tuple[str, ...]
+) -> None:
+    with refuses(ConfigError, *message):
         TNT(**{**SMALL, **options})

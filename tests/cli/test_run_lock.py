@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from helpers.held_run import end_process, hold_elsewhere
+from helpers.refusals import refuses
 
 from vision.cli.run_lock import LOCK, hold_run
 from vision.cli.runs import check_unused, new_run_folder
@@ -76,7 +77,7 @@ def test_without_locks_the_user_is_warned(
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(ConfigError, match=r"file/.lock: Not a directory.*--runs_dir"):
+    with refuses(ConfigError, "file/.lock", "--runs_dir"):
         hold_run(tmp_path / "file").__enter__()
 
 

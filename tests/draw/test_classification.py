@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers.refusals import refuses
 from PIL import Image
 from torch import Tensor
 
@@ -97,7 +98,7 @@ def test_the_png_holds_both_and_no_global_state_is_touched(tmp_path: Path) -> No
 
 
 def test_sizes_must_agree() -> None:
-    with pytest.raises(ConfigError, match=r"\(3, 3\) does not fit 2 names"):
+    with refuses(ConfigError, "(3, 3)", "2 names"):
         draw_confusion(counts(), NAMES[:2])
     with pytest.raises(ConfigError, match="no images"):
         draw_predictions([], NAMES)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from helpers.refusals import refuses
 
 from vision.draw.figure import class_color
 from vision.draw.labels import draw_labels
@@ -37,10 +38,10 @@ def test_small_and_narrow_images_have_room_for_names() -> None:
 @pytest.mark.parametrize(
     ("image", "ranked", "message"),
     [
-        (torch.zeros(3, 4, 4), [(0, "x", 1.0)], r"torch.float32 \(3, 4, 4\)"),
-        (torch.zeros(3, 4, 4, dtype=torch.uint8), [], "no classes"),
+        (torch.zeros(3, 4, 4), [(0, "x", 1.0)], ("torch.float32", "(3, 4, 4)")),
+        (torch.zeros(3, 4, 4, dtype=torch.uint8), [], ("no classes",)),
     ],
 )
-def test_what_cannot_be_drawn(image: torch.Tensor, ranked: list, message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
+def test_what_cannot_be_drawn(image: torch.Tensor, ranked: list, message: tuple[str, ...]) -> None:
+    with refuses(ConfigError, *message):
         draw_labels(image, ranked)

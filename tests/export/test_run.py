@@ -4,6 +4,7 @@ from typing import Any, cast
 
 import pytest
 import torch
+from helpers.refusals import refuses
 from helpers.tiny_detection import tiny_detector
 from helpers.tiny_models import TINY
 from helpers.tiny_task import tiny_task
@@ -56,7 +57,7 @@ def test_bfloat16(form: str, tmp_path: Path) -> None:
 
 
 def test_bfloat16_says_what_onnxruntime_lacks(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="few kernels for bfloat16"):
+    with refuses(ConfigError, "kernels", "bfloat16"):
         export_task(tmp_path / "m.onnx", format="onnx", precision="bfloat16", dynamic=())
 
 
@@ -92,7 +93,7 @@ def test_what_cannot_be_traced_for_all_sizes_is_fixed_with_a_note(
     assert result.dynamic == ()
     assert [note.split()[0] for note in result.notes] == ["size", "batch"]
     assert "a size is a constant" in result.notes[0]
-    with pytest.raises(ConfigError, match="a size is a constant"):
+    with refuses(ConfigError, "size", "constant"):
         export_task(tmp_path / "m.onnx", format="onnx", dynamic=("batch",))
 
 

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.refusals import refuses
 from helpers.tiny_task import random_images, tiny_task
 
 from vision.errors import ConfigError
@@ -36,5 +37,5 @@ def test_what_torch_cannot_export_says_why(tmp_path: Path) -> None:
     spec = GraphInput(torch.float32, 1, False, (0.0,), (1.0,))
     graph = Sized(axes={"x": ("batch",)}, images=spec, fixed={})
     images, path = torch.zeros(2, 1, 4, 4), tmp_path / "model.pt2"
-    with pytest.raises(ConfigError, match=r"torch\.export of torch"):
+    with refuses(ConfigError, "torch.export"):
         export_program(graph, images, path, dynamic=("batch",))

@@ -1,4 +1,4 @@
-import pytest
+from helpers.refusals import refuses
 from helpers.tiny_task import tiny_task
 
 from vision.errors import ConfigError
@@ -14,5 +14,5 @@ def test_another_kind_is_refused_and_its_backbone_is_not() -> None:
     class Depth:
         kind = "depth"
 
-    with pytest.raises(ConfigError, match=r"whole model for 'depth'.*detection.*--backbone"):
+    with refuses(ConfigError, "'depth'", "detection", "--backbone"):
         whole_model(Depth())

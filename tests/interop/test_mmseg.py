@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers.refusals import refuses
 from helpers.tiny_models import TINY
 from PIL import Image
 from torch import nn
@@ -86,7 +87,7 @@ def test_models_of_timm() -> None:
     backbone = build({"type": "vision.Timm", "variant": "resnet10t"})
     maps = backbone(torch.randn(1, 3, 64, 64))
     assert [x.shape[1] for x in maps] == [64, 128, 256, 512]
-    with pytest.raises(ConfigError, match="needs the name of a model"):
+    with refuses(ConfigError, "needs", "name", "model"):
         build({"type": "vision.Timm"})
 
 
@@ -94,7 +95,7 @@ def test_fewer_maps_and_checkpointing() -> None:
     backbone = build(tiny("swin", out_indices=(2, 3), with_cp=True))
     assert [spec.stride for spec in backbone.feature_specs] == [16, 32]
     assert backbone.backbone.grad_checkpointing
-    with pytest.raises(ConfigError, match=r"ascending, with 3; got \[0, 1\]"):
+    with refuses(ConfigError, "3", "[0, 1]"):
         build(tiny("swin", out_indices=(0, 1)))
 
 
@@ -121,17 +122,17 @@ def test_init_cfg_loads_weights_and_runs_no_code(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"drop_path": 0.1}, "no option 'drop_path'. Did you mean 'drop_path_rate'"),
-        ({"variant": "tinny"}, "no backbone 'convnext_tinny'.*convnext_tiny"),
-        ({"init_cfg": {"type": "Normal"}}, r"init_cfg=.*type='Pretrained', checkpoint=PATH"),
+        ({"drop_path": 0.1}, ("'drop_path'", "'drop_path_rate'")),
+        ({"variant": "tinny"}, ("'convnext_tinny'", "convnext_tiny")),
+        ({"init_cfg": {"type": "Normal"}}, ("init_cfg", "type='Pretrained'", "checkpoint=PATH")),
         (
             {"init_cfg": {"type": "Pretrained", "checkpoint": "a"}, "pretrained": "b"},
-            "both name weights",
+            ("both", "name", "weights"),
         ),
     ],
 )
-def test_mistakes(options: dict, message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
+def test_mistakes(options: dict, message: tuple[str, ...]) -> None:
+    with refuses(ConfigError, *message):
         build({"type": "vision.ConvNeXt", **options})
 
 

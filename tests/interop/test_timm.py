@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from helpers.refusals import refuses
 from helpers.tiny_models import TINY
 from torch import nn
 
@@ -126,7 +127,7 @@ def test_without_a_classifier_or_without_pooling() -> None:
     assert whole(IMAGES).shape == (2, 96, 2, 2)
     with pytest.raises(ConfigError, match="needs num_classes=0"):
         create("rmt", global_pool="")
-    with pytest.raises(ConfigError, match="global_pool='max' is not available"):
+    with refuses(ConfigError, "global_pool='max'", "available"):
         create("rmt", global_pool="max")
 
 
@@ -201,13 +202,13 @@ def test_pretrained_asks_our_index(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"drop_path": 0.1}, "no option 'drop_path'. Did you mean 'drop_path_rate'"),
-        ({"cache_dir": "x"}, "cache_dir: set TORCH_HOME"),
-        ({"pretrained_cfg": "tag"}, "no tag 'tag'"),
+        ({"drop_path": 0.1}, ("'drop_path'", "'drop_path_rate'")),
+        ({"cache_dir": "x"}, ("cache_dir", "TORCH_HOME")),
+        ({"pretrained_cfg": "tag"}, ("no tag 'tag'",)),
     ],
 )
-def test_mistakes(options: dict[str, Any], message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
+def test_mistakes(options: dict[str, Any], message: tuple[str, ...]) -> None:
+    with refuses(ConfigError, *message):
         timm.create_model("cswin_tiny", **options)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from helpers.refusals import refuses
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -213,33 +214,35 @@ def test_class_weights_are_no_part_of_a_checkpoint() -> None:
 def test_a_label_that_is_no_class_is_named() -> None:
     outputs, batch = some()
     batch["mask"][1, 3, 4] = 7
-    with pytest.raises(ConfigError, match=r"class 7 \(1 pixels\).*has 5 classes.*num_classes"):
+    with refuses(ConfigError, "7", "(1 pixels)", "5 classes", "num_classes"):
         SegmentationLoss()(outputs, batch)
 
 
 def test_class_weights_of_another_number_are_named() -> None:
     outputs, batch = some()
-    with pytest.raises(ConfigError, match=r"class_weights has 2 numbers.*5 classes"):
+    with refuses(ConfigError, "class_weights", "2 numbers", "5 classes"):
         SegmentationLoss(class_weights=[1.0, 2.0])(outputs, batch)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"terms": {"crossentropy": 1.0}}, r"'crossentropy' is none of.*mean 'cross_entropy'\?"),
-        ({"terms": {}}, r"terms is empty"),
-        ({"terms": {"dice": -1.0}}, r"terms\.dice=-1\.0"),
-        ({"mean_over": "pixels"}, r"mean_over='pixels' must be"),
-        ({"auxiliary_weight": -0.1}, r"auxiliary_weight=-0\.1"),
-        ({"class_weights": [1.0, float("nan")]}, r"class_weights=\[1\.0, nan\]"),
-        ({"ohem": {"thresh": 0.7}}, r"no option ohem\.thresh\..*mean 'threshold'\?"),
-        ({"ohem": {"threshold": 0.0}}, r"ohem\.threshold=0\.0"),
-        ({"dice": {"smooth": -1.0}}, r"dice\.smooth=-1\.0"),
-        ({"focal": {"alpha": 2.0}}, r"focal\.alpha=2\.0"),
-        ({"focal": {"gamma": -1.0}}, r"focal\.gamma=-1\.0"),
-        ({"lovasz": {"per_images": True}}, r"no option lovasz\.per_images"),
+        ({"terms": {"crossentropy": 1.0}}, ("'crossentropy'", "'cross_entropy'")),
+        ({"terms": {}}, ("terms", "empty")),
+        ({"terms": {"dice": -1.0}}, ("terms.dice=-1.0",)),
+        ({"mean_over": "pixels"}, ("mean_over='pixels'",)),
+        ({"auxiliary_weight": -0.1}, ("auxiliary_weight=-0.1",)),
+        ({"class_weights": [1.0, float("nan")]}, ("class_weights=[1.0, nan]",)),
+        ({"ohem": {"thresh": 0.7}}, ("ohem.thresh", "'threshold'")),
+        ({"ohem": {"threshold": 0.0}}, ("ohem.threshold=0.0",)),
+        ({"dice": {"smooth": -1.0}}, ("dice.smooth=-1.0",)),
+        ({"focal": {"alpha": 2.0}}, ("focal.alpha=2.0",)),
+        ({"focal": {"gamma": -1.0}}, ("focal.gamma=-1.0",)),
+        ({"lovasz": {"per_images": True}}, ("option", "lovasz.per_images")),
     ],
 )
-def test_options_out_of_range_are_refused(options: dict[str, Any], message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
+def test_options_out_of_range_are_refused(
+    options: dict[str, Any], message: tuple[str, ...]
+) -> None:
+    with refuses(ConfigError, *message):
         SegmentationLoss(**options)

@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.random_labels import Maps, random_maps
+from helpers.refusals import refuses
 from PIL import Image
 
 from vision.contracts.segmentation import IGNORED
@@ -83,34 +84,30 @@ def test_linked_folders_are_looked_into(folders: tuple[Path, Path], tmp_path: Pa
 def test_a_missing_prediction_is_named(folders: tuple[Path, Path]) -> None:
     for name in NAMES[:4]:
         (folders[1] / name).unlink()
-    with pytest.raises(
-        DataError, match=r"4 of 5 annotations .* 'a/x\.png', 'a/y\.png', 'b/x\.png', \.\.\.\. Every"
-    ):
+    with refuses(DataError, "4", "5 annotations", "'a/x.png'", "'a/y.png'", "'b/x.png'"):
         pair_labels(*folders)
 
 
 def test_a_prediction_too_many_is_named(folders: tuple[Path, Path]) -> None:
     (folders[0] / "b/x.png").unlink()
-    with pytest.raises(
-        DataError, match=r"1 of 5 predictions .* have no annotation .* 'b/x\.png'\."
-    ):
+    with refuses(DataError, "1", "5 predictions", "annotation", "'b/x.png'"):
         pair_labels(*folders)
 
 
 def test_folders_that_do_not_serve_are_named(folders: tuple[Path, Path], tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"there is no folder .*absent"):
+    with refuses(DataError, "folder", "absent"):
         pair_labels(folders[0], tmp_path / "absent")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match=r"empty' has no file '\*\.png'"):
+    with refuses(DataError, "empty", "*.png"):
         pair_labels(tmp_path / "empty", folders[1])
-    with pytest.raises(DataError, match=r"true' has no file '\*_ids\.png'"):
+    with refuses(DataError, "file", "*_ids.png"):
         pair_labels(*folders, annotation_suffix="_ids")
 
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_sizes_that_differ_are_named(folders: tuple[Path, Path], workers: int) -> None:
     write(folders[1] / "b/x.png", np.zeros((33, 20), np.uint8))
-    with pytest.raises(DataError, match=r"found/b/x\.png' has 33 x 20 .*true/b/x\.png' 20 x 33"):
+    with refuses(DataError, "found/b/x.png", "33 x 20", "true/b/x.png", "20 x 33"):
         evaluate_labels(pair_labels(*folders), CLASSES, workers=workers)
 
 
@@ -119,15 +116,13 @@ def test_wrong_values_are_named(folders: tuple[Path, Path], maps: list[Maps]) ->
     found = maps[1].predicted.numpy().astype(np.uint16)
     found[maps[1].target != IGNORED] = 300
     write(path, found)
-    with pytest.raises(DataError, match=r"found/a/y\.png'.*true/a/y\.png': the pred.* value 300 "):
+    with refuses(DataError, "found/a/y.png", "true/a/y.png", "300"):
         evaluate_labels(pair_labels(*folders), CLASSES)
     found[found == 300] = 0
     write(path, found)
     evaluate_labels(pair_labels(*folders), CLASSES)
     write(folders[0] / NAMES[1], np.full(found.shape, 6, np.uint8))
-    with pytest.raises(
-        DataError, match=r"true/a/y\.png': the target has the value 6 in 640 pixels"
-    ):
+    with refuses(DataError, "true/a/y.png", "640 pixels"):
         evaluate_labels(pair_labels(*folders), CLASSES)
 
 
@@ -138,7 +133,7 @@ def test_broken_files_are_named(folders: tuple[Path, Path], workers: int) -> Non
     with pytest.raises(ImageError, match=r"found/a/y\.png"):
         evaluate_labels(pair_labels(*folders), CLASSES, workers=workers)
     write(path, np.zeros((20, 32, 3), np.uint8))
-    with pytest.raises(DataError, match=r"found/a/y\.png' is an RGB image"):
+    with refuses(DataError, "found/a/y.png", "RGB"):
         evaluate_labels(pair_labels(*folders), CLASSES, workers=workers)
 
 
@@ -160,5 +155,5 @@ def test_values_may_mean_other_classes(folders: tuple[Path, Path]) -> None:
 
 def test_names_are_counted_before_files_are_read(tmp_path: Path) -> None:
     absent = [LabelPair(tmp_path / "a.png", tmp_path / "b.png")]
-    with pytest.raises(ConfigError, match="1 class names for 6 classes"):
+    with refuses(ConfigError, "1 class", "6 classes"):
         evaluate_labels(absent, CLASSES, class_names=["a"])

@@ -3,6 +3,7 @@
 import pytest
 import torch
 import torchvision
+from helpers.refusals import refuses
 from torch import Tensor
 from torch.nn import functional as F
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool, LastLevelP6P7
@@ -118,7 +119,7 @@ def test_maps_out_of_order_are_refused(strides: tuple[int, ...]) -> None:
 
 
 def test_unknown_extra_levels_are_refused() -> None:
-    with pytest.raises(ConfigError, match="conv_output; got 'conv'"):
+    with refuses(ConfigError, "conv_output", "'conv'"):
         FPN(SPECS, extra="conv")
     with pytest.raises(ConfigError, match="0 or more; got -1"):
         FPN(SPECS, extra_levels=-1)

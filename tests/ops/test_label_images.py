@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.properties import examples
+from helpers.refusals import refuses
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -111,20 +112,20 @@ WHOLE = saved(Image.fromarray(LABELS), "PNG")
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"", r"'m\.png' is no PNG file: it is empty"),
-        (b"hello", r"'m\.png' is no PNG file: it begins with b'hello'"),
-        (saved(Image.fromarray(LABELS), "JPEG"), r"no PNG file: .* JPEG above all, may change"),
-        (WHOLE[: len(WHOLE) // 2], r"'m\.png' cannot be read: .* Copy or download it again"),
-        (WHOLE[:40] + b"\0\0\0\0" + WHOLE[44:], r"'m\.png' cannot be read"),
+        (b"", ("'m.png'", "PNG")),
+        (b"hello", ("'m.png'", "PNG")),
+        (saved(Image.fromarray(LABELS), "JPEG"), ("PNG", "file", "JPEG", "change")),
+        (WHOLE[: len(WHOLE) // 2], ("'m.png'", "download")),
+        (WHOLE[:40] + b"\0\0\0\0" + WHOLE[44:], ("'m.png'", "read")),
         (
             png(8, 6, [bytes([1, 2, 3, 255, 4, 5, 6, 7])], 2),
-            r"'m\.png' has transparent pixels \(alpha down to 7\)",
+            ("'m.png'", "7"),
         ),
-        (png(16, 2, [bytes(6)], 1), r"'m\.png' has 16 bits per colour, expected 8"),
+        (png(16, 2, [bytes(6)], 1), ("'m.png'", "16 bits", "8")),
     ],
 )
-def test_what_holds_no_labels_is_named(data: bytes, message: str) -> None:
-    with pytest.raises(ImageError, match=message):
+def test_what_holds_no_labels_is_named(data: bytes, message: tuple[str, ...]) -> None:
+    with refuses(ImageError, *message):
         decode_labels(data, "m.png")
 
 
@@ -133,16 +134,16 @@ def test_opaque_grey_with_alpha() -> None:
 
 
 def test_an_absent_file_is_named_with_where_it_was_looked_for(tmp_path: Path) -> None:
-    with pytest.raises(ImageError, match=r"no mask '.*a\.png' \(looked at '/"):
+    with refuses(ImageError, "no mask", "a.png"):
         read_labels(tmp_path / "a.png")
-    with pytest.raises(ImageError, match=r"mask '.*' is a folder, expected a regular file"):
+    with refuses(ImageError, "mask", "folder", "regular"):
         read_labels(tmp_path)
 
 
 def test_wrong_arrays_are_not_written(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"labels for '.*' are int64 \(2, 2\), expected uint8"):
+    with refuses(DataError, "labels for", "int64", "(2, 2)", "uint8"):
         write_labels(tmp_path / "a.png", np.zeros((2, 2), dtype=np.int64))
-    with pytest.raises(DataError, match=r"the palette for '.*' is uint8 \(257, 3\), expected"):
+    with refuses(DataError, "palette", "uint8", "(257, 3)"):
         write_labels(tmp_path / "a.png", LABELS, np.zeros((257, 3), dtype=np.uint8))
-    with pytest.raises(DataError, match=r"'.*' cannot be written: No such file or directory"):
+    with refuses(DataError, "written", "file", "directory"):
         write_labels(tmp_path / "b" / "a.png", LABELS)

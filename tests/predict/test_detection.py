@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import supervision
 import torch
+from helpers.refusals import refuses
 from helpers.tiny_coco import write_tiny_coco
 from helpers.tiny_detection import tiny_detector
 from helpers.tiny_predict import tiny_model
@@ -103,7 +104,7 @@ def test_what_a_result_gives(tmp_path: Path) -> None:
     decoded = mask_tools.decode(coco[1]["segmentation"]).astype(bool)
     assert np.array_equal(decoded, result.masks[1].numpy())  # type: ignore[index]
     assert result.to_coco()[0]["image_id"] == 2
-    with pytest.raises(ConfigError, match="category_ids has 1"):
+    with refuses(ConfigError, "category_ids", "1"):
         result.to_coco(category_ids=[3])
     drawn = np.asarray(result.plot())
     assert drawn.shape == (30 * 13, 40 * 13, 3)

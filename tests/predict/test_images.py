@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.pictures import texture
+from helpers.refusals import refuses
 from helpers.tiny_predict import as_tensor, write_pictures
 from PIL import Image
 
@@ -105,28 +106,28 @@ def test_memory_that_is_used_again_is_copied() -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (np.zeros((2, 3, 4, 5), np.uint8), r"shape \(2, 3, 4, 5\)"),
-        (np.zeros((0, 3, 3), np.uint8), r"shape \(0, 3, 3\)"),
-        (np.zeros((4, 4, 3), np.int64), "int64"),
-        (np.full((4, 4), 200.0), "expected 0..1"),
-        (np.full((4, 4), np.nan), "expected 0..1"),
-        (torch.zeros(4, 4), r"expected \(3, H, W\)"),
-        (torch.zeros(3, 4, 4, dtype=torch.int32), "int32"),
-        (torch.full((3, 4, 4), -1.0), "not normalised"),
-        (Path("absent/file.jpg"), "there is no image"),
+        (np.zeros((2, 3, 4, 5), np.uint8), ("shape", "(2, 3, 4, 5)")),
+        (np.zeros((0, 3, 3), np.uint8), ("shape", "(0, 3, 3)")),
+        (np.zeros((4, 4, 3), np.int64), ("int64",)),
+        (np.full((4, 4), 200.0), ("expected 0..1",)),
+        (np.full((4, 4), np.nan), ("expected 0..1",)),
+        (torch.zeros(4, 4), ("(3, H, W)",)),
+        (torch.zeros(3, 4, 4, dtype=torch.int32), ("int32",)),
+        (torch.full((3, 4, 4), -1.0), ("not normalised",)),
+        (Path("absent/file.jpg"), ("there is no image",)),
     ],
 )
-def test_bad_images_are_told_when_they_are_read(given: Any, message: str) -> None:
+def test_bad_images_are_told_when_they_are_read(given: Any, message: tuple[str, ...]) -> None:
     (unread,) = list_images([given])
-    with pytest.raises(ImageError, match=message):
+    with refuses(ImageError, *message):
         unread.read()
 
 
 def test_what_holds_no_images(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").touch()
-    with pytest.raises(DataError, match=r"no images in .* \(but 1 \.txt\)"):
+    with refuses(DataError, "images", "1", ".txt"):
         list(list_images(tmp_path))
-    with pytest.raises(DataError, match=r"no image matches .*\*\.txt"):
+    with refuses(DataError, "matches", "*.txt"):
         list(list_images(f"{tmp_path}/*.txt"))
     for source, message in ((3, "a int holds no images"), ({"a": 1}, "dict"), (b"x", "bytes")):
         with pytest.raises(ConfigError, match=message):

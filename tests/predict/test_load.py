@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from helpers.refusals import refuses
 from helpers.tiny_predict import tiny_model
 from helpers.tiny_task import TinyData, quiet_trainer, tiny_task
 from safetensors.torch import save_file
@@ -143,26 +144,26 @@ def test_tensors_that_are_missing_or_too_many() -> None:
     model = tiny_model("classification")
     state = model.task.state_dict()
     less = {key: tensor for key, tensor in state.items() if key != "head.fc.bias"}
-    with pytest.raises(CheckpointError, match=r"no 'head\.fc\.bias' \(1 are missing, 0 too many"):
+    with refuses(CheckpointError, "'head.fc.bias'", "1", "0"):
         build(less, model.description)
-    with pytest.raises(CheckpointError, match=r"also has 'x' \(0 are missing, 1 too many"):
+    with refuses(CheckpointError, "'x'", "0", "missing", "1", "many"):
         build({**state, "x": torch.zeros(1)}, model.description)
 
 
 def test_weights_without_a_description(tmp_path: Path) -> None:
     save_file({"a": torch.zeros(2)}, tmp_path / "official.safetensors")
-    with pytest.raises(CheckpointError, match="tensors without a description"):
+    with refuses(CheckpointError, "tensors", "description"):
         load(tmp_path / "official.safetensors")
 
 
 def test_sources_that_hold_no_model(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match=r"Then write hf://owner/model"):
+    with refuses(WeightsError, "write", "hf://owner/model"):
         load("owner/model")
     with pytest.raises(WeightsError, match="holds no model"):
         load(tmp_path)
     (tmp_path / "version_0").mkdir()
     (tmp_path / "version_1").mkdir()
-    with pytest.raises(ConfigError, match=r"choose one, such as .*version_1"):
+    with refuses(ConfigError, "choose", "version_1"):
         load(tmp_path)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers.refusals import refuses
 from helpers.tiny_predict import tiny_model, write_pictures
 
 from vision.data.images.read import read_image
@@ -65,13 +66,13 @@ def test_bad_images_stop_or_are_left_out(
     paths = write_pictures(tmp_path, tuple(f"{i}.png" for i in range(5)))
     Path(paths[1]).write_bytes(b"no image")
     Path(paths[3]).write_bytes(Path(paths[3]).read_bytes()[:100])
-    with pytest.raises(ImageError, match=r"1\.png.*skip_bad_images"):
+    with refuses(ImageError, "1.png", "skip_bad_images"):
         list(model.predict(tmp_path))
     results = model.predict(tmp_path, batch_size=2, skip_bad_images=True)
     assert [(one.index, one.path) for one in results] == [(i, paths[i]) for i in (0, 2, 4)]
     assert [(one.index, one.path) for one in results.bad_images] == [(1, paths[1]), (3, paths[3])]
     assert caplog.text.count("left out: ") == 2
-    with pytest.raises(ImageError, match="2 images cannot be read, more than skip_bad_images=1"):
+    with refuses(ImageError, "2 images", "skip_bad_images=1"):
         list(model.predict(tmp_path, skip_bad_images=1))
     bad = model.predict([np.zeros((2, 2), np.int32), paths[0]], skip_bad_images=2)
     assert [one.index for one in bad] == [1]

@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 
 import pytest
+from helpers.refusals import refuses
 
 from vision.errors import DataError
 from vision.report.against import (
@@ -61,7 +62,7 @@ def test_nothing_to_find_is_not_a_difference() -> None:
 
 
 def test_another_task_is_refused() -> None:
-    with pytest.raises(DataError, match="cannot be compared with a detection"):
+    with refuses(DataError, "compared", "detection"):
         compare(OURS, {**THEIRS, "kind": "detection"}, NUMBERS)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from helpers.browser import background, complaints, needs_browser, open_browser, overflow, show
+from helpers.refusals import refuses
 from helpers.report_cases import (
     EVIL,
     classification_case,
@@ -115,7 +116,7 @@ def test_unknown_tasks_and_other_reports_are_refused(tmp_path: Path) -> None:
     class Other(BaseTask):
         kind = "detektion"
 
-    with pytest.raises(ConfigError, match=r"no report for 'detektion'.*Did you mean 'detection'"):
+    with refuses(ConfigError, "'detektion'", "'detection'"):
         write_report(tmp_path, record._replace(task=Other), subject(tmp_path), source)
     (tmp_path / "other.json").write_text("{}")
     with pytest.raises(DataError, match="is no report"):

@@ -2,7 +2,7 @@ import json
 import math
 from pathlib import Path
 
-import pytest
+from helpers.refusals import refuses
 from helpers.run_folders import CONFIG, VALIDATED, write_checkpoint, write_metrics, write_run
 from helpers.tiny_task import tiny_task
 
@@ -85,14 +85,14 @@ def test_names_are_long_enough_to_differ(tmp_path: Path) -> None:
 
 def test_what_is_no_run_is_an_error_that_names_it(tmp_path: Path) -> None:
     write_metrics(tmp_path / "digits", VALIDATED)
-    with pytest.raises(ConfigError, match=r"no run '.*digit'.*Did you mean '.*digits'"):
+    with refuses(ConfigError, "no run", "Did you mean", "digits"):
         find_runs([tmp_path / "digit"])
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ConfigError, match=r"empty' is no folder of a run.*runs/NAME/version_N"):
+    with refuses(ConfigError, "folder", "runs/NAME/version_N"):
         find_runs([tmp_path / "empty"])
     loose = tmp_path / "loose.ckpt"
     loose.write_bytes(b"")
-    with pytest.raises(ConfigError, match=r"loose\.ckpt' is no checkpoint in the folder of a run"):
+    with refuses(ConfigError, "loose.ckpt", "checkpoint"):
         find_runs([loose])
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from helpers.refusals import refuses
 from helpers.tiny_task import (
     TINY_CONVNEXT,
     TinyData,
@@ -84,7 +85,7 @@ def test_mean_and_std_can_be_replaced() -> None:
 
 
 def test_channels_and_statistics_must_agree() -> None:
-    with pytest.raises(ConfigError, match=r"mean=.* 3 values.* 1 channels"):
+    with refuses(ConfigError, "mean=", "3 values", "1 channels"):
         tiny_task(backbone_options={"in_channels": 1})
     grey = tiny_task(backbone_options={"in_channels": 1}, mean=[0.5], std=[0.2])
     assert grey.eval()(random_images(2)[:, :1]).shape == (2, 8)
@@ -96,7 +97,7 @@ def test_channels_and_statistics_must_agree() -> None:
 
 
 def test_a_wrong_option_gets_the_error_of_the_registry() -> None:
-    with pytest.raises(ConfigError, match=r"no option 'dim'.*'dims'"):
+    with refuses(ConfigError, "'dim'", "'dims'"):
         tiny_task(backbone_options={"dim": 8})
     with pytest.raises(ConfigError, match="convnext_tiny"):
         Classification("convnext_tny")
@@ -273,7 +274,7 @@ def test_a_task_of_a_built_backbone_needs_it_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize("run", ["fit", "validate", "test"])
 def test_another_number_of_classes_ends_before_training(tmp_path: Path, run: str) -> None:
     trainer = quiet_trainer(tmp_path, max_epochs=1)
-    with pytest.raises(ConfigError, match=r"num_classes=8.*has 2 classes .*num_classes=2"):
+    with refuses(ConfigError, "num_classes=8", "2 classes", "num_classes=2"):
         getattr(trainer, run)(tiny_task(), TinyData(class_names=("cat", "dog")))
 
 
@@ -291,7 +292,7 @@ def test_names_in_another_order_are_refused(tmp_path: Path) -> None:
 
 
 def test_given_names_must_be_as_many_as_the_classes() -> None:
-    with pytest.raises(ConfigError, match="class_names has 2 classes"):
+    with refuses(ConfigError, "class_names", "2 classes"):
         tiny_task(class_names=["cat", "dog"])
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from helpers.refusals import refuses
 from helpers.tiny_segmentation import random_batch, tiny_segmentor
 from helpers.tiny_task import random_images, tiny_task
 from helpers.watched import the_watch
@@ -80,18 +81,21 @@ def test_weights_to_start_from_are_not_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda c: c["state_dict"].update({"head.fc.bias": torch.full((8,), torch.nan)}), "8 of 8"),
-        (lambda c: c["state_dict"].update({"head.fc.bias": [1]}), "is a list"),
-        (lambda c: c["vision"].update({"class_names": ["a"]}), "has 1 classes"),
-        (lambda c: c.pop("vision"), "does not say which task"),
-        (lambda c: c.pop("state_dict"), "NoneType"),
+        (
+            lambda c: c["state_dict"].update({"head.fc.bias": torch.full((8,), torch.nan)}),
+            ("8 of 8",),
+        ),
+        (lambda c: c["state_dict"].update({"head.fc.bias": [1]}), ("is a list",)),
+        (lambda c: c["vision"].update({"class_names": ["a"]}), ("1 classes",)),
+        (lambda c: c.pop("vision"), ("does not say which task",)),
+        (lambda c: c.pop("state_dict"), ("NoneType",)),
     ],
 )
-def test_damaged_checkpoints(change: Any, message: str, tmp_path: Path) -> None:
+def test_damaged_checkpoints(change: Any, message: tuple[str, ...], tmp_path: Path) -> None:
     written = contents(tiny_task())
     change(written)
     path = saved(tmp_path / "a.ckpt", written)
-    with pytest.raises(VisionError, match=message):
+    with refuses(VisionError, *message):
         Classification.load_from_checkpoint(path)
 
 
@@ -108,7 +112,7 @@ def test_a_head_of_mmsegmentation_predicts_and_is_not_trained(tmp_path: Path) ->
     assert seen == []
     images = random_batch()["image"]
     assert torch.equal(again.eval()(images)["logits"], task(images)["logits"])
-    with pytest.raises(ConfigError, match="built from a file of a model, without its losses"):
+    with refuses(ConfigError, "built", "model", "losses"):
         again.train().training_step(random_batch(), 0)
     # What it says of itself builds the same again.
     described = again.describe()["hyper_parameters"]
@@ -119,7 +123,7 @@ def test_a_head_of_mmsegmentation_predicts_and_is_not_trained(tmp_path: Path) ->
 def test_classes_beyond_the_tensors(tmp_path: Path) -> None:
     task = tiny_task()
     given = {**task.describe()["hyper_parameters"], "num_classes": 10**12}
-    with pytest.raises(CheckpointError, match=r"1,000,000,000,000 classes, but the longest"):
+    with refuses(CheckpointError, "1,000,000,000,000 classes", "longest"):
         checked_arguments(Classification, given, task.state_dict(), version="0")
 
 
@@ -130,5 +134,5 @@ def test_weights_that_are_not_finite_end_a_resume(tmp_path: Path) -> None:
     path = saved(tmp_path / "a.ckpt", written)
     assert check_checkpoint(path, tiny_task()) == 3
     written["state_dict"]["head.fc.bias"] = torch.full((8,), torch.inf)
-    with pytest.raises(WeightsError, match=r"--ckpt_path .*'head\.fc\.bias' has 8 of 8"):
+    with refuses(WeightsError, "--ckpt_path", "'head.fc.bias'", "8"):
         check_checkpoint(saved(path, written), tiny_task())

@@ -6,6 +6,7 @@ from typing import Any, get_type_hints
 
 import pytest
 import torch
+from helpers.refusals import refuses
 from helpers.tiny_task import TinyData, quiet_trainer, tiny_task
 from lightning.pytorch.callbacks import ModelCheckpoint
 
@@ -42,12 +43,12 @@ def test_names_are_taken_where_there_are_none() -> None:
 
 @pytest.mark.parametrize("ours", [["a", "b", "c"], None])
 def test_another_number_of_classes_names_both(ours: list[str] | None) -> None:
-    with pytest.raises(ConfigError, match=r"num_classes=3.*the data has 2 .*cat, dog.*Set num_c"):
+    with refuses(ConfigError, "num_classes=3", "2", "cat, dog"):
         agree_on_classes(ours, ("cat", "dog"), 3, "the data")
 
 
 def test_another_order_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"class 1 is 'b' for the task but 'c'.*another order"):
+    with refuses(ConfigError, "1", "'b'", "'c'", "another order"):
         agree_on_classes(["a", "b", "c"], ["a", "c", "b"], 3, "the data")
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from helpers.refusals import refuses
 from helpers.tiny_coco import write_tiny_coco
 from helpers.tiny_detection import SMALL, random_batch, tiny_detector
 from helpers.tiny_models import TINY
@@ -146,15 +147,20 @@ def test_a_checkpoint_holds_the_detector(dataset: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "named"),
     [
-        ({"detector": "mask_rcn"}, "'mask_rcnn'"),
-        ({"head_options": {"score_treshold": 0.1}}, "head_options.score_treshold.*score_threshold"),
-        ({"head_options": {"rpn": {"batch_size": 1}}}, "'batch_size_per_image'"),
-        ({"neck_options": {"channels": 1}}, "neck_options.channels"),
-        ({"loss_options": {"beta": 1}}, "loss_options.beta"),
+        ({"detector": "mask_rcn"}, ("'mask_rcnn'",)),
+        (
+            {"head_options": {"score_treshold": 0.1}},
+            ("head_options.score_treshold", "score_threshold"),
+        ),
+        ({"head_options": {"rpn": {"batch_size": 1}}}, ("'batch_size_per_image'",)),
+        ({"neck_options": {"channels": 1}}, ("neck_options.channels",)),
+        ({"loss_options": {"beta": 1}}, ("loss_options.beta",)),
     ],
 )
-def test_a_wrong_option_is_named_with_the_right_one(options: dict[str, Any], named: str) -> None:
-    with pytest.raises(ConfigError, match=named):
+def test_a_wrong_option_is_named_with_the_right_one(
+    options: dict[str, Any], named: tuple[str, ...]
+) -> None:
+    with refuses(ConfigError, *named):
         Detection("convnext", backbone_options=TINY["convnext"][1], **options)
 
 
@@ -162,7 +168,7 @@ def test_masks_that_a_mask_branch_needs_are_missed_before_the_first_step(
     dataset: Path, tmp_path: Path
 ) -> None:
     data, trainer = data_of(dataset, masks=False), quiet_trainer(tmp_path, max_epochs=1)
-    with pytest.raises(DataError, match="'train' has no masks, but the detector has a mask branch"):
+    with refuses(DataError, "'train'", "detector"):
         trainer.fit(tiny_detector(), datamodule=data)
     assert trainer.global_step == 0
     data.trainer = None

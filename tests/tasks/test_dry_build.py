@@ -4,6 +4,7 @@ import threading
 
 import pytest
 import torch
+from helpers.refusals import refuses
 from torch import nn
 
 from vision.errors import CheckpointError
@@ -34,7 +35,7 @@ def test_layers_without_end_are_given_up() -> None:
             count += 1
             whole.append(nn.Linear(3, 2))
 
-    with pytest.raises(CheckpointError, match="larger than the 2 tensors in it can fill"):
+    with refuses(CheckpointError, "larger", "2 tensors"):
         dry_build(build, STATE)
     assert count < 10_000
     # The limit is gone afterwards.
@@ -54,7 +55,7 @@ def test_other_tensors_are_named() -> None:
         with pytest.raises(CheckpointError, match=message):
             dry_build(build, STATE)
     whole = {key: tensor.long() for key, tensor in STATE.items()}
-    with pytest.raises(CheckpointError, match=r"'weight' holds torch\.int64 in it"):
+    with refuses(CheckpointError, "'weight'", "torch.int64"):
         dry_build(lambda: nn.Linear(3, 2), whole)
 
 

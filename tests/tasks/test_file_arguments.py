@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from helpers.refusals import refuses
 from helpers.tiny_detection import tiny_detector
 from helpers.tiny_segmentation import tiny_segmentor
 from helpers.tiny_task import tiny_task
@@ -46,29 +47,31 @@ def test_options_of_every_published_backbone_are_taken() -> None:
 @pytest.mark.parametrize(
     ("task", "given", "message"),
     [
-        (Classification, {"colour": 1}, r"no option colour\. The options are backbone"),
-        (Classification, {"backbone": "os.system"}, "no backbone 'os.system'"),
-        (Classification, {"backbone": "timm/resnet18@x"}, "timm has no model 'resnet18@x'"),
-        (Classification, {"backbone": "timm/resnet18.hf-hub:a/b"}, "timm has no model"),
-        (Classification, {"backbone_options": [1]}, "backbone_options is a list"),
-        (Classification, {"backbone_options": {"pretrained": True}}, "no option backbone_options"),
-        (Classification, {"num_classes": 2.5}, "num_classes=2.5 is no value of int"),
-        (Classification, {"mean": [float("nan")]}, r"mean=\[nan\]"),
-        (Detection, {"detector": "x"}, "detector='x' is none of"),
-        (Detection, {"head_options": {"rpn": {"x": 1}}}, "head_options.rpn="),
-        (Detection, {"neck_options": {"out_channels": 2**20}}, "beyond 65,536"),
-        (Segmentation, {"segmentor": ["mmseg"]}, "segmentor is a list"),
-        (Segmentation, {"inference": {"mode": "os.system"}}, "inference="),
-        (Segmentation, {"segmentor": "mmseg", "head_options": {"type": "A.B"}}, "type='A.B'"),
+        (Classification, {"colour": 1}, ("colour", "options", "backbone")),
+        (Classification, {"backbone": "os.system"}, ("backbone", "'os.system'")),
+        (Classification, {"backbone": "timm/resnet18@x"}, ("model", "'resnet18@x'")),
+        (Classification, {"backbone": "timm/resnet18.hf-hub:a/b"}, ("timm", "model")),
+        (Classification, {"backbone_options": [1]}, ("backbone_options", "list")),
+        (Classification, {"backbone_options": {"pretrained": True}}, ("backbone_options",)),
+        (Classification, {"num_classes": 2.5}, ("num_classes=2.5", "value")),
+        (Classification, {"mean": [float("nan")]}, ("mean=[nan]",)),
+        (Detection, {"detector": "x"}, ("detector='x'",)),
+        (Detection, {"head_options": {"rpn": {"x": 1}}}, ("head_options.rpn=",)),
+        (Detection, {"neck_options": {"out_channels": 2**20}}, ("beyond 65,536",)),
+        (Segmentation, {"segmentor": ["mmseg"]}, ("segmentor", "list")),
+        (Segmentation, {"inference": {"mode": "os.system"}}, ("inference=",)),
+        (Segmentation, {"segmentor": "mmseg", "head_options": {"type": "A.B"}}, ("type='A.B'",)),
         (
             Segmentation,
             {"segmentor": "mmseg", "head_options": {"type": "FCNHead", "channels": 2**20}},
-            "beyond 65,536",
+            ("beyond 65,536",),
         ),
     ],
 )
-def test_other_values_are_refused(task: Any, given: dict[str, Any], message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
+def test_other_values_are_refused(
+    task: Any, given: dict[str, Any], message: tuple[str, ...]
+) -> None:
+    with refuses(ConfigError, *message):
         file_arguments(task, given)
 
 

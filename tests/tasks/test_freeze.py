@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from helpers.refusals import refuses
 from helpers.tiny_models import TINY
 from helpers.tiny_task import TinyData, quiet_trainer, tiny_task
 from torch import nn
@@ -70,5 +71,5 @@ def test_every_stage_can_be_frozen_but_no_more() -> None:
     freeze_backbone(backbone, 4)
     assert not any(parameter.requires_grad for parameter in backbone.parameters())
     for impossible in (5, -1, "backbone"):
-        with pytest.raises(ConfigError, match=r"frozen_stages=.* 'all'.* 0 .* 4"):
+        with refuses(ConfigError, "frozen_stages", "'all'", "0", "4"):
             freeze_backbone(backbone, impossible)

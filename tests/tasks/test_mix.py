@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from helpers.refusals import refuses
 from helpers.tiny_task import TinyData, quiet_trainer, tiny_task
 from lightning.pytorch import Callback
 from timm.data.mixup import Mixup
@@ -161,16 +162,16 @@ def test_nothing_is_changed_when_all_is_off() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"cutmix": float("inf")}, "mix.cutmix=inf"),
-        ({"mixup": float("nan")}, "mix.mixup=nan"),
-        ({"mixup": -0.1}, r"mix.mixup=-0.1 must be from 0 to 1,000"),
-        ({"prob": 1.5}, "mix.prob=1.5 must be from 0 to 1"),
-        ({"erasing": -1}, "mix.erasing=-1 must be from"),
-        ({"mixupp": 0.8}, "mix.mixupp.*'mixup'"),
+        ({"cutmix": float("inf")}, ("mix.cutmix=inf",)),
+        ({"mixup": float("nan")}, ("mix.mixup=nan",)),
+        ({"mixup": -0.1}, ("mix.mixup=-0.1", "1,000")),
+        ({"prob": 1.5}, ("mix.prob=1.5", "0")),
+        ({"erasing": -1}, ("mix.erasing=-1",)),
+        ({"mixupp": 0.8}, ("mix.mixupp", "'mixup'")),
     ],
 )
-def test_values_out_of_range_are_named(values: dict[str, float], message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
+def test_values_out_of_range_are_named(values: dict[str, float], message: tuple[str, ...]) -> None:
+    with refuses(ConfigError, *message):
         read_options(MixSettings, values, group="mix")
 
 

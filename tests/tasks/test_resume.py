@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.refusals import refuses
 from helpers.tiny_task import TinyData, quiet_trainer, tiny_task
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch.optim import Optimizer
@@ -119,30 +120,30 @@ def test_a_length_in_steps_is_kept_in_steps(tmp_path: Path) -> None:
     rates = rates_of(tmp_path, first, **options)
     assert rates == pytest.approx([0.5, 0.370590, 0.25, 0.146447, 0.066987, 0.017037], abs=1e-6)
     steps = {"lr_decay": "steps", "milestones": [3]}
-    with pytest.raises(ConfigError, match=r"3 optimiser steps .* has 1 now.*milestones=\[3\]"):
+    with refuses(ConfigError, "3 optimiser", "1", "milestones=[3]"):
         rates_of(tmp_path, first, **options, optim=steps)
 
 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"accumulate_grad_batches": 3}, "within an epoch of 3 optimiser steps; .* has 1"),
-        ({"images": 24}, "within an epoch of 3 optimiser steps; .* has 6"),
+        ({"accumulate_grad_batches": 3}, ("3 optimiser", "1")),
+        ({"images": 24}, ("3 optimiser", "6")),
         (
             {"images": 24, "accumulate_grad_batches": 2},
-            "at 1 accumulated batches per optimiser step; this run has 2",
+            ("1 accumulated", "2"),
         ),
     ],
 )
 def test_within_an_epoch_other_steps_are_refused(
-    tmp_path: Path, options: dict[str, Any], said: str
+    tmp_path: Path, options: dict[str, Any], said: tuple[str, ...]
 ) -> None:
-    with pytest.raises(ConfigError, match=said):
+    with refuses(ConfigError, *said):
         rates_of(tmp_path, first_part(tmp_path, step=4), **options)
 
 
 def test_moments_without_a_place_are_refused(tmp_path: Path) -> None:
     first = first_part(tmp_path, step=6)
-    with pytest.raises(ConfigError, match=r"groups of .* frozen_stages, layer_decay") as caught:
+    with refuses(ConfigError, "groups of", "frozen_stages", "layer_decay") as caught:
         rates_of(tmp_path, first, optim={"layer_decay": 0.5})
     assert "--model.weights FILE" in str(caught.value)

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from helpers.refusals import refuses
 from helpers.tiny_models import TINY
 from helpers.tiny_segmentation import tiny_segmentor
 
@@ -14,31 +15,33 @@ from vision.tasks.segmentation import Segmentation
 @pytest.mark.parametrize(
     ("options", "named"),
     [
-        ({"segmentor": "upernett"}, "'upernet'"),
-        ({"head_options": {"chanels": 8}}, r"head_options.chanels.*'channels'"),
-        ({"neck_options": {"chanels": 8}}, "neck_options.chanels"),
-        ({"loss_options": {"term": 1}}, r"loss_options.term.*'terms'"),
-        ({"auxiliary_options": {"num_conv": 1}}, r"auxiliary_options.num_conv.*'num_convs'"),
-        ({"auxiliary": False, "auxiliary_options": {"num_convs": 1}}, "auxiliary: true"),
-        ({"inference": {"mod": "slide"}}, r"inference.mod.*'mode'"),
-        ({"segmentor": "mmseg", "head_options": {"type": "PSPHeda"}}, "PSPHead"),
+        ({"segmentor": "upernett"}, ("'upernet'",)),
+        ({"head_options": {"chanels": 8}}, ("head_options.chanels", "'channels'")),
+        ({"neck_options": {"chanels": 8}}, ("neck_options.chanels",)),
+        ({"loss_options": {"term": 1}}, ("loss_options.term", "'terms'")),
+        ({"auxiliary_options": {"num_conv": 1}}, ("auxiliary_options.num_conv", "'num_convs'")),
+        ({"auxiliary": False, "auxiliary_options": {"num_convs": 1}}, ("auxiliary: true",)),
+        ({"inference": {"mod": "slide"}}, ("inference.mod", "'mode'")),
+        ({"segmentor": "mmseg", "head_options": {"type": "PSPHeda"}}, ("PSPHead",)),
         (
             {"segmentor": "mmseg", "head_options": {"type": "PSPHead"}, "auxiliary": True},
-            "head_options.auxiliary",
+            ("head_options.auxiliary",),
         ),
         (
             {
                 **{"segmentor": "mmseg", "head_options": {"type": "PSPHead"}},
                 "loss_options": {"terms": {}},
             },
-            "head_options.loss_decode",
+            ("head_options.loss_decode",),
         ),
     ],
 )
-def test_a_wrong_option_is_named_with_the_right_one(options: dict[str, Any], named: str) -> None:
+def test_a_wrong_option_is_named_with_the_right_one(
+    options: dict[str, Any], named: tuple[str, ...]
+) -> None:
     if options.get("segmentor") == "mmseg":
         pytest.importorskip("mmseg")
-    with pytest.raises(ConfigError, match=named):
+    with refuses(ConfigError, *named):
         Segmentation("convnext", backbone_options=TINY["convnext"][1], **options)
 
 

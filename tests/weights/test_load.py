@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from helpers.refusals import refuses
 from torch import Tensor, nn
 
 from vision import create_backbone, load_weights
@@ -132,7 +133,7 @@ def test_other_image_channels_respond_alike_to_grey(in_channels: int) -> None:
 
 
 def test_weights_of_another_variant_are_refused() -> None:
-    with pytest.raises(WeightsError, match=r"of shape \(8, .* does not fit this ConvNeXt"):
+    with refuses(WeightsError, "8", "ConvNeXt"):
         load_weights(
             create_backbone("convnext", dims=(16,) * 4, depths=(1,) * 4), build().state_dict()
         )
@@ -176,7 +177,7 @@ def test_another_precision_is_cast(device: str) -> None:
 
 
 def test_a_module_without_a_backbone_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"takes a Backbone.*got a Linear"):
+    with refuses(ConfigError, "takes", "Backbone", "Linear"):
         load_weights(nn.Linear(2, 2), {"weight": torch.zeros(2, 2)})
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from helpers.refusals import refuses
 from safetensors import safe_open
 from safetensors.torch import save_file
 
@@ -41,11 +42,11 @@ def test_a_file_of_others_has_no_description(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "message"), [("{torn", "looks cut off"), ("[1]", "is a list, expected a mapping")]
+    ("text", "message"), [("{torn", ("looks cut off",)), ("[1]", ("list", "mapping"))]
 )
-def test_a_damaged_description(text: str, message: str, tmp_path: Path) -> None:
+def test_a_damaged_description(text: str, message: tuple[str, ...], tmp_path: Path) -> None:
     save_file({"a": torch.zeros(2)}, tmp_path / "m.safetensors", metadata={"vision": text})
-    with pytest.raises(CheckpointError, match=message):
+    with refuses(CheckpointError, *message):
         read_model(tmp_path / "m.safetensors")
 
 
@@ -54,9 +55,9 @@ def test_damaged_and_absent_files(tmp_path: Path) -> None:
     whole = path.read_bytes()
     for content in (whole[:-50], whole[:20], b"", b"no safetensors"):
         path.write_bytes(content)
-        with pytest.raises(WeightsError, match="is truncated or no safetensors file"):
+        with refuses(WeightsError, "truncated", "safetensors", "file"):
             read_model(path)
-    with pytest.raises(WeightsError, match=r"there is no model file .*absent"):
+    with refuses(WeightsError, "model", "file", "absent"):
         read_model(tmp_path / "absent.safetensors")
 
 

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from helpers.refusals import refuses
 
 from vision.errors import WeightsError
 from vision.weights.tensors import check_finite, check_tensors
@@ -24,17 +25,17 @@ def test_finite_numbers_of_any_type(dtype: torch.dtype) -> None:
 def test_other_values_are_counted(value: float, dtype: torch.dtype, place: int) -> None:
     state = {"a": torch.zeros(4), "b": torch.ones(5, dtype=dtype), "running_var": torch.ones(2)}
     state["b"][place] = value
-    with pytest.raises(WeightsError, match=r"it: 'b' has 1 of 5 values .*\(1 of 3 tensors"):
+    with refuses(WeightsError, "'b'", "1", "5 values", "3 tensors"):
         check_finite(state, "it")
 
 
 def test_buffers_count_too() -> None:
-    with pytest.raises(WeightsError, match=r"'bn\.running_var' has 2 of 2"):
+    with refuses(WeightsError, "'bn.running_var'", "2"):
         check_finite({"bn.running_var": torch.full((2,), math.nan)}, "it")
 
 
 def test_views_of_a_file_are_no_repetition() -> None:
     whole = torch.arange(12.0)
     check_tensors({"a": whole[2:8].view(2, 3), "b": whole.view(3, 4).t(), "c": whole[::2]}, "it")
-    with pytest.raises(WeightsError, match=r"'a' of shape \(2, 12\) repeats"):
+    with refuses(WeightsError, "'a'", "(2, 12)"):
         check_tensors({"a": whole.expand(2, 12)}, "it")

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.refusals import refuses
 from helpers.tiny_label_maps import SceneData, Scenes, SceneTask, found_in
 from helpers.tiny_task import quiet_trainer
 from PIL import Image
@@ -63,7 +64,7 @@ def test_values_of_a_server_are_written_in_grey(tmp_path: Path) -> None:
         with Image.open(folder / "b" / "one.png") as picture:
             assert picture.mode == "L"
             assert np.array_equal(np.asarray(picture), expected)
-    with pytest.raises(ConfigError, match=r"int64 \(3,\): expected uint8"):
+    with refuses(ConfigError, "int64", "(3,)", "uint8"):
         LabelMaps(tmp_path, values=np.arange(3))
 
 
@@ -92,7 +93,7 @@ def test_images_that_differ_in_their_endings_keep_them() -> None:
         "a.png.png",
         "b.png",
     ]
-    with pytest.raises(DataError, match=r"'i/a.jpg' and 'i/a.jpg.bmp' would both .* 'a.jpg.png'"):
+    with refuses(DataError, "'i/a.jpg'", "'i/a.jpg.bmp'", "'a.jpg.png'"):
         name_files(["i/a.jpg", "i/a.png", "i/a.jpg.bmp"])
 
 
@@ -102,7 +103,7 @@ def test_an_unknown_image_never_overwrites_another(tmp_path: Path) -> None:
     assert writer.write("x/1.jpg", mask) == tmp_path / "1.png"
     writer.write("x/1.jpg", mask)
     assert len(writer) == 1
-    with pytest.raises(DataError, match=r"'x/1.jpg' and 'y/1.jpg' would both be written"):
+    with refuses(DataError, "'x/1.jpg'", "'y/1.jpg'"):
         writer.write("y/1.jpg", mask)
 
 

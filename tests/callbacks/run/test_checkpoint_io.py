@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from helpers.refusals import refuses
 
 from vision.callbacks.run.checkpoint_io import AtomicCheckpointIO
 from vision.errors import CheckpointError
@@ -82,7 +83,7 @@ def test_a_kill_while_writing_leaves_the_checkpoint_before(
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(CheckpointError, match=r"file/last.ckpt' cannot be written: .*none yet"):
+    with refuses(CheckpointError, "file/last.ckpt", "none yet"):
         AtomicCheckpointIO().save_checkpoint(BEFORE, tmp_path / "file" / "last.ckpt")
 
 
@@ -90,12 +91,12 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 def test_a_truncated_checkpoint_is_named(path: Path, share: float) -> None:
     content = path.read_bytes()
     path.write_bytes(content[: int(share * len(content))])
-    with pytest.raises(CheckpointError, match=r"last.ckpt' is truncated"):
+    with refuses(CheckpointError, "last.ckpt", "truncated"):
         AtomicCheckpointIO().load_checkpoint(path)
 
 
 def test_an_absent_checkpoint_is_named(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="there is no checkpoint"):
+    with refuses(CheckpointError, "checkpoint"):
         read_checkpoint(tmp_path / "last.ckpt")
 
 

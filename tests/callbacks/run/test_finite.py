@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from helpers.refusals import refuses
 from helpers.tiny_task import TinyData, quiet_trainer, tiny_task
 from lightning.pytorch import Callback
 from lightning.pytorch.plugins.precision import MixedPrecision
@@ -137,7 +138,7 @@ def test_at_most_three_steps_are_kept(tmp_path: Path, caplog: pytest.LogCaptureF
 
 def test_a_step_that_cannot_be_written_is_told_all_the_same(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(NonFiniteError, match=r"the loss is nan .*\n.*\nThe step could not be"):
+    with refuses(NonFiniteError, "loss", "nan", "step"):
         fit(poisoned_task(1), tmp_path, FiniteTraining(tmp_path / "file"))
 
 
@@ -155,12 +156,12 @@ def test_overflow_in_half_precision_is_left_to_the_scaler(tmp_path: Path, action
     # At a factor of 1 it is the gradient itself.
     scaler = torch.amp.GradScaler("cpu", init_scale=1.0)
     plugin = MixedPrecision("16-mixed", "cpu", scaler=scaler)
-    with pytest.raises(NonFiniteError, match="gradient is not finite"):
+    with refuses(NonFiniteError, "gradient", "finite"):
         fit(cusp_task(), tmp_path, FiniteTraining(tmp_path), plugins=[plugin])
 
 
 def test_the_last_batch_of_a_run_counts_too(tmp_path: Path) -> None:
-    with pytest.raises(NonFiniteError, match="epoch 1, batch 2"):
+    with refuses(NonFiniteError, "epoch", "1", "batch", "2"):
         fit(poisoned_task(6), tmp_path, FiniteTraining(tmp_path))
 
 

@@ -4,6 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from helpers.refusals import refuses
 from helpers.tiny_coco import CATEGORIES, EMPTY, FIRST_ID, ID_STEP, write_tiny_coco
 
 from vision.data.base.detection import DetectionData
@@ -165,7 +166,7 @@ def test_missing_images_are_told_at_the_start(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=rf"{name}' \(image id 20285\)\. Expected the tiny dataset"):
         made(tmp_path, "validate")
     (tmp_path / "val2017").rename(tmp_path / "val2018")
-    with pytest.raises(DataError, match=r"no 'val2017'\. Did you mean 'val2018'.*the tiny dataset"):
+    with refuses(DataError, "'val2017'", "'val2018'", "dataset"):
         made(tmp_path, "validate")
 
 
@@ -184,7 +185,7 @@ def test_a_training_set_without_objects_is_told(root: Path) -> None:
             path = self.root / "annotations/image_info_test-dev2017.json"
             return read_coco(path, self.root / "test2017", annotated=False)
 
-    with pytest.raises(DataError, match="none of the 8 training images"):
+    with refuses(DataError, "8 training", "images"):
         Empty(root).setup("fit")
 
 

@@ -4,6 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from helpers.refusals import refuses
 from helpers.tiny_masks import CLASSES, write_mask, write_mask_folder
 
 from vision.data.base.segmentation import SegmentationData, SegmentationIndex, Split
@@ -92,9 +93,7 @@ def test_evaluation_keeps_every_image_and_its_size(data: Tiny) -> None:
 def test_wrong_masks_end_a_run_before_it_starts(data: Tiny) -> None:
     write_mask(data.root / "masks" / "train" / "2.png", np.full((40, 56), 3, dtype=np.uint8))
     data.setup("validate")
-    with pytest.raises(
-        DataError, match=r"train/2\.png' has the value 3 .* expected 0\.\.2, or 255"
-    ):
+    with refuses(DataError, "train/2.png", "3", "0..2", "255"):
         data.setup("fit")
     assert data.train_dataset is None
 
@@ -102,7 +101,7 @@ def test_wrong_masks_end_a_run_before_it_starts(data: Tiny) -> None:
 def test_bad_files_are_gone_past_up_to_a_limit(data: Tiny) -> None:
     (data.root / "masks" / "val" / "1.png").write_bytes(b"")
     data.setup("validate")
-    with pytest.raises(ImageError, match=r"val/1\.png' is no PNG file"):
+    with refuses(ImageError, "val/1.png", "PNG"):
         [*data.val_dataloader()]
     patient = Tiny(data.root, skip_bad_images=1)
     patient.setup("validate")

@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers.refusals import refuses
 from helpers.tiny_masks import class_map, write_mask_folder
 from PIL import Image
 
@@ -77,9 +78,9 @@ def test_images_to_predict(root: Path) -> None:
     index = SegmentationIndex(images=index_of(root).images)
     samples = SegmentationSamples(index, EVAL, TABLE, targets=False)
     assert {*samples[0]} == {"image", "original_size", "path"}
-    with pytest.raises(DataError, match=r"the 4 images, such as '.*0\.png', have no masks"):
+    with refuses(DataError, "4 images", "0.png"):
         SegmentationSamples(index, EVAL, TABLE)
-    with pytest.raises(DataError, match=r"image '.*1\.png' has no mask"):
+    with refuses(DataError, "image", "1.png"):
         samples.example(1)
 
 
@@ -94,15 +95,15 @@ def test_bad_files_can_be_gone_past_but_not_wrong_labels(root: Path) -> None:
     samples = SegmentationSamples(index_of(root), EVAL, TABLE)
     (root / "masks" / "train" / "0.png").write_bytes(b"no image")
     Image.fromarray(class_map(size=(40, 55))).save(root / "masks" / "train" / "1.png")
-    with pytest.raises(ImageError, match=r"mask '.*0\.png' is no PNG file"):
+    with refuses(ImageError, "mask", "0.png", "PNG"):
         samples[0]
-    with pytest.raises(ImageError, match=r"mask '.*1\.png' is 40 x 55 .* image '.*1\.png' is 40 x"):
+    with refuses(ImageError, "mask", "1.png", "40 x 55", "image"):
         samples[1]
     skipped = SkippingSamples(samples, maximum=2)[0]
     assert skipped["path"].endswith("2.png")
     assert len(skipped["bad_images"]) == 2
     Image.fromarray(np.full((40, 56), 9, dtype=np.uint8)).save(root / "masks" / "train" / "2.png")
-    with pytest.raises(DataError, match=r"mask '.*2\.png' has the value 9 in 2,240 pixels"):
+    with refuses(DataError, "mask", "2.png", "9", "2,240 pixels"):
         SkippingSamples(samples, maximum=9)[2]
 
 
@@ -113,5 +114,5 @@ def test_an_index(root: Path) -> None:
     assert part.masks is not None
     assert part.masks[0] == f"{root}/masks/train/3.png"
     assert SegmentationIndex(images=index.images).take(np.array([0])).masks is None
-    with pytest.raises(DataError, match=r"4 images, but 1 masks"):
+    with refuses(DataError, "4 images", "1 masks"):
         SegmentationIndex(images=index.images, masks=PathList(["a.png"]))

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from helpers.refusals import refuses
 from helpers.tiny_coco import write_tiny_coco
 
 from vision.data import COCO
@@ -40,7 +41,7 @@ def test_a_training_set_of_crowds_has_nothing_to_learn(made) -> None:
 
 @pytest.mark.parametrize("stage", ["fit", "validate", "test"])
 def test_a_validation_set_of_crowds_has_nothing_to_measure(made, stage: str) -> None:
-    with pytest.raises(DataError, match=r"nothing can be measured on .val.*_val2017.json"):
+    with refuses(DataError, "'val'", "_val2017.json"):
         made("val", all_crowds).setup(stage)
 
 
@@ -52,13 +53,13 @@ def test_what_is_not_measured_needs_no_objects(made) -> None:
 
 
 def test_masks_in_one_set_and_none_in_the_other_are_told(made) -> None:
-    with pytest.raises(DataError, match=r"'val' has no masks, and 'train' has.*masks: false"):
+    with refuses(DataError, "'val'", "'train'", "masks: false"):
         made("val", lambda one: one.pop("segmentation")).setup("fit")
     data = made("val", lambda one: one.pop("segmentation"), masks=False)
     data.setup("fit")
-    with pytest.raises(DataError, match="'train' has no masks, but the detector has a mask branch"):
+    with refuses(DataError, "'train'", "detector"):
         data.require_masks("fit")
-    with pytest.raises(DataError, match="'val' has no masks, but"):
+    with refuses(DataError, "'val'", "masks"):
         data.require_masks("validate")
 
 

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import numpy as np
-import pytest
+from helpers.refusals import refuses
 from helpers.tiny_masks import class_map, write_mask, write_mask_folder
 
 from vision.contracts.segmentation import IGNORED
@@ -44,7 +44,7 @@ def test_a_wrong_value_ends_the_look_but_a_broken_file_does_not(tmp_path: Path) 
     root = write_mask_folder(tmp_path)
     (root / "masks" / "train" / "0.png").write_bytes(b"")
     assert scan_masks(index_of(root, range(4)), TABLE).masks == 3
-    with pytest.raises(DataError, match=r"1\.png' has the value 2"):
+    with refuses(DataError, "1.png", "2"):
         scan_masks(index_of(root, range(4)), LabelTable.classes(2))
     assert scan_masks(SegmentationIndex(images=PathList(["a.png"])), TABLE).masks == 0
 
@@ -96,10 +96,10 @@ def test_both_files_of_a_pair_are_looked_at(tmp_path: Path) -> None:
     root = write_mask_folder(tmp_path)
     pairs = CheckedPairs(index_of(root, range(4)), TABLE, "train", NAMES)
     (root / "images" / "train" / "0.png").write_bytes(b"hm")
-    with pytest.raises(ImageError, match=r"^'.*images/train/0\.png' is not an image"):
+    with refuses(ImageError, "images/train/0.png"):
         pairs[0]
     write_mask(root / "masks" / "train" / "0.png", np.full((40, 56), 9, dtype=np.uint8))
-    with pytest.raises(ImageError, match=r"is not an image.* And its mask: .* has the value 9"):
+    with refuses(ImageError, "image", "mask", "9"):
         pairs[0]
 
 

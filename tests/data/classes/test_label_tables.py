@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from helpers.properties import examples
+from helpers.refusals import refuses
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,7 +27,7 @@ def test_reduced_zero() -> None:
     table = LabelTable.classes(150, reduce_zero_label=True)
     assert table.apply(grid([0, 1, 150, 255]), "m.png").tolist() == [[255, 0, 149, 255]]
     assert table.describe() == "1..150 -> classes 0..149; 0, 255 -> ignored"
-    with pytest.raises(DataError, match=r"the value 151 .*; expected 1\.\.150, or 0, 255 \(ign"):
+    with refuses(DataError, "151", "1..150", "255"):
         table.apply(grid([151]), "m.png")
     # 255 classes leave no value that is ignored but 0.
     whole = LabelTable.classes(255, reduce_zero_label=True, ignored=())
@@ -41,7 +42,7 @@ def test_any_values_of_8_and_16_bits() -> None:
     assert table.describe() == "7 -> class 0; 8 -> class 0; 300 -> class 1; 65535 -> ignored"
     narrow = LabelTable.classes(3)
     assert narrow.apply(grid([0, 255], dtype=np.uint16), "m.png").tolist() == [[0, 255]]
-    with pytest.raises(DataError, match=r"the value 256 in 1 pixel, first at row 0, column 1; "):
+    with refuses(DataError, "256", "1 pixel", "0"):
         narrow.apply(grid([0, 256], dtype=np.uint16), "m.png")
 
 
@@ -50,11 +51,7 @@ def test_an_unexpected_value_is_counted_and_placed() -> None:
     labels[3, 5:] = 200
     labels[4, :] = 200
     labels[6, 1] = labels[7, 1] = 151
-    with pytest.raises(
-        DataError,
-        match=r"^mask 'a/m\.png' has the value 200 in 35 pixels, first at row 3, column 5 \(and 1 "
-        r"other unexpected values: 151\); expected 0\.\.149, or 255 \(ignored\)\. Mend it\.$",
-    ):
+    with refuses(DataError, "'a/m.png'", "200", "35 pixels", "1 other", "151", "0..149", "255"):
         LabelTable.classes(150, mend="Mend it.").apply(labels, "a/m.png")
 
 
@@ -96,10 +93,8 @@ def test_an_unexpected_colour_is_counted_and_placed() -> None:
     pixels = np.zeros((4, 6, 3), dtype=np.uint8)
     pixels[1, 4] = pixels[2, :3] = (1, 2, 3)
     pixels[3, 3] = (128, 64, 129)
-    with pytest.raises(
-        DataError,
-        match=r"^mask 'm\.png' has the colour \(1, 2, 3\) in 4 pixels, first at row 1, column 4 "
-        r"\(and 1 other unexpected colours: \(128, 64, 129\)\); expected one of 3 colours of",
+    with refuses(
+        DataError, "'m.png'", "(1, 2, 3)", "4 pixels", "1 other", "(128, 64, 129)", "3 colours"
     ):
         ColorTable(COLORS).apply(pixels, "m.png")
 
@@ -115,28 +110,28 @@ def test_colours_of_noise_are_looked_up_one_by_one(seed: int) -> None:
 
 
 def test_the_wrong_kind_of_file_says_so() -> None:
-    with pytest.raises(DataError, match=r"mask 'm\.png' is an RGB image.* give `colors`"):
+    with refuses(DataError, "'m.png'", "RGB", "`colors`"):
         LabelTable.classes(2).apply(np.zeros((2, 2, 3), dtype=np.uint8), "m.png")
-    with pytest.raises(DataError, match=r"mask 'm\.png' holds indices.*Leave `colors` out"):
+    with refuses(DataError, "'m.png'", "`colors`"):
         ColorTable(COLORS).apply(np.zeros((2, 2), dtype=np.uint8), "m.png")
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: LabelTable({}), r"classes of a label table are none, expected"),
-        (lambda: LabelTable({0: 1}), r"classes of a label table are 1, expected all of"),
-        (lambda: LabelTable({70000: 0}), r"the value 70000 of a mask must be in 0\.\.65535"),
+        (lambda: LabelTable({}), ("classes", "label", "table")),
+        (lambda: LabelTable({0: 1}), ("classes", "label", "1")),
+        (lambda: LabelTable({70000: 0}), ("70000", "0..65535")),
         # The class 255 would be the mark of ignored pixels.
-        (lambda: LabelTable.classes(256, ignored=()), r"256 classes, expected 1 to 255"),
-        (lambda: LabelTable.classes(0), r"0 classes, expected 1 to 255"),
-        (lambda: LabelTable.classes(9, ignored=(3,)), r"ignored=\[3\]: the value 3 is that of a"),
-        (lambda: ColorTable([]), r"0 colours of classes, expected 1 to 255"),
-        (lambda: ColorTable([(1, 2, 3), (1, 2, 3)]), r"\(1, 2, 3\) stands for two classes"),
-        (lambda: ColorTable([(1, 2, 300)]), r"\(1, 2, 300\) is no colour"),
-        (lambda: ColorTable([(1, 2)]), r"\(1, 2\) is no colour"),
+        (lambda: LabelTable.classes(256, ignored=()), ("256 classes", "1", "255")),
+        (lambda: LabelTable.classes(0), ("0 classes", "1", "255")),
+        (lambda: LabelTable.classes(9, ignored=(3,)), ("ignored=[3]",)),
+        (lambda: ColorTable([]), ("0 colours", "1", "255")),
+        (lambda: ColorTable([(1, 2, 3), (1, 2, 3)]), ("(1, 2, 3)", "classes")),
+        (lambda: ColorTable([(1, 2, 300)]), ("(1, 2, 300)", "colour")),
+        (lambda: ColorTable([(1, 2)]), ("(1, 2)", "colour")),
     ],
 )
-def test_tables_that_cannot_be(make: object, message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
+def test_tables_that_cannot_be(make: object, message: tuple[str, ...]) -> None:
+    with refuses(ConfigError, *message):
         make()  # type: ignore[operator]

@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers.refusals import refuses
 from helpers.tiny_boxes import write_image
 from helpers.tiny_segmentation_sets import (
     CITYSCAPES,
@@ -152,7 +153,7 @@ def test_a_value_that_is_no_label_id(tmp_path: Path) -> None:
     write_cityscapes(tmp_path)
     path = tmp_path / "gtFine/val" / f"{CITYSCAPES['val'][0]}_gtFine_labelIds.png"
     write_mask(path, cells([7, 34], 0))
-    with pytest.raises(DataError, match=r"lindau.*labelIds\.png' has the value 34 in 432 pixels"):
+    with refuses(DataError, "lindau", "labelIds.png", "34", "432 pixels"):
         make(tmp_path).setup("validate")
 
 
@@ -167,7 +168,7 @@ def test_other_sizes_and_wrong_polygons_are_told(tmp_path: Path) -> None:
         data.val_dataset[0]
     path = tmp_path / "gtFine/val" / f"{name}_gtFine_polygons.json"
     path.write_text(path.read_text().replace("sky", "heaven"))
-    with pytest.raises(DataError, match="object 1: no label of Cityscapes is called 'heaven'"):
+    with refuses(DataError, "1", "'heaven'"):
         data.val_dataset[0]
     path.write_text("{")
     assert any("is not valid JSON" in problem for problem in make(tmp_path).problems())

@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers import mmseg_datasets
+from helpers.refusals import refuses
 from helpers.tiny_boxes import write_image
 from helpers.tiny_segmentation_sets import (
     COCO_STUFF,
@@ -99,10 +100,10 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
         assert sum(f"has no mask: there is no '{path}'" in text for text in problems) == 1
     assert len(problems) == 2
     maps.rename(root / "maps")
-    with pytest.raises(DataError, match=r"no folder '.*stuffthingmaps.*Expected COCO's images"):
+    with refuses(DataError, "no folder", "stuffthingmaps", "COCO"):
         make(root).setup("fit")
     (root / "train2017").rename(root / "train")
-    with pytest.raises(DataError, match=r"no folder '.*train2017.*Expected COCO's images"):
+    with refuses(DataError, "no folder", "train2017", "COCO"):
         make(root).setup("fit")
     with pytest.raises(DataError, match="Expected COCO's images"):
         make(tmp_path / "absent").setup("fit")

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.refusals import refuses
 from helpers.tiny_masks import (
     CLASSES,
     COLORS,
@@ -119,7 +120,7 @@ def test_test_sets_with_and_without_masks(tmp_path: Path) -> None:
     data.setup("test")
     assert len(data.test_dataset) == 1  # type: ignore[arg-type]
     (root / "masks" / "test" / "0.png").unlink()
-    with pytest.raises(DataError, match=r"image '.*test/0\.png' has no mask"):
+    with refuses(DataError, "image", "test/0.png"):
         folder(root).setup("test")
     (root / "masks" / "test").rmdir()
     data = folder(root)
@@ -142,11 +143,7 @@ def test_white_on_black_masks_are_not_taken_for_ignored_ones(tmp_path: Path) -> 
         write_mask(root / "images" / split / "a.png", labels)
         write_mask(root / "masks" / split / "a.png", labels)
     two = {"classes": ("ground", "thing")}
-    with pytest.raises(
-        DataError,
-        match=r"the 1 masks .*train/a\.png', have no values but 0, 255, and 255 is ignored: the "
-        r"class 'thing' would never be seen\. .* set values: \[0, 255\] and ignored: \[\]\.",
-    ):
+    with refuses(DataError, "1 masks", "train/a.png", "'thing'", "[0, 255]", "[]"):
         folder(root, **two).setup("fit")
     data = folder(root, **two, values=[0, 255], ignored=[])
     data.setup("fit")
@@ -158,7 +155,7 @@ def test_white_on_black_masks_are_not_taken_for_ignored_ones(tmp_path: Path) -> 
 
 def test_masks_of_nothing_but_ignored_pixels(tmp_path: Path) -> None:
     root = write_mask_folder(tmp_path, values={0: 255, 1: 255, 2: 255})
-    with pytest.raises(DataError, match=r"all pixels of the 4 masks .* are ignored, .* are 255\."):
+    with refuses(DataError, "4 masks", "are ignored", "255"):
         folder(root).setup("fit")
 
 
@@ -220,44 +217,49 @@ def test_names_of_classes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("tree", "message"),
     [
-        (["images/train", "masks/train"], r"has 'train' but no 'val'\. Expected ROOT/images/"),
-        (["images/train", "images/vall", "masks"], r"no 'val'\. Did you mean 'vall'\?"),
-        (["masks"], r"there is no folder '.*images'"),
-        (["images", "masks"], r"there are no images in '.*images'"),
+        (["images/train", "masks/train"], ("'train'", "'val'", "ROOT/images")),
+        (["images/train", "images/vall", "masks"], ("'val'", "'vall'")),
+        (["masks"], ("folder", "images")),
+        (["images", "masks"], ("there are no images in", "images")),
     ],
 )
-def test_wrong_trees(tmp_path: Path, tree: list[str], message: str) -> None:
+def test_wrong_trees(tmp_path: Path, tree: list[str], message: tuple[str, ...]) -> None:
     for name in tree:
         (tmp_path / name).mkdir(parents=True)
-    with pytest.raises(DataError, match=message):
+    with refuses(DataError, *message):
         folder(tmp_path, classes=["a", "b"]).setup("fit")
 
 
 def test_a_single_pair_cannot_be_split(tmp_path: Path) -> None:
     root = write_mask_folder(tmp_path, counts={"": 1})
-    with pytest.raises(DataError, match=r"has 1 image with a mask: none can be held out"):
+    with refuses(DataError, "1 image", "held"):
         folder(root).setup("fit")
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"classes": []}, r"classes=\[\] must be names"),
-        ({"classes": ["a", "a"]}, r"classes=\['a', 'a'\] must be names, each of them once"),
-        ({"classes": ["a", "b"], "values": [1]}, r"values=\[1\] must be a value of its own for"),
-        ({"classes": ["a", "b"], "values": [1, 1]}, r"values=\[1, 1\] must be a value of its own"),
-        ({"classes": ["a", "b"], "values": [0, 255]}, r"255 is in values=.*set ignored: \[\]\."),
-        ({"classes": ["a"], "values": [1], "reduce_zero_label": True}, r"leave reduce_zero_label"),
-        ({"colors": NAMED, "values": [1]}, r"colors is for RGB masks"),
-        ({"colors": NAMED, "classes": ["ground", "disk", "egg"]}, r"differ in the names: 'disc'"),
-        ({"colors": [[1, 2, 3]], "classes": ["a", "b"]}, r"1 colors for 2 classes"),
-        ({"classes": ["a"], "ignored_colors": [[1, 2, 3]]}, r"ignored_colors needs colors"),
-        ({"classes": ["a"] + [f"{i}" for i in range(255)]}, r"256 classes, expected 1 to 255"),
-        ({"val_fraction": 1.0}, r"val_fraction=1\.0 must be above 0 and below 1"),
+        ({"classes": []}, ("classes=[]", "names")),
+        ({"classes": ["a", "a"]}, ("classes=['a'",)),
+        ({"classes": ["a", "b"], "values": [1]}, ("values=[1]",)),
+        ({"classes": ["a", "b"], "values": [1, 1]}, ("values=[1",)),
+        ({"classes": ["a", "b"], "values": [0, 255]}, ("255", "values", "ignored", "[]")),
+        (
+            {"classes": ["a"], "values": [1], "reduce_zero_label": True},
+            ("leave reduce_zero_label",),
+        ),
+        ({"colors": NAMED, "values": [1]}, ("colors", "RGB", "masks")),
+        ({"colors": NAMED, "classes": ["ground", "disk", "egg"]}, ("differ", "'disc'")),
+        ({"colors": [[1, 2, 3]], "classes": ["a", "b"]}, ("1 colors", "2 classes")),
+        ({"classes": ["a"], "ignored_colors": [[1, 2, 3]]}, ("ignored_colors",)),
+        ({"classes": ["a"] + [f"{i}" for i in range(255)]}, ("256 classes", "1", "255")),
+        ({"val_fraction": 1.0}, ("val_fraction=1.0",)),
     ],
 )
-def test_options_out_of_range(tmp_path: Path, options: dict[str, Any], message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
+def test_options_out_of_range(
+    tmp_path: Path, options: dict[str, Any], message: tuple[str, ...]
+) -> None:
+    with refuses(ConfigError, *message):
         folder(tmp_path, **options)
 
 

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.refusals import refuses
 from helpers.tiny_boxes import HEIGHT, VOC_OBJECTS, WIDTH, boxes_of, voc_xml, write_image, write_voc
 from pycocotools import coco
 from pycocotools.cocoeval import COCOeval
@@ -115,7 +116,7 @@ def test_own_classes_and_sets_without_a_year(tmp_path: Path) -> None:
     assert data.test_split == "test"
     assert index.labels.tolist() == [1, 0]
     assert index.sizes.tolist() == [[HEIGHT, WIDTH]]
-    with pytest.raises(DataError, match=r"one\.xml', object 1 \(nut\): no class of that name"):
+    with refuses(DataError, "one.xml", "1"):
         make(tmp_path, **sets).setup("fit")
 
 
@@ -129,13 +130,13 @@ def test_problems_end_a_run(tmp_path: Path, caplog: pytest.LogCaptureFixture) ->
         make(root).setup("fit")
     assert "train: dropped 1 degenerate objects" in caplog.text
     (folder / "JPEGImages" / "000007.jpg").unlink()
-    with pytest.raises(DataError, match=r"there is no image '.*000007\.jpg'"):
+    with refuses(DataError, "image", "000007.jpg"):
         make(root).setup("fit")
     names = folder / "ImageSets" / "Main" / "trainval.txt"
     names.write_text("000005\n000005\n")
-    with pytest.raises(DataError, match="names '000005', which is there already"):
+    with refuses(DataError, "'000005'", "already"):
         make(root).setup("fit")
-    with pytest.raises(DataError, match="has no 'VOC2008'"):
+    with refuses(DataError, "'VOC2008'"):
         make(root, train_sets=["2008/trainval"]).setup("fit")
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers import mmseg_datasets
+from helpers.refusals import refuses
 from helpers.tiny_segmentation_sets import (
     HEIGHT,
     SBD,
@@ -124,7 +125,7 @@ def test_what_is_known_before_setup(tmp_path: Path) -> None:
     assert data.prediction_values is None
     assert data.train_set == "train"
     assert make(tmp_path, sbd_root=tmp_path).train_set == "trainaug"
-    with pytest.raises(ConfigError, match="train_set='train' takes nothing of sbd_root="):
+    with refuses(ConfigError, "train_set='train'", "sbd_root"):
         make(tmp_path, sbd_root=tmp_path, train_set="train")
 
 
@@ -160,20 +161,20 @@ def test_what_a_list_names_and_is_not_there(tmp_path: Path) -> None:
     ):
         assert sum(part in problem for problem in problems) == 1, (part, problems)
     assert len(problems) == 4
-    with pytest.raises(DataError, match="4 files of the train set"):
+    with refuses(DataError, "4 files", "train"):
         make(tmp_path, sbd_root=tmp_path).setup("fit")
 
 
 def test_absent_sets_and_folders_are_named(tmp_path: Path) -> None:
     write_voc_segmentation(tmp_path, sbd=False)
-    with pytest.raises(DataError, match=r"no image set '.*Segmentation/trian\.txt'.*Did you mean"):
+    with refuses(DataError, "image", "Segmentation/trian.txt", "Did you mean"):
         make(tmp_path, train_set="trian").setup("fit")
-    with pytest.raises(DataError, match="trainaug needs the masks of SBD, but"):
+    with refuses(DataError, "trainaug", "masks", "SBD"):
         make(tmp_path, train_set="trainaug").setup("fit")
-    with pytest.raises(DataError, match=r"has no 'cls'\. Expected of SBD"):
+    with refuses(DataError, "'cls'", "SBD"):
         make(tmp_path, sbd_root=tmp_path).setup("fit")
     (tmp_path / "VOCdevkit" / "VOC2012").rename(tmp_path / "VOCdevkit" / "VOC2011")
-    with pytest.raises(DataError, match=r"has no 'VOC2012'.*Did you mean 'VOC2011'"):
+    with refuses(DataError, "'VOC2012'", "'VOC2011'"):
         make(tmp_path).setup("fit")
     with pytest.raises(DataError, match="SegmentationClass"):
         make(tmp_path / "absent").setup("fit")
@@ -183,7 +184,7 @@ def test_wrong_masks_are_told(tmp_path: Path) -> None:
     write_voc_segmentation(tmp_path)
     mask = tmp_path / "benchmark_RELEASE/dataset/cls/2008_000003.mat"
     write_mat(mask, cells([0, 21], 0))
-    with pytest.raises(DataError, match=r"2008_000003\.mat' has the value 21 in 432 pixels"):
+    with refuses(DataError, "2008_000003.mat", "21", "432 pixels"):
         make(tmp_path, sbd_root=tmp_path).setup("fit")
     write_mat(mask, cells([0, 20], 0, (HEIGHT, WIDTH + 6)))
     data = make(tmp_path, sbd_root=tmp_path)
@@ -191,5 +192,5 @@ def test_wrong_masks_are_told(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=r"2008_000003\.mat"):
         data.train_dataset[3]
     mask.write_bytes(mask.read_bytes()[:200])
-    with pytest.raises(ImageError, match=r"2008_000003\.mat' is no mask of SBD"):
+    with refuses(ImageError, "2008_000003.mat", "SBD"):
         data.train_dataset[3]

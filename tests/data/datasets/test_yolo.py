@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.refusals import refuses
 from helpers.tiny_boxes import (
     HEIGHT,
     NAMES,
@@ -129,7 +130,7 @@ def test_a_test_set_and_images_to_predict(tmp_path: Path) -> None:
     (root / "data.yaml").write_text(text.replace("test:\n", "test: images/test\n"))
     write_image(tmp_path / "new" / "x" / "n.png", size=(20, 30))
     data = make(root, predict_root=tmp_path / "new")
-    with pytest.raises(DataError, match=r"measured on 'test'.*t.txt' and so on \(0 of 1 such"):
+    with refuses(DataError, "'test'", "t.txt", "0", "1 such"):
         data.setup("test")
     (root / "labels" / "test").mkdir()
     (root / "labels" / "test" / "t.txt").write_text("0 0.5 0.5 0.5 0.5\n")
@@ -140,7 +141,7 @@ def test_a_test_set_and_images_to_predict(tmp_path: Path) -> None:
     assert len(data.test_dataset[0]["target"]["boxes"]) == 1
     assert data.predict_dataset[0]["path"] == str(tmp_path / "new" / "x" / "n.png")
     assert data.predict_dataset[0]["original_size"].tolist() == [20, 30]
-    with pytest.raises(DataError, match="has no 'nowhere'"):
+    with refuses(DataError, "'nowhere'"):
         make(root, predict_root=tmp_path / "nowhere").setup("predict")
 
 
@@ -160,7 +161,7 @@ def test_an_image_that_a_list_names_but_is_absent(tmp_path: Path) -> None:
     (root / "val.txt").write_text("./images/val/e.jpg\n./images/val/gone.jpg\n")
     text = (root / "data.yaml").read_text().replace("val: images/val", "val: val.txt")
     (root / "data.yaml").write_text(text)
-    with pytest.raises(DataError, match=r"there is no image '.*gone\.jpg'"):
+    with refuses(DataError, "image", "gone.jpg"):
         make(root).setup("validate")
 
 

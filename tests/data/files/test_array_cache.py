@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.refusals import refuses
 
 from vision.data.files.array_cache import CONTENTS, cached_arrays, default_cache_dir
 from vision.data.files.mapped_arrays import is_mapped
@@ -201,7 +202,7 @@ def test_a_folder_that_cannot_be_made_is_gone_without(
 
 
 def test_an_absent_file_is_told(folder: Path, path: Path) -> None:
-    with pytest.raises(DataError, match=r"no annotation file .*Did you mean 'annotations.json'"):
+    with refuses(DataError, "'annotations.json'"):
         cached_arrays(path.with_name("annotation.json"), Maker(), version="a", folder=folder)
 
 

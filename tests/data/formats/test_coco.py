@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.refusals import refuses
 from helpers.tiny_coco import CATEGORIES, EMPTY, FIRST_ID, write_tiny_coco
 from pycocotools.coco import COCO
 
@@ -112,7 +113,7 @@ def test_a_list_of_images_can_be_read_to_predict_only(root: Path) -> None:
     assert len(index) == 6
     assert len(index.boxes) == 0
     assert index.class_names == tuple(CATEGORIES.values())
-    with pytest.raises(DataError, match="has no 'annotations'"):
+    with refuses(DataError, "'annotations'"):
         read_coco(path, root / "test2017")
 
 
@@ -159,7 +160,7 @@ def test_boxes_out_of_their_images_are_cut_if_that_is_asked_for(
         contents["annotations"][0]["bbox"] = [-20, 10, 40, 400]
 
     path = changed(change)
-    with pytest.raises(DataError, match="clip_boxes: true cuts"):
+    with refuses(DataError, "clip_boxes", "cuts"):
         read_coco(path, root / "train2017")
     index = read_coco(path, root / "train2017", clip_boxes=True)
     assert [0.0, 10.0, 20.0, 96.0] in index.boxes.tolist()

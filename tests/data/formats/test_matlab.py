@@ -3,6 +3,7 @@ import zlib
 
 import numpy as np
 import pytest
+from helpers.refusals import refuses
 from scipy.io import savemat
 
 from vision.data.formats.matlab import MAX_BYTES, read_variable
@@ -27,11 +28,11 @@ def test_a_variable_is_read(compressed: bool) -> None:
 def test_what_would_fill_the_memory_is_refused_before(monkeypatch: pytest.MonkeyPatch) -> None:
     data = mat(np.zeros(MAX_BYTES + 1, np.uint8))
     assert len(data) < MAX_BYTES / 500
-    with pytest.raises(ValueError, match=r"more than 67,108,864 bytes come of it"):
+    with refuses(ValueError, "67,108,864 bytes", "come"):
         read_variable(data, "values")
     # The parts count together.
     monkeypatch.setattr("vision.data.formats.matlab.MAX_BYTES", 1000)
     part = zlib.compress(bytes(600))
     element = (15).to_bytes(4, "little") + len(part).to_bytes(4, "little") + part
-    with pytest.raises(ValueError, match="more than 1,000 bytes"):
+    with refuses(ValueError, "1,000 bytes"):
         read_variable(bytes(126) + b"IM" + element + element, "values")

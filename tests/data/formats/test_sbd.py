@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.refusals import refuses
 from helpers.tiny_segmentation_sets import cells, write_mat, write_sbd
 from scipy.io import savemat
 from torchvision.datasets import SBDataset
@@ -39,7 +40,7 @@ def test_torchvision_reads_the_same(tmp_path: Path) -> None:
 )
 def test_a_file_with_something_else_is_told(tmp_path: Path, content: dict[str, object]) -> None:
     savemat(tmp_path / "a.mat", content)
-    with pytest.raises(ImageError, match=r"a\.mat' is no mask of SBD"):
+    with refuses(ImageError, "a.mat", "SBD"):
         read_sbd_mask(tmp_path / "a.mat")
 
 
@@ -49,26 +50,26 @@ def test_damaged_and_absent_files_are_told(tmp_path: Path) -> None:
     content = path.read_bytes()
     for part in (b"", b"text", content[:100], content[: len(content) // 2], content[:-3]):
         path.write_bytes(part)
-        with pytest.raises(ImageError, match=r"b\.mat' is no mask of SBD"):
+        with refuses(ImageError, "b.mat", "SBD"):
             read_sbd_mask(path)
     # As MATLAB's version 7.3 begins, which is HDF5.
     path.write_bytes(content[:124] + b"\x00\x02IM" + content[128:])
-    with pytest.raises(ImageError, match=r"b\.mat' is no mask of SBD"):
+    with refuses(ImageError, "b.mat", "SBD"):
         read_sbd_mask(path)
     with pytest.raises(ImageError, match=r"absent\.mat"):
         read_sbd_mask(tmp_path / "absent.mat")
 
 
 def test_absent_folders_and_lists_are_told(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"has no 'cls'\. Expected of SBD"):
+    with refuses(DataError, "'cls'", "SBD"):
         sbd_folder(tmp_path)
     (tmp_path / "cls").mkdir()
-    with pytest.raises(DataError, match=r"there is no list of images '.*train\.txt'"):
+    with refuses(DataError, "images", "train.txt"):
         read_sbd_names(sbd_folder(tmp_path))
 
 
 def test_names_that_lead_out_of_the_folder_are_refused(tmp_path: Path) -> None:
     (tmp_path / "train.txt").write_text("2008_000002\n../../secret\n")
     (tmp_path / "val.txt").write_text("2008_000003\n")
-    with pytest.raises(DataError, match=r"train\.txt' has '../../secret', which leads out"):
+    with refuses(DataError, "train.txt", "'../../secret'"):
         read_sbd_names(tmp_path)

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.refusals import refuses
 from helpers.tiny_boxes import HEIGHT, VOC_OBJECTS, VOC_SETS, WIDTH, boxes_of, voc_xml, write_voc
 
 from vision.data.formats.voc import (
@@ -123,15 +124,15 @@ def test_the_folder_and_the_lists(tmp_path: Path) -> None:
     assert folder == root / "VOCdevkit" == devkit_folder(folder)
     assert read_names(folder / "VOC2007", "trainval") == VOC_SETS["2007"]["trainval"]
     assert read_names(folder / "VOC2012", "cat_trainval") == VOC_SETS["2012"]["trainval"]
-    with pytest.raises(DataError, match=r"has test, trainval\. Did you mean 'trainval'"):
+    with refuses(DataError, "'trainval'"):
         read_names(folder / "VOC2007", "trianval")
-    with pytest.raises(DataError, match="has no 'VOC2011'"):
+    with refuses(DataError, "'VOC2011'"):
         read_names(folder / "VOC2011", "trainval")
     listed = folder / "VOC2007" / "ImageSets" / "Main" / "test.txt"
     listed.write_text("my cat\nmy dog  -1\n000005 0\n")
     assert read_names(folder / "VOC2007", "test") == ["my cat", "my dog", "000005"]
     listed.write_text("..\\\\secret\n")
-    with pytest.raises(DataError, match="leads out of the folder"):
+    with refuses(DataError, "leads", "folder"):
         read_names(folder / "VOC2007", "test")
     listed.write_text("\n")
     with pytest.raises(DataError, match="is empty"):

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from helpers.refusals import refuses
 
 from vision.data.formats.xml import only_text, read_xml
 from vision.errors import DataError
@@ -69,7 +70,7 @@ PARAMETER = '<!DOCTYPE annotation [<!ENTITY % a SYSTEM "http://host/x">%a;]><ann
 def test_a_document_type_is_refused(text: str, encoding: str, tmp_path: Path) -> None:
     path = tmp_path / "a.xml"
     path.write_text(text, encoding=encoding)
-    with pytest.raises(DataError, match=r"a\.xml' declares a document type"):
+    with refuses(DataError, "a.xml", "declares"):
         read_xml(path, "annotation")
 
 

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from helpers.refusals import refuses
 from helpers.tiny_boxes import NAMES, write_yolo
 
 from vision.data.formats.yolo_layout import read_layout
@@ -60,7 +61,7 @@ def test_a_wrong_data_yaml_is_told(tmp_path: Path, text: str, part: str) -> None
 
 
 def test_absent_files_are_told(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"has no data\.yaml"):
+    with refuses(DataError, "data.yaml"):
         read_layout(tmp_path)
     with pytest.raises(DataError, match="there is no"):
         read_layout(tmp_path / "absent")

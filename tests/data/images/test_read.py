@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.properties import examples
+from helpers.refusals import refuses
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -176,7 +177,7 @@ def test_32_bits_take_the_range_that_holds_them(
 def test_32_bits_out_of_every_range_are_refused(tmp_path: Path, values: list[float]) -> None:
     path = tmp_path / "depth.tiff"
     Image.fromarray(np.array([values], dtype=np.float32)).save(path)
-    with pytest.raises(DataError, match=r"depth\.tiff.*values run from"):
+    with refuses(DataError, "depth.tiff", "values"):
         read_image(path)
 
 
@@ -301,7 +302,7 @@ def test_a_decompression_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
     path = tmp_path / "bomb.png"
     Image.new("L", (100, 100)).save(path)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
-    with pytest.raises(DataError, match=r"bomb\.png.*refused: it states 100 x 100 pixels"):
+    with refuses(DataError, "bomb.png", "100 x 100"):
         read_image(path)
 
 

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-import pytest
+from helpers.refusals import refuses
 
 from vision.data.index.mask_pairs import Pairs, find_some_images, join_pairs, pair_files, pair_masks
 from vision.errors import DataError
@@ -47,13 +47,13 @@ def test_every_file_alone_is_told(tmp_path: Path) -> None:
 
 
 def test_absent_folders_and_images(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"no folder '.*images'.* Expected this\."):
+    with refuses(DataError, "no folder", "images", "Expected this."):
         pair_masks(tmp_path / "images", tmp_path / "masks", "Expected this.")
     touch(tmp_path, "images/a.txt")
-    with pytest.raises(DataError, match=r"no images in '.*images', but 1 other files: 1 \.txt"):
+    with refuses(DataError, "images", "1 other", ".txt"):
         find_some_images(tmp_path / "images")
     touch(tmp_path, "images/a.jpg")
-    with pytest.raises(DataError, match=r"no folder '.*masks'"):
+    with refuses(DataError, "no folder", "masks"):
         pair_masks(tmp_path / "images", tmp_path / "masks")
 
 

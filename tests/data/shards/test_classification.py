@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from helpers.refusals import refuses
 from helpers.shards import Server, class_folders, fit, picture, serve, write_tar
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -159,7 +160,7 @@ def test_a_small_cache_is_enough(
 
 def test_a_cache_that_is_too_small_is_refused(server: Server, tmp_path: Path) -> None:
     data = make(server.url, cache_dir=tmp_path, cache_bytes=2 * SHARD_BYTES)
-    with pytest.raises(ConfigError, match=r"cache_bytes=40,960 is too little.*--data\.window"):
+    with refuses(ConfigError, "cache_bytes=40,960", "--data.window"):
         data.setup("fit")
 
 
@@ -229,10 +230,10 @@ def test_a_broken_image_can_be_gone_past(broken: Path) -> None:
 
 
 def test_wrong_trees_are_explained(shards: Path, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"nothing/train/index\.json'.*tools/shard\.py index ROOT"):
+    with refuses(DataError, "nothing/train/index.json", "tools/shard.py", "ROOT"):
         make(tmp_path / "nothing").setup("fit")
     index_folder(str(shards / "val"), class_names=["wasp", "bee"])
-    with pytest.raises(DataError, match="val' has other classes than train"):
+    with refuses(DataError, "classes", "train"):
         make(shards).setup("fit")
     with pytest.raises(ConfigError, match="window=0"):
         make(shards, window=0)
@@ -252,7 +253,7 @@ def test_a_fit_goes_on_where_it_stopped(shards: Path, tmp_path: Path, kill: int)
 def test_an_epoch_is_not_resumed_in_another_order(shards: Path, tmp_path: Path) -> None:
     path = tmp_path / "stopped.ckpt"
     fit(make(shards), path, kill=4)
-    with pytest.raises(ConfigError, match="depends on window: 2 then, 3 now"):
+    with refuses(ConfigError, "2 then", "3"):
         fit(make(shards, window=3), path, resume=True)
 
 

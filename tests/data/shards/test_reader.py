@@ -3,6 +3,7 @@ import pickle
 from pathlib import Path
 
 import pytest
+from helpers.refusals import refuses
 from helpers.shards import picture, write_tar
 
 from vision.data.shards.folders import index_folder
@@ -81,11 +82,11 @@ def test_another_shard_is_noticed(folder: Path, reader: ShardReader) -> None:
     assert f"'{path}' is damaged, or not the one that the index describes" in str(caught.value)
     assert "a file of 700 bytes" in str(caught.value)
     path.write_bytes(b"x" * 20_000)
-    with pytest.raises(DataError, match="at byte 0 there is invalid header"):
+    with refuses(DataError, "0 there", "invalid"):
         ShardReader(str(folder), reader.index).read(4)
 
 
 def test_an_absent_shard_is_named(folder: Path, reader: ShardReader) -> None:
     (folder / "2.tar").unlink()
-    with pytest.raises(DataError, match=r"there is no shard '.*2\.tar', which the index lists"):
+    with refuses(DataError, "shard", "2.tar"):
         reader.read(9)

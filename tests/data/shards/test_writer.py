@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 import webdataset
+from helpers.refusals import refuses
 from helpers.shards import class_folders, picture, read_tar
 
 from vision.data import ImageFolder
@@ -121,7 +122,7 @@ def test_an_interrupted_run_goes_on(
 
 def test_shards_that_are_there_are_left_alone(source: Path, tmp_path: Path) -> None:
     make_shards(ImageFolder(root=source), tmp_path / "out")
-    with pytest.raises(DataError, match="out/train' is there already"):
+    with refuses(DataError, "out/train", "already"):
         make_shards(ImageFolder(root=source), tmp_path / "out", seed=1)
 
 
@@ -162,5 +163,5 @@ def test_wrong_options_and_files_are_refused(source: Path, tmp_path: Path) -> No
     with pytest.raises(DataError, match="there is no folder"):
         make_shards(ImageFolder(root=tmp_path / "nothing"), tmp_path / "out")
     (source / "train/ant/empty.png").touch()
-    with pytest.raises(DataError, match=r"empty\.png' is empty"):
+    with refuses(DataError, "empty.png"):
         make_shards(ImageFolder(root=source), tmp_path / "out")

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from helpers.refusals import refuses
 
 from vision.data.datasets.digits import load_digits
 from vision.data.synthetic.scenes import MAX_DIGITS, MIN_VISIBLE, Glyphs, Scene, compose_scene
@@ -95,9 +96,9 @@ def test_digits_stand_out_from_what_is_around_them(scenes: list[Scene]) -> None:
 
 
 def test_a_scene_too_small_for_digits_is_refused(glyphs: Glyphs) -> None:
-    with pytest.raises(ConfigError, match="size=64 must be at least 96"):
+    with refuses(ConfigError, "size=64", "96"):
         compose_scene(np.random.default_rng(0), glyphs, size=64)
-    with pytest.raises(ConfigError, match="scenes of 128 x 64 pixels: the height must be at least"):
+    with refuses(ConfigError, "128 x 64", "height"):
         compose_scene(np.random.default_rng(0), glyphs, size=128, aspect=2.0)
     with pytest.raises(ConfigError, match="at most the width"):
         compose_scene(np.random.default_rng(0), glyphs, size=128, aspect=0.5)

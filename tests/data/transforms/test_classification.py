@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.pictures import jpeg, texture
+from helpers.refusals import refuses
 from PIL import ExifTags, Image, ImageOps
 
 from vision.data.images.read import EncodedImage
@@ -85,15 +86,15 @@ def test_mirroring_has_its_probability() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"crop": 0.0}, "crop=0.0"),
-        ({"crop": 1.5}, "crop=1.5"),
-        ({"interpolation": "cubic"}, "'cubic' must be one of bicubic, bilinear"),
-        ({"image_size": 0}, "image_size=0"),
+        ({"crop": 0.0}, ("crop=0.0",)),
+        ({"crop": 1.5}, ("crop=1.5",)),
+        ({"interpolation": "cubic"}, ("'cubic'", "bilinear")),
+        ({"image_size": 0}, ("image_size=0",)),
     ],
 )
-def test_values_out_of_range_are_named(options: dict, message: str) -> None:
+def test_values_out_of_range_are_named(options: dict, message: tuple[str, ...]) -> None:
     defaults = {"image_size": 8, "interpolation": "bicubic", "crop": 1.0}
-    with pytest.raises(ConfigError, match=message):
+    with refuses(ConfigError, *message):
         EvalTransform(**{**defaults, **options})
 
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.pictures import jpeg, texture
+from helpers.refusals import refuses
 from PIL import ExifTags, Image, ImageOps
 from torchvision.transforms.v2 import functional as F
 
@@ -237,15 +238,15 @@ def test_boxes_are_in_the_frame_of_the_annotations() -> None:
 @pytest.mark.parametrize(
     ("orientation", "size", "message"),
     [
-        (1, (32, 64), r"'turned.jpg' is 48 x 64 .* annotations are for 32 x 64"),
-        (1, (64, 48), r"'turned.jpg' is 48 x 64 .* annotations are for 64 x 48"),
-        (6, (32, 64), r"is 64 x 48 pixels \(height x width\) when turned upright"),
+        (1, (32, 64), ("'turned.jpg'", "48 x 64", "32 x 64")),
+        (1, (64, 48), ("'turned.jpg'", "48 x 64", "64 x 48")),
+        (6, (32, 64), ("64 x 48", "upright")),
     ],
 )
 def test_another_size_than_annotated_is_named(
-    orientation: int, size: tuple[int, int], message: str
+    orientation: int, size: tuple[int, int], message: tuple[str, ...]
 ) -> None:
-    with pytest.raises(ImageError, match=message):
+    with refuses(ImageError, *message):
         decode_annotated(with_orientation(orientation), size)
 
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from helpers.pictures import jpeg, texture
 from helpers.properties import examples
+from helpers.refusals import refuses
 from helpers.tiny_masks import COLORS, class_map, paint
 from hypothesis import given
 from hypothesis import strategies as st
@@ -254,7 +255,7 @@ def test_evaluation_resizes_the_image_alone() -> None:
     plain = untouched.decode(encoded(paint(labels)))
     assert plain.mask is None
     assert torch.equal(plain.image, decode_image(encoded(paint(labels))))
-    with pytest.raises(ConfigError, match=r"short_side=5 and long_side=None"):
+    with refuses(ConfigError, "short_side=5", "long_side=None"):
         SegmentationEvalTransform(short_side=5, long_side=None)
 
 
@@ -300,11 +301,7 @@ def test_a_turned_image_goes_with_a_mask_of_either_frame() -> None:
 
 
 def test_other_sizes_are_named_with_both_files() -> None:
-    with pytest.raises(
-        ImageError,
-        match=r"mask 'm\.png' is 40 x 57 pixels \(height x width\), but its image 'a\.png' is "
-        r"40 x 56\. .* put back the files",
-    ):
+    with refuses(ImageError, "'m.png'", "40 x 57", "'a.png'", "40 x 56", "files"):
         SegmentationEvalTransform().decode(
             encoded(paint(class_map())), class_map(size=(40, 57)), "m.png"
         )

@@ -1,6 +1,7 @@
 from typing import Any
 
 import pytest
+from helpers.refusals import refuses
 
 from vision.data.transforms.segmentation_options import SegmentationAugment, require_sides
 from vision.errors import ConfigError
@@ -19,19 +20,19 @@ def test_the_defaults_are_those_of_published_recipes_for_ade20k() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"scale": (2.0, 0.5)}, r"scale=\(2\.0, 0\.5\) must be 2 numbers in ascending order"),
-        ({"scale": (0.0, 1.0)}, r"scale=\(0\.0, 1\.0\) must be"),
-        ({"crop": (512,)}, r"crop=\(512,\) must be 2 numbers.*height, width"),
-        ({"crop": (0, 5)}, r"crop=\(0, 5\) must be"),
-        ({"max_class_share": 0.0}, r"max_class_share=0\.0 must be above 0 and at most 1"),
-        ({"max_class_share": 75}, r"max_class_share=75 must be"),
-        ({"hflip": 1.5}, r"hflip=1\.5 must be from 0 to 1"),
-        ({"short_side": None}, r"short_side=None and long_side=2048 must be .* or both none"),
-        ({"short_side": 0}, r"short_side=0 and"),
+        ({"scale": (2.0, 0.5)}, ("scale=(2.0", "0.5", "2 numbers")),
+        ({"scale": (0.0, 1.0)}, ("scale=(0.0", "1.0")),
+        ({"crop": (512,)}, ("crop=(512", "2 numbers", "height, width")),
+        ({"crop": (0, 5)}, ("crop=(0", "5")),
+        ({"max_class_share": 0.0}, ("max_class_share=0.0", "1")),
+        ({"max_class_share": 75}, ("max_class_share=75",)),
+        ({"hflip": 1.5}, ("hflip=1.5", "0")),
+        ({"short_side": None}, ("short_side=None", "long_side=2048", "both")),
+        ({"short_side": 0}, ("short_side=0 and",)),
     ],
 )
-def test_options_out_of_range(options: dict[str, Any], message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
+def test_options_out_of_range(options: dict[str, Any], message: tuple[str, ...]) -> None:
+    with refuses(ConfigError, *message):
         SegmentationAugment(**options)
 
 

@@ -3,6 +3,7 @@
 import pytest
 import torch
 import torchvision
+from helpers.refusals import refuses
 from torch import Tensor
 
 from vision.contracts.features import ClassRows, FeatureSpec
@@ -173,7 +174,7 @@ def test_class_rows_describe_the_last_layer() -> None:
 
 
 def test_unfit_groups_are_refused() -> None:
-    with pytest.raises(ConfigError, match="channels=48 do not make 32 groups"):
+    with refuses(ConfigError, "channels=48", "32 groups"):
         FCOSHead(SPECS, num_classes=4, channels=48)
 
 

@@ -4,6 +4,7 @@ import warnings
 
 import pytest
 import torch
+from helpers.refusals import refuses
 from helpers.tiny_two_stage import (
     CLASSES,
     KINDS,
@@ -357,41 +358,41 @@ def test_settings_may_be_given_as_plain_values() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"num_classes": 0}, "num_classes=0 must be 1 or more"),
-        ({"batch_size_per_image": 0}, "batch_size_per_image=0 must be 1 or more"),
-        ({"nms_threshold": 50}, r"nms_threshold=50 must be from 0 to 1"),
-        ({"stages": ()}, "stages is empty"),
+        ({"num_classes": 0}, ("num_classes=0", "1")),
+        ({"batch_size_per_image": 0}, ("batch_size_per_image=0", "1")),
+        ({"nms_threshold": 50}, ("nms_threshold=50", "1")),
+        ({"stages": ()}, ("stages", "empty")),
         (
             {"stages": [{"iou_threshold": 0.5, "target_stdss": 1}]},
-            r"no option stages.target_stdss. Did you mean 'target_stds'",
+            ("stages.target_stdss", "'target_stds'"),
         ),
-        ({"stages": [3]}, "stages=3 must have the options iou_threshold, target_stds, loss_weight"),
-        ({"stages": [{"target_stds": (1, 1)}]}, r"stages\.target_stds=\(1, 1\) must be 4 numbers"),
+        ({"stages": [3]}, ("stages=3", "iou_threshold", "target_stds", "loss_weight")),
+        ({"stages": [{"target_stds": (1, 1)}]}, ("stages.target_stds=(1", "4 numbers")),
         (
             {"stages": [{"iou_threshold": 50}]},
-            r"stages\.iou_threshold=50 must be above 0 and at most 1",
+            ("stages.iou_threshold=50", "1"),
         ),
-        ({"box_head": "3fc"}, "box_head='3fc' is none of 2fc, 4conv1fc.*Did you mean '2fc'"),
+        ({"box_head": "3fc"}, ("box_head='3fc'", "4", "1", "'2fc'")),
         (
             {"rpn": {"batch_size": 3}},
-            "no option rpn.batch_size. Did you mean 'batch_size_per_image'",
+            ("rpn.batch_size", "'batch_size_per_image'"),
         ),
     ],
 )
-def test_options_out_of_range_are_refused(options: dict, message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
+def test_options_out_of_range_are_refused(options: dict, message: tuple[str, ...]) -> None:
+    with refuses(ConfigError, *message):
         make_head("mask", **options)
 
 
 def test_maps_that_do_not_fit_are_refused() -> None:
-    with pytest.raises(ConfigError, match=r"\[8, 9\] channels.*put a neck before the head"):
+    with refuses(ConfigError, "[8, 9]", "neck"):
         TwoStage((*SPECS, FeatureSpec(9, 128)), num_classes=2)
-    with pytest.raises(ConfigError, match="two maps or more, not 1; give the neck extra_levels=1"):
+    with refuses(ConfigError, "extra_levels=1"):
         TwoStage(SPECS[:1], num_classes=2)
 
 
 def test_a_mask_branch_needs_masks() -> None:
     targets = [make_target(2, seed=7, masks=False)]
-    with pytest.raises(DataError, match=r"Image 107 has no masks.*detector of boxes alone"):
+    with refuses(DataError, "107", "detector"):
         make_head("mask")(make_features(1), make_sizes(1), targets)
     make_head("faster")(make_features(1), make_sizes(1), targets)

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from helpers.mmseg_heads import check_against_mmseg, needs_mmseg
+from helpers.refusals import refuses
 
 from vision.contracts.features import FeatureSpec
 from vision.errors import ConfigError
@@ -37,13 +38,13 @@ def test_level(level: int) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"in_index": 3}, r"in_index=3.*3 maps"),
-        ({"in_index": -4}, r"in_index=-4"),
-        ({"num_convs": -1}, r"num_convs.*got -1"),
-        ({"kernel_size": 2}, r"kernel_size.*got 2"),
-        ({"num_convs": 0, "channels": 4}, r"channels=8 in place of 4"),
+        ({"in_index": 3}, ("in_index=3", "3 maps")),
+        ({"in_index": -4}, ("in_index=-4",)),
+        ({"num_convs": -1}, ("num_convs", "-1")),
+        ({"kernel_size": 2}, ("kernel_size", "2")),
+        ({"num_convs": 0, "channels": 4}, ("channels=8", "4")),
     ],
 )
-def test_mistakes(options: dict[str, int], message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
+def test_mistakes(options: dict[str, int], message: tuple[str, ...]) -> None:
+    with refuses(ConfigError, *message):
         FCNHead(SPECS, num_classes=3, **options)

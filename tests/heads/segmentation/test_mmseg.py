@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.refusals import refuses
 from torch import Tensor, nn
 
 from vision.contracts.features import FeatureSpec
@@ -187,7 +188,7 @@ def test_a_cascade_learns_from_both_losses() -> None:
 
     default = build("OCRHead").previous
     assert default.loss_decode.loss_weight == 0.4
-    with pytest.raises(ConfigError, match="FCNHead does not follow on another one"):
+    with refuses(ConfigError, "FCNHead", "another"):
         build("FCNHead", previous={"type": "FCNHead"})
 
 
@@ -300,43 +301,43 @@ def test_the_inner_head_of_knet_is_filled_in_too() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"type": "PSPHaed"}, r"no decode head 'PSPHaed'. Did you mean 'PSPHead'"),
+        ({"type": "PSPHaed"}, ("'PSPHaed'", "'PSPHead'")),
         (
             {"type": "PSPHead", "pool_scale": 1},
-            r"no option 'pool_scale'. Did you mean 'pool_scales",
+            ("'pool_scale'", "pool_scales"),
         ),
-        ({"type": "UPerHead", "input_transform": "resize_concat"}, "no option 'input_transform'"),
-        ({"type": "FCNHead", "in_index": 4}, "in_index=4 of FCNHead: there are 4 maps"),
-        ({"type": "FCNHead", "in_channels": 9}, "in_channels=9 of FCNHead.*have 24 channels"),
-        ({"type": "FCNHead", "ignore_index": 0}, "ignore_index=0"),
-        ({"type": "FCNHead", "out_channels": 1}, "out_channels=1"),
+        ({"type": "UPerHead", "input_transform": "resize_concat"}, ("option", "'input_transform'")),
+        ({"type": "FCNHead", "in_index": 4}, ("in_index=4", "FCNHead", "4 maps")),
+        ({"type": "FCNHead", "in_channels": 9}, ("in_channels=9", "FCNHead", "24 channels")),
+        ({"type": "FCNHead", "ignore_index": 0}, ("ignore_index=0",)),
+        ({"type": "FCNHead", "out_channels": 1}, ("out_channels=1",)),
         (
             {"type": "FCNHead", "loss_decode": {"type": "CrossEntropyLos"}},
-            r"FCNHead.loss_decode.type='CrossEntropyLos' is registered by none.*'CrossEntropyLoss'",
+            ("FCNHead.loss_decode.type='CrossEntropyLos'", "'CrossEntropyLoss'"),
         ),
         (
             {"type": "FCNHead", "init_cfg": {"type": "Pretrained", "checkpoint": "a.pth"}},
-            "FCNHead.init_cfg.type: a head does not fetch weights",
+            ("FCNHead.init_cfg.type", "weights"),
         ),
-        ({"type": "FCNHead", "loss_decode": [{"_scope_": "os"}]}, r"loss_decode\[0\]._scope_"),
-        ({"type": "PSAHead"}, "cannot build PSAHead.*mask_size"),
-        ({"type": "PointHead"}, "PointHead of mmsegmentation needs more for its loss"),
-        ({"type": "PIDHead"}, "three branches of PIDNet"),
-        ({"type": "OCRHead", "previous": {"type": "OCRHead"}}, "cannot stand beside"),
+        ({"type": "FCNHead", "loss_decode": [{"_scope_": "os"}]}, ("loss_decode[0]._scope_",)),
+        ({"type": "PSAHead"}, ("PSAHead", "mask_size")),
+        ({"type": "PointHead"}, ("PointHead", "mmsegmentation")),
+        ({"type": "PIDHead"}, ("branches", "PIDNet")),
+        ({"type": "OCRHead", "previous": {"type": "OCRHead"}}, ("stand", "beside")),
     ],
 )
-def test_mistakes(options: dict, message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
+def test_mistakes(options: dict, message: tuple[str, ...]) -> None:
+    with refuses(ConfigError, *message):
         MMSegHead(SPECS, num_classes=CLASSES, **options)
 
 
 def test_a_config_runs_no_code(tmp_path: Path) -> None:
     # mmengine would import what is not registered by its path, and call it with the options.
     evil = {"type": "pathlib.Path.touch", "self": str(tmp_path / "ran")}
-    with pytest.raises(ConfigError, match="Paths of classes are not imported"):
+    with refuses(ConfigError, "Paths", "classes", "imported"):
         MMSegHead(SPECS, num_classes=CLASSES, type="FCNHead", loss_decode=evil)
     touch = {"type": "subprocess.check_call", "args": ["touch", str(tmp_path / "ran")]}
-    with pytest.raises(ConfigError, match=r"'subprocess\.check_call' is registered by none"):
+    with refuses(ConfigError, "'subprocess.check_call'", "registered"):
         MMSegHead(SPECS, num_classes=CLASSES, type="FCNHead", norm_cfg=touch)
     assert not list(tmp_path.iterdir())
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from helpers.refusals import refuses
 
 from vision.errors import ConfigError
 from vision.heads.segmentation.mmseg_words import HEADS, inference_config
@@ -36,19 +37,19 @@ def test_what_only_training_needs_is_left_out_at_any_depth(name: str) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"type": "os.system"}, r"head.type='os.system' is not taken from a file"),
-        ({"norm_cfg": {"type": "torch.nn.BatchNorm2d"}}, r"head.norm_cfg.type"),
-        ({"norm_cfg": {"eps": [1e-5]}}, "list"),
-        ({"input_transform": "/tmp/x"}, "head.input_transform"),
-        ({"pool_scales": ["/tmp/x"]}, "head.pool_scales"),
-        ({"pool_scales": [[1]]}, "list in a list"),
-        ({"_scope_": "os"}, "key '_scope_'"),
-        ({"a": {"_delete_": True}}, "key '_delete_'"),
-        ({"a.b": 1}, "key 'a.b'"),
+        ({"type": "os.system"}, ("head.type='os.system'", "taken")),
+        ({"norm_cfg": {"type": "torch.nn.BatchNorm2d"}}, ("head.norm_cfg.type",)),
+        ({"norm_cfg": {"eps": [1e-5]}}, ("list",)),
+        ({"input_transform": "/tmp/x"}, ("head.input_transform",)),
+        ({"pool_scales": ["/tmp/x"]}, ("head.pool_scales",)),
+        ({"pool_scales": [[1]]}, ("list in a list",)),
+        ({"_scope_": "os"}, ("key '_scope_'",)),
+        ({"a": {"_delete_": True}}, ("key '_delete_'",)),
+        ({"a.b": 1}, ("key 'a.b'",)),
     ],
 )
-def test_everything_else_is_refused(change: dict[str, Any], message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
+def test_everything_else_is_refused(change: dict[str, Any], message: tuple[str, ...]) -> None:
+    with refuses(ConfigError, *message):
         inference_config({**CONFIG, **change}, "head")
 
 

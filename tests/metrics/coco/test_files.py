@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.random_coco import random_case
+from helpers.refusals import refuses
 
 from vision.errors import DataError
 from vision.metrics.coco.files import (
@@ -79,17 +80,17 @@ def test_only_the_images_that_are_wanted_are_read() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"categories": []}, "categories: the list is absent or empty"),
-        ({"images": [{"id": "one"}]}, "images: 'id' is 'one', expected a whole number"),
-        ({"categories": [{"name": "cat"}]}, r"categories\[0\] has no 'id'"),
-        ({"images": None}, "'images' in the ground truth is None, not a list"),
-        ({"annotations": [{"id": 1}]}, r"annotations\[0\] \(id 1\) has no 'image_id'"),
-        ({"annotations": [3]}, r"annotations\[0\] is 3, expected an object"),
+        ({"categories": []}, ("categories", "absent", "empty")),
+        ({"images": [{"id": "one"}]}, ("'id'", "'one'")),
+        ({"categories": [{"name": "cat"}]}, ("categories", "[0]", "'id'")),
+        ({"images": None}, ("'images'", "ground")),
+        ({"annotations": [{"id": 1}]}, ("[0]", "1", "'image_id'")),
+        ({"annotations": [3]}, ("annotations", "[0]", "3", "object")),
     ],
 )
-def test_what_is_no_ground_truth_is_refused(change: dict, message: str) -> None:
+def test_what_is_no_ground_truth_is_refused(change: dict, message: tuple[str, ...]) -> None:
     truth, _ = random_case(3)
-    with pytest.raises(DataError, match=message):
+    with refuses(DataError, *message):
         read_truth({**truth, **change})
 
 
@@ -98,5 +99,5 @@ def test_masks_need_the_size_of_their_image() -> None:
     for image in truth["images"]:
         del image["height"]
     read_truth(truth)
-    with pytest.raises(DataError, match="no 'height' and 'width'"):
+    with refuses(DataError, "'height'", "'width'"):
         read_truth(truth, masks=True)

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import torch
+from helpers.refusals import refuses
 from torch import Tensor, nn
 
 from vision import create_backbone, load_weights
@@ -158,18 +159,18 @@ def test_official_lists_are_read_up_to_the_number_of_stages() -> None:
 @pytest.mark.parametrize(
     ("options", "source", "message"),
     [
-        (spec(QKV_PROJ_METHOD=["linear", "avg", "avg"]), "official", "'linear' is not supported"),
-        (spec(WINDOW=[7, 7, 7]), "official", "'WINDOW' = "),
-        ({**spec(), "window": 7}, "official", "'window' = 7"),
-        ({"qkv_projection_method": ["avg"] * 3}, "huggingface", "'dw_bn' alone"),
-        ({"hidden_act": "relu"}, "huggingface", "'hidden_act' = 'relu'"),
-        ({}, "timm", "timm has no CvT"),
+        (spec(QKV_PROJ_METHOD=["linear", "avg", "avg"]), "official", ("'linear'", "supported")),
+        (spec(WINDOW=[7, 7, 7]), "official", ("'WINDOW' =",)),
+        ({**spec(), "window": 7}, "official", ("'window'", "7")),
+        ({"qkv_projection_method": ["avg"] * 3}, "huggingface", ("'dw_bn' alone",)),
+        ({"hidden_act": "relu"}, "huggingface", ("'hidden_act'", "'relu'")),
+        ({}, "timm", ("timm", "CvT")),
     ],
 )
 def test_unsupported_options_are_refused_by_name(
-    options: dict[str, Any], source: Any, message: str
+    options: dict[str, Any], source: Any, message: tuple[str, ...]
 ) -> None:
-    with pytest.raises(ConfigError, match=message):
+    with refuses(ConfigError, *message):
         published_options("cvt", options, source=source)
 
 

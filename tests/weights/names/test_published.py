@@ -1,4 +1,5 @@
 import pytest
+from helpers.refusals import refuses
 
 from vision import create_backbone
 from vision.errors import ConfigError
@@ -26,7 +27,7 @@ def test_official_options_become_ours() -> None:
 
 
 def test_an_unsupported_option_is_named() -> None:
-    with pytest.raises(ConfigError, match="official convnext: unsupported option 'window' = 7"):
+    with refuses(ConfigError, "'window'", "7"):
         published_options("convnext", {"dims": [8], "window": 7})
 
 
@@ -44,7 +45,7 @@ def test_the_reader_takes_each_option_once() -> None:
     assert reader.take("a", 9) == 9
     assert reader.rename({"b": "beta", "absent": "gone"}) == {"beta": 2}
     reader.expect("d", None)
-    with pytest.raises(ConfigError, match="X: unsupported option 'c' = 3"):
+    with refuses(ConfigError, "unsupported", "option", "'c'", "3"):
         reader.finish()
     reader.ignore("c")
     reader.finish()
@@ -52,7 +53,7 @@ def test_the_reader_takes_each_option_once() -> None:
 
 def test_unsupported_values_are_refused() -> None:
     reader = OptionReader({"act": "relu"}, owner="X")
-    with pytest.raises(ConfigError, match=r"X: option 'act' = 'relu' is not supported.*'gelu'"):
+    with refuses(ConfigError, "'act'", "'relu'", "'gelu'"):
         reader.expect("act", "gelu")
 
 

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from helpers.refusals import refuses
 
 from vision.errors import WeightsError
 from vision.weights.names.operations import as_linear, dropped, each, join
@@ -49,7 +50,7 @@ def test_every_spelling_is_read_and_the_first_is_written() -> None:
 
 
 def test_two_keys_of_one_name_are_refused() -> None:
-    with pytest.raises(WeightsError, match=r"'stages\.0\.0\.attn\.q\.w' twice.*'layer1\.0\.proj"):
+    with refuses(WeightsError, "'stages.0.0.attn.q.w'", "layer1.0.proj"):
         NAMES.read(numbered(["layer1.0.project_q.w", "layer1.0.proj_q.w"]))
 
 
