@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from torch import Tensor
@@ -13,7 +13,6 @@ from vision.data.loading.collate import collate_images
 from vision.data.transforms.classification import EvalTransform
 from vision.documents.csv_writing import write_table
 from vision.draw.labels import draw_labels
-from vision.errors import ConfigError
 from vision.predict.options import PredictOptions
 from vision.predict.predictor import LoadedModel, Predictor, Seen, build_transform
 from vision.predict.results import Result, import_optional, name_of, to_picture
@@ -76,19 +75,6 @@ class ClassificationResult(Result):
         ranked = [{"label": i, "name": name, "score": s} for i, name, s in self._ranked(TOP)]
         chosen = {"label": self.label, "name": self.name, "score": self.score}
         return {**self._head(), **chosen, "top": ranked}
-
-    def to_coco(
-        self, image_id: int | None = None, category_ids: list[int] | None = None
-    ) -> NoReturn:
-        """Raise an error: COCO has no results for whole images.
-
-        Raises:
-            ConfigError: Always.
-        """
-        raise ConfigError(
-            "COCO's format has no results of classification, only of boxes and masks: take "
-            "to_dict() instead."
-        )
 
     def to_supervision(self) -> Any:
         """`supervision.Classifications` of all classes, the likeliest first."""

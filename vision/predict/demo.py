@@ -206,8 +206,8 @@ def build_demo(model: Model, *, examples: Iterable[str | Path] = ()) -> "gradio.
         ConfigError: There is no page for its task, or an example is no file.
         MissingPackageError: gradio is not installed.
     """
-    gradio = _import_gradio()
     demo = Demo(model)
+    gradio = _import_gradio()
     pictures = [str(path) for path in examples]
     for path in pictures:
         if not Path(path).is_file():

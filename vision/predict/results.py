@@ -51,7 +51,6 @@ class Result(ABC):
             masks: Whether to include masks, as COCO's packed run lengths.
         """
 
-    @abstractmethod
     def to_coco(
         self, image_id: int | None = None, category_ids: "list[int] | None" = None
     ) -> list[dict[str, Any]]:
@@ -60,15 +59,25 @@ class Result(ABC):
         Args:
             image_id: Number of the image in the dataset; None takes `index`.
             category_ids: Number of each class in the dataset, by label; None takes the label.
-        """
 
-    @abstractmethod
+        Raises:
+            ConfigError: These are no boxes or masks, which are all that COCO's format has.
+        """
+        raise ConfigError(
+            f"COCO's format has no place for a {type(self).__name__}, only for boxes and masks: "
+            "take to_dict() instead."
+        )
+
     def to_supervision(self) -> Any:
         """The same as an object of the package supervision.
 
         Raises:
             MissingPackageError: It is not installed.
+            ConfigError: The package has no such objects.
         """
+        raise ConfigError(
+            f"supervision has no counterpart of a {type(self).__name__}: take to_dict() instead."
+        )
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write what `plot` draws, whole or not at all; the folder is made.
