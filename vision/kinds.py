@@ -204,3 +204,9 @@ KINDS: dict[str, Kind] = {
 TASKS = {kind.task.partition(":")[2]: kind.task for kind in KINDS.values()}
 # Arguments of tasks that name what stands on the backbone.
 DESIGNS = tuple(kind.design for kind in KINDS.values() if kind.design is not None)
+# Class name of each callback for the results of a kind -> its import path.
+CALLBACKS = {
+    path.partition(":")[2]: path
+    for kind in KINDS.values()
+    for path in (*kind.fit_callbacks, *kind.result_callbacks, kind.prediction_writer)
+}

@@ -1,21 +1,15 @@
 """Callbacks: progress, the summary of a run, pictures, tables of predictions. Resolved on use."""
 
+from vision.kinds import CALLBACKS
 from vision.lazy import lazy_names
 
 _MODULES = {
-    "CocoPredictions": "vision.callbacks.results.coco_predictions",
-    "DetectionResults": "vision.callbacks.results.coco_predictions",
-    "ClassificationPictures": "vision.callbacks.results.classification_pictures",
-    "DetectionPictures": "vision.callbacks.results.detection_pictures",
     "Environment": "vision.callbacks.run.environment",
-    "LabelMaps": "vision.callbacks.results.label_maps",
-    "PredictionTable": "vision.callbacks.results.prediction_table",
     "Progress": "vision.callbacks.run.progress",
     "RunSummary": "vision.callbacks.run.summary",
-    "SegmentationPictures": "vision.callbacks.results.segmentation_pictures",
-    "SegmentationResults": "vision.callbacks.results.segmentation_results",
     "TrainBatches": "vision.callbacks.run.train_batches",
     "TrainingCurves": "vision.callbacks.run.curves",
+    **{name: path.partition(":")[0] for name, path in CALLBACKS.items()},
 }
 
 __all__ = [*_MODULES]

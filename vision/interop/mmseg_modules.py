@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from vision.backbones.registry import create_backbone
+from vision.backbones.registry import FAMILIES, create_backbone
 from vision.errors import ConfigError
 from vision.necks.pyramid import complete_pyramid, used_maps
 from vision.weights.load import load_weights
@@ -128,13 +128,7 @@ def _family(name: str, family: str) -> type[FourMaps]:
 BACKBONES: dict[str, type[FourMaps]] = {
     name: _family(name, family)
     for name, family in (
-        ("Swin", "swin"),
-        ("CSWin", "cswin"),
-        ("CvT", "cvt"),
-        ("TNT", "tnt"),
-        ("RMT", "rmt"),
-        ("HorNet", "hornet"),
-        ("ConvNeXt", "convnext"),
+        *((path.partition(":")[2], family) for family, path in FAMILIES.items()),
         ("Timm", "timm"),
     )
 }
