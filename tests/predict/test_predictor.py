@@ -35,8 +35,8 @@ def test_a_task_without_a_predictor_is_named() -> None:
     [
         ({"batch_size": 0}, "batch_size=0"),
         ({"threshold": 1.5}, "threshold=1.5"),
-        ({"tile": 0}, "tile=0"),
-        ({"tile": (3, 4, 5)}, "height, width"),
+        ({"tile": 0}, r"tile=\(0, 0\).*1 or more pixels"),
+        ({"tile": (3, 4, 5)}, r"tile=\(3, 4, 5\).*2 numbers"),
         ({"overlap": 1.0}, "overlap=1.0"),
         ({"precision": "int8"}, "bfloat16"),
     ],
