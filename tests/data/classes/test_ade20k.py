@@ -6,17 +6,20 @@ from helpers import mmseg_datasets
 from helpers.refusals import refuses
 from helpers.tiny_segmentation_sets import ADE20K_ROWS, write_ade20k
 
-from vision.data.classes.ade20k import CLASSES, COLORS, read_class_names
+from vision.data.classes.ade20k import read_class_names
+from vision.documents.class_table import class_table
 from vision.errors import DataError
+
+TABLE = class_table("ade20k")
 
 HEAD = "Idx\tRatio\tTrain\tVal\tName\n"
 
 
 def test_names_and_colours_are_those_of_mmsegmentation() -> None:
     reference = mmseg_datasets.load().ADE20KDataset.METAINFO
-    assert tuple(name.strip() for name in reference["classes"]) == CLASSES
-    np.testing.assert_array_equal(COLORS, reference["palette"])
-    assert len({*CLASSES}) == len(COLORS) == 150
+    assert tuple(name.strip() for name in reference["classes"]) == TABLE.classes
+    np.testing.assert_array_equal(TABLE.colors, reference["palette"])
+    assert len({*TABLE.classes}) == len(TABLE.colors) == 150
 
 
 def test_the_table_of_a_dataset(tmp_path: Path) -> None:

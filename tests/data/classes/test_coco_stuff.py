@@ -4,14 +4,17 @@ from pathlib import Path
 import numpy as np
 from helpers import mmseg_datasets
 
-from vision.data.classes.coco_stuff import ABSENT, CLASSES, COLORS, UNLABELLED, VALUES
+from vision.data.datasets.coco_stuff import UNLABELLED
+from vision.documents.class_table import class_table
+
+TABLE = class_table("coco_stuff")
 
 
 def test_names_and_colours_are_those_of_mmsegmentation() -> None:
     reference = mmseg_datasets.load().COCOStuffDataset.METAINFO
-    assert reference["classes"] == CLASSES
-    np.testing.assert_array_equal(COLORS, reference["palette"])
-    assert len({*CLASSES}) == 171
+    assert reference["classes"] == TABLE.classes
+    np.testing.assert_array_equal(TABLE.colors, reference["palette"])
+    assert len({*TABLE.classes}) == 171
 
 
 def test_values_are_those_that_mmsegmentation_converts() -> None:
@@ -20,7 +23,7 @@ def test_values_are_those_that_mmsegmentation_converts() -> None:
     )
     official = runpy.run_path(str(tools / "coco_stuff164k.py"))["clsID_to_trID"]
     assert official.pop(UNLABELLED) == 255
-    assert {value: label for label, value in enumerate(VALUES)} == official
+    assert {value: label for label, value in enumerate(TABLE.values)} == official
 
 
 def test_values_of_well_known_labels() -> None:
@@ -32,6 +35,8 @@ def test_values_of_well_known_labels() -> None:
         92: "banner",
         182: "wood",
     }.items():
-        assert CLASSES[VALUES.index(number - 1)] == name
-    assert not {*VALUES} & {*ABSENT}
-    assert (len(VALUES), len(ABSENT)) == (171, 11)
+        assert TABLE.classes[TABLE.values.index(number - 1)] == name
+    assert (len(TABLE.values), len(TABLE.labels)) == (171, 182)
+    # Things that were never annotated.
+    assert TABLE.labels[11] == "street sign"
+    assert 11 not in TABLE.values

@@ -18,9 +18,11 @@ from helpers.tiny_segmentation_sets import (
 from PIL import Image
 
 from vision.contracts.segmentation import IGNORED
-from vision.data.classes.ade20k import CLASSES, COLORS
 from vision.data.datasets import ade20k
+from vision.documents.class_table import class_table
 from vision.errors import DataError
+
+TABLE = class_table("ade20k")
 
 
 def make(root: Path, **options: object) -> ade20k.ADE20K:
@@ -55,8 +57,8 @@ def test_mmsegmentation_reads_the_same(tmp_path: Path) -> None:
 
 def test_what_is_known_before_setup(tmp_path: Path) -> None:
     data = make(tmp_path / "absent")
-    assert data.class_names == CLASSES
-    np.testing.assert_array_equal(data.palette, COLORS)
+    assert data.class_names == TABLE.classes
+    np.testing.assert_array_equal(data.palette, TABLE.colors)
     assert data.prediction_values.tolist() == list(range(1, 151))
     assert data.prediction_values.dtype == data.palette.dtype == np.uint8
     assert make(tmp_path, label_ids=False).prediction_values is None

@@ -18,10 +18,12 @@ from PIL import Image
 from torchvision import datasets
 
 from vision.contracts.segmentation import IGNORED
-from vision.data.classes.cityscapes import CLASSES, COLORS, LABEL_IDS
 from vision.data.datasets import cityscapes
 from vision.data.transforms.segmentation_options import SegmentationAugment
+from vision.documents.class_table import class_table
 from vision.errors import DataError
+
+TABLE = class_table("cityscapes")
 
 TRAIN_IDS = {entry.id: entry.train_id for entry in datasets.Cityscapes.classes}
 
@@ -75,10 +77,10 @@ def test_masks_are_drawn_where_there_are_none(
 
 def test_what_is_known_before_setup(tmp_path: Path) -> None:
     data = make(tmp_path / "absent")
-    assert data.class_names == CLASSES
-    np.testing.assert_array_equal(data.palette, COLORS)
+    assert data.class_names == TABLE.classes
+    np.testing.assert_array_equal(data.palette, TABLE.colors)
     # As the test server of the benchmark counts.
-    assert data.prediction_values.tolist() == [*LABEL_IDS]
+    assert data.prediction_values.tolist() == [*TABLE.values]
     assert data.prediction_values.dtype == np.uint8
     assert make(tmp_path, label_ids=False).prediction_values is None
     assert data.train_transform.augment == SegmentationAugment(

@@ -15,9 +15,11 @@ from helpers.tiny_segmentation_sets import (
 )
 
 from vision.contracts.segmentation import IGNORED
-from vision.data.classes.coco_stuff import CLASSES, COLORS, VALUES
 from vision.data.datasets import coco_stuff
+from vision.documents.class_table import class_table
 from vision.errors import DataError
+
+TABLE = class_table("coco_stuff")
 
 SOME = (0, 10, 12, 89, 91, 181, 40)
 
@@ -39,7 +41,7 @@ def test_mmsegmentation_reads_the_same(tmp_path: Path) -> None:
         raw = [index.read_mask(path) for path in index.masks]
         for path, values in zip(index.masks, raw, strict=True):
             converted = np.full_like(values, IGNORED)
-            for label, value in enumerate(VALUES):
+            for label, value in enumerate(TABLE.values):
                 converted[values == value] = label
             write_mask(Path(path).with_name(f"{Path(path).stem}_labelTrainIds.png"), converted)
         folder = f"{split}2017"
@@ -59,9 +61,9 @@ def test_mmsegmentation_reads_the_same(tmp_path: Path) -> None:
 
 def test_what_is_known_before_setup(tmp_path: Path) -> None:
     data = make(tmp_path / "absent")
-    assert data.class_names == CLASSES
-    np.testing.assert_array_equal(data.palette, COLORS)
-    assert data.prediction_values.tolist() == [*VALUES]
+    assert data.class_names == TABLE.classes
+    np.testing.assert_array_equal(data.palette, TABLE.colors)
+    assert data.prediction_values.tolist() == [*TABLE.values]
     assert make(tmp_path, label_ids=False).prediction_values is None
 
 
@@ -75,8 +77,8 @@ def test_samples_of_every_stage(tmp_path: Path, images: str, masks: str) -> None
     image, mask = data.val_dataset.example(0)
     assert image.shape[1:] == mask.shape == (HEIGHT, WIDTH)
     # 12 is "stop sign", whose label id is 13; 11, the one before, was never annotated.
-    assert CLASSES.index("stop sign") == 11
-    assert {*mask.unique().tolist()} == {VALUES.index(value) for value in SOME} | {IGNORED}
+    assert TABLE.classes.index("stop sign") == 11
+    assert {*mask.unique().tolist()} == {TABLE.values.index(value) for value in SOME} | {IGNORED}
 
 
 @pytest.mark.parametrize("value", [11, 25, 28, 29, 44, 65, 67, 68, 70, 82, 90, 182, 254])

@@ -10,8 +10,10 @@ from pycocotools.cocoeval import COCOeval
 from torchvision.datasets import VOCDetection
 
 from vision.data import VOC
-from vision.data.formats.voc import CLASSES
+from vision.documents.class_table import class_table
 from vision.errors import ConfigError, DataError
+
+CLASSES = class_table("voc").classes[1:]
 
 
 def make(root: Path, **options: object) -> VOC:

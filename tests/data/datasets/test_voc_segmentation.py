@@ -63,18 +63,6 @@ def test_mmsegmentation_reads_the_same(tmp_path: Path) -> None:
         np.testing.assert_array_equal(data.train_dataset.example(number)[1], item["gt_seg_map"])
 
 
-def test_colours_of_the_development_kit() -> None:
-    colors = voc_segmentation.voc_colors(256)
-    assert colors[[0, 1, 15, 20]].tolist() == [
-        [0, 0, 0],
-        [128, 0, 0],
-        [192, 128, 128],
-        [0, 64, 128],
-    ]
-    assert colors[255].tolist() == [224, 224, 192]
-    assert len(np.unique(colors, axis=0)) == 256
-
-
 def test_trainaug_is_the_masks_of_voc_and_then_those_of_sbd(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -6,13 +6,15 @@ from helpers.refusals import refuses
 from helpers.tiny_boxes import HEIGHT, VOC_OBJECTS, VOC_SETS, WIDTH, boxes_of, voc_xml, write_voc
 
 from vision.data.formats.voc import (
-    CLASSES,
     Annotation,
     devkit_folder,
     read_annotation,
     read_names,
 )
+from vision.documents.class_table import class_table
 from vision.errors import DataError
+
+CLASSES = class_table("voc").classes[1:]
 
 
 def read(path: Path, text: str, names: tuple[str, ...] = CLASSES) -> tuple[Annotation, list[str]]:

@@ -9,7 +9,6 @@ import torchvision
 from PIL import Image, ImageDraw
 
 from vision.data.base.segmentation_samples import SegmentationSamples
-from vision.data.classes.cityscapes import LABEL_IDS
 from vision.data.datasets.cityscapes import Cityscapes
 from vision.data.formats.cityscapes_polygons import draw_label_ids
 from vision.data.synthetic.cityscapes import (
@@ -22,6 +21,7 @@ from vision.data.synthetic.cityscapes import (
     write_cityscapes,
 )
 from vision.data.synthetic.splits import compose_split
+from vision.documents.class_table import class_table
 
 SAMPLES = CityscapesSamples(train=24, val=4, test=2, seed=1)
 OFFICIAL = {label.name: label for label in torchvision.datasets.Cityscapes.classes}
@@ -142,7 +142,7 @@ def test_the_datamodule_reads_it(root: Path) -> None:
     batch = next(iter(data.val_dataloader()))
     labels = np.asarray(Image.open(truths(root, "val", "labelIds.png")[0]))
     train_ids = np.array([OFFICIAL_BY_ID[number].train_id for number in range(34)])
-    expected = np.where(np.isin(labels, LABEL_IDS), train_ids[labels], 255)
+    expected = np.where(np.isin(labels, class_table("cityscapes").values), train_ids[labels], 255)
     assert np.array_equal(batch["mask"][0].numpy(), expected)
     data.setup("predict")
     assert isinstance(data.predict_dataset, SegmentationSamples)

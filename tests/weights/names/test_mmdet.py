@@ -14,9 +14,9 @@ from helpers.refusals import refuses
 from torch import Tensor, nn
 
 from vision import create_backbone, load_weights
+from vision.documents.class_table import coco_classes
 from vision.errors import WeightsError
 from vision.tasks.detectors import DETECTORS, build_detector
-from vision.weights.coco_classes import COCO_CLASSES
 from vision.weights.names import mmdet
 from vision.weights.read import read_class_names, read_state_dict
 
@@ -105,7 +105,7 @@ def test_keys_of_published_detectors_are_all_known(name: str) -> None:
             head_options=head_options,
             loss_options={},
         )
-    report = load_weights(module, state, class_names=COCO_CLASSES)
+    report = load_weights(module, state, class_names=coco_classes())
     assert report.naming == "mmdet"
     assert not report.missing + report.unexpected + report.reinitialised
     assert not report.resized
@@ -204,7 +204,7 @@ def test_class_names_of_a_checkpoint(
     ],
 )
 def test_eighty_classes_without_names_are_those_of_coco(state: dict[str, Tensor]) -> None:
-    assert read_class_names(state) == list(COCO_CLASSES)
+    assert read_class_names(state) == list(coco_classes())
     fewer = {key: tensor[:-1] for key, tensor in state.items()}
     assert read_class_names(fewer) is None
 
@@ -231,7 +231,7 @@ def test_classes_of_the_same_name_are_kept(
     assert said in caplog.text
     assert not report.missing + report.unexpected + report.reinitialised
     assert len(report.loaded) == len(detector.state_dict())
-    dog, person = COCO_CLASSES.index("dog"), COCO_CLASSES.index("person")
+    dog, person = coco_classes().index("dog"), coco_classes().index("person")
     layers = layers_of_classes(detector)
     logits, theirs = layers["logits"], state["roi_head.bbox_head.fc_cls.weight"]
     assert torch.equal(logits.weight[[0, 2, 3]], theirs[[dog, person, 80]])

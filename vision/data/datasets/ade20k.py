@@ -8,10 +8,11 @@ import numpy as np
 from vision.contracts.segmentation import IGNORED
 from vision.data.base.mask_folders import SegmentationFolders
 from vision.data.base.segmentation import SegmentationOptions, Split
-from vision.data.classes.ade20k import CLASSES, COLORS, read_class_names
+from vision.data.classes.ade20k import read_class_names
 from vision.data.classes.label_tables import LabelTable
 from vision.data.files.finding import find_images, require_folder
 from vision.data.index.mask_pairs import Pairs, pair_masks
+from vision.documents.class_table import class_table
 from vision.keywords import Unpack
 
 EXPECTED = (
@@ -69,7 +70,7 @@ class ADE20K(SegmentationFolders):
             DataError: That table is not as it should be.
         """
         path = self.root / OBJECTS
-        return read_class_names(path) if path.is_file() else CLASSES
+        return read_class_names(path) if path.is_file() else class_table("ade20k").classes
 
     @cached_property
     def label_table(self) -> LabelTable:
@@ -83,7 +84,8 @@ class ADE20K(SegmentationFolders):
     @property
     def palette(self) -> np.ndarray | None:
         """The benchmark's colours; None for more classes than it has."""
-        return COLORS[: self.num_classes].copy() if self.num_classes <= len(COLORS) else None
+        colors = class_table("ade20k").colors
+        return colors[: self.num_classes].copy() if self.num_classes <= len(colors) else None
 
     @property
     def prediction_values(self) -> np.ndarray | None:

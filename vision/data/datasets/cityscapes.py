@@ -9,12 +9,13 @@ import numpy as np
 
 from vision.data.base.mask_folders import SegmentationFolders
 from vision.data.base.segmentation import SegmentationLoading, Split
-from vision.data.classes.cityscapes import CLASSES, COLORS, LABEL_IDS, TRAIN_IDS
+from vision.data.classes.cityscapes import train_ids
 from vision.data.classes.label_tables import LabelTable
 from vision.data.files.finding import find_images, list_folders, require_folder
 from vision.data.formats.cityscapes_polygons import draw_label_ids
 from vision.data.index.mask_pairs import Pairs, find_some_images, join_pairs, pair_files
 from vision.data.transforms.segmentation_options import SegmentationAugment
+from vision.documents.class_table import class_table
 from vision.keywords import Unpack
 from vision.ops.label_images import read_labels
 
@@ -85,13 +86,13 @@ class Cityscapes(SegmentationFolders):
     @property
     def class_names(self) -> tuple[str, ...]:
         """The 19 classes, by train id."""
-        return CLASSES
+        return class_table("cityscapes").classes
 
     @cached_property
     def label_table(self) -> LabelTable:
         """From label ids to train ids; a value that is no label id is an error."""
         return LabelTable(
-            TRAIN_IDS,
+            train_ids(),
             mend="Take the official files *_labelIds.png, or leave them out beside "
             "*_polygons.json: they are then drawn.",
         )
@@ -99,12 +100,14 @@ class Cityscapes(SegmentationFolders):
     @property
     def palette(self) -> np.ndarray:
         """The official colours of the train ids."""
-        return COLORS.copy()
+        return class_table("cityscapes").colors.copy()
 
     @property
     def prediction_values(self) -> np.ndarray | None:
         """The label id of each class, or None without `label_ids`."""
-        return np.array(LABEL_IDS, dtype=np.uint8) if self.label_ids else None
+        return (
+            np.array(class_table("cityscapes").values, dtype=np.uint8) if self.label_ids else None
+        )
 
     @staticmethod
     def read_mask(path: str) -> np.ndarray:

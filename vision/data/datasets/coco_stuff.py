@@ -9,12 +9,15 @@ import numpy as np
 from vision.contracts.segmentation import IGNORED
 from vision.data.base.mask_folders import SegmentationFolders
 from vision.data.base.segmentation import SegmentationOptions, Split
-from vision.data.classes.coco_stuff import ABSENT, CLASSES, COLORS, UNLABELLED, VALUES
 from vision.data.classes.label_tables import LabelTable
 from vision.data.files.finding import find_images, require_folder
 from vision.data.index.mask_pairs import Pairs, find_some_images, pair_files
+from vision.documents.class_table import class_table
 from vision.keywords import Unpack
 
+# The value that stands for no class ("unlabeled"); label ids, of which it is 0, count from 1, and
+# the maps hold the id - 1.
+UNLABELLED = 255
 EXPECTED = (
     "Expected COCO's images and stuffthingmaps_trainval2017.zip unpacked: "
     "ROOT/{train2017,val2017}/*.jpg (or in ROOT/images) and "
@@ -63,14 +66,19 @@ class COCOStuff(SegmentationFolders):
     @property
     def class_names(self) -> tuple[str, ...]:
         """The 171 classes, things first."""
-        return CLASSES
+        return class_table("coco_stuff").classes
 
     @cached_property
     def label_table(self) -> LabelTable:
         """The values of the 171 classes, and 255, which is ignored; any other value is an error."""
-        absent = ", ".join(f"{value} ({name})" for value, name in ABSENT.items())
+        table = class_table("coco_stuff")
+        absent = ", ".join(
+            f"{value} ({name})"
+            for value, name in enumerate(table.labels)
+            if value not in table.values
+        )
         return LabelTable(
-            {**{value: label for label, value in enumerate(VALUES)}, UNLABELLED: IGNORED},
+            {**{value: label for label, value in enumerate(table.values)}, UNLABELLED: IGNORED},
             mend="Take the maps of stuffthingmaps_trainval2017.zip as they are; nothing in them is "
             f"{absent}.",
         )
@@ -78,12 +86,14 @@ class COCOStuff(SegmentationFolders):
     @property
     def palette(self) -> np.ndarray:
         """Colours of the classes; some share one."""
-        return COLORS.copy()
+        return class_table("coco_stuff").colors.copy()
 
     @property
     def prediction_values(self) -> np.ndarray | None:
         """The value of each class in the maps, or None without `label_ids`."""
-        return np.array(VALUES, dtype=np.uint8) if self.label_ids else None
+        return (
+            np.array(class_table("coco_stuff").values, dtype=np.uint8) if self.label_ids else None
+        )
 
     def find_pairs(self, split: Split) -> Pairs:
         """Pair images with the pixel maps of the same name.

@@ -11,7 +11,6 @@ from vision.data.base.annotation_files import AnnotationFiles, Reading, Report
 from vision.data.base.detection import BoxOptions, Split
 from vision.data.files.finding import IMAGE_SUFFIXES, require_folder
 from vision.data.formats.voc import (
-    CLASSES,
     EXPECTED,
     devkit_folder,
     plain_name,
@@ -20,6 +19,7 @@ from vision.data.formats.voc import (
 )
 from vision.data.images.sizes import read_sizes
 from vision.data.index.builder import IndexBuilder
+from vision.documents.class_table import class_table
 from vision.errors import ConfigError
 from vision.keywords import Unpack
 
@@ -84,7 +84,9 @@ class VOC(AnnotationFiles):
                 raise ConfigError(
                     f"{split}_sets={list(sets)} must be image sets such as 2007/trainval."
                 )
-        self._classes = CLASSES if classes is None else tuple(map(plain_name, classes))
+        self._classes = (
+            class_table("voc").classes[1:] if classes is None else tuple(map(plain_name, classes))
+        )
         if not all(self._classes) or len({*self._classes}) < max(1, len(self._classes)):
             raise ConfigError(f"classes={list(self._classes)} must be names, each of them once.")
         self.difficult = difficult

@@ -17,9 +17,9 @@ from vision.data.base.segmentation import (
 from vision.data.classes.label_tables import LabelTable
 from vision.data.files.finding import PathList, require_folder
 from vision.data.formats.sbd import read_sbd_mask, read_sbd_names, sbd_folder
-from vision.data.formats.voc import CLASSES as OBJECTS
 from vision.data.formats.voc import devkit_folder, read_names
 from vision.data.index.mask_pairs import Pairs, join_pairs
+from vision.documents.class_table import class_table
 from vision.errors import ConfigError, DataError
 from vision.keywords import Unpack
 from vision.ops.label_images import read_labels
@@ -27,7 +27,6 @@ from vision.reading import user_path
 
 logger = logging.getLogger(__name__)
 
-CLASSES = ("background", *OBJECTS)
 EXPECTED = (
     "Expected VOCtrainval_11-May-2012.tar as it unpacks (ROOT may be VOCdevkit itself): "
     "ROOT/VOCdevkit/VOC2012/{JPEGImages/*.jpg,SegmentationClass/*.png} and "
@@ -39,21 +38,6 @@ TRAINAUG = "trainaug"
 AUGMENTED = "SegmentationClassAug"
 # Images of "trainaug" in the official sets: 1,464 of VOC and 9,118 of SBD.
 OFFICIAL_TRAINAUG = 10_582
-
-
-def voc_colors(count: int) -> np.ndarray:
-    """The colours of VOC's masks, uint8 `(count, 3)` RGB.
-
-    The development kit's `VOCcode/VOClabelcolormap.m`: the bits of a label go to red, green and
-    blue in turn, from the highest bit of each down.
-    """
-    labels = np.arange(count)
-    colors = np.zeros((count, 3), dtype=np.uint8)
-    for place in range(8):
-        for channel in range(3):
-            bit = labels >> (3 * place + channel) & 1
-            colors[:, channel] |= (bit << (7 - place)).astype(np.uint8)
-    return colors
 
 
 class VOCSegmentation(SegmentationFolders):
@@ -111,13 +95,13 @@ class VOCSegmentation(SegmentationFolders):
     @property
     def class_names(self) -> tuple[str, ...]:
         """The background and the 20 classes."""
-        return CLASSES
+        return class_table("voc").classes
 
     @cached_property
     def label_table(self) -> LabelTable:
         """0 to 20 are the classes, 255 is ignored; any other value is an error."""
         return LabelTable.classes(
-            len(CLASSES),
+            self.num_classes,
             ignored=(IGNORED,),
             mend="Take the masks of SegmentationClass as they are published.",
         )
@@ -125,7 +109,7 @@ class VOCSegmentation(SegmentationFolders):
     @property
     def palette(self) -> np.ndarray:
         """The colours of VOC's own masks."""
-        return voc_colors(len(CLASSES))
+        return class_table("voc").colors.copy()
 
     @cached_property
     def folder(self) -> Path:

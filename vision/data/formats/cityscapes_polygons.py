@@ -7,12 +7,12 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from vision.annotations.columns import finite, flag, shown, whole
-from vision.data.classes.cityscapes import LICENSE_PLATE, NAMES
+from vision.data.classes.cityscapes import LICENSE_PLATE
 from vision.data.images.read import read_file
+from vision.documents.class_table import class_table
 from vision.documents.json_text import parse_json
 from vision.errors import DataError, ImageError, suggest
 
-_IDS = {name: number for number, name in enumerate(NAMES)}
 # Side in pixels up to which a map is drawn; the images have 2048 x 1024.
 LARGEST = 16_384
 # The largest coordinate in pixels, with either sign, of a polygon, which may reach past the image.
@@ -58,7 +58,7 @@ def draw_label_ids(path: str | os.PathLike[str]) -> np.ndarray:
             f"{where}: imgWidth {shown(stated[0])} and imgHeight {shown(stated[1])} must be "
             f"pixels, 1 to {LARGEST}."
         )
-    picture = Image.new("L", size, _IDS["unlabeled"])
+    picture = Image.new("L", size, _ids()["unlabeled"])
     canvas = ImageDraw.Draw(picture)
     for number, entry in enumerate(objects, start=1):
         _draw(canvas, entry, f"{where}, object {number}")
@@ -75,14 +75,19 @@ def _draw(canvas: ImageDraw.ImageDraw, entry: Any, where: str) -> None:
         return
     stated = entry.get("label")
     label = stated if isinstance(stated, str) else ""
-    label = label if label in _IDS else label.removesuffix("group")
+    ids = _ids()
+    label = label if label in ids else label.removesuffix("group")
     if label == LICENSE_PLATE:
         return
-    if label not in _IDS:
+    if label not in ids:
         raise DataError(
-            f"{where}: no label of Cityscapes is called {shown(stated)}.{suggest(label, _IDS)}"
+            f"{where}: no label of Cityscapes is called {shown(stated)}.{suggest(label, ids)}"
         )
-    canvas.polygon(_corners(entry.get("polygon"), f"{where} ({label})"), fill=_IDS[label])
+    canvas.polygon(_corners(entry.get("polygon"), f"{where} ({label})"), fill=ids[label])
+
+
+def _ids() -> dict[str, int]:
+    return {name: number for number, name in enumerate(class_table("cityscapes").labels)}
 
 
 def _corners(polygon: Any, where: str) -> list[tuple[float, float]]:

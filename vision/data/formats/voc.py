@@ -17,13 +17,6 @@ from vision.data.formats.xml import only_text, read_xml
 from vision.documents.text import read_text
 from vision.errors import DataError, suggest
 
-# "The PASCAL Visual Object Classes (VOC) Challenge", Everingham et al., 2010, table 1, in the
-# alphabetical order of the development kit.
-CLASSES = (
-    *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
-    *("diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa"),
-    *("train", "tvmonitor"),
-)
 EXPECTED = (
     "Expected ROOT/VOC2007/{JPEGImages/*.jpg,Annotations/*.xml,ImageSets/Main/{trainval,test}.txt} "
     "and VOC2012 likewise; ROOT may be the folder above VOCdevkit."

@@ -14,12 +14,12 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from vision.data.classes.cityscapes import COLORS, LABEL_IDS, NAMES
 from vision.data.synthetic.folder import replace_folder
 from vision.data.synthetic.outlines import trace_pixels
 from vision.data.synthetic.scenes import Scene
 from vision.data.synthetic.semantic import unlabelled_region
 from vision.data.synthetic.splits import SPLITS, ComposedScene, SceneSamples, compose_split
+from vision.documents.class_table import class_table
 from vision.ops.label_images import write_labels
 
 # Their sequences take turns with the cities of a split.
@@ -137,20 +137,21 @@ def annotate(layers: Sequence[Layer], height: int, width: int) -> Annotation:
         height: In pixels.
         width: In pixels.
     """
+    table = class_table("cityscapes")
     label_ids = np.zeros((height, width), np.uint8)
     instance_ids = np.zeros((height, width), np.uint16)
     numbers: Counter[str] = Counter()
     objects = []
     for label, polygon, mask in _draw_polygons(layers):
-        value = number = NAMES.index(label.removesuffix(GROUP))
+        value = number = table.labels.index(label.removesuffix(GROUP))
         if label in THINGS:
             value = 1000 * number + numbers[label]
             numbers[label] += 1
         label_ids[mask], instance_ids[mask] = number, value
         objects.append({"label": label, "polygon": polygon})
-    colors = np.zeros((len(NAMES), 4), np.uint8)
+    colors = np.zeros((len(table.labels), 4), np.uint8)
     colors[:, 3] = 255
-    colors[list(LABEL_IDS), :3] = COLORS
+    colors[list(table.values), :3] = table.colors
     return Annotation(label_ids, instance_ids, colors[label_ids], objects)
 
 

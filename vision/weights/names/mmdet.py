@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from vision.documents.class_table import THINGS, coco_classes
 from vision.errors import WeightsError
-from vision.weights.coco_classes import COCO_CLASSES
 from vision.weights.names.operations import Operation, State, dropped
 from vision.weights.names.table import Names, Row, within
 
@@ -190,8 +190,7 @@ def default_class_names(state: Mapping[str, Tensor]) -> list[str] | None:
     Returns:
         Those of COCO for a detector of 80 classes; None for anything else.
     """
-    known = _count_classes(state) == len(COCO_CLASSES)
-    return list(COCO_CLASSES) if known else None
+    return list(coco_classes()) if _count_classes(state) == THINGS else None
 
 
 def _count_classes(state: Mapping[str, Tensor]) -> int | None:
