@@ -8,6 +8,9 @@ from vision.errors import (
     MissingPackageError,
     VisionError,
     WeightsError,
+    listed,
+    listed_lines,
+    shown,
     suggest,
 )
 
@@ -59,3 +62,16 @@ def test_errors_cross_processes_with_their_message() -> None:
     trace = "Caught DataError in DataLoader worker process 0.\nTraceback ...\n  File x\n"
     again = DataError(f"{trace}vision.errors.DataError: image 'a.png' is empty\n")
     assert str(again) == "image 'a.png' is empty"
+
+
+def test_values_of_any_kind_are_shown_on_one_line() -> None:
+    assert shown("a\nb") == "'a\\nb'"
+    assert shown("\ud800").isprintable()
+    assert len(shown("x" * 10**6)) < 90
+    assert shown(10**9000).endswith("a number of thousands of digits")
+
+
+def test_of_many_names_the_first_are_listed() -> None:
+    assert listed("abc") == "a, b, c"
+    assert listed(range(7), maximum=2) == "0, 1 and 5 more"
+    assert listed_lines(["a", "b", "c"], maximum=2) == "  a\n  b\n  and 1 more"

@@ -27,7 +27,7 @@ ALLOWED = {
     "keywords": set(),
     "kinds": set(),
     "lazy": set(),
-    "machine": {"errors", "version"},
+    "machine": {"errors", "version", "workers"},
     "options": {"errors"},
     "reading": {"errors"},
     "outputs": {"errors", "files", "reading"},

@@ -33,7 +33,6 @@ The exit status is 2 if the files do not fit each other or their format.
 """
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -48,12 +47,12 @@ from vision.metrics.coco.files import write_categories, write_json
 from vision.options import MAX_PROCESSES
 from vision.outputs import check_output_file, check_output_folder
 from vision.reading import MAX_SETTINGS_BYTES
+from vision.workers import default_threads
 
 if TYPE_CHECKING:
     from vision.metrics.segmentation_files import Classes
 
 # More threads than this wait for the counting.
-MAX_WORKERS = 4
 # A label image has a byte per pixel, and one of its values is for pixels that do not count.
 MAX_CLASSES = 255
 MEND = "Compare with --num-classes, --ignore and --reduce-zero-label, or mend the file."
@@ -145,7 +144,7 @@ def add_segmentation(commands: Any) -> None:
     parser.add_argument(
         "--workers",
         type=whole(0, MAX_PROCESSES),
-        default=min(MAX_WORKERS, os.cpu_count() or 1),
+        default=default_threads(),
         help="threads that read files",
     )
     parser.set_defaults(run=evaluate_segmentation)

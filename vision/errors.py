@@ -4,7 +4,8 @@ The command line prints the message of a `VisionError` without a traceback and e
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 
 class VisionError(Exception):
@@ -59,3 +60,31 @@ def suggest(name: str, choices: Iterable[str], *, maximum: int = 3) -> str:
     if not near:
         return ""
     return f" Did you mean {' or '.join(repr(choice) for choice in near)}?"
+
+
+def listed(names: Iterable[object], *, maximum: int = 5) -> str:
+    """The first few of some names on one line, and how many more there are."""
+    first = [str(name) for name in names]
+    more = f" and {len(first) - maximum} more" if len(first) > maximum else ""
+    return ", ".join(first[:maximum]) + more
+
+
+def listed_lines(messages: Sequence[str], *, maximum: int = 3) -> str:
+    """The first few messages, a line each, and how many more there are."""
+    lines = [f"  {message}" for message in messages[:maximum]]
+    more = len(messages) - maximum
+    return "\n".join([*lines, *([f"  and {more} more"] if more > 0 else [])])
+
+
+def shown(value: Any, maximum: int = 80) -> str:
+    """A value as Python writes it, on one line, cut to a length."""
+    if isinstance(value, str):
+        value = value[: maximum + 1]
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no number of more than 4,300 digits
+        return "a value with a number of thousands of digits"
+    except RecursionError:
+        return "lists within lists without end"
+    text = text.encode("utf-8", "backslashreplace").decode()  # a lone surrogate
+    return text if len(text) <= maximum else f"{text[:maximum]}..."

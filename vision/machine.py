@@ -14,6 +14,7 @@ import torch
 
 from vision.errors import ConfigError
 from vision.version import __version__
+from vision.workers import usable_cores
 
 GIB = 2**30
 # A repository on a slow disk does not hold up a run.
@@ -36,13 +37,12 @@ def describe_hardware() -> dict[str, Any]:
     for number in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
         found = torch.cuda.get_device_properties(number)
         gpus.append({"name": found.name, "memory_gib": round(found.total_memory / GIB, 1)})
-    owned = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else ()
     memory = None
     with suppress(ValueError, OSError, AttributeError):  # not on every system
         memory = round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / GIB, 1)
     return {
         "cpu": cpu_name(),
-        "cores": len(owned) or os.cpu_count(),
+        "cores": usable_cores(),
         "threads": torch.get_num_threads(),
         "memory_gib": memory,
         "gpus": gpus,

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
-from vision.errors import ConfigError, VisionError, suggest
+from vision.errors import ConfigError, VisionError, shown, suggest
 
 Options = TypeVar("Options")
 
@@ -152,10 +152,10 @@ def check_ranges(values: Mapping[str, Any], ranges: Ranges, *, group: str = "") 
             if value not in range_:
                 choices = " or ".join(map(repr, range_))
                 raise ConfigError(
-                    f"{key}={shorten(value)} must be {choices}.{suggest(str(value), range_)}"
+                    f"{key}={shown(value)} must be {choices}.{suggest(str(value), range_)}"
                 )
         elif not range_.holds(value):
-            raise ConfigError(f"{key}={shorten(value)} must be {range_}.")
+            raise ConfigError(f"{key}={shown(value)} must be {range_}.")
 
 
 def check_number(
@@ -209,7 +209,7 @@ def check_design(options: Mapping[str, Any], *, owner: str) -> None:
                     f"from {minimum} to {maximum:,}" if key in POSITIVE else f"of up to {maximum:,}"
                 )
                 raise ConfigError(
-                    f"{owner}: {key}={shorten(value)} has {shorten(number)}; numbers {bounds} are "
+                    f"{owner}: {key}={shown(value)} has {shown(number)}; numbers {bounds} are "
                     "possible."
                 )
 
@@ -242,14 +242,5 @@ def building(what: str, options: Mapping[str, Any] | None = None) -> Iterator[No
         raise
     except UNEXPECTED as error:
         reason = str(error).strip().partition("\n")[0][:300] or type(error).__name__
-        given = "" if not options else f" with {shorten(dict(options), 400)}"
+        given = "" if not options else f" with {shown(dict(options), 400)}"
         raise ConfigError(f"{what} cannot be built{given}: {reason}.") from error
-
-
-def shorten(value: Any, longest: int = 80) -> str:
-    """A value as Python writes it, cut if that is long."""
-    try:
-        text = repr(value)
-    except ValueError:  # Python writes no number of more than 4,300 digits
-        return "a value with a number of thousands of digits"
-    return text if len(text) <= longest else f"{text[:longest]}..."

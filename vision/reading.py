@@ -32,7 +32,7 @@ MAX_WEIGHTS_BYTES = 256 * GIB
 MAX_GROWTH = 2**24
 
 # A file of more bytes than these, of which less than a sixteenth is written, is not whole.
-SPARSE_BYTES, SPARSE_SHARE = 2**28, 16
+SPARSE_BYTES, SPARSE_SHARE = 2**26, 16
 
 # Neither a pipe nor a device can block; no terminal becomes that of the process.
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)

@@ -71,9 +71,19 @@ def end_workers() -> None:
 
 def default_workers() -> int:
     """One less than the CPU cores that this process may use, at most 8."""
+    return min(MAX_WORKERS, usable_cores() - 1)
+
+
+def default_threads() -> int:
+    """As many as the CPU cores that this process may use, at most 8."""
+    return min(MAX_WORKERS, usable_cores())
+
+
+def usable_cores() -> int:
+    """Number of CPU cores that this process may use."""
     # Linux knows the share of a process: a container often owns few of the cores.
     owned = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else ()
-    return min(MAX_WORKERS, len(owned or range(os.cpu_count() or 1)) - 1)
+    return len(owned) or os.cpu_count() or 1
 
 
 def explain_end_of_worker(error: BaseException) -> str | None:

@@ -3,7 +3,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vision.annotations.columns import complete, finite, flag, identities, identity, shown, whole
+from vision.annotations.columns import complete, finite, flag, identities, identity, whole
+from vision.errors import shown
 
 
 def test_entries_without_their_keys_are_named_and_left_out() -> None:
@@ -59,10 +60,3 @@ def test_ids_of_a_column_are_numbers_and_others_are_told() -> None:
     assert good.tolist() == [True, True, False, True, False, False, False]
     assert problems[0] == ("annotation 2: 'image_id' is 4.5, expected a whole number below 2**63")
     assert len(problems) == 4
-
-
-def test_values_of_any_kind_are_shown_on_one_line() -> None:
-    assert shown("a\nb") == "'a\\nb'"
-    assert shown("\ud800").isprintable()
-    assert len(shown("x" * 10**6)) < 70
-    assert shown(10**9000).startswith("a number of thousands")

@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,6 @@ from vision.draw.classification import (
     MAX_CLASSES,
     ClassifiedImage,
     draw_classification,
-    draw_confusion,
     draw_predictions,
 )
 from vision.draw.figure import save_png
@@ -36,6 +36,11 @@ def titles(figure) -> list[str]:
     return [axis.get_title() for axis in figure.axes if axis.get_title()]
 
 
+def confusion(matrix: Tensor, names: list[str]) -> Any:
+    """The right half of the picture."""
+    return draw_classification([example(0, 0)], matrix, names).subfigs[1]
+
+
 def test_captions_give_prediction_score_and_truth() -> None:
     figure = draw_predictions([example(0, 1, 0.734), example(2, 2, 0.5)], NAMES)
     wrong, right = titles(figure)
@@ -54,7 +59,7 @@ def test_images_are_drawn_as_they_are() -> None:
 
 
 def test_confusion_has_counts_shares_and_accuracy() -> None:
-    figure = draw_confusion(counts(), NAMES)
+    figure = confusion(counts(), NAMES)
     axis = figure.axes[0]
     numbers = {tuple(map(int, text.get_position())): text.get_text() for text in axis.texts}
     # Positions are (column, row) = (predicted, true).
@@ -69,7 +74,7 @@ def test_of_many_classes_the_most_confused_are_shown() -> None:
     matrix = torch.eye(100, dtype=torch.int64) * 10
     matrix[70, 71] = 9
     matrix[3, 99] = 1
-    axis = draw_confusion(matrix, [f"class {i}" for i in range(100)]).axes[0]
+    axis = confusion(matrix, [f"class {i}" for i in range(100)]).axes[0]
     labels = [label.get_text() for label in axis.get_yticklabels()]
     assert len(labels) == MAX_CLASSES
     assert {"class 3", "class 70", "class 71", "class 99"} <= set(labels)
@@ -78,7 +83,7 @@ def test_of_many_classes_the_most_confused_are_shown() -> None:
 
 def test_a_class_without_images_is_drawn() -> None:
     matrix = torch.zeros(3, 3, dtype=torch.int64)
-    assert "0 of 0 right" in draw_confusion(matrix, NAMES).get_suptitle()
+    assert "0 of 0 right" in confusion(matrix, NAMES).get_suptitle()
 
 
 def test_the_png_holds_both_and_no_global_state_is_touched(tmp_path: Path) -> None:
@@ -99,6 +104,6 @@ def test_the_png_holds_both_and_no_global_state_is_touched(tmp_path: Path) -> No
 
 def test_sizes_must_agree() -> None:
     with refuses(ConfigError, "(3, 3)", "2 names"):
-        draw_confusion(counts(), NAMES[:2])
+        confusion(counts(), NAMES[:2])
     with pytest.raises(ConfigError, match="no images"):
         draw_predictions([], NAMES)

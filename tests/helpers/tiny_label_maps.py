@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from vision.contracts.segmentation import IGNORED
-from vision.metrics.segmentation import SegmentationEvaluator, SegmentationResult
+from vision.metrics.segmentation import SegmentationEvaluator, SegmentationScores
 
 CLASSES = ("sky", "road", "car")
 
@@ -104,7 +104,7 @@ class SceneTask(LightningModule):
         self.weight = torch.nn.Parameter(torch.zeros(()))
         self.rights, self.values = rights, values
         self.evaluator = SegmentationEvaluator(len(CLASSES))
-        self.segmentation_result: SegmentationResult | None = None
+        self.segmentation_result: SegmentationScores | None = None
 
     def training_step(self, batch: Tensor, batch_idx: int) -> Tensor:
         return self.weight**2

@@ -6,7 +6,7 @@ from helpers.random_coco import random_case
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from vision.metrics.box_matching import covered_share, match_boxes, overlaps
+from vision.metrics.box_matching import covered_share, match_detections, overlaps
 
 
 def xyxy(rows: list[dict[str, Any]]) -> np.ndarray:
@@ -25,7 +25,7 @@ def test_matches_are_those_of_pycocotools(seed: int) -> None:
     for image_place, image in enumerate(judge.params.imgIds):
         here = [one for one in truth["annotations"] if one["image_id"] == image]
         found = [one for one in results if one["image_id"] == image]
-        ours = match_boxes(
+        ours = match_detections(
             xyxy(found),
             np.array([one["category_id"] for one in found]),
             np.array([one["score"] for one in found]),
@@ -77,7 +77,7 @@ def test_covered_share_counts_what_several_cover_once() -> None:
 def test_an_image_without_objects_or_detections() -> None:
     nothing, labels = np.zeros((0, 4)), np.zeros(0, int)
     truth = {"true_boxes": nothing, "true_labels": labels, "crowd": np.zeros(0, bool)}
-    one = match_boxes(np.ones((1, 4)), np.zeros(1, int), np.ones(1), **truth)
+    one = match_detections(np.ones((1, 4)), np.zeros(1, int), np.ones(1), **truth)
     assert one.object.tolist() == [-1]
-    assert not match_boxes(nothing, labels, np.zeros(0), **truth).order.size
+    assert not match_detections(nothing, labels, np.zeros(0), **truth).order.size
     assert not covered_share(nothing).size

@@ -16,13 +16,13 @@ from safetensors import safe_open
 
 from vision.contracts.segmentation import IGNORED
 from vision.errors import ConfigError, DataError
-from vision.metrics.segmentation import SegmentationEvaluator, SegmentationResult
+from vision.metrics.segmentation import SegmentationEvaluator, SegmentationScores
 
 TESTS = Path(__file__).parents[1]
 FIXTURES = TESTS / "fixtures" / "mmseg"
 
 
-def evaluate(maps: list[Maps], num_classes: int) -> SegmentationResult:
+def evaluate(maps: list[Maps], num_classes: int) -> SegmentationScores:
     evaluator = SegmentationEvaluator(num_classes)
     for one in maps:
         evaluator.update(*one)

@@ -4,17 +4,17 @@ import math
 import numpy as np
 import pytest
 
-from vision.metrics.segmentation_table import SegmentationResult
+from vision.metrics.segmentation_table import SegmentationScores
 
 # Three of four classes have pixels; "sky" is predicted and never right, "void" is nowhere.
 CONFUSION = np.array([[6, 2, 0, 0], [1, 4, 1, 0], [0, 0, 0, 0], [0, 0, 0, 0]])
 NAMES = ("road", "car", "sky", "void")
 
 
-def result(*, names: tuple[str, ...] | None = NAMES, boundary: bool = True) -> SegmentationResult:
+def result(*, names: tuple[str, ...] | None = NAMES, boundary: bool = True) -> SegmentationScores:
     pairs = np.zeros((256, 256), np.int64)
     pairs[0, 0], pairs[0, 255], pairs[255, 0], pairs[1, 0] = 2, 1, 3, 2
-    return SegmentationResult(
+    return SegmentationScores(
         confusion=CONFUSION,
         boundary_pairs=pairs if boundary else None,
         class_names=names,
@@ -90,7 +90,7 @@ def test_the_table_has_a_row_per_class() -> None:
 
 
 def test_nothing_counted_is_no_number() -> None:
-    found = SegmentationResult(confusion=np.zeros((2, 2), np.int64))
+    found = SegmentationScores(confusion=np.zeros((2, 2), np.int64))
     assert all(math.isnan(value) for value in found.scalars().values())
     assert found.to_json()["mIoU"] is None
     assert "aAcc - of 0 pixels" in found.table()

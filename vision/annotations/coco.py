@@ -23,12 +23,12 @@ from vision.annotations.columns import (
     finite,
     flag,
     identities,
-    shown,
     take,
     whole,
 )
 from vision.annotations.file_names import file_name_of, name_fault
 from vision.annotations.outlines import MAX_PIXELS, Outlines, mask_area, read_outlines
+from vision.errors import shown
 
 # The largest number of a box in pixels, with either sign, and of an area: float32 holds both.
 MAX_BOX, MAX_AREA = 1e9, 1e18

@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from vision.annotations.columns import shown
 from vision.documents.json_text import parse_json
-from vision.errors import DataError
+from vision.errors import DataError, shown
 
 EXPECTED = "Expected a COCO file: an object with the lists 'images', 'annotations', 'categories'."
 

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from vision.errors import shown
+
 Record = Mapping[str, Any]
 _MAX_ID = 2**63 - 1
 # Above it, a float no longer tells neighbouring whole numbers apart.
@@ -154,17 +156,3 @@ def check_unique(ids: np.ndarray, table: str, problems: list[str]) -> None:
     values, counts = np.unique(ids, return_counts=True)
     for place in np.flatnonzero(counts > 1):
         problems.append(f"{table}: {counts[place]} entries have the id {values[place]}")
-
-
-def shown(value: Any, *, maximum: int = 60) -> str:
-    """A value for a message, on one line, cut to a length."""
-    if isinstance(value, str):
-        value = value[: maximum + 1]
-    try:
-        text = repr(value)
-    except ValueError:  # an integer of thousands of digits
-        text = "a number of thousands of digits"
-    except RecursionError:
-        text = "lists within lists without end"
-    text = text.encode("utf-8", "backslashreplace").decode()  # a lone surrogate
-    return text if len(text) <= maximum else f"{text[:maximum]}..."

@@ -4,8 +4,7 @@ import posixpath
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from vision.annotations.columns import shown
-from vision.errors import DataError
+from vision.errors import DataError, shown
 
 
 def file_name_of(record: Mapping[str, Any]) -> str:

@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from vision.annotations.columns import are_numbers, column, shown, whole
+from vision.annotations.columns import are_numbers, column, whole
 from vision.annotations.run_lengths import broken_rows, pack_counts
+from vision.errors import shown
 
 MIN_NUMBERS = 6  # of a polygon: three points
 # The largest coordinate of a polygon in pixels, with either sign.

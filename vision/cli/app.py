@@ -20,7 +20,7 @@ from vision.callbacks.run.finite import FiniteTraining, NonFinite
 from vision.callbacks.run.progress import Progress
 from vision.callbacks.run.rehearsal import Rehearsal
 from vision.callbacks.run.stop_signals import StopSignals
-from vision.callbacks.run.summary import RunSummary, shown
+from vision.callbacks.run.summary import RunSummary, relative_path
 from vision.cli.failures import explain_failures
 from vision.cli.hardware import check_devices
 from vision.cli.model_files import ModelFiles
@@ -104,7 +104,7 @@ class VisionCLI(LightningCLI):
         self.command = command
         self.settings = settings
         self.root = root
-        self.words = [shown(root / "train.py"), command, *args]
+        self.words = [relative_path(root / "train.py"), command, *args]
         self.classes = chosen_classes(settings)
         self.run_folder: Path | None = None
         self._resumes = False
@@ -232,7 +232,8 @@ class VisionCLI(LightningCLI):
         if self.command != "fit" and not trained:
             raise ConfigError(
                 f"{self.command} needs trained weights: --ckpt_path PATH, or --ckpt_path best "
-                f"for the newest run in {shown(self.runs_of_name)}, or --model.weights FILE."
+                f"for the newest run in {relative_path(self.runs_of_name)}, or --model.weights "
+                "FILE."
             )
         self._check_outputs()
         self._take_classes_from_data(model)

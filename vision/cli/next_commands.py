@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from vision.callbacks.run.summary import shown
+from vision.callbacks.run.summary import relative_path
 from vision.cli.model_files import WEIGHTS
 from vision.cli.names import import_path
 from vision.cli.runs import CHECKPOINTS, NICKNAMES
@@ -44,15 +44,15 @@ def next_commands(
     Returns:
         Pairs of what a command is for and the command.
     """
-    start = f"{_python()} {shlex.quote(shown(root / 'train.py'))}"
-    config = shlex.quote(shown(folder / "config.yaml"))
+    start = f"{_python()} {shlex.quote(relative_path(root / 'train.py'))}"
+    config = shlex.quote(relative_path(folder / "config.yaml"))
     small = any(classes["data"] is import_path(path) for path in SMALL_DATA)
     family = backbone.partition("_")[0]
     choices = (SMALL_BACKBONES if small else BACKBONES).items()
     other, options = next(item for item in choices if item[0].partition("_")[0] != family)
     commands = _use(root, folder, classes)
     if (folder / CHECKPOINTS / "best.ckpt").is_file():
-        best = shlex.quote(shown(folder / CHECKPOINTS / "best.ckpt"))
+        best = shlex.quote(relative_path(folder / CHECKPOINTS / "best.ckpt"))
         measure = f"{start} validate --config {config} --ckpt_path {best}"
         commands.append(("measure the best checkpoint again", measure))
     if {"backbone", "backbone_options"} <= {*inspect.signature(classes["model"]).parameters}:
@@ -65,7 +65,7 @@ def next_commands(
         )
     template: Template | None = read_column(classes["model"], "template")
     if template is not None:
-        file = shlex.quote(shown(root / template.config))
+        file = shlex.quote(relative_path(root / template.config))
         commands.append((template.what, f"{start} fit --config {file} {template.options}"))
     return commands
 
@@ -81,12 +81,12 @@ def _use(root: Path, folder: Path, classes: Mapping[str, type]) -> list[tuple[st
             folder / CHECKPOINTS / f"{name}.ckpt",
         )
     ]
-    model = next((shlex.quote(shown(path)) for path in files if path.is_file()), None)
+    model = next((shlex.quote(relative_path(path)) for path in files if path.is_file()), None)
     if model is None:
         return []
-    run, out = shlex.quote(shown(folder)), shlex.quote(shown(folder / PREDICTED))
+    run, out = shlex.quote(relative_path(folder)), shlex.quote(relative_path(folder / PREDICTED))
     tools = {
-        name: f"{_python()} {shlex.quote(shown(root / 'tools' / f'{name}.py'))}"
+        name: f"{_python()} {shlex.quote(relative_path(root / 'tools' / f'{name}.py'))}"
         for name in ("evaluate", "predict", "export")
     }
     task = classes["model"]
@@ -120,4 +120,4 @@ def _python() -> str:
     """The interpreter as a person would type it."""
     if shutil.which("python") == sys.executable:
         return "python"
-    return shlex.quote(shown(sys.executable))
+    return shlex.quote(relative_path(sys.executable))

@@ -14,7 +14,7 @@ from vision.callbacks.run.best_checkpoint import BestCheckpoint
 from vision.callbacks.run.curves import TrainingCurves
 from vision.callbacks.run.environment import Environment, command_of
 from vision.callbacks.run.last_checkpoint import LastCheckpoint
-from vision.callbacks.run.summary import shown
+from vision.callbacks.run.summary import relative_path
 from vision.callbacks.run.train_batches import TrainBatches
 from vision.cli.metrics_log import MetricsLog
 from vision.cli.runs import CHECKPOINTS
@@ -102,7 +102,9 @@ def tell_of_results(task: LightningModule, folder: Path) -> None:
 def _tell_of_replaced(place: Path) -> None:
     """Say that a file, or files of a folder, will be written anew, if there are any."""
     if place.is_file() or (place.is_dir() and any(place.iterdir())):
-        sys.stdout.write(f"{shown(place)} was there before: what is written now replaces it.\n")
+        sys.stdout.write(
+            f"{relative_path(place)} was there before: what is written now replaces it.\n"
+        )
 
 
 def predictions_path(task: type, folder: Path, given: str | None) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from vision.callbacks.run.stop_signals import StopSignals
-from vision.callbacks.run.summary import shown
+from vision.callbacks.run.summary import relative_path
 from vision.workers import end_workers
 
 
@@ -40,7 +40,7 @@ def _end(number: signal.Signals, last: Path | None) -> SystemExit:
     end_workers()
     how = f"stopped ({number.name})."
     if last is not None and last.is_file():
-        how += f" Go on from {shown(last)} with the same command and --ckpt_path last."
+        how += f" Go on from {relative_path(last)} with the same command and --ckpt_path last."
     elif last is not None:
         how += " No checkpoint had been written yet: start again with the same command."
     sys.stderr.write(f"{how}\n")

@@ -81,24 +81,6 @@ def draw_predictions(images: Sequence[ClassifiedImage], class_names: Sequence[st
     return figure
 
 
-def draw_confusion(counts: Tensor, class_names: Sequence[str]) -> "Figure":
-    """Draw a confusion matrix; of many classes, those with the most mistakes.
-
-    Args:
-        counts: int64 `(K, K)`: images of class `row` that were predicted as class `column`.
-        class_names: Name of each class, by index.
-
-    Returns:
-        A figure for `save_png`.
-
-    Raises:
-        ConfigError: The sizes do not agree.
-    """
-    figure = new_figure(8.0, 8.0)
-    _fill_confusion(figure, counts, class_names)
-    return figure
-
-
 def _fill_grid(
     figure: "Figure | SubFigure", images: Sequence[ClassifiedImage], class_names: Sequence[str]
 ) -> None:

@@ -112,7 +112,7 @@ def _draw_losses(
     axis.set_title("loss", color=INK, fontsize=11, loc="left")
     lowest, highest = np.inf, 0.0
     if TRAIN_LOSS in curves:
-        steps, values = curves[TRAIN_LOSS].steps, _finite(curves[TRAIN_LOSS])
+        steps, values = curves[TRAIN_LOSS].steps, _with_gaps(curves[TRAIN_LOSS])
         smoothed = smooth(values, SMOOTHED_OVER * len(values))
         alone = len(values) == 1
         axis.plot(steps, values, color=COLORS[0], alpha=0.25, linewidth=0.8)
@@ -120,7 +120,7 @@ def _draw_losses(
         axis.plot(steps, smoothed, color=COLORS[0], linewidth=1.8, label="training", **style)  # type: ignore[arg-type]
         lowest, highest = _range(smoothed, lowest, highest)
     if VAL_LOSS in curves:
-        steps, values = curves[VAL_LOSS].steps, _finite(curves[VAL_LOSS])
+        steps, values = curves[VAL_LOSS].steps, _with_gaps(curves[VAL_LOSS])
         _plot_points(axis, steps, values, COLORS[1], "validation", bold=True)
         lowest, highest = _range(values, lowest, highest)
         if monitor is not None and monitor[0] == VAL_LOSS:
@@ -136,7 +136,7 @@ def _draw_metrics(
     axis.set_title("validation", color=INK, fontsize=11, loc="left")
     for color, (name, curve) in zip(COLORS, curves.items(), strict=False):
         bold = monitor is not None and name == monitor[0]
-        values = _finite(curve)
+        values = _with_gaps(curve)
         there = values[np.isfinite(values)]
         end = f"  {there[-1]:.4g}" if len(there) else "  not finite"
         label = figure_line(name.removeprefix("val/"), 40) + end
@@ -163,7 +163,7 @@ def _plot_points(
 
 
 def _mark_best(axis: "Axes", name: str, curve: Curve, mode: str, color: str) -> None:
-    values = _finite(curve)
+    values = _with_gaps(curve)
     if not np.isfinite(values).any():
         return
     best = int(np.nanargmax(values) if mode == "max" else np.nanargmin(values))
@@ -188,7 +188,7 @@ def _style(axis: "Axes", last_step: int) -> None:
         spine.set_visible(side in ("left", "bottom"))
 
 
-def _finite(curve: Curve) -> np.ndarray:
+def _with_gaps(curve: Curve) -> np.ndarray:
     return np.where(np.isfinite(curve.values), curve.values, np.nan)
 
 

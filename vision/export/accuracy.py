@@ -8,6 +8,7 @@ from torch import Tensor
 
 from vision.errors import DataError
 from vision.export.score import Outputs, Score
+from vision.ops.grouping import places_by
 
 Run = Callable[[Tensor], Outputs]
 
@@ -26,10 +27,7 @@ def alike(batch: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     sizes: Sequence[list[int]] = (
         batch["size"].tolist() if "size" in batch else [[height, width]] * len(images)
     )
-    groups: dict[tuple[int, ...], list[int]] = {}
-    for place, size in enumerate(sizes):
-        groups.setdefault(tuple(size), []).append(place)
-    for (rows, columns), places in groups.items():
+    for (rows, columns), places in places_by(map(tuple, sizes)).items():
         part = {key: _pick(value, places) for key, value in batch.items()}
         yield {**part, "image": images[places, :, :rows, :columns].contiguous()}
 

@@ -7,6 +7,9 @@ average precision there.
 from typing import NamedTuple
 
 import numpy as np
+import torch
+
+from vision.ops.boxes import box_iof, box_iou
 
 MIN_IOU = 0.5
 
@@ -36,17 +39,14 @@ def overlaps(boxes: np.ndarray, others: np.ndarray, crowd: np.ndarray | None = N
     Returns:
         float64 `(D, M)` in [0, 1].
     """
-    a, b = np.asarray(boxes, np.float64)[:, None], np.asarray(others, np.float64)[None]
-    sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
-    shared = sides.clip(min=0).prod(axis=-1)
-    own, theirs = (a[..., 2:] - a[..., :2]).prod(axis=-1), (b[..., 2:] - b[..., :2]).prod(axis=-1)
-    whole = own + theirs - shared
+    a, b = (torch.from_numpy(np.asarray(one, np.float64)) for one in (boxes, others))
+    shared = box_iou(a, b)
     if crowd is not None:
-        whole = np.where(crowd[None], own, whole)
-    return np.divide(shared, whole, out=np.zeros(shared.shape), where=whole > 0)
+        shared = torch.where(torch.from_numpy(np.asarray(crowd, bool)), box_iof(a, b), shared)
+    return shared.numpy()
 
 
-def match_boxes(
+def match_detections(
     boxes: np.ndarray,
     labels: np.ndarray,
     scores: np.ndarray,

@@ -15,9 +15,9 @@ from vision.metrics.confusion import (
     count_pairs,
     sum_over_processes,
 )
-from vision.metrics.segmentation_table import SegmentationResult
+from vision.metrics.segmentation_table import SegmentationScores
 
-__all__ = ["SegmentationEvaluator", "SegmentationResult"]
+__all__ = ["SegmentationEvaluator", "SegmentationScores"]
 
 
 class SegmentationEvaluator:
@@ -76,7 +76,7 @@ class SegmentationEvaluator:
         self._pairs = self._pairs.to(predicted.device) + torch.stack(pairs)
         self._images += 1
 
-    def compute(self, class_names: Sequence[str] | None = None) -> SegmentationResult:
+    def compute(self, class_names: Sequence[str] | None = None) -> SegmentationScores:
         """Add up the counts of all processes; every process must call it.
 
         Args:
@@ -92,7 +92,7 @@ class SegmentationEvaluator:
         images = torch.tensor([self._images], device=self._pairs.device)
         counts = sum_over_processes(torch.cat([images, self._pairs.flatten()])).numpy()
         pairs = counts[1:].reshape(self._pairs.shape)
-        return SegmentationResult(
+        return SegmentationScores(
             confusion=pairs[0, : self.num_classes, : self.num_classes].copy(),
             boundary_pairs=pairs[1] if self.boundary else None,
             class_names=None if class_names is None else tuple(class_names),

@@ -13,7 +13,7 @@ import torch
 from vision.errors import DataError
 from vision.metrics.segmentation import (
     SegmentationEvaluator,
-    SegmentationResult,
+    SegmentationScores,
     check_names,
 )
 from vision.ops.label_images import read_labels
@@ -113,7 +113,7 @@ def evaluate_labels(
     boundary: bool = True,
     class_names: Sequence[str] | None = None,
     workers: int = 0,
-) -> SegmentationResult:
+) -> SegmentationScores:
     """Compare label images, a few at a time.
 
     Args:

@@ -34,7 +34,7 @@ class Areas(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class SegmentationResult:
+class SegmentationScores:
     """What an evaluation of semantic segmentation found. All numbers are fractions in [0, 1].
 
     Attributes:

@@ -13,6 +13,7 @@ from torch import Tensor
 from vision.contracts.models import ModelDescription
 from vision.data.loading.collate import collate_images
 from vision.errors import CheckpointError, ConfigError
+from vision.ops.grouping import places_by
 from vision.predict.options import Precision, PredictOptions
 from vision.predict.results import Result
 from vision.tasks.base import BaseTask
@@ -143,11 +144,8 @@ class Predictor(ABC):
             options: How.
             task: In place of the model's own.
         """
-        groups: dict[Hashable, list[int]] = {}
-        for place, sample in enumerate(samples):
-            groups.setdefault(self.group_of(sample), []).append(place)
         found: dict[int, Any] = {}
-        for places in groups.values():
+        for places in places_by(map(self.group_of, samples)).values():
             batch = self.collate([samples[place] for place in places])
             found |= dict(zip(places, self._run_batch(batch, options, task), strict=True))
         return [found[place] for place in range(len(samples))]

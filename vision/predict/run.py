@@ -1,22 +1,19 @@
 """Predictions for a stream of images, in constant memory."""
 
 import logging
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 
-from vision.data.loading.bad_images import listed
-from vision.errors import ImageError
+from vision.errors import ImageError, listed_lines
 from vision.options import check_number
 from vision.predict.images import Unread, list_images, read_ahead
 from vision.predict.options import PredictOptions
 from vision.predict.predictor import Predictor, Seen
 from vision.predict.results import Result
+from vision.workers import default_threads
 
 logger = logging.getLogger(__name__)
-
-MAX_WORKERS = 8
 
 
 @dataclass(frozen=True)
@@ -124,7 +121,7 @@ class Predictions(Iterator[Result]):
                 raise ImageError(f"{bad.message} skip_bad_images=True leaves such images out.")
             raise ImageError(
                 f"{len(self.bad_images)} images cannot be read, more than skip_bad_images="
-                f"{self._max_bad}:\n{listed([bad.message for bad in self.bad_images])}"
+                f"{self._max_bad}:\n{listed_lines([bad.message for bad in self.bad_images])}"
             )
         logger.warning("left out: %s", bad.message)
 
@@ -137,9 +134,3 @@ class Predictions(Iterator[Result]):
                 yield self._predictor.predict_tiled(seen, self._options)
             else:
                 yield self._predictor.result(seen, next(predictions), self._options)
-
-
-def default_threads() -> int:
-    """As many threads as CPU cores that this process may use, at most 8."""
-    owned = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else ()
-    return min(MAX_WORKERS, len(owned or range(os.cpu_count() or 1)))

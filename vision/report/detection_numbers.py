@@ -10,7 +10,7 @@ from vision.callbacks.results.detection_pictures import score_images
 from vision.callbacks.results.detection_records import DetectionRecord
 from vision.callbacks.results.evaluation_records import Record
 from vision.metrics.box_confusion import box_confusion
-from vision.metrics.box_matching import covered_share, match_boxes
+from vision.metrics.box_matching import covered_share, match_detections
 from vision.metrics.calibration import Calibration
 from vision.metrics.coco.curves import OVERLAPS, RECALLS, coco_curves
 from vision.metrics.coco.metric import Found, coco_results
@@ -164,7 +164,7 @@ def collect(index: Any, found: Mapping[int, Found]) -> Objects:
             "true_labels": objects.labels,
             "crowd": objects.crowd,
         }
-        matches = match_boxes(one.boxes, one.labels, one.scores, **truth)
+        matches = match_detections(one.boxes, one.labels, one.scores, **truth)
         hit = matches.object >= 0
         scores = one.scores[matches.order]
         detections.append(np.stack([scores, hit], axis=1)[~matches.ignored])

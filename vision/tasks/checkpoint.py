@@ -143,7 +143,7 @@ def describe(task: Any, source: Source) -> ModelDescription:
             "weights": source.weights,
             "epoch": 0 if trainer is None else _whole_epochs(trainer),
             "step": 0 if trainer is None else trainer.global_step,
-            "metrics": {} if trainer is None else _finite(trainer.callback_metrics),
+            "metrics": {} if trainer is None else _validation_numbers(trainer.callback_metrics),
             "averaged": False,
         }
     )
@@ -183,7 +183,7 @@ def describe_checkpoint(checkpoint: Mapping[str, Any]) -> ModelDescription:
     return check_description({**before, **description, "averaged": WEIGHTS_KEY in checkpoint})
 
 
-def _finite(metrics: Mapping[str, Any]) -> dict[str, float]:
+def _validation_numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
     """What a validation logged, as numbers; a file of a model has no place for others."""
     values = {name: float(value) for name, value in metrics.items() if name.startswith("val/")}
     return {name: value for name, value in values.items() if math.isfinite(value)}

@@ -26,6 +26,7 @@ from vision.errors import ConfigError
 from vision.heads.detection.base import DetectionHead, join_detections
 from vision.keywords import Unpack
 from vision.metrics.coco.metric import CocoEvaluator, CocoResult
+from vision.ops.grouping import places_by
 from vision.optim.settings import OptimSettings
 from vision.tasks.classes import ClassTask
 from vision.tasks.detectors import DETECTORS, build_detector
@@ -181,7 +182,5 @@ class Detection(ClassTask, ImageTask):
 
 def _by_canvas(sizes: Tensor) -> dict[tuple[int, int], list[int]]:
     """Places of the images by height and width of the canvas that each has alone."""
-    groups: dict[tuple[int, int], list[int]] = {}
-    for place, (height, width) in enumerate((-(-sizes // PADDED_TO) * PADDED_TO).tolist()):
-        groups.setdefault((height, width), []).append(place)
-    return groups
+    canvases = (-(-sizes // PADDED_TO) * PADDED_TO).tolist()
+    return places_by((height, width) for height, width in canvases)

@@ -13,10 +13,9 @@ from typing import Any
 from torch import nn
 
 from vision.backbones.registry import backbone_class
-from vision.errors import ConfigError, suggest
+from vision.errors import ConfigError, shown, suggest
 from vision.heads.segmentation.mmseg import MMSegHead
 from vision.heads.segmentation.mmseg_words import HEADS, inference_config
-from vision.options import shorten
 from vision.task_parts import find_part, read_column
 from vision.tasks.fitting import fits, hints_of, leaves, shown_hint
 from vision.tasks.parts import find_row
@@ -135,7 +134,7 @@ def _check(
         )
     if not fits(value, hints[name]) or not _in_range(value, limit):
         raise ConfigError(
-            f"{within}{name}={shorten(value)} is no value of {shown_hint(hints[name])}, or "
+            f"{within}{name}={shown(value)} is no value of {shown_hint(hints[name])}, or "
             f"has a number beyond {limit:,}."
         )
 

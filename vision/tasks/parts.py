@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from vision.contracts.features import FeatureSpec
-from vision.errors import ConfigError, suggest
-from vision.options import building, check_design, shorten
+from vision.errors import ConfigError, shown, suggest
+from vision.options import building, check_design
 from vision.tasks.fitting import fits, hints_of, shown_hint
 
 Row = TypeVar("Row")
@@ -58,7 +58,7 @@ def build_part(
             )
         if name in hints and not fits(value, hints[name], text=True):
             raise ConfigError(
-                f"{group}.{name}={shorten(value)} is no value of {shown_hint(hints[name])}."
+                f"{group}.{name}={shown(value)} is no value of {shown_hint(hints[name])}."
             )
     if not takes_any:
         check_design({k: v for k, v in given.items() if k != "num_classes"}, owner=group)

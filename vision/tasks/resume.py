@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-from vision.errors import CheckpointError, ConfigError
+from vision.errors import CheckpointError, ConfigError, listed
 from vision.optim.settings import OptimSettings, Timeline, counted_in_epochs
 
 logger = logging.getLogger(__name__)
@@ -77,8 +77,8 @@ def check_groups(resumed: Resumed, optimizer: Optimizer) -> None:
     ours = [len(group["params"]) for group in optimizer.param_groups]
     if resumed.group_sizes and resumed.group_sizes != ours:
         raise ConfigError(
-            f"the checkpoint's optimiser has groups of {_shown(resumed.group_sizes)} parameters, "
-            f"the config's has {_shown(ours)}: frozen_stages, layer_decay, no_decay or the version "
+            f"the checkpoint's optimiser has groups of {listed(resumed.group_sizes)} parameters, "
+            f"the config's has {listed(ours)}: frozen_stages, layer_decay, no_decay or the version "
             "of the suite differ.\nResume with the config of its run; or begin a new run from its "
             "weights: --model.weights FILE without --ckpt_path."
         )
@@ -181,7 +181,3 @@ def _within_epoch(trainer: Trainer) -> bool:
     # Lightning declares a base class of this without `processed`.
     epochs: Any = trainer.fit_loop.epoch_progress.current
     return epochs.processed != epochs.ready
-
-
-def _shown(sizes: list[int]) -> str:
-    return ", ".join(map(str, sizes[:6])) + (", ..." if len(sizes) > 6 else "")

@@ -23,8 +23,9 @@ from vision.contracts.segmentation import (
 )
 from vision.heads.segmentation.base import SegmentationHead
 from vision.keywords import Unpack
-from vision.metrics.segmentation import SegmentationEvaluator, SegmentationResult
+from vision.metrics.segmentation import SegmentationEvaluator, SegmentationScores
 from vision.ops.dense_inference import InferenceOptions, predict_labels
+from vision.ops.grouping import places_by
 from vision.ops.interpolation import resize_bilinear
 from vision.optim.settings import OptimSettings
 from vision.options import read_options
@@ -115,7 +116,7 @@ class Segmentation(ClassTask, ImageTask):
             auxiliary=auxiliary,
         )
         self.evaluator = SegmentationEvaluator(num_classes, boundary=boundary)
-        self.segmentation_result: SegmentationResult | None = None
+        self.segmentation_result: SegmentationScores | None = None
         self.load_initial_weights()
 
     def forward(self, images: Tensor) -> SegmentationOutputs:
@@ -198,9 +199,7 @@ def _alike(
     batch: SegmentationBatch,
 ) -> Iterator[tuple[list[int], tuple[int, int], tuple[int, int]]]:
     """Places of the images of one size and one original size, and the two sizes."""
-    groups: dict[tuple[tuple[int, int], tuple[int, int]], list[int]] = {}
     sizes = torch.stack([batch["size"], batch["original_size"]], dim=1).tolist()
-    for place, (size, original) in enumerate(sizes):
-        groups.setdefault((tuple(size), tuple(original)), []).append(place)
+    groups = places_by((tuple(size), tuple(original)) for size, original in sizes)
     for (size, original), places in groups.items():
         yield places, size, original

@@ -7,8 +7,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from vision.contracts.features import ClassRows
-
-_SHOWN = 6
+from vision.errors import listed
 
 
 class ClassMap(NamedTuple):
@@ -123,19 +122,15 @@ def _what_was_mapped(own: Sequence[str], theirs: Sequence[str], sources: Sequenc
     alone = [name for name, source in zip(own, sources, strict=True) if source < 0]
     text = f"mapped {len(found)} of {len(theirs)} classes by name"
     if found:
-        text += f": {_shown(found)}"
+        text += f": {listed(found)}"
     twice = [name for names in (own, theirs) for name, n in Counter(names).items() if n > 1]
     if alone:
-        text += f"; {len(alone)} without a counterpart: {_shown(alone)}"
+        text += f"; {len(alone)} without a counterpart: {listed(alone)}"
     if twice:
-        text += f" (not unique: {_shown([*dict.fromkeys(twice)])})"
+        text += f" (not unique: {listed(dict.fromkeys(twice))})"
     return text
 
 
 def _why_fresh(own: Sequence[str] | None, theirs: Sequence[str] | None, before: int) -> str:
     whose = "the weights" if theirs is None or len(theirs) != before else "the model"
     return f"no classes mapped: the class names of {whose} are not known"
-
-
-def _shown(names: Sequence[str]) -> str:
-    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")

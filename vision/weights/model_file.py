@@ -13,8 +13,8 @@ from vision.contracts.models import ModelDescription
 from vision.documents.json_text import parse_json
 from vision.errors import CheckpointError, WeightsError
 from vision.files import replace_file
+from vision.reading import MAX_WEIGHTS_BYTES, require_file
 from vision.weights.description import check_description
-from vision.weights.plain_load import refuse_sparse
 
 # Entry of the header, beside "format", which other libraries look for.
 KEY = "vision"
@@ -91,7 +91,7 @@ def read_header(
 def _opened(path: Path) -> Iterator[Any]:
     from safetensors import SafetensorError, safe_open
 
-    refuse_sparse(path, what="model file", error=WeightsError)
+    require_file(path, max_bytes=MAX_WEIGHTS_BYTES, what="model file", error=WeightsError)
     try:
         with safe_open(path, framework="pt") as file:
             yield file

@@ -22,10 +22,6 @@ from vision.reading import MAX_WEIGHTS_BYTES, open_file, require_file, shown_pat
 
 # The pickle of a checkpoint, without the storages: a few MB for the largest models.
 MAX_PICKLE_BYTES = 2**26
-# Sparse files state a size that is not on the disk; below the first size nobody minds.
-SPARSE_BYTES = 2**26
-SPARSE_SHARE = 64
-BLOCK_BYTES = 512
 # How a pickle writes the name of what fills memory with zeros; torch allows it.
 ZEROS = (b"c__builtin__\nbytearray\n", b"cbuiltins\nbytearray\n")
 # torch's list of what is allowed is that of the process.
@@ -53,7 +49,7 @@ def load_plain(
             TorchScript, or asks for more memory than it fills.
         Exception: It is damaged, or holds other objects; whatever `torch.load` raises.
     """
-    refuse_sparse(path, what=what, error=error)
+    require_file(path, max_bytes=MAX_WEIGHTS_BYTES, what=what, error=error)
     is_zip = zipfile.is_zipfile(path)
     fault = _zip_fault(path) if is_zip else _legacy_fault(path)
     if fault:
@@ -84,19 +80,6 @@ def refused_object(error: Exception) -> str | None:
     """Name of what a file holds besides tensors and plain values, if an error is of that."""
     found = re.search(r"GLOBAL (\S+)", str(error))
     return found[1] if found else None
-
-
-def refuse_sparse(path: Path, *, what: str, error: type[VisionError]) -> None:
-    """Raise an error for what is no regular file, or states a size that is not on the disk."""
-    require_file(path, max_bytes=MAX_WEIGHTS_BYTES, what=what, error=error)
-    found = path.stat()
-    # Some file systems know no blocks, and compress.
-    there = getattr(found, "st_blocks", 0) * BLOCK_BYTES
-    if found.st_size > SPARSE_BYTES and 0 < there * SPARSE_SHARE < found.st_size:
-        raise error(
-            f"{what} {shown_path(path)} states {found.st_size:,} bytes, of which {there:,} are on "
-            "the disk: it is sparse, as a download that was never finished. Copy it again."
-        )
 
 
 def _zip_fault(path: Path) -> str | None:

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from vision.errors import VisionError, WeightsError
-from vision.reading import shown_path
+from vision.reading import MAX_WEIGHTS_BYTES, require_file, shown_path
 from vision.weights.names.mmdet import default_class_names
-from vision.weights.plain_load import load_plain, refuse_sparse, refused_object
+from vision.weights.plain_load import load_plain, refused_object
 from vision.weights.prefixes import BRANCHES, Branch, choose_branch
 from vision.weights.tensors import check_tensors
 
@@ -117,7 +117,7 @@ def read_class_names(source: str | os.PathLike[str] | Mapping[str, Any]) -> list
 
 
 def _read_file(path: Path) -> Mapping[str, Any]:
-    refuse_sparse(path, what=WHAT, error=WeightsError)
+    require_file(path, max_bytes=MAX_WEIGHTS_BYTES, what=WHAT, error=WeightsError)
     if path.stat().st_size == 0:
         raise WeightsError(f"{WHAT} {shown_path(path)} is empty; copy or download it again.")
     if path.suffix == ".safetensors":

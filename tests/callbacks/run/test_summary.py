@@ -7,7 +7,7 @@ from helpers.tiny_task import TinyData, quiet_trainer, tiny_task
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from vision.callbacks import RunSummary
-from vision.callbacks.run.summary import shown
+from vision.callbacks.run.summary import relative_path
 
 
 def test_the_summary_names_metric_checkpoint_picture_and_commands(
@@ -51,5 +51,5 @@ def test_paths_are_short_below_the_current_directory(
 ) -> None:
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    assert shown(tmp_path / "here" / "a" / "b.txt") == str(Path("a/b.txt"))
-    assert shown(tmp_path / "b.txt") == str(tmp_path / "b.txt")
+    assert relative_path(tmp_path / "here" / "a" / "b.txt") == str(Path("a/b.txt"))
+    assert relative_path(tmp_path / "b.txt") == str(tmp_path / "b.txt")

@@ -18,7 +18,7 @@ from helpers.tiny_masks import (
 from PIL import Image
 
 from vision.contracts.segmentation import IGNORED
-from vision.data.datasets.mask_folder import MaskFolder, read_class_names
+from vision.data.datasets.mask_folder import MaskFolder, read_class_list
 from vision.data.transforms.segmentation_options import SegmentationAugment
 from vision.errors import ConfigError, DataError
 
@@ -207,11 +207,11 @@ def test_a_check_without_names_of_classes_reads_the_images(tmp_path: Path) -> No
 def test_names_of_classes(tmp_path: Path) -> None:
     path = tmp_path / "classes.txt"
     path.write_text("\ufeffground\n\n  traffic light \n", encoding="utf-8")
-    assert read_class_names(path) == ("ground", "traffic light")
+    assert read_class_list(path) == ("ground", "traffic light")
     for text, message in [("\n", r"is empty"), ("a\na\n", r"has a name twice")]:
         path.write_text(text)
         with pytest.raises(DataError, match=rf"classes\.txt' {message}"):
-            read_class_names(path)
+            read_class_list(path)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from vision.decoration import Decoration
 from vision.draw.figure import save_png
 from vision.draw.segmentation import SegmentationExample, draw_examples
 from vision.metrics.confusion import as_labels, count_pairs
-from vision.metrics.segmentation import SegmentationResult
+from vision.metrics.segmentation import SegmentationScores
 
 logger = logging.getLogger(__name__)
 
@@ -146,7 +146,7 @@ def image_iou(predicted: Tensor, target: Tensor) -> float:
     """
     predicted, target = as_labels(predicted, target)
     pairs = count_pairs(target, predicted)[:IGNORED, :IGNORED]
-    return SegmentationResult(confusion=pairs.cpu().numpy()).mIoU
+    return SegmentationScores(confusion=pairs.cpu().numpy()).mIoU
 
 
 def choose_images(scored: Sequence[Scored], count: int) -> dict[str, list[Scored]]:

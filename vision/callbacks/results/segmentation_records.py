@@ -15,7 +15,7 @@ from vision.callbacks.results.evaluated import Evaluated, gather
 from vision.callbacks.results.segmentation_pictures import Scored, Shelf, choose_images, image_iou
 from vision.contracts.segmentation import IGNORED
 from vision.metrics.calibration import Calibration
-from vision.metrics.segmentation_table import SegmentationResult
+from vision.metrics.segmentation_table import SegmentationScores
 
 EXAMPLES = 6
 # Images, spread evenly over the set, that are run once more for the probabilities of their pixels:
@@ -35,7 +35,7 @@ class SegmentationRecord(NamedTuple):
         sampled: Number of images that these are of.
     """
 
-    result: SegmentationResult
+    result: SegmentationScores
     scored: list[Scored]
     chosen: dict[str, list[Scored]]
     masks: Mapping[int, np.ndarray]

@@ -17,7 +17,7 @@ from vision.callbacks.run.step_dump import (
     random_state,
     save_step,
 )
-from vision.errors import NonFiniteError
+from vision.errors import NonFiniteError, listed
 
 logger = logging.getLogger(__name__)
 
@@ -164,9 +164,7 @@ def _what(result: Replayed) -> str:
     if not abs(result.loss) < float("inf"):
         named = f" in its terms {', '.join(terms)}" if len(result.terms) > 1 and terms else ""
         return f"the loss is {result.loss}{named}"
-    names = result.parameters
-    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
-    named = f"{', '.join(names[:MAX_NAMED])}{more}"
+    named = listed(result.parameters, maximum=MAX_NAMED)
     return f"the loss is {result.loss:.4g}, but the gradient is not finite of {named}"
 
 
@@ -178,6 +176,4 @@ def _images(trainer: Trainer, batch: Any) -> str:
     data: Any = trainer.datamodule  # type: ignore[attr-defined]
     paths = getattr(getattr(data, "train_dataset", None), "paths", None)
     numbers = index.tolist()
-    shown = [str(paths[i]) if paths is not None else str(i) for i in numbers[:MAX_NAMED]]
-    more = f" and {len(numbers) - MAX_NAMED} more" if len(numbers) > MAX_NAMED else ""
-    return ", ".join(shown) + more
+    return listed(numbers if paths is None else [paths[i] for i in numbers], maximum=MAX_NAMED)

@@ -220,7 +220,7 @@ class Progress(ProgressBar):
             console=self.console,
             transient=True,
         )
-        self._bar.add_task(what, total=_finite(total), stats="")
+        self._bar.add_task(what, total=_known_total(total), stats="")
         self._bar.start()
 
     def _show(self, what: str, done: int, total: float, stats: str) -> None:
@@ -228,10 +228,10 @@ class Progress(ProgressBar):
         if self._bar is not None:
             task = self._bar.task_ids[0]
             self._bar.update(
-                task, description=what, completed=done, total=_finite(total), stats=stats
+                task, description=what, completed=done, total=_known_total(total), stats=stats
             )
         else:
-            of = "" if _finite(total) is None else f"/{total:.0f}"
+            of = "" if _known_total(total) is None else f"/{total:.0f}"
             self._line(f"{what}  {done}{of}  {stats}".rstrip())
 
     def _line(self, text: str) -> None:
@@ -253,7 +253,7 @@ def _epoch(trainer: Trainer) -> str:
     return f"epoch {trainer.current_epoch + 1:>{len(str(last))}}/{last}"
 
 
-def _finite(total: float) -> float | None:
+def _known_total(total: float) -> float | None:
     return None if total == float("inf") else total
 
 

@@ -43,7 +43,7 @@ class RunSummary(Callback):
             _write(
                 [
                     f"{self.title}: {_describe_model(pl_module)} on {_describe_data(trainer)}",
-                    f"{_describe_device(trainer)}; results go to {shown(self.folder)}",
+                    f"{_describe_device(trainer)}; results go to {relative_path(self.folder)}",
                 ]
             )
 
@@ -66,14 +66,16 @@ class RunSummary(Callback):
             percent = f" ({score:.2%})" if keeper.mode == "max" and 0 <= score <= 1 else ""
             rows.append((f"best {keeper.monitor}", f"{score:.4f}{percent}"))
         if getattr(keeper, "best_model_path", ""):
-            rows.append(("checkpoint", shown(keeper.best_model_path)))
+            rows.append(("checkpoint", relative_path(keeper.best_model_path)))
         for weights in sorted(self.folder.glob("weights/*.safetensors")):
-            rows.append(("weights", shown(weights)))
+            rows.append(("weights", relative_path(weights)))
         for pattern in PICTURES:
-            rows += [("picture", shown(path)) for path in sorted(self.folder.glob(pattern))]
+            rows += [("picture", relative_path(path)) for path in sorted(self.folder.glob(pattern))]
         if (self.folder / "metrics.csv").exists():
-            rows.append(("metrics", shown(self.folder / "metrics.csv")))
-            rows.append(("live curves", f"tensorboard --logdir {shlex.quote(shown(self.folder))}"))
+            rows.append(("metrics", relative_path(self.folder / "metrics.csv")))
+            rows.append(
+                ("live curves", f"tensorboard --logdir {shlex.quote(relative_path(self.folder))}")
+            )
         lines = ["", *(f"{name:<14} {value}" for name, value in rows)]
         commands = self.commands() if callable(self.commands) else self.commands
         if commands:
@@ -83,7 +85,7 @@ class RunSummary(Callback):
         _write(lines)
 
 
-def shown(path: Path | str) -> str:
+def relative_path(path: Path | str) -> str:
     """A path as a person would type it: relative if it is below the current directory."""
     relative = os.path.relpath(path)
     return os.path.abspath(path) if relative.startswith(os.pardir) else relative

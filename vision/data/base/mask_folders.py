@@ -17,8 +17,7 @@ from vision.data.base.segmentation import (
 from vision.data.check.problems import setup_problems
 from vision.data.files.finding import PathList
 from vision.data.index.mask_pairs import Pairs, find_some_images
-from vision.data.loading.bad_images import listed
-from vision.errors import DataError
+from vision.errors import DataError, listed_lines
 from vision.keywords import Unpack
 from vision.ops.label_images import read_labels
 from vision.reading import user_path
@@ -96,7 +95,7 @@ class SegmentationFolders(SegmentationData):
         elif pairs.problems:
             raise DataError(
                 f"{len(pairs.problems):,} files of the {split} set in '{self.root.resolve()}' are "
-                f"alone:\n{listed(pairs.problems)}\n{self.expected}"
+                f"alone:\n{listed_lines(pairs.problems)}\n{self.expected}"
             )
         return replace(pairs.index, read_mask=self.read_mask)
 

@@ -20,7 +20,6 @@ from vision.data.files.class_folders import (
     SUFFIXES,
     LabelledFiles,
     folder_problems,
-    listed,
     log_ignored,
     loose_images,
     other_files,
@@ -31,7 +30,7 @@ from vision.data.files.finding import PathList, find_images, list_folders, requi
 from vision.data.images.read import read_file
 from vision.data.transforms.classification import EvalTransform, TrainTransform
 from vision.data.transforms.options import NO_OPTIONS, Augment, CropMode, Interpolation
-from vision.errors import DataError, suggest
+from vision.errors import DataError, listed, suggest
 from vision.keywords import Unpack
 from vision.options import check_number
 from vision.reading import user_path
@@ -165,7 +164,7 @@ class ImageFolder(ClassificationData):
             near = suggest(absent, others)
             raise DataError(
                 f"'{self.root.resolve()}' has '{present[0]}' but no '{absent}'; it has "
-                f"{listed(names)}.{near} {EXPECTED}"
+                f"{listed(map(repr, names))}.{near} {EXPECTED}"
             )
         return True
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from vision.data.datasets.image_folder import FolderOptions, ImageFolder
-from vision.data.files.class_folders import LabelledFiles, listed, scan_classes, split_classes
+from vision.data.files.class_folders import LabelledFiles, scan_classes, split_classes
 from vision.data.files.finding import PathList, find_images, list_folders, require_folder
 from vision.data.formats.imagenet_labels import (
     CLASSES_1K,
@@ -26,7 +26,7 @@ from vision.data.formats.imagenet_labels import (
     readable_names,
     val_wnid,
 )
-from vision.errors import DataError, suggest
+from vision.errors import DataError, listed, suggest
 from vision.keywords import Unpack
 
 logger = logging.getLogger(__name__)
@@ -91,7 +91,7 @@ class ImageNet(ImageFolder):
         names = list_folders(folder)
         wnids = tuple(name for name in names if WNID.fullmatch(name))
         if not wnids:
-            found = f" (it has {listed(names)})" if names else ""
+            found = f" (it has {listed(map(repr, names))})" if names else ""
             raise DataError(
                 f"there are no class folders in '{folder.resolve()}'{found}. {EXPECTED}"
             )

@@ -19,9 +19,8 @@ from vision.data.classes.label_tables import ColorTable, LabelTable, Table
 from vision.data.files.finding import PathList, list_folders, require_folder
 from vision.data.index.mask_pairs import Pairs, find_some_images, pair_masks
 from vision.data.index.segmentation import SegmentationIndex
-from vision.data.loading.bad_images import listed
 from vision.documents.text import read_text
-from vision.errors import ConfigError, DataError, suggest
+from vision.errors import ConfigError, DataError, listed_lines, suggest
 from vision.keywords import Unpack
 from vision.options import check_number
 from vision.reading import MAX_SETTINGS_BYTES, user_path
@@ -112,7 +111,7 @@ class MaskFolder(SegmentationData):
         Raises:
             DataError: No names were given, and there is no file of them, or it is wrong.
         """
-        return self._classes or read_class_names(self.root / CLASSES_FILE)
+        return self._classes or read_class_list(self.root / CLASSES_FILE)
 
     @cached_property
     def label_table(self) -> Table:
@@ -211,7 +210,8 @@ class MaskFolder(SegmentationData):
         if pairs.problems and not self._lenient:
             raise DataError(
                 f"files without a partner in '{self.root.resolve()}':\n"
-                f"{listed(pairs.problems)}\n{EXPECTED}\n`python tools/check_dataset.py MaskFolder "
+                f"{listed_lines(pairs.problems)}\n{EXPECTED}\n"
+                "`python tools/check_dataset.py MaskFolder "
                 f"--root {self.root}` lists everything that is wrong."
             )
         return pairs.index if part else pairs.index.take(self._share(len(pairs.index), split))
@@ -312,7 +312,7 @@ class MaskFolder(SegmentationData):
             raise ConfigError("ignored_colors needs colors: the colour of each class.")
 
 
-def read_class_names(path: Path) -> tuple[str, ...]:
+def read_class_list(path: Path) -> tuple[str, ...]:
     """Names of classes from a text file, one in each line; empty lines do not count.
 
     Raises:

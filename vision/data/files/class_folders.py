@@ -10,7 +10,7 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from vision.data.files.finding import IMAGE_SUFFIXES, PathList, find_images, list_folders
-from vision.errors import DataError, suggest
+from vision.errors import DataError, listed, suggest
 
 logger = logging.getLogger(__name__)
 
@@ -51,9 +51,9 @@ def scan_classes(folder: Path, class_names: Sequence[str]) -> LabelledFiles:
     present = set(list_folders(folder))
     if unknown := sorted(present.difference(class_names)):
         raise DataError(
-            f"'{folder.resolve()}' has the class {listed(unknown)}, which the training set "
-            f"lacks.{suggest(unknown[0], class_names)} The training set has {len(class_names)} "
-            f"classes: {listed(class_names)}."
+            f"'{folder.resolve()}' has the class {listed(map(repr, unknown))}, which the "
+            f"training set lacks.{suggest(unknown[0], class_names)} The training set has "
+            f"{len(class_names)} classes: {listed(map(repr, class_names))}."
         )
     counts, ignored = [], Counter[str]()
 
@@ -72,11 +72,11 @@ def scan_classes(folder: Path, class_names: Sequence[str]) -> LabelledFiles:
         )
     if bare := [name for name in empty if name in present]:
         raise DataError(
-            f"'{folder.resolve()}' has class folders without images: {listed(bare)}"
+            f"'{folder.resolve()}' has class folders without images: {listed(map(repr, bare))}"
             f"{other_files(ignored)}. Fill them or delete them. {SUFFIXES}"
         )
     if empty:
-        logger.warning("%s has no images of the classes %s", folder, listed(empty))
+        logger.warning("%s has no images of the classes %s", folder, listed(map(repr, empty)))
     log_ignored(folder, ignored)
     return LabelledFiles(paths, np.repeat(np.arange(len(counts)), counts))
 
@@ -158,9 +158,3 @@ def other_files(ignored: Counter[str]) -> str:
 
 def _counts(ignored: Counter[str]) -> str:
     return ", ".join(f"{count} {suffix}" for suffix, count in ignored.most_common(MAX_NAMED))
-
-
-def listed(names: Sequence[str]) -> str:
-    """The first names of many."""
-    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
-    return ", ".join(repr(name) for name in names[:MAX_NAMED]) + more

@@ -9,7 +9,7 @@ import numpy as np
 from vision.data.files.finding import require_folder
 from vision.data.files.safe_tar import MAX_READ_BYTES, iter_files, open_archive
 from vision.data.formats.plain_pickle import read_plain_pickle
-from vision.errors import DataError
+from vision.errors import DataError, listed
 from vision.reading import read_file
 
 SIDE = 32  # pixels
@@ -71,7 +71,9 @@ def read_names(root: Path, layout: Layout) -> tuple[str, ...]:
     content, place = read_files(root, layout, [layout.meta])[layout.meta]
     names = content.get(layout.names)
     if not isinstance(names, list) or not names:
-        raise DataError(f"'{place}' has no list '{layout.names}'; it has {_listed(content)}.")
+        raise DataError(
+            f"'{place}' has no list '{layout.names}'; it has {listed(content) or 'nothing'}."
+        )
     return tuple(map(str, names))
 
 
@@ -143,7 +145,7 @@ def take_images(
     row = CHANNELS * SIDE * SIDE
     if images is None or labels is None:
         absent = "data" if images is None else key
-        raise DataError(f"'{place}' has no '{absent}'; it has {_listed(content)}.")
+        raise DataError(f"'{place}' has no '{absent}'; it has {listed(content) or 'nothing'}.")
     if not isinstance(images, np.ndarray) or images.dtype != np.uint8:
         kind = images.dtype if isinstance(images, np.ndarray) else type(images).__name__
         raise DataError(f"'{place}' has images of {kind}, expected uint8.")
@@ -161,7 +163,3 @@ def take_images(
 
 def _read(path: Path) -> bytes:
     return read_file(path, max_bytes=MAX_READ_BYTES)
-
-
-def _listed(content: dict[str, Any]) -> str:
-    return ", ".join(content) or "nothing"

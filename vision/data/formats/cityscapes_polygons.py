@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
-from vision.annotations.columns import finite, flag, shown, whole
+from vision.annotations.columns import finite, flag, whole
 from vision.data.classes.cityscapes import LICENSE_PLATE
 from vision.data.images.read import read_file
 from vision.documents.class_table import class_table
 from vision.documents.json_text import parse_json
-from vision.errors import DataError, ImageError, suggest
+from vision.errors import DataError, ImageError, shown, suggest
 
 # Side in pixels up to which a map is drawn; the images have 2048 x 1024.
 LARGEST = 16_384

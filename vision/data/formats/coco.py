@@ -20,7 +20,7 @@ from vision.data.files.array_cache import cached_arrays
 from vision.data.files.finding import PathList, read_bytes
 from vision.data.index.detection import DetectionIndex
 from vision.data.index.segments import Segments
-from vision.errors import DataError
+from vision.errors import DataError, listed_lines
 
 logger = logging.getLogger(__name__)
 
@@ -141,11 +141,10 @@ def _mask_problems(arrays: Mapping[str, np.ndarray]) -> list[str]:
 
 def _problems_error(path: Path, problems: list[str], check: str) -> DataError:
     # Brings in PyTorch, which reading a sound file does without.
-    from vision.data.loading.bad_images import listed
 
     more = "1 problem" if len(problems) == 1 else f"{len(problems):,} problems"
     return DataError(
-        f"'{path}' has {more}:\n{listed(problems)}\n"
+        f"'{path}' has {more}:\n{listed_lines(problems)}\n"
         f"`python tools/check_dataset.py {check}` lists all. Mend the file, or take these "
         "entries out of it."
     )

@@ -26,7 +26,7 @@ from vision.data.formats.imagenet_labels import (
     read_devkit,
     val_wnid,
 )
-from vision.errors import DataError, suggest
+from vision.errors import DataError, listed, suggest
 
 Report = Callable[[str], None]
 
@@ -45,7 +45,6 @@ RELEASES = {
     "winter21_whole.tar.gz": (19_167, 13_153_500),
 }
 _COPY_BYTES = 1 << 20
-_MAX_NAMED = 5
 _MAX_CLASS_BYTES = 2**35  # of the archive of a class
 
 
@@ -244,17 +243,12 @@ def _check(folder: Path, expected: Mapping[str, int] | None, *, classes: int, im
     else:
         absent = sorted(expected.keys() - counts.keys())
         if absent:
-            problems.append(f"{len(absent)} classes are missing: {_listed(absent)}")
+            problems.append(f"{len(absent)} classes are missing: {listed(absent)}")
         wrong = [name for name in names if counts[name] != expected.get(name, 0)]
         details = [f"{name} has {counts[name]} of {expected.get(name, 0)}" for name in wrong]
         if wrong:
             problems.append(
-                f"{len(wrong)} classes have another number of images: {_listed(details)}; delete "
+                f"{len(wrong)} classes have another number of images: {listed(details)}; delete "
                 "their folders and unpack again"
             )
     return Found(counts, problems)
-
-
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
-    return ", ".join(names[:_MAX_NAMED]) + more

@@ -9,13 +9,13 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from vision.annotations.columns import shown, whole
+from vision.annotations.columns import whole
 from vision.annotations.file_names import require_within
 from vision.annotations.outlines import MAX_PIXELS
 from vision.data.files.finding import require_folder
 from vision.data.formats.xml import only_text, read_xml
 from vision.documents.text import read_text
-from vision.errors import DataError, suggest
+from vision.errors import DataError, shown, suggest
 
 EXPECTED = (
     "Expected ROOT/VOC2007/{JPEGImages/*.jpg,Annotations/*.xml,ImageSets/Main/{trainval,test}.txt} "

@@ -6,12 +6,12 @@ from typing import Any, Literal, NamedTuple, get_args
 
 import yaml
 
-from vision.annotations.columns import identity, shown
+from vision.annotations.columns import identity
 from vision.annotations.file_names import with_slashes
 from vision.data.files.finding import find_images
 from vision.documents.text import read_text
 from vision.documents.yaml_text import loaded_yaml
-from vision.errors import DataError, suggest
+from vision.errors import DataError, shown, suggest
 from vision.reading import MAX_SETTINGS_BYTES
 
 NAME = "data.yaml"

@@ -1,12 +1,12 @@
 """Going on past images that cannot be read, up to a limit, and saying which they were."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from torch.utils.data import Dataset
 
-from vision.errors import ImageError
+from vision.errors import ImageError, listed_lines
 
 logger = logging.getLogger(__name__)
 
@@ -71,8 +71,8 @@ class BadImages:
         if len(self.messages) > self.maximum:
             raise ImageError(
                 f"{len(self.messages)} images cannot be read, more than --data.skip_bad_images "
-                f"{self.maximum}:\n{listed(self.messages)}\nMend or delete them, or raise the "
-                "limit."
+                f"{self.maximum}:\n{listed_lines(self.messages)}\nMend or delete them, or "
+                "raise the limit."
             )
 
     def report(self) -> None:
@@ -83,10 +83,3 @@ class BadImages:
                 len(self.messages),
                 "\n".join(f"  {message}" for message in self.messages),
             )
-
-
-def listed(messages: Sequence[str], *, maximum: int = 3) -> str:
-    """The first few messages, a line each, and how many more there are."""
-    lines = [f"  {message}" for message in messages[:maximum]]
-    more = len(messages) - maximum
-    return "\n".join([*lines, *([f"  and {more} more"] if more > 0 else [])])

@@ -15,12 +15,12 @@ import numpy as np
 
 from vision.annotations.coco import MAX_BOX, CocoFile, judge, namer
 from vision.annotations.coco_tables import find_tables, load_json
-from vision.annotations.columns import finite, identity, shown
+from vision.annotations.columns import finite, identity
 from vision.annotations.outlines import outline_fault, packed_text, to_run_lengths
 from vision.annotations.run_lengths import broken_rows
 from vision.documents.csv_writing import write_rows
 from vision.documents.json_writing import to_json
-from vision.errors import DataError
+from vision.errors import DataError, shown
 from vision.files import replace_file, write_text
 from vision.reading import MAX_TABLE_BYTES, read_file
 

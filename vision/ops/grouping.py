@@ -1,0 +1,18 @@
+"""Grouping what can be computed together."""
+
+from collections.abc import Hashable, Iterable
+from typing import TypeVar
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+def places_by(keys: Iterable[Key]) -> dict[Key, list[int]]:
+    """Places of equal keys, both in the order in which they come.
+
+    Args:
+        keys: One for each element of a batch, such as the size of its image.
+    """
+    groups: dict[Key, list[int]] = {}
+    for place, key in enumerate(keys):
+        groups.setdefault(key, []).append(place)
+    return groups
