@@ -84,6 +84,11 @@ class Objects(NamedTuple):
     segmentations: list[Any]
     outlines: Outlines
 
+    @property
+    def unmasked(self) -> np.ndarray:
+        """Which objects have no segmentation, bool `(M,)`."""
+        return np.array([one is None for one in self.segmentations], dtype=bool)
+
 
 class CocoFile(NamedTuple):
     """What a file says; what has a problem is left out."""
@@ -91,6 +96,10 @@ class CocoFile(NamedTuple):
     images: Images
     categories: Categories
     objects: Objects
+
+    def namer(self) -> Callable[[int], str]:
+        """Names an object in a message, by its row."""
+        return namer(self.objects.ids, self.images.ids[self.objects.images])
 
 
 def judge(

@@ -5,11 +5,25 @@ from collections.abc import Iterator
 import numpy as np
 
 from vision.annotations.coco import namer
+from vision.data.formats.coco import CheckedFile
 from vision.data.index.detection import DetectionIndex
 
 # A box disagrees with its outline where they overlap by less than this, and a side is off by more
 # pixels than rounding explains.
 MIN_OVERLAP, MAX_OFF_PX = 0.5, 2.0
+
+
+def problems_of_file(checked: CheckedFile, where: str) -> Iterator[str]:
+    """Everything that is wrong with a file in COCO's format.
+
+    Args:
+        checked: What the check of its annotations found.
+        where: What messages call it, as errors about the whole file do.
+    """
+    found = [*checked.problems]
+    if checked.readable is not None:
+        found += [*files_twice(checked.readable), *boxes_beside_outlines(checked.readable)]
+    yield from (text if where in text else f"{where}: {text}" for text in found)
 
 
 def files_twice(index: DetectionIndex) -> Iterator[str]:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from torch.utils.data import Dataset
 
 from vision.data.base.detection import DetectionData, MaskOptions, Split
-from vision.data.check.index import boxes_beside_outlines, files_twice
+from vision.data.check.index import problems_of_file
 from vision.data.check.problems import ImageFiles
 from vision.data.files.array_cache import default_cache_dir
 from vision.data.files.finding import list_folders, require_folder
@@ -171,11 +171,7 @@ class COCO(DetectionData):
             if split in self._indices:
                 degenerate = checked.annotations - len(self._indices[split].boxes)
                 self.dropped[split] = {"degenerate": degenerate}
-            own = f"'{self.sources[split].annotations}'"
-            found = [*checked.problems]
-            if checked.readable is not None:
-                found += [*files_twice(checked.readable), *boxes_beside_outlines(checked.readable)]
-            yield from (text if own in text else f"{own}: {text}" for text in found)
+            yield from problems_of_file(checked, f"'{self.sources[split].annotations}'")
 
     def samples_to_check(self) -> Iterator[Dataset[Any]]:
         """The images of every split, also those of annotation files that cannot be used."""

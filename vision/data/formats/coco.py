@@ -171,7 +171,7 @@ def _parse(data: bytes, path: Path, clip_boxes: bool, problems: list[str]) -> di
     dropped = [0] * len(DROPPED)
     dropped[3] = int((objects.ids == 0).sum())
     corners, kept = _corners(file, clip_boxes, dropped, problems)
-    unmasked = np.array([one is None for one in objects.segmentations], dtype=bool)
+    unmasked = objects.unmasked
     has_masks = not unmasked.all()
     index = DetectionIndex(
         folder=Path(),
@@ -244,7 +244,7 @@ def _outside_problems(file: CocoFile, outside: np.ndarray, out: np.ndarray) -> I
             f"{int(outside.sum()):,} of {len(outside):,} boxes reach out of their images, and as "
             "[x1, y1, x2, y2] would lie in them; 'bbox' has to be [x, y, width, height]"
         )
-    name = namer(objects.ids, file.images.ids[objects.images])
+    name = file.namer()
     for row in np.flatnonzero(outside).tolist():
         height, width = file.images.sizes[objects.images[row]].tolist()
         x, y, w, h = objects.boxes[row].tolist()

@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 
 from vision.annotations.coco_tables import load_json
 from vision.data.base.detection import DetectionData, MaskOptions, Split
-from vision.data.check.index import boxes_beside_outlines, files_twice
+from vision.data.check.index import problems_of_file
 from vision.data.files.array_cache import default_cache_dir
 from vision.data.formats.coco import check_coco, read_coco
 from vision.data.images.read import EncodedImage
@@ -163,14 +163,10 @@ class DetectionShards(ShardedData, DetectionData):
         for split in SPLITS:
             if not has_index(f"{self.root}/{split}"):
                 continue
-            where = self.looked_at(split)  # type: ignore[arg-type]
             with self._opened(split) as path:
                 folder = Path(self.root, split)
                 checked = check_coco(path, folder, masks=self.masks, clip_boxes=self.clip_boxes)
-            found = [*checked.problems]
-            if checked.readable is not None:
-                found += [*files_twice(checked.readable), *boxes_beside_outlines(checked.readable)]
-            yield from (text if str(path) in text else f"{where}: {text}" for text in found)
+            yield from problems_of_file(checked, f"'{path}'")
 
     @contextmanager
     def _opened(self, split: str) -> Iterator[Path]:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from vision.annotations.coco import MAX_BOX, CocoFile, judge, namer
+from vision.annotations.coco import MAX_BOX, CocoFile, judge
 from vision.annotations.coco_tables import find_tables, load_json
 from vision.annotations.columns import finite, identity
 from vision.annotations.outlines import outline_fault, packed_text, to_run_lengths
@@ -308,8 +308,7 @@ def _annotations(file: CocoFile, wanted: set[int], masks: bool, where: str) -> l
 def _require_masks(file: CocoFile, where: str) -> None:
     """Raise an error unless every object has a mask, and its image a size."""
     objects = file.objects
-    name = namer(objects.ids, file.images.ids[objects.images])
-    unmasked = np.array([one is None for one in objects.segmentations], dtype=bool)
+    name, unmasked = file.namer(), objects.unmasked
     unsized = file.images.sizes[objects.images, 0] == 0
     problems = [
         f"{name(row)}: it has no 'segmentation', but masks are evaluated"
