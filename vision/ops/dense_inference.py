@@ -49,17 +49,18 @@ class InferenceOptions:
     """How the classes of the pixels of an image are found.
 
     Attributes:
-        mode: "whole" gives the model the image as it is; "slide" gives it windows and averages
-            their logits, for images larger than those of the training.
+        mode: How an image is given to the model. "whole" takes it as it is; "slide" takes windows
+            and averages their logits, for images larger than those of the training.
         window: Height and width in pixels of a window of "slide". An image that is smaller along an
             axis is taken whole along it.
-        stride: Pixels from one window to the next, down and to the right; the last ones are moved
-            back inside the image.
-        scales: The image is resized by each of these factors; more than one, as
-            (0.5, 0.75, 1.0, 1.25, 1.5, 1.75) in published results "with multi-scale testing",
-            average the probabilities.
-        flip: Whether each of them is mirrored, too, left to right, which doubles the time.
-        windows_per_batch: Windows per image that the model gets at once.
+        stride: Pixels from one window to the next, down and to the right. The last windows are
+            moved back inside the image.
+        scales: Factors by which the image is resized. With more than one, such as (0.5, 0.75, 1.0,
+            1.25, 1.5, 1.75) in published results "with multi-scale testing", the probabilities are
+            averaged.
+        flip: Whether the mirror image, left to right, is averaged too at each scale, which doubles
+            the time.
+        windows_per_batch: Number of windows per image that the model gets at once.
 
     Raises:
         ConfigError: A value is out of its range.

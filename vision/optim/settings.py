@@ -52,34 +52,37 @@ class OptimSettings:
     Attributes:
         lr: Learning rate at the end of the warm-up.
         min_lr: Learning rate at the end of the cosine.
-        weight_decay: Decoupled weight decay of the parameters that have any.
+        weight_decay: Decoupled weight decay, of every parameter that `no_decay` does not exempt.
         betas: Decay rates of AdamW's two moments.
-        warmup_epochs: Length of the linear warm-up; fractions are accepted, 0 leaves it out.
-        warmup_steps: The same length in optimiser steps, in place of `warmup_epochs`; None leaves
-            it to that.
+        warmup_epochs: Length of the linear warm-up in epochs. Fractions are accepted, 0 leaves the
+            warm-up out.
+        warmup_steps: Length of the linear warm-up in optimiser steps, in place of `warmup_epochs`;
+            None uses `warmup_epochs`.
         warmup_lr: Learning rate of the first iteration of the warm-up.
-        lr_decay: What follows the warm-up: half a cosine; a constant that is multiplied by `gamma`
-            at each of the `milestones`; or "poly", a power of what is left of the training.
-        milestones: Epochs, of which each ends a step of the learning rate.
+        lr_decay: What follows the warm-up. "cosine" is half a cosine, "steps" a constant that is
+            multiplied by `gamma` at each of the `milestones`, "poly" a power of what is left of the
+            training.
+        milestones: Epochs after which the learning rate is multiplied by `gamma`.
         gamma: Factor on the learning rate at each milestone.
-        power: Exponent of "poly"; 1 is a straight line.
-        cooldown_epochs: Epochs at `min_lr` after the cosine, a part of the whole training.
-        cosine_from: Whether the cosine begins at the end of the warm-up, or at the start of the
-            training, so that the learning rate drops a little when the warm-up ends.
-        lr_interval: Whether the learning rate changes with each optimiser step, or at the start of
-            each epoch.
-        lr_batch_size: Images per optimiser step, over all devices, that `lr` is meant for: another
-            number scales it linearly. None leaves it as it is.
-        lr_scaling: Whether `lr_batch_size` scales `lr` alone, or `min_lr` and `warmup_lr` too;
-            `min_lr` is then no more than `lr`.
+        power: Exponent of "poly". 1 is a straight line.
+        cooldown_epochs: Number of epochs at `min_lr` after the cosine, as part of the whole
+            training.
+        cosine_from: Where the cosine begins: "warmup_end", or "start" of the training, so that the
+            learning rate drops a little when the warm-up ends.
+        lr_interval: Whether the learning rate changes with each optimiser "step", or at the start
+            of each "epoch".
+        lr_batch_size: Images per optimiser step, over all devices, that `lr` is meant for. Another
+            number scales it linearly; None does not scale it.
+        lr_scaling: What `lr_batch_size` scales: "lr" only, or "all" of `lr`, `min_lr` and
+            `warmup_lr`. `min_lr` never becomes larger than `lr`.
         layer_decay: Factor on the learning rate per depth level of the backbone, from the last
-            level to the stem; 1 trains all levels alike.
-        layer_decay_by: Whether a depth level is a block (or what the authors took for one), or a
-            stage, with the layers between the stages at the level of the stem.
-        layer_decay_depth: With stages, the number of levels that are counted: the last of four
-            stages is `layer_decay_depth - 3` levels below the head. None counts the stages.
-        no_decay: What has no weight decay: "vectors" (biases, norms, layer scales), "norms",
-            "named_norms" (those whose name in the published code says so) or "nothing"; see
+            level to the stem. 1 trains all levels alike.
+        layer_decay_by: What a depth level is: a "block" (or what the authors took for one), or a
+            "stage", with the layers between the stages at the level of the stem.
+        layer_decay_depth: Number of levels that are counted with stages: the last of four stages is
+            `layer_decay_depth - 3` levels below the head. None counts the stages.
+        no_decay: Parameters without weight decay: "vectors" (biases, norms, layer scales), "norms",
+            "named_norms" (those whose name in the published code says so) or "nothing". See
             `undecayed_names`.
 
     Raises:

@@ -23,7 +23,7 @@ class MixSettings:
 
     Attributes:
         mixup: Parameter of the Beta distribution of mixup's share; 0 for no mixup.
-        cutmix: The same of cutmix.
+        cutmix: Parameter of the Beta distribution of cutmix's share; 0 for no cutmix.
         prob: Probability of mixing a batch at all.
         switch_prob: Probability of cutmix for a mixed batch where both are on.
         erasing: Probability of erasing a random rectangle of an image.

@@ -41,8 +41,6 @@ class ADE20K(SegmentationFolders):
         root: The folder of `images` and `annotations`.
         label_ids: Whether predictions are written with the values of the annotations, 1 to 150, as
             the benchmark's server expects; if not, with the class index.
-        predict_root: A folder of images to predict, nested or not; None predicts the test images,
-            or the validation set where there are none.
         **options: Other keywords of `SegmentationData`.
 
     Raises:

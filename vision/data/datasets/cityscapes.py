@@ -50,8 +50,6 @@ class Cityscapes(SegmentationFolders):
             (`gtCoarse`), are trained on as well.
         label_ids: Whether predictions are written with label ids, as the test server expects; if
             not, with train ids, which are the class index.
-        predict_root: A folder of images to predict, nested or not; None predicts the test images,
-            or the validation set where there are none.
         **options: Other keywords of `SegmentationData`.
 
     Raises:

@@ -61,11 +61,11 @@ class COCO(DetectionData):
         root: Folder of the official layout; None where all is given by paths. Paths that are given
             besides take the place of those in it.
         train_annotations: JSON file of the training set.
-        train_images: Folder of its images.
+        train_images: Folder of the images of the training set.
         val_annotations: JSON file of the validation set.
-        val_images: Folder of its images.
+        val_images: Folder of the images of the validation set.
         predict_annotations: JSON file that lists the images to predict; annotations are not read.
-        predict_images: Folder of its images.
+        predict_images: Folder of the images to predict.
         cache_dir: Folder where parsed annotations are kept for the next start; "" or None keeps
             none; "default" is `vision/annotations` in `$XDG_CACHE_HOME` or `~/.cache`.
         **options: Other keywords of `DetectionData`.

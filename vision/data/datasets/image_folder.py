@@ -98,7 +98,8 @@ class ImageFolder(ClassificationData):
             `train` and `val`.
         crop: Share of the resized short side that the central crop keeps in evaluation.
         interpolation: Filter of the resize in evaluation.
-        crop_mode: Whether evaluation takes the central square, or squashes the image to a square.
+        crop_mode: How evaluation makes an image square: "center" takes the central square, "squash"
+            ignores the aspect ratio.
         augment: Options of the augmentation of training images.
         predict_root: A folder of images to predict, nested or not.
         **loading: Other keywords of `ImageData`.

@@ -60,8 +60,8 @@ class MaskFolder(SegmentationData):
         colors: Colour `[R, G, B]` of each class, by name or in the order of `classes`, for RGB
             masks.
         values: Value of each class in the masks, such as `[0, 255]`; None for 0, 1, 2, ...
-        ignored: Values in the masks of pixels that are neither learnt from nor counted.
-        ignored_colors: The same for RGB masks.
+        ignored: Values in the masks of pixels that are ignored in training and evaluation.
+        ignored_colors: Colours in RGB masks of pixels that are ignored in training and evaluation.
         reduce_zero_label: Whether the masks' 0 is ignored, and 1, 2, ... are the classes.
         val_fraction: Share of the images that is held out, in (0, 1); only where `root/images` has
             no `train` and `val`.

@@ -45,16 +45,14 @@ class VOC(AnnotationFiles):
     objects of them.
 
     Args:
-        root: The folder `VOCdevkit`, or that above it.
+        root: The folder `VOCdevkit`, or the folder above it.
         train_sets: Image sets that are trained on: `"2007/trainval"` is
             `VOC2007/ImageSets/Main/trainval.txt`; `"trainval"` is `ImageSets/Main/trainval.txt` in
             `root` itself.
-        val_sets: Image sets of the validation.
-        test_sets: Image sets that are tested; None tests those of the validation.
+        val_sets: Image sets for validation.
+        test_sets: Image sets for testing; None tests those of the validation.
         classes: Names of the classes, by label; None is the 20 of VOC.
         difficult: Whether objects marked as difficult count like the others.
-        predict_root: A folder of images to predict, nested or not; None predicts the set that is
-            tested.
         **options: Other keywords of `DetectionData`.
 
     Raises:

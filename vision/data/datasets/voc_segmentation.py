@@ -57,13 +57,11 @@ class VOCSegmentation(SegmentationFolders):
     `ImageSets/Segmentation/test.txt` are predicted if that list is there.
 
     Args:
-        root: The folder `VOCdevkit`, or that above it.
-        sbd_root: The folder of SBD: that of `cls`, or one or two above it.
+        root: The folder `VOCdevkit`, or the folder above it.
+        sbd_root: The folder of SBD: the one that holds `cls`, or one or two levels above it.
         train_set: Training set, `"trainaug"` or a list of `ImageSets/Segmentation` such as
             `"train"`. None is `"trainaug"` if `sbd_root` is given, else `"train"`.
-        val_set: The list that is validated and tested.
-        predict_root: A folder of images to predict, nested or not; None predicts the test images,
-            or the validation set where there are none.
+        val_set: List of the images for validation and testing.
         **options: Other keywords of `SegmentationData`.
 
     Raises:

@@ -38,28 +38,29 @@ class DetectionAugment:
     Strong Data Augmentation Method for Instance Segmentation", 2021, section 3; nothing is pasted.
 
     Attributes:
-        short_sides: Lengths in pixels of the short side after the resize, of which one is drawn for
+        short_sides: Lengths of the short side in pixels after the resize, one of which is drawn for
             each image. Not used with `jitter`.
-        long_side: Largest length in pixels of the long side after the resize, which bounds the
+        long_side: Maximum length of the long side in pixels after the resize, which bounds the
             scale. Not used with `jitter`.
         hflip: Probability of mirroring left to right.
-        crop: "detr" crops half of the images at random: as if the short side were resized to one of
-            `crop_sides` and a window cut out whose height and width are drawn from `crop_size`,
-            which is then resized like a whole image. "none" never crops.
-        crop_sides: Lengths in pixels of the short side at which the window is cut out.
-        crop_size: Smallest and largest height and width of the window in pixels at that size; an
+        crop: Random crop of half of the images. "detr" works as if the short side were resized to
+            one of `crop_sides` and a window cut out whose height and width are drawn from
+            `crop_size`; the window is then resized like a whole image. "none" never crops.
+        crop_sides: Lengths of the short side in pixels at which the window is cut out.
+        crop_size: Minimum and maximum height and width of the window in pixels at that size. An
             image that is smaller is kept whole along that axis.
-        jitter: Smallest and largest scale of large-scale jitter, such as (0.1, 2.0); None for none.
-            The image is scaled so that its long side is `jitter_size` times a number drawn from
-            this range; what exceeds a square of `jitter_size` is cut off at random, and what is
-            missing is filled at the right and at the bottom.
+        jitter: Minimum and maximum scale of large-scale jitter, such as (0.1, 2.0); None for no
+            jitter. The image is scaled so that its long side is `jitter_size` times a number drawn
+            from this range. What exceeds a square of `jitter_size` is cut off at random, and what
+            is missing is filled at the right and at the bottom.
         jitter_size: Side in pixels of the square image that large-scale jitter makes.
         photometric: Probability of distorting the colours as in "SSD: Single Shot MultiBox
             Detector", 2016, section 2.2: brightness, contrast, saturation, hue and the order of the
             channels, each in half of these images.
-        min_visible: Objects whose box is less than so many pixels high or wide in the image that
-            the model gets are dropped, as are, with masks, those of which no pixel is left.
-        fill: Colour (R, G, B), 0..255, of what large-scale jitter fills.
+        min_visible: Minimum height and width in pixels of a box in the image that the model gets;
+            objects with smaller boxes are dropped, as are, with masks, those without any pixel
+            left.
+        fill: Colour (R, G, B), 0..255, of the area that large-scale jitter fills.
 
     Raises:
         ConfigError: A value is out of its range, or options exclude each other.

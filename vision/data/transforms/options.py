@@ -27,20 +27,20 @@ class Augment:
     """Options of the augmentation of training images.
 
     Attributes:
-        min_scale: Smallest share of an image's area that a random crop covers, in (0, 1].
+        min_scale: Minimum share of an image's area that a random crop covers, in (0, 1].
         hflip: Probability of mirroring left to right.
-        interpolation: Filter of the resize, and of RandAugment's rotations, shears and
-            translations; "random" draws bicubic or bilinear each time.
-        rand_augment: RandAugment in timm's notation, such as "rand-m9-mstd0.5-inc1"; None for none.
+        interpolation: Filter of the resize, and of the rotations, shears and translations of
+            RandAugment. "random" draws bicubic or bilinear each time.
+        rand_augment: RandAugment in timm's notation, such as "rand-m9-mstd0.5-inc1"; None for no
+            RandAugment.
         posterize_to_black: Whether RandAugment's posterize keeps no bit of a value at the
-            magnitudes at which timm's does not, which makes the image black.
-        fill: Colour (R, G, B), 0..255, of what rotations, shears and translations uncover: in
-            published recipes the mean by which the model normalises.
+            magnitudes at which timm's keeps none, which makes the image black.
+        fill: Colour (R, G, B), 0..255, of the area that rotations, shears and translations uncover.
+            In published recipes it is the mean by which the model normalises.
         color_jitter: Strength of random changes of brightness, contrast and saturation, such as
-            0.4; 0 for none. timm leaves it out where there is RandAugment, whatever its option
-            says; here it is applied whenever it is set.
-        repeats: Draws of each image within an epoch, each augmented by itself, whose length stays
-            (repeated augmentation); 1 for none.
+            0.4; 0 for no change. It is applied with RandAugment too, where timm ignores its option.
+        repeats: Number of draws of each image within an epoch, each augmented by itself (repeated
+            augmentation); the length of the epoch stays. 1 for no repetition.
         reduced_decode: Whether a large JPEG may be decoded at 1/2, 1/4 or 1/8 of its size where
             that leaves the crop no smaller than the result, which is faster. Crops then begin and
             end at multiples of 2, 4 or 8 pixels, and pixels differ a little from those of a full

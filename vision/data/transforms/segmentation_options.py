@@ -23,17 +23,17 @@ class SegmentationAugment:
     class fills, mirroring and distorted colours.
 
     Attributes:
-        short_side: Length in pixels of the short side at scale 1; None, together with `long_side`,
+        short_side: Length of the short side in pixels at scale 1. None, together with `long_side`,
             takes the size of the file.
-        long_side: Largest length in pixels of the long side at scale 1.
-        scale: Smallest and largest scale, of which one is drawn for each image.
+        long_side: Maximum length of the long side in pixels at scale 1.
+        scale: Minimum and maximum scale, from which one is drawn for each image.
         crop: Height and width in pixels of the window that is cut out of the scaled image, and of
-            all training batches: smaller images are padded at the right and at the bottom. None
+            all training batches. Smaller images are padded at the right and at the bottom; None
             takes the whole image.
-        max_class_share: The crop is drawn anew, up to ten times, where one class covers this share
-            or more of its labelled pixels; 1 takes the first.
+        max_class_share: Share of the labelled pixels of a crop from which on one class covers too
+            much of it: the crop is then drawn again, up to ten times. 1 takes the first crop.
         hflip: Probability of mirroring left to right.
-        photometric: Whether colours are distorted (see `vision.data.transforms.photometric`).
+        photometric: Whether colours are distorted. See `vision.data.transforms.photometric`.
 
     Raises:
         ConfigError: A value is out of its range.
