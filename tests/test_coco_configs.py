@@ -95,7 +95,7 @@ def test_a_recipe_is_the_published_one(run: str) -> None:
     assert optim["lr"] == float(published["lr"])
     assert optim["warmup_lr"] == pytest.approx(float(published["lr"]) * 0.001)
     assert (optim["warmup_steps"], optim["min_lr"], optim["gamma"]) == (500, 0.0, 0.1)
-    assert (optim["lr_decay"], optim["betas"]) == ("steps", [0.9, 0.999])
+    assert (optim["lr_schedule"], optim["betas"]) == ("steps", [0.9, 0.999])
     assert (trainer["max_epochs"], optim["milestones"]) == EPOCHS[schedule]
     assert optim["weight_decay"] == float(published["wd"])
     assert optim["no_decay"] == NO_DECAY[run.partition("_")[0]][detector]

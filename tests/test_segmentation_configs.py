@@ -80,7 +80,7 @@ def test_a_recipe_is_the_published_one(run: str) -> None:
     assert optim["lr"] == float(published["lr"])
     assert optim["weight_decay"] == float(published["wd"])
     assert model["backbone_options"]["drop_path_rate"] == float(published["drop"])
-    assert optim["lr_decay"] == "poly"
+    assert optim["lr_schedule"] == "poly"
     if upernet:
         assert (optim["power"], optim["min_lr"], optim["warmup_steps"]) == (1.0, 0.0, 1500)
         assert optim["warmup_lr"] == pytest.approx(1e-6 * float(published["lr"]))

@@ -39,7 +39,7 @@ model:
     segmentor: upernet
     head_options: {channels: 8}
     auxiliary_options: {channels: 8}
-    optim: {lr: 3.0e-3, warmup_steps: 2, lr_decay: poly}
+    optim: {lr: 3.0e-3, warmup_steps: 2, lr_schedule: poly}
     ema_decay: 0.9
 data:
   class_path: MaskFolder

@@ -26,7 +26,7 @@ from vision.outputs import check_output_folder
 from vision.predict.load import MODEL_FILES
 from vision.report.against import find_report, read_report, report_folder, require_kind
 from vision.report.build import PAGE, Subject, write_report
-from vision.report.parts import Source
+from vision.report.parts import EvaluatedData
 from vision.tasks.base import BaseTask
 from vision.tasks.build_from_file import checked_arguments
 from vision.tasks.checkpoint import describe_checkpoint
@@ -100,7 +100,9 @@ def evaluate_model(options: argparse.Namespace, more: Sequence[str]) -> None:
         cli = run(command, [*arguments, *more], root=ROOT, callbacks=[records])
     if records.record is None:  # not the first process
         return
-    source = Source(getattr(cli.datamodule, f"{options.split}_dataset", None), cli.datamodule)
+    source = EvaluatedData(
+        getattr(cli.datamodule, f"{options.split}_dataset", None), cli.datamodule
+    )
     report = write_report(folder, records.record, describe(cli, place), source, against=against)
     for name, value in report["metrics"].items():
         print(f"{name:<24} {value:.4f}")

@@ -19,7 +19,7 @@ from pathlib import Path
 from vision.cli.ending import Parser, end
 from vision.data.formats.imagenet_archives import (
     RELEASES,
-    Found,
+    ArchiveCheck,
     check_release,
     check_train,
     check_val,
@@ -80,7 +80,7 @@ def unpack(archives: list[Path], root: Path, progress: Progress) -> None:
         unpack_classes(release, root, total=RELEASES[release.name][0], report=progress)
 
 
-def check(archives: list[Path], root: Path) -> dict[str, Found]:
+def check(archives: list[Path], root: Path) -> dict[str, ArchiveCheck]:
     """Compare all that is there with the official numbers; by folder."""
     releases = [archive.name for archive in archives if archive.name in RELEASES]
     if releases:

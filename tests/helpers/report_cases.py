@@ -16,10 +16,10 @@ from vision.callbacks.results.segmentation_pictures import Scored, choose_images
 from vision.callbacks.results.segmentation_records import SegmentationRecord
 from vision.data.datasets.coco import COCO
 from vision.metrics.calibration import Calibration
-from vision.metrics.coco.metric import Found, coco_results, evaluate_coco
+from vision.metrics.coco.metric import PackedPrediction, coco_results, evaluate_coco
 from vision.metrics.segmentation import SegmentationEvaluator
 from vision.report.build import Subject
-from vision.report.parts import Source
+from vision.report.parts import EvaluatedData
 from vision.tasks import Classification, Detection, Segmentation
 
 # What a page must not take for markup.
@@ -41,7 +41,7 @@ class Pictures:
 
 def classification_case(
     seed: int = 0, *, images: int = 60, names: tuple[str, ...] = ("cat", EVIL, "dog")
-) -> tuple[Record, Source]:
+) -> tuple[Record, EvaluatedData]:
     """Random scores that favour the true class."""
     draw = np.random.default_rng(seed)
     label = np.random.default_rng(99).integers(0, len(names), images)
@@ -59,10 +59,10 @@ def classification_case(
     )
     metrics = {"val/top1": float((predicted == label).mean()), "val/loss": 0.5 + seed}
     record = Record("classification", Classification, "val", metrics, names, images, 1.0, body)
-    return record, Source(Pictures(images), None)
+    return record, EvaluatedData(Pictures(images), None)
 
 
-def detection_case(folder: Path, seed: int = 0, *, images: int = 6) -> tuple[Record, Source]:
+def detection_case(folder: Path, seed: int = 0, *, images: int = 6) -> tuple[Record, EvaluatedData]:
     """Objects of tiny_coco found with moved boxes; some missed, mistaken and invented."""
     if not (folder / "annotations").is_dir():
         write_tiny_coco(folder, images=images)
@@ -77,7 +77,7 @@ def detection_case(folder: Path, seed: int = 0, *, images: int = 6) -> tuple[Rec
         labels = objects.labels[kept]
         labels = np.where(draw.random(len(labels)) < 0.2, (labels + 1) % 3, labels)
         boxes = np.concatenate([boxes, np.array([[1, 1, 20, 20]], np.float32)])
-        found[image_id] = Found(
+        found[image_id] = PackedPrediction(
             labels=np.append(labels, 0).astype(np.int32),
             scores=np.append(draw.uniform(0.4, 1, len(labels)), 0.35).astype(np.float32),
             boxes=boxes,
@@ -91,7 +91,7 @@ def detection_case(folder: Path, seed: int = 0, *, images: int = 6) -> tuple[Rec
     body = DetectionRecord(found, result)
     names = tuple(data.class_names)
     record = Record("detection", Detection, "val", metrics, names, len(found), 1.0, body)
-    return record, Source(data.val_dataset, data)
+    return record, EvaluatedData(data.val_dataset, data)
 
 
 class Masks:
@@ -106,7 +106,7 @@ class Masks:
         return pixels, torch.from_numpy(labels)
 
 
-def segmentation_case(seed: int = 0, *, images: int = 5) -> tuple[Record, Source]:
+def segmentation_case(seed: int = 0, *, images: int = 5) -> tuple[Record, EvaluatedData]:
     """Class maps found with a shift to the right."""
     dataset = Masks(images)
     evaluator = SegmentationEvaluator(len(CLASSES))
@@ -131,7 +131,7 @@ def segmentation_case(seed: int = 0, *, images: int = 5) -> tuple[Record, Source
     )
     metrics = {f"val/{name}": value for name, value in result.scalars().items()}
     record = Record("segmentation", Segmentation, "val", metrics, CLASSES, images, 1.0, body)
-    return record, Source(dataset, SimpleNamespace(palette=COLORS))
+    return record, EvaluatedData(dataset, SimpleNamespace(palette=COLORS))
 
 
 def subject(folder: Path, *, run: Path | None = None) -> Subject:

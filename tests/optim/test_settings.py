@@ -25,7 +25,7 @@ from vision.optim.settings import (
 )
 
 STEPS = OptimSettings(
-    lr=1e-4, warmup_steps=500, warmup_lr=1e-7, lr_decay="steps", milestones=(8, 11)
+    lr=1e-4, warmup_steps=500, warmup_lr=1e-7, lr_schedule="steps", milestones=(8, 11)
 )
 SETTINGS = OptimSettings(lr=1.0, min_lr=0.1, warmup_epochs=0, warmup_lr=0.2)
 
@@ -137,11 +137,11 @@ def test_schedule_by_hand() -> None:
 
 def test_a_power_of_what_is_left_by_hand() -> None:
     # As mmsegmentation's recipes: the warm-up multiplies a line that falls from the first step.
-    line = OptimSettings(lr=1.0, min_lr=0.2, warmup_steps=2, warmup_lr=0.1, lr_decay="poly")
+    line = OptimSettings(lr=1.0, min_lr=0.2, warmup_steps=2, warmup_lr=0.1, lr_schedule="poly")
     rates = [learning_rate(t, line, Timeline(total=8, warmup=2)) for t in range(9)]
     falling = [1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2]
     assert rates == pytest.approx([0.1 * 1.0, 0.55 * 0.9, *falling[2:]])
-    curve = OptimSettings(lr=1.0, min_lr=0.0, lr_decay="poly", power=2.0)
+    curve = OptimSettings(lr=1.0, min_lr=0.0, lr_schedule="poly", power=2.0)
     assert learning_rate(6, curve, Timeline(total=8)) == pytest.approx(0.25**2)
 
 
@@ -150,7 +150,7 @@ def test_mmengines_poly_is_ours_without_a_warmup() -> None:
     optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1e-4)
     # It reaches the end with the last iteration; mmcv, of the published recipes, one later.
     poly = scheduler.PolyLR(optimizer, eta_min=1e-6, power=0.9, end=51, by_epoch=False)
-    settings = OptimSettings(lr=1e-4, min_lr=1e-6, lr_decay="poly", power=0.9)
+    settings = OptimSettings(lr=1e-4, min_lr=1e-6, lr_schedule="poly", power=0.9)
     for step in range(50):
         rate = learning_rate(step, settings, Timeline(total=50))
         assert rate == pytest.approx(optimizer.param_groups[0]["lr"], rel=1e-6)
@@ -345,7 +345,7 @@ def test_milestones_are_counted_in_epochs_of_the_trainer(tmp_path: Path) -> None
             self.seen.append(trainer.optimizers[0].param_groups[0]["lr"])
 
     rates = Rates()
-    task = tiny_task(lr_decay="steps", milestones=[1, 2], lr=0.1, min_lr=0, warmup_steps=2)
+    task = tiny_task(lr_schedule="steps", milestones=[1, 2], lr=0.1, min_lr=0, warmup_steps=2)
     trainer = quiet_trainer(tmp_path, max_epochs=3, callbacks=[rates], limit_val_batches=0)
     trainer.fit(task, datamodule=TinyData(train=12))
     factor = [rate / 0.1 for rate in rates.seen[2:]]
@@ -355,11 +355,11 @@ def test_milestones_are_counted_in_epochs_of_the_trainer(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("options", "named"),
     [
-        ({"lr_decay": "steps"}, "milestones="),
+        ({"lr_schedule": "steps"}, "milestones="),
         ({"milestones": (8, 11)}, "milestones="),
-        ({"lr_decay": "steps", "milestones": (11, 8)}, "ascending"),
+        ({"lr_schedule": "steps", "milestones": (11, 8)}, "ascending"),
         ({"warmup_steps": -1}, "warmup_steps=-1"),
-        ({"lr_decay": "linear"}, "'cosine' or 'steps'"),
+        ({"lr_schedule": "linear"}, "'cosine' or 'steps'"),
     ],
 )
 def test_settings_of_steps_that_do_not_fit_are_refused(options: dict[str, Any], named: str) -> None:

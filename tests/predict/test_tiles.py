@@ -10,7 +10,7 @@ from helpers.tiny_predict import PREPROCESSING, tiny_model
 from vision.ops.boxes import box_iou
 from vision.predict.model import Model
 from vision.predict.options import PredictOptions
-from vision.predict.tiles import Found, Tile, cut_tiles, join_tiles
+from vision.predict.tiles import FoundObjects, Tile, cut_tiles, join_tiles
 
 # Objects of a mosaic of 200 x 300 pixels: (x1, y1, x2, y2), class. Cut by tiles of 80: the 2nd at
 # one border, the 3rd at a corner; the 4th is larger than an overlap, the 5th larger than a tile.
@@ -149,7 +149,7 @@ def test_tiles_cover_the_image() -> None:
 
 
 def test_nothing_found_is_no_objects() -> None:
-    none = Found(torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64), torch.zeros(0), [])
+    none = FoundObjects(torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64), torch.zeros(0), [])
     joined = join_tiles([none], [Tile(0, 0, 10, 10, (False,) * 4)])
     assert len(joined.labels) == 0
     assert joined.masks == []

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from helpers.report_cases import detection_case
 
-from vision.metrics.coco.metric import Found
+from vision.metrics.coco.metric import PackedPrediction
 from vision.report.detection_numbers import THRESHOLD, analyse, breakdowns, collect
 
 
@@ -44,7 +44,7 @@ def test_a_case_by_hand() -> None:
         sizes=np.array([[200, 300]]),
         objects=lambda place: objects,
     )
-    found = Found(
+    found = PackedPrediction(
         labels=np.array([0, 1, 0], np.int32),
         scores=np.array([0.9, 0.2, 0.8], np.float32),
         boxes=boxes[[0, 1, 0]] + np.float32([[0] * 4, [0] * 4, [50] * 4]),

@@ -49,7 +49,7 @@ def test_settings_for_training_are_kept(tmp_path: Path) -> None:
     ("name", "value", "message"),
     [
         ("frozen_stages", "os.system", "frozen_stages="),
-        ("optim", {"lr_decay": "/tmp/x"}, "optim="),
+        ("optim", {"lr_schedule": "/tmp/x"}, "optim="),
         ("optim", {"lr": float("inf")}, "hyper_parameters.optim.lr"),
         ("backbone", "timm/hf-hub:a/b", "timm has no model"),
         ("_instantiator", "os.system", "no option _instantiator"),

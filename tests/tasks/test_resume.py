@@ -119,7 +119,7 @@ def test_a_length_in_steps_is_kept_in_steps(tmp_path: Path) -> None:
     options = {"max_epochs": -1, "max_steps": 12, "accumulate_grad_batches": 3}
     rates = rates_of(tmp_path, first, **options)
     assert rates == pytest.approx([0.5, 0.370590, 0.25, 0.146447, 0.066987, 0.017037], abs=1e-6)
-    steps = {"lr_decay": "steps", "milestones": [3]}
+    steps = {"lr_schedule": "steps", "milestones": [3]}
     with refuses(ConfigError, "3 optimiser", "1", "milestones=[3]"):
         rates_of(tmp_path, first, **options, optim=steps)
 

@@ -30,7 +30,7 @@ RANGES: Ranges = {
     "warmup_epochs": Range(minimum=0),
     "warmup_steps": Range(minimum=0, optional=True),
     "warmup_lr": Range(minimum=0),
-    "lr_decay": get_args(Decay),
+    "lr_schedule": get_args(Decay),
     "gamma": Range(above=0, maximum=1),
     "power": Range(above=0),
     "cooldown_epochs": Range(minimum=0),
@@ -59,8 +59,8 @@ class OptimSettings:
         warmup_steps: Length of the linear warm-up in optimiser steps, in place of `warmup_epochs`;
             None uses `warmup_epochs`.
         warmup_lr: Learning rate of the first iteration of the warm-up.
-        lr_decay: What follows the warm-up. "cosine" is half a cosine, "steps" a constant that is
-            multiplied by `gamma` at each of the `milestones`, "poly" a power of what is left of the
+        lr_schedule: What follows the warm-up. "cosine" is half a cosine, "steps" a constant that
+            is multiplied by `gamma` at each of the `milestones`, "poly" a power of what is left of the
             training.
         milestones: Epochs after which the learning rate is multiplied by `gamma`.
         gamma: Factor on the learning rate at each milestone.
@@ -96,7 +96,7 @@ class OptimSettings:
     warmup_epochs: float = 5.0
     warmup_steps: int | None = None
     warmup_lr: float = 1e-6
-    lr_decay: Decay = "cosine"
+    lr_schedule: Decay = "cosine"
     milestones: Sequence[float] = ()
     gamma: float = 0.1
     power: float = 1.0
@@ -113,11 +113,11 @@ class OptimSettings:
     def __post_init__(self) -> None:
         check_ranges(vars(self), RANGES)
         check_number("min_lr", self.min_lr, minimum=0, maximum=self.lr, unit="(lr)")
-        has_steps = self.lr_decay == "steps"
+        has_steps = self.lr_schedule == "steps"
         if bool(self.milestones) != has_steps or [*self.milestones] != sorted(self.milestones):
             raise ConfigError(
                 f"milestones={[*self.milestones]} must be epochs in ascending order with "
-                f"lr_decay='steps', and empty without; lr_decay={self.lr_decay!r}."
+                f"lr_schedule='steps', and empty without; lr_schedule={self.lr_schedule!r}."
             )
         if self.layer_decay_depth is not None and self.layer_decay_by != "stage":
             raise ConfigError(
@@ -293,11 +293,11 @@ def learning_rate(step: int, settings: OptimSettings, timeline: Timeline) -> flo
     """
     if settings.lr_interval == "epoch":
         step -= step % timeline.epoch
-    if settings.lr_decay == "poly":
+    if settings.lr_schedule == "poly":
         return _poly(step, settings, timeline)
     if step < timeline.warmup:
         return settings.warmup_lr + (settings.lr - settings.warmup_lr) * step / timeline.warmup
-    if settings.lr_decay == "steps":
+    if settings.lr_schedule == "steps":
         passed = sum(step >= milestone for milestone in timeline.milestones)
         return max(settings.min_lr, settings.lr * settings.gamma**passed)
     start = timeline.warmup if settings.cosine_from == "warmup_end" else 0

@@ -25,7 +25,14 @@ from vision.predict.results import (
     name_of,
     to_picture,
 )
-from vision.predict.tiles import Found, Tile, cut_tiles, find_in_tile, join_tiles, paste_crops
+from vision.predict.tiles import (
+    FoundObjects,
+    Tile,
+    cut_tiles,
+    find_in_tile,
+    join_tiles,
+    paste_crops,
+)
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -195,7 +202,7 @@ class DetectionPredictor(Predictor):
     def predict_tiled(self, seen: Seen, options: PredictOptions) -> DetectionResult:
         """The objects of an image that is cut into tiles."""
         tiles = cut_tiles(seen.image, options)
-        found: list[Found] = []
+        found: list[FoundObjects] = []
         for start in range(0, len(tiles), options.batch_size):
             part = tiles[start : start + options.batch_size]
             samples = [self._tile_sample(seen.image, tile) for tile in part]

@@ -72,7 +72,7 @@ class Crop(NamedTuple):
 
 
 @dataclass
-class Found:
+class FoundObjects:
     """Objects in pixels of the original image.
 
     Attributes:
@@ -108,7 +108,7 @@ def cut_tiles(image: Tensor, options: PredictOptions) -> list[Tile]:
 
 def find_in_tile(
     prediction: Mapping[str, Any], tile: Tile, size: tuple[int, int], threshold: float
-) -> Found:
+) -> FoundObjects:
     """Move what was found in a tile to the pixels of the image.
 
     Args:
@@ -126,7 +126,7 @@ def find_in_tile(
     crops = None
     if masks is not None:
         crops = [_crop(masks[i], tile, size) for i in kept.nonzero().flatten().tolist()]
-    return Found(
+    return FoundObjects(
         boxes=prediction["boxes"][kept] * scale + offset,
         labels=prediction["labels"][kept],
         scores=prediction["scores"][kept],
@@ -153,7 +153,7 @@ def _crop(mask: Tensor, tile: Tile, size: tuple[int, int]) -> Crop:
     return Crop(y, x, large)
 
 
-def join_tiles(found: Sequence[Found], tiles: Sequence[Tile]) -> Found:
+def join_tiles(found: Sequence[FoundObjects], tiles: Sequence[Tile]) -> FoundObjects:
     """Bring the objects of all tiles together, each once.
 
     1. A piece (a box that ends at an inner border of its tile) is dropped if another tile has all
@@ -184,7 +184,7 @@ def join_tiles(found: Sequence[Found], tiles: Sequence[Tile]) -> Found:
     groups = _pieces(boxes, labels, owner, cut.numpy() & kept, tiles)
     groups += [[i] for i in range(len(labels)) if kept[i] and not cut[i]]
     if not groups:
-        return Found(boxes[:0], labels[:0], scores[:0], None if crops is None else [])
+        return FoundObjects(boxes[:0], labels[:0], scores[:0], None if crops is None else [])
     united = torch.stack([_union(boxes[group]) for group in groups])
     label = torch.stack([labels[group[0]] for group in groups])
     score = torch.stack([scores[group].max() for group in groups])
@@ -195,7 +195,7 @@ def join_tiles(found: Sequence[Found], tiles: Sequence[Tile]) -> Found:
     masks = None
     if crops is not None:
         masks = [_unite([crops[i] for i in groups[place]]) for place in order.tolist()]
-    return Found(united[order], label[order], score[order], masks)
+    return FoundObjects(united[order], label[order], score[order], masks)
 
 
 def _is_cut(boxes: Tensor, tile: Tile, near_px: float) -> Tensor:

@@ -29,7 +29,7 @@ from vision.report.page import (
     table,
     write_page,
 )
-from vision.report.parts import Json, Source, known
+from vision.report.parts import EvaluatedData, Json, known
 from vision.report.task_report import TaskReport
 from vision.task_parts import find_part
 from vision.version import __version__
@@ -63,7 +63,12 @@ class Subject(NamedTuple):
 
 
 def write_report(
-    folder: Path, record: Record, subject: Subject, source: Source, *, against: Path | None = None
+    folder: Path,
+    record: Record,
+    subject: Subject,
+    source: EvaluatedData,
+    *,
+    against: Path | None = None,
 ) -> Json:
     """Write `report.json`, `report.html` and `images.csv`.
 
@@ -109,7 +114,12 @@ def write_report(
 
 
 def _changes(
-    own: TaskReport, report: Json, theirs: Json, against: Path, record: Record, source: Source
+    own: TaskReport,
+    report: Json,
+    theirs: Json,
+    against: Path,
+    record: Record,
+    source: EvaluatedData,
 ) -> Html:
     changed = own.changes(record, source, read_images(against))
     return against_section(report["against"], report, theirs, changed, own.class_metrics)

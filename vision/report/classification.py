@@ -15,8 +15,8 @@ from vision.report.page import Html, gallery, picture, section, subsection
 from vision.report.parts import (
     MAX_CURVES,
     MAX_STORED,
+    EvaluatedData,
     Json,
-    Source,
     calibration_html,
     calibration_json,
     class_table,
@@ -39,7 +39,7 @@ COLUMNS = {
 }
 
 
-def analyse(record: Record, source: Source) -> Json:
+def analyse(record: Record, source: EvaluatedData) -> Json:
     """The numbers of the report: per class, confusion, curves, calibration, images.
 
     Args:
@@ -62,7 +62,7 @@ def analyse(record: Record, source: Source) -> Json:
     }
 
 
-def sections(parts: Json, record: Record, source: Source) -> list[Html]:
+def sections(parts: Json, record: Record, source: EvaluatedData) -> list[Html]:
     """The chapters of the page that show these numbers.
 
     Args:
@@ -195,7 +195,7 @@ TITLES = {
 }
 
 
-def _examples(chosen: Mapping[str, Sequence[int]], record: Record, source: Source) -> Html:
+def _examples(chosen: Mapping[str, Sequence[int]], record: Record, source: EvaluatedData) -> Html:
     parts = [
         subsection(title, gallery(show_image(record, source, row) for row in chosen[kind]))
         for kind, title in TITLES.items()
@@ -204,7 +204,7 @@ def _examples(chosen: Mapping[str, Sequence[int]], record: Record, source: Sourc
     return section("Examples", *parts, lead="Prediction beside ground truth.")
 
 
-def show_image(record: Record, source: Source, row: int, more: str = "") -> Html:
+def show_image(record: Record, source: EvaluatedData, row: int, more: str = "") -> Html:
     """An image of the dataset with its prediction and its ground truth.
 
     Args:
@@ -229,7 +229,9 @@ def show_image(record: Record, source: Source, row: int, more: str = "") -> Html
     )
 
 
-def changes(record: Record, source: Source, theirs: Mapping[str, Mapping[str, str]]) -> list[Html]:
+def changes(
+    record: Record, source: EvaluatedData, theirs: Mapping[str, Mapping[str, str]]
+) -> list[Html]:
     """The images that became right and those that became wrong since another evaluation.
 
     Args:

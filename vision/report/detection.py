@@ -27,8 +27,8 @@ from vision.report.page import (
 from vision.report.parts import (
     FRACTION,
     MAX_CURVES,
+    EvaluatedData,
     Json,
-    Source,
     calibration_html,
     class_table,
     confusion_html,
@@ -56,7 +56,7 @@ BREAKDOWNS = {
 TITLES = {"worst": "Worst", "best": "Best", "random": "Random"}
 
 
-def sections(parts: Json, record: Record, source: Source) -> list[Html]:
+def sections(parts: Json, record: Record, source: EvaluatedData) -> list[Html]:
     """The chapters of the page that show these numbers.
 
     Args:
@@ -183,7 +183,7 @@ def _thresholds(curve: Json) -> Html:
     )
 
 
-def _examples(images: Sequence[Json], record: Record, source: Source) -> Html:
+def _examples(images: Sequence[Json], record: Record, source: EvaluatedData) -> Html:
     scored = [Scored(one["place"], one["score"], one["objects"]) for one in images]
     chosen = choose_images(scored, EXAMPLES)
     parts = [
@@ -198,7 +198,7 @@ def _examples(images: Sequence[Json], record: Record, source: Source) -> Html:
     return section("Examples", *parts, lead=lead)
 
 
-def show_image(record: Record, source: Source, image: Scored, more: str = "") -> Html:
+def show_image(record: Record, source: EvaluatedData, image: Scored, more: str = "") -> Html:
     """An image of the dataset, its objects beside what was found.
 
     Args:
@@ -220,7 +220,9 @@ def show_image(record: Record, source: Source, image: Scored, more: str = "") ->
     return picture(drawn.permute(1, 2, 0).numpy(), alt=alt, caption=caption)
 
 
-def changes(record: Record, source: Source, theirs: Mapping[str, Mapping[str, str]]) -> list[Html]:
+def changes(
+    record: Record, source: EvaluatedData, theirs: Mapping[str, Mapping[str, str]]
+) -> list[Html]:
     """The images that gained and lost most since another evaluation.
 
     Args:
@@ -246,7 +248,7 @@ def changes(record: Record, source: Source, theirs: Mapping[str, Mapping[str, st
     return shown
 
 
-def analyse_images(record: Record, source: Source) -> list[tuple[Scored, str]]:
+def analyse_images(record: Record, source: EvaluatedData) -> list[tuple[Scored, str]]:
     """Each image that was evaluated, scored, with its name."""
     from vision.callbacks.results.detection_pictures import score_images
 

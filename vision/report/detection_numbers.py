@@ -13,13 +13,13 @@ from vision.metrics.box_confusion import box_confusion
 from vision.metrics.box_matching import covered_share, match_detections
 from vision.metrics.calibration import Calibration
 from vision.metrics.coco.curves import OVERLAPS, RECALLS, coco_curves
-from vision.metrics.coco.metric import Found, coco_results
+from vision.metrics.coco.metric import PackedPrediction, coco_results
 from vision.metrics.coco.table import NAMES, PREFIXES, CocoResult
 from vision.metrics.precision_recall import precision_recall
 from vision.report.parts import (
     MAX_STORED,
+    EvaluatedData,
     Json,
-    Source,
     calibration_json,
     confusion_json,
     curve_json,
@@ -61,7 +61,7 @@ class Objects(NamedTuple):
     confusion: np.ndarray
 
 
-def analyse(record: Record, source: Source) -> Json:
+def analyse(record: Record, source: EvaluatedData) -> Json:
     """The numbers of the report.
 
     Args:
@@ -113,7 +113,7 @@ def _classes(result: CocoResult) -> list[Json]:
     ]
 
 
-def _curves(record: Record, source: Source) -> Json:
+def _curves(record: Record, source: EvaluatedData) -> Json:
     body: DetectionRecord = record.body
     ids = np.asarray(source.data.category_ids)
     curves: Json = {"recall": RECALLS.tolist()}
@@ -146,7 +146,7 @@ def _mean(precision: np.ndarray) -> np.ndarray:
     return precision[:, there].mean(axis=1) if there.any() else np.full(len(precision), np.nan)
 
 
-def collect(index: Any, found: Mapping[int, Found]) -> Objects:
+def collect(index: Any, found: Mapping[int, PackedPrediction]) -> Objects:
     """Match the detections of all images with their objects at an overlap of 0.5.
 
     Args:
@@ -184,7 +184,9 @@ def collect(index: Any, found: Mapping[int, Found]) -> Objects:
     )
 
 
-def _pairs(index: Any, found: Mapping[int, Found]) -> Iterator[tuple[Found, Any, np.ndarray]]:
+def _pairs(
+    index: Any, found: Mapping[int, PackedPrediction]
+) -> Iterator[tuple[PackedPrediction, Any, np.ndarray]]:
     for place, image_id in enumerate(index.image_ids.tolist()):
         if image_id in found:
             yield found[image_id], index.objects(place), np.asarray(index.sizes[place])

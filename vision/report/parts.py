@@ -35,7 +35,7 @@ FRACTION = Axis("", 0.0, 1.0)
 Json = dict[str, Any]
 
 
-class Source(NamedTuple):
+class EvaluatedData(NamedTuple):
     """Where the images come from.
 
     Attributes:

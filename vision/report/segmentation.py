@@ -17,8 +17,8 @@ from vision.draw.segmentation import GREY, RED, draw_errors, overlay_mask
 from vision.report.chapters import chapter
 from vision.report.page import Html, escape, gallery, join, picture, section, subsection, table
 from vision.report.parts import (
+    EvaluatedData,
     Json,
-    Source,
     calibration_html,
     calibration_json,
     class_table,
@@ -42,7 +42,7 @@ COLUMNS = {
 TITLES = {"worst": "Worst", "best": "Best", "random": "Random"}
 
 
-def analyse(record: Record, source: Source) -> Json:
+def analyse(record: Record, source: EvaluatedData) -> Json:
     """The numbers of the report: per class, confusion, calibration, images.
 
     Args:
@@ -77,7 +77,7 @@ def analyse(record: Record, source: Source) -> Json:
     }
 
 
-def sections(parts: Json, record: Record, source: Source) -> list[Html]:
+def sections(parts: Json, record: Record, source: EvaluatedData) -> list[Html]:
     """The chapters of the page that show these numbers.
 
     Args:
@@ -116,7 +116,7 @@ def sections(parts: Json, record: Record, source: Source) -> list[Html]:
     ]
 
 
-def _examples(record: Record, source: Source) -> Html:
+def _examples(record: Record, source: EvaluatedData) -> Html:
     body: SegmentationRecord = record.body
     if not hasattr(source.dataset, "example"):
         return section("Examples", lead="The data have no images to show.")
@@ -140,7 +140,7 @@ def _examples(record: Record, source: Source) -> Html:
 
 
 def _show_image(
-    record: Record, source: Source, one: Scored, palette: np.ndarray, present: set[int]
+    record: Record, source: EvaluatedData, one: Scored, palette: np.ndarray, present: set[int]
 ) -> Html:
     image, target = source.dataset.example(one.place)
     found = torch.from_numpy(record.body.masks[one.place])
@@ -193,7 +193,9 @@ def _legend(record: Record, palette: np.ndarray, present: set[int]) -> Html:
     return Html(f'<ul class="legend">{join(map(Html, items))}</ul>')
 
 
-def changes(record: Record, source: Source, theirs: Mapping[str, Mapping[str, str]]) -> list[Html]:
+def changes(
+    record: Record, source: EvaluatedData, theirs: Mapping[str, Mapping[str, str]]
+) -> list[Html]:
     """The images that gained and lost most since another evaluation.
 
     Args:

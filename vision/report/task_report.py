@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from vision.callbacks.results.evaluation_records import Record
 from vision.report.page import Html
-from vision.report.parts import Json, Source
+from vision.report.parts import EvaluatedData, Json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +26,6 @@ class TaskReport:
 
     headline: tuple[str, ...]
     class_metrics: tuple[str, ...]
-    analyse: Callable[[Record, Source], Json]
-    sections: Callable[[Json, Record, Source], list[Html]]
-    changes: Callable[[Record, Source, Mapping[str, Mapping[str, str]]], list[Html]]
+    analyse: Callable[[Record, EvaluatedData], Json]
+    sections: Callable[[Json, Record, EvaluatedData], list[Html]]
+    changes: Callable[[Record, EvaluatedData, Mapping[str, Mapping[str, str]]], list[Html]]

@@ -28,7 +28,7 @@ from vision.optim.settings import (
 from vision.optim.sharding import refuse_other_sharding, sharded_model
 from vision.optim.weight_decay import undecayed_names
 from vision.options import read_options
-from vision.tasks.build import Source, build_backbone, load_source
+from vision.tasks.build import InitialWeights, build_backbone, load_source
 from vision.tasks.checkpoint import (
     agree_on_kind,
     built_from,
@@ -150,7 +150,7 @@ class BaseTask(LightningModule, ABC):
         self.average = None if ema_decay is None else WeightAverage(ema_decay, warmup=ema_warmup)
         self.preprocessing: dict[str, Any] | None = None
         self.loss_terms: dict[str, Tensor] = {}
-        self._source = Source(backbone=name, pretrained=pretrained, weights=weights)
+        self._source = InitialWeights(backbone=name, pretrained=pretrained, weights=weights)
         self._compile = compile
         self.seed: int | None = None
         self._plan: Plan | None = None

@@ -18,7 +18,7 @@ from vision.weights.pretrained import load_pretrained
 
 
 @dataclass(frozen=True)
-class Source:
+class InitialWeights:
     """Where the weights come from that a training starts with.
 
     Attributes:
@@ -121,7 +121,7 @@ def build_normalize(
     return Normalize(chosen["mean"], chosen["std"], channels_last=channels_last)
 
 
-def load_source(task: nn.Module, source: Source, *, with_classifier: bool) -> None:
+def load_source(task: nn.Module, source: InitialWeights, *, with_classifier: bool) -> None:
     """Load the weights that a training starts with.
 
     Args:

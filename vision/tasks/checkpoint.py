@@ -12,7 +12,7 @@ from vision.contracts.models import ModelDescription
 from vision.errors import CheckpointError, ConfigError
 from vision.optim.attached import attached_trainer
 from vision.optim.averages import WEIGHTS_KEY
-from vision.tasks.build import Source
+from vision.tasks.build import InitialWeights
 from vision.version import __version__
 from vision.weights.description import check_description
 
@@ -115,7 +115,7 @@ def agree_on_kind(kind: str | None, data: Any) -> None:
         )
 
 
-def describe(task: Any, source: Source) -> ModelDescription:
+def describe(task: Any, source: InitialWeights) -> ModelDescription:
     """Describe a task for readers of its checkpoint.
 
     Args:

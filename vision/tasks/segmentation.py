@@ -42,7 +42,7 @@ DEFAULTS = OptimSettings(
     warmup_epochs=0,
     warmup_steps=1500,
     warmup_lr=6e-11,
-    lr_decay="poly",
+    lr_schedule="poly",
 )
 WHOLE = InferenceOptions()
 

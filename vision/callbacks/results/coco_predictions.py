@@ -11,7 +11,7 @@ from vision.callbacks.results.evaluated import Evaluated
 from vision.callbacks.results.prediction_writer import PredictionWriter
 from vision.errors import ConfigError
 from vision.metrics.coco.files import write_categories, write_json, write_results
-from vision.metrics.coco.metric import Found, coco_results, merge_shares, pack_prediction
+from vision.metrics.coco.metric import PackedPrediction, coco_results, merge_shares, pack_prediction
 
 PREDICTIONS = "predictions.json"
 METRICS = "metrics.json"
@@ -34,7 +34,7 @@ class CocoPredictions(PredictionWriter):
     def __init__(self, path: Path | str) -> None:
         super().__init__()
         self.path = Path(path)
-        self._found: dict[int, Found] = {}
+        self._found: dict[int, PackedPrediction] = {}
 
     def begin(self, trainer: Trainer, task: Any, dataset: Any) -> None:
         """Begin anew, and miss category ids before the work is done.

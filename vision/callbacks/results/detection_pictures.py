@@ -16,7 +16,7 @@ from vision.decoration import Decoration
 from vision.draw.detection import DetectionExample, draw_detections, draw_examples
 from vision.draw.figure import save_png
 from vision.files import replace_file
-from vision.metrics.coco.metric import Found, coco_results
+from vision.metrics.coco.metric import PackedPrediction, coco_results
 from vision.metrics.detection_f1 import detection_f1
 
 logger = logging.getLogger(__name__)
@@ -63,13 +63,13 @@ class DetectionPictures(BestValidation):
         if evaluator is None or not hasattr(dataset, "example"):
             return
         # A collective call: every process makes it, and the first one gets all.
-        found: Mapping[int, Found] = evaluator.gather()
+        found: Mapping[int, PackedPrediction] = evaluator.gather()
         if not trainer.is_global_zero or not found:
             return
         with self._guard:
             self._draw(dataset, found)
 
-    def _draw(self, dataset: Any, found: Mapping[int, Found]) -> None:
+    def _draw(self, dataset: Any, found: Mapping[int, PackedPrediction]) -> None:
         index = dataset.index
         chosen = choose_images(list(score_images(index, found)), self.examples)
         drawn: list[DetectionExample] = []
@@ -103,7 +103,7 @@ class DetectionPictures(BestValidation):
         replace_file(self.folder / name, pixels.save)
 
 
-def score_images(index: Any, found: Mapping[int, Found]) -> Iterator[Scored]:
+def score_images(index: Any, found: Mapping[int, PackedPrediction]) -> Iterator[Scored]:
     """Score the images of a dataset for which there are predictions.
 
     Args:
@@ -150,7 +150,7 @@ def choose_images(scored: Sequence[Scored], count: int) -> dict[str, list[Scored
     return chosen
 
 
-def unpack_found(found: Found, min_score: float) -> DetectionPrediction:
+def unpack_found(found: PackedPrediction, min_score: float) -> DetectionPrediction:
     """The detections of one image from a score on, as tensors.
 
     Args:
@@ -171,7 +171,7 @@ def unpack_found(found: Found, min_score: float) -> DetectionPrediction:
     return prediction
 
 
-def _decode(found: Found, kept: Tensor) -> Tensor:
+def _decode(found: PackedPrediction, kept: Tensor) -> Tensor:
     from pycocotools import mask as coco_mask
 
     # Ids play no part here: any numbering does that has an entry for each label.

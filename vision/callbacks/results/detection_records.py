@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from lightning.pytorch import Trainer
 
 from vision.callbacks.results.evaluated import Evaluated
-from vision.metrics.coco.metric import Found
+from vision.metrics.coco.metric import PackedPrediction
 from vision.metrics.coco.table import CocoResult
 
 
@@ -18,7 +18,7 @@ class DetectionRecord(NamedTuple):
         result: The twelve numbers per kind, and those of each category.
     """
 
-    found: Mapping[int, Found]
+    found: Mapping[int, PackedPrediction]
     result: CocoResult
 
 

@@ -34,7 +34,7 @@ EXPECTED = (
 PathLike = str | os.PathLike[str]
 
 
-class Source(NamedTuple):
+class SplitPaths(NamedTuple):
     """Where a split comes from.
 
     Attributes:
@@ -196,7 +196,7 @@ class COCO(DetectionData):
             if split in self.sources and self.sources[split].annotations.is_file()
         }
 
-    def _require_source(self, split: Split) -> Source:
+    def _require_source(self, split: Split) -> SplitPaths:
         source = self.sources.get(split)
         if source is None:
             raise ConfigError(
@@ -219,25 +219,25 @@ class COCO(DetectionData):
         return self.root is not None and self.sources.get(split) == _official(self.root, split)
 
 
-def _official(root: Path, split: str) -> Source:
+def _official(root: Path, split: str) -> SplitPaths:
     annotations, images = OFFICIAL[split]
-    return Source(root / annotations, root / images)
+    return SplitPaths(root / annotations, root / images)
 
 
-def _sources(paths: dict[str, Path]) -> dict[str, Source]:
+def _sources(paths: dict[str, Path]) -> dict[str, SplitPaths]:
     """Where each split comes from, of the paths that are given, by option."""
     sources = {}
     for split in OFFICIAL:
         names = (f"{split}_annotations", f"{split}_images")
         if "root" in paths:
             official = _official(paths["root"], split)
-            sources[split] = Source(*map(paths.get, names, official))
+            sources[split] = SplitPaths(*map(paths.get, names, official))
         elif present := [name for name in names if name in paths]:
             if absent := set(names).difference(present):
                 raise ConfigError(
                     f"{absent.pop()} must be set too: the {split} set needs both paths."
                 )
-            sources[split] = Source(*(paths[name] for name in names))
+            sources[split] = SplitPaths(*(paths[name] for name in names))
     if not sources:
         raise ConfigError(
             "set root to the folder of COCO, or train_annotations, train_images, "

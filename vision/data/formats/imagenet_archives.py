@@ -48,7 +48,7 @@ _COPY_BYTES = 1 << 20
 _MAX_CLASS_BYTES = 2**35  # of the archive of a class
 
 
-class Found(NamedTuple):
+class ArchiveCheck(NamedTuple):
     """What a folder of class folders has.
 
     Attributes:
@@ -175,19 +175,19 @@ def unpack_val(
                 report(f"{archive.name}: image {number:,} of {len(devkit.val_wnids):,}")
 
 
-def check_train(folder: Path, devkit: Devkit | None) -> Found:
+def check_train(folder: Path, devkit: Devkit | None) -> ArchiveCheck:
     """Compare the training images with the official numbers."""
     expected = devkit.train_counts if devkit else None
     return _check(folder, expected, classes=CLASSES_1K, images=TRAIN_1K)
 
 
-def check_val(folder: Path, devkit: Devkit | None) -> Found:
+def check_val(folder: Path, devkit: Devkit | None) -> ArchiveCheck:
     """Compare the validation images, sorted into class folders, with the official numbers."""
     expected = Counter(map(str, devkit.val_wnids)) if devkit else None
     return _check(folder, expected, classes=CLASSES_1K, images=VAL_1K)
 
 
-def check_release(folder: Path, release: str) -> Found:
+def check_release(folder: Path, release: str) -> ArchiveCheck:
     """Compare ImageNet-22k with the published numbers of a release, a key of `RELEASES`."""
     classes, images = RELEASES[release]
     return _check(folder, None, classes=classes, images=images)
@@ -229,7 +229,9 @@ def _writing(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _check(folder: Path, expected: Mapping[str, int] | None, *, classes: int, images: int) -> Found:
+def _check(
+    folder: Path, expected: Mapping[str, int] | None, *, classes: int, images: int
+) -> ArchiveCheck:
     """Compare class by class where that is known, else the totals."""
     names = [name for name in list_folders(folder) if WNID.fullmatch(name)]
     counts = Counter({name: len(find_images(folder / name)) for name in names})
@@ -251,4 +253,4 @@ def _check(folder: Path, expected: Mapping[str, int] | None, *, classes: int, im
                 f"{len(wrong)} classes have another number of images: {listed(details)}; delete "
                 "their folders and unpack again"
             )
-    return Found(counts, problems)
+    return ArchiveCheck(counts, problems)

@@ -16,7 +16,7 @@ from vision.metrics.coco.table import CocoResult
 __all__ = ["CocoEvaluator", "CocoResult", "evaluate_coco"]
 
 
-class Found(NamedTuple):
+class PackedPrediction(NamedTuple):
     """The predictions for one image, in little memory.
 
     Attributes:
@@ -48,8 +48,8 @@ class CocoEvaluator:
 
     def __init__(self, *, masks: bool) -> None:
         self.masks = masks
-        self._found: dict[int, Found] = {}
-        self._gathered: dict[int, Found] = {}
+        self._found: dict[int, PackedPrediction] = {}
+        self._gathered: dict[int, PackedPrediction] = {}
 
     def __len__(self) -> int:
         """Number of images that this process has seen."""
@@ -73,7 +73,7 @@ class CocoEvaluator:
             if image_id not in self._found:
                 self._found[image_id] = pack_prediction(prediction, masks=self.masks)
 
-    def gather(self) -> dict[int, Found]:
+    def gather(self) -> dict[int, PackedPrediction]:
         """Bring the images of all processes together; every process must call it.
 
         Returns:
@@ -149,7 +149,7 @@ class CocoEvaluator:
             return RuntimeError(f"the evaluation failed: {type(error).__name__}: {error}")
 
 
-def pack_prediction(prediction: DetectionPrediction, *, masks: bool) -> Found:
+def pack_prediction(prediction: DetectionPrediction, *, masks: bool) -> PackedPrediction:
     """Move a prediction to the host, its masks as run lengths.
 
     Args:
@@ -163,7 +163,7 @@ def pack_prediction(prediction: DetectionPrediction, *, masks: bool) -> Found:
     if masks:
         size = (prediction["masks"].shape[-2], prediction["masks"].shape[-1])
         counts = _encode(prediction["masks"])
-    return Found(
+    return PackedPrediction(
         labels=prediction["labels"].to("cpu", torch.int32).numpy(),
         scores=prediction["scores"].to("cpu", torch.float32).numpy(),
         boxes=prediction["boxes"].to("cpu", torch.float32).numpy(),
@@ -174,7 +174,7 @@ def pack_prediction(prediction: DetectionPrediction, *, masks: bool) -> Found:
 
 
 def coco_results(
-    found: Mapping[int, Found], category_ids: Sequence[int] | np.ndarray | Tensor
+    found: Mapping[int, PackedPrediction], category_ids: Sequence[int] | np.ndarray | Tensor
 ) -> Iterator[dict[str, Any]]:
     """Turn predictions into COCO's results, one by one.
 
@@ -202,7 +202,7 @@ def coco_results(
             yield result
 
 
-def merge_shares(found: dict[int, Found]) -> dict[int, Found]:
+def merge_shares(found: dict[int, PackedPrediction]) -> dict[int, PackedPrediction]:
     """Bring the predictions of all processes together, by one collective call.
 
     Every process must call it, also one that has nothing.
