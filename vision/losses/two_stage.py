@@ -15,7 +15,7 @@ BoxLoss = Literal["l1", "giou"]
 
 
 class TwoStageLoss(nn.Module):
-    """Losses of Faster, Mask and Cascade R-CNN, on the samples that the head drew.
+    """Losses of Faster, Mask and Cascade R-CNN, on the samples of the head.
 
     "Mask R-CNN", He et al., 2017, section 3, and "Cascade R-CNN: High Quality Object Detection and
     Instance Segmentation", Cai and Vasconcelos, 2019, equation 9. Every term is a sum over the

@@ -25,14 +25,14 @@ def erase_random(images: Tensor, probability: float) -> Tensor:
         The images, new where any is erased; random numbers are drawn on the images' device.
     """
     batch, _, height, width = images.shape
-    draws = torch.rand(4, batch, ATTEMPTS, device=images.device)
-    area = height * width * (MIN_SHARE + (MAX_SHARE - MIN_SHARE) * draws[0])
-    ratio = torch.exp(math.log(MIN_RATIO) * (1 - 2 * draws[1]))
+    random = torch.rand(4, batch, ATTEMPTS, device=images.device)
+    area = height * width * (MIN_SHARE + (MAX_SHARE - MIN_SHARE) * random[0])
+    ratio = torch.exp(math.log(MIN_RATIO) * (1 - 2 * random[1]))
     h, w = (area * ratio).sqrt().round(), (area / ratio).sqrt().round()  # (B, ATTEMPTS)
     fits = (h < height) & (w < width)
     # The first that fits; where none does, nothing is erased.
     first = fits.int().argmax(dim=1, keepdim=True)  # (B, 1)
-    h, w, down, across = (values.gather(1, first) for values in (h, w, draws[2], draws[3]))
+    h, w, down, across = (values.gather(1, first) for values in (h, w, random[2], random[3]))
     top, left = (down * (height - h + 1)).floor(), (across * (width - w + 1)).floor()
     chosen = fits.any(dim=1, keepdim=True) & (
         torch.rand(batch, 1, device=images.device) < probability

@@ -1,4 +1,4 @@
-"""What a two-stage detector draws in training: its head makes these, its criterion reads them.
+"""What a two-stage detector samples in training: its head makes these, its criterion reads them.
 
 S counts the places of a sample, P objects with masks.
 """
@@ -12,7 +12,7 @@ from vision.ops.tracing import is_traced
 
 
 class AnchorSamples(TypedDict):
-    """Anchors drawn for the region proposal network.
+    """Sampled anchors for the region proposal network.
 
     Keys:
         logits: float `(B, S)`, before the sigmoid.
@@ -30,7 +30,7 @@ class AnchorSamples(TypedDict):
 
 
 class BoxSamples(TypedDict):
-    """Proposals drawn for one stage.
+    """Sampled proposals of one stage.
 
     Keys:
         logits: float `(B, S, K + 1)`, before the softmax, background last.
