@@ -60,8 +60,8 @@ class OptimSettings:
             None uses `warmup_epochs`.
         warmup_lr: Learning rate of the first iteration of the warm-up.
         lr_schedule: What follows the warm-up. "cosine" is half a cosine, "steps" a constant that
-            is multiplied by `gamma` at each of the `milestones`, "poly" a power of what is left of the
-            training.
+            is multiplied by `gamma` at each of the `milestones`, "poly" a power of what is left of
+            the training.
         milestones: Epochs after which the learning rate is multiplied by `gamma`.
         gamma: Factor on the learning rate at each milestone.
         power: Exponent of "poly". 1 is a straight line.
