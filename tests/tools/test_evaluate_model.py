@@ -33,7 +33,8 @@ model:
     backbone_options: {dims: [8, 8, 16, 16], depths: [1, 1, 1, 1]}
     detector: fcos
     neck_options: {out_channels: 8}
-    head_options: {channels: 8, depth: 1, groups: 4, score_threshold: 0.0, max_per_image: 20}
+    head_options:
+      {channels: 8, num_convs: 1, num_groups: 4, score_threshold: 0.0, max_per_image: 20}
 data:
   class_path: COCO
   init_args: {root: coco, cache_dir: null, short_side: 64, batch_size: 2, num_workers: 0}
