@@ -1,4 +1,4 @@
-"""What only shows something must not end what it shows: its failures are warnings."""
+"""Failures of pictures, tables and logs become warnings: they must not end a run."""
 
 import logging
 from collections.abc import Callable
@@ -14,7 +14,7 @@ Shown = TypeVar("Shown")
 
 
 class Decoration:
-    """A context in which whatever fails is warned of and left out.
+    """A context that turns any failure in it into a warning.
 
     For pictures, curves, tables, logs and printed lines; what carries results, such as
     checkpoints and predictions, stays outside. Ctrl+C and the like pass, and so does the end of a
@@ -56,7 +56,7 @@ class Decoration:
 
 
 def decorative(what: str) -> Callable[[type[Shown]], type[Shown]]:
-    """A class of which every hook (`on_...`) is guarded by one `Decoration` for each instance.
+    """Guard every hook (`on_...`) of a class by one `Decoration` for each instance.
 
     Hooks in which processes wait for one another must not be guarded so: where one fails, the
     others would wait forever.

@@ -1,4 +1,4 @@
-"""The exceptions that users see: what was wrong, where, what was expected and how to mend it.
+"""The exceptions that users see: what was wrong, where, what was expected and how to fix it.
 
 The command line prints the message of a `VisionError` without a traceback and exits with code 2.
 """
@@ -9,10 +9,10 @@ from typing import Any
 
 
 class VisionError(Exception):
-    """Something that the user can mend; the message is complete without a traceback."""
+    """Something that the user can fix; the message is complete without a traceback."""
 
     def __init__(self, message: str) -> None:
-        # PyTorch raises a data worker's error anew, its whole traceback for a message.
+        # PyTorch raises a data worker's error again, with the whole traceback as its message.
         own = f"{type(self).__module__}.{type(self).__qualname__}: "
         super().__init__(message.rpartition(own)[2].rstrip())
 
@@ -22,11 +22,11 @@ class ConfigError(VisionError, ValueError):
 
 
 class DataError(VisionError, ValueError):
-    """A dataset file is absent, unreadable or not what its format promises."""
+    """A dataset file is absent, unreadable or not in its format."""
 
 
 class ImageError(DataError):
-    """An image file is absent, broken or no image; other files of the dataset may be well."""
+    """An image file is absent, broken or not an image; other files may be intact."""
 
 
 class WeightsError(VisionError, ValueError):
@@ -46,7 +46,7 @@ class MissingPackageError(VisionError, ImportError):
 
 
 def suggest(name: str, choices: Iterable[str], *, maximum: int = 3) -> str:
-    """Name the choices nearest to a misspelt name.
+    """Suggest the choices nearest to a misspelt name.
 
     Args:
         name: What was given.

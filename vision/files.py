@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and the digest by which their contents are known."""
+"""Atomic writing of files, and the digest of their contents."""
 
 import hashlib
 import os
@@ -20,7 +20,7 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
         write: Writes to the path that it is given, which has the suffix of `path`.
 
     Raises:
-        OSError: It cannot be written. Whatever `write` raises, what was at `path` is unchanged.
+        OSError: It cannot be written. Any error of `write`, too, leaves `path` unchanged.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(unfinished_name(path.name))

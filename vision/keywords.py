@@ -1,4 +1,4 @@
-"""Keywords that a constructor passes on to its base class: typed, documented and defaulted once.
+"""Keywords passed on to the base class's constructor: typed, documented and defaulted once.
 
     class Loading(TypedDict, total=False):
         seed: int
@@ -29,8 +29,8 @@ else:
     class Unpack:
         """`typing.Unpack`, for type checkers.
 
-        Of the real one jsonargparse reads names and types, and looks no further: the options would
-        have no defaults. Otherwise it follows the keywords into the constructor of the base.
+        From the real one jsonargparse reads only names and types, so that the options would have
+        no defaults. Without it, it follows the keywords into the constructor of the base.
         """
 
         __class_getitem__ = classmethod(GenericAlias)
@@ -44,7 +44,7 @@ class FullSignature:
     """
 
     def __get__(self, instance: object | None, owner: type) -> Signature:
-        if instance is not None:  # its signature is that of its __call__
+        if instance is not None:  # an instance has the signature of its __call__
             raise AttributeError("__signature__")
         return Signature([*_parameters(owner.__mro__).values()])
 

@@ -1,7 +1,7 @@
-"""The kinds of task, one row each: import paths, as text, of all that the suite does with a kind.
+"""The kinds of task, one row each: the import paths of the parts of each kind.
 
-Nothing is imported here, and nothing but these rows says which tasks a file may name. A column that
-ends in None is absent for that kind; `vision.task_parts` resolves columns, and says what is absent.
+Nothing is imported here, and only these rows say which tasks a file may name. A column that is None
+is absent for that kind; `vision.task_parts` resolves columns, and says what is absent.
 A task of one's own sets the same columns as class attributes, as text or as the objects themselves.
 """
 
@@ -11,7 +11,7 @@ from typing import Any
 
 
 def _part(noun: str, instead: str = "") -> Any:
-    """A column that may be absent: what it is, and what to do without it, for messages."""
+    """A column that may be absent, with its name and the alternative for messages."""
     return field(default=None, metadata={"noun": noun, "instead": instead})
 
 
@@ -37,7 +37,7 @@ class Hub:
     Attributes:
         pipeline: Name among the hub's tasks.
         tag: What else it is found by.
-        metrics: Our name of each metric, after the stage, and that of the hub.
+        metrics: The hub's name of each metric, by our name after the stage.
     """
 
     pipeline: str
@@ -66,18 +66,18 @@ class Kind:
 
     Attributes:
         task: Class of the task, a `BaseTask`.
-        design: Argument of the task that names what stands on its backbone.
+        design: Argument of the task that names the part on top of the backbone.
         designs: The rows that this argument chooses from, by name; each has `builders`.
-        min_classes: The smallest number of classes that there is something to learn from.
+        min_classes: The smallest number of classes that can be trained.
         train_cells: What is drawn of a training batch (`vision.draw.train_batches`).
-        fit_callbacks: Callbacks of `fit` alone; each is built with the folder of the run.
+        fit_callbacks: Callbacks of `fit` only; each is built with the folder of the run.
         result_callbacks: Callbacks of `fit` and `validate` that write or draw what was found; each
             is built with the folder `validation` of the run.
         prediction_writer: What `predict` writes, a `PredictionWriter`.
         predictor: Prediction of images, a `vision.predict.predictor.Predictor`.
         demo_view: What the page to try a model shows, a `vision.predict.demo_view.View`.
         export_graph: The whole model as a program, a `vision.export.graph.Graph`.
-        int8_score: Makes the metric of exported models, a `vision.export.score.Score`, from the
+        int8_score: Builds the metric of exported models, a `vision.export.score.Score`, from the
             task and its datamodule.
         recorder: Collects what a report shows, a `vision.callbacks.results` `Recorder`.
         report: The chapters of the report, a `vision.report.task_report.TaskReport`.
@@ -202,7 +202,7 @@ KINDS: dict[str, Kind] = {
 }
 # Class name of each task -> its import path.
 TASKS = {kind.task.partition(":")[2]: kind.task for kind in KINDS.values()}
-# Arguments of tasks that name what stands on the backbone.
+# Arguments of tasks that name the part on top of the backbone.
 DESIGNS = tuple(kind.design for kind in KINDS.values() if kind.design is not None)
 # Class name of each callback for the results of a kind -> its import path.
 CALLBACKS = {

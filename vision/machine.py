@@ -1,4 +1,4 @@
-"""What a program runs on: versions, hardware, the commit of its code."""
+"""The environment of a program: versions, hardware, the commit of its code."""
 
 import importlib.metadata
 import os
@@ -27,7 +27,7 @@ def list_versions(packages: Iterable[str]) -> dict[str, str]:
     for name in packages:
         with suppress(importlib.metadata.PackageNotFoundError):
             versions[name] = importlib.metadata.version(name)
-    # What is built for a device says so only here.
+    # Only this names the device that PyTorch was built for.
     return versions | ({"torch": str(torch.__version__)} if "torch" in versions else {})
 
 
@@ -105,7 +105,7 @@ def find_device(name: str | torch.device) -> torch.device:
         ConfigError: There is no such device, or it computes nothing.
     """
     try:
-        # PyTorch finds out by itself what is there, without any memory of it.
+        # An empty tensor tells whether the device is there, and takes no memory on it.
         device = torch.empty(0, device=name).device
     # Depending on the device and on its own build, PyTorch raises any of these.
     except (RuntimeError, AssertionError, NotImplementedError, ImportError) as error:

@@ -1,4 +1,4 @@
-"""Options: groups of them as dataclasses, their ranges, and what a value does to a constructor."""
+"""Options: groups of them as dataclasses, their ranges, and errors of constructors."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,7 +10,7 @@ from vision.errors import ConfigError, VisionError, shown, suggest
 
 Options = TypeVar("Options")
 
-# Larger values are mistakes, which would otherwise end as a full memory.
+# Larger values are mistakes, which would otherwise fill the memory.
 MAX_SIDE = 2**15  # pixels of an image that a model gets
 MAX_BATCH = 2**20
 MAX_CLASSES = 10**6
@@ -36,7 +36,7 @@ UNEXPECTED = (
 def read_options(
     kind: type[Options], values: Options | Mapping[str, Any], *, group: str
 ) -> Options:
-    """A group of options, from itself or from a mapping of some of them.
+    """Build a group of options from an instance of it or a mapping of some of them.
 
     Args:
         kind: The dataclass.
@@ -44,7 +44,7 @@ def read_options(
         group: Name of the group, for the error.
 
     Raises:
-        ConfigError: It is no mapping, a key is unknown, or a value is out of its range.
+        ConfigError: It is not a mapping, a key is unknown, or a value is out of its range.
     """
     if isinstance(values, kind):
         _require_finite(values, group)
@@ -74,7 +74,7 @@ def _require_finite(options: Any, group: str) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Range:
-    """The numbers that an option may have; no range has booleans, NaN or infinity.
+    """The numbers that an option may have, never booleans, NaN or infinity.
 
     Attributes:
         minimum: The smallest.
@@ -136,7 +136,7 @@ IMAGE_SIDE = Range(minimum=1, maximum=MAX_SIDE, unit="pixels")
 
 
 def check_ranges(values: Mapping[str, Any], ranges: Ranges, *, group: str = "") -> None:
-    """See that options are in their ranges.
+    """Check that options are in their ranges.
 
     Args:
         values: Values by name; those without a range are not looked at.
@@ -168,7 +168,7 @@ def check_number(
     below: float = math.inf,
     unit: str = "",
 ) -> None:
-    """See that one option is a number in its range.
+    """Check that one option is a number in its range.
 
     Args:
         name: Name of the option.
@@ -187,15 +187,15 @@ def check_number(
 
 
 def check_design(options: Mapping[str, Any], *, owner: str) -> None:
-    """See that no number in the options of a network is beyond every network.
+    """Check that the numbers in a network's options are of a possible size.
 
     Args:
         options: By name; lists and mappings are looked into.
-        owner: Whose they are, for the message.
+        owner: The network that they belong to, for the message.
 
     Raises:
-        ConfigError: One is not a number or as large as only a mistake is, or a network would have
-            none of what it needs.
+        ConfigError: One is not a number, is larger than any network needs, or is zero or negative
+            where a network needs at least one.
     """
     for key, value in options.items():
         if isinstance(value, Mapping):
@@ -234,7 +234,7 @@ def building(what: str, options: Mapping[str, Any] | None = None) -> Iterator[No
         options: The options that a user has given for it.
 
     Raises:
-        ConfigError: It cannot be built; says why, in the words of what refused it.
+        ConfigError: It cannot be built; the message has the constructor's own reason.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""Where results go: a path is judged before the work, so that it is not lost to a late error."""
+"""Checks of output paths before the work, so that no result is lost to a late error."""
 
 import os
 import stat
@@ -12,7 +12,7 @@ from vision.reading import shown_path
 
 
 def check_output_file(path: Path | str, *, option: str) -> Path:
-    """See that a file can be written; nothing is written, and no folder is made.
+    """Check that a file can be written; nothing is written, and no folder is made.
 
     Args:
         path: The file. One that is there is replaced later.
@@ -38,7 +38,7 @@ def check_output_file(path: Path | str, *, option: str) -> Path:
 
 
 def check_output_folder(folder: Path | str, *, option: str, levels: int | None = None) -> Path:
-    """See that a folder can be written to, and that no link in it leads elsewhere.
+    """Check that a folder can be written to, and that no link in it leads elsewhere.
 
     Args:
         folder: The folder, which is made later if it is not there.
@@ -64,7 +64,7 @@ def check_writable(folder: Path, said: str) -> None:
 
     Args:
         folder: The folder.
-        said: What cannot be written, for the error.
+        said: The beginning of the error: the option and its path.
 
     Raises:
         ConfigError: It cannot be written to.
@@ -84,7 +84,7 @@ def check_writable(folder: Path, said: str) -> None:
 
 
 def check_links(folder: Path, *, option: str, levels: int | None = None) -> None:
-    """See that what is written into a folder stays in it.
+    """Check that what is written into a folder stays in it.
 
     Args:
         folder: The folder; one that is not there has no links.
@@ -112,7 +112,7 @@ def is_inside(path: Path | str, folder: Path | str) -> bool:
 def _links(folder: str, levels: int | None) -> Iterator[str]:
     try:
         entries = list(os.scandir(folder))
-    except OSError:  # absent, or not to be listed: then nothing is written there either
+    except OSError:  # absent or unreadable: then nothing is written there either
         return
     for entry in entries:
         if entry.is_symlink():
@@ -122,7 +122,7 @@ def _links(folder: str, levels: int | None) -> Iterator[str]:
 
 
 def _usable(path: Path | str, option: str) -> str:
-    """A path as text, if a file may have it.
+    """A path as text, after a check that a file can have it.
 
     Raises:
         ConfigError: It is empty, or no file can have it.

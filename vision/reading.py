@@ -1,4 +1,4 @@
-"""Files from outside: what is opened is a regular file, and what is read has a known maximum size.
+"""Safe reading of files from outside: regular files only, up to a known maximum size.
 
 A path that a user, a dataset or an archive names may lead to a named pipe that nobody writes to, a
 device without an end, a folder, a link that leads to itself, or a sparse file of terabytes.
@@ -17,27 +17,27 @@ from pathlib import Path
 from vision.errors import DataError, VisionError, suggest
 
 GIB = 2**30
-# Settings, descriptions, and what else a person writes: 8 MiB are some 100,000 lines.
+# Settings, descriptions and other text written by people: 8 MiB are some 100,000 lines.
 MAX_SETTINGS_BYTES = 2**23
-# Annotations of a whole dataset; those of Objects365 have 6 GB.
+# Annotations of a whole dataset; Objects365 has 6 GB of them.
 MAX_TABLE_BYTES = 16 * GIB
 # One image, still compressed or not: 100 megapixels of four channels of 16 bits have 0.8 GB.
 MAX_IMAGE_BYTES = GIB
-# What is read as a stream: archives, shards, videos. That of all of ImageNet-22k has 1.1 TB.
+# What is read as a stream: archives, shards, videos. The archive of ImageNet-22k has 1.1 TB.
 MAX_ARCHIVE_BYTES = 2**42
 # Weights and checkpoints, which are mapped or read tensor by tensor.
 MAX_WEIGHTS_BYTES = 256 * GIB
 
-# What may come after the size that a file states, as it is appended to.
+# Bytes that a file may have grown by since its size was read.
 MAX_GROWTH = 2**24
 
-# A file of more bytes than these, of which less than a sixteenth is written, is not whole.
+# A file of more bytes than these is not whole if less than a sixteenth of it is written.
 SPARSE_BYTES, SPARSE_SHARE = 2**26, 16
 
-# Neither a pipe nor a device can block; no terminal becomes that of the process.
+# Pipes and devices cannot block; no terminal becomes the controlling one of the process.
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
 _FLAGS |= getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
-# Names that are compared with one that is absent; a folder can have a million.
+# Names that are compared with a missing one; a folder can have a million.
 _MAX_COMPARED = 50
 # Characters of a path in a message.
 _MAX_SHOWN = 300
@@ -138,7 +138,7 @@ def read_file(
 
 
 def _is_sparse(descriptor: int, size: int) -> bool:
-    """Whether less than a part of a file has been written, as far as its file system tells."""
+    """Whether most of a file was never written, as far as its file system reports."""
     if not hasattr(os, "SEEK_DATA"):
         return False
     written = at = 0
@@ -155,7 +155,7 @@ def _is_sparse(descriptor: int, size: int) -> bool:
 
 
 def user_path(path: StrPath, *, what: str = "path", error: type[VisionError] = DataError) -> Path:
-    """A path as a user gives it, `~` expanded, that methods of `Path` can be called on.
+    """A user's path with `~` expanded, checked so that the methods of `Path` work on it.
 
     Args:
         path: A file or folder, which need not exist.
@@ -173,12 +173,12 @@ def user_path(path: StrPath, *, what: str = "path", error: type[VisionError] = D
         pass
     except (OSError, ValueError) as found:
         reason = getattr(found, "strerror", None) or found
-        raise error(f"{what} {shown_path(path)} can be no path: {reason}.") from found
+        raise error(f"{what} {shown_path(path)} is not a possible path: {reason}.") from found
     return Path(expanded)
 
 
 def shown_path(path: StrPath) -> str:
-    """A path in quotes on one line, whatever its characters and its length."""
+    """A path in quotes on one line, shortened, with unprintable characters escaped."""
     text = os.fspath(path)
     if len(text) > _MAX_SHOWN:
         text = f"{text[: _MAX_SHOWN // 2]}...{text[-_MAX_SHOWN // 2 :]}"
@@ -202,7 +202,7 @@ def _too_large(path: StrPath, what: str, size: int, max_bytes: int) -> str:
 
 @contextmanager
 def _named(path: StrPath, what: str, error: type[VisionError]) -> Iterator[None]:
-    """Turn what the system says into an error that names the file."""
+    """Turn errors of the system into one that names the file."""
     try:
         yield
     except VisionError:

@@ -1,4 +1,4 @@
-"""What the suite does with a task: from a column of its class or of its row in `vision.kinds`."""
+"""The parts of a task, from a column of its class or of its row in `vision.kinds`."""
 
 import importlib
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ def read_column(task: object, column: str) -> Any:
 
 
 def has_part(task: object, column: str) -> bool:
-    """Whether a task has a part; nothing is imported. The arguments are those of `find_part`."""
+    """Whether a task has a part; nothing is imported. Arguments as in `find_part`."""
     return read_column(task, column) is not None
 
 
@@ -76,13 +76,13 @@ def resolve_part(value: Any) -> Any:
         return getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise ConfigError(
-            f"'{value}' cannot be imported: {error}. Write it as package.module:Class, and see "
+            f"'{value}' cannot be imported: {error}. Write it as package.module:Class, and check "
             "that Python finds the package (PYTHONPATH)."
         ) from error
 
 
 def kind_name(task: object) -> str:
-    """The name of a task's kind; for a task without one, that of its class in lower case."""
+    """The name of a task's kind; without a kind, its class's name in lower case."""
     if isinstance(task, str):
         return task
     cls = task if isinstance(task, type) else type(task)

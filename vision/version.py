@@ -1,3 +1,3 @@
-"""The version of the suite, the single place where it is written."""
+"""The version of the suite."""
 
 __version__ = "0.1.0"

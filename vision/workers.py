@@ -1,4 +1,4 @@
-"""The processes that read data: how they start, how many there are, and what has ended one."""
+"""Data workers: how they start, how many there are, and why one has ended."""
 
 import multiprocessing
 import os
@@ -29,7 +29,7 @@ _TOO_MANY_FILES = re.compile(r"Too many open files|received \d+ items of ancdata
 def start_worker(worker_id: int) -> None:
     """Keep a worker to one thread, and leave signals to the process that it reads for.
 
-    The DataLoader sees to PyTorch's threads. Nothing is seeded here: random numbers depend on the
+    The DataLoader sets PyTorch's threads. Nothing is seeded here: random numbers depend on the
     sample, not on the worker.
     """
     if "cv2" in sys.modules:
@@ -87,7 +87,7 @@ def usable_cores() -> int:
 
 
 def explain_end_of_worker(error: BaseException) -> str | None:
-    """What has ended a data worker and what to change, in at most five lines.
+    """Explain why a data worker ended and what to change, in at most five lines.
 
     Args:
         error: What PyTorch has raised in the process that the worker reads for, at any place.
@@ -107,7 +107,7 @@ def explain_end_of_worker(error: BaseException) -> str | None:
 def _explain(error: BaseException) -> str | None:
     text = "\n".join(map(str, _chain(error)))
     if ended := list(_ENDED.finditer(text)):
-        # That it was killed is often said by the cause of the error that tells of its end.
+        # Often only the cause of the last error says that the worker was killed.
         one = next((match for match in ended if "signal" in match["how"]), ended[0])
         return f"a data worker (process {one['process']}) {one['how'].strip()}.\n{_causes()}"
     if _TOO_MANY_FILES.search(text) and "worker" in text.lower():
@@ -138,7 +138,7 @@ def _causes() -> str:
 
 
 def _lost_connection(error: BaseException) -> bool:
-    """Whether a DataLoader was reading from a worker that is gone."""
+    """Whether a DataLoader was reading from a worker that has ended."""
     return isinstance(error, ConnectionError | EOFError) and any(
         Path(frame.filename).parts[-4:] == _DATA_LOADER for frame in extract_tb(error.__traceback__)
     )

@@ -1,1 +1,1 @@
-"""Annotation formats: what their files may hold, judged once for every part that reads them."""
+"""Annotation formats: readers and checks shared by all parts that read them."""

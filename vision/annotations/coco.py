@@ -1,8 +1,8 @@
-"""What a file in COCO's format says, judged once: training, evaluation and checks read it here.
+"""The reader of COCO's format that training, evaluation and checks share.
 
 The format: "Microsoft COCO: Common Objects in Context", Lin et al., 2014, arXiv 1405.0312, and
 https://cocodataset.org/#format-data. LVIS ("LVIS: A Dataset for Large Vocabulary Instance
-Segmentation", Gupta et al., 2019, arXiv 1908.03195) is the same but for the names of the images.
+Segmentation", Gupta et al., 2019, arXiv 1908.03195) differs only in the names of the images.
 docs/data_detection.md has the rules in one table.
 
 Letters: N images, M objects, K categories.
@@ -30,7 +30,7 @@ from vision.annotations.file_names import file_name_of, name_fault
 from vision.annotations.outlines import MAX_PIXELS, Outlines, mask_area, read_outlines
 from vision.errors import shown
 
-# The largest number of a box in pixels, with either sign, and of an area: float32 holds both.
+# The largest absolute value of a box in pixels, and of an area: float32 holds both.
 MAX_BOX, MAX_AREA = 1e9, 1e18
 
 
@@ -53,7 +53,7 @@ class Categories(NamedTuple):
 
     Attributes:
         ids: int64 `(K,)`.
-        names: Their names, each of them once.
+        names: Their names, unique.
     """
 
     ids: np.ndarray
@@ -64,12 +64,11 @@ class Objects(NamedTuple):
     """The annotations, in the order of the file or by image and id.
 
     Attributes:
-        ids: int64 `(M,)`, each of them once.
-        images: int64 `(M,)`, place of its image among the ascending ids.
-        labels: int64 `(M,)`, place of its category.
+        ids: int64 `(M,)`, unique.
+        images: int64 `(M,)`, index of its image among the ascending ids.
+        labels: int64 `(M,)`, index of its category.
         boxes: float64 `(M, 4)`, x, y, width and height in pixels, finite, as in the file.
-        areas: float64 `(M,)` in square pixels; where none is stated, the area of the mask, or else
-            of the box.
+        areas: float64 `(M,)` in square pixels; where none is stated, the area of the mask or box.
         crowd: bool `(M,)`.
         segmentations: Polygons, run lengths, or None, as in the file.
         outlines: The same in arrays.
@@ -91,21 +90,21 @@ class Objects(NamedTuple):
 
 
 class CocoFile(NamedTuple):
-    """What a file says; what has a problem is left out."""
+    """The contents of a file; entries with a problem are left out."""
 
     images: Images
     categories: Categories
     objects: Objects
 
     def namer(self) -> Callable[[int], str]:
-        """Names an object in a message, by its row."""
+        """A function that names an object in a message, by its row."""
         return namer(self.objects.ids, self.images.ids[self.objects.images])
 
 
 def judge(
     tables: Tables, problems: list[str], *, files: bool = True, grouped: bool = False
 ) -> CocoFile:
-    """Judge the tables of a COCO file.
+    """Check the tables of a COCO file and convert them to arrays.
 
     Args:
         tables: The lists of the file.
@@ -120,7 +119,7 @@ def judge(
 
 
 def namer(ids: np.ndarray, images: np.ndarray) -> Callable[[int], str]:
-    """Names an object in a message, by its row.
+    """A function that names an object in a message, by its row.
 
     Args:
         ids: Ids of the objects.
@@ -187,7 +186,7 @@ def _read_categories(tables: Tables, problems: list[str]) -> Categories:
     for number, name in zip(ids[order].tolist(), names, strict=True):
         if not isinstance(name, str) or not name.strip():
             problems.append(f"category {number}: 'name' is {shown(name)}, expected text")
-        # Blanks around a name are not seen, and tell no classes apart.
+        # Names that differ only in blanks around them are the same.
         elif owners.setdefault(name.strip(), number) != number:
             problems.append(
                 f"categories {owners[name.strip()]} and {number} have the same name "
@@ -221,7 +220,7 @@ def _read_objects(
     sizes = images.sizes[image]
     boxes = _read_boxes(records, name, problems)
     segmentations = [record.get("segmentation") for record in records]
-    # An empty list, as some programs write, says that there is none, like null.
+    # Some programs write an empty list for no segmentation, like null.
     segmentations = [None if one == [] else one for one in segmentations]
     outlines, faults = read_outlines(segmentations, sizes)
     problems += [f"{name(row)}: {faults[row]}" for row in sorted(faults)]
@@ -240,7 +239,7 @@ def _places(
     name: Callable[[int], str],
     problems: list[str],
 ) -> np.ndarray:
-    """The place of each id among ascending ones, int64 `(M,)`; -1 where it is not listed."""
+    """The index of each id among ascending ones, int64 `(M,)`; -1 where it is not listed."""
     places = np.searchsorted(ids, wanted)
     listed = np.isin(wanted, ids)
     for row in np.flatnonzero(good & ~listed).tolist():
@@ -309,10 +308,10 @@ def _read_areas(records: list[Any], name: Callable[[int], str], problems: list[s
 def _fill_areas(
     areas: np.ndarray, boxes: np.ndarray, segmentations: Sequence[Any], sizes: np.ndarray
 ) -> None:
-    """Put the area of the mask, or else of the box, where `areas` has NaN."""
+    """Replace NaN in `areas` by the area of the mask, or else of the box."""
     absent = np.flatnonzero(np.isnan(areas))
     areas[absent] = boxes[absent, 2:].clip(min=0).prod(axis=1)
     for row in absent.tolist():
-        # A polygon is drawn in an image of known size alone.
+        # A polygon can only be drawn in an image of known size.
         if segmentations[row] is not None and sizes[row, 0]:
             areas[row] = mask_area(segmentations[row], *sizes[row].tolist())

@@ -1,4 +1,4 @@
-"""The tables of a COCO file: JSON that may be cut off, wrong in form, or something else."""
+"""Parsing of a COCO file into its tables, with errors for damaged or foreign JSON."""
 
 import contextlib
 import gc
@@ -34,7 +34,7 @@ def read_tables(data: bytes, path: Path) -> Tables:
         path: Where they come from, for errors.
 
     Raises:
-        DataError: It is no JSON, or not an object with the lists of COCO.
+        DataError: It is not JSON, or not an object with the lists of COCO.
     """
     return find_tables(load_json(data, path), f"'{path}'")
 
@@ -67,7 +67,7 @@ def find_tables(contents: Any, where: str) -> Tables:
 def load_json(data: bytes, path: Path | str) -> Any:
     """The value in a JSON file of annotations or results.
 
-    NaN and infinite numbers are read here: the judge names the id of what has them.
+    NaN and infinite numbers are read here: `judge` then names the entry that has them.
 
     Args:
         data: Its contents.
@@ -82,7 +82,7 @@ def load_json(data: bytes, path: Path | str) -> Any:
 
 @contextlib.contextmanager
 def collector_paused() -> Iterator[None]:
-    """Make millions of objects without the garbage collector going through them again and again."""
+    """Pause the garbage collector while millions of objects are made."""
     was_on = gc.isenabled()
     gc.disable()
     try:

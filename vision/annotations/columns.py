@@ -1,8 +1,8 @@
-"""Columns of a table of records: values of one kind, or a line that names the entry of another.
+"""Columns of a table of JSON records, converted to arrays with a line for each wrong entry.
 
-JSON has one kind of number and no schema. What is read and what is refused is decided here, for
-whole columns at once: the types of a million values are compared in tens of milliseconds, and
-entries are looked at one by one only in a column that has a value of another type.
+JSON has one kind of number and no schema. Whole columns are checked at once: the types of a million
+values are compared in tens of milliseconds, and entries are looked at one by one only in a column
+that has a value of another type.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ def complete(
 ) -> list[Any]:
     """The entries of a table that are objects with all of some keys; the others are problems."""
     try:
-        # Fails at the first entry that is no object or lacks one.
+        # Fails at the first entry that is not an object or lacks a key.
         for _ in map(itemgetter(*keys), records):
             pass
     except (KeyError, TypeError, IndexError):
@@ -53,7 +53,7 @@ def identities(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The ids under a key of N entries, and which entries have one; the others are problems.
 
-    An id is a whole number: `17`, `17.0`, or as text in decimal digits, `"17"`. `true` is none.
+    An id is a whole number: `17`, `17.0`, or as text in decimal digits, `"17"`; not `true`.
 
     Args:
         records: The entries, each of which has the key.
@@ -75,7 +75,7 @@ def identities(
 
 
 def take(records: Sequence[Any], chosen: np.ndarray) -> list[Any]:
-    """The entries of some places, or those for which a mask is true."""
+    """Select entries by index or by a mask."""
     if chosen.dtype == bool:
         if chosen.all():
             return list(records)
@@ -84,7 +84,7 @@ def take(records: Sequence[Any], chosen: np.ndarray) -> list[Any]:
 
 
 def identity(value: Any) -> int | None:
-    """The id that a value stands for, as `identities` reads it; None if it stands for none."""
+    """The id that a value stands for, as `identities` reads it; None if it is not an id."""
     if isinstance(value, str):
         digits = value.removeprefix("-")
         if not (digits.isascii() and digits.isdecimal() and len(digits) <= len(str(_MAX_ID))):
@@ -128,14 +128,14 @@ def finite(value: Any) -> float | None:
 
 
 def are_numbers(types: Iterable[type]) -> bool:
-    """Whether values of these types are all numbers; `true` and `false` are none."""
+    """Whether values of these types are all numbers; booleans are not."""
     return all(issubclass(t, _INTEGERS + _FLOATS) and not issubclass(t, _BOOLEANS) for t in types)
 
 
 def column(
     values: list[Any], convert: Callable[[Any], int | None]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A column as int64, and bool of the rows that are refused, which are 0.
+    """A column as int64, and a bool mask of the refused rows, which are 0.
 
     Args:
         values: The values, as JSON gives them.
@@ -152,7 +152,7 @@ def column(
 
 
 def check_unique(ids: np.ndarray, table: str, problems: list[str]) -> None:
-    """Note the ids that several entries of a table share."""
+    """Add a problem for each id that several entries of a table share."""
     values, counts = np.unique(ids, return_counts=True)
     for place in np.flatnonzero(counts > 1):
         problems.append(f"{table}: {counts[place]} entries have the id {values[place]}")

@@ -1,8 +1,8 @@
-"""Outlines of objects in COCO's format: polygons and run lengths, judged and made into arrays.
+"""Outlines of objects in COCO's format: polygons and run lengths, checked and put into arrays.
 
 The libraries that draw and compare masks are in C and trust their input: coordinates far away
-overflow or fill the memory, run lengths that do not cover their mask run over its end. What they
-get is bounded here.
+overflow or fill the memory, run lengths that do not cover their mask run over its end. Their input
+is checked here.
 
 Letters: M objects, Q polygons of all objects, V numbers, R objects with run lengths.
 """
@@ -18,7 +18,7 @@ from vision.annotations.run_lengths import broken_rows, pack_counts
 from vision.errors import shown
 
 MIN_NUMBERS = 6  # of a polygon: three points
-# The largest coordinate of a polygon in pixels, with either sign.
+# The largest absolute coordinate of a polygon in pixels.
 MAX_COORDINATE = 1_000_000
 # The largest length of a polygon's outline in pixels: drawing one takes 5 points a pixel, each of
 # tens of bytes.
@@ -48,7 +48,7 @@ class Outlines(NamedTuple):
 def read_outlines(
     segmentations: Sequence[Any], sizes: np.ndarray
 ) -> tuple[Outlines, dict[int, str]]:
-    """Judge the segmentation of each object, and make arrays of them.
+    """Check the segmentation of each object, and put them into arrays.
 
     Args:
         segmentations: For each of M objects its polygons, its run lengths, or None.
@@ -56,7 +56,7 @@ def read_outlines(
             not known.
 
     Returns:
-        The outlines, and what is wrong with some of them, by row; these are empty.
+        The outlines, and what is wrong with the faulty ones, by row; those are empty.
     """
     polygons: list[Any] = [
         () if one is None or isinstance(one, Mapping) else one for one in segmentations
@@ -71,7 +71,7 @@ def read_outlines(
         flat = _flatten(polygons)
     runs: dict[int, bytes] = {}
     for row, one in enumerate(segmentations):
-        # Without the size of the image a mask is not read, nor compared with anything.
+        # Without the size of the image a mask is not read.
         if isinstance(one, Mapping) and sizes[row, 0]:
             try:
                 runs[row] = packed_text(one, *sizes[row].tolist())
@@ -131,7 +131,7 @@ def mask_area(segmentation: Any, height: int, width: int) -> float:
 
 
 def _not_lists(outlines: Sequence[Any]) -> dict[int, str]:
-    """The outlines that are no lists of lists of numbers, by row."""
+    """The outlines that are not lists of lists of numbers, by row."""
     if _are_polygons(outlines):
         return {}
     return {
@@ -222,7 +222,7 @@ def _too_long(
 
 
 def packed_text(segmentation: Mapping[str, Any], height: int, width: int) -> bytes:
-    """Packed run lengths of the size of their image; whether they cover it is not looked at.
+    """Pack run lengths of the size of their image; whether they cover it is not checked.
 
     Args:
         segmentation: `{"size": [height, width], "counts": ...}`, counts packed or as a list.
@@ -260,5 +260,5 @@ def packed_text(segmentation: Mapping[str, Any], height: int, width: int) -> byt
 
 
 def starts_of(lengths: Sequence[int] | np.ndarray) -> np.ndarray:
-    """Where pieces of given lengths begin in a row, and the end of the last: int64 `(n + 1,)`."""
+    """Offsets of consecutive pieces of given lengths, and the end of the last: int64 `(n + 1,)`."""
     return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype(np.int64)

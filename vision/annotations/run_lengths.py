@@ -1,4 +1,4 @@
-"""Masks as packed run lengths, the form of COCO that is in C's hands: packing, and a check.
+"""COCO's packed run lengths of masks: packing, and a check before pycocotools reads them.
 
 The packed form is what pycocotools' `rleToString` writes: counts of alternate runs of zeros and
 ones down the columns, from the third count after the first on as a difference to the count two
@@ -33,7 +33,7 @@ def pack_counts(counts: Sequence[int], *, height: int, width: int) -> bytes:
 def broken_rows(texts: Sequence[bytes], pixels: Sequence[int] | np.ndarray) -> np.ndarray:
     """Find packed run lengths that do not cover their mask.
 
-    pycocotools runs for ever, or over the end of its memory, on such.
+    On these, pycocotools never ends, or reads beyond its memory.
 
     Args:
         texts: Packed run lengths of N masks.
@@ -52,7 +52,7 @@ def broken_rows(texts: Sequence[bytes], pixels: Sequence[int] | np.ndarray) -> n
 def _broken(texts: Sequence[bytes], pixels: np.ndarray) -> np.ndarray:
     lengths = np.array([len(one) for one in texts])
     limits = np.cumsum(lengths)
-    # Bytes as long as possible: there are hundreds to a mask.
+    # Kept as bytes where possible: a mask has hundreds of them.
     characters = np.frombuffer(b"".join(texts), np.uint8) - np.uint8(_MIN_CHARACTER)
     outside = np.flatnonzero(characters >= 2 * _MORE)
     is_end = characters & _MORE == 0
@@ -91,7 +91,7 @@ def _unpack(characters: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.nd
 
 
 def _add_up(deltas: np.ndarray, owner: np.ndarray) -> np.ndarray:
-    """Counts from their differences: even and odd ones run apart, the first stands alone."""
+    """Counts from their differences: even and odd ones separately, without the first."""
     first = np.concatenate([[True], owner[1:] != owner[:-1]])
     starts = np.flatnonzero(first)
     sizes = np.diff(np.append(starts, len(deltas)))

@@ -1,10 +1,10 @@
-"""Names of classes: tasks and datasets that have any offer `class_names`, others do not."""
+"""Names of classes: tasks and datasets that have names offer `class_names`."""
 
 from typing import Any
 
 
 def known_classes(task: Any, data: Any = None) -> tuple[str, ...]:
-    """Name of each class of a task, by index: its own, those of its data, or its number.
+    """Name of each class of a task, by index: the task's, the dataset's, or its number.
 
     Args:
         task: The task.

@@ -19,7 +19,7 @@ class DetectionTarget(TypedDict):
             learnt from it.
         area: float32 `(M,)` in square pixels of the image: of the mask where there is one.
         image_id: int64 `()` number of the image in its dataset.
-        masks: bool `(M, H, W)`, absent where a dataset has none. In a batch H and W are those of
+        masks: bool `(M, H, W)`, absent where a dataset has none. In a batch H and W are the size of
             the padded images.
     """
 
@@ -74,15 +74,15 @@ class DetectionBatch(TypedDict):
 
 
 class Detections(TypedDict):
-    """What a detector returns for a batch: D places per image, filled by falling score.
+    """What a detector returns for a batch: D slots per image, filled by falling score.
 
     Keys:
         boxes: float `(B, D, 4)`, `(x1, y1, x2, y2)` in pixels of the padded image.
-        scores: float32 `(B, D)` in [0, 1]; 0 in places that are not filled.
+        scores: float32 `(B, D)` in [0, 1]; 0 in slots that are not filled.
         labels: int64 `(B, D)` class index.
-        count: int64 `(B,)` number of filled places.
+        count: int64 `(B,)` number of filled slots.
         masks: float `(B, D, h, w)`, probability in [0, 1] on a grid that spans the box; absent for
-            detectors of boxes alone.
+            detectors without masks.
     """
 
     boxes: Tensor
@@ -99,8 +99,8 @@ class DetectionPrediction(TypedDict):
         boxes: float32 `(M, 4)`, `(x1, y1, x2, y2)` in pixels of the original image.
         labels: int64 `(M,)` class index.
         scores: float32 `(M,)` in [0, 1].
-        masks: bool `(M, H, W)` in the size of the original image; absent for detectors of boxes
-            alone.
+        masks: bool `(M, H, W)` in the size of the original image; absent for detectors without
+            masks.
     """
 
     boxes: Tensor

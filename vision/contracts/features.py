@@ -1,11 +1,11 @@
-"""What a backbone says of its maps and its input, and a head of its classes."""
+"""Specs of a backbone's feature maps and input, and of a head's class rows."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
 
 
 class FeatureSpec(NamedTuple):
-    """One map of a feature pyramid, all that necks and heads know of a backbone.
+    """Spec of one map of a feature pyramid, all that necks and heads know of a backbone.
 
     Attributes:
         channels: Number of channels of the map.
@@ -17,7 +17,7 @@ class FeatureSpec(NamedTuple):
 
 
 class ClassRows(NamedTuple):
-    """How the classes lie along the first axis of a parameter.
+    """Layout of the classes along the first axis of a parameter.
 
     The axis has `groups` parts of equal length, such as one per anchor; each part has `per_class`
     rows for each class in turn, and then, if there is one, `per_class` rows for the background.

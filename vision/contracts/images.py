@@ -1,4 +1,4 @@
-"""Images to predict, whatever the task."""
+"""Images to predict, for any task."""
 
 from typing import NotRequired, TypedDict
 

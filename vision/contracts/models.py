@@ -1,10 +1,10 @@
-"""What a file of a trained model says of it."""
+"""The description of a model in its file."""
 
 from typing import Any, TypedDict
 
 
 class ModelDescription(TypedDict):
-    """What a file of a trained model says of it: plain values, from which it is built again.
+    """Description of a trained model in its file: plain values from which it is built again.
 
     Keys:
         version: Version of the suite that wrote it.

@@ -4,7 +4,7 @@ from typing import NotRequired, TypedDict
 
 from torch import Tensor
 
-# The label of pixels that are neither learnt from nor counted.
+# The label of pixels that are ignored in training and in metrics.
 IGNORED = 255
 
 
@@ -16,7 +16,7 @@ class SegmentationSample(TypedDict):
         original_size: int64 `(2,)` height and width in pixels of the file, before any resize.
         path: Where the image comes from.
         mask: uint8 `(h, w)` class index, `IGNORED` where there is none: in training of the pixels
-            of `image`, in evaluation of those of the file. Absent in prediction.
+            of `image`, in evaluation of the file's pixels. Absent in prediction.
     """
 
     image: Tensor
@@ -34,7 +34,7 @@ class SegmentationBatch(TypedDict):
         original_size: int64 `(B, 2)` height and width of each file in pixels.
         path: Where each image comes from.
         mask: int64 `(B, h, w)` class index, padded with `IGNORED`: in training of the pixels of
-            `image`, so that h is H and w is W; in evaluation of those of the files, padded to the
+            `image`, so that h is H and w is W; in evaluation of the files' pixels, padded to the
             largest. Absent in prediction.
         index: int64 `(B,)` index of each image in its dataset.
         repeated: As in `ClassificationBatch`.

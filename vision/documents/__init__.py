@@ -1,1 +1,1 @@
-"""Texts from outside, one loader for each format: every fault is an error that names the place."""
+"""Loaders of text formats from outside, with errors that name the place of a fault."""

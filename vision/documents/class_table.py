@@ -17,7 +17,7 @@ import numpy as np
 
 from vision.documents.json_text import parse_json
 
-THINGS = 80  # the first classes of coco_stuff are those of COCO, by ascending category id
+THINGS = 80  # coco_stuff begins with the classes of COCO, by ascending category id
 
 
 class ClassTable(NamedTuple):

@@ -46,8 +46,8 @@ def parse_csv(
         error: Class of the error.
 
     Returns:
-        Cell by column for each row, every cell a text; empty lines are left out, and the cells that
-        a row lacks at its end are empty, as a process that was killed leaves them.
+        Cell by column for each row, every cell a text; empty lines are left out, and cells missing
+        at the end of a row, as a killed process leaves them, are empty.
 
     Raises:
         VisionError: Of the class `error`: a column is absent or there twice, a row has more cells
@@ -89,10 +89,10 @@ def _check_header(
 def read_log(
     path: StrPath, *, what: str = "log", error: type[VisionError] = DataError
 ) -> list[dict[str, str]]:
-    """Read the rows of a log that a killed process, or a full disk, may have left torn.
+    """Read the rows of a log that a killed process or a full disk may have damaged.
 
-    What is not UTF-8 is replaced, NULs are left out, cells beyond the header are dropped, and what
-    is left of a row is kept: the caller passes over rows without the cell that it goes by.
+    What is not UTF-8 is replaced, NULs are left out, cells beyond the header are dropped, and
+    incomplete rows are kept: the caller skips rows without the cell that it needs.
 
     Args:
         path: The file.

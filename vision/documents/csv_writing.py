@@ -1,9 +1,9 @@
-"""Tables of comma-separated values whose texts no spreadsheet takes for formulas.
+"""Writing of comma-separated values whose texts no spreadsheet takes for formulas.
 
-A cell that begins with one of `=`, `+`, `-`, `@`, a tab or a line's end is computed where it is
-opened, and a formula can send what is in other cells away. Texts that begin so (names of classes,
-of files) get an apostrophe before them; numbers are numbers, also negative ones. `read_cell` takes
-the apostrophe off again, so that every text comes back as it was.
+A spreadsheet computes a cell that begins with one of `=`, `+`, `-`, `@`, a tab or a line's end,
+and a formula can send other cells away. Texts that begin so (names of classes, of files) get an
+apostrophe before them; numbers stay numbers, also negative ones. `read_cell` removes the
+apostrophe again.
 """
 
 import csv
@@ -40,13 +40,13 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]
 
 
 def write_rows(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> None:
-    """Write mappings with equal keys by `write_table`; `columns` are those of no rows."""
+    """Write mappings with equal keys by `write_table`; `columns` are used if there are no rows."""
     columns = list(rows[0]) if rows else columns
     write_table(path, columns, ([row[name] for name in columns] for row in rows))
 
 
 def write_cell(value: Any) -> Any:
-    """What stands in a cell for a value; numbers and None as they are."""
+    """The cell for a value; numbers and None stay as they are."""
     if not isinstance(value, str):
         return value
     text = value.replace("\0", "\ufffd")

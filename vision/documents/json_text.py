@@ -1,8 +1,8 @@
-"""JSON from outside (RFC 8259): each value is one that the rest of the suite can hold.
+"""Strict reading of JSON from outside (RFC 8259), with errors that name the place.
 
-Python's parser accepts more than JSON is, and stumbles over some of what JSON allows: it takes NaN
-and infinite numbers, turns 1e400 into infinity, keeps the last of two equal keys, and raises errors
-of four types.
+Python's parser accepts more than JSON, and fails at some of what JSON allows: it takes NaN and
+infinite numbers, turns 1e400 into infinity, keeps the last of two equal keys, and raises errors of
+four types.
 """
 
 import json
@@ -17,7 +17,7 @@ from vision.errors import DataError, VisionError
 from vision.reading import MAX_SETTINGS_BYTES, StrPath, read_file, shown_path
 
 _MAX_DIGITS = 20
-# Half of a character beyond the first 65,536, as an escape: a backslash that is not itself escaped.
+# An escaped half of a surrogate pair: a backslash that is not itself escaped.
 _LONE_SURROGATE = re.compile(
     r"(?<!\\)(?:\\\\)*(?:\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])"
     r"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F])"
@@ -107,7 +107,7 @@ def parse_json(
 
 
 class _ValueRefusedError(Exception):
-    """What is wrong with a value, and how it is written in the text, to find it by."""
+    """What is wrong with a value, and its spelling in the text, to find its place."""
 
     def __init__(self, message: str, literal: str = "") -> None:
         super().__init__(message)
@@ -154,7 +154,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _check_depth(value: Any) -> None:
-    """What is nested less deeply can be copied, compared and written without overflow."""
+    """Raise an error if a value is nested too deeply to copy, compare or write it."""
     level, depth = [value], 1
     while level := [entry for outer in level for entry in _entries(outer)]:
         depth += 1
@@ -180,13 +180,13 @@ def _fault(text: str, found: json.JSONDecodeError) -> str:
 
 
 def _place_of(text: str, literal: str) -> str:
-    """Where a number is, outside of strings as far as can be seen."""
+    """The place of a number, looked for outside of strings."""
     found = re.search(rf'(?<!["\w]){re.escape(literal)}(?!\w)', text) if literal else None
     return f" at {_place(text, found.start())}" if found else ""
 
 
 def _place(text: str, position: int) -> str:
-    """Line and byte of a character, and what stands around it."""
+    """Line and byte of a character, and the text around it."""
     line = text.count("\n", 0, position) + 1
     byte, size = (len(part.encode("utf-8", "replace")) for part in (text[:position], text))
     near = text[max(0, position - _SHOWN) : position + _SHOWN]

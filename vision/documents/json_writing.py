@@ -1,4 +1,4 @@
-"""JSON that every reader takes (RFC 8259): what JSON lacks becomes null, or is spelt out."""
+"""Writing of strict JSON (RFC 8259): NaN becomes null, invalid characters are escaped."""
 
 import json
 import math
@@ -19,7 +19,7 @@ def to_json(value: Any, *, indent: int | None = None, compact: bool = False) -> 
     separators = (",", ":") if compact else None
     try:
         text = json.dumps(value, indent=indent, separators=separators, allow_nan=False)
-        if "\\ud" not in text:  # what is plain is not walked through
+        if "\\ud" not in text:  # nothing to escape
             return text
     except ValueError:
         pass
@@ -37,5 +37,5 @@ def _plain(value: Any) -> Any:
 
 
 def spelt(text: str) -> str:
-    """A text that UTF-8 can hold: halves of characters are spelt out."""
+    """A text that UTF-8 can hold: lone surrogates are escaped."""
     return text.encode("utf-8", "backslashreplace").decode()

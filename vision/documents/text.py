@@ -1,4 +1,4 @@
-"""Text in UTF-8, and what else a file may hold that should be such a text."""
+"""Reading of UTF-8 text, with errors that name what a file holds instead."""
 
 import codecs
 
@@ -15,7 +15,7 @@ _BINARY = {
     b"\xff\xd8\xff": "a JPEG image",
     b"%PDF": "a PDF document",
 }
-# UTF-32 first: its mark begins as that of UTF-16 does.
+# UTF-32 first: its mark begins with the mark of UTF-16.
 _OTHER_MARKS = {
     codecs.BOM_UTF32_LE: "UTF-32",
     codecs.BOM_UTF32_BE: "UTF-32",

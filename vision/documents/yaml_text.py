@@ -1,7 +1,7 @@
-"""YAML from outside: plain values alone, and no more of them than the text is long.
+"""Safe reading of YAML from outside: plain values only, limited in number.
 
-Of YAML's tags only those of plain values are known: no object is built. Every fault is one error,
-and what a few lines would multiply to without end (aliases of aliases) is refused.
+Only YAML's tags of plain values are known: no object is built. Every fault is one error, and
+documents whose aliases multiply (aliases of aliases) are refused.
 """
 
 import math
@@ -16,9 +16,9 @@ from vision.documents.text import read_text
 from vision.errors import DataError, VisionError
 from vision.reading import MAX_SETTINGS_BYTES, StrPath, shown_path
 
-MAX_NODES = 1_000_000  # with those of each alias counted again
+MAX_NODES = 1_000_000  # with the nodes of each alias counted again
 MAX_DEPTH = 100
-# Kinds of values that PyYAML makes without checking all that can be wrong.
+# Kinds of values that PyYAML does not check fully.
 _CHECKED = {f"tag:yaml.org,2002:{kind}" for kind in ("bool", "int", "float", "timestamp", "str")}
 _NOT_FINITE = (".inf", ".nan")
 
@@ -66,7 +66,7 @@ def parse_yaml(text: str, name: str, *, error: type[VisionError] = DataError) ->
 def loaded_yaml(
     text: str, name: str, *, error: type[VisionError] = DataError
 ) -> Iterator[tuple[yaml.SafeLoader, yaml.Node | None]]:
-    """The loader of a document and its checked root, for those who need lines; else `parse_yaml`.
+    """The loader of a document and its checked root, for callers that need lines.
 
     Args:
         text: The document.
@@ -101,7 +101,7 @@ def loaded_yaml(
 
 
 def _check_size(root: yaml.Node, name: str, error: type[VisionError]) -> None:
-    """Refuse what is nested too deeply, contains itself, or multiplies through aliases."""
+    """Refuse documents that are nested too deeply, contain themselves, or grow by aliases."""
     counts: dict[int, int] = {}
     open_nodes: set[int] = set()
 
@@ -157,7 +157,7 @@ def _check_nodes(
 
 
 def _is_held(loader: yaml.SafeLoader, node: yaml.Node) -> bool:
-    """Whether a scalar is what its tag says: a number of 64 bits, a text of whole characters."""
+    """Whether a scalar fits its tag: a number of 64 bits, a text of whole characters."""
     try:
         value = loader.construct_object(node)
         if isinstance(value, str):
