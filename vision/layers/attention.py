@@ -47,7 +47,7 @@ def attend(
 def is_exporting() -> bool:
     """Whether the model is being exported, by `torch.export` or to ONNX, and not compiled.
 
-    Torch 2.11 answers `torch.compiler.is_exporting()` with yes under `torch.compile` too.
+    In torch 2.11 `torch.compiler.is_exporting()` is true under `torch.compile` too.
     """
     exporting = torch.compiler.is_exporting() and not torch.compiler.is_dynamo_compiling()
     return exporting or torch.onnx.is_in_onnx_export()

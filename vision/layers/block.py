@@ -16,7 +16,7 @@ class PreNormBlock(nn.Module):
 
     Args:
         dim: Width of the tokens.
-        attn: The attention; maps tokens, and whatever follows them, to tokens.
+        attn: The attention; maps tokens, and further arguments if there are any, to tokens.
         mlp_ratio: Hidden width of the feed-forward network, in widths of the tokens.
         act_layer: Builds its activation.
         dropout: Probability of dropping a value in the feed-forward network.

@@ -64,7 +64,7 @@ class ResizedConvNormAct(nn.Module):
         self.norm = nn.BatchNorm2d(out_channels)
 
     def forward(self, maps: Sequence[Tensor], size: Size | None = None) -> Tensor:
-        """Map each `(B, C, h, w)` of `maps` to one of `size`, by default that of the first map."""
+        """Map each `(B, C, h, w)` of `maps` to `size`, by default the size of the first map."""
         return norm_relu(self.norm, self.conv(maps, size))
 
     def reset_parameters(self) -> None:
@@ -74,7 +74,7 @@ class ResizedConvNormAct(nn.Module):
 
 
 def norm_relu(norm: nn.Module, x: Tensor) -> Tensor:
-    """Batch norm, then ReLU; `ConvNormAct` says what becomes of a single value per channel.
+    """Batch norm, then ReLU; `ConvNormAct` describes the case of one value per channel.
 
     Args:
         norm: An `nn.BatchNorm2d`, or what took its place, such as an `nn.SyncBatchNorm`, which

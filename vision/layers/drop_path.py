@@ -40,7 +40,7 @@ def drop_path_rates(rate: float, depths: Sequence[int]) -> list[list[float]]:
     Returns:
         One list per stage, one rate per block.
     """
-    # On the CPU whatever the default device is, so that a model builds under torch.device("meta").
+    # Always on the CPU, so that a model builds under torch.device("meta").
     rates = torch.linspace(0, rate, sum(depths), device="cpu").tolist()
     stages = []
     for depth in depths:

@@ -14,7 +14,7 @@ matrix R whose rows are shifted by i and filled with zeros,
 which is a 1 x 1 convolution to k * k * C' channels at the size of the map, one matrix for the rows
 that takes all their taps at once, and one for the columns.
 
-h w are rows and columns of a map, H W those of the result, C' its channels, k the side of the
+h and w are rows and columns of a map, H and W of the result, C' its channels, k the side of the
 kernel.
 """
 
@@ -43,8 +43,8 @@ def tap_matrix(
     """`interpolation_matrix` once per tap of a kernel, shifted by it, side by side.
 
     Args:
-        cells: Cells h of the axis before.
-        wanted: Cells H of the axis after.
+        cells: Cells h of the original axis.
+        wanted: Cells H of the resized axis.
         taps: Taps k of the kernel along the axis, odd.
         align_corners: As for `interpolation_matrix`.
         device: Where the matrix is made.
@@ -95,8 +95,8 @@ def multiply_adds(
 class ResizedConv2d(nn.Module):
     """A convolution of stride 1 over the concatenation of maps that are resized to one size.
 
-    Its parameters are those of an `nn.Conv2d` of as many channels, padded with zeros to keep the
-    size, and so is its result, but for rounding. Each map takes the order of convolution and resize
+    Parameters and result (but for rounding) are the same as for an `nn.Conv2d` of as many channels
+    that is padded with zeros to keep the size. Each map takes the order of convolution and resize
     that needs fewer multiply-adds (`multiply_adds`).
 
     Args:
@@ -137,7 +137,7 @@ class ResizedConv2d(nn.Module):
 
         Args:
             maps: One `(B, C, h, w)` per entry of `in_channels`, of any sizes.
-            size: Rows and columns of the result; those of the first map by default.
+            size: Rows and columns of the result; by default the same as in the first map.
 
         Returns:
             The map `(B, C', H, W)`.

@@ -27,7 +27,7 @@ def resize_filter(grid: Tensor, size: tuple[int, int]) -> Tensor:
 def filter_spectrum(x: Tensor, grid: Tensor) -> Tensor:
     """Multiply the spectrum of a map by a filter.
 
-    ONNX has no transforms of two axes, and what runs it none of sizes that are not known before: an
+    ONNX has no transforms of two axes, and its runtimes have none of sizes unknown in advance: an
     export gets products with matrices of sines and cosines.
 
     Args:
@@ -48,7 +48,7 @@ def _filter_by_matrices(x: Tensor, grid: Tensor) -> Tensor:
     kept = width // 2 + 1
     cos_h, sin_h = _waves(height, height, like=x)  # (H, H)
     cos_w, sin_w = _waves(width, kept, like=x)  # (W, W // 2 + 1)
-    # The transform of each row, exp(-i angle), then that of each column.
+    # The transform of each row, exp(-i angle), then of each column.
     real, imaginary = x @ cos_w, -(x @ sin_w)
     real, imaginary = (
         cos_h @ real + sin_h @ imaginary,

@@ -1,9 +1,9 @@
 """Attention inside windows of a map: padding, partition, shifted-window mask, relative positions.
 
-While compiling for all image sizes, a question whose answer depends on the size ("is there one
-window?", "is this view dense?") makes one graph per answer. These functions ask none: no axis ever
-holds the rows or columns of windows alone, which may be one, and maps are padded and cropped by an
-operator that always copies.
+While compiling for all image sizes, a branch that depends on the size ("is there one window?", "is
+this view dense?") makes one graph per outcome. These functions have none: no axis ever holds only
+the rows or columns of windows, which may be one, and maps are padded and cropped by an operator
+that always copies.
 """
 
 import math
@@ -102,8 +102,8 @@ def shifted_window_masks(
     """Biases that keep windows of a cyclically shifted map from attending across its seam.
 
     Two positions attend to each other if they lie on the same side of the seam along both axes
-    ("Swin Transformer", 2021, Figure 4). The seam runs through the last row and the last column of
-    windows alone, so that four masks serve a map of any size; `shifted_bias_rows` assigns them.
+    ("Swin Transformer", 2021, Figure 4). The seam runs only through the last row and the last
+    column of windows, so that four masks serve a map of any size; `shifted_bias_rows` assigns them.
 
     Args:
         window: Side of a window.

@@ -1,1 +1,1 @@
-"""Necks: feature pyramid to feature pyramid. Plain modules, built from feature specs alone."""
+"""Necks: feature pyramid to feature pyramid. Plain modules, built from feature specs."""

@@ -1,4 +1,4 @@
-"""The neck of a detector: whatever maps a backbone gives, one FPN over the wanted strides."""
+"""The neck of a detector: an FPN over the wanted strides, for the maps of any backbone."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from vision.contracts.features import FeatureSpec
 from vision.necks.fpn import FPN, Extra
 from vision.necks.pyramid import Pyramid, complete_pyramid
 
-# Of the maps that an FPN merges.
+# Strides of the maps that an FPN merges.
 STRIDES = (4, 8, 16, 32)
 
 

@@ -1,7 +1,7 @@
 """The feature pyramid network: coarse meaning carried down to fine maps.
 
 "Feature Pyramid Networks for Object Detection", Lin et al., 2017,
-https://arxiv.org/abs/1612.03144, section 3. The extra levels are those of Faster R-CNN ("pool"),
+https://arxiv.org/abs/1612.03144, section 3. The extra levels follow Faster R-CNN ("pool"),
 RetinaNet, 2017, section 4 ("conv_input") and FCOS, 2019, section 3.2 ("conv_output").
 """
 

@@ -51,8 +51,8 @@ class _Level(NamedTuple):
 class Pyramid(nn.Module):
     """Maps of any strides to one map per wanted stride; `complete_pyramid` builds it.
 
-    - A wanted stride that there is a map of is passed on. Of several maps of one stride the last,
-      deepest, counts. Maps of other strides are left out.
+    - A map of a wanted stride is passed on; of several, the last, which is the deepest. Maps of
+      other strides are left out.
     - A map whose stride is no power of two times a wanted one (a patch size of 14) is resampled to
       the nearest wanted stride first.
     - Finer levels than there are come from the finest map by 2 x 2 transposed convolutions of
@@ -60,7 +60,7 @@ class Pyramid(nn.Module):
     - Coarser levels come from the level below: by 2 x 2 max-pooling where the maps have a single
       stride, as in ViTDet, otherwise by a 3 x 3 convolution of stride 2 and layer norm.
 
-    There are no parameters where nothing is missing.
+    Without missing levels there are no parameters.
 
     Args:
         specs: Channels and stride of each map it is given.
