@@ -11,7 +11,7 @@ class ClassificationLoss(nn.Module):
     """Cross-entropy with class indices or class probabilities.
 
     Label smoothing ("Rethinking the Inception Architecture", 2016, section 7) belongs to training:
-    in evaluation mode the plain cross-entropy is computed, which recipes can be compared by.
+    in evaluation mode the plain cross-entropy is computed, by which recipes can be compared.
 
     Args:
         label_smoothing: Share of the target that is spread evenly over all classes, in [0, 1).

@@ -1,9 +1,9 @@
-"""Cross entropy of enlarged logits, which never exist at their full size.
+"""Cross entropy of enlarged logits that are never stored at full size.
 
 The logits of 150 classes for two images of 512 x 512 pixels take 300 MiB in float32, and a loss
 computed the plain way holds three such tensors. Here strips of rows are enlarged one after the
-other, and the gradient of each is brought back to the size of the head's map at once. R rows and
-C columns count those of a strip; h and w are the size of the head's map.
+other, and the gradient of each is brought back to the size of the head's map at once. A strip has
+R rows and C columns; the head's map has h rows and w columns.
 """
 
 from collections.abc import Iterator
@@ -18,8 +18,8 @@ from vision.contracts.segmentation import IGNORED
 from vision.ops.boxes import at_least_float32
 from vision.ops.interpolation import interpolation_matrix, resize_bilinear, source_places
 
-# Of one tensor of enlarged logits, of which two exist at a time: what a core's cache holds, or
-# enough to keep a graphics processor busy.
+# Size of one tensor of enlarged logits, two of which exist at a time: what a core's cache holds, or
+# enough to keep a GPU busy.
 STRIP_BYTES = {"cpu": 2**23}
 OTHER_STRIP_BYTES = 2**26
 # Shares of rows and columns are computed so, and rounded at the end; slices need them on the CPU.
@@ -48,14 +48,14 @@ def resized_cross_entropy(
 ) -> Tensor:
     """Weighted sum over all pixels of the cross entropy of logits enlarged by bilinear resizing.
 
-    Equal to `F.cross_entropy` of `F.interpolate` but for rounding, for first derivatives alone.
-    While a graph is compiled or exported it is computed in just that way.
+    Equal to `F.cross_entropy` of `F.interpolate` but for rounding; only first derivatives exist.
+    While a graph is compiled or exported it is computed by these two functions.
 
     Args:
         logits: float `(B, K, h, w)`.
         labels: int64 `(B, H, W)` class of each pixel, `IGNORED` where there is none.
-        weights: float `(B, H, W)` factor of each pixel; those that are ignored do not count
-            whatever theirs is. It gets no gradient.
+        weights: float `(B, H, W)` factor of each pixel; ignored pixels never count. It gets no
+            gradient.
         align_corners: As in `torch.nn.functional.interpolate`.
 
     Returns:

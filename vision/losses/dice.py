@@ -11,7 +11,7 @@ from vision.options import Range, check_ranges
 
 @dataclass(frozen=True)
 class DiceOptions:
-    """Which of its definitions is computed.
+    """Which definition of the Dice loss is computed.
 
     Attributes:
         per_class: False compares all classes of an image at once, as mmsegmentation 1.x; true

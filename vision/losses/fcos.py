@@ -54,7 +54,7 @@ class FCOSLoss(nn.Module):
         """Assign the locations to the objects of the batch and compare.
 
         Args:
-            outputs: Of a head on locations.
+            outputs: Training outputs of a head on locations.
             batch: `target` is read.
 
         Returns:

@@ -16,18 +16,17 @@ def sigmoid_focal_loss(
 ) -> Tensor:
     """Sum of the focal loss of one sigmoid per class.
 
-    "Focal Loss for Dense Object Detection", Lin et al., 2017, equation 5. Almost all terms are
-    those of classes that are absent: they are summed in one pass whose gradient is computed afresh
-    from the logits, and the few present classes are put right after it. One-hot targets and
-    intermediate tensors, each as large as the logits in float32, are not kept for the backward
-    pass.
+    "Focal Loss for Dense Object Detection", Lin et al., 2017, equation 5. Almost all terms belong
+    to absent classes: they are summed in one pass whose gradient is computed again from the
+    logits, and the few present classes are corrected after it. One-hot targets and intermediate
+    tensors, each as large as the logits in float32, are not kept for the backward pass.
 
     Args:
         logits: float `(..., K)`, before the sigmoid.
         labels: int64 `(...)`: class index, `BACKGROUND` where no class is present, `IGNORED` where
             no term counts (both of `vision.ops.matching`).
         alpha: Weight of a present class, in [0, 1]; an absent one has `1 - alpha`.
-        gamma: Exponent of what is missing to certainty, 0 or more.
+        gamma: Exponent of the modulating factor `1 - p_t`, 0 or more.
 
     Returns:
         `()` in float32 at least.

@@ -13,7 +13,7 @@ class LovaszOptions:
     """What the overlaps are taken over.
 
     Attributes:
-        per_image: Whether over each image, of which the mean is taken, and not over the batch.
+        per_image: True takes them per image, and then the mean; false over the batch.
     """
 
     per_image: bool = False
@@ -65,7 +65,7 @@ def _slopes(errors: Tensor, target: Tensor) -> Tensor:
     hits = target[order].cumsum(0)
     count = hits[-1]
     others = torch.arange(1, len(hits) + 1, device=hits.device) - hits
-    # Of the first errors taken together; neighbours differ by less than float32 tells apart.
+    # Over the first errors together; neighbours differ by less than float32 resolves.
     loss = 1 - (count - hits).double() / (count + others)
     slopes = loss.diff(prepend=loss.new_zeros(1))
     return torch.empty_like(errors).scatter_(0, order, slopes.to(errors.dtype))

@@ -16,9 +16,9 @@ class OhemOptions:
     2016, carried over to pixels as mmsegmentation does.
 
     Attributes:
-        threshold: Pixels count whose own class has a smaller probability than this, in (0, 1];
-            null takes the `min_kept` of the largest loss.
-        min_kept: Least number of pixels that count, per image; they are chosen over the batch.
+        threshold: Pixels whose own class has a smaller probability than this count, in (0, 1];
+            null takes the `min_kept` pixels of the largest loss.
+        min_kept: Minimum number of pixels that count, per image; they are chosen over the batch.
 
     Raises:
         ConfigError: A value is out of its range.
@@ -45,8 +45,8 @@ def hard_pixels(
         losses: float `(B, H, W)` cross entropy of each pixel, without weights.
         valid: bool `(B, H, W)`, whether a pixel has a label.
         options: How many, and which.
-        weights: float `(B, H, W)` factors by which the losses count where they are ranked; the
-            threshold is one of probabilities, which have none.
+        weights: float `(B, H, W)` factors of the losses where they are ranked; the threshold
+            applies to probabilities, without weights.
 
     Returns:
         bool `(B, H, W)`; never a pixel without a label.

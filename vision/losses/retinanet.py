@@ -24,7 +24,7 @@ class RetinaNetLoss(nn.Module):
     Args:
         alpha: Weight of the class of a positive anchor in the focal loss, in [0, 1].
         gamma: Exponent of the focal loss.
-        fg_iou_threshold: Least overlap of a positive anchor with its object.
+        fg_iou_threshold: Minimum overlap of a positive anchor with its object.
         bg_iou_threshold: Below it an anchor is background; between the two it does not count.
         crowd_iof: Background anchors do not count if at least this share of them lies in a crowd;
             null treats crowds as background, as in the published recipes.
@@ -50,7 +50,7 @@ class RetinaNetLoss(nn.Module):
         """Match the anchors with the objects of the batch and compare.
 
         Args:
-            outputs: Of a head on anchors.
+            outputs: Training outputs of a head on anchors.
             batch: `target` and `size` are read.
 
         Returns:
@@ -72,7 +72,7 @@ class RetinaNetLoss(nn.Module):
         place = matches.clamp(min=0)
         labels = torch.where(positive, targets.labels.gather(1, place), matches)
         boxes = targets.boxes.gather(1, place[..., None].expand(-1, -1, 4))
-        # Places without an object have no code that is finite.
+        # Places without an object have no finite box code.
         wanted = encode_boxes(anchors, boxes).where(positive[..., None], 0)
         deltas = at_least_float32(outputs["deltas"])
         loss_box = (deltas - wanted).abs().where(positive[..., None], 0).sum()
@@ -84,7 +84,7 @@ class RetinaNetLoss(nn.Module):
 
 
 def _in_padded_image(anchors: Tensor, sizes: Tensor) -> Tensor:
-    """Whether anchors `(A, 4)` are centred in the padding of each image's own: `(B, A)`."""
+    """Whether anchors `(A, 4)` are centred inside each image with its own padding: `(B, A)`."""
     limits = (sizes.flip(1) + (PADDED_TO - 1)) // PADDED_TO * PADDED_TO  # (B, 2) x, y
     # Whole pixels but for rounding, which must not bring one within the limit.
     centres = ((anchors[:, :2] + anchors[:, 2:]) / 2).round()  # (A, 2)

@@ -28,11 +28,11 @@ _MIN = torch.finfo(torch.float32).eps
 
 @dataclass(frozen=True)
 class FocalOptions:
-    """Constants of the focal loss; the defaults are those of mmsegmentation.
+    """Constants of the focal loss, with mmsegmentation's defaults.
 
     Attributes:
         alpha: Weight of a present class, in [0, 1]; an absent one has `1 - alpha`.
-        gamma: Exponent of what is missing to certainty, 0 or more.
+        gamma: Exponent of the modulating factor `1 - p_t`, 0 or more.
 
     Raises:
         ConfigError: A value is out of its range.
@@ -57,15 +57,15 @@ class SegmentationLoss(nn.Module):
         terms: Factor of each term, by name: "cross_entropy"; "dice" (see `DiceOptions`); "lovasz"
             (see `LovaszOptions`); "focal", of one sigmoid per class, mean over pixels and classes.
         class_weights: Factor of each class in the cross entropy, whose mean is then the sum of the
-            weighted terms by that of the weights; a pixel without a label weighs 1 in the latter.
-            Null for none.
+            weighted terms divided by the sum of the weights, where a pixel without a label weighs
+            1. Null for none.
         ohem: Options of `OhemOptions`, such as `{"threshold": 0.7}`: the cross entropy of hard
-            pixels alone, still divided by the number of all. Null for all pixels.
+            pixels only, still divided by the number of all. Null for all pixels.
         auxiliary_weight: Factor of the terms of the auxiliary logits, 0 or more.
         mean_over: What cross entropy and focal loss are divided by: "all" pixels, or the "valid"
             ones, which have a label.
-        align_corners: How logits are enlarged, as in `torch.nn.functional.interpolate`; that of the
-            head.
+        align_corners: How logits are enlarged, as in `torch.nn.functional.interpolate`; the same
+            as in the head.
         dice: Options of `DiceOptions`; null for the defaults.
         lovasz: Options of `LovaszOptions`; null for the defaults.
         focal: Options of `FocalOptions`; null for the defaults.
@@ -110,7 +110,7 @@ class SegmentationLoss(nn.Module):
         """Compare the logits of a batch with its labels.
 
         Args:
-            outputs: Of a head; `auxiliary` may be absent.
+            outputs: What the head returned; `auxiliary` may be absent.
             batch: `mask` is read.
 
         Returns:
@@ -119,7 +119,7 @@ class SegmentationLoss(nn.Module):
 
         Raises:
             ConfigError: A label is no class of the logits (on the CPU; elsewhere the device's own
-                error), or their classes are not those of `class_weights`.
+                error), or their number of classes differs from that of `class_weights`.
         """
         labels = batch["mask"]
         losses = self._compare(outputs["logits"], labels)

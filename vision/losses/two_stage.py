@@ -19,7 +19,7 @@ class TwoStageLoss(nn.Module):
 
     "Mask R-CNN", He et al., 2017, section 3, and "Cascade R-CNN: High Quality Object Detection and
     Instance Segmentation", Cai and Vasconcelos, 2019, equation 9. Every term is a sum over the
-    batch divided by its number of samples (that of masks: a mean); those of a stage are multiplied
+    batch divided by its number of samples (for masks, a mean); the terms of a stage are multiplied
     by the weight of the stage.
 
     Args:
