@@ -28,7 +28,7 @@ def anchors(
         strides: Pixels per cell of each map.
         scales: Sides of a square anchor, in strides.
         aspect_ratios: Heights over widths.
-        device: Where the anchors shall be.
+        device: Device of the anchors.
 
     Returns:
         For each map, float32 `(h * w * A, 4)`, `A = len(aspect_ratios) * len(scales)`, in pixels
@@ -46,7 +46,7 @@ def anchors(
 
 
 def check_shapes(scales: Sequence[float], aspect_ratios: Sequence[float]) -> None:
-    """See that every cell has anchors, and that they have an extent.
+    """Check that every cell has anchors of positive size.
 
     Args:
         scales: Sides of square anchors, in strides.

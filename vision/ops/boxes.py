@@ -16,7 +16,7 @@ UNIT_STD = (1.0, 1.0, 1.0, 1.0)
 
 
 def at_least_float32(values: Tensor) -> Tensor:
-    """The same values in float32, or in float64 if that is what they are in."""
+    """The same values in float32; float64 stays float64."""
     return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
@@ -91,7 +91,7 @@ def clip_boxes(boxes: Tensor, sizes: Tensor) -> Tensor:
 
 
 def encode_boxes(boxes: Tensor, targets: Tensor, std: Sequence[float] = UNIT_STD) -> Tensor:
-    """What a detector shall predict to turn boxes into targets.
+    """The deltas that turn boxes into targets, which a detector learns to predict.
 
     "Rich Feature Hierarchies for Accurate Object Detection", Girshick et al., 2014, appendix C,
     equations 6 to 9, with normalisation by fixed standard deviations.
@@ -99,7 +99,7 @@ def encode_boxes(boxes: Tensor, targets: Tensor, std: Sequence[float] = UNIT_STD
     Args:
         boxes: `(..., 4)`, such as anchors or proposals.
         targets: `(..., 4)`, none of them empty.
-        std: By what `(dx, dy, dw, dh)` are divided.
+        std: Divisors of `(dx, dy, dw, dh)`.
 
     Returns:
         Deltas `(..., 4)`: shift of the centre in widths and heights, logarithm of the scale.
@@ -113,12 +113,12 @@ def encode_boxes(boxes: Tensor, targets: Tensor, std: Sequence[float] = UNIT_STD
 
 
 def decode_boxes(boxes: Tensor, deltas: Tensor, std: Sequence[float] = UNIT_STD) -> Tensor:
-    """Boxes that predicted deltas stand for; the inverse of `encode_boxes`.
+    """Apply predicted deltas to boxes; the inverse of `encode_boxes`.
 
     Args:
         boxes: `(..., 4)`, such as anchors or proposals; broadcast against the deltas.
         deltas: `(..., 4)`.
-        std: By what `(dx, dy, dw, dh)` were divided.
+        std: Divisors of `(dx, dy, dw, dh)` in the encoding.
 
     Returns:
         `(..., 4)`, not clipped; sides change by a factor of 62.5 at most.

@@ -1,12 +1,12 @@
 """The class of each pixel of an image, whole or by sliding windows, with bounded memory.
 
-The semantics are those of mmsegmentation 1.2.2 (`EncoderDecoder.inference`, `postprocess_result`,
-`SegTTAModel`): the logits are resized to the size of the image or window that the model got,
-averaged over the windows of a pixel, and resized to the original size. With several scales or the
-mirror image the probabilities are averaged.
+The results are the same as in mmsegmentation 1.2.2 (`EncoderDecoder.inference`,
+`postprocess_result`, `SegTTAModel`): the logits are resized to the size of the image or window that
+the model got, averaged over the windows of a pixel, and resized to the original size. With several
+scales or the mirror image the probabilities are averaged.
 
 The logits of all classes never exist for all pixels of the original image, unless these are few:
-what the model gives is kept at the model's stride, and the rest is done a strip of rows at a time.
+the model's output is kept at its stride, and the rest is done a strip of rows at a time.
 """
 
 from collections.abc import Callable, Sequence
@@ -50,7 +50,7 @@ class InferenceOptions:
 
     Attributes:
         mode: How an image is given to the model. "whole" takes it as it is; "slide" takes windows
-            and averages their logits, for images larger than those of the training.
+            and averages their logits, for images larger than in training.
         window: Height and width in pixels of a window of "slide". An image that is smaller along an
             axis is taken whole along it.
         stride: Pixels from one window to the next, down and to the right. The last windows are
@@ -185,7 +185,7 @@ def _rows_per_strip(
 
 
 def _scores(views: list[Rows], start: int, stop: int) -> Tensor:
-    """What the class of each pixel is the maximum of, `(B, K, stop - start, W)`."""
+    """Scores whose maximum is the class of each pixel, `(B, K, stop - start, W)`."""
     if len(views) == 1:
         return views[0].rows(start, stop)  # The softmax has its maximum at the same class.
     total: Tensor | None = None

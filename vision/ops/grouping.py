@@ -1,4 +1,4 @@
-"""Grouping what can be computed together."""
+"""Grouping the elements of a batch that can be computed together."""
 
 from collections.abc import Hashable, Iterable
 from typing import TypeVar
@@ -7,7 +7,7 @@ Key = TypeVar("Key", bound=Hashable)
 
 
 def places_by(keys: Iterable[Key]) -> dict[Key, list[int]]:
-    """Places of equal keys, both in the order in which they come.
+    """Indices of the elements with each key, both in order of appearance.
 
     Args:
         keys: One for each element of a batch, such as the size of its image.

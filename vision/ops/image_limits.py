@@ -1,4 +1,4 @@
-"""How large an image may be that is decoded: a file of 20 kB can stand for gigabytes of pixels."""
+"""Limit on the size of decoded images: a file of 20 kB can expand to gigabytes of pixels."""
 
 import math
 import os
@@ -16,7 +16,7 @@ _MAX_DIGITS = 15
 def max_pixels() -> float:
     """Largest number of pixels (height x width) of an image that is decoded.
 
-    It is that of the environment variable `VISION_MAX_PIXELS`, which then is Pillow's own limit
+    It is the value of the environment variable `VISION_MAX_PIXELS`, which then is Pillow's limit
     too; without it, `PIL.Image.MAX_IMAGE_PIXELS`: 89,478,485, unless a program has changed it.
 
     Raises:
@@ -48,7 +48,7 @@ def check_pixels(height: int, width: int, name: str) -> None:
 
 
 def pillow_refusal(name: str, error: Exception) -> str:
-    """What to say where Pillow itself has refused an image: it does not say height and width.
+    """The message for an image that Pillow itself has refused, without its height and width.
 
     Args:
         name: As in `check_pixels`.

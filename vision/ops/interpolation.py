@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 
 def resize_bilinear(x: Tensor, size: tuple[int, int], *, align_corners: bool = False) -> Tensor:
-    """Resize maps bilinearly, without antialiasing; maps of the wanted size are given back.
+    """Resize maps bilinearly, without antialiasing; maps of the wanted size are returned as is.
 
     Args:
         x: float `(B, C, h, w)`.
@@ -26,11 +26,11 @@ def resize_bilinear(x: Tensor, size: tuple[int, int], *, align_corners: bool = F
 def source_places(
     cells: int, wanted: int, *, align_corners: bool, device: torch.device, dtype: torch.dtype
 ) -> Tensor:
-    """Where the cells of a resized axis lie among those of the axis before.
+    """Position of each cell of a resized axis along the original axis, in cells.
 
     Args:
-        cells: Cells h of the axis before.
-        wanted: Cells H of the axis after.
+        cells: Cells h of the original axis.
+        wanted: Cells H of the resized axis.
         align_corners: Whether the centres of the first and of the last cells fall together, rather
             than the outer borders.
         device: Where they are computed.
@@ -54,8 +54,8 @@ def interpolation_matrix(
     """The matrix of a linear resize along one axis.
 
     Args:
-        cells: Cells h of the axis before.
-        wanted: Cells H of the axis after.
+        cells: Cells h of the original axis.
+        wanted: Cells H of the resized axis.
         align_corners: As for `source_places`.
         device: Where the matrix is made.
         dtype: Its type; below float32 it is rounded at the end.

@@ -14,7 +14,7 @@ from vision.ops.image_limits import check_pixels
 from vision.ops.png import SIGNATURE, png_fault, png_size, short_png_fault
 from vision.reading import MAX_IMAGE_BYTES, read_file
 
-# Entries of the palette beyond those that are given, among them that of ignored pixels.
+# Colour of the palette entries that are not given, among them the entry of ignored pixels.
 WHITE = (255, 255, 255)
 _BROKEN = (OSError, ValueError, SyntaxError, EOFError, IndexError, zlib.error, struct.error)
 # Kinds of PNG pixels (PNG specification, third edition, section 11.2.1).
@@ -24,8 +24,8 @@ _GREY, _RGB, _PALETTE, _GREY_ALPHA, _RGB_ALPHA = 0, 2, 3, 4, 6
 def read_labels(path: str | os.PathLike[str]) -> np.ndarray:
     """Read the labels of a PNG file, as they are stored.
 
-    Grey values and indices of a palette are not changed in any way, whatever the number of bits; a
-    palette's colours are not looked at. An alpha channel is dropped if every pixel is opaque.
+    Grey values and palette indices of any bit depth are returned unchanged; the colours of a
+    palette are ignored. An alpha channel is dropped if every pixel is opaque.
 
     Args:
         path: The file.
@@ -56,7 +56,7 @@ def decode_labels(data: bytes, name: str) -> np.ndarray:
         begin = f"it begins with {data[:16]!r}" if data else "it is empty (0 bytes)"
         raise ImageError(
             f"mask '{name}' is no PNG file: {begin}. Masks have to be PNG: other formats, JPEG "
-            "above all, may change the labels. Write it anew from its source."
+            "above all, may change the labels. Write it again from its source."
         )
     depth, kind = data[24], data[25]
     if depth == 16 and kind != _GREY:
@@ -97,7 +97,7 @@ def write_labels(
             shown white. None writes a grey image.
 
     Raises:
-        DataError: An array is of another type or shape, or the file cannot be written.
+        DataError: An array has another type or shape, or the file cannot be written.
     """
     if labels.dtype != np.uint8 or labels.ndim != 2 or not labels.size:
         raise DataError(

@@ -27,7 +27,7 @@ def paste_masks(
         masks: Probabilities `(D, h, w)`.
         boxes: `(D, 4)` in pixels of the image.
         size: Height H and width W of the image in pixels.
-        threshold: Least probability of a pixel of the object, more than 0.
+        threshold: Minimum probability of a pixel of the object, more than 0.
 
     Returns:
         bool `(D, H, W)`.
@@ -116,7 +116,7 @@ def masks_to_boxes(masks: Tensor) -> Tensor:
 
 @torch.no_grad()
 def crop_masks(masks: Tensor, mask_index: Tensor, boxes: Tensor, size: int) -> Tensor:
-    """What masks look like on a grid inside boxes, the target of a mask branch.
+    """Crop masks to boxes and sample them on a grid, as targets of a mask branch.
 
     "Mask R-CNN", He et al., 2017, section 3.1: RoIAlign of the mask, and then a threshold of 0.5.
 

@@ -88,7 +88,7 @@ def keep_detections(
         kept[winners + start * count] = True
     ranks = scores.float().masked_fill(~kept.view(batch, count), -1.0)
     # Which of two equal scores comes first must not depend on the batch: a full and stable sort, or
-    # that of ONNX, which has no other but takes the first of equal ones.
+    # the sort of ONNX, which takes the first of equal scores.
     if torch.onnx.is_in_onnx_export():
         ranks, index = ranks.topk(count, dim=1)
     else:

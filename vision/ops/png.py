@@ -1,4 +1,4 @@
-"""Whether a PNG file is whole: decoders pass over a missing end, and over wrong checksums."""
+"""Whether a PNG file is whole: decoders ignore a missing end and wrong checksums."""
 
 import struct
 import zlib
@@ -110,7 +110,7 @@ def png_size_fault(data: bytes) -> str | None:
 
 
 def _decompressed(pixels: list[memoryview], expected: int) -> int:
-    """Number of bytes that come of the pixels, counted to one more than is expected."""
+    """Number of bytes of the decompressed pixels; counting stops at one more than expected."""
     stream, found = zlib.decompressobj(), 0
     for part in pixels:
         rest = bytes(part)

@@ -1,4 +1,4 @@
-"""Locations of a feature pyramid, and the object that each stands for.
+"""Locations of a feature pyramid, and the object assigned to each.
 
 P counts locations over all levels, M places for objects.
 """
@@ -24,7 +24,7 @@ def points(
     Args:
         shapes: Height h and width w of each map in cells.
         strides: Pixels per cell of each map.
-        device: Where the points shall be.
+        device: Device of the points.
 
     Returns:
         For each map, float32 `(h * w, 2)`: x and y in pixels of the image, row by row.

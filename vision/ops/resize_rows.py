@@ -1,9 +1,8 @@
 """Bilinear resize of large maps, a strip of rows at a time.
 
-The rule is that of PyTorch's `F.interpolate(mode="bilinear")`: row i of n rows that are made of m
-rows is taken at `(i + 0.5) * m / n - 0.5`, or at `i * (m - 1) / (n - 1)` with aligned corners,
-never below 0, and lies between the rows before and after it. `F.interpolate` cannot be asked for
-some of its rows alone.
+The rule of PyTorch's `F.interpolate(mode="bilinear")`: row i of n rows that are made of m rows is
+taken at `(i + 0.5) * m / n - 0.5`, or at `i * (m - 1) / (n - 1)` with aligned corners, never below
+0, and lies between the rows before and after it. `F.interpolate` cannot compute only some rows.
 
 Strips lie channels last in memory: PyTorch's resize and its maximum over the channels are several
 times faster so on a CPU.
@@ -100,7 +99,7 @@ class ResizedRows:
 def source_rows(
     height: int, new_height: int, start: int, stop: int, align_corners: bool = False
 ) -> tuple[int, int]:
-    """The rows of a map of which some rows of the resized map are made.
+    """The rows of a map that some rows of the resized map are made from.
 
     Args:
         height: Rows of the map.
@@ -136,7 +135,7 @@ def resize_rows(
         stop: The row after the last one, in (start, h].
         align_corners: As in `F.interpolate`.
         first: Which row of the map the first one of `logits` is.
-        height: Rows of the whole map; those of `logits` by default.
+        height: Rows of the whole map; by default the rows of `logits`.
 
     Returns:
         float32 `(B, K, stop - start, w)`, channels last in memory; equal to PyTorch's to rounding.

@@ -57,7 +57,7 @@ def multi_level_roi_align(
     if boxes.is_cpu and not is_traced():
         return _align_by_level(features, strides, boxes.to(dtype), image_index, level, size)
     # A box of another level is made empty: it then takes no samples and gives zeros, and no list of
-    # the boxes of a level is needed, for whose length a GPU would have to be waited.
+    # the boxes of a level is needed, whose length would synchronise with a GPU.
     pooled = None
     for i, (feature, stride) in enumerate(zip(features, strides, strict=True)):
         here = boxes.to(dtype) * (level == i)[:, None]
@@ -78,7 +78,7 @@ def _align_by_level(
     level: Tensor,
     size: int,
 ) -> Tensor:
-    """The same where lists of the boxes of a level cost nothing but their making."""
+    """The same from lists of the boxes of each level, where lists need no synchronisation."""
     pooled = features[0].new_zeros(len(boxes), features[0].shape[1], size, size, dtype=boxes.dtype)
     for i, (feature, stride) in enumerate(zip(features, strides, strict=True)):
         rows = (level == i).nonzero().squeeze(1)

@@ -1,4 +1,4 @@
-"""What a two-stage detector samples in training: its head makes these, its criterion reads them.
+"""What the head of a two-stage detector samples in training, for its criterion.
 
 S counts the places of a sample, P objects with masks.
 """
@@ -17,7 +17,7 @@ class AnchorSamples(TypedDict):
     Keys:
         logits: float `(B, S)`, before the sigmoid.
         deltas: float `(B, S, 4)`, predicted.
-        target_deltas: float `(B, S, 4)`, what would turn the anchors into their objects.
+        target_deltas: float `(B, S, 4)`, which turn the anchors into their objects.
         positive: bool `(B, S)`, whether there is an object.
         valid: bool `(B, S)`, whether the place counts.
     """
@@ -36,13 +36,13 @@ class BoxSamples(TypedDict):
         logits: float `(B, S, K + 1)`, before the softmax, background last.
         labels: int64 `(B, S)`, class of the object, or K.
         deltas: float `(B, S, 4)`, predicted for that class.
-        target_deltas: float `(B, S, 4)`, what would turn the proposals into their objects.
+        target_deltas: float `(B, S, 4)`, which turn the proposals into their objects.
         boxes: float `(B, S, 4)`, the proposals after the predicted deltas, not clipped.
         target_boxes: float `(B, S, 4)`, the objects.
         positive: bool `(B, S)`, whether there is an object.
         valid: bool `(B, S)`, whether the place counts.
         weight: Weight of the stage in the loss.
-        masks: Absent for detectors of boxes alone.
+        masks: Absent for detectors of boxes only.
     """
 
     logits: Tensor
@@ -75,8 +75,8 @@ class TwoStageOutputs(TypedDict):
     """All samples of a batch.
 
     Keys:
-        anchors: Those of the region proposal network.
-        stages: Those of each stage of the box branch.
+        anchors: Samples of the region proposal network.
+        stages: Samples of each stage of the box branch.
     """
 
     anchors: AnchorSamples
@@ -84,7 +84,7 @@ class TwoStageOutputs(TypedDict):
 
 
 def pick_class(values: Tensor, labels: Tensor) -> Tensor:
-    """The values of one class each.
+    """The values of each row for its class.
 
     Args:
         values: `(R, G, ...)`, G the number of classes, or 1 where they share their values.

@@ -19,7 +19,7 @@ def window_starts(side: int, window: int, stride: int) -> list[int]:
 
     Returns:
         The first pixel of each window, ascending: every multiple of the stride up to the window
-        that reaches the end of the side, which is moved back inside; 0 alone if the side is no
+        that reaches the end of the side, which is moved back inside; only 0 if the side is no
         longer than a window.
     """
     last = max(side - window, 0)
@@ -29,7 +29,7 @@ def window_starts(side: int, window: int, stride: int) -> list[int]:
 class WindowRows:
     """Mean logits of all windows over each pixel of an image, made row by row.
 
-    The model runs on a window only when the first row below its upper edge is asked for, and the
+    The model runs on a window only when the first row below its upper edge is requested, and the
     logits of a window are kept, as coarse as the model gives them, until its last row has been.
 
     Args:
