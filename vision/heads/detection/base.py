@@ -85,6 +85,6 @@ def join_detections(parts: Sequence[Detections], places: Sequence[int]) -> Detec
 
 
 def _fill(tensor: Tensor, count: int) -> Tensor:
-    """Add empty places to `(B, D, ...)` until there are so many."""
+    """Add empty places to `(B, D, ...)` until there are `count`."""
     after = [0] * (2 * (tensor.ndim - 2))
     return F.pad(tensor, [*after, 0, count - tensor.shape[1]])

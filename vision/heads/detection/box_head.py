@@ -17,7 +17,7 @@ POOL_SIZE = 7  # cells along each side of the grid that is pooled for a proposal
 
 
 class BoxOutputs(NamedTuple):
-    """What the head says of each proposal.
+    """What the head predicts for each proposal.
 
     Attributes:
         logits: float `(R, K + 1)`, before the softmax, background last.
@@ -32,7 +32,7 @@ class BoxHead(nn.Module):
     """Convolutions, linear layers, and then two predictors side by side.
 
     `"2fc"` is the head of "Feature Pyramid Networks for Object Detection", Lin et al., 2017,
-    section 4.2; `"4conv1fc"` that of "Group Normalization", Wu and He, 2018, section 4.2, with
+    section 4.2; `"4conv1fc"` the head of "Group Normalization", Wu and He, 2018, section 4.2, with
     batch norms, which the published Cascade recipes synchronise over processes.
 
     Args:
@@ -93,7 +93,7 @@ class BoxHead(nn.Module):
         return BoxOutputs(self.logits(x), self.deltas(x).view(len(x), -1, 4))
 
     def run_rows(self, x: Tensor, rows: Tensor, count: int) -> BoxOutputs:
-        """Outputs for a table of which some rows are given, zeros in the others.
+        """Outputs for the given rows of a table, and zeros in its other rows.
 
         Args:
             x: Features of those rows `(len(rows), C, 7, 7)`.

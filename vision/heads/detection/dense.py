@@ -23,7 +23,7 @@ class Candidates:
 
     Attributes:
         index: int64 `(B, N)` row of the prediction.
-        scores: float32 `(B, N)`, sigmoid of the logit; 0 where it is not above the threshold.
+        scores: float32 `(B, N)`, sigmoid of the logit; 0 if not above the threshold.
         labels: int64 `(B, N)` class index.
     """
 
@@ -98,11 +98,11 @@ class DenseHead(DetectionHead):
         )
 
     def suppress(self, boxes: Tensor, scores: Tensor, labels: Tensor) -> Detections:
-        """Drop what overlaps better boxes of the same class, and choose the best of all maps.
+        """Drop boxes that overlap better ones of the same class, and choose the best of all maps.
 
         Args:
             boxes: float32 `(B, N, 4)` in pixels, clipped to the images.
-            scores: float32 `(B, N)`; 0 for those that are not taken.
+            scores: float32 `(B, N)`; boxes with 0 are not taken.
             labels: int64 `(B, N)`.
 
         Returns:

@@ -39,10 +39,10 @@ class FCOSHead(DenseHead):
 
     "FCOS: A Simple and Strong Anchor-free Object Detector", Tian et al., 2020,
     https://arxiv.org/abs/2006.09214, section 2, with the authors' improvements: the centerness
-    stands on the tower of the boxes, and distances are predicted in strides, as the ReLU of a
+    branch is on the box tower, and distances are predicted in strides, as the ReLU of a
     convolution times a learnt scale per map. The score of a detection is class score times
-    centerness, of which the paper takes the square root, which changes no order; the threshold
-    applies to the class score, as in mmdetection.
+    centerness; the paper's square root of it changes no order. The threshold applies to the class
+    score, as in mmdetection.
 
     Args:
         specs: The maps, all with the same number of channels; published with strides 8 to 128.

@@ -18,8 +18,8 @@ class RetinaNetHead(DenseHead):
     """Two towers of convolutions, shared by all maps.
 
     "Focal Loss for Dense Object Detection", Lin et al., 2017, https://arxiv.org/abs/1708.02002,
-    section 4. Anchors and the code of boxes are those of mmdetection: unrounded anchors, centred on
-    the top left corners of the cells, deltas that are not divided by standard deviations.
+    section 4. Anchors and box coding follow mmdetection: unrounded anchors, centred on the top left
+    corners of the cells, deltas that are not divided by standard deviations.
 
     Args:
         specs: The maps, all with the same number of channels; published with strides 8 to 128.

@@ -23,14 +23,14 @@ from vision.ops.two_stage import AnchorSamples
 
 @dataclass(frozen=True)
 class RPNSettings:
-    """Settings of a region proposal network; those of Mask R-CNN unless set.
+    """Settings of a region proposal network, by default those of Mask R-CNN.
 
     Attributes:
         channels: Channels of its convolution.
         scales: Sides of square anchors, in strides.
         aspect_ratios: Heights over widths of anchors.
-        allowed_border: Pixels by which an anchor that is learnt from may reach out of the image;
-            None for any number. Cascade R-CNN has 0.
+        allowed_border: Pixels by which an anchor in training may extend beyond the image; None for
+            any number. Cascade R-CNN has 0.
         fg_iou_threshold: Minimum intersection over union of an anchor with its object.
         bg_iou_threshold: Intersection over union below which an anchor is background.
         batch_size_per_image: Sampled anchors per image.
@@ -58,7 +58,7 @@ class RPNSettings:
 
 
 class AnchorMaps(NamedTuple):
-    """What the network says of each anchor, one entry per map.
+    """What the network predicts for each anchor, one entry per map.
 
     Attributes:
         logits: float `(B, A_l)`, before the sigmoid.
@@ -74,7 +74,7 @@ class AnchorMaps(NamedTuple):
 
 
 class RPN(nn.Module):
-    """Say of each anchor whether it holds an object, and how to move it onto it.
+    """Predict for each anchor whether it holds an object, and its box deltas.
 
     "Faster R-CNN", Ren et al., 2015, section 3.1, shared by the maps of a pyramid as in "Feature
     Pyramid Networks for Object Detection", Lin et al., 2017, section 4.1.
@@ -167,7 +167,7 @@ class RPN(nn.Module):
         return box * valid[..., None], valid
 
     def sample(self, maps: AnchorMaps, sizes: Tensor, targets: PaddedTargets) -> AnchorSamples:
-        """Sample the anchors to learn from.
+        """Sample the anchors for training.
 
         Args:
             maps: What `forward` returned.

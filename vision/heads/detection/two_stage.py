@@ -41,7 +41,7 @@ class Stage:
 
     Attributes:
         iou_threshold: Minimum overlap of a proposal with its object; below, it is background.
-        target_stds: By what the deltas are divided.
+        target_stds: Divisors of the deltas.
         loss_weight: Factor on the losses of the stage.
     """
 
@@ -70,7 +70,7 @@ class _Proposals(NamedTuple):
 
 
 class _Sampled(NamedTuple):
-    """Proposals to learn from, S places for each image."""
+    """Proposals for training, S places for each image."""
 
     boxes: Tensor  # (B, S, 4), zeros in empty places
     objects: Tensor  # (B, S, 4), of positives; else the box itself
@@ -87,11 +87,11 @@ class TwoStage(DetectionHead):
     "Faster R-CNN", Ren et al., 2015; "Mask R-CNN", He et al., 2017; "Cascade R-CNN: Delving into
     High Quality Object Detection", Cai and Vasconcelos, 2018. A cascade has several stages, each of
     which starts from the boxes of the one before; logits and masks are averaged over them in
-    evaluation. Matching, sampling and post-processing agree with those of the published recipes,
-    but work on whole batches with a fixed number of places, and regard crowds.
+    evaluation. Matching, sampling and post-processing agree with the published recipes, but work on
+    whole batches with a fixed number of places, and take crowds into account.
 
     Args:
-        specs: The maps of the neck, finest first; the last one serves proposals alone.
+        specs: The maps of the neck, finest first; the last one is only for proposals.
         num_classes: Number of classes K.
         stages: The stages, or their fields; `CASCADE` for Cascade R-CNN.
         box_head: Layers of the box heads: `"2fc"` or, with batch norms, `"4conv1fc"`.
@@ -103,7 +103,7 @@ class TwoStage(DetectionHead):
             stage's `iou_threshold` or more, from objects that these overlap even more.
         batch_size_per_image: Sampled proposals per image and stage.
         positive_fraction: Largest share of them with an object.
-        crowd_iof: Anchors and proposals without an object are not learnt from if at least this
+        crowd_iof: Anchors and proposals without an object are ignored in training if at least this
             share of them lies in a crowd; None, as published, takes them for background.
         score_threshold: Detections have a higher score.
         nms_threshold: Intersection over union above which the lower of two detections of a class is
@@ -201,7 +201,7 @@ class TwoStage(DetectionHead):
         sizes: Tensor,
         targets: Sequence[DetectionTarget] | None = None,
     ) -> TwoStageOutputs | Detections:
-        """Samples to learn from, or detections.
+        """Samples for training, or detections.
 
         Args:
             features: Maps `(B, C, h, w)` of the neck.

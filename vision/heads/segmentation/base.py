@@ -20,7 +20,7 @@ class SegmentationHead(nn.Module, ABC):
     returns `SegmentationOutputs`.
 
     Args:
-        num_classes: Number K of classes, at most 255, the label that means none.
+        num_classes: Number K of classes, at most 255: label 255 means no class.
         stride: Image pixels per cell of the logits along each axis.
         align_corners: Whether bilinear resizing lets the centres of the corner cells fall together
             (`F.interpolate`); of the maps within the head and of its logits alike.
@@ -59,8 +59,8 @@ class SegmentationHead(nn.Module, ABC):
         and resized again to the size of the file; the highest one is the class. All of this is in
         float32. The batch must be padded no further than to the largest height and width in it.
 
-        Padding is seen by the network: an image that is padded need not get the classes that it
-        gets alone. Images of one size have none.
+        The network sees padding: a padded image may get other classes than without. Images of one
+        size have none.
 
         Args:
             outputs: What the head returned for a batch.
@@ -154,7 +154,7 @@ def check_specs(specs: Sequence[FeatureSpec], head: str) -> None:
 
     Args:
         specs: Channels and stride of each map.
-        head: The name that the message has.
+        head: Name of the head in the message.
 
     Raises:
         ConfigError: There is none, or a map is finer than the one before it.
@@ -162,6 +162,6 @@ def check_specs(specs: Sequence[FeatureSpec], head: str) -> None:
     strides = [spec.stride for spec in specs]
     if not strides or strides != sorted(strides):
         raise ConfigError(
-            f"{head} takes one map or more, finest first, such as those of strides 4, 8, 16 and "
+            f"{head} takes one map or more, finest first, such as maps of strides 4, 8, 16 and "
             f"32; got strides {strides}."
         )

@@ -20,7 +20,7 @@ class FCNHead(PixelClassifier):
     Network", Zhao et al., 2017, https://arxiv.org/abs/1612.01105, section 3.3.
 
     Args:
-        specs: Channels and stride of each map that the head is handed.
+        specs: Channels and stride of each map that the head gets.
         num_classes: Number K of classes, at most 255.
         channels: Channels of the convolutions.
         num_convs: Number of convolutions; without any, the map needs `channels` channels.
@@ -95,7 +95,7 @@ def _check(
 ) -> None:
     if not -len(specs) <= in_index < len(specs):
         raise ConfigError(
-            f"in_index={in_index} is no index of the {len(specs)} maps that FCNHead is handed."
+            f"in_index={in_index} is no index of the {len(specs)} maps that FCNHead gets."
         )
     if num_convs < 0:
         raise ConfigError(f"num_convs is 0 or more; got {num_convs}.")

@@ -54,13 +54,13 @@ KNOWN_WARNINGS = (
 class MMSegHead(SegmentationHead):
     """A decode head of mmsegmentation.
 
-    What its config leaves out is filled in: `in_channels`, `in_index`, `input_transform`,
-    `num_classes` and strides from the maps, `channels` and what else has no default as in the
-    published configs, `norm_cfg` as batch norm. The names are those of mmsegmentation:
+    Missing options of its config are filled in: `in_channels`, `in_index`, `input_transform`,
+    `num_classes` and strides from the maps, `channels` and other options without a default as in
+    the published configs, `norm_cfg` as batch norm. The names are mmsegmentation's:
     `MMSegHead(specs, num_classes=150, type="PSPHead", pool_scales=(1, 2, 3, 6))`.
 
     Heads whose loss needs more than logits and masks, such as `PointHead`, raise `ConfigError`.
-    Mask2Former and MaskFormer give, in the place of logits, the sum over their queries of class
+    Instead of logits, Mask2Former and MaskFormer give the sum over their queries of class
     probability times mask probability, at the resolution of the image, as in mmsegmentation.
 
     Args:
@@ -71,8 +71,8 @@ class MMSegHead(SegmentationHead):
             FCN head on the same map by default.
         auxiliary: Config of a second head that helps training; `True` for the usual FCN head on the
             map of stride 16 with 0.4 of the loss. Not run in evaluation.
-        losses: Whether the head can be trained. False for one that a file of a model describes: its
-            losses are then mmsegmentation's defaults, and `MMSegLoss` refuses it.
+        losses: Whether the head can be trained. False for a head from a model file: its losses are
+            then mmsegmentation's defaults, and `MMSegLoss` refuses it.
         config: The other options of the head, `loss_decode` among them.
 
     Attributes:
@@ -133,7 +133,7 @@ class MMSegHead(SegmentationHead):
         given: Mapping[str, Any] | None,
         specs: Sequence[FeatureSpec],
     ) -> nn.Module:
-        """Build another head; one of another type than the default starts from nothing."""
+        """Build another head; if its type is not the default's, without the default's options."""
         options = dict(given or {})
         name = options.pop("type", default["type"])
         if name == default["type"]:
@@ -177,12 +177,12 @@ class MMSegHead(SegmentationHead):
 
     def reset_parameters(self) -> None:
         """Initialise afresh, as mmsegmentation does."""
-        # Not all of its layers can be initialised anew: some draw when they are built.
+        # Not all of its layers can be initialised again: some draw when they are built.
         for part, config in self._configs.items():
             getattr(self, part).load_state_dict(_build(config).state_dict())
 
     def class_rows(self) -> dict[str, ClassRows]:
-        """The last layers have one row per class; that of queries ends with the background."""
+        """The last layers have one row per class; for queries, the last row is the background."""
         rows = {}
         for name, parameter in self.named_parameters():
             layer = name.rpartition(".")[0].rpartition(".")[2]
@@ -200,7 +200,7 @@ class MMSegHead(SegmentationHead):
             mask: int64 `(B, H, W)` class index, 255 where there is none.
 
         Returns:
-            The terms by name; those of the other heads begin with `previous_` or `auxiliary_`.
+            The terms by name; terms of the other heads begin with `previous_` or `auxiliary_`.
         """
         assert "parts" in outputs, "outputs of a head in evaluation have no loss"
         parts = cast(dict[str, Any], outputs)["parts"]
@@ -215,7 +215,7 @@ class MMSegHead(SegmentationHead):
                 losses = head.loss_by_feat(raw, samples)
             prefix = "" if name == "head" else f"{name}_"
             for key, value in losses.items():
-                # What is no loss, the accuracy, is there to be logged; as in mmengine.
+                # The accuracy is no loss and only logged, as in mmengine.
                 if "loss" in key:
                     values = value if isinstance(value, list | tuple) else [value]
                     terms[prefix + key] = torch.stack([v.mean() for v in values]).sum()
@@ -247,7 +247,7 @@ class MMSegLoss(nn.Module):
     """The loss of a head of mmsegmentation, from its own `loss_decode`.
 
     Args:
-        head: The head. It is not registered again: its parameters stay those of the task's head.
+        head: The head. It is not registered again: its parameters belong to the task's head.
     """
 
     def __init__(self, head: MMSegHead) -> None:
@@ -266,11 +266,11 @@ class MMSegLoss(nn.Module):
 
         Raises:
             ConfigError: The head was built without losses, or there are logits of an auxiliary head
-                that is not of mmsegmentation.
+                from outside mmsegmentation.
         """
         if not self._head[0].has_losses:
             raise ConfigError(
-                "this head of mmsegmentation was built from a file of a model, without its losses. "
+                "this head of mmsegmentation was built from a model file, without its losses. "
                 "To train it, build the task from the config of its run, with weights=PATH."
             )
         if "auxiliary" in outputs:
@@ -351,7 +351,7 @@ def _build(config: Mapping[str, Any]) -> nn.Module:
         for message in KNOWN_WARNINGS:
             warnings.filterwarnings("ignore", message=message)
         try:
-            # With the scope, names in the config are those of mmsegmentation whatever ran before.
+            # The scope looks names up in mmsegmentation, regardless of what ran before.
             head = MODELS.build(ConfigDict({**config, "_scope_": "mmseg"}))
         except (TypeError, ValueError, AssertionError, KeyError, AttributeError) as error:
             raise ConfigError(
@@ -363,7 +363,7 @@ def _build(config: Mapping[str, Any]) -> nn.Module:
 
 
 def _initialise(head: nn.Module) -> None:
-    """Run mmengine's initialisation, which prints each parameter unless it is given a record."""
+    """Run mmengine's initialisation, which prints each parameter unless it gets a record."""
     record = {p: {"init_info": "", "tmp_mean_value": None} for p in head.parameters()}
     if any(parameter.is_meta for parameter in record):
         return
@@ -393,7 +393,7 @@ def _samples(sizes: Sequence[tuple[int, ...]], mask: Tensor | None = None) -> li
 
 
 def _logits_of(raw: Any) -> Tensor:
-    """The final logits: of several, the first of a tuple, the last of a list of stages."""
+    """The final logits: the first of a tuple, the last of a list of stages."""
     if isinstance(raw, tuple):
         return raw[0]
     return raw[-1] if isinstance(raw, list) else raw

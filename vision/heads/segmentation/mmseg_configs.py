@@ -1,7 +1,7 @@
 """Complete the config of a decode head of mmsegmentation from the maps that it gets.
 
-mmsegmentation wants `in_channels`, `in_index`, `channels` and more in each config. They follow from
-the maps; what does not is that of the configs which it publishes (version 1.2.2).
+mmsegmentation needs `in_channels`, `in_index`, `channels` and more in each config. They follow from
+the maps, or else from the configs that it publishes (version 1.2.2).
 """
 
 import inspect
@@ -12,7 +12,7 @@ from vision.contracts.features import FeatureSpec
 from vision.contracts.segmentation import IGNORED
 from vision.errors import ConfigError, suggest
 
-# The maps that heads of several take, as indices into those of strides 4, 8, 16, 32.
+# The maps that heads on several maps take, as indices into the strides 4, 8, 16, 32.
 SEVERAL_MAPS: dict[str, tuple[int, ...]] = {
     "UPerHead": (0, 1, 2, 3),
     "SegformerHead": (0, 1, 2, 3),
@@ -43,10 +43,10 @@ PUBLISHED: dict[str, dict[str, Any]] = {
     },
 }
 CHANNELS = 512
-# SyncBN, which the published configs have, runs on GPUs in distributed training alone; Lightning's
-# `sync_batchnorm` makes it of this one.
+# SyncBN, which the published configs have, runs only on GPUs in distributed training; Lightning's
+# `sync_batchnorm` converts this one to it.
 NORM = {"type": "BN", "requires_grad": True}
-# Before the name of a part stands whose it is, or nothing.
+# Packages that may precede the name of a part; none is also allowed.
 SCOPES = ("", "mmengine", "mmseg", "mmdet")
 MASK_HEADS = ("Mask2FormerHead", "MaskFormerHead")
 # The coarsest maps that the pixel decoder of Mask2Former attends to.
@@ -105,14 +105,14 @@ def complete_config(
 
 
 def check_types(config: Any, place: str) -> None:
-    """Refuse what mmengine would import by its path, or read from a file.
+    """Refuse values that mmengine would import by their path, or read from a file.
 
-    mmengine takes a `type` that is not registered for the path of any Python object, and calls it:
-    a config that came with a checkpoint could run code.
+    mmengine takes an unregistered `type` as the path of any Python object, and calls it: a config
+    that came with a checkpoint could run code.
 
     Args:
         config: A config with all that it holds.
-        place: Where it stands, for the error.
+        place: Its place, for the error.
 
     Raises:
         ConfigError: A `type` is not registered by mmengine, mmsegmentation or mmdetection, a config
@@ -150,7 +150,7 @@ def _check_type(name: Any, place: str) -> None:
 
 
 def options_of(head: type) -> set[str]:
-    """Names that the constructor of a head takes, through those of its bases."""
+    """Names that the constructor of a head takes, including its bases' constructors."""
     names: set[str] = set()
     for base in head.__mro__:
         if "__init__" not in vars(base):
@@ -188,7 +188,7 @@ def _of_maps(name: str, specs: Sequence[FeatureSpec], config: Mapping[str, Any])
     if not isinstance(index, Sequence):
         options["in_channels"] = channels[0]
     elif name not in SEVERAL_MAPS:
-        # One map of all, as for HRNet.
+        # All maps resized and concatenated, as for HRNet.
         options["input_transform"] = "resize_concat"
     options["feature_strides"] = [spec.stride for spec in taken]
     options["c1_in_channels"] = specs[0].channels
@@ -220,7 +220,7 @@ def output_stride(name: str, specs: Sequence[FeatureSpec], config: Mapping[str, 
 
 
 def merge(base: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Replace options one by one, those within options too."""
+    """Replace options one by one, also within nested options."""
     merged = dict(base)
     for key, value in given.items():
         before = merged.get(key)

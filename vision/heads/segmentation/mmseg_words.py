@@ -1,9 +1,9 @@
-"""What of a decode head's config is taken from a file of a model: values of known shape alone.
+"""The part of a decode head's config that is taken from a model file: only known, safe values.
 
-mmengine imports, reads and fetches by what stands in a config: a `type` that is no name of a part
-is a path of any Python object, the `class_weight` of a loss the path of a pickle, `init_cfg` the
-address of a checkpoint. From a file come only numbers, booleans and the words below; what only
-training needs is left out.
+mmengine imports, reads and fetches by the values of a config: an unregistered `type` is the path of
+any Python object, the `class_weight` of a loss the path of a pickle, `init_cfg` the address of a
+checkpoint. From a file come only numbers, booleans and the words below; options that only training
+needs are left out.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ PARTS = (
     *("KernelUpdateHead", "KernelUpdator", "PixelDecoder", "TransformerEncoderPixelDecoder"),
     *("MSDeformAttnPixelDecoder", "SinePositionalEncoding"),
 )
-# Before the name of a part stands whose it is, or nothing.
+# Packages that may precede the name of a part; none is also allowed.
 SCOPES = ("", "mmengine.", "mmseg.", "mmdet.")
 TYPES = frozenset(scope + name for scope in SCOPES for name in (*HEADS, *PARTS))
 WORDS = frozenset(
@@ -43,17 +43,17 @@ TRAINING = {"train_cfg", "test_cfg", "init_cfg", "sampler", "assigner", "bbox_co
 
 
 def inference_config(config: Any, place: str) -> Any:
-    """The part of a config that inference needs, of values that mean nothing but themselves.
+    """The part of a config that inference needs, with plain values only.
 
     Args:
         config: A config of a head, or a value within.
-        place: Where it stands, for the error.
+        place: Its place, for the error.
 
     Returns:
-        A copy without losses and whatever else only training needs.
+        A copy without losses and other options that only training needs.
 
     Raises:
-        ConfigError: A text is none of the words that are known, or a key is no option's name.
+        ConfigError: A text is not a known word, or a key is not the name of an option.
     """
     if isinstance(config, Mapping):
         _check_keys(config, place)
@@ -73,7 +73,7 @@ def inference_config(config: Any, place: str) -> Any:
 def _check_keys(config: Mapping[str, Any], place: str) -> None:
     for key in config:
         if not key.isidentifier() or key.startswith("_"):
-            raise ConfigError(f"{place} has a key {key[:80]!r}, which is no option of a head.")
+            raise ConfigError(f"{place} has a key {key[:80]!r}, which is not an option of a head.")
 
 
 def _check_list(values: Sequence[Any], place: str) -> None:
@@ -86,6 +86,6 @@ def _check_word(word: str, place: str) -> None:
     known = TYPES if place.endswith(".type") else WORDS
     if word not in known:
         raise ConfigError(
-            f"{place}={word[:80]!r} is not taken from a file: it is none of the names that this "
-            f"version knows.{suggest(word[:80], known)}"
+            f"{place}={word[:80]!r} is not taken from a file: this version does not know the "
+            f"name.{suggest(word[:80], known)}"
         )

@@ -12,7 +12,7 @@ from vision.layers.conv_norm import ConvNormAct, ResizedConvNormAct
 
 
 class SemanticFPNHead(PixelClassifier):
-    """Convolutions with enlargements between them per map of an FPN, summed and classified.
+    """Convolutions and upsampling per map of an FPN, summed and classified.
 
     "Panoptic Feature Pyramid Networks", Kirillov et al., 2019, https://arxiv.org/abs/1901.02446,
     section 3 and figure 3, as in mmsegmentation: batch norm in place of group norm, one 3 x 3
@@ -21,8 +21,8 @@ class SemanticFPNHead(PixelClassifier):
     which differs where a side was rounded up.
 
     Args:
-        specs: Channels and stride of each map, finest first, strides powers of two apart; those of
-            an FPN of strides 4 to 32.
+        specs: Channels and stride of each map, finest first, strides powers of two apart; published
+            with an FPN of strides 4 to 32.
         num_classes: Number K of classes, at most 255.
         channels: Channels of the convolutions.
         dropout: Probability of dropping a channel before the classifier in training.
@@ -90,7 +90,7 @@ def _doublings(fine: int, coarse: int) -> int:
     steps = round(math.log2(coarse / fine))
     if fine << steps != coarse:
         raise ConfigError(
-            f"SemanticFPNHead doubles the size of a map until it is that of the finest; strides "
+            f"SemanticFPNHead doubles the size of a map up to the size of the finest; strides "
             f"{fine} and {coarse} are not a power of two apart."
         )
     return steps

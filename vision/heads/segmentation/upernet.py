@@ -15,9 +15,9 @@ class UPerHead(PixelClassifier):
     """The head for semantic segmentation of UPerNet.
 
     "Unified Perceptual Parsing for Scene Understanding", Xiao et al., 2018,
-    https://arxiv.org/abs/1807.10221, section 3.1, as in mmsegmentation: the scene parsing branch
-    alone, with 1 x 1 laterals that have a norm and a ReLU, and a 3 x 3 fusion of all levels at the
-    size of the finest. The pooling is that of "Pyramid Scene Parsing Network", Zhao et al., 2017,
+    https://arxiv.org/abs/1807.10221, section 3.1, as in mmsegmentation: only the scene parsing
+    branch, with 1 x 1 laterals that have a norm and a ReLU, and a 3 x 3 fusion of all levels at the
+    size of the finest. The pooling follows "Pyramid Scene Parsing Network", Zhao et al., 2017,
     https://arxiv.org/abs/1612.01105, section 3.2.
 
     Args:
