@@ -48,7 +48,7 @@ class Backbone(Encoder):
             one of a single-stride network.
         out_norm: Whether to normalise each map as the published dense-prediction variant does, or
             by a layer norm where there is none.
-        dense: Whether to build for dense prediction alone: with the output norms, and without the
+        dense: Whether to build for dense prediction only: with the output norms, and without the
             parameters that only `embed` uses.
         default_input: What the published weights expect of an image; None is an `InputSpec` with
             its defaults.
@@ -94,7 +94,7 @@ class Backbone(Encoder):
         Args:
             depth: Number of levels of the network.
             what: What a level is called in the error, such as "blocks".
-            default: The levels where none are asked for; None takes all.
+            default: The levels where `out_indices` is None; None takes all.
 
         Returns:
             Number of levels to build: a dense backbone ends with the last one that it returns.
@@ -113,8 +113,8 @@ class Backbone(Encoder):
 
         Args:
             specs: Feature spec of every level.
-            make_norm: Builds the output norm of a map `(B, C, H, W)` from C, where norms are asked
-                for; None where the network has none.
+            make_norm: Builds the output norm of a map `(B, C, H, W)` from C, if `out_norm`; None
+                where the network has none.
         """
         self.feature_specs = tuple(specs[i] for i in self.out_indices)
         if make_norm is not None and self._norms_asked:
@@ -241,8 +241,8 @@ def stage_levels(
     Args:
         stages: The lists of blocks.
         stem: Prefixes of the first level.
-        entry: Name of what leads to a stage, with `{}` for its number; it goes with the stage's
-            first block. That of the first stage belongs to the stem.
+        entry: Name of the layer before a stage, with `{}` for its number; it goes with the stage's
+            first block. For the first stage it belongs to the stem.
         offset: Added to the number of the stage in `entry`.
 
     Returns:

@@ -27,7 +27,7 @@ class ConvPyramid(Backbone):
     """A stem of 4 x 4 patches and stages of blocks with 2 x 2 down-sampling between them.
 
     Remainders of the stem and of the down-sampling are dropped, as published. The classifier pools
-    the last map and normalises then.
+    the last map, then normalises it.
 
     Attributes:
         blocks_per_level: Blocks of the third stage that share a level of `decay_groups`.
@@ -90,7 +90,7 @@ class ConvPyramid(Backbone):
         return stage_levels(self.stages, stem=["downsample.0"], entry="downsample.{}")
 
     def decay_groups(self) -> list[list[str]]:
-        """The levels of the authors' fine-tuning: 13, or as many as a dense variant has use for.
+        """The levels of the authors' fine-tuning: 13, or fewer in a shallower dense variant.
 
         Level 0 is the stem, 1 and 2 are the first two stages; of the third stage each
         `blocks_per_level` blocks are one level from 3 on. The last stage is level 12 in a

@@ -193,7 +193,7 @@ class CSWin(Backbone):
         dim: Channels of the first stage, doubled by each later one; or the channels of each stage.
         depths: Blocks of each stage.
         split_sizes: Width of the stripes of each stage; the last stage attends over its whole map
-            and has no use for its entry.
+            and ignores its entry.
         num_heads: Attention heads of each stage.
         mlp_ratio: Hidden width of the feed-forward networks over their input's.
         qkv_bias: Whether queries, keys and values have a bias.

@@ -93,7 +93,7 @@ class ConvAttention(nn.Module):
         dim: Width of the tokens.
         num_heads: Number of heads.
         qkv_bias: Whether the linear layers of queries, keys and values have biases.
-        class_token: Whether the first token is no patch.
+        class_token: Whether the first token is a class token.
         projection: `"dw_bn"` for depthwise convolution and batch norm; `"avg"` for average
             pooling of keys and values, queries as they are.
         kernel_qkv: Kernel side of the convolution or pooling.
@@ -186,7 +186,7 @@ class CvT(Backbone):
         drop_rate: Dropout of tokens, attention outputs and feed-forward networks.
         attn_drop_rate: Dropout of attention weights.
         drop_path_rate: Stochastic-depth rate of the last block of each stage, rising linearly
-            from 0 within the stage; a single value is for the last stage alone, as published.
+            from 0 within the stage; a single value is for the last stage only, as published.
         **options: Keywords that all backbones have: see `Backbone`.
 
     Raises:
@@ -303,7 +303,7 @@ def _depthwise(dim: int, kernel: int, stride: int, padding: int) -> nn.Module:
 
 
 def _average(dim: int, kernel: int, stride: int, padding: int) -> nn.Module:
-    """Average pooling of `(B, C, H, W)`, rounded up; it has no weights, whatever the width."""
+    """Average pooling of `(B, C, H, W)`, rounded up; `dim` is not used."""
     return nn.AvgPool2d(kernel, stride=stride, padding=padding, ceil_mode=True)
 
 
@@ -376,7 +376,7 @@ def _check_stage(options: dict[str, Any], stage: int) -> None:
             f"{suggest(str(projection), known)}"
         )
     kernel, padding = options["kernel_qkv"], options["padding_q"]
-    # Average pooling leaves the queries as they are, whatever these options say.
+    # Average pooling leaves the queries as they are, regardless of these options.
     if projection == "dw_bn" and (options["stride_q"] != 1 or 2 * padding != kernel - 1):
         raise ConfigError(
             f"CvT stage {stage}: stride_q={options['stride_q']}, padding_q={padding} with "

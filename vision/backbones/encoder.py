@@ -1,4 +1,4 @@
-"""What every encoder offers to the optimiser and to freezing, whatever its input is."""
+"""The interface of all encoders for the optimiser and for freezing, for any kind of input."""
 
 import re
 from abc import ABC, abstractmethod
@@ -38,8 +38,7 @@ class Encoder(nn.Module, ABC):
     def no_weight_decay(self) -> set[str]:
         """Names of the parameters that the authors exempt from weight decay.
 
-        One-dimensional parameters (biases, norms, layer scales) are exempt by a rule of their own
-        and are not listed.
+        One-dimensional parameters (biases, norms, layer scales) are always exempt and not listed.
         """
         return set()
 
@@ -63,16 +62,15 @@ class Encoder(nn.Module, ABC):
     def decay_groups(self) -> list[list[str]]:
         """Parameter names by level for layer-wise learning-rate decay, stem first.
 
-        Where the authors published another grouping than one level per block, it is theirs; a level
-        may then be empty, and names may be left out that decay no more than what follows the
-        backbone.
+        The authors' grouping where they published one, otherwise one level per block. A level of
+        theirs may be empty; names that are left out get the rate of the layers after the backbone.
         """
         return self.layer_groups()
 
     def stage_decay_groups(self) -> list[list[str]]:
         """Parameter names by level for stage-wise learning-rate decay: the stem, then each stage.
 
-        Where the authors published another grouping it is theirs, as for `decay_groups`.
+        The authors' grouping where they published one, as for `decay_groups`.
         """
         return self.stage_groups()
 

@@ -1,7 +1,7 @@
 """HorNet: a convolutional network of recursive gated convolutions.
 
 "HorNet: Efficient High-Order Spatial Interactions with Recursive Gated Convolutions", Rao et al.,
-2022, https://arxiv.org/abs/2207.14284. The global filter is that of "Global Filter Networks for
+2022, https://arxiv.org/abs/2207.14284. The global filter comes from "Global Filter Networks for
 Image Classification", Rao et al., 2021, https://arxiv.org/abs/2107.00645.
 Weights: raoyongming/HorNet (MIT), whose README lists the variants.
 """
@@ -29,8 +29,8 @@ class GlobalLocalFilter(nn.Module):
 
     Args:
         dim: Number of channels, even.
-        grid_size: Height and width of the learned filter: `(H, W // 2 + 1)` of the map on which it
-            acts as it is; it is resized for any other map.
+        grid_size: Height and width of the learned filter: `(H, W // 2 + 1)` for a map of H x W; it
+            is resized for any other map.
     """
 
     def __init__(self, dim: int, *, grid_size: tuple[int, int]) -> None:
@@ -62,7 +62,7 @@ class GlobalLocalFilter(nn.Module):
     def _grid_for(self, height: int, width: int) -> Tensor:
         """The learned grid `(C / 2, height, width, 2)`."""
         grid: Tensor = self.grid
-        # Resizing to the own size changes nothing; while compiling, sizes choose no branch.
+        # Resizing to the same size changes nothing; while compiling, no branch depends on sizes.
         if is_traced() or grid.shape[1:3] != (height, width):
             grid = resize_filter(grid, (height, width))
         return grid
@@ -85,8 +85,8 @@ class RecursiveGatedConv(nn.Module):
         self.widths = [dim // 2**i for i in reversed(range(order))]
         self.scale = scale
         total = sum(self.widths)
-        # The gate is projected apart from what is mixed, which the convolution then reads without
-        # a copy. In this memory order a linear layer is a 1 x 1 convolution.
+        # Gate and mixed channels are projected separately, so that the convolution reads the latter
+        # without a copy. In this memory order a linear layer is a 1 x 1 convolution.
         self.gate = nn.Linear(dim, self.widths[0])
         self.proj_in = nn.Linear(dim, total)
         self.mix = (

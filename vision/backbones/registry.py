@@ -1,4 +1,4 @@
-"""Names of backbones: which there are, and how one is built from its name."""
+"""Names of backbones: list them, and build a backbone from its name."""
 
 import importlib
 import inspect
@@ -48,14 +48,14 @@ def create_backbone(name: str, *, pretrained: bool | str = False, **overrides: A
             `"timm/NAME"` for any timm model.
         pretrained: True loads the published weights; a string names weights of your own: a path,
             `"hf://owner/repo[/file][@revision]"` or an http(s) URL.
-        **overrides: Constructor keywords that replace those of the variant.
+        **overrides: Constructor keywords that replace the variant's.
 
     Returns:
         The backbone, in training mode as every new module.
 
     Raises:
         ConfigError: The name or a keyword is unknown; the message names the nearest.
-        WeightsError: The weights are not to be had or do not fit.
+        WeightsError: The weights are not available or do not fit.
     """
     if name.startswith(TIMM_PREFIX):
         from vision.backbones.timm import TimmBackbone

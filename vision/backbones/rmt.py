@@ -38,7 +38,7 @@ class ManhattanPrior(nn.Module):
 
     The decay rates are a buffer, as in the published weights: they are float32 results of a
     logarithm whose last bit differs between processors, and the stored ones reproduce the
-    published outputs. Angles are float32 numbers too, whatever the precision of the model.
+    published outputs. Angles are always float32 too, regardless of the precision of the model.
 
     Args:
         head_dim: Channels of a head, even.
@@ -63,7 +63,7 @@ class ManhattanPrior(nn.Module):
         steps = torch.arange(num_heads, dtype=torch.float32)
         exponents = -init_value - head_range * steps / num_heads
         self.register_buffer("log_decay", (1 - 2**exponents).log())  # (heads,)
-        # On the CPU whatever the default device is, so that a model builds under "meta".
+        # Always on the CPU, so that a model builds under "meta".
         spread = torch.linspace(0, 1, head_dim // 2, dtype=torch.float32, device="cpu")
         self.frequencies: list[float] = (1 / 10000**spread).tolist()
         self.decomposed = decomposed
@@ -77,7 +77,7 @@ class ManhattanPrior(nn.Module):
 
         Returns:
             The rotation `(2, H, W, 1, D)` for `rotate_pairs`, then the decays: `(1, heads, N, N)`
-            or, decomposed, those of a row `(1, heads, W, W)` and of a column `(1, heads, H, H)`.
+            or, decomposed, for a row `(1, heads, W, W)` and for a column `(1, heads, H, H)`.
         """
         height, width = x.shape[1:3]
         dtype = _attention_dtype(x)
@@ -160,8 +160,8 @@ class ManhattanAttention(nn.Module):
     def __init__(self, dim: int, *, num_heads: int) -> None:
         super().__init__()
         self.num_heads = num_heads
-        # The values are projected apart from queries and keys: the convolution and the attention
-        # then read them without a copy.
+        # Values are projected separately from queries and keys, so that the convolution and the
+        # attention read them without a copy.
         self.qk = nn.Linear(dim, 2 * dim)
         self.v = nn.Linear(dim, dim)
         self.local = nn.Conv2d(dim, dim, kernel_size=5, padding=2, groups=dim)
@@ -262,7 +262,7 @@ class RMTBlock(nn.Module):
         self.gamma2 = _layer_scale(dim, layer_scale)
 
     def forward(self, x: Tensor, *constants: Tensor) -> Tensor:
-        """Map `x` `(B, H, W, C)` to the same shape; `constants` are those of `ManhattanPrior`."""
+        """Map `x` `(B, H, W, C)` to the same shape; `constants` come from `ManhattanPrior`."""
         x = _add_convolved(x, self.pos)
         branch = self.attn(self.norm1(x), *constants)
         x = x + self.drop_path(branch if self.gamma1 is None else branch * self.gamma1)
@@ -286,7 +286,7 @@ class RMT(Backbone):
         num_heads: Heads of each stage.
         init_values: Decay exponent of the first head of each stage.
         head_ranges: Span of the decay exponent over the heads of each stage.
-        mlp_ratios: Width of the feed-forward network over that of the stage.
+        mlp_ratios: Width of the feed-forward network, in widths of the stage.
         decomposed: For each stage, whether rows and columns are attended to one after the other
             instead of the whole map at once.
         layer_scales: For each stage, whether its branches have a layer scale.
@@ -442,7 +442,7 @@ def _check_stages(dims: Sequence[int], depths: Sequence[int], *others: Sequence[
             )
 
 
-# Table 1 and appendix: what differs from the constructor's defaults, which are those of "small".
+# Table 1 and appendix: differences from the constructor's defaults, which describe "small".
 # Drop-path rates are settings of a training recipe, not of a variant.
 VARIANTS: dict[str, dict[str, Any]] = {
     "tiny": {

@@ -15,7 +15,7 @@ _HEADINGS = ("variant", "parameters", "GMACs", "input", "top-1", "weights")
 
 @dataclass(frozen=True)
 class Summary:
-    """What a table says of a variant.
+    """One row of the table: a variant and its numbers.
 
     Attributes:
         name: Name that `create_backbone` takes.
@@ -37,7 +37,7 @@ class Summary:
 
 
 def summarise(name: str) -> Summary:
-    """Measure a variant on the meta device, where neither memory nor arithmetic is spent.
+    """Measure a variant on the meta device, without using memory or computing anything.
 
     Args:
         name: Name of a variant, or `"timm/NAME"`.
@@ -62,7 +62,7 @@ def summarise(name: str) -> Summary:
 
 
 def format_table(summaries: Iterable[Summary], *, markdown: bool = False) -> str:
-    """Lay summaries out as a table of text, or of Markdown.
+    """Format summaries as a text or Markdown table.
 
     Args:
         summaries: The rows, in order.

@@ -1,4 +1,4 @@
-"""Any model of timm under the contract of our backbones.
+"""Any timm model as a backbone.
 
 timm (PyTorch Image Models), Wightman, 2019, https://github.com/huggingface/pytorch-image-models.
 One timm model serves both outputs: its intermediate maps are the pyramid, and what it feeds to its
@@ -20,13 +20,13 @@ from vision.contracts.features import FeatureSpec, InputSpec
 from vision.errors import ConfigError, WeightsError, suggest
 from vision.keywords import Unpack
 
-# What lets a model of a nominally fixed size take others; the first set that its constructor has.
+# Options that let a model of a fixed size take others; the first set that its constructor has.
 _SIZE_OPTIONS: tuple[dict[str, Any], ...] = (
     {"dynamic_img_size": True, "dynamic_img_pad": True},
     {"dynamic_img_size": True},
     {"strict_img_size": False},
 )
-# An architecture and, after a dot, the tag of its weights.
+# Name of an architecture and, after a dot, the tag of its weights.
 _NAME = re.compile(r"\w+(\.\w+)?", re.ASCII)
 # Models whose code fails on images that do not fill every cell of their coarsest map.
 _WHOLE_CELLS = (
@@ -45,8 +45,8 @@ class TimmBackbone(Backbone):
     Args:
         name: Name of a timm model, with or without the tag of its weights
             (`"resnet18.a1_in1k"`).
-        pretrained: True loads the weights that timm names; a string those of a path,
-            `"hf://owner/repo[/file]"` or URL.
+        pretrained: True loads the weights that timm names; a string is a path,
+            `"hf://owner/repo[/file]"` or URL of weights.
         img_size: Height and width, or side, that the model is built for; timm's choice if None.
         **options: Keywords that all backbones have: see `Backbone`. Levels are counted as timm
             counts them, `out_norm` is not available, since timm has no weights for it, and
@@ -186,7 +186,7 @@ def list_timm_models(pattern: str = "*") -> list[str]:
 
 
 def check_timm_name(name: str) -> None:
-    """Raise a `ConfigError` for what is no name of a timm model, with or without a tag.
+    """Raise a `ConfigError` unless timm has a model of this name, with or without a tag.
 
     timm reads files and fetches repositories by longer names, such as those with a colon.
     """
@@ -217,7 +217,7 @@ def _build(name: str, options: dict[str, Any], *, pretrained: bool) -> tuple[Any
 
 
 def _weights_error(name: str, error: Exception) -> WeightsError:
-    """The error for weights that timm could not load; its downloads raise what their client has."""
+    """The error for weights that timm could not load; downloads raise their client's errors."""
     reason = str(error).strip().partition("\n")[0].rstrip(".")
     return WeightsError(
         f"timm could not load its weights of '{name}': {reason}.\n"
