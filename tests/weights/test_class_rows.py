@@ -104,7 +104,7 @@ def test_a_name_that_is_not_unique_takes_no_rows(
     ("own", "theirs"),
     [
         (["cat", "dog"], ["cat", "dog"]),
-        (["cat", "cat"], ["cat", "cat"]),  # the same two classes, whatever they are called
+        (["cat", "cat"], ["cat", "cat"]),  # the same two classes, regardless of names
         (["cat", "dog"], ["Cat", "dog"]),  # spelt differently
         (["cat", "dog"], ["n02121620", "n02084071"]),
         (None, ["cat", "dog"]),

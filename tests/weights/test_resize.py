@@ -62,7 +62,7 @@ def test_position_tokens_are_resized_as_a_picture() -> None:
 
 
 def test_bias_tables_keep_their_centre_and_symmetry() -> None:
-    """A table that depends on the distance alone still does, with its peak at no displacement."""
+    """A table that depends only on the distance still does, with its peak at no displacement."""
     distance = torch.linspace(-1, 1, 13).abs()  # window 7
     table = -(distance[:, None] + distance[None]).reshape(-1, 1).expand(-1, 3)
     resized = resize_bias_table(table, 23 * 23)  # window 12

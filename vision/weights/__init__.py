@@ -1,4 +1,4 @@
-"""Weights: published key names to ours, and loading them with a report of what happened."""
+"""Weights: conversion of published key names, and loading with a report."""
 
 from vision.lazy import lazy_names
 

@@ -1,4 +1,4 @@
-"""Carry the classes of a head over to a head with other classes, by their names."""
+"""Copy the rows of classes of a head to a head with other classes, matched by name."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,8 +15,8 @@ class ClassMap(NamedTuple):
 
     Attributes:
         names: Parameters of the module that have rows for classes.
-        sources: Index in the source of each own class, -1 where it has no such class; None if it
-            is not known, so that all are initialised afresh.
+        sources: Index in the source of each own class, -1 for a class that it lacks; None if
+            unknown, so that all are initialised afresh.
         text: What happened, for a report.
     """
 
@@ -46,7 +46,7 @@ def map_classes(
     own: Sequence[str] | None,
     theirs: Sequence[str] | None,
 ) -> ClassMap | None:
-    """Decide which class of a source each class of a head continues.
+    """Match each class of a head with a class of the source.
 
     Args:
         tensors: Tensor by name of the source, under the names of the module.
@@ -57,12 +57,12 @@ def map_classes(
         theirs: Class names of the source, if they are known.
 
     Returns:
-        The map, in which a name that one of the two has twice is no name: the class could take the
-        rows of another. None if the rows stay where they are: the lists are equal, or the number of
-        classes is the same and no name that both have is at another index.
+        The map; a name that occurs twice in one of the two is not matched, as the class could take
+        the rows of another. None if the rows keep their order: the lists are equal, or the number
+        of classes is the same and no common name has another index.
     """
     common = [name for name in rows if name in tensors and name in targets]
-    # A layer of another width is not the same layer, whatever its classes.
+    # A layer of another width is not the same layer, regardless of its classes.
     other = {_layer(n) for n in common if tensors[n].shape[1:] != targets[n].shape[1:]}
     names = [name for name in common if _layer(name) not in other]
     counts = {
@@ -119,13 +119,13 @@ def _sources(own: Sequence[str], theirs: Sequence[str]) -> list[int]:
 
 def _what_was_mapped(own: Sequence[str], theirs: Sequence[str], sources: Sequence[int]) -> str:
     found = [name for name, source in zip(own, sources, strict=True) if source >= 0]
-    alone = [name for name, source in zip(own, sources, strict=True) if source < 0]
+    fresh = [name for name, source in zip(own, sources, strict=True) if source < 0]
     text = f"mapped {len(found)} of {len(theirs)} classes by name"
     if found:
         text += f": {listed(found)}"
     twice = [name for names in (own, theirs) for name, n in Counter(names).items() if n > 1]
-    if alone:
-        text += f"; {len(alone)} without a counterpart: {listed(alone)}"
+    if fresh:
+        text += f"; {len(fresh)} without a counterpart: {listed(fresh)}"
     if twice:
         text += f" (not unique: {listed(dict.fromkeys(twice))})"
     return text

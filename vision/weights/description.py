@@ -1,4 +1,4 @@
-"""What a file says of its model, held against its type: everything in it comes from strangers."""
+"""Check the description of a model in a file by type and range, as the file is untrusted."""
 
 import logging
 import math
@@ -43,7 +43,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def check_description(given: Any) -> ModelDescription:
-    """A description whose every value has the type and the range that its key stands for.
+    """Check that every value of a description has the type and the range of its key.
 
     Control characters in names of classes become visible escapes; in other text they are refused.
 
@@ -52,7 +52,7 @@ def check_description(given: Any) -> ModelDescription:
             neutral values; keys that are not known are left out.
 
     Raises:
-        CheckpointError: A value is none that the suite writes.
+        CheckpointError: A value is not one that the suite writes.
     """
     if not isinstance(given, Mapping):
         raise CheckpointError(
@@ -63,7 +63,7 @@ def check_description(given: Any) -> ModelDescription:
 
 
 def check_plain(value: Any, where: str) -> Any:
-    """Numbers, text, booleans and null in lists and mappings of text, of bounded depth and number.
+    """Check plain values: numbers, text, booleans and null in bounded lists and mappings.
 
     Args:
         value: What a file holds.

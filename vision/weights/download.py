@@ -1,7 +1,7 @@
-"""Fetch files of the web and of the Hugging Face hub into the usual caches.
+"""Download files from the web and the Hugging Face hub into the usual caches.
 
-Files of the web go to torch.hub's cache, files of the Hugging Face hub to its own. A file is used
-only when it has arrived whole; once cached it is used without asking the network again.
+Files from the web go to torch.hub's cache, files from the Hugging Face hub to its own. A file is
+used only when it is complete; once cached it is used without network access.
 """
 
 import hashlib
@@ -19,10 +19,10 @@ from vision.errors import WeightsError
 from vision.files import sha256_of
 
 HUB_PREFIX = "hf://"
-# What the hub's libraries call the weights of a repository; the first that exists is taken.
+# File names of weights in hub repositories; the first that exists is taken.
 HUB_FILES = ("model.safetensors", "pytorch_model.bin")
 PROBE_TIMEOUT_S = 30.0
-# What a person runs who has a copy of the file.
+# The line to run with a copy of the file.
 LOAD_LINE = "vision.load_weights(model, PATH)"
 
 
@@ -137,7 +137,7 @@ def _url_cache_path(url: str) -> Path:
 
 
 def _content_length(url: str) -> int | None:
-    """Size in bytes that the server states; asked by GET, since signed addresses refuse HEAD."""
+    """Size in bytes that the server states; by GET, since signed addresses refuse HEAD."""
     request = Request(url, headers={"User-Agent": "torch.hub"})
     with urlopen(request, timeout=PROBE_TIMEOUT_S) as response:
         length = response.headers.get("Content-Length")
@@ -180,7 +180,7 @@ def _check_hub_file(address: str, path: Path) -> None:
 
 
 def _root_cause(error: BaseException) -> str:
-    """First line of the error at the bottom of a chain, which says what really happened."""
+    """First line of the error at the bottom of a chain, the root cause."""
     for cause in _chain(error):
         error = cause
     return str(error).strip().partition("\n")[0] or type(error).__name__

@@ -1,4 +1,4 @@
-"""Where published weights are to be had, from the data file `index.json` beside this module.
+"""Where published weights are available, from the data file `index.json` beside this module.
 
 Every variant has the top-1 that its authors published, and sources of the same weights in order of
 preference. The SHA-256 of a file is given where its publisher gives one; the hub gives it with
@@ -27,7 +27,7 @@ class WeightsSource:
         page: Page of a drive from which only a person can download, or None.
         sha256: SHA-256 of the file in hexadecimal, or None.
         sha256_prefix: Its first digits, where the publisher gives no more, or None.
-        note: What a person who downloads by hand should know.
+        note: A note for downloads by hand.
     """
 
     publisher: str

@@ -30,7 +30,7 @@ AUXILIARY = "auxiliary."
 HEADS = (HEAD, AUXILIARY)
 NECK = "neck."
 BACKBONE = "backbone."
-# What the parameters of a head of mmsegmentation begin with in ours around it.
+# Prefix of the parameters of mmsegmentation's head within `MMSegHead`.
 WRAPPED = HEAD + "head."
 
 
@@ -43,8 +43,8 @@ class LoadReport:
         prefix: What was taken off the keys of the source first, such as `"model."`.
         loaded: Names that were filled, the resized ones included.
         resized: Name -> (published shape, own shape) of what was resized.
-        reinitialised: Names of parameters of a head that have another shape, such as those of a
-            classifier with another number of classes; filled afresh.
+        reinitialised: Names of parameters of a head that have another shape, as in a classifier
+            with another number of classes; initialised afresh.
         mapped: Which classes were carried over by name, or why none could be; empty where each
             class keeps its index.
         missing: Names that the source does not have; they keep their values.
@@ -82,13 +82,13 @@ def load_weights(
 ) -> LoadReport:
     """Load published or own weights into a backbone, or into a model with `backbone` and `head`.
 
-    Key names of ours, of the authors, of timm, of Hugging Face, of mmdet and of mmsegmentation are
-    recognised by themselves. Position tables, position embeddings and global filters are resized to
-    the module's sizes, and the first convolution is fitted to its image channels. A head with other
-    classes, and an auxiliary one, keeps the rows of those that share a name; where the names are
-    not known and the number of classes differs, the rows of all classes are initialised afresh. An
-    auxiliary head of the source is left out where the module has none. What a wrapper puts before
-    all keys (`model.`, `net.`, `backbone.`, `encoder.`) is taken off where the keys fit without it.
+    Our key names and those of the authors, timm, Hugging Face, mmdet and mmsegmentation are
+    recognised. Position tables, position embeddings and global filters are resized to the module's
+    sizes, and the first convolution is fitted to its image channels. A head with other classes, and
+    an auxiliary one, keeps the rows of classes with the same name; where the names are not known
+    and the number of classes differs, the rows of all classes are initialised afresh. An auxiliary
+    head of the source is left out where the module has none. The prefix of a wrapper (`model.`,
+    `net.`, `backbone.`, `encoder.`) is removed where the keys fit without it.
 
     Args:
         module: A `Backbone`, or a module whose `backbone` is one.
@@ -144,7 +144,7 @@ def load_weights(
 def _recognise(
     backbone: Any, state: dict[str, Tensor], prefix: str, wrapped: bool
 ) -> tuple[str, str, dict[str, Tensor]]:
-    """What had to be taken off the keys, their naming, and the tensors under the module's names."""
+    """The prefix removed from the keys, their naming, and the tensors under the module's names."""
     wanted = [prefix + name for name in _needed(backbone)]
     best: tuple[str, str, dict[str, Tensor]] | None = None
     maximum = -1
@@ -205,7 +205,7 @@ def _fit(
     """Sort the converted tensors into the report.
 
     Returns:
-        Those to load, with the right shapes, except for the rows of classes that are mapped.
+        The tensors to load, with the right shapes, except for the rows of classes that are mapped.
     """
     targets = module.state_dict()
     mapped = classes.names if classes and classes.sources else []
@@ -249,7 +249,7 @@ def _initialise_heads(
     """Initialise the heads afresh, on a device if they have no memory yet.
 
     Returns:
-        The values from before of what is missing in the source, which they keep.
+        The previous values of the parameters that the source lacks, to be kept.
     """
     kept: dict[str, Tensor] = {}
     state = module.state_dict()

@@ -1,4 +1,4 @@
-"""A trained model in one file: its tensors as safetensors, and in the header what they are of."""
+"""A trained model in one file: its tensors as safetensors, its description in the header."""
 
 import json
 import os
@@ -25,7 +25,7 @@ def write_model(
     state: Mapping[str, Tensor],
     description: ModelDescription,
 ) -> Path:
-    """Write tensors and description, beside the place first: no half of a file is left.
+    """Write tensors and description; the file appears only when it is complete.
 
     Args:
         path: The file, `.safetensors`; its folder is made.
@@ -58,11 +58,11 @@ def read_model(
     """Read what `write_model` has written.
 
     Returns:
-        Tensor by key, on the CPU, and the description, checked; None for a file of tensors alone.
+        Tensor by key, on the CPU, and the description, checked; None for a file of only tensors.
 
     Raises:
         WeightsError: The file is absent, truncated, or no safetensors file.
-        CheckpointError: Its description is damaged, or is none that the suite writes.
+        CheckpointError: Its description is damaged, or not one that the suite writes.
     """
     with _opened(Path(path)) as file:
         described = _description(Path(path), file.metadata() or {})

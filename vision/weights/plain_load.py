@@ -1,7 +1,7 @@
-"""`torch.load` for files of strangers: tensors and plain values, and nothing of it is called.
+"""`torch.load` for untrusted files: tensors and plain values only, and no code is run.
 
 Training scripts put their options beside the weights: an `argparse.Namespace`, paths, NumPy scalars
-and `defaultdict`s. Unpickling calls what they are made by, so that inert stand-ins play these four.
+and `defaultdict`s. Unpickling calls their constructors, so inert stand-ins replace these four.
 """
 
 import mmap
@@ -22,9 +22,9 @@ from vision.reading import MAX_WEIGHTS_BYTES, open_file, require_file, shown_pat
 
 # The pickle of a checkpoint, without the storages: a few MB for the largest models.
 MAX_PICKLE_BYTES = 2**26
-# How a pickle writes the name of what fills memory with zeros; torch allows it.
+# How a pickle names the functions that fill memory with zeros; torch allows them.
 ZEROS = (b"c__builtin__\nbytearray\n", b"cbuiltins\nbytearray\n")
-# torch's list of what is allowed is that of the process.
+# torch's list of allowed names is global to the process.
 _LOCK = threading.Lock()
 
 
@@ -47,7 +47,7 @@ def load_plain(
     Raises:
         VisionError: Of the class `error`: there is no regular file, it is sparse, compressed, or of
             TorchScript, or asks for more memory than it fills.
-        Exception: It is damaged, or holds other objects; whatever `torch.load` raises.
+        Exception: It is damaged, or holds other objects; any exception of `torch.load`.
     """
     require_file(path, max_bytes=MAX_WEIGHTS_BYTES, what=what, error=error)
     is_zip = zipfile.is_zipfile(path)
@@ -77,7 +77,7 @@ def _only(allowed: list[Any]) -> Iterator[None]:
 
 
 def refused_object(error: Exception) -> str | None:
-    """Name of what a file holds besides tensors and plain values, if an error is of that."""
+    """Name of the object in a file that is no tensor or plain value, if the error reports one."""
     found = re.search(r"GLOBAL (\S+)", str(error))
     return found[1] if found else None
 
@@ -88,12 +88,12 @@ def _zip_fault(path: Path) -> str | None:
         names = {entry.filename.partition("/")[2]: entry for entry in entries}
         if "constants.pkl" in names and any(name.startswith("code/") for name in names):
             return (
-                "it is a TorchScript program. Save the weights alone where you trust it: "
+                "it is a TorchScript program. Save only the weights where you trust it: "
                 "torch.save(torch.jit.load(PATH).state_dict(), NEW_PATH)."
             )
         if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
             return (
-                "its parts are compressed, as those of torch.save never are, and can unpack to any "
+                "its parts are compressed, which torch.save never does, and can unpack to any "
                 "size. Save it again with torch.save."
             )
         if sum(entry.file_size for entry in entries) > path.stat().st_size:
@@ -167,7 +167,7 @@ def _path_text(*parts: Any) -> str:
 
 
 def _plain_dict(*_: Any) -> dict[Any, Any]:
-    """Stands for `collections.defaultdict`, without what would fill it."""
+    """Stands for `collections.defaultdict`, without its factory."""
     return {}
 
 
@@ -180,7 +180,7 @@ def _stand_ins() -> list[Callable[..., Any] | tuple[Callable[..., Any], str]]:
         **{f"builtins.{name}": _Inert for name in ("list", "dict", "int", "float", "str", "bool")},
         "numpy.dtype": _NumberType,
         **{f"numpy.{core}.multiarray.scalar": _number for core in ("core", "_core")},
-        # From Python 3.13 on they are those of a private module.
+        # From Python 3.13 on they belong to a private module.
         **{f"pathlib{part}.{name}": _path_text for part in ("", "._local") for name in flavours},
     }
     return [(stand_in, name) for name, stand_in in named.items()]

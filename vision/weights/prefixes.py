@@ -1,4 +1,4 @@
-"""What people's training code puts before the key of every tensor of a model."""
+"""Prefixes that training code puts before the key of every tensor of a model."""
 
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -43,12 +43,12 @@ def choose_branch(state: Mapping[str, Tensor], branch: Branch | None) -> dict[st
     """The tensors of one of two networks that were trained together.
 
     Args:
-        state: Tensor by key; those of the networks begin with `student.` and `teacher.`, perhaps
+        state: Tensor by key; keys of the networks begin with `student.` and `teacher.`, perhaps
             after one of the usual prefixes.
         branch: Which of the two; None where there are none.
 
     Returns:
-        The tensors of the network, without what named it; all of them where there are no networks.
+        The tensors of the network, without its prefix; all tensors if there are no two networks.
 
     Raises:
         WeightsError: There are networks and none is chosen.
@@ -57,7 +57,7 @@ def choose_branch(state: Mapping[str, Tensor], branch: Branch | None) -> dict[st
     if branch is None:
         if all(found.values()):
             raise WeightsError(
-                "the weights are those of two networks, a student and a teacher. Choose one: "
+                "the weights belong to two networks, a student and a teacher. Choose one: "
                 'load_weights(model, source, branch="teacher").'
             )
         return dict(state)

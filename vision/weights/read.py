@@ -108,7 +108,7 @@ def read_class_names(source: str | os.PathLike[str] | Mapping[str, Any]) -> list
 
     Returns:
         The names by class index; None if the checkpoint does not say. A detector of mmdet with 80
-        classes and no names has those of COCO.
+        classes and no names has COCO's.
 
     Raises:
         WeightsError: As for `read_state_dict`.
@@ -147,19 +147,19 @@ def _read_file(path: Path) -> Mapping[str, Any]:
 
 def _refusal(path: Path, error: Exception) -> str:
     if found := refused_object(error):
-        mend = "save its tensors alone with safetensors in a separate environment and load that."
+        remedy = "save only its tensors with safetensors in a separate environment and load that."
         if "mmengine." in str(error):
-            mend = (
-                "save its 'state_dict' and 'meta' alone, without the 'message_hub' of the "
+            remedy = (
+                "save only its 'state_dict' and 'meta', without the 'message_hub' of the "
                 "training, in an environment with mmengine and load that: c = torch.load(PATH, "
                 "map_location='cpu', weights_only=False); torch.save({k: c[k] for k in "
                 "('state_dict', 'meta')}, NEW_PATH)."
             )
         return (
             f"weights file '{path}' was refused: besides tensors and plain values it holds "
-            f"'{found}', and loading such objects can run code. If you trust the file, {mend}"
+            f"'{found}', and loading such objects can run code. If you trust the file, {remedy}"
         )
-    # The unpickler's own words stand in the middle of a long piece of advice.
+    # The unpickler's own message is in the middle of long advice.
     text = str(error).rpartition("WeightsUnpickler error: ")[2].strip()
     reason = re.split(r"[.\n]", text, maxsplit=1)[0] or type(error).__name__
     return (

@@ -1,4 +1,4 @@
-"""Tensors of a file, held against what a model can be filled with."""
+"""Check that the tensors of a file can be loaded into a model."""
 
 import math
 from collections.abc import Mapping
@@ -18,8 +18,8 @@ def check_tensors(state: Any, where: str) -> dict[str, Tensor]:
         where: The file, for the error.
 
     Raises:
-        WeightsError: It is no mapping of text to tensors; or a tensor is sparse, quantised,
-            complex, without data, or larger than the data in the file that it stands for.
+        WeightsError: It is not a mapping of text to tensors; or a tensor is sparse, quantised,
+            complex, without data, or larger than its data in the file.
     """
     if not isinstance(state, Mapping):
         raise WeightsError(
@@ -37,10 +37,10 @@ def check_tensors(state: Any, where: str) -> dict[str, Tensor]:
 
 
 def check_finite(state: Mapping[str, Tensor], where: str) -> None:
-    """Look for weights and buffers that are infinite or not a number.
+    """Check that no weight or buffer is infinite or not a number.
 
     Args:
-        state: Tensor by key; those of whole numbers are passed over.
+        state: Tensor by key; integer tensors are skipped.
         where: The file, for the error.
 
     Raises:
@@ -63,7 +63,7 @@ def _is_finite(tensor: Tensor) -> bool:
         return True
     if tensor.element_size() == 1:  # float8, for which there are no comparisons
         tensor = tensor.float()
-    # One pass without a temporary; a value that is not a number becomes both of the two.
+    # One pass without a temporary; a NaN becomes both minimum and maximum.
     return all(math.isfinite(bound) for bound in torch.stack(torch.aminmax(tensor)).tolist())
 
 

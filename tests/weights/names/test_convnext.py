@@ -126,7 +126,7 @@ def test_transformers_classifier() -> None:
     hidden = theirs(images_of(), output_hidden_states=True).hidden_states
     for actual, reference in zip(model.backbone(images_of()), hidden[1:], strict=True):
         assert relative_error(actual, reference) < 1e-5
-    # The final norm's epsilon shows in float64 alone: 1e-12, not the 1e-6 of the other norms.
+    # The final norm's epsilon shows only in float64: 1e-12, not the 1e-6 of the other norms.
     exact = theirs.double()(images_of(torch.float64)).logits
     assert relative_error(model.double()(images_of(torch.float64)), exact) < 1e-9
 

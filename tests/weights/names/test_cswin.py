@@ -19,7 +19,7 @@ OPTIONS = {
 
 
 def official_names(model: CSWin) -> dict[str, Tensor]:
-    """Our names -> those of the authors, with one depthwise convolution per branch."""
+    """Our names to the authors', with one depthwise convolution per branch."""
     official = {}
     for name, tensor in model.state_dict().items():
         part, number, rest = name.split(".", 2)

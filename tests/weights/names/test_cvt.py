@@ -108,7 +108,7 @@ def test_loading_transformers_weights_keeps_the_activation() -> None:
     assert isinstance(ours.backbone.stages[0][0].mlp.act, QuickGELU)
 
 
-def test_epsilon_of_transformers_is_ours_whatever_its_configuration_says() -> None:
+def test_epsilon_of_transformers_is_ours_for_any_configuration() -> None:
     theirs = random_transformers_model("CvtForImageClassification")
     assert theirs.config.layer_norm_eps == 1e-12
     norms = [m for m in theirs.modules() if isinstance(m, nn.LayerNorm | nn.BatchNorm2d)]
@@ -162,7 +162,7 @@ def test_official_lists_are_read_up_to_the_number_of_stages() -> None:
         (spec(QKV_PROJ_METHOD=["linear", "avg", "avg"]), "official", ("'linear'", "supported")),
         (spec(WINDOW=[7, 7, 7]), "official", ("'WINDOW' =",)),
         ({**spec(), "window": 7}, "official", ("'window'", "7")),
-        ({"qkv_projection_method": ["avg"] * 3}, "huggingface", ("'dw_bn' alone",)),
+        ({"qkv_projection_method": ["avg"] * 3}, "huggingface", ("only with 'dw_bn'",)),
         ({"hidden_act": "relu"}, "huggingface", ("'hidden_act'", "'relu'")),
         ({}, "timm", ("timm", "CvT")),
     ],

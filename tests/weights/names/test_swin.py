@@ -143,7 +143,7 @@ def test_official_options_of_both_classes() -> None:
 
 
 def official_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Our names -> those of the authors, for a classifier of three stages."""
+    """Our names to the authors', for a classifier of three stages."""
     names = {"merges.1.": "layers.0.downsample.", "merges.2.": "layers.1.downsample."}
     names |= {f"stages.{i}.": f"layers.{i}.blocks." for i in range(3)}
     names |= {f"out_norms.{i}.": f"norm{i}." for i in range(3)}

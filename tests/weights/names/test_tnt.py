@@ -90,7 +90,7 @@ def test_position_tables_are_resized() -> None:
     options = published_options("tnt", TIMM, source="timm").options
     ours = create_backbone("tnt", **{**options, "img_size": (96, 32), "inner_stride": 8})
     theirs = random_timm_model()
-    # Tables that are constant over the grid stay so, whatever the resize does between points.
+    # Tables that are constant over the grid stay so, however the resize interpolates.
     theirs.patch_pos[:, 1:] = torch.arange(24.0)
     theirs.pixel_pos.copy_(torch.arange(8.0).view(1, 8, 1, 1).expand(1, 8, 4, 4))
     keys = ("patch_pos", "pixel_pos")

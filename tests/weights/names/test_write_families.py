@@ -54,7 +54,7 @@ def test_dense_weights_of_the_authors_come_back(reference: test_parity.Reference
     if not dense:
         pytest.skip("the authors have no dense variant")
     # What the dense variant leaves out of the classifier; the index is the same, masks are made
-    # anew for each image there.
+    # for each image there.
     unused = ("head.", "norm.", "proj.") if reference.family == "rmt" else ("head.", "norm.")
     classifier = test_parity._subdict(reference.tensors, "state_dict/")
     dense |= {

@@ -8,7 +8,7 @@ from vision.weights.names.operations import as_linear, each
 from vision.weights.names.published import OptionReader, PublishedModel, Source
 from vision.weights.names.table import Names, Root, within
 
-# Of the block and down-sampling norms, in every implementation.
+# Epsilon of the block and down-sampling norms, in every implementation.
 DEFAULT_EPS = 1e-6
 DEFAULT_LAYER_SCALE = 1e-6
 _MLP = [("pwconv1.", "mlp.fc1."), ("pwconv2.", "mlp.fc2.")]
@@ -156,7 +156,7 @@ def _read_huggingface(reader: OptionReader) -> PublishedModel:
             "layer_scale_init_value": "layer_scale",
         }
     )
-    # transformers reads the epsilon for the norm after pooling alone.
+    # transformers reads the epsilon only for the norm after pooling.
     options["head_norm_eps"] = reader.take("layer_norm_eps", 1e-12)
     depth = len(options.get("depths", (3, 3, 9, 3)))
     reader.expect("num_stages", depth)

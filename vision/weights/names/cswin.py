@@ -31,7 +31,7 @@ def _join_branches(state: State) -> dict[str, Tensor]:
 
 
 def _split_branches(state: State, backbone: Any) -> dict[str, Tensor]:
-    """The depthwise kernels of a block belong to two branches, those of one window to one."""
+    """Split the depthwise kernels of a block into two branches, or one if a window is the map."""
     branched = {}
     for key, tensor in state.items():
         match = re.match(r"stages\.(\d+)\.\d+\.attn\.lepe\.(weight|bias)$", key)
@@ -115,7 +115,7 @@ def read_options(reader: OptionReader, source: Source) -> PublishedModel:
 
 
 def _dense_options(options: Mapping[str, object]) -> dict[str, object]:
-    """What the authors' dense variant does otherwise than their classifier.
+    """The options in which the authors' dense variant differs from their classifier.
 
     It always has a bias on queries, keys and values, and multiplies the width between stages by
     the ratio of their head counts instead of doubling it.

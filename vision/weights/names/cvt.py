@@ -127,7 +127,7 @@ def _read_huggingface(reader: OptionReader) -> PublishedModel:
     if set(methods) != {"dw_bn"}:
         raise ConfigError(
             f"huggingface cvt: qkv_projection_method = {methods!r} is not supported; transformers "
-            "itself runs with 'dw_bn' alone."
+            "itself runs only with 'dw_bn'."
         )
     options = reader.rename(
         {

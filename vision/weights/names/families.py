@@ -28,7 +28,7 @@ def family_module(family: str) -> ModuleType:
 
 
 def family_naming(family: str, keys: Iterable[str]) -> str:
-    """Whose key names a state dict has: ours, official, timm, huggingface or mmdet."""
+    """The naming of a state dict: ours, official, timm, huggingface or mmdet."""
     naming: str = family_module(family).naming(set(keys))
     return naming
 
@@ -41,7 +41,7 @@ def to_ours(family: str, state: State) -> dict[str, Tensor]:
         state: Tensor by key, under the names of any known implementation.
 
     Raises:
-        WeightsError: The tensors are not those of this family.
+        WeightsError: The tensors do not belong to this family.
     """
     naming = family_naming(family, state)
     return dict(state) if naming == OURS else family_module(family).TABLES[naming].read(state)

@@ -98,7 +98,7 @@ def read_options(reader: OptionReader, source: Source) -> PublishedModel:
             "out_indices": "out_indices",
         }
     )
-    # The defaults of the authors' class are those of none of its variants.
+    # The defaults of the authors' class match none of its variants.
     options.setdefault("dim", 96)
     options.setdefault("depths", (3, 3, 9, 3))
     options |= _read_gated_convs(reader.take("gnconv"))

@@ -1,7 +1,7 @@
 """Detectors as mmdet 2 and 3 name them, and as the official detection code of the families does.
 
-The names of the backbone are the family's own affair. Class order, order of anchors and of box
-deltas and the flattening of region features are the same as ours, so that names alone change.
+The backbone's names are converted by its family. Class order, order of anchors and of box deltas
+and the flattening of region features are the same as ours, so that only names change.
 """
 
 import re
@@ -21,24 +21,24 @@ _OTHER_PARTS = ("neck.lateral_convs.", "neck.fpn_convs.", "rpn_head.", "roi_head
 # What only the head of one of our detectors has.
 _OWN_PARTS = ("head.rpn.", "head.deltas", "head.distances")
 _SCALE = re.compile(r"^bbox_head\.scales\.(\d+)\.scale$")
-# The branches of FCOS have norms, those of RetinaNet bare convolutions.
+# The branches of FCOS have norms, the branches of RetinaNet only convolutions.
 _OF_FCOS = re.compile(r"bbox_head\.(?:\w+_convs\.\d+\.(?:bn|gn|norm)|conv_cls|scales)\.")
 
 
 def _split_extra_levels(state: State) -> dict[str, Tensor]:
-    """Tell the output convolutions of the extra levels from those of the lateral ones."""
+    """Separate the convolutions of the extra levels from the output convolutions of the others."""
     laterals = {key.split(".")[3] for key in state if key.startswith("neck.fpn.laterals.")}
     return _move(state, "outputs", "extras", -len(laterals))
 
 
 def _join_extra_levels(state: State, module: Any = None) -> dict[str, Tensor]:
-    """Count the convolutions of extra levels on from those of the maps."""
+    """Number the convolutions of extra levels after the output convolutions of the maps."""
     levels = {key.split(".")[3] for key in state if key.startswith("neck.fpn.outputs.")}
     return _move(state, "extras", "outputs", len(levels))
 
 
 def _move(state: State, source: str, target: str, step: int) -> dict[str, Tensor]:
-    """Rename the levels of an FPN from one list to another where their number there is not < 0."""
+    """Rename the levels of an FPN from one list to another where the new number is not negative."""
     moved = {}
     for key, tensor in state.items():
         match = re.match(rf"neck\.fpn\.{source}\.(\d+)\.(.*)", key)
@@ -49,7 +49,7 @@ def _move(state: State, source: str, target: str, step: int) -> dict[str, Tensor
 
 
 def _stack_scales(state: State) -> dict[str, Tensor]:
-    """Make one parameter `(levels,)` of the factors of FCOS."""
+    """Stack the scales of FCOS into one parameter `(levels,)`."""
     scales = {int(match[1]): key for key in state if (match := _SCALE.match(key))}
     if not scales:
         return dict(state)
@@ -64,7 +64,7 @@ def _stack_scales(state: State) -> dict[str, Tensor]:
 
 
 def _split_scales(state: State, module: Any = None) -> dict[str, Tensor]:
-    """Give each level of FCOS a factor of its own."""
+    """Give each level of FCOS its own scale."""
     split = {key: tensor for key, tensor in state.items() if key != "head.scales"}
     for level, scale in enumerate(state.get("head.scales", ())):
         split[f"bbox_head.scales.{level}.scale"] = scale.clone()
@@ -158,7 +158,7 @@ def read(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         The tensors under `neck.` and `head.`; what has no counterpart keeps its key.
 
     Raises:
-        WeightsError: The scales of FCOS are not those of successive levels.
+        WeightsError: The scales of FCOS do not belong to successive levels.
     """
     if any(key.startswith(("rpn_head.", "roi_head.")) for key in state):
         return TABLES["two_stage"].read(state)
@@ -182,13 +182,13 @@ def write(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def default_class_names(state: Mapping[str, Tensor]) -> list[str] | None:
-    """Names of the classes of a detector of mmdet that does not say them.
+    """Class names of an mmdet detector whose checkpoint has none.
 
     Args:
         state: Tensor by key of a whole checkpoint.
 
     Returns:
-        Those of COCO for a detector of 80 classes; None for anything else.
+        COCO's names for a detector of 80 classes; None for anything else.
     """
     return list(coco_classes()) if _count_classes(state) == THINGS else None
 

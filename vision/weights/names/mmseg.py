@@ -1,7 +1,7 @@
 """Models for segmentation as mmsegmentation 0.x and 1.x name them, and official segmentation code.
 
-The names of the backbone are the family's own affair. The order of classes, maps and concatenated
-channels is the same as ours, so that names alone change.
+The backbone's names are converted by its family. The order of classes, maps and concatenated
+channels is the same as ours, so that only names change.
 """
 
 from collections.abc import Mapping
@@ -12,12 +12,12 @@ from vision.weights.names.mmdet import FPN_LEVELS, FPN_ROWS, PIXELS, conv_module
 from vision.weights.names.table import Names, Row, within
 
 _HEAD, _AUXILIARY = "decode_head.", "auxiliary_head."
-# The maps of SegFormer are projected by what FCN calls a convolution.
+# SegFormer's projections have the name of FCN's convolutions.
 _FUSED = _HEAD + "fusion_conv."
 
 
 def _head(theirs: str, ours: str, *own: Row) -> list[Row]:
-    """Rows of a head, with those that only some heads have first."""
+    """Rows of a head; rows that only some heads have come first."""
     return within(
         theirs,
         ours,

@@ -1,4 +1,4 @@
-"""What changes besides names between another implementation's tensors and ours, both ways.
+"""Changes besides names between another implementation's tensors and ours, both ways.
 
 Every operation works under our names: after the names were read, or before they are written.
 """
@@ -32,11 +32,11 @@ class Operation:
 
 
 def join(whole: str, parts: Mapping[str, int]) -> Operation:
-    """Several layers there that are one layer here, its rows in the order of the parts.
+    """Join several layers there into one layer here, its rows in the order of the parts.
 
     Args:
-        whole: What stands in the names of our layer, such as `".attn.qkv."`.
-        parts: What stands there instead for each part, and its share of the rows.
+        whole: Part of the names of our layer, such as `".attn.qkv."`.
+        parts: Its replacement there for each part, and the part's share of the rows.
     """
     first = next(iter(parts))
 
@@ -85,7 +85,7 @@ def each(
 def dropped(
     pattern: str, make: Callable[[State, Any], dict[str, Tensor]] = lambda state, module: {}
 ) -> Operation:
-    """Tensors that we do not keep, as they follow from others or serve nothing.
+    """Drop tensors that follow from others or are unused.
 
     Args:
         pattern: A regular expression, found in their names (as our rows give them).

@@ -1,8 +1,8 @@
 """Constructor options of published implementations, translated to ours.
 
-Reads what an author's code, timm or a Hugging Face configuration calls its options, so that a
-published model is built from its own description. An option that is not supported is refused by
-name; none is ignored silently.
+Reads the options of an author's code, timm or a Hugging Face configuration, so that a published
+model is built from its own description. An option that is not supported is refused by name; none is
+ignored silently.
 """
 
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ class OptionReader:
 
     Args:
         options: The published keyword arguments.
-        owner: What they belong to, for the errors.
+        owner: Their class, for the errors.
     """
 
     def __init__(self, options: Mapping[str, Any], *, owner: str) -> None:
@@ -49,7 +49,7 @@ class OptionReader:
         return {ours: self._left.pop(name) for name, ours in names.items() if name in self._left}
 
     def expect(self, name: str, *allowed: Any) -> None:
-        """Take an option of which only some values are supported; absent is fine.
+        """Take an option that may be absent, or must have one of the allowed values.
 
         Raises:
             ConfigError: It has another value.
@@ -66,7 +66,7 @@ class OptionReader:
             self._left.pop(name, None)
 
     def finish(self) -> None:
-        """Raise a `ConfigError` that names the options that nobody took."""
+        """Raise a `ConfigError` that names the options that were not taken."""
         if self._left:
             raise ConfigError(
                 f"{self._owner}: unsupported option "

@@ -1,4 +1,4 @@
-"""What the parameters of a model are called in the code of their authors."""
+"""Names of the parameters of a model in the authors' code."""
 
 from torch import nn
 
@@ -11,8 +11,8 @@ BACKBONE = "backbone."
 def published_names(module: nn.Module) -> dict[str, str]:
     """The name of each parameter in the published code, by ours.
 
-    Backbones have the names of their authors' code, necks and heads those of mmdetection and
-    mmsegmentation. What was never published keeps our name, as does the last part of the name of a
+    Backbones have the names of their authors' code, necks and heads the names of mmdetection and
+    mmsegmentation. Unpublished parameters keep our name, as does the last part of the name of a
     layer that is several layers there, or a part of one.
 
     Args:

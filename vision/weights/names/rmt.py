@@ -83,7 +83,7 @@ def read_options(reader: OptionReader, source: Source) -> PublishedModel:
             "out_indices": "out_indices",
         }
     )
-    # The defaults of the authors' class are those of none of its variants.
+    # The defaults of the authors' class match none of its variants.
     stages = len(options.get("depths", (0, 0, 0, 0)))
     options.setdefault("dims", (96, 192, 384, 768))
     options.setdefault("depths", (2, 2, 6, 2))

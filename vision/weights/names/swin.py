@@ -27,7 +27,7 @@ def _indices(state: State, backbone: Any) -> dict[str, Tensor]:
 
 
 def _indices_and_masks(state: State, backbone: Any) -> dict[str, Tensor]:
-    """What the authors' classifier keeps; their dense variant makes a mask for each image."""
+    """The buffers of the authors' classifier; their dense variant makes a mask for each image."""
     buffers = _indices(state, backbone)
     for i, blocks in enumerate(() if backbone.dense else backbone.stages):
         size = tuple(side // 2**i for side in backbone.position_grid)
@@ -53,7 +53,7 @@ def _as_grid(position: Tensor, backbone: Any) -> Tensor:
 def _merge(tensor: Tensor) -> Tensor:
     """Order the last axis of patch merging, 4 * C, as we do: neighbours, then channels.
 
-    mmdet puts the neighbours of a channel side by side, those of a row before those of the next.
+    mmdet puts the neighbours of a channel side by side, row by row.
     """
     by_neighbour = tensor.unflatten(-1, (-1, 4)).transpose(-1, -2)  # (..., 4, C)
     return by_neighbour[..., [0, 2, 1, 3], :].flatten(-2)
@@ -136,7 +136,7 @@ TABLES = {
 
 
 def naming(keys: set[str]) -> str:
-    """Tell whose key names these are by those of the stem, the classifier and patch merging."""
+    """Tell whose key names these are by the stem, the classifier and patch merging."""
     if any("embeddings.patch_embeddings." in key for key in keys):
         return "huggingface"
     if "patch_embed.projection.weight" in keys:
@@ -232,7 +232,7 @@ def _read_huggingface(reader: OptionReader) -> PublishedModel:
             "hidden_dropout_prob": "drop_rate",
             "attention_probs_dropout_prob": "attn_drop_rate",
             "use_absolute_embeddings": "ape",
-            # Bias tables keep their size whatever the image size is.
+            # Bias tables keep their size for any image size.
             "image_size": "pretrain_img_size",
         }
     )

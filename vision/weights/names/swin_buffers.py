@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-# What the authors put on a pair of positions that do not belong together.
+# The authors' bias for pairs of positions that were not neighbours.
 _APART = -100.0
 
 

@@ -1,4 +1,4 @@
-"""A table of names: what another implementation calls a model's tensors, and what we call them.
+"""Tables of names: a model's tensors in another implementation and here.
 
 One table serves both directions: reading its checkpoints and writing checkpoints for it.
 """
@@ -23,11 +23,11 @@ _PLACEHOLDER = re.compile(r"\{(?:(?P<times>\d+)\*)?(?P<name>[a-z]+)(?:\+(?P<plus
 
 @dataclass(frozen=True)
 class Root:
-    """What a whole classifier puts before the names of its model; a model by itself does not.
+    """The prefix of a model's names in a whole classifier; a bare model lacks it.
 
     Attributes:
         prefix: The prefix.
-        beside: What the names begin with that never have it, the classifier's first.
+        beside: First parts of the names that never have it, the classifier's first.
     """
 
     prefix: str
@@ -69,7 +69,7 @@ class Names:
         return ours
 
     def write(self, state: State, module: Any = None) -> dict[str, Tensor]:
-        """Our tensors under their names, with what they keep besides.
+        """Our tensors under their names, with the buffers that they keep besides.
 
         Args:
             state: Tensor by our name.

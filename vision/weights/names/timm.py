@@ -7,7 +7,7 @@ from vision.weights.names.published import OptionReader, PublishedModel, Source
 from vision.weights.names.table import Names
 
 _OWN = "model."
-# What timm's models call their last linear layer; the model that is around it says which.
+# Names of the last linear layer in timm's models; the wrapped model says which.
 _CLASSIFIERS = ("head.fc", "head.l", "head", "fc", "classifier", "last_linear")
 TABLES = {
     "timm": Names(
@@ -27,7 +27,7 @@ def naming(keys: set[str]) -> str:
 
 
 def resize(name: str, tensor: Tensor, target: Tensor, backbone: nn.Module) -> Tensor | None:
-    """Nothing: resizing is timm's own affair, by `pretrained=True` and `img_size`."""
+    """Nothing: timm itself resizes, by `pretrained=True` and `img_size`."""
     return None
 
 

@@ -169,7 +169,7 @@ def _read_official(reader: OptionReader) -> tuple[dict[str, Any], int]:
 def _read_timm(reader: OptionReader) -> tuple[dict[str, Any], int]:
     reader.expect("legacy", False)
     reader.expect("global_pool", "token")
-    # timm's inner feed-forward networks have four times their width whatever this says.
+    # timm's inner feed-forward networks always have four times their width.
     reader.expect("mlp_ratio", 4)
     # Dropout before the classifier is the head's own.
     reader.expect("drop_rate", 0)

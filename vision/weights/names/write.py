@@ -1,7 +1,7 @@
-"""Write weights under the key names of another implementation: what `load_weights` reads, reversed.
+"""Write weights under the key names of another implementation: the inverse of `load_weights`.
 
-Every result is converted back and compared with what it came from, so that a state dict that leaves
-here means to the other implementation what it means to us.
+Every result is converted back and compared with its source, so that a written state dict means the
+same to the other implementation.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from vision.weights.names.table import Names
 Naming = Literal["official", "timm", "huggingface", "mmdet", "mmseg"]
 NAMINGS: tuple[str, ...] = get_args(Naming)
 OPENMMLAB = ("mmdet", "mmseg")
-# What the registered backbones of `vision.interop.mmseg` put before their two parts.
+# Prefixes of the two parts of the registered backbones of `vision.interop.mmseg`.
 _OURS_WITHIN = "backbone.backbone."
 _PYRAMID_WITHIN = "backbone.pyramid."
 
@@ -33,7 +33,7 @@ def to_naming(module: nn.Module, naming: str) -> dict[str, Tensor]:
     Args:
         module: A `Backbone`, or a model whose parts are `backbone`, `neck`, `head` and `auxiliary`.
         naming: `"official"` for the code of the backbone's authors: their classifier, or for a
-            backbone with `dense=True` that of their dense-prediction code, without a head; `"timm"`
+            backbone with `dense=True` their dense-prediction code, without a head; `"timm"`
             or `"huggingface"` for a classifier there; `"mmdet"` for a whole detector, `"mmseg"` for
             a whole segmentor. In the last two the backbone is `SwinTransformer`, the `ConvNeXt` of
             mmpretrain, or for all other families `vision.CSWin` and its like, which
@@ -44,7 +44,7 @@ def to_naming(module: nn.Module, naming: str) -> dict[str, Tensor]:
 
     Raises:
         ConfigError: The naming is unknown, or it has no names for this model.
-        WeightsError: The names do not lead back to this model.
+        WeightsError: The names do not convert back to this model.
     """
     if naming not in NAMINGS:
         raise ConfigError(f"there is no naming '{naming}'; known are {', '.join(NAMINGS)}.")
@@ -71,7 +71,7 @@ def _table(family: str, naming: str) -> Names | None:
 
 
 def _own_state(module: nn.Module) -> dict[str, Tensor]:
-    """The tensors of backbone, neck and heads; what belongs to a training alone is left out."""
+    """The tensors of backbone, neck and heads, without those that only training needs."""
     parts = {"backbone": getattr(module, "backbone", module)}
     for name in ("neck", "head", "auxiliary"):
         part = getattr(module, name, None) if parts["backbone"] is not module else None
@@ -92,8 +92,8 @@ def _backbone_and_classifier(
     others = [k for k in state if not k.startswith(BACKBONE) and k not in classifier]
     if others and naming != "official":
         raise ConfigError(
-            f"the names of {naming} are those of classifiers; this model also has "
-            f"'{others[0]}'. Write it as mmdet or mmseg, or its backbone alone: "
+            f"the names of {naming} are for classifiers; this model also has "
+            f"'{others[0]}'. Write it as mmdet or mmseg, or only its backbone: "
             "to_naming(model.backbone, 'official')."
         )
     table = _table(backbone.family, naming)
@@ -105,7 +105,7 @@ def _backbone_and_classifier(
         )
     if naming == "timm" and (backbone.dense or len(backbone.out_norms)):
         raise ConfigError(
-            "timm has classifiers alone: it has no names for the output norms of a backbone for "
+            "timm has only classifiers: it has no names for the output norms of a backbone for "
             "dense prediction, and needs the last norm, which such a backbone lacks. Write it as "
             "official, mmdet or mmseg."
         )
@@ -160,7 +160,7 @@ def _cut(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 
 def _check(ours: Mapping[str, Tensor], read: Mapping[str, Tensor], naming: str) -> None:
-    """Compare what was written, read again, with what it came from."""
+    """Compare the written tensors, read again, with their source."""
     different = sorted(ours.keys() ^ read.keys())
     different += [k for k in ours.keys() & read.keys() if not _equal(ours[k], read[k])]
     if different:
