@@ -1,12 +1,13 @@
 """Boundary regions of label maps, for the boundary IoU.
 
 "Boundary IoU: Improving Object-Centric Image Segmentation Evaluation", Cheng, Girshick, Dollár,
-Berg and Kirillov, 2021, equation 1: the boundary region of a mask is what of it lies within d
-pixels of its contour, the border of the image included. As in the authors' code, "within" counts
-steps to the eight neighbours, and d is 2 % of the image's diagonal.
+Berg and Kirillov, 2021, equation 1: the boundary region of a mask is the part of it within d pixels
+of its contour, the border of the image included. As in the authors' code, distance counts steps to
+the eight neighbours, and d is 2 % of the image's diagonal.
 
-The authors erode the mask of each class in turn. Here all classes come at once: a pixel is inside
-its class if the window of 2d + 1 by 2d + 1 pixels around it lies in the image and holds one label.
+The authors erode the mask of each class in turn. Here all classes are computed at once: a pixel is
+inside its class if the window of 2d + 1 by 2d + 1 pixels around it lies in the image and holds one
+label.
 """
 
 import math
@@ -53,10 +54,10 @@ def inner_pixels(maps: Tensor, distance: int) -> Tensor:
 
 
 def boundary_labels(predicted: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """Keep the labels of a prediction and of its target in their boundary regions alone.
+    """Keep the labels of a prediction and of its target only in their boundary regions.
 
-    Ignored pixels have the label `IGNORED` in both maps before the regions are found. So what
-    touches them has a boundary there, in the same place in both, and they themselves are in none.
+    Ignored pixels have the label `IGNORED` in both maps before the regions are found. So the pixels
+    next to them are boundaries, the same in both maps, and they themselves are in no region.
 
     Args:
         predicted: uint8 `(H, W)` class indices.
@@ -95,5 +96,5 @@ def _any_of(flags: Tensor, length: int, dim: int) -> Tensor:
 
 
 def _all_bits(flags: Tensor) -> Tensor:
-    """Make 255 of a set flag; or-ed to labels, it chooses much faster than `where` does."""
+    """255 where a flag is set; or-ed to labels, it selects much faster than `where`."""
     return flags.view(torch.uint8).neg_()

@@ -15,12 +15,11 @@ def box_confusion(
     num_classes: int,
     min_iou: float = MIN_IOU,
 ) -> np.ndarray:
-    """Pair the detections of one image with its objects, whatever their classes, and count.
+    """Pair the detections of one image with its objects, regardless of class, and count.
 
-    Pairs are made by falling overlap, first those of one class, then those of two. What is left of
-    the detections was found in the background, and what is left of the objects was not found. A
-    detection that is left but has `min_iou` of its area in a crowd is not counted, nor is the
-    crowd.
+    Pairs are made by falling overlap, first within a class, then across classes. Unpaired
+    detections count as background, unpaired objects as missed. An unpaired detection with `min_iou`
+    of its area in a crowd is not counted; crowds are not counted either.
 
     Args:
         boxes: float `(D, 4)`, `(x1, y1, x2, y2)` of the detections that are sure enough.

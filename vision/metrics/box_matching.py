@@ -1,7 +1,6 @@
-"""Which object each detection of an image finds, and what that says of sizes and occlusion.
+"""Match the detections of an image with its objects, and measure occlusion.
 
-The rule is that of COCO's evaluation at one overlap, so that what is counted here agrees with the
-average precision there.
+The rule is COCO's at one overlap threshold, so that counts agree with COCO's average precision.
 """
 
 from typing import NamedTuple
@@ -15,7 +14,7 @@ MIN_IOU = 0.5
 
 
 class Matches(NamedTuple):
-    """What the detections of one image are, by falling score.
+    """The matches of the detections of one image, by falling score.
 
     Attributes:
         order: int `(D,)`, places of the detections as they were given.
@@ -29,7 +28,7 @@ class Matches(NamedTuple):
 
 
 def overlaps(boxes: np.ndarray, others: np.ndarray, crowd: np.ndarray | None = None) -> np.ndarray:
-    """Intersection over union of every pair; with a crowd, over the area of the box alone.
+    """Intersection over union of every pair; with a crowd, over the area of the box only.
 
     Args:
         boxes: float `(D, 4)`, `(x1, y1, x2, y2)`.
@@ -57,7 +56,7 @@ def match_detections(
     min_iou: float = MIN_IOU,
     maximum: int = 100,
 ) -> Matches:
-    """Give detections to objects of their class, by falling score.
+    """Match detections with objects of their class, by falling score.
 
     Each takes the free object that it overlaps most; one that finds none but has `min_iou` of
     its area in a crowd of its class is ignored.
@@ -70,7 +69,7 @@ def match_detections(
         true_labels: int `(M,)`, class index.
         crowd: bool `(M,)`, which objects are crowds.
         min_iou: Overlap from which an object is found.
-        maximum: Detections of a class that count, those of the highest scores.
+        maximum: Number of detections of a class that count, by falling score.
     """
     order = _first_of_each_class(labels, scores, maximum)
     shared = overlaps(boxes[order], true_boxes, crowd)
@@ -100,13 +99,13 @@ def _first_of_each_class(labels: np.ndarray, scores: np.ndarray, maximum: int) -
 
 
 def covered_share(boxes: np.ndarray) -> np.ndarray:
-    """How much of each box is under the others.
+    """Share of each box that the others cover.
 
     Args:
         boxes: float `(M, 4)`, `(x1, y1, x2, y2)`.
 
     Returns:
-        float64 `(M,)`, share of its area in [0, 1]; 0 for a box without area.
+        float64 `(M,)` in [0, 1]; 0 for a box without area.
     """
     boxes = np.asarray(boxes, np.float64)
     shares = np.zeros(len(boxes))
@@ -122,7 +121,7 @@ def covered_share(boxes: np.ndarray) -> np.ndarray:
 
 
 def _union(boxes: np.ndarray) -> float:
-    """Area of what boxes cover together, on the grid of their own edges."""
+    """Area of the union of boxes, on the grid of their own edges."""
     xs, ys = np.unique(boxes[:, [0, 2]]), np.unique(boxes[:, [1, 3]])
     x, y = (xs[:-1] + xs[1:]) / 2, (ys[:-1] + ys[1:]) / 2
     inside_x = (x > boxes[:, :1]) & (x < boxes[:, 2:3])  # (M, columns)

@@ -1,4 +1,4 @@
-"""Whether probabilities can be believed: calibration of predictions, in bins of confidence.
+"""Calibration of predicted probabilities, in bins of confidence.
 
 "On Calibration of Modern Neural Networks", C. Guo et al., 2017, arXiv:1706.04599, section 2.
 """
@@ -22,7 +22,7 @@ class Calibration:
 
     Attributes:
         counts: int64 `(M,)` predictions in each bin.
-        right: int64 `(M,)` those of them that are right.
+        right: int64 `(M,)` correct predictions in each bin.
         sure: float64 `(M,)` sum of their confidences.
     """
 

@@ -1,7 +1,7 @@
-"""How often each label meets each other: exact counts of the pairs of two label maps.
+"""Exact counts of the pairs of labels in two label maps.
 
-Counts are int64 and stay on the device of the maps, so that adding up an epoch, and the shares of
-all processes, rounds nothing.
+Counts are int64 and stay on the device of the maps, so that sums over an epoch and over processes
+are exact.
 """
 
 import torch
@@ -10,28 +10,28 @@ from torch import Tensor, distributed
 from vision.contracts.segmentation import IGNORED
 from vision.errors import DataError
 
-# A label map has uint8 values, and so many of them.
+# Number of values of a uint8 label.
 LABELS = 256
 # Pixels that are counted at a time; their indices take 16 MiB.
 _STRIP = 1 << 22
 
 
 def as_labels(predicted: Tensor, target: Tensor, where: str = "") -> tuple[Tensor, Tensor]:
-    """Make uint8 label maps of a prediction and its target.
+    """Convert a prediction and its target to uint8 label maps.
 
-    Values outside 0..255 would be others in uint8, so they are refused. Predictions for ignored
-    pixels may have any value.
+    Values outside 0..255 do not fit uint8, so they are refused. Predictions for ignored pixels may
+    have any value.
 
     Args:
         predicted: Integers `(H, W)`, one class index per pixel.
         target: Integers `(H, W)`, `IGNORED` in pixels that do not count.
-        where: What the maps belong to, for messages.
+        where: Name of the image, for messages.
 
     Returns:
         Both as uint8, on the device of `predicted`.
 
     Raises:
-        DataError: They have other shapes or types, or a value that no uint8 has.
+        DataError: They have other shapes or types, or a value that does not fit uint8.
     """
     if predicted.ndim != 2 or predicted.shape != target.shape:
         raise DataError(
@@ -108,7 +108,7 @@ def sum_over_processes(counts: Tensor) -> Tensor:
     """
     if not (distributed.is_available() and distributed.is_initialized()):
         return counts.cpu()
-    # A process without images has counted nothing on any device; what can talk is the backend.
+    # A process without images has no device of its own; the backend decides.
     host = "gloo" in distributed.get_backend() or not torch.cuda.is_available()
     device = torch.device("cpu") if host else torch.device("cuda", torch.cuda.current_device())
     total = counts.to(device, copy=True)

@@ -1,4 +1,4 @@
-"""How well the objects of one image were found: a number to sort pictures by."""
+"""F1 of the detections of one image, for sorting images."""
 
 import torch
 from torch import Tensor

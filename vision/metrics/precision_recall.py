@@ -11,7 +11,7 @@ class Curve(NamedTuple):
     Attributes:
         recall: float64 `(P,)`, ascending from 0 on, one place for each score that occurs.
         precision: float64 `(P,)`.
-        threshold: float64 `(P,)`, the least score that is taken.
+        threshold: float64 `(P,)`, the lowest score that is taken.
         average_precision: Sum of the precisions, each weighted by the recall that it adds; NaN if
             nothing is positive.
     """
@@ -22,7 +22,7 @@ class Curve(NamedTuple):
     average_precision: float
 
     def thinned(self, maximum: int = 200) -> "Curve":
-        """The same line with at most so many points, evenly spread over the recall."""
+        """The same curve with at most `maximum` points, evenly spread over the recall."""
         if len(self.recall) <= maximum:
             return self
         wanted = np.linspace(0, self.recall[-1], maximum)

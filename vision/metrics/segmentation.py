@@ -21,7 +21,7 @@ __all__ = ["SegmentationEvaluator", "SegmentationScores"]
 
 
 class SegmentationEvaluator:
-    """Counts the pixels of an epoch: which class was predicted where which is right.
+    """Counts the pixels of an epoch by predicted and true class.
 
     Counts are exact, stay on the device of the predictions and take 1 MiB, however many images
     there are.

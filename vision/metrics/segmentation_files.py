@@ -29,8 +29,8 @@ class LabelPair(NamedTuple):
     """The files of one image.
 
     Attributes:
-        annotation: What is right.
-        prediction: What was predicted.
+        annotation: The ground truth.
+        prediction: The prediction.
     """
 
     annotation: Path
@@ -60,7 +60,7 @@ def find_labels(folder: Path, suffix: str = "") -> dict[str, Path]:
                 path = Path(place, name)
                 found[path.relative_to(folder).as_posix().removesuffix(ending)] = path
     if not found:
-        raise DataError(f"'{folder}' has no file '*{ending}', in sub-folders neither.")
+        raise DataError(f"'{folder}' and its sub-folders have no file '*{ending}'.")
     return dict(sorted(found.items()))
 
 
@@ -74,8 +74,8 @@ def pair_labels(
     """Find the prediction for each annotation: the file of the same path in the other folder.
 
     Args:
-        annotations: Folder of what is right.
-        predictions: Folder of what was predicted.
+        annotations: Folder of the ground truth.
+        predictions: Folder of the predictions.
         annotation_suffix: As in `find_labels`.
         prediction_suffix: Likewise.
 
@@ -99,7 +99,7 @@ def pair_labels(
         raise DataError(
             f"{len(surplus):,} of {len(found):,} predictions in '{predictions}' have no annotation"
             f" in '{annotations}', such as {_first(surplus, annotation_suffix)}. Give the split"
-            " that was predicted, or take them away."
+            " that was predicted, or remove them."
         )
     return [LabelPair(path, found[name]) for name, path in truth.items()]
 

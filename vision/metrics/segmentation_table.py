@@ -1,4 +1,4 @@
-"""Result of an evaluation of semantic segmentation: areas, numbers, and how they are shown."""
+"""Result of an evaluation of semantic segmentation: areas, scores and tables."""
 
 import math
 from collections.abc import Iterable
@@ -35,13 +35,13 @@ class Areas(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class SegmentationScores:
-    """What an evaluation of semantic segmentation found. All numbers are fractions in [0, 1].
+    """Result of an evaluation of semantic segmentation. All scores are fractions in [0, 1].
 
     Attributes:
-        confusion: int64 `(K, K)` pixels, in row i and column j those of class i that are predicted
-            as class j; ignored ones are left out.
+        confusion: int64 `(K, K)` pixels, in row i and column j the pixels of class i that are
+            predicted as class j; ignored ones are left out.
         boundary_pairs: int64 `(256, 256)` likewise of the labels in boundary regions, where 255
-            stands for what is in none; None if they were not counted.
+            means outside of them; None if they were not counted.
         class_names: Name of each class, or None.
         images: Number of images that were evaluated.
     """
@@ -58,7 +58,7 @@ class SegmentationScores:
 
     @cached_property
     def areas(self) -> Areas:
-        """Pixels of each class: those of `IoUMetric` of mmsegmentation."""
+        """Pixels of each class, as in mmsegmentation's `IoUMetric`."""
         return _areas(self.confusion, self.num_classes)
 
     @cached_property
@@ -124,8 +124,8 @@ class SegmentationScores:
 
         Returns:
             Rows with `class`, `name`, `IoU`, `Acc`, `BoundaryIoU` if it was counted, `share`, and
-            the areas in pixels `intersection`, `union`, `predicted`, `labelled`. What a class does
-            not have is None; without class names, the name is the index.
+            the areas in pixels `intersection`, `union`, `predicted`, `labelled`. Undefined values
+            are None; without class names, the name is the index.
         """
         numbers = {"IoU": self.iou, "Acc": self.accuracy}
         if self.boundary_iou is not None:
@@ -139,7 +139,7 @@ class SegmentationScores:
         return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
     def table(self) -> str:
-        """The rows as text, and the means below them; `-` is what a class does not have."""
+        """The rows as text, and the means below them; `-` marks undefined values."""
         numbers = self.rows()
         means: Row = {
             "name": "mean",

@@ -69,7 +69,7 @@ def test_only_the_images_that_are_wanted_are_read() -> None:
         one["area"] for one in expected
     ]
     found = read_results(results, ready, where="here", masks=True)
-    # Numbered as in the file, by which ties are told apart.
+    # Numbered as in the file, which breaks ties.
     assert [one["id"] for one in found] == [
         i + 1 for i, one in enumerate(results) if one["image_id"] in ids
     ]

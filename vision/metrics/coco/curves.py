@@ -44,7 +44,7 @@ def coco_curves(
     from faster_coco_eval import COCO, COCOeval_faster
 
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Found annotation id 0")  # said by coco_files
+        warnings.filterwarnings("ignore", message="Found annotation id 0")  # `files` warns
         objects, answers = COCO(truth.contents), COCO({**truth.contents, "annotations": found})
     evaluation = COCOeval_faster(objects, answers, kind, print_function=lambda *words: None)
     evaluation.params.imgIds = truth.image_ids

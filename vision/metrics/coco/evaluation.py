@@ -4,7 +4,7 @@
 authors, pycocotools, which defines the numbers. faster-coco-eval does the same in C++ and is used
 by default; both get the same prepared data, and the sums are made here in pycocotools' order. It
 differs from pycocotools where an annotation has an id below 0, where an annotation has no `iscrowd`
-and where a polygon has fewer than three points; the preparation in `coco_files` settles these.
+and where a polygon has fewer than three points; the preparation in `files` settles these.
 """
 
 import contextlib
@@ -59,10 +59,10 @@ def evaluate_coco(
             for masks that pycocotools has just packed.
 
     Returns:
-        The twelve numbers per kind, and those of each category.
+        The twelve numbers per kind, and the scores of each category.
 
     Raises:
-        DataError: A file is not what its format promises, or results do not fit the ground truth.
+        DataError: A file breaks its format, or results do not fit the ground truth.
         ConfigError: A kind or the backend is unknown.
     """
     begin = time.perf_counter()
@@ -87,7 +87,7 @@ def evaluate_coco(
 
 def _check_choices(kinds: Sequence[str], backend: str) -> None:
     if unknown := set(kinds) - set(PREFIXES):
-        raise ConfigError(f"kinds={sorted(unknown)} are unknown; choose of {sorted(PREFIXES)}.")
+        raise ConfigError(f"kinds={sorted(unknown)} are unknown; choose from {sorted(PREFIXES)}.")
     if backend not in _BACKENDS:
         raise ConfigError(f"backend='{backend}' is unknown; choose one of {sorted(_BACKENDS)}.")
 
@@ -109,7 +109,7 @@ def _by_faster_coco_eval(
     from faster_coco_eval import COCO, COCOeval_faster
 
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Found annotation id 0")  # said by coco_files
+        warnings.filterwarnings("ignore", message="Found annotation id 0")  # `files` warns
         truth, found = COCO(objects), COCO(results)
     categories = sorted(truth.cats)
     precision, recall = [], []

@@ -1,8 +1,8 @@
 """Ground truth and results in COCO's format: reading, checking, writing.
 
-Both are made ready for the evaluation by the rules of pycocotools' `loadRes`: if the first result
-has a box, the area of every result is that of its box, for masks too; otherwise boxes and areas
-are those of the masks.
+Both are prepared for the evaluation by the rules of pycocotools' `loadRes`: if the first result has
+a box, the area of every result is the area of its box, for masks too; otherwise boxes and areas
+are computed from the masks.
 """
 
 import logging
@@ -27,12 +27,12 @@ from vision.reading import MAX_TABLE_BYTES, read_file
 logger = logging.getLogger(__name__)
 
 Json = dict[str, Any]
-# Problems of a file that an error tells.
+# Problems of a file that an error lists.
 MAX_TOLD = 3
 
 
 class Truth(NamedTuple):
-    """Ground truth that is checked; annotations are copies, for the wanted images alone.
+    """Checked ground truth; annotations are copies, only for the wanted images.
 
     Attributes:
         contents: `images`, `categories` and `annotations`, as pycocotools takes them.
@@ -58,16 +58,16 @@ def read_json(path: Path | str) -> Any:
 
 
 def write_json(contents: Any, path: Path) -> None:
-    """Write a JSON file, whole or not at all; its folder is made. Floats keep their every bit."""
+    """Write a JSON file, whole or not at all; its folder is made. Floats keep every bit."""
     write_text(path, to_json(contents, indent=1) + "\n")
 
 
 def write_results(results: Iterable[Mapping[str, Any]], path: Path) -> int:
-    """Write results in COCO's format, one per line, without holding them all.
+    """Write results in COCO's format, one per line, without holding all in memory.
 
     Args:
         results: As `evaluate_coco` takes them.
-        path: The file; its folder is made. It appears when it is whole.
+        path: The file; its folder is made. It appears when it is complete.
 
     Returns:
         The number of results.
@@ -101,7 +101,7 @@ def read_truth(
     image_ids: Collection[int] | None = None,
     masks: bool = False,
 ) -> Truth:
-    """Read ground truth by the rules that training reads it by (`vision.annotations.coco`).
+    """Read ground truth by the same rules as in training (`vision.annotations.coco`).
 
     Args:
         truth: The annotations, or the file that holds them.
@@ -112,14 +112,14 @@ def read_truth(
         The ground truth; the argument is not changed.
 
     Raises:
-        DataError: Something is absent or wrong; names the file and the first annotations.
+        DataError: Something is absent or wrong; the message names the file and first annotations.
     """
     where = f"'{truth}'" if isinstance(truth, Path | str) else "the ground truth"
     contents = read_json(truth) if isinstance(truth, Path | str) else truth
     tables = find_tables(contents, where)
     if tables.annotations is None:
         raise DataError(
-            f"{where} has no list 'annotations': it lists images alone, as for the test set."
+            f"{where} has no list 'annotations': it lists only images, as for the test set."
         )
     problems: list[str] = []
     file = judge(tables, problems, files=False)
@@ -160,13 +160,13 @@ def read_results(
     masks: bool,
     check_masks: bool = True,
 ) -> list[Json]:
-    """Check results and make them ready, by the rules of pycocotools' `loadRes`.
+    """Check and prepare results, by the rules of pycocotools' `loadRes`.
 
     Ids, numbers and masks are read by the rules of annotations.
 
     Args:
         results: As in a file of results.
-        truth: What they are to be compared with.
+        truth: Ground truth to compare with.
         where: What they were read from, for messages.
         masks: Whether masks are evaluated.
         check_masks: Whether to look for run lengths that do not cover their mask.
@@ -236,14 +236,14 @@ def _known(result: Mapping[str, Any], key: str, known: Collection[int], where: s
     if number is None or number not in known:
         raise ValueError(
             f"has {key} {shown(result[key])}, which is not in {where}, such as "
-            f"{next(iter(known), None)}. The ids are those of the annotations, not labels that "
-            "count from 0"
+            f"{next(iter(known), None)}. The ids come from the annotations; they are not labels "
+            "that count from 0"
         )
     return number
 
 
 def _packed(segmentation: Any, size: tuple[int, int] | None, check: bool) -> Json:
-    """Packed run lengths; whether they cover the mask is looked at later, for all at once."""
+    """Packed run lengths; whether they cover the mask is checked later, for all at once."""
     if size is None:
         raise ValueError("has a mask, but its image has no 'height' and 'width'")
     if not check:
@@ -286,8 +286,7 @@ def _annotations(file: CocoFile, wanted: set[int], masks: bool, where: str) -> l
     )
     ready: list[Json] = [
         {
-            # pycocotools asks of an id only whether it is 0; faster-coco-eval takes one below 0
-            # for 0.
+            # pycocotools only checks whether an id is 0; faster-coco-eval takes a negative id as 0.
             "id": row + 1 if identity != 0 else 0,
             "image_id": image,
             "category_id": category,
@@ -325,7 +324,7 @@ def _refuse(problems: Sequence[str], where: str) -> None:
         return
     lines = "\n".join(f"  {problem}" for problem in problems[:MAX_TOLD])
     more = f"\n  and {len(problems) - MAX_TOLD:,} more" if len(problems) > MAX_TOLD else ""
-    raise DataError(f"{where} cannot be evaluated:\n{lines}{more}\nMend the file.")
+    raise DataError(f"{where} cannot be evaluated:\n{lines}{more}\nFix the file.")
 
 
 def _box(box: Any) -> list[float]:

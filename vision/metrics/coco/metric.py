@@ -77,13 +77,13 @@ class CocoEvaluator:
         """Bring the images of all processes together; every process must call it.
 
         Returns:
-            What was found by image id, ascending: on the first process all, on others nothing.
+            The predictions by image id, ascending: on the first process all, on others none.
         """
         self._gathered = merge_shares(self._found)
         return self._gathered
 
     def results(self, category_ids: Sequence[int] | np.ndarray | Tensor) -> list[dict[str, Any]]:
-        """What was gathered last, as COCO's results; on the first process.
+        """The predictions gathered last, as COCO's results; on the first process.
 
         Args:
             category_ids: Number of each class in the dataset, by label.
@@ -113,7 +113,7 @@ class CocoEvaluator:
             The result, the same on every process.
 
         Raises:
-            DataError: The ground truth is not to be read or does not fit, on every process.
+            DataError: The ground truth cannot be read or does not fit; raised on every process.
         """
         self.gather()
         answer: list[Any] = [None]
@@ -178,8 +178,8 @@ def coco_results(
 ) -> Iterator[dict[str, Any]]:
     """Turn predictions into COCO's results, one by one.
 
-    Numbers are those of float32 in float64, and the sides of a box differences in float64: written
-    as JSON and read again they have the same bits.
+    Numbers are float32 values in float64, and the sides of a box differences in float64: written as
+    JSON and read again they have the same bits.
 
     Args:
         found: Predictions by image id.
@@ -205,13 +205,13 @@ def coco_results(
 def merge_shares(found: dict[int, PackedPrediction]) -> dict[int, PackedPrediction]:
     """Bring the predictions of all processes together, by one collective call.
 
-    Every process must call it, also one that has nothing.
+    Every process must call it, even without predictions.
 
     Args:
         found: Predictions of this process by image id.
 
     Returns:
-        On the first process those of all, by ascending image id, each image once; on others none.
+        On the first process all predictions by ascending image id, each image once; on others none.
     """
     shares = [found]
     if _processes() > 1:

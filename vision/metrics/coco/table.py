@@ -51,7 +51,7 @@ class CategoryRow(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class CocoResult:
-    """What an evaluation by COCO's rules found.
+    """Result of an evaluation by COCO's rules.
 
     Attributes:
         stats: Per kind, `"bbox"` or `"segm"`, the float64 `(12,)` numbers in the order of
@@ -132,7 +132,7 @@ class CocoResult:
 
 
 def summarize(precision: np.ndarray, recall: np.ndarray) -> np.ndarray:
-    """Make the twelve numbers of what is accumulated, as `COCOeval.summarize` does.
+    """Compute the twelve numbers from accumulated values, as `COCOeval.summarize` does.
 
     Args:
         precision: float64 `(T, R, K, 4, 3)`: 10 thresholds, 101 recalls, category, area, most
