@@ -1,4 +1,4 @@
-"""What mmcv's compiled operators on boxes compute, with PyTorch and torchvision alone.
+"""mmcv's compiled operators on boxes in PyTorch and torchvision.
 
 Each function of `KERNELS` has the name and the arguments of an operator of mmcv 2.1.0
 (https://github.com/open-mmlab/mmcv, Apache-2.0) as `mmcv.ops` calls it: results are written to the
@@ -132,7 +132,7 @@ def roi_pool_forward(
     pooled_width: int,
     spatial_scale: float,
 ) -> None:
-    """Write the largest value of each cell of each region, and where in the map it is.
+    """Write the largest value of each cell of each region, and its position in the map.
 
     Not torchvision's: regions are not rounded to whole cells, and end a pixel later.
     """
@@ -179,7 +179,7 @@ def roi_pool_backward(
 def gradients(
     function: Callable[..., Tensor], gradient: Tensor, *inputs: Tensor
 ) -> tuple[Tensor, ...]:
-    """Gradients of the inputs of a function, given that of its result; it is computed anew."""
+    """Gradients of a function's inputs from its result's; the function is computed again."""
     with torch.enable_grad():
         leaves = [x.detach().requires_grad_() for x in inputs]
         return torch.autograd.grad(function(*leaves), leaves, gradient)

@@ -1,8 +1,8 @@
-"""What mmcv's other compiled operators compute, with PyTorch and torchvision alone.
+"""mmcv's other compiled operators in PyTorch and torchvision.
 
 As in `vision.mmcv.boxes`, each function of `KERNELS` has the name and the arguments of an
 operator of mmcv 2.1.0 (https://github.com/open-mmlab/mmcv, Apache-2.0). They run on every device;
-gradients are those of PyTorch's own operators, computed anew in the backward pass.
+gradients come from PyTorch's own operators, computed again in the backward pass.
 """
 
 from collections.abc import Callable
@@ -47,7 +47,7 @@ def _sigmoid_focal(
     loss = -torch.where(hit, alpha, 1 - alpha) * miss**gamma * log_of_true
     if weight.numel() == 0:
         return loss
-    # The row of a sample whose target is no class keeps its weight: there is none for it.
+    # A sample whose target is no class has no class weight: its row keeps its value.
     inside = (target >= 0) & (target < len(weight))
     factor = torch.where(inside, weight[target.clamp(0, len(weight) - 1)], 1)
     return loss * factor[:, None]
@@ -302,7 +302,7 @@ def masked_col2im_forward(
 
 
 def psamask_forward(mask: Tensor, output: Tensor, psa_type: int, **sizes: int) -> None:
-    """Write the attention `(B, H * W, H, W)` that the masks `(B, h * w, H, W)` stand for.
+    """Write the attention `(B, H * W, H, W)` of the masks `(B, h * w, H, W)`.
 
     "PSANet", Zhao et al., 2018, section 3.2: each place has a mask of weights around it. `collect`
     puts the weight of place t in the mask of place p at `[t, p]`, `distribute` at `[p, t]`.
@@ -321,7 +321,7 @@ def psamask_backward(gradient: Tensor, grad_input: Tensor, psa_type: int, **size
 
 
 def _psa_places(sizes: dict[str, int], device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-    """Cell of the mask, place of the mask and place the cell lies on, of all pairs in the map."""
+    """For all pairs in the map: cell of the mask, place of the mask, place under the cell."""
     height, width = sizes["h_feature"], sizes["w_feature"]
     rows = torch.arange(sizes["h_mask"], device=device)[:, None, None, None]
     columns = torch.arange(sizes["w_mask"], device=device)[None, :, None, None]

@@ -3,9 +3,8 @@
 mmsegmentation 1.2.2 and mmdetection 3.3.0 import `mmcv.ops`, which loads more than a hundred
 operators from the extension `mmcv._ext`. mmcv 2.1.0, the newest version that they accept, does not
 build with current PyTorch, and mmcv-lite, the same code as a plain wheel, has no extension.
-`provide_operators` puts a module in its place: the operators that the models of both can reach are
-computed by `vision.mmcv.boxes` and `mmcv_kernels`, the others raise an error that says so when
-they are used.
+`provide_operators` puts a module in its place: the operators that the models of both use are
+computed by `vision.mmcv.boxes` and `vision.mmcv.kernels`; the others raise an error when called.
 """
 
 import importlib
@@ -20,7 +19,7 @@ from vision.errors import ConfigError, MissingPackageError
 
 EXTENSION = "mmcv._ext"
 INSTALL = 'pip install "vision-suite[mmseg]"'
-# What mmsegmentation 1.2.2 and mmdetection 3.3.0 accept: from the first to before the second.
+# Versions that mmsegmentation 1.2.2 and mmdetection 3.3.0 accept: first included, second excluded.
 VERSIONS = ((2, 0), (2, 2))
 
 
@@ -53,8 +52,8 @@ def provide_operators() -> None:
     Where mmcv's own extension is installed, it is used. Calling this twice changes nothing.
 
     Raises:
-        MissingPackageError: mmcv or mmengine is not installed, mmcv is of a version that
-            mmsegmentation does not accept, or its extension cannot be loaded.
+        MissingPackageError: mmcv or mmengine is not installed, mmsegmentation does not accept the
+            version of mmcv, or its extension cannot be loaded.
     """
     if EXTENSION in sys.modules:
         return
@@ -69,7 +68,7 @@ def provide_operators() -> None:
     except ImportError as error:
         raise MissingPackageError(
             f"The compiled operators of mmcv {mmcv.__version__} cannot be loaded ({error}): they "
-            "were built for another PyTorch. Build them anew, or do without: "
+            "were built for another PyTorch. Build them again, or do without: "
             f"pip uninstall mmcv && {INSTALL}"
         ) from error
 
@@ -112,7 +111,7 @@ def _check_version(version: str) -> None:
 def _missing_operator(name: str) -> Callable[..., Any]:
     def operator(*_: object, **__: object) -> None:
         raise ConfigError(
-            f"The operator {name!r} of mmcv exists as compiled code alone, and mmcv-lite has none. "
+            f"The operator {name!r} of mmcv exists only as compiled code, and mmcv-lite has none. "
             "Choose a model without it, or build full mmcv in the place of mmcv-lite with a "
             "PyTorch that it supports: pip uninstall mmcv-lite && pip install --no-build-isolation "
             "mmcv==2.1.0 'setuptools<82'"
