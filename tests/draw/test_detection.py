@@ -57,7 +57,7 @@ def test_a_box_is_drawn_where_it_is() -> None:
     assert rows[-1] == 499
     assert line[450, 100]
     assert not line[450, 150]  # the box is empty inside
-    assert (image == 90).all()  # the image itself is left alone
+    assert (image == 90).all()  # the image itself is unchanged
 
 
 def test_masks_are_tinted_and_outlined() -> None:

@@ -68,7 +68,7 @@ def test_an_overlay_tints_each_region_and_its_edges_are_of_the_full_colour() -> 
     assert (image == 100).all()
 
 
-def test_ignored_pixels_are_grey_whatever_the_number_of_classes() -> None:
+def test_ignored_pixels_are_grey_for_any_number_of_classes() -> None:
     for palette in (class_palette(3), class_palette(255)):
         picture = overlay_mask(grey(), halves(IGNORED, 1), palette, opacity=1.0)
         assert color_at(picture, 10, 3) == GREY

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
-# Legible matrices: more classes than the first are cut down to the most confused ones, and cells
-# of more classes than the second have no numbers.
+# Legible matrices: with more classes than the first number only the most confused are shown, with
+# more than the second cells have no numbers.
 MAX_CLASSES = 30
 MAX_NUMBERED = 20
 
@@ -64,7 +64,7 @@ def draw_classification(
 
 
 def draw_predictions(images: Sequence[ClassifiedImage], class_names: Sequence[str]) -> "Figure":
-    """Draw a grid of images with what was predicted; mistakes are framed in red.
+    """Draw a grid of images with their predictions; mistakes are framed in red.
 
     Args:
         images: At least one.

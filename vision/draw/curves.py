@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TRAIN_LOSS, VAL_LOSS, RATE = "train/loss", "val/loss", "lr"
-# Told apart by people who see red and green alike.
+# Distinguishable with red-green colour blindness.
 COLORS = ("#2563a8", "#d9822b", "#3f9c75", "#b0457b", "#8a6d3b", "#6554c0")
 GRID = "#e4e7eb"
 # A loss that falls by more than this factor is shown on a logarithmic axis.
@@ -45,7 +45,7 @@ def draw_curves(
     """Draw the loss and the learning rate on the left, validation metrics on the right.
 
     Args:
-        curves: Curve by name of the metric; those that nothing is known of are left out.
+        curves: Curve by name of the metric; only losses, learning rate and `shown` are drawn.
         title: A line above all.
         shown: Names of the validation metrics to draw, the most important first; six are drawn.
         monitor: The metric that chooses the best checkpoint, and `"max"` or `"min"`: its best value
@@ -86,7 +86,7 @@ def draw_curves(
 
 
 def smooth(values: np.ndarray, span: float) -> np.ndarray:
-    """Exponential moving average without the bias of its start; gaps are passed over.
+    """Exponential moving average without the bias of its start; gaps are skipped.
 
     Args:
         values: `(N,)`, NaN where there is none.
@@ -114,9 +114,9 @@ def _draw_losses(
     if TRAIN_LOSS in curves:
         steps, values = curves[TRAIN_LOSS].steps, _with_gaps(curves[TRAIN_LOSS])
         smoothed = smooth(values, SMOOTHED_OVER * len(values))
-        alone = len(values) == 1
+        single = len(values) == 1
         axis.plot(steps, values, color=COLORS[0], alpha=0.25, linewidth=0.8)
-        style = {"marker": "o", "markersize": 5} if alone else {}
+        style = {"marker": "o", "markersize": 5} if single else {}
         axis.plot(steps, smoothed, color=COLORS[0], linewidth=1.8, label="training", **style)  # type: ignore[arg-type]
         lowest, highest = _range(smoothed, lowest, highest)
     if VAL_LOSS in curves:

@@ -28,13 +28,13 @@ MASK_OPACITY = 0.45
 
 @dataclass(frozen=True)
 class DetectionExample:
-    """An image with what is in it and what was found.
+    """An image with its objects and detections.
 
     Attributes:
         title: A line above it.
         image: uint8 `(3, H, W)` RGB.
-        prediction: What was found, in pixels of the image; None draws the target alone.
-        target: What is there; None if it is not known.
+        prediction: Detected objects, in pixels of the image; None draws only the target.
+        target: True objects; None if they are not known.
     """
 
     title: str
@@ -65,9 +65,8 @@ def draw_detections(
 
     Args:
         image: uint8 `(3, H, W)` RGB.
-        prediction: Objects that were found, in pixels of the image; None draws the target alone.
-        target: Objects that are there; drawn on the left, and the prediction on the right. Crowds
-            are grey.
+        prediction: Detected objects, in pixels of the image; None draws only the target.
+        target: True objects; drawn on the left, and the prediction on the right. Crowds are grey.
         class_names: Name of each class, by index.
         threshold: Lowest score that is drawn, in [0, 1].
 
@@ -110,7 +109,7 @@ def draw_examples(
     columns: int = 4,
     threshold: float = 0.3,
 ) -> "Figure":
-    """Draw a grid of images with what is there and what was found.
+    """Draw a grid of images with their true and detected objects.
 
     Args:
         examples: At least one; row by row.
@@ -196,7 +195,7 @@ def _marks(
     factor = _factor(image)
     seen: Counter[int] = Counter()
     marks = []
-    # Far outside of the picture, coordinates do not fit the integers of what draws them.
+    # Far outside of the picture, coordinates do not fit the integers of the drawing functions.
     limits = np.array([image.shape[2], image.shape[1]] * 2) * factor
     for i, text in enumerate(texts):
         box = boxes[i].double().cpu().numpy() * factor
@@ -270,7 +269,7 @@ def _draw_tag(
     taken: Sequence[tuple[int, int, int, int]],
     size: tuple[int, int],
 ) -> tuple[int, int, int, int]:
-    """Write the name at the box, where it hides no other name if it can; returns its place."""
+    """Write the name at the box, hiding no other name if possible; returns its place."""
     typeface = font(_font_size(size))
     left, top, right, bottom = (
         int(value) for value in draw.textbbox((0, 0), mark.text, font=typeface)

@@ -1,4 +1,4 @@
-"""What all pictures share: figures, PNG files, colours.
+"""Helpers of all pictures: figures, PNG files, colours.
 
 Figures are drawn through matplotlib's object interface with the Agg canvas, so that no global state
 is touched and no display is needed. matplotlib is imported on use.
@@ -48,8 +48,8 @@ def class_color(label: int, instance: int = 0) -> tuple[int, int, int]:
 
     Args:
         label: Class index.
-        instance: Number of the object among those of its class in the picture: a few shades in
-            turn tell neighbours apart.
+        instance: Number of the object within its class in the picture: a few shades in turn tell
+            neighbours apart.
 
     Returns:
         RGB in [0, 255].

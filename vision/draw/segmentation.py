@@ -1,4 +1,4 @@
-"""Pictures of semantic segmentation: masks on images, and what is wrong with them."""
+"""Pictures of semantic segmentation: masks on images, and their errors."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 GREY = (128, 128, 128)  # of ignored pixels
 RED = (214, 32, 32)  # of wrong ones
 OPACITY = 0.55
-# Pixels that are right keep so much of the picture's contrast, on a light ground.
+# Share of the picture's contrast that correct pixels keep, on a light ground.
 PALE = 0.35
-# So many classes differ by their hue alone; the next ones are of another shade.
+# Number of classes that differ only by hue; the next ones have another shade.
 HUES = 8
 COLUMNS = ("image", "ground truth", "prediction", "errors")
 CELL_IN = 2.8  # width of a picture in a figure, in inches
@@ -31,7 +31,7 @@ MAX_NAMED = 40
 
 @dataclass(frozen=True)
 class SegmentationExample:
-    """An image with its classes and those that were found.
+    """An image with its true and predicted classes.
 
     Attributes:
         title: A line above it.
@@ -53,7 +53,7 @@ def class_palette(count: int) -> np.ndarray:
         count: K, at most 255.
 
     Returns:
-        uint8 `(K, 3)` RGB; that of a class does not depend on their number.
+        uint8 `(K, 3)` RGB; the colour of a class does not depend on their number.
 
     Raises:
         ConfigError: There are more than 255.
@@ -131,12 +131,12 @@ def draw_errors(image: Tensor, prediction: Tensor, target: Tensor) -> Tensor:
 def draw_examples(
     examples: Iterable[SegmentationExample], class_names: Sequence[str], palette: np.ndarray
 ) -> "Figure":
-    """Draw a row for each image: itself, what is true, what was found, and what is wrong.
+    """Draw a row for each image: the image, its target, its prediction and the errors.
 
     A legend names the classes that are in any of them, the most frequent if they are many.
 
     Args:
-        examples: At least one; each is let go before the next is taken.
+        examples: At least one; only one is held in memory at a time.
         class_names: Name of each class, by index.
         palette: uint8 `(K, 3)` RGB colour of each class.
 
@@ -180,7 +180,7 @@ def draw_examples(
 def _add_legend(
     figure: "Figure", pixels: np.ndarray, class_names: Sequence[str], palette: np.ndarray
 ) -> None:
-    """Name the classes of which there are `pixels`, int64 `(256,)`."""
+    """Name the classes that have `pixels`, int64 `(256,)`."""
     from matplotlib.patches import Patch
 
     frequent = np.argsort(-pixels[:IGNORED], kind="stable")[:MAX_NAMED]
@@ -205,7 +205,7 @@ def _pixels(image: Tensor) -> np.ndarray:
 def _labels(mask: Tensor, pixels: np.ndarray) -> np.ndarray:
     if mask.shape != pixels.shape[:2]:
         raise ConfigError(
-            f"a mask of shape {tuple(mask.shape)} is not that of an image of "
+            f"a mask of shape {tuple(mask.shape)} does not fit an image of "
             f"{pixels.shape[0]} x {pixels.shape[1]} pixels (height x width)."
         )
     return mask.cpu().numpy()

@@ -1,8 +1,8 @@
-"""Names from outside as text that can be drawn, whatever letters they have."""
+"""Make text from outside drawable, with any characters."""
 
 import unicodedata
 
-# What stands for letters that cannot be drawn, and for a name without any.
+# Replacement of letters that cannot be drawn, and of a name without any.
 UNKNOWN = "\ufffd"
 NAMELESS = "(no name)"
 
@@ -12,12 +12,12 @@ def one_line(text: str, longest: int = 100) -> str:
 
     Args:
         text: Any text, such as the name of a class or of a file.
-        longest: Number of letters from which on it is cut.
+        longest: Number of letters beyond which it is cut.
 
     Returns:
         A text that has at least one letter.
     """
-    # A name may have a million letters, of which the first ones do.
+    # A name may have a million letters; the first ones suffice.
     line = " ".join(text[: 4 * longest].split())
     line = "".join(letter if letter.isprintable() else UNKNOWN for letter in line)
     line = unicodedata.normalize("NFC", line)

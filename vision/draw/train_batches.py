@@ -49,7 +49,7 @@ def draw_train_batch(
 
     Args:
         train_cells: Draws the images one by one: the column `train_cells` of `vision.kinds`.
-        shown: What is drawn, at most 16 images of it.
+        shown: The batch to draw, at most 16 images of it.
 
     Returns:
         A picture; None without images or without targets.
@@ -80,7 +80,7 @@ def resize(image: Tensor, size: Sequence[int]) -> Tensor:
 
 
 def _grid(cells: Sequence[Cell]) -> "Image":
-    """The cells in rows, with their lines; small ones stand in the middle of their place."""
+    """The cells in rows, with their lines; small ones are centred in their place."""
     from PIL import Image, ImageDraw
 
     columns = int(np.ceil(np.sqrt(len(cells))))
