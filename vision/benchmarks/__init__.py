@@ -1,1 +1,1 @@
-"""What the suite measures of itself, always beside another implementation in the same run."""
+"""Benchmarks of the suite, each against another implementation in the same run."""

@@ -1,10 +1,10 @@
 """Annotations of detection in memory, against pycocotools.
 
 A synthetic COCO file, by default of the size of train2017 (118,000 images, 860,000 objects with
-polygons, a hundredth crowds), is loaded by pycocotools and by ours, each in a process of its own:
-for the first time, and from the cache. Two forked workers then read all annotations in a random
-order, as those of a DataLoader do in an epoch, and the memory is taken that each of them has to
-itself (USS), and its share of all (PSS), while both are there.
+polygons, 1 % crowds), is loaded by pycocotools and by ours, each in its own process: for the first
+time, and from the cache. Two forked workers then read all annotations in a random order, like the
+workers of a DataLoader in an epoch, and the private (USS) and proportional (PSS) memory of each is
+measured while both run.
 """
 
 import json
@@ -89,7 +89,7 @@ def write_file(path: Path, images: int, objects: int) -> None:
 
 
 def load_theirs(path: Path, cache: Path) -> Callable[[], None]:
-    """Load with pycocotools; returns what a worker does."""
+    """Load with pycocotools; returns the function that a worker runs."""
     from pycocotools.coco import COCO
 
     coco = COCO(path)
@@ -108,7 +108,7 @@ def load_theirs(path: Path, cache: Path) -> Callable[[], None]:
 
 
 def load_ours(path: Path, cache: Path) -> Callable[[], None]:
-    """Load with ours; returns what a worker does."""
+    """Load with ours; returns the function that a worker runs."""
     from vision.data.formats.coco import read_coco
 
     index = read_coco(path, path.parent, cache_dir=cache)
@@ -195,7 +195,7 @@ def compare(images: int, objects: int, workers: int, folder: Path) -> dict[str, 
 
 
 def report(found: dict[str, Any]) -> None:
-    """Print what `compare` found."""
+    """Print the results of `compare`."""
     versions = f"pycocotools {version('pycocotools')}, numpy {np.__version__}"
     print(f"{versions}, Python {platform.python_version()}, {platform.machine()}")
     print(
@@ -222,12 +222,12 @@ def report(found: dict[str, Any]) -> None:
 
 
 def measure_annotations(*, images: int, objects: int, workers: int, folder: Path | None) -> None:
-    """Print what both sides need.
+    """Print time and memory of both sides.
 
     Args:
-        images: Of the synthetic file.
-        objects: Of the synthetic file.
-        workers: Forked readers.
+        images: Number in the synthetic file.
+        objects: Number in the synthetic file.
+        workers: Number of forked readers.
         folder: Where to make the file (2 GB at the size of train2017); None for the usual place.
     """
     with tempfile.TemporaryDirectory(dir=folder) as made:

@@ -17,7 +17,7 @@ TIMM_NAMES = {
     "tnt_small": "tnt_s_patch16_224",
     "tnt_base": "tnt_b_patch16_224",
 }
-# Those that have a counterpart.
+# Backbones that have a counterpart.
 COMPARED = (*TIMM_NAMES, "cvt_13")
 
 

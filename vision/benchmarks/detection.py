@@ -1,8 +1,8 @@
 """Mask R-CNN against torchvision's with the same backbone and the same weights.
 
-Both sides have our backbone and an FPN of their own, the
-same anchors, numbers of samples and thresholds, and weights copied from one to the other; scores
-are spread so that both find about as many objects as a trained detector does.
+Both sides have our backbone and their own FPN, the same anchors, numbers of samples and thresholds,
+and weights copied from one to the other; scores are spread so that both find about as many objects
+as a trained detector.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -134,9 +134,9 @@ def measure_detection(
     Args:
         backbone: Name of the backbone of both.
         batch: Images of a step.
-        height: Of the images, in pixels.
-        width: Of the images, in pixels.
-        objects: Per image.
+        height: Height of the images in pixels.
+        width: Width of the images in pixels.
+        objects: Objects per image.
         rounds: Measured steps of each side.
         warmup: Steps before them.
         device: Where to compute.

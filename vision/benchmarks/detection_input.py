@@ -3,7 +3,7 @@
 Ours and torchvision's make the same training images from the same files of 640 x 480 pixels with 20
 objects each: a short side from 480 to 800, mirroring, and masks. torchvision's side rasterises the
 polygons first, and resizes the masks like the image (transforms v2 on tv_tensors). One thread,
-alternating; times are those of the processor, and the last column is each side's over ours.
+alternating; times are CPU time, and the last column is each side's over ours.
 """
 
 import tempfile
@@ -84,7 +84,7 @@ def stages(path: str, objects: Objects, outlines: list[Any]) -> dict[str, Side]:
     return {
         "read and decode": lambda path: decode_image(read_file(path)),
         "resize": lambda path: plain.resize(image),
-        "boxes alone": lambda path: map_objects(objects, None, plain, min_visible=1),
+        "only boxes": lambda path: map_objects(objects, None, plain, min_visible=1),
         "boxes and masks": lambda path: map_objects(objects, outlines, plain, min_visible=1),
     }
 

@@ -4,7 +4,7 @@ Ours, timm's and torchvision's make the same training images for ImageNet from t
 a random crop at 224 pixels with antialiased bicubic resizing, mirroring and RandAugment
 (rand-m9-mstd0.5-inc1). timm's side goes on to normalise and erase, as its loader does without a
 prefetcher; ours and torchvision's end at uint8. One process and one thread, alternating; times are
-those of the processor (not of the wall), so that other programs disturb them less.
+CPU time, not wall time, so that other programs disturb them less.
 """
 
 import io
@@ -56,7 +56,7 @@ def picture(generator: np.random.Generator, width: int, height: int) -> Image.Im
 
 
 def write_pictures(folder: Path, count: int, width: int, height: int, quality: int) -> list[str]:
-    """Write JPEG files, the same ones every time, and say how large they are."""
+    """Write JPEG files, the same ones every time, and print their average size."""
     generator = np.random.default_rng(0)
     paths = []
     for i in range(count):
@@ -87,7 +87,7 @@ def timm_side() -> Side:
         re_prob=0.25,
         re_mode="pixel",
     )
-    _mend_posterize(transform.transforms[2])
+    _fix_posterize(transform.transforms[2])
     return lambda path: transform(Image.open(path).convert("RGB"))
 
 
@@ -99,13 +99,13 @@ def torchvision_side() -> Side:
 
     options = {"img_mean": (124, 116, 104), "interpolation": Image.Resampling.BICUBIC}
     augment = rand_augment_transform(POLICY, options)
-    _mend_posterize(augment)
+    _fix_posterize(augment)
     crop = v2.RandomResizedCrop(SIZE, interpolation=v2.InterpolationMode.BICUBIC, antialias=True)
     transform = v2.Compose([crop, v2.RandomHorizontalFlip(), augment, v2.PILToTensor()])
     return lambda path: transform(pil_loader(path))
 
 
-def _mend_posterize(rand_augment: Any) -> None:
+def _fix_posterize(rand_augment: Any) -> None:
     """Keep one bit where timm asks Pillow for none, which Pillow 13 refuses."""
     for operator in rand_augment.ops:
         if operator.name.startswith("Posterize"):
@@ -128,7 +128,7 @@ def compare(sides: dict[str, Side], paths: Sequence[str], rounds: int) -> dict[s
 
 
 def stages() -> dict[str, Side]:
-    """Parts of our pipeline, each of which does all that comes before it."""
+    """Parts of our pipeline, each including all parts before it."""
 
     def decode_crop(path: str) -> Any:
         transform = TrainTransform(SIZE, Augment(hflip=0.0))
@@ -164,7 +164,7 @@ def parts(paths: Sequence[str]) -> dict[str, Side]:
 
 
 class Mapped(Dataset[Any]):
-    """A side as a dataset, made anew in each worker, because timm's cannot be sent there."""
+    """A side as a dataset, built in each worker, because timm's cannot be pickled."""
 
     def __init__(self, make: Callable[[], Side], paths: Sequence[str]) -> None:
         self.make = make
@@ -210,7 +210,7 @@ def measure_input(*, images: int, quality: int, rounds: int, workers: int) -> No
 
     Args:
         images: JPEG files of 500 x 375 pixels; a quarter as many of 1000 x 750.
-        quality: Of the files, 1 to 100.
+        quality: JPEG quality, 1 to 100.
         rounds: Measured rounds over all files.
         workers: Processes of DataLoaders that are measured, too; 0 for none.
     """
@@ -226,7 +226,7 @@ def measure_input(*, images: int, quality: int, rounds: int, workers: int) -> No
         sides = {label: make() for label, make in makers.items()}
         print("one thread; the last column is each side's time over ours")
         report(compare(sides, paths, rounds), base="ours")
-        print("our stages, each with all before it")
+        print("our stages, each with all stages before it")
         report(compare(stages(), paths, rounds))
         print("our steps by themselves")
         report(compare(parts(paths), paths, rounds))

@@ -1,11 +1,11 @@
 """Latency and throughput of a model in several engines.
 
-All engines compute the same exported graph: a trained model
-from uint8 images to results, or a backbone from normalised images to its vector or maps. At each
-batch size every engine is built for it and compared with eager PyTorch; those that agree are then
-timed in turn, round by round, so that what else the machine does meets all of them. The batch
-grows from 1 in steps of two; an engine whose images per second no longer grow is left out from
-there on. On a GPU times are those of CUDA events; on a CPU wall times.
+All engines compute the same exported graph: a trained model from uint8 images to results, or a
+backbone from normalised images to its vector or maps. At each batch size every engine is built for
+it and compared with eager PyTorch; the engines that agree are then timed in turn, round by round,
+so that other load on the machine affects all of them. The batch size starts at 1 and doubles; an
+engine whose images per second no longer grow is left out from there on. Times are taken from CUDA
+events on a GPU, from the wall clock on a CPU.
 """
 
 import copy
@@ -34,13 +34,13 @@ from vision.machine import cpu_name
 from vision.metrics.coco.files import write_json
 
 PERCENTS = (50, 90, 95, 99)
-# Throughput has stopped growing where a batch twice as large gives less than this more.
+# Throughput has stopped growing when doubling the batch multiplies it by less than this.
 MIN_GAIN = 1.03
-# Largest difference of an engine over the largest value of the output: of float32 in another order
-# of sums, and of int8.
+# Largest difference of an engine over the largest value of the output, in float32 (other order of
+# sums) and in int8.
 TOLERANCE, INT8_TOLERANCE = 1e-3, 0.2
 # Share of labels, which sums in another order change where two classes tie.
-MIN_SAME, INT8_LEAST_SAME = 0.995, 0.7
+MIN_SAME, INT8_MIN_SAME = 0.995, 0.7
 Run = Callable[[Tensor], tuple[Tensor, ...]]
 
 
@@ -57,7 +57,7 @@ class Settings:
         max_batch: Maximum batch size.
         rounds: Measured calls of each engine.
         warmup: Calls before them.
-        threads: Of PyTorch and onnxruntime; None leaves PyTorch's choice.
+        threads: Threads of PyTorch and onnxruntime; None leaves PyTorch's choice.
         device: Where to compute.
         json: A file for all figures, or None.
     """
@@ -82,8 +82,8 @@ class Timing(NamedTuple):
         engine: Its name.
         batch: Images per call.
         seconds: One time per call.
-        peak_bytes: Memory of PyTorch's allocator on a GPU at most, over what was held before; None
-            where it cannot be told.
+        peak_bytes: Peak memory of PyTorch's allocator on a GPU, over what was held before; None
+            where it is not known.
     """
 
     engine: str
@@ -93,7 +93,7 @@ class Timing(NamedTuple):
 
     @property
     def images_per_second(self) -> float:
-        """By the median."""
+        """Throughput by the median time."""
         return self.batch / statistics.median(self.seconds)
 
     def to_dict(self) -> dict[str, Any]:
@@ -132,7 +132,7 @@ def build_eager(graph: Graph, images: Tensor, folder: Path, options: Settings) -
 
 
 def build_compiled(graph: Graph, images: Tensor, folder: Path, options: Settings) -> Run:
-    """`torch.compile` for this size alone."""
+    """`torch.compile` for this size only."""
     need_compiler(images)
     torch.compiler.reset()
     # Of a copy: the graph itself stays eager.
@@ -160,7 +160,7 @@ def build_aot(graph: Graph, images: Tensor, folder: Path, options: Settings) -> 
 
 
 def build_onnxruntime(graph: Graph, images: Tensor, folder: Path, options: Settings) -> Run:
-    """onnxruntime, float, of a model exported for this size alone."""
+    """onnxruntime, float, of a model exported for this size only."""
     path = folder / f"batch_{len(images)}.onnx"
     export_onnx(on_cpu(graph), images.cpu(), path, dynamic=())
     return open_onnx(path, images, graph)
@@ -182,7 +182,7 @@ ENGINES: dict[str, Callable[[Graph, Tensor, Path, Settings], Run]] = {
 
 
 def need_compiler(images: Tensor) -> None:
-    """Tell apart a machine without a compiler from a model that cannot be compiled."""
+    """Raise `Skipped` on a machine without a C++ compiler."""
     if images.device.type == "cpu" and not any(map(shutil.which, ("g++", "clang++", "c++"))):
         raise Skipped("there is no C++ compiler")
 
@@ -226,10 +226,10 @@ def difference(
 
     Args:
         found: Outputs of the engine.
-        expected: Those of eager PyTorch.
+        expected: Outputs of eager PyTorch.
         int8: Whether the engine computes in int8.
-        lists: Whether outputs are lists of objects by falling score: in int8 these come in another
-            order, so that their values are compared with nothing.
+        lists: Whether outputs are lists of objects by falling score: in int8 their order differs,
+            so that their values are not compared.
     """
     if len(found) != len(expected):
         return f"it gives {len(found)} outputs in place of {len(expected)}"
@@ -243,7 +243,7 @@ def difference(
             continue
         if not theirs.is_floating_point():
             same = (ours == theirs).float().mean().item() if theirs.numel() else 1.0
-            if same < (INT8_LEAST_SAME if int8 else MIN_SAME):
+            if same < (INT8_MIN_SAME if int8 else MIN_SAME):
                 return f"only {same:.4f} of output {i} is as in eager"
             continue
         if not theirs.numel():
@@ -271,7 +271,7 @@ def timed(run: Run, images: Tensor) -> float:
 
 
 def peak_bytes(name: str, run: Run, images: Tensor) -> int | None:
-    """Memory that one call allocates at most; PyTorch knows that of its own engines on a GPU."""
+    """Peak memory that one call allocates; known only for PyTorch's own engines on a GPU."""
     if not images.is_cuda or name in ("onnxruntime", "int8"):
         return None
     torch.cuda.synchronize()
@@ -283,10 +283,10 @@ def peak_bytes(name: str, run: Run, images: Tensor) -> int | None:
 
 
 class Report:
-    """What was measured, and what was not and why.
+    """Timings, and the reasons where there are none.
 
     Attributes:
-        timings: Of each engine at each batch size.
+        timings: Timing of each engine at each batch size.
         skipped: Per engine and batch size that was not timed, the reason.
     """
 
@@ -295,7 +295,7 @@ class Report:
         self.skipped: list[dict[str, Any]] = []
 
     def skip(self, engine: str, batch: int, reason: str) -> None:
-        """Take down why an engine is not timed."""
+        """Record why an engine is not timed."""
         self.skipped.append({"engine": engine, "batch": batch, "reason": reason})
 
     def of(self, engine: str) -> list[Timing]:
@@ -326,7 +326,7 @@ def measure(graph: Graph, images: Tensor, options: Settings) -> Report:
 
 
 def still_grows(timings: Sequence[Timing]) -> bool:
-    """Whether the last batch size was worth it; the one before may have had bad luck."""
+    """Whether the last batch size raised the throughput."""
     best = [one.images_per_second for one in timings]
     return len(best) < 2 or best[-1] > MIN_GAIN * best[-2]
 
@@ -351,7 +351,7 @@ def build_all(
             wrong = difference(run(images), expected, int8=name == "int8", lists=lists)
         except Skipped as reason:
             wrong = str(reason)
-        # Compilers and exporters raise what they please, and one of them is to stop no other.
+        # Compilers and exporters raise any error, and one must not stop the others.
         except Exception as error:
             lines = str(error).strip().splitlines() or [""]
             wrong = f"{type(error).__name__}: {lines[0][:200]}"
@@ -414,7 +414,7 @@ def usual_size(preprocessing: Mapping[str, Any] | None) -> tuple[int, int]:
         size = known["image_size"]
         return (size, size) if isinstance(size, int) else (size[0], size[1])
     if known.get("short_side"):
-        # As the longer side of a picture of 4 to 3, in whole cells of the coarsest map.
+        # The longer side of a 4:3 picture, in whole cells of the coarsest map.
         return known["short_side"], 32 * round(known["short_side"] * 4 / 3 / 32)
     return 224, 224
 

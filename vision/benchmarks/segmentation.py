@@ -1,11 +1,10 @@
 """UPerNet against mmsegmentation's with the same backbone and the same weights.
 
-Both sides have one backbone; the decode head, the
-auxiliary FCN head and the cross entropy are each side's own, and the weights of the heads are
-mmsegmentation's, converted. A training step is forward, loss and backward pass; theirs is spared
-the accuracy that mmsegmentation computes beside the loss. Inference ends in the class of each
-pixel. On a GPU the peak of memory is that of PyTorch's allocator over what was held before the
-step; on a CPU it is that of the resident memory of a fresh process that takes one step.
+Both sides share one backbone; the decode head, the auxiliary FCN head and the cross entropy are
+each side's own, and the weights of the heads are mmsegmentation's, converted. A training step is
+forward, loss and backward pass; theirs omits the accuracy that mmsegmentation computes beside the
+loss. Inference ends in the class of each pixel. Peak memory on a GPU is PyTorch's allocation over
+what was held before the step; on a CPU, the resident memory of a fresh process that takes one step.
 """
 
 import contextlib
@@ -45,7 +44,7 @@ class Settings:
         size: Side of the images in pixels.
         rounds: Measured steps of each side.
         warmup: Steps before them.
-        threads: Of PyTorch.
+        threads: Threads of PyTorch.
         channels_last: Memory format of both sides.
         precision: `"fp32"` or `"bf16"`.
         device: Where to compute.
@@ -165,7 +164,7 @@ class Benchmark:
         self.theirs.train(mode == "training")
 
     def step(self, mode: str, side: int) -> Tensor:
-        """One step of ours (0) or theirs (1), the gradients before it gone."""
+        """One step of ours (0) or theirs (1), with gradients cleared first."""
         self.task.zero_grad(set_to_none=True)
         self.theirs.zero_grad(set_to_none=True)
         grad = contextlib.nullcontext() if mode == "training" else torch.inference_mode()

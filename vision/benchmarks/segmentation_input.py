@@ -2,8 +2,8 @@
 
 Ours and mmsegmentation's make the same training samples from the same files of 683 x 512 pixels: a
 random scale from 0.5 to 2, a crop of 512 x 512 with the limit of 0.75 on one class, mirroring and
-distorted colours. One thread, alternating; times are those of the processor, and the last column is
-each side's over ours. mmsegmentation's side needs `pip install '.[mmseg]'`.
+distorted colours. One thread, alternating; times are CPU time, and the last column is each side's
+over ours. mmsegmentation's side needs `pip install '.[mmseg]'`.
 """
 
 import importlib.util
@@ -96,7 +96,7 @@ def mmseg_side(*, photometric: bool = True) -> Side:
 
 
 def stages(path: str) -> dict[str, Side]:
-    """Steps of our pipeline by themselves; the geometries and the distortions are drawn anew."""
+    """Steps of our pipeline by themselves; geometry and distortion are sampled each time."""
     image, labels = decode_image(read_file(path)), read_labels(mask_of(path))
     mask = TABLE.apply(labels, path)
     augment = SegmentationAugment()
@@ -122,7 +122,7 @@ def stages(path: str) -> dict[str, Side]:
         "... and resize the image": resize,
         "... and the mask": take,
         "distort the colours": lambda path: distort(crop, SampleRng()),
-        "hue alone": lambda path: turn_hue(crop.numpy(), 10),
+        "only the hue": lambda path: turn_hue(crop.numpy(), 10),
     }
 
 

@@ -1,4 +1,4 @@
-"""What the benchmarks share: the time of a step, and rows of ours beside theirs."""
+"""Helpers of the benchmarks: the time of a step, and rows of ours beside theirs."""
 
 import statistics
 import time
@@ -11,7 +11,7 @@ from vision.machine import cpu_name, list_versions
 
 
 def seconds(step: Callable[[], Any], device: torch.device) -> float:
-    """Wall time of one step, the device's queue emptied on both ends."""
+    """Wall time of one step, with the device synchronised before and after."""
     synchronize = torch.cuda.synchronize if device.type == "cuda" else (lambda: None)
     synchronize()
     start = time.perf_counter()

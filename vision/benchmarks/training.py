@@ -1,10 +1,10 @@
 """A training step through the trainer, as `train.py` runs it, against the same step in a bare loop.
 
-The trainer's side is `train.py fit` with all that it does by
-default: progress, logs, checkpoints, the look at every gradient. The bare loop has a model, an
-optimiser, a schedule and a loader of its own, built from the same config, and does what any loop
-must: fetch a batch, normalise and augment it, forward, loss, backward, optimiser and schedule. Both
-take turns within one process, in blocks of some steps; blocks lie within an epoch.
+The trainer's side is `train.py fit` with all its defaults: progress, logs, checkpoints, the check
+of every gradient. The bare loop has its own model, optimiser, schedule and loader, built from the
+same config, and does only the necessary: fetch a batch, normalise and augment it, forward, loss,
+backward, optimiser and schedule. Both take turns within one process, in blocks of some steps;
+blocks lie within an epoch.
 """
 
 import contextlib
@@ -35,7 +35,7 @@ class BareLoop:
         self.task = type(task)(**task.hparams).to(self.device).train()
         self.task.load_state_dict(task.state_dict())
         self.context = trainer.precision_plugin.train_step_context
-        # Both read the trainer for the length of the training, and for nothing else.
+        # Both read only the length of the training from the trainer.
         self.task.trainer = trainer
         made: Any = self.task.configure_optimizers()
         self.optimizer, self.schedule = made["optimizer"], made["lr_scheduler"]["scheduler"]
@@ -128,11 +128,11 @@ def measure_training(
     """Compare the two sides.
 
     Args:
-        fit: Runs `train.py fit` with words of its command line and one callback more.
+        fit: Runs `train.py fit` with command-line arguments and one more callback.
         config: Its config.
         rounds: Pairs of blocks.
         steps: Optimiser steps of a block.
-        options: Further words.
+        options: Further arguments.
     """
     print_head("trainer", "bare")
     blocks = Blocks(rounds=rounds, steps=steps)
