@@ -314,8 +314,8 @@ SHALLOW: dict[str, dict[str, Any]] = {
     },
     "convnext": {"dims": (16, 32), "depths": (1, 1)},
 }
-# Those that cut maps into windows and stripes: AOTAutograd sees their first graph alone, whose
-# sizes are known. With unknown ones it takes as long again as making the graph does.
+# Backbones with windows or stripes: AOTAutograd sees only their first graph, whose sizes are known.
+# With unknown ones it takes as long again as making the graph does.
 WINDOWED = ("swin", "cswin", "rmt")
 
 

@@ -60,8 +60,8 @@ def test_initial_values_are_those_of_the_published_code(family: str, dense: bool
     wrong = []
     for key, parameter in model.named_parameters():
         mean, std = expected(model, key, parameter)
-        # Four standard errors of a mean and of a standard deviation; those of a uniform
-        # distribution are smaller than those of a normal one. Constants are exact.
+        # Four standard errors of a mean and of a standard deviation; they are smaller for a
+        # uniform distribution than for a normal one. Constants are exact.
         slack = 4 * std / parameter.numel() ** 0.5
         found = parameter.mean().item(), parameter.std(correction=0).item()
         right = (

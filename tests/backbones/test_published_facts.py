@@ -25,7 +25,7 @@ def our_name(fact: dict[str, Any]) -> str:
     return "_".join(part for part in parts if part)
 
 
-# A star marks models trained with token labels: their extra head serves training alone.
+# A star marks models trained with token labels: their extra head is only for training.
 CASES = [fact for fact in FACTS if not fact["variant"].endswith("*")]
 
 

@@ -129,7 +129,7 @@ def flops(run) -> int:
 
 @pytest.mark.parametrize("kernel_size", [1, 3])
 def test_multiply_adds_are_those_that_pytorch_counts(kernel_size: int) -> None:
-    """Of products, as PyTorch does not count those of a resize."""
+    """Of products, as PyTorch does not count a resize."""
     conv = ResizedConv2d([16], 32, kernel_size=kernel_size).to("meta")
     x = torch.empty(1, 16, 7, 9, device="meta")
     resized_first, convolved_first = multiply_adds(16, 32, kernel_size, (7, 9), (14, 20))

@@ -1,4 +1,4 @@
-"""Cross entropy in strips against that of logits enlarged as a whole."""
+"""Cross entropy in strips against the cross entropy of logits enlarged as a whole."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ from vision.contracts.segmentation import IGNORED
 from vision.losses import cross_entropy
 from vision.losses.cross_entropy import pixel_losses, resized_cross_entropy
 
-# Height and width of the map and of the labels: doubled, odd, the same, one axis alone, smaller,
+# Height and width of the map and of the labels: doubled, odd, the same, only one axis, smaller,
 # and a single row.
 SIZES = [
     ((4, 4), (8, 8)),

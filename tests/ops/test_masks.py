@@ -59,7 +59,7 @@ def test_they_are_nearly_torchvisions() -> None:
 
 
 @pastes
-def test_a_full_mask_fills_its_box_whatever_is_pasted_at_a_time(
+def test_a_full_mask_fills_its_box_for_any_number_pasted_at_a_time(
     paste: Paste,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

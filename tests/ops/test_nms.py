@@ -85,7 +85,7 @@ def test_images_with_equal_scores_do_not_depend_on_the_batch() -> None:
 
 
 def test_far_groups_keep_their_precision() -> None:
-    # An overlap of exactly 0.5 is not above the threshold, whatever the group is.
+    # An overlap of exactly 0.5 is not above the threshold in any group.
     boxes = torch.tensor([[100.0, 100, 110, 110], [100, 100, 110, 105]])
     for group in (0, 9000):
         kept = batched_nms(boxes, torch.tensor([0.9, 0.8]), torch.tensor([group, group]), 0.5)

@@ -25,7 +25,7 @@ def png(mode: str = "RGB", size: tuple[int, int] = (23, 17), **options: object) 
 
 
 def with_header(data: bytes, width: int, height: int) -> bytes:
-    """The file with another size in its header, and its checksum mended."""
+    """The file with another size in its header, and the right checksum for it."""
     content = struct.pack(">II", width, height) + data[24:29]
     return data[:16] + content + struct.pack(">I", zlib.crc32(b"IHDR" + content)) + data[33:]
 

@@ -203,7 +203,7 @@ def test_a_stage_starts_from_the_boxes_of_the_one_before() -> None:
     expected = decode_boxes(moved, torch.tensor([1.0, 0.0, 0.0, 0.0]), CASCADE[1].std)
     distance = (second["boxes"][chosen][:, None] - expected).abs().amax(dim=2)
     assert distance.min(dim=1).values.max() < 1e-3
-    # The target comes in anew; what the first stage made of it does not.
+    # The target is added again; the first stage's result for it is not.
     assert int(second["positive"].sum()) == int(first["positive"].sum()) == 1
     torch.testing.assert_close(second["target_boxes"][second["positive"]], target["boxes"])
 
@@ -225,7 +225,7 @@ def test_masks_to_learn_are_those_of_the_objects() -> None:
     head = still(make_head("mask"))
     with torch.no_grad():
         head.rpn.conv.weight.zero_()
-    # Two images whose objects are told apart by their masks: all, or nothing.
+    # Two images whose objects differ by their masks: all, or nothing.
     full, empty = make_target(2, seed=1), make_target(3, seed=2)
     full["masks"][:], empty["masks"][:] = True, False
     masks = head(make_features(2), make_sizes(2), [full, empty])["stages"][0]["masks"]

@@ -170,7 +170,7 @@ def some_outputs(height: int, width: int, batch: int = 3) -> SegmentationOutputs
 
 @pytest.mark.parametrize("align_corners", [False, True])
 def test_prediction_resizes_twice(align_corners: bool) -> None:
-    """To the pixels of the batch, then to those of the file, as mmsegmentation."""
+    """To the pixels of the batch, then of the file, as mmsegmentation."""
     head, outputs = some_head(align_corners=align_corners), some_outputs(8, 12)
     sizes = torch.tensor([[30, 47]] * 3)
     originals = torch.tensor([[61, 90], [61, 90], [22, 30]])

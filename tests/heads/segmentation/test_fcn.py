@@ -1,4 +1,4 @@
-"""The fully convolutional head against that of mmsegmentation with the same weights."""
+"""The fully convolutional head against mmsegmentation's with the same weights."""
 
 import pytest
 import torch

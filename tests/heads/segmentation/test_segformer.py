@@ -1,4 +1,4 @@
-"""SegFormer's head against that of mmsegmentation with the same weights."""
+"""SegFormer's head against mmsegmentation's with the same weights."""
 
 import pytest
 import torch

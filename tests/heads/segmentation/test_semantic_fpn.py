@@ -1,4 +1,4 @@
-"""The head of Semantic FPN against that of mmsegmentation with the same weights."""
+"""The head of Semantic FPN against mmsegmentation's with the same weights."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""UPerNet's head against that of mmsegmentation with the same weights."""
+"""UPerNet's head against mmsegmentation's with the same weights."""
 
 import pytest
 import torch
