@@ -54,9 +54,7 @@ def test_grey_values_are_read_as_they_are_stored(depth: int, row: bytes, values:
     ("depth", "row", "values"),
     [(1, b"\xb0", [1, 0, 1, 1]), (2, b"\x1b", [0, 1, 2, 3]), (8, b"\0\2\1\3", [0, 2, 1, 3])],
 )
-def test_indices_of_a_palette_with_any_colours(
-    depth: int, row: bytes, values: list[int]
-) -> None:
+def test_indices_of_a_palette_with_any_colours(depth: int, row: bytes, values: list[int]) -> None:
     # Two entries have one colour, and one of them is transparent: indices still differ.
     palette = (b"PLTE", bytes([9, 9, 9, 9, 9, 9, 1, 2, 3, 4, 5, 6][: 3 * 2 ** min(depth, 2)]))
     labels = decode_labels(png(depth, 3, [row], 4, palette, (b"tRNS", b"\0")), "m.png")
