@@ -119,5 +119,5 @@ def test_unknown_tasks_and_other_reports_are_refused(tmp_path: Path) -> None:
     with refuses(ConfigError, "'detektion'", "'detection'"):
         write_report(tmp_path, record._replace(task=Other), subject(tmp_path), source)
     (tmp_path / "other.json").write_text("{}")
-    with pytest.raises(DataError, match="is no report"):
+    with pytest.raises(DataError, match="is not a report"):
         write_report(tmp_path, record, subject(tmp_path), source, against=tmp_path / "other.json")

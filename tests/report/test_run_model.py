@@ -70,5 +70,5 @@ def test_other_files_are_noted_by_name(tmp_path: Path) -> None:
     notes: list[str] = []
     read_facts(tmp_path, other, notes)
     read_facts(tmp_path, weights, notes)
-    assert f"'{other}' is no checkpoint of a run" in notes[0]
+    assert f"'{other}' is not a checkpoint of a run" in notes[0]
     assert f"'{weights}' does not say which model" in notes[1]

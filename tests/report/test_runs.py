@@ -42,7 +42,7 @@ def test_torn_rows_are_passed_over_and_noted(tmp_path: Path) -> None:
     notes: list[str] = []
     lines = read_lines(file, notes)
     assert lines["val/top1"].value == [0.5, 0.75, 0.625]
-    assert notes == [f"{file}: 1 rows without a step were passed over"]
+    assert notes == [f"{file}: 1 rows without a step were skipped"]
 
 
 def test_keys_are_those_of_the_command_line_without_those_of_the_run_itself() -> None:

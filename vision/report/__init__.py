@@ -1,1 +1,1 @@
-"""What an evaluation and a training gave, as JSON and as pages to look at."""
+"""Reports of evaluations and trainings, as JSON and as HTML pages."""

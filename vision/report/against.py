@@ -20,17 +20,17 @@ LOWER_IS_BETTER = ("loss", "ece", "mce")
 
 
 def find_report(given: Path | str, split: str = "val") -> Path | None:
-    """The report file of a run.
+    """Find the report file of a run.
 
     Args:
-        given: The file, the folder that holds it, or the folder of a run.
-        split: `"val"` or `"test"`, of which a run has a report each.
+        given: The file, its folder, or the folder of a run.
+        split: `"val"` or `"test"`; each has its own report.
 
     Returns:
-        None for a folder without one.
+        Path of the report, or None if the folder has none.
 
     Raises:
-        DataError: There is neither a file nor a folder.
+        DataError: The path does not exist.
     """
     path = user_path(given, what="--against")
     if path.is_file():
@@ -45,26 +45,26 @@ def find_report(given: Path | str, split: str = "val") -> Path | None:
 
 
 def report_folder(split: str) -> str:
-    """Name of the folder of a run that holds the report of a split."""
+    """Name of the folder, within a run, that holds the report of a split."""
     return FOLDER if split == "val" else f"{FOLDER}_{split}"
 
 
 def read_report(path: Path) -> Json:
-    """A report file.
+    """Read a report file.
 
     Raises:
-        DataError: It is none.
+        DataError: The file is not a report.
     """
     report = read_json(path, what="report", max_bytes=MAX_TABLE_BYTES, finite=False)
     if not isinstance(report, dict) or not {"kind", "metrics", "classes"} <= {*report}:
         raise DataError(
-            f"'{path}' is no report: expected a {REPORT} that tools/evaluate.py model wrote."
+            f"'{path}' is not a report: expected a {REPORT} that tools/evaluate.py model wrote."
         )
     return report
 
 
 def read_images(report: Path) -> dict[str, dict[str, str]]:
-    """The rows of the file of images beside a report, by name; nothing if there is none."""
+    """Rows of the `images.csv` beside a report, by image name; empty if there is no file."""
     file = report.with_name(IMAGES)
     if not file.is_file():
         return {}
@@ -73,19 +73,19 @@ def read_images(report: Path) -> dict[str, dict[str, str]]:
 
 
 def compare(ours: Json, theirs: Json, class_metrics: Sequence[str]) -> Json:
-    """Differences of every metric and class that both have, ours less theirs.
+    """Subtract the other report from ours, for every metric and class that both have.
 
     Args:
         ours: A report.
-        theirs: The other.
-        class_metrics: Names of the numbers of a class that are compared.
+        theirs: The other report.
+        class_metrics: Names of the per-class metrics to compare.
 
     Returns:
         `"metrics"`, rows with `name`, `ours`, `theirs`, `difference`, and `"classes"`, the same
-        rows with the `metric` of each class, by falling difference.
+        rows with the `metric` of each class, largest difference first.
 
     Raises:
-        DataError: They are of different tasks.
+        DataError: The reports belong to different tasks.
     """
     require_kind(theirs, ours["kind"])
     return {
@@ -98,10 +98,10 @@ def compare(ours: Json, theirs: Json, class_metrics: Sequence[str]) -> Json:
 
 
 def require_kind(report: Json, kind: str) -> None:
-    """See that a report is of a task.
+    """Check that a report belongs to a kind of task.
 
     Raises:
-        DataError: It is of another one.
+        DataError: It belongs to another kind.
     """
     if report["kind"] != kind:
         raise DataError(
@@ -111,7 +111,7 @@ def require_kind(report: Json, kind: str) -> None:
 
 
 def _numbers(report: Json) -> dict[str, Any]:
-    """Metrics without the name of the set, so that a validation compares with a test."""
+    """Metrics without the stage in their name, so that validation and test can be compared."""
     numbers = {name.partition("/")[2]: value for name, value in report["metrics"].items()}
     calibration = report.get("calibration") or {}
     return {**numbers, "ece": calibration.get("ece")}
@@ -122,7 +122,7 @@ def _differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[Jso
         {"name": name, "ours": value, "theirs": theirs[name], "difference": value - theirs[name]}
         for name, value in ours.items()
         if value is not None and theirs.get(name) is not None
-        # COCO's sign of nothing to find.
+        # COCO's value for "no ground truth".
         if -1 not in (value, theirs[name])
     ]
 
@@ -144,14 +144,14 @@ def against_section(
     images: Sequence[Html],
     class_metrics: Sequence[str],
 ) -> Html:
-    """The chapter of a page with the differences.
+    """Make the section of a page with the differences.
 
     Args:
-        compared: As `compare` makes it.
-        ours: The report.
-        theirs: The other.
-        images: What shows the images that changed.
-        class_metrics: Names of the numbers of a class; the first one that both have sorts.
+        compared: Result of `compare`.
+        ours: Our report.
+        theirs: The other report.
+        images: Makes the sections with the images that changed.
+        class_metrics: Names of the per-class metrics; the first one that both have sorts.
     """
     rows = [
         (
@@ -169,7 +169,7 @@ def against_section(
             f"Other images: {ours.get('images'):,} of {ours.get('split')} now, "
             f"{theirs.get('images'):,} of {theirs.get('split')} before."
         )
-    lead = f"Against {compared['name']}, {compared['checkpoint']}: a difference is now less before."
+    lead = f"Against {compared['name']}, {compared['checkpoint']}: difference = now - before."
     return section(
         "Difference", warning, metrics, _class_tables(compared, class_metrics), *images, lead=lead
     )
@@ -179,7 +179,7 @@ def _class_tables(compared: Json, class_metrics: Sequence[str]) -> Html:
     present = {row["metric"] for row in compared["classes"]}
     lead = next((metric for metric in class_metrics if metric in present), None)
     if lead is None:
-        return note("No class is in both.")
+        return note("The reports have no class in common.")
     rows = [row for row in compared["classes"] if row["metric"] == lead]
     halves = (
         ("Largest gains of classes", [row for row in rows if row["difference"] > 0]),

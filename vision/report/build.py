@@ -35,10 +35,10 @@ from vision.task_parts import find_part
 from vision.version import __version__
 
 PAGE = "report.html"
-# Of the table of images, where there are none.
+# Columns of `images.csv` when there are no images.
 IMAGE_COLUMNS = ("place", "name", "score")
-FOLDED = 8  # rows from which the table of metrics is folded: the chapters below have them too
-FORMAT = 1  # of the JSON file
+FOLDED = 8  # a table of metrics with this many rows is folded: the sections below repeat them
+FORMAT = 1  # version of the JSON file
 PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics", "numpy", "pillow")
 
 
@@ -46,12 +46,12 @@ class Subject(NamedTuple):
     """What was evaluated.
 
     Attributes:
-        description: Of the model.
-        parameters: Number of its parameters.
+        description: Description of the model.
+        parameters: Number of model parameters.
         data: Options of the data, plain values, with `name`.
-        checkpoint: The file of the weights.
-        run: Folder of the run that it is of; None for none.
-        command: How to make the report again.
+        checkpoint: File of the weights.
+        run: Folder of the run that trained it; None if there is none.
+        command: Command that makes the report again.
     """
 
     description: ModelDescription
@@ -73,18 +73,18 @@ def write_report(
     """Write `report.json`, `report.html` and `images.csv`.
 
     Args:
-        folder: Where they are written; it is made.
+        folder: Where to write them; created if absent.
         record: The evaluation.
         subject: What was evaluated.
         source: Where its images come from.
-        against: The report file of another evaluation to compare with; None for none.
+        against: Report file of another evaluation to compare with, or None.
 
     Returns:
-        What the JSON file holds.
+        Contents of the JSON file.
 
     Raises:
-        ConfigError: There is no report for the task.
-        DataError: The other file is no report, or of another task.
+        ConfigError: The task has no report.
+        DataError: The other file is not a report, or belongs to another task.
     """
     begin = time.perf_counter()
     theirs = None if against is None else read_report(against)
@@ -96,7 +96,7 @@ def write_report(
     if theirs is not None:
         report["against"] = compare(report, theirs, own.class_metrics)
     report["seconds"]["report"] = round(time.perf_counter() - begin, 3)
-    # The numbers first: they are what the evaluation was for.
+    # The numbers come first: a failure in the page must not lose them.
     write_rows(folder / IMAGES, images, IMAGE_COLUMNS)
     write_text(folder / REPORT, to_json(report, indent=1) + "\n")
     sections = [_metrics(report)]
@@ -190,10 +190,10 @@ def _header(report: Json, big: tuple[str, ...]) -> Html:
 
 def _metrics(report: Json) -> Html:
     rows = [(name, known(value)) for name, value in report["metrics"].items()]
-    shown = table(("metric", "value"), rows, caption="As the evaluation logged them")
+    shown = table(("metric", "value"), rows, caption="As logged by the evaluation")
     if len(rows) > FOLDED:
         shown = details(f"All {len(rows)} metrics", shown)
-    return section("Metrics", shown, lead="Fractions are in 0 to 1; a dash is for nothing to find.")
+    return section("Metrics", shown, lead="Fractions are in [0, 1]; a dash: no ground truth.")
 
 
 def _about(report: Json) -> Html:
@@ -206,9 +206,9 @@ def _about(report: Json) -> Html:
                 ("Trained", f"{model['epoch']:,} epochs, {model['step']:,} steps"),
                 ("Checkpoint", checkpoint["path"]),
                 ("SHA-256", checkpoint["sha256"]),
-                ("Size of the file", f"{checkpoint['bytes'] / 1e6:,.1f} MB"),
+                ("File size", f"{checkpoint['bytes'] / 1e6:,.1f} MB"),
                 *((f"Data: {key}", value) for key, value in data.items()),
-                ("Seconds of evaluation", number(report["seconds"]["evaluation"], digits=1)),
+                ("Evaluation time, s", number(report["seconds"]["evaluation"], digits=1)),
                 ("Versions", ", ".join(f"{k} {v}" for k, v in report["versions"].items())),
                 ("Hardware", _hardware(report["hardware"])),
                 *([("Command", report["command"])] if report["command"] else []),

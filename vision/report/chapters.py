@@ -1,4 +1,4 @@
-"""Chapters of a page that may fail one by one: the others, and the numbers, are still shown."""
+"""Sections of a page that may fail one by one: the others, and the numbers, are still shown."""
 
 import logging
 from collections.abc import Callable
@@ -9,20 +9,20 @@ logger = logging.getLogger(__name__)
 
 
 def chapter(title: str, make: Callable[[], Html]) -> Html:
-    """What `make` makes, or a chapter that says why it could not be made.
+    """Call `make`; if it fails, return a section that says why.
 
     Args:
-        title: Heading of the chapter that stands in its place.
-        make: Makes one.
+        title: Heading of the section shown on failure.
+        make: Makes the section.
     """
     return chapters(title, lambda: [make()])[0]
 
 
 def chapters(title: str, make: Callable[[], list[Html]]) -> list[Html]:
-    """The same for several; where one fails, none of them is shown."""
+    """The same for several sections; if one fails, none of them is shown."""
     try:
         return make()
-    # Whatever an image that is gone, or a record of another version, leads to.
+    # A missing image or a record of another version can raise any exception.
     except Exception as error:
         problem = f"{type(error).__name__}: {error}"[:500]
         logger.warning("the chapter '%s' of the report is left out: %s", title, problem)

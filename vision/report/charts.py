@@ -1,7 +1,7 @@
 """Charts as SVG within a page: lines, bars, matrices, reliability.
 
-They are plain markup in the colours of the page's style, so that they follow light and dark and are
-sharp at any size. Texts are escaped.
+Charts use the colours of the page's style, so they follow light and dark mode and are sharp at any
+size. Texts are escaped.
 """
 
 import math
@@ -13,16 +13,16 @@ import numpy as np
 from vision.report.page import Html, escape, number
 from vision.report.style import SERIES
 
-# Of a chart with axes, in its own units: it is scaled to the place that it has.
+# Size of a chart with axes, in SVG units; it is scaled to the available width.
 WIDTH, HEIGHT = 420, 270
 LEFT, RIGHT, TOP, BOTTOM = 64, 12, 10, 40
-# More points than the chart is wide are not seen.
+# More points than the chart is wide cannot be seen.
 MAX_POINTS = 400
-# Of a matrix, in pixels.
+# Sizes in a confusion matrix, in pixels.
 CELL = 34
-NUMBERED = 31  # cells of more classes have no numbers
-# From these shares on the numbers of cells are in the next colour: light and dark pages change from
-# black to white, or from white to black, at different ones.
+NUMBERED = 31  # with more classes, cells have no numbers
+# From these shares on, the numbers in cells take the next colour: light and dark pages switch
+# between black and white text at different shares.
 INKS = {0.0: "low", 0.53: "mid", 0.72: "high"}
 
 
@@ -30,9 +30,9 @@ class Series(NamedTuple):
     """A line of a chart.
 
     Attributes:
-        name: What the legend calls it.
-        x: Ascending places.
-        y: Values, as many; NaN breaks the line.
+        name: Name in the legend.
+        x: Ascending positions.
+        y: As many values; NaN breaks the line.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Series(NamedTuple):
 
 
 class Axis(NamedTuple):
-    """Title and range of an axis; with None the range is that of the data."""
+    """Title and range of an axis; None takes the range of the data."""
 
     title: str
     low: float | None = None
@@ -57,15 +57,15 @@ def line_chart(
     diagonal: bool = False,
     legend: bool | None = None,
 ) -> Html:
-    """Lines over two axes, with a legend below.
+    """Draw lines over two axes, with a legend below.
 
     Args:
-        series: The lines; the colours come again after eight, dashed.
-        x: The axis to the right.
-        y: The axis upwards.
-        title: What is shown, for readers that do not see it, and as a heading.
-        diagonal: Whether a dashed line marks where both are equal.
-        legend: Whether the lines are named below; None names them if there are several.
+        series: The lines; after eight the colours repeat, dashed.
+        x: Horizontal axis.
+        y: Vertical axis.
+        title: Heading, and alternative text for screen readers.
+        diagonal: Whether to draw the dashed line x = y.
+        legend: Whether to show the legend; None shows it if there are several lines.
     """
     frame = _Frame(_range([one.x for one in series], x), _range([one.y for one in series], y))
     parts = [frame.axes(x.title, y.title)]
@@ -88,15 +88,15 @@ def reliability_chart(
     x_title: str = "confidence",
     y_title: str = "accuracy",
 ) -> Html:
-    """Bars of what was right in each bin of confidence, and the gap to the confidence.
+    """Draw a reliability diagram: accuracy per bin of confidence, and its gap to the confidence.
 
     Args:
-        edges: Borders of the bins in [0, 1], ascending, one more than bins.
-        accuracy: Share that is right in each bin, None for empty ones.
-        confidence: Mean confidence in each bin, None for empty ones.
-        title: What is shown.
-        x_title: Name of the axis to the right.
-        y_title: Name of the axis upwards.
+        edges: Edges of the bins in [0, 1], ascending, one more than bins.
+        accuracy: Accuracy of each bin, None for empty ones.
+        confidence: Mean confidence of each bin, None for empty ones.
+        title: Title of the chart.
+        x_title: Title of the horizontal axis.
+        y_title: Title of the vertical axis.
     """
     frame = _Frame((0.0, 1.0), (0.0, 1.0))
     parts = [frame.axes(x_title, y_title)]
@@ -114,14 +114,14 @@ def reliability_chart(
 def histogram(
     edges: Sequence[float], counts: Sequence[float], *, title: str, x_title: str, y_title: str
 ) -> Html:
-    """Bars of how much falls into each bin.
+    """Draw a histogram.
 
     Args:
-        edges: Borders of the bins, ascending, one more than bins.
-        counts: How much is in each.
-        title: What is shown.
-        x_title: Name of the axis to the right.
-        y_title: Name of the axis upwards.
+        edges: Edges of the bins, ascending, one more than bins.
+        counts: Count of each bin.
+        title: Title of the chart.
+        x_title: Title of the horizontal axis.
+        y_title: Title of the vertical axis.
     """
     frame = _Frame((float(edges[0]), float(edges[-1])), (0.0, float(max(counts, default=0)) or 1.0))
     parts = [frame.axes(x_title, y_title)]
@@ -131,12 +131,12 @@ def histogram(
 
 
 def bar(value: float | None, *, maximum: float = 1.0, series: int = 0) -> Html:
-    """A bar for a cell of a table.
+    """Draw a bar for a cell of a table.
 
     Args:
-        value: Its length; None and NaN have none.
+        value: Length of the bar; None and NaN give no bar.
         maximum: The value of a full bar.
-        series: Number of the colour.
+        series: Index of the colour.
     """
     known = value is not None and not math.isnan(value) and maximum > 0
     share = min(max(float(value or 0) / maximum, 0.0), 1.0) if known else 0.0
@@ -155,14 +155,14 @@ def heat_map(
     row_title: str = "true",
     column_title: str = "predicted",
 ) -> Html:
-    """A confusion matrix: cells as dark as their share of the row.
+    """Draw a confusion matrix: the larger its share of the row, the darker a cell.
 
     Args:
-        matrix: `(K, K)` counts, rows of what is true and columns of what was predicted.
+        matrix: `(K, K)` counts, rows are true classes and columns predicted ones.
         names: Name of each class.
-        title: What is shown.
-        row_title: What the rows are.
-        column_title: What the columns are.
+        title: Title of the chart.
+        row_title: Title of the rows.
+        column_title: Title of the columns.
     """
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     longest = max((len(_short(name)) for name in names), default=1)
@@ -214,7 +214,7 @@ def _cells(
 
 
 class _Frame:
-    """Places of a chart with two axes, from the values of the data."""
+    """The plot area of a chart with two axes: maps data values to SVG coordinates."""
 
     def __init__(self, x: tuple[float, float], y: tuple[float, float]) -> None:
         self.x, self.y = x, y
@@ -234,7 +234,7 @@ class _Frame:
                 drawing = False
                 continue
             path += f"{'L' if drawing else 'M'}{self.across(a):.1f} {self.up(b):.1f}"
-            # A point alone is seen as a dot.
+            # A single point is drawn as a dot.
             path += "" if drawing else "h.01"
             drawing = True
         return f'<path class="{kind}" stroke-linecap="round" d="{path}"/>'
@@ -276,11 +276,11 @@ class _Frame:
 
 
 def ticks(low: float, high: float) -> list[tuple[float, str]]:
-    """Round places between two values, about five, each with its text.
+    """About five round positions between two values, each with its label.
 
     Args:
-        low: The least.
-        high: The largest, above it.
+        low: Lower end.
+        high: Upper end, greater than `low`.
     """
     rough = (high - low) / 5
     power = 10.0 ** math.floor(math.log10(rough))
@@ -312,7 +312,7 @@ def _range(values: Iterable[Sequence[float] | np.ndarray], axis: Axis) -> tuple[
 
 
 def _thin(series: Series) -> Series:
-    """At most `MAX_POINTS` of a line, evenly spread, with both ends."""
+    """Thin a line to at most `MAX_POINTS` evenly spread points, both ends included."""
     x, y = np.asarray(series.x, float), np.asarray(series.y, float)
     if len(x) > MAX_POINTS:
         kept = np.unique(np.linspace(0, len(x) - 1, MAX_POINTS).round().astype(int))

@@ -40,7 +40,7 @@ COLUMNS = {
 
 
 def analyse(record: Record, source: EvaluatedData) -> Json:
-    """The numbers of the report: per class, confusion, curves, calibration, images.
+    """Compute the numbers of the report: per class, confusion, curves, calibration, images.
 
     Args:
         record: The evaluation.
@@ -63,10 +63,10 @@ def analyse(record: Record, source: EvaluatedData) -> Json:
 
 
 def sections(parts: Json, record: Record, source: EvaluatedData) -> list[Html]:
-    """The chapters of the page that show these numbers.
+    """Make the sections of the page that show these numbers.
 
     Args:
-        parts: As `analyse` makes them.
+        parts: Result of `analyse`.
         record: The evaluation.
         source: Where its images come from.
     """
@@ -102,15 +102,15 @@ def sections(parts: Json, record: Record, source: EvaluatedData) -> list[Html]:
         section(
             "Calibration",
             calibration_html(parts["calibration"], unit="images"),
-            lead="Whether a probability can be believed: of the images that were classified with "
-            "80 % confidence, 80 % should be right (Guo et al., 2017, arXiv:1706.04599).",
+            lead="Whether confidence matches accuracy: of the images classified with 80 % "
+            "confidence, 80 % should be right (Guo et al., 2017, arXiv:1706.04599).",
         ),
         chapter("Examples", partial(_examples, parts["examples"], record, source)),
     ]
 
 
 def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, count: int) -> np.ndarray:
-    """int64 `(K, K)`: images of class `row` that were predicted as class `column`."""
+    """int64 `(K, K)`: number of images of class `row` predicted as class `column`."""
     pairs = np.bincount(labels * count + predicted, minlength=count * count)
     return pairs.reshape(count, count)
 
@@ -164,7 +164,7 @@ def _images(body: ClassificationRecord, dataset: Any) -> list[Json]:
 
 
 def _choose(body: ClassificationRecord) -> dict[str, list[int]]:
-    """Rows of the surest mistakes, of the least sure and of the surest right ones."""
+    """Rows of the most confident mistakes, and of the least and most confident correct ones."""
     wrong = np.flatnonzero(body.label != body.predicted)
     right = np.flatnonzero(body.label == body.predicted)
     mistakes = wrong[np.argsort(-body.confidence[wrong], kind="stable")][:EXAMPLES]
@@ -177,7 +177,7 @@ def _choose(body: ClassificationRecord) -> dict[str, list[int]]:
 
 
 def _over_classes(rows: np.ndarray, labels: np.ndarray, count: int) -> list[int]:
-    """The first rows, but one of each class before a second of any."""
+    """The first rows, with one row of each class before a second row of any class."""
     seen: dict[int, int] = {}
     turns = []
     for row in rows.tolist():
@@ -189,9 +189,9 @@ def _over_classes(rows: np.ndarray, labels: np.ndarray, count: int) -> list[int]
 
 
 TITLES = {
-    "worst": "Surest mistakes",
-    "unsure": "Right, but least sure",
-    "best": "Right and surest, of different classes",
+    "worst": "Most confident mistakes",
+    "unsure": "Correct, but least confident",
+    "best": "Correct and most confident, of different classes",
 }
 
 
@@ -205,13 +205,13 @@ def _examples(chosen: Mapping[str, Sequence[int]], record: Record, source: Evalu
 
 
 def show_image(record: Record, source: EvaluatedData, row: int, more: str = "") -> Html:
-    """An image of the dataset with its prediction and its ground truth.
+    """Show an image of the dataset with its prediction and its ground truth.
 
     Args:
         record: The evaluation.
         source: Where its images come from.
-        row: Number of the image in the record.
-        more: A further line of the caption.
+        row: Index of the image in the record.
+        more: Further text of the caption.
     """
     body: ClassificationRecord = record.body
     place = int(body.place[row])
@@ -232,12 +232,12 @@ def show_image(record: Record, source: EvaluatedData, row: int, more: str = "") 
 def changes(
     record: Record, source: EvaluatedData, theirs: Mapping[str, Mapping[str, str]]
 ) -> list[Html]:
-    """The images that became right and those that became wrong since another evaluation.
+    """Show the images that were fixed, and those that were broken, since another evaluation.
 
     Args:
         record: The evaluation.
         source: Where its images come from.
-        theirs: Rows of the other evaluation's images by their names.
+        theirs: Rows of the other evaluation's images, by image name.
     """
     body: ClassificationRecord = record.body
     fixed: list[tuple[int, str]] = []
@@ -257,7 +257,7 @@ def changes(
         shown = sorted(rows, key=lambda one: -float(body.confidence[one[0]]))[:EXAMPLES]
         pictures = [show_image(record, source, row, before) for row, before in shown]
         lead = f"{len(rows):,} images" + (
-            f", the surest {len(shown)}" if len(shown) < len(rows) else ""
+            f", the {len(shown)} most confident" if len(shown) < len(rows) else ""
         )
         parts.append(subsection(title, gallery(pictures), lead=lead))
     return parts

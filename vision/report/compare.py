@@ -1,4 +1,4 @@
-"""Runs side by side: what they reached, how they differ in config, speed and size."""
+"""Compare runs side by side: metrics, config, speed and size."""
 
 import json
 import math
@@ -14,7 +14,7 @@ from vision.files import write_text
 from vision.report.against import direction
 from vision.report.runs import Run
 
-# Metrics of which a difference is no gain and no loss, and which have no best.
+# Metrics without a better or worse direction.
 NEITHER = ""
 ABSENT = "-"
 VALIDATED = "Validation during training"
@@ -39,14 +39,14 @@ MILLION = 1e6
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """A quantity of all runs.
+    """One quantity of every run.
 
     Attributes:
-        name: What it is.
-        values: Number, text or None for each run, in their order.
-        better: `"higher"` or `"lower"` numbers are better, or `""` for neither.
-        digits: Digits of its numbers after the point.
-        absent: What stands for None.
+        name: Name of the quantity.
+        values: Number, text or None for each run, in the order of the runs.
+        better: Whether `"higher"` or `"lower"` numbers are better; `""` for neither.
+        digits: Digits after the decimal point.
+        absent: Text shown for None.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Row:
     absent: str = ABSENT
 
     def leaders(self) -> set[int]:
-        """Places of the runs with the best number; none if all are alike or one alone has one."""
+        """Indices of the runs with the best number; empty if all are equal or only one has one."""
         known = {i: v for i, v in enumerate(self.values) if is_number(v)}
         if not self.better or len(known) < 2 or len({*known.values()}) < 2:
             return set()
@@ -64,12 +64,12 @@ class Row:
         return {i for i, value in known.items() if value == best}
 
     def difference(self, place: int) -> float | None:
-        """The number of a run less that of the first; None where there is none to take."""
+        """The number of a run minus the first run's; None if either has no number."""
         first, value = self.values[0], self.values[place]
         return value - first if place and is_number(first) and is_number(value) else None
 
     def text(self, place: int) -> str:
-        """What is shown of a run."""
+        """The text shown for a run."""
         value = self.values[place]
         if value is None:
             return self.absent
@@ -81,10 +81,10 @@ class Table:
     """Rows that belong together.
 
     Attributes:
-        title: What they are.
+        title: Heading.
         rows: The rows.
-        compared: Whether differences to the first run say something.
-        lead: A line on how they are to be read.
+        compared: Whether differences to the first run are meaningful.
+        lead: A line on how to read the rows.
     """
 
     title: str
@@ -99,9 +99,9 @@ class Comparison:
 
     Attributes:
         runs: The runs; differences are to the first.
-        tables: Models, metrics, evaluation, config, speed and size; those with nothing are absent.
-        metrics: Names of the validation metrics that are compared.
-        notes: What the reader has to know.
+        tables: Models, metrics, evaluation, config, speed and size; empty ones are left out.
+        metrics: Names of the compared validation metrics.
+        notes: Caveats for the reader.
     """
 
     runs: list[Run]
@@ -110,7 +110,7 @@ class Comparison:
     notes: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, as JSON holds them; None for what is absent or no number."""
+        """Plain values for JSON; None for what is absent or not a number."""
         return {
             "runs": [_run_dict(run) for run in self.runs],
             "tables": {
@@ -129,13 +129,13 @@ class Comparison:
 
 
 def compare_runs(runs: Sequence[Run]) -> Comparison:
-    """Put runs side by side.
+    """Compare runs side by side.
 
     Args:
         runs: One or more; the others are compared with the first.
 
     Raises:
-        ConfigError: There are none.
+        ConfigError: `runs` is empty.
     """
     if not runs:
         raise ConfigError("give the folders of the runs to compare: RUN RUN ...")
@@ -143,8 +143,8 @@ def compare_runs(runs: Sequence[Run]) -> Comparison:
     kinds = {run.kind for run in runs if run.kind}
     if len(kinds) > 1:
         compared.notes.append(
-            f"the runs are of different tasks ({', '.join(sorted(kinds))}): only metrics that all "
-            "of them have are compared, and equal names may mean different things"
+            f"the runs belong to different tasks ({', '.join(sorted(kinds))}): only metrics that "
+            "all of them have are compared, and equal names may mean different things"
         )
     compared.metrics = _shared([run.lines for run in runs], everywhere=len(kinds) > 1)
     evaluated = _shared([run.evaluation for run in runs], everywhere=len(kinds) > 1)
@@ -154,8 +154,8 @@ def compare_runs(runs: Sequence[Run]) -> Comparison:
             title=VALIDATED,
             rows=[row for name in compared.metrics for row in _metric_rows(name, runs)],
             compared=True,
-            lead="Best and last value of each metric: of a loss the least is the best, of others "
-            "the largest.",
+            lead="Best and last value of each metric: the lowest is best for a loss, the highest "
+            "for others.",
         ),
         Table(
             title="Evaluation",
@@ -168,21 +168,21 @@ def compare_runs(runs: Sequence[Run]) -> Comparison:
                 for name in evaluated
             ],
             compared=True,
-            lead="As evaluation/report.json of each run has it.",
+            lead="From evaluation/report.json of each run.",
         ),
         Table(title="Speed", rows=_speed_rows(runs), compared=True, lead=_speed_lead(runs)),
         Table(title="Size", rows=_size_rows(runs), compared=True),
-        Table(title="Config", rows=_config_rows(runs), lead="Keys that differ, and no others."),
+        Table(title="Config", rows=_config_rows(runs), lead="Only the keys that differ."),
     ]
     compared.tables = [table for table in tables if table.rows]
     if len(runs) > 1 and not compared.metrics:
-        compared.notes.append("no validation metric is there to compare")
+        compared.notes.append("there is no validation metric to compare")
     compared.notes += [note for run in runs for note in run.notes]
     return compared
 
 
 def _shared(each: Sequence[Iterable[str]], *, everywhere: bool) -> list[str]:
-    """Names in their first order: those that all have, or those that any has."""
+    """Names in order of first appearance: those in all lists, or those in any list."""
     sets = [{*names} for names in each]
     union = list(dict.fromkeys(name for names in each for name in names))
     return [name for name in union if not everywhere or all(name in names for names in sets)]
@@ -207,7 +207,7 @@ def _speed_rows(runs: Sequence[Run]) -> list[Row]:
     rows = []
     for key, title in SPEED.items():
         values = [getattr(run.speed, key) for run in runs]
-        # A row of GPU memory is of no use to runs without a GPU.
+        # Runs on a CPU have no GPU memory to compare.
         if key == "memory_gib" and all(value is None for value in values):
             continue
         better = FASTER.get(key, NEITHER)
@@ -216,7 +216,7 @@ def _speed_rows(runs: Sequence[Run]) -> list[Row]:
 
 
 def _speed_lead(runs: Sequence[Run]) -> str:
-    lead = "Times include the validations; images/s counts every batch as full."
+    lead = "Times include the validations; images/s assumes full batches."
     if len({run.speed.hardware for run in runs}) > 1:
         lead += " The hardware differs: the times say little about the models."
     return lead
@@ -228,7 +228,7 @@ def _size_rows(runs: Sequence[Run]) -> list[Row]:
         values = [getattr(run.size, key) for run in runs]
         scaled = [None if value is None else value / MILLION for value in values]
         if any(value is not None for value in scaled):
-            # A file that is not there has no size; a model that cannot be read has an unknown one.
+            # An absent file has no size; an unreadable model has an unknown size.
             absent = UNKNOWN if key == "parameters" else ABSENT
             rows.append(Row(name=title, values=scaled, digits=3, absent=absent))
     return rows
@@ -246,7 +246,7 @@ def _config_rows(runs: Sequence[Run]) -> list[Row]:
 
 
 def _setting(value: Any) -> str:
-    """A value of a config, as the command line takes it."""
+    """A value of a config, in the syntax of the command line."""
     if isinstance(value, str):
         return value
     return json.dumps(value, default=str)
@@ -257,7 +257,7 @@ def _floats(values: Iterable[int | None]) -> list[float | str | None]:
 
 
 def is_number(value: Any) -> TypeGuard[float]:
-    """Whether a value of a row is a number that can be compared."""
+    """Whether a value is a number that can be compared."""
     return isinstance(value, int | float) and math.isfinite(value)
 
 
@@ -279,7 +279,7 @@ def _run_dict(run: Run) -> dict[str, Any]:
 
 
 def write_json(compared: Comparison, path: Path) -> None:
-    """Write a comparison as JSON; the folder is made.
+    """Write a comparison as JSON; its folder is created if absent.
 
     Raises:
         ConfigError: The file cannot be written.
@@ -291,7 +291,7 @@ def write_json(compared: Comparison, path: Path) -> None:
 
 
 def write_csv(compared: Comparison, path: Path) -> None:
-    """Write a row per run, with a column for its name, its folder and each row of the tables.
+    """Write a CSV row per run, with columns for its name, its folder and each table row.
 
     Raises:
         ConfigError: The file cannot be written.

@@ -1,4 +1,4 @@
-"""The page of a comparison: tables, and the validation curves of all runs in one chart each."""
+"""The page of a comparison: tables, and one chart per validation metric with all runs."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,11 +22,11 @@ from vision.report.page import (
 from vision.report.page import table as html_table
 from vision.report.runs import Run
 
-# More runs than this are rows of a table, not columns.
+# With more runs than this, runs are the rows of a table instead of its columns.
 MAX_COLUMNS = 4
-# Rows of metrics and charts that are shown before the others are folded.
+# Number of metric rows and charts shown before the rest is folded.
 MAX_ROWS, MAX_CHARTS = 12, 4
-# Metrics that show how a training went, the first ones first.
+# Metrics that show how a training went, most telling first.
 LEADING = ("val/top1", "val/box_AP", "val/mIoU", "val/mask_AP", "val/loss", "val/mBIoU")
 
 
@@ -62,10 +62,10 @@ def _section(table: Table, runs: Sequence[Run]) -> Html:
 
 
 def _table(rows: Sequence[Row], table: Table, runs: Sequence[Run]) -> Html:
-    """Runs as columns, or as rows where they are many."""
+    """A table with runs as columns, or as rows if there are many."""
     cells = [[_cell(row, i, table) for i in range(len(runs))] for row in rows]
     caption = f"{table.title} of {len(runs)} runs"
-    # The many keys of a config are rows however many the runs are.
+    # A config has many keys: they are always rows.
     if len(runs) <= MAX_COLUMNS or len(rows) > MAX_ROWS:
         body = [[row.name, *line] for row, line in zip(rows, cells, strict=True)]
         return html_table(["", *(run.name for run in runs)], body, caption=caption)
@@ -84,7 +84,7 @@ def _cell(row: Row, place: int, table: Table) -> Html:
 
 
 def _curves(compared: Comparison) -> Html | None:
-    """A chart per metric that was logged more than once, of all runs."""
+    """A chart of all runs per metric that was logged more than once."""
     charted = [
         name
         for name in compared.metrics
@@ -103,7 +103,7 @@ def _curves(compared: Comparison) -> Html | None:
 
 
 def _chart(name: str, runs: Sequence[Run]) -> Html:
-    # A run without the metric keeps its colour: the colours are by place.
+    # Colours go by the position of a run, also where some run lacks the metric.
     lines = [
         Series(run.name, run.lines[name].step, run.lines[name].value)
         if run.has(name)

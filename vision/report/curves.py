@@ -1,4 +1,4 @@
-"""Training curves of a run, from the `metrics.csv` in its folder."""
+"""Training curves of a run, read from `metrics.csv` in its folder."""
 
 import math
 from pathlib import Path
@@ -11,23 +11,23 @@ from vision.report.page import Html, columns, note, section
 FILE_NAME = "metrics.csv"
 STEP, EPOCH = "step", "epoch"
 STAGES = ("train", "val", "test")
-# Points of a line that a report file holds.
+# Maximum points per line in a report file.
 MAX_POINTS = 300
-# Numbers of a part of the objects say little about a training.
+# Metrics of a subset of the objects say little about a training.
 LEFT_OUT = ("_small", "_medium", "_large", "AR1", "AR10")
 
 Lines = dict[str, dict[str, list[float]]]
 
 
 def read_curves(run: Path | None) -> Lines:
-    """What a run has logged.
+    """Read what a run has logged.
 
     Args:
-        run: Its folder; None for none.
+        run: Folder of the run, or None.
 
     Returns:
-        By name of the metric, `"step"` and `"value"` of each time that it was logged; nothing if
-        the folder has no such file.
+        For each metric, the `"step"` and `"value"` of each entry; empty if the folder has no such
+        file.
     """
     file = None if run is None else run / FILE_NAME
     if file is None or not file.is_file():
@@ -49,7 +49,7 @@ def read_curves(run: Path | None) -> Lines:
 def _float(cell: Any) -> float | None:
     try:
         value = float(cell)
-    except (TypeError, ValueError):  # empty, or the torn last row of a killed run
+    except (TypeError, ValueError):  # empty, or the incomplete last row of a killed run
         return None
     return value if math.isfinite(value) else None
 
@@ -63,10 +63,10 @@ def _thin(line: dict[str, list[float]]) -> dict[str, list[float]]:
 
 
 def curves_section(lines: Lines) -> Html | None:
-    """The chapter of a page with the curves; None if there are none.
+    """Make the section of a page with the curves; None if there are none.
 
     Args:
-        lines: As `read_curves` gives them.
+        lines: Result of `read_curves`.
     """
     groups = {
         "Loss": [name for name in lines if name.endswith("/loss")],
@@ -85,9 +85,9 @@ def curves_section(lines: Lines) -> Html | None:
             charts.append(line_chart(found, Axis("optimiser step"), y, title=title))
     if not charts:
         return None
-    alone = all(len(line["step"]) == 1 for line in lines.values())
-    more = note("Each was logged once.") if alone else ""
-    return section("Training", columns(*charts), more, lead="What the run logged on its way.")
+    single = all(len(line["step"]) == 1 for line in lines.values())
+    more = note("Each was logged once.") if single else ""
+    return section("Training", columns(*charts), more, lead="As logged by the run.")
 
 
 def _is_metric(name: str) -> bool:

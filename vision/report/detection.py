@@ -51,22 +51,22 @@ BREAKDOWNS = {
     "area": ("By area", "area of the object in pixels, as COCO divides it"),
     "size": ("By size", "square root of the area in pixels"),
     "occlusion": ("By occlusion", "share of the box under boxes of other objects"),
-    "border": ("By place", "boxes that touch the border are cut off by it"),
+    "border": ("By position", "boxes that touch the image border may be cut off"),
 }
 TITLES = {"worst": "Worst", "best": "Best", "random": "Random"}
 
 
 def sections(parts: Json, record: Record, source: EvaluatedData) -> list[Html]:
-    """The chapters of the page that show these numbers.
+    """Make the sections of the page that show these numbers.
 
     Args:
-        parts: As `analyse` makes them.
+        parts: Result of `analyse`.
         record: The evaluation.
         source: Where its images come from.
     """
     shown = [_table(parts["table"]), _classes(parts["classes"])]
     if "curves" not in parts:
-        return [*shown, section("Further numbers", note("The data have no index of objects."))]
+        return [*shown, section("Further numbers", note("The dataset has no index of objects."))]
     return [
         *shown,
         section("Precision and recall", *_curves(parts), lead="Boxes and masks by COCO's rules."),
@@ -75,24 +75,24 @@ def sections(parts: Json, record: Record, source: EvaluatedData) -> list[Html]:
             confusion_html(
                 parts["confusion"],
                 unit="objects",
-                title="Objects by true class and class of the box that was found there",
+                title="Objects by true class and predicted class",
             ),
-            lead=f"Boxes of a score of {THRESHOLD} or more, paired with objects at an overlap of"
-            " 0.5. The last row is what was found where nothing is, the last column what was not"
+            lead=f"Boxes with a score of {THRESHOLD} or more, matched with objects at IoU 0.5."
+            " The last row is what was found where nothing is, the last column what was not"
             " found.",
         ),
         section(
             "Sizes and occlusion",
             Html(f'<div class="columns">{join(_breakdowns(parts["breakdowns"]))}</div>'),
-            lead="Share of the objects that are found, at an overlap of 0.5: by any of a hundred"
-            f" detections per class and image, and by those of a score of {THRESHOLD} or more.",
+            lead="Share of the objects that are found, at an IoU of 0.5: by any of a hundred"
+            f" detections per class and image, and by those with a score of {THRESHOLD} or more.",
         ),
         section(
             "Calibration",
             calibration_html(parts["calibration"], unit="detections", right="precision"),
             _thresholds(parts["thresholds"]),
-            lead="Whether a score can be believed: of the boxes with a score of 0.8, 80 % should"
-            " be objects (overlap 0.5).",
+            lead="Whether scores match precision: of the boxes with a score of 0.8, 80 % should be"
+            " objects (IoU 0.5).",
         ),
         chapter("Examples", partial(_examples, parts["images"], record, source)),
     ]
@@ -163,7 +163,7 @@ def _breakdowns(parts: Json) -> list[Html]:
 
 
 def _thresholds(curve: Json) -> Html:
-    """Precision, recall and F1 of all detections from each score on."""
+    """Precision, recall and F1 over the score threshold, all classes together."""
     threshold = unknown(curve["threshold"])[::-1]
     precision, recall = unknown(curve["precision"])[::-1], unknown(curve["recall"])[::-1]
     if not len(threshold):
@@ -177,7 +177,9 @@ def _thresholds(curve: Json) -> Html:
     ]
     best = int(np.nanargmax(f1)) if not np.isnan(f1).all() else 0
     y = FRACTION._replace(title="all classes together")
-    chart = line_chart(lines, FRACTION._replace(title="least score"), y, title="Choice of a score")
+    chart = line_chart(
+        lines, FRACTION._replace(title="threshold"), y, title="Choice of a threshold"
+    )
     return join(
         [chart, note(f"The best F1 is {f1[best]:.3f}, at a score of {threshold[best]:.3f}.")]
     )
@@ -199,13 +201,13 @@ def _examples(images: Sequence[Json], record: Record, source: EvaluatedData) -> 
 
 
 def show_image(record: Record, source: EvaluatedData, image: Scored, more: str = "") -> Html:
-    """An image of the dataset, its objects beside what was found.
+    """Show an image of the dataset, its ground truth beside the detections.
 
     Args:
         record: The evaluation.
         source: Where its images come from.
-        image: Its place, F1 and number of objects.
-        more: A further line of the caption.
+        image: Its index, F1 and number of objects.
+        more: Further text of the caption.
     """
     body: DetectionRecord = record.body
     pixels, target = source.dataset.example(image.place)
@@ -223,12 +225,12 @@ def show_image(record: Record, source: EvaluatedData, image: Scored, more: str =
 def changes(
     record: Record, source: EvaluatedData, theirs: Mapping[str, Mapping[str, str]]
 ) -> list[Html]:
-    """The images that gained and lost most since another evaluation.
+    """Show the images that gained and lost most since another evaluation.
 
     Args:
         record: The evaluation.
         source: Where its images come from.
-        theirs: Rows of the other evaluation's images by their names.
+        theirs: Rows of the other evaluation's images, by image name.
     """
     images: list[Any] = analyse_images(record, source)
     gains = [
@@ -249,7 +251,7 @@ def changes(
 
 
 def analyse_images(record: Record, source: EvaluatedData) -> list[tuple[Scored, str]]:
-    """Each image that was evaluated, scored, with its name."""
+    """Each evaluated image with its scores, and its name."""
     from vision.callbacks.results.detection_pictures import score_images
 
     index = getattr(source.dataset, "index", None)

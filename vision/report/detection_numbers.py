@@ -28,26 +28,26 @@ from vision.report.parts import (
     knowns,
 )
 
-# Lowest score of a detection that is drawn, and that counts in the confusion matrix.
+# Minimum score of detections that are drawn and counted in the confusion matrix.
 THRESHOLD = 0.3
-# By COCO's rules, in square pixels.
+# COCO's areas, in square pixels.
 AREAS = (0.0, 32.0**2, 96.0**2, 1e10)
 SIDES = (0, 16, 32, 64, 96, 128, 256)  # pixels, square root of the area
-COVERED = (0.05, 0.5)  # share of a box, of partial and of heavy occlusion
+COVERED = (0.05, 0.5)  # share of the box, for partial and heavy occlusion
 EDGE = 1.0  # pixels from the border of the image
 
 
 class Objects(NamedTuple):
-    """All objects of the images that were evaluated, without crowds, and all detections.
+    """All objects of the evaluated images, without crowds, and all detections.
 
     Attributes:
         side: float `(M,)`, square root of the area in pixels.
         area: float `(M,)`, in square pixels.
-        covered: float `(M,)`, share of the box that is under other boxes.
+        covered: float `(M,)`, share of the box covered by other boxes.
         cut: bool `(M,)`, whether the box touches the border of the image.
-        score: float `(M,)`, of the detection that found the object; NaN for none.
-        scores: float `(D,)`, of each detection that is not ignored.
-        right: bool `(D,)`, whether it finds an object.
+        score: float `(M,)`, score of the matching detection; NaN if there is none.
+        scores: float `(D,)`, score of each detection that is not ignored.
+        right: bool `(D,)`, whether the detection matches an object.
         confusion: int64 `(K + 1, K + 1)`, see `box_confusion`.
     """
 
@@ -62,12 +62,12 @@ class Objects(NamedTuple):
 
 
 def analyse(record: Record, source: EvaluatedData) -> Json:
-    """The numbers of the report.
+    """Compute the numbers of the report.
 
     Args:
         record: The evaluation.
-        source: Where its images come from; without an index of objects only what the task has
-            measured is there.
+        source: Where its images come from; without an index of objects, only the metrics of the
+            task are included.
     """
     body: DetectionRecord = record.body
     parts: Json = {"table": coco_table(body.result), "classes": _classes(body.result)}
@@ -98,7 +98,7 @@ def analyse(record: Record, source: EvaluatedData) -> Json:
 
 
 def coco_table(result: CocoResult) -> list[Json]:
-    """The twelve numbers, a row each with a value per kind of overlap; None for nothing to find."""
+    """COCO's twelve numbers, one row each with a value per IoU type; None without ground truth."""
     return [
         {"name": name, **{PREFIXES[k]: known(v[i]) for k, v in result.stats.items()}}
         for i, name in enumerate(NAMES)
@@ -124,7 +124,7 @@ def _curves(record: Record, source: EvaluatedData) -> Json:
             image_ids=list(body.found),
             kind=kind,
         )
-        # Categories come by their number; classes by their label.
+        # Categories are ordered by id, classes by label.
         precision = precision[..., np.argsort(np.argsort(ids))]
         curves[PREFIXES[kind]] = {
             f"{overlap:g}": {
@@ -141,16 +141,16 @@ def _curves(record: Record, source: EvaluatedData) -> Json:
 
 
 def _mean(precision: np.ndarray) -> np.ndarray:
-    """Over the classes that have objects: `(R, K)` to `(R,)`."""
+    """Mean over the classes that have objects: `(R, K)` to `(R,)`."""
     there = ~np.isnan(precision).any(axis=0)
     return precision[:, there].mean(axis=1) if there.any() else np.full(len(precision), np.nan)
 
 
 def collect(index: Any, found: Mapping[int, PackedPrediction]) -> Objects:
-    """Match the detections of all images with their objects at an overlap of 0.5.
+    """Match the detections of all images with their objects at an IoU of 0.5.
 
     Args:
-        index: A `vision.data.index.detection.DetectionIndex`, or what has its `image_ids`,
+        index: A `vision.data.index.detection.DetectionIndex`, or an object with `image_ids`,
             `sizes`, `class_names` and `objects(i)`.
         found: Predictions by image id.
     """
@@ -193,11 +193,11 @@ def _pairs(
 
 
 def breakdowns(seen: Objects) -> Json:
-    """Recall at an overlap of 0.5 by what makes objects hard to find.
+    """Recall at an IoU of 0.5, by what makes objects hard to find.
 
     Returns:
         By `"size"`, `"area"`, `"occlusion"` and `"border"`, rows with `name`, `objects`, `recall`
-        of all detections, and `recall_sure` of those from `THRESHOLD` on.
+        of all detections, and `recall_sure` of those that score at least `THRESHOLD`.
     """
     sides = [*SIDES, np.inf]
     areas = ("small: below 32 x 32", "medium", "large: from 96 x 96")
@@ -226,7 +226,7 @@ def breakdowns(seen: Objects) -> Json:
 
 
 def _recall(name: str, scores: np.ndarray) -> Json:
-    """A row of a breakdown from the score `(M,)` by which each object was found, NaN for none."""
+    """A row of a breakdown, from the score `(M,)` that found each object; NaN if none did."""
     count = len(scores)
     found, sure = int((~np.isnan(scores)).sum()), int((scores >= THRESHOLD).sum())
     return {

@@ -1,8 +1,8 @@
-"""One HTML file that needs nothing else: its parts, its style, and the escaping of what it shows.
+"""A self-contained HTML file: its parts, its style, and the escaping of text.
 
 A page follows the reader's light or dark setting, fits phones and wide screens, and may fetch
-nothing: a policy in its head forbids every request. Parts are made by the functions of this file
-and of `charts.py`. They take plain text, which they escape, or `Html`, which they take as it is.
+nothing: a policy in its head forbids every request. The functions of this file and of `charts.py`
+make the parts. They escape plain text and take `Html` as it is.
 """
 
 import base64
@@ -19,25 +19,25 @@ import numpy as np
 from vision.files import write_text
 from vision.report.style import CSS
 
-# Pictures are made smaller than this, in pixels of the longer side.
+# Pictures are shrunk to this many pixels on the longer side.
 LARGEST = 1000
-# Up to this many pixels a picture is stored exactly, and enlarged without blur where it is shown.
+# Up to this many pixels a picture is stored losslessly, and enlarged without blur.
 SMALL = 96 * 96
 JPEG_QUALITY = 82
-# The page may have a style and pictures within itself, and nothing from elsewhere.
+# The page may only use styles and pictures that it contains.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
-# What is shown for a number that there is not.
+# Shown for a missing number.
 NOTHING = "-"
 
 
 class Html(str):
-    """Markup, which goes into a page as it is; any other text is escaped."""
+    """Markup, which is inserted as it is; any other text is escaped."""
 
     __slots__ = ()
 
 
 def escape(value: object) -> Html:
-    """Make markup that shows a value: `Html` as it is, other text escaped, None as a dash."""
+    """Markup for a value: `Html` as it is, other text escaped, None as a dash."""
     if isinstance(value, Html):
         return value
     return Html(NOTHING if value is None else html.escape(str(value), quote=True))
@@ -49,11 +49,11 @@ def join(parts: Iterable[object]) -> Html:
 
 
 def number(value: float | int | None, *, digits: int = 4) -> str:
-    """A number as text: whole ones with separators, fractions rounded, unknown ones as a dash.
+    """Format a number: integers with separators, fractions rounded, missing ones as a dash.
 
     Args:
-        value: None and NaN are unknown.
-        digits: Digits after the point.
+        value: None and NaN mean missing.
+        digits: Digits after the decimal point.
     """
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return NOTHING
@@ -75,11 +75,11 @@ def note(text: object) -> Html:
 
 
 def section(title: str, *parts: object, lead: object = "") -> Html:
-    """A chapter of the page, which the list at its head links to.
+    """A section of the page, which the navigation at its top links to.
 
     Args:
-        title: Its heading; different for each section of a page.
-        parts: What it shows.
+        title: Heading, unique in the page.
+        parts: Contents.
         lead: A line below the heading.
     """
     opening = f'<p class="note">{escape(lead)}</p>' if lead else ""
@@ -95,7 +95,7 @@ def subsection(title: str, *parts: object, lead: object = "") -> Html:
 
 
 def columns(*parts: object) -> Html:
-    """Parts side by side where there is room, one below the other where there is not."""
+    """Parts side by side, or one below the other where there is no room."""
     return Html(f'<div class="columns">{join(parts)}</div>')
 
 
@@ -105,7 +105,7 @@ def details(summary: object, *parts: object) -> Html:
 
 
 def big_numbers(entries: Iterable[tuple[object, object]]) -> Html:
-    """What matters most, in large type.
+    """The most important values, in large type.
 
     Args:
         entries: Name and value of each.
@@ -128,14 +128,14 @@ def table(
     digits: int = 4,
     tall: bool = False,
 ) -> Html:
-    """A table in a container that scrolls by itself, so that the page never does sideways.
+    """A table in a scrolling container, so that the page itself never scrolls sideways.
 
     Args:
         headings: One per column.
-        rows: Cells; the first of a row names it. Numbers are written by `number`, to the right.
-        caption: What the table shows, read out and shown above it.
-        digits: Digits after the point.
-        tall: Whether the container is limited in height, for many rows.
+        rows: Cells; the first of a row names it. Numbers are formatted by `number`, right-aligned.
+        caption: Caption, shown above the table and read out.
+        digits: Digits after the decimal point.
+        tall: Whether to limit the height of the container, for many rows.
     """
     kinds = "scroll tall" if tall else "scroll"
     head = "".join(f'<th scope="col">{escape(one)}</th>' for one in headings)
@@ -170,18 +170,18 @@ def _cell(cell: Any, digits: int) -> Html:
 
 
 class Signed(Html):
-    """A difference, coloured by whether it is for the better."""
+    """A difference, coloured by whether it is an improvement."""
 
     __slots__ = ()
 
 
 def signed(value: float | None, *, better: str = "higher", digits: int = 4) -> Signed:
-    """A difference with its sign, green if it is an improvement and red if it is the opposite.
+    """A signed difference, green for an improvement and red for the opposite.
 
     Args:
-        value: The difference; None or NaN where there is none.
-        better: `"higher"` or `"lower"` values are better, or `""` for neither.
-        digits: Digits after the point.
+        value: The difference; None or NaN if there is none.
+        better: Whether `"higher"` or `"lower"` values are better; `""` for neither.
+        digits: Digits after the decimal point.
     """
     if value is None or math.isnan(value):
         return Signed(NOTHING)
@@ -195,11 +195,11 @@ def signed(value: float | None, *, better: str = "higher", digits: int = 4) -> S
 
 
 def gallery(figures: Iterable[object], *, wide: bool = False) -> Html:
-    """Pictures in as many columns as there is room for.
+    """Pictures in as many columns as fit.
 
     Args:
-        figures: As `picture` makes them.
-        wide: Whether each is several times as wide as high.
+        figures: Results of `picture`.
+        wide: Whether the pictures are several times as wide as high.
     """
     kind = "gallery wide" if wide else "gallery"
     return Html(f'<div class="{kind}">{join(figures)}</div>')
@@ -211,11 +211,11 @@ def picture(
     """A picture within the page.
 
     Args:
-        pixels: uint8 `(H, W, 3)` RGB; large ones are made smaller.
-        alt: What it shows, in words.
+        pixels: uint8 `(H, W, 3)` RGB; large ones are shrunk.
+        alt: Alternative text.
         caption: A line below it.
-        frame: `"right"`, `"wrong"` or nothing: the colour around it.
-        large: Whether it is shown as wide as its place even if it has few pixels, and sharp.
+        frame: `"right"`, `"wrong"` or `""`: the colour around it.
+        large: Whether to enlarge a small picture to the full width, without blur.
     """
     source = data_uri(pixels)
     small = " small" if pixels.shape[0] * pixels.shape[1] <= SMALL or large else ""
@@ -227,7 +227,7 @@ def picture(
 
 
 def data_uri(pixels: np.ndarray) -> str:
-    """A picture as text: PNG where it is small, otherwise JPEG of at most `LARGEST` pixels a side.
+    """A picture as a data URI: PNG if small, otherwise JPEG of at most `LARGEST` pixels a side.
 
     Args:
         pixels: uint8 `(H, W, 3)` RGB.
@@ -245,7 +245,7 @@ def data_uri(pixels: np.ndarray) -> str:
 
 
 def anchor(title: str) -> str:
-    """The name by which a section is linked to."""
+    """The id of a section, for links."""
     return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or "section"
 
 
@@ -254,8 +254,8 @@ def page(title: str, sections: Sequence[Html], *, header: object = "") -> str:
 
     Args:
         title: Heading of the page and of its window.
-        sections: As `section` makes them.
-        header: What stands between the heading and the sections.
+        sections: Results of `section`.
+        header: Shown between the heading and the sections.
     """
     found = [re.match(r'<section id="([^"]*)"><h2>(.*?)</h2>', one) for one in sections]
     links = "".join(f'<li><a href="#{one[1]}">{one[2]}</a></li>' for one in found if one)
@@ -272,7 +272,7 @@ def page(title: str, sections: Sequence[Html], *, header: object = "") -> str:
 
 
 def write_page(path: Path | str, text: str) -> Path:
-    """Write a page; its folder is made. Returns the path."""
+    """Write a page; its folder is created if absent. Returns the path."""
     path = Path(path)
     write_text(path, text)
     return path

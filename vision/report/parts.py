@@ -1,4 +1,4 @@
-"""What the reports of several tasks show alike: classes, confusion, calibration, curves."""
+"""Parts that the reports of several tasks share: classes, confusion, calibration, curves."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -21,25 +21,25 @@ from vision.report.charts import (
 )
 from vision.report.page import Html, columns, facts, join, note, number, table
 
-# Of more classes a matrix is no longer read: the pairs that are confused most are listed.
+# With more classes a matrix is unreadable: the most confused pairs are listed.
 MAX_IN_MATRIX = 30
 MAX_PAIRS = 40
-# Of more classes the curves are not told apart: the means are drawn.
+# With more classes the curves cannot be distinguished: the means are drawn.
 MAX_CURVES = 16
-# Of more classes the report file holds no curves, but their averages.
+# With more classes the report file holds the averages of the curves only.
 MAX_STORED = 100
 STORED_POINTS = 101
-TALL = 25  # rows of a table from which it scrolls
+TALL = 25  # a table with this many rows scrolls
 FRACTION = Axis("", 0.0, 1.0)
 
 Json = dict[str, Any]
 
 
 class EvaluatedData(NamedTuple):
-    """Where the images come from.
+    """The source of the evaluated images.
 
     Attributes:
-        dataset: The set that was evaluated; None if it is not to be had.
+        dataset: The dataset that was evaluated; None if it is not available.
         data: Its datamodule.
     """
 
@@ -48,7 +48,7 @@ class EvaluatedData(NamedTuple):
 
 
 def image_name(dataset: Any, place: int) -> str:
-    """The name of an image: the last two parts of its path, or its place where it has none."""
+    """The name of an image: the last two parts of its path, or its index if it has no path."""
     paths = getattr(dataset, "paths", None)
     if paths is None:
         paths = getattr(getattr(dataset, "index", None), "paths", None)
@@ -58,14 +58,14 @@ def image_name(dataset: Any, place: int) -> str:
 
 
 def known(value: Any) -> float | None:
-    """A number for a JSON file: None for NaN, infinity and -1, COCO's sign of nothing to find."""
+    """A number for a JSON file: None for NaN, infinity and -1 (COCO's "no ground truth")."""
     if value is None or not math.isfinite(value) or value == -1:
         return None
     return float(value)
 
 
 def knowns(values: Any) -> list[float | None]:
-    """The same of several numbers."""
+    """The same for several numbers."""
     return [known(value) for value in np.asarray(values, float).tolist()]
 
 
@@ -78,10 +78,10 @@ def unknown(values: Sequence[float | None]) -> np.ndarray:
 
 
 def confusion_json(matrix: np.ndarray, names: Sequence[str]) -> Json:
-    """A confusion matrix for a report file, whole or as the pairs that are confused most.
+    """A confusion matrix for a report file: whole, or its most confused pairs.
 
     Args:
-        matrix: int `(K, K)`, rows of what is true.
+        matrix: int `(K, K)`, rows are true classes.
         names: K names.
     """
     off = matrix.copy()
@@ -103,12 +103,12 @@ def confusion_json(matrix: np.ndarray, names: Sequence[str]) -> Json:
 
 
 def confusion_html(parts: Json, *, unit: str, title: str) -> Html:
-    """A heat map of few classes; of many the pairs that are confused most.
+    """A heat map for few classes, the most confused pairs for many.
 
     Args:
-        parts: As `confusion_json` makes them.
+        parts: Result of `confusion_json`.
         unit: What is counted, such as `"images"`.
-        title: What the matrix is.
+        title: Title of the matrix.
     """
     rows = [
         (one["true"], one["predicted"], one["count"], f"{one['share']:.1%}")
@@ -121,7 +121,7 @@ def confusion_html(parts: Json, *, unit: str, title: str) -> Html:
         tall=len(rows) > TALL,
     )
     if not rows:
-        pairs = note("No class was taken for another.")
+        pairs = note("No class was confused with another.")
     if len(parts["names"]) > MAX_IN_MATRIX + 1:
         return pairs
     matrix = heat_map(np.array(parts["matrix"]), parts["names"], title=title)
@@ -144,12 +144,12 @@ def calibration_json(calibration: Calibration) -> Json:
 
 
 def calibration_html(parts: Json, *, unit: str, right: str = "accuracy") -> Html:
-    """A reliability diagram, its errors, and how many predictions each bin has.
+    """A reliability diagram, its calibration errors, and the number of predictions per bin.
 
     Args:
-        parts: As `calibration_json` makes them.
+        parts: Result of `calibration_json`.
         unit: What is counted, such as `"images"`.
-        right: Name of the share that is right.
+        right: Name of the share of correct predictions.
     """
     errors = facts(
         [
@@ -180,7 +180,7 @@ def calibration_html(parts: Json, *, unit: str, right: str = "accuracy") -> Html
 
 
 def curve_json(curve: Curve) -> Json:
-    """A curve of precision and recall for a report file."""
+    """A precision-recall curve for a report file."""
     thin = curve.thinned(STORED_POINTS)
     return {
         "average_precision": known(curve.average_precision),
@@ -191,11 +191,11 @@ def curve_json(curve: Curve) -> Json:
 
 
 def curves_html(curves: Mapping[str, Json], *, title: str) -> Html:
-    """Precision over recall of some curves, with their average precision in the legend.
+    """Draw precision-recall curves, with their average precision in the legend.
 
     Args:
-        curves: By name, each as `curve_json` makes it.
-        title: What they are.
+        curves: Results of `curve_json`, by name.
+        title: Title of the chart.
     """
     lines = [
         Series(
@@ -216,13 +216,13 @@ def curves_html(curves: Mapping[str, Json], *, title: str) -> Html:
 def class_table(
     rows: Sequence[Json], columns_of: Mapping[str, str], *, bars: Sequence[str], caption: str
 ) -> Html:
-    """One row per class, the worst first, with bars of some of its numbers.
+    """One row per class, the worst first, with bars for some of its numbers.
 
     Args:
-        rows: The classes, with a `name` each.
-        columns_of: Heading of each column by the key of its values.
-        bars: Keys of the values that get a bar, of fractions; the first one sorts the rows.
-        caption: What the table shows.
+        rows: The classes, each with a `name`.
+        columns_of: Heading of each column, by the key of its values.
+        bars: Keys of the fractions that get a bar; the first one sorts the rows.
+        caption: Caption of the table.
     """
     lead = bars[0]
     ordered = sorted(rows, key=lambda row: (row[lead] is None, row[lead] or 0.0))

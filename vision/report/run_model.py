@@ -1,4 +1,4 @@
-"""What the file of a trained model says of it, without its weights being read."""
+"""Facts about a trained model from its file, without reading the weights."""
 
 import math
 from collections.abc import Mapping
@@ -11,18 +11,18 @@ from vision.kinds import DESIGNS
 
 CHECKPOINTS = "checkpoints"
 WEIGHTS = "weights/best.safetensors"
-# Ends of the names of tensors in checkpoints that are no parameters: of batch norms, and of RMT.
+# Suffixes of checkpoint tensors that are not parameters: buffers of batch norms and of RMT.
 BUFFERS = ("running_mean", "running_var", "num_batches_tracked", "log_decay")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """How large a model is; None for what is not known.
+    """The size of a model; None for what is not known.
 
     Attributes:
-        parameters: Number of its parameters.
-        checkpoint: Bytes of the checkpoint.
-        weights: Bytes of `weights/best.safetensors`.
+        parameters: Number of parameters.
+        checkpoint: Size of the checkpoint in bytes.
+        weights: Size in bytes of `weights/best.safetensors`.
     """
 
     parameters: int | None = None
@@ -32,14 +32,14 @@ class Size:
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What a model is; None for what is not known.
+    """Facts about a model; None for what is not known.
 
     Attributes:
         kind: Name of its task.
-        model: Name of its backbone, after that of its detector or segmentor.
-        epoch: Whole epochs of its training.
+        model: Names of its detector or segmentor and of its backbone.
+        epoch: Completed epochs of its training.
         step: Optimiser steps of its training.
-        size: How large it is.
+        size: Its size.
     """
 
     kind: str | None = None
@@ -50,13 +50,13 @@ class Facts:
 
 
 def read_facts(folder: Path, checkpoint: Path | None, notes: list[str]) -> Facts:
-    """What the model of a run is; of a checkpoint the tensors are only mapped.
+    """Read facts about the model of a run; the tensors of a checkpoint are only memory-mapped.
 
     Args:
         folder: Folder of the run.
         checkpoint: The file of the model; None takes the best, or else the last, or else the file
             of weights.
-        notes: Gets a line on what could not be read.
+        notes: Receives a line for everything that could not be read.
     """
     options = [folder / CHECKPOINTS / name for name in ("best.ckpt", "last.ckpt")]
     weights = folder / WEIGHTS
@@ -93,7 +93,7 @@ def _describe(path: Path) -> tuple[Mapping[str, Any], int]:
         return _describe_safetensors(path)
     checkpoint = read_checkpoint(path, mmap=True)
     if not isinstance(checkpoint, Mapping) or not isinstance(checkpoint.get("state_dict"), Mapping):
-        raise CheckpointError(f"'{path}' is no checkpoint of a run: it has no 'state_dict'.")
+        raise CheckpointError(f"'{path}' is not a checkpoint of a run: it has no 'state_dict'.")
     shapes = {
         key: (tensor.numel(), tensor.is_floating_point())
         for key, tensor in checkpoint["state_dict"].items()
@@ -107,13 +107,13 @@ def _describe_safetensors(path: Path) -> tuple[Mapping[str, Any], int]:
 
     tensors, described = read_header(path)
     if described is None or not described["backbone"]:
-        raise DataError(f"'{path}' does not say which model its tensors are of.")
+        raise DataError(f"'{path}' does not say which model its tensors belong to.")
     shapes = {key: (math.prod(shape), "F" in dtype) for key, (dtype, shape) in tensors.items()}
     return described, _count(shapes)
 
 
 def _count(shapes: Mapping[str, tuple[int, bool]]) -> int:
-    """Numbers in the tensors that are parameters."""
+    """Count the parameters."""
     return sum(
         count for key, (count, is_float) in shapes.items() if is_float and not key.endswith(BUFFERS)
     )

@@ -1,4 +1,4 @@
-"""How fast a run was, by what its folder says of the time."""
+"""The speed of a run, from the times recorded in its folder."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,16 +17,16 @@ VALIDATION = "val/"
 
 @dataclass(frozen=True, kw_only=True)
 class Speed:
-    """How fast a run was; None for what is not known.
+    """The speed of a run; None for what is not known.
 
     Attributes:
-        seconds: Of training with its validations, all starts together.
-        steps_per_s: Optimiser steps of these seconds.
-        images_per_s: Images of these steps, as many as the batches have room for.
+        seconds: Time of training with its validations, all starts together.
+        steps_per_s: Optimiser steps per second of this time.
+        images_per_s: Images per second of this time, counting full batches.
         epoch_s: Seconds from one validation to the next, per epoch; the median.
         hardware: GPUs or processor, and the number of processes.
-        precision: Of the numbers.
-        memory_gib: The most GPU memory that was in use, of one process.
+        precision: Lightning's precision of the run.
+        memory_gib: Peak GPU memory of one process.
     """
 
     seconds: float | None = None
@@ -41,13 +41,13 @@ class Speed:
 def read_speed(
     folder: Path, config: Mapping[str, Any], epochs: Mapping[int, float], notes: list[str]
 ) -> Speed:
-    """How fast a run was: by `env.json`, and by the clock of the logs for TensorBoard.
+    """Read the speed of a run from `env.json` and the wall times in its TensorBoard logs.
 
     Args:
         folder: Folder of the run.
         config: Its config, by dotted key.
         epochs: Epoch of each validation, by optimiser step.
-        notes: Gets a line on what could not be read.
+        notes: Receives a line for everything that could not be read.
     """
     path = folder / ENVIRONMENT
     starts = _read_starts(path, notes)
@@ -111,7 +111,7 @@ def _hardware(start: Mapping[str, Any]) -> str | None:
 def _epoch_seconds(folder: Path, epochs: Mapping[int, float], notes: list[str]) -> float | None:
     """The median time between validations, per epoch."""
     found: list[float] = []
-    # The files of several starts are not joined: nobody knows what was between them.
+    # The files of several starts are not joined: the time between them is unknown.
     for path in sorted(folder.glob("events.out.tfevents.*")):
         times = _validation_times(path, notes)
         points = [(epochs[step], time) for step, time in times.items() if step in epochs]
@@ -132,7 +132,7 @@ def _validation_times(path: Path, notes: list[str]) -> dict[int, float]:
         for event in LegacyEventFileLoader(str(path)).Load():
             if any(value.tag.startswith(VALIDATION) for value in event.summary.value):
                 times.setdefault(event.step, event.wall_time)
-    # A damaged record raises whatever its bytes lead to; a comparison goes on without it.
+    # A damaged record can raise any exception; a comparison continues without it.
     except Exception as error:
         notes.append(f"{path}: damaged, {type(error).__name__}: {error}")
     return times

@@ -1,7 +1,7 @@
-"""What the folder of a run holds, as plain values: metrics, config, speed, size, evaluation.
+"""Read the folder of a run into plain values: metrics, config, speed, size, evaluation.
 
-Every file may be absent or damaged: what cannot be read is said in the notes of the run, and what
-cannot be known is None.
+Every file may be absent or damaged: the notes of the run list what could not be read, and unknown
+values are None.
 """
 
 import math
@@ -24,7 +24,7 @@ METRICS, CONFIG = "metrics.csv", "config.yaml"
 RUN_FILES = (METRICS, CONFIG, ENVIRONMENT, CHECKPOINTS)
 VALIDATION = "val/"
 STEP, EPOCH = "step", "epoch"
-# Of the config, what names the run itself and not what it does.
+# Config keys that name the run and do not describe what it does.
 OWN_KEYS = (
     *("name", "version", "runs_dir", "ckpt_path", "weights_only"),
     *("trainer.default_root_dir", "trainer.logger"),
@@ -36,8 +36,8 @@ class Line(NamedTuple):
 
     Attributes:
         step: Optimiser steps.
-        epoch: Epochs, counted from 0; None where they were not logged.
-        value: Values; NaN where the run logged none that is finite.
+        epoch: Epochs, counted from 0; None if not logged.
+        value: Values; NaN where the logged value is not finite.
     """
 
     step: list[float]
@@ -50,17 +50,17 @@ class Run:
     """A run, as its folder describes it.
 
     Attributes:
-        name: What tells it from the others, such as `"digits/version_0"`.
+        name: Name that distinguishes it from the others, such as `"digits/version_0"`.
         folder: Its folder.
-        kind: Name of its task; None if it is not known.
-        model: Name of its backbone, with that of its detector or segmentor; None likewise.
-        epoch: Whole epochs of its checkpoint.
+        kind: Name of its task; None if not known.
+        model: Names of its detector or segmentor and of its backbone; None if not known.
+        epoch: Completed epochs of its checkpoint.
         step: Optimiser steps of its checkpoint.
-        lines: Values by the name of a validation metric.
-        config: Value by dotted key, without what is of this run alone; empty if there is none.
-        speed: How fast it was.
-        size: How large its model is.
-        evaluation: Metrics of its report, by name; empty if there is none.
+        lines: Values of each validation metric, by name.
+        config: Value by dotted key, without keys that only name this run; may be empty.
+        speed: Its speed.
+        size: Size of its model.
+        evaluation: Metrics of its report, by name; empty if there is no report.
         notes: What could not be read.
     """
 
@@ -78,7 +78,7 @@ class Run:
     notes: list[str] = field(default_factory=list)
 
     def best(self, metric: str) -> float | None:
-        """The best value of a metric: the least of a loss, the largest of others."""
+        """The best value of a metric: the lowest of a loss, the highest of others."""
         values = (
             [v for v in self.lines[metric].value if not math.isnan(v)] if self.has(metric) else []
         )
@@ -86,7 +86,7 @@ class Run:
         return choose(values) if values else None
 
     def last(self, metric: str) -> float | None:
-        """The last value of a metric; NaN if what was logged is not finite."""
+        """The last value of a metric; NaN if it is not finite."""
         return self.lines[metric].value[-1] if self.has(metric) else None
 
     def has(self, metric: str) -> bool:
@@ -95,16 +95,16 @@ class Run:
 
 
 def find_runs(given: Sequence[str | Path]) -> list[tuple[Path, Path | None]]:
-    """The runs that paths mean, each once, in their order.
+    """Find the runs that paths refer to, each once, in order.
 
     Args:
         given: Folders of runs, checkpoints in them, or folders of all versions of a run.
 
     Returns:
-        The folder of each, and its checkpoint where that was given.
+        The folder of each run, and its checkpoint if one was given.
 
     Raises:
-        ConfigError: A path is none of these.
+        ConfigError: A path is not one of these.
     """
     found: dict[Path, tuple[Path, Path | None]] = {}
     for path in (user_path(one, error=ConfigError) for one in given):
@@ -120,7 +120,7 @@ def _runs_of(path: Path) -> list[tuple[Path, Path | None]]:
         if path.suffix in (".ckpt", ".safetensors") and _is_run(folder):
             return [(folder, path)]
         raise ConfigError(
-            f"'{path}' is no checkpoint in the folder of a run: expected RUN/checkpoints/NAME.ckpt "
+            f"'{path}' is not a checkpoint of a run: expected RUN/checkpoints/NAME.ckpt "
             f"with RUN/{CONFIG} or RUN/{METRICS}. Give the folder of the run."
         )
     if not path.is_dir():
@@ -134,7 +134,7 @@ def _runs_of(path: Path) -> list[tuple[Path, Path | None]]:
     runs = sorted((one for one in versions if _is_run(one)), key=lambda one: int(one.name[8:]))
     if not runs:
         raise ConfigError(
-            f"'{path}' is no folder of a run: it has none of {', '.join(RUN_FILES)}, and no "
+            f"'{path}' is not the folder of a run: it has none of {', '.join(RUN_FILES)}, and no "
             "version_N that has. Give runs/NAME/version_N, or runs/NAME for all its versions."
         )
     return [(one, None) for one in runs]
@@ -145,13 +145,13 @@ def _is_run(folder: Path) -> bool:
 
 
 def read_runs(given: Sequence[str | Path]) -> list[Run]:
-    """Read the runs that paths mean.
+    """Read the runs that paths refer to.
 
     Args:
         given: As for `find_runs`.
 
     Raises:
-        ConfigError: A path is no run.
+        ConfigError: A path is not a run.
     """
     found = find_runs(given)
     names = _names(found)
@@ -162,7 +162,7 @@ def read_runs(given: Sequence[str | Path]) -> list[Run]:
 
 
 def _names(found: Sequence[tuple[Path, Path | None]]) -> list[str]:
-    """The shortest ends of the paths that differ, of two parts at least."""
+    """The shortest path suffixes, of at least two parts, that distinguish the runs."""
     paths = [
         (folder if checkpoint is None else checkpoint).resolve().parts
         for folder, checkpoint in found
@@ -176,12 +176,12 @@ def _names(found: Sequence[tuple[Path, Path | None]]) -> list[str]:
 
 
 def read_run(folder: Path, *, name: str, checkpoint: Path | None = None) -> Run:
-    """Read the folder of a run; nothing in it is ever executed.
+    """Read the folder of a run; nothing in it is executed.
 
     Args:
         folder: The folder.
-        name: What to call it.
-        checkpoint: The file of its model; None takes the best, or else the last.
+        name: Name to show.
+        checkpoint: Checkpoint of its model; None takes the best, or else the last.
     """
     run = Run(name=name, folder=folder)
     run.lines = read_lines(folder / METRICS, run.notes)
@@ -206,11 +206,11 @@ def read_run(folder: Path, *, name: str, checkpoint: Path | None = None) -> Run:
 
 
 def read_lines(path: Path, notes: list[str]) -> dict[str, Line]:
-    """The validation metrics in a `metrics.csv`; rows that are torn are passed over.
+    """Read the validation metrics in a `metrics.csv`; incomplete rows are skipped.
 
     Args:
         path: The file.
-        notes: Gets a line on what could not be read.
+        notes: Receives a line for everything that could not be read.
     """
     try:
         rows = read_log(path, what="log of metrics")
@@ -228,7 +228,7 @@ def read_lines(path: Path, notes: list[str]) -> dict[str, Line]:
             if name.startswith(VALIDATION):
                 _log(lines, name, step, _number(row.get(EPOCH)), _number(cell))
     if torn:
-        notes.append(f"{path}: {torn:,} rows without a step were passed over")
+        notes.append(f"{path}: {torn:,} rows without a step were skipped")
     if not lines:
         notes.append(f"{path}: no validation metrics")
     return lines
@@ -237,7 +237,7 @@ def read_lines(path: Path, notes: list[str]) -> dict[str, Line]:
 def _log(
     lines: dict[str, Line], name: str, step: float, epoch: float | None, value: float | None
 ) -> None:
-    # COCO's sign of nothing to find is no value; what is infinite is as bad as what is no number.
+    # COCO's -1 ("no ground truth") is not a value; infinity is treated as NaN.
     if value is None or (value == -1 and direction(name) == "higher"):
         return
     line = lines.setdefault(name, Line([], [], []))
@@ -269,10 +269,10 @@ def _read_config(path: Path, notes: list[str]) -> dict[str, Any]:
 
 
 def flatten(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """A config by dotted key, as the command line spells it: without `class_path`, `init_args`.
+    """Flatten a config to dotted keys as on the command line, without `class_path`, `init_args`.
 
     Args:
-        settings: The config; keys of the run itself are left out.
+        settings: The config; keys that only name the run are left out.
     """
     flat: dict[str, Any] = {}
     _flatten(settings, "", flat)

@@ -29,7 +29,7 @@ from vision.report.parts import (
 )
 from vision.report.task_report import TaskReport
 
-# Pixels of the longer side of each of the four pictures of an example.
+# Longer side, in pixels, of each of the four pictures of an example.
 LARGEST = 480
 MAX_CHANGED = 20
 COLUMNS = {
@@ -43,7 +43,7 @@ TITLES = {"worst": "Worst", "best": "Best", "random": "Random"}
 
 
 def analyse(record: Record, source: EvaluatedData) -> Json:
-    """The numbers of the report: per class, confusion, calibration, images.
+    """Compute the numbers of the report: per class, confusion, calibration, images.
 
     Args:
         record: The evaluation.
@@ -78,10 +78,10 @@ def analyse(record: Record, source: EvaluatedData) -> Json:
 
 
 def sections(parts: Json, record: Record, source: EvaluatedData) -> list[Html]:
-    """The chapters of the page that show these numbers.
+    """Make the sections of the page that show these numbers.
 
     Args:
-        parts: As `analyse` makes them.
+        parts: Result of `analyse`.
         record: The evaluation.
         source: Where its images come from.
     """
@@ -97,7 +97,7 @@ def sections(parts: Json, record: Record, source: EvaluatedData) -> list[Html]:
                 bars=bars,
                 caption="Numbers of each class, the lowest IoU first",
             ),
-            lead="Over all pixels that count, in the size of the files.",
+            lead="Over all labelled pixels, at the resolution of the files.",
         ),
         section(
             "Confusion",
@@ -108,9 +108,9 @@ def sections(parts: Json, record: Record, source: EvaluatedData) -> list[Html]:
         section(
             "Calibration",
             calibration_html(calibration, unit="pixels"),
-            lead="Whether a probability can be believed: measured at the stride of the model's"
+            lead="Whether confidence matches accuracy: measured at the stride of the model's"
             f" output, on {calibration['images']:,} whole images spread evenly over the set, which"
-            " were run once more. The evaluation itself keeps the classes of pixels alone.",
+            " were run once more. The evaluation itself keeps only the classes of pixels.",
         ),
         chapter("Examples", partial(_examples, record, source)),
     ]
@@ -119,7 +119,7 @@ def sections(parts: Json, record: Record, source: EvaluatedData) -> list[Html]:
 def _examples(record: Record, source: EvaluatedData) -> Html:
     body: SegmentationRecord = record.body
     if not hasattr(source.dataset, "example"):
-        return section("Examples", lead="The data have no images to show.")
+        return section("Examples", lead="The dataset has no images to show.")
     palette = data_palette(source.data)
     present: set[int] = set()
     parts = []
@@ -169,7 +169,7 @@ def _small(image: Tensor) -> np.ndarray:
 
 
 def _side_by_side(pictures: list[np.ndarray]) -> np.ndarray:
-    """Four pictures of one size in two rows, with grey between them."""
+    """Arrange four pictures of one size in two rows, with grey between them."""
     height, width = pictures[0].shape[:2]
     gap = max(2, width // 60)
     sheet = np.full((2 * height + gap, 2 * width + gap, 3), 150, np.uint8)
@@ -196,12 +196,12 @@ def _legend(record: Record, palette: np.ndarray, present: set[int]) -> Html:
 def changes(
     record: Record, source: EvaluatedData, theirs: Mapping[str, Mapping[str, str]]
 ) -> list[Html]:
-    """The images that gained and lost most since another evaluation.
+    """Show the images that gained and lost most since another evaluation.
 
     Args:
         record: The evaluation.
         source: Where its images come from.
-        theirs: Rows of the other evaluation's images by their names.
+        theirs: Rows of the other evaluation's images, by image name.
     """
     gains = []
     for one in record.body.scored:

@@ -1,7 +1,7 @@
 """The look of a page: colours for light and dark, and the style sheet made of them."""
 
 # Names of the custom properties of CSS, without the leading dashes. Text has a contrast of at least
-# 4.5 to 1 with what it stands on, lines of charts one of 3 to 1 (WCAG 2.2, AA).
+# 4.5 to 1 with its background, lines of charts 3 to 1 (WCAG 2.2, AA).
 LIGHT = {
     "ground": "#f6f7f9",
     "surface": "#ffffff",

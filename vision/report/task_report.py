@@ -10,18 +10,18 @@ from vision.report.parts import EvaluatedData, Json
 
 @dataclass(frozen=True, kw_only=True)
 class TaskReport:
-    """The part of a report that only a kind of task knows.
+    """The part of a report that depends on the kind of task.
 
     Attributes:
-        headline: Names of the metrics at the head of the page, without the stage.
-        class_metrics: Numbers of a class that are compared with another report; the first one
+        headline: Names of the metrics at the top of the page, without the stage.
+        class_metrics: Per-class metrics that are compared with another report; the first one
             sorts.
-        analyse: The numbers of the report, from an evaluation and its images. `classes` has a row
-            with `name` for each class, and `images` one with `place`, `name` and `score` for each
-            image; both may be empty.
-        sections: The chapters of the page that show these numbers.
-        changes: What shows the images that changed most since another evaluation, whose rows of
-            images are given by name.
+        analyse: Computes the numbers of the report from an evaluation and its images. `classes` has
+            a row with `name` for each class, and `images` one with `place`, `name` and `score` for
+            each image; both may be empty.
+        sections: Makes the sections of the page that show these numbers.
+        changes: Shows the images that changed most since another evaluation, whose rows of images
+            are given by name.
     """
 
     headline: tuple[str, ...]
