@@ -45,7 +45,7 @@ def test_images_come_from_a_file_or_a_folder(tmp_path: Path) -> None:
 
 
 def test_absent_and_broken_images_are_named(tmp_path: Path) -> None:
-    with pytest.raises(ImageError, match="no image"):
+    with pytest.raises(ImageError, match="neither an image"):
         real_images((32, 32), 1, tmp_path)
     (tmp_path / "a.png").write_text("no")
     with pytest.raises(ImageError, match=r"a\.png"):

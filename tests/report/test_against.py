@@ -83,7 +83,11 @@ def test_the_report_of_a_run_is_found(tmp_path: Path) -> None:
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:
-    for text, message in (("{", "looks cut off"), ("[]", "is not a report"), ("{}", "is not a report")):
+    for text, message in (
+        ("{", "looks cut off"),
+        ("[]", "is not a report"),
+        ("{}", "is not a report"),
+    ):
         (tmp_path / "report.json").write_text(text)
         with pytest.raises(DataError, match=message):
             read_report(tmp_path / "report.json")

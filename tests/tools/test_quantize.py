@@ -139,7 +139,7 @@ def test_mistakes(digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "Give one: --config FILE." in capsys.readouterr().err
     assert run(tmp_path, tmp_path / "absent.ckpt") == 2
     assert run(digits, digits, "--keep-float", "(") == 2
-    assert "no regular expression" in capsys.readouterr().err
+    assert "not a regular expression" in capsys.readouterr().err
     assert run(digits, digits, "--images", "0") == 2
     assert "--images: '0' is not a whole number" in capsys.readouterr().err
 

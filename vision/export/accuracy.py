@@ -1,4 +1,4 @@
-"""The accuracy of exported models, float and int8, by the metric of their task."""
+"""Measure the accuracy of exported models, float and int8, by the metric of their task."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -14,13 +14,13 @@ Run = Callable[[Tensor], Outputs]
 
 
 def alike(batch: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Split a batch into parts of images of one size, without the padding.
+    """Split a batch into parts with images of one size, without the padding.
 
     Args:
-        batch: A batch of the datamodule; without `size`, all images are as large as they look.
+        batch: A batch of the datamodule; without `size`, no image is padded.
 
     Yields:
-        The same keys for some of the images, those that the batch began with first.
+        The same keys for some of the images, in the order of the batch.
     """
     images: Tensor = batch["image"]
     height, width = images.shape[2:]
@@ -48,13 +48,13 @@ def measure_accuracy(
     """Run models on a validation set, all on the same images.
 
     Args:
-        runs: By a name for each model, what it gives for images `(B, C, H, W)`, uint8.
+        runs: By name, each model as a function of images `(B, C, H, W)`, uint8.
         batches: Batches of the validation set.
-        score: Makes the metric, for each model.
-        limit: Number of images after which it ends; None for all.
+        score: Makes the metric of one model.
+        limit: Maximum number of images; None for all.
 
     Returns:
-        The metric of each model by name, a fraction, and the number of images.
+        The metric of each model by name, in [0, 1], and the number of images.
 
     Raises:
         DataError: There are no images.
@@ -72,7 +72,7 @@ def measure_accuracy(
 
 
 def _limited(batches: Iterable[Mapping[str, Any]], limit: int | None) -> Iterator[dict[str, Any]]:
-    """Parts of one size, `limit` images in all."""
+    """Parts with images of one size, at most `limit` images in all."""
     left = limit
     for batch in batches:
         for part in alike(batch):

@@ -1,4 +1,4 @@
-"""The backbone alone: a pyramid of maps, or a vector."""
+"""Export graph of a backbone without a head: a feature pyramid or an embedding."""
 
 from typing import Literal, get_args
 
@@ -11,7 +11,7 @@ from vision.export.graph import BATCH, Axes, Graph, GraphInput
 from vision.layers.pixels import Normalize
 
 BackboneOutputs = Literal["features", "embedding"]
-# What a classifier of these families computes depends on a comparison with the size of the image.
+# Families whose classifier depends on comparisons with the image size.
 SIZED_CLASSIFIERS = {
     "swin": "Swin's classifier chooses its windows, and whether they shift, by the size of the "
     "image; the pyramid of maps (outputs='features') takes any"
@@ -19,18 +19,18 @@ SIZED_CLASSIFIERS = {
 
 
 class BackboneGraph(Graph):
-    """A backbone as a program.
+    """A backbone for export.
 
     Args:
         backbone: The backbone.
         outputs: `"features"` for the maps `map_0`, `map_1`, ..., finest first, or `"embedding"` for
             the vector that a classifier reads.
-        normalize: Normalisation that becomes a part of the program, which then takes values 0..255;
-            None takes normalised images.
+        normalize: Normalisation to include in the program, which then takes values 0..255; None
+            takes normalised images.
         dtype: Type of the images; by default uint8 with a normalisation and float32 without.
 
     Raises:
-        ConfigError: There are no such outputs, or the backbone cannot embed.
+        ConfigError: `outputs` is unknown, or the backbone cannot embed.
     """
 
     kind = "backbone"
@@ -46,7 +46,7 @@ class BackboneGraph(Graph):
         if outputs not in get_args(BackboneOutputs):
             known = get_args(BackboneOutputs)
             raise ConfigError(
-                f"outputs={outputs!r} is none of {', '.join(known)}.{suggest(outputs, known)}"
+                f"outputs={outputs!r} is not one of {', '.join(known)}.{suggest(outputs, known)}"
             )
         axes: dict[str, Axes] = {}
         if outputs == "embedding":
@@ -67,7 +67,7 @@ class BackboneGraph(Graph):
         self.eval()
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Maps `(B, C, h, w)`, or the vector `(B, D)`, of images `(B, C, H, W)`."""
+        """Map images `(B, C, H, W)` to maps `(B, C, h, w)`, or to the vector `(B, D)`."""
         if self.normalize is not None:
             images = self.normalize(images)
         if self.outputs == "embedding":
@@ -76,11 +76,11 @@ class BackboneGraph(Graph):
 
 
 def fixed_axes(backbone: Backbone, *, embeds: bool) -> dict[str, str]:
-    """The axes of a program of this backbone that cannot be left open, and why.
+    """The axes of this backbone's program that cannot be dynamic, and why.
 
     Args:
         backbone: The backbone.
-        embeds: Whether its vector is used rather than its maps.
+        embeds: Whether the program returns the embedding instead of the maps.
     """
     reason = SIZED_CLASSIFIERS.get(backbone.family) if embeds else None
     return {} if reason is None else {"size": reason}

@@ -1,4 +1,4 @@
-"""Images of many sizes for a program of one: each on a canvas, one at a time."""
+"""Run a program of fixed size on images of many sizes, each padded to a canvas, one at a time."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -13,7 +13,7 @@ Run = Callable[[Tensor], Mapping[str, Tensor]]
 
 
 def usual_canvas(preprocessing: Mapping[str, Any] | None) -> tuple[int, int]:
-    """Height and width that hold every image of an evaluation, upright or not.
+    """Height and width that hold every image of an evaluation, portrait or landscape.
 
     Args:
         preprocessing: Options of the evaluation transform.
@@ -32,7 +32,7 @@ def usual_canvas(preprocessing: Mapping[str, Any] | None) -> tuple[int, int]:
 
 
 def put_on_canvas(images: Tensor, canvas: tuple[int, int], mean: Sequence[float]) -> Tensor:
-    """Pad images at the right and at the bottom with the mean colour, which a task pads with too.
+    """Pad images at the right and bottom with the mean colour, as tasks do.
 
     Args:
         images: uint8 `(B, C, h, w)`.
@@ -43,7 +43,7 @@ def put_on_canvas(images: Tensor, canvas: tuple[int, int], mean: Sequence[float]
         uint8 `(B, C, H, W)`.
 
     Raises:
-        ConfigError: They are larger than the canvas.
+        ConfigError: The images are larger than the canvas.
     """
     height, width = images.shape[2:]
     if height > canvas[0] or width > canvas[1]:
@@ -58,15 +58,15 @@ def put_on_canvas(images: Tensor, canvas: tuple[int, int], mean: Sequence[float]
 
 
 def on_canvas(run: Run, canvas: tuple[int, int], mean: Sequence[float]) -> Run:
-    """A program of one image of one size as one of several images of any smaller size.
+    """Wrap a program of one image of fixed size, so that it takes several images of smaller size.
 
     Args:
         run: Maps `(1, C, H, W)` to outputs by name.
-        canvas: H and W.
+        canvas: Height H and width W.
         mean: As in `put_on_canvas`.
 
     Returns:
-        Maps `(B, C, h, w)` to outputs of all images, one after the other.
+        A function from `(B, C, h, w)` to the concatenated outputs of all images.
     """
 
     def run_each(images: Tensor) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""A classifier as a program: images in, probabilities out."""
+"""Export graph of a classifier: from images to probabilities."""
 
 from torch import Tensor
 
@@ -12,8 +12,8 @@ class ClassificationGraph(Graph):
 
     Args:
         task: The trained task.
-        logits: Whether the values before the softmax are an output too.
-        input_dtype: `"uint8"` or `"float32"`, of values 0..255.
+        logits: Whether to output the values before the softmax too.
+        input_dtype: `"uint8"` or `"float32"`; values are 0..255 in both.
     """
 
     kind = "classification"
@@ -34,7 +34,7 @@ class ClassificationGraph(Graph):
         self.eval()
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Scores, and logits if wanted, `(B, K)` of images `(B, C, H, W)`."""
+        """Map images `(B, C, H, W)` to scores `(B, K)`, and logits `(B, K)` if requested."""
         logits = self.head(self.backbone.embed(self.normalize(images)))["logits"].float()
         scores = logits.softmax(dim=-1)
         return (scores, logits) if self.logits else (scores,)

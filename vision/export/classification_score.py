@@ -7,7 +7,7 @@ from vision.export.score import Outputs, Score
 
 
 class TopOne(Score):
-    """The share of images whose highest score is that of their class.
+    """The share of images whose highest score belongs to their class.
 
     Args:
         task: The classifier.
@@ -21,7 +21,7 @@ class TopOne(Score):
         self.right = 0
 
     def update(self, outputs: Outputs, batch: Mapping[str, Any]) -> None:
-        """Take in `scores` `(B, K)` for `label` `(B,)`."""
+        """Add `scores` `(B, K)` for `label` `(B,)`."""
         self.right += int((outputs["scores"].argmax(dim=1) == batch["label"]).sum())
         self.images += len(batch["label"])
 

@@ -1,4 +1,4 @@
-"""Differences between the outputs of a program and of its source, output by output."""
+"""Differences between the outputs of an exported program and of its source."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,21 +8,21 @@ from torch import Tensor
 
 from vision.ops.boxes import box_iou
 
-# Two detections are the same object if they overlap by more than this and have one label.
+# Two detections match if their IoU exceeds this and their labels are equal.
 SAME_BOX = 0.99
-# Share of detections, by the source's scores, that may have no partner: those at a threshold.
+# Share of detections, weighted by score, that may stay unmatched: those at a threshold.
 MAX_UNMATCHED = 0.02
 
 
 @dataclass(frozen=True)
 class Difference:
-    """How far an output is from its source's.
+    """The difference of an output from the source's.
 
     Attributes:
-        output: Its name, and what is measured if that is not its values.
-        absolute: The largest absolute difference; of classes, the share of unequal ones.
-        relative: The same over the largest absolute value of the source.
-        tolerance: The largest relative difference that is allowed.
+        output: Its name, and the measure if it is not the values.
+        absolute: The largest absolute difference; for classes, the share of unequal ones.
+        relative: The same, divided by the largest absolute value of the source.
+        tolerance: The largest allowed relative difference.
     """
 
     output: str
@@ -32,7 +32,7 @@ class Difference:
 
     @property
     def passed(self) -> bool:
-        """Whether it is within its tolerance; a NaN is not."""
+        """Whether the difference is within the tolerance; NaN is not."""
         return self.relative <= self.tolerance
 
 
@@ -50,7 +50,7 @@ def compare_outputs(
         tolerance: Allowed relative difference of values, and share of unequal classes.
 
     Returns:
-        One difference or more per output; infinite where an output is absent or of another shape.
+        One or more differences per output; infinite if an output is absent or has another shape.
     """
     return _misshapen(found, source, tolerance) or [
         _compare(name, found[name], source[name], tolerance) for name in source
@@ -60,7 +60,7 @@ def compare_outputs(
 def _misshapen(
     found: Mapping[str, Tensor], source: Mapping[str, Tensor], tolerance: float
 ) -> list[Difference]:
-    """The first output that is absent or of another shape."""
+    """The first output that is absent or has another shape."""
     for name, expected in source.items():
         if name not in found or found[name].shape != expected.shape:
             return [Difference(name, float("inf"), float("inf"), tolerance)]
@@ -82,7 +82,7 @@ def _largest(values: Tensor) -> float:
 def compare_objects(
     found: Mapping[str, Tensor], source: Mapping[str, Tensor], *, tolerance: float
 ) -> list[Difference]:
-    """Compare detections, which are paired first; otherwise as `compare_outputs`."""
+    """Compare detections after matching them; otherwise as `compare_outputs`."""
     if misshapen := _misshapen(found, source, tolerance):
         return misshapen
     total, unmatched = 0, 0
@@ -113,7 +113,7 @@ def compare_objects(
 def _partners(
     found: Mapping[str, Tensor], source: Mapping[str, Tensor]
 ) -> tuple[list[int], list[int]]:
-    """Rows of the source, and the rows of the same objects that were found, each at most once."""
+    """Rows of the source and the matching rows of `found`, each at most once."""
     overlap = box_iou(source["boxes"].double(), found["boxes"].double())  # (M, N)
     overlap[source["labels"][:, None] != found["labels"]] = 0.0
     rows, places = [], []

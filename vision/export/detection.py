@@ -1,4 +1,4 @@
-"""A detector as a program: images in, a fixed number of places for objects out."""
+"""Export graph of a detector: from images to a fixed number of slots for objects."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,21 +14,21 @@ from vision.ops.boxes import clip_boxes
 from vision.tasks.detection import Detection
 
 FIXED = {
-    "batch": "its suppression of overlapping boxes is traced for a number of images",
-    "size": "the number of candidates that a detector keeps of each map depends on its size",
+    "batch": "its non-maximum suppression is traced for a fixed number of images",
+    "size": "the number of candidates that a detector keeps per map depends on the map's size",
 }
 
 
 class DetectionGraph(Graph):
-    """A detector with its normalisation, thresholds and suppression, as they were saved.
+    """A detector with its normalisation, thresholds and NMS, as they were saved.
 
     Args:
         task: The trained task.
-        logits: Must be False: a detector gives no logits.
-        input_dtype: `"uint8"` or `"float32"`, of values 0..255.
+        logits: Must be False: a detector has no logits to return.
+        input_dtype: `"uint8"` or `"float32"`; values are 0..255 in both.
 
     Raises:
-        ConfigError: Logits were asked for.
+        ConfigError: Logits were requested.
     """
 
     kind = "detection"
@@ -38,7 +38,7 @@ class DetectionGraph(Graph):
         self, task: Detection, *, logits: bool = False, input_dtype: str = "uint8"
     ) -> None:
         if logits:
-            raise ConfigError("a detector gives boxes, no logits; leave logits out.")
+            raise ConfigError("a detector returns boxes, not logits; leave logits out.")
         mean, std = task.normalize.values
         axes: dict[str, Axes] = {
             "boxes": (BATCH, "objects", 4),
@@ -60,15 +60,15 @@ class DetectionGraph(Graph):
     def compare(
         self, found: Mapping[str, Tensor], source: Mapping[str, Tensor], *, tolerance: float
     ) -> list[Difference]:
-        """Differences of objects, which are paired first."""
+        """Differences of objects, after matching them."""
         return compare_objects(found, source, tolerance=tolerance)
 
     def usual_size(self, preprocessing: Mapping[str, Any]) -> tuple[int, int] | None:
-        """A square that holds every image, since a detector as a program takes one size."""
+        """A square that holds every image, since an exported detector takes one size."""
         return usual_canvas(preprocessing)
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """The `Detections` of images `(B, C, H, W)`, boxes clipped to the image."""
+        """Map images `(B, C, H, W)` to `Detections`, boxes clipped to the image."""
         ones = torch.ones_like(images[:, 0], dtype=torch.int64)  # (B, H, W)
         sizes = torch.stack([ones[:, :, 0].sum(dim=1), ones[:, 0].sum(dim=1)], dim=1)  # (B, 2)
         found = self.head(self.neck(self.backbone(self.normalize(images))), sizes)

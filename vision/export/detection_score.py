@@ -11,12 +11,12 @@ from vision.metrics.coco.metric import CocoEvaluator
 
 
 class AveragePrecision(Score):
-    """COCO's average precision of boxes or, where the detector has them, of masks.
+    """COCO's average precision of masks if the detector has them, otherwise of boxes.
 
     Args:
-        head: The detector's head, which takes what was found to the pixels of the files.
+        head: The detector's head, which maps detections to the pixels of the files.
         ground_truth: Annotations in COCO's format, or their file.
-        category_ids: Number of each class in the dataset, by label.
+        category_ids: Category id of each class in the dataset, by label.
     """
 
     def __init__(
@@ -28,13 +28,13 @@ class AveragePrecision(Score):
         self.evaluator = CocoEvaluator(masks=head.has_masks)
 
     def update(self, outputs: Outputs, batch: Mapping[str, Any]) -> None:
-        """Take in the `Detections` of images for `image_id` `(B,)`."""
+        """Add the `Detections` of the images `image_id` `(B,)`."""
         found = self.head.predict(cast(Detections, outputs), batch["size"], batch["original_size"])
         self.evaluator.update(batch["image_id"], found)
         self.images += len(found)
 
     def value(self) -> float:
-        """The average over the classes and over ten overlaps."""
+        """The average over the classes and over ten IoU thresholds."""
         result = self.evaluator.compute(self.ground_truth, category_ids=self.category_ids)
         return result.scalars()[self.metric]
 

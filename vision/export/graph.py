@@ -1,4 +1,4 @@
-"""What every exported module has in common: one tensor in, a tuple of named tensors out."""
+"""Base class of exported modules: one input tensor, a tuple of named output tensors."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from vision.errors import ConfigError, suggest
 from vision.export.compare import Difference, compare_outputs
 
 INPUT = "images"
-# Letters beside numbers: what is not known before the program runs.
+# Names for the lengths of dynamic axes; fixed lengths are numbers.
 BATCH, HEIGHT, WIDTH = "batch", "height", "width"
 Axes = tuple[str | int, ...]
 INPUT_TYPES = {"uint8": torch.uint8, "float32": torch.float32}
@@ -19,12 +19,12 @@ INPUT_TYPES = {"uint8": torch.uint8, "float32": torch.float32}
 
 @dataclass(frozen=True)
 class GraphInput:
-    """What a program takes.
+    """The input of a program.
 
     Attributes:
         dtype: Type of the images.
-        channels: Channels of the images; three are red, green and blue.
-        normalised: Whether mean and deviation have been applied; else values are 0..255.
+        channels: Channels of the images; three are RGB.
+        normalised: Whether mean and deviation are already applied; otherwise values are 0..255.
         mean: Per-channel mean for values in [0, 1].
         std: Per-channel deviation for values in [0, 1].
     """
@@ -36,7 +36,7 @@ class GraphInput:
     std: tuple[float, ...]
 
     def prepare(self, images: Tensor) -> Tensor:
-        """Turn uint8 images `(B, C, H, W)` into what the program takes."""
+        """Convert uint8 images `(B, C, H, W)` to the program's input."""
         if not self.normalised:
             return images.to(self.dtype)
         mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (self.mean, self.std))
@@ -47,15 +47,15 @@ class Graph(nn.Module):
     """A module that can be exported: its forward maps `images` to a tuple of tensors.
 
     Args:
-        axes: The axes of each output by its name, in the order of the tuple; a name is `"batch"`,
-            or one that says that the length depends on the size of the images.
-        images: What it takes.
-        fixed: Which of `"batch"` and `"size"` cannot be left open, and why.
+        axes: The axes of each output by its name, in the order of the tuple; an axis name is
+            `"batch"`, or any other if its length depends on the size of the images.
+        images: Its input.
+        fixed: Which of `"batch"` and `"size"` cannot be dynamic, and why.
 
     Attributes:
         kind: Name of what it computes.
-        unordered: Whether its outputs are lists of objects, whose order may differ from that of
-            another program.
+        unordered: Whether its outputs are lists of objects, whose order may differ between
+            programs.
         one_size: Whether evaluation gives all images one size.
     """
 
@@ -72,7 +72,7 @@ class Graph(nn.Module):
     def compare(
         self, found: Mapping[str, Tensor], source: Mapping[str, Tensor], *, tolerance: float
     ) -> list[Difference]:
-        """Differences of outputs from those of this module, by name: see `compare_outputs`."""
+        """Compare outputs with this module's outputs, by name: see `compare_outputs`."""
         return compare_outputs(found, source, tolerance=tolerance)
 
     def usual_size(self, preprocessing: Mapping[str, Any]) -> tuple[int, int] | None:
@@ -84,18 +84,19 @@ class Graph(nn.Module):
         return None
 
     def named(self, outputs: tuple[Tensor, ...]) -> dict[str, Tensor]:
-        """The outputs by their names."""
+        """The outputs by name."""
         return dict(zip(self.axes, outputs, strict=True))
 
 
 def input_type(name: str) -> torch.dtype:
-    """The type of images that a whole model takes, by its name.
+    """Look up the dtype of the images that a whole model takes.
 
     Raises:
-        ConfigError: There is no such type.
+        ConfigError: The name is unknown.
     """
     if name not in INPUT_TYPES:
         raise ConfigError(
-            f"input_dtype={name!r} is none of {', '.join(INPUT_TYPES)}.{suggest(name, INPUT_TYPES)}"
+            f"input_dtype={name!r} is not one of {', '.join(INPUT_TYPES)}."
+            f"{suggest(name, INPUT_TYPES)}"
         )
     return INPUT_TYPES[name]

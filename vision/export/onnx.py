@@ -1,9 +1,9 @@
-"""ONNX files: written by torch, run by onnxruntime.
+"""Write ONNX files with torch, and run them with onnxruntime.
 
-The exporter is by default the one that traces (`torch.onnx.export(dynamo=False)`): it exports every
-family and every task in seconds. The newer one (`dynamo=True`) takes minutes for attention with
-sizes left open, and fails on Swin with open sizes and on detectors (torch 2.14). A size that
-tracing has taken for a constant would show at another size: every export is run at several.
+The default exporter is the tracing one (`torch.onnx.export(dynamo=False)`): it exports every family
+and every task in seconds. The newer one (`dynamo=True`) takes minutes for attention with dynamic
+sizes, and fails on Swin with dynamic sizes and on detectors (torch 2.14). Tracing may turn a size
+into a constant: every export is therefore run at several sizes.
 """
 
 import io
@@ -25,9 +25,9 @@ Exporter = Literal["torchscript", "dynamo"]
 OPSET = 18
 MIN_OPSET = {"torchscript": 16, "dynamo": 18}
 MAX_OPSET = 20
-# A version of onnxruntime that has all of an opset, after its table of versions.
+# The onnxruntime version that supports an opset in full, by its compatibility table.
 RUNTIMES = {16: "1.11", 17: "1.12", 18: "1.14", 19: "1.17", 20: "1.18"}
-# The newer exporter writes version 10 of the file's format, whatever the opset.
+# The newer exporter writes IR version 10 for every opset.
 DYNAMO_RUNTIME = "1.18"
 EXTRA = 'pip install "vision-suite[export]"'
 
@@ -45,11 +45,11 @@ def export_onnx(
 
     Args:
         graph: The program.
-        example: Images `(B, C, H, W)` as the program takes them; what is not dynamic has their
-            lengths. B is 2 or more if it is dynamic.
+        example: Images `(B, C, H, W)` as the program takes them; axes that are not dynamic take
+            their lengths. B is at least 2 if it is dynamic.
         path: The file.
-        dynamic: Which of `"batch"` and `"size"` are left open.
-        opset: Version of the operators.
+        dynamic: Which of `"batch"` and `"size"` are dynamic.
+        opset: ONNX opset version.
         exporter: Which of torch's exporters writes it.
 
     Returns:
@@ -57,20 +57,20 @@ def export_onnx(
 
     Raises:
         MissingPackageError: The package onnx (for dynamo also onnxscript) is absent.
-        ConfigError: An option is unknown, or torch cannot export this program.
+        ConfigError: An option is unknown, or torch cannot export the program.
     """
     _check(opset, exporter)
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     write = _by_tracing if exporter == "torchscript" else _by_dynamo
     try:
-        # On failure the exporter prints its whole graph.
+        # On failure the exporter prints the whole graph.
         with redirect_stdout(io.StringIO()), warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
             write(graph, example, path, set(dynamic), opset)
     except ImportError as error:
         raise MissingPackageError(f"an export to ONNX needs '{error.name}': {EXTRA}") from error
-    # The exporters raise what they please; the reason is all that a user can act on.
+    # The exporters raise arbitrary exceptions; only the reason helps a user.
     except Exception as error:
         reason = str(error).strip().partition("\n")[0]
         raise ConfigError(
@@ -82,16 +82,16 @@ def export_onnx(
 
 
 def least_runtime(opset: int, exporter: Exporter = "torchscript") -> str:
-    """The version of onnxruntime that a file needs, or a later one."""
+    """The minimum version of onnxruntime that a file needs."""
     return DYNAMO_RUNTIME if exporter == "dynamo" else RUNTIMES[opset]
 
 
 def open_session(path: str | os.PathLike[str]) -> Any:
-    """An onnxruntime session of a file, on the CPU.
+    """Open a file in an onnxruntime session on the CPU.
 
     Raises:
         MissingPackageError: onnxruntime is absent.
-        ConfigError: It cannot run the file, for example as it has no kernels for bfloat16.
+        ConfigError: It cannot run the file, for example for lack of bfloat16 kernels.
     """
     try:
         import onnxruntime
@@ -111,8 +111,8 @@ def run_onnx(source: Any, images: Tensor) -> dict[str, Tensor]:
     """Run an ONNX file on the CPU.
 
     Args:
-        source: A path, or what `open_session` returned.
-        images: `(B, C, H, W)` of the type that the file takes.
+        source: A path, or a session from `open_session`.
+        images: `(B, C, H, W)` in the dtype that the file takes.
 
     Returns:
         The outputs by name.
@@ -144,7 +144,7 @@ def _check(opset: int, exporter: str) -> None:
     known = get_args(Exporter)
     if exporter not in known:
         raise ConfigError(
-            f"exporter={exporter!r} is none of {', '.join(known)}.{suggest(exporter, known)}"
+            f"exporter={exporter!r} is not one of {', '.join(known)}.{suggest(exporter, known)}"
         )
     if not MIN_OPSET[exporter] <= opset <= MAX_OPSET:
         raise ConfigError(
@@ -192,13 +192,13 @@ def _by_dynamo(graph: Graph, example: Tensor, path: Path, dynamic: set[str], ops
         dynamic_shapes=(shapes,),
         verbose=False,
     )
-    assert program is not None, "with dynamo=True there is a program"
+    assert program is not None, "dynamo=True returns a program"
     program.save(os.fspath(path))
 
 
 @contextmanager
 def _unflatten_by_reshape() -> Iterator[None]:
-    """While tracing, split axes by a reshape: the exporter takes the sizes beside for constants."""
+    """Trace `unflatten` as a reshape: the exporter turns its other sizes into constants."""
 
     def unflatten(x: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
         dim %= x.dim()

@@ -1,11 +1,11 @@
 """Post-training quantisation of ONNX models to int8 by onnxruntime.
 
-Convolutions and products with weights compute in int8: weights per output channel, activations by
-ranges that calibration images give (Jacob et al., "Quantization and Training of Neural Networks for
-Efficient Integer-Arithmetic-Only Inference", https://arxiv.org/abs/1712.05877). All else stays
-in float: norms, softmax and the products of attention, whose operands are both activations, lose
-accuracy in 8 bits and gain little speed. Quantised values are written as pairs of QuantizeLinear
-and DequantizeLinear around the operators, which every runtime understands.
+Convolutions and matrix products with weights compute in int8: weights are quantised per output
+channel, activations by ranges from calibration images (Jacob et al., "Quantization and Training of
+Neural Networks for Efficient Integer-Arithmetic-Only Inference",
+https://arxiv.org/abs/1712.05877). Everything else stays in float: norms, softmax and the products
+of attention, whose operands are both activations, lose accuracy in 8 bits and gain little speed.
+The file uses the QDQ format: pairs of QuantizeLinear and DequantizeLinear around the operators.
 """
 
 import contextlib
@@ -23,27 +23,27 @@ from torch import Tensor
 from vision.errors import ConfigError, MissingPackageError
 
 Calibration = Literal["minmax", "entropy", "percentile"]
-# Operators with weights; a product of two activations is left out of them.
+# Operators with weights; products of two activations are excluded.
 OPERATORS = ("Conv", "MatMul", "Gemm")
 INPUT = "images"
 
 
 @dataclass(frozen=True)
 class QuantizeOptions:
-    """How a model is quantised.
+    """Options of quantisation.
 
     Attributes:
-        calibration: What the range of an activation is: "minmax" all that calibration images show,
-            "percentile" all but 0.001 % of it, "entropy" what loses least information. The
-            latter two keep the activations of all calibration images in memory.
+        calibration: How to choose the range of an activation: "minmax" covers all values seen in
+            calibration, "percentile" all but 0.001 % of them, "entropy" loses least information.
+            The latter two keep the activations of all calibration images in memory.
         operators: Types of ONNX operators that compute in int8, some of Conv, MatMul, Gemm.
-        keep_float: Regular expressions; a node whose name one of them is found in stays in float.
-        reduce_range: Whether weights have 7 bits: on x86 processors without VNNI instructions
-            sums of two products of 8 bits are cut off at 16 bits, which can ruin a model. Where
-            all machines that run it have VNNI, or are ARM, 8 bits are a little closer.
+        keep_float: Regular expressions; nodes whose name matches one (by search) stay in float.
+        reduce_range: Whether weights have 7 bits: x86 processors without VNNI instructions
+            saturate sums of two 8-bit products at 16 bits, which can ruin a model. If all target
+            machines have VNNI, or are ARM, 8 bits are slightly more accurate.
 
     Raises:
-        ConfigError: A value is not one of those.
+        ConfigError: A value is not allowed.
     """
 
     calibration: Calibration = "minmax"
@@ -63,7 +63,7 @@ class QuantizeOptions:
                 re.compile(pattern)
             except re.error as error:
                 raise ConfigError(
-                    f"keep_float '{pattern}' is no regular expression: {error}."
+                    f"keep_float '{pattern}' is not a regular expression: {error}."
                 ) from error
 
 
@@ -72,14 +72,14 @@ DEFAULTS = QuantizeOptions()
 
 @dataclass(frozen=True)
 class Quantized:
-    """What was quantised.
+    """The result of quantisation.
 
     Attributes:
         path: The int8 model.
         images: Number of calibration images.
         quantized: Number of nodes that compute in int8.
         candidates: Number of nodes of `QuantizeOptions.operators` in the float model.
-        prepared: Whether onnxruntime's symbolic shapes were part of the preparation.
+        prepared: Whether onnxruntime's symbolic shape inference succeeded.
     """
 
     path: Path
@@ -100,12 +100,12 @@ def quantize_onnx(
 
     Args:
         source: The float model, with one input "images".
-        target: The int8 model to write; its folder is made.
+        target: The int8 model to write; its folder is created if absent.
         batches: Calibration images as the model takes them, each `(B, C, H, W)`; read once.
-        options: How.
+        options: Options of quantisation.
 
     Returns:
-        What was quantised.
+        Numbers of quantised nodes and of images.
 
     Raises:
         ConfigError: There are no calibration images, or no node to quantise.
@@ -123,8 +123,8 @@ def quantize_onnx(
         nodes = _nodes(ready, options)
         if not nodes.taken:
             raise ConfigError(
-                f"'{source}' has no node to quantise: {nodes.candidates} of the types "
-                f"{', '.join(options.operators)}, of which keep_float leaves none."
+                f"'{source}' has no node to quantise: of {nodes.candidates} nodes of the types "
+                f"{', '.join(options.operators)}, keep_float leaves none."
             )
         tools.quantize_static(
             ready,
@@ -145,7 +145,7 @@ def quantize_onnx(
 
 
 def count_int8(path: Path) -> int:
-    """Number of nodes with weights that get dequantised values on both sides."""
+    """Count the nodes with weights whose two operands are dequantised."""
     import onnx
 
     nodes = onnx.load(path, load_external_data=False).graph.node
@@ -165,7 +165,7 @@ class _Nodes:
 
 
 def _nodes(path: Path, options: QuantizeOptions) -> _Nodes:
-    """Nodes with weights that are to be quantised; all those of the types are candidates."""
+    """Find the nodes to quantise; all nodes with weights of the given types are candidates."""
     import onnx
 
     graph = onnx.load(path, load_external_data=False).graph
@@ -185,11 +185,11 @@ def _prepare(tools: Any, source: Path, ready: Path) -> bool:
     """Fold, fuse and infer shapes as onnxruntime recommends before calibration.
 
     Returns:
-        Whether symbolic shapes could be inferred; they are of help, but not for every graph.
+        Whether symbolic shape inference succeeded; it helps, but fails for some graphs.
     """
     try:
         tools.quant_pre_process(source, ready, auto_merge=True)
-    except Exception:  # it raises plain exceptions where it does not know an operator
+    except Exception:  # it raises bare exceptions for unknown operators
         tools.quant_pre_process(source, ready, skip_symbolic_shape=True)
         return False
     return True
@@ -212,7 +212,7 @@ def _tools() -> Any:
 
 
 def _reader(batches: Iterable[Tensor]) -> Any:
-    """What onnxruntime reads calibration images from, one batch at a time."""
+    """An onnxruntime `CalibrationDataReader`, one batch at a time."""
     from onnxruntime.quantization import CalibrationDataReader
 
     class Reader(CalibrationDataReader):
@@ -234,7 +234,7 @@ def _reader(batches: Iterable[Tensor]) -> Any:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Without onnxruntime's advice to do what is done here, which it logs at every call."""
+    """Silence onnxruntime's advice to pre-process the model, which is done here."""
     root = logging.getLogger()
 
     def drop(record: logging.LogRecord) -> bool:

@@ -1,4 +1,4 @@
-"""Export a program, run what came of it, compare, and write down all about it."""
+"""Export a program, run the file, compare it with its source, and write its JSON sidecar."""
 
 import copy
 from collections.abc import Mapping, Sequence
@@ -25,22 +25,22 @@ AXES = ("batch", "size")
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """How a program is exported.
+    """Options of an export.
 
     Attributes:
         format: "safetensors", "torch-export" or "onnx".
         size: Height and width of the images it is traced with.
-        batch: Number of images it is traced with; 2 at least where it is left open.
-        dynamic: Which of "batch" and "size" are left open; None leaves open what can be.
+        batch: Number of images it is traced with; at least 2 if dynamic.
+        dynamic: Which of "batch" and "size" are dynamic; None makes dynamic what can be.
         precision: "float32", "float16" or "bfloat16", of weights and computation.
-        opset: Version of the operators of ONNX.
+        opset: ONNX opset version.
         exporter: "torchscript" or "dynamo", for ONNX.
-        tolerance: Largest relative difference; None takes that of the precision.
+        tolerance: Largest allowed relative difference; None takes the default of the precision.
         images: An image or folder to compare on; None takes a photograph of scikit-learn.
         licence: Licence of the weights; None if it is not known.
 
     Raises:
-        ConfigError: A value is unknown or out of its range.
+        ConfigError: A value is unknown or out of range.
     """
 
     format: Format
@@ -62,19 +62,19 @@ class ExportOptions:
         check_number("batch", self.batch, minimum=1, unit="images")
         if min(self.size) < MIN_SIDE:
             raise ConfigError(
-                f"size={self.size} is too small: images have {MIN_SIDE} rows and columns or more."
+                f"size={self.size} is too small: images have at least {MIN_SIDE} rows and columns."
             )
 
 
 @dataclass(frozen=True)
 class Exported:
-    """What came of an export.
+    """The result of an export.
 
     Attributes:
         path: The file.
         sidecar: The JSON file beside it.
-        cases: What it was compared on, and how.
-        dynamic: Which of "batch" and "size" are left open.
+        cases: The comparisons with its source.
+        dynamic: Which of "batch" and "size" are dynamic.
         notes: What a user should know, such as why a size is fixed.
     """
 
@@ -86,7 +86,7 @@ class Exported:
 
     @property
     def passed(self) -> bool:
-        """Whether it agrees with its source."""
+        """Whether the file agrees with its source."""
         return all(case.passed for case in self.cases)
 
 
@@ -101,16 +101,16 @@ def export(
 
     Args:
         graph: The program.
-        module: The task, or the backbone, that the program is of.
-        description: What is known of it: `ModelDescription`, or `describe_backbone`.
+        module: The task or backbone that the program computes.
+        description: Its description: `ModelDescription`, or `describe_backbone`.
         path: The file to write.
-        options: How.
+        options: Options of the export.
 
     Returns:
-        What came of it; whether the file agrees with its source is for the caller to ask.
+        The result; the caller checks `passed`.
 
     Raises:
-        ConfigError: An option does not fit the model, or it cannot be exported so.
+        ConfigError: An option does not fit the model, or the export fails.
         MissingPackageError: A package is absent.
     """
     dynamic, notes = choose_dynamic(graph, options)
@@ -140,10 +140,10 @@ def export(
 
 
 def choose_dynamic(graph: Graph, options: ExportOptions) -> tuple[tuple[str, ...], list[str]]:
-    """What is left open, and notes on what is not though it was not asked to be fixed.
+    """Choose the dynamic axes; notes explain which axes the model fixes.
 
     Raises:
-        ConfigError: It was asked for what the model does not allow.
+        ConfigError: The model does not allow the requested dynamic axes.
     """
     if options.format == "safetensors":
         return AXES, []
@@ -158,7 +158,7 @@ def choose_dynamic(graph: Graph, options: ExportOptions) -> tuple[tuple[str, ...
 
 @dataclass(frozen=True)
 class _Job:
-    """One export: what is exported, where to, and how; see `export`."""
+    """One export: its program, file and options; see `export`."""
 
     graph: Graph
     module: nn.Module
@@ -168,17 +168,17 @@ class _Job:
 
     @property
     def tolerance(self) -> float:
-        """The largest relative difference."""
+        """The largest allowed relative difference."""
         given = self.options.tolerance
         return TOLERANCES[self.options.precision] if given is None else given
 
     def write_openly(
         self, dynamic: tuple[str, ...]
     ) -> tuple[tuple[str, ...], list[Case], list[str]]:
-        """`write` with less left open where nothing was asked for and more does not work.
+        """`write`, with fewer dynamic axes if none were requested and more do not work.
 
         Returns:
-            What is left open, the cases, and a note for each attempt that failed.
+            The dynamic axes, the cases, and a note for each failed attempt.
         """
         notes: list[str] = []
         while True:
@@ -192,11 +192,11 @@ class _Job:
                 dynamic = dynamic[:-1]
 
     def write(self, dynamic: tuple[str, ...]) -> list[Case]:
-        """Write the file and compare it; returns what came of it, at its own shape first."""
+        """Write the file and compare it; returns the cases, the traced shape first."""
         options, graph = self.options, self.graph
-        # Exporters take a batch of one for a constant.
+        # Exporters treat a batch of one as a constant.
         batch = max(options.batch, 2) if "batch" in dynamic else options.batch
-        # A file of tensors has no shapes of its own: what the program fixes is not varied.
+        # A safetensors file has no shapes of its own: axes that the program fixes are not varied.
         varied = tuple(axis for axis in dynamic if axis not in graph.fixed)
         traced = _in_precision(graph, options.precision)
         shape = (batch, graph.images.channels, *options.size)
@@ -211,12 +211,12 @@ class _Job:
         )
 
     def write_format(self, traced: Graph, example: Tensor, dynamic: tuple[str, ...]) -> Runner:
-        """Write the file; returns what runs it.
+        """Write the file; returns a function that runs it.
 
         Args:
             traced: The program in the precision of the file.
             example: Images as it takes them.
-            dynamic: What is left open.
+            dynamic: The dynamic axes.
         """
         options, graph, path = self.options, self.graph, self.path
         if options.format == "onnx":
@@ -261,7 +261,7 @@ def _runtime(options: ExportOptions) -> dict[str, Any]:
         return {
             "exporter": "torch.export.export",
             "opset": None,
-            # A program may use operators that an earlier torch does not have.
+            # A program may use operators that an earlier torch lacks.
             "least_runtime": f"torch {torch.__version__}",
         }
     return {"exporter": "safetensors", "opset": None, "least_runtime": "safetensors 0.4"}
@@ -270,5 +270,5 @@ def _runtime(options: ExportOptions) -> dict[str, Any]:
 def _known(option: str, value: str, choices: Sequence[str]) -> None:
     if value not in choices:
         raise ConfigError(
-            f"{option}={value!r} is none of {', '.join(choices)}.{suggest(value, choices)}"
+            f"{option}={value!r} is not one of {', '.join(choices)}.{suggest(value, choices)}"
         )

@@ -1,4 +1,4 @@
-"""Tensors and the description of their model in one file."""
+"""Write safetensors files with the description of their model."""
 
 import copy
 import os
@@ -26,7 +26,7 @@ def export_tensors(
     Args:
         module: The task, for a file that `vision.load` reads, or the backbone, for one that
             `vision.load_weights` does.
-        description: What the file says of it.
+        description: Its description, stored in the file.
         path: The file, `.safetensors`.
         dtype: Type of floating-point tensors in the file.
 
@@ -34,7 +34,7 @@ def export_tensors(
         The path.
 
     Raises:
-        WeightsError: It cannot be written.
+        WeightsError: The file cannot be written.
     """
     state = {
         key: tensor.to(dtype) if tensor.is_floating_point() else tensor
@@ -52,19 +52,19 @@ def reload_tensors(graph: Graph, module: torch.nn.Module, path: str | os.PathLik
         path: The file.
     """
     state, _ = read_model(path)
-    # One copy of both, so that they still share their parameters.
+    # Copied together, so that they still share their parameters.
     new_graph, new_module = copy.deepcopy((graph, module))
     new_module.load_state_dict(state)
     return new_graph
 
 
 def describe_backbone(name: str, options: dict[str, Any], mean_std: dict[str, Any]) -> dict:
-    """What a file of a backbone alone says of it.
+    """The description stored in the file of a backbone without a head.
 
     Args:
         name: Its name for `create_backbone`.
-        options: Keywords beside the name.
-        mean_std: What its weights expect of an image.
+        options: Its other keyword arguments.
+        mean_std: Normalisation that its weights expect.
     """
     return {
         "task": BACKBONE,

@@ -1,4 +1,4 @@
-"""The metric of exported models: the base of one class per kind of task."""
+"""Base class of the metrics of exported models, one subclass per kind of task."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ class Score(ABC):
 
     Attributes:
         metric: Its name, as the task logs it.
-        images: Number of images that were taken in.
+        images: Number of images added.
     """
 
     metric: str
@@ -24,8 +24,8 @@ class Score(ABC):
 
     @abstractmethod
     def update(self, outputs: Outputs, batch: Mapping[str, Any]) -> None:
-        """Take in what was found in the images of a batch."""
+        """Add the outputs for a batch."""
 
     @abstractmethod
     def value(self) -> float:
-        """The metric of all that was taken in, a fraction; higher is better."""
+        """The metric over all batches, in [0, 1]; higher is better."""

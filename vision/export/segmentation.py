@@ -1,4 +1,4 @@
-"""A model for semantic segmentation as a program: images in, the class of each pixel out."""
+"""Export graph of a segmentor: from images to the class of each pixel."""
 
 from torch import Tensor
 
@@ -9,14 +9,14 @@ from vision.tasks.segmentation import Segmentation
 
 
 class SegmentationGraph(Graph):
-    """A model for segmentation with its normalisation; it takes the image whole.
+    """A segmentor with its normalisation, on whole images.
 
-    Windows, several scales and mirror images are left to the caller.
+    Sliding windows, several scales and flips are left to the caller.
 
     Args:
         task: The trained task.
-        logits: Whether the logits are the output in place of the classes.
-        input_dtype: `"uint8"` or `"float32"`, of values 0..255.
+        logits: Whether to output the logits instead of the classes.
+        input_dtype: `"uint8"` or `"float32"`; values are 0..255 in both.
     """
 
     kind = "segmentation"
@@ -38,7 +38,7 @@ class SegmentationGraph(Graph):
         self.eval()
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Class int64 `(B, H, W)`, or logits `(B, K, H, W)`, of images `(B, C, H, W)`."""
+        """Map images `(B, C, H, W)` to classes int64 `(B, H, W)`, or to logits `(B, K, H, W)`."""
         logits = self.head(self.neck(self.backbone(self.normalize(images))))["logits"].float()
         size = (images.shape[2], images.shape[3])
         logits = resize_bilinear(logits, size, align_corners=self.head.align_corners)

@@ -10,10 +10,10 @@ from vision.metrics.segmentation import SegmentationEvaluator
 
 
 class MeanIoU(Score):
-    """The mean over classes of intersection over union, in the pixels of the files.
+    """Mean over classes of intersection over union, in the pixels of the files.
 
-    The classes of the pixels of the model's input are taken to those of the file by the nearest
-    pixel, since exported models give classes and not logits.
+    Predicted classes are resized to the file's size by nearest neighbour, since exported models
+    return classes and not logits.
 
     Args:
         num_classes: Number of classes.
@@ -26,7 +26,7 @@ class MeanIoU(Score):
         self.evaluator = SegmentationEvaluator(num_classes, boundary=False)
 
     def update(self, outputs: Outputs, batch: Mapping[str, Any]) -> None:
-        """Take in `labels` `(B, H, W)` for `mask` `(B, h, w)`."""
+        """Add `labels` `(B, H, W)` for `mask` `(B, h, w)`."""
         for i, labels in enumerate(outputs["labels"]):
             height, width = batch["original_size"][i].tolist()
             found = F.interpolate(labels[None, None].float(), (height, width), mode="nearest-exact")

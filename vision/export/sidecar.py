@@ -1,4 +1,4 @@
-"""The JSON file beside an export: all that a program that runs it has to know."""
+"""The JSON file beside an export: everything needed to run it."""
 
 import math
 import os
@@ -26,13 +26,13 @@ def file_facts(path: str | os.PathLike[str]) -> dict[str, Any]:
 def shape_facts(
     graph: Graph, *, batch: int, size: tuple[int, int], dynamic: Sequence[str]
 ) -> dict[str, Any]:
-    """What goes in and comes out of a program, with the names of what is left open.
+    """Inputs and outputs of a program, with the names of its dynamic axes.
 
     Args:
         graph: The program.
-        batch: Number of images, where it is fixed.
-        size: Height and width, where they are fixed.
-        dynamic: Which of `"batch"` and `"size"` are left open.
+        batch: Number of images, if it is fixed.
+        size: Height and width, if they are fixed.
+        dynamic: Which of `"batch"` and `"size"` are dynamic.
     """
     number: str | int = BATCH if "batch" in dynamic else batch
     lengths: list[str | int] = [HEIGHT, WIDTH] if "size" in dynamic else list(size)
@@ -82,18 +82,18 @@ def export_facts(
     description: Mapping[str, Any],
     licence: str | None,
 ) -> dict[str, Any]:
-    """What every export says of its file, of its program and of its model.
+    """Facts about an export's file, program and model.
 
     Args:
         graph: The program as it takes its images.
         path: The file.
         form: Its format, such as `"onnx"`.
-        precision: Of weights and computation.
+        precision: Precision of weights and computation.
         batch: As in `shape_facts`.
         size: As in `shape_facts`.
         dynamic: As in `shape_facts`.
-        description: What is known of the model.
-        licence: That of the weights; None if it is not known.
+        description: Description of the model.
+        licence: Licence of the weights; None if not known.
     """
     return {
         **file_facts(path),
@@ -113,7 +113,7 @@ def export_facts(
 
 
 def verification_facts(cases: Sequence[Case], tolerance: float) -> dict[str, Any]:
-    """The result of a comparison with the source; numbers that are not finite are text."""
+    """The result of a comparison with the source; numbers that are not finite become text."""
     return {
         "passed": all(case.passed for case in cases),
         "tolerance": tolerance,
@@ -130,12 +130,12 @@ def verification_facts(cases: Sequence[Case], tolerance: float) -> dict[str, Any
 
 
 def versions() -> dict[str, str]:
-    """Versions of the suite and of what an export depends on, where they are installed."""
+    """Versions of the suite and of the installed packages that exports depend on."""
     return list_versions(PACKAGES)
 
 
 def write_sidecar(path: str | os.PathLike[str], facts: Mapping[str, Any]) -> Path:
-    """Write facts beside an export, as its name with `.json` at the end.
+    """Write facts as JSON beside an export, under its name plus `.json`.
 
     Returns:
         The path of the JSON file.

@@ -1,4 +1,4 @@
-"""Programs of `torch.export`: files that torch runs without the code of the model."""
+"""Write and read `torch.export` programs, which torch runs without the model's code."""
 
 import os
 import warnings
@@ -19,19 +19,19 @@ def export_program(
     *,
     dynamic: Collection[str] = ("batch", "size"),
 ) -> Path:
-    """Write a program of `torch.export`.
+    """Write a `torch.export` program.
 
     Args:
         graph: The program.
-        example: Images `(B, C, H, W)` as the program takes them; B is 2 or more if it is dynamic.
+        example: Images `(B, C, H, W)` as the program takes them; B is at least 2 if dynamic.
         path: The file, `.pt2`.
-        dynamic: Which of `"batch"` and `"size"` are left open.
+        dynamic: Which of `"batch"` and `"size"` are dynamic.
 
     Returns:
         The path.
 
     Raises:
-        ConfigError: torch cannot export it.
+        ConfigError: torch cannot export the program.
     """
     axes = ([0] if "batch" in dynamic else []) + ([2, 3] if "size" in dynamic else [])
     path = Path(path)
@@ -42,7 +42,7 @@ def export_program(
             shapes = ({axis: torch.export.Dim.DYNAMIC for axis in axes},)
             program = torch.export.export(graph, (example,), dynamic_shapes=shapes)
             torch.export.save(program, path)
-    # What torch.export raises is not documented; the reason is all that a user can act on.
+    # torch.export's exceptions are undocumented; only the reason helps a user.
     except Exception as error:
         reason = str(error).strip().partition("\n")[0]
         raise ConfigError(
@@ -56,7 +56,7 @@ def open_program(path: str | os.PathLike[str]) -> Callable[[Tensor], tuple[Tenso
     """Read a program from its file.
 
     Returns:
-        What maps images `(B, C, H, W)` to the tuple of outputs.
+        A function from images `(B, C, H, W)` to the tuple of outputs.
     """
     # Detectors use operators that torchvision registers.
     import torchvision  # noqa: F401

@@ -1,4 +1,4 @@
-"""Run a program beside its source on random and real images."""
+"""Compare an exported program with its source on random and real images."""
 
 import io
 import os
@@ -17,7 +17,7 @@ from vision.ops.image_limits import check_pixels
 from vision.reading import MAX_IMAGE_BYTES, read_file
 
 Runner = Callable[[Tensor], dict[str, Tensor]]
-# Largest relative difference by the precision of the program.
+# Largest allowed relative difference, by precision of the program.
 TOLERANCES = {"float32": 1e-4, "float16": 2e-2, "bfloat16": 1e-1}
 MIN_SIDE = 32
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
@@ -26,13 +26,13 @@ FORMATS = ("JPEG", "PNG", "BMP", "WEBP")
 
 @dataclass(frozen=True)
 class Case:
-    """Images that a program was run on, and what came of it.
+    """One comparison of a program with its source.
 
     Attributes:
         inputs: `"random"` or `"real"`.
         batch: Number of images.
         size: Their height and width.
-        differences: Of each output.
+        differences: Differences of the outputs.
     """
 
     inputs: str
@@ -57,17 +57,17 @@ def verify(
     """Compare a program with its source.
 
     Args:
-        run: The program: images as it takes them to outputs by name.
+        run: The program: maps images as it takes them to outputs by name.
         source: The module that was exported, in float32.
-        shapes: Number of images, and their height and width, of each comparison.
+        shapes: Number of images, and their height and width, for each comparison.
         tolerance: As in `compare_outputs`.
         images: An image, or a folder of images; None takes a photograph of scikit-learn.
 
     Returns:
-        Random and real images of each shape.
+        A case with random and one with real images for each shape.
 
     Raises:
-        ImageError: There are no such images.
+        ImageError: No image was found, or it cannot be read.
     """
     cases = []
     for batch, size in shapes:
@@ -88,7 +88,7 @@ def verify(
 def verified_shapes(
     size: tuple[int, int], batch: int, dynamic: Sequence[str]
 ) -> list[tuple[int, tuple[int, int]]]:
-    """Shapes at which a program is run: its own, and others along what was left open."""
+    """Shapes at which a program is run: its traced one, and others along the dynamic axes."""
     shapes = [(batch, size)]
     if "size" in dynamic:
         # Larger ones: a program of torch.export may refuse smaller than it was traced with.
@@ -118,19 +118,19 @@ def real_images(
     *,
     channels: int = 3,
 ) -> Tensor:
-    """Photographs, resized.
+    """Load photographs, resized.
 
     Args:
         size: Height and width.
-        count: Number of images; mirror images and repetitions fill up.
+        count: Number of images; flipped and repeated images make up the number.
         source: An image, or a folder of images; None takes a photograph of scikit-learn.
-        channels: Channels; those beyond three repeat.
+        channels: Number of channels; beyond three they repeat.
 
     Returns:
         uint8 `(count, channels, H, W)`.
 
     Raises:
-        ImageError: There are no such images.
+        ImageError: No image was found, or it cannot be read.
     """
     photographs = [_photograph()] if source is None else _read(Path(source), count)
     resized = []
@@ -160,7 +160,9 @@ def _read(path: Path, maximum: int) -> list[Tensor]:
     else:
         files = [path]
     if not files:
-        raise ImageError(f"'{path}' is no image and no folder of images ({', '.join(SUFFIXES)}).")
+        raise ImageError(
+            f"'{path}' is neither an image nor a folder of images ({', '.join(SUFFIXES)})."
+        )
     images = []
     for file in files:
         try:

@@ -1,4 +1,4 @@
-"""A whole trained model as a program, by the graph of its kind of task."""
+"""The export graph of a whole trained model, by its kind of task."""
 
 from typing import Any
 
@@ -7,16 +7,16 @@ from vision.task_parts import find_part
 
 
 def whole_model(task: Any, *, logits: bool = False, input_dtype: str = "uint8") -> Graph:
-    """A trained task with all that lies between an image and its result, as a program.
+    """Build the export graph of a trained task, from image to result.
 
     Args:
         task: A task.
-        logits: Classification: give logits beside the scores. Segmentation: in place of the
-            classes.
-        input_dtype: `"uint8"` or `"float32"`, of values 0..255.
+        logits: Whether to output logits: beside the scores in classification, instead of the
+            classes in segmentation.
+        input_dtype: `"uint8"` or `"float32"`; values are 0..255 in both.
 
     Returns:
-        The program; it shares the parameters of the task.
+        The graph; it shares the parameters of the task.
 
     Raises:
         ConfigError: The task has no graph, or an option does not fit it.

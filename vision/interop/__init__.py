@@ -1,1 +1,1 @@
-"""Bridges to other frameworks; each module needs its own, and no other part imports it."""
+"""Bridges to other frameworks; each module needs its framework, and nothing else imports it."""

@@ -1,4 +1,4 @@
-"""Papers of the architectures, for model cards: what to cite of a model, as BibTeX.
+"""The papers to cite for a model, as BibTeX, for model cards.
 
 They are in the data file `vision/weights/papers.json`.
 """
@@ -17,10 +17,10 @@ class Paper:
     Attributes:
         key: Key of the entry.
         title: Title.
-        authors: Authors, as BibTeX joins them.
+        authors: Authors, joined as in BibTeX.
         venue: Conference or journal.
-        year: Year of that.
-        url: Address of the paper, or of the software.
+        year: Year of publication.
+        url: URL of the paper or the software.
     """
 
     key: str
@@ -31,7 +31,7 @@ class Paper:
     url: str
 
     def bibtex(self) -> str:
-        """The entry."""
+        """The BibTeX entry."""
         fields = {
             "title": f"{{{self.title}}}",
             "author": self.authors,
@@ -48,7 +48,7 @@ _WITH_FPN = ("faster_rcnn", "mask_rcnn", "cascade_mask_rcnn", "retinanet", "fcos
 
 @functools.cache
 def papers() -> dict[str, Paper]:
-    """The paper of each family of backbones, detector, neck and head, by its name here."""
+    """The paper of each backbone family, detector, neck and head, by name."""
     text = resources.files("vision.weights").joinpath("papers.json").read_text(encoding="utf-8")
     return {name: Paper(**row) for name, row in json.loads(text).items()}
 
@@ -58,11 +58,11 @@ def papers_of(backbone: str, parts: Iterable[str]) -> list[Paper]:
 
     Args:
         backbone: Name of the backbone, such as `"swin_tiny"` or `"timm/resnet50"`.
-        parts: Names of what stands on it, such as `"mask_rcnn"`; those without a paper here are
-            passed over.
+        parts: Names of the parts on it, such as `"mask_rcnn"`; those without a paper here are
+            skipped.
 
     Returns:
-        That of the backbone first.
+        The papers, the backbone's first.
     """
     names = [backbone.partition("/")[0].partition("_")[0].lower()]
     for part in parts:

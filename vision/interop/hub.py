@@ -1,4 +1,4 @@
-"""A folder for the Hugging Face hub: the model, its description, its card and its config."""
+"""Publish to the Hugging Face hub: a folder with model, description, card and config."""
 
 import os
 import re
@@ -22,10 +22,10 @@ FILES = (MODEL, CONFIG, CARD, RUN_CONFIG)
 
 
 class HubApi(Protocol):
-    """What is used of `huggingface_hub.HfApi`."""
+    """The methods of `huggingface_hub.HfApi` that are used."""
 
     def create_repo(self, repo_id: str, *, exist_ok: bool, private: bool | None) -> Any:
-        """Make a repository."""
+        """Create a repository."""
 
     def upload_folder(
         self,
@@ -35,7 +35,7 @@ class HubApi(Protocol):
         allow_patterns: list[str],
         commit_message: str,
     ) -> Any:
-        """Send the files of a folder."""
+        """Upload the files of a folder."""
 
 
 def write_folder(
@@ -49,11 +49,11 @@ def write_folder(
     """Write the folder; `vision.load` reads it.
 
     Args:
-        folder: The folder; it is made. Files of an earlier call are replaced, all else in it stays.
+        folder: The folder, created if absent. Files of an earlier call are replaced; others stay.
         state: Tensors of the whole task by key.
-        description: What they are; of local paths in it only the names of the files are told.
-        card: What the card says beyond the description.
-        run_config: The resolved config of the run, which is copied; None for none.
+        description: Their description; local paths in it are cut to file names.
+        card: Options of the model card.
+        run_config: The resolved config of the run, to copy; None copies nothing.
 
     Returns:
         The folder.
@@ -79,21 +79,21 @@ def write_folder(
 
 
 def check_repo(repo: str) -> None:
-    """See that a text names a repository of the hub.
+    """Check that a text names a repository of the hub.
 
     Raises:
-        ConfigError: It does not.
+        ConfigError: It is not of the form owner/name.
     """
     part = r"[A-Za-z0-9][A-Za-z0-9._-]*"
     if not re.fullmatch(f"{part}/{part}", repo):
         raise ConfigError(
-            f"{repo[:80]!r} is no repository of the hub; expected owner/name, of letters, digits "
+            f"{repo[:80]!r} is not a repository of the hub; expected owner/name of letters, digits "
             "and - _ ."
         )
 
 
 def _without_folders(description: ModelDescription) -> ModelDescription:
-    """Cut what a training started from to the name of the file, if it is of the own machine."""
+    """Cut the local path of the initial weights to the file name."""
     pretrained, weights = description["pretrained"], description["weights"]
     return {
         **description,
@@ -113,16 +113,16 @@ def push_folder(
     private: bool = False,
     api: HubApi | None = None,
 ) -> None:
-    """Send a folder of `write_folder` to the hub, into a repository that is made if need be.
+    """Upload a folder of `write_folder` to the hub; the repository is created if absent.
 
     Args:
-        folder: The folder; of its files only those that `write_folder` writes are sent.
+        folder: The folder; only files that `write_folder` writes are uploaded.
         repo: `"owner/name"`.
-        private: Whether a repository that is made is private.
-        api: What talks to the hub; None takes `huggingface_hub.HfApi()` with the user's own login.
+        private: Whether a new repository is private.
+        api: Client of the hub; None takes `huggingface_hub.HfApi()` with the user's own login.
 
     Raises:
-        ConfigError: `repo` is no name of a repository.
+        ConfigError: `repo` is not the name of a repository.
         WeightsError: The folder holds no model, or the hub refuses it.
     """
     folder = Path(folder)

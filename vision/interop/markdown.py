@@ -1,9 +1,9 @@
-"""Text from outside in Markdown: it stays text, and makes no markup, links or lines of its own."""
+"""Escape external text for Markdown: it cannot become markup, links or new lines."""
 
 import re
 
-# What begins or ends markup of CommonMark and of GitHub's tables, and HTML.
-# An underscore within a word is a letter.
+# Characters that delimit markup of CommonMark and GitHub's tables, and HTML.
+# An underscore within a word is plain text.
 _MARKUP = re.compile(r"([\\`*\[\]<>#|~&]|(?<![^\W_])_|_(?![^\W_]))")
 _ADDRESS = re.compile(r"(?i)\b(https?|ftp|www)(?=[:.])")
 
@@ -12,7 +12,7 @@ def text(value: object) -> str:
     """A value as one line of plain text."""
     line = " ".join("".join(c if c.isprintable() else " " for c in str(value)).split())
     escaped = _MARKUP.sub(r"\\\1", line)
-    # An address would become a link.
+    # A URL would become a link.
     return _ADDRESS.sub(lambda found: f"{found[0][0]}&#{ord(found[0][1])};{found[0][2:]}", escaped)
 
 

@@ -1,8 +1,8 @@
-"""mmsegmentation and this suite, either within the other, with nothing to compile.
+"""Use mmsegmentation's heads here and our backbones there, without compiling anything.
 
-- `MMSegHead` and `MMSegLoss`: any decode head of mmsegmentation in a task of ours.
+- `MMSegHead` and `MMSegLoss`: any decode head and loss of mmsegmentation in our tasks.
 - `register_backbones`: our backbones in configs of mmsegmentation, as `type="vision.CSWin"`.
-- `provide_operators`: mmsegmentation and mmdetection on mmcv-lite, for whatever use.
+- `provide_operators`: run mmsegmentation and mmdetection on mmcv-lite.
 """
 
 import importlib
@@ -45,7 +45,7 @@ def register_backbones() -> None:
 
     registry = MODELS.children.get(SCOPE)
     if registry is None:
-        # A registry of its own makes "vision." a scope, as "mmdet." is one.
+        # An own registry makes "vision." a scope, like "mmdet.".
         registry = Registry("model", parent=MODELS, scope=SCOPE)
     for name, backbone in BACKBONES.items():
         if name not in registry:
@@ -56,10 +56,10 @@ def register_backbones() -> None:
 def allow_resume() -> Iterator[None]:
     """Let mmengine resume its own checkpoints with PyTorch 2.6 and later.
 
-    mmengine 0.10.7 calls `torch.load` without saying what it may hold, which since PyTorch 2.6
-    means tensors and plain values; the checkpoints of its Runner also hold its records of the
-    losses. Within this context these, and the arrays of numbers that they consist of, are accepted
-    besides: `with allow_resume(): runner.train()`. Nothing else is, so that no code of a file runs.
+    mmengine 0.10.7 calls `torch.load` with its default, which since PyTorch 2.6 only allows tensors
+    and plain values; the checkpoints of its Runner also hold its loss history. Within this context
+    the history and its arrays are allowed too: `with allow_resume(): runner.train()`. Nothing else
+    is, so that no code in a file runs.
 
     Raises:
         MissingPackageError: mmengine is not installed.
@@ -69,14 +69,14 @@ def allow_resume() -> Iterator[None]:
     import torch
     from mmengine.logging.history_buffer import HistoryBuffer
 
-    # Where NumPy keeps what rebuilds its arrays; before 2.0 it was numpy.core.
+    # NumPy's module with the functions that rebuild arrays; before 2.0 it was numpy.core.
     old = importlib.util.find_spec("numpy._core") is None
     multiarray: Any = importlib.import_module("numpy.core" if old else "numpy._core").multiarray
     allowed: list[Any] = [np.dtype, np.ndarray, multiarray._reconstruct, multiarray.scalar]
     allowed += [type(np.dtype(kind)) for kind in ("f8", "f4", "i8", "i4")]
 
     def method_of_history(owner: object, name: str) -> Any:
-        """What a record's own methods are stored as, and of `getattr` nothing else."""
+        """Stands for `getattr` in the file: allows only the history's own methods."""
         if owner is not HistoryBuffer or name not in ("min", "max", "current", "mean"):
             raise pickle.UnpicklingError(f"getattr({owner!r}, {name!r}) is not allowed")
         return getattr(HistoryBuffer, name)

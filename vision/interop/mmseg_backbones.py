@@ -1,8 +1,8 @@
-"""Importing this module registers our backbones with mmengine; that is what it is for.
+"""Importing this module registers our backbones with mmengine.
 
 A config of mmsegmentation names it: `custom_imports = dict(imports=[
-"vision.interop.mmseg_backbones"])`. It is the one module of the package whose import does
-something, as mmengine imports modules and calls nothing in them. In Python, call
+"vision.interop.mmseg_backbones"])`. Its import has a side effect because mmengine
+imports modules and calls nothing in them. In Python, call
 `vision.interop.mmseg.register_backbones` instead.
 """
 

@@ -15,31 +15,30 @@ STRIDES = (4, 8, 16, 32)
 
 
 class FourMaps(BaseModule):
-    """A backbone that gives mmsegmentation the maps it wants: of stride 4, 8, 16 and 32.
+    """A backbone that returns the maps mmsegmentation expects: of stride 4, 8, 16 and 32.
 
-    Strides that the backbone lacks are made as for our own heads (`vision.necks.pyramid`), by
-    layers that are trained. The channels of the maps are in `feature_specs`. Images are normalised
-    by mmsegmentation's data preprocessor; `default_input` of the backbone says how, for RGB in
-    [0, 1] where mmsegmentation has 0 to 255.
+    Missing strides are added by trained layers, as for our own heads (`vision.necks.pyramid`).
+    The channels of the maps are in `feature_specs`. mmsegmentation's data preprocessor normalises
+    images in 0..255; the backbone's `default_input` gives mean and deviation for RGB in [0, 1].
 
     Args:
         variant: A published size, with or without the family: `"cswin_tiny"` or `"tiny"`; for
-            `vision.Timm` the name of a model of timm. None builds from `options` alone.
+            `vision.Timm` the name of a timm model. None builds from `options` only.
         pretrained: True loads the published weights, a string a file; see
             `vision.create_backbone`.
         out_indices: Which of the four maps to return, the last one among them.
         with_cp: Whether to recompute activations in the backward pass, to save memory.
-        init_cfg: `dict(type="Pretrained", checkpoint=PATH)` loads a file of any naming that
-            `vision.load_weights` knows when mmengine initialises the model. No code in it is run.
-        options: Keywords of the backbone, such as `drop_path_rate` and `out_norm`.
+        init_cfg: `dict(type="Pretrained", checkpoint=PATH)` loads a file that `vision.load_weights`
+            can read when mmengine initialises the model. No code in it is run.
+        options: Keyword arguments of the backbone, such as `drop_path_rate` and `out_norm`.
 
     Attributes:
         backbone: The backbone itself.
         feature_specs: Channels and stride of each map, finest first.
 
     Raises:
-        ConfigError: The variant or an option is unknown, or a value is refused.
-        WeightsError: The weights are not to be had or do not fit.
+        ConfigError: The variant or an option is unknown, or a value is not allowed.
+        WeightsError: The weights cannot be found or do not fit.
     """
 
     family: ClassVar[str]
@@ -58,7 +57,7 @@ class FourMaps(BaseModule):
         self.checkpoint = _checkpoint_of(init_cfg)
         if self.checkpoint and pretrained:
             raise ConfigError("pretrained and init_cfg both name weights. Leave one of them out.")
-        # Without what only classification uses, every parameter gets a gradient.
+        # Without the parts that only classification uses, every parameter gets a gradient.
         options = {"dense": True, **options}
         self.backbone = create_backbone(self._name_of(variant), pretrained=pretrained, **options)
         self.backbone.set_grad_checkpointing(with_cp)
@@ -79,7 +78,7 @@ class FourMaps(BaseModule):
         return tuple(self.pyramid(self.backbone(images)))
 
     def init_weights(self) -> None:
-        """Load the file of `init_cfg`; all else was initialised when it was built."""
+        """Load the file of `init_cfg`; everything else is initialised in the constructor."""
         if self.checkpoint:
             load_weights(self.backbone, self.checkpoint)
         self._is_init = True
@@ -102,8 +101,8 @@ def _strides_of(out_indices: Sequence[int]) -> list[int]:
     ascending = indices == sorted(set(indices))
     if not ascending or not indices or indices[0] < 0 or indices[-1] != len(STRIDES) - 1:
         raise ConfigError(
-            f"out_indices are among 0 to 3, ascending, with 3; got {indices}. A head takes fewer "
-            "maps with its in_index."
+            f"out_indices must be ascending, in 0..3, and include 3; got {indices}. A head takes "
+            "fewer maps with its in_index."
         )
     return [STRIDES[i] for i in indices]
 
@@ -114,8 +113,8 @@ def _checkpoint_of(init_cfg: Mapping[str, Any] | None) -> str | None:
     known = {"type", "checkpoint"}
     if init_cfg.get("type") != "Pretrained" or init_cfg.keys() != known:
         raise ConfigError(
-            f"init_cfg={dict(init_cfg)} of a backbone of vision: the one that there is is "
-            "dict(type='Pretrained', checkpoint=PATH). All else is initialised as published."
+            f"init_cfg={dict(init_cfg)} is not possible for a backbone of vision: expected "
+            "dict(type='Pretrained', checkpoint=PATH), or None for the published initialisation."
         )
     return init_cfg["checkpoint"]
 

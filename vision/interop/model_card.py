@@ -1,4 +1,4 @@
-"""The page that presents a trained model on the Hugging Face hub, made from its description."""
+"""Write the model card of a trained model for the Hugging Face hub, from its description."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,23 +13,23 @@ from vision.weights.index import published_weights
 
 LIBRARY = "vision-suite"
 _MAX_NAMES = 1000
-# Arguments that say nothing of a recipe: what the model is stands elsewhere, what it starts from
-# may be a path of the author's machine.
+# Arguments left out of the recipe: the architecture is shown elsewhere, and the initial weights may
+# be a path on the author's machine.
 _NOT_RECIPE = {"backbone", "class_names", "num_classes", "pretrained", "weights", "mean", "std"}
 
 
 @dataclass(frozen=True)
 class CardOptions:
-    """What a description does not know of its model.
+    """Options of a model card: what the description does not contain.
 
     Attributes:
-        name: Name of the model; None makes one of backbone and task.
-        licence: Identifier of the licence, such as `"apache-2.0"`; None if it is not stated.
-        dataset: What it was trained and validated on, an id of the hub where there is one; None
-            takes the name of the datamodule.
-        repo: `"owner/name"` on the hub; None if it is not known yet.
-        has_config: Whether the resolved config of the run lies beside the card.
-        hub: What the hub calls the task; None takes it from the row of its kind.
+        name: Name of the model; None joins backbone and task.
+        licence: Identifier of the licence, such as `"apache-2.0"`; None if not stated.
+        dataset: Dataset of training and validation, as an id of the hub if possible; None takes the
+            name of the datamodule.
+        repo: `"owner/name"` on the hub; None if not known yet.
+        has_config: Whether the resolved config of the run is beside the card.
+        hub: The hub's name of the task; None takes it from `KINDS`.
     """
 
     name: str | None = None
@@ -41,14 +41,14 @@ class CardOptions:
 
 
 def model_card(description: ModelDescription, options: CardOptions) -> str:
-    """Write the card: front matter as the hub specifies it, then text in Markdown.
+    """Write the card: the hub's front matter, then text in Markdown.
 
     Args:
-        description: What the file of the model says of it.
-        options: What it does not say.
+        description: Description in the model's file.
+        options: What the description does not contain.
 
     Returns:
-        The whole text of `README.md`. What is not known is said to be not known, or left out.
+        The text of `README.md`. Unknown facts are stated as unknown, or left out.
     """
     from huggingface_hub import ModelCardData
 
@@ -117,7 +117,7 @@ def _results(
     task: str,
     metrics: Mapping[str, HubMetric],
 ) -> list[Any]:
-    """The metrics as the hub's results; without a dataset they are of nothing."""
+    """The metrics as the hub's results; none without a dataset to attach them to."""
     from huggingface_hub import EvalResult
 
     dataset = _dataset(description, options)
@@ -156,7 +156,7 @@ def _head(description: ModelDescription, options: CardOptions) -> str:
 
 def _use(description: ModelDescription, options: CardOptions) -> str:
     address = options.repo or "OWNER/NAME"
-    # A class that is none of the suite's is the reader's to import.
+    # A class from outside the suite must be imported by the reader.
     own = "" if description["task"] in TASKS else f", task={description['task']}"
     return (
         "```python\nimport vision\n\n"
@@ -185,8 +185,8 @@ def _classes(description: ModelDescription, options: CardOptions) -> str:
 def _metrics_table(description: ModelDescription) -> str:
     metrics = description["metrics"]
     if not metrics:
-        return "None is stated in the file of the model."
-    said = "What the last validation of the training logged:"
+        return "The file of the model states none."
+    said = "Logged by the last validation of the training:"
     rows = [f"| {text(name)} | {value:.6g} |" for name, value in sorted(metrics.items())]
     return "\n".join([said, "", "| metric | value |", "|---|---|", *rows])
 
@@ -220,7 +220,7 @@ def _recipe(description: ModelDescription, options: CardOptions) -> str:
 
 
 def _start(description: ModelDescription) -> str:
-    """What the training started from; paths of the author's machine are not told."""
+    """The initial weights of the training; paths on the author's machine are not shown."""
     if description["weights"]:
         return "The training started from weights of the whole task."
     if description["pretrained"] is True:
@@ -233,9 +233,9 @@ def _start(description: ModelDescription) -> str:
 
 
 def _limitations(description: ModelDescription) -> str:
-    measured = "the validation above" if description["metrics"] else "nothing that is stated here"
+    measured = "the validation above" if description["metrics"] else "none is stated"
     return (
-        f"Known of this model is {measured}. Other data, robustness, fairness between groups of "
+        f"Known evaluation: {measured}. Other data, robustness, fairness between groups of "
         "people, and safety in any use were not examined."
     )
 
@@ -264,5 +264,5 @@ def _citation(description: ModelDescription) -> str:
 
 
 def plain_config(description: ModelDescription) -> Mapping[str, Any]:
-    """The contents of `config.json`: the description, and by whom it is read."""
+    """The contents of `config.json`: the description, and the library that reads it."""
     return {"library_name": LIBRARY, "architectures": [description["task"]], **description}

@@ -1,4 +1,4 @@
-"""Our backbones as models of timm; importing this module registers them, that is what it is for.
+"""Our backbones as timm models; importing this module registers them.
 
     import timm
     import vision.interop.timm
@@ -31,29 +31,29 @@ from vision.weights.load import load_weights
 from vision.weights.pretrained import load_pretrained
 
 PREFIX = "vision_"
-# Of the weights that are published.
+# Facts about the published weights.
 _CLASSES = 1000
 _POOLS = (None, "avg", "token", "")
-# What of timm's description of weights names a file, and what stands before it for our loader.
+# Keys of timm's description of weights that name a file, with the prefix for our loader.
 _SOURCES = {"file": "", "url": "", "hf_hub_id": "hf://"}
 
 
 class TimmClassifier(nn.Module):
     """A backbone with a linear classifier, with the attributes and methods of timm's models.
 
-    Names of parameters are those of our task `Classification`, whose checkpoints it loads.
+    Parameter names equal the names in our task `Classification`, so it loads its checkpoints.
 
     Args:
         backbone: The backbone.
-        num_classes: Number of classes; 0 for none, so that the model returns embeddings.
-        drop_rate: Probability of dropping a value before the classifier, in training.
-        global_pool: `""` returns the last map in place of the embedding, and needs
-            `num_classes=0`; all else leaves the pooling to the backbone, each of which has one.
+        num_classes: Number of classes; with 0 the model returns embeddings.
+        drop_rate: Dropout probability before the classifier.
+        global_pool: `""` returns the last map instead of the embedding, and needs
+            `num_classes=0`; other values use the backbone's own pooling.
 
     Attributes:
-        num_features: Width of what `forward_features` returns.
+        num_features: Channels of the output of `forward_features`.
         feature_info: Channels, stride and name of each map of the pyramid, as a list of mappings.
-        pretrained_cfg: What the published weights expect of an image; `default_cfg` is the same.
+        pretrained_cfg: Input that the published weights expect; `default_cfg` is the same.
     """
 
     def __init__(
@@ -80,40 +80,40 @@ class TimmClassifier(nn.Module):
         return self.forward_head(self.forward_features(images))
 
     def forward_features(self, images: Tensor) -> Tensor:
-        """The embedding `(B, D)`, or the last map `(B, C, h, w)` where nothing is pooled."""
+        """The embedding `(B, D)`, or the last map `(B, C, h, w)` without pooling."""
         if self.global_pool:
             return self.backbone.embed(images)
         count = self.backbone.out_indices[-1] + 1
         return self.backbone.forward_stages(images, count, classifier=True)[-1]
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        """Classify what `forward_features` returned; unchanged with `pre_logits` or no classes."""
+        """Classify the output of `forward_features`; unchanged with `pre_logits` or no classes."""
         if pre_logits or not isinstance(self.head, LinearHead):
             return x
         return self.head(x)["logits"]
 
     def get_classifier(self) -> nn.Module:
-        """The linear layer, or an identity where there are no classes."""
+        """The linear layer, or an identity if there are no classes."""
         return self.head.fc if isinstance(self.head, LinearHead) else self.head
 
     def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
-        """Make a fresh classifier.
+        """Replace the classifier by a new one.
 
         Args:
             num_classes: Number of classes; 0 removes it.
-            global_pool: As in the constructor; None leaves it.
+            global_pool: As in the constructor; None keeps the current one.
 
         Raises:
-            ConfigError: The pooling is unknown, or there is none and there are classes.
+            ConfigError: The pooling is unknown, or there are classes without pooling.
         """
         if global_pool not in _POOLS:
             raise ConfigError(
                 f"global_pool='{global_pool}' is not available: each backbone has its own pooling, "
-                "which 'avg' stands for; '' leaves it out."
+                "which 'avg' selects; '' disables it."
             )
         pool = self.global_pool if global_pool is None else global_pool
         if num_classes and not pool:
-            raise ConfigError("global_pool='' leaves a map, which needs num_classes=0.")
+            raise ConfigError("global_pool='' returns a map, which needs num_classes=0.")
         self.global_pool, self.num_classes = pool, num_classes
         last = self.backbone.feature_specs[-1].channels
         self.num_features = self.backbone.embed_dim if pool else last
@@ -129,10 +129,10 @@ class TimmClassifier(nn.Module):
         return {f"backbone.{name}" for name in self.backbone.no_weight_decay()}
 
     def group_matcher(self, coarse: bool = False) -> Callable[[str], int]:
-        """What gives each parameter's name its depth, for timm's layer-wise decay.
+        """A function from a parameter's name to its depth, for timm's layer-wise decay.
 
         Args:
-            coarse: Whether to count stages in place of blocks.
+            coarse: Whether to count stages instead of blocks.
         """
         groups = self.backbone.stage_groups() if coarse else self.backbone.layer_groups()
         depth = {f"backbone.{name}": i for i, names in enumerate(groups) for name in names}
@@ -144,11 +144,11 @@ class TimmClassifier(nn.Module):
 
 
 class TimmFeatures(nn.Module):
-    """A backbone alone, as timm's models with `features_only=True`.
+    """A backbone without a classifier, like timm's models with `features_only=True`.
 
-    Its maps are those of `create_backbone(name)`, without output norms as timm's are; options such
-    as `out_norm=True` are passed on. What only the embedding needs is frozen, so that every
-    parameter that is trained gets a gradient.
+    It returns the maps of `create_backbone(name)`, without output norms, like timm; options such
+    as `out_norm=True` are passed on. Parameters that only the embedding needs are frozen, so that
+    every trained parameter gets a gradient.
 
     Args:
         backbone: The backbone.
@@ -156,7 +156,7 @@ class TimmFeatures(nn.Module):
 
     Attributes:
         feature_info: timm's `FeatureInfo` of the maps.
-        pretrained_cfg: What the published weights expect of an image; `default_cfg` is the same.
+        pretrained_cfg: Input that the published weights expect; `default_cfg` is the same.
     """
 
     def __init__(self, backbone: Backbone, *, unused: Iterable[str] = ()) -> None:
@@ -204,25 +204,25 @@ def create(
     global_pool: str | None = None,
     options: Mapping[str, Any],
 ) -> TimmClassifier | TimmFeatures:
-    """Build a model of timm from a name of ours and the options of timm.
+    """Build one of our backbones as a timm model, with timm's options.
 
     Args:
         name: A name of `vision.list_backbones()`.
-        pretrained: Whether to load the published weights by our own loader.
+        pretrained: Whether to load the published weights with our own loader.
         pretrained_cfg: Replaces entries of the description of the weights.
         pretrained_cfg_overlay: The same; `file`, `url` or `hf_hub_id` name weights to load.
-        features_only: Whether to return the pyramid of maps in place of a classifier.
-        num_classes: Number of classes; another than the published one starts afresh.
+        features_only: Whether to return the feature pyramid instead of a classifier.
+        num_classes: Number of classes; if not the published one, the classifier is random.
         in_chans: Number of image channels.
-        img_size: Side, or height and width, that position tables are made for; backbones without
-            such tables take any size as they are.
-        drop_rate: Probability of dropping a value before the classifier.
+        img_size: Side, or height and width, of the position embeddings; backbones without them take
+            any size.
+        drop_rate: Dropout probability before the classifier.
         global_pool: See `TimmClassifier`.
-        options: Keywords of the backbone, such as `drop_path_rate` and `out_indices`.
+        options: Keyword arguments of the backbone, such as `drop_path_rate` and `out_indices`.
 
     Raises:
-        ConfigError: An option is unknown, or a value is refused.
-        WeightsError: Weights are not to be had or do not fit.
+        ConfigError: An option is unknown, or a value is not allowed.
+        WeightsError: The weights cannot be found or do not fit.
     """
     if isinstance(pretrained_cfg, str):
         raise ConfigError(
@@ -282,7 +282,7 @@ def _config(name: str) -> dict[str, Any]:
 
 
 def _entry_point(name: str, registered: str) -> Callable[..., nn.Module]:
-    # The arguments that timm hands over, and all else that its user wrote.
+    # The arguments that timm passes, and all other options of its user.
     def build(pretrained: bool = False, cache_dir: str | None = None, **options: Any) -> nn.Module:
         if cache_dir is not None:
             raise ConfigError("cache_dir: set TORCH_HOME and HF_HOME, where our loader looks.")
@@ -307,7 +307,7 @@ def registered_names() -> dict[str, str]:
 
 
 _NAMES = registered_names()
-# Where timm looks for the descriptions of the models of a module.
+# timm looks here for the descriptions of a module's models.
 default_cfgs = generate_default_cfgs({new: _config(name) for new, name in _NAMES.items()})
 for _registered, _name in _NAMES.items():
     if not is_model(_registered):
