@@ -11,6 +11,7 @@ from lightning.pytorch import Callback, LightningModule
 
 from vision.callbacks.results.evaluation_records import Recorder
 from vision.callbacks.results.prediction_writer import PredictionWriter
+from vision.data.shards.forms import Form
 from vision.export.graph import Graph
 from vision.export.score import Score
 from vision.kinds import DESIGNS, KINDS, TASKS, Hub, Kind, Template
@@ -67,6 +68,7 @@ PROTOCOLS: dict[str, Callable[[Any], bool]] = {
     "export_graph": a(Graph, arguments=1),
     "int8_score": takes(2),
     "recorder": is_recorder,
+    "shard_form": a(Form, arguments=0),
     "report": lambda found: isinstance(found, TaskReport),
 }
 PLAIN: dict[str, Callable[[Any], bool]] = {

@@ -22,7 +22,7 @@ FILES = [
     ROOT / "tests/helpers/broken_datasets.py",
 ]
 BENCHES = r"^vision/benchmarks/|^tools/benchmark"
-CITATIONS = "vision/interop/citations.py"
+CITATIONS = "vision/weights/papers.json"
 # Section of CONTRIBUTING, and names by which others of its kind were added.
 BACKBONES = ("cswin", "cvt", "hornet", "rmt", "tnt")
 DETECTORS = ("fcos", "retinanet")
@@ -50,8 +50,6 @@ PLACES = {
     "Add a dataset": {"vision/data/__init__.py", "tests/helpers/broken_datasets.py"},
     "Add a kind of task": {"vision/kinds.py", "vision/data/__init__.py"},
 }
-# What of a sample goes into a shard is known in this room, for the kinds that shards can hold.
-SHARDS = "^vision/data/shards/"
 # The key of a mask in COCO's format has the name of a kind, and so has a way to evaluate files.
 SAME_WORD = r"coco|sbd|annotations|/detection|tools/evaluate.py"
 
@@ -91,7 +89,7 @@ def places(name: str, module: str, *, own: str, imported: str | None = None) -> 
     found = set()
     for path in FILES:
         place = path.relative_to(ROOT).as_posix()
-        if any(re.search(one, place) for one in (own, BENCHES, SHARDS)):
+        if any(re.search(one, place) for one in (own, BENCHES)):
             continue
         named = any(text == name or path_of_it.fullmatch(text) for text in texts_of(path))
         if named or any(map(import_of_it.fullmatch, imports_of(path))):

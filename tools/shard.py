@@ -24,7 +24,8 @@ from vision.cli.ending import Parser, end
 from vision.data.base.datamodule import DataModule
 from vision.data.datasets.image_folder import ImageFolder
 from vision.data.shards.folders import check_folder, index_folder
-from vision.data.shards.index import PLACES, ShardIndex
+from vision.data.shards.forms import sharded_kinds
+from vision.data.shards.index import ShardIndex
 from vision.data.shards.writer import make_shards
 from vision.documents.text import read_text
 from vision.errors import ConfigError
@@ -139,7 +140,7 @@ def main(words: Sequence[str] | None = None) -> int:
         )
         if run is index:
             command.add_argument(
-                "--kind", choices=sorted(PLACES), help="task; default that of an index there"
+                "--kind", choices=sharded_kinds(), help="task; default that of an index there"
             )
             command.add_argument("--classes", type=Path, help="names of the classes, a line each")
         command.set_defaults(run=run)

@@ -82,6 +82,8 @@ class Kind:
         recorder: Collects what a report shows, a `vision.callbacks.results` `Recorder`.
         report: The chapters of the report, a `vision.report.task_report.TaskReport`.
         hub: Names on the Hugging Face hub.
+        shard_form: What tar shards hold beside its images, a `vision.data.shards.forms.Form`; read
+            from this table only, as the index of shards names the kind.
         template: A config for the user's own data.
     """
 
@@ -106,6 +108,7 @@ class Kind:
     recorder: str | None = _part("report", "`train.py validate` prints the metrics.")
     report: str | None = _part("report", "`train.py validate` prints the metrics.")
     hub: Hub | None = None
+    shard_form: str | None = _part("form of tar shards")
     template: Template | None = None
 
 
@@ -130,6 +133,7 @@ KINDS: dict[str, Kind] = {
                 "top5": HubMetric("accuracy", "top-5 accuracy"),
             },
         ),
+        shard_form="vision.data.shards.classification_form:ClassificationForm",
         template=Template(
             what="your own images: a folder with one folder per class",
             config="configs/classification/image_folder/swin_linear.yaml",
@@ -160,6 +164,7 @@ KINDS: dict[str, Kind] = {
                 "mask_AP": HubMetric("map", "mask AP", tag="instance-segmentation"),
             },
         ),
+        shard_form="vision.data.shards.detection_form:DetectionForm",
         template=Template(
             what="your own objects: annotations in COCO's format",
             config="configs/detection/coco_format/swin_mask_rcnn.yaml",
@@ -193,6 +198,7 @@ KINDS: dict[str, Kind] = {
                 "aAcc": HubMetric("accuracy", "pixel accuracy"),
             },
         ),
+        shard_form="vision.data.shards.segmentation_form:SegmentationForm",
         template=Template(
             what="your own masks: a folder of images and one of masks",
             config="configs/segmentation/mask_folder/swin_upernet.yaml",

@@ -20,8 +20,10 @@ from vision.data.shards import remote as shard_remote
 from vision.data.shards.ahead import FetchAhead
 from vision.data.shards.cache import user_cache
 from vision.data.shards.classification import ShardSamples
+from vision.data.shards.contents import About
 from vision.data.shards.folders import index_folder
-from vision.data.shards.index import PLACE, About, Shard, ShardIndex
+from vision.data.shards.forms import find_form
+from vision.data.shards.index import Shard, ShardIndex
 from vision.data.shards.reader import ShardReader
 from vision.data.shards.writer import make_shards
 from vision.errors import ConfigError, DataError, ImageError
@@ -281,9 +283,13 @@ def test_the_memory_of_workers_does_not_grow_with_the_dataset(tmp_path: Path) ->
     path = write_tar(tmp_path / "0.tar", [("0.png", picture(0))])
     for i in range(1, shards):
         os.link(path, tmp_path / f"{i}.tar")
-    places = np.full(count, np.array((512, len(picture(0)), 0), dtype=PLACE))
+    places = np.full(
+        count, np.array((512, len(picture(0)), 0), dtype=find_form("classification").place)
+    )
     table = [Shard(f"{i}.tar", count // shards, path.stat().st_size) for i in range(shards)]
-    reader = ShardReader(str(tmp_path), ShardIndex(table, places, About(("one",))), max_open=9)
+    reader = ShardReader(
+        str(tmp_path), ShardIndex(table, places, About(("one",), "classification")), max_open=9
+    )
     drawn = torch.randperm(count, generator=torch.Generator().manual_seed(0))[:4000].tolist()
     loader = DataLoader(
         Grown(reader, Length()),

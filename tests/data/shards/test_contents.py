@@ -5,8 +5,8 @@ from helpers.broken_datasets import CASES
 from helpers.shards import assert_equal
 
 from vision import data as datasets
-from vision.data.shards.datamodule import READERS
 from vision.data.shards.folders import check_folder
+from vision.data.shards.forms import find_form
 from vision.data.shards.writer import make_shards
 from vision.errors import ConfigError
 
@@ -19,7 +19,8 @@ NO_FILES = {"CIFAR10", "CIFAR100"}
 def test_evaluation_is_that_of_every_dataset(name: str, tmp_path: Path) -> None:
     source = getattr(datasets, name)(**CASES[name].write(tmp_path / "data"), num_workers=0)
     made = make_shards(source, tmp_path / "out", shard_bytes=1)
-    shards = getattr(datasets, READERS[source.kind])(root=tmp_path / "out", num_workers=0)
+    reader = getattr(datasets, find_form(source.kind).datamodule)
+    shards = reader(root=tmp_path / "out", num_workers=0)
     shards.eval_transform = source.eval_transform  # sizes differ by default
     for data in (source, shards):
         data.setup("validate")

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from helpers.refusals import refuses
 
+from vision.data.shards.contents import About
+from vision.data.shards.forms import find_form
 from vision.data.shards.index import (
     INDEX,
-    PLACE,
     SAMPLES,
-    About,
     Shard,
     ShardIndex,
     has_index,
@@ -19,6 +19,7 @@ from vision.data.shards.index import (
 )
 from vision.errors import DataError
 
+PLACE = find_form("classification").place
 SHARDS = [Shard("a.tar", 2, 4096), Shard("b b.tar", 0, 1024), Shard("c-1.tar", 1, 2048)]
 PLACES = np.array([(512, 100, 0), (1536, 2560, 1), (512, 9, 1)], dtype=PLACE)
 
@@ -31,7 +32,7 @@ def write(folder: Path, index: ShardIndex) -> Path:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    return write(tmp_path, ShardIndex(SHARDS, PLACES, About(("ant", "bée"))))
+    return write(tmp_path, ShardIndex(SHARDS, PLACES, About(("ant", "bée"), "classification")))
 
 
 def change(folder: Path, edit: Callable[[dict[str, Any]], object]) -> str:
@@ -58,13 +59,17 @@ def test_an_index_is_read_as_it_was_written(folder: Path) -> None:
 
 def test_another_index_has_another_key(folder: Path) -> None:
     index = read_index(str(folder))
-    assert index.key == ShardIndex(SHARDS, PLACES.copy(), About(("ant", "bée"))).key
+    assert (
+        index.key == ShardIndex(SHARDS, PLACES.copy(), About(("ant", "bée"), "classification")).key
+    )
     moved = PLACES.copy()
     moved["offset"][0] += 512
     for other in (
-        ShardIndex(SHARDS, moved, About(("ant", "bée"))),
-        ShardIndex(SHARDS, PLACES, About(("ant", "wasp"))),
-        ShardIndex([Shard("x.tar", 2, 4096), *SHARDS[1:]], PLACES, About(("ant", "bée"))),
+        ShardIndex(SHARDS, moved, About(("ant", "bée"), "classification")),
+        ShardIndex(SHARDS, PLACES, About(("ant", "wasp"), "classification")),
+        ShardIndex(
+            [Shard("x.tar", 2, 4096), *SHARDS[1:]], PLACES, About(("ant", "bée"), "classification")
+        ),
     ):
         assert other.key != index.key
 
@@ -74,7 +79,9 @@ def test_a_million_samples_take_16_megabytes(tmp_path: Path) -> None:
     places = np.empty(count, dtype=PLACE)
     places["offset"], places["bytes"], places["label"] = 512, 100, 0
     shards = [Shard(f"{i}.tar", count // 100, 10**6) for i in range(100)]
-    index = read_index(str(write(tmp_path, ShardIndex(shards, places, About(("one",))))))
+    index = read_index(
+        str(write(tmp_path, ShardIndex(shards, places, About(("one",), "classification"))))
+    )
     assert index.places.nbytes == 16 * count
     assert index.shard_of(count - 1) == 99
 

@@ -13,6 +13,7 @@ from helpers.shards import picture, read_tar, write_tar
 
 from vision.data.images.read import decode_image
 from vision.data.shards.folders import check_folder, index_folder
+from vision.data.shards.forms import find_form
 from vision.data.shards.index import read_index
 from vision.data.shards.reader import ShardReader
 from vision.data.shards.scan import scan_shard
@@ -250,7 +251,7 @@ def test_remote_shards_are_indexed_where_they_are() -> None:
 def test_a_missing_webdataset_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "webdataset.tariterators", None)
     with refuses(MissingPackageError, "install", "webdataset"):
-        scan_shard(io.BytesIO(), "a.tar")
+        scan_shard(io.BytesIO(), "a.tar", form=find_form("classification"))
 
 
 def test_labels_do_not_disturb_the_order(tmp_path: Path) -> None:
@@ -261,7 +262,7 @@ def test_labels_do_not_disturb_the_order(tmp_path: Path) -> None:
     ]
     path = write_tar(tmp_path / "a.tar", members)
     with path.open("rb") as file:
-        scan = scan_shard(file, "a.tar")
+        scan = scan_shard(file, "a.tar", form=find_form("classification"))
     assert scan.texts == [str(i) for i in range(50)]
     whole, by_name = path.read_bytes(), read_tar(path)
     for i, (offset, size, _) in enumerate(scan.places.tolist()):

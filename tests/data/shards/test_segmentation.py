@@ -226,7 +226,7 @@ def test_wrong_details_of_an_index_are_named(root: Path, tmp_path: Path) -> None
         ({"palette": [[0, 0, 0]]}, "palette"),
         ({"palette": [[0, 0, 256]] * 3}, "palette"),
         ({"prediction_values": [1, 2]}, "prediction_values"),
-        ({"annotations": ["0" * 64, 3]}, "belongs to detection"),
+        ({"annotations": ["0" * 64, 3]}, "no annotations.json"),
     ):
         path.write_text(json.dumps({**table, **change}))
         with pytest.raises(DataError, match=expected):

@@ -10,12 +10,13 @@ from typing import IO, TypeVar
 import numpy as np
 
 from vision.data.images.read import decode_image
+from vision.data.shards.contents import About
 from vision.data.shards.datamodule import SPLITS
+from vision.data.shards.forms import Form, find_form, sharded_kinds
 from vision.data.shards.index import (
     ANNOTATIONS,
     HEADER,
     INDEX,
-    About,
     ShardIndex,
     read_about,
     read_index,
@@ -49,8 +50,8 @@ def index_folder(
         root: A folder or URL with shards, or with `train`, `val` and `test` that hold shards.
         class_names: The classes, by label; None takes those of an index that is there, or the
             numbers or names that occur.
-        kind: Name of the task that the shards are for; None takes that of an index that is there,
-            or classification. Those for detection have `annotations.json` beside them.
+        kind: Kind of task that the shards are for, one with a `shard_form`; None takes the kind of
+            an index that is there, or the first one, labels.
         field: The field with the label, where labels are JSON.
         workers: Shards that are read at a time.
 
@@ -64,15 +65,14 @@ def index_folder(
     shards = list_shards(as_folder(root))
     known = next(filter(None, map(_known, shards)), None)
     if known is None or (kind or known.kind) != known.kind:
-        known = About((), kind or "classification")
+        known = About((), kind or sharded_kinds()[0])
+    form = find_form(known.kind)
     scans = {
-        folder: list(
-            in_parallel(workers, partial(_scan, folder, kind=known.kind, field=field), names)
-        )
+        folder: list(in_parallel(workers, partial(_scan, folder, form=form, field=field), names))
         for folder, names in shards.items()
     }
     names = tuple(class_names or known.class_names)
-    if not names and known.kind == "classification":
+    if not names and form.has_labels:
         names = classes_of(scans)
     elif not names:
         raise ConfigError(
@@ -82,7 +82,12 @@ def index_folder(
     if names != known.class_names:
         known = About(names, known.kind)
     indices = {
-        folder: merge_scans(found, known._replace(annotations=_annotations(folder, known.kind)))
+        folder: merge_scans(
+            found,
+            known._replace(
+                annotations=_annotations(folder, known.kind) if form.has_annotations else None
+            ),
+        )
         for folder, found in scans.items()
     }
     for folder, index in indices.items():
@@ -153,10 +158,10 @@ def _names(folder: str) -> list[str]:
         raise DataError(f"there is no folder '{public(folder)}'.") from None
 
 
-def _scan(folder: str, name: str, *, kind: str, field: str) -> Scan:
+def _scan(folder: str, name: str, *, form: Form, field: str) -> Scan:
     def scan() -> Scan:
         with _opened(f"{folder}/{name}") as file:
-            return scan_shard(file, f"{public(folder)}/{name}", kind=kind, field=field)
+            return scan_shard(file, f"{public(folder)}/{name}", form=form, field=field)
 
     return retried(f"{folder}/{name}", scan) if is_remote(folder) else scan()
 
@@ -169,16 +174,14 @@ def _known(folder: str) -> About | None:
         return None
 
 
-def _annotations(folder: str, kind: str) -> tuple[str, int] | None:
-    """SHA-256 and length of the annotations that shards for detection have beside them."""
-    if kind != "detection":
-        return None
+def _annotations(folder: str, kind: str) -> tuple[str, int]:
+    """SHA-256 and length in bytes of the annotations beside shards."""
     where = f"{folder}/{ANNOTATIONS}"
     try:
         content = read_whole(where)
     except FileNotFoundError:
         raise DataError(
-            f"there is no '{public(where)}': shards for detection need their annotations there, in "
+            f"there is no '{public(where)}': shards for {kind} need their annotations there, in "
             "COCO's format."
         ) from None
     return hashlib.sha256(content).hexdigest(), len(content)
@@ -196,7 +199,8 @@ def _check_shard(folder: str, index: ShardIndex, number: int, *, field: str) -> 
     where = f"{public(folder)}/{shard.name}"
     places = index.places[slice(*index.starts[number : number + 2])]
     try:
-        scan = _scan(folder, shard.name, kind=index.about.kind, field=field)
+        form = find_form(index.about.kind)
+        scan = _scan(folder, shard.name, form=form, field=field)
         found = merge_scans([scan], index.about).places
     except DataError as error:
         return [str(error)]
@@ -209,7 +213,7 @@ def _check_shard(folder: str, index: ShardIndex, number: int, *, field: str) -> 
     problems = []
     with _opened(f"{folder}/{shard.name}") as file:
         for place in places:
-            for part in ("", *(("mask_",) if index.about.kind == "segmentation" else ())):
+            for part in form.members.values():
                 start = int(place[f"{part}offset"]) - HEADER
                 length = HEADER + int(place[f"{part}bytes"])
                 file.seek(start)

@@ -2,9 +2,8 @@
 
 A folder of shards holds `index.json` (format, version, kind of task, classes, and name, samples and
 bytes of each shard) and `index.npy`: 16 to 24 bytes for each sample, in the order of the shards,
-which say where in its shard the image lies, and what its label is, where its mask lies, or which
-image of the annotations it is. A million samples take 16 to 24 MB, which worker processes share.
-Shards for detection have `annotations.json` beside the index, a file in COCO's format.
+which say where in its shard the image lies, and what the form of the kind of task adds. A million
+samples take 16 to 24 MB, which worker processes share.
 """
 
 import errno
@@ -21,6 +20,8 @@ import numpy as np
 
 from vision.data.files.mapped_arrays import parse_array
 from vision.data.shards.cache import ShardCache
+from vision.data.shards.contents import About
+from vision.data.shards.forms import find_form, sharded_kinds
 from vision.data.shards.remote import is_remote, public, read_remote
 from vision.documents.json_text import parse_json
 from vision.errors import DataError
@@ -31,15 +32,6 @@ SAMPLES = "index.npy"
 FORMAT = "vision-shards"
 VERSION = 2
 ANNOTATIONS = "annotations.json"
-# Where the image begins in its shard, and its length in bytes; then, by kind of task, its class;
-# the same of its mask; the id of the image in the annotations.
-_IMAGE = [("offset", "<i8"), ("bytes", "<u4")]
-PLACE = np.dtype([*_IMAGE, ("label", "<i4")])
-PLACES = {
-    "classification": PLACE,
-    "segmentation": np.dtype([*_IMAGE, ("mask_bytes", "<u4"), ("mask_offset", "<i8")]),
-    "detection": np.dtype([*_IMAGE, ("image_id", "<i8")]),
-}
 # A header of a tar member; the content follows it.
 HEADER = 512
 _NAME = re.compile(r"[^/\\:\0-\x1f.][^/\\:\0-\x1f]*\.tar")
@@ -62,30 +54,12 @@ class Shard(NamedTuple):
     size: int
 
 
-class About(NamedTuple):
-    """What all samples of a folder have in common.
-
-    Attributes:
-        class_names: Name of each class, by label.
-        kind: Name of the task that they are for, a key of `PLACES`.
-        palette: The dataset's own colour `[R, G, B]` of each class, 0 to 255; None without any.
-        prediction_values: Value of each class in predictions' files, 0 to 255; None for the label.
-        annotations: SHA-256 of `annotations.json`, and its length in bytes; None without it.
-    """
-
-    class_names: tuple[str, ...]
-    kind: str = "classification"
-    palette: tuple[tuple[int, ...], ...] | None = None
-    prediction_values: tuple[int, ...] | None = None
-    annotations: tuple[str, int] | None = None
-
-
 class ShardIndex:
     """What the shards of one folder hold.
 
     Args:
         shards: The shards.
-        places: One of `PLACES` for each sample, `(N,)`, in the order of the shards.
+        places: `Form.place` of each sample, `(N,)`, in the order of the shards.
         about: What all samples have in common.
 
     Attributes:
@@ -147,11 +121,12 @@ class ShardIndex:
                 return f"{shard.name!r} is no name of a shard: expected NAME.tar, without a folder."
         if len(self) != self.starts[-1]:
             return f"there are {len(self)} places for {self.starts[-1]} samples."
-        for member, part in (("image", ""), ("mask", "mask_")):
-            if f"{part}offset" in (self.places.dtype.names or ()) and not self._are_within(part):
+        form = find_form(self.about.kind)
+        for member, part in form.members.items():
+            if not self._are_within(part):
                 return f"{'an' if member == 'image' else 'a'} {member} lies outside its shard."
         classes = len(self.class_names)
-        if self.about.kind == "classification":
+        if form.has_labels:
             labels = self.places["label"]
             if np.any((labels < 0) | (labels >= classes)):
                 return f"a label is outside 0..{classes - 1}."
@@ -214,17 +189,19 @@ def read_about(table: Any) -> About:
     Raises:
         ValueError: A value is not what it should be; a `KeyError` or `TypeError` likewise.
     """
-    if table["kind"] not in PLACES:
-        raise ValueError(f"its kind is {table['kind']!r}, expected one of {', '.join(PLACES)}")
+    if (kind := table["kind"]) not in sharded_kinds():
+        raise ValueError(f"its kind is {kind!r}, expected one of {', '.join(sharded_kinds())}")
     palette, values, annotations = (table[key] for key in _DETAILS[1:])
     if annotations is not None:
         digest, size = annotations
         annotations = (_sha256(digest, "annotations"), int(size))
-    if (annotations is None) == (table["kind"] == "detection"):
-        raise ValueError(f"{ANNOTATIONS} belongs to detection, and only to it")
+    if (annotations is None) == (has_annotations := find_form(kind).has_annotations):
+        raise ValueError(
+            f"shards for {kind} have {'an' if has_annotations else 'no'} {ANNOTATIONS}"
+        )
     return About(
         tuple(str(name) for name in table["classes"]),
-        table["kind"],
+        kind,
         None if palette is None else tuple(map(tuple, palette)),
         None if values is None else tuple(values),
         annotations,
@@ -270,8 +247,9 @@ def _read_places(folder: str, table: Any, kind: str, cache: ShardCache | None) -
     if hashlib.sha256(content).hexdigest() != digest:
         raise ValueError(f"'{public(where)}' does not belong to it (another SHA-256).")
     places = parse_array(content, f"'{public(where)}'")
-    if places.dtype != PLACES[kind] or places.ndim != 1:
-        raise ValueError(f"'{public(where)}' holds {places.dtype}, expected {PLACES[kind]}.")
+    expected = find_form(kind).place
+    if places.dtype != expected or places.ndim != 1:
+        raise ValueError(f"'{public(where)}' holds {places.dtype}, expected {expected}.")
     return places
 
 

@@ -12,22 +12,15 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 
-from vision.annotations.columns import identity
 from vision.data.files.finding import IMAGE_SUFFIXES
 from vision.data.files.safe_tar import Stream
-from vision.data.shards.index import PLACES, About, Shard, ShardIndex
-from vision.documents.json_text import parse_json
+from vision.data.shards.contents import About
+from vision.data.shards.forms import Form, Members, find_form
+from vision.data.shards.index import Shard, ShardIndex
 from vision.errors import DataError, MissingPackageError, suggest
 
-# Suffixes of members with a label: a number or a name; JSON with such a field.
-LABEL, JSON = "cls", "json"
+# Default field of a JSON member that holds its label.
 FIELD = "label"
-# That of a mask of class indices. In shards for detection the JSON holds the entry of the image in
-# COCO's format, and its annotations.
-MASK = "mask.png"
-ENTRY, OBJECTS = "image", "annotations"
-_LONGEST_LABEL = 1 << 20  # bytes
-_LONGEST_ENTRY = 1 << 28
 # Numbers above it are names: no data have so many classes.
 MAX_NUMBERED = 1_000_000
 # What webdataset leaves out: __NAME__ and what is in such a folder.
@@ -48,15 +41,13 @@ class Scan(NamedTuple):
     texts: list[str]
 
 
-def scan_shard(
-    file: IO[bytes], path: str, *, kind: str = "classification", field: str = FIELD
-) -> Scan:
+def scan_shard(file: IO[bytes], path: str, *, form: Form, field: str = FIELD) -> Scan:
     """Find the samples of a shard.
 
     Args:
         file: The shard, which can be searched.
         path: Its path or URL; the name is taken from it.
-        kind: Name of the task that the samples are for.
+        form: What the samples have beside their images.
         field: The field with the label, where labels are JSON.
 
     Raises:
@@ -72,14 +63,13 @@ def scan_shard(
     try:
         for sample in group(members):
             where = f"{path}/{sample['__key__']}"
-            image = _image_of(sample, where)
-            if kind == "segmentation":
-                places.append((*image, *_mask_of(sample, where)))
-            elif kind == "detection":
-                places.append((*image, _id_of(stream, sample, where)))
-            else:
-                text = _label_of(stream, sample, where, field)
-                places.append((*image, texts.setdefault(text, len(texts))))
+            files = {suffix: sample[suffix] for suffix in sample if not suffix.startswith("__")}
+            image = _image_of(files, where, form.expected)
+            details = (
+                texts.setdefault(value, len(texts)) if isinstance(value, str) else value
+                for value in form.details(Members(file, files, where), field)
+            )
+            places.append((*image, *details))
     except tarfile.TarError as error:
         raise DataError(
             f"shard '{path}' is truncated or damaged: {error}. Copy or download it again."
@@ -90,7 +80,7 @@ def scan_shard(
         reason = str(error.args[0]) if error.args else "two members have one name"
         raise DataError(f"shard '{path}' is refused: {reason}.") from error
     shard = Shard(PurePosixPath(path).name, len(places), file.seek(0, 2))
-    return Scan(shard, np.array(places, dtype=PLACES[kind]), list(texts))
+    return Scan(shard, np.array(places, dtype=form.place), list(texts))
 
 
 def classes_of(splits: Mapping[str, Sequence[Scan]]) -> tuple[str, ...]:
@@ -111,11 +101,12 @@ def merge_scans(scans: Sequence[Scan], about: About) -> ShardIndex:
     """
     names = about.class_names
     by_name = {name: label for label, name in enumerate(names)}
-    if about.kind == "classification":
+    form = find_form(about.kind)
+    if form.has_labels:
         for scan in scans:
             labels = [_number(text, names, by_name, scan.shard.name) for text in scan.texts]
             scan.places["label"] = np.array(labels, dtype=np.int32)[scan.places["label"]]
-    places = [np.empty(0, dtype=PLACES[about.kind]), *(scan.places for scan in scans)]
+    places = [np.empty(0, dtype=form.place), *(scan.places for scan in scans)]
     return ShardIndex([scan.shard for scan in scans], np.concatenate(places), about)
 
 
@@ -136,80 +127,19 @@ def _members(file: Stream, path: str) -> Iterator[dict[str, Any]]:
             raise tarfile.ReadError(f"there is neither a member nor the end mark at {tar.offset:,}")
 
 
-def _image_of(sample: dict[str, Any], where: str) -> tuple[int, int]:
-    suffixes = [key for key in sample if not key.startswith("__")]
-    images = [suffix for suffix in suffixes if f".{suffix}" in IMAGE_SUFFIXES]
+def _image_of(files: Mapping[str, tuple[int, int]], where: str, expected: str) -> tuple[int, int]:
+    images = [suffix for suffix in files if f".{suffix}" in IMAGE_SUFFIXES]
     if len(images) != 1:
         what = f"has {len(images)} images" if images else "has no image"
         raise DataError(
             f"sample '{where}' {what}: its members end in "
-            f"{' '.join('.' + suffix for suffix in suffixes)}. Expected KEY.jpg (or another of "
-            f"{' '.join(IMAGE_SUFFIXES)}) and KEY.{LABEL}, KEY.{JSON} or KEY.{MASK}."
+            f"{' '.join('.' + suffix for suffix in files)}. Expected KEY.jpg (or another of "
+            f"{' '.join(IMAGE_SUFFIXES)}) and {expected}."
         )
-    offset, size = sample[images[0]]
+    offset, size = files[images[0]]
     if not size:
         raise DataError(f"image '{where}.{images[0]}' is empty (0 bytes).")
     return offset, size
-
-
-def _mask_of(sample: dict[str, Any], where: str) -> tuple[int, int]:
-    """Length of a mask, and where it lies."""
-    if MASK not in sample:
-        raise DataError(
-            f"sample '{where}' has no mask: expected {PurePosixPath(where).name}.{MASK}, a grey "
-            "PNG of class indices, with 255 for ignored pixels."
-        )
-    offset, size = sample[MASK]
-    return size, offset
-
-
-def _id_of(file: Stream, sample: dict[str, Any], where: str) -> int:
-    """The id of an image in the annotations."""
-    contents = None
-    if JSON in sample:
-        offset, size = sample[JSON]
-        if size <= _LONGEST_ENTRY:
-            file.seek(offset)
-            contents = parse_json(file.read(size), f"'{where}.{JSON}'", finite=False, bulk=True)
-    entry = contents.get(ENTRY) if isinstance(contents, Mapping) else None
-    number = identity(entry.get("id")) if isinstance(entry, Mapping) else None
-    if number is None:
-        raise DataError(
-            f"sample '{where}' has no id: expected {PurePosixPath(where).name}.{JSON} with "
-            f'{{"{ENTRY}": {{"id": NUMBER, ...}}, "{OBJECTS}": [...]}}, entries of a COCO file.'
-        )
-    return number
-
-
-def _label_of(file: Stream, sample: dict[str, Any], where: str, field: str) -> str:
-    suffix = next((suffix for suffix in (LABEL, JSON) if suffix in sample), None)
-    if suffix is None:
-        raise DataError(
-            f"sample '{where}' has no label: expected {PurePosixPath(where).name}.{LABEL} with a "
-            f"number or the name of a class, or .{JSON} with the field '{field}'."
-        )
-    offset, size = sample[suffix]
-    if size > _LONGEST_LABEL:
-        raise DataError(f"'{where}.{suffix}' is no label: it has {size:,} bytes.")
-    file.seek(offset)
-    try:
-        text = file.read(size).decode()
-        contents = parse_json(text, "it") if suffix == JSON else {field: text.strip()}
-        label = contents[field]
-    except KeyError:
-        near = suggest(field, contents)
-        raise DataError(
-            f"'{where}.{suffix}' has no field '{field}'.{near} Name the field with the label: "
-            "--field NAME."
-        ) from None
-    except (ValueError, TypeError) as error:
-        raise DataError(f"'{where}.{suffix}' cannot be read as a label: {error}.") from error
-    if isinstance(label, bool) or not isinstance(label, str | int) or label == "":
-        raise DataError(
-            f"'{where}.{suffix}' is no label: expected a number or the name of a class, got "
-            f"{label!r}."
-        )
-    return str(label)
 
 
 def _classes(texts: set[str]) -> list[str]:

@@ -1,11 +1,11 @@
 """Write a dataset of image files as tar shards in the WebDataset layout.
 
-A sample is an image, `KEY.jpg` with the bytes of its file as they are, and what is known of it:
-`KEY.cls` with the number of its class, `KEY.mask.png`, or `KEY.json` with its entries in a COCO
-file; KEY is a number and the file's name. The training set is mixed, other splits keep the order of
-the dataset, so that they are evaluated in the same batches. The shards of the same files, options
-and seed are the same, byte by byte. A split is written into a hidden folder that gets its name when
-it is complete; a run that was interrupted goes on with the shards that are missing.
+A sample is an image, `KEY.jpg` with the bytes of its file as they are, and what the form of its
+kind of task has beside it; KEY is a number and the file's name. The training set is mixed, other
+splits keep the order of the dataset, so that they are evaluated in the same batches. The shards of
+the same files, options and seed are the same, byte by byte. A split is written into a hidden folder
+that gets its name when it is complete; a run that was interrupted goes on with the shards that are
+missing.
 """
 
 import hashlib
@@ -21,8 +21,9 @@ import torch
 
 from vision.data.base.datamodule import DataModule
 from vision.data.images.read import read_file
-from vision.data.shards.contents import Contents, read_contents
+from vision.data.shards.contents import Contents
 from vision.data.shards.folders import in_parallel
+from vision.data.shards.forms import find_form
 from vision.data.shards.index import ANNOTATIONS, ShardIndex
 from vision.data.shards.scan import Scan, merge_scans, scan_shard
 from vision.errors import DataError, MissingPackageError
@@ -62,7 +63,7 @@ def make_shards(
     """Write the splits of a dataset as shards.
 
     Args:
-        data: A dataset of image files for classification, detection or segmentation.
+        data: A dataset of image files, of a kind with a `shard_form`.
         out: A folder that gets a folder for each split; these must not be there yet.
         shard_bytes: Largest length of a shard; one with a single image may be longer. Masks are
             reckoned with the length of their own files.
@@ -73,13 +74,15 @@ def make_shards(
         The index of each split.
 
     Raises:
-        ConfigError: An option is out of its range, or the dataset does not read image files.
+        ConfigError: An option is out of its range, the dataset does not read image files, or there
+            are no shards for its kind.
         DataError: The dataset is not as expected, or `out` has such a split already.
         MissingPackageError: webdataset is not installed.
     """
     check_number("shard_bytes", shard_bytes, minimum=1)
     check_number("workers", workers, minimum=1)
-    splits = read_contents(data)
+    form = find_form(data.kind or type(data).__name__)
+    splits = {split: form.contents(data, split) for split in form.splits(data)}
     made = {}
     for split in splits:
         if (Path(out) / split).exists():
@@ -142,7 +145,7 @@ def _write_shard(files: Files, folder: Path, split: str, shard: int) -> Scan:
                 writer.write(sample)
         part.replace(path)
     with path.open("rb") as written:
-        scan = scan_shard(written, str(path), kind=files.contents.about.kind)
+        scan = scan_shard(written, str(path), form=find_form(files.contents.about.kind))
     expected = files.bounds[shard + 1] - files.bounds[shard]
     assert scan.shard.samples == expected, f"{path} has {scan.shard.samples} of {expected} samples"
     return scan
