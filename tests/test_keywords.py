@@ -61,13 +61,17 @@ def test_an_object_has_the_signature_of_its_call() -> None:
 
 
 def groups_of(cls: type) -> list[tuple[type, type, type]]:
-    """Each group in a line of classes, the class that passes it on, and the class that takes it."""
+    """Each group in a line of classes, the class that passes it on, and the class that takes it.
+
+    The class that takes it has behind it what it has in the line of `cls`, as `super()` does.
+    """
     found = []
     lineage = [one for one in cls.__mro__ if "__init__" in vars(one)]
     for one, base in pairwise(lineage):
         for parameter in inspect.signature(one.__init__).parameters.values():
             if get_origin(parameter.annotation) is Unpack:
-                found.append((one, base, get_args(parameter.annotation)[0]))
+                taker = type(base.__name__, cls.__mro__[cls.__mro__.index(base) :], {})
+                found.append((one, taker, get_args(parameter.annotation)[0]))
     return found
 
 

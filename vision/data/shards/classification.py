@@ -14,7 +14,7 @@ from vision.contracts.images import ImageSample
 from vision.data.base.classification import ClassificationData
 from vision.data.base.images import ImageBatches
 from vision.data.images.read import decode_image
-from vision.data.shards.datamodule import SPLITS, ShardedData
+from vision.data.shards.datamodule import SPLITS, ShardedData, ShardOptions
 from vision.data.shards.reader import ShardReader
 from vision.data.transforms.classification import EvalTransform, TrainTransform
 from vision.data.transforms.options import NO_OPTIONS, Augment, CropMode, Interpolation
@@ -80,15 +80,16 @@ class ShardImages(Dataset[None]):
         return len(self.reader.index)
 
 
+class ImageShardOptions(ShardOptions, ImageBatches, total=False):
+    """Keywords that `ImageShards` passes on."""
+
+
 class ImageShards(ShardedData, ClassificationData):
     """A classification dataset in tar shards of the WebDataset layout, with an index.
 
     `root` has the folders `train`, `val` and maybe `test`, each with `*.tar`, `index.json` and
-    `index.npy`: `tools/shard.py` makes them. Local shards are read where they are. Remote ones are
-    copied to a cache when they are needed; a process needs `window` of them at a time, and one more
-    is fetched ahead. Without a test set the validation set is tested, and it is predicted.
-
-    The order of training is a function of `(seed, epoch)` and of the number of processes alone.
+    `index.npy`: `tools/shard.py` makes them. Without a test set the validation set is tested, and
+    it is predicted.
 
     Args:
         root: The dataset's folder, or a URL that fsspec knows, such as `s3://bucket/folder`.
@@ -97,11 +98,7 @@ class ImageShards(ShardedData, ClassificationData):
         interpolation: Filter of the resize in evaluation.
         crop_mode: Whether evaluation takes the central square, or squashes the image to a square.
         augment: Options of the augmentation of training images.
-        cache_dir: Where copies of remote shards are kept; None is `vision/shards` in the user's
-            cache folder.
-        cache_bytes: Bytes that the cache may hold; the shards used longest ago go first.
-        window: Shards whose samples are mixed, for each process.
-        **loading: Other keywords of `ImageData`.
+        **options: Other keywords of `ShardedData` and `ImageData`.
 
     Raises:
         ConfigError: An option is out of its range.
@@ -116,13 +113,9 @@ class ImageShards(ShardedData, ClassificationData):
         interpolation: Interpolation = "bicubic",
         crop_mode: CropMode = "center",
         augment: Augment = NO_OPTIONS,
-        cache_dir: str | os.PathLike[str] | None = None,
-        cache_bytes: float = 100e9,
-        window: int = 8,
-        **loading: Unpack[ImageBatches],
+        **options: Unpack[ImageShardOptions],
     ) -> None:
-        super().__init__(**loading)
-        self.open_shards(root, cache_dir=cache_dir, cache_bytes=cache_bytes, window=window)
+        super().__init__(root=root, **options)
         self.repeats = augment.repeats
         self.train_transform = TrainTransform(image_size, augment)
         self.eval_transform = EvalTransform(

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 from torch.utils.data import Dataset
@@ -13,6 +13,7 @@ from vision.data.check.same_images import ImageSource
 from vision.data.loading.sampling import EpochSampler
 from vision.data.shards.ahead import FetchAhead
 from vision.data.shards.cache import ShardCache, user_cache
+from vision.data.shards.forms import find_form
 from vision.data.shards.index import ShardIndex, has_index, read_index
 from vision.data.shards.order import ShardOrder
 from vision.data.shards.reader import ShardReader
@@ -21,12 +22,14 @@ from vision.errors import ConfigError, DataError
 from vision.options import check_number
 
 SPLITS = ("train", "val", "test")
-# Name of the datamodule that reads shards of a kind.
-READERS = {
-    "classification": "ImageShards",
-    "detection": "DetectionShards",
-    "segmentation": "SegmentationShards",
-}
+
+
+class ShardOptions(TypedDict, total=False):
+    """Keywords that datasets in shards pass on to `ShardedData`."""
+
+    cache_dir: str | os.PathLike[str] | None
+    cache_bytes: float
+    window: int
 
 
 class Arrangement(NamedTuple):
@@ -50,30 +53,31 @@ class ShardedData(ImageData):
     `index.npy`. Local shards are read where they are. Remote ones are copied to a cache when they
     are needed; a process needs `window` of them at a time, and one more is fetched ahead.
 
-    It stands in front of the base of a kind of task, whose constructor is called first; a subclass
-    then calls `open_shards`. The order of training is a function of `(seed, epoch)` and of the
-    number of processes alone.
+    A subclass names it before the base of its kind of task. The order of training is a function of
+    `(seed, epoch)` and the number of processes.
+
+    Args:
+        root: The dataset's folder, or a URL that fsspec knows, such as `s3://bucket/folder`.
+        cache_dir: Where copies of remote shards are kept; None is `vision/shards` in the user's
+            cache folder.
+        cache_bytes: Bytes that the cache may hold; the shards used longest ago go first.
+        window: Shards whose samples are mixed, for each process.
+        **options: Keywords of the base of the kind of task.
+
+    Raises:
+        ConfigError: An option is out of its range.
     """
 
-    def open_shards(
+    def __init__(
         self,
-        root: str | os.PathLike[str],
         *,
-        cache_dir: str | os.PathLike[str] | None,
-        cache_bytes: float,
-        window: int,
+        root: str | os.PathLike[str],
+        cache_dir: str | os.PathLike[str] | None = None,
+        cache_bytes: float = 100e9,
+        window: int = 8,
+        **options: Any,
     ) -> None:
-        """Take the options that all datamodules of shards have.
-
-        Args:
-            root: The dataset's folder, or a URL that fsspec knows.
-            cache_dir: Where copies of remote shards are kept; None is `user_cache()`.
-            cache_bytes: Bytes that the cache may hold.
-            window: Shards whose samples are mixed, for each process.
-
-        Raises:
-            ConfigError: `window` is below 1.
-        """
+        super().__init__(**options)
         check_number("window", window, minimum=1, unit="shards")
         self.root = as_folder(root)
         folder = user_cache() if cache_dir is None else Path(cache_dir).expanduser()
@@ -102,7 +106,7 @@ class ShardedData(ImageData):
             if index.about.kind != self.kind:
                 raise DataError(
                     f"{where} holds shards for {index.about.kind}, not for {self.kind}: set data "
-                    f"to {READERS[index.about.kind]}."
+                    f"to {find_form(index.about.kind).datamodule}."
                 )
             names = self.shards("train").class_names if split != "train" else index.class_names
             if index.class_names != names:

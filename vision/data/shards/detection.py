@@ -17,7 +17,7 @@ from vision.data.files.array_cache import default_cache_dir
 from vision.data.formats.coco import check_coco, read_coco
 from vision.data.images.read import EncodedImage
 from vision.data.index.detection import DetectionIndex
-from vision.data.shards.datamodule import SPLITS, Arrangement, ShardedData
+from vision.data.shards.datamodule import SPLITS, Arrangement, ShardedData, ShardOptions
 from vision.data.shards.index import ANNOTATIONS, has_index
 from vision.data.shards.reader import ShardReader
 from vision.data.shards.remote import public
@@ -54,27 +54,24 @@ class ShardedDetectionIndex(DetectionIndex):
         return replace(kept, members=self.members[np.diff(self.starts) > 0])
 
 
+class DetectionShardOptions(ShardOptions, MaskOptions, total=False):
+    """Keywords that `DetectionShards` passes on."""
+
+
 class DetectionShards(ShardedData, DetectionData):
     """A dataset of images with boxes, and maybe masks, in tar shards.
 
     `root` has the folders `train`, `val` and maybe `test`, each with `*.tar`, `index.json`,
     `index.npy` and `annotations.json` in COCO's format: `tools/shard.py` makes them of any dataset
     for detection. The annotations are read by the rules of `COCO`, and those of the dataset itself
-    are what predictions are compared with. Local shards are read where they are. Remote ones are
-    copied to a cache when they are needed; a process needs `window` of them at a time, and one more
-    is fetched ahead. Without a test set the validation set is tested, and it is predicted.
-
-    The order of training is a function of `(seed, epoch)` and of the number of processes alone.
+    are what predictions are compared with. Without a test set the validation set is tested, and it
+    is predicted.
 
     Args:
         root: The dataset's folder, or a URL that fsspec knows, such as `s3://bucket/folder`.
-        cache_dir: Where copies of remote shards are kept; None is `vision/shards` in the user's
-            cache folder.
-        cache_bytes: Bytes that the cache may hold; the shards used longest ago go first.
         annotations_cache: Folder where parsed annotations are kept for the next start; "" or None
             keeps none; "default" is `vision/annotations` in `$XDG_CACHE_HOME` or `~/.cache`.
-        window: Shards whose samples are mixed, for each process.
-        **options: Other keywords of `DetectionData`.
+        **options: Other keywords of `ShardedData` and `DetectionData`.
 
     Raises:
         ConfigError: An option is out of its range.
@@ -84,14 +81,10 @@ class DetectionShards(ShardedData, DetectionData):
         self,
         *,
         root: str | os.PathLike[str],
-        cache_dir: str | os.PathLike[str] | None = None,
-        cache_bytes: float = 100e9,
         annotations_cache: str | os.PathLike[str] | None = "default",
-        window: int = 8,
-        **options: Unpack[MaskOptions],
+        **options: Unpack[DetectionShardOptions],
     ) -> None:
-        super().__init__(**options)
-        self.open_shards(root, cache_dir=cache_dir, cache_bytes=cache_bytes, window=window)
+        super().__init__(root=root, **options)
         if annotations_cache == "default":
             self.annotations_cache: Path | None = default_cache_dir()
         else:

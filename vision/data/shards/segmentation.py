@@ -19,7 +19,7 @@ from vision.data.check.segmentation_problems import CheckedPairs
 from vision.data.classes.label_tables import LabelTable
 from vision.data.images.read import EncodedImage
 from vision.data.index.segmentation import StoredMask
-from vision.data.shards.datamodule import SPLITS, ShardedData
+from vision.data.shards.datamodule import SPLITS, ShardedData, ShardOptions
 from vision.data.shards.reader import ShardReader
 from vision.keywords import Unpack
 from vision.ops.label_images import decode_labels
@@ -87,24 +87,21 @@ class ShardedSegmentationIndex(SegmentationIndex):
         return StoredMask(decode_labels(encoded.data, encoded.name), encoded.name)
 
 
+class SegmentationShardOptions(ShardOptions, SegmentationOptions, total=False):
+    """Keywords that `SegmentationShards` passes on."""
+
+
 class SegmentationShards(ShardedData, SegmentationData):
     """A dataset of images with a class for each pixel in tar shards.
 
     `root` has the folders `train`, `val` and maybe `test`, each with `*.tar`, `index.json` and
     `index.npy`: `tools/shard.py` makes them of any dataset for segmentation. A mask is a grey PNG
-    of class indices, with 255 for ignored pixels. Local shards are read where they are. Remote ones
-    are copied to a cache when they are needed; a process needs `window` of them at a time, and one
-    more is fetched ahead. Without a test set the validation set is tested, and it is predicted.
-
-    The order of training is a function of `(seed, epoch)` and of the number of processes alone.
+    of class indices, with 255 for ignored pixels. Without a test set the validation set is tested,
+    and it is predicted.
 
     Args:
         root: The dataset's folder, or a URL that fsspec knows, such as `s3://bucket/folder`.
-        cache_dir: Where copies of remote shards are kept; None is `vision/shards` in the user's
-            cache folder.
-        cache_bytes: Bytes that the cache may hold; the shards used longest ago go first.
-        window: Shards whose samples are mixed, for each process.
-        **options: Other keywords of `SegmentationData`.
+        **options: Other keywords of `ShardedData` and `SegmentationData`.
 
     Raises:
         ConfigError: An option is out of its range.
@@ -114,13 +111,9 @@ class SegmentationShards(ShardedData, SegmentationData):
         self,
         *,
         root: str | os.PathLike[str],
-        cache_dir: str | os.PathLike[str] | None = None,
-        cache_bytes: float = 100e9,
-        window: int = 8,
-        **options: Unpack[SegmentationOptions],
+        **options: Unpack[SegmentationShardOptions],
     ) -> None:
-        super().__init__(**options)
-        self.open_shards(root, cache_dir=cache_dir, cache_bytes=cache_bytes, window=window)
+        super().__init__(root=root, **options)
 
     @property
     def class_names(self) -> tuple[str, ...]:
