@@ -21,6 +21,7 @@ class Paper:
         venue: Conference or journal.
         year: Year of publication.
         url: URL of the paper or the software.
+        also: Name of a part that comes with it, whose paper is cited too; None for none.
     """
 
     key: str
@@ -29,6 +30,7 @@ class Paper:
     venue: str
     year: int
     url: str
+    also: str | None = None
 
     def bibtex(self) -> str:
         """The BibTeX entry."""
@@ -41,9 +43,6 @@ class Paper:
         }
         lines = [f"  {name} = {{{value}}}," for name, value in fields.items()]
         return "\n".join([f"@inproceedings{{{self.key},", *lines, "}"])
-
-
-_WITH_FPN = ("faster_rcnn", "mask_rcnn", "cascade_mask_rcnn", "retinanet", "fcos")
 
 
 @functools.cache
@@ -64,8 +63,7 @@ def papers_of(backbone: str, parts: Iterable[str]) -> list[Paper]:
     Returns:
         The papers, the backbone's first.
     """
-    names = [backbone.partition("/")[0].partition("_")[0].lower()]
-    for part in parts:
-        names += [part, *(["fpn"] if part in _WITH_FPN else [])]
+    names = [backbone.partition("/")[0].partition("_")[0].lower(), *parts]
     known = papers()
-    return [known[name] for name in names if name in known]
+    found = [known[name] for name in names if name in known]
+    return [one for paper in found for one in (paper, *([known[paper.also]] if paper.also else []))]
