@@ -46,7 +46,7 @@ Run = Callable[[Tensor], tuple[Tensor, ...]]
 
 @dataclass(frozen=True)
 class Settings:
-    """What is measured.
+    """Settings of the measurement.
 
     Attributes:
         model: Name of a backbone, or what `vision.load` takes.
@@ -222,7 +222,7 @@ def open_onnx(path: Path, images: Tensor, graph: Graph) -> Run:
 def difference(
     found: Sequence[Tensor], expected: Sequence[Tensor], *, int8: bool, lists: bool = False
 ) -> str | None:
-    """What is wrong with an engine's outputs; None if nothing is.
+    """Describe how an engine's outputs differ from the expected; None if they agree.
 
     Args:
         found: Outputs of the engine.

@@ -36,7 +36,7 @@ Step = Callable[[Mapping[str, Tensor]], Tensor]
 
 @dataclass(frozen=True)
 class Settings:
-    """What is measured.
+    """Settings of the measurement.
 
     Attributes:
         backbone: Name of the backbone of both sides.

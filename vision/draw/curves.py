@@ -149,7 +149,7 @@ def _draw_metrics(
 def _plot_points(
     axis: "Axes", steps: np.ndarray, values: np.ndarray, color: str, label: str, *, bold: bool
 ) -> None:
-    """A line with a mark at each value, as long as these can be told apart."""
+    """A line with a mark at each value, unless there are too many to distinguish."""
     few = len(steps) <= 60
     axis.plot(
         steps,

@@ -297,7 +297,7 @@ def _overlap(a: tuple[int, int, int, int], b: tuple[int, int, int, int]) -> bool
 
 
 def _font_size(size: tuple[int, int]) -> int:
-    """In pixels; large pictures are looked at scaled down."""
+    """Font size in pixels; large pictures are viewed scaled down."""
     return max(14, round(max(size) / 36))
 
 

@@ -11,7 +11,7 @@ from vision.options import Range, check_ranges
 
 @dataclass(frozen=True)
 class DiceOptions:
-    """Which definition of the Dice loss is computed.
+    """Options of the Dice loss.
 
     Attributes:
         per_class: False compares all classes of an image at once, as mmsegmentation 1.x; true

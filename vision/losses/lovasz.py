@@ -10,7 +10,7 @@ from vision.contracts.segmentation import IGNORED
 
 @dataclass(frozen=True)
 class LovaszOptions:
-    """What the overlaps are taken over.
+    """Options of the Lovász-Softmax loss.
 
     Attributes:
         per_image: True takes them per image, and then the mean; false over the batch.

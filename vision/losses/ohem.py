@@ -10,7 +10,7 @@ from vision.options import Range, check_ranges
 
 @dataclass(frozen=True)
 class OhemOptions:
-    """How hard pixels are chosen.
+    """Options of the choice of hard pixels.
 
     "Training Region-based Object Detectors with Online Hard Example Mining", Shrivastava et al.,
     2016, carried over to pixels as mmsegmentation does.

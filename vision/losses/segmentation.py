@@ -119,7 +119,7 @@ class SegmentationLoss(nn.Module):
 
         Raises:
             ConfigError: A label is no class of the logits (on the CPU; elsewhere the device's own
-                error), or their number of classes differs from that of `class_weights`.
+                error), or `class_weights` has another number of classes.
         """
         labels = batch["mask"]
         losses = self._compare(outputs["logits"], labels)

@@ -1,4 +1,4 @@
-"""Which classes a detector mistakes for which: a confusion matrix of boxes, with a background."""
+"""Confusion matrix of a detector's boxes, with a background class."""
 
 import numpy as np
 

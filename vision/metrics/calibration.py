@@ -15,7 +15,7 @@ BINS = 15  # as in the paper
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """How often predictions of each bin of confidence are right.
+    """Counts and accuracy of predictions per bin of confidence.
 
     Bin m holds the confidences in `(edges[m], edges[m + 1]]`, the first one 0 too. Counts of
     several sets of predictions add up.

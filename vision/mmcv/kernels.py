@@ -335,12 +335,12 @@ def _psa_places(sizes: dict[str, int], device: torch.device) -> tuple[Tensor, Te
 
 
 def get_compiler_version() -> str:
-    """What mmengine's report on the environment prints."""
+    """Text for mmengine's report on the environment."""
     return "n/a"
 
 
 def get_compiling_cuda_version() -> str:
-    """What mmengine's report on the environment prints."""
+    """Text for mmengine's report on the environment."""
     return "n/a"
 
 

@@ -24,10 +24,10 @@ VERSIONS = ((2, 0), (2, 2))
 
 
 class Operators(ModuleType):
-    """Stands for the extension of mmcv.
+    """Replaces the extension of mmcv.
 
-    It has every public name, as which operators `mmcv.ops` looks for depends on mmcv's version; a
-    name without a kernel is a function that raises `ConfigError`.
+    It has every public name, since mmcv's version decides which operators `mmcv.ops` loads; a name
+    without a kernel is a function that raises `ConfigError`.
     """
 
     def __init__(self) -> None:

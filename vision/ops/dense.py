@@ -1,4 +1,4 @@
-"""What dense heads hand to their criteria, and the layout of their maps in rows.
+"""Training outputs of dense heads, and the layout of their maps in rows.
 
 A counts anchors and P locations, over all levels.
 """
@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 class AnchorOutputs(TypedDict):
-    """What a head on anchors predicts in training.
+    """Training outputs of a head on anchors.
 
     Keys:
         logits: float `(B, A, K)`, before the sigmoid.
@@ -23,7 +23,7 @@ class AnchorOutputs(TypedDict):
 
 
 class PointOutputs(TypedDict):
-    """What a head on locations predicts in training.
+    """Training outputs of a head on locations.
 
     Keys:
         logits: float `(B, P, K)`, before the sigmoid.

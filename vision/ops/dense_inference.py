@@ -46,7 +46,7 @@ RANGES: Ranges = {
 
 @dataclass(frozen=True)
 class InferenceOptions:
-    """How the classes of the pixels of an image are found.
+    """Options of the inference on an image: whole or sliding windows, scales and mirroring.
 
     Attributes:
         mode: How an image is given to the model. "whole" takes it as it is; "slide" takes windows

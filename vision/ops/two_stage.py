@@ -1,4 +1,4 @@
-"""What the head of a two-stage detector samples in training, for its criterion.
+"""Training samples of a two-stage detector, from its head to its criterion.
 
 S counts the places of a sample, P objects with masks.
 """
@@ -100,7 +100,7 @@ def pick_class(values: Tensor, labels: Tensor) -> Tensor:
 
 
 def rows_to_run(valid: Tensor, *, exact: bool) -> Tensor:
-    """Which rows of a table with empty places a network has to see.
+    """Rows of a table with empty places that a network must process.
 
     On a CPU, work on empty rows costs more than finding the others; on a GPU that would wait for
     the device, and in an exported program it would give a size that depends on the data.

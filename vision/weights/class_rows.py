@@ -11,7 +11,7 @@ from vision.errors import listed
 
 
 class ClassMap(NamedTuple):
-    """Where the classes of a head come from.
+    """Source of each class of a head.
 
     Attributes:
         names: Parameters of the module that have rows for classes.

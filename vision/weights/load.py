@@ -36,7 +36,7 @@ WRAPPED = HEAD + "head."
 
 @dataclass
 class LoadReport:
-    """What `load_weights` did, by parameter or buffer name of the module.
+    """Result of `load_weights`, by parameter or buffer name of the module.
 
     Attributes:
         naming: Whose key names the source has: ours, official, timm, huggingface, mmdet or mmseg.
@@ -82,13 +82,13 @@ def load_weights(
 ) -> LoadReport:
     """Load published or own weights into a backbone, or into a model with `backbone` and `head`.
 
-    Our key names and those of the authors, timm, Hugging Face, mmdet and mmsegmentation are
-    recognised. Position tables, position embeddings and global filters are resized to the module's
-    sizes, and the first convolution is fitted to its image channels. A head with other classes, and
-    an auxiliary one, keeps the rows of classes with the same name; where the names are not known
-    and the number of classes differs, the rows of all classes are initialised afresh. An auxiliary
-    head of the source is left out where the module has none. The prefix of a wrapper (`model.`,
-    `net.`, `backbone.`, `encoder.`) is removed where the keys fit without it.
+    Key names of ours, the authors, timm, Hugging Face, mmdet and mmsegmentation are recognised.
+    Position tables, position embeddings and global filters are resized to the module's sizes, and
+    the first convolution is fitted to its image channels. A head with other classes, and an
+    auxiliary one, keeps the rows of classes with the same name; where the names are not known and
+    the number of classes differs, the rows of all classes are initialised afresh. An auxiliary head
+    of the source is left out where the module has none. The prefix of a wrapper (`model.`, `net.`,
+    `backbone.`, `encoder.`) is removed where the keys fit without it.
 
     Args:
         module: A `Backbone`, or a module whose `backbone` is one.

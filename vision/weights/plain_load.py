@@ -122,7 +122,7 @@ _ASKS_FOR_ZEROS = "it asks for memory of any size, as no checkpoint does."
 
 
 class _Inert:
-    """Stands for an object whose contents nobody needs."""
+    """Replaces an object whose contents are not needed."""
 
     def __new__(cls, *_: Any) -> "_Inert":
         return super().__new__(cls)
@@ -132,7 +132,7 @@ class _Inert:
 
 
 class _NumberType:
-    """Stands for a `numpy.dtype`.
+    """Replaces a `numpy.dtype`.
 
     Args:
         code: Kind and number of bytes of a number, such as `"f8"`.
@@ -154,7 +154,7 @@ _FORMATS |= {"i1": "b", "i2": "h", "i4": "i", "i8": "q", "u1": "B", "u2": "H", "
 
 
 def _number(kind: Any = None, data: Any = b"") -> bool | int | float:
-    """Stands for `numpy._core.multiarray.scalar`."""
+    """Replaces `numpy._core.multiarray.scalar`."""
     code = kind.code if isinstance(kind, _NumberType) else None
     if code not in _FORMATS or not isinstance(data, bytes):
         raise ValueError("a NumPy scalar in it is no number")
@@ -162,12 +162,12 @@ def _number(kind: Any = None, data: Any = b"") -> bool | int | float:
 
 
 def _path_text(*parts: Any) -> str:
-    """Stands for the classes of `pathlib`."""
+    """Replaces the classes of `pathlib`."""
     return "/".join(part for part in parts if isinstance(part, str))
 
 
 def _plain_dict(*_: Any) -> dict[Any, Any]:
-    """Stands for `collections.defaultdict`, without its factory."""
+    """Replaces `collections.defaultdict`, without its factory."""
     return {}
 
 

@@ -35,7 +35,7 @@ _COUNTER = "n_averaged"
 
 
 class Weights(NamedTuple):
-    """What a checkpoint holds for a model.
+    """Weights and class names from a checkpoint.
 
     Attributes:
         state: Tensor by key, on the CPU, with the prefixes of DataParallel and torch.compile

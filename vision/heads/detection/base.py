@@ -1,4 +1,4 @@
-"""What all detection heads share."""
+"""Base class of the detection heads."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence

@@ -17,7 +17,7 @@ POOL_SIZE = 7  # cells along each side of the grid that is pooled for a proposal
 
 
 class BoxOutputs(NamedTuple):
-    """What the head predicts for each proposal.
+    """Predictions for each proposal.
 
     Attributes:
         logits: float `(R, K + 1)`, before the softmax, background last.

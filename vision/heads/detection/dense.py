@@ -1,4 +1,4 @@
-"""What detectors without proposals share: the choice among the predictions of all cells.
+"""Base of dense detection heads: the selection among the predictions of all cells.
 
 N counts candidates, D the places for detections.
 """

@@ -23,7 +23,7 @@ from vision.ops.two_stage import AnchorSamples
 
 @dataclass(frozen=True)
 class RPNSettings:
-    """Settings of a region proposal network, by default those of Mask R-CNN.
+    """Settings of a region proposal network, by default as in Mask R-CNN.
 
     Attributes:
         channels: Channels of its convolution.
@@ -58,7 +58,7 @@ class RPNSettings:
 
 
 class AnchorMaps(NamedTuple):
-    """What the network predicts for each anchor, one entry per map.
+    """Predictions for each anchor, one entry per map.
 
     Attributes:
         logits: float `(B, A_l)`, before the sigmoid.

@@ -1,4 +1,4 @@
-"""What all heads of semantic segmentation share."""
+"""Base classes of the heads of semantic segmentation."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence

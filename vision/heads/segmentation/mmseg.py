@@ -43,7 +43,7 @@ REFUSED = {
 }
 # Names under which heads keep their last layers.
 CLASSIFIERS = ("conv_seg", "cls_embed")
-# Advice on code of mmsegmentation, none of which the user wrote.
+# Warnings about mmsegmentation's own code, which the user cannot change.
 KNOWN_WARNINGS = (
     "``build_loss`` would be",
     "Default ``avg_non_ignore``",
@@ -309,8 +309,8 @@ def find_head(name: str) -> type[nn.Module]:
     elif name in REFUSED or _computes_loss(head):
         reason = REFUSED.get(name, "needs more for its loss than its logits and the masks")
         raise ConfigError(
-            f"the head {name} of mmsegmentation {reason}. It runs in mmsegmentation's own "
-            "segmentors alone."
+            f"the head {name} of mmsegmentation {reason}. It runs only in mmsegmentation's own "
+            "segmentors."
         )
     return head
 
@@ -378,7 +378,7 @@ def _initialise(head: nn.Module) -> None:
 
 
 def _samples(sizes: Sequence[tuple[int, ...]], mask: Tensor | None = None) -> list[Any]:
-    """What mmsegmentation passes with each image: sizes, and the classes of the pixels."""
+    """mmsegmentation's data samples: the size of each image, and the classes of its pixels."""
     from mmengine.structures import PixelData
     from mmseg.structures import SegDataSample
 

@@ -148,7 +148,7 @@ _BACKENDS = {"faster_coco_eval": _by_faster_coco_eval, "pycocotools": _by_pycoco
 
 
 def _say_nothing(*words: object) -> None:
-    """Stands in for print."""
+    """Replaces print."""
 
 
 def _rows(

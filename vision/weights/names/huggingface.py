@@ -1,4 +1,4 @@
-"""What the configurations of all Hugging Face models have in common."""
+"""Options common to the configurations of all Hugging Face models."""
 
 from vision.weights.names.published import OptionReader
 
