@@ -25,7 +25,7 @@ def as_labels(predicted: Tensor, target: Tensor, where: str = "") -> tuple[Tenso
     Args:
         predicted: Integers `(H, W)`, one class index per pixel.
         target: Integers `(H, W)`, `IGNORED` in pixels that do not count.
-        where: Name of the image, for messages.
+        where: Name of the image or its files, for messages.
 
     Returns:
         Both as uint8, on the device of `predicted`.

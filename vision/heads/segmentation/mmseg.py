@@ -378,7 +378,7 @@ def _initialise(head: nn.Module) -> None:
 
 
 def _samples(sizes: Sequence[tuple[int, ...]], mask: Tensor | None = None) -> list[Any]:
-    """mmsegmentation's data samples: the size of each image, and the classes of its pixels."""
+    """Data samples of mmsegmentation: the size of each image, and the classes of its pixels."""
     from mmengine.structures import PixelData
     from mmseg.structures import SegDataSample
 
