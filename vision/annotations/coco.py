@@ -28,10 +28,17 @@ from vision.annotations.columns import (
 )
 from vision.annotations.file_names import file_name_of, name_fault
 from vision.annotations.outlines import MAX_PIXELS, Outlines, mask_area, read_outlines
-from vision.errors import shown
+from vision.errors import DataError, listed_lines, shown
 
 # The largest absolute value of a box in pixels, and of an area: float32 holds both.
 MAX_BOX, MAX_AREA = 1e9, 1e18
+
+
+# A warning: how many annotations (ids are unique), and in which file.
+ID_ZERO = (
+    "%s annotation of %s has the id 0: as in pycocotools, a result that matches it counts as "
+    "wrong. Number annotations from 1."
+)
 
 
 class Images(NamedTuple):
@@ -116,6 +123,18 @@ def judge(
     categories = _read_categories(tables, problems)
     objects = _read_objects(tables.annotations or (), images, categories, grouped, problems)
     return CocoFile(images, categories, objects)
+
+
+def problems_error(where: str, problems: Sequence[str], remedy: str = "Fix the file.") -> DataError:
+    """The error for a file with problems; it lists the first few.
+
+    Args:
+        where: What the message calls the file.
+        problems: A line for each problem.
+        remedy: What to do, in whole sentences.
+    """
+    count = "1 problem" if len(problems) == 1 else f"{len(problems):,} problems"
+    return DataError(f"{where} has {count}:\n{listed_lines(problems)}\n{remedy}")
 
 
 def namer(ids: np.ndarray, images: np.ndarray) -> Callable[[int], str]:

@@ -13,14 +13,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vision.annotations.coco import CocoFile, Objects, judge, namer
+from vision.annotations.coco import ID_ZERO, CocoFile, Objects, judge, namer, problems_error
 from vision.annotations.coco_tables import collector_paused, read_tables
 from vision.annotations.outlines import starts_of
 from vision.data.files.array_cache import cached_arrays
 from vision.data.files.finding import PathList, read_bytes
 from vision.data.index.detection import DetectionIndex
 from vision.data.index.segments import Segments
-from vision.errors import DataError, listed_lines
+from vision.errors import DataError
 
 logger = logging.getLogger(__name__)
 
@@ -34,11 +34,10 @@ MIN_SIDE_PX = 1.0
 XYXY_OUTSIDE, XYXY_INSIDE = 0.2, 0.9
 # What is left out or special, and counted.
 DROPPED = (
-    "dropped %s boxes without width or height of '%s'",
-    "dropped %s boxes narrower or lower than 1 pixel (within the image) of '%s'",
-    "cut %s boxes that reach out of their images of '%s'",
-    "%s annotation of '%s' has the id 0, which pycocotools takes for none: what matches it counts "
-    "as wrong. Number annotations from 1.",
+    "dropped %s boxes without width or height of %s",
+    "dropped %s boxes narrower or lower than 1 pixel (within the image) of %s",
+    "cut %s boxes that reach out of their images of %s",
+    ID_ZERO,
 )
 
 
@@ -103,7 +102,7 @@ def read_coco(
         )
     for text, count in zip(DROPPED, arrays["dropped"].tolist(), strict=True):
         if count:
-            logger.warning(text, f"{count:,}", path)
+            logger.warning(text, f"{count:,}", f"'{path}'")
     index = DetectionIndex.from_arrays(dict(arrays), _root_of(folder, arrays))
     if masks and index.has_masks and (problems := _mask_problems(arrays)):
         raise _problems_error(path, problems, check)
@@ -140,13 +139,11 @@ def _mask_problems(arrays: Mapping[str, np.ndarray]) -> list[str]:
 
 
 def _problems_error(path: Path, problems: list[str], check: str) -> DataError:
-    # Brings in PyTorch, which reading a sound file does without.
-
-    more = "1 problem" if len(problems) == 1 else f"{len(problems):,} problems"
-    return DataError(
-        f"'{path}' has {more}:\n{listed_lines(problems)}\n"
+    return problems_error(
+        f"'{path}'",
+        problems,
         f"`python tools/check_dataset.py {check}` lists all. Mend the file, or take these "
-        "entries out of it."
+        "entries out of it.",
     )
 
 

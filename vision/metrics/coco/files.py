@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from vision.annotations.coco import MAX_BOX, CocoFile, judge
+from vision.annotations.coco import ID_ZERO, MAX_BOX, CocoFile, judge, problems_error
 from vision.annotations.coco_tables import find_tables, load_json
 from vision.annotations.columns import finite, identity
 from vision.annotations.outlines import outline_fault, packed_text, to_run_lengths
@@ -27,8 +27,6 @@ from vision.reading import MAX_TABLE_BYTES, read_file
 logger = logging.getLogger(__name__)
 
 Json = dict[str, Any]
-# Problems of a file that an error lists.
-MAX_TOLD = 3
 
 
 class Truth(NamedTuple):
@@ -123,7 +121,8 @@ def read_truth(
         )
     problems: list[str] = []
     file = judge(tables, problems, files=False)
-    _refuse(problems, where)
+    if problems:
+        raise problems_error(where, problems)
     ids = file.images.ids.tolist()
     wanted = set(ids) if image_ids is None else set(image_ids)
     if unknown := sorted(wanted - set(ids)):
@@ -269,10 +268,7 @@ def _annotations(file: CocoFile, wanted: set[int], masks: bool, where: str) -> l
     """The annotations of the wanted images as pycocotools takes them, in the order of the file."""
     objects = file.objects
     if (objects.ids == 0).any():
-        logger.warning(
-            "An annotation has the id 0: as in pycocotools, a result that matches it counts as"
-            " wrong. Number annotations from 1."
-        )
+        logger.warning(ID_ZERO, 1, where)
     images = file.images.ids[objects.images]
     rows = np.flatnonzero(np.isin(images, [*wanted]))
     columns = (
@@ -315,16 +311,8 @@ def _require_masks(file: CocoFile, where: str) -> None:
         else f"{name(row)}: it has a mask, but its image no 'height' and 'width'"
         for row in np.flatnonzero(unmasked | unsized).tolist()
     ]
-    _refuse(problems, where)
-
-
-def _refuse(problems: Sequence[str], where: str) -> None:
-    """Raise an error of the first problems, if there are any."""
-    if not problems:
-        return
-    lines = "\n".join(f"  {problem}" for problem in problems[:MAX_TOLD])
-    more = f"\n  and {len(problems) - MAX_TOLD:,} more" if len(problems) > MAX_TOLD else ""
-    raise DataError(f"{where} cannot be evaluated:\n{lines}{more}\nFix the file.")
+    if problems:
+        raise problems_error(where, problems)
 
 
 def _box(box: Any) -> list[float]:
