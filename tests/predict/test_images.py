@@ -138,7 +138,7 @@ def test_what_holds_no_images(tmp_path: Path) -> None:
 
 def test_a_tensor_of_values_below_one_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
     read(torch.full((3, 4, 4), 0.7))
-    assert "all but black" in caplog.text
+    assert "almost black" in caplog.text
 
 
 @pytest.mark.parametrize("workers", [0, 3])

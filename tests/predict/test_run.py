@@ -71,7 +71,7 @@ def test_bad_images_stop_or_are_left_out(
     results = model.predict(tmp_path, batch_size=2, skip_bad_images=True)
     assert [(one.index, one.path) for one in results] == [(i, paths[i]) for i in (0, 2, 4)]
     assert [(one.index, one.path) for one in results.bad_images] == [(1, paths[1]), (3, paths[3])]
-    assert caplog.text.count("left out: ") == 2
+    assert caplog.text.count("skipped: ") == 2
     with refuses(ImageError, "2 images", "skip_bad_images=1"):
         list(model.predict(tmp_path, skip_bad_images=1))
     bad = model.predict([np.zeros((2, 2), np.int32), paths[0]], skip_bad_images=2)

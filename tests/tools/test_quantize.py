@@ -58,7 +58,7 @@ model:
     backbone_options: {dims: [16, 32, 64, 128], depths: [1, 1, 1, 1], layer_scale: 1.0}
     detector: fcos
     neck_options: {out_channels: 32}
-    head_options: {channels: 32, depth: 1, groups: 4}
+    head_options: {channels: 32, num_convs: 1, num_groups: 4}
     optim: {lr: 5.0e-3, warmup_steps: 0}
 data:
   class_path: COCO

@@ -9,5 +9,5 @@ def attached_trainer(module: nn.Module) -> Any:
     """The trainer of a LightningModule; None without one, and for other modules."""
     try:
         return getattr(module, "trainer", None)
-    except RuntimeError:  # Lightning's, where there is none
+    except RuntimeError:  # Lightning's, if there is no trainer
         return None

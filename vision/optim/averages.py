@@ -18,7 +18,7 @@ STATE_KEY = "ema"
 
 
 class WeightAverage(Callback):
-    """Averages the weights while a task trains, and lends them to its evaluation.
+    """Averages the weights in training (EMA), and evaluates with them.
 
     After optimiser step t (from 0) each floating-point entry of the task's state dict, parameters
     and buffers alike, moves by `1 - d_t` towards its new value: `d_t = min(decay, (1 + t) /

@@ -1,4 +1,4 @@
-"""The optimiser of every task: parameter groups, AdamW, linear warm-up, and what follows it."""
+"""The optimiser of every task: parameter groups, AdamW, and the learning-rate schedule."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -171,7 +171,7 @@ def parameter_groups(
     The parameters of `undecayed` get no weight decay. With `layer_decay` d, level i of the L of
     `backbone.decay_groups()` gets the learning-rate factor d ** (L - i), everything behind the
     backbone the factor 1 ("BEiT", 2021, section 3.2, gives the scheme for fine-tuning). By stages
-    the levels are those of `backbone.stage_decay_groups()`, and L is `layer_decay_depth + 1`.
+    the levels are `backbone.stage_decay_groups()`, and L is `layer_decay_depth + 1`.
 
     Args:
         module: The task; its backbone is the child `backbone`.
@@ -277,7 +277,7 @@ class Timeline:
 def learning_rate(step: int, settings: OptimSettings, timeline: Timeline) -> float:
     """Learning rate of one iteration: linear warm-up, then half a cosine, steps or a power.
 
-    The cosine is that of "SGDR", 2017, equation 5, without restarts. The warm-up goes from
+    The cosine follows "SGDR", 2017, equation 5, without restarts. The warm-up goes from
     `warmup_lr` at iteration 0 to `lr` at iteration `warmup`. The cosine, counted from there or from
     iteration 0 (`cosine_from`), ends at `min_lr` where the cool-down begins. "Poly" is the schedule
     of "DeepLab", Chen et al., 2016, section 4.1.2, as mmsegmentation's recipes have it: it falls

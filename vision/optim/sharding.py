@@ -1,4 +1,4 @@
-"""Weights that FSDP spreads over processes: each has a flat piece of a parameter, or none of it."""
+"""Weights that FSDP shards: each process has a flat piece of a parameter, or none of it."""
 
 from collections.abc import Mapping
 from typing import Any

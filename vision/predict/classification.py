@@ -49,7 +49,7 @@ class ClassificationResult(Result):
         return float(self.scores[self.label])
 
     def top(self, k: int = TOP) -> list[tuple[str, float]]:
-        """Names and probabilities of the `k` likeliest classes, the likeliest first."""
+        """Names and probabilities of the `k` most probable classes, most probable first."""
         return [(name, score) for _, name, score in self._ranked(k)]
 
     def _ranked(self, k: int) -> list[tuple[int, str, float]]:
@@ -63,10 +63,10 @@ class ClassificationResult(Result):
         return len(self.scores)
 
     def plot(self, *, top: int = 3) -> "Image":
-        """The image with the likeliest classes below it.
+        """Draw the image with its most probable classes below.
 
         Args:
-            top: Their number.
+            top: Number of classes.
         """
         return to_picture(draw_labels(self.image, self._ranked(top)))
 
@@ -77,7 +77,7 @@ class ClassificationResult(Result):
         return {**self._head(), **chosen, "top": ranked}
 
     def to_supervision(self) -> Any:
-        """`supervision.Classifications` of all classes, the likeliest first."""
+        """`supervision.Classifications` of all classes, most probable first."""
         supervision = import_optional("supervision", extra="supervision")
         order = self.scores.argsort(descending=True, stable=True).numpy()
         return supervision.Classifications(
@@ -89,7 +89,7 @@ class ClassificationResult(Result):
 
 
 class ClassificationPredictor(Predictor):
-    """Predicts classes: the evaluation transform is that of the training's data."""
+    """Predicts classes, with the evaluation transform of the training data."""
 
     collate = staticmethod(collate_images)
     table = "predictions.csv"
@@ -109,7 +109,7 @@ class ClassificationPredictor(Predictor):
         self.transform: EvalTransform = build_transform(EvalTransform, options)
 
     def prepare(self, image: Tensor, path: str | None, index: int) -> dict[str, Any]:
-        """The square that the model takes."""
+        """The square input of the model."""
         return {"image": self.transform(image)}
 
     def result(
@@ -134,7 +134,7 @@ class ClassificationPredictor(Predictor):
     ) -> None:
         """Write a row per image: its path in the folder, label, name and score."""
         rows = (
-            # A probability that is no number is null in the lines.
+            # A probability that is NaN is null in the lines.
             (one["image"], one["label"], one["name"], one["score"] and round(one["score"], 6))
             for one in lines
         )

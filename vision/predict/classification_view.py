@@ -1,4 +1,4 @@
-"""What the page to try a model shows of a classifier."""
+"""The demo page's view of a classifier."""
 
 import html
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class ClassificationView(View):
-    """Bars of the likeliest classes."""
+    """Bars of the most probable classes."""
 
     headings = ("class", "probability")
 
@@ -21,15 +21,15 @@ class ClassificationView(View):
         """How many classes are shown."""
         maximum = min(self.classes, 10)
         return Control(
-            "Classes shown", "the likeliest ones", 1, max(maximum, 2), min(5, maximum), 1
+            "Classes shown", "the most probable ones", 1, max(maximum, 2), min(5, maximum), 1
         )
 
     def draw(self, result: ClassificationResult, setting: float) -> "Image":
-        """The image with its likeliest classes."""
+        """The image with its most probable classes."""
         return result.plot(top=int(setting))
 
     def rows(self, result: ClassificationResult, setting: float) -> list[list[Cell]]:
-        """Name and probability of each class, the likeliest first."""
+        """Name and probability of each class, most probable first."""
         return [[name, round(score, 4)] for name, score in result.top(int(setting))]
 
     def summary(self, result: ClassificationResult, setting: float) -> str:

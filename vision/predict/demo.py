@@ -1,7 +1,7 @@
-"""A page in the browser to try a model: give it a picture, see what it finds.
+"""A demo page in the browser: upload a picture, see the prediction.
 
 It is made with gradio (the extra `demo`). Nothing is sent anywhere: gradio's analytics are off, and
-a policy in the head of every answer forbids the page to load anything from elsewhere.
+a content security policy in every response forbids the page to load anything from elsewhere.
 """
 
 import html
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 EXTRA = "demo"
-# Read by gradio and by what it imports.
+# Read by gradio and the packages it imports.
 QUIET = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1"}
-# Pictures that wait to be downloaded, and how long gradio keeps what it was given, in seconds.
+# Number of pictures kept for download, and how long gradio keeps uploads, in seconds.
 KEPT = 32
 KEPT_S = 3600
 LARGEST_FILE = "100mb"
@@ -75,30 +75,30 @@ Shown = tuple[str | None, str, list[list[Any]], Any, Any]
 
 
 class Demo:
-    """What the page does, apart from its looks.
+    """The behaviour of the page, apart from its layout.
 
     Args:
         model: The model.
 
     Attributes:
-        view: What is shown of its results.
+        view: Shows its results.
     """
 
     def __init__(self, model: Model) -> None:
         self.model = model
         self.view: View = find_part(model.task, "demo_view")(len(model.class_names))
-        # Removed when the page is.
+        # Removed with the page.
         self._folder = tempfile.TemporaryDirectory(prefix="vision_demo_")
         self._files: deque[Path] = deque()
         self._count = 0
 
     def predict(self, path: str | None, setting: float) -> tuple[Any, Shown]:
-        """Predict a picture, and show it as the slider is set.
+        """Predict a picture, and show the result at the slider's setting.
 
-        The model runs once per picture: a slider that is moved chooses from what was found.
+        The model runs once per picture: moving the slider filters the result.
 
         Args:
-            path: The file; None where the picture was taken away.
+            path: The file; None if the picture was removed.
             setting: Value of the slider.
 
         Returns:
@@ -107,17 +107,17 @@ class Demo:
         if path is None:
             return None, self.empty(NOTHING)
         try:
-            # Objects of any score, of which the slider then chooses.
+            # Objects of any score, which the slider then filters.
             result = self.model.predict_image(path, threshold=0.0)
             return result, self.show(result, setting)
         except VisionError as error:
-            # The visitor knows the file by its name, and not where this page keeps it.
+            # The visitor knows the file's name, and not where this page keeps it.
             text = str(error).replace(path, Path(path).name)
             logger.warning("%s", error)
             return None, self.fail(text)
 
     def show(self, result: Any, setting: float) -> Shown:
-        """Show a result as the slider is set.
+        """Show a result at the slider's setting.
 
         Args:
             result: The result; None before there is one.
@@ -137,15 +137,15 @@ class Demo:
         )
 
     def fail(self, problem: str) -> Shown:
-        """Show what went wrong, and nothing of an earlier picture."""
+        """Show an error, and clear the earlier result."""
         return self.empty(f'<p class="problem" role="alert">{html.escape(problem)}</p>')
 
     def empty(self, words: str) -> Shown:
-        """Show words alone, given as markup."""
+        """Show only text, given as markup."""
         return None, _found(words), [], None, None
 
     def _save(self, picture: Any, stem: str) -> Path:
-        """Write a picture to be shown and downloaded; the oldest ones go."""
+        """Write a picture to show and download; the oldest ones are deleted."""
         self._count += 1
         folder = Path(self._folder.name) / str(self._count)
         folder.mkdir()
@@ -164,7 +164,7 @@ def _found(markup: str) -> str:
 
 
 def describe_model(model: Model) -> list[tuple[str, str]]:
-    """What is known of a model: its task, classes, training, preprocessing, metrics.
+    """Facts about a model: its task, classes, training, preprocessing, metrics.
 
     Returns:
         Names and values, for people.
@@ -200,10 +200,10 @@ def build_demo(model: Model, *, examples: Iterable[str | Path] = ()) -> "gradio.
 
     Args:
         model: The model.
-        examples: Pictures to choose from, with one click each.
+        examples: Example pictures to choose from.
 
     Raises:
-        ConfigError: There is no page for its task, or an example is no file.
+        ConfigError: Its task has no demo page, or an example is not a file.
         MissingPackageError: gradio is not installed.
     """
     demo = Demo(model)
@@ -231,7 +231,7 @@ def _lay_out(gradio: Any, demo: Demo, pictures: Sequence[str]) -> None:
         with gradio.Column(min_width=300):
             given = gradio.Image(
                 type="filepath",
-                image_mode=None,  # as it is: the model's own reader knows all kinds
+                image_mode=None,  # unconverted: the model's own reader handles all modes
                 sources=["upload", "clipboard", "webcam"],
                 label="Picture",
                 height=380,
@@ -279,14 +279,14 @@ def _lay_out(gradio: Any, demo: Demo, pictures: Sequence[str]) -> None:
 
 
 def _wire(gradio: Any, demo: Demo, given: Any, setting: Any, parts: Sequence[Any]) -> None:
-    """What happens when a picture is given, and when the slider is moved.
+    """Connect the events: a new picture, and a moved slider.
 
     Args:
         gradio: The package.
-        demo: What answers.
-        given: Where the picture is given.
+        demo: Handles the events.
+        given: The picture input.
         setting: The slider.
-        parts: What is filled: picture, summary, table, JSON, download.
+        parts: The outputs: picture, summary, table, JSON, download.
     """
     result = gradio.State(None, time_to_live=KEPT_S)
 
@@ -306,7 +306,7 @@ def _wire(gradio: Any, demo: Demo, given: Any, setting: Any, parts: Sequence[Any
 
     own = {"api_visibility": "private", "concurrency_limit": 1}
     asked = given.change(predict, [given, setting], [result, *parts], **own)
-    # What gradio itself cannot open does not reach the model.
+    # Files that gradio cannot open do not reach the model.
     asked.failure(fail, None, [result, *parts], **own)
     moved = {**own, "trigger_mode": "always_last", "show_progress": "hidden"}
     setting.change(move, [result, setting], list(parts), **moved)
@@ -332,13 +332,13 @@ def launch_demo(
     """Serve the page.
 
     Args:
-        blocks: As `build_demo` makes it.
+        blocks: Result of `build_demo`.
         host: Address to listen at; "0.0.0.0" lets other machines in.
         port: Port to listen at; None takes a free one.
-        share: Whether gradio's servers pass the page on to the whole internet. Everything that is
-            uploaded then goes through them.
-        names: Host names that the page answers to, beside `host` and those of this machine; others
-            are refused, as they are of a site that has its name lead here.
+        share: Whether to publish the page on the internet through gradio's servers. All uploads
+            then go through them.
+        names: Further host names that the page accepts, beside `host` and this machine's names;
+            others are refused, against DNS rebinding.
         block: Whether to wait until the page is ended with Ctrl+C.
 
     Returns:
@@ -359,7 +359,7 @@ def launch_demo(
             share=share,
             prevent_thread_lock=True,
             quiet=True,
-            show_error=False,  # the page says it, without paths of this machine
+            show_error=False,  # the page shows errors itself, without paths of this machine
             max_file_size=LARGEST_FILE,
             allowed_paths=[],
             footer_links=[],
@@ -385,7 +385,7 @@ def launch_demo(
 
 
 def _theme(gradio: Any) -> Any:
-    """Fonts of the reader's system, and small print that is dark enough to be read."""
+    """A theme with system fonts, and small print with enough contrast."""
     theme = gradio.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"])
     return theme.set(
         body_text_color_subdued="*neutral_600",
@@ -396,7 +396,7 @@ def _theme(gradio: Any) -> Any:
 
 
 class Policy:
-    """Adds to every answer that the page may load from this server alone.
+    """Adds a policy to every response: the page may load only from this server.
 
     Args:
         app: The server, as ASGI.
@@ -421,6 +421,6 @@ class Policy:
 
 
 def _import_gradio() -> Any:
-    # Gradio asks its own server for news at its import unless it is told not to before.
+    # Gradio contacts its own server when imported unless this is switched off before.
     os.environ.update(QUIET)
     return import_optional("gradio", extra=EXTRA)

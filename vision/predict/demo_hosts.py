@@ -1,8 +1,8 @@
-"""Which names a page answers to: a page of another site must not reach it through the browser.
+"""Host names that the demo page accepts: other sites must not reach it through the browser.
 
-A page on the internet can have its own name lead to 127.0.0.1 (DNS rebinding), and the reader's
-browser then lets it read what is served there. Such a request names the other site, as its host or
-as its origin, and is refused.
+A site on the internet can resolve its own name to 127.0.0.1 (DNS rebinding), and the reader's
+browser then lets it read what is served there. Such a request names the other site as its host or
+origin, and is refused.
 """
 
 import ipaddress
@@ -12,19 +12,19 @@ from typing import Any
 from urllib.parse import urlsplit
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
-# Addresses to listen at that stand for every one of the machine.
+# Addresses that listen on all interfaces of the machine.
 EVERYWHERE = ("0.0.0.0", "::", "")
 REFUSED = 403
 POLICY_VIOLATION = 1008  # of WebSocket, RFC 6455
 
 
 class KnownHosts:
-    """The names and addresses of a page.
+    """The accepted names and addresses of a page.
 
     Args:
-        host: The address that it is served at. Every address of the machine is known if it is
-            served at all of them: a request that names an address, and no name, is of nobody else.
-        more: Further names, such as that of a proxy.
+        host: The address that it is served at. If it is served at all addresses, every IP address
+            is accepted: no other site can be reached by one.
+        more: Further names, such as a proxy's.
     """
 
     def __init__(self, host: str, more: Iterable[str] = ()) -> None:
@@ -34,11 +34,11 @@ class KnownHosts:
             self._names.add(_plain(socket.gethostname()))
 
     def add(self, address: str) -> None:
-        """Let the page be known by the host of a URL too."""
+        """Accept the host of a URL too."""
         self._names.add(_plain(urlsplit(address).hostname or ""))
 
     def know(self, authority: str) -> bool:
-        """Whether a host, with or without a port, is one of them."""
+        """Whether a host, with or without a port, is accepted."""
         try:
             name = _plain(urlsplit(f"//{authority}").hostname or "")
         except ValueError:  # such as a bracket that is not closed
@@ -46,7 +46,7 @@ class KnownHosts:
         return bool(name) and (name in self._names or (self._everywhere and _is_address(name)))
 
     def know_origin(self, origin: str) -> bool:
-        """Whether a page of this origin may ask; `"null"`, which is any, may not."""
+        """Whether a request from this origin is accepted; `"null"`, which can be any, is not."""
         scheme, _, authority = origin.partition("://")
         return scheme in ("http", "https") and self.know(authority)
 
@@ -56,7 +56,7 @@ class HostGuard:
 
     Args:
         app: The server, as ASGI.
-        hosts: What it answers to.
+        hosts: The accepted hosts.
     """
 
     def __init__(self, app: Any, hosts: KnownHosts) -> None:
@@ -87,7 +87,7 @@ class HostGuard:
 
 
 def _plain(name: str) -> str:
-    """A name as it is compared: case, brackets and a dot at the end say nothing."""
+    """Normalise a name: ignore case, brackets and a trailing dot."""
     name = name.strip().strip("[]").rstrip(".").lower()
     return str(ipaddress.ip_address(name)) if _is_address(name) else name
 

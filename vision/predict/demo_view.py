@@ -1,4 +1,4 @@
-"""What the page to try a model shows of a result: the base of one class per kind of task."""
+"""Base class of the demo page's views of results, one subclass per kind of task."""
 
 import html
 from abc import ABC, abstractmethod
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 Cell = str | float | int
-# Bars and chips beyond these would make a page of their own; the table has all.
+# Maximum number of bars and chips; the table has all.
 MAX_SHOWN = 12
 
 
@@ -18,12 +18,12 @@ class Control(NamedTuple):
     """The slider of a page.
 
     Attributes:
-        label: What it sets.
-        about: What that does, in a few words.
-        low: Its least value.
-        high: Its largest value.
-        value: Where it stands at first.
-        step: From one value to the next.
+        label: Name of the setting.
+        about: A short description.
+        low: Minimum.
+        high: Maximum.
+        value: Initial value.
+        step: Step size.
     """
 
     label: str
@@ -35,7 +35,7 @@ class Control(NamedTuple):
 
 
 class View(ABC):
-    """What is shown of the results of a task.
+    """Shows the results of a task.
 
     Args:
         classes: Number of the model's classes.
@@ -53,29 +53,29 @@ class View(ABC):
 
     @abstractmethod
     def draw(self, result: Any, setting: float) -> "Image":
-        """The picture, as the slider is set."""
+        """The picture at the slider's setting."""
 
     @abstractmethod
     def rows(self, result: Any, setting: float) -> list[list[Cell]]:
-        """A row for each thing that was found, under `headings`."""
+        """The rows of the table under `headings`."""
 
     @abstractmethod
     def summary(self, result: Any, setting: float) -> str:
-        """A few lines of markup above the table, in which every text is escaped."""
+        """A few lines of markup above the table; every text in it is escaped."""
 
     def chosen(self, result: Any, setting: float) -> Result:
-        """What of a result the slider lets through: all, where it is for the drawing alone."""
+        """The result filtered by the slider; unchanged if the slider only affects the drawing."""
         return result
 
 
 def css_colour(colour: Any) -> str:
-    """A colour of red, green and blue in 0..255, as style sheets write it."""
+    """An RGB colour in 0..255, in CSS syntax."""
     red, green, blue = (int(part) for part in colour)
     return f"rgb({red},{green},{blue})"
 
 
 def bar(name: str, share: float, colour: str) -> str:
-    """Markup of a name, its share in [0, 1] and a bar as long."""
+    """Markup of a name, its share in [0, 1] and a bar of that length."""
     return (
         f'<div class="share"><span class="dot" style="background:{colour}"></span>'
         f"<span>{html.escape(name)}</span><b>{share:.1%}</b>"
@@ -84,5 +84,5 @@ def bar(name: str, share: float, colour: str) -> str:
 
 
 def chip(text: str, colour: str) -> str:
-    """Markup of an item of a list with a dot of its colour."""
+    """Markup of a list item with a coloured dot."""
     return f'<li><span class="dot" style="background:{colour}"></span>{html.escape(text)}</li>'

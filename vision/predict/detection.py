@@ -1,4 +1,4 @@
-"""Prediction of detection and instance segmentation: boxes, and masks where the model has them."""
+"""Prediction of detection and instance segmentation: boxes, and masks if the model has them."""
 
 import logging
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
@@ -44,13 +44,13 @@ IMAGES = "images.json"
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class DetectionResult(Result):
-    """The objects of an image, by falling score; M of them.
+    """The M objects of an image, highest score first.
 
     Attributes:
         boxes: float32 `(M, 4)`, `(x1, y1, x2, y2)` in pixels of the original image.
         labels: int64 `(M,)` class index.
-        scores: float32 `(M,)` in [0, 1], none below the threshold.
-        masks: bool `(M, H, W)` in the size of the original image; None of a detector of boxes.
+        scores: float32 `(M,)` in [0, 1], all at or above the threshold.
+        masks: bool `(M, H, W)` in the size of the original image; None without masks.
     """
 
     boxes: Tensor
@@ -67,10 +67,10 @@ class DetectionResult(Result):
         return [name_of(self.names, label) for label in self.labels.tolist()]
 
     def plot(self, *, threshold: float = 0.0) -> "Image":
-        """The image with boxes, names, scores and masks.
+        """Draw the image with boxes, names, scores and masks.
 
         Args:
-            threshold: Least score of an object that is drawn.
+            threshold: Minimum score of drawn objects.
         """
         prediction: DetectionPrediction = {
             "boxes": self.boxes,
@@ -106,12 +106,12 @@ class DetectionResult(Result):
     def to_coco(
         self, image_id: int | None = None, category_ids: list[int] | None = None
     ) -> list[dict[str, Any]]:
-        """Results with `bbox` `[x, y, width, height]`, `score` and, of masks, `segmentation`."""
+        """Results with `bbox` `[x, y, width, height]`, `score` and, with masks, `segmentation`."""
         number = self.index if image_id is None else image_id
         return coco_objects(self.to_dict()["objects"], number, category_ids)
 
     def to_supervision(self) -> Any:
-        """`supervision.Detections`, whose `data` has `class_name`."""
+        """`supervision.Detections`, with `class_name` in its `data`."""
         supervision = import_optional("supervision", extra="supervision")
         return supervision.Detections(
             xyxy=self.boxes.numpy(),
@@ -130,7 +130,7 @@ class DetectionResult(Result):
 def coco_objects(
     objects: Iterable[Mapping[str, Any]], image_id: int, category_ids: Sequence[int] | None
 ) -> list[dict[str, Any]]:
-    """Results in COCO's format of the `objects` of `DetectionResult.to_dict`."""
+    """Convert the `objects` of `DetectionResult.to_dict` to results in COCO's format."""
     numbers = None if category_ids is None else list(category_ids)
     results = []
     for one in objects:
@@ -185,7 +185,7 @@ class DetectionPredictor(Predictor):
     def result(
         self, seen: Seen, prediction: Mapping[str, Any], options: PredictOptions
     ) -> DetectionResult:
-        """The objects of an image whose scores are high enough."""
+        """The objects of an image with scores at or above the threshold."""
         kept = prediction["scores"] >= options.threshold
         masks = prediction.get("masks")
         return DetectionResult(
@@ -229,7 +229,7 @@ class DetectionPredictor(Predictor):
         pixels = image[:, tile.top : tile.bottom, tile.left : tile.right]
         sample = self.prepare(pixels, None, 0)
         if tile.whole:
-            # Found in the shrunken image: the masks of a huge one would fill the memory.
+            # Predicted in the shrunken image: full-size masks of a huge one would fill the memory.
             sample["original_size"] = torch.tensor(sample["image"].shape[1:])
         return sample
 
@@ -240,7 +240,7 @@ class DetectionPredictor(Predictor):
         ids: Mapping[str, int],
         category_ids: Sequence[int],
     ) -> None:
-        """Write results in COCO's format, and beside them what their numbers mean.
+        """Write results in COCO's format, and a file that explains their ids.
 
         `images.json` is a file of COCO without annotations: `images` and `categories`.
         """

@@ -1,4 +1,4 @@
-"""What the page to try a model shows of a detector."""
+"""The demo page's view of a detector."""
 
 import dataclasses
 from collections import Counter
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
 
 
 class DetectionView(View):
-    """Boxes and masks from a least score on."""
+    """Boxes and masks above a score threshold."""
 
     headings = ("object", "score", "left", "top", "right", "bottom")
 
     @property
     def control(self) -> Control:
         """The threshold."""
-        return Control("Threshold", "least score of an object", 0.0, 1.0, 0.3, 0.01)
+        return Control("Threshold", "minimum score of an object", 0.0, 1.0, 0.3, 0.01)
 
     def chosen(self, result: DetectionResult, setting: float) -> DetectionResult:
-        """The objects whose scores are high enough."""
+        """The objects with scores at or above the threshold."""
         kept = result.scores >= setting
         return dataclasses.replace(
             result,
@@ -38,7 +38,7 @@ class DetectionView(View):
         return self.chosen(result, setting).plot()
 
     def rows(self, result: DetectionResult, setting: float) -> list[list[Cell]]:
-        """Name, score and box in pixels of each object, by falling score."""
+        """Name, score and box in pixels of each object, highest score first."""
         found = self.chosen(result, setting)
         lines = zip(found.label_names, found.scores.tolist(), found.boxes.tolist(), strict=True)
         return [[name, round(score, 3), *(round(x, 1) for x in box)] for name, score, box in lines]

@@ -1,4 +1,4 @@
-"""Whatever holds images, one after the other: files, folders, patterns, arrays, tensors, lists."""
+"""List and read images of any source: files, folders, patterns, arrays, tensors, lists."""
 
 import glob
 import logging
@@ -33,12 +33,12 @@ U = TypeVar("U")
 
 @dataclass(frozen=True)
 class Unread:
-    """An image of a source.
+    """An image of a source, not read yet.
 
     Attributes:
         index: Its number in the source, from 0.
         path: Its file; None for one in memory.
-        image: uint8 `(3, H, W)` RGB, or what is wrong with it; None for one in a file.
+        image: uint8 `(3, H, W)` RGB, or its error; None for one in a file.
     """
 
     index: int
@@ -47,14 +47,14 @@ class Unread:
 
     @property
     def name(self) -> str:
-        """What messages call it."""
+        """Its name in messages."""
         return self.path or f"image {self.index}"
 
     def read(self) -> Tensor:
         """The pixels, uint8 `(3, H, W)` RGB, upright.
 
         Raises:
-            ImageError: They cannot be read.
+            ImageError: The image cannot be read.
         """
         if self.image is None:
             assert self.path is not None, "an image is in a file or in memory"
@@ -65,13 +65,13 @@ class Unread:
 
 
 def list_images(source: Any) -> Iterator[Unread]:
-    """The images of a source, in its order; the files of a folder or pattern by name.
+    """List the images of a source in its order; files of a folder or pattern by name.
 
     Files are not opened, and a list or generator is taken item by item. Images in memory are copied
-    at once: what gave them may use their memory again.
+    at once: their source may reuse the memory.
 
     Args:
-        source: The path of an image, a folder (searched to its depths) or a pattern (`**` crosses
+        source: The path of an image, a folder (searched recursively) or a pattern (`**` crosses
             folders); a PIL image; a NumPy array `(H, W)`, `(H, W, 1)`, `(H, W, 3)` RGB or
             `(H, W, 4)` RGBA of uint8, uint16 or floats in 0..1; a tensor `(3, H, W)` or
             `(B, 3, H, W)` RGB of uint8 or floats in 0..255; a list or iterable of any of these.
@@ -80,8 +80,8 @@ def list_images(source: Any) -> Iterator[Unread]:
         The images, numbered.
 
     Raises:
-        ConfigError: The source, or an item of it, is nothing that holds images.
-        DataError: A folder or a pattern holds none.
+        ConfigError: The source, or an item of it, does not hold images.
+        DataError: A folder or a pattern holds no images.
     """
     for index, (path, image) in enumerate(_expand(source)):
         yield Unread(index, path, image)
@@ -106,15 +106,15 @@ def _expand(source: Any) -> Iterator[tuple[str | None, Tensor | ImageError | Non
 
 
 def find_files(source: str | os.PathLike[str]) -> list[str]:
-    """The image files that a path, a folder or a pattern means.
+    """Find the image files of a path, a folder or a pattern.
 
     Raises:
-        ConfigError: It is an address of the web.
+        ConfigError: It is a URL.
         DataError: A folder or pattern holds no images.
     """
     text = os.fspath(source)
     if text.startswith(URL):
-        raise ConfigError(f"'{text}' is an address: download it, and give the file.")
+        raise ConfigError(f"'{text}' is a URL: download it, and give the file.")
     path = user_path(source)
     if path.is_dir():
         ignored: Counter[str] = Counter()
@@ -139,7 +139,7 @@ def find_files(source: str | os.PathLike[str]) -> list[str]:
 
 
 def _matches(pattern: Path) -> Iterable[str]:
-    """What a pattern means; `**` stands for a folder and all in it, as in `walk_folders`."""
+    """The matches of a pattern; `**` matches a folder and all folders in it (`walk_folders`)."""
     parts = pattern.parts
     if "**" not in parts:
         return glob.glob(str(pattern))
@@ -159,7 +159,7 @@ def _file_of(image: Image.Image) -> str | None:
 
 
 def _converted(convert: Callable[[Any], Tensor], value: Any) -> Tensor | ImageError:
-    """The image, or what is wrong with it, to be raised in its turn."""
+    """The image, or its error, to be raised when the image is read."""
     try:
         return convert(value)
     except ImageError as error:
@@ -167,23 +167,23 @@ def _converted(convert: Callable[[Any], Tensor], value: Any) -> Tensor | ImageEr
 
 
 def array_to_image(array: np.ndarray) -> Tensor:
-    """Turn an array of pixels into an image.
+    """Convert an array of pixels to an image.
 
     Args:
-        array: `(H, W)` or `(H, W, 1)` grey, `(H, W, 3)` RGB or `(H, W, 4)` RGBA, which is laid on
+        array: `(H, W)` or `(H, W, 1)` grey, `(H, W, 3)` RGB or `(H, W, 4)` RGBA on
             white; bool, uint8, uint16, or floats in 0..1.
 
     Returns:
         uint8 `(3, H, W)` RGB, a copy.
 
     Raises:
-        ImageError: Shape, type or values are others.
+        ImageError: Shape, type or values do not fit.
     """
     shape = array.shape
     if len(shape) not in (2, 3) or 0 in shape or (len(shape) == 3 and shape[2] not in (1, 3, 4)):
         raise ImageError(
-            f"an array of shape {shape} is no image: expected (H, W), (H, W, 3) RGB or (H, W, 4) "
-            "RGBA. Give several images as a list, or as a tensor (B, 3, H, W)."
+            f"an array of shape {shape} is not an image: expected (H, W), (H, W, 3) RGB or "
+            "(H, W, 4) RGBA. Give several images as a list, or as a tensor (B, 3, H, W)."
         )
     pixels = _to_8_bits(array)
     if pixels.ndim == 3 and pixels.shape[2] == 1:
@@ -202,19 +202,19 @@ def _to_8_bits(array: np.ndarray) -> np.ndarray:
         return np.rint(array.astype(np.float64) * (255 / 65535)).astype(np.uint8)
     if not np.issubdtype(array.dtype, np.floating):
         raise ImageError(
-            f"an array of {array.dtype} is no image: expected uint8, uint16, or floats in 0..1."
+            f"an array of {array.dtype} is not an image: expected uint8, uint16, or floats in 0..1."
         )
     low, high = float(array.min()), float(array.max())
     if not (low >= 0 and high <= 1):  # NaN is neither
         raise ImageError(
-            f"an array of floats from {low:g} to {high:g} is no image: expected 0..1. Divide values"
-            " in 0..255 by 255, or make them uint8."
+            f"an array of floats from {low:g} to {high:g} is not an image: expected 0..1. Divide "
+            "values in 0..255 by 255, or make them uint8."
         )
     return np.rint(array.astype(np.float64) * 255).astype(np.uint8)
 
 
 def tensor_to_image(tensor: Tensor) -> Tensor:
-    """Turn a tensor of pixels into an image.
+    """Convert a tensor of pixels to an image.
 
     Args:
         tensor: `(3, H, W)` RGB or `(1, H, W)` grey, uint8 or floats in 0..255, as in batches.
@@ -223,26 +223,26 @@ def tensor_to_image(tensor: Tensor) -> Tensor:
         uint8 `(3, H, W)` RGB on the CPU, a copy; floats are rounded.
 
     Raises:
-        ImageError: Shape, type or values are others.
+        ImageError: Shape, type or values do not fit.
     """
     shape = tuple(tensor.shape)
     if len(shape) != 3 or 0 in shape or shape[0] not in (1, 3):
-        raise ImageError(f"a tensor of shape {shape} is no image: expected (3, H, W) RGB.")
+        raise ImageError(f"a tensor of shape {shape} is not an image: expected (3, H, W) RGB.")
     if tensor.dtype != torch.uint8 and not tensor.is_floating_point():
         raise ImageError(
-            f"a tensor of {tensor.dtype} is no image: expected uint8, or floats in 0..255."
+            f"a tensor of {tensor.dtype} is not an image: expected uint8, or floats in 0..255."
         )
     pixels = tensor.detach().cpu()
     if tensor.is_floating_point():
         low, high = float(pixels.min()), float(pixels.max())
         if not (low >= 0 and high <= 255):
             raise ImageError(
-                f"a tensor of floats from {low:g} to {high:g} is no image: expected 0..255, not "
-                "normalised."
+                f"a tensor of floats from {low:g} to {high:g} is not an image: expected 0..255, "
+                "not normalised."
             )
         if 0 < high <= 1:
             logger.warning(
-                "a tensor of floats from %g to %g is all but black: tensors have values in 0..255.",
+                "a tensor of floats from %g to %g is almost black: tensors have values in 0..255.",
                 low,
                 high,
             )
@@ -253,16 +253,16 @@ def tensor_to_image(tensor: Tensor) -> Tensor:
 def read_ahead(
     items: Iterable[T], work: Callable[[T], U], *, workers: int, ahead: int
 ) -> Iterator[U]:
-    """Do work on items in threads, ahead of whoever takes the results, which keep their order.
+    """Process items in threads ahead of the consumer, keeping their order.
 
     Args:
-        items: Taken one by one, in the caller's thread.
+        items: Consumed one by one, in the caller's thread.
         work: Called with an item.
         workers: Number of threads; 0 works in the caller's thread, not ahead.
-        ahead: Items that are taken before the first result is given, and results kept at most.
+        ahead: Maximum number of items in progress and results waiting.
 
     Yields:
-        The results. What `work` raises is raised in the place of its result.
+        The results. An exception of `work` is raised in place of its result.
     """
     if workers == 0:
         yield from map(work, items)

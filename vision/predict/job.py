@@ -1,4 +1,4 @@
-"""Predictions of a folder of images into a folder of results, which go on where they stopped."""
+"""Predict a folder of images into a folder of results, resuming where an earlier run stopped."""
 
 import json
 import os
@@ -28,20 +28,20 @@ LINES = "predictions.jsonl"
 ERRORS = "errors.jsonl"
 RUN = "run.json"
 PICTURES = "pictures"
-# Pictures keep the name of their image where browsers show its format.
+# Pictures keep the name of their image if browsers show its format.
 SHOWN = (".jpg", ".jpeg", ".png", ".webp")
 Progress = Callable[[int, int | None], None]
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What a job has done.
+    """The summary of a job.
 
     Attributes:
-        done: Number of images that have a result, earlier ones too.
-        earlier: Those of them that an earlier run had predicted.
+        done: Number of images with a result, including earlier ones.
+        earlier: Number of these that an earlier run predicted.
         bad: Number of images that could not be read.
-        files: What was written, relative to the folder of results.
+        files: Written files, relative to the folder of results.
     """
 
     done: int
@@ -61,9 +61,9 @@ def predict_folder(
     annotations: Path | None = None,
     progress: Progress | None = None,
 ) -> Summary:
-    """Predict image files, and write what is found.
+    """Predict image files, and write the results.
 
-    `predictions.jsonl` has a line per image, written as soon as it is known; images that it lists
+    `predictions.jsonl` has a line per image, written at once; images that it lists
     are not predicted again. `pictures` has the drawn images under their own paths, `errors.jsonl` a
     line for each image that cannot be read; these are tried again. At the end the kind of task
     writes its table: `predictions.csv`, or `predictions.json` in COCO's format.
@@ -71,17 +71,17 @@ def predict_folder(
     Args:
         model: The model.
         source: An image, a folder or a pattern.
-        folder: Where results are written; a new one, or that of the same predictions.
-        options: How.
-        pictures: Whether to draw.
+        folder: Where results are written: a new folder, or an earlier one of the same job.
+        options: Options of prediction.
+        pictures: Whether to draw pictures.
         num_workers: Threads that read images; None chooses.
-        annotations: A file of COCO, from which the numbers of images (by file name) and classes (by
-            name) are taken for COCO's format; without it they count from 0.
-        progress: Called with the number of images that are done, and of all.
+        annotations: A COCO file with the ids of images (by file name) and classes (by name) for
+            COCO's format; without it ids count from 0.
+        progress: Called with the number of finished images, and of all.
 
     Raises:
         ConfigError: The folder holds something else, or the annotations do not fit.
-        DataError: There are no images, or something cannot be written.
+        DataError: There are no images, or a file cannot be written.
     """
     files = name_images(source)
     predictor = model.predictor
@@ -142,7 +142,7 @@ def _write_table(
 
 
 def _note(results: Predictions, noted: int, names: Sequence[str], errors: Any) -> int:
-    """Write down the images that were left out since the last call."""
+    """Log the images that were skipped since the last call."""
     for one in results.bad_images[noted:]:
         _append(errors, {"image": names[one.index], "path": one.path, "message": one.message})
     return len(results.bad_images)
@@ -154,10 +154,10 @@ def _append(file: Any, line: Mapping[str, Any]) -> None:
 
 
 def name_images(source: str | os.PathLike[str]) -> dict[str, str]:
-    """The image files of a source, by their paths below the folder that they have in common.
+    """The image files of a source, by their paths relative to their common folder.
 
     Raises:
-        DataError: There are none.
+        DataError: There are no images.
     """
     paths = find_files(source)
     if len(paths) == 1 and not os.path.isfile(paths[0]):
@@ -174,7 +174,7 @@ def name_images(source: str | os.PathLike[str]) -> dict[str, str]:
 
 
 def picture_names(names: Sequence[str]) -> dict[str, str]:
-    """The path of the picture of each image: its own, or with `.png` behind it."""
+    """The path of the picture of each image: its own, or with `.png` appended."""
     taken = set(names)
     found = {}
     for name in names:
@@ -187,7 +187,7 @@ def picture_names(names: Sequence[str]) -> dict[str, str]:
 
 
 def mask_names(names: Sequence[str]) -> dict[str, str]:
-    """The path of each image without its ending; with it where another has the same."""
+    """The path of each image without its suffix, unless another image has the same."""
     stems = {name: PurePath(name).with_suffix("").as_posix() for name in names}
     owners: dict[str, int] = {}
     for stem in stems.values():
@@ -200,14 +200,14 @@ def mask_names(names: Sequence[str]) -> dict[str, str]:
                 unique += "_"
             taken.add(unique)
             stems[name] = unique
-    # An ending of four letters follows.
+    # A suffix of four letters follows.
     return {name: fit_name(stem, room=4) for name, stem in stems.items()}
 
 
 def job_description(
     model: "Model", source: str | os.PathLike[str], options: PredictOptions, *, pictures: bool
 ) -> dict[str, Any]:
-    """What results depend on: only these may be continued by a later run."""
+    """What results depend on: a later run may only continue the same job."""
     settings = asdict(options)
     del settings["batch_size"]
     return {
@@ -220,11 +220,11 @@ def job_description(
 
 
 def open_folder(folder: Path, description: Mapping[str, Any]) -> None:
-    """Make the folder of results, or see that it is of the same job, and mend its last line.
+    """Create the folder of results, or check that it belongs to the same job and repair it.
 
     Raises:
         ConfigError: It holds something else.
-        DataError: It cannot be made.
+        DataError: It cannot be created.
     """
     own = json.loads(json.dumps(description))
     check_output_folder(folder, option="the folder of results")
@@ -242,7 +242,7 @@ def open_folder(folder: Path, description: Mapping[str, Any]) -> None:
         )
     found = read_json(folder / RUN)
     theirs = found if isinstance(found, dict) else {}
-    # The same file may have been moved; its digest tells.
+    # The same file may have been moved; its digest identifies it.
     free = ("version", "checkpoint") if own["sha256"] else ("version",)
     different = [key for key in own if key not in free and theirs.get(key) != own[key]]
     if different:
@@ -251,11 +251,11 @@ def open_folder(folder: Path, description: Mapping[str, Any]) -> None:
             f"'{folder}' holds predictions with another {key}: {theirs.get(key)}, now {own[key]}. "
             "Choose another folder, or delete this one."
         )
-    _mend(folder / LINES)
+    _repair(folder / LINES)
 
 
-def _mend(path: Path) -> None:
-    """Cut off a last line that was not written to its end."""
+def _repair(path: Path) -> None:
+    """Cut off an incomplete last line."""
     if not path.is_file():
         return
     with path.open("r+b") as file:
@@ -275,7 +275,7 @@ def _is_json(line: bytes) -> bool:
 
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The lines of a file of JSON lines; none if there is no file."""
+    """The lines of a JSON Lines file; none if there is no file."""
     if path.is_file():
         with open_file(path, max_bytes=MAX_TABLE_BYTES) as file:
             for number, line in enumerate(file, start=1):
@@ -285,7 +285,7 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
 def _numbers(
     names: Sequence[str], class_names: Sequence[str], annotations: Path | None
 ) -> tuple[dict[str, int], list[int]]:
-    """Number of each image by name, and of each class."""
+    """COCO ids of each image by name, and of each class."""
     if annotations is None:
         return {name: i for i, name in enumerate(names)}, list(range(len(class_names)))
     contents = read_json(annotations)
@@ -294,7 +294,7 @@ def _numbers(
         categories = {one["name"]: one["id"] for one in contents["categories"]}
     except (LookupError, TypeError) as error:
         raise DataError(
-            f"'{annotations}' holds no annotations of COCO: expected 'images' with file_name and "
+            f"'{annotations}' holds no COCO annotations: expected 'images' with file_name and "
             "id, and 'categories' with name and id."
         ) from error
     unknown = [name for name in names if name not in images]

@@ -1,4 +1,4 @@
-"""Load a trained model from whatever holds it: a checkpoint, a run, an exported file, the hub."""
+"""Load a trained model from a checkpoint, a run, an exported file or the hub."""
 
 import logging
 import os
@@ -29,8 +29,8 @@ from vision.weights.tensors import check_finite, check_tensors
 logger = logging.getLogger(__name__)
 
 SAFETENSORS = ".safetensors"
-# What is taken from a folder, the first that is there: a run's best or last checkpoint, what a
-# folder for the hub holds, or the weights that a run wrote.
+# The first of these files in a folder is loaded: a run's best or last checkpoint, the model of a
+# folder for the hub, or the weights that a run wrote.
 MODEL_FILES = (
     *("checkpoints/best.ckpt", "checkpoints/last.ckpt"),
     *("best.ckpt", "last.ckpt", "model.safetensors"),
@@ -48,25 +48,24 @@ def load(
 ) -> Model:
     """Load a trained model, ready to predict.
 
-    Nothing in the file is ever executed: it holds tensors and plain values, and the names in it are
-    looked up in the suite's own lists. Where the training kept averaged weights (EMA), these are
-    taken.
+    Nothing in the file is executed: it holds tensors and plain values, and the names in it are
+    looked up in the suite's own lists. If the training kept averaged weights (EMA), these are
+    loaded.
 
     Args:
         source: A checkpoint (`.ckpt`), the folder of a run, a `.safetensors` that the suite wrote,
             a folder made for the Hugging Face hub, or `"hf://owner/repo[/file][@revision]"`.
-        device: Where the model computes; None takes the CPU.
-        task: Class of the task, where it is none of the suite's.
-        backbone: The backbone, where the task was trained with one of your own that it was given as
-            an object.
+        device: Device of the model; None takes the CPU.
+        task: Class of the task, if it is not one of the suite's.
+        backbone: The backbone, if the task was trained with a backbone object of your own.
 
     Returns:
         The model in evaluation mode.
 
     Raises:
-        CheckpointError: The file is of no task, of one that is not known, or does not fit it.
-        WeightsError: It is absent, damaged or unsafe, cannot be fetched, or holds weights that are
-            infinite or not a number.
+        CheckpointError: The file belongs to no task or to an unknown one, or does not fit it.
+        WeightsError: It is absent, damaged or unsafe, cannot be fetched, or holds infinite or NaN
+            weights.
     """
     path = _find(source)
     try:
@@ -88,19 +87,18 @@ def build(
     task: type[BaseTask] | None = None,
     backbone: Backbone | None = None,
 ) -> BaseTask:
-    """Build a task by its description and fill it with tensors, all of them.
+    """Build a task from its description and load all of its tensors.
 
     Args:
         state: Tensor by key.
-        description: What the file says of the task.
-        task: Class of the task, where it is none of the suite's.
-        backbone: The backbone, where the description does not name one.
+        description: Description of the task in the file.
+        task: Class of the task, if it is not one of the suite's.
+        backbone: The backbone, if the description does not name one.
 
     Raises:
-        CheckpointError: The task is not known, its arguments are not those of this version, ask for
-            more than the tensors can fill or for other tensors, or the class names are not those of
-            its classes.
-        WeightsError: A tensor is not dense, or holds infinite values or what is not a number.
+        CheckpointError: The task is unknown, its arguments do not fit this version or the tensors,
+            or the class names do not fit its classes.
+            WeightsError: A tensor is not dense, or holds infinite or NaN values.
     """
     found = find_task(description["task"], {description["task"]: task} if task else None)
     tensors = check_tensors(state, "the file")
@@ -111,7 +109,7 @@ def build(
         version=description["version"],
         own=None if backbone is None else {"backbone": backbone},
     )
-    # A class of the caller's own may need the values that it begins with.
+    # A class of the caller's own may need its initial values.
     ours = found.__module__.startswith("vision.")
     model = build_unfilled(lambda: found(**arguments)) if ours else found(**arguments)
     model.load_state_dict(tensors)
@@ -133,7 +131,7 @@ def _read(path: Path) -> tuple[Any, ModelDescription]:
                 "weights=PATH of a task."
             )
         return state, description
-    # Mapped, so that the optimiser's part of a large file is not read.
+    # Memory-mapped, so that the optimiser state of a large file is not read.
     checkpoint = read_checkpoint(path, mmap=True)
     if not isinstance(checkpoint, Mapping):
         raise CheckpointError(f"it holds a {type(checkpoint).__name__}, expected a checkpoint.")
@@ -144,17 +142,17 @@ def _read(path: Path) -> tuple[Any, ModelDescription]:
 
 
 def _find(source: str | os.PathLike[str]) -> Path:
-    """The file that a source means, fetched if it is of the hub."""
+    """Find the file of a source; fetch it if it is on the hub."""
     if isinstance(source, str) and source.startswith(HUB_PREFIX):
         local = Path(source.removeprefix(HUB_PREFIX))
         return _find(local) if local.is_dir() else download_from_hub(source)
     path = Path(os.path.expanduser(source))
-    # These say no where a method of `Path` fails: for a name with a NUL, or one that is too long.
+    # These return False where methods of `Path` raise: for a name with a NUL, or a too long one.
     if os.path.exists(path) and not os.path.isdir(path):
         return path
     if not os.path.isdir(path):
         of_hub = (
-            f" Is it of the hub? Then write hf://{source}."
+            f" Is it on the hub? Then write hf://{source}."
             if re.fullmatch(HUB_ID, str(source))
             else ""
         )

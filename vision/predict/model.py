@@ -1,4 +1,4 @@
-"""A trained model that is ready to predict."""
+"""A trained model, ready to predict."""
 
 import os
 from functools import cached_property
@@ -21,13 +21,13 @@ from vision.tasks.base import BaseTask
 
 
 class Model:
-    """A trained task with all that it needs to know: classes, preprocessing, colours.
+    """A trained task with its classes, preprocessing and colours.
 
     Args:
         task: The task.
-        description: What its file says of it.
+        description: Its description in the file.
         path: The file; None for a task that was not loaded.
-        device: Where it computes; None leaves the task where it is.
+        device: Its device; None leaves the task where it is.
 
     Attributes:
         kind: Name of the kind of task, such as "detection".
@@ -52,7 +52,7 @@ class Model:
 
     @property
     def device(self) -> torch.device:
-        """Where the model computes."""
+        """Device of the model."""
         return next(self.task.parameters()).device
 
     def to(self, device: str | torch.device) -> Self:
@@ -62,7 +62,7 @@ class Model:
 
     @property
     def preprocessing(self) -> dict[str, Any] | None:
-        """Options of the evaluation transform of the data that it was trained on, if known."""
+        """Options of the evaluation transform of its training data, if known."""
         return self.description["preprocessing"] or self.task.preprocessing
 
     @cached_property
@@ -71,7 +71,7 @@ class Model:
 
         Raises:
             ConfigError: The task has no predictor.
-            CheckpointError: The model's preprocessing is not that of its task.
+            CheckpointError: The model's preprocessing does not fit its task.
         """
         return find_part(self.task, "predictor")(self)
 
@@ -95,25 +95,25 @@ class Model:
         Args:
             source: An image file, a folder, a pattern, a PIL image, a NumPy array in RGB order, a
                 tensor, or a list or generator of these: see `vision.predict.images.list_images`.
-            batch_size: Images that the model gets at once; with tiles, tiles of one image.
-            threshold: Least score of an object that is kept, in [0, 1]; of detection alone.
+            batch_size: Images per batch; with tiles, tiles of one image.
+            threshold: Minimum score of an object, in [0, 1]; for detection only.
             tile: Side, or (height, width), in pixels of overlapping tiles that larger images are
                 cut into; None takes every image whole. For detection and segmentation.
             overlap: Share of a tile that the next one covers too, in [0, 1).
             whole_view: Whether a detector also sees the whole of an image that is cut into tiles.
-            precision: "float32", or half of it: "bfloat16", or "float16" on a GPU.
+            precision: "float32", "bfloat16", or "float16" on a GPU.
             num_workers: Threads that read images; 0 reads without any, None chooses by the CPU
                 cores.
-            skip_bad_images: Whether images that cannot be read are logged and left out, counted by
-                `bad_images` of what is returned: True for any number, a number for so many at most.
+            skip_bad_images: Whether to log and skip images that cannot be read, listed in
+                `bad_images` of the iterator: True for any number, an integer for at most so many.
 
         Returns:
             An iterator over the results, in the order of the source.
 
         Raises:
-            ConfigError: An option is out of its range, or the source holds no images.
+            ConfigError: An option is out of range, or the source holds no images.
             DataError: A folder holds no images (when the first result is asked for).
-            ImageError: An image cannot be read (in its turn).
+            ImageError: An image cannot be read (when its result is asked for).
         """
         options = PredictOptions(
             batch_size=batch_size,
@@ -155,7 +155,7 @@ class Model:
             The result.
 
         Raises:
-            ConfigError: An option is out of its range, or it is not one image.
+            ConfigError: An option is out of range, or it is not one image.
             ImageError: The image cannot be read.
         """
         if isinstance(image, str | os.PathLike) and os.path.isdir(os.path.expanduser(image)):
@@ -176,7 +176,7 @@ class Model:
         return found[0]
 
     def __call__(self, images: Tensor) -> Any:
-        """What the task gives for images as in a batch: `(B, C, H, W)`, uint8 or 0..255."""
+        """Call the task on images as in a batch: `(B, C, H, W)`, uint8 or floats in 0..255."""
         with torch.inference_mode():
             return self.task(images.to(self.device))
 

@@ -1,4 +1,4 @@
-"""How images are predicted."""
+"""Options of prediction."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -20,21 +20,20 @@ RANGES: Ranges = {
 
 @dataclass(frozen=True, kw_only=True)
 class PredictOptions:
-    """How images are predicted.
+    """Options of prediction.
 
     Attributes:
-        batch_size: Images, or tiles of one image, that the model gets at once.
-        threshold: Least score of an object that is kept, in [0, 1].
+        batch_size: Images, or tiles of one image, per batch.
+        threshold: Minimum score of an object, in [0, 1].
         tile: Side, or height and width, in pixels of the tiles that larger images are cut into;
             None takes every image whole.
         overlap: Share of a tile that the next one covers too, in [0, 1).
         whole_view: Whether a detector also sees the whole image that is cut into tiles, for objects
-            that are larger than these.
-        precision: Type of the numbers in the model; the halves of float32 need a device that has
-            them.
+            larger than a tile.
+        precision: Dtype of the model; "float16" needs a GPU.
 
     Raises:
-        ConfigError: A value is out of its range.
+        ConfigError: A value is out of range.
     """
 
     batch_size: int = 8

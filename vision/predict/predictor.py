@@ -1,4 +1,4 @@
-"""The base of what predicts images with a task: one subclass per kind."""
+"""Base class of predictors, one subclass per kind of task."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
@@ -27,7 +27,7 @@ class Seen:
         index: Its number in the source.
         path: Its file; None for one in memory.
         image: uint8 `(3, H, W)` RGB, upright.
-        sample: What the collate function of its task takes; None if it is cut into tiles.
+        sample: Input of its task's collate function; None if it is cut into tiles.
     """
 
     index: int
@@ -37,7 +37,7 @@ class Seen:
 
 
 class LoadedModel(Protocol):
-    """What a predictor reads of a `vision.predict.model.Model`."""
+    """The attributes of `vision.predict.model.Model` that a predictor uses."""
 
     task: BaseTask
     description: ModelDescription
@@ -45,11 +45,11 @@ class LoadedModel(Protocol):
 
     @property
     def device(self) -> torch.device:
-        """Where the model computes."""
+        """Device of the model."""
 
     @property
     def preprocessing(self) -> dict[str, Any] | None:
-        """Options of the evaluation transform of the data that it was trained on, if known."""
+        """Options of the evaluation transform of its training data, if known."""
 
 
 class Predictor(ABC):
@@ -60,8 +60,8 @@ class Predictor(ABC):
 
     Attributes:
         collate: Makes a batch of samples, as the datamodules of that kind do.
-        table: Name of the file that `write_table` writes; None for none.
-        beside: Names of what else a folder of predictions has.
+        table: Name of the file that `write_table` writes, or None.
+        beside: Names of further files in a folder of predictions.
         tiled: Whether large images can be cut into tiles, which `predict_tiled` then predicts.
     """
 
@@ -75,10 +75,10 @@ class Predictor(ABC):
         self.names = model.class_names
 
     def check(self, options: PredictOptions) -> None:
-        """Refuse options that mean nothing here.
+        """Refuse options that do not apply to this kind.
 
         Raises:
-            ConfigError: One does.
+            ConfigError: An option does not apply.
         """
         if options.precision == "float16" and self.model.device.type == "cpu":
             raise ConfigError(
@@ -95,25 +95,25 @@ class Predictor(ABC):
         """The sample of an image, uint8 `(3, H, W)`, as evaluation makes it."""
 
     def group_of(self, sample: Mapping[str, Any]) -> Hashable:
-        """Samples of one batch have this in common; by default all may be in one."""
+        """Key of the samples that may share a batch; by default all may."""
         return None
 
     @abstractmethod
     def result(self, seen: Seen, prediction: Mapping[str, Any], options: PredictOptions) -> Result:
-        """The result of an image from what the task's `predict_step` gives for it."""
+        """Make the result of an image from the output of the task's `predict_step`."""
 
     def predict_tiled(self, seen: Seen, options: PredictOptions) -> Result:
-        """The result of an image that is cut into tiles; called only where `tiled` is set."""
+        """Predict an image that is cut into tiles; called only if `tiled` is set."""
         raise NotImplementedError(f"{type(self).__name__} is tiled, but predicts no tiles")
 
     def write(self, result: Result, folder: Path, name: str) -> dict[str, Any]:
-        """Write what belongs into a file of its own; returns the line about the image.
+        """Write the result's own file, if any; returns the line about the image.
 
         Args:
-            result: That of the image.
+            result: Result of the image.
             folder: The folder of all results.
             name: Path of the image, relative to the folder of all images, unique without its
-                ending.
+                suffix.
         """
         return result.to_dict()
 
@@ -124,25 +124,25 @@ class Predictor(ABC):
         ids: Mapping[str, int],
         category_ids: Sequence[int],
     ) -> None:
-        """Write the table of all results; called only where `table` names it.
+        """Write the table of all results; called only if `table` names it.
 
         Args:
             path: The file.
-            lines: Those that `write` has given, each with its name as `image`.
-            ids: Number of each image, by name.
-            category_ids: Number of each class, by label.
+            lines: Results of `write`, each with the image's name as `image`.
+            ids: COCO id of each image, by name.
+            category_ids: COCO id of each class, by label.
         """
         raise NotImplementedError(f"{type(self).__name__} names a table, but does not write it")
 
     def run(
         self, samples: Sequence[Mapping[str, Any]], options: PredictOptions, task: Any = None
     ) -> list[Any]:
-        """What the task's `predict_step` gives for samples, on the CPU.
+        """Run the task's `predict_step` on samples; returns its output on the CPU.
 
         Args:
-            samples: Any number; those of one group are in one batch.
-            options: How.
-            task: In place of the model's own.
+            samples: Any number; samples of one group are in one batch.
+            options: Options of prediction.
+            task: Used instead of the model's own.
         """
         found: dict[int, Any] = {}
         for places in places_by(map(self.group_of, samples)).values():
@@ -174,14 +174,14 @@ def _arithmetic(device: torch.device, precision: Precision) -> AbstractContextMa
 
 
 def build_transform(build: Callable[..., Any], options: Mapping[str, Any]) -> Any:
-    """An evaluation transform from the options in a model's description.
+    """Build an evaluation transform from the options in a model's description.
 
     Raises:
-        CheckpointError: They are not its options.
+        CheckpointError: The options do not fit the transform.
     """
     try:
         return build(**options)
     except (TypeError, ValueError) as error:
         raise CheckpointError(
-            f"the model's preprocessing {dict(options)} is not that of its task: {error}"
+            f"the model's preprocessing {dict(options)} does not fit its task: {error}"
         ) from error

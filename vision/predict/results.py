@@ -1,4 +1,4 @@
-"""What all results of a prediction share: the image, where it comes from, and being written."""
+"""Base class of prediction results: the image, its source, drawing and writing."""
 
 import os
 from abc import ABC, abstractmethod
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class Result(ABC):
-    """What was predicted for an image. All tensors are on the CPU.
+    """The prediction for an image. All tensors are on the CPU.
 
     Attributes:
         image: uint8 `(3, H, W)` RGB: the original, upright.
         path: Its file; None for an image in memory.
-        index: Its number in the source, from 0; images that were left out are counted.
+        index: Its number in the source, from 0; skipped images are counted.
         names: Name of each class, by index.
     """
 
@@ -45,7 +45,7 @@ class Result(ABC):
 
     @abstractmethod
     def to_dict(self, *, masks: bool = True) -> dict[str, Any]:
-        """Plain values, as JSON holds them.
+        """Plain values for JSON.
 
         Args:
             masks: Whether to include masks, as COCO's packed run lengths.
@@ -57,11 +57,11 @@ class Result(ABC):
         """A list of results in COCO's format.
 
         Args:
-            image_id: Number of the image in the dataset; None takes `index`.
-            category_ids: Number of each class in the dataset, by label; None takes the label.
+            image_id: COCO id of the image in the dataset; None takes `index`.
+            category_ids: COCO id of each class in the dataset, by label; None takes the label.
 
         Raises:
-            ConfigError: These are no boxes or masks, which are all that COCO's format has.
+            ConfigError: The result has no boxes or masks.
         """
         raise ConfigError(
             f"COCO's format has no place for a {type(self).__name__}, only for boxes and masks: "
@@ -69,10 +69,10 @@ class Result(ABC):
         )
 
     def to_supervision(self) -> Any:
-        """The same as an object of the package supervision.
+        """The result as an object of the package supervision.
 
         Raises:
-            MissingPackageError: It is not installed.
+            MissingPackageError: The package is not installed.
             ConfigError: The package has no such objects.
         """
         raise ConfigError(
@@ -80,16 +80,16 @@ class Result(ABC):
         )
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write what `plot` draws, whole or not at all; the folder is made.
+        """Write the output of `plot` atomically; the folder is created if absent.
 
         Args:
-            path: The file, whose ending says the format, such as `.jpg` or `.png`.
+            path: The file; its suffix chooses the format, such as `.jpg` or `.png`.
 
         Returns:
             The path.
 
         Raises:
-            ConfigError: The ending is that of no format.
+            ConfigError: The suffix belongs to no image format.
             DataError: The file cannot be written.
         """
         return save_picture(self.plot(), path)
@@ -108,13 +108,13 @@ class Result(ABC):
 
 
 def save_picture(picture: "Image", path: str | os.PathLike[str]) -> Path:
-    """Write a picture, whole or not at all; see `Result.save`."""
+    """Write a picture atomically; see `Result.save`."""
     path = Path(path)
     try:
         replace_file(path, picture.save)
     except (ValueError, KeyError) as error:
         raise ConfigError(
-            f"'{path}' is the name of no picture: {error}. End it in .jpg, .png or .webp."
+            f"'{path}' is not the name of a picture: {error}. End it in .jpg, .png or .webp."
         ) from error
     except OSError as error:
         raise DataError(f"the picture '{path}' cannot be written: {error}.") from error
@@ -122,7 +122,7 @@ def save_picture(picture: "Image", path: str | os.PathLike[str]) -> Path:
 
 
 def to_picture(image: Tensor) -> "Image":
-    """A picture of Pillow's from uint8 `(3, H, W)` RGB."""
+    """Convert uint8 `(3, H, W)` RGB to a Pillow image."""
     from PIL import Image
 
     return Image.fromarray(np.ascontiguousarray(image.permute(1, 2, 0).numpy()))
@@ -137,10 +137,10 @@ def encode_mask(mask: Tensor) -> dict[str, Any]:
 
 
 def category_of(label: int, category_ids: "list[int] | None") -> int:
-    """The dataset's number of a class; its own where no numbers are given.
+    """The COCO id of a class; its label if no ids are given.
 
     Raises:
-        ConfigError: There are too few numbers.
+        ConfigError: There are too few ids.
     """
     if category_ids is None:
         return label
@@ -153,12 +153,12 @@ def category_of(label: int, category_ids: "list[int] | None") -> int:
 
 
 def name_of(names: tuple[str, ...], label: int) -> str:
-    """The name of a class; its number where it has none."""
+    """The name of a class; its index if it has none."""
     return names[label] if 0 <= label < len(names) else str(label)
 
 
 def import_optional(module: str, *, extra: str) -> Any:
-    """Import a package that only some need.
+    """Import an optional package.
 
     Args:
         module: Its name.

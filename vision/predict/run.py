@@ -1,4 +1,4 @@
-"""Predictions for a stream of images, in constant memory."""
+"""Predict a stream of images in constant memory."""
 
 import logging
 from collections.abc import Iterator
@@ -18,12 +18,12 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class BadImage:
-    """An image that was left out.
+    """An image that was skipped.
 
     Attributes:
         index: Its number in the source.
         path: Its file; None for one in memory.
-        message: What is wrong with it.
+        message: Its error.
     """
 
     index: int
@@ -32,24 +32,24 @@ class BadImage:
 
 
 class Predictions(Iterator[Result]):
-    """The results for the images of a source, one after the other, made as they are taken.
+    """An iterator over the results for the images of a source, computed on demand.
 
     Threads read and resize the images of the next batch while the model runs on one. No more than
     two batches of images are in memory; with tiles, no more than two images.
 
     Args:
-        predictor: What predicts.
+        predictor: The predictor.
         source: As in `list_images`.
-        options: How.
+        options: Options of prediction.
         num_workers: Number of threads; 0 reads without any, None chooses by the CPU cores.
-        skip_bad_images: Whether to leave images out that cannot be read: True any number of them, a
-            number so many at most.
+        skip_bad_images: Whether to skip images that cannot be read: True for any number, an integer
+            for at most so many.
 
     Attributes:
-        bad_images: Those that were left out so far.
+        bad_images: Images skipped so far.
 
     Raises:
-        ConfigError: An option is out of its range.
+        ConfigError: An option is out of range.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class Predictions(Iterator[Result]):
         self._results.close()  # type: ignore[attr-defined]
 
     def _predict(self, source: Any, workers: int) -> Iterator[Result]:
-        # One image that is cut into tiles fills batches by itself.
+        # An image that is cut into tiles fills batches by itself.
         size = 1 if self._options.tile is not None else self._options.batch_size
         images = read_ahead(list_images(source), self._read, workers=workers, ahead=size)
         batch: list[Seen] = []
@@ -118,12 +118,12 @@ class Predictions(Iterator[Result]):
         self.bad_images.append(bad)
         if self._max_bad is not None and len(self.bad_images) > self._max_bad:
             if self._max_bad == 0:
-                raise ImageError(f"{bad.message} skip_bad_images=True leaves such images out.")
+                raise ImageError(f"{bad.message} skip_bad_images=True skips such images.")
             raise ImageError(
                 f"{len(self.bad_images)} images cannot be read, more than skip_bad_images="
                 f"{self._max_bad}:\n{listed_lines([bad.message for bad in self.bad_images])}"
             )
-        logger.warning("left out: %s", bad.message)
+        logger.warning("skipped: %s", bad.message)
 
     def _run(self, batch: list[Seen]) -> Iterator[Result]:
         whole = [seen for seen in batch if seen.sample is not None]

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MASKS = "masks"
-# Rounding may leave a thin image a pixel short, so that it is extended again.
+# Rounding may leave a thin image a pixel short, so it is extended again.
 TRIES = 4
 
 
@@ -61,7 +61,7 @@ class SegmentationResult(Result):
         return len(self.labels)
 
     def shares(self) -> dict[str, float]:
-        """The share of the pixels of each class that is in the image, by name, largest first."""
+        """The share of the pixels of each class in the image, by name, largest first."""
         counts = torch.bincount(self.mask.flatten())
         present = sorted(self.labels, key=lambda label: (-int(counts[label]), label))
         return {
@@ -69,10 +69,10 @@ class SegmentationResult(Result):
         }
 
     def plot(self, *, opacity: float = 0.55) -> "Image":
-        """The image tinted with the colours of the classes.
+        """Draw the image tinted with the colours of the classes.
 
         Args:
-            opacity: Of the colours, in [0, 1].
+            opacity: Opacity of the colours, in [0, 1].
         """
         return to_picture(overlay_mask(self.image, self.mask, self.palette, opacity=opacity))
 
@@ -95,7 +95,7 @@ class SegmentationResult(Result):
     def to_coco(
         self, image_id: int | None = None, category_ids: list[int] | None = None
     ) -> list[dict[str, Any]]:
-        """A result per class in the image, with its `segmentation`, as COCO-Stuff takes them."""
+        """A result per class in the image, with its `segmentation`, as in COCO-Stuff."""
         number = self.index if image_id is None else image_id
         return [
             {
@@ -107,7 +107,7 @@ class SegmentationResult(Result):
         ]
 
     def to_supervision(self) -> Any:
-        """`supervision.Detections`: a mask per class in the image, its box around all of it."""
+        """`supervision.Detections`: a mask per class in the image, with its bounding box."""
         supervision = import_optional("supervision", extra="supervision")
         labels = self.labels
         masks = torch.stack([self.mask == label for label in labels])
@@ -126,7 +126,7 @@ class SegmentationResult(Result):
 
 
 class SegmentationPredictor(Predictor):
-    """Predicts classes of pixels; the task runs images of unlike sizes apart."""
+    """Predicts classes of pixels; the task runs images of different sizes separately."""
 
     collate = staticmethod(collate_segmentation)
     beside = (MASKS,)
@@ -154,19 +154,19 @@ class SegmentationPredictor(Predictor):
     def result(
         self, seen: Seen, prediction: Mapping[str, Any], options: PredictOptions
     ) -> SegmentationResult:
-        """The classes of the pixels of an image."""
+        """The class of each pixel of an image."""
         return SegmentationResult(
             image=seen.image,
             path=seen.path,
             index=seen.index,
             names=self.names,
-            # Without the rows and columns by which a thin image was extended.
+            # Cut off the rows and columns that extended a thin image.
             mask=prediction["mask"][: seen.image.shape[1], : seen.image.shape[2]],
             palette=self.palette,
         )
 
     def predict_tiled(self, seen: Seen, options: PredictOptions) -> SegmentationResult:
-        """The classes of an image in its own size, by windows that slide over it."""
+        """The classes of an image at full size, by sliding windows."""
         # A second view of the same modules: the model's own settings stay as they are.
         task: Any = copy.copy(self.model.task)
         task.inference = replace(
@@ -181,7 +181,7 @@ class SegmentationPredictor(Predictor):
         return self.result(seen, self.run([sample], options, task)[0], options)
 
     def write(self, result: Result, folder: Path, name: str) -> dict[str, Any]:
-        """Write the classes as PNG, in the colours of the classes; the line names the file."""
+        """Write the mask as PNG in the colours of the classes; the line names the file."""
         assert isinstance(result, SegmentationResult), "of the same kind"
         file = folder / MASKS / f"{name}.png"
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -205,7 +205,7 @@ def _sample(
 
 
 def _extend(image: Tensor, changed: Tensor) -> Tensor:
-    """Repeat the last row and column of a thin image until a backbone takes what it becomes."""
+    """Repeat the last row and column of a thin image until it is large enough."""
     places = []
     for side, becomes in zip(image.shape[1:], changed.shape[1:], strict=True):
         minimum = (

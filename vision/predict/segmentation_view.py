@@ -1,4 +1,4 @@
-"""What the page to try a model shows of a segmentor."""
+"""The demo page's view of a segmentor."""
 
 from typing import TYPE_CHECKING
 

@@ -1,7 +1,7 @@
-"""Objects of a large image from overlapping tiles: where they lie, and joining what they show.
+"""Cut a large image into overlapping tiles, and merge the objects found in them.
 
-An object that crosses the border of a tile is seen by that tile as a piece. Of the same object, a
-neighbour sees more, or all, or another piece; the whole image, shrunken, shows large ones entire.
+An object that crosses the border of a tile appears in it as a piece. A neighbouring tile shows more
+of it, all of it, or another piece; the whole image, shrunken, shows large objects entire.
 M counts objects.
 """
 
@@ -18,12 +18,12 @@ from vision.ops.nms import batched_nms
 from vision.ops.windows import window_starts
 from vision.predict.options import PredictOptions
 
-# A box ends at a border if it is no farther from it than this, in pixels of the original image or
-# of the shrunken one, whichever are larger.
+# A box ends at a border if it is at most this far from it, in pixels of the original image or of
+# the shrunken one, whichever are larger.
 NEAR_PX = 2.0
-# Two pieces are of one object if they agree so well where both tiles see it.
+# Two pieces belong to one object if their IoU in the overlap of both tiles is at least this.
 SAME_IOU = 0.5
-# A piece of which an object that was seen entire covers so much is of that object.
+# A piece belongs to an entire object that covers at least this share of it.
 COVERED = 0.7
 NMS_IOU = 0.5
 
@@ -58,7 +58,7 @@ class Tile(NamedTuple):
 
 
 class Crop(NamedTuple):
-    """A mask around its object alone.
+    """A mask cropped to its object.
 
     Attributes:
         top: First row in the image.
@@ -80,7 +80,7 @@ class FoundObjects:
         labels: int64 `(M,)`.
         scores: float32 `(M,)`.
         masks: One per object; None without masks.
-        near_px: How near to a border a box ends that it cuts.
+        near_px: Maximum distance from a border of a box that it cuts.
     """
 
     boxes: Tensor
@@ -91,7 +91,7 @@ class FoundObjects:
 
 
 def cut_tiles(image: Tensor, options: PredictOptions) -> list[Tile]:
-    """The tiles of an image `(3, H, W)`, row by row, and at the end the whole image if wanted."""
+    """The tiles of an image `(3, H, W)`, row by row, then the whole image if requested."""
     assert options.tile_size is not None, "there are tiles"
     (height, width), (down, right) = options.tile_size, options.tile_stride
     rows, columns = image.shape[1:]
@@ -109,13 +109,13 @@ def cut_tiles(image: Tensor, options: PredictOptions) -> list[Tile]:
 def find_in_tile(
     prediction: Mapping[str, Any], tile: Tile, size: tuple[int, int], threshold: float
 ) -> FoundObjects:
-    """Move what was found in a tile to the pixels of the image.
+    """Convert the objects found in a tile to pixels of the image.
 
     Args:
         prediction: Boxes and masks in pixels of `size`.
         tile: The tile.
-        size: Height and width in pixels that the prediction has for the tile.
-        threshold: Least score of an object that is kept.
+        size: Height and width of the tile in the prediction, in pixels.
+        threshold: Minimum score of an object.
     """
     kept = prediction["scores"] >= threshold
     scale = torch.tensor(
@@ -154,21 +154,21 @@ def _crop(mask: Tensor, tile: Tile, size: tuple[int, int]) -> Crop:
 
 
 def join_tiles(found: Sequence[FoundObjects], tiles: Sequence[Tile]) -> FoundObjects:
-    """Bring the objects of all tiles together, each once.
+    """Merge the objects of all tiles, each once.
 
-    1. A piece (a box that ends at an inner border of its tile) is dropped if another tile has all
-       of it inside.
+    1. A piece (a box that ends at an inner border of its tile) is dropped if another tile contains
+       all of it.
     2. Other pieces of one class from two tiles are one object if they agree where both tiles see
-       them; they are put together, and have the higher score.
-    3. A piece that lies in an object of its class that was seen entire is dropped.
-    4. Of boxes of one class that overlap, the one of the highest score is kept.
+       them; they are merged, with the higher score.
+    3. A piece inside an entire object of its class is dropped.
+    4. Of overlapping boxes of one class, the one with the highest score is kept.
 
     Args:
-        found: What each tile has.
+        found: Objects of each tile.
         tiles: The tiles.
 
     Returns:
-        The objects by falling score.
+        The objects, highest score first.
     """
     owner = torch.cat([torch.full((len(one.labels),), i) for i, one in enumerate(found)])
     crops = None
@@ -204,10 +204,10 @@ def _is_cut(boxes: Tensor, tile: Tile, near_px: float) -> Tensor:
 
 
 def _seen_elsewhere(boxes: Tensor, owner: Tensor, tiles: Sequence[Tile]) -> Tensor:
-    """Whether another tile has all of a box, away from its inner borders: bool `(M,)`."""
+    """Whether another tile contains all of a box, away from its inner borders: bool `(M,)`."""
     seen = torch.zeros(len(boxes), dtype=torch.bool)
     for i, tile in enumerate(tiles):
-        if tile.whole:  # shrunken, it may miss what tiles are for
+        if tile.whole:  # shrunken, it may miss the small objects that tiles are for
             continue
         low, high = tile.box[:2].clone(), tile.box[2:].clone()
         inner = torch.tensor(tile.inner)
@@ -221,7 +221,7 @@ def _seen_elsewhere(boxes: Tensor, owner: Tensor, tiles: Sequence[Tile]) -> Tens
 def _pieces(
     boxes: Tensor, labels: Tensor, owner: Tensor, chosen: Any, tiles: Sequence[Tile]
 ) -> list[list[int]]:
-    """Groups of pieces that are of one object."""
+    """Group the pieces that belong to one object."""
     places = [i for i in range(len(labels)) if chosen[i]]
     parent = {i: i for i in places}
 
@@ -243,7 +243,7 @@ def _pieces(
 
 
 def _agree(a: Tensor, b: Tensor, first: Tile, second: Tile) -> bool:
-    """Whether two boxes are the same where both tiles see them."""
+    """Whether two boxes agree where both tiles see them."""
     low = torch.maximum(first.box[:2], second.box[:2])
     high = torch.minimum(first.box[2:], second.box[2:])
     if not bool((high > low).all()):
@@ -256,7 +256,7 @@ def _agree(a: Tensor, b: Tensor, first: Tile, second: Tile) -> bool:
 
 
 def _covered(boxes: Tensor, labels: Tensor, piece: Tensor) -> Tensor:
-    """Whether each is a piece that lies in an entire object of its class: bool `(M,)`."""
+    """Whether each box is a piece inside an entire object of its class: bool `(M,)`."""
     inside = box_iof(boxes, boxes) >= COVERED
     of_entire = (labels[:, None] == labels[None]) & ~piece[None]
     return piece & (inside & of_entire).any(dim=1)
@@ -267,7 +267,7 @@ def _union(boxes: Tensor) -> Tensor:
 
 
 def _unite(crops: Sequence[Crop]) -> Crop:
-    """One mask of several."""
+    """Merge masks into one."""
     shown = [crop for crop in crops if crop.mask.numel()] or crops[:1]
     if len(shown) == 1:
         return shown[0]
@@ -282,7 +282,7 @@ def _unite(crops: Sequence[Crop]) -> Crop:
 
 
 def paste_crops(crops: Sequence[Crop], size: tuple[int, int]) -> Tensor:
-    """Masks of the whole image, bool `(M, H, W)`.
+    """Paste crops into masks of the whole image, bool `(M, H, W)`.
 
     Args:
         crops: The masks.

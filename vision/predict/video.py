@@ -1,4 +1,4 @@
-"""Predictions for a video, frame by frame, in constant memory. Needs PyAV, the extra `video`."""
+"""Predict a video frame by frame, in constant memory. Needs PyAV, the extra `video`."""
 
 import math
 import os
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from vision.predict.model import Model
 
 SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm")
-# What writes a video, the first that there is: H.264 plays everywhere, but some builds lack it.
+# The first available encoder is used: H.264 plays everywhere, but some builds lack it.
 ENCODERS = ("libx264", "mpeg4")
-RATE = Fraction(25)  # of a video that does not say its own
+RATE = Fraction(25)  # of a video that does not state its own
 
 
 def is_video(path: str | os.PathLike[str]) -> bool:
-    """Whether a path has the ending of a video."""
+    """Whether a path has the suffix of a video."""
     return os.fspath(path).lower().endswith(SUFFIXES)
 
 
@@ -46,11 +46,11 @@ class Video:
 
     Attributes:
         rate: Frames per second.
-        frames: Number of frames that the file claims; None where it does not say.
+        frames: Number of frames stated in the file; None if not stated.
 
     Raises:
         MissingPackageError: PyAV is not installed.
-        DataError: The file is absent or no video.
+        DataError: The file is absent or not a video.
         ImageError: Its frames have more pixels than `max_pixels`.
     """
 
@@ -59,7 +59,7 @@ class Video:
         self.path = Path(path)
         self._file = open_file(path, max_bytes=MAX_ARCHIVE_BYTES, what="video")
         try:
-            # A file may be a list of others, or an address: nothing but itself is opened.
+            # A file may be a list of others, or a URL: only the file itself is opened.
             self._container = self._av.open(self._file, options={"protocol_whitelist": "pipe"})
             self._stream = self._container.streams.video[0]
         except (OSError, ValueError, IndexError) as error:
@@ -78,7 +78,7 @@ class Video:
         """Yields each frame, uint8 `(3, H, W)` RGB, and its time in seconds.
 
         Raises:
-            DataError: The video is broken from some frame on.
+            DataError: The video is damaged.
         """
         number = 0
         try:
@@ -95,16 +95,16 @@ class Video:
 
 
 class VideoWriter:
-    """Writes pictures of one size as an MP4 file, which appears when it is whole.
+    """Writes pictures of one size as an MP4 file, which appears when it is complete.
 
     Args:
-        path: The file; its folder is made.
+        path: The file; its folder is created if absent.
         size: Height and width in pixels.
         rate: Frames per second.
 
     Raises:
         MissingPackageError: PyAV is not installed.
-        DataError: It has no encoder, or the file cannot be written.
+        DataError: PyAV has no encoder, or the file cannot be written.
     """
 
     def __init__(self, path: Path, size: tuple[int, int], rate: Fraction) -> None:
@@ -130,7 +130,7 @@ class VideoWriter:
         self._stream.pix_fmt = "yuv444p" if odd and encoder == "libx264" else "yuv420p"
 
     def write(self, picture: "Image") -> None:
-        """Write a picture; one of another size is fitted into the video's."""
+        """Write a picture; another size is fitted into the video's."""
         from PIL import ImageOps
 
         height, width = self.size
@@ -141,7 +141,7 @@ class VideoWriter:
             self._container.mux(packet)
 
     def finish(self) -> None:
-        """Write what is left, and give the file its name."""
+        """Write the remaining frames, and give the file its name."""
         for packet in self._stream.encode():
             self._container.mux(packet)
         self._container.close()
@@ -164,7 +164,7 @@ def predict_video(
     pictures: bool = True,
     progress: Progress | None = None,
 ) -> Summary:
-    """Predict the frames of a video, and write what is found.
+    """Predict the frames of a video, and write the results.
 
     `predictions.jsonl` has a line per frame, with `index` and `time_s`; `NAME.mp4` has the drawn
     frames, at the rate and in the size of the video, without its sound. A video is always predicted
@@ -173,10 +173,10 @@ def predict_video(
     Args:
         model: The model.
         path: The video.
-        folder: Where results are written; a new one, or that of the same predictions.
-        options: How.
+        folder: Where results are written: a new folder, or an earlier one of the same job.
+        options: Options of prediction.
         pictures: Whether to write the drawn video.
-        progress: Called with the number of frames that are done, and of all if the file says it.
+        progress: Called with the number of finished frames, and of all if known.
 
     Raises:
         MissingPackageError: PyAV is not installed.

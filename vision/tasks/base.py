@@ -1,4 +1,4 @@
-"""What all tasks share: backbone, optimiser, schedule, averages, seeds, checkpoints, logging."""
+"""Base class of all tasks: backbone, optimiser, schedule, EMA, seeds, checkpoints, logging."""
 
 import os
 import warnings
@@ -51,7 +51,7 @@ from vision.tasks.seeding import seed_step
 
 
 class Training(TypedDict, total=False):
-    """Keywords that every task passes on to `BaseTask`."""
+    """Keyword arguments that every task passes on to `BaseTask`."""
 
     backbone_options: dict[str, Any] | None
     pretrained: bool | str
@@ -78,18 +78,18 @@ class BaseTask(LightningModule, ABC):
         backbone: A name for `create_backbone`, or a module. Freezing, recomputing and layer-wise
             learning rates need an `Encoder`.
         optim: Options of the optimiser and its schedule, also as a mapping.
-        backbone_options: Keywords of the backbone that replace those of its variant, such as
+        backbone_options: Options of the backbone that replace its variant's, such as
             `drop_path_rate`.
         pretrained: True starts from the published weights of the backbone, text from a path or
-            `"hf://owner/repo[/file]"`. A published classifier is loaded too where its classes fit.
+            `"hf://owner/repo[/file]"`. A published classifier is loaded too if its classes fit.
         weights: File to load into the whole task, such as a checkpoint to fine-tune from. Detectors
-            and segmentors also read those of mmdetection and mmsegmentation, and keep the classes
+            and segmentors also read files of mmdetection and mmsegmentation, and keep the classes
             of the same name.
         ema_decay: Decay of the exponential moving average of the weights, such as 0.9999; null for
             no average.
-        ema_warmup: Whether that decay rises from a small one, so that early weights soon count for
-            nothing. The published recipes have no such warm-up.
-        frozen_stages: Part of the backbone that is not trained. "all" trains only what follows it
+        ema_warmup: Whether the decay rises from a small value, so that early weights are soon
+            forgotten. The published recipes have no such warm-up.
+        frozen_stages: Frozen part of the backbone. "all" trains only what follows it
             (for a classifier, a linear probe), a number freezes the stem and as many stages, null
             trains everything.
         compile: Whether training and evaluation run the backbone through `torch.compile`.
@@ -99,14 +99,13 @@ class BaseTask(LightningModule, ABC):
         kind: Name of the task, which the datamodule's `kind` has to be; None takes any.
         dense: Whether the backbone is built for dense prediction, which needs no classifier.
         monitor: The logged metric that chooses the best checkpoint, and `"max"` or `"min"`.
-        preprocessing: Options of the evaluation transform of the data that the task was trained on;
-            None before.
+        preprocessing: Options of the evaluation transform of the training data; None before.
         seed: Seed of the training; None before.
         loss_terms: Terms `()` of the last training loss by name; empty before.
 
     Raises:
         ConfigError: A value is unknown or does not fit the others.
-        WeightsError: Weights are not to be had or do not fit.
+        WeightsError: The weights cannot be found or do not fit.
     """
 
     __signature__ = FullSignature()
@@ -132,7 +131,7 @@ class BaseTask(LightningModule, ABC):
     ) -> None:
         super().__init__()
         name = backbone if isinstance(backbone, str) else None
-        # Class paths that LightningCLI adds would make loading a checkpoint import what it names.
+        # With LightningCLI's class paths, loading a checkpoint would import the classes they name.
         left_out = {"backbone", "_class_path", "_instantiator", *inherited_options(type(self))}
         self.save_hyperparameters(ignore=sorted(left_out))
         given = {} if "backbone" in inherited_options(type(self)) else {"backbone": name}
@@ -157,7 +156,7 @@ class BaseTask(LightningModule, ABC):
         self._resumed: Resumed | None = None
 
     def load_initial_weights(self) -> None:
-        """Load what training starts from, and freeze: the end of a constructor."""
+        """Load the initial weights and freeze parts; called at the end of a constructor."""
         load_source(self, self._source, with_classifier=not self.dense)
         freeze_backbone(self.backbone, self._frozen_stages)
         self._undecayed = undecayed_names(self, self.optim.no_decay)
@@ -173,7 +172,7 @@ class BaseTask(LightningModule, ABC):
     def on_after_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> dict[str, Any]:
         """Prepare a batch on the device, and augment it in training.
 
-        Both its augmentation and what is random in the model (dropout, drop path) draw the numbers
+        Augmentation and the random parts of the model (dropout, drop path) use the random numbers
         of this step (see `seed_step`).
         """
         batch = self.prepare(batch)
@@ -197,18 +196,18 @@ class BaseTask(LightningModule, ABC):
 
     @abstractmethod
     def evaluate(self, stage: str, outputs: Any, batch: Any) -> Sequence[Any] | None:
-        """Take in the outputs for a batch of the `"val"` or `"test"` set.
+        """Add the outputs for a batch of the `"val"` or `"test"` set to the metrics.
 
         Returns:
-            The prediction for each sample, as `predict_step` gives it, for the callbacks that
-            record, draw and write what is found; None offers them nothing.
+            The prediction for each sample, as from `predict_step`, for callbacks that record, draw
+            and write predictions; None if there are none.
         """
 
     def begin_evaluation(self) -> None:
         """Forget an earlier evaluation; by default nothing."""
 
     def end_evaluation(self, stage: str) -> None:
-        """Judge and log what was taken in of the `"val"` or `"test"` set; by default nothing."""
+        """Compute and log the metrics of the `"val"` or `"test"` set; by default nothing."""
 
     def on_validation_epoch_start(self) -> None:
         """Begin an evaluation."""
@@ -227,16 +226,16 @@ class BaseTask(LightningModule, ABC):
         self.end_evaluation("test")
 
     def validation_step(self, batch: Any, batch_idx: int) -> dict[str, Any] | None:
-        """Take in a batch of the validation set; returns its `predictions`, for callbacks."""
+        """Evaluate a batch of the validation set; returns its `predictions`, for callbacks."""
         return self._evaluate_batch("val", batch)
 
     def test_step(self, batch: Any, batch_idx: int) -> dict[str, Any] | None:
-        """Take in a batch of the test set; returns its `predictions`, for callbacks."""
+        """Evaluate a batch of the test set; returns its `predictions`, for callbacks."""
         return self._evaluate_batch("test", batch)
 
     def _evaluate_batch(self, stage: str, batch: Any) -> dict[str, Any] | None:
         outputs = self.run(batch)
-        # A process that is short of a batch runs one that has been counted elsewhere.
+        # A process that has run out of batches repeats one that is already counted elsewhere.
         if "repeated" in batch:
             return None
         return {"predictions": self.evaluate(stage, outputs, batch)}
@@ -244,11 +243,11 @@ class BaseTask(LightningModule, ABC):
     def setup(self, stage: str) -> None:
         """Compare the task with the trainer and the datamodule, and compile the backbone once."""
         refuse_other_sharding(self)
-        # Lightning wonders whether the datamodule was meant to do this; ours never normalise.
+        # Lightning warns that the datamodule may be meant to do this; ours never normalise.
         warnings.filterwarnings("ignore", message=".*overridden `on_after_batch_transfer`")
         data = getattr(self.trainer, "datamodule", None)
         agree_on_kind(self.kind, data)
-        # A file of this model then says how other inputs become like these.
+        # Stored in files of this model, to prepare other inputs alike.
         self.preprocessing = getattr(data, "preprocessing", None) or self.preprocessing
         if self._compile:
             self._compile = False
@@ -276,7 +275,7 @@ class BaseTask(LightningModule, ABC):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Clip as the trainer is told; by norm also where FSDP spreads the gradients."""
+        """Clip gradients by the trainer's settings; by norm also if FSDP shards them."""
         model = sharded_model(self)
         if model is not None and gradient_clip_val and gradient_clip_algorithm in (None, "norm"):
             model.clip_grad_norm_(gradient_clip_val)
@@ -296,7 +295,7 @@ class BaseTask(LightningModule, ABC):
         """Choose the seed of a new training; a resumed one has it from its checkpoint.
 
         Raises:
-            ConfigError: The place of a checkpoint in its schedule has no counterpart in this run.
+            ConfigError: The checkpoint's position in its schedule has no counterpart in this run.
         """
         if self._resumed is not None and self._plan is not None:
             continue_schedule(self.trainer, self._plan, self._resumed)
@@ -305,7 +304,7 @@ class BaseTask(LightningModule, ABC):
             self.seed = self.trainer.strategy.broadcast(torch.initial_seed())
 
     def on_train_batch_start(self, batch: dict[str, Any], batch_idx: int) -> None:
-        """Log the learning rate where the loggers take it, and at the end of an epoch or training.
+        """Log the learning rate at the loggers' interval, and at the end of an epoch or training.
 
         A call of `log` takes about a millisecond.
         """
@@ -342,7 +341,7 @@ class BaseTask(LightningModule, ABC):
         return loss
 
     def describe(self) -> ModelDescription:
-        """What a file of this model says of it, so that it can be built again."""
+        """The description stored in files of this model, from which it can be rebuilt."""
         return describe(self, self._source)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -351,7 +350,7 @@ class BaseTask(LightningModule, ABC):
         checkpoint["seed"] = self.seed
         if self._plan is not None:
             save_place(checkpoint, self.trainer, self._plan)
-        # A task that is rebuilt has its weights from the checkpoint: nothing is read again.
+        # A rebuilt task takes its weights from the checkpoint: no other file is read.
         arguments = checkpoint.get(self.CHECKPOINT_HYPER_PARAMS_KEY, {})
         checkpoint[self.CHECKPOINT_HYPER_PARAMS_KEY] = built_from(arguments)
         if self.average is not None:
@@ -371,14 +370,14 @@ class BaseTask(LightningModule, ABC):
         self.seed = checkpoint.get("seed")
 
     def adopt_description(self, description: ModelDescription, origin: str) -> None:
-        """Take over from a file what this task does not know itself yet.
+        """Take over from a file what this task does not know yet.
 
         Args:
-            description: What the file says.
-            origin: What the file is, for errors.
+            description: Description in the file.
+            origin: Name of the file, for errors.
 
         Raises:
-            ConfigError: The file is of a model that differs.
+            ConfigError: The file belongs to a different model.
         """
         self.preprocessing = self.preprocessing or description["preprocessing"]
 
@@ -392,7 +391,7 @@ class BaseTask(LightningModule, ABC):
         weights_only: Literal[True] | None = None,
         **own: Any,
     ) -> Self:
-        """Build the task of a checkpoint again, with its settings for training, and fill it.
+        """Rebuild the task of a checkpoint, with its training settings and weights.
 
         Unlike `vision.load`, it takes the class from the caller, and the task can be trained on,
         except for heads of mmsegmentation, whose losses are not read from a file.
@@ -400,13 +399,13 @@ class BaseTask(LightningModule, ABC):
         Args:
             checkpoint_path: The file.
             map_location: As in `torch.load`.
-            strict: Whether the tensors have to be those of the task.
+            strict: Whether the tensors must match the task exactly.
             weights_only: Other objects than tensors and plain values are refused in any case.
-            **own: Arguments of the constructor that replace those of the file.
+            **own: Arguments of the constructor that replace the file's.
 
         Raises:
             CheckpointError: The file is absent, damaged or unsafe, or does not fit the class.
-            WeightsError: A tensor is not dense, or holds infinite values or what is not a number.
+            WeightsError: A tensor is not dense, or holds infinite or NaN values.
         """
         # Only here: it knows the parts of all tasks.
         from vision.tasks.build_from_file import rebuild

@@ -1,4 +1,4 @@
-"""Build the parts that every task has, with errors for what cannot fit together."""
+"""Build the parts that every task has, with errors for parts that do not fit together."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,10 +19,10 @@ from vision.weights.pretrained import load_pretrained
 
 @dataclass(frozen=True)
 class InitialWeights:
-    """Where the weights come from that a training starts with.
+    """The source of the initial weights of a training.
 
     Attributes:
-        backbone: Name of the backbone; None for one that was given as an object.
+        backbone: Name of the backbone; None if it was given as an object.
         pretrained: As in `create_backbone`.
         weights: A file for `load_weights`, or None.
     """
@@ -43,10 +43,10 @@ def build_backbone(
     """Build a task's backbone from its name, or take one that is built.
 
     Args:
-        backbone: A name for `create_backbone`, or a backbone; None is what a checkpoint holds of
-            a backbone that was given as an object.
+        backbone: A name for `create_backbone`, or a backbone; None in a checkpoint means that it
+            was given as an object.
         options: Keywords for `create_backbone`.
-        pretrained: Used for timm's models alone; for others the task loads what fits.
+        pretrained: Used only for timm's models; for others the task loads what fits.
         dense: Whether the task needs the dense-prediction variant.
         grad_checkpointing: Whether it recomputes its blocks in the backward pass.
 
@@ -122,7 +122,7 @@ def build_normalize(
 
 
 def load_source(task: nn.Module, source: InitialWeights, *, with_classifier: bool) -> None:
-    """Load the weights that a training starts with.
+    """Load the initial weights of a training.
 
     Args:
         task: A module with `backbone` and `head`.
@@ -130,7 +130,7 @@ def load_source(task: nn.Module, source: InitialWeights, *, with_classifier: boo
         with_classifier: Whether to load a published classifier into the head.
 
     Raises:
-        WeightsError: Weights are not to be had or do not fit.
+        WeightsError: The weights cannot be found or do not fit.
     """
     name = source.backbone
     if source.pretrained and name is not None and not name.startswith(TIMM_PREFIX):

@@ -25,19 +25,19 @@ def checked_arguments(
     own: Mapping[str, Any] | None = None,
     training: bool = False,
 ) -> dict[str, Any]:
-    """Arguments with which a class builds the task whose tensors are in a file.
+    """Constructor arguments of a class for the task whose tensors are in a file.
 
     Args:
         task: Class of the task.
         given: The hyper-parameters in the file, plain values.
         state: The tensors of the task in the file, which bound what is built.
         version: Version of the suite that wrote the file, for errors.
-        own: Arguments of the caller's own, which replace those of the file.
+        own: Arguments of the caller, which replace the file's.
         training: As in `file_arguments`.
 
     Raises:
-        CheckpointError: The hyper-parameters are not those of the class, ask for more than the
-            tensors can fill, or describe a task with other tensors.
+        CheckpointError: The hyper-parameters do not fit the class, need more than the tensors
+            can fill, or describe a task with other tensors.
     """
     own = own or {}
     kept = {key: value for key, value in given.items() if key not in own}
@@ -48,7 +48,7 @@ def checked_arguments(
             dry_build(lambda: task(**arguments), state)
     except CheckpointError:
         raise
-    # Constructors, among them those of other libraries, stumble over such values in any way.
+    # Constructors, also of other libraries, raise any exception for such values.
     except Exception as error:
         kind = "" if isinstance(error, VisionError) else f"{type(error).__name__}: "
         raise CheckpointError(
@@ -61,14 +61,14 @@ def checked_arguments(
 def rebuild(
     task: type[Task], path: Path, own: Mapping[str, Any], *, map_location: Any, strict: bool
 ) -> Task:
-    """Build the task of a checkpoint for training, and fill it: `BaseTask.load_from_checkpoint`.
+    """Rebuild the task of a checkpoint for training: see `BaseTask.load_from_checkpoint`.
 
     Args:
         task: Class of the task.
         path: The file.
-        own: Arguments that replace those of the file.
+        own: Arguments that replace the file's.
         map_location: As in `torch.load`.
-        strict: Whether the tensors have to be those of the task.
+        strict: Whether the tensors must match the task exactly.
     """
     checkpoint = read_checkpoint(path, map_location=map_location)
     try:

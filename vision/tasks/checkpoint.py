@@ -1,4 +1,4 @@
-"""What a task writes into its checkpoints besides weights, all of it plain values."""
+"""The plain values that a task stores in its checkpoints besides weights."""
 
 import inspect
 import logging
@@ -18,12 +18,12 @@ from vision.weights.description import check_description
 
 logger = logging.getLogger(__name__)
 
-# Where Lightning puts the arguments of a task's constructor.
+# Lightning's key for the arguments of a task's constructor.
 HYPER_PARAMETERS = "hyper_parameters"
 
 
 def plain(value: Any) -> Any:
-    """Turn a hyper-parameter into what `torch.load(weights_only=True)` reads back.
+    """Convert a hyper-parameter to plain values that `torch.load(weights_only=True)` accepts.
 
     Args:
         value: Numbers, strings and None, in mappings, dataclasses and sequences of any depth; also
@@ -52,9 +52,9 @@ def plain(value: Any) -> Any:
 
 
 def inherited_options(task: type) -> set[str]:
-    """Parameters of the constructors of a class's bases that its own does not have.
+    """Constructor parameters of a class's bases that its own constructor lacks.
 
-    The class sets them itself: they are no hyper-parameters, with which it could be built again.
+    The class sets them itself: they are not hyper-parameters for rebuilding it.
     """
     own = inspect.signature(task).parameters
     bases = [base for base in task.__mro__ if "__init__" in vars(base)]
@@ -70,15 +70,15 @@ def agree_on_classes(
         ours: Names that the task has, by class index; None if it has none yet.
         theirs: Names of the other, by class index.
         num_classes: Number of classes of the task.
-        origin: What the other is, for the message.
+        origin: Name of the other, for the message.
 
     Returns:
         The task's own names if it has any, otherwise the other's.
 
     Raises:
         ConfigError: The numbers differ, or the names are the same in another order, so that an
-            index means another class. Names that differ otherwise are only warned of: they may be
-            spelt differently.
+            index means another class. Other differences only give a warning: names may be spelt
+            differently.
     """
     if len(theirs) != num_classes:
         shown = ", ".join(theirs[:5]) + (", ..." if len(theirs) > 5 else "")
@@ -120,10 +120,10 @@ def describe(task: Any, source: InitialWeights) -> ModelDescription:
 
     Args:
         task: A module with a `backbone`.
-        source: Where the weights come from that its training started with.
+        source: Source of the initial weights of its training.
 
     Returns:
-        Plain values; what only tasks with images or classes have is empty or None.
+        Plain values; fields that need images or classes are empty or None without them.
     """
     trainer = attached_trainer(task)
     data = getattr(trainer, "datamodule", None)
@@ -150,29 +150,29 @@ def describe(task: Any, source: InitialWeights) -> ModelDescription:
 
 
 def _whole_epochs(trainer: Any) -> int:
-    """Epochs that were trained to their end; a checkpoint is written before the count goes on."""
+    """Completed epochs; a checkpoint is written before Lightning increments its counter."""
     epochs = trainer.fit_loop.epoch_progress.current
     at_end = trainer.fit_loop.epoch_loop.batch_progress.is_last_batch
     return epochs.started if at_end else epochs.processed
 
 
 def built_from(hyper_parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Constructor arguments for a task that gets its weights from a file: no others are read."""
+    """Constructor arguments for a task with weights from a file: no other weights are read."""
     return {**hyper_parameters, "pretrained": False, "weights": None}
 
 
 def describe_checkpoint(checkpoint: Mapping[str, Any]) -> ModelDescription:
-    """The description of the task that a checkpoint is of, also of those of older versions.
+    """The description of a checkpoint's task, also for checkpoints of older versions.
 
     Raises:
-        CheckpointError: It is no checkpoint of a task of the suite, or its description holds what
-            the suite does not write.
+        CheckpointError: It is not a checkpoint of a task of the suite, or its description holds
+            what the suite does not write.
     """
     description = checkpoint.get("vision")
     arguments = checkpoint.get(HYPER_PARAMETERS)
     if not isinstance(description, Mapping) or not isinstance(arguments, Mapping):
         raise CheckpointError(
-            "it does not say which task it is of: it was not written by a task of this suite."
+            "it does not say which task it belongs to: it was not written by a task of this suite."
         )
     before = {
         "hyper_parameters": dict(arguments),
@@ -184,6 +184,6 @@ def describe_checkpoint(checkpoint: Mapping[str, Any]) -> ModelDescription:
 
 
 def _validation_numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """What a validation logged, as numbers; a file of a model has no place for others."""
+    """The numbers that a validation logged; a file of a model cannot hold other values."""
     values = {name: float(value) for name, value in metrics.items() if name.startswith("val/")}
     return {name: value for name, value in values.items() if math.isfinite(value)}

@@ -1,4 +1,4 @@
-"""What all tasks with classes share: their number, their names, their colours."""
+"""Base class of tasks with classes: their number, names and colours."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,26 +13,25 @@ from vision.tasks.checkpoint import agree_on_classes
 
 
 class ClassTask(BaseTask):
-    """A task with classes; one with images as well derives from both, from this one first.
+    """A task with classes; a task with images too derives from this class first, then `ImageTask`.
 
     A subclass calls `set_classes` once its base is constructed.
 
     Attributes:
         num_classes: Number of classes.
         class_names: Name of each class by index; None while they are not known.
-        palette: The data's own colour of each class, `[r, g, b]` in 0..255; None where they have
-            none.
+        palette: The dataset's colour of each class, `[r, g, b]` in 0..255; None if it has none.
     """
 
     def set_classes(self, num_classes: int, class_names: Sequence[str] | None) -> None:
-        """Say which classes there are.
+        """Set the classes.
 
         Args:
             num_classes: Number of classes.
             class_names: Their names; None takes them from the datamodule.
 
         Raises:
-            ConfigError: The number is out of its range, or is not that of the names.
+            ConfigError: The number is out of range, or differs from the number of names.
         """
         check_number("num_classes", num_classes, minimum=1, maximum=MAX_CLASSES)
         self.num_classes = num_classes
@@ -42,7 +41,7 @@ class ClassTask(BaseTask):
             self._adopt_classes(class_names, "class_names")
 
     def setup(self, stage: str) -> None:
-        """Besides what all tasks do, compare the classes with those of the datamodule."""
+        """Set up as every task, and compare the classes with the datamodule's."""
         super().setup(stage)
         data = getattr(self.trainer, "datamodule", None)
         if (palette := getattr(data, "palette", None)) is not None:
@@ -52,7 +51,7 @@ class ClassTask(BaseTask):
             self._adopt_classes(names, "the data")
 
     def describe(self) -> ModelDescription:
-        """As every task, with the names and the colours of the classes."""
+        """Describe as every task, with the names and colours of the classes."""
         return {
             **super().describe(),
             "class_names": None if self.class_names is None else list(self.class_names),
@@ -60,16 +59,16 @@ class ClassTask(BaseTask):
         }
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add the class names, which whoever loads the weights compares with theirs."""
+        """Add the class names, for comparison when the weights are loaded."""
         super().on_save_checkpoint(checkpoint)
         checkpoint["class_names"] = self.class_names
 
     def adopt_description(self, description: ModelDescription, origin: str) -> None:
-        """Take over class names and palette from a file too, where there are none yet.
+        """Take over class names and palette from a file too, if there are none yet.
 
         Args:
-            description: What the file says.
-            origin: What the file is, for errors.
+            description: Description in the file.
+            origin: Name of the file, for errors.
 
         Raises:
             ConfigError: There are not as many names as classes, or fewer colours.

@@ -32,12 +32,12 @@ from vision.tasks.mix import BatchMixer, MixSettings
 NO_MIX = MixSettings()
 DEFAULTS = OptimSettings()
 
-# Dropout of all values leaves nothing to learn from.
+# Dropout of all values leaves nothing to learn.
 MAX_DROP = 0.99
 
 
 class Classification(ClassTask, ImageTask):
-    """Classify images by a linear layer on the vector that the paper's classifier uses.
+    """Image classification by a linear layer on the vector that the paper's classifier uses.
 
     Logs `train/loss`, `lr`, and per evaluation `val/loss`, `val/top1` and `val/top5` (or `test/`):
     accuracies are fractions; with fewer than five classes, `top5` counts all of them.
@@ -46,17 +46,17 @@ class Classification(ClassTask, ImageTask):
         backbone: A name for `create_backbone`, or a `Backbone`.
         num_classes: Number of classes.
         class_names: Name of each class; null takes them from the datamodule.
-        drop_rate: Probability of dropping a value before the linear layer.
+        drop_rate: Dropout probability before the linear layer.
         head_init_scale: Factor on the initial weights of the linear layer, such as 0.001 for a new
             layer on a trained backbone.
         label_smoothing: Share of the target that is spread over all classes in training.
         optim: Options of the optimiser and its schedule.
         mix: Random erasing, mixup and cutmix of training batches.
-        **training: Other keywords of `ImageTask`.
+        **training: Other arguments of `ImageTask`.
 
     Raises:
         ConfigError: A value is unknown or does not fit the others.
-        WeightsError: Weights are not to be had or do not fit.
+        WeightsError: The weights cannot be found or do not fit.
     """
 
     kind = "classification"
@@ -123,7 +123,7 @@ class Classification(ClassTask, ImageTask):
     def evaluate(
         self, stage: str, outputs: ClassificationOutputs, batch: ClassificationBatch
     ) -> list[ClassificationPrediction]:
-        """Take in the outputs for a batch of the `"val"` or `"test"` set.
+        """Add the outputs for a batch of the `"val"` or `"test"` set to the metrics.
 
         Returns:
             Class and probabilities of each image.
@@ -146,7 +146,7 @@ class Classification(ClassTask, ImageTask):
 
 
 def _accuracies(num_classes: int, prefix: str) -> MetricCollection:
-    # Argument checks look for unique labels, which waits for the device in every step.
+    # Argument checks look for unique labels, which synchronises with the device every step.
     tops = {"top1": 1, "top5": min(5, num_classes)}
     return MetricCollection(
         {

@@ -38,32 +38,32 @@ DEFAULTS = OptimSettings(lr=1e-4, min_lr=0.0, warmup_epochs=0, warmup_steps=500,
 
 
 class Detection(ClassTask, ImageTask):
-    """Find the objects of an image: boxes, classes and, if the detector has them, masks.
+    """Object detection: boxes, classes and, if the detector has them, masks.
 
     Logs `train/loss` and its terms, `lr`, and per evaluation `val/box_AP`, `val/box_AP50`,
     `val/box_AP75`, `val/box_AP_small` and so on, and the same with `mask_` (or `test/`): fractions,
-    as COCO defines them, over the images that were evaluated; -1 where there is nothing to find.
+    as COCO defines them, over the images that were evaluated; -1 without ground truth.
 
     Args:
         backbone: A name for `create_backbone`, or a `Backbone` built with `dense=True`.
         num_classes: Number of classes, without the background.
         detector: Name of the detector: "mask_rcnn", "faster_rcnn", "cascade_mask_rcnn",
             "retinanet" or "fcos".
-        neck_options: Keywords of `vision.necks.build_neck` that replace those of the detector.
-        head_options: Keywords of the head that replace those of the detector, such as
+        neck_options: Options of `vision.necks.build_neck` that replace the detector's.
+        head_options: Options of the head that replace the detector's, such as
             `score_threshold`.
-        loss_options: Keywords of the criterion that replace those of the detector.
+        loss_options: Options of the criterion that replace the detector's.
         class_names: Name of each class; null takes them from the datamodule.
         optim: Options of the optimiser and its schedule.
-        **training: Other keywords of `ImageTask`.
+        **training: Other arguments of `ImageTask`.
 
     Attributes:
         evaluator: Predictions of the validation or test set.
-        coco_result: What their last evaluation gave; None before.
+        coco_result: Result of the last evaluation; None before.
 
     Raises:
         ConfigError: A value is unknown or does not fit the others.
-        WeightsError: Weights are not to be had or do not fit.
+        WeightsError: The weights cannot be found or do not fit.
     """
 
     kind = "detection"
@@ -99,7 +99,7 @@ class Detection(ClassTask, ImageTask):
         self.load_initial_weights()
 
     def setup(self, stage: str) -> None:
-        """Besides what all tasks do, look for the masks that a mask branch needs."""
+        """Set up as every task, and check for the masks that a mask branch needs."""
         super().setup(stage)
         data: Any = getattr(self.trainer, "datamodule", None)
         if self.head.has_masks and hasattr(data, "require_masks"):
@@ -120,9 +120,9 @@ class Detection(ClassTask, ImageTask):
     def run(self, batch: DetectionBatch) -> Detections:
         """Detections for a batch whose images are normalised.
 
-        Images of unlike padded sizes are run apart, on the canvas that each has alone: the result
-        does not depend on what else is in the batch. Padding changes the features of an image, with
-        global attention those of every place.
+        Images of different padded sizes are run separately, each on its own canvas: the result does
+        not depend on the rest of the batch. Padding changes the features of an image; with global
+        attention, all of them.
         """
         images, sizes = batch["image"], batch["size"]
         found: list[Detections] = []
@@ -146,7 +146,7 @@ class Detection(ClassTask, ImageTask):
     def evaluate(
         self, stage: str, outputs: Detections, batch: DetectionBatch
     ) -> list[DetectionPrediction]:
-        """Take in the detections for a batch of the `"val"` or `"test"` set, and return them."""
+        """Add the detections for a batch of the `"val"` or `"test"` set; returns them."""
         found = self._predictions(outputs, batch)
         self.evaluator.update(batch["image_id"], found)
         return found
@@ -181,6 +181,6 @@ class Detection(ClassTask, ImageTask):
 
 
 def _by_canvas(sizes: Tensor) -> dict[tuple[int, int], list[int]]:
-    """Places of the images by height and width of the canvas that each has alone."""
+    """Indices of the images, by height and width of the canvas of each."""
     canvases = (-(-sizes // PADDED_TO) * PADDED_TO).tolist()
     return places_by((height, width) for height, width in canvases)

@@ -1,4 +1,4 @@
-"""The detectors by name: which parts make each, and the options that its paper or recipes fix."""
+"""The detectors by name: their parts, and the options that papers or recipes fix."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -26,9 +26,9 @@ class Detector:
     Attributes:
         head: Class of the head.
         criterion: Class of the criterion.
-        neck_options: Keywords for `build_neck`.
-        head_options: Keywords for the head.
-        loss_options: Keywords for the criterion.
+        neck_options: Options of `build_neck`.
+        head_options: Options of the head.
+        loss_options: Options of the criterion.
     """
 
     head: type[DetectionHead]
@@ -39,7 +39,7 @@ class Detector:
 
     @property
     def builders(self) -> dict[str, Callable[..., Any]]:
-        """What takes each group of options, by the name of the group."""
+        """The class or function that takes each group of options, by name of the group."""
         return {
             "neck_options": build_neck,
             "head_options": self.head,
@@ -47,10 +47,10 @@ class Detector:
         }
 
 
-# Strides 8 to 128 in place of 4 to 64.
+# Strides 8 to 128 instead of 4 to 64.
 _COARSE = {"strides": (8, 16, 32), "extra_levels": 2}
-# mmdetection's base config of Mask R-CNN, which the authors of the backbones take over; of Faster
-# R-CNN it differs in allow_low_quality alone.
+# mmdetection's base config of Mask R-CNN, which the authors of the backbones use; Faster R-CNN
+# differs only in allow_low_quality.
 DETECTORS: dict[str, Detector] = {
     "faster_rcnn": Detector(TwoStage, TwoStageLoss, head_options={"masks": False}),
     "mask_rcnn": Detector(TwoStage, TwoStageLoss, head_options={"allow_low_quality": True}),
@@ -87,7 +87,7 @@ def build_detector(
         detector: The detector.
         backbone: The backbone; maps that the neck does not use are no longer returned.
         num_classes: Number of classes.
-        neck_options: Keywords for `build_neck` that replace those of the detector.
+        neck_options: Options of `build_neck` that replace the detector's.
         head_options: The same for the head.
         loss_options: The same for the criterion.
 

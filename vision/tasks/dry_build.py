@@ -1,7 +1,7 @@
-"""Build a task without memory first, to see whether the tensors of a file are those of the task.
+"""Build a task on the meta device first, to check whether the tensors of a file fit it.
 
-A description may ask for a thousand million layers or classes. What it asks for is made on the meta
-device, where a tensor has a shape alone, and given up as soon as it exceeds what the file can fill.
+A description may ask for a thousand million layers or classes. They are built on the meta device,
+where a tensor has only a shape, and building stops as soon as it exceeds what the file can fill.
 """
 
 import threading
@@ -15,7 +15,7 @@ from torch.nn.modules import module as registration
 
 from vision.errors import CheckpointError
 
-# Constructors make parts that they drop again, such as the classifier of a backbone for dense
+# Constructors build parts that they drop again, such as the classifier of a backbone for dense
 # prediction, and parts without tensors.
 PARTS_PER_TENSOR = 8
 SPARE_PARTS = 10_000
@@ -27,14 +27,14 @@ class _TooLargeError(Exception):
 
 
 def dry_build(build: Callable[[], nn.Module], state: Mapping[str, Tensor]) -> None:
-    """Build a task on the meta device, and compare its tensors with those of a file.
+    """Build a task on the meta device, and compare its tensors with a file's.
 
     Args:
         build: Builds the task.
         state: Tensor by key.
 
     Raises:
-        CheckpointError: The task is larger than the tensors, or has others.
+        CheckpointError: The task needs more or other tensors.
         Exception: What building raises.
     """
     try:
@@ -62,7 +62,7 @@ def _compare(task: nn.Module, state: Mapping[str, Tensor]) -> None:
     if absent or extra:
         first = f"it has no '{absent[0]}'" if absent else f"it also has '{extra[0]}'"
         raise CheckpointError(
-            f"its tensors are not those of the {name} that it describes: {first} "
+            f"its tensors do not fit the {name} that it describes: {first} "
             f"({len(absent)} are missing, {len(extra)} too many)."
         )
     for key, tensor in own.items():

@@ -1,8 +1,8 @@
-"""Arguments for a task's constructor out of a file of a model, which nobody may have checked.
+"""Check the constructor arguments of a task from a model file, which may be untrusted.
 
-What an argument may be is said by the constructors themselves: a value from a file has to fit the
-annotation of its parameter. Text therefore reaches a constructor only where the annotation lists
-the choices; names of backbones, and of what stands on them, are looked up in their tables.
+A value from a file must fit the annotation of its parameter. Text therefore reaches a constructor
+only if the annotation lists the choices; names of backbones, detectors and segmentors are looked up
+in their tables.
 """
 
 import inspect
@@ -20,36 +20,35 @@ from vision.task_parts import find_part, read_column
 from vision.tasks.fitting import fits, hints_of, leaves, shown_hint
 from vision.tasks.parts import find_row
 
-# No width, size or number of parts of a model is larger.
+# Upper bound of any width, size or number of parts of a model.
 MAX_NUMBER = 2**16
-# The file of the model has all weights: nothing else is read. The names of the classes are taken
-# from its description.
+# The model file has all weights: nothing else is read. Class names come from its description.
 SOURCES = ("pretrained", "weights", "class_names")
-# What a model that predicts has no use for.
+# Arguments that only training needs.
 TRAINING = (
     *("optim", "mix", "loss_options", "label_smoothing", "drop_rate", "head_init_scale"),
     *("ema_decay", "ema_warmup", "frozen_stages", "compile", "grad_checkpointing", "boundary"),
 )
-# Steps of a schedule have no bound, and that of the classes is the tensors in the file.
+# Steps of a schedule have no bound; the tensors in the file bound the number of classes.
 UNLIMITED = (*TRAINING, "num_classes")
 
 
 def file_arguments(
     task: type[nn.Module], given: Mapping[str, Any], *, training: bool = False
 ) -> dict[str, Any]:
-    """Arguments that build a task as a file describes it, and read nothing else.
+    """Constructor arguments that build a task as a file describes it, and read nothing else.
 
     Args:
         task: Class of the task.
         given: The hyper-parameters in the file, plain values.
-        training: Whether to keep what only training needs. Losses of mmsegmentation are left out in
-            any case.
+        training: Whether to keep arguments that only training needs. Losses of mmsegmentation are
+            always left out.
 
     Returns:
-        Keywords for the constructor.
+        Keyword arguments of the constructor.
 
     Raises:
-        ConfigError: An argument is unknown, or not what its parameter is for.
+        ConfigError: An argument is unknown, or does not fit its parameter.
     """
     left_out = SOURCES if training else (*SOURCES, *TRAINING)
     arguments = {key: value for key, value in given.items() if key not in left_out}
@@ -66,7 +65,7 @@ def file_arguments(
 
 
 def _parameters_of_the_caller(task: type[nn.Module]) -> set[str]:
-    """Parameters that a class of the caller's own has and no class of the suite: its own affair."""
+    """Parameters that only a class of the caller has, and no class of the suite; not checked."""
     ours = [base for base in task.__mro__ if base.__module__.startswith("vision.")]
     known = {name for base in ours for name in inspect.signature(base).parameters}
     return {*inspect.signature(task).parameters} - known
@@ -77,7 +76,7 @@ def _groups(
     arguments: Mapping[str, Any],
     tables: Mapping[str, Callable[[Any, str], None]],
 ) -> dict[str, Callable[[Any, str], Any]]:
-    """What checks each group of options, by its name."""
+    """The check of each group of options, by name of the group."""
     chosen = {
         name: arguments.get(name, parameter.default)
         for name, parameter in inspect.signature(task).parameters.items()
@@ -116,7 +115,7 @@ def _mmseg_options(options: Any, group: str) -> dict[str, Any]:
     if not isinstance(options, Mapping) or options.get("type") not in HEADS:
         name = str(options.get("type") if isinstance(options, Mapping) else options)[:80]
         raise ConfigError(
-            f"{group}.type={name!r} is none of the heads of mmsegmentation.{suggest(name, HEADS)}"
+            f"{group}.type={name!r} is not one of mmsegmentation's heads.{suggest(name, HEADS)}"
         )
     config = inference_config(options, group)
     if not _in_range(config, MAX_NUMBER):
@@ -168,7 +167,7 @@ def _check_row(rows: Mapping[str, Any]) -> Callable[[Any, str], None]:
 
 
 def _tables(task: type[nn.Module]) -> dict[str, Callable[[Any, str], None]]:
-    """What checks each argument that names a row of a table."""
+    """The check of each argument that names a row of a table."""
     tables: dict[str, Callable[[Any, str], None]] = {"backbone": _check_backbone}
     if (design := read_column(task, "design")) is not None:
         tables[design] = _check_row(find_part(task, "designs"))

@@ -1,4 +1,4 @@
-"""Whether a value is one that the annotation of a constructor's parameter stands for."""
+"""Check values against the type annotations of constructor parameters."""
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +11,7 @@ MAX_SHOWN = 200
 
 
 def hints_of(builder: Callable[..., Any]) -> dict[str, Any]:
-    """Annotation of each named parameter; where there is none, `Any`."""
+    """Annotation of each named parameter; `Any` if it has none."""
     parameters = inspect.signature(builder, eval_str=True).parameters.values()
     return {
         p.name: Any if p.annotation is p.empty else p.annotation
@@ -21,20 +21,20 @@ def hints_of(builder: Callable[..., Any]) -> dict[str, Any]:
 
 
 def shown_hint(hint: Any) -> str:
-    """An annotation as a message has it."""
+    """An annotation as text for messages."""
     text = inspect.formatannotation(hint)
     return text.replace("collections.abc.", "").replace("typing.", "")[:MAX_SHOWN]
 
 
 def fits(value: Any, hint: Any, *, text: bool = False) -> bool:
-    """Whether a value is one that an annotation stands for.
+    """Whether a value fits an annotation.
 
     Args:
         value: Numbers, text, booleans and None in lists and mappings.
         hint: The annotation. A dataclass stands for a mapping of some of its fields, also beside
             `Mapping`.
-        text: Whether `str` stands for any text, `Any` for anything, and a class for its objects.
-            Otherwise the value is a stranger's: text has to be listed by a `Literal`.
+        text: Whether `str` accepts any text, `Any` anything, and a class its objects. Otherwise the
+            value is untrusted: text must be listed by a `Literal`.
     """
 
     def each(values: Sequence[Any], hints: Sequence[Any]) -> bool:
@@ -49,7 +49,7 @@ def fits(value: Any, hint: Any, *, text: bool = False) -> bool:
     if is_dataclass(hint) and isinstance(value, Mapping):
         known, names = get_type_hints(hint), {field.name for field in fields(hint)}
         own = {key: item for key, item in value.items() if key in names}
-        # Whoever reads a person's options names the key that they do not have.
+        # For a person's options, the caller reports the unknown key.
         return (text or len(own) == len(value)) and each([*own.values()], [known[k] for k in own])
     if origin is tuple and Ellipsis not in within:
         is_list = isinstance(value, list | tuple)

@@ -1,4 +1,4 @@
-"""Training a part of a task alone: the rest is frozen, its norms and dropout at rest."""
+"""Freeze parts of a task, with their norms and dropout in evaluation mode."""
 
 from typing import Literal
 
@@ -11,10 +11,10 @@ FrozenStages = Literal["all"] | int | None
 
 
 def require_encoder(backbone: nn.Module, option: str) -> Encoder:
-    """The backbone, if it is one that names its blocks.
+    """Check that a backbone is an `Encoder`, and return it.
 
     Raises:
-        ConfigError: It is another module.
+        ConfigError: It is not an `Encoder`.
     """
     if not isinstance(backbone, Encoder):
         raise ConfigError(
@@ -25,15 +25,15 @@ def require_encoder(backbone: nn.Module, option: str) -> Encoder:
 
 
 def freeze_backbone(backbone: nn.Module, frozen_stages: FrozenStages) -> None:
-    """Take parameters of a backbone out of training.
+    """Freeze parameters of a backbone.
 
     Args:
         backbone: The backbone.
         frozen_stages: `"all"` for all of it (a linear probe), or the number of stages to freeze
-            besides the stem: 0 is the stem alone. None freezes nothing.
+            besides the stem: 0 freezes only the stem. None freezes nothing.
 
     Raises:
-        ConfigError: There are not as many stages, or the backbone is no `Encoder`.
+        ConfigError: There are fewer stages, or the backbone is not an `Encoder`.
     """
     if frozen_stages is None:
         return
@@ -42,7 +42,7 @@ def freeze_backbone(backbone: nn.Module, frozen_stages: FrozenStages) -> None:
         if not isinstance(frozen_stages, int) or not 0 <= frozen_stages < len(groups):
             raise ConfigError(
                 f"frozen_stages={frozen_stages!r} must be 'all', or a number of stages from 0 "
-                f"(the stem) to {len(groups) - 1}: as many has this {type(backbone).__name__}."
+                f"(the stem) to {len(groups) - 1} for a {type(backbone).__name__}."
             )
         groups = groups[: frozen_stages + 1]
     for names in groups:
@@ -51,9 +51,9 @@ def freeze_backbone(backbone: nn.Module, frozen_stages: FrozenStages) -> None:
 
 
 def rest_frozen_parts(module: nn.Module) -> None:
-    """Put every part of a module whose parameters are all frozen into evaluation mode.
+    """Put every fully frozen part of a module into evaluation mode.
 
-    Running statistics then stay as they are, and nothing is dropped.
+    Running statistics then stay fixed, and dropout is off.
     """
     frozen = [not parameter.requires_grad for parameter in module.parameters()]
     if frozen and all(frozen):

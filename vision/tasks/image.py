@@ -1,4 +1,4 @@
-"""What all tasks on images share: normalisation, padding, memory format."""
+"""Base class of tasks on images: normalisation, padding, memory format."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -19,7 +19,7 @@ from vision.tasks.checkpoint import plain
 
 
 class ImageTraining(Training, total=False):
-    """Keywords that every task on images passes on to `ImageTask`."""
+    """Keyword arguments that every task on images passes on to `ImageTask`."""
 
     mean: list[float] | None
     std: list[float] | None
@@ -29,23 +29,23 @@ class ImageTraining(Training, total=False):
 class ImageTask(BaseTask):
     """A task whose batches have images: uint8 `image` `(B, C, H, W)`.
 
-    Its `forward` takes images of values 0..255 and begins with `normalize`; in the loops of a
-    trainer the batch arrives on the device and normalised.
+    Its `forward` takes images with values 0..255 and calls `normalize`; in a trainer's loops the
+    batch arrives on the device and normalised.
 
     Args:
         backbone: A name for `create_backbone`, or a `Backbone`.
         optim: Options of the optimiser and its schedule, also as a mapping.
         mean: Mean of each channel for values in [0, 1]; null takes the backbone's.
         std: Standard deviation of each channel for values in [0, 1]; null takes the backbone's.
-        channels_last: Whether images and convolutions lie in channels-last memory.
-        **training: Other keywords of `BaseTask`.
+        channels_last: Whether images and convolutions use the channels-last memory format.
+        **training: Other arguments of `BaseTask`.
 
     Attributes:
-        normalize: Maps images of values 0..255 to what the backbone takes.
+        normalize: Maps images with values 0..255 to the backbone's input.
 
     Raises:
         ConfigError: A value is unknown or does not fit the others.
-        WeightsError: Weights are not to be had or do not fit.
+        WeightsError: The weights cannot be found or do not fit.
     """
 
     backbone: Backbone
@@ -73,7 +73,7 @@ class ImageTask(BaseTask):
         self._embed: Callable[[Any, Tensor], Tensor] = type(self.backbone).embed
 
     def load_initial_weights(self) -> None:
-        """Load what training starts from, freeze and order memory: the end of a constructor."""
+        """Load the initial weights, freeze parts and set the memory format: ends a constructor."""
         super().load_initial_weights()
         if self._channels_last:
             for module in self.modules():
@@ -81,7 +81,7 @@ class ImageTask(BaseTask):
                     module.to(memory_format=torch.channels_last)
 
     def embed(self, images: Tensor) -> Tensor:
-        """`Backbone.embed` of normalised images `(B, C, H, W)`, compiled if that was asked for."""
+        """`Backbone.embed` of normalised images `(B, C, H, W)`, compiled if requested."""
         return self._embed(self.backbone, images)
 
     def compile_backbone(self) -> None:
@@ -90,14 +90,14 @@ class ImageTask(BaseTask):
         self._embed = torch.compile(self._embed)
 
     def prepare(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """Normalise the images of a batch; a dense task finds zeros in their padding."""
+        """Normalise the images of a batch; for dense tasks their padding becomes zero."""
         images = self.normalize(batch["image"])
         if self.dense and "size" in batch:
             images = blank_padding(images, batch["size"])
         return {**batch, "image": images}
 
     def describe(self) -> ModelDescription:
-        """As every task, with the images that the backbone expects."""
+        """Describe as every task, with the backbone's expected input."""
         mean, std = self.normalize.values
         expected = {**asdict(self.backbone.default_input), "mean": mean, "std": std}
         return {**super().describe(), "input": plain(expected)}

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from vision.ops.erase import erase_random
 from vision.options import PROBABILITY, Range, check_ranges
 
-# From 1000 on all shares are within a few per cent of a half.
+# From 1000 on, all shares are within a few per cent of a half.
 STRENGTH = Range(minimum=0, maximum=1000)
 RANGES = {"mixup": STRENGTH, "cutmix": STRENGTH}
 RANGES |= dict.fromkeys(("prob", "switch_prob", "erasing"), PROBABILITY)
@@ -25,7 +25,7 @@ class MixSettings:
         mixup: Parameter of the Beta distribution of mixup's share; 0 for no mixup.
         cutmix: Parameter of the Beta distribution of cutmix's share; 0 for no cutmix.
         prob: Probability of mixing a batch at all.
-        switch_prob: Probability of cutmix for a mixed batch where both are on.
+        switch_prob: Probability of cutmix for a mixed batch if both are on.
         erasing: Probability of erasing a random rectangle of an image.
 
     Raises:
@@ -68,8 +68,8 @@ class BatchMixer(nn.Module):
             labels: int64 `(B,)`.
 
         Returns:
-            The images, and the labels: float `(B, K)` probabilities if the batch was mixed, as they
-            were otherwise.
+            The images, and the labels: float `(B, K)` probabilities if the batch was mixed, else
+            unchanged.
         """
         settings = self.settings
         if settings.erasing:
@@ -108,10 +108,10 @@ def cut_and_paste(images: Tensor, share: float) -> tuple[Tensor, float]:
 
 
 def sample_share(alpha: float) -> float:
-    """A number of the distribution Beta(alpha, alpha).
+    """Sample from Beta(alpha, alpha).
 
-    It is the share of one of two gamma variates in their sum. Their logarithms are drawn: those of
-    a small alpha are too small for floating point, and two that become zero would look alike.
+    It is the share of one of two gamma variates in their sum. Their logarithms are sampled: for a
+    small alpha the variates themselves underflow to zero.
     """
     # A variate of alpha is one of alpha + 1 times a uniform number to the power 1 / alpha.
     larger = Gamma(torch.tensor(alpha + 1, dtype=torch.float64), 1.0).sample((2,))

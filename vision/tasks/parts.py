@@ -1,4 +1,4 @@
-"""Find the row of a name, and build the parts that it names, with its options and those given."""
+"""Look up rows of tables by name, and build their parts with the row's and the given options."""
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
@@ -13,18 +13,20 @@ Row = TypeVar("Row")
 
 
 def find_row(rows: Mapping[str, Row], name: str, *, option: str) -> Row:
-    """The row of a name.
+    """Look up a row by name.
 
     Args:
         rows: The rows by name.
-        name: What was asked for.
-        option: Name of the option that asks for it, for the error.
+        name: The requested name.
+        option: Name of the option, for the error.
 
     Raises:
-        ConfigError: There is none.
+        ConfigError: The name is unknown.
     """
     if name not in rows:
-        raise ConfigError(f"{option}={name!r} is none of {', '.join(rows)}.{suggest(name, rows)}")
+        raise ConfigError(
+            f"{option}={name!r} is not one of {', '.join(rows)}.{suggest(name, rows)}"
+        )
     return rows[name]
 
 
@@ -35,17 +37,17 @@ def build_part(
     own: Mapping[str, Any],
     given: Mapping[str, Any],
 ) -> Any:
-    """Call what builds a part; options within an option, as of `rpn`, replace one by one.
+    """Build a part; nested options, such as `rpn`, are merged key by key.
 
     Args:
-        build: A class or a function of keywords.
-        specs: The maps that the part gets, its first argument; None for a part without.
+        build: A class or a function with keyword arguments.
+        specs: Specs of the input maps, the part's first argument; None for a part without.
         group: Name of the given options, for the error.
         own: Options of the row.
         given: Options that replace them.
 
     Raises:
-        ConfigError: An option is unknown, of another type than its annotation, or out of its range.
+        ConfigError: An option is unknown, does not fit its annotation, or is out of range.
     """
     hints = hints_of(build)
     takes_any = any(p.kind is p.VAR_KEYWORD for p in inspect.signature(build).parameters.values())

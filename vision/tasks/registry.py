@@ -1,4 +1,4 @@
-"""The tasks that a file of a trained model may name, written out: nothing else is ever imported."""
+"""The tasks that a model file may name: nothing else is imported."""
 
 from collections.abc import Mapping
 
@@ -10,20 +10,20 @@ from vision.version import __version__
 
 
 def find_task(name: str, own: Mapping[str, type[BaseTask]] | None = None) -> type[BaseTask]:
-    """The class of a task by the name that a file of a model gives.
+    """Look up the class of a task by the name in a model file.
 
     Args:
         name: Name of the class.
-        own: Classes of the caller's own by name, which come first.
+        own: The caller's own classes by name, which take precedence.
 
     Raises:
-        CheckpointError: There is none.
+        CheckpointError: The name is unknown.
     """
     if own and name in own:
         return own[name]
     if name not in TASKS:
         raise CheckpointError(
-            f"it is of a task '{name}', which this version ({__version__}) does not have."
+            f"it belongs to a task '{name}', which this version ({__version__}) does not have."
             f"{suggest(name, TASKS)} It knows {', '.join(TASKS)}; give a class of your own with "
             "vision.load(PATH, task=CLASS), or a tool with --task package.module:Class."
         )

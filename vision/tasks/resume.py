@@ -1,4 +1,4 @@
-"""Where a resumed training stands in its schedule, and which of its options are the config's."""
+"""Resume a training: its position in the schedule, and the optimiser options of the config."""
 
 import logging
 import math
@@ -19,11 +19,11 @@ KEY = "schedule"
 
 
 class Resumed(NamedTuple):
-    """What a checkpoint says of the optimiser and its schedule.
+    """The state of optimiser and schedule in a checkpoint.
 
     Attributes:
         accumulated: Batches per optimiser step; None in a checkpoint of an older version.
-        epoch_steps: Optimiser steps per epoch; None there too.
+        epoch_steps: Optimiser steps per epoch; likewise None.
         group_sizes: Number of parameters in each group of the optimiser.
     """
 
@@ -33,7 +33,7 @@ class Resumed(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What the config says of them.
+    """Optimiser and schedule of the config.
 
     Attributes:
         settings: The settings of the optimiser.
@@ -47,7 +47,7 @@ class Plan(NamedTuple):
 
 
 def save_place(checkpoint: dict[str, Any], trainer: Trainer, plan: Plan) -> None:
-    """Add to a checkpoint what its optimiser steps are."""
+    """Add the state of optimiser and schedule to a checkpoint."""
     checkpoint[KEY] = {
         "accumulated": trainer.accumulate_grad_batches,
         "epoch_steps": plan.timeline.epoch,
@@ -55,7 +55,7 @@ def save_place(checkpoint: dict[str, Any], trainer: Trainer, plan: Plan) -> None
 
 
 def load_place(checkpoint: Mapping[str, Any]) -> Resumed:
-    """What a checkpoint says."""
+    """Read the state of optimiser and schedule from a checkpoint."""
     known = checkpoint.get(KEY) or {}
     states = checkpoint.get("optimizer_states") or [{"param_groups": []}]
     sizes = [len(group["params"]) for group in states[0]["param_groups"]]
@@ -63,16 +63,16 @@ def load_place(checkpoint: Mapping[str, Any]) -> Resumed:
 
 
 def make_plan(settings: OptimSettings, timeline: Timeline, optimizer: Optimizer) -> Plan:
-    """What the config says, with the options of a new optimiser."""
+    """The plan of the config, with the options of a new optimiser."""
     options = [{k: v for k, v in g.items() if k != "params"} for g in optimizer.param_groups]
     return Plan(settings, timeline, options)
 
 
 def check_groups(resumed: Resumed, optimizer: Optimizer) -> None:
-    """See to it that the moments of a checkpoint have a place in the optimiser.
+    """Check that the moments of a checkpoint fit the optimiser.
 
     Raises:
-        ConfigError: The parameters are grouped in another way.
+        ConfigError: The parameters are grouped differently.
     """
     ours = [len(group["params"]) for group in optimizer.param_groups]
     if resumed.group_sizes and resumed.group_sizes != ours:
@@ -85,20 +85,20 @@ def check_groups(resumed: Resumed, optimizer: Optimizer) -> None:
 
 
 def continue_schedule(trainer: Trainer, plan: Plan, resumed: Resumed) -> None:
-    """Give a restored optimiser the options of the config, and its schedule the place that it has.
+    """Apply the config's options to a restored optimiser, and set its position in the schedule.
 
-    A checkpoint holds moments and the place; rates, decay and the length of the training are the
-    config's, from the first step on. Where an epoch has another number of optimiser steps than
-    before, the schedule goes on at as many epochs, if the checkpoint was written between two.
+    A checkpoint holds moments and the position; rates, decay and the length of the training come
+    from the config, from the first step on. If the number of optimiser steps per epoch has changed,
+    the schedule continues at the same epoch, provided that the checkpoint was written between two.
 
     Args:
         trainer: The trainer, which has restored everything.
-        plan: What the config says.
-        resumed: What the checkpoint says.
+        plan: Plan of the config.
+        resumed: State in the checkpoint.
 
     Raises:
-        ConfigError: The place has no counterpart in this run.
-        CheckpointError: A moment has not the shape of its parameter.
+        ConfigError: The position has no counterpart in this run.
+        CheckpointError: The shape of a moment differs from its parameter's.
     """
     optimizer = trainer.optimizers[0]
     schedule: Any = trainer.lr_scheduler_configs[0].scheduler
@@ -125,8 +125,8 @@ def _check_moments(optimizer: Optimizer) -> None:
             if numbered and value.shape != parameter.shape:
                 raise CheckpointError(
                     f"the checkpoint's optimiser has a moment '{name}' of {tuple(value.shape)} for "
-                    f"a parameter of {tuple(parameter.shape)}: it is damaged, or of another model. "
-                    "Take another one of the run."
+                    f"a parameter of {tuple(parameter.shape)}: it is damaged, or belongs to "
+                    "another model. Take another one of the run."
                 )
 
 
@@ -141,7 +141,7 @@ def _move(schedule: LambdaLR, place: int) -> None:
 
 
 def _place(trainer: Trainer, plan: Plan, resumed: Resumed, step: int) -> int:
-    """The step of the schedule from which a training goes on that was at `step` of its own."""
+    """The step of this run's schedule that corresponds to `step` of the checkpoint's."""
     steps = plan.timeline.epoch
     if not math.isfinite(trainer.num_training_batches) or resumed.epoch_steps == steps:
         return _same_accumulation(trainer, resumed, step)

@@ -9,8 +9,8 @@ from vision.ops.seeds import mix
 def seed_step(module: LightningModule, seed: int) -> None:
     """Seed PyTorch's generators, on the CPU and on the module's device, for the step to come.
 
-    The numbers depend on the seed, the epoch, the place in the epoch and the rank alone, so that a
-    resumed run draws those of an uninterrupted one.
+    The numbers depend only on the seed, the epoch, the position in the epoch and the rank, so that
+    a resumed run draws the same numbers as an uninterrupted one.
 
     Args:
         module: A module whose trainer has fetched a training batch.

@@ -48,7 +48,7 @@ WHOLE = InferenceOptions()
 
 
 class Segmentation(ClassTask, ImageTask):
-    """Find the class of each pixel of an image.
+    """Semantic segmentation: the class of each pixel of an image.
 
     Logs `train/loss` and its terms, `lr`, and per evaluation `val/mIoU`, `val/mAcc`, `val/aAcc` and
     `val/mBIoU` (or `test/`): fractions, over the pixels of the original images, without those that
@@ -59,25 +59,25 @@ class Segmentation(ClassTask, ImageTask):
         num_classes: Number of classes, at most 255.
         segmentor: Name of the model: "upernet", "semantic_fpn", "segformer", or "mmseg" for any
             decode head of mmsegmentation, which `head_options.type` names.
-        neck_options: Keywords of the neck that replace those of the model.
-        head_options: Keywords of the head that replace those of the model, such as `channels`.
+        neck_options: Options of the neck that replace the model's.
+        head_options: Options of the head that replace the model's, such as `channels`.
         auxiliary: Whether a second head, an FCN on the map of stride 16, helps training; null
             leaves the choice to the model.
-        auxiliary_options: Keywords of the second head that replace those of the model.
-        loss_options: Keywords of `vision.losses.segmentation.SegmentationLoss`, such as `terms`.
+        auxiliary_options: Options of the second head that replace the model's.
+        loss_options: Options of `vision.losses.segmentation.SegmentationLoss`, such as `terms`.
         inference: Options of inference: whole images or windows, scales, mirror images.
         boundary: Whether evaluation measures the boundary IoU too.
         class_names: Name of each class; null takes them from the datamodule.
         optim: Options of the optimiser and its schedule.
-        **training: Other keywords of `ImageTask`.
+        **training: Other arguments of `ImageTask`.
 
     Attributes:
-        evaluator: What is counted of the validation or test set.
-        segmentation_result: What their last evaluation gave; None before.
+        evaluator: Counts of the validation or test set.
+        segmentation_result: Result of the last evaluation; None before.
 
     Raises:
         ConfigError: A value is unknown or does not fit the others.
-        WeightsError: Weights are not to be had or do not fit.
+        WeightsError: The weights cannot be found or do not fit.
     """
 
     kind = "segmentation"
@@ -140,8 +140,8 @@ class Segmentation(ClassTask, ImageTask):
     def run(self, batch: SegmentationBatch) -> list[SegmentationPrediction]:
         """The classes of the original pixels of a batch whose images are normalised.
 
-        Images of unlike sizes are run apart, without their padding: the result does not depend on
-        what else is in the batch.
+        Images of different sizes are run separately, without their padding: the result does not
+        depend on the rest of the batch.
         """
         found: dict[int, Tensor] = {}
         for places, size, original in _alike(batch):
@@ -167,18 +167,18 @@ class Segmentation(ClassTask, ImageTask):
     def evaluate(
         self, stage: str, outputs: Sequence[SegmentationPrediction], batch: SegmentationBatch
     ) -> Sequence[SegmentationPrediction]:
-        """Take in the classes found in a batch of the `"val"` or `"test"` set, and return them."""
+        """Add the predictions for a batch of the `"val"` or `"test"` set; returns them."""
         for one, mask, path in zip(outputs, batch["mask"], batch["path"], strict=True):
             height, width = one["mask"].shape
             self.evaluator.update(one["mask"], mask[:height, :width], where=path)
         return outputs
 
     def begin_evaluation(self) -> None:
-        """Begin to count anew."""
+        """Reset the counts."""
         self.evaluator.reset()
 
     def end_evaluation(self, stage: str) -> None:
-        """Add up what all processes have counted, and log."""
+        """Sum the counts of all processes, and log the metrics."""
         self.segmentation_result = self.evaluator.compute(self.class_names)
         # Every process has the same values: there is nothing to reduce.
         for name, value in self.segmentation_result.scalars().items():
@@ -198,7 +198,7 @@ class Segmentation(ClassTask, ImageTask):
 def _alike(
     batch: SegmentationBatch,
 ) -> Iterator[tuple[list[int], tuple[int, int], tuple[int, int]]]:
-    """Places of the images of one size and one original size, and the two sizes."""
+    """Indices of the images that share size and original size, with the two sizes."""
     sizes = torch.stack([batch["size"], batch["original_size"]], dim=1).tolist()
     groups = places_by((tuple(size), tuple(original)) for size, original in sizes)
     for (size, original), places in groups.items():

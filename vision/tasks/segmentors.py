@@ -1,4 +1,4 @@
-"""The models for semantic segmentation by name: which parts make each, and their options."""
+"""The segmentors by name: their parts and options."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -26,9 +26,9 @@ class Segmentor:
 
     Attributes:
         head: Class of the head.
-        neck: What makes the maps that the head takes.
-        neck_options: Keywords for the neck.
-        head_options: Keywords for the head.
+        neck: Builds the head's input maps.
+        neck_options: Options of the neck.
+        head_options: Options of the head.
         auxiliary: Whether a second head, an FCN on the map of stride 16, helps training.
     """
 
@@ -40,7 +40,7 @@ class Segmentor:
 
     @property
     def builders(self) -> dict[str, Callable[..., Any]]:
-        """What takes each group of options, by the name of the group."""
+        """The class or function that takes each group of options, by name of the group."""
         return {
             "neck_options": self.neck,
             "head_options": self.head,
@@ -62,7 +62,7 @@ AUXILIARY_STRIDE = 16
 
 
 class SegmentorParts(NamedTuple):
-    """What `build_segmentor` builds."""
+    """The parts that `build_segmentor` builds."""
 
     neck: nn.Module
     head: SegmentationHead
@@ -87,10 +87,10 @@ def build_segmentor(
         segmentor: The model.
         backbone: The backbone; maps that the neck does not use are no longer returned.
         num_classes: Number of classes.
-        neck_options: Keywords for the neck that replace those of the model.
+        neck_options: Options of the neck that replace the model's.
         head_options: The same for the head.
-        auxiliary_options: Keywords for the auxiliary head.
-        loss_options: Keywords for the criterion.
+        auxiliary_options: Options of the auxiliary head.
+        loss_options: Options of the criterion.
         auxiliary: Whether there is an auxiliary head; None leaves it to the model.
 
     Raises:
@@ -117,7 +117,7 @@ def build_segmentor(
     elif auxiliary_options:
         raise ConfigError(
             f"auxiliary_options={dict(auxiliary_options)} are for an auxiliary head, which this "
-            "model has not. Set auxiliary: true, or leave them out."
+            "model lacks. Set auxiliary: true, or leave them out."
         )
     return SegmentorParts(neck, head, second, _build_loss(head, loss_options))
 

@@ -1,4 +1,4 @@
-"""Build a module whose tensors are all about to be loaded, without drawing their initial values."""
+"""Build a module without initialising its tensors, which are all about to be loaded."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -10,7 +10,7 @@ Module = TypeVar("Module", bound=nn.Module)
 
 
 def build_unfilled(build: Callable[[], Module]) -> Module:
-    """Call a constructor; what `torch.nn.init` would fill keeps the memory as it is.
+    """Call a constructor with `torch.nn.init` switched off, so that tensors stay uninitialised.
 
     Drawing initial values takes up to half of the time of loading a model. Some functions of
     `torch.nn.init` cannot be left out, and still fill.
