@@ -42,13 +42,13 @@ def test_its_own_model_takes_it(path: Path) -> None:
 
 def test_another_task_is_named(path: Path) -> None:
     message = refused(path, tiny_segmentor())
-    assert "its task is Classification, that of the config Segmentation." in message
-    assert "its number of classes is 8, that of the config 4." in message
+    assert "its task is Classification, the config's Segmentation." in message
+    assert "its number of classes is 8, the config's 4." in message
 
 
 def test_another_number_of_classes_is_named(path: Path) -> None:
     message = refused(path, tiny_task(num_classes=5))
-    assert "its number of classes is 8, that of the config 5." in message
+    assert "its number of classes is 8, the config's 5." in message
     assert "its task" not in message
     assert "version" not in message
 
@@ -59,7 +59,7 @@ def test_another_backbone_and_version_are_named(path: Path, tmp_path: Path) -> N
         path, tmp_path, vision={**description, "version": "0.0.1", "backbone": "swin_tiny"}
     )
     message = refused(old, tiny_task(num_classes=5))
-    assert "its backbone is swin_tiny, that of the config convnext." in message
+    assert "its backbone is swin_tiny, the config's convnext." in message
     assert "version 0.0.1 of the suite wrote it, this is " in message
     # A version alone is no obstacle.
     assert check_checkpoint(old, tiny_task()) == 2

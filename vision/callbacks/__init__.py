@@ -1,4 +1,4 @@
-"""Callbacks: progress, the summary of a run, pictures, tables of predictions. Resolved on use."""
+"""Callbacks: progress, run summary, pictures, tables of predictions. Imported on first use."""
 
 from vision.kinds import CALLBACKS
 from vision.lazy import lazy_names

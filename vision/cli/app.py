@@ -1,4 +1,4 @@
-"""LightningCLI with our defaults: run folders, checkpoints, progress, and errors for people."""
+"""LightningCLI with our defaults: run folders, checkpoints, progress, and readable errors."""
 
 import logging
 import shutil
@@ -66,11 +66,11 @@ HARDWARE = ("trainer.accelerator", "trainer.devices")
 class SaveConfig(SaveConfigCallback):
     """Writes the resolved config once data and model have agreed with each other.
 
-    The arguments are those of Lightning's `SaveConfigCallback`.
+    Takes the arguments of Lightning's `SaveConfigCallback`.
     """
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Wait: the task has yet to compare its classes with those of the data."""
+        """Do nothing yet: the task has not compared its classes with the data's."""
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write `config.yaml`."""
@@ -85,7 +85,7 @@ class VisionCLI(LightningCLI):
         args: The options after it.
         settings: The same, read by `read_settings`.
         root: Folder of `train.py`, for the commands that the summary shows.
-        callbacks: Callbacks beside those of the config and the suite's own.
+        callbacks: Callbacks beside the config's and the suite's.
 
     Raises:
         ConfigError: An option is unknown, misplaced or of the wrong type.
@@ -155,9 +155,9 @@ class VisionCLI(LightningCLI):
             type=str | None,
             default=None,
             help="Folder of one run: for fit a new one, by default the next free version_N; with "
-            "--ckpt_path best or last that of the checkpoint, by default the newest.",
+            "--ckpt_path best or last the checkpoint's run, by default the newest.",
         )
-        # Of fit alone, but the config of a run, which has them, is given to the other commands too.
+        # Only for fit, but the config of a run, which has them, is given to the other commands too.
         parser.add_argument(
             "--checkpoint_every_n_steps",
             type=int | None,
@@ -185,7 +185,7 @@ class VisionCLI(LightningCLI):
                 type=str | None,
                 default=None,
                 help="File or folder to write, as the task does; by default predictions.csv, "
-                "predictions.json or the folder predictions, in that of the checkpoint's run.",
+                "predictions.json or the folder predictions, in the checkpoint's run folder.",
             )
 
     def parse_arguments(self, parser: OptionsParser, args: Any) -> None:  # type: ignore[override]
@@ -239,7 +239,7 @@ class VisionCLI(LightningCLI):
         self._take_classes_from_data(model)
 
     def _check_outputs(self) -> None:
-        """See that what the command will write can be written, and stays where it belongs."""
+        """Check that the command can write its outputs, and that they stay in their folders."""
         run = self.run_folder or self.runs_of_name
         if self.command == "predict":
             self._output = predictions_path(
@@ -270,7 +270,7 @@ class VisionCLI(LightningCLI):
             model["class_names"] = list(data.class_names)
 
     def _build_data(self) -> Any:
-        """The datamodule of the options, for a question before its turn."""
+        """Build the datamodule of the options early, to query it."""
         data = self.options["data"]
         parser = class_options("data", import_path(data["class_path"]))
         options = Namespace(data=data.get("init_args") or Namespace())
@@ -327,7 +327,7 @@ class VisionCLI(LightningCLI):
             raise
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        """Build the trainer with our loggers and callbacks beside those of the config."""
+        """Build the trainer with our loggers and callbacks beside the config's."""
         self._check_checkpoint()
         trainer: Any = self.config_init[self.command]["trainer"]
         check_trainer(trainer)
@@ -371,7 +371,7 @@ class VisionCLI(LightningCLI):
             self.config_init[self.command]["weights_only"] = True
 
     def _trainer_message(self, message: str) -> str:
-        """What the trainer refuses, with the settings that may be meant."""
+        """A refusal of the trainer, with the settings that may have caused it."""
         words = message.lower().replace("`", " ")
         given = {
             s.key: f"{s.key}={s.value} ({s.source})"
@@ -421,7 +421,7 @@ class VisionCLI(LightningCLI):
 
     @property
     def _folder_of_checkpoint(self) -> Path:
-        """Folder of the run that the checkpoint is of; the present one if it is of none."""
+        """Folder of the checkpoint's run; the current folder if it belongs to no run."""
         checkpoint = Path(self.options.get("ckpt_path") or "")
         return checkpoint.parent.parent if checkpoint.parent.name == CHECKPOINTS else Path()
 
@@ -444,13 +444,13 @@ def run(
         command: `"fit"`, `"validate"`, `"test"` or `"predict"`.
         args: The options after it.
         root: Folder of `train.py` and of `configs`.
-        callbacks: Callbacks beside those of the config and the suite's own.
+        callbacks: Callbacks beside the config's and the suite's.
 
     Returns:
         The command that has run, with its `model`, `datamodule` and `trainer`.
 
     Raises:
-        VisionError: The user can mend it.
+        VisionError: The user can fix the cause.
     """
     args = find_configs(args, root)
     settings = read_settings(args)

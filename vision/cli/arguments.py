@@ -81,7 +81,7 @@ def add_task(parser: Any) -> None:
         "--task",
         type=task_class,
         metavar="PACKAGE.MODULE:CLASS",
-        help="class of the model's task where it is none of the suite's; it is imported",
+        help="class of the model's task if it is not one of the suite's; it is imported",
     )
 
 

@@ -1,4 +1,4 @@
-"""How every command ends: its exit code, and what is said of a mistake that the user can mend."""
+"""How every command ends: its exit code, and its message for errors that the user can fix."""
 
 import argparse
 import sys
@@ -22,9 +22,9 @@ def end(run: Callable[[], int]) -> int:
         run: The command; returns its exit code.
 
     Returns:
-        The exit code: that of the command, 2 for a `VisionError`, a file or memory that the system
-        refuses or a data worker that it has ended, each told in a few lines, 130 for Ctrl+C. Other
-        exceptions pass: they are faults of the suite, and keep their tracebacks.
+        The exit code: the command's own, 2 for a `VisionError`, a file or memory that the system
+        refuses or a data worker that it has killed, each reported in a few lines, 130 for Ctrl+C.
+        Other exceptions propagate: they are bugs of the suite, and keep their tracebacks.
     """
     with lenient_streams():
         try:
@@ -61,7 +61,7 @@ def _system_message(error: OSError) -> str:
 class Parser(argparse.ArgumentParser):
     """A parser of `argparse` that takes options in full only, and raises instead of exiting.
 
-    The arguments are those of `argparse.ArgumentParser`.
+    Takes the arguments of `argparse.ArgumentParser`.
     """
 
     def __init__(self, *args: object, **kwargs: object) -> None:

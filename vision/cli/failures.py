@@ -1,4 +1,4 @@
-"""What a machine does to a run, and what to change: full memory, a full disk, a killed worker."""
+"""Explain failures of the machine: full memory, a full disk, a killed worker."""
 
 import errno
 import os
@@ -12,11 +12,11 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from vision.errors import CheckpointError, VisionError
 from vision.workers import explain_end_of_worker
 
-# How PyTorch's allocator on the CPU says so, which raises a plain RuntimeError.
+# Message of PyTorch's CPU allocator, which raises a plain RuntimeError when memory is full.
 _CPU_ALLOCATOR = "DefaultCPUAllocator"
 # The file of Lightning that restores checkpoints.
 RESTORING = "checkpoint_connector.py"
-# What the file system answers when it is full, read-only or out of order: no fault of the program.
+# Errors of a full, read-only or broken file system: not bugs of the program.
 _UNWRITABLE = {
     getattr(errno, name)
     for name in ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EACCES", "EPERM", "EIO", "ESTALE")
@@ -26,7 +26,7 @@ _UNWRITABLE = {
 
 @contextmanager
 def explain_failures(batch_size: int, accumulated: int) -> Iterator[None]:
-    """Turn what the machine refuses into an error that says what to change.
+    """Convert failures of the machine to errors that say what to change.
 
     Args:
         batch_size: Images per batch and device.
@@ -62,13 +62,13 @@ def explain_failures(batch_size: int, accumulated: int) -> Iterator[None]:
 
 
 def _refuse_lost_worker(error: Exception) -> None:
-    """Say that a data worker has ended, if that is what an error tells of."""
+    """Raise an error that a data worker has ended, if that is the cause."""
     if message := explain_end_of_worker(error):
         raise VisionError(f"{message}\n{_go_on()}") from error
 
 
 def _refuse_checkpoint(error: Exception) -> None:
-    """Say that a checkpoint is not what it should be, if that is where an error comes from."""
+    """Raise an error that a checkpoint is damaged, if the error comes from restoring it."""
     frames = traceback.extract_tb(error.__traceback__)
     if not any(
         frame.filename.endswith(RESTORING)

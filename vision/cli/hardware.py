@@ -1,4 +1,4 @@
-"""Whether the hardware that a training asks for is there, before any process is started for it."""
+"""Check that the requested hardware exists, before any process is started."""
 
 import os
 from typing import Any
@@ -9,17 +9,17 @@ from vision.errors import ConfigError
 
 
 def check_devices(accelerator: Any, devices: Any) -> None:
-    """See that there are no more processes than cores, where each is to compute on the CPU.
+    """Check that there are no more processes than cores if they compute on the CPU.
 
-    Lightning starts as many as it is told, and their memory is full before it says so. Of GPUs it
-    knows the number.
+    Lightning starts any number, and memory runs out before it reports a problem. It checks the
+    number of GPUs itself.
 
     Args:
-        accelerator: As of Lightning's trainer.
+        accelerator: As for Lightning's trainer.
         devices: The same: a number, as text too, a list, or "auto".
 
     Raises:
-        ConfigError: There are.
+        ConfigError: There are more processes than cores.
     """
     on_cpu = accelerator == "cpu" or (accelerator == "auto" and not torch.cuda.is_available())
     count = len(devices) if isinstance(devices, list | tuple) else devices

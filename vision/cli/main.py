@@ -27,8 +27,8 @@ def main(argv: Sequence[str], *, root: Path) -> int:
         root: Folder of `train.py` and of `configs`.
 
     Returns:
-        The exit code: 0, 2 for a mistake that the user can mend, 128 and the number of a signal
-        that has ended the command. Other exceptions pass.
+        The exit code: 0, 2 for an error that the user can fix, 128 plus the number of a signal
+        that has ended the command. Other exceptions propagate.
     """
     return end(lambda: _run(argv, root))
 

@@ -22,10 +22,10 @@ STEP = "step"
 
 
 class MetricsLog(CSVLogger):
-    """Lightning's CSV logger, which of itself would begin `metrics.csv` anew, and JSON lines.
+    """Lightning's CSV logger, but it continues an existing `metrics.csv`; also writes JSON Lines.
 
-    `metrics.jsonl` has an object for each row of the CSV, with what was logged alone; what is not a
-    finite number is null.
+    `metrics.jsonl` has an object for each row of the CSV, with only the logged values; numbers that
+    are not finite are null.
 
     Args:
         folder: Folder of the run: its two last parts are name and version.
@@ -58,7 +58,7 @@ class MetricsLog(CSVLogger):
 
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, Any], step: int | None = None) -> None:
-        """Take in what was logged at a step."""
+        """Add the metrics of a step."""
         with self._guard:
             self._take(metrics, step)
 
@@ -72,7 +72,7 @@ class MetricsLog(CSVLogger):
 
     @rank_zero_only
     def save(self) -> None:
-        """Write what was taken in to both files."""
+        """Write the added metrics to both files."""
         with self._guard:
             self._write()
 

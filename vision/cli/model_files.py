@@ -1,4 +1,4 @@
-"""The weights of a run as files for `vision.load`, beside the checkpoints that they are of."""
+"""Write the weights of a run's checkpoints as files for `vision.load`."""
 
 import logging
 from collections.abc import Mapping
@@ -22,11 +22,11 @@ WEIGHTS = "weights"
 class ModelFiles:
     """Writes `weights/best.safetensors` and `weights/last.safetensors` from the checkpoints.
 
-    They hold the averaged weights where the run keeps averages. Their contents are those of the
-    checkpoint, which one process has whole, so that nothing is gathered for them: also where FSDP
-    spreads the weights. `last.ckpt` is written within an epoch as well, `last.safetensors` only at
-    the end of one. What cannot be written is warned of, and training goes on; a file of an earlier
-    checkpoint is then removed, as it would pass for the weights of the present one.
+    They hold the averaged weights if the run keeps averages. They are made from the checkpoint,
+    which one process has whole, so that nothing is gathered for them, also with FSDP. `last.ckpt`
+    is written within an epoch as well, `last.safetensors` only at the end of one. If a file cannot
+    be written, a warning is logged and training continues; the file of an earlier checkpoint is
+    then removed, since it could be taken for the weights of the present one.
 
     Args:
         folder: Folder of the run.
@@ -40,7 +40,7 @@ class ModelFiles:
 
         Args:
             checkpoint: What was written.
-            path: Where; others than the best and the last of the run are passed over.
+            path: Its path; checkpoints other than the run's best and last are skipped.
         """
         ours = path.absolute().parent == (self.folder / CHECKPOINTS).absolute()
         if not ours or path.stem not in NICKNAMES:

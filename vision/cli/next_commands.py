@@ -14,7 +14,7 @@ from vision.cli.runs import CHECKPOINTS, NICKNAMES
 from vision.kinds import Template
 from vision.task_parts import has_part, read_column
 
-# Folder in that of a run for what its model finds in other images.
+# Folder within a run for predictions on other images.
 PREDICTED = "predicted"
 
 # Other backbones to try, with their options: small images want a small one.
@@ -112,7 +112,7 @@ def _use(root: Path, folder: Path, classes: Mapping[str, type]) -> list[tuple[st
 
 
 def _is_own(cls: type) -> bool:
-    """Whether a class is none of the suite's."""
+    """Whether a class is not one of the suite's."""
     return not cls.__module__.startswith("vision.")
 
 

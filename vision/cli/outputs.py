@@ -60,7 +60,7 @@ def keep_logs(folder: Path, *, resumed_step: int) -> list[Logger]:
 
 
 def record_run(folder: Path, *, title: str, command: Sequence[str]) -> list[Callback]:
-    """Callbacks that write down how a training was made and went, whatever its task.
+    """Callbacks that record the environment and course of a training, for any task.
 
     Args:
         folder: Folder of the run.
@@ -77,7 +77,7 @@ def show_results(task: LightningModule, folder: Path, *, fits: bool) -> list[Cal
     Args:
         task: The task.
         folder: Folder of the run.
-        fits: Whether it is trained, or evaluated alone.
+        fits: Whether it is trained, or only evaluated.
     """
     results = find_parts(task, "result_callbacks")
     return [
@@ -88,7 +88,7 @@ def show_results(task: LightningModule, folder: Path, *, fits: bool) -> list[Cal
 
 @rank_zero_only
 def tell_of_results(task: LightningModule, folder: Path) -> None:
-    """Say so if `validate` is about to replace the results of an earlier validation.
+    """Announce if `validate` is about to replace the results of an earlier validation.
 
     Args:
         task: The task.
@@ -100,7 +100,7 @@ def tell_of_results(task: LightningModule, folder: Path) -> None:
 
 @rank_zero_only
 def _tell_of_replaced(place: Path) -> None:
-    """Say that a file, or files of a folder, will be written anew, if there are any."""
+    """Announce that an existing file, or files of a folder, will be overwritten."""
     if place.is_file() or (place.is_dir() and any(place.iterdir())):
         sys.stdout.write(
             f"{relative_path(place)} was there before: what is written now replaces it.\n"
@@ -116,7 +116,7 @@ def predictions_path(task: type, folder: Path, given: str | None) -> Path:
         given: The file or folder, as the task writes it; None takes the usual one.
 
     Raises:
-        ConfigError: It cannot be written: there is a folder in the place of a file, for one.
+        ConfigError: It cannot be written, for example because a folder has the file's name.
     """
     if given == "":
         raise ConfigError("--output needs a path; it is empty.")
@@ -127,6 +127,6 @@ def predictions_path(task: type, folder: Path, given: str | None) -> Path:
 
 
 def write_predictions(task: LightningModule, path: Path) -> Callback:
-    """The callback that writes what a task predicts, to where `predictions_path` says."""
+    """The callback that writes a task's predictions to the path of `predictions_path`."""
     _tell_of_replaced(path)
     return find_part(task, "prediction_writer")(path)

@@ -28,7 +28,7 @@ class ParserError(Exception):
 class OptionsParser(LightningArgumentParser):
     """LightningCLI's parser, which takes keys in full only and raises instead of exiting.
 
-    The arguments are those of `jsonargparse.ArgumentParser`.
+    Takes the arguments of `jsonargparse.ArgumentParser`.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -51,7 +51,7 @@ class OptionsParser(LightningArgumentParser):
             return super().instantiate(*args, **kwargs)
 
     def format_help(self, *args: Any) -> str:
-        """The options of the command, then those of every task and dataset."""
+        """The options of the command, then of every task and dataset."""
         text = super().format_help(*args)
         if "model" not in {action.dest for action in self._actions}:
             return text
@@ -67,7 +67,7 @@ def _constructing() -> Iterator[None]:
     """Show an error of a constructor as it is; jsonargparse wraps it, more than once.
 
     Raises:
-        VisionError: What a constructor raised, or says what it was that is none.
+        VisionError: An error of a constructor, or a value that is not allowed.
     """
     try:
         yield

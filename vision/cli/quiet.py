@@ -1,11 +1,11 @@
-"""Keep what Lightning says to what a user of the suite can act upon."""
+"""Hide messages of Lightning that a user of the suite cannot act on."""
 
 import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# What Lightning says that a user of the suite can do nothing about or is told by our own lines.
+# Messages of Lightning that a user cannot act on, or that repeat our own.
 CHATTER = (
     "Seed set to",
     "GPU available",

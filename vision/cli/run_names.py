@@ -13,7 +13,7 @@ RULE = (
 
 
 def check_run_names(runs_dir: str, name: str, version: str | None) -> None:
-    """See that `--runs_dir/--name/--version` is a folder below `--runs_dir`.
+    """Check that `--runs_dir/--name/--version` is a folder below `--runs_dir`.
 
     A name may have folders, as in `digits/small`; a version is one folder.
 
@@ -23,7 +23,7 @@ def check_run_names(runs_dir: str, name: str, version: str | None) -> None:
         version: Name of the folder of one run; None for one that is yet to be chosen.
 
     Raises:
-        ConfigError: A name is empty, leads upwards or elsewhere, or is none that a folder can have.
+        ConfigError: A name is empty, leaves the folder, or is not valid for a folder.
     """
     if not runs_dir.strip() or "\0" in runs_dir:
         raise ConfigError(f"--runs_dir {runs_dir!r} is not the path of a folder.")

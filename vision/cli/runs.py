@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 CHECKPOINTS = "checkpoints"
 NICKNAMES = ("best", "last")
-# What a training goes on from besides weights.
+# Entries of a checkpoint that resuming needs besides weights.
 TO_RESUME = ("optimizer_states", "lr_schedulers")
 PROGRESS = {"epoch_progress", "epoch_loop.batch_progress"}
 PROGRESS |= {"epoch_loop.automatic_optimization.optim_progress"}
@@ -67,10 +67,10 @@ def new_run_folder(parent: Path, version: str | None, *, create: bool = True) ->
 
 
 def check_unused(version: str | None, folder: Path) -> None:
-    """See to it that the folder of a new run holds nothing but this process's lock.
+    """Check that the folder of a new run holds only this process's lock.
 
     Raises:
-        ConfigError: It does, or is no folder.
+        ConfigError: It holds more, or is not a folder.
     """
     if not folder.is_dir() or any(entry.name != LOCK for entry in folder.iterdir()):
         raise _taken(version or folder.name, folder)
@@ -87,7 +87,7 @@ def find_checkpoint(given: str, parent: Path, version: str | None = None) -> Pat
     """Resolve `--ckpt_path`.
 
     Args:
-        given: A path, or `"best"` or `"last"` for that of the newest run that has one.
+        given: A path, or `"best"` or `"last"` for the checkpoint of the newest run that has one.
         parent: Folder of the runs of one name.
         version: The run to look in for `"best"` or `"last"`; None takes the newest.
 
@@ -101,7 +101,7 @@ def find_checkpoint(given: str, parent: Path, version: str | None = None) -> Pat
         near = [str(other) for other in path.parent.glob("*.ckpt")]
         raise ConfigError(
             f"--ckpt_path {given}: there is no such file; it was looked for at {path.resolve()}."
-            f"{suggest(given, near)}\nWrite 'best' or 'last' for that of the newest run."
+            f"{suggest(given, near)}\nWrite 'best' or 'last' for the newest run's."
         )
     newest_first = [folder for _, folder in sorted(_numbered(parent), reverse=True)]
     for folder in newest_first if version is None else [parent / version]:
@@ -112,16 +112,16 @@ def find_checkpoint(given: str, parent: Path, version: str | None = None) -> Pat
 
 
 def find_resumable(parent: Path, version: str | None = None) -> Path:
-    """The newest whole checkpoint from which a fit can go on, for `fit --ckpt_path last`.
+    """The newest complete checkpoint from which a fit can resume, for `fit --ckpt_path last`.
 
-    Within a run it is `last.ckpt`, or `best.ckpt` where that is all that is left whole.
+    Within a run it is `last.ckpt`, or `best.ckpt` if only that is complete.
 
     Args:
         parent: Folder of the runs of one name.
-        version: The run to go on with; None takes the newest that has a whole checkpoint.
+        version: The run to resume; None takes the newest with a complete checkpoint.
 
     Raises:
-        ConfigError: There is none.
+        ConfigError: There is no such checkpoint.
     """
     newest_first = [folder for _, folder in sorted(_numbered(parent), reverse=True)]
     for folder in newest_first if version is None else [parent / version]:
@@ -133,7 +133,7 @@ def find_resumable(parent: Path, version: str | None = None) -> Path:
                 path
             ):  # the directory of a zip file stands at its end
                 return path
-            logger.warning("%s is truncated or empty and was passed over.", path)
+            logger.warning("%s is truncated or empty and was skipped.", path)
     raise _no_checkpoint("last", parent, version)
 
 
@@ -151,13 +151,13 @@ def check_checkpoint(path: Path, module: nn.Module, *, resumes: bool = False) ->
     Args:
         path: The file.
         module: The model.
-        resumes: Whether a training goes on from it, which takes more than weights.
+        resumes: Whether a training resumes from it, which needs more than weights.
 
     Returns:
-        Number of optimiser steps that it was written after.
+        Number of optimiser steps before it was written.
 
     Raises:
-        WeightsError: The file is not a checkpoint of a run, or of another model.
+        WeightsError: The file is not a checkpoint of a run, or belongs to another model.
     """
     try:
         # Mapped, so that a large file is compared without being read.
@@ -185,7 +185,7 @@ def check_checkpoint(path: Path, module: nn.Module, *, resumes: bool = False) ->
         vision = checkpoint.get("vision")
         described = "" if vision is None else describe_difference(check_description(vision), module)
         raise WeightsError(
-            f"--ckpt_path {path}: the checkpoint is of another model: {described}{problem}\n"
+            f"--ckpt_path {path}: the checkpoint belongs to another model: {described}{problem}\n"
             f"Use the config of its run{_config_beside(path)}"
         )
     check_finite(state, f"--ckpt_path {path}")
@@ -195,10 +195,10 @@ def check_checkpoint(path: Path, module: nn.Module, *, resumes: bool = False) ->
 
 
 def _check_progress(path: Path, checkpoint: Mapping[str, Any]) -> None:
-    """See to it that a training can go on from a checkpoint.
+    """Check that a training can resume from a checkpoint.
 
     Raises:
-        WeightsError: It holds weights alone, or is damaged.
+        WeightsError: It holds only weights, or is damaged.
     """
     absent = [key for key in TO_RESUME if not checkpoint.get(key)]
     progress = checkpoint.get("loops")
@@ -210,7 +210,7 @@ def _check_progress(path: Path, checkpoint: Mapping[str, Any]) -> None:
     if absent:
         raise WeightsError(
             f"--ckpt_path {path}: it has no '{absent[0]}' that is whole, without which a training "
-            "cannot go on: it holds weights alone, or is damaged.\nBegin a new run from its "
+            "cannot continue: it holds only weights, or is damaged.\nBegin a new run from its "
             "weights: --model.weights FILE without --ckpt_path."
         )
 
@@ -221,21 +221,21 @@ def _check_averages(path: Path, checkpoint: Mapping[str, Any], module: nn.Module
     problem = _difference(averages, module.state_dict())
     counts = checkpoint.get(STATE_KEY)
     if problem is None and not (isinstance(counts, Mapping) and "updates" in counts):
-        problem = "it does not say of how many updates they are."
+        problem = "it does not say how many updates they have."
     if problem:
         raise WeightsError(f"{where}: {problem} It is damaged; take another one of the run.")
     check_finite(averages, where)
 
 
 def describe_difference(theirs: Any, module: nn.Module) -> str:
-    """In what the model of a checkpoint is another than that of a config, in words.
+    """Describe how the model of a checkpoint differs from a config's.
 
     Args:
         theirs: The description in the checkpoint, of any version of the suite.
         module: The model of the config.
 
     Returns:
-        A sentence for each difference, with a space after it; empty where nothing is known.
+        A sentence for each difference, with a space after it; empty if nothing is known.
     """
     if not isinstance(theirs, Mapping) or not isinstance(module, BaseTask):
         return ""
@@ -249,7 +249,7 @@ def describe_difference(theirs: Any, module: nn.Module) -> str:
         options = [side.get("hyper_parameters") or {} for side in (theirs, ours)]
         pairs[part] = (options[0].get(part), options[1].get(part))
     words = [
-        f"its {name} is {a}, that of the config {b}."
+        f"its {name} is {a}, the config's {b}."
         for name, (a, b) in pairs.items()
         if a is not None and b is not None and a != b
     ]

@@ -1,4 +1,4 @@
-"""What a user has set, and where: every key of the config files and of the command line."""
+"""The settings of a user and their sources: all keys of config files and command line."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path

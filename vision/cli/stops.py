@@ -1,4 +1,4 @@
-"""How a command ends that was asked to stop: a line that says how to go on, and an exit code."""
+"""End a command that received a signal: a line on how to resume, and an exit code."""
 
 import signal
 import sys
@@ -18,8 +18,8 @@ def explain_stop(signals: StopSignals, last: Callable[[], Path | None]) -> Itera
     """End the process with 128 plus the number of the signal, as a shell counts.
 
     Args:
-        signals: What has listened.
-        last: The checkpoint that a training goes on from; None for other commands.
+        signals: The callback that received the signal.
+        last: Returns the checkpoint to resume from; None for other commands.
 
     Raises:
         SystemExit: A signal has ended the command.
@@ -29,7 +29,7 @@ def explain_stop(signals: StopSignals, last: Callable[[], Path | None]) -> Itera
     except SIGTERMException as stop:
         raise _end(signals.asked or signal.SIGTERM, last()) from stop
     except SystemExit as stop:
-        # How Lightning leaves after a KeyboardInterrupt.
+        # Lightning exits like this after a KeyboardInterrupt.
         if not isinstance(stop.__context__, KeyboardInterrupt):
             end_workers()
             raise

@@ -1,4 +1,4 @@
-"""Standard output and error that never end a command: closed, full, or of few letters."""
+"""Output streams whose failures never end a command: closed, full, or of limited encoding."""
 
 import os
 import sys
@@ -8,13 +8,13 @@ from typing import Any, TextIO, cast
 
 
 class LenientStream:
-    r"""A text stream; what it cannot take is left out from then on.
+    r"""A text stream that discards output after its first failure.
 
-    A reader that went away (`| head`), a full disk behind `> log` and a closed terminal concern
-    what is shown, not what is done. Letters that its encoding lacks are written as `\u....`.
+    A closed pipe (`| head`), a full disk behind `> log` and a closed terminal affect only the
+    output, not the work. Characters that its encoding lacks are written as `\u....`.
 
     Args:
-        stream: The stream; None, where the process was started without one, takes nothing.
+        stream: The stream; None if the process was started without one.
     """
 
     def __init__(self, stream: TextIO | None) -> None:
@@ -23,7 +23,7 @@ class LenientStream:
             cast(Any, stream).reconfigure(errors="backslashreplace")
 
     def write(self, text: str) -> int:
-        """Write, or do nothing; the number of letters of the text."""
+        """Write, or do nothing; returns the number of characters of the text."""
         if self._stream is not None:
             try:
                 self._stream.write(text)
@@ -32,7 +32,7 @@ class LenientStream:
         return len(text)
 
     def flush(self) -> None:
-        """Write what is held back, or do nothing."""
+        """Flush the buffer, or do nothing."""
         if self._stream is not None:
             try:
                 self._stream.flush()
@@ -44,7 +44,7 @@ class LenientStream:
         return self._stream is not None and not self._stream.closed and self._stream.isatty()
 
     def _let_go(self) -> None:
-        """Send what is still held back, and all that follows, to nowhere."""
+        """Discard the buffer and all later output."""
         stream, self._stream = self._stream, None
         # Otherwise the interpreter tries again at its end, and complains.
         with suppress(OSError, ValueError, AttributeError):

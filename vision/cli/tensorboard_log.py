@@ -1,4 +1,4 @@
-"""TensorBoard's log of a run, whose failures do not end it."""
+"""The TensorBoard log of a run; its failures do not end the run."""
 
 from argparse import Namespace
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from vision.decoration import Decoration
 
 
 class TensorBoardLog(TensorBoardLogger):
-    """Lightning's logger; what cannot be written is warned of and left out.
+    """Lightning's logger; failed writes only give a warning.
 
     Args:
         folder: Folder of the run: its two last parts are name and version.
@@ -40,16 +40,16 @@ class TensorBoardLog(TensorBoardLogger):
             super().log_hyperparams(params, metrics, step)
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Write what was logged at a step."""
+        """Write the metrics of a step."""
         with self._guard:
             super().log_metrics(metrics, step)
 
     def save(self) -> None:
-        """Write what is held back."""
+        """Flush the buffer."""
         with self._guard:
             super().save()
 
     def finalize(self, status: str) -> None:
-        """Write what is held back, and close."""
+        """Flush the buffer, and close."""
         with self._guard:
             super().finalize(status)

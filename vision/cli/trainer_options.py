@@ -1,4 +1,4 @@
-"""Options of Lightning's trainer: ranges that it does not check, and what it says in a training."""
+"""Options of Lightning's trainer: ranges that it does not check, and its refusals explained."""
 
 import traceback
 from collections.abc import Iterator, Mapping
@@ -8,7 +8,7 @@ from typing import Any
 from vision.errors import ConfigError
 from vision.options import MAX_COUNT, check_number
 
-# Smallest values; of those that are not given Lightning chooses.
+# Smallest values; Lightning chooses values that are not given.
 RANGES = {
     "accumulate_grad_batches": 1,
     "check_val_every_n_epoch": 1,
@@ -25,13 +25,13 @@ ONE_VALUE = "more than 1 value per channel"
 
 
 def check_trainer(options: Mapping[str, Any]) -> None:
-    """See that numbers are in their ranges.
+    """Check that numbers are in their ranges.
 
     Args:
-        options: Those of the trainer, by name.
+        options: Options of the trainer, by name.
 
     Raises:
-        ConfigError: One is not.
+        ConfigError: A number is out of range.
     """
     for name, minimum in RANGES.items():
         if options.get(name) is not None:
@@ -46,13 +46,13 @@ def check_trainer(options: Mapping[str, Any]) -> None:
 
 @contextmanager
 def explain_refusals(batch_size: int) -> Iterator[None]:
-    """Turn what Lightning and batch norm refuse in a training into a message.
+    """Explain what Lightning and batch norm refuse in a training.
 
     Args:
         batch_size: Images per batch and device.
 
     Raises:
-        ConfigError: They refuse an option.
+        ConfigError: Lightning or batch norm refuses an option.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""What is written about a validation: of the best epoch in `fit`, of the one in `validate`."""
+"""Base class of callbacks that write the results of `validate`, or of the best epoch in `fit`."""
 
 from abc import ABC, abstractmethod
 from typing import Any
@@ -13,8 +13,8 @@ from vision.callbacks.run.best_checkpoint import is_measured
 class BestValidation(EvaluatedBatches, ABC):
     """A callback that writes after `validate`, and in `fit` after the best epoch so far.
 
-    The best is that by the metric that the task monitors. Among equals it is the earliest, as the
-    checkpoint of the best epoch is, so that files and checkpoint agree.
+    The task's monitored metric decides. Among equals the earliest is best, as for the best
+    checkpoint, so that files and checkpoint agree.
     """
 
     def __init__(self) -> None:
@@ -26,16 +26,16 @@ class BestValidation(EvaluatedBatches, ABC):
         """Write; called on every process."""
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write, if this validation is to be kept."""
+        """Write, if this validation is the best so far."""
         if not trainer.sanity_checking and self._is_best(trainer, pl_module):
             self.write(trainer, pl_module)
 
     def state_dict(self) -> dict[str, Any]:
-        """The best value so far, for a training that is resumed."""
+        """The best value so far, for resuming."""
         return {"best": self._best}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from the best value so far."""
+        """Restore the best value so far."""
         self._best = state_dict["best"]
 
     def _is_best(self, trainer: Trainer, pl_module: LightningModule) -> bool:

@@ -1,4 +1,4 @@
-"""A picture of what a classifier gets right and wrong."""
+"""A picture of a classifier's correct and wrong predictions."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
@@ -22,7 +22,7 @@ MAX_CONFUSED = 5000
 
 
 class Classified(NamedTuple):
-    """An image of the validation set: its place there, its class, the one found, and its score."""
+    """An image of the validation set: its index, true class, predicted class and score."""
 
     place: int
     label: int
@@ -33,9 +33,8 @@ class Classified(NamedTuple):
 class ClassificationPictures(BestValidation):
     """Draws example predictions and the confusion matrix when training ends.
 
-    They are those of the best validation; of each image four numbers are kept. Mistakes come first
-    among the examples, the surest ones foremost. The validation set is one whose samples can be
-    read again, by their places.
+    They show the best validation; four numbers per image are kept. Examples begin with mistakes,
+    most confident first. The samples of the validation set are read again by index.
 
     Args:
         folder: Where `predictions.png` is written.
@@ -58,7 +57,7 @@ class ClassificationPictures(BestValidation):
         self._rows = []
 
     def take(self, trainer: Trainer, task: Any, evaluated: Evaluated) -> None:
-        """Note the classes of a batch, on its device: nothing waits for it."""
+        """Store the classes of a batch on its device, without synchronising."""
         label = evaluated.batch.get("label")
         if label is None or label.ndim != 1 or sum(map(len, self._rows)) >= self.max_images:
             return
@@ -80,11 +79,11 @@ class ClassificationPictures(BestValidation):
         self._rows, self._best_rows = [], rows[first][: self.max_images]
 
     def state_dict(self) -> dict[str, Any]:
-        """The best validation so far, for a training that is resumed."""
+        """The best validation so far, for resuming."""
         return {**super().state_dict(), "images": self._best_rows, "classes": self._classes}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from the best validation so far."""
+        """Restore the best validation so far."""
         super().load_state_dict(state_dict)
         self._best_rows, self._classes = state_dict["images"], state_dict["classes"]
 
@@ -113,7 +112,7 @@ class ClassificationPictures(BestValidation):
 
 
 def choose_images(images: Sequence[Classified], classes: int, count: int) -> list[Classified]:
-    """Choose the surest mistakes, up to half of the images, and right ones of as many classes.
+    """Choose the most confident mistakes, up to half of the images, and correct ones per class.
 
     Args:
         images: All images.

@@ -1,4 +1,4 @@
-"""What a report needs of the evaluation of a classifier."""
+"""Records of a classifier's evaluation, for its report."""
 
 from typing import Any, NamedTuple
 
@@ -8,8 +8,8 @@ from lightning.pytorch import Trainer
 
 from vision.callbacks.results.evaluated import Evaluated, gather
 
-# Numbers that are held for curves: 64 MiB in float32. Of larger sets images are left out of the
-# curves, evenly over the set, which is often sorted by class.
+# Scores kept for curves: 64 MiB in float32. Larger sets are subsampled evenly, since they are often
+# sorted by class.
 MAX_SCORES = 1 << 24
 
 
@@ -17,7 +17,7 @@ class ClassificationRecord(NamedTuple):
     """The N images of an evaluation.
 
     Attributes:
-        place: int64 `(N,)`, place of each image in the dataset, ascending.
+        place: int64 `(N,)`, index of each image in the dataset, ascending.
         label: int64 `(N,)`, true class index.
         predicted: int64 `(N,)`, class of the highest score.
         confidence: float32 `(N,)`, its probability.
@@ -50,7 +50,7 @@ class ClassificationRecorder:
         self._every = max(1, -(-count * task.num_classes // MAX_SCORES))
 
     def take(self, task: Any, evaluated: Evaluated) -> None:
-        """Take in what was found in the images of a batch."""
+        """Add the predictions for a batch."""
         scores = torch.stack([one["scores"] for one in evaluated.predictions])  # (B, K)
         label = evaluated.batch["label"].to(scores.device)
         confidence, predicted = scores.max(dim=1)

@@ -1,4 +1,4 @@
-"""Detections as files in COCO's format: of `predict`, and of a validation with its numbers."""
+"""Write detections in COCO's format: of `predict`, and of a validation with its metrics."""
 
 import sys
 from pathlib import Path
@@ -19,14 +19,14 @@ CATEGORIES = "categories.csv"
 
 
 class CocoPredictions(PredictionWriter):
-    """Writes the detections of `predict` as COCO's evaluation server takes them.
+    """Writes the detections of `predict` in the format of COCO's evaluation server.
 
     A list of `{"image_id", "category_id", "bbox": [x, y, width, height], "score",
     "segmentation": {"size", "counts"}}`, in pixels of the original images, by image and falling
     score. Until the end, predictions are held as arrays and run lengths.
 
     Args:
-        path: The file to write; its folder is made.
+        path: The file to write; its folder is created if absent.
     """
 
     default_name = "predictions.json"
@@ -37,7 +37,7 @@ class CocoPredictions(PredictionWriter):
         self._found: dict[int, PackedPrediction] = {}
 
     def begin(self, trainer: Trainer, task: Any, dataset: Any) -> None:
-        """Begin anew, and miss category ids before the work is done.
+        """Reset, and check for category ids before the work begins.
 
         Raises:
             ConfigError: The data has no category ids.
@@ -46,7 +46,7 @@ class CocoPredictions(PredictionWriter):
         _category_ids(trainer)
 
     def take(self, trainer: Trainer, task: Any, evaluated: Evaluated) -> None:
-        """Take in the detections for the images of a batch."""
+        """Add the detections for a batch."""
         ids = evaluated.batch["image_id"].tolist()
         for image_id, one in zip(ids, evaluated.predictions, strict=True):
             self._found[image_id] = pack_prediction(one, masks="masks" in one)
@@ -62,14 +62,14 @@ class CocoPredictions(PredictionWriter):
 
 
 class DetectionResults(BestValidation):
-    """Writes what a validation found: detections, numbers, and a table of categories.
+    """Writes the results of a validation: detections, metrics, and a table of categories.
 
     Three files: `predictions.json` in COCO's format, `metrics.json` with the twelve numbers per
     kind in the order of pycocotools (`"bbox"`, `"segm"`) and a row per category (`"categories"`),
     and `categories.csv` with the same rows. The task offers `coco_result` and `evaluator`.
 
     Args:
-        folder: Where the files are written; it is made.
+        folder: Where the files are written; created if absent.
     """
 
     def __init__(self, folder: Path | str) -> None:

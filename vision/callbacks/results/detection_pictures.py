@@ -1,4 +1,4 @@
-"""Pictures of what a detector found: the best, the worst and random validation images."""
+"""Pictures of detections: the best, the worst and random validation images."""
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +26,7 @@ KINDS = ("best", "worst", "random")
 
 
 class Scored(NamedTuple):
-    """An image of the validation set: its place there, F1 in [0, 1] and number of objects."""
+    """An image of the validation set: its index, F1 in [0, 1] and number of objects."""
 
     place: int
     f1: float
@@ -34,7 +34,7 @@ class Scored(NamedTuple):
 
 
 class DetectionPictures(BestValidation):
-    """Draws validation images, ground truth beside prediction, with no further run of the model.
+    """Draws validation images, ground truth beside prediction, without running the model again.
 
     `examples.png` has the best, the worst and some random images, in a row each; `best_0.png` and
     so on have one each. Images are sorted by the F1 of `vision.metrics.detection_f1`; of equal ones
@@ -107,7 +107,7 @@ def score_images(index: Any, found: Mapping[int, PackedPrediction]) -> Iterator[
     """Score the images of a dataset for which there are predictions.
 
     Args:
-        index: A `vision.data.index.detection.DetectionIndex`, or what has its `image_ids` and
+        index: A `vision.data.index.detection.DetectionIndex`, or an object with `image_ids` and
             `objects(i)`.
         found: Predictions by image id.
     """
@@ -131,14 +131,14 @@ def choose_images(scored: Sequence[Scored], count: int) -> dict[str, list[Scored
 
     Args:
         scored: All images.
-        count: Number of images of each kind; there are fewer where they do not suffice.
+        count: Number of images of each kind, fewer for small sets.
 
     Returns:
         By kind: `"best"` from the best down, `"worst"` from the worst up, and `"random"`.
     """
     chosen: dict[str, list[Scored]] = {}
     rest = sorted(scored, key=lambda image: (-image.f1, -image.objects, image.place))
-    # Few images are shared out among the kinds.
+    # A few images are divided among the kinds.
     chosen["best"] = rest[: min(count, -(-len(rest) // 3))]
     rest = sorted(
         rest[len(chosen["best"]) :], key=lambda image: (image.f1, -image.objects, image.place)
@@ -151,11 +151,11 @@ def choose_images(scored: Sequence[Scored], count: int) -> dict[str, list[Scored
 
 
 def unpack_found(found: PackedPrediction, min_score: float) -> DetectionPrediction:
-    """The detections of one image from a score on, as tensors.
+    """The detections of one image at or above a score, as tensors.
 
     Args:
-        found: What an evaluator has kept of them.
-        min_score: Lowest score of what is returned.
+        found: Detections as the evaluator keeps them.
+        min_score: Minimum score.
 
     Returns:
         With `masks` if they were kept.
@@ -174,7 +174,7 @@ def unpack_found(found: PackedPrediction, min_score: float) -> DetectionPredicti
 def _decode(found: PackedPrediction, kept: Tensor) -> Tensor:
     from pycocotools import mask as coco_mask
 
-    # Ids play no part here: any numbering does that has an entry for each label.
+    # Ids do not matter here: any numbering with an entry for each label works.
     numbers = np.arange(int(found.labels.max(initial=0)) + 1)
     runs = [result["segmentation"] for result in coco_results({0: found}, numbers)]
     chosen = [run for run, keep in zip(runs, kept.tolist(), strict=True) if keep]

@@ -1,4 +1,4 @@
-"""What a report needs of the evaluation of a detector."""
+"""Records of a detector's evaluation, for its report."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -11,11 +11,11 @@ from vision.metrics.coco.table import CocoResult
 
 
 class DetectionRecord(NamedTuple):
-    """What was found in each image.
+    """The detections in each image.
 
     Attributes:
         found: Predictions by image id, ascending.
-        result: The twelve numbers per kind, and those of each category.
+        result: COCO's twelve numbers per IoU type, and the numbers of each category.
     """
 
     found: Mapping[int, PackedPrediction]
@@ -23,13 +23,13 @@ class DetectionRecord(NamedTuple):
 
 
 class DetectionRecorder:
-    """Takes over what the task's evaluator has kept, in little memory, for its own numbers."""
+    """Reuses the compact predictions that the task's evaluator keeps for its own metrics."""
 
     def begin(self, trainer: Trainer, task: Any, dataset: Any) -> None:
-        """Nothing: the task collects."""
+        """Do nothing: the task collects."""
 
     def take(self, task: Any, evaluated: Evaluated) -> None:
-        """Nothing: the task collects."""
+        """Do nothing: the task collects."""
 
     def finish(self, trainer: Trainer, task: Any) -> DetectionRecord:
         """The predictions of all processes, on the first one."""

@@ -1,4 +1,4 @@
-"""The one hook for what is done with each batch that a task evaluates or predicts."""
+"""The hook for each batch that a task evaluates or predicts."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -10,13 +10,13 @@ from torch import Tensor
 
 
 class Evaluated(NamedTuple):
-    """A batch that counts, and what was found in it.
+    """An evaluated batch with its predictions.
 
     Attributes:
-        batch: The batch as the task's step had it, on the device, with its targets; empty where it
-            is no mapping.
-        predictions: That of each sample, as `predict_step` gives it.
-        places: int64 `(B,)`, the place of each sample in its dataset.
+        batch: The batch as the task's step had it, on the device, with its targets; empty if it is
+            not a mapping.
+        predictions: Prediction of each sample, as from `predict_step`.
+        places: int64 `(B,)`, index of each sample in its dataset.
     """
 
     batch: Mapping[str, Any]
@@ -25,12 +25,12 @@ class Evaluated(NamedTuple):
 
 
 class EvaluatedBatches(BasePredictionWriter):
-    """A callback that is handed each evaluated batch: recorders, pictures and files of results.
+    """Base class of callbacks that receive each evaluated batch: recorders, pictures, result files.
 
     A subclass implements `begin` and `take`; the model is never run again for them. Batches of the
-    sanity check, and those that fill up the share of a process, are left out. The task returns
+    sanity check, and batches that pad the share of a process, are skipped. The task returns
     `{"predictions": [...]}` from its steps of validation and test, as `BaseTask` does, and a list
-    from that of prediction; of tasks that return nothing there is nothing to take.
+    from its prediction step; tasks that return nothing give nothing.
     """
 
     def __init__(self) -> None:
@@ -38,16 +38,16 @@ class EvaluatedBatches(BasePredictionWriter):
         self._taken = 0
 
     def begin(self, trainer: Trainer, task: Any, dataset: Any) -> None:
-        """Before the first batch of an evaluation or prediction; by default nothing.
+        """Called before the first batch of an evaluation or prediction; by default nothing.
 
         Args:
             trainer: The trainer.
             task: Its task.
-            dataset: The datamodule's samples; None where it has none.
+            dataset: The datamodule's dataset, or None.
         """
 
     def take(self, trainer: Trainer, task: Any, evaluated: Evaluated) -> None:
-        """Take in a batch; by default nothing."""
+        """Process a batch; by default nothing."""
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin."""
@@ -70,7 +70,7 @@ class EvaluatedBatches(BasePredictionWriter):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Hand over a batch of the validation or test set."""
+        """Pass on a batch of the validation or test set."""
         found = outputs.get("predictions") if isinstance(outputs, Mapping) else None
         self._hand_over(trainer, pl_module, batch, found)
 
@@ -86,7 +86,7 @@ class EvaluatedBatches(BasePredictionWriter):
         batch_idx: int,
         dataloader_idx: int,
     ) -> None:
-        """Hand over a batch of what is predicted."""
+        """Pass on a batch of `predict`."""
         self._hand_over(trainer, pl_module, batch, prediction, batch_indices)
 
     def _begin(self, trainer: Trainer, task: Any, dataset: str) -> None:
@@ -109,7 +109,7 @@ class EvaluatedBatches(BasePredictionWriter):
             known = keys["index"]
         elif places:
             known = torch.tensor(places)
-        else:  # of n processes each has every n-th sample
+        else:  # each of n processes has every n-th sample
             first = self._taken * trainer.world_size + trainer.global_rank
             known = first + trainer.world_size * torch.arange(count)
         self._taken += count
@@ -117,7 +117,7 @@ class EvaluatedBatches(BasePredictionWriter):
 
 
 def gather(trainer: Trainer, share: Any) -> list[Any]:
-    """The objects of all processes, which all call it."""
+    """Gather the objects of all processes; every process calls it."""
     if trainer.world_size == 1:
         return [share]
     shares: list[Any] = [None] * trainer.world_size

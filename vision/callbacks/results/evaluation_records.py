@@ -1,6 +1,6 @@
-"""What a report needs of a `validate` or `test`: collected on the way, without a second run.
+"""Records of a `validate` or `test` for its report, collected without a second run.
 
-Each kind of task collects by a class of its own: the column `recorder` of `vision.kinds`.
+Each kind of task has its own class: the column `recorder` of `vision.kinds`.
 """
 
 import math
@@ -17,7 +17,7 @@ from vision.task_parts import find_part, kind_name
 
 
 class Recorder(Protocol):
-    """Collects for one task, in memory that does not grow with the size of images."""
+    """Collects the record of one task; memory does not grow with the size of images."""
 
     def begin(self, trainer: Trainer, task: Any, dataset: Any) -> None:
         """Start with nothing."""
@@ -26,7 +26,7 @@ class Recorder(Protocol):
         """Take in a batch."""
 
     def finish(self, trainer: Trainer, task: Any) -> Any:
-        """What was collected, of all processes; every process calls it."""
+        """The record of all processes; every process calls it."""
 
 
 class Record(NamedTuple):
@@ -36,11 +36,11 @@ class Record(NamedTuple):
         kind: Name of the kind of task, such as `"detection"`.
         task: Class of the task.
         stage: `"val"` or `"test"`.
-        metrics: What was logged, by its name, such as `"val/box_AP"`.
+        metrics: Logged metrics by name, such as `"val/box_AP"`.
         class_names: Name of each class by index; empty for a task without classes.
-        images: Number of images that were evaluated.
-        seconds: Time that the loop took, with reading the data.
-        body: What the recorder of the task has collected.
+        images: Number of evaluated images.
+        seconds: Duration of the loop, including reading the data.
+        body: The record of the task's recorder.
     """
 
     kind: str
@@ -54,12 +54,12 @@ class Record(NamedTuple):
 
 
 class EvaluationRecords(EvaluatedBatches):
-    """Collects what a report shows, in `validate` or `test`.
+    """Collects the record for a report, in `validate` or `test`.
 
     It works with several processes: the first one gets the images of all.
 
     Args:
-        limit: About so many images are evaluated, in whole batches; None for all.
+        limit: Approximate number of images to evaluate, in whole batches; None for all.
 
     Attributes:
         record: The last evaluation; None before, and on other processes than the first.
@@ -82,7 +82,7 @@ class EvaluationRecords(EvaluatedBatches):
         """Find the recorder of the task, and limit the number of batches.
 
         Raises:
-            ConfigError: There is no recorder for the task.
+            ConfigError: The task has no recorder.
         """
         self._recorder = find_part(pl_module, "recorder")()
         if self.limit is not None:

@@ -22,14 +22,14 @@ from vision.ops.label_images import write_labels
 
 
 class LabelMaps(PredictionWriter):
-    """Writes what `predict` finds: a PNG for each image, in the size of its file.
+    """Writes the masks of `predict`: a PNG for each image, in the size of its file.
 
-    A file is named after its image, with `.png` in place of the ending; images of several folders
-    keep their folders, below the one that all have in common. Every process writes its own images.
+    A file is named after its image, with the suffix `.png`; images of several folders keep their
+    folders, below the common one. Every process writes its own images.
 
     Args:
-        folder: Where the files are written; it is made.
-        values: uint8 `(K,)`, the value of each class in the files, which are then grey. None takes
+        folder: Where the files are written; created if absent.
+        values: uint8 `(K,)`, the value of each class in grey files. None takes
             the datamodule's `prediction_values`; without these, a file holds class indices.
         palette: uint8 `(K, 3)`, the colours of class indices. None takes the datamodule's `palette`
             or else ours.
@@ -93,8 +93,8 @@ class MaskWriter:
 
     Args:
         folder: Where the files are written.
-        names: Relative path of the file by that of the image; images that are not in it are named
-            after the last part of their paths.
+        names: Relative path of the file by path of the image; other images are named after the
+            last part of their paths.
         values: uint8 `(K,)`, value of each class in the files; None for the class index.
         palette: uint8 `(K, 3)`, colours; None writes grey images.
     """
@@ -121,14 +121,14 @@ class MaskWriter:
         """Write the classes found in an image.
 
         Args:
-            path: That of the image.
+            path: Path of the image.
             mask: Integers `(H, W)`, class index of each pixel.
 
         Returns:
             The file.
 
         Raises:
-            DataError: It cannot be written, or another image has it already.
+            DataError: The file cannot be written, or belongs to another image already.
         """
         name = self.name_of(path)
         if self._written.setdefault(name, path) != path:
@@ -148,12 +148,12 @@ def name_files(paths: Iterable[str]) -> dict[str, str]:
     """Name a PNG file after each image.
 
     Args:
-        paths: Those of all images.
+        paths: Paths of all images.
 
     Returns:
-        By the path of the image, that of its file, relative to the folder of all: what is below the
-        folder that all images have in common, with the ending replaced. Images that differ in their
-        endings alone keep them before the new one.
+        The path of each image's file, by path of the image: relative to the common folder of all
+        images, with the suffix replaced. Images that differ only in their suffixes keep them before
+        the new one.
 
     Raises:
         DataError: Two images would have one file.

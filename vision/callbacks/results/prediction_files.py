@@ -18,21 +18,21 @@ from vision.errors import ConfigError
 from vision.files import write_text
 
 LINES = "predictions.jsonl"
-# Tensors of more numbers are files of their own.
+# Tensors with more numbers are written to their own files.
 MAX_NUMBERS = 64
 
 
 class PredictionFiles(PredictionWriter):
-    """Writes what the `predict_step` of a task gives, whatever its kind.
+    """Writes the output of any task's `predict_step`.
 
     `predictions.jsonl` has a line per image, in the order of the dataset: `index`, `path` where the
-    batch has one, and what was predicted. A tensor of more than 64 numbers is written to
-    `KEY/IMAGE.npy`, and the line has that name.
+    batch has one, and the prediction. A tensor of more than 64 numbers is written to
+    `KEY/IMAGE.npy`, and the line has the name of this file.
 
     The task gives a mapping for each image of a batch, or one tensor `(B, ...)`.
 
     Args:
-        folder: Where the files are written; it is made.
+        folder: Where the files are written; created if absent.
     """
 
     default_name = "predictions"
@@ -57,7 +57,7 @@ class PredictionFiles(PredictionWriter):
         """Write the arrays of a batch and keep its lines.
 
         Raises:
-            ConfigError: The task gives neither mappings nor a tensor.
+            ConfigError: The task does not return mappings or a tensor.
         """
         found = _each(evaluated.predictions, task)
         paths = evaluated.batch.get("path", [None] * len(found))
@@ -77,7 +77,7 @@ class PredictionFiles(PredictionWriter):
         sys.stdout.write(f"{len(lines)} predictions are in {self.folder}\n")
 
     def _save(self, prediction: Mapping[str, Any], name: str) -> dict[str, Any]:
-        """What a line says of a prediction."""
+        """The line of a prediction."""
         line: dict[str, Any] = {}
         for key, value in prediction.items():
             if isinstance(value, Tensor) and value.numel() > MAX_NUMBERS:

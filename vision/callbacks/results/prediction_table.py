@@ -17,11 +17,11 @@ COLUMNS = ("path", "label", "name", "score")
 class PredictionTable(PredictionWriter):
     """Writes the prediction for each image to a CSV file with the columns of `COLUMNS`.
 
-    `path` is that of the image, or its index in the dataset where it has none; `name` is that of
-    the class and `score` its probability.
+    `path` is the image's path, or its index in the dataset if it has none; `name` is the class
+    name and `score` its probability.
 
     Args:
-        path: The file to write; its folder is made.
+        path: The file to write; its folder is created if absent.
     """
 
     default_name = "predictions.csv"

@@ -1,4 +1,4 @@
-"""The base of what `predict` writes: one file or one folder, by the kind of task."""
+"""Base class of callbacks that write the output of `predict`: one file or one folder."""
 
 from typing import ClassVar
 
@@ -6,7 +6,7 @@ from vision.callbacks.results.evaluated import EvaluatedBatches
 
 
 class PredictionWriter(EvaluatedBatches):
-    """A callback that is built with the path that it writes.
+    """A callback that is constructed with its output path.
 
     Attributes:
         default_name: Name of the file or folder in the folder of a run.

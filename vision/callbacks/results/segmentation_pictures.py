@@ -28,7 +28,7 @@ FILE_NAME = "examples.png"
 
 
 class Scored(NamedTuple):
-    """A validation image: its mIoU in [0, 1], its place in the dataset, its name."""
+    """A validation image: its mIoU in [0, 1], index in the dataset, and name."""
 
     iou: float
     place: int
@@ -36,19 +36,19 @@ class Scored(NamedTuple):
 
 
 class SegmentationPictures(BestValidation):
-    """Draws validation images, ground truth beside prediction, with no further run of the model.
+    """Draws validation images, ground truth beside prediction, without running the model again.
 
-    `examples.png` has the best, the worst and some random images, a row for each: the image, what
-    is true, what was found, and what is wrong. They are judged by the mean IoU of the classes that
-    are in the image or were found there. The random images are the first ones, in an order that is
-    the same every time, that are neither among the best nor among the worst.
+    `examples.png` has the best, the worst and some random images, a row for each: the image,
+    ground truth, prediction, and errors. They are scored by the mean IoU of the classes that are in
+    the image or its prediction. The random images are the first ones, in an order that is
+    the same every time, that are not among the best or worst.
 
     The task returns `{"predictions": [...]}` from its `validation_step`, and the validation set has
-    `example(i)`, as `vision.data`'s have; with others nothing is drawn. Of the masks, a process
-    holds but those that may be drawn, `5 * examples`.
+    `example(i)`, as `vision.data`'s have; with others nothing is drawn. A process
+    keeps only the masks that may be drawn, `5 * examples`.
 
     Args:
-        folder: Where the file is written; it is made.
+        folder: Where the file is written; created if absent.
         examples: Number of images of each kind.
     """
 
@@ -64,7 +64,7 @@ class SegmentationPictures(BestValidation):
         self._shelf = Shelf(self.examples)
 
     def take(self, trainer: Trainer, task: Any, evaluated: Evaluated) -> None:
-        """Judge the images of a batch."""
+        """Score the images of a batch."""
         if _examples_of(trainer) is not None and {"index", "mask"} <= {*evaluated.batch}:
             with self._guard:
                 self._judge(evaluated)
@@ -102,15 +102,15 @@ class SegmentationPictures(BestValidation):
 
 
 class Shelf:
-    """The images of a validation that one process has judged, and the masks that may be drawn.
+    """The scored images of one process in a validation, and the masks that may be drawn.
 
     Args:
         count: Number of images of each kind.
 
     Attributes:
         scored: All images.
-        masks: uint8 `(H, W)` by place: of the best, the worst and the first in the random order, so
-            many that what is chosen among all processes' images is among them.
+        masks: uint8 `(H, W)` by index: the best, the worst and the first in random order, enough
+            to include every image that is chosen over all processes.
     """
 
     def __init__(self, count: int) -> None:
@@ -121,7 +121,7 @@ class Shelf:
         self._kept: dict[Callable[[Scored], tuple[float, int]], list[Scored]] = {}
 
     def add(self, image: Scored, mask: Tensor) -> None:
-        """Take in an image and its mask, integers `(H, W)`; one that is all ignored is left out."""
+        """Add an image and its mask, integers `(H, W)`, unless all pixels are ignored."""
         if math.isnan(image.iou):
             return
         self.scored.append(image)
@@ -135,7 +135,7 @@ class Shelf:
 
 
 def image_iou(predicted: Tensor, target: Tensor) -> float:
-    """Mean IoU of the classes that are in one image or were found there.
+    """Mean IoU of the classes that are in one image or its prediction.
 
     Args:
         predicted: Integers `(H, W)`, class index of each pixel.
@@ -154,13 +154,13 @@ def choose_images(scored: Sequence[Scored], count: int) -> dict[str, list[Scored
 
     Args:
         scored: All images.
-        count: Number of images of each kind; there are fewer where they do not suffice.
+        count: Number of images of each kind, fewer for small sets.
 
     Returns:
         By kind: `"best"` from the best down, `"worst"` from the worst up, and `"random"`.
     """
     rest = sorted(scored, key=_best_first)
-    # Few images are shared out among the kinds.
+    # A few images are divided among the kinds.
     best = rest[: min(count, -(-len(rest) // 3))]
     rest = sorted(rest[len(best) :], key=_worst_first)
     worst = rest[: min(count, -(-len(rest) // 2))]
@@ -177,12 +177,12 @@ def _worst_first(image: Scored) -> tuple[float, int]:
 
 
 def _random_first(image: Scored) -> tuple[float, int]:
-    """A number that depends on the place alone, so that the same images come first every time."""
+    """A sort key that depends only on the index, so that the same images come first every time."""
     return float(np.random.default_rng(image.place).random()), image.place
 
 
 def _examples_of(trainer: Trainer) -> Any:
-    """The validation set, if it can be drawn from."""
+    """The validation set, if it has `example(i)`."""
     dataset = getattr(getattr(trainer, "datamodule", None), "val_dataset", None)
     return dataset if hasattr(dataset, "example") else None
 

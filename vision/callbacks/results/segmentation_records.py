@@ -1,4 +1,4 @@
-"""What a report needs of the evaluation of a segmentor."""
+"""Records of a segmentor's evaluation, for its report."""
 
 from collections.abc import Mapping
 from functools import reduce
@@ -19,20 +19,20 @@ from vision.metrics.segmentation_table import SegmentationScores
 
 EXAMPLES = 6
 # Images, spread evenly over the set, that are run once more for the probabilities of their pixels:
-# the evaluation itself keeps class indices alone.
+# the evaluation itself keeps only class indices.
 MAX_SAMPLED = 200
 
 
 class SegmentationRecord(NamedTuple):
-    """What was found, and how well in each image.
+    """The counts of pixels, and the score of each image.
 
     Attributes:
         result: Counts of all pixels.
-        scored: All images, by their place in the dataset.
+        scored: All images, by index in the dataset.
         chosen: The best, the worst and random ones of them.
-        masks: uint8 `(H, W)` class index of each pixel, of the chosen images by place.
+        masks: uint8 `(H, W)` class index of each pixel, of the chosen images, by index.
         calibration: Probabilities of pixels at the stride of the head.
-        sampled: Number of images that these are of.
+        sampled: Number of images in the calibration.
     """
 
     result: SegmentationScores
@@ -44,7 +44,7 @@ class SegmentationRecord(NamedTuple):
 
 
 class SegmentationRecorder:
-    """Judges each image, and keeps the masks of the best and worst and of some others."""
+    """Scores each image, and keeps the masks of the best, the worst and some others."""
 
     def __init__(self) -> None:
         self._shelf = Shelf(EXAMPLES)
@@ -58,7 +58,7 @@ class SegmentationRecorder:
         self._every = max(1, -(-len(dataset) // MAX_SAMPLED)) if dataset is not None else 1
 
     def take(self, task: Any, evaluated: Evaluated) -> None:
-        """Judge the images of a batch, and run those of the sample once more."""
+        """Score the images of a batch, and run the sampled ones once more."""
         batch, places = evaluated.batch, evaluated.places.tolist()
         for i, (one, place) in enumerate(zip(evaluated.predictions, places, strict=True)):
             found = one["mask"]
@@ -92,7 +92,7 @@ class SegmentationRecorder:
 
 
 def calibrate_pixels(task: Any, image: Tensor, target: Tensor) -> Calibration:
-    """Compare the probabilities of an image's pixels with what is true there.
+    """Calibration of the pixel probabilities of an image.
 
     Args:
         task: A segmentor with `backbone`, `neck` and `head`.
@@ -100,7 +100,8 @@ def calibrate_pixels(task: Any, image: Tensor, target: Tensor) -> Calibration:
         target: Integers `(h, w)` class index or `IGNORED`, in the size of the file.
 
     Returns:
-        Of each place of the head's map, with the class at its middle; ignored ones are left out.
+        Calibration over the cells of the head's map, each with the class at its centre; ignored
+        cells are skipped.
     """
     logits = task.head(task.neck(task.backbone(image)))["logits"][0].float()
     confidence, predicted = logits.softmax(dim=0).max(dim=0)

@@ -1,4 +1,4 @@
-"""What a validation of semantic segmentation found: masks, numbers, and a table of classes."""
+"""Write the results of a validation of a segmentor: masks, metrics, and a table of classes."""
 
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ CLASSES = "classes.csv"
 
 
 class SegmentationResults(BestValidation):
-    """Writes what a validation found: masks, masks on their images, numbers per class.
+    """Writes the results of a validation: masks, overlays, metrics per class.
 
     `metrics.json` and `classes.csv` have the numbers: of `validate`, and in `fit` of the best epoch
     so far. `validate` also writes `masks/*.png`, class indices in the colours of the dataset for
@@ -29,13 +29,13 @@ class SegmentationResults(BestValidation):
     `LabelMaps`. Every process writes the masks of its own images.
 
     The task returns `{"predictions": [...]}` from its `validation_step` and offers
-    `segmentation_result`; with others, what they lack is not written. Overlays need a validation
+    `segmentation_result`; results that a task lacks are not written. Overlays need a validation
     set with `example(i)`, as `vision.data`'s have.
 
     Args:
-        folder: Where the files are written; it is made.
+        folder: Where the files are written; created if absent.
         masks: Whether `validate` writes masks.
-        overlays: Number of images that it writes tinted, spread evenly over the validation set.
+        overlays: Number of overlays that it writes, spread evenly over the validation set.
     """
 
     def __init__(self, folder: Path | str, *, masks: bool = True, overlays: int = 40) -> None:

@@ -1,1 +1,1 @@
-"""Callbacks of a run whatever its task: progress, checkpoints, environment, stops."""
+"""Callbacks of runs of any task: progress, checkpoints, environment, stops."""

@@ -1,4 +1,4 @@
-"""The checkpoint of the best epoch, of those in which there was something to measure."""
+"""The checkpoint of the best epoch whose metric was measured."""
 
 import logging
 import math
@@ -9,20 +9,20 @@ from torch import Tensor
 
 logger = logging.getLogger(__name__)
 
-# What COCO's evaluation gives where there is no object to find.
+# COCO's value without ground truth.
 NOTHING_MEASURED = -1.0
 
 
 def is_measured(value: float) -> bool:
-    """Whether the value of a metric was measured: not where it is -1 or not a number."""
+    """Whether the value of a metric was measured: it is not -1 or NaN."""
     return math.isfinite(value) and value != NOTHING_MEASURED
 
 
 class BestCheckpoint(ModelCheckpoint):
-    """Lightning's checkpoint of the best epoch, but never of one whose metric was not measured."""
+    """Lightning's `ModelCheckpoint`, without epochs whose metric was not measured."""
 
     def check_monitor_top_k(self, trainer: Trainer, current: Tensor | None = None) -> bool:
-        """Whether this epoch is kept: not if its metric is -1 or not a number."""
+        """Whether to keep this epoch: not if its metric is -1 or NaN."""
         if current is not None and not is_measured(float(current)):
             logger.warning(
                 "%s is %g: nothing was measured, and this epoch is not taken for the best",
@@ -34,5 +34,5 @@ class BestCheckpoint(ModelCheckpoint):
 
     @property
     def state_key(self) -> str:
-        """That of Lightning's own, under which runs have it in their checkpoints."""
+        """The key of Lightning's `ModelCheckpoint`, as in the checkpoints of existing runs."""
         return super().state_key.replace(type(self).__qualname__, ModelCheckpoint.__qualname__, 1)

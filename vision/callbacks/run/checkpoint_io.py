@@ -1,4 +1,4 @@
-"""Writing checkpoints so that a crash never leaves half of one, and reading them without code."""
+"""Write checkpoints atomically, and read them without running code."""
 
 import os
 import shutil
@@ -18,10 +18,10 @@ GIB = 2**30
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes a checkpoint beside its place and renames it when it is whole and on the disk.
+    """Writes a checkpoint to a temporary file, and renames it when it is complete and on disk.
 
-    Whatever ends the process meanwhile (a kill, a power cut, a full disk), the file of that name is
-    the previous checkpoint or the new one, whole. Reading never runs code from the file.
+    If the process ends meanwhile (a kill, a power cut, a full disk), the file of that name is the
+    complete previous checkpoint or the complete new one. Reading never runs code from the file.
 
     Args:
         written: Called with each checkpoint and its path, once it is on the disk.
@@ -38,11 +38,11 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
         Args:
             checkpoint: Tensors and plain values.
-            path: Path of the file; its folder is made.
+            path: Path of the file; its folder is created if absent.
             storage_options: Must be None.
 
         Raises:
-            CheckpointError: It cannot be written; what was at `path` is unchanged.
+            CheckpointError: It cannot be written; a file at `path` is unchanged.
         """
         if "://" in str(path):  # a file system that writes a file as a whole or not at all
             super().save_checkpoint(checkpoint, path, storage_options)
@@ -60,7 +60,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         except (OSError, RuntimeError) as error:  # torch reports a failed write as either
             with suppress(OSError):
                 unfinished.unlink()
-            if explain_end_of_worker(error):  # which PyTorch raises wherever the program just is
+            if explain_end_of_worker(error):  # PyTorch raises this at any point of the program
                 raise
             raise CheckpointError(_unwritten(path, error)) from error
         if self._written is not None:

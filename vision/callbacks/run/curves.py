@@ -17,7 +17,7 @@ from vision.errors import ConfigError
 
 FILE_NAME = "curves.png"
 METRICS = "metrics.csv"
-# Seconds between two pictures for each second that one takes: not half a percent of the time.
+# Minimum ratio of the interval between pictures to the drawing time: under half a percent.
 SECONDS_PER_SECOND = 300.0
 
 
@@ -30,8 +30,8 @@ class TrainingCurves(Callback):
     Args:
         folder: Folder of the run.
         title: Name of the run.
-        every_s: Least number of seconds between two pictures, and before the first one. They are
-            further apart where drawing takes long.
+        every_s: Minimum seconds between two pictures, and before the first one; longer if drawing
+            is slow.
     """
 
     def __init__(self, folder: Path | str, *, title: str, every_s: float = 120.0) -> None:
@@ -61,7 +61,7 @@ class TrainingCurves(Callback):
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
-        """Draw as far as the training came."""
+        """Draw the curves up to the exception."""
         if trainer.state.fn == TrainerFn.FITTING:
             self._draw(trainer, pl_module)
 
@@ -84,14 +84,13 @@ class TrainingCurves(Callback):
 
 
 def read_curves(path: Path) -> dict[str, Curve]:
-    """Read the metrics of a run by the steps at which each was logged.
+    """Read the metrics of a run, with the steps at which each was logged.
 
     Args:
-        path: A `metrics.csv`; one that is absent holds nothing. Rows that are not whole are left
-            out.
+        path: A `metrics.csv`; an absent file gives no curves. Incomplete rows are skipped.
 
     Returns:
-        Curve by the name of its column; the last value counts where a step was logged twice.
+        Curve by the name of its column; if a step was logged twice, the last value counts.
     """
     if not path.is_file():
         return {}

@@ -1,4 +1,4 @@
-"""On what a run was made: versions, hardware, command, seed, and how long it took."""
+"""Record the environment of a run: versions, hardware, command, seed, and duration."""
 
 import logging
 import os
@@ -34,8 +34,8 @@ class Environment(Callback):
     """Writes `env.json` when a training starts, and completes it when it ends.
 
     The file holds a list, `"starts"`: a run that is resumed adds an entry to it. An entry that was
-    not completed, with `"status": "running"`, is of a process that was killed. Neither the name of
-    the user nor that of the machine is written, nor any environment variable.
+    not completed, with `"status": "running"`, belongs to a killed process. Names of the user and
+    the machine, and environment variables, are not written.
 
     Args:
         folder: Folder of the run.
@@ -50,7 +50,7 @@ class Environment(Callback):
         self._start_s = 0.0
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write what is known at the start, on the first process."""
+        """Write the entry at the start, on the first process."""
         if not trainer.is_global_zero:
             return
         self._start_s = time.perf_counter()
@@ -59,7 +59,7 @@ class Environment(Callback):
             "status": "running",
             "command": shlex.join(self.command),
             "directory": os.getcwd(),
-            # That of the code; or, where the suite is installed, that of who uses it.
+            # The suite's repository; if it is installed without one, the user's.
             "git": describe_repository(Path(__file__).parent) or describe_repository(Path.cwd()),
             "start": _now(),
             "end": None,
@@ -74,12 +74,12 @@ class Environment(Callback):
         self._write()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Note where a resumed run goes on."""
+        """Record the step at which a resumed run continues."""
         if self._entry:
             self._entry["first_step"] = trainer.global_step
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Complete the entry of a run that has come to its end, or that was interrupted."""
+        """Complete the entry of a run that has finished or was interrupted."""
         self._complete(trainer, "interrupted" if trainer.interrupted else "finished")
 
     def on_exception(
@@ -118,7 +118,7 @@ def _versions() -> dict[str, str | None]:
 
 
 def _read_starts(path: Path) -> list[Any]:
-    """The entries of a file, which is put aside if it is damaged."""
+    """The entries of a file; a damaged file is renamed."""
     if not path.is_file():
         return []
     try:

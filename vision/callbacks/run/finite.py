@@ -1,4 +1,4 @@
-"""What happens when a loss or a gradient is infinite or not a number."""
+"""Stop a training, or skip a step, when a loss or gradient is infinite or NaN."""
 
 import logging
 from collections.abc import Mapping
@@ -23,30 +23,30 @@ logger = logging.getLogger(__name__)
 
 NonFinite = Literal["stop", "skip"]
 MAX_NAMED = 8
-# Half precision begins with a factor of 65536 on the loss, which is halved after each overflow:
-# gradients that still overflow at 1 do so without any factor.
+# Half precision starts with a loss scale of 65536, which is halved after each overflow: gradients
+# that still overflow at 1 do so without any scaling.
 MIN_LOSS_SCALE = 1.0
 
 
 class FiniteTraining(Callback):
-    """Stops a training whose loss or gradient is not finite, or leaves out its optimiser step.
+    """Stops a training whose loss or gradient is not finite, or skips its optimiser step.
 
-    Both are looked at after each backward pass, before weights and moments change, so neither they
-    nor a checkpoint ever hold what came of it. This waits for the device once per batch. The step
+    Both are checked after each backward pass, before weights and moments change, so they and the
+    checkpoints stay finite. This synchronises with the device once per batch. The step
     is written to `non_finite_step_N_rank_N.pt` (see `save_step`), from which `replay_step` runs it
     again; the message names it with the terms of the loss, parameters and images. With "skip", all
-    processes together leave out an optimiser step that is not finite on one of them, and weights
-    and moments stay as they are.
+    processes skip an optimiser step that is not finite on one of them, and weights and moments
+    stay unchanged.
 
-    In half precision (`16-mixed`) gradients that overflow are left to the scaler, which leaves out
-    their steps by itself, unless they still do so without any factor on the loss.
+    In half precision (`16-mixed`) the scaler handles overflowing gradients and skips their steps,
+    unless they still overflow without loss scaling.
 
     Args:
         folder: Folder of the run.
         action: `"stop"` or `"skip"`.
 
     Attributes:
-        skipped: Number of optimiser steps left out.
+        skipped: Number of skipped optimiser steps.
 
     Raises:
         NonFiniteError: A loss or gradient is not finite, with "stop".
@@ -67,43 +67,43 @@ class FiniteTraining(Callback):
         self.folder = trainer.strategy.broadcast(self.folder)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """List the parameters once: to walk through the modules takes longer than to look."""
+        """List the parameters once: walking through the modules takes longer than the check."""
         self._parameters = list(pl_module.parameters())
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Note what the step is made from."""
+        """Store the inputs of the step."""
         self._batch = batch
         self._random = random_state(pl_module.device)
 
     def on_before_backward(
         self, trainer: Trainer, pl_module: LightningModule, loss: Tensor
     ) -> None:
-        """Note the loss."""
+        """Store the loss."""
         self._loss = loss.detach()
 
     def on_after_backward(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Look at the loss and at the gradients."""
+        """Check the loss and the gradients."""
         scaled = _scaler(trainer) is not None
         gradients = [] if scaled else self._gradients()
-        # Once spoilt, the sum of a step's gradients stays so.
+        # Once not finite, the accumulated gradients of a step stay so.
         if self._loss is not None and not self._spoilt and not is_finite(self._loss, gradients):
             self._act(trainer, pl_module, self._loss)
 
     def on_before_optimizer_step(
         self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer
     ) -> None:
-        """Look at what no scaler mends, and leave out a step that is to be."""
+        """Check gradients that no scaler repairs, and skip the step if requested."""
         scaler, loss = _scaler(trainer), self._loss
-        unmended = scaler is not None and scaler.get_scale() <= MIN_LOSS_SCALE and not self._spoilt
-        if unmended and loss is not None and not is_finite(loss, self._gradients()):
+        exhausted = scaler is not None and scaler.get_scale() <= MIN_LOSS_SCALE and not self._spoilt
+        if exhausted and loss is not None and not is_finite(loss, self._gradients()):
             self._act(trainer, pl_module, loss)
         if self.action != "skip":
             return
         spoilt, self._spoilt = self._spoilt, False
         if not trainer.strategy.reduce_boolean_decision(not spoilt, all=True):
-            # Without gradients an optimiser leaves a parameter and its moments alone.
+            # Without gradients an optimiser does not change a parameter and its moments.
             optimizer.zero_grad(set_to_none=True)
             self.skipped += 1
             logger.warning(
@@ -154,7 +154,7 @@ class FiniteTraining(Callback):
 
 
 def _scaler(trainer: Trainer) -> Any:
-    """What scales the loss in half precision; None otherwise."""
+    """The gradient scaler of half precision; None otherwise."""
     scaler = getattr(trainer.precision_plugin, "scaler", None)
     return scaler if scaler is not None and scaler.is_enabled() else None
 
@@ -169,7 +169,7 @@ def _what(result: Replayed) -> str:
 
 
 def _images(trainer: Trainer, batch: Any) -> str:
-    """The images of a batch by path, where the dataset knows it, or by index."""
+    """The images of a batch by path if the dataset knows it, otherwise by index."""
     index = batch.get("index") if isinstance(batch, Mapping) else None
     if not isinstance(index, Tensor):
         return "unknown, the datamodule gives no 'index'"

@@ -1,4 +1,4 @@
-"""The checkpoint that a run goes on from after whatever ended it."""
+"""The checkpoint from which an interrupted run resumes."""
 
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 
 class LastCheckpoint(Checkpoint):
-    """Writes one file anew after each epoch, within epochs, and when asked to stop (SIGTERM).
+    """Overwrites one file after each epoch, within epochs, and when asked to stop (SIGTERM).
 
     Args:
         path: The file.
@@ -23,7 +23,7 @@ class LastCheckpoint(Checkpoint):
         self._stepped = False
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Begin with the step that a resumed run goes on from."""
+        """Start from the step at which a resumed run continues."""
         self._saved_step = self._last_step = trainer.global_step
         self._stepped = False
 
@@ -48,7 +48,7 @@ class LastCheckpoint(Checkpoint):
         """Save when the process was asked to stop, which takes effect between two batches.
 
         Between two batches of one optimiser step there are gradients, which no checkpoint holds:
-        the checkpoint before is then the one to go on from.
+        the run then resumes from the checkpoint before.
         """
         asked_to_stop = isinstance(exception, SIGTERMException)
         if asked_to_stop and self._stepped and trainer.global_step != self._saved_step:

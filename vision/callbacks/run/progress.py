@@ -18,15 +18,15 @@ from vision.callbacks.run.best_checkpoint import is_measured
 from vision.decoration import decorative
 
 GIB = 2**30
-# A step is drawn this often at most: reading the loss waits for the device.
+# Minimum interval between updates: reading the loss synchronises with the device.
 REFRESH_S = 0.25
 
 
 class LenientConsole(Console):
-    """A console that shows nothing from when its reader went away (`| head`)."""
+    """A console that goes silent when its reader closes the pipe (`| head`)."""
 
     def on_broken_pipe(self) -> None:
-        """Go on without: rich would end the process."""
+        """Continue without output: rich would end the process."""
         self.quiet = True
 
 
@@ -34,7 +34,7 @@ class LenientConsole(Console):
 class Progress(ProgressBar):
     """Shows epoch, loss, learning rate, images per second, memory and the time left.
 
-    "data" is the share of the time that the steps of the epoch have waited for their batches. After
+    "data" is the share of the epoch's time spent waiting for batches. After
     each epoch one line with its metrics stays on the screen; a `*` marks the best so far.
 
     Args:
@@ -53,7 +53,7 @@ class Progress(ProgressBar):
         self._start_s = self._shown_s = 0.0
         self._start_step = 0
         self._images = 0
-        # Of the epoch: when the last step ended, how long steps have waited and lasted in all.
+        # In this epoch: end of the last step, total time waited and trained.
         self._step_end_s = self._waited_s = self._trained_s = 0.0
 
     def disable(self) -> None:
@@ -78,7 +78,7 @@ class Progress(ProgressBar):
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Note how long the step has waited for its batch."""
+        """Record how long the step has waited for its batch."""
         self._waited_s += time.perf_counter() - self._step_end_s
 
     def on_train_batch_end(
@@ -125,7 +125,7 @@ class Progress(ProgressBar):
         self._evaluated(what, batch_idx, self.total_val_batches_current_dataloader)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Note that the metrics are fresh."""
+        """Mark the metrics as new."""
         self._step_end_s = time.perf_counter()  # the step to come has not waited for this
         self._validated = not trainer.sanity_checking
         self.reset_dataloader_idx_tracker()
@@ -171,7 +171,7 @@ class Progress(ProgressBar):
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
-        """Give the terminal back."""
+        """Restore the terminal."""
         self._close()
 
     def _start_epoch(self, trainer: Trainer) -> None:

@@ -1,4 +1,4 @@
-"""What waits for a metric finds out before the first epoch, not after it, that there is none."""
+"""Check before the first epoch that the metrics that callbacks wait for are logged."""
 
 from typing import Any
 
@@ -8,11 +8,11 @@ from vision.errors import ConfigError, suggest
 
 
 class Rehearsal(Callback):
-    """Looks at what the evaluation of a few validation images has logged before training begins.
+    """Compares callbacks with the metrics that the sanity check logs before training.
 
-    A trainer evaluates `num_sanity_val_steps` batches first, from reading to the metrics, so what
-    an evaluation raises it raises then; weights, averages, statistics and random numbers stay as
-    they are. Here callbacks that follow a metric (`ModelCheckpoint`, `EarlyStopping`) are compared
+    A trainer evaluates `num_sanity_val_steps` batches first, from reading to the metrics, so
+    errors of an evaluation appear then; weights, averages, statistics and random numbers stay
+    unchanged. Here callbacks that follow a metric (`ModelCheckpoint`, `EarlyStopping`) are compared
     with the names that were logged.
     """
 

@@ -1,4 +1,4 @@
-"""A training step as a file, with all that it takes to run it again."""
+"""Save a training step to a file, and replay it."""
 
 import math
 import warnings
@@ -21,7 +21,7 @@ MAX_FILES = 3
 
 
 class Replayed(NamedTuple):
-    """What came of a step.
+    """The result of a step.
 
     Attributes:
         loss: The loss, divided by the number of accumulated batches.
@@ -60,21 +60,21 @@ def save_step(
     random: Mapping[str, Tensor],
     result: Replayed,
 ) -> Path | None:
-    """Write the step that a training is at: weights, batch, random numbers, and what came of it.
+    """Write the current training step: weights, batch, random state, and result.
 
-    The file holds tensors and plain values alone. A folder gets at most three such files. With
+    The file holds only tensors and plain values. A folder gets at most three such files. With
     FSDP, which spreads the weights over processes, it holds none of them.
 
     Args:
-        folder: Folder of the run; it is made.
+        folder: Folder of the run; created if absent.
         trainer: The trainer.
         module: The task, before its optimiser step.
-        batch: What it was given: normalised, augmented and mixed.
+        batch: Its input: normalised, augmented and mixed.
         random: The `random_state` when the step began.
-        result: What came of it.
+        result: The result of the step.
 
     Returns:
-        The file; None where there are three already.
+        The file; None if there are three already.
 
     Raises:
         OSError: It cannot be written.
@@ -105,10 +105,10 @@ def replay_step(path: Path | str, module: LightningModule) -> Replayed:
 
     Args:
         path: The file.
-        module: The task as its config builds it; its weights become those of the file.
+        module: The task as its config builds it; the file's weights are loaded into it.
 
     Returns:
-        What comes of the step; its gradients are left in the module.
+        The result of the step; its gradients stay in the module.
 
     Raises:
         CheckpointError: The file cannot be read, or has no weights.
@@ -148,7 +148,7 @@ def _autocast(precision: str) -> AbstractContextManager[Any]:
 def _plain(value: Any) -> Any:
     """A batch as tensors on the CPU, numbers, strings, lists and dicts; the rest by its name."""
     if isinstance(value, Tensor):
-        # Of a view, without the storage that it is a part of.
+        # A view is saved without the rest of its storage.
         return value.detach().as_subclass(Tensor).to("cpu", copy=True).contiguous()
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}

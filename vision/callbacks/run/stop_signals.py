@@ -1,4 +1,4 @@
-"""What Ctrl-C, SIGTERM and SIGHUP do to a training: it stops where a checkpoint can be written."""
+"""On Ctrl-C, SIGTERM or SIGHUP, stop a training where a checkpoint can be written."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 class StopSignals(Callback):
-    """Stops a training after the optimiser step that is running when the process is asked to.
+    """Stops a training after the current optimiser step when the process receives a signal.
 
     Between two batches of one optimiser step there are gradients, which no checkpoint holds, so the
     trainer hears of the signal when the step is whole; at the end of an epoch that is after its
@@ -84,7 +84,7 @@ class StopSignals(Callback):
 
 def _listen(names: Sequence[str], handler: Callable[[int, FrameType | None], None]) -> None:
     if threading.current_thread() is not threading.main_thread():
-        return  # Python lets no other thread listen
+        return  # Python only lets the main thread handle signals
     for name in names:
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) != signal.SIG_IGN:

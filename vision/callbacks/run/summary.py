@@ -1,4 +1,4 @@
-"""What a run was and how it ended: the first and the last lines of a training."""
+"""The first and the last lines of a training: what it is, and how it ended."""
 
 import os
 import shlex
@@ -14,7 +14,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from vision.decoration import decorative
 
 Commands = Sequence[tuple[str, str]]
-# What is looked at first, in a run's folder.
+# The files of a run to look at first.
 PICTURES = ("*.png", "validation/examples.png", "train_batches/train_batch_0.jpg")
 
 
@@ -38,7 +38,7 @@ class RunSummary(Callback):
         self._start_s = self._seconds = 0.0
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Say what will be trained, on what, and where the results go."""
+        """Print the model, the data, the device and the folder of results."""
         if trainer.is_global_zero:
             _write(
                 [
@@ -56,7 +56,7 @@ class RunSummary(Callback):
         self._seconds = time.perf_counter() - self._start_s
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Say how it went, where everything is, and what to try next."""
+        """Print the result, where the files are, and what to try next."""
         if not trainer.is_global_zero or trainer.interrupted:
             return
         rows = [("training time", f"{self._seconds:.1f} s, {trainer.current_epoch} epochs")]

@@ -22,12 +22,12 @@ COLUMN = "train_cells"
 
 @decorative("the pictures of training batches")
 class TrainBatches(Callback):
-    """Draws the first batches of a training as the model gets them.
+    """Draws the first batches of a training as the model receives them.
 
-    `train_batches/train_batch_0.jpg` and so on have at most 16 images each, with all that was done
-    to them, on the device as well: mixed labels are shown with their shares, erased parts are to be
-    seen. The model is not run for them, and no random number is drawn. A run that is resumed keeps
-    its pictures.
+    `train_batches/train_batch_0.jpg` and so on have at most 16 images each, after all
+    augmentation, on the device too: mixed labels have their shares, and erased parts are visible.
+    The model is not run for them, and random numbers are not consumed. A resumed run keeps its
+    pictures.
 
     The task has `normalize` and the part `train_cells` of `vision.kinds`; of others nothing is
     drawn.
