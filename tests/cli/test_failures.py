@@ -27,7 +27,7 @@ def test_a_file_that_cannot_be_written_is_named_with_the_reason(name: str) -> No
     assert "--ckpt_path last" in message
 
 
-def test_a_disk_without_a_name_is_told_too() -> None:
+def test_a_disk_without_a_name_is_reported_too() -> None:
     assert "a file cannot be read or written: No space" in said(
         OSError(errno.ENOSPC, "No space left on device")
     )

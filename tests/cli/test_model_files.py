@@ -1,4 +1,4 @@
-"""Weights of a run for `vision.load`: those of its checkpoints."""
+"""Weights of a run for `vision.load` equal its checkpoints'."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What is said before something is written anew, and which callbacks record a run."""
+"""What is printed before files are overwritten, and which callbacks record a run."""
 
 from pathlib import Path
 

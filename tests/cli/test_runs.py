@@ -61,7 +61,7 @@ def test_another_backbone_and_version_are_named(path: Path, tmp_path: Path) -> N
     message = refused(old, tiny_task(num_classes=5))
     assert "its backbone is swin_tiny, the config's convnext." in message
     assert "version 0.0.1 of the suite wrote it, this is " in message
-    # A version alone is no obstacle.
+    # A different version is no obstacle by itself.
     assert check_checkpoint(old, tiny_task()) == 2
 
 

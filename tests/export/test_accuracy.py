@@ -88,7 +88,7 @@ def test_alike_keeps_images_and_what_belongs_to_them_together() -> None:
 
 
 def test_average_precision_is_that_of_the_files(tmp_path: Path) -> None:
-    """What was annotated, on a canvas: of all objects, or without those of one class."""
+    """The annotations on a canvas: of all objects, or without one class."""
     write_tiny_coco(tmp_path, images=4)
     data = COCO(root=str(tmp_path), cache_dir=None, short_side=64, long_side=96, num_workers=0)
     data.setup("validate")

@@ -32,7 +32,7 @@ def detections(boxes: list[list[float]], scores: list[float], labels: list[int])
     }
 
 
-def test_detections_are_paired_whatever_their_order() -> None:
+def test_detections_are_paired_in_any_order() -> None:
     a, b = [0.0, 0.0, 10.0, 10.0], [20.0, 20.0, 40.0, 60.0]
     source = detections([a, b], [0.8, 0.8], [1, 2])
     swapped = detections([b, a], [0.8, 0.8], [2, 1])

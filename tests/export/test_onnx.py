@@ -45,7 +45,7 @@ def test_every_family_takes_any_batch_and_size(family: str, tmp_path: Path) -> N
         agree(path, graph, real_images(size, batch))
 
 
-# ConvNeXt is exported as a classifier, and HorNet's vector is that of the same code.
+# ConvNeXt is exported as a classifier, and HorNet's vector uses the same code.
 @pytest.mark.parametrize("family", ["swin", "cswin", "cvt", "tnt", "rmt", "timm"])
 def test_every_family_embeds(family: str, tmp_path: Path) -> None:
     graph = backbone_graph(family, "embedding")

@@ -152,7 +152,7 @@ def test_choice_of_nodes(tmp_path: Path) -> None:
         assert made.quantized == count
         images = digits("val")[0][:4]
         np.testing.assert_allclose(run(path, images), run(made.path, images), atol=0.05)
-        # Weights of 7 bits, unless told otherwise: those of 8 overflow on some processors.
+        # Weights have 7 bits by default: with 8 bits sums overflow on some processors.
         weights = [
             np.abs(onnx.numpy_helper.to_array(one).astype(int)).max()
             for one in onnx.load(made.path).graph.initializer

@@ -73,7 +73,7 @@ def test_what_is_in_it(folder: Path) -> None:
     assert 'vision.load("hf://me/digits")' in (folder / "README.md").read_text()
 
 
-def test_folders_of_the_own_machine_are_not_told(tmp_path: Path) -> None:
+def test_folders_of_the_own_machine_are_not_shown(tmp_path: Path) -> None:
     task = tiny_task()
     told = {**task.describe(), "pretrained": "/home/me/secret/a.pth", "weights": "secret/b.ckpt"}
     folder = write_folder(tmp_path, task.state_dict(), told)  # type: ignore[arg-type]
@@ -104,7 +104,7 @@ class FakeApi:
         self.calls.append((options.pop("repo_id"), options))
 
 
-def test_pushing_sends_these_files_alone(folder: Path) -> None:
+def test_pushing_sends_only_these_files(folder: Path) -> None:
     api = FakeApi()
     push_folder(folder, "me/digits", private=True, api=api)
     (made, how), (sent, what) = api.calls

@@ -1,4 +1,4 @@
-"""Predictions of classification: those of a validation, and what a result gives."""
+"""Predictions of classification: equal to a validation's, and the methods of a result."""
 
 import csv
 import json

@@ -1,4 +1,4 @@
-"""Requests that name the page reach it, and those of other sites do not."""
+"""Requests that name the page reach it, and requests of other sites do not."""
 
 import asyncio
 from typing import Any

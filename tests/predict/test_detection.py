@@ -1,4 +1,4 @@
-"""Predictions of detection: those of a validation, and what a result gives."""
+"""Predictions of detection: equal to a validation's, and the methods of a result."""
 
 import json
 from pathlib import Path

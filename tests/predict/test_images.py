@@ -117,7 +117,7 @@ def test_memory_that_is_used_again_is_copied() -> None:
         (Path("absent/file.jpg"), ("there is no image",)),
     ],
 )
-def test_bad_images_are_told_when_they_are_read(given: Any, message: tuple[str, ...]) -> None:
+def test_bad_images_raise_when_they_are_read(given: Any, message: tuple[str, ...]) -> None:
     (unread,) = list_images([given])
     with refuses(ImageError, *message):
         unread.read()

@@ -1,4 +1,4 @@
-"""Loading a trained model from whatever holds it, and what is wrong with what does not."""
+"""Loading a trained model from every kind of source, and the errors of other files."""
 
 import os
 import pickle

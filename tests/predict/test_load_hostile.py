@@ -1,4 +1,4 @@
-"""What a file of a model says is never opened, fetched, imported or run, whatever it is."""
+"""Nothing that a model file names is opened, fetched, imported or run."""
 
 import copy
 import importlib.util
@@ -118,7 +118,7 @@ class Stranger:
 @pytest.fixture(scope="module", params=MODELS)
 def known(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Stranger:
     stranger = Stranger(request.param, tmp_path_factory.mktemp("stranger"))
-    # First whatever it imports for itself.
+    # First its own imports.
     assert stranger.load(stranger.description) is not None
     return stranger
 

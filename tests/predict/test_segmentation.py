@@ -1,4 +1,4 @@
-"""Predictions of semantic segmentation: those of a validation, windows, what a result gives."""
+"""Predictions of segmentation: equal to a validation's, windows, the methods of a result."""
 
 import json
 from pathlib import Path

@@ -45,7 +45,7 @@ def test_differences_of_what_both_have() -> None:
     ]
 
 
-def test_a_lower_loss_is_a_gain_and_other_images_are_told() -> None:
+def test_a_lower_loss_is_a_gain_and_other_images_are_noted() -> None:
     shown = against_section(compare(OURS, THEIRS, NUMBERS), OURS, THEIRS, [], NUMBERS)
     assert 'class="gain">-0.2500' in shown
     assert 'class="gain">+0.2500' in shown

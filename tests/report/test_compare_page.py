@@ -56,7 +56,7 @@ def test_names_are_not_taken_for_markup(tmp_path: Path) -> None:
     assert "&lt;b&gt;bold_1" in text
 
 
-def test_a_run_alone_and_notes(tmp_path: Path) -> None:
+def test_a_single_run_and_notes(tmp_path: Path) -> None:
     text = write(tmp_path, 1).read_text()
     assert "no best.ckpt and no last.ckpt" in text
     assert "Differences are" not in text

@@ -24,7 +24,7 @@ def build(name: str) -> BaseTask:
 
 
 @pytest.mark.parametrize("name", [*TINY, "mask_rcnn", "upernet"])
-def test_the_count_is_that_of_the_parameters_alone(name: str, tmp_path: Path) -> None:
+def test_only_parameters_are_counted(name: str, tmp_path: Path) -> None:
     task = build(name)
     expected = sum(parameter.numel() for parameter in task.parameters())
     notes: list[str] = []

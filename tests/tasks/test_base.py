@@ -352,7 +352,7 @@ def test_resumed_at_an_epochs_end_equals_uninterrupted(
         torch.testing.assert_close(state("rest"), state("whole"), **exactly)
 
 
-def test_random_layers_draw_anew_at_every_step(tmp_path: Path) -> None:
+def test_random_layers_draw_again_at_every_step(tmp_path: Path) -> None:
     drawn = []
 
     class Draw(Callback):

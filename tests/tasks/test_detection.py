@@ -86,7 +86,7 @@ def test_predictions_do_not_depend_on_the_batch() -> None:
 
 @pytest.mark.parametrize("detector", SMALL)
 @pytest.mark.parametrize("family", ["swin", "rmt", "convnext", "tnt"])
-def test_an_image_beside_a_larger_one_has_the_detections_it_has_alone(
+def test_detections_do_not_depend_on_a_larger_image_in_the_batch(
     family: str, detector: str
 ) -> None:
     task = tiny_detector(family, detector, head_options={"score_threshold": 0.01}).eval()

@@ -24,7 +24,7 @@ def fit(folder: Path, frozen_stages: Any, **options: Any) -> dict[str, bool]:
     return {key: not torch.equal(before[key], value) for key, value in task.state_dict().items()}
 
 
-def test_a_linear_probe_trains_the_classifier_alone(tmp_path: Path) -> None:
+def test_a_linear_probe_trains_only_the_classifier(tmp_path: Path) -> None:
     moved = fit(tmp_path, "all")
     assert {key for key, value in moved.items() if value} == {"head.fc.weight", "head.fc.bias"}
 

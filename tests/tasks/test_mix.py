@@ -205,7 +205,7 @@ def test_training_batches_are_mixed_and_evaluation_batches_are_not(tmp_path: Pat
     assert all(batch["label"].ndim == 1 for batch in seen.val)
     # Of neighbours of one class nothing is seen: the smallest share tells.
     shares = [batch["label"][batch["label"] > 0].min().item() for batch in seen.train]
-    assert len(set(shares)) == len(shares)  # drawn anew in every step
+    assert len(set(shares)) == len(shares)  # drawn again in every step
 
 
 def test_what_is_drawn_follows_the_seed(tmp_path: Path) -> None:

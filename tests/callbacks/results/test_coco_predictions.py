@@ -20,7 +20,7 @@ from vision.metrics.coco.metric import CocoEvaluator, CocoResult, evaluate_coco
 
 
 class Data(LightningDataModule):
-    """Images by their numbers alone; the first comes twice, at the end, as filling."""
+    """Images by their numbers only; the first comes twice, at the end, as filling."""
 
     def __init__(self, truth: dict[str, Any]) -> None:
         super().__init__()
@@ -129,7 +129,7 @@ def test_the_files_of_a_validation_agree_with_each_other(tmp_path: Path, masks: 
     metrics = json.loads((folder / "metrics.json").read_text())
     again = evaluate_coco(model.truth, folder / "predictions.json")
     for kind in ("bbox", "segm") if masks else ("bbox",):
-        # The same bits, and those of pycocotools on the file.
+        # The same bits, equal to pycocotools on the file.
         assert metrics[kind] == again.stats[kind].tolist()
         expected = judge(model.truth, str(folder / "predictions.json"), kind)[0]
         np.testing.assert_allclose(metrics[kind], expected, rtol=0, atol=1e-12)

@@ -38,7 +38,7 @@ def poisoned_task(at: int, factor: float = float("nan"), **options: Any) -> Clas
 
 
 class WithIndex(TinyData):
-    """Batches that know their images, as those of the suite's datamodules."""
+    """Batches that know their images, as in the suite's datamodules."""
 
     def on_before_batch_transfer(self, batch: dict[str, Any], _: int) -> dict[str, Any]:
         first = self.train.images.flatten(1).sum(dim=1)
@@ -56,7 +56,7 @@ def fit(task: Classification, folder: Path, *callbacks: Callback, **options: Any
 class Cusp(nn.Module):
     """A criterion whose gradient is not a number where its loss is 0, for one image of the data.
 
-    It depends on the batch alone: a step that is replayed meets it again.
+    It depends only on the batch: a step that is replayed meets it again.
     """
 
     def __init__(self, criterion: nn.Module, image: int = 3) -> None:
@@ -136,7 +136,7 @@ def test_at_most_three_steps_are_kept(tmp_path: Path, caplog: pytest.LogCaptureF
     assert "has the most files of such steps already" in caplog.text
 
 
-def test_a_step_that_cannot_be_written_is_told_all_the_same(tmp_path: Path) -> None:
+def test_a_step_that_cannot_be_written_is_still_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with refuses(NonFiniteError, "loss", "nan", "step"):
         fit(poisoned_task(1), tmp_path, FiniteTraining(tmp_path / "file"))
@@ -191,7 +191,7 @@ class States(Callback):
 
 
 @pytest.mark.parametrize("accumulated", [1, 2])
-def test_told_to_skip_a_step_is_as_if_it_had_not_been(tmp_path: Path, accumulated: int) -> None:
+def test_a_skipped_step_changes_nothing(tmp_path: Path, accumulated: int) -> None:
     states, finite = States(), FiniteTraining(tmp_path, action="skip")
     options = {"accumulate_grad_batches": accumulated, "gradient_clip_val": 1.0}
     fit(poisoned_task(2, ema_decay=0.5), tmp_path, states, finite, **options)

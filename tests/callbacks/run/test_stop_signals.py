@@ -29,7 +29,7 @@ class Send(Callback):
 
 @pytest.fixture(autouse=True)
 def _handlers() -> Iterator[None]:
-    """Every handler is that of before in the end."""
+    """Every handler is restored in the end."""
     before = {name: signal.getsignal(getattr(signal, name)) for name in ("SIGINT", "SIGTERM")}
     yield
     for name, handler in before.items():

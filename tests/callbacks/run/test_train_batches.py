@@ -73,7 +73,7 @@ def test_the_pictures_are_those_of_the_batch_and_a_resumed_run_keeps_them(tmp_pa
     originals = {image.numpy().tobytes(): image for image in data.train.images}
     for image in shown.images:
         assert image.numpy().tobytes() not in originals  # something is erased
-        # ... and the rest is that of one image.
+        # ... and the rest belongs to one image.
         same = max(float((image == other).float().mean()) for other in data.train.images)
         assert 0.4 < same < 1
     path = tmp_path / "train_batches/train_batch_0.jpg"
