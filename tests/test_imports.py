@@ -51,8 +51,9 @@ ALLOWED = {
     "data": LEAVES | {"ops", "annotations"},
     "draw": BELOW_PARTS | PARTS,
     **{name: BELOW_TOPS for name in TOPS},
-    **{name: BELOW_TOPS | TOPS | {"data"} for name in ("cli", "predict", "report")},
+    **{name: BELOW_TOPS | TOPS | {"data"} for name in ("predict", "report")},
     "export": BELOW_TOPS | TOPS,
+    "cli": BELOW_TOPS | TOPS | {"data", "predict", "report"},
     # What a trained model is loaded by, and the graphs that engines run.
     "benchmarks": BELOW_TOPS | TOPS | {"data", "export", "predict"},
 }

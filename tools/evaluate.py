@@ -260,8 +260,8 @@ def add_model(commands: Any) -> None:
 
 def evaluate_model(options: argparse.Namespace) -> None:
     """Evaluate a model and write its report."""
-    # The module beside this one needs Lightning, for which the other commands should not wait.
-    from evaluate_model import evaluate_model as evaluate
+    # It needs Lightning, for which the other commands should not wait.
+    from vision.cli.evaluation import evaluate_model as evaluate
 
     evaluate(options, options.more)
 

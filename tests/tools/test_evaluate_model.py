@@ -184,7 +184,7 @@ def test_mistakes_end_with_a_message(
 
 
 def test_a_config_beside_a_model_imports_nothing(tool: ModuleType, tmp_path: Path) -> None:
-    from evaluate_model import Place, arguments_for
+    from vision.cli.evaluation import Place, arguments_for
 
     place = Place(tmp_path / "last.ckpt", tmp_path)
     config = tmp_path / "config.yaml"
@@ -197,7 +197,7 @@ def test_a_config_beside_a_model_imports_nothing(tool: ModuleType, tmp_path: Pat
 
 
 def test_a_file_of_weights_brings_no_paths_along(tool: ModuleType) -> None:
-    from evaluate_model import model_options
+    from vision.cli.evaluation import model_options
 
     task = tiny_task()
     described = dict(task.describe())

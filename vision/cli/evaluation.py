@@ -34,7 +34,7 @@ from vision.tasks.registry import find_task
 from vision.weights.checkpoint_file import read_checkpoint
 from vision.weights.model_file import read_model
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 CONFIG = "config.yaml"
 KNOWN_CODE = ("vision.", "lightning.pytorch.")
 COMMANDS = {"val": "validate", "test": "test"}
