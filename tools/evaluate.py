@@ -36,6 +36,7 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +53,7 @@ from vision.workers import default_threads
 if TYPE_CHECKING:
     from vision.metrics.segmentation_files import Classes
 
-# More threads than this wait for the counting.
+ROOT = Path(__file__).resolve().parents[1]
 # A label image has a byte per pixel, and one of its values is for pixels that do not count.
 MAX_CLASSES = 255
 MEND = "Compare with --num-classes, --ignore and --reduce-zero-label, or mend the file."
@@ -237,7 +238,9 @@ def add_model(commands: Any) -> None:
     )
     parser.add_argument(
         "--config",
+        dest="configs",
         action="append",
+        default=[],
         metavar="FILE",
         help="a config in place of that of the run; several are composed, later ones win",
     )
@@ -261,9 +264,12 @@ def add_model(commands: Any) -> None:
 def evaluate_model(options: argparse.Namespace) -> None:
     """Evaluate a model and write its report."""
     # It needs Lightning, for which the other commands should not wait.
+    from vision.cli.evaluation import EvaluationOptions
     from vision.cli.evaluation import evaluate_model as evaluate
 
-    evaluate(options, options.more)
+    names = [field.name for field in fields(EvaluationOptions) if field.name != "root"]
+    chosen = {name: getattr(options, name) for name in names}
+    evaluate(options.source, EvaluationOptions(root=ROOT, **chosen), print)
 
 
 COMMANDS = (add_model, add_coco, add_segmentation)

@@ -3,20 +3,16 @@
 import importlib.util
 import json
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
 import pytest
-from helpers.refusals import refuses
 from helpers.tiny_coco import write_tiny_coco
 from helpers.tiny_masks import write_mask_folder
-from helpers.tiny_task import tiny_task
 from helpers.train_runs import ROOT, start_in_two, succeed
 
 from vision.cli.app import run
-from vision.errors import CheckpointError, ConfigError
 
 CONFIGS = {
     "classification": """
@@ -62,16 +58,13 @@ threads: 1
 
 
 @pytest.fixture(scope="module")
-def tool() -> Iterator[ModuleType]:
-    with pytest.MonkeyPatch.context() as context:
-        context.syspath_prepend(str(ROOT / "tools"))
-        spec = importlib.util.spec_from_file_location("evaluate", ROOT / "tools" / "evaluate.py")
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        yield module
-        sys.modules.pop("evaluate_model", None)
+def tool() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("evaluate", ROOT / "tools" / "evaluate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="module")
@@ -181,30 +174,3 @@ def test_mistakes_end_with_a_message(
     assert "--limit: '0'" in capsys.readouterr().err
     assert tool.main(["coco", "--annotations", "a", "--predictions", "b", "--data.root", "c"]) == 2
     assert "unrecognized arguments: --data.root" in capsys.readouterr().err
-
-
-def test_a_config_beside_a_model_imports_nothing(tool: ModuleType, tmp_path: Path) -> None:
-    from vision.cli.evaluation import Place, arguments_for
-
-    place = Place(tmp_path / "last.ckpt", tmp_path)
-    config = tmp_path / "config.yaml"
-    config.write_text("trainer:\n  callbacks:\n  - class_path: os.system\n")
-    with refuses(ConfigError, "config.yaml", "'os.system'", "--config"):
-        arguments_for(place, ()).__enter__()
-    config.write_text("data: {class_path: Digits}\nmodel: {class_path: vision.tasks.Detection}\n")
-    with arguments_for(place, ()) as arguments:
-        assert arguments == ["--config", str(config), "--ckpt_path", str(place.file)]
-
-
-def test_a_file_of_weights_brings_no_paths_along(tool: ModuleType) -> None:
-    from vision.cli.evaluation import model_options
-
-    task = tiny_task()
-    described = dict(task.describe())
-    found = model_options(described, task.state_dict())
-    assert found["class_path"].endswith("Classification")
-    assert not {"weights", "pretrained", "optim"} & found["init_args"].keys()
-    for name, value in {"backbone": {"class_path": "os.system"}, "num_classes": 10**9}.items():
-        arguments = {**described["hyper_parameters"], name: value}
-        with pytest.raises(CheckpointError, match=r"backbone is a dict|1,000,000,000 classes"):
-            model_options({**described, "hyper_parameters": arguments}, task.state_dict())
