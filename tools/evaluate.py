@@ -38,11 +38,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from vision.cli.arguments import add_task, whole
 from vision.cli.ending import Parser, end
-from vision.documents.text import read_text
+from vision.documents.text import read_lines
 from vision.metrics.coco.evaluation import evaluate_coco
 from vision.metrics.coco.files import write_categories, write_json
 from vision.options import MAX_PROCESSES
@@ -50,13 +50,9 @@ from vision.outputs import check_output_file, check_output_folder
 from vision.reading import MAX_SETTINGS_BYTES
 from vision.workers import default_threads
 
-if TYPE_CHECKING:
-    from vision.metrics.segmentation_files import Classes
-
 ROOT = Path(__file__).resolve().parents[1]
 # A label image has a byte per pixel, and one of its values is for pixels that do not count.
 MAX_CLASSES = 255
-MEND = "Compare with --num-classes, --ignore and --reduce-zero-label, or mend the file."
 
 
 def add_coco(commands: Any) -> None:
@@ -154,9 +150,16 @@ def add_segmentation(commands: Any) -> None:
 def evaluate_segmentation(options: argparse.Namespace) -> None:
     """Compare two folders of label images, print the table, write the files."""
     # These need torch, for which the other command should not wait.
+    from vision.data.classes.compared_labels import compared_labels
     from vision.metrics.segmentation_files import evaluate_labels, pair_labels
 
     start = time.perf_counter()
+    names = options.classes
+    if names is not None and len(names) == 1 and Path(names[0]).is_file():
+        names = read_lines(names[0], max_bytes=MAX_SETTINGS_BYTES, what="file of classes")
+    annotated, predicted = compared_labels(
+        options.num_classes, ignored=options.ignore, reduce_zero_label=options.reduce_zero_label
+    )
     result = evaluate_labels(
         pair_labels(
             options.annotations,
@@ -165,10 +168,10 @@ def evaluate_segmentation(options: argparse.Namespace) -> None:
             prediction_suffix=options.prediction_suffix,
         ),
         options.num_classes,
-        annotation_classes=annotation_classes(options),
-        prediction_classes=prediction_classes(options),
+        annotation_classes=annotated,
+        prediction_classes=predicted,
         boundary=options.boundary,
-        class_names=read_names(options.classes),
+        class_names=names,
         workers=options.workers,
     )
     seconds = time.perf_counter() - start
@@ -179,49 +182,6 @@ def evaluate_segmentation(options: argparse.Namespace) -> None:
         write_json(result.to_json(), options.json)
     if options.csv:
         write_categories(result.rows(), options.csv)
-
-
-def annotation_classes(options: argparse.Namespace) -> "Classes":
-    """What the values in annotations mean: a class, or ignored; others are errors."""
-    import numpy as np
-
-    from vision.contracts.segmentation import IGNORED
-    from vision.data.classes.label_tables import LabelTable
-
-    first = 1 if options.reduce_zero_label else 0
-    # As in mmsegmentation, a class of the predictions may be one that is ignored.
-    unmeasured = [v for v in options.ignore if first <= v < first + options.num_classes]
-    table = LabelTable.classes(
-        options.num_classes,
-        reduce_zero_label=first == 1,
-        ignored=[value for value in options.ignore if value not in unmeasured],
-        mend=MEND,
-    )
-    if not unmeasured:
-        return table.apply
-    return lambda labels, path: np.where(
-        np.isin(labels, unmeasured), np.uint8(IGNORED), table.apply(labels, path)
-    )
-
-
-def prediction_classes(options: argparse.Namespace) -> "Classes":
-    """What the values in predictions mean; those of ignored pixels may stand in ignored places."""
-    from vision.contracts.segmentation import IGNORED
-    from vision.data.classes.label_tables import LabelTable
-
-    first = 1 if options.reduce_zero_label == "both" else 0
-    values = dict.fromkeys([*options.ignore, *range(first)], IGNORED)
-    values |= {first + k: k for k in range(options.num_classes)}
-    return LabelTable(values, mend=MEND).apply
-
-
-def read_names(given: Sequence[str] | None) -> Sequence[str] | None:
-    """Names of classes as they are given, or from the lines of a file."""
-    if given is None or len(given) > 1 or not Path(given[0]).is_file():
-        return given
-    text = read_text(given[0], max_bytes=MAX_SETTINGS_BYTES, what="file of classes")
-    lines = text.splitlines()
-    return [line.strip() for line in lines if line.strip()]
 
 
 def add_model(commands: Any) -> None:

@@ -27,7 +27,7 @@ from vision.data.shards.folders import check_folder, index_folder
 from vision.data.shards.forms import sharded_kinds
 from vision.data.shards.index import ShardIndex
 from vision.data.shards.writer import make_shards
-from vision.documents.text import read_text
+from vision.documents.text import read_lines
 from vision.errors import ConfigError
 from vision.options import MAX_PROCESSES, MAX_SEED
 from vision.outputs import check_output_folder
@@ -64,7 +64,9 @@ def read_source(arguments: argparse.Namespace) -> DataModule:
 
 def index(arguments: argparse.Namespace) -> int:
     """Make the index of shards."""
-    classes = None if arguments.classes is None else read_classes(arguments.classes)
+    classes = arguments.classes and read_lines(
+        arguments.classes, max_bytes=MAX_SETTINGS_BYTES, what="file of classes"
+    )
     report(
         index_folder(
             arguments.folder,
@@ -85,12 +87,6 @@ def check(arguments: argparse.Namespace) -> int:
         problems += 1
     print(f"{problems} problems." if problems else "everything can be read.")
     return int(problems > 0)
-
-
-def read_classes(path: Path) -> list[str]:
-    """The classes of a file, a line each."""
-    lines = read_text(path, max_bytes=MAX_SETTINGS_BYTES, what="file of classes").splitlines()
-    return [line.strip() for line in lines if line.strip()]
 
 
 def report(indices: dict[str, ShardIndex]) -> None:

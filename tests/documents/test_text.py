@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from helpers.refusals import refuses
 
-from vision.documents.text import decode_text, read_text
+from vision.documents.text import decode_text, read_lines, read_text
 from vision.errors import ConfigError, DataError
 
 
@@ -34,3 +34,8 @@ def test_a_mark_of_utf8_is_no_part_of_the_text(tmp_path: Path) -> None:
     assert read_text(tmp_path / "a.txt") == "ä"
     with pytest.raises(DataError, match=re.escape("2 bytes or more; at most 1")):
         read_text(tmp_path / "a.txt", max_bytes=1)
+
+
+def test_lines_are_stripped_and_empty_ones_left_out(tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_text("a car\n\n  sky \r\n")
+    assert read_lines(tmp_path / "names.txt") == ["a car", "sky"]

@@ -47,6 +47,21 @@ def read_text(
     return decode_text(data, f"{what} {shown_path(path)}", error=error)
 
 
+def read_lines(path: StrPath, *, max_bytes: int = MAX_TABLE_BYTES, what: str = "file") -> list[str]:
+    """The lines of a text file, without the space around them and without empty ones.
+
+    Args:
+        path: The file.
+        max_bytes: Largest size that is read.
+        what: What messages call it.
+
+    Raises:
+        DataError: As for `read_text`.
+    """
+    lines = read_text(path, max_bytes=max_bytes, what=what).splitlines()
+    return [line.strip() for line in lines if line.strip()]
+
+
 def decode_text(data: bytes, name: str, *, error: type[VisionError] = DataError) -> str:
     """Decode UTF-8, with or without a byte-order mark.
 

@@ -19,7 +19,7 @@ from vision.data.classes.label_tables import ColorTable, LabelTable, Table
 from vision.data.files.finding import PathList, list_folders, require_folder
 from vision.data.index.mask_pairs import Pairs, find_some_images, pair_masks
 from vision.data.index.segmentation import SegmentationIndex
-from vision.documents.text import read_text
+from vision.documents.text import read_lines
 from vision.errors import ConfigError, DataError, listed_lines, suggest
 from vision.keywords import Unpack
 from vision.options import check_number
@@ -323,8 +323,7 @@ def read_class_list(path: Path) -> tuple[str, ...]:
             f"there are no names of classes: give `classes`, or a file '{path}' with a name in "
             "each line, in the order of the values in the masks."
         )
-    lines = read_text(path, max_bytes=MAX_SETTINGS_BYTES, what="list of classes").splitlines()
-    names = tuple(line.strip() for line in lines if line.strip())
+    names = tuple(read_lines(path, max_bytes=MAX_SETTINGS_BYTES, what="list of classes"))
     if not names or len({*names}) < len(names):
         what = "is empty" if not names else "has a name twice"
         raise DataError(f"'{path}' {what}; expected the name of a class in each line.")

@@ -9,7 +9,7 @@ import yaml
 from vision.annotations.columns import identity
 from vision.annotations.file_names import with_slashes
 from vision.data.files.finding import find_images
-from vision.documents.text import read_text
+from vision.documents.text import read_lines, read_text
 from vision.documents.yaml_text import loaded_yaml
 from vision.errors import DataError, shown, suggest
 from vision.reading import MAX_SETTINGS_BYTES
@@ -78,8 +78,8 @@ class Layout(NamedTuple):
         return next((place for place in places if os.path.exists(place)), None)
 
     def _listed(self, path: Path) -> list[str]:
-        lines = [line.strip() for line in read_text(path, what="list of images").splitlines()]
-        return [self._listed_image(path, with_slashes(line)) for line in lines if line]
+        lines = read_lines(path, what="list of images")
+        return [self._listed_image(path, with_slashes(line)) for line in lines]
 
     def _listed_image(self, file: Path, line: str) -> str:
         # Relative to the list itself in the official ones; other programs write them from the root.
