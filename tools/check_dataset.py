@@ -14,103 +14,40 @@ Exit code: 0 the dataset is clean, 1 there are problems, 2 the command is wrong.
 import json
 import logging
 import sys
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-from vision.cli.dataset_options import build_dataset
+from vision.cli.dataset_options import build_dataset, dataset_help
 from vision.cli.ending import end
+from vision.cli.progress_line import ProgressLine
+from vision.data.check.report import check_dataset
 from vision.errors import ConfigError
+from vision.files import write_text
 from vision.outputs import check_output_file
 
 USAGE = "python tools/check_dataset.py NAME [--root FOLDER] [--KEY VALUE ...] [--json FILE]"
-# Classes that the summary counts one by one; of more it names the rarest and the most frequent.
-MAX_CLASSES = 20
-SECONDS, SECONDS_ON_TERMINAL = 5.0, 0.2
 
 
-class Progress:
-    """Says on stderr how many images are read: in one line on a terminal, else now and then."""
-
-    def __init__(self) -> None:
-        self.on_terminal = sys.stderr.isatty()
-        self.read = 0
-        self._said = time.monotonic()
-
-    def __call__(self, done: int, total: int) -> None:
-        """Note the number of images that are read, and of all."""
-        self.read = done
-        pause = SECONDS_ON_TERMINAL if self.on_terminal else SECONDS
-        if done < total and time.monotonic() - self._said < pause:
-            return
-        self._said = time.monotonic()
-        end = "\r" if self.on_terminal and done < total else "\n"
-        print(f"read {done:,} of {total:,} images", end=end, file=sys.stderr, flush=True)
-
-
-def check(name: str, words: Sequence[str], report: Path | None) -> int:
+def check(name: str, words: Sequence[str], path: Path | None) -> int:
     """Check a dataset; 1 if anything is wrong with it."""
-    if report is not None:
-        check_output_file(report, option="--json")
+    if path is not None:
+        check_output_file(path, option="--json")
     data = build_dataset(name, words, usage=USAGE)
-    progress, problems, remarks = Progress(), [], list[str]()
-    for problem in data.problems(progress, remarks):
-        problems.append(" ".join(problem.splitlines()))
-        print(problems[-1], flush=True)
-    splits = data.summary()
-    for line in summary_lines(splits, data.unit):
-        print(line)
-    for remark in remarks:
-        print(f"note: {remark}")
-    number = f"{len(problems):,} problem{'s' if len(problems) > 1 else ''}"
-    print(f"decoded {progress.read:,} {data.unit}: {number if problems else 'all is well'}.")
-    if report is not None:
-        content = {
-            "dataset": name,
-            "problems": problems,
-            "remarks": remarks,
-            "images_decoded": progress.read,
-            "splits": splits,
-        }
-        text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-        try:
-            report.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise ConfigError(f"--json {report} cannot be written: {error.strerror}.") from error
-    return int(bool(problems))
+    line = ProgressLine(every_s=0.2, log_every_s=5.0)
 
+    def show_progress(done: int, total: int) -> None:
+        line(f"read {done:,} of {total:,} images", last=done == total)
+        if done == total:
+            line.end()
 
-def summary_lines(splits: Mapping[str, Mapping[str, Any]], unit: str) -> Iterator[str]:
-    """What each split holds, in lines to read; a sample is one of the `unit`."""
-    for split, found in splits.items():
-        parts = [f"{found['images']:,} {unit}"]
-        for key in ("objects", "crowd_regions", "empty_images"):
-            if key in found:
-                parts.append(f"{found[key]:,} {key.replace('_', ' ')}")
-        parts += [f"{count:,} {why} dropped" for why, count in found.get("dropped", {}).items()]
-        yield f"{split}: {', '.join(parts)}"
-        counts = sorted(found.get("classes", {}).items(), key=lambda item: -item[1])
-        if len(counts) > MAX_CLASSES:
-            first, last = (f"{name} {count:,}" for name, count in (counts[0], counts[-1]))
-            absent = sum(not count for _, count in counts)
-            yield f"  {len(counts):,} classes, {absent:,} of them absent; from {first} to {last}"
-        elif counts:
-            yield "  " + ", ".join(f"{name} {count:,}" for name, count in counts)
-
-
-def help_of(name: str | None) -> str:
-    """The usage, and the options of a dataset."""
-    from vision.cli.names import CLASSES, find_class
-    from vision.cli.parser import class_options
-
-    names = ", ".join(CLASSES["data"])
-    text = f"{__doc__}\nusage: {USAGE}\n\nNAME is one of {names}.\n"
-    if name is None:
-        return text
-    options = class_options("data", find_class("data", name, source="command line")).format_help()
-    options = options[options.find("  --data.") :].replace("--data.", "--")
-    return f"{text}\noptions of {name}:\n{options}"
+    report = check_dataset(data, partial(print, flush=True), show_progress)
+    for text in report.lines():
+        print(text)
+    if path is not None:
+        content = {"dataset": name, **report.to_json()}
+        write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    return int(bool(report.problems))
 
 
 def run(words: Sequence[str]) -> int:
@@ -119,7 +56,8 @@ def run(words: Sequence[str]) -> int:
     name = arguments.pop(0) if arguments and not arguments[0].startswith("-") else None
     if name is None or {"-h", "--help"} & {*arguments}:
         asked = bool({"-h", "--help"} & {*arguments})
-        print(help_of(name), file=sys.stdout if asked else sys.stderr)
+        text = f"{__doc__}\nusage: {USAGE}\n\n{dataset_help(name)}"
+        print(text, file=sys.stdout if asked else sys.stderr)
         return 0 if asked else 2
     return check(name, *take_report(arguments))
 

@@ -12,11 +12,11 @@ differ, and 2 if the archives cannot be unpacked.
 
 import argparse
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from vision.cli.ending import Parser, end
+from vision.cli.progress_line import ProgressLine
 from vision.data.formats.imagenet_archives import (
     RELEASES,
     ArchiveCheck,
@@ -33,32 +33,8 @@ from vision.data.formats.imagenet_labels import CLASSES_1K
 from vision.errors import DataError
 from vision.outputs import check_output_folder
 
-SECONDS_BETWEEN_LINES = 0.5
 
-
-class Progress:
-    """Shows the latest line, over the one before it on a terminal."""
-
-    def __init__(self) -> None:
-        self._shown = 0.0
-
-    def __call__(self, line: str) -> None:
-        """Show a line, unless another one was shown just before."""
-        now = time.monotonic()
-        is_terminal = sys.stderr.isatty()
-        # A log file takes one line in a while.
-        if now - self._shown >= SECONDS_BETWEEN_LINES * (1 if is_terminal else 60):
-            self._shown = now
-            start, end = ("\r\033[K", "") if is_terminal else ("", "\n")
-            print(f"{start}{line}", end=end, file=sys.stderr, flush=True)
-
-    def end(self) -> None:
-        """Leave the line of the progress."""
-        if self._shown and sys.stderr.isatty():
-            print(file=sys.stderr)
-
-
-def unpack(archives: list[Path], root: Path, progress: Progress) -> None:
+def unpack(archives: list[Path], root: Path, progress: ProgressLine) -> None:
     """Unpack the archives, the development kit first."""
     roles = {role_of(archive): archive for archive in archives}
     if len(roles) < len(archives) or ("22k" in roles and len(roles) > 1):
@@ -106,7 +82,7 @@ def prepare(arguments: argparse.Namespace) -> int:
     """Unpack and compare; returns the exit status."""
     # Of the million files, only the folders of splits and classes are looked at.
     check_output_folder(arguments.root, option="--root", levels=1)
-    progress = Progress()
+    progress = ProgressLine()
     try:
         unpack(arguments.archives, arguments.root, progress)
         found = check(arguments.archives, arguments.root)

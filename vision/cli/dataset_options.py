@@ -59,3 +59,23 @@ def _pairs(words: Sequence[str], keys: Mapping[str, Any], usage: str) -> Iterato
                 raise ConfigError(f"{flag} needs a value.")
             value = remaining.pop(0)
         yield key, value
+
+
+def dataset_help(name: str | None) -> str:
+    """The names of the suite's datasets, and the options of one.
+
+    Args:
+        name: The dataset; None for the names only.
+
+    Raises:
+        ConfigError: There is no such dataset.
+    """
+    from vision.cli.names import CLASSES, find_class
+    from vision.cli.parser import class_options
+
+    text = f"NAME is one of {', '.join(CLASSES['data'])}.\n"
+    if name is None:
+        return text
+    options = class_options("data", find_class("data", name, source="command line")).format_help()
+    options = options[options.find("  --data.") :].replace("--data.", "--")
+    return f"{text}\noptions of {name}:\n{options}"
