@@ -26,7 +26,7 @@ from vision.cli.arguments import add_task, whole
 from vision.cli.ending import Parser, end
 from vision.errors import ConfigError, suggest
 from vision.export.run import SUFFIXES, Exported, ExportOptions, export
-from vision.outputs import check_output_file
+from vision.export.sidecar import check_export_files
 
 DIFFERENT = 1
 
@@ -39,8 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run(options: argparse.Namespace) -> int:
     """Export, and print what came of it; returns the exit status."""
     out = options.out or Path(f"{Path(options.source).stem}{SUFFIXES.get(options.format, '')}")
-    for path in (out, out.with_name(f"{out.name}.json")):
-        check_output_file(path, option="--out")
+    check_export_files(out)
     graph, module, description = load(options)
     size = options.size or default_size(graph, description)
     settings = ExportOptions(

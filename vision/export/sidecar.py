@@ -12,6 +12,7 @@ from vision.export.graph import BATCH, HEIGHT, INPUT, WIDTH, Graph
 from vision.export.verify import Case
 from vision.files import sha256_of, write_text
 from vision.machine import list_versions
+from vision.outputs import check_output_file
 
 PACKAGES = ("torch", "torchvision", "onnx", "onnxscript", "onnxruntime", "timm")
 CODE_LICENCE = "Apache-2.0"
@@ -143,6 +144,19 @@ def write_sidecar(path: str | os.PathLike[str], facts: Mapping[str, Any]) -> Pat
     beside = Path(f"{os.fspath(path)}.json")
     write_text(beside, to_json(facts, indent=2) + "\n")
     return beside
+
+
+def check_export_files(path: Path) -> None:
+    """Check that an export and the file beside it can be written, before the work.
+
+    Args:
+        path: What the user gave as `--out`.
+
+    Raises:
+        ConfigError: One cannot.
+    """
+    for file in (path, path.with_name(f"{path.name}.json")):
+        check_output_file(file, option="--out")
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
