@@ -23,19 +23,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
-
 import vision
 from vision.cli.arguments import add_task
 from vision.cli.ending import Parser, end
-from vision.errors import ConfigError, WeightsError
-from vision.files import replace_file
+from vision.errors import ConfigError
 from vision.interop.hub import FILES, RUN_CONFIG, check_repo, push_folder, write_folder
 from vision.interop.model_card import CardOptions
 from vision.outputs import check_output_file, check_output_folder
 from vision.task_parts import read_column
 from vision.weights.names.write import NAMINGS, OPENMMLAB, to_naming
+from vision.weights.state_file import write_state
 
 SUFFIXES = (".safetensors", ".pth")
 
@@ -83,6 +80,8 @@ def run_keys(arguments: argparse.Namespace) -> None:
 
 def run_hub(arguments: argparse.Namespace) -> None:
     """Write the folder, and send it where that was asked for."""
+    from vision.cli.trained import find_run  # it needs Lightning
+
     check_output_folder(arguments.out, option="--out", levels=0)
     for name in FILES:
         check_output_file(arguments.out / name, option="--out")
@@ -96,47 +95,19 @@ def run_hub(arguments: argparse.Namespace) -> None:
         repo=arguments.push,
         hub=read_column(model.task, "hub"),
     )
-    config = find_run_config(model.path)
+    run = model.path and find_run(model.path)
     folder = write_folder(
-        arguments.out, model.task.state_dict(), model.description, card=card, run_config=config
+        arguments.out,
+        model.task.state_dict(),
+        model.description,
+        card=card,
+        run_config=run and run / RUN_CONFIG,
     )
     print(f"wrote {', '.join(sorted(path.name for path in folder.iterdir()))} to {folder}")
     print(f'load it: vision.load("{folder}")')
     if arguments.push:
         push_folder(folder, arguments.push, private=arguments.private)
         print(f'sent: vision.load("hf://{arguments.push}")')
-
-
-def find_run_config(path: Path | None) -> Path | None:
-    """The resolved config of the run whose file this is, beside it or one folder further up."""
-    folders = [] if path is None else list(path.resolve().parents)[:2]
-    return next((f / RUN_CONFIG for f in folders if (f / RUN_CONFIG).is_file()), None)
-
-
-def write_state(path: Path, state: dict[str, Tensor], *, class_names: list[str] | None) -> None:
-    """Write tensors by the suffix of the path, beside the place first.
-
-    Args:
-        path: `.safetensors` or `.pth`.
-        state: Tensor by key.
-        class_names: What a `.pth` says of the classes, as mmengine's checkpoints do; None leaves
-            the state dict bare.
-    """
-    from safetensors.torch import save_file
-
-    tensors = {key: tensor.contiguous().clone() for key, tensor in state.items()}
-
-    def write(place: Path) -> None:
-        if path.suffix == ".pth":
-            meta = {"dataset_meta": {"classes": class_names}}
-            torch.save({"meta": meta, "state_dict": tensors} if class_names else tensors, place)
-        else:
-            save_file(tensors, place, metadata={"format": "pt"})
-
-    try:
-        replace_file(path, write)
-    except (OSError, RuntimeError) as error:
-        raise WeightsError(f"'{path}' cannot be written: {error}") from error
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
