@@ -37,11 +37,10 @@ from vision.benchmarks.segmentation import measure_segmentation
 from vision.benchmarks.segmentation_input import measure_segmentation_input
 from vision.benchmarks.training import Blocks, measure_training
 from vision.cli.app import run
-from vision.cli.arguments import whole
+from vision.cli.arguments import check_output_files, choose_device, whole
 from vision.cli.ending import Parser, end
 from vision.machine import find_device
 from vision.options import MAX_PROCESSES
-from vision.outputs import check_output_file
 
 ROOT = Path(__file__).parents[1]
 QUICKSTART = ROOT / "configs/classification/digits/convnext_linear.yaml"
@@ -52,7 +51,7 @@ def add_rounds(parser: argparse.ArgumentParser, rounds: int, warmup: int | None 
     parser.add_argument("--rounds", type=whole(), default=rounds)
     if warmup is not None:
         parser.add_argument("--warmup", type=whole(0), default=warmup)
-        parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+        parser.add_argument("--device", default=choose_device(None))
 
 
 def add_inputs(add: Callable[..., Any]) -> None:
@@ -166,8 +165,7 @@ def build_parser() -> argparse.ArgumentParser:
 def measure(arguments: argparse.Namespace) -> int:
     """Run a benchmark; returns the exit status."""
     find_device(getattr(arguments, "device", "cpu"))
-    if getattr(arguments, "json", None) is not None:
-        check_output_file(arguments.json, option="--json")
+    check_output_files(arguments, "json")
     options = vars(arguments)
     options.pop("measure")(**options)
     return 0

@@ -19,7 +19,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from vision.cli.arguments import add_device, add_task, whole
+from vision.cli.arguments import add_device, add_task, choose_device, whole
 from vision.cli.ending import Parser, end
 
 
@@ -51,12 +51,10 @@ def build_parser() -> argparse.ArgumentParser:
 
 def demo(arguments: argparse.Namespace) -> int:
     """Load the model, and serve its page until Ctrl+C; returns the exit status."""
-    import torch
-
     import vision
     from vision.predict.demo import build_demo, launch_demo
 
-    device = arguments.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    device = choose_device(arguments.device)
     model = vision.load(arguments.model, device=device, task=arguments.task)
     page = build_demo(model, examples=arguments.examples)
     address = launch_demo(

@@ -40,13 +40,13 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from vision.cli.arguments import add_task, whole
+from vision.cli.arguments import add_task, check_output_files, whole
 from vision.cli.ending import Parser, end
 from vision.documents.text import read_lines
 from vision.metrics.coco.evaluation import evaluate_coco
 from vision.metrics.coco.files import write_categories, write_json
 from vision.options import MAX_PROCESSES
-from vision.outputs import check_output_file, check_output_folder
+from vision.outputs import check_output_folder
 from vision.reading import MAX_SETTINGS_BYTES
 from vision.workers import default_threads
 
@@ -245,22 +245,11 @@ def run(arguments: Sequence[str] | None) -> int:
     options.more = more
     if more and options.run is not evaluate_model:
         parser.error(f"unrecognized arguments: {' '.join(more)}")
-    check_outputs(options)
-    options.run(options)
-    return 0
-
-
-def check_outputs(options: argparse.Namespace) -> None:
-    """See that the files that were asked for can be written.
-
-    Raises:
-        ConfigError: One cannot.
-    """
-    for option in ("json", "csv"):
-        if getattr(options, option, None) is not None:
-            check_output_file(getattr(options, option), option=f"--{option}")
+    check_output_files(options, "json", "csv")
     if getattr(options, "out", None) is not None:
         check_output_folder(options.out, option="--out", levels=0)
+    options.run(options)
+    return 0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -21,76 +21,14 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from vision.cli.arguments import add_device, add_task, real, whole
+from vision.cli.arguments import add_device, add_task, choose_device, real, tile, whole
 from vision.cli.ending import Parser, end
+from vision.cli.progress_bar import ProgressBar
 from vision.options import MAX_PROCESSES
 from vision.outputs import check_output_folder
 
 BAD_IMAGES = 1
-PLAIN_EVERY_S = 10.0
-
-
-class Progress:
-    """A live bar on a terminal, plain lines in a file or a pipe.
-
-    Args:
-        unit: What is counted.
-    """
-
-    def __init__(self, unit: str) -> None:
-        self.unit = unit
-        self._start_s = self._shown_s = time.perf_counter()
-        self._first: int | None = None
-        self._bar: Any = None
-        self._task: Any = None
-
-    def __call__(self, done: int, total: int | None) -> None:
-        """Show how many are done, of how many."""
-        now = time.perf_counter()
-        if self._first is None:
-            self._first = done - 1
-        rate = (done - self._first) / max(now - self._start_s, 1e-9)
-        left = "" if total is None else f"  {_clock((total - done) / max(rate, 1e-9))} left"
-        of = "" if total is None else f" of {total:,}"
-        if sys.stdout.isatty():
-            self._draw(done, total, f"{rate:.1f} {self.unit}/s{left}")
-        elif now - self._shown_s >= PLAIN_EVERY_S:
-            self._shown_s = now
-            print(f"{done:,}{of} {self.unit}  {rate:.1f} {self.unit}/s{left}", flush=True)
-
-    def close(self) -> None:
-        """Remove the bar."""
-        if self._bar is not None:
-            self._bar.stop()
-
-    def _draw(self, done: int, total: int | None, text: str) -> None:
-        if self._bar is None:
-            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
-            from rich.progress import Progress as Bar
-
-            columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
-            self._bar = Bar(*columns, transient=True)
-            self._bar.start()
-            self._task = self._bar.add_task("", total=total)
-        self._bar.update(self._task, completed=done, total=total, description=text)
-
-
-def _clock(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
-
-
-def read_tile(text: str) -> int | tuple[int, int]:
-    """A side, or height and width as in `768x1024`."""
-    sides = text.lower().split("x")
-    if len(sides) > 2 or not all(side.isdecimal() and 0 < len(side) < 7 for side in sides):
-        raise argparse.ArgumentTypeError(
-            f"'{text}' is no tile: expected a side in pixels, such as 1024, or HEIGHTxWIDTH"
-        )
-    return int(sides[0]) if len(sides) == 1 else (int(sides[0]), int(sides[1]))
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -108,7 +46,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--threshold", type=real(0, 1), default=0.3, help="least score of an object (0.3)"
     )
     parser.add_argument(
-        "--tile", type=read_tile, metavar="PIXELS", help="cut larger images: 1024, or 768x1024"
+        "--tile", type=tile, metavar="PIXELS", help="cut larger images: 1024, or 768x1024"
     )
     parser.add_argument(
         "--overlap", type=real(0, 0.99), default=0.2, help="of tiles, as a share (0.2)"
@@ -140,8 +78,6 @@ def build_parser() -> argparse.ArgumentParser:
 def predict(arguments: argparse.Namespace) -> int:
     """Predict, and print what was written; returns the exit status."""
     check_output_folder(arguments.out, option="--out")
-    import torch
-
     import vision
     from vision.predict.job import predict_folder
     from vision.predict.options import PredictOptions
@@ -155,11 +91,12 @@ def predict(arguments: argparse.Namespace) -> int:
         whole_view=not arguments.no_whole_view,
         precision=arguments.precision,
     )
-    device = arguments.device or ("cuda" if torch.cuda.is_available() else "cpu")
-    model = vision.load(arguments.model, device=device, task=arguments.task)
+    model = vision.load(
+        arguments.model, device=choose_device(arguments.device), task=arguments.task
+    )
     video = is_video(arguments.input) and Path(arguments.input).is_file()
     unit = "frames" if video else "images"
-    progress = Progress(unit)
+    progress = ProgressBar(unit)
     start = time.perf_counter()
     pictures = not arguments.no_pictures
     try:

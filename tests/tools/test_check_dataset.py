@@ -81,7 +81,7 @@ def test_many_classes_are_summed_up(tmp_path: Path, capsys: pytest.CaptureFixtur
         (["ImageFolder", "--root", "x", "--image_size", "big"], "--image_size"),
         (["ImageFolder", "--root", "x", "--batch_size", "0"], "batch_size=0"),
         (["ImageFolder", "--root", "x", "--json"], "--json needs a path"),
-        (["Digits", "--json=/nowhere/x.json"], "cannot be written"),
+        (["Digits", "--json=/dev/null/x.json"], "cannot be written"),
         ([], "usage:"),
         (["--root", "x"], "usage:"),
     ],

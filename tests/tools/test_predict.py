@@ -104,15 +104,3 @@ def test_videos_and_tiles(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "film.mp4").is_file()
     options = json.loads((tmp_path / "out" / "run.json").read_text())["options"]
     assert options["tile"] == [64, 80]
-
-
-def test_progress_has_the_rate_and_the_time_left(capsys: pytest.CaptureFixture[str]) -> None:
-    names = runpy.run_path(str(SCRIPT), run_name="predict")
-    progress = names["Progress"]("images")
-    progress._start_s -= 20
-    progress._shown_s -= 20
-    progress(5, 105)
-    assert capsys.readouterr().out.startswith("5 of 105 images  0.0 images/s  ")
-    progress(6, 105)
-    assert capsys.readouterr().out == "", "plain lines are far apart"
-    assert [names["_clock"](seconds) for seconds in (7, 75, 3700)] == ["0:07", "1:15", "1:01:40"]

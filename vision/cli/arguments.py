@@ -9,6 +9,7 @@ from typing import Any
 
 from vision.errors import ConfigError
 from vision.options import MAX_COUNT
+from vision.outputs import check_output_file
 
 
 def whole(minimum: int = 1, maximum: int = MAX_COUNT) -> Callable[[str], int]:
@@ -42,6 +43,16 @@ def real(minimum: float, maximum: float) -> Callable[[str], float]:
         return value
 
     return read
+
+
+def tile(text: str) -> int | tuple[int, int]:
+    """A type for `argparse`: a side in pixels, or height and width as in `768x1024`."""
+    sides = text.lower().split("x")
+    if len(sides) > 2 or not all(side.isdecimal() and 0 < len(side) < 7 for side in sides):
+        raise argparse.ArgumentTypeError(
+            f"'{text}' is no tile: expected a side in pixels, such as 1024, or HEIGHTxWIDTH"
+        )
+    return int(sides[0]) if len(sides) == 1 else (int(sides[0]), int(sides[1]))
 
 
 def device(text: str) -> str:
@@ -90,3 +101,25 @@ def add_device(parser: Any) -> None:
     parser.add_argument(
         "--device", type=device, help="such as cuda or cpu; by default a GPU if there is one"
     )
+
+
+def choose_device(given: str | None) -> str:
+    """The device of `--device`, or else a GPU if there is one."""
+    import torch
+
+    return given or ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def check_output_files(options: argparse.Namespace, *names: str) -> None:
+    """Check that the files that were asked for can be written.
+
+    Args:
+        options: The parsed options.
+        names: Options that take the path of a file, such as `"json"`; absent ones are skipped.
+
+    Raises:
+        ConfigError: One cannot.
+    """
+    for name in names:
+        if getattr(options, name, None) is not None:
+            check_output_file(getattr(options, name), option=f"--{name}")
