@@ -18,15 +18,16 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
+import vision
+from vision.backbones.registry import TIMM_PREFIX, list_backbones
 from vision.cli.arguments import add_task, whole
 from vision.cli.ending import Parser, end
 from vision.errors import ConfigError, suggest
-from vision.export.run import SUFFIXES, Exported, ExportOptions, export
+from vision.export.run import SUFFIXES, ExportOptions, export
 from vision.export.sidecar import check_export_files
+from vision.export.source import Source, backbone_of, named_backbone, whole_source
 
 DIFFERENT = 1
 
@@ -40,8 +41,8 @@ def run(options: argparse.Namespace) -> int:
     """Export, and print what came of it; returns the exit status."""
     out = options.out or Path(f"{Path(options.source).stem}{SUFFIXES.get(options.format, '')}")
     check_export_files(out)
-    graph, module, description = load(options)
-    size = options.size or default_size(graph, description)
+    source = find_source(options)
+    size = options.size or source.default_size()
     settings = ExportOptions(
         format=options.format,
         size=(size[0], size[1]),
@@ -54,8 +55,11 @@ def run(options: argparse.Namespace) -> int:
         images=options.inputs,
         licence=options.licence,
     )
-    result = export(graph, module, description, out, settings)
-    print(report(result, what(options, graph.kind)))
+    result = export(source.graph, source.module, source.description, out, settings)
+    kind = source.graph.kind
+    part = "backbone" if kind == "backbone" else f"{kind} model with its post-processing"
+    print(f"{options.source}: {part} as {options.format}, {options.precision}")
+    print(result.table())
     return 0 if result.passed else DIFFERENT
 
 
@@ -93,95 +97,27 @@ def dynamic_axes(text: str | None) -> tuple[str, ...] | None:
     return () if text == "none" else tuple(text.split(","))
 
 
-def load(options: argparse.Namespace) -> tuple[Any, Any, dict[str, Any]]:
-    """The program, the module that it is of, and its description."""
-    from vision.backbones.registry import TIMM_PREFIX, list_backbones
+def find_source(options: argparse.Namespace) -> Source:
+    """What is exported.
 
+    Raises:
+        ConfigError: There is neither such a file nor such a backbone.
+    """
+    part = {"outputs": options.outputs, "include_normalisation": options.include_normalisation}
     names = list_backbones()
-    known = options.source in names or options.source.startswith(TIMM_PREFIX)
-    if known:
-        return load_backbone(options)
+    if options.source in names or options.source.startswith(TIMM_PREFIX):
+        given = {"pretrained": options.pretrained, "weights": options.weights}
+        return named_backbone(options.source, **given, **part)
     is_path = os.path.exists(options.source) or options.source.startswith("hf://")
     if not is_path and os.sep not in options.source and "." not in options.source:
         raise ConfigError(
             f"'{options.source}' is neither a file nor a backbone."
             f"{suggest(options.source, names)} vision.list_backbones() names all."
         )
-    import vision
-    from vision.export.backbone import BackboneGraph
-    from vision.export.safetensors import describe_backbone
-    from vision.export.whole import whole_model
-
     model = vision.load(options.source, task=options.task)
-    task, description = model.task, dict(model.description)
-    if not options.backbone:
-        graph = whole_model(task, logits=options.logits, input_dtype=options.input_dtype)
-        return graph, task, description
-    normalize = task.normalize if options.include_normalisation else None
-    graph = BackboneGraph(task.backbone, outputs=options.outputs, normalize=normalize)
-    arguments = description["hyper_parameters"].get("backbone_options") or {}
-    own = describe_backbone(description["backbone"], arguments, description["input"])
-    return graph, task.backbone, own
-
-
-def load_backbone(options: argparse.Namespace) -> tuple[Any, Any, dict[str, Any]]:
-    """The same of a backbone by name."""
-    from vision import create_backbone, load_weights
-    from vision.export.backbone import BackboneGraph
-    from vision.export.safetensors import describe_backbone
-    from vision.layers.pixels import Normalize
-
-    backbone = create_backbone(options.source, pretrained=options.pretrained)
-    if options.weights:
-        load_weights(backbone, options.weights)
-    spec = backbone.default_input
-    normalize = Normalize(spec.mean, spec.std) if options.include_normalisation else None
-    graph = BackboneGraph(backbone, outputs=options.outputs, normalize=normalize)
-    return graph, backbone, describe_backbone(options.source, {}, asdict(spec))
-
-
-def default_size(graph: Any, description: dict[str, Any]) -> tuple[int, int]:
-    """The size of the images that a model was trained or published with."""
-    preprocessing = description.get("preprocessing") or {}
-    if preprocessing and (size := graph.usual_size(preprocessing)):
-        return size
-    side = preprocessing.get("image_size")
-    if side is not None:
-        return (side, side) if isinstance(side, int) else (side[0], side[1])
-    height, width = (description.get("input") or {}).get("size", (224, 224))
-    return height, width
-
-
-def what(options: argparse.Namespace, kind: str) -> str:
-    """What was exported, in words."""
-    part = "backbone" if kind == "backbone" else f"{kind} model with its post-processing"
-    return f"{options.source}: {part} as {options.format}, {options.precision}"
-
-
-def report(result: Exported, title: str) -> str:
-    """What is printed of an export."""
-    from vision.export.verify import worst
-
-    megabytes = result.path.stat().st_size / 1e6
-    lines = [
-        title,
-        f"  file      {result.path} ({megabytes:.1f} MB)",
-        f"  sidecar   {result.sidecar}",
-        f"  dynamic   {', '.join(result.dynamic) or 'none'}",
-        *(f"  note      {note}" for note in result.notes),
-        f"  {'output':<28} {'largest diff.':>13} {'relative':>10} {'allowed':>10}",
-    ]
-    for one in worst(result.cases):
-        mark = "" if one.passed else "  TOO LARGE"
-        lines.append(
-            f"  {one.output:<28} {one.absolute:>13.3g} {one.relative:>10.2g} "
-            f"{one.tolerance:>10.2g}{mark}"
-        )
-    shapes = dict.fromkeys(f"{c.batch} x {c.size[0]} x {c.size[1]}" for c in result.cases)
-    lines.append(f"  compared on random and real images: {', '.join(shapes)}")
-    if not result.passed:
-        lines.append("  It differs from its source by more than the tolerance.")
-    return "\n".join(lines)
+    if options.backbone:
+        return backbone_of(model, **part)
+    return whole_source(model, logits=options.logits, input_dtype=options.input_dtype)
 
 
 if __name__ == "__main__":

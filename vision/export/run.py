@@ -15,7 +15,15 @@ from vision.export.onnx import OPSET, Exporter, export_onnx, least_runtime, open
 from vision.export.safetensors import export_tensors, reload_tensors
 from vision.export.sidecar import export_facts, verification_facts, write_sidecar
 from vision.export.torch_program import export_program, open_program
-from vision.export.verify import MIN_SIDE, TOLERANCES, Case, Runner, verified_shapes, verify
+from vision.export.verify import (
+    MIN_SIDE,
+    TOLERANCES,
+    Case,
+    Runner,
+    verified_shapes,
+    verify,
+    worst,
+)
 from vision.options import check_number
 
 Format = Literal["safetensors", "torch-export", "onnx"]
@@ -88,6 +96,27 @@ class Exported:
     def passed(self) -> bool:
         """Whether the file agrees with its source."""
         return all(case.passed for case in self.cases)
+
+    def table(self) -> str:
+        """The files, and the largest differences of each output, in lines to read."""
+        lines = [
+            f"  file      {self.path} ({self.path.stat().st_size / 1e6:.1f} MB)",
+            f"  sidecar   {self.sidecar}",
+            f"  dynamic   {', '.join(self.dynamic) or 'none'}",
+            *(f"  note      {note}" for note in self.notes),
+            f"  {'output':<28} {'largest diff.':>13} {'relative':>10} {'allowed':>10}",
+        ]
+        for one in worst(self.cases):
+            mark = "" if one.passed else "  TOO LARGE"
+            lines.append(
+                f"  {one.output:<28} {one.absolute:>13.3g} {one.relative:>10.2g} "
+                f"{one.tolerance:>10.2g}{mark}"
+            )
+        shapes = dict.fromkeys(f"{c.batch} x {c.size[0]} x {c.size[1]}" for c in self.cases)
+        lines.append(f"  compared on random and real images: {', '.join(shapes)}")
+        if not self.passed:
+            lines.append("  It differs from its source by more than the tolerance.")
+        return "\n".join(lines)
 
 
 def export(
