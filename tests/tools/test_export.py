@@ -5,12 +5,9 @@ from types import ModuleType
 
 import pytest
 import torch
-from helpers.tiny_detection import tiny_detector
-from helpers.tiny_segmentation import tiny_segmentor
 from helpers.tiny_task import random_images, tiny_task
 
 import vision
-from vision.export.whole import whole_model
 from vision.weights.model_file import write_model
 
 TOOL = Path(__file__).parents[2] / "tools" / "export.py"
@@ -46,16 +43,6 @@ def test_a_model_is_exported_and_its_differences_printed(
     assert json.loads(Path(f"{out}.json").read_text())["kind"] == "classification"
     assert tool.main([*command, "--precision", "float16", "--tolerance", "1e-9"]) == 1
     assert "TOO LARGE" in capsys.readouterr().out
-
-
-def test_the_size_is_that_of_the_training(tool: ModuleType) -> None:
-    trained = {"input": {"size": (224, 288)}}
-    sides = {**trained, "preprocessing": {"short_side": 800, "long_side": 1333}}
-    graph = whole_model(tiny_segmentor())
-    assert tool.default_size(graph, trained) == (224, 288)
-    assert tool.default_size(graph, sides) == (224, 288)
-    assert tool.default_size(graph, {**trained, "preprocessing": {"image_size": 64}}) == (64, 64)
-    assert tool.default_size(whole_model(tiny_detector()), sides) == (1344, 1344)
 
 
 def test_the_backbone_of_a_model_alone(tool: ModuleType, model_file: Path, tmp_path: Path) -> None:
