@@ -139,7 +139,7 @@ class ImageShards(ShardedData, ClassificationData):
         if stage in ("fit", "validate"):
             self.val_dataset = ShardSamples(self.reader("val"), self.eval_transform)
         if stage in ("test", "predict"):
-            reader = self.reader(self.sharded_test_split)
+            reader = self.reader(self.test_split)
             samples = ShardSamples(reader, self.eval_transform, labelled=stage == "test")
             setattr(self, f"{stage}_dataset", samples)
 

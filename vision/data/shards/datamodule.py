@@ -88,7 +88,7 @@ class ShardedData(ImageData):
         self._resumed_order: dict[str, Any] = {}
 
     @property
-    def sharded_test_split(self) -> Any:
+    def test_split(self) -> Any:
         """`"test"` where there are shards of it, or else `"val"`."""
         return "test" if has_index(f"{self.root}/test") else "val"
 

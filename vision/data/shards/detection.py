@@ -92,11 +92,6 @@ class DetectionShards(ShardedData, DetectionData):
                 Path(annotations_cache).expanduser() if annotations_cache else None
             )
 
-    @property
-    def test_split(self) -> Split:
-        """The test set where there are shards of it, or else the validation set."""
-        return self.sharded_test_split
-
     def read_index(self, split: Split) -> DetectionIndex:
         """Read the annotations of a split, and where its images lie.
 

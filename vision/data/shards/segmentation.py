@@ -135,11 +135,6 @@ class SegmentationShards(ShardedData, SegmentationData):
         """The values of the dataset that the shards were made of."""
         return _bytes(self.shards("train").about.prediction_values)
 
-    @property
-    def test_split(self) -> Split:
-        """The test set where there are shards of it, or else the validation set."""
-        return self.sharded_test_split
-
     def read_index(self, split: Split) -> SegmentationIndex:
         """Read where the images and masks of a split lie.
 
