@@ -10,7 +10,7 @@ from vision.ops.boxes import box_iou
 
 # Two detections match if their IoU exceeds this and their labels are equal.
 SAME_BOX = 0.99
-# Share of detections, weighted by score, that may stay unmatched: those at a threshold.
+# Maximum share of unmatched detections: scores near a threshold may fall on either side.
 MAX_UNMATCHED = 0.02
 
 

@@ -31,7 +31,7 @@ from vision.weights.load import load_weights
 from vision.weights.pretrained import load_pretrained
 
 PREFIX = "vision_"
-# Facts about the published weights.
+# Number of classes of the published weights.
 _CLASSES = 1000
 _POOLS = (None, "avg", "token", "")
 # Keys of timm's description of weights that name a file, with the prefix for our loader.

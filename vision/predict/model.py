@@ -149,7 +149,7 @@ class Model:
             tile: Side, or (height, width), of tiles.
             overlap: Share of a tile that the next one covers too.
             whole_view: Whether a detector also sees the whole of an image that is cut into tiles.
-            precision: Type of the numbers in the model.
+            precision: Precision of the computation (autocast).
 
         Returns:
             The result.

@@ -30,7 +30,7 @@ class PredictOptions:
         overlap: Share of a tile that the next one covers too, in [0, 1).
         whole_view: Whether a detector also sees the whole image that is cut into tiles, for objects
             larger than a tile.
-        precision: Dtype of the model; "float16" needs a GPU.
+        precision: Precision of the computation (autocast); "float16" needs a GPU.
 
     Raises:
         ConfigError: A value is out of range.
