@@ -180,7 +180,7 @@ def refused(name: str, change: Change, *says: str, **options: Any) -> Case:
         "an object without a mask", first(segmentation=[]), FIRST, "no 'segmentation'", "masks"
     ),
     Case(
-        "COCO: an object without a mask, boxes alone",
+        "COCO: an object without a mask, only boxes",
         coco(first(segmentation=None), masks=False),
         gives=AS_IS,
     ),
@@ -599,9 +599,7 @@ def checked(change: Change) -> Callable[[Path], Any]:
         masks(0, 255),
         ("'grass' would never be seen", "values: [0, 255]"),
     ),
-    Case(
-        "masks: one class in all pixels", masks(1, 1), gives=1, warns=("is of the class 'grass'",)
-    ),
+    Case("masks: one class in all pixels", masks(1, 1), gives=1, warns=("has the class 'grass'",)),
     Case(
         "masks: a class twice", masks(0, 1, classes=("a", "a ")), ("classes=", "each of them once")
     ),
@@ -685,7 +683,7 @@ def test_masks(case: Case, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> 
         gives=(
             False,
             "'train' has no masks, and 'val' has. Looked for annotations in '/train.json'. Give "
-            "every object of both a mask, or set data.masks: false to use boxes alone.",
+            "every object of both a mask, or set data.masks: false to use only boxes.",
         ),
     ),
 )

@@ -153,9 +153,7 @@ class Mixed(Tiny):
 def test_other_classes_in_validation_are_told(ids, names, message: str, root: Path) -> None:
     data = Mixed(root)
     data.other = (ids, names)
-    with pytest.raises(
-        DataError, match=f"the classes of 'val' are not those of 'train': .*{message}"
-    ):
+    with pytest.raises(DataError, match=f"the classes of 'val' differ from 'train': .*{message}"):
         data.setup("validate")
 
 

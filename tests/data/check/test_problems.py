@@ -145,11 +145,11 @@ def test_a_dataset_of_ones_own_is_read_by_its_samples() -> None:
 def test_one_class_alone_is_a_problem_and_ends_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Own, "class_names", ("a",))
     data = Own(num_workers=0)
-    assert "one class alone, 'a': there is nothing to tell apart" in "".join(data.problems())
+    assert "only one class, 'a': there is nothing to tell apart" in "".join(data.problems())
     data.setup("fit")
     data.train_dataloader()
     data.trainer = SimpleNamespace()
-    with pytest.raises(DataError, match="one class alone"):
+    with pytest.raises(DataError, match="only one class"):
         data.train_dataloader()
 
 

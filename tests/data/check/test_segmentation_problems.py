@@ -87,9 +87,9 @@ def test_a_class_that_occurs_in_no_mask_is_worth_a_remark(tmp_path: Path) -> Non
         write_mask(root / "masks" / "train" / f"{i}.png", np.full((40, 56), 2 * i, dtype=np.uint8))
     pairs = CheckedPairs(index_of(root, range(2)), TABLE, "train", NAMES)
     pairs.collect([pairs[0]])
-    assert pairs.remarks() == ["train: no pixel of any mask is of the class 'b', 'c'."]
+    assert pairs.remarks() == ["train: no pixel of any mask has the class 'b', 'c'."]
     pairs.collect([pairs[1]])
-    assert pairs.remarks() == ["train: no pixel of any mask is of the class 'b'."]
+    assert pairs.remarks() == ["train: no pixel of any mask has the class 'b'."]
 
 
 def test_both_files_of_a_pair_are_looked_at(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def test_an_unexpected_value_is_counted_and_placed() -> None:
     labels[4, :] = 200
     labels[6, 1] = labels[7, 1] = 151
     with refuses(DataError, "'a/m.png'", "200", "35 pixels", "1 other", "151", "0..149", "255"):
-        LabelTable.classes(150, mend="Mend it.").apply(labels, "a/m.png")
+        LabelTable.classes(150, remedy="Fix it.").apply(labels, "a/m.png")
 
 
 @given(

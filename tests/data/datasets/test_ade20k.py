@@ -122,7 +122,7 @@ def test_files_without_a_partner_end_a_run(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         make(tmp_path).setup("fit")
     message = str(caught.value)
-    assert f"2 files of the train set in '{tmp_path}' are alone" in message
+    assert f"2 files of the train set in '{tmp_path}' are not paired" in message
     assert "image '" in message
     assert "ADE_train_00000001.jpg' has no mask: there is no '" in message
     assert "ADE_train_00000003.png' has no image" in message

@@ -89,7 +89,7 @@ def test_values_that_have_no_class(tmp_path: Path, value: int) -> None:
     with pytest.raises(DataError) as caught:
         make(root).setup("validate")
     assert f"mask '{path}' has the value {value} in 432 pixels" in str(caught.value)
-    assert "nothing in them is 11 (street sign), 25 (hat)" in str(caught.value)
+    assert "they do not have 11 (street sign), 25 (hat)" in str(caught.value)
 
 
 def test_what_is_not_there_is_named(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ Report = Callable[[str], Any]
 
 @dataclass(frozen=True)
 class Reading:
-    """What is read of a split.
+    """The contents of a split.
 
     Attributes:
         index: Its images and objects.
@@ -43,8 +43,8 @@ class Reading:
 class AnnotationFiles(DetectionData):
     """A detection dataset with one file of annotations per image.
 
-    A subclass reads a split and reports what is wrong with it; here the first report ends a run,
-    while a check of the dataset goes on and lists them all.
+    A subclass reads a split and reports its problems. The first one ends a run, while a check of
+    the dataset lists them all.
 
     Args:
         root: The dataset's folder.
@@ -85,18 +85,18 @@ class AnnotationFiles(DetectionData):
 
         Args:
             split: The split.
-            report: Called with each thing that is wrong with an annotation, which is then left out.
-            report_image: Called with each thing that is wrong with an image.
+            report: Called with each problem of an annotation, which is then left out.
+            report_image: Called with each problem of an image.
 
         Raises:
-            DataError: It is not known which images the split has.
+            DataError: The list of the split's images cannot be read.
         """
 
     def read_index(self, split: Split) -> DetectionIndex:
         """Read a split.
 
         Raises:
-            DataError: Files are absent, or something in them is not as it should be.
+            DataError: Files are absent or not in the expected form.
         """
         if split == "predict":
             return self._to_predict()
@@ -108,7 +108,7 @@ class AnnotationFiles(DetectionData):
                 logger.warning("%s: dropped %s %s objects", split, f"{count:,}", reason)
         if 0 < outlined < len(index.boxes):
             logger.warning(
-                "%s: only %s of %s objects have an outline; boxes alone are used",
+                "%s: only %s of %s objects have an outline; only boxes are used",
                 split,
                 f"{outlined:,}",
                 f"{len(index.boxes):,}",
@@ -129,17 +129,17 @@ class AnnotationFiles(DetectionData):
         yield from self._problems
 
     def split_problems(self, split: Split) -> Iterator[str]:
-        """What is wrong with a split beyond its annotations."""
+        """Problems of a split other than its annotations."""
         return iter(())
 
     def samples_to_check(self) -> Iterator[Dataset[Any]]:
-        """The images of all splits, whatever their annotations are like, and those to predict."""
+        """The images of all splits, also with wrong annotations, and the images to predict."""
         list(self.annotation_problems())
         indices = [reading.index for reading in self._readings.values()]
         yield from unique_images([*indices, *self._indices.values()])
 
     def summary(self) -> dict[str, SplitSummary]:
-        """What the splits hold, after a check also those with problems."""
+        """The contents of the splits, after a check also of those with problems."""
         checked = {
             str(split): summarise_index(reading.index, reading.dropped)
             for split, reading in self._readings.items()

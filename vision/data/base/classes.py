@@ -1,4 +1,4 @@
-"""What all datasets with classes share."""
+"""The base of all datasets with classes."""
 
 from abc import abstractmethod
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from vision.errors import DataError
 
 
 class ClassData(DataModule):
-    """A dataset with classes; one of images as well derives from both, from this one first."""
+    """A dataset with classes; of several bases this one comes first."""
 
     @property
     @abstractmethod
@@ -25,10 +25,10 @@ class ClassData(DataModule):
         return len(self.class_names)
 
     def train_dataloader(self) -> DataLoader[Any]:
-        """As of every dataset, if there is something to learn from its classes.
+        """Augmented batches, after a check of the number of classes.
 
         Raises:
-            DataError: A fit has one class alone, to be told from nothing.
+            DataError: A fit has a single class where two are needed.
         """
         problem = class_problem(self.kind, self.class_names) if self.trainer is not None else None
         if problem:
@@ -36,7 +36,7 @@ class ClassData(DataModule):
         return super().train_dataloader()
 
     def class_problems(self) -> Iterator[str]:
-        """One class alone, to be told from nothing."""
+        """A single class where two are needed."""
         try:
             problem = class_problem(self.kind, self.class_names)
         except DataError:

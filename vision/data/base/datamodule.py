@@ -1,4 +1,4 @@
-"""The base of all datamodules: sizes, seeding and the four loaders, written once."""
+"""The base of all datamodules: batch sizes, seeding and the four loaders."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -38,14 +38,14 @@ class Loading(TypedDict, total=False):
 
 
 class DataModule(LightningDataModule, ABC):
-    """Sizes, seeding and loaders for every dataset, of images, volumes, points or anything else.
+    """Batch sizes, seeding and loaders for datasets of images, volumes, points or anything else.
 
     A subclass makes its datasets in `setup`; they return one sample for an index and know nothing
-    of models, batches or seeds. Training order and augmentation are a function of `(seed, epoch,
-    index)` alone (see `vision.data.loading.sampling`). A checkpoint holds the place within the
-    epoch, and a resumed fit goes on from it. Datasets of images derive from
-    `vision.data.base.images.ImageData`, those with classes from
-    `vision.data.base.classes.ClassData` as well.
+    of models, batches or seeds. Training order and augmentation depend only on `(seed, epoch,
+    index)` (see `vision.data.loading.sampling`). A checkpoint holds the place within the epoch,
+    and a resumed fit continues from it. Datasets of images derive from
+    `vision.data.base.images.ImageData`, datasets with classes also from
+    `vision.data.base.classes.ClassData`.
 
     Args:
         batch_size: Samples per batch and device.
@@ -61,11 +61,11 @@ class DataModule(LightningDataModule, ABC):
         val_dataset: Samples of the validation set.
         test_dataset: Samples of the test set.
         predict_dataset: Samples with a `path` in place of targets.
-        collate: Makes a batch of a list of samples.
+        collate: Makes a batch from a list of samples.
         repeats: Draws of each sample within an epoch (repeated augmentation).
         whole_steps: Whether an epoch ends with its last whole optimiser step: the batches after it,
-            too few for the gradients that a trainer accumulates, are left out. Otherwise they make
-            a step of their own, from a smaller gradient.
+            too few for gradient accumulation, are left out. Otherwise they make a step of their
+            own, from fewer batches.
 
     Raises:
         ConfigError: `batch_size` is below 1, or `num_workers` is negative.
@@ -113,7 +113,8 @@ class DataModule(LightningDataModule, ABC):
     def preprocessing(self) -> dict[str, Any] | None:
         """Options of `eval_transform`, plain values; None where there is none.
 
-        Checkpoints hold them, so that a trained model takes inputs like those it was measured on.
+        Checkpoints hold them, so that a trained model is used with the preprocessing of its
+        evaluation.
         """
         return getattr(getattr(self, "eval_transform", None), "options", None)
 
@@ -123,7 +124,7 @@ class DataModule(LightningDataModule, ABC):
         return len(_made(self.train_dataset, "fit"))  # type: ignore[arg-type]
 
     def train_dataloader(self) -> DataLoader[Any]:
-        """Augmented batches in an order of their own in each epoch.
+        """Augmented batches, shuffled differently in each epoch.
 
         The incomplete last batch is left out, unless it is the only one.
 
@@ -179,7 +180,7 @@ class DataModule(LightningDataModule, ABC):
         return self._counted(_made(self.predict_dataset, "predict"))
 
     def state_dict(self) -> dict[str, Any]:
-        """Where training stands within its epoch: part of a checkpoint."""
+        """The place of training within its epoch: part of a checkpoint."""
         epoch, batches = _progress(self.trainer)
         return {
             "epoch": epoch,
@@ -188,19 +189,19 @@ class DataModule(LightningDataModule, ABC):
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from the place in a checkpoint."""
+        """Continue from the place in a checkpoint."""
         self._resumed = Place(*(state_dict[key] for key in ("epoch", "samples", "batch")))
 
     def problems(
         self, progress: Progress | None = None, remarks: list[str] | None = None
     ) -> Iterator[str]:
-        """Everything that is wrong with the dataset: layout, annotations, and every sample.
+        """All problems of the dataset: layout, annotations, and every sample.
 
         Each sample is read once, by `num_workers` processes. `tools/check_dataset.py` prints it.
 
         Args:
-            progress: Called with the number of samples that are read, and of all.
-            remarks: Takes what is no problem, but worth a look, while the samples are read.
+            progress: Called with the number of samples read and their total.
+            remarks: Collects remarks that are not problems, while the samples are read.
 
         Yields:
             A message for each problem, which names the file.
@@ -211,30 +212,30 @@ class DataModule(LightningDataModule, ABC):
         return find_problems(self, progress, remarks)
 
     def summary(self) -> dict[str, SplitSummary]:
-        """What the splits hold that are set up: numbers of samples, of each class, of objects."""
+        """Numbers of samples, of each class and of objects in the splits that are set up."""
         return summarise(self)
 
     def layout_problems(self) -> Iterator[str]:
-        """Set up every stage that can be; yields what keeps the others from it.
+        """Set up every stage, and yield the problems of those that fail.
 
         A subclass whose `setup` stops at the first of many problems lists them all here.
         """
         return setup_problems(self)
 
     def class_problems(self) -> Iterator[str]:
-        """What is wrong with the classes, where there are any."""
+        """Problems of the classes, where there are any."""
         return iter(())
 
     def annotation_problems(self) -> Iterator[str]:
-        """What is wrong with labels, boxes and masks beyond what `setup` finds."""
+        """Problems of labels, boxes and masks that `setup` does not find."""
         return iter(())
 
     def samples_to_check(self) -> Iterator[Dataset[Any]]:
-        """Datasets which between them read each sample once; what they return is not used."""
+        """Datasets that together read each sample once; the samples are not used."""
         yield from made_datasets(self).values()
 
     def image_sources(self) -> Iterator[ImageSource]:
-        """The image files of each split, with their classes: no image should be in two of them."""
+        """The image files of each split with their classes, to find duplicates."""
         return iter(())
 
     @property
@@ -249,7 +250,7 @@ class DataModule(LightningDataModule, ABC):
         return self.batch_size * self._processes[1]
 
     def readable(self, dataset: Dataset[Any]) -> Dataset[Any]:
-        """The dataset that the loaders read a dataset through; by default itself."""
+        """Wrap a dataset for the loaders; by default it is returned as it is."""
         return dataset
 
     def _counted(self, dataset: Dataset[Any], *, every_epoch: bool = False) -> DataLoader[Any]:
@@ -275,7 +276,7 @@ class DataModule(LightningDataModule, ABC):
             collate_fn=BatchOfSamples(self.collate),
             pin_memory=torch.cuda.is_available(),
             worker_init_fn=start_worker,
-            # Starting workers anew in each epoch costs seconds.
+            # Starting workers again in each epoch costs seconds.
             persistent_workers=every_epoch and self.num_workers > 0,
         )
 
@@ -295,10 +296,10 @@ class Place(NamedTuple):
 
 
 def _progress(trainer: Trainer | None) -> tuple[int, int]:
-    """The epoch that a checkpoint written now goes on with, and its batches that are done."""
+    """The epoch with which a checkpoint written now continues, and its finished batches."""
     if trainer is None:
         return 0, 0
-    # Lightning declares a base class of these without `processed`.
+    # Lightning declares their type as a base class without `processed`.
     epochs: Any = trainer.fit_loop.epoch_progress.current
     batches: Any = trainer.fit_loop.epoch_loop.batch_progress.current
     if epochs.processed == epochs.ready:  # between two epochs
@@ -308,5 +309,5 @@ def _progress(trainer: Trainer | None) -> tuple[int, int]:
 
 def _made(dataset: Dataset[Any] | None, stage: str) -> Dataset[Any]:
     if dataset is None:
-        raise ConfigError(f"the data are not there yet: call setup({stage!r}) first.")
+        raise ConfigError(f"the data are not set up: call setup({stage!r}) first.")
     return dataset

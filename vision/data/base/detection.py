@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 
 Split = Literal["train", "val", "test", "predict"]
 DEFAULT_AUGMENT = DetectionAugment()
-# Images of a split that are looked for at the start; the others when they are read.
+# Images of a split whose files are checked at the start; the others are when they are read.
 LOOKED_FOR = 3
 
 
@@ -75,8 +75,8 @@ class DetectionData(ClassData, ImageData):
         keep_empty: Whether to train on images without objects, which published recipes leave out.
             Evaluation reads every image.
         masks: Whether to read masks, where the dataset has them.
-        clip_boxes: Whether boxes that reach out of their image are cut to it. Otherwise those that
-            do so by more than a pixel are errors.
+        clip_boxes: Whether boxes that reach out of their image are clipped to it. Otherwise boxes
+            that do so by more than a pixel are errors.
         group_by_aspect: Whether the images of a training batch are all landscape or all portrait.
         batch_size: Images per batch and device.
         **loading: Other keywords of `ImageData`.
@@ -87,7 +87,7 @@ class DetectionData(ClassData, ImageData):
 
     kind = "detection"
     collate = staticmethod(collate_detection)
-    # How the dataset's files have to lie; ends the errors.
+    # The expected layout of the dataset's files; ends the errors.
     expected = ""
 
     def __init__(
@@ -119,7 +119,7 @@ class DetectionData(ClassData, ImageData):
 
     @abstractmethod
     def read_index(self, split: Split) -> DetectionIndex:
-        """Read what is known of a split; called once for each.
+        """Read the index of a split; called once for each.
 
         Raises:
             DataError: Files are absent or not in the expected form.
@@ -132,12 +132,12 @@ class DetectionData(ClassData, ImageData):
 
     @property
     def predict_split(self) -> Split:
-        """The split that is predicted; the one that is tested where a dataset has no other."""
+        """The split to predict; by default the one that is tested."""
         return self.test_split
 
     @property
     def naming_split(self) -> Split:
-        """The split that says which classes there are."""
+        """The split that defines the classes."""
         return "train"
 
     @property
@@ -165,7 +165,7 @@ class DetectionData(ClassData, ImageData):
         return self.index(split).ground_truth()
 
     def ground_truth(self, stage: Literal["val", "test"]) -> dict[str, Any] | Path:
-        """What predictions are compared with: the contents of a COCO file, or its path.
+        """The ground truth of an evaluation: the contents of a COCO file, or its path.
 
         Args:
             stage: Which stage is evaluated.
@@ -193,13 +193,13 @@ class DetectionData(ClassData, ImageData):
             self.predict_dataset = DetectionSamples(index, self.eval_transform, targets=False)
 
     def require_masks(self, stage: str) -> None:
-        """Raise an error unless the sets of a stage have masks; a task that needs them asks.
+        """Raise an error unless the sets of a stage have masks; called by tasks that need them.
 
         Args:
             stage: Which stage is run; its sets are set up.
 
         Raises:
-            DataError: A set has boxes alone.
+            DataError: A set has only boxes.
         """
         for split in self._splits_of(stage):
             require_masks(self.index(split), split, partial(self.looked_at, split))
@@ -209,21 +209,21 @@ class DetectionData(ClassData, ImageData):
         return f"'{self.index(split).folder}'"
 
     def layout_problems(self) -> Iterator[str]:
-        """What keeps the stages from being made, but for annotations that are told one by one."""
+        """Problems that stop `setup`, except those reported for single annotations."""
         return problems_of_layout(self)
 
     def samples_to_check(self) -> Iterator[Dataset[Any]]:
-        """The images of every split that is read; each is compared with its annotated size."""
+        """The images of every split that was read, to compare with their annotated sizes."""
         return iter(unique_images(self._indices.values()))
 
     def image_sources(self) -> Iterator[ImageSource]:
-        """The files of every split that is read and has annotations."""
+        """The files of every split that was read and has annotations."""
         for split, index in self._indices.items():
             if split != "predict":
                 yield ImageSource(split, [str(index.path(i)) for i in range(len(index))])
 
     def summary(self) -> dict[str, SplitSummary]:
-        """What the splits hold that are read: images, objects, and objects of each class."""
+        """Numbers of images, objects, and objects of each class in the splits that were read."""
         return {
             split: summarise_index(index, self.dropped.get(split, {}))
             for split, index in self._indices.items()
@@ -248,7 +248,7 @@ class DetectionData(ClassData, ImageData):
         return "val" if stage == "val" else self.test_split
 
     def _splits_of(self, stage: str) -> list[Split]:
-        """The splits that a stage learns from or measures."""
+        """The splits that a stage trains on or evaluates."""
         splits: list[Split] = ["train"] if stage == "fit" else []
         if stage in ("fit", "validate") and self._is_measured("val"):
             splits.append("val")
@@ -257,7 +257,7 @@ class DetectionData(ClassData, ImageData):
         return splits
 
     def _is_measured(self, stage: Literal["val", "test"]) -> bool:
-        """Whether a trainer was not asked to leave an evaluation out."""
+        """Whether an evaluation is not switched off in the trainer."""
         return self.trainer is None or getattr(self.trainer, f"limit_{stage}_batches") != 0
 
     def _training_samples(self) -> DetectionSamples:
@@ -297,13 +297,13 @@ class DetectionData(ClassData, ImageData):
             pair for pair in zip_longest(own, wanted, fillvalue="none") if len({*pair}) > 1
         )
         raise DataError(
-            f"the classes of '{split}' are not those of '{self.naming_split}': {len(own)} instead "
-            f"of {len(wanted)}, the first other one (id and name) is {first[0]} instead of "
+            f"the classes of '{split}' differ from '{self.naming_split}': {len(own)} instead of "
+            f"{len(wanted)}, the first other one (id and name) is {first[0]} instead of "
             f"{first[1]}. Give both files the same 'categories'."
         )
 
     def require_images(self, index: DetectionIndex) -> None:
-        """Raise an error unless the folder and the first images are there.
+        """Raise an error unless the folder and the first images exist.
 
         Raises:
             DataError: The folder or an image is absent.

@@ -12,12 +12,12 @@ from vision.errors import DataError
 
 
 class DetectionSamples(Dataset[DetectionSample]):
-    """Images with their objects, or with their paths in place of objects.
+    """Images with their objects, or for prediction with their paths.
 
     Masks are drawn when a sample is asked for, never kept.
 
     Args:
-        index: The dataset; it reads the bytes of its images.
+        index: The dataset, which reads the bytes of its images.
         transform: Decodes and changes an image and its objects.
         targets: Whether samples have a `target`; if not, they have a `path`.
     """
@@ -30,7 +30,7 @@ class DetectionSamples(Dataset[DetectionSample]):
         self.targets = targets
 
     def __getitem__(self, image: int) -> DetectionSample:
-        """The sample of an image, by its place in the index.
+        """The sample of an image, by its number in the index.
 
         Raises:
             ImageError: The file is absent, broken, or of another size than annotated.
@@ -68,7 +68,7 @@ class DetectionSamples(Dataset[DetectionSample]):
         """An image as it is in its file, and its objects, for pictures.
 
         Args:
-            image: Its place in the index.
+            image: Its number in the index.
 
         Returns:
             uint8 `(3, H, W)` RGB and the objects in its pixels, with masks where the dataset has

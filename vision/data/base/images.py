@@ -1,4 +1,4 @@
-"""The base of datasets of images: batches of unlike sizes, images that cannot be read, checks."""
+"""The base of image datasets: batch size, unreadable images, checks."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -21,7 +21,7 @@ class ImageLoading(Loading, total=False):
 
 
 class ImageBatches(ImageLoading, total=False):
-    """The same for those that take its size of batches too."""
+    """The same keywords, with the batch size."""
 
     batch_size: int
 
@@ -32,8 +32,8 @@ class ImageData(DataModule):
     Args:
         batch_size: Images per batch and device.
         skip_bad_images: Maximum number of unreadable images to skip before the run fails. In
-            training another image takes the place, in evaluation the image is left out. Each
-            process counts for itself, and the images are listed at the end.
+            training another image replaces it, in evaluation the image is left out. Each process
+            counts its own, and the images are listed at the end.
         **loading: Other keywords of `DataModule`.
 
     Attributes:
@@ -60,12 +60,12 @@ class ImageData(DataModule):
         self.bad_images = BadImages(skip_bad_images)
 
     def readable(self, dataset: Dataset[Any]) -> Dataset[Any]:
-        """The dataset, with other images in the place of those that cannot be read."""
+        """The dataset, with unreadable images replaced by others."""
         maximum = self.bad_images.maximum
         return SkippingSamples(dataset, maximum=maximum) if maximum else dataset
 
     def on_before_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
-        """Note the bad images that a batch went past.
+        """Note the bad images that were skipped in a batch.
 
         Raises:
             ImageError: There are more than `skip_bad_images`.
@@ -80,18 +80,18 @@ class ImageData(DataModule):
         self.bad_images.report()
 
     def state_dict(self) -> dict[str, Any]:
-        """Where training stands within its epoch, and the bad images: part of a checkpoint."""
+        """The place of training within its epoch, and the bad images: part of a checkpoint."""
         return {**super().state_dict(), BAD: list(self.bad_images.messages)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from the place in a checkpoint."""
+        """Continue from the place in a checkpoint."""
         super().load_state_dict(state_dict)
         self.bad_images.messages = list(state_dict[BAD])
 
     def samples_to_check(self) -> Iterator[Dataset[Any]]:
-        """Datasets which between them decode each image once."""
+        """Datasets that together decode each image once."""
         return all_samples(self)
 
     def image_sources(self) -> Iterator[ImageSource]:
-        """The image files of each split, with their classes: no image should be in two of them."""
+        """The image files of each split with their classes, to find duplicates."""
         return labelled_images(self)

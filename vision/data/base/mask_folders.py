@@ -1,4 +1,4 @@
-"""The base of the published segmentation datasets: masks that are found by the images' names."""
+"""The base of the published segmentation datasets, whose masks have the names of the images."""
 
 import os
 from abc import abstractmethod
@@ -26,8 +26,8 @@ from vision.reading import user_path
 class SegmentationFolders(SegmentationData):
     """A segmentation dataset in a folder.
 
-    A subclass pairs the files of a split. A file without its partner ends a run here, while a check
-    of the dataset lists all of them and goes on with the others.
+    A subclass pairs the files of a split. An image without a mask, or the reverse, ends a run,
+    while a check of the dataset lists all of them and continues with the others.
 
     Args:
         root: The dataset's folder.
@@ -49,7 +49,7 @@ class SegmentationFolders(SegmentationData):
         super().__init__(**options)
         self.root = user_path(root)
         self.predict_root = None if predict_root is None else user_path(predict_root)
-        # Where a check of the dataset collects what has no partner; None where that is an error.
+        # Unpaired files that a check of the dataset collects; None where they are an error.
         self._alone: list[str] | None = None
 
     @abstractmethod
@@ -64,7 +64,7 @@ class SegmentationFolders(SegmentationData):
         """
 
     def find_test_images(self) -> list[str]:
-        """The images whose masks were never published; none if they are not there."""
+        """The test images, whose masks were never published; empty without them."""
         return []
 
     @staticmethod
@@ -95,12 +95,12 @@ class SegmentationFolders(SegmentationData):
         elif pairs.problems:
             raise DataError(
                 f"{len(pairs.problems):,} files of the {split} set in '{self.root.resolve()}' are "
-                f"alone:\n{listed_lines(pairs.problems)}\n{self.expected}"
+                f"not paired:\n{listed_lines(pairs.problems)}\n{self.expected}"
             )
         return replace(pairs.index, read_mask=self.read_mask)
 
     def layout_problems(self) -> Iterator[str]:
-        """Every file without its partner, and what else keeps the stages from being made."""
+        """Every unpaired file, and other problems that stop `setup`."""
         self._alone = []
         try:
             problems = [*setup_problems(self)]

@@ -40,13 +40,13 @@ DEFAULT_AUGMENT = SegmentationAugment()
 
 
 class SegmentationLoading(ImageBatches, total=False):
-    """Keywords that datasets with sizes of their own pass on to `SegmentationData`."""
+    """Keywords that datasets with their own default sizes pass on to `SegmentationData`."""
 
     antialias: bool
 
 
 class SegmentationOptions(SegmentationLoading, total=False):
-    """Keywords that other datasets pass on to it."""
+    """Keywords that other datasets pass on to `SegmentationData`."""
 
     augment: SegmentationAugment
     short_side: int | None
@@ -56,8 +56,8 @@ class SegmentationOptions(SegmentationLoading, total=False):
 class SegmentationData(ClassData, ImageData):
     """A dataset of images with a class for each pixel.
 
-    A subclass says which files there are, and what the values in mask files mean. When a split is
-    first used, a few of its masks are read: the mapping and the share of each class are logged, and
+    A subclass lists the files and maps the values in mask files to classes. When a split is first
+    used, a few of its masks are read: the mapping and the share of each class are logged, and
     masks that do not fit are an error before the first step.
 
     Args:
@@ -76,7 +76,7 @@ class SegmentationData(ClassData, ImageData):
 
     kind = "segmentation"
     collate = staticmethod(collate_segmentation)
-    # How the dataset's files have to lie; ends the errors.
+    # The expected layout of the dataset's files; ends the errors.
     expected = ""
 
     def __init__(
@@ -108,10 +108,10 @@ class SegmentationData(ClassData, ImageData):
     @property
     @abstractmethod
     def label_table(self) -> Table:
-        """What the values in the mask files mean.
+        """The mapping from values in the mask files to classes.
 
         Raises:
-            DataError: It is read from files that are absent.
+            DataError: The files that define it are absent.
         """
 
     @property
@@ -121,7 +121,7 @@ class SegmentationData(ClassData, ImageData):
 
     @property
     def prediction_values(self) -> np.ndarray | None:
-        """Value of each class in the files that predictions are written to, uint8 `(K,)`.
+        """Value of each class in written prediction files, uint8 `(K,)`.
 
         None writes the class index.
         """
@@ -134,7 +134,7 @@ class SegmentationData(ClassData, ImageData):
 
     @property
     def predict_split(self) -> Split:
-        """The split that is predicted; the one that is tested where a dataset has no other."""
+        """The split to predict; by default the one that is tested."""
         return self.test_split
 
     def index(self, split: Split) -> SegmentationIndex:
@@ -167,35 +167,35 @@ class SegmentationData(ClassData, ImageData):
             )
 
     def check_scan(self, scan: MaskScan) -> None:
-        """Raise an error if the masks that were looked at cannot be meant so.
+        """Raise an error if the masks that were read show a wrong mapping.
 
         Raises:
             DataError: All of their pixels are ignored.
         """
         if scan.masks and not scan.counts.any():
             raise DataError(
-                f"all pixels of the {scan.masks} masks that were looked at are ignored, such as in "
+                f"all pixels of the {scan.masks} masks that were read are ignored, such as in "
                 f"'{scan.path}': there is nothing to learn. The mapping is "
                 f"{self.label_table.describe()}; the files' values are {scan.value_text()}."
             )
 
     def samples_to_check(self) -> Iterator[Dataset[Any]]:
-        """The images and masks of every split that is read."""
+        """The images and masks of every split that was read."""
         try:
             table = self.label_table
-        except DataError:  # which the layout's problems name
+        except DataError:  # reported by `layout_problems`
             table = None
         indices = {str(split): index for split, index in self._indices.items()}
         return unique_pairs(indices, table, self.class_names if table else ())
 
     def image_sources(self) -> Iterator[ImageSource]:
-        """The files of every split that is read and has masks."""
+        """The files of every split that was read and has masks."""
         for split, index in self._indices.items():
             if index.masks is not None:
                 yield ImageSource(split, index.images)
 
     def summary(self) -> dict[str, SplitSummary]:
-        """What the splits hold that are read: the number of images."""
+        """Number of images in the splits that were read."""
         return {
             split: summarise_index(index)
             for split, index in self._indices.items()
@@ -216,8 +216,8 @@ class SegmentationData(ClassData, ImageData):
         present = np.flatnonzero(scan.counts)
         if len(present) == 1:
             logger.warning(
-                "%s: every labelled pixel of the %d masks that were looked at, such as '%s', is of "
-                "the class '%s'. Check that the values in the masks mean what is said: %s",
+                "%s: every labelled pixel of the %d masks that were read, such as '%s', has the "
+                "class '%s'. Check that this mapping of the values in the masks is right: %s",
                 split,
                 scan.masks,
                 scan.path,

@@ -15,16 +15,16 @@ class SegmentationSamples(Dataset[CanvasSample]):
     """Images with their masks.
 
     Args:
-        index: The images and masks; it reads their bytes.
+        index: The images and masks, which reads their bytes.
         transform: Decodes and changes an image and its mask.
-        table: What the values in the mask files mean.
+        table: The mapping from values in the mask files to classes.
         targets: Whether samples have a `mask`.
 
     Attributes:
         paths: Path of each image.
 
     Raises:
-        DataError: Masks are wanted, but the split has none.
+        DataError: `targets` is true, but the split has no masks.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class SegmentationSamples(Dataset[CanvasSample]):
         self.targets = targets
 
     def __getitem__(self, image: int) -> CanvasSample:
-        """The sample of an image, by its place in the index.
+        """The sample of an image, by its number in the index.
 
         Raises:
             ImageError: A file is absent or broken, or the two differ in size.
@@ -72,7 +72,7 @@ class SegmentationSamples(Dataset[CanvasSample]):
         """An image as it is in its file, and its mask, for pictures.
 
         Args:
-            image: Its place in the index.
+            image: Its number in the index.
 
         Returns:
             uint8 `(3, H, W)` RGB, and uint8 `(H, W)` class index or `IGNORED`.

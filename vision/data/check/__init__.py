@@ -1,1 +1,1 @@
-"""What is wrong with a dataset, before the first step or all at once."""
+"""Checks of a dataset, before the first step or all at once."""

@@ -1,4 +1,4 @@
-"""What a detection dataset must have before the first step: something to learn, and to measure."""
+"""Checks of a detection dataset before the first step: objects and masks to train and evaluate."""
 
 from collections.abc import Callable, Mapping
 
@@ -7,14 +7,14 @@ from vision.errors import DataError
 
 
 def require_objects_to_learn(index: DetectionIndex, looked_at: Callable[[], str]) -> None:
-    """Raise an error unless a training set has an object that is no crowd.
+    """Raise an error unless a training set has an object that is not a crowd region.
 
     Args:
         index: The training set.
-        looked_at: Says where its annotations were looked for.
+        looked_at: Returns where its annotations were looked for.
 
     Raises:
-        DataError: There is nothing to learn.
+        DataError: It has none.
     """
     if not index.crowd.all():
         return
@@ -27,15 +27,15 @@ def require_objects_to_learn(index: DetectionIndex, looked_at: Callable[[], str]
 def require_objects_to_measure(
     index: DetectionIndex, split: str, looked_at: Callable[[], str]
 ) -> None:
-    """Raise an error unless a set that is evaluated has an object that is no crowd.
+    """Raise an error unless an evaluated set has an object that is not a crowd region.
 
     Args:
         index: The set.
         split: Its name.
-        looked_at: Says where its annotations were looked for.
+        looked_at: Returns where its annotations were looked for.
 
     Raises:
-        DataError: There is nothing to measure.
+        DataError: It has none.
     """
     if not index.crowd.all():
         return
@@ -48,35 +48,35 @@ def require_objects_to_measure(
 
 
 def require_masks(index: DetectionIndex, split: str, looked_at: Callable[[], str]) -> None:
-    """Raise an error unless a set has the masks that a detector learns or is measured by.
+    """Raise an error unless a set has the masks that a detector with a mask branch needs.
 
     Args:
         index: The set.
         split: Its name.
-        looked_at: Says where its annotations were looked for.
+        looked_at: Returns where its annotations were looked for.
 
     Raises:
-        DataError: It has boxes alone.
+        DataError: It has only boxes.
     """
     if not index.has_masks:
         raise DataError(
             f"'{split}' has no masks, but the detector has a mask branch. Looked for annotations "
             f"in {looked_at()}. Give every object a mask (and leave data.masks on), or choose a "
-            "detector of boxes alone, such as model.detector: faster_rcnn."
+            "detector without masks, such as model.detector: faster_rcnn."
         )
 
 
 def require_alike_masks(
     sets: Mapping[str, DetectionIndex], looked_at: Callable[[str], str]
 ) -> None:
-    """Raise an error unless all sets have masks, or none has.
+    """Raise an error if only some sets have masks.
 
     Args:
         sets: The sets by name.
-        looked_at: Says where the annotations of a set were looked for.
+        looked_at: Returns where the annotations of a set were looked for.
 
     Raises:
-        DataError: Some have masks and some have not.
+        DataError: Some sets have masks and some do not.
     """
     without = [name for name, index in sets.items() if not index.has_masks]
     if not without or len(without) == len(sets):
@@ -85,9 +85,9 @@ def require_alike_masks(
     raise DataError(
         f"'{without[0]}' has no masks, and '{others[0]}' has. Looked for annotations in "
         f"{looked_at(without[0])}. Give every object of both a mask, or set data.masks: false to "
-        "use boxes alone."
+        "use only boxes."
     )
 
 
 def _crowds(index: DetectionIndex) -> str:
-    return f" ({len(index.crowd):,} crowd regions alone)" if len(index.crowd) else ""
+    return f" (only {len(index.crowd):,} crowd regions)" if len(index.crowd) else ""

@@ -1,4 +1,4 @@
-"""All problems of a detection dataset at once, and what it holds."""
+"""All problems of a detection dataset at once, and a summary of it."""
 
 from collections.abc import Iterable, Iterator
 
@@ -12,11 +12,11 @@ from vision.errors import ImageError
 
 
 class AnnotatedImages(Dataset[None]):
-    """Images to decode and to compare with the size that their annotations state.
+    """Images to decode and to compare with the size in their annotations.
 
     Args:
         index: The dataset.
-        images: int64 `(n,)`, numbers in the index of those to decode.
+        images: int64 `(n,)`, numbers in the index of the images to decode.
     """
 
     def __init__(self, index: DetectionIndex, images: np.ndarray) -> None:
@@ -41,7 +41,7 @@ class AnnotatedImages(Dataset[None]):
 
 
 def unique_images(indices: Iterable[DetectionIndex]) -> Iterator[AnnotatedImages]:
-    """The images of some indices; one that several have comes once."""
+    """The images of some indices, each once."""
     seen: set[str] = set()
     for index in indices:
         own = []
@@ -54,7 +54,7 @@ def unique_images(indices: Iterable[DetectionIndex]) -> Iterator[AnnotatedImages
 
 
 def problems_of_layout(data: Checkable) -> Iterator[str]:
-    """What keeps the stages from being made, but for annotations that are told one by one."""
+    """Problems that stop `setup`, except those reported for single annotations."""
     problems = list(setup_problems(data))
     if problems:
         single = list(data.annotation_problems())
@@ -63,13 +63,13 @@ def problems_of_layout(data: Checkable) -> Iterator[str]:
 
 
 def _tells(text: str, problem: str) -> bool:
-    """Whether a message that ends a run holds a problem, with or without the file in front."""
+    """Whether a message that ends a run contains a problem, with or without its file name."""
     own = problem.partition(": ")[2]
     return problem in text or (bool(own) and own in text)
 
 
 def summarise_index(index: DetectionIndex, dropped: dict[str, int]) -> SplitSummary:
-    """What a split holds.
+    """Summarise a split.
 
     Args:
         index: The split, whole.

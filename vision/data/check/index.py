@@ -1,4 +1,4 @@
-"""What is odd about a detection dataset that can be read: a file twice, a box off its outline."""
+"""Suspicious entries of a detection dataset: repeated files, boxes that do not fit outlines."""
 
 from collections.abc import Iterator
 
@@ -8,17 +8,17 @@ from vision.annotations.coco import namer
 from vision.data.formats.coco import CheckedFile
 from vision.data.index.detection import DetectionIndex
 
-# A box disagrees with its outline where they overlap by less than this, and a side is off by more
+# A box disagrees with its outline if they overlap by less than this, and a side is off by more
 # pixels than rounding explains.
 MIN_OVERLAP, MAX_OFF_PX = 0.5, 2.0
 
 
 def problems_of_file(checked: CheckedFile, where: str) -> Iterator[str]:
-    """Everything that is wrong with a file in COCO's format.
+    """All problems of a file in COCO's format.
 
     Args:
-        checked: What the check of its annotations found.
-        where: What messages call it, as errors about the whole file do.
+        checked: The result of the check of its annotations.
+        where: What messages call it, as in errors about the whole file.
     """
     found = [*checked.problems]
     if checked.readable is not None:
@@ -53,7 +53,7 @@ def boxes_beside_outlines(index: DetectionIndex) -> Iterator[str]:
     overlap = _overlap(boxes, extents)
     off = np.abs(boxes - extents).max(axis=1)
     name = namer(index.annotation_ids, index.image_ids[images])
-    # An object without an outline has NaN for one, and is not among them.
+    # Objects without an outline have NaN, and are not among them.
     for row in np.flatnonzero((overlap < MIN_OVERLAP) & (off > MAX_OFF_PX)).tolist():
         yield (
             f"{name(row)}: its box {_rounded(boxes[row])} and its outline, which fills "

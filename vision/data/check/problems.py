@@ -19,7 +19,7 @@ Progress = Callable[[int, int], None]
 
 
 class Checkable(Protocol):
-    """What is needed of a datamodule (`vision.data.DataModule`) to check it."""
+    """The part of a datamodule (`vision.data.DataModule`) that its check needs."""
 
     num_workers: int
 
@@ -27,34 +27,34 @@ class Checkable(Protocol):
         """Make the datasets of a stage."""
 
     def layout_problems(self) -> Iterator[str]:
-        """What keeps the datasets from being made."""
+        """Problems that stop `setup`."""
 
     def class_problems(self) -> Iterator[str]:
-        """What is wrong with the classes, where there are any."""
+        """Problems of the classes, where there are any."""
 
     def annotation_problems(self) -> Iterator[str]:
-        """What is wrong with labels, boxes and masks."""
+        """Problems of labels, boxes and masks."""
 
     def samples_to_check(self) -> Iterator[Dataset[Any]]:
-        """Datasets which between them read each sample once."""
+        """Datasets that together read each sample once."""
 
     def image_sources(self) -> Iterator[ImageSource]:
-        """The files of each split, to find those that are in two."""
+        """The files of each split, to find duplicates."""
 
 
 @runtime_checkable
 class Collecting(Protocol):
-    """A dataset to check whose samples, taken together, may be worth a remark."""
+    """A dataset to check that makes remarks on all of its samples together."""
 
     def collect(self, found: Sequence[Any]) -> None:
-        """Take in what some samples are; called in the main process."""
+        """Collect the results of some samples; called in the main process."""
 
     def remarks(self) -> list[str]:
-        """What is worth a look, after all samples."""
+        """The remarks after all samples."""
 
 
 class SplitSummary(TypedDict):
-    """What a split holds.
+    """The contents of a split.
 
     Keys:
         images: Number of images, or of other samples.
@@ -75,7 +75,7 @@ class SplitSummary(TypedDict):
 
 
 class ImageFiles(Dataset[None]):
-    """Image files to decode; there is nothing to learn from them but whether that works.
+    """Image files to decode, only to see whether that works.
 
     Args:
         paths: The files.
@@ -99,12 +99,12 @@ class ImageFiles(Dataset[None]):
 def find_problems(
     data: Checkable, progress: Progress | None = None, remarks: list[str] | None = None
 ) -> Iterator[str]:
-    """List everything that is wrong with a dataset, each problem once.
+    """List all problems of a dataset, each once.
 
     Args:
         data: The datamodule.
-        progress: Called with the number of images that are read, and of all.
-        remarks: Takes what is no problem, but worth a look.
+        progress: Called with the number of images read and their total.
+        remarks: Collects remarks that are not problems.
 
     Raises:
         ConfigError: An option of the datamodule is wrong.
@@ -131,10 +131,10 @@ def _shared_images(data: Checkable) -> Iterator[str]:
 
 
 def setup_problems(data: Checkable) -> Iterator[str]:
-    """Set up every stage that can be; what keeps the others from it.
+    """Set up every stage, and yield the problems of those that fail.
 
     Raises:
-        ConfigError: An option is wrong. In testing and predicting it is one that only they need.
+        ConfigError: An option is wrong; options that only test or predict need are not checked.
     """
     for stage in STAGES:
         try:
@@ -147,7 +147,7 @@ def setup_problems(data: Checkable) -> Iterator[str]:
 
 
 def made_datasets(data: Any) -> dict[str, Dataset[Any]]:
-    """The datasets that are set up, by split; one that serves several comes under the first."""
+    """The datasets that are set up, by split; one shared by several is listed under the first."""
     made: dict[str, Dataset[Any]] = {}
     for split in SPLITS:
         dataset = getattr(data, f"{split}_dataset")
@@ -157,7 +157,7 @@ def made_datasets(data: Any) -> dict[str, Dataset[Any]]:
 
 
 def all_samples(data: Any) -> Iterator[Dataset[Any]]:
-    """The datasets that are set up; the files of those that read files come once."""
+    """The datasets that are set up; each file comes once."""
     seen: set[str] = set()
     for dataset in made_datasets(data).values():
         paths = getattr(dataset, "paths", None)
@@ -168,9 +168,9 @@ def all_samples(data: Any) -> Iterator[Dataset[Any]]:
 
 
 def labelled_images(data: Any) -> Iterator[ImageSource]:
-    """The files of the datasets that are set up and read files, with their classes.
+    """The files, with their classes, of the datasets that are set up and read files.
 
-    A set that is another one under a second name, as a test set mostly is, comes once.
+    A dataset under two names, as a test set often is, comes once.
     """
     seen: list[list[str]] = []
     for split, dataset in made_datasets(data).items():
@@ -184,12 +184,12 @@ def labelled_images(data: Any) -> Iterator[ImageSource]:
 
 
 def summarise(data: Any) -> dict[str, SplitSummary]:
-    """What the splits hold that are set up; a split whose images another one has is left out."""
+    """Summarise the splits that are set up, each set of images once."""
     found: dict[str, SplitSummary] = {}
     for split, dataset in made_datasets(data).items():
         labels = getattr(dataset, "labels", None)
         if split == "predict" and found:
-            continue  # mostly those of another split, without their labels
+            continue  # mostly the images of another split, without their labels
         found[split] = {"images": len(dataset)}  # type: ignore[arg-type]
         if labels is not None and hasattr(data, "class_names"):
             found[split]["classes"] = _counts(np.asarray(labels), data.class_names)
@@ -208,9 +208,9 @@ def _new(paths: Iterable[str], seen: set[str]) -> list[str]:
 
 
 class _Checked(Dataset[tuple[str | None, Any]]):
-    """What is wrong with each sample of a dataset, None if it can be made, and what is found in it.
+    """The problem of each sample of a dataset, None if it has none, and the sample.
 
-    What is found is kept only for a dataset that collects it (`Collecting`).
+    The sample is kept only for a dataset that collects it (`Collecting`).
     """
 
     def __init__(self, dataset: Dataset[Any]) -> None:
@@ -232,7 +232,7 @@ def _image_problems(data: Checkable, progress: Progress, remarks: list[str]) -> 
     datasets = [dataset for dataset in map(_Checked, data.samples_to_check()) if len(dataset)]
     done, total = 0, sum(map(len, datasets))
     for checked in datasets:
-        # Few images for many processes: starting these would take longer than reading.
+        # For few images, starting processes would take longer than reading.
         workers = min(data.num_workers, len(checked) // READ_AT_ONCE)
         loader: DataLoader[tuple[str | None, Any]] = DataLoader(
             checked, batch_size=READ_AT_ONCE, num_workers=workers, collate_fn=list

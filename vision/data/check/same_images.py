@@ -1,4 +1,4 @@
-"""Images that a dataset has twice, by their content: in two splits, or in two classes."""
+"""Duplicate images in two splits or two classes, found by their content."""
 
 import hashlib
 import os
@@ -12,7 +12,7 @@ import numpy as np
 from vision.errors import DataError
 from vision.reading import MAX_IMAGE_BYTES, open_file
 
-# Of files of one size the last bytes are compared first: pictures differ there.
+# The last bytes of files of equal size are compared first: images differ there.
 TAIL_BYTES = 4096
 
 
@@ -30,14 +30,14 @@ class ImageSource(NamedTuple):
     classes: Sequence[str] = ()
 
     def place(self, image: int) -> str:
-        """What an image belongs to, in words."""
+        """The split and class of an image, in words."""
         return f"{self.split}, class '{self.classes[image]}'" if self.classes else self.split
 
 
 def same_images(sources: Sequence[ImageSource]) -> Iterator[str]:
     """A line for each image that lies in two splits or in two classes.
 
-    Files are compared whole, but only those of the same size and the same end are read.
+    Files are compared whole, but only files with equal sizes and equal ends are read.
 
     Args:
         sources: The splits.
@@ -62,7 +62,7 @@ def same_images(sources: Sequence[ImageSource]) -> Iterator[str]:
 
 
 def _lines_of(sources: Sequence[ImageSource], places: Iterable[tuple[int, int]]) -> Iterator[str]:
-    """A line for each content that some images of one size share across splits or classes."""
+    """A line for each group of equal images, among images of one size, across splits or classes."""
     for alike in _alike(sources, places, TAIL_BYTES):
         for equal in _alike(sources, alike, None):
             found: dict[str, str] = {}
@@ -83,7 +83,7 @@ def _alike(
         try:
             groups[_digest(sources[source].paths[image], tail)].append((source, image))
         except (DataError, OSError):
-            continue  # told where it is decoded
+            continue  # reported where it is decoded
     yield from (group for group in groups.values() if len(group) > 1)
 
 

@@ -1,4 +1,4 @@
-"""A look at some masks of a segmentation dataset, and all of its problems at once."""
+"""A scan of some masks of a segmentation dataset, and all of its problems at once."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,14 +24,14 @@ MAX_LISTED = 8
 
 @dataclass(frozen=True, kw_only=True)
 class MaskScan:
-    """What some masks of a split hold.
+    """Statistics of some masks of a split.
 
     Attributes:
         masks: Number of masks.
         path: One of them; empty if there are none.
         counts: int64 `(K,)` pixels of each class.
         ignored: Number of ignored pixels.
-        values: Values that come in grey and palette files, in order; none for RGB ones.
+        values: Values in grey and palette files, in order; empty for RGB files.
     """
 
     masks: int
@@ -51,11 +51,11 @@ class MaskScan:
 def scan_masks(index: SegmentationIndex, table: Table, *, maximum: int = LOOKED_AT) -> MaskScan:
     """Read some masks of a split, evenly spread, the first and the last among them.
 
-    A mask that cannot be read is left to the run, which may be allowed to go past it.
+    An unreadable mask is skipped here; the run itself decides whether it may skip it.
 
     Args:
         index: The split.
-        table: What the values mean.
+        table: The mapping from values to classes.
         maximum: Number of masks to read.
 
     Raises:
@@ -89,8 +89,8 @@ def describe_scan(scan: MaskScan, mapping: str, class_names: Sequence[str]) -> s
     """The mapping, and the share of each class in some masks, in one line to log.
 
     Args:
-        scan: What the masks hold.
-        mapping: What `Table.describe` says.
+        scan: Statistics of the masks.
+        mapping: The text of `Table.describe`.
         class_names: Name of each class.
     """
     total = max(1, int(scan.counts.sum()) + scan.ignored)
@@ -111,11 +111,11 @@ def describe_scan(scan: MaskScan, mapping: str, class_names: Sequence[str]) -> s
 
 
 class CheckedPairs(Dataset[np.ndarray]):
-    """Images and masks to read: whether they fit, and which classes occur in them.
+    """Images and masks to check, with the classes that occur in them.
 
     Args:
         index: The files.
-        table: What the values mean.
+        table: The mapping from values to classes.
         split: Name of the split.
         class_names: Name of each class.
     """
@@ -164,7 +164,7 @@ class CheckedPairs(Dataset[np.ndarray]):
             return []
         more = f" and {len(absent) - MAX_LISTED} more" if len(absent) > MAX_LISTED else ""
         names = ", ".join(map(repr, absent[:MAX_LISTED])) + more
-        return [f"{self.split}: no pixel of any mask is of the class {names}."]
+        return [f"{self.split}: no pixel of any mask has the class {names}."]
 
     def __len__(self) -> int:
         return len(self.index)
@@ -178,11 +178,11 @@ def _check_mask(mask: EncodedImage) -> None:
 def unique_pairs(
     indices: Mapping[str, SegmentationIndex], table: Table | None, class_names: Sequence[str]
 ) -> Iterator[Dataset[Any]]:
-    """The images of some splits, with their masks; an image that several have comes once.
+    """The images of some splits with their masks, each image once.
 
     Args:
         indices: The splits, by name.
-        table: What the values mean; None, where that is not known, reads images alone.
+        table: The mapping from values to classes; None, if it is not known, reads only images.
         class_names: Name of each class.
     """
     seen: set[str] = set()
@@ -200,5 +200,5 @@ def unique_pairs(
 
 
 def summarise_index(index: SegmentationIndex) -> SplitSummary:
-    """What a split holds: its number of images."""
+    """Summarise a split: its number of images."""
     return {"images": len(index)}

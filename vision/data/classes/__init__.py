@@ -1,1 +1,1 @@
-"""The published tables of classes, and what the values of a mask mean."""
+"""The published tables of classes, and the mapping from mask values to classes."""

@@ -1,4 +1,4 @@
-"""The table in which ADE20K's scene parsing benchmark names its classes."""
+"""The table of class names of ADE20K's scene parsing benchmark."""
 
 import os
 
@@ -10,9 +10,9 @@ from vision.reading import MAX_SETTINGS_BYTES
 def read_class_names(path: str | os.PathLike[str]) -> tuple[str, ...]:
     """Read the names of a dataset's classes from its `objectInfo150.txt`.
 
-    The table has a row of headings and a row per class, parted by tabs. Of the columns, `Idx`, the
-    value of a class in the annotations, counts from 1, and `Name` lists words for it; the first is
-    taken. Others may be there.
+    The table has a row of headings and a row per class, separated by tabs. The column `Idx`, the
+    value of a class in the annotations, counts from 1. The column `Name` lists names of a class,
+    of which the first is used. Other columns are ignored.
 
     Args:
         path: The table.
@@ -21,15 +21,15 @@ def read_class_names(path: str | os.PathLike[str]) -> tuple[str, ...]:
         The name of each class, by label, which is `Idx` - 1.
 
     Raises:
-        DataError: The table is absent, no text, has no such columns, rows that are not numbered
-            from 1 in order, more than 255 of them, or a name twice.
+        DataError: The table is absent or not text, lacks a column, has rows that are not numbered
+            from 1 in order, more than 255 rows, or a name twice.
     """
     lines = read_text(path, max_bytes=MAX_SETTINGS_BYTES, what="list of classes").splitlines()
     headings = [word.strip() for word in lines[0].split("\t")] if lines else []
     if not {"Idx", "Name"} <= {*headings}:
         raise DataError(
             f"'{path}' begins with the columns {', '.join(headings) or 'of an empty file'}; "
-            "expected Idx and Name among them, parted by tabs."
+            "expected Idx and Name among them, separated by tabs."
         )
     places = headings.index("Idx"), headings.index("Name")
     names: list[str] = []
@@ -44,11 +44,11 @@ def read_class_names(path: str | os.PathLike[str]) -> tuple[str, ...]:
 def _name_of(line: str, places: tuple[int, int], where: str, before: list[str]) -> str:
     words = line.split("\t")
     if len(words) <= max(places):
-        raise DataError(f"{where}: {len(words)} columns instead of those of the first line.")
+        raise DataError(f"{where}: {len(words)} columns, not as many as in the first line.")
     index, name = words[places[0]].strip(), words[places[1]].partition(",")[0].strip()
     if index != str(len(before) + 1):
         raise DataError(
-            f"{where}: Idx is '{index}', expected {len(before) + 1}: rows lie in order."
+            f"{where}: Idx is '{index}', expected {len(before) + 1}: rows must be in order."
         )
     if not name or name in before:
         what = (

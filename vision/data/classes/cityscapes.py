@@ -1,14 +1,11 @@
-"""What the label ids of Cityscapes mean, beside its table of classes.
-
-The numbers are those of its published scripts.
-"""
+"""The label ids of Cityscapes, as in its published scripts, beside its table of classes."""
 
 from vision.contracts.segmentation import IGNORED
 from vision.documents.class_table import class_table
 
-# It is not drawn: its id is -1, so that whatever it is fixed to shows there.
+# It is not drawn, since its id is -1: the object that it is fixed to is seen there.
 LICENSE_PLATE = "license plate"
-# What -1 becomes where some program writes it to a file of bytes.
+# The value that some programs write for -1 to a file of bytes.
 LICENSE_PLATE_BYTE = 255
 
 

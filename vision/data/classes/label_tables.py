@@ -1,4 +1,4 @@
-"""From the values in mask files to classes; a value that no one expects is an error."""
+"""Mapping from the values in mask files to classes; unexpected values are errors."""
 
 import os
 from abc import ABC, abstractmethod
@@ -12,14 +12,14 @@ from vision.errors import ConfigError, DataError
 # Values, or colours, that an error lists beside the first one.
 MAX_NAMED = 5
 MAX_VALUE = 65535
-MEND = "Mend the file, or say what the value means: as a class of its own, or as ignored."
-MEND_COLOR = "Mend the file, or say what the colour means: as a class of its own, or as ignored."
+REMEDY = "Fix the file, or say what the value means: as a class of its own, or as ignored."
+REMEDY_COLOR = "Fix the file, or say what the colour means: as a class of its own, or as ignored."
 
 Color = tuple[int, int, int]
 
 
 class Table(ABC):
-    """Says what the pixels of mask files mean.
+    """The mapping from pixels of mask files to classes.
 
     Attributes:
         num_classes: Number of classes, K: they are 0 to K - 1.
@@ -32,14 +32,14 @@ class Table(ABC):
         """Translate the pixels of a mask file.
 
         Args:
-            labels: What `vision.ops.label_images.read_labels` gives.
+            labels: The pixels, as from `vision.ops.label_images.read_labels`.
             path: The file, for errors.
 
         Returns:
             uint8 `(H, W)`: class index or `IGNORED`.
 
         Raises:
-            DataError: A pixel is none of those expected, or the file is of another kind.
+            DataError: A pixel has an unexpected value, or the file is of another kind.
         """
 
     @abstractmethod
@@ -51,17 +51,17 @@ class LabelTable(Table):
     """Values of grey or palette masks, and the class of each.
 
     Args:
-        values: Value in the file, 0..65535, -> class index, or `IGNORED`. The classes are 0 to
-            K - 1, each of them the class of a value.
-        mend: What errors about unexpected values end with.
+        values: Value in the file, 0..65535, -> class index, or `IGNORED`. Each class from 0 to
+            K - 1 has a value.
+        remedy: End of the errors about unexpected values.
 
     Raises:
         ConfigError: A value is out of its range, or a class has no value.
     """
 
-    def __init__(self, values: Mapping[int, int], *, mend: str = MEND) -> None:
+    def __init__(self, values: Mapping[int, int], *, remedy: str = REMEDY) -> None:
         self.values = dict(values)
-        self.mend = mend
+        self.remedy = remedy
         classes = {label for label in self.values.values() if label != IGNORED}
         self.num_classes = len(classes)
         if not classes or classes != {*range(self.num_classes)} or self.num_classes > IGNORED:
@@ -85,19 +85,19 @@ class LabelTable(Table):
         *,
         reduce_zero_label: bool = False,
         ignored: Iterable[int] = (IGNORED,),
-        mend: str = MEND,
+        remedy: str = REMEDY,
     ) -> "LabelTable":
-        """The table of files that number the classes in a row.
+        """The table of files that number the classes consecutively.
 
         Args:
             num_classes: Number of classes, K, 1 to 255.
-            reduce_zero_label: Whether the file's 0 is no class but ignored, and its 1 to K are the
-                classes 0 to K - 1; if not, its 0 to K - 1 are the classes.
-            ignored: Values of pixels that are neither learnt from nor counted.
-            mend: What errors about unexpected values end with.
+            reduce_zero_label: Whether 0 in the file is ignored, and 1 to K are the classes 0 to
+                K - 1; if not, 0 to K - 1 are the classes.
+            ignored: Values of pixels that are ignored in training and in metrics.
+            remedy: End of the errors about unexpected values.
 
         Raises:
-            ConfigError: A value is a class and ignored, or there are too few or too many classes.
+            ConfigError: A value is both a class and ignored, or K is out of its range.
         """
         if not 1 <= num_classes <= IGNORED:
             raise ConfigError(f"{num_classes} classes, expected 1 to {IGNORED}.")
@@ -105,11 +105,11 @@ class LabelTable(Table):
         values = {first + label: label for label in range(num_classes)}
         if both := sorted(values.keys() & {*ignored}):
             raise ConfigError(
-                f"ignored={sorted({*ignored})}: the value {both[0]} is that of a class already; of "
-                f"{num_classes} classes the files' values are {first}..{first + num_classes - 1}."
+                f"ignored={sorted({*ignored})}: the value {both[0]} is a class already; the "
+                f"{num_classes} classes have the values {first}..{first + num_classes - 1}."
             )
         zero = (0,) if reduce_zero_label else ()
-        return cls(values | dict.fromkeys((*zero, *ignored), IGNORED), mend=mend)
+        return cls(values | dict.fromkeys((*zero, *ignored), IGNORED), remedy=remedy)
 
     def apply(self, labels: np.ndarray, path: str | os.PathLike[str]) -> np.ndarray:
         """Translate the pixels of a grey or palette mask.
@@ -139,7 +139,7 @@ class LabelTable(Table):
             if not self._known.take(labels).all():
                 raise self._unexpected(labels, path)
             return self._classes.take(labels)
-        # Bytes are looked up several times faster than NumPy does it; unknown ones are left out.
+        # `bytes.translate` is several times as fast as NumPy; unknown values are left out.
         found = bytearray(np.ascontiguousarray(labels)).translate(
             self._classes.tobytes(), np.flatnonzero(~self._known).astype(np.uint8).tobytes()
         )
@@ -176,7 +176,7 @@ class LabelTable(Table):
         expected = self._ranges_of(ignored=False) + (f", or {ignored} (ignored)" if ignored else "")
         return DataError(
             f"mask '{path}' has the value {value} in {count:,} pixel{'s' * (count > 1)}, first at "
-            f"{where}{_and_others(others, 'values')}; expected {expected}. {self.mend}"
+            f"{where}{_and_others(others, 'values')}; expected {expected}. {self.remedy}"
         )
 
 
@@ -185,11 +185,11 @@ class ColorTable(Table):
 
     Args:
         colors: `(R, G, B)` of each class, 0..255.
-        ignored: Colours of pixels that are neither learnt from nor counted.
-        mend: What errors about unexpected colours end with.
+        ignored: Colours of pixels that are ignored in training and in metrics.
+        remedy: End of the errors about unexpected colours.
 
     Raises:
-        ConfigError: A colour is none, or comes twice, or there are too many.
+        ConfigError: A colour is invalid or comes twice, or there are too many.
     """
 
     def __init__(
@@ -197,11 +197,11 @@ class ColorTable(Table):
         colors: Sequence[Sequence[int]],
         *,
         ignored: Sequence[Sequence[int]] = (),
-        mend: str = MEND_COLOR,
+        remedy: str = REMEDY_COLOR,
     ) -> None:
         self.colors = tuple(_color(color) for color in colors)
         self.ignored = tuple(_color(color) for color in ignored)
-        self.mend = mend
+        self.remedy = remedy
         self.num_classes = len(self.colors)
         if not 1 <= self.num_classes <= IGNORED:
             raise ConfigError(f"{self.num_classes} colours of classes, expected 1 to {IGNORED}.")
@@ -225,7 +225,7 @@ class ColorTable(Table):
             uint8 `(H, W)`: class index or `IGNORED`.
 
         Raises:
-            DataError: A colour is not expected, or the mask is no RGB image.
+            DataError: A colour is not expected, or the mask is not an RGB image.
         """
         if labels.ndim != 3:
             raise DataError(
@@ -234,7 +234,7 @@ class ColorTable(Table):
             )
         planes = labels.astype(np.uint32)
         keys = (planes[..., 0] << 16 | planes[..., 1] << 8 | planes[..., 2]).ravel()
-        # Neighbours are mostly alike: each run of equal pixels is looked up once.
+        # Neighbours are mostly equal: each run of equal pixels is looked up once.
         starts = np.concatenate([[0], np.flatnonzero(keys[1:] != keys[:-1]) + 1])
         runs = keys[starts]
         places = np.searchsorted(self._keys, runs).clip(max=len(self._keys) - 1)
@@ -262,7 +262,7 @@ class ColorTable(Table):
         return DataError(
             f"mask '{path}' has the colour {_unkey(key)} in {count:,} pixel{'s' * (count > 1)}, "
             f"first at {where}{_and_others(others, 'colours')}; expected one of "
-            f"{self.num_classes} colours of classes{ignored}. {self.mend}"
+            f"{self.num_classes} colours of classes{ignored}. {self.remedy}"
         )
 
 
@@ -282,7 +282,7 @@ def _and_others(others: Sequence[object], what: str) -> str:
 
 
 def _ranges(values: Iterable[int]) -> str:
-    """Numbers in order, those in a row as a range."""
+    """Numbers in order, consecutive ones as a range."""
     parts: list[list[int]] = []
     for value in sorted({*values}):
         if parts and value == parts[-1][-1] + 1:
@@ -295,7 +295,7 @@ def _ranges(values: Iterable[int]) -> str:
 def _color(color: Sequence[int]) -> Color:
     values = tuple(int(value) for value in color)
     if len(values) != 3 or values != tuple(color) or not 0 <= min(values) <= max(values) <= 255:
-        raise ConfigError(f"{color!r} is no colour: expected [R, G, B], each in 0..255.")
+        raise ConfigError(f"{color!r} is not a colour: expected [R, G, B], each in 0..255.")
     return values[0], values[1], values[2]
 
 

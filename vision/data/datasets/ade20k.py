@@ -75,7 +75,7 @@ class ADE20K(SegmentationFolders):
         """0 is ignored, 1 to K are the classes; any other value is an error."""
         return LabelTable(
             {0: IGNORED, **{label + 1: label for label in range(self.num_classes)}},
-            mend="Take the masks of ADEChallengeData2016, whose values are the rows of "
+            remedy="Take the masks of ADEChallengeData2016, whose values are the rows of "
             f"{OBJECTS}; those of the full ADE20K are coded otherwise.",
         )
 

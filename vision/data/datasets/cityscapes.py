@@ -91,7 +91,7 @@ class Cityscapes(SegmentationFolders):
         """From label ids to train ids; a value that is no label id is an error."""
         return LabelTable(
             train_ids(),
-            mend="Take the official files *_labelIds.png, or leave them out beside "
+            remedy="Take the official files *_labelIds.png, or leave them out beside "
             "*_polygons.json: they are then drawn.",
         )
 

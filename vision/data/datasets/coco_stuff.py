@@ -79,7 +79,7 @@ class COCOStuff(SegmentationFolders):
         )
         return LabelTable(
             {**{value: label for label, value in enumerate(table.values)}, UNLABELLED: IGNORED},
-            mend="Take the maps of stuffthingmaps_trainval2017.zip as they are; nothing in them is "
+            remedy="Take the maps of stuffthingmaps_trainval2017.zip as they are; they do not have "
             f"{absent}.",
         )
 

@@ -31,12 +31,12 @@ EXPECTED = (
     "Expected ROOT/images/{train,val}/* and masks of the same names, ROOT/masks/{train,val}/*.png "
     "(test may be there too), or ROOT/images/* and ROOT/masks/*.png to split at random."
 )
-MEND_VALUE = (
-    "Mend the mask, or say what the value means: add it to `ignored`, or give `values`, the value "
+REMEDY_VALUE = (
+    "Fix the mask, or say what the value means: add it to `ignored`, or give `values`, the value "
     "of each class. If 0 is no class and the classes count from 1, set reduce_zero_label: true."
 )
-MEND_COLOR = (
-    "Mend the mask (resized or JPEG-compressed masks have mixed colours), or add the colour to "
+REMEDY_COLOR = (
+    "Fix the mask (resized or JPEG-compressed masks have mixed colours), or add the colour to "
     "`colors` or to `ignored_colors`."
 )
 
@@ -122,13 +122,15 @@ class MaskFolder(SegmentationData):
             DataError: The names of the classes cannot be read.
         """
         if self.colors is not None:
-            return ColorTable(self._ordered_colors(), ignored=self.ignored_colors, mend=MEND_COLOR)
+            return ColorTable(
+                self._ordered_colors(), ignored=self.ignored_colors, remedy=REMEDY_COLOR
+            )
         if self.values is None:
             return LabelTable.classes(
                 self.num_classes,
                 reduce_zero_label=self.reduce_zero_label,
                 ignored=self.ignored,
-                mend=MEND_VALUE,
+                remedy=REMEDY_VALUE,
             )
         if len(self.values) != self.num_classes or len({*self.values}) < len(self.values):
             raise ConfigError(
@@ -141,7 +143,7 @@ class MaskFolder(SegmentationData):
                 f"if it is a class, set ignored: {sorted({*self.ignored} - {*both})}."
             )
         labels = {value: label for label, value in enumerate(self.values)}
-        return LabelTable(labels | dict.fromkeys(self.ignored, IGNORED), mend=MEND_VALUE)
+        return LabelTable(labels | dict.fromkeys(self.ignored, IGNORED), remedy=REMEDY_VALUE)
 
     @property
     def palette(self) -> np.ndarray | None:

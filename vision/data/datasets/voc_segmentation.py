@@ -101,7 +101,7 @@ class VOCSegmentation(SegmentationFolders):
         return LabelTable.classes(
             self.num_classes,
             ignored=(IGNORED,),
-            mend="Take the masks of SegmentationClass as they are published.",
+            remedy="Take the masks of SegmentationClass as they are published.",
         )
 
     @property

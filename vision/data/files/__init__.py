@@ -1,1 +1,1 @@
-"""Files of a dataset: finding them, unpacking them, keeping what was made of them."""
+"""Files of a dataset: finding them, unpacking them, caching arrays made from them."""

@@ -1,8 +1,8 @@
-"""Arrays made of a file, kept on disk under the hash of its contents, mapped at the next start.
+"""A disk cache of arrays made from a file, by the hash of its contents, mapped at the next start.
 
 Parsing a large annotation file takes a minute and gigabytes; mapping the arrays takes neither, and
 all processes of a machine share the pages. An entry is a folder of `.npy` files. It is made under
-another name and renamed when it is whole, so that nothing half-written is ever read.
+another name and renamed when it is whole, so that a partial entry is never read.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ from vision.reading import MAX_TABLE_BYTES, open_file
 
 logger = logging.getLogger(__name__)
 
-# Of the form of an entry.
+# Version of the form of an entry.
 FORMAT = 1
 CONTENTS = "contents.json"
 _PART = ".part"
@@ -44,15 +44,15 @@ def cached_arrays(
     version: str,
     folder: Path | None,
 ) -> Mapping[str, np.ndarray]:
-    """The arrays that are made of a file, mapped from the cache where it has them.
+    """The arrays made from a file, mapped from the cache if it has them.
 
-    Of several processes that want the same at once, one makes it and the others wait. A damaged
-    entry is made anew. Where the folder cannot be used, a warning says so, and the arrays are made
-    in memory.
+    If several processes need the same entry, one makes it and the others wait. A damaged entry is
+    made again. Where the folder cannot be used, a warning is logged, and the arrays are made in
+    memory.
 
     Args:
         path: The file.
-        make: Makes the arrays of its contents; a function of nothing else.
+        make: Makes the arrays from its contents and nothing else.
         version: Version of `make`: an entry of another version is not read.
         folder: The folder of the cache, made when needed; None keeps nothing.
 
@@ -83,7 +83,7 @@ def cached_arrays(
             _write_entry(entry, made)
     except OSError as error:
         logger.warning(
-            "the annotations of '%s' are not kept for the next start: the cache '%s' cannot be "
+            "the annotations of '%s' are not cached for the next start: the cache '%s' cannot be "
             "written to (%s). Set --data.cache_dir to a folder that can.",
             path,
             folder,
@@ -123,7 +123,7 @@ def _read_entry(entry: Path, *, warn: bool = True) -> dict[str, np.ndarray] | No
 
 def _write_entry(entry: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Write an entry; the caller holds its lock."""
-    for left in entry.parent.glob(f"{entry.name}.*{_PART}"):  # by a process that was killed
+    for left in entry.parent.glob(f"{entry.name}.*{_PART}"):  # left by a killed process
         shutil.rmtree(left, ignore_errors=True)
     part = Path(tempfile.mkdtemp(prefix=f"{entry.name}.", suffix=_PART, dir=entry.parent))
     try:
@@ -133,7 +133,7 @@ def _write_entry(entry: Path, arrays: Mapping[str, np.ndarray]) -> None:
             np.save(path, np.ascontiguousarray(array) if array.ndim else array, allow_pickle=False)
             sizes[name] = path.stat().st_size
         (part / CONTENTS).write_text(json.dumps(sizes))
-        if entry.exists():  # damaged; whoever has it mapped keeps its pages
+        if entry.exists():  # damaged; a process that has it mapped keeps its pages
             old = Path(tempfile.mkdtemp(prefix=f"{entry.name}.", suffix=_PART, dir=entry.parent))
             os.rename(entry, old / "damaged")
             shutil.rmtree(old, ignore_errors=True)

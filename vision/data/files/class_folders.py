@@ -1,4 +1,4 @@
-"""Images in one folder per class: finding them, and holding out a share of each class."""
+"""Images in one folder per class: finding them, and splitting off a share of each class."""
 
 import logging
 import random
@@ -82,7 +82,7 @@ def scan_classes(folder: Path, class_names: Sequence[str]) -> LabelledFiles:
 
 
 def folder_problems(folder: Path, class_names: Sequence[str]) -> Iterator[str]:
-    """Everything for which `scan_classes` would refuse a folder, a line for each class folder."""
+    """All problems for which `scan_classes` refuses a folder, a line for each class folder."""
     for name in list_folders(folder):
         inside = folder.resolve() / name
         if name not in class_names:
@@ -93,7 +93,7 @@ def folder_problems(folder: Path, class_names: Sequence[str]) -> Iterator[str]:
 
 
 def loose_images(folder: Path) -> Iterator[str]:
-    """A line if images lie in a folder of class folders itself, where nothing reads them."""
+    """A line if images lie outside of the class folders, where they are not read."""
     loose = [path for path in find_images(folder) if Path(path).parent == folder]
     if loose:
         yield (
@@ -107,14 +107,14 @@ def split_classes(
 ) -> tuple[LabelledFiles, LabelledFiles]:
     """Hold out a share of each class.
 
-    The choice in a class depends on its name, its number of files and the seed alone, so that the
-    other classes keep theirs when one is added.
+    The choice in a class depends only on its name, its number of files and the seed, so that
+    adding a class does not change the others.
 
     Args:
         files: All files.
         class_names: The classes, by label.
-        fraction: Share of each class to hold out, at least one file and not all; of a class with
-            a single file nothing is held out.
+        fraction: Share of each class to hold out, at least one file and not all; classes with a
+            single file keep it.
         seed: Seed of the choice.
 
     Returns:
@@ -124,7 +124,7 @@ def split_classes(
         DataError: Nothing can be held out.
     """
     held_out = np.zeros(len(files.labels), dtype=bool)
-    # Sorted once: a search per class would take minutes for thousands of classes.
+    # Sorted once: searching for each class would take minutes for thousands of classes.
     order = np.argsort(files.labels, kind="stable")
     bounds = np.searchsorted(files.labels[order], np.arange(len(class_names) + 1))
     for label, name in enumerate(class_names):
@@ -141,7 +141,7 @@ def split_classes(
 
 
 def log_ignored(folder: Path, ignored: Counter[str]) -> None:
-    """Warn of the files in a folder that are no images by their suffix."""
+    """Warn of the files in a folder whose suffix is not one of an image."""
     if ignored:
         logger.warning(
             "ignored %d files in %s that are not images by their suffix: %s",
@@ -152,7 +152,7 @@ def log_ignored(folder: Path, ignored: Counter[str]) -> None:
 
 
 def other_files(ignored: Counter[str]) -> str:
-    """Part of an error that counts the files that are no images by their suffix."""
+    """Part of an error that counts the files whose suffix is not one of an image."""
     return f", but {ignored.total()} other files: {_counts(ignored)}" if ignored else ""
 
 

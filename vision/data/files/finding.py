@@ -1,4 +1,4 @@
-"""Files of a dataset: finding them, holding their names in arrays, saying what is absent."""
+"""Files of a dataset: finding them, keeping their paths in arrays, errors for absent ones."""
 
 import os
 from collections import Counter
@@ -18,18 +18,18 @@ IMAGE_SUFFIXES = (
 )
 
 
-# Links to folders that are followed one within the other.
+# Maximum depth of links to folders within links to folders.
 MAX_NESTED_LINKS = 4
 
 
 class PathList(PickledByPath, Sequence[str]):
     """Many paths in one byte string and one array of offsets.
 
-    A list of a million strings would be copied, page by page, into the memory of every worker that
-    merely counts references to its items; this stays shared.
+    Counting references would copy a list of a million strings, page by page, into the memory of
+    every worker; this stays shared.
 
     Args:
-        paths: The paths, in the order that they keep.
+        paths: The paths, in order.
     """
 
     def __init__(self, paths: Iterable[str]) -> None:
@@ -39,11 +39,11 @@ class PathList(PickledByPath, Sequence[str]):
 
     @classmethod
     def from_arrays(cls, encoded: np.ndarray, offsets: np.ndarray) -> "PathList":
-        """Take over the arrays of another list, such as those mapped from files.
+        """Wrap the arrays of another list, such as arrays mapped from files.
 
         Args:
-            encoded: uint8 `(S,)`, the bytes of all paths in a row.
-            offsets: int64 `(N + 1,)`, where each begins, and the end of the last.
+            encoded: uint8 `(S,)`, the bytes of all paths, concatenated.
+            offsets: int64 `(N + 1,)`, the begin of each, and the end of the last.
         """
         paths = cls(())
         paths._bytes, paths._offsets = encoded, offsets
@@ -54,7 +54,7 @@ class PathList(PickledByPath, Sequence[str]):
         return self._bytes, self._offsets
 
     def take(self, indices: np.ndarray) -> "PathList":
-        """The paths at some places, int64 `(n,)`, as a list of their own."""
+        """The paths at some indices, int64 `(n,)`, as a list of their own."""
         return PathList(self[int(i)] for i in indices)
 
     @overload
@@ -72,10 +72,10 @@ class PathList(PickledByPath, Sequence[str]):
 
 
 def find_images(folder: Path, ignored: Counter[str] | None = None) -> list[str]:
-    """List the image files of a folder and of the folders in it.
+    """List the image files in a folder, recursively.
 
-    Files are told by their suffix, in any case. Hidden files and folders (such as the `._*` twins
-    that macOS writes) do not count. Links are followed, but never into a folder that they lie in.
+    Files are recognised by their suffix, in any case. Hidden files and folders (such as the `._*`
+    files of macOS) do not count. Links are followed, but never into a folder that they lie in.
 
     Args:
         folder: The folder to search.
@@ -85,8 +85,7 @@ def find_images(folder: Path, ignored: Counter[str] | None = None) -> list[str]:
         Paths that begin with `folder`, in alphabetical order.
 
     Raises:
-        DataError: A folder cannot be listed, or links lead to folders of links to folders without
-            end.
+        DataError: A folder cannot be listed, or links to folders are nested without end.
     """
     found: list[str] = []
     for _, files in walk_folders(folder):
@@ -99,10 +98,11 @@ def find_images(folder: Path, ignored: Counter[str] | None = None) -> list[str]:
 
 
 def walk_folders(folder: Path) -> Iterator[tuple[str, list[os.DirEntry[str]]]]:
-    """Go through a folder and the folders in it, as `find_images` does.
+    """Walk through a folder recursively, as `find_images` does.
 
     Yields:
-        The path of each, which begins with `folder`, and what is no folder in it.
+        The path of each folder, which begins with `folder`, and the entries in it that are not
+        folders.
 
     Raises:
         DataError: As for `find_images`.
@@ -137,18 +137,18 @@ def list_folders(folder: Path) -> list[str]:
 
 
 def require_folder(folder: Path, expected: str) -> None:
-    """Raise a `DataError` that says where the trail ends, if there is no such folder.
+    """Raise a `DataError` that names the first absent part of the path, if there is no such folder.
 
     Args:
         folder: The folder that has to exist.
-        expected: The expected tree, to end the message with.
+        expected: The expected tree, for the end of the message.
     """
     if os.path.isdir(folder):
         return
     try:
         folder = folder.resolve()
     except (OSError, RuntimeError, ValueError) as error:
-        raise DataError(f"{shown_path(folder)} is no folder: {error}. {expected}") from error
+        raise DataError(f"{shown_path(folder)} is not a folder: {error}. {expected}") from error
     if os.path.lexists(folder):
         raise DataError(f"'{folder}' is a file, not a folder. {expected}")
     parent = next(parent for parent in folder.parents if os.path.isdir(parent))
@@ -160,10 +160,10 @@ def require_folder(folder: Path, expected: str) -> None:
 
 
 def read_bytes(path: Path) -> bytes:
-    """The whole of an annotation file.
+    """Read a whole annotation file.
 
     Raises:
-        DataError: It is absent, no regular file, or cannot be read.
+        DataError: It is absent, not a regular file, or cannot be read.
     """
     return read_file(path, max_bytes=MAX_TABLE_BYTES, what="annotation file")
 
@@ -184,7 +184,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _identity(folder: str) -> tuple[int, int]:
-    """What a folder is, by whatever path it is reached."""
+    """The identity of a folder, the same for every path to it."""
     try:
         found = os.stat(folder)
     except (OSError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""Arrays that lie in files: mapped into memory, and pickled by the path of their file.
+"""Arrays in files: mapped into memory, and pickled as the path of their file.
 
 Forked workers share a mapped file as they share any memory. A spawned one gets its dataset pickled:
 the path is enough, and it maps the same pages of the system's file cache.
@@ -17,7 +17,7 @@ from vision.reading import MAX_TABLE_BYTES, require_file
 
 
 class MappedFile:
-    """Stands for a mapped array in a pickle.
+    """The placeholder of a mapped array in a pickle.
 
     Args:
         path: The `.npy` file.
@@ -27,19 +27,19 @@ class MappedFile:
         self.path = path
 
     def load(self) -> np.ndarray:
-        """Map the file anew.
+        """Map the file again.
 
         Raises:
-            DataError: It is gone, or is no array any more.
+            DataError: It is gone or no longer an array.
         """
         return map_array(Path(self.path))
 
 
 class PickledByPath:
-    """An object whose mapped arrays are pickled by path; all else is pickled as usual.
+    """An object whose mapped arrays are pickled as paths; all else is pickled as usual.
 
-    A class that has both arrays from memory and mapped ones needs nothing further: what is not a
-    whole mapped file is pickled with its values.
+    A class may have both arrays from memory and mapped ones: an array that is not a whole mapped
+    file is pickled with its values.
     """
 
     def __getstate__(self) -> dict[str, Any]:
@@ -62,37 +62,38 @@ def map_array(path: Path) -> np.ndarray:
     except (OSError, ValueError, EOFError) as error:
         raise DataError(
             f"the array '{path}' of a prepared dataset cannot be read: {error}. "
-            "Start again: it is then made anew."
+            "Start again: it is then made once more."
         ) from error
-    # As a plain array, of which a part is taken several times as fast.
+    # As a plain array, which is several times as fast to slice.
     return array.view(np.ndarray)
 
 
 def parse_array(data: bytes, name: str) -> np.ndarray:
-    """The array of a `.npy` file that was read whole; read-only, of the same memory.
+    """The array of a `.npy` file in memory: read-only, without a copy.
 
     Args:
         data: The file.
         name: What messages call it.
 
     Raises:
-        DataError: It is damaged, of another length than it states, or holds anything but numbers.
+        DataError: It is damaged, its length is not the stated one, or it holds anything but
+            numbers.
     """
     stream = io.BytesIO(data)
     try:
         version = np.lib.format.read_magic(stream)
         if version != (1, 0):
-            raise ValueError(f"it is of version {version}")
+            raise ValueError(f"its version is {version}")
         shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
         if dtype.hasobject:
             raise ValueError("it holds Python objects, which can run code")
         count, found = math.prod(shape), len(data) - stream.tell()
         if count * dtype.itemsize != found:
-            raise ValueError(f"it states {count:,} values of {dtype}, and has {found:,} bytes")
+            raise ValueError(f"it states {count:,} values of {dtype}, but has {found:,} bytes")
         order: Literal["F", "C"] = "F" if fortran else "C"
         return np.frombuffer(data, dtype, count, stream.tell()).reshape(shape, order=order)
     except (ValueError, EOFError, TypeError) as error:
-        raise DataError(f"{name} is no array of numbers: {error}.") from error
+        raise DataError(f"{name} is not an array of numbers: {error}.") from error
 
 
 def is_mapped(array: np.ndarray) -> bool:

@@ -1,7 +1,7 @@
-"""Read tar archives from untrusted or interrupted downloads: in order, and never past their folder.
+"""Safe streaming of tar archives from untrusted or interrupted downloads.
 
-Members are only ever streamed; nothing is unpacked here. `tarfile` ends quietly at a damaged header
-and at a cut between two members: here both are errors that name the archive and the member.
+Members are only streamed; nothing is unpacked here. `tarfile` ends silently at a damaged header and
+at a cut between two members: here both are errors that name the archive and the member.
 """
 
 import gzip
@@ -19,18 +19,18 @@ _DAMAGE = (tarfile.TarError, EOFError, zlib.error, OSError)
 _END = bytes(tarfile.BLOCKSIZE)  # an archive ends with empty blocks
 _DRAIN = 1 << 20  # bytes
 MAX_MEMBER_BYTES = 2**30  # of one image; CIFAR's largest file has 0.15 GB
-# What may be read at once: a header can claim any length of a name, or of a comment.
+# Bytes that may be read at once: a header can claim any length of a name or comment.
 MAX_READ_BYTES = 2**28
 # Empty blocks that may follow the end mark.
 MAX_PADDING_BYTES = 2**26
 
 
 class Stream:
-    """A file to read, whose errors name the place.
+    """A file to read, whose errors name its place.
 
     Attributes:
         place: The file, and the archive that it is in.
-        last: What was read last.
+        last: The bytes that were read last.
     """
 
     def __init__(self, file: IO[bytes], place: str) -> None:
@@ -39,11 +39,11 @@ class Stream:
         self.last = b""
 
     def read(self, size: int = -1, /) -> bytes:
-        """Read up to `size` bytes; all of the rest by default.
+        """Read up to `size` bytes; by default all that is left.
 
         Raises:
-            DataError: The archive ends too early, is damaged, or cannot be read; or there is more
-                to read at once than `MAX_READ_BYTES`.
+            DataError: The archive ends too early, is damaged, or cannot be read; or more than
+                `MAX_READ_BYTES` would be read at once.
         """
         within = 0 <= size <= MAX_READ_BYTES
         with _named(self.place):
@@ -75,7 +75,7 @@ class Stream:
 
 @contextmanager
 def open_archive(path: Path) -> Iterator[Stream]:
-    """Open a tar archive, gzipped (told by its content) or not, for `iter_files`.
+    """Open a tar archive for `iter_files`; gzip is recognised by the content.
 
     Raises:
         DataError: There is no such file, or it is not a regular one.
@@ -93,10 +93,10 @@ def open_archive(path: Path) -> Iterator[Stream]:
 def iter_files(
     archive: Stream, *, max_bytes: int = MAX_MEMBER_BYTES
 ) -> Iterator[tuple[str, Stream]]:
-    """Go through the regular files of a tar archive, in the archive's order.
+    """Iterate over the regular files of a tar archive, in the archive's order.
 
     Args:
-        archive: The archive; it may itself be a member of another one.
+        archive: The archive, which may itself be a member of another one.
         max_bytes: Largest size of a file.
 
     Yields:
@@ -153,6 +153,6 @@ def _named(place: str) -> Iterator[None]:
     except _DAMAGE as error:
         reason = str(error).rstrip(".") or type(error).__name__
         raise DataError(
-            f"{place} is truncated or damaged: {reason}. Compare its size and checksum with those "
-            "of its source, and download it again."
+            f"{place} is truncated or damaged: {reason}. Compare its size and checksum with its "
+            "source, and download it again."
         ) from error
