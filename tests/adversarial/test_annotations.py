@@ -357,7 +357,7 @@ ODD = ("no", "on", "01", "12:30", "null", "1e3")
     Case(
         "YOLO: digits with underscores",
         yolo(["0 0.5 0.5 0.5 0_5"]),
-        ("line 1", "is no row of numbers"),
+        ("line 1", "is not a row of numbers"),
     ),
     Case("YOLO: NaN", yolo(["0 0.5 0.5 0.5 nan"]), ("a.txt', line 1", "not a finite number")),
     Case("YOLO: pixels", yolo(["0 20 20 10 10"]), ("a.txt', line 1", "not pixels")),

@@ -91,8 +91,8 @@ def damage_imagenet(root: Path) -> list[str]:
     return [
         f"{first.name}'",
         "val/n00000001' is a class that the training set lacks",
-        "train/cats' is no class of ImageNet",
-        "train/dogs' is no class of ImageNet",
+        "train/cats' is not a class of ImageNet",
+        "train/dogs' is not a class of ImageNet",
     ]
 
 
@@ -239,7 +239,7 @@ def damage_voc(root: Path) -> list[str]:
     return [
         "000005.xml', object 1 (table)",
         "000005.xml', object 2 (dog)",
-        "000009.xml' is no whole XML file",
+        "000009.xml' is not a whole XML file",
         "000007.jpg",
         "there is no image",
     ]
@@ -308,7 +308,7 @@ def damage_voc_segmentation(root: Path) -> list[str]:
         "2007_000032.jpg' has no mask",
         "2007_000033.png' has the value 21",
         "2007_000039.jpg', which is listed",
-        "2008_000002.mat' is no mask of SBD",
+        "2008_000002.mat' is not a mask of SBD",
         "2008_000003.jpg' cannot be read",
     ]
 

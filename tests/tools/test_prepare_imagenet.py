@@ -65,7 +65,7 @@ def test_wrong_archives_are_refused(tmp_path: Path) -> None:
     _, _, val = write_archives(tmp_path)
     for arguments, part in (
         ((val,), "name ILSVRC2012_devkit_t12.tar.gz as well"),
-        ((tmp_path / "val.tar",), "is no official archive"),
+        ((tmp_path / "val.tar",), "name of an official archive"),
         ((val, tmp_path / "fall11_whole.tar"), "need a --root each"),
         ((tmp_path / "ILSVRC2012_img_train.tar.gz",), "Did you mean 'ILSVRC2012_img_train.tar'"),
     ):

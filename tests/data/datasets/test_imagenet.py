@@ -168,7 +168,7 @@ def test_a_flat_val_of_more_classes_is_cut_down(
 def test_a_folder_of_another_name_is_named(sorted_tree: Path) -> None:
     (sorted_tree / "train" / "n0144076").mkdir()
     message = message_of(sorted_tree)
-    assert f"'{sorted_tree}/train/n0144076' is no class of ImageNet" in message
+    assert f"'{sorted_tree}/train/n0144076' is not a class of ImageNet" in message
     assert "Did you mean 'n01440764'" in message
     assert "ImageFolder" in message
 

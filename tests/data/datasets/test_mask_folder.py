@@ -169,7 +169,7 @@ def test_a_check_lists_everything(tmp_path: Path) -> None:
     (root / "images" / "train" / "3.png").write_bytes(b"hm")
     Image.new("RGB", (56, 40)).save(root / "masks" / "val" / "0.png")
     with pytest.raises(
-        DataError, match=r"^files without a partner in '.*':\n  image '(.*\n)+.*check_data"
+        DataError, match=r"^files that are not paired in '.*':\n  image '(.*\n)+.*check_data"
     ):
         folder(root).setup("fit")
     data = folder(root)
@@ -191,7 +191,7 @@ def test_a_check_lists_everything(tmp_path: Path) -> None:
         "val": 1,
     }
     # A run after the check is as strict as before it.
-    with pytest.raises(DataError, match="without a partner"):
+    with pytest.raises(DataError, match="not paired"):
         data.read_index("train")
 
 

@@ -61,7 +61,7 @@ def test_order_groups_and_what_is_left_out(tmp_path: Path) -> None:
     [
         ({"imgWidth": 0}, "imgWidth 0 and imgHeight 24 must be pixels"),
         ({"imgHeight": 10**9}, "must be pixels, 1 to 16384"),
-        ({"objects": None}, "is no file of polygons"),
+        ({"objects": None}, "is not a file of polygons"),
         ({"objects": [3]}, "object 1 is 3"),
         ({"objects": [{"label": "cart", "polygon": []}]}, "called 'cart'. Did you mean 'car'"),
         ({"objects": [{"polygon": []}]}, "is called None"),

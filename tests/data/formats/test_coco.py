@@ -173,7 +173,7 @@ def test_corners_in_place_of_sides_are_named(root: Path, changed) -> None:
             annotation["bbox"] = [60, 60, 90, 95]
 
     first = check_coco(changed(change), root).problems[0]
-    assert "as [x1, y1, x2, y2] would lie in them" in first
+    assert "as [x1, y1, x2, y2] would be inside" in first
 
 
 def test_boxes_are_clipped_within_the_tolerance(root: Path, changed) -> None:

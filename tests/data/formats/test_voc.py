@@ -107,8 +107,8 @@ def test_boxes_out_of_the_image_are_cut_if_that_is_asked_for(tmp_path: Path) -> 
 def test_what_is_no_annotation(tmp_path: Path) -> None:
     whole = voc_xml("a", VOC_OBJECTS["2007"]["000005"])
     for text, part in (
-        (whole[: len(whole) // 2], "is no whole XML file"),
-        ("", "is no whole XML file"),
+        (whole[: len(whole) // 2], "is not a whole XML file"),
+        ("", "is not a whole XML file"),
         ("<html></html>", "holds <html>, expected <annotation>"),
     ):
         annotation, (problem,) = read(tmp_path / "a.xml", text)

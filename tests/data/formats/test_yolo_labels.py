@@ -54,9 +54,9 @@ def test_boxes_and_polygons_of_a_file(tmp_path: Path) -> None:
         ("0 0.5 0.5 0.5 1.3", "clip_boxes: true cuts it"),
         ("0 320 240 100 100", "320 is outside [0, 1]"),
         ("0 0.1 0.1 0.2 -0.2 0.3 0.3", "-0.2 is outside"),
-        ("0 0.5 0.5 a 0.5", "is no row of numbers"),
-        ("0 0.5 0.5 0.5 0.1_0", "is no row of numbers"),
-        ("0 0.5 0.5 0.5 \u0661", "is no row of numbers"),
+        ("0 0.5 0.5 a 0.5", "is not a row of numbers"),
+        ("0 0.5 0.5 0.5 0.1_0", "is not a row of numbers"),
+        ("0 0.5 0.5 0.5 \u0661", "is not a row of numbers"),
     ],
 )
 def test_a_wrong_line_is_told_with_file_and_line(tmp_path: Path, line: str, part: str) -> None:

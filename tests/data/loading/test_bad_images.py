@@ -117,7 +117,7 @@ def test_they_are_listed_at_the_end(
     with caplog.at_level(logging.WARNING):
         allowed = ["--data.skip_bad_images", "5"]
         assert main(["fit", "--config", str(config), *options, *allowed], root=ROOT) == 0
-    (text,) = [r.getMessage() for r in caplog.records if "went on past 5 images" in r.getMessage()]
+    (text,) = [r.getMessage() for r in caplog.records if "skipped 5 images" in r.getMessage()]
     assert len(text.splitlines()) == 6
 
 

@@ -90,4 +90,4 @@ def require_alike_masks(
 
 
 def _crowds(index: DetectionIndex) -> str:
-    return f" (only {len(index.crowd):,} crowd regions)" if len(index.crowd) else ""
+    return f" ({len(index.crowd):,} crowd regions only)" if len(index.crowd) else ""

@@ -1,1 +1,1 @@
-"""The datamodules that a config names, one file each."""
+"""The datamodules, one file each."""

@@ -20,7 +20,8 @@ EXPECTED = (
     "ROOT/annotations/{training,validation}/*.png of the same names (maybe ROOT/objectInfo150.txt "
     "and ROOT/release_test/testing/*.jpg)."
 )
-# The table of the classes, and where the test images lie: in their archive, and as announced first.
+# The table of the classes, and the folders of the test images: of their archive, and of the
+# original announcement.
 OBJECTS = "objectInfo150.txt"
 TESTING = ("release_test/testing", "images/testing")
 _FOLDERS = {"train": "training", "val": "validation"}
@@ -31,11 +32,11 @@ class ADE20K(SegmentationFolders):
 
     "Scene Parsing through ADE20K Dataset", Zhou et al., 2017; the release
     `ADEChallengeData2016`. The value 0 in its masks is "other objects": such pixels are ignored; 1
-    to 150 are the classes 0 to 149. Another number of classes comes with a table of its own: the
-    classes are the rows of `objectInfo150.txt`, where it is there.
+    to 150 are the classes 0 to 149. If there is an `objectInfo150.txt`, its rows are the classes,
+    which may be another number.
 
     The test masks were never published: the validation set is tested. The test images are predicted
-    if they are there.
+    if they exist.
 
     Args:
         root: The folder of `images` and `annotations`.
@@ -65,7 +66,7 @@ class ADE20K(SegmentationFolders):
         """The names in `objectInfo150.txt`, the first for each class; without it, the 150.
 
         Raises:
-            DataError: That table is not as it should be.
+            DataError: That table is malformed.
         """
         path = self.root / OBJECTS
         return read_class_names(path) if path.is_file() else class_table("ade20k").classes
@@ -76,7 +77,7 @@ class ADE20K(SegmentationFolders):
         return LabelTable(
             {0: IGNORED, **{label + 1: label for label in range(self.num_classes)}},
             remedy="Take the masks of ADEChallengeData2016, whose values are the rows of "
-            f"{OBJECTS}; those of the full ADE20K are coded otherwise.",
+            f"{OBJECTS}; the full ADE20K codes its masks differently.",
         )
 
     @property
@@ -104,6 +105,6 @@ class ADE20K(SegmentationFolders):
         return pair_masks(images, masks, EXPECTED)
 
     def find_test_images(self) -> list[str]:
-        """The images of `release_test/testing`, or of `images/testing`; none without both."""
+        """The images of `release_test/testing`, or of `images/testing`; empty without both."""
         folders = [self.root / folder for folder in TESTING]
         return next((find_images(folder) for folder in folders if folder.is_dir()), [])

@@ -37,12 +37,12 @@ from vision.reading import user_path
 
 
 class CifarSamples(Dataset[ClassificationSample | ImageSample]):
-    """Images that are held in memory, with labels, or with a `path` in place of labels.
+    """Images in memory, with labels, or for prediction with a `path`.
 
     Args:
         images: uint8 `(N, 3, 32, 32)`.
         labels: int64 `(N,)`; None makes samples with a `path`.
-        title: What the paths begin with, such as `"cifar10/test"`.
+        title: Beginning of the paths, such as `"cifar10/test"`.
         transform: Maps uint8 `(3, 32, 32)` to uint8 `(3, H, W)`.
     """
 
@@ -69,14 +69,14 @@ class CifarSamples(Dataset[ClassificationSample | ImageSample]):
 
 
 class CropAndFlip:
-    """Pads an image with zeros, crops it at a random place to its size, and mirrors it at random.
+    """Random crop of the zero-padded image to its original size, and random horizontal flip.
 
     All random numbers come from PyTorch's global generator. It takes half the time of
     torchvision's transforms, which is most of the time of a sample.
 
     Args:
         padding: Pixels of zeros on each side.
-        hflip: Probability of mirroring left to right.
+        hflip: Probability of the horizontal flip.
     """
 
     def __init__(self, padding: int, hflip: float) -> None:
@@ -108,16 +108,16 @@ class CIFAR10(ClassificationData):
     `cifar-10-batches-py` that it unpacks to. There is no validation set: the test set serves for
     validation, testing and predicting.
 
-    Training images are padded with zeros, cropped at a random place and mirrored at random ("Deep
-    Residual Learning for Image Recognition", He et al., 2015, section 4.2).
+    Training images are padded with zeros, cropped and flipped at random ("Deep Residual Learning
+    for Image Recognition", He et al., 2015, section 4.2).
 
     Args:
         root: The folder of the archive or of the unpacked folder.
-        image_size: Side in pixels of what the model gets; other sizes than 32 are resized
+        image_size: Side in pixels of the model's input; other sizes than 32 are resized
             bicubically, after the augmentation.
         padding: Pixels of zeros on each side of a training image, before the random crop of
             32 x 32; 0 for no crop.
-        hflip: Probability of mirroring a training image left to right.
+        hflip: Probability of flipping a training image horizontally.
         batch_size: Images per batch and device.
         **loading: Other keywords of `DataModule`.
 
@@ -154,12 +154,12 @@ class CIFAR10(ClassificationData):
 
     @cached_property
     def class_names(self) -> tuple[str, ...]:
-        """By label, as the dataset's file of names gives them."""
+        """Class names by label, from the dataset's own file."""
         return read_names(self.root, self.layout)
 
     @property
     def preprocessing(self) -> dict[str, Any]:
-        """How other images become like these: scaled to the square, nothing cut off."""
+        """Preprocessing for other images: squashed to the square, without a crop."""
         return whole_square(self.image_size)
 
     def setup(self, stage: str) -> None:
@@ -179,21 +179,21 @@ class CIFAR10(ClassificationData):
             self.predict_dataset = CifarSamples(images, None, test.title, self.eval_transform)
 
     def layout_problems(self) -> Iterator[str]:
-        """Each file that is absent or damaged; the stages that can be made are."""
+        """Each file that is absent or damaged; stages without problems are set up."""
         problems = list(super().layout_problems())
         for name in [*self.layout.train, self.layout.test] if problems else ():
             try:
                 self._read([name])
             except DataError as error:
                 yield str(error)
-        yield from problems  # those of the file of names; the others are the same once more
+        yield from problems  # about the file of names; the others repeat themselves
 
     def samples_to_check(self) -> Iterator[Dataset[Any]]:
-        """None: to read a file is to read its images, which are not compressed one by one."""
+        """None: reading a file reads all of its images, which are not compressed one by one."""
         return iter(())
 
     def _read(self, names: Sequence[str]) -> tuple[Tensor, Tensor]:
-        """Images, uint8 `(N, 3, 32, 32)`, and labels, int64 `(N,)`, of some of the files."""
+        """Read images, uint8 `(N, 3, 32, 32)`, and labels, int64 `(N,)`, from some files."""
         files = read_files(self.root, self.layout, names)
         parts = [
             take_images(*files[name], key=self.layout.labels, num_classes=self.num_classes)

@@ -28,7 +28,7 @@ EXPECTED = (
 )
 IMAGE = "_leftImg8bit.png"
 MASK, POLYGONS = "_labelIds.png", "_polygons.json"
-# That of the published recipes: the files' size is scale 1.
+# The augmentation of the published recipes: scale 1 is the files' size.
 CITYSCAPES_AUGMENT = SegmentationAugment(short_side=1024, long_side=2048, crop=(512, 1024))
 
 
@@ -36,13 +36,13 @@ class Cityscapes(SegmentationFolders):
     """Cityscapes with fine annotations: 19 classes, 2,975 training and 500 validation images.
 
     "The Cityscapes Dataset for Semantic Urban Scene Understanding", Cordts et al., 2016, arXiv
-    1604.01685. Masks hold label ids (`*_gtFine_labelIds.png`); those of the 19 classes become the
-    train ids 0 to 18, all others are ignored, as in the benchmark. Where an image has no such mask
-    but polygons (`*_gtFine_polygons.json`), the mask is drawn from them, as Cityscapes' own scripts
-    do it.
+    1604.01685. Masks hold label ids (`*_gtFine_labelIds.png`); the 19 classes become the train ids
+    0 to 18, all others are ignored, as in the benchmark. If an image has polygons
+    (`*_gtFine_polygons.json`) but no mask, the mask is drawn from them as in Cityscapes' own
+    scripts.
 
     The published masks of the test images are empty: the validation set is tested. The test images
-    are predicted if they are there.
+    are predicted if they exist.
 
     Args:
         root: The folder of `leftImg8bit` and `gtFine`.
@@ -88,7 +88,7 @@ class Cityscapes(SegmentationFolders):
 
     @cached_property
     def label_table(self) -> LabelTable:
-        """From label ids to train ids; a value that is no label id is an error."""
+        """From label ids to train ids; a value that is not a label id is an error."""
         return LabelTable(
             train_ids(),
             remedy="Take the official files *_labelIds.png, or leave them out beside "
@@ -109,7 +109,7 @@ class Cityscapes(SegmentationFolders):
 
     @staticmethod
     def read_mask(path: str) -> np.ndarray:
-        """Read the label ids of a PNG, or draw those of a file of polygons: uint8 `(H, W)`.
+        """Read label ids from a PNG, or draw them from a file of polygons: uint8 `(H, W)`.
 
         Raises:
             DataError: The file cannot be read.
@@ -133,7 +133,7 @@ class Cityscapes(SegmentationFolders):
         return join_pairs(pairs, extra)
 
     def find_test_images(self) -> list[str]:
-        """The images of `leftImg8bit/test`; none without it."""
+        """The images of `leftImg8bit/test`; empty without it."""
         folder = self.root / "leftImg8bit" / "test"
         return find_images(folder) if folder.is_dir() else []
 
@@ -161,7 +161,7 @@ class Cityscapes(SegmentationFolders):
 
 
 def _files(folder: Path, suffix: str) -> dict[str, str]:
-    """The files of a suffix in the folders of cities, by what comes before it, in order."""
+    """The files with a suffix in the folders of cities, by their names without it, in order."""
     found = {}
     for city in list_folders(folder):
         for name in sorted(os.listdir(folder / city)):

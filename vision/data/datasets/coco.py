@@ -35,7 +35,7 @@ PathLike = str | os.PathLike[str]
 
 
 class SplitPaths(NamedTuple):
-    """Where a split comes from.
+    """Paths of a split.
 
     Attributes:
         annotations: The JSON file.
@@ -51,15 +51,15 @@ class COCO(DetectionData):
 
     "Microsoft COCO: Common Objects in Context", Lin et al., 2014, arXiv 1405.0312. Labels number
     the categories by ascending id: 0..79 for the ids 1..90 of COCO, as in published weights. LVIS
-    is read too: without `file_name`, images are looked for by the end of `coco_url`, so that their
+    is read too: without `file_name`, images are found by the end of `coco_url`, so that their
     folder is the one that holds `train2017` and `val2017`.
 
     The test labels were never published: the validation set is tested. Test-dev is predicted, or
     the validation set without it.
 
     Args:
-        root: Folder of the official layout; None where all is given by paths. Paths that are given
-            besides take the place of those in it.
+        root: Folder of the official layout; None if all paths are given. Other given paths replace
+            the ones in it.
         train_annotations: JSON file of the training set.
         train_images: Folder of the images of the training set.
         val_annotations: JSON file of the validation set.
@@ -119,14 +119,14 @@ class COCO(DetectionData):
         source = self.sources.get("predict")
         if source is None:
             return "val"
-        # The official layout is whole without it; a path that was given has to be there.
+        # The official layout is complete without it; a path that was given must exist.
         return (
             "predict" if source.annotations.exists() or not self._is_official("predict") else "val"
         )
 
     @property
     def naming_split(self) -> Split:
-        """The training set; the validation set where that alone is there."""
+        """The training set, or the validation set without it."""
         source = self.sources.get("train")
         is_there = source is not None and source.annotations.exists()
         return "train" if is_there or "val" not in self.sources else "val"
@@ -166,7 +166,7 @@ class COCO(DetectionData):
                     self.index(split)
 
     def annotation_problems(self) -> Iterator[str]:
-        """Everything that is wrong with the annotation files, with file and id."""
+        """All problems of the annotation files, with file and id."""
         for split, checked in self._checked.items():
             if split in self._indices:
                 degenerate = checked.annotations - len(self._indices[split].boxes)
@@ -174,7 +174,7 @@ class COCO(DetectionData):
             yield from problems_of_file(checked, f"'{self.sources[split].annotations}'")
 
     def samples_to_check(self) -> Iterator[Dataset[Any]]:
-        """The images of every split, also those of annotation files that cannot be used."""
+        """The images of every split, also of annotation files with problems."""
         yield from super().samples_to_check()
         paths: dict[str, None] = {}
         for split, checked in self._checked.items():
@@ -225,7 +225,7 @@ def _official(root: Path, split: str) -> SplitPaths:
 
 
 def _sources(paths: dict[str, Path]) -> dict[str, SplitPaths]:
-    """Where each split comes from, of the paths that are given, by option."""
+    """The paths of each split, from the given paths by option."""
     sources = {}
     for split in OFFICIAL:
         names = (f"{split}_annotations", f"{split}_images")

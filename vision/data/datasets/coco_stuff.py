@@ -15,8 +15,7 @@ from vision.data.index.mask_pairs import Pairs, find_some_images, pair_files
 from vision.documents.class_table import class_table
 from vision.keywords import Unpack
 
-# The value that stands for no class ("unlabeled"); label ids, of which it is 0, count from 1, and
-# the maps hold the id - 1.
+# The value of "unlabeled", no class: its label id is 0, and the maps hold the id - 1 as a byte.
 UNLABELLED = 255
 EXPECTED = (
     "Expected COCO's images and stuffthingmaps_trainval2017.zip unpacked: "
@@ -24,7 +23,7 @@ EXPECTED = (
     "ROOT/stuffthingmaps/{train2017,val2017}/*.png (or in ROOT/annotations)."
 )
 IMAGES, MAPS = ("", "images"), ("stuffthingmaps", "annotations")
-# What mmsegmentation's conversion writes beside the original maps.
+# Files that mmsegmentation's conversion writes beside the original maps.
 CONVERTED = "_labelTrainIds"
 
 
@@ -116,7 +115,7 @@ class COCOStuff(SegmentationFolders):
         return pair_files(found, masks, key_of=stem_of, mask_of=lambda stem: f"{maps / stem}.png")
 
     def _folder(self, places: tuple[str, ...], split: Split) -> Path:
-        """The folder of a split in the first place that has it; in the first if none has."""
+        """The folder of a split in the first place that has it, or else in the first place."""
         folders = [self.root / place / f"{split}2017" for place in places]
         return next((folder for folder in folders if folder.is_dir()), folders[0])
 

@@ -34,7 +34,7 @@ class DigitSamples(Dataset[ClassificationSample | ImageSample]):
 
     Args:
         images: uint8 `(N, H, W)`.
-        labels: int64 `(N,)`; None makes samples with a `path` in their place.
+        labels: int64 `(N,)`; None makes samples with a `path`.
         names: Number of each image in scikit-learn's set, `(N,)`.
         augment: Whether to rotate and shift each image a little, at random.
     """
@@ -99,7 +99,7 @@ class Digits(ClassificationData):
 
     @property
     def preprocessing(self) -> dict[str, Any]:
-        """How other images become like these: scaled to the square, nothing cut off."""
+        """Preprocessing for other images: squashed to the square, without a crop."""
         return whole_square(self.image_size)
 
     def setup(self, stage: str) -> None:
@@ -148,7 +148,7 @@ def split_digits(labels: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def jitter(image: Tensor) -> Tensor:
-    """Rotate and shift an image a little, at random, around its centre; black comes in.
+    """Rotate an image around its centre and shift it, a little and at random, filled with black.
 
     Args:
         image: uint8 `(H, W)`, square.

@@ -1,4 +1,4 @@
-"""Any set of images in one folder per class."""
+"""Images in one folder per class."""
 
 import os
 from collections import Counter
@@ -43,7 +43,7 @@ EXPECTED = (
 
 
 class FolderSamples(Dataset[ClassificationSample | ImageSample]):
-    """Images read from files, with labels, or with their paths in place of labels.
+    """Images read from files, with labels, or for prediction with their paths.
 
     Args:
         paths: The files.
@@ -73,7 +73,7 @@ class FolderSamples(Dataset[ClassificationSample | ImageSample]):
 
 
 class FolderOptions(ImageBatches, total=False):
-    """Keywords that datasets in such folders pass on to `ImageFolder`."""
+    """Keywords that subclasses pass on to `ImageFolder`."""
 
     image_size: int
     crop: float
@@ -157,7 +157,7 @@ class ImageFolder(ClassificationData):
         names = list_folders(self.root)
         present = [split for split in ("train", "val") if split in names]
         others = [name for name in names if name not in SPLITS]
-        # Among other folders, one called "train" may well be a class: it then holds no folders.
+        # Among other folders, "train" may be the name of a class: it then holds no folders.
         if not present or (others and not any(list_folders(self.root / s) for s in present)):
             return False
         if len(present) == 1:
@@ -185,15 +185,15 @@ class ImageFolder(ClassificationData):
             self.predict_dataset = FolderSamples(self._to_predict(), None, self.eval_transform)
 
     def layout_problems(self) -> Iterator[str]:
-        """Every class folder that is unknown or empty, or else what keeps a stage from being made.
+        """Every class folder that is unknown or empty, or else the problems that stop `setup`.
 
-        The stages that can be made are.
+        Stages without problems are set up.
         """
         problems = list(super().layout_problems())
         yield from list(self._folder_problems()) or problems
 
     def samples_to_check(self) -> Iterator[Dataset[Any]]:
-        """All images of the splits, those of wrong class folders too, and those to predict."""
+        """All images of the splits, also in wrong class folders, and the images to predict."""
         if not self.root.is_dir():
             return
         paths: dict[str, None] = {}
@@ -210,7 +210,7 @@ class ImageFolder(ClassificationData):
             return  # setup has found the same
         for folder in self._split_folders():
             yield from folder_problems(folder, names)
-            if list_folders(folder):  # else all of them lie so, and something else is told
+            if list_folders(folder):  # else none is in a class folder, which is reported elsewhere
                 yield from loose_images(folder)
 
     @property
@@ -219,7 +219,7 @@ class ImageFolder(ClassificationData):
         return self.class_names
 
     def _split_folders(self) -> list[Path]:
-        """The folders of the splits that there are; the dataset's own if it is not split."""
+        """The folders of the splits that exist; the dataset's own if it is not split."""
         folders = [self.root / split for split in SPLITS]
         return [folder for folder in folders if folder.is_dir()] or [self.root]
 

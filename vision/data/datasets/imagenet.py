@@ -77,7 +77,7 @@ class ImageNet(ImageFolder):
 
     @cached_property
     def class_names(self) -> tuple[str, ...]:
-        """By label, such as `"n01440764 tench"`."""
+        """Class names by label, such as `"n01440764 tench"`."""
         return readable_names(self.wnids)
 
     @cached_property
@@ -85,7 +85,7 @@ class ImageNet(ImageFolder):
         """WordNet id of each class, by label: the class folders in alphabetical order.
 
         Raises:
-            DataError: There are no class folders, or folders of other names among them.
+            DataError: There are no class folders, or there are folders with other names.
         """
         folder = self.root / "train" if self.has_splits else self.root
         names = list_folders(folder)
@@ -158,7 +158,7 @@ class ImageNet(ImageFolder):
         return self._found[split]
 
     def _flat_val(self) -> LabelledFiles:
-        """The validation images as the official archive unpacks, labelled from a list."""
+        """The validation images of the official archive, unsorted, with labels from a list."""
         folder = self.root / "val"
         paths = find_images(folder)
         if not paths:
@@ -168,14 +168,14 @@ class ImageNet(ImageFolder):
         labels = np.array([label_of.get(wnid, -1) for wnid in self._val_wnids(names)])
         if not (labels >= 0).any():
             raise DataError(
-                f"none of the {len(paths):,} images in '{folder.resolve()}' is of the "
+                f"none of the {len(paths):,} images in '{folder.resolve()}' belongs to the "
                 f"{len(self.wnids)} classes in '{self.root.resolve() / 'train'}'."
             )
         if left_out := int((labels < 0).sum()):
             logger.warning(
                 "left out %d images of %s of classes without training images", left_out, folder
             )
-        # By label, then by name, as if they lay in class folders.
+        # By label, then by name, as if they were in class folders.
         order = np.argsort(labels, kind="stable")[left_out:]
         return LabelledFiles(PathList(paths[i] for i in order), labels[order])
 
@@ -203,15 +203,15 @@ class ImageNet(ImageFolder):
 
 def _no_class(folder: Path, name: str, wnids: Sequence[str]) -> str:
     return (
-        f"'{folder.resolve() / name}' is no class of ImageNet: class folders are named by WordNet "
-        f"id, 'n' and eight digits.{suggest(name, wnids)} Move it elsewhere, or use ImageFolder "
-        "for images with other classes."
+        f"'{folder.resolve() / name}' is not a class of ImageNet: class folders are named by "
+        f"WordNet id, 'n' and eight digits.{suggest(name, wnids)} Move it elsewhere, or use "
+        "ImageFolder for images with other classes."
     )
 
 
 def _log_found(split: str, wnids: tuple[str, ...], count: int) -> None:
     known = official_wnids()
-    if not known.issuperset(wnids):  # another selection of classes, cut into train and val
+    if not known.issuperset(wnids):  # another selection of classes, split into train and val
         logger.info("%s: found %d classes, %s images", split, len(wnids), f"{count:,}")
         return
     is_whole = (len(wnids), count) == (CLASSES_1K, _OFFICIAL[split])

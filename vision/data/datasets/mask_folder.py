@@ -1,4 +1,4 @@
-"""Any set of images with a mask for each, in two folders."""
+"""Images and their masks, in two folders."""
 
 import os
 import random
@@ -47,16 +47,16 @@ class MaskFolder(SegmentationData):
     The tree is `root/images/{train,val[,test]}/**` and `root/masks/{train,val[,test]}/**`, or
     `root/images/**` and `root/masks/**`, of which a share is then held out for validation. A mask
     is a PNG file with the path of its image but for the suffix: grey or palette with indices of 8
-    or 16 bits, or RGB with a colour per class. Every value has to be that of a class or ignored;
-    nothing else becomes ignored by itself.
+    or 16 bits, or RGB with a colour per class. Every value has to belong to a class or be ignored;
+    no other value is ignored silently.
 
     Without masks for a test set the validation set is tested; without `predict_root` the images of
     the test set, or else of the validation set, are predicted.
 
     Args:
         root: The dataset's folder.
-        classes: Name of each class; None takes the names in `colors`, or else those in
-            `root/classes.txt`, one in each line.
+        classes: Name of each class; None takes the names in `colors`, or else in
+            `root/classes.txt`, one per line.
         colors: Colour `[R, G, B]` of each class, by name or in the order of `classes`, for RGB
             masks.
         values: Value of each class in the masks, such as `[0, 255]`; None for 0, 1, 2, ...
@@ -102,7 +102,7 @@ class MaskFolder(SegmentationData):
         self._lenient = False
         self._require_one_coding()
         if self._classes is not None:
-            _ = self.label_table  # wrong options are told at once
+            _ = self.label_table  # reports wrong options at once
 
     @cached_property
     def class_names(self) -> tuple[str, ...]:
@@ -115,7 +115,7 @@ class MaskFolder(SegmentationData):
 
     @cached_property
     def label_table(self) -> Table:
-        """What the values or colours in the masks mean.
+        """The mapping from values or colours in the masks to classes.
 
         Raises:
             ConfigError: The options do not fit the number of classes, or a value is given twice.
@@ -147,7 +147,7 @@ class MaskFolder(SegmentationData):
 
     @property
     def palette(self) -> np.ndarray | None:
-        """The colours that the masks have, uint8 `(K, 3)`; None where they hold indices."""
+        """The colours in the masks, uint8 `(K, 3)`; None where they hold indices."""
         return None if self.colors is None else np.array(self._ordered_colors(), dtype=np.uint8)
 
     @property
@@ -197,7 +197,7 @@ class MaskFolder(SegmentationData):
         """Find the images of a split and their masks.
 
         Raises:
-            DataError: A folder is absent or empty, or an image or a mask is alone.
+            DataError: A folder is absent or empty, or an image has no mask or a mask no image.
         """
         if split == "predict":
             assert self.predict_root is not None
@@ -211,7 +211,7 @@ class MaskFolder(SegmentationData):
         pairs = self._pairs(part)
         if pairs.problems and not self._lenient:
             raise DataError(
-                f"files without a partner in '{self.root.resolve()}':\n"
+                f"files that are not paired in '{self.root.resolve()}':\n"
                 f"{listed_lines(pairs.problems)}\n{EXPECTED}\n"
                 "`python tools/check_dataset.py MaskFolder "
                 f"--root {self.root}` lists everything that is wrong."
@@ -219,7 +219,7 @@ class MaskFolder(SegmentationData):
         return pairs.index if part else pairs.index.take(self._share(len(pairs.index), split))
 
     def check_scan(self, scan: MaskScan) -> None:
-        """Raise an error if the masks that were looked at cannot be meant so.
+        """Raise an error if the masks that were read show a wrong mapping.
 
         Raises:
             DataError: All of their pixels are ignored, or they are black and white masks whose
@@ -229,7 +229,7 @@ class MaskFolder(SegmentationData):
         white = IGNORED in self.ignored and IGNORED in scan.values
         if plain and white and self.num_classes == 2 and {*scan.values} <= {0, IGNORED}:
             raise DataError(
-                f"the {scan.masks} masks that were looked at, such as '{scan.path}', have no "
+                f"the {scan.masks} masks that were read, such as '{scan.path}', have no "
                 f"values but {scan.value_text()}, and {IGNORED} is ignored: the class "
                 f"'{self.class_names[1]}' would never be seen. If {IGNORED} is that class, set "
                 f"values: [0, {IGNORED}] and ignored: []. If it is not, and the class is rare, "
@@ -238,9 +238,9 @@ class MaskFolder(SegmentationData):
         super().check_scan(scan)
 
     def layout_problems(self) -> Iterator[str]:
-        """Every image without a mask and mask without an image, and what else is in the way.
+        """Every image without a mask and mask without an image, and other problems.
 
-        The files that belong together are checked further.
+        The paired files are checked further.
         """
         self._lenient = True
         try:
@@ -254,7 +254,7 @@ class MaskFolder(SegmentationData):
         return self.has_splits and (self.root / "images" / "test").is_dir()
 
     def _alone(self) -> Iterator[str]:
-        """What is wrong with each file that has no partner."""
+        """The problem of each unpaired file."""
         try:
             parts = (*SPLITS[:2], self.test_split) if self.has_splits else (None,)
             for part in dict.fromkeys(parts):
@@ -267,7 +267,7 @@ class MaskFolder(SegmentationData):
         return pair_masks(images, masks, EXPECTED)
 
     def _share(self, count: int, split: Split) -> np.ndarray:
-        """The places of the files of a random split: a function of the seed and of their number."""
+        """The indices of the files of a random split, from the seed and the number of files."""
         if count < 2:
             raise DataError(
                 f"'{self.root.resolve()}' has {count} image with a mask: none can be held out for "
@@ -315,7 +315,7 @@ class MaskFolder(SegmentationData):
 
 
 def read_class_list(path: Path) -> tuple[str, ...]:
-    """Names of classes from a text file, one in each line; empty lines do not count.
+    """Read class names from a text file, one per line; empty lines do not count.
 
     Raises:
         DataError: The file is absent or cannot be read, is empty, or has a name twice.
@@ -336,7 +336,7 @@ def _names(
     classes: Sequence[str] | None,
     colors: Mapping[str, Sequence[int]] | Sequence[Sequence[int]] | None,
 ) -> tuple[str, ...] | None:
-    """Names of the classes as far as the options give them.
+    """Class names from the options.
 
     Raises:
         ConfigError: There are none, or one comes twice.

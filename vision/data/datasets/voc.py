@@ -25,7 +25,7 @@ from vision.keywords import Unpack
 
 
 class VOC(AnnotationFiles):
-    """Pascal VOC 2007 and 2012, or any dataset in their format; boxes alone.
+    """Pascal VOC 2007 and 2012, or any dataset in their format; only boxes.
 
     "The PASCAL Visual Object Classes (VOC) Challenge", Everingham et al., 2010. `root` is
     `VOCdevkit`, or the folder above it; it has `VOC2007` and `VOC2012` with `JPEGImages`,
@@ -37,12 +37,11 @@ class VOC(AnnotationFiles):
     Images are numbered from 1 in the order of the sets, and the category ids are 1 to K.
 
     Objects marked as difficult are neither counted nor punished by VOC's protocol (section 4.2 of
-    the paper). COCO's format knows two marks for that, but pycocotools reads `iscrowd` alone and
-    overwrites `ignore` with it; so they become crowd regions: nothing is learnt from them, they are
-    not missed when they are not found, and whatever is found there, however often, is no mistake.
-    One thing differs: what counts as found there is the share of the detection, not of the union,
-    that overlaps, so that a detection of a part is forgiven too. `difficult: true` makes ordinary
-    objects of them.
+    the paper). COCO's format has two marks for that, but pycocotools reads only `iscrowd` and
+    overwrites `ignore` with it; so they become crowd regions: they are ignored in training, they
+    are not misses when not found, and any number of detections there are not false positives.
+    One thing differs: the overlap with a crowd region is the share of the detection, not the IoU,
+    so that a detection of a part is ignored too. `difficult: true` makes them ordinary objects.
 
     Args:
         root: The folder `VOCdevkit`, or the folder above it.
@@ -50,7 +49,7 @@ class VOC(AnnotationFiles):
             `VOC2007/ImageSets/Main/trainval.txt`; `"trainval"` is `ImageSets/Main/trainval.txt` in
             `root` itself.
         val_sets: Image sets for validation.
-        test_sets: Image sets for testing; None tests those of the validation.
+        test_sets: Image sets for testing; None tests `val_sets`.
         classes: Names of the classes, by label; None is the 20 of VOC.
         difficult: Whether objects marked as difficult count like the others.
         **options: Other keywords of `DetectionData`.
@@ -101,12 +100,12 @@ class VOC(AnnotationFiles):
 
     @property
     def splits(self) -> tuple[Split, ...]:
-        """The splits that image sets are named of."""
+        """The splits that have image sets."""
         return ("train", "val", "test") if "test" in self.sets else ("train", "val")
 
     @property
     def test_split(self) -> Split:
-        """The test sets, or those of the validation where none are named."""
+        """The test sets, or the validation sets without them."""
         return "test" if "test" in self.sets else "val"
 
     @cached_property
@@ -124,7 +123,7 @@ class VOC(AnnotationFiles):
         Args:
             split: The split.
             report: Called with each file or object that is wrong, which is then left out.
-            report_image: Called with each image that is absent, or whose size is nowhere stated and
+            report_image: Called with each image that is absent, or whose size is not stated and
                 cannot be read.
 
         Raises:
@@ -138,7 +137,7 @@ class VOC(AnnotationFiles):
                 xml, self.class_names, report, clip=self.clip_boxes, measure=measured
             )
             if not os.path.exists(image):
-                report_image(f"there is no image '{image}', to which '{xml}' belongs.")
+                report_image(f"there is no image '{image}' for '{xml}'.")
             degenerate += annotation.dropped
             builder.add(
                 image,
@@ -166,7 +165,7 @@ class VOC(AnnotationFiles):
             images = _by_name(folder / "JPEGImages")
             for stem in read_names(folder, name):
                 if (folder, stem) in seen:
-                    report(f"image set '{image_set}' names '{stem}', which is there already.")
+                    report(f"image set '{image_set}' names '{stem}', which is already listed.")
                     continue
                 seen.add((folder, stem))
                 image = images.get(stem, f"{stem}.jpg")
@@ -183,7 +182,7 @@ def _by_name(folder: Path) -> dict[str, str]:
 
 
 def _measure(image: str, report: Report) -> tuple[int, int]:
-    """Height and width of an image by its header; (0, 0) if it is absent or broken."""
+    """Height and width of an image from its header; (0, 0) if it is absent or broken."""
     if not os.path.exists(image):
         return 0, 0
     height, width = read_sizes([image], report)[0].tolist()

@@ -44,17 +44,17 @@ class VOCSegmentation(SegmentationFolders):
     """Pascal VOC 2012: 20 classes and the background.
 
     "The PASCAL Visual Object Classes (VOC) Challenge", Everingham et al., 2010. Masks hold the
-    class, and 255 along the outlines and on what is hard to tell: those pixels are ignored. VOC
-    itself has 1,464 training images. SBD ("Semantic Contours from Inverse Detectors", Hariharan et
-    al., 2011) has masks of many more images of VOC: the usual training set, "trainaug", is VOC's
-    with its own masks, and those images of SBD that are neither in VOC's training nor in its
-    validation set, 10,582 in all.
+    class, and 255 along outlines and in difficult regions: those pixels are ignored. VOC itself
+    has 1,464 training images. SBD ("Semantic Contours from Inverse Detectors", Hariharan et al.,
+    2011) has masks of many more images of VOC: the usual training set, "trainaug", is VOC's with
+    its own masks, and the images of SBD outside of VOC's training and validation sets, 10,582 in
+    all.
 
-    Masks of SBD are read from its MATLAB files, or from PNG files in `SegmentationClassAug` where
-    they are there.
+    Masks of SBD are read from its MATLAB files, or from PNG files in `SegmentationClassAug` if
+    there are any.
 
     The test masks were never published: the validation set is tested. The images of
-    `ImageSets/Segmentation/test.txt` are predicted if that list is there.
+    `ImageSets/Segmentation/test.txt` are predicted if that list exists.
 
     Args:
         root: The folder `VOCdevkit`, or the folder above it.
@@ -86,7 +86,7 @@ class VOCSegmentation(SegmentationFolders):
         self.val_set = val_set
         if sbd_root is not None and self.train_set != TRAINAUG:
             raise ConfigError(
-                f"train_set={train_set!r} takes nothing of sbd_root={os.fspath(sbd_root)!r}: set "
+                f"train_set={train_set!r} does not use sbd_root={os.fspath(sbd_root)!r}: set "
                 f"train_set to {TRAINAUG}, or leave sbd_root out."
             )
 
@@ -152,7 +152,7 @@ class VOCSegmentation(SegmentationFolders):
         return join_pairs(own, more)
 
     def find_test_images(self) -> list[str]:
-        """The images of `test.txt`; none without that list."""
+        """The images of `test.txt`; empty without that list."""
         for folder in (self.root / "VOCdevkit" / "VOC2012", self.root / "VOC2012"):
             if (folder / "ImageSets" / "Segmentation" / "test.txt").is_file():
                 return [f"{folder}/JPEGImages/{name}.jpg" for name in self._names("test")]
@@ -168,7 +168,7 @@ class VOCSegmentation(SegmentationFolders):
         return _listed(self._names(image_set), [self.folder / "JPEGImages"], [(masks, ".png")])
 
     def _added(self) -> Pairs:
-        """The images of SBD that are neither in VOC's training nor in its validation set."""
+        """The images of SBD outside of VOC's training and validation sets."""
         pixels = self.folder / AUGMENTED
         images, masks = [self.folder / "JPEGImages"], [(pixels, ".png")]
         if self.sbd_root is not None:
@@ -213,7 +213,7 @@ def _listed(names: list[str], images: list[Path], masks: list[tuple[Path, str]])
 
 
 def _by_name(folders: list[tuple[Path, str]]) -> dict[str, str]:
-    """Path of each file of a suffix in some folders, by stem; the first folder that has it wins."""
+    """Path of each file with a suffix, by stem; of several folders the first has precedence."""
     found: dict[str, str] = {}
     for folder, suffix in folders:
         if folder.is_dir():

@@ -21,26 +21,26 @@ logger = logging.getLogger(__name__)
 
 
 class YOLO(AnnotationFiles):
-    """A dataset in the layout that Ultralytics' YOLO is trained on.
+    """A dataset in the layout of Ultralytics' YOLO.
 
-    `root` holds `data.yaml` with `path`, `train`, `val`, maybe `test`, and `names`; the labels of
-    `images/.../NAME.jpg` are in `labels/.../NAME.txt`, a line per object: `class cx cy w h`, or
+    `root` holds `data.yaml` with `path`, `train`, `val`, optional `test`, and `names`; the labels
+    of `images/.../NAME.jpg` are in `labels/.../NAME.txt`, a line per object: `class cx cy w h`, or
     `class x1 y1 x2 y2 x3 y3 ...` with the corners of a polygon, in shares of the width and height
     of the upright image (https://docs.ultralytics.com/datasets/detect and .../segment). An image
     without a file of labels has no objects.
 
-    A pose dataset, which says so by `kpt_shape`, has boxes alone: its keypoints are not read.
+    Of a pose dataset, which has a `kpt_shape`, only the boxes are read.
 
-    There are masks if every object of a split has a polygon; a box alone is cut to the image.
+    There are masks if every object of a split has a polygon; boxes are clipped to the image.
     Objects without area and repeated lines are left out, with a warning that counts them. Images
-    are numbered from 1 in the order of the splits' entries and of their names, and a class has its
-    label for a category id.
+    are numbered from 1 in the order of the splits' entries and of their names; category ids are
+    the labels.
 
     Without a test set the validation set is tested; without `predict_root` the test set is
     predicted.
 
     Args:
-        root: The folder of `data.yaml`, or the file itself, under any name.
+        root: The folder of `data.yaml`, or the file itself, with any name.
         **options: Other keywords of `AnnotationFiles`.
 
     Raises:
@@ -51,7 +51,7 @@ class YOLO(AnnotationFiles):
 
     @cached_property
     def layout(self) -> Layout:
-        """What `data.yaml` says.
+        """The contents of `data.yaml`.
 
         Raises:
             DataError: It is absent, or lacks a key.
@@ -70,7 +70,7 @@ class YOLO(AnnotationFiles):
 
     @property
     def splits(self) -> tuple[Split, ...]:
-        """Those of `data.yaml`."""
+        """The splits in `data.yaml`."""
         return tuple(self.layout.splits)
 
     @property
@@ -122,9 +122,9 @@ class YOLO(AnnotationFiles):
         """The files of labels of a split, and how many of them there are."""
         paths = [label_path(image) for image in self.layout.images(split)]
         present = sum(map(os.path.exists, paths))
-        return f"'{paths[0]}' and so on ({present:,} of {len(paths):,} such files are there)"
+        return f"'{paths[0]}' and so on ({present:,} of {len(paths):,} such files exist)"
 
     def split_problems(self, split: Split) -> Iterator[str]:
-        """Files of labels to which there is no image."""
+        """Files of labels without an image."""
         for path in orphans(self.layout.images(split)):
             yield f"'{path}' has labels, but there is no image of that name."

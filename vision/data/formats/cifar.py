@@ -1,4 +1,4 @@
-"""The official files of CIFAR-10 and CIFAR-100 for Python: pickles of Python 2 in a tar archive."""
+"""Reading of CIFAR-10's and CIFAR-100's official files: Python 2 pickles in a tar archive."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ CHANNELS = 3
 
 
 class Layout(NamedTuple):
-    """Names in the files of one dataset.
+    """File names and keys of one dataset.
 
     Attributes:
         archive: The official archive.
@@ -66,7 +66,7 @@ def read_names(root: Path, layout: Layout) -> tuple[str, ...]:
     """Names of the classes, by label.
 
     Raises:
-        DataError: The file of names is absent, damaged, or has none.
+        DataError: The file of names is absent or damaged, or has no names.
     """
     content, place = read_files(root, layout, [layout.meta])[layout.meta]
     names = content.get(layout.names)
@@ -83,12 +83,12 @@ def read_files(
     """Read some of the files, from the unpacked folder or else from the archive.
 
     Args:
-        root: The folder that has either.
+        root: The folder of either.
         layout: The dataset.
         names: The files.
 
     Returns:
-        The content of each file, and where it lies.
+        The content of each file, and its path.
 
     Raises:
         DataError: A file is absent or damaged, or asks to run code.
@@ -131,7 +131,7 @@ def take_images(
 
     Args:
         content: The file's dict.
-        place: Where the file lies, for errors.
+        place: Path of the file, for errors.
         key: Key of the labels.
         num_classes: Labels are below this number.
 

@@ -1,4 +1,4 @@
-"""The polygons of Cityscapes drawn to a map of label ids, as its published scripts draw them."""
+"""Drawing of Cityscapes' polygons to a map of label ids, equal to its published scripts."""
 
 import os
 from typing import Any
@@ -13,20 +13,20 @@ from vision.documents.class_table import class_table
 from vision.documents.json_text import parse_json
 from vision.errors import DataError, ImageError, shown, suggest
 
-# Side in pixels up to which a map is drawn; the images have 2048 x 1024.
+# Maximum side of a map in pixels; the images have 2048 x 1024.
 LARGEST = 16_384
-# The largest coordinate in pixels, with either sign, of a polygon, which may reach past the image.
+# The largest absolute coordinate of a polygon in pixels; polygons may reach out of the image.
 FARTHEST = 1_000_000
 
 
 def draw_label_ids(path: str | os.PathLike[str]) -> np.ndarray:
     """Draw a file `*_polygons.json`.
 
-    Polygons lie over each other in the order of the file, on pixels of label id 0 ("unlabeled").
-    Deleted objects (`deleted: 1`) and license plates, whose id is -1, are left out; a label such as
-    "cargroup", that is none, is that of its single objects. Every edge is drawn by Pillow's
-    `ImageDraw`, as the scripts that Cityscapes publishes do (`preparation/json2labelImg.py`), so
-    that the same Pillow gives the same pixels.
+    Polygons are drawn over each other in the order of the file, on pixels of label id 0
+    ("unlabeled"). Deleted objects (`deleted: 1`) and license plates, whose id is -1, are left out;
+    an unknown label such as "cargroup" becomes the label of its single objects. Every edge is drawn
+    by Pillow's `ImageDraw`, as in Cityscapes' published scripts (`preparation/json2labelImg.py`),
+    so that the same Pillow gives the same pixels.
 
     Args:
         path: The JSON file: `imgHeight`, `imgWidth`, and `objects` with `label` and `polygon`.
@@ -35,9 +35,9 @@ def draw_label_ids(path: str | os.PathLike[str]) -> np.ndarray:
         Label ids, uint8 `(H, W)`.
 
     Raises:
-        ImageError: The file is absent, or no JSON of polygons.
-        DataError: A size, label or polygon is not as it should be; the message names the file and
-            the number of the object.
+        ImageError: The file is absent, or not JSON with polygons.
+        DataError: A size, label or polygon is invalid; the message names the file and the number
+            of the object.
     """
     encoded = read_file(path)
     where = f"'{encoded.name}'"
@@ -49,8 +49,8 @@ def draw_label_ids(path: str | os.PathLike[str]) -> np.ndarray:
         raise
     except (KeyError, TypeError) as error:
         raise ImageError(
-            f"{where} is no file of polygons ({type(error).__name__}: {error}); expected JSON with "
-            "imgHeight, imgWidth and objects."
+            f"{where} is not a file of polygons ({type(error).__name__}: {error}); expected JSON "
+            "with imgHeight, imgWidth and objects."
         ) from error
     size = [whole(side) or 0 for side in stated]
     if not all(0 < side <= LARGEST for side in size):
@@ -91,7 +91,7 @@ def _ids() -> dict[str, int]:
 
 
 def _corners(polygon: Any, where: str) -> list[tuple[float, float]]:
-    """The corners of a polygon, as numbers that Pillow can draw: it draws infinity somewhere."""
+    """The corners of a polygon, checked to be finite and in a range that Pillow can draw."""
     pairs = polygon if isinstance(polygon, list) else []
     corners = []
     for pair in pairs:

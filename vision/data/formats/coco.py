@@ -1,7 +1,7 @@
 """Read annotation files in COCO's format into the arrays of a training set.
 
-What a file may hold is judged by `vision.annotations.coco`, for evaluation too; here boxes are
-fitted into their images.
+The contents are checked by `vision.annotations.coco`, which evaluation shares; here boxes are
+clipped to their images.
 """
 
 import logging
@@ -24,15 +24,15 @@ from vision.errors import DataError
 
 logger = logging.getLogger(__name__)
 
-# Of what is made of a file's contents: a cache of another version is not read.
+# Version of the arrays made from a file: a cache of another version is not read.
 VERSION = 2
 # Boxes of COCO itself reach past the edge by a fraction of a pixel.
 TOLERANCE_PX = 1.0
 MIN_SIDE_PX = 1.0
-# Box corners as xywh that look like xyxy: shares of the boxes that reach out of their images, and
-# of those among them that would lie in them as corners.
+# Boxes look like xyxy in place of xywh above these shares: of boxes that reach out of their images,
+# and of boxes among them that would be inside as corners.
 XYXY_OUTSIDE, XYXY_INSIDE = 0.2, 0.9
-# What is left out or special, and counted.
+# Warnings about objects that are left out, changed or special, with their number.
 DROPPED = (
     "dropped %s boxes without width or height of %s",
     "dropped %s boxes narrower or lower than 1 pixel (within the image) of %s",
@@ -42,13 +42,13 @@ DROPPED = (
 
 
 NO_MASK = (
-    "it has no 'segmentation', and other objects have; give it one, or set masks: false to use "
-    "boxes alone"
+    "it has no 'segmentation', but other objects have; give it one, or set masks: false to use "
+    "only boxes"
 )
 
 
 class CheckedFile(NamedTuple):
-    """What a check finds in a file in COCO's format.
+    """Result of the check of a file in COCO's format.
 
     Attributes:
         problems: A line for each problem, with the id of the entry.
@@ -73,32 +73,32 @@ def read_coco(
 ) -> DetectionIndex:
     """Read a file in COCO's format.
 
-    Images come by ascending id, the objects of each by ascending id, and labels number the
-    categories by ascending id. Boxes without extent, or of less than a pixel within the image, are
-    left out with a warning that counts them.
+    Images, the objects of each image, and the categories are in ascending order of their ids. Boxes
+    without extent, or with less than a pixel within the image, are left out with a warning that
+    counts them.
 
     Args:
         path: The JSON file.
         folder: The folder of the images. Where entries have no `file_name` (LVIS), the last two
             parts of `coco_url`, such as `train2017/000000391895.jpg`, are looked for in it, or
             beside it if it is `train2017` itself.
-        masks: Whether to read the segmentations: all objects have one, or none has.
+        masks: Whether to read the segmentations, which all objects must have, or none.
         annotated: Whether the file has to have annotations; to predict it does not.
-        clip_boxes: Whether boxes that reach out of their images are cut; if not, by more than a
-            pixel, they are problems.
-        cache_dir: Where to keep the arrays for the next time; None does not keep them.
-        check: Words behind tools/check_dataset.py, for the message of an error.
+        clip_boxes: Whether boxes that reach out of their images are clipped; if not, boxes that do
+            so by more than a pixel are problems.
+        cache_dir: Folder of the cache of the arrays; None does not cache them.
+        check: Arguments of tools/check_dataset.py, for the message of an error.
 
     Raises:
-        DataError: The file is absent, no JSON, or has problems; names the first few, with ids.
+        DataError: The file is absent, is not JSON, or has problems; names the first few, with ids.
     """
     make = partial(_parse_whole, path=path, clip_boxes=clip_boxes, check=check)
     version = f"coco-{VERSION}{'-clipped' if clip_boxes else ''}"
     arrays = cached_arrays(path, make, version=version, folder=cache_dir)
     if annotated and not arrays["annotated"]:
         raise DataError(
-            f"'{path}' has no 'annotations'. Such a file can be predicted only "
-            "(predict_annotations); expected one as instances_val2017.json."
+            f"'{path}' has no 'annotations'. Such a file is only for prediction "
+            "(predict_annotations); expected one like instances_val2017.json."
         )
     for text, count in zip(DROPPED, arrays["dropped"].tolist(), strict=True):
         if count:
@@ -112,7 +112,7 @@ def read_coco(
 def check_coco(
     path: Path, folder: Path, *, masks: bool = True, clip_boxes: bool = False
 ) -> CheckedFile:
-    """Everything that is wrong with a file in COCO's format.
+    """Find all problems of a file in COCO's format.
 
     Args:
         path: The JSON file.
@@ -132,7 +132,7 @@ def check_coco(
 
 
 def _mask_problems(arrays: Mapping[str, np.ndarray]) -> list[str]:
-    """A line for each object without a mask; others have one."""
+    """A line for each object without a mask, if others have one."""
     ids, images = arrays["unmasked"].T
     name = namer(ids, images)
     return [f"{name(row)}: {NO_MASK}" for row in range(len(ids))]
@@ -142,8 +142,8 @@ def _problems_error(path: Path, problems: list[str], check: str) -> DataError:
     return problems_error(
         f"'{path}'",
         problems,
-        f"`python tools/check_dataset.py {check}` lists all. Mend the file, or take these "
-        "entries out of it.",
+        f"`python tools/check_dataset.py {check}` lists all. Fix the file, or remove these "
+        "entries from it.",
     )
 
 
@@ -156,10 +156,10 @@ def _parse_whole(data: bytes, *, path: Path, clip_boxes: bool, check: str) -> di
 
 
 def _parse(data: bytes, path: Path, clip_boxes: bool, problems: list[str]) -> dict[str, np.ndarray]:
-    """The arrays of a file; without what has a problem.
+    """The arrays of a file, without the entries that have a problem.
 
     Raises:
-        DataError: It is no JSON or not of the form of a COCO file.
+        DataError: It is not JSON or does not have the form of a COCO file.
     """
     with collector_paused():
         tables = read_tables(data, path)
@@ -220,7 +220,7 @@ def _corners(
     corners = np.clip(full, 0, limits)
     flat = (boxes[:, 2:] <= 0).any(axis=1)
     out = np.maximum(-full, full - limits).max(axis=1)
-    # A box that lies beyond the edge, but within the tolerance, has no pixel and is dropped.
+    # A box beyond the edge, but within the tolerance, has no pixel and is dropped.
     outside = (out > TOLERANCE_PX + 1e-3) & ~flat & (sizes > 0).all(axis=1)
     if clip_boxes:
         dropped[2] = int(outside.sum())
@@ -232,14 +232,14 @@ def _corners(
 
 
 def _outside_problems(file: CocoFile, outside: np.ndarray, out: np.ndarray) -> Iterator[str]:
-    """A line for each box that reaches out of its image, and before it what they may mean."""
+    """A line for each box that reaches out of its image, and before them the likely cause."""
     if not outside.any():
         return
     objects = file.objects
     if looks_like_corners(file, outside):
         yield (
             f"{int(outside.sum()):,} of {len(outside):,} boxes reach out of their images, and as "
-            "[x1, y1, x2, y2] would lie in them; 'bbox' has to be [x, y, width, height]"
+            "[x1, y1, x2, y2] would be inside; 'bbox' has to be [x, y, width, height]"
         )
     name = file.namer()
     for row in np.flatnonzero(outside).tolist():
@@ -269,9 +269,9 @@ def looks_like_corners(file: CocoFile, outside: np.ndarray) -> bool:
 
 
 def _root_of(folder: Path, arrays: Mapping[str, np.ndarray]) -> Path:
-    """The folder that the names are relative to: its parent, where they begin with its name."""
+    """The folder that the names are relative to: the parent if they begin with its name."""
     names = PathList.from_arrays(arrays["paths"], arrays["path_starts"])
-    # Unlike pathlib's, these take a name that is too long for one that is not there.
+    # Unlike pathlib's functions, these treat a name that is too long as absent.
     if len(names) and not os.path.exists(folder / names[0]):
         parent = folder.resolve().parent
         if names[0].startswith(f"{folder.resolve().name}/") and os.path.exists(parent / names[0]):

@@ -1,8 +1,8 @@
 """Unpack the official archives of ImageNet into the folders that `ImageNet` reads.
 
-Archives of archives are streamed: the inner ones never lie on the disk. A class appears under its
-name only when it is whole, so that an interrupted run can be started again: it goes on with the
-first class that is not there.
+Archives of archives are streamed: the inner ones are never written to disk. A class appears under
+its name only when it is complete, so that an interrupted run can be restarted: it continues with
+the first missing class.
 """
 
 import shutil
@@ -30,7 +30,7 @@ from vision.errors import DataError, listed, suggest
 
 Report = Callable[[str], None]
 
-# Official file name -> what it holds.
+# Official file name -> its role.
 ARCHIVES = {
     "ILSVRC2012_devkit_t12.tar.gz": "devkit",
     "ILSVRC2012_img_train.tar": "train",
@@ -49,11 +49,11 @@ _MAX_CLASS_BYTES = 2**35  # of the archive of a class
 
 
 class ArchiveCheck(NamedTuple):
-    """What a folder of class folders has.
+    """Result of the check of a folder of class folders.
 
     Attributes:
-        counts: Images of each class.
-        problems: What is missing or too much, a line each.
+        counts: Number of images of each class.
+        problems: Missing or surplus classes and images, a line each.
     """
 
     counts: Counter[str]
@@ -61,25 +61,25 @@ class ArchiveCheck(NamedTuple):
 
 
 def role_of(archive: Path) -> str:
-    """What an archive holds, by its official name: `"devkit"`, `"train"`, `"val"` or `"22k"`.
+    """The role of an archive, by its official name: `"devkit"`, `"train"`, `"val"` or `"22k"`.
 
     Raises:
-        DataError: The name is another one.
+        DataError: The name is not an official one.
     """
     if archive.name not in ARCHIVES:
         raise DataError(
-            f"'{archive}' is no official archive of ImageNet by its name."
-            f"{suggest(archive.name, ARCHIVES)} Names that are known: {', '.join(ARCHIVES)}."
+            f"'{archive}' does not have the name of an official archive of ImageNet."
+            f"{suggest(archive.name, ARCHIVES)} Known names: {', '.join(ARCHIVES)}."
         )
     return ARCHIVES[archive.name]
 
 
 def unpack_devkit(archive: Path, root: Path) -> None:
-    """Unpack the two files of the development kit that matter.
+    """Unpack the two files of the development kit that are needed.
 
     Args:
         archive: `ILSVRC2012_devkit_t12.tar.gz`.
-        root: They go to `root/ILSVRC2012_devkit_t12/data`.
+        root: Parent of `ILSVRC2012_devkit_t12/data`, where they are written.
 
     Raises:
         DataError: The archive is damaged or has other content, or the disk cannot be written to.
@@ -102,7 +102,7 @@ def unpack_devkit(archive: Path, root: Path) -> None:
 
 
 def find_devkit(root: Path) -> Devkit | None:
-    """The development kit in a dataset's folder, if it is there."""
+    """The development kit in a dataset's folder; None if it is absent."""
     folder = root / DEVKIT / "data"
     return read_devkit(folder) if folder.is_dir() else None
 
@@ -110,11 +110,11 @@ def find_devkit(root: Path) -> Devkit | None:
 def unpack_classes(
     archive: Path, folder: Path, *, total: int | None = None, report: Report | None = None
 ) -> None:
-    """Unpack an archive that has an archive of images for each class.
+    """Unpack an archive of archives, one of images for each class.
 
     Args:
         archive: `ILSVRC2012_img_train.tar`, `fall11_whole.tar` or `winter21_whole.tar.gz`.
-        folder: Where the class folders go.
+        folder: Parent of the class folders.
         total: Expected number of classes, for the report.
         report: Called with a line about the progress after each class.
 
@@ -157,7 +157,7 @@ def unpack_val(
 
     Args:
         archive: `ILSVRC2012_img_val.tar`.
-        folder: Where the class folders go; if it exists, nothing is done.
+        folder: Parent of the class folders; if it exists, nothing is done.
         devkit: The classes of the images.
         report: Called with a line about the progress now and then.
 
@@ -195,7 +195,7 @@ def check_release(folder: Path, release: str) -> ArchiveCheck:
 
 @contextmanager
 def _whole(folder: Path) -> Iterator[Path]:
-    """A hidden folder to fill; it gets its name only when all went well and it is not empty."""
+    """A hidden folder to fill, renamed to its name if there was no error and it is not empty."""
     part = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)  # left by an interrupted run
     _make(part)
@@ -224,15 +224,15 @@ def _writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise DataError(
-            f"cannot write '{path}': {error.strerror}. Mend that and start again: what is whole is "
-            "kept."
+            f"cannot write '{path}': {error.strerror}. Fix that and start again: complete classes "
+            "are kept."
         ) from error
 
 
 def _check(
     folder: Path, expected: Mapping[str, int] | None, *, classes: int, images: int
 ) -> ArchiveCheck:
-    """Compare class by class where that is known, else the totals."""
+    """Compare the counts by class where they are known, else the totals."""
     names = [name for name in list_folders(folder) if WNID.fullmatch(name)]
     counts = Counter({name: len(find_images(folder / name)) for name in names})
     problems = []

@@ -1,4 +1,4 @@
-"""Names and labels of ImageNet's classes and validation images, as its official files give them.
+"""Names and labels of ImageNet's classes and validation images, from its official files.
 
 Classes are numbered in alphabetical order of their WordNet ids, as in all published weights of
 ImageNet-1k. The ILSVRC ids of the development kit have another order; its `meta.mat` translates
@@ -29,10 +29,10 @@ CLASSES_1K, TRAIN_1K, VAL_1K = 1000, 1_281_167, 50_000
 
 
 class Devkit(NamedTuple):
-    """What the development kit says.
+    """Contents of the development kit.
 
     Attributes:
-        val_wnids: Class of each validation image, by its number less one, strings `(N,)`.
+        val_wnids: WordNet id of each validation image, by its number minus one, strings `(N,)`.
         train_counts: Number of training images of each class.
     """
 
@@ -47,7 +47,7 @@ def read_devkit(folder: Path) -> Devkit:
         folder: Its `data` folder, with `meta.mat` and `ILSVRC2012_validation_ground_truth.txt`.
 
     Raises:
-        DataError: A file is absent or not what it should be.
+        DataError: A file is absent or malformed.
     """
     for name in (META, GROUND_TRUTH):
         if not (folder / name).is_file():
@@ -66,7 +66,7 @@ def read_devkit(folder: Path) -> Devkit:
 
 
 def _read_meta(path: Path) -> tuple[dict[int, str], dict[str, int]]:
-    """Map ILSVRC ids to WordNet ids, and these to numbers of training images."""
+    """Map ILSVRC ids to WordNet ids, and WordNet ids to numbers of training images."""
     data = read_file(path, max_bytes=MAX_SETTINGS_BYTES)
     try:
         synsets = read_variable(data, "synsets").ravel()
@@ -74,7 +74,7 @@ def _read_meta(path: Path) -> tuple[dict[int, str], dict[str, int]]:
         leaves = [row for row in synsets if int(row["num_children"].item()) == 0]
         wnid_of = {int(row["ILSVRC2012_ID"].item()): str(row["WNID"].item()) for row in leaves}
         counts = {str(row["WNID"].item()): int(row["num_train_images"].item()) for row in leaves}
-    # The reader of this format fails in any way on a file that is not one.
+    # The reader raises any kind of error for a file in another format.
     except Exception as error:
         raise DataError(
             f"'{path}' is not the {META} of {DEVKIT}: {type(error).__name__}: {error}. "
@@ -90,7 +90,7 @@ def read_kaggle_labels(path: Path) -> dict[str, str]:
         path: Kaggle's `LOC_val_solution.csv`.
 
     Raises:
-        DataError: A row is not an image, and a class with boxes.
+        DataError: A row is not an image and a class with boxes.
     """
     labels = {}
     for number, row in enumerate(read_csv(path, what="list of labels"), 2):
@@ -111,10 +111,10 @@ def val_wnid(name: str, devkit: Devkit, place: str) -> str:
     Args:
         name: File name, such as `"ILSVRC2012_val_00000001.JPEG"`.
         devkit: The labels.
-        place: Where the file is, for errors.
+        place: Path of the file, for errors.
 
     Raises:
-        DataError: The name is another one, or its number has no label.
+        DataError: The name has another form, or its number has no label.
     """
     match = VAL_NAME.fullmatch(name)
     number = int(match[1]) if match else 0
@@ -127,11 +127,11 @@ def val_wnid(name: str, devkit: Devkit, place: str) -> str:
 
 
 def readable_names(wnids: Sequence[str]) -> tuple[str, ...]:
-    """A name to read for each class, such as `"n01440764 tench"`; unknown ones keep their id.
+    """A readable name for each class, such as `"n01440764 tench"`; unknown ones keep their id.
 
     Only ids make names unique: two of the 1000 classes are cranes.
     """
-    # The larger table is that of all releases, but for one of the 1000 classes.
+    # The larger table has the classes of all releases, except one of the 1000 classes.
     words = _table("imagenet-21k-goog") | _table("imagenet-1k")
     first = [words.get(wnid, "").partition(",")[0] for wnid in wnids]
     return tuple(f"{wnid} {word}".rstrip() for wnid, word in zip(wnids, first, strict=True))

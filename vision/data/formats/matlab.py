@@ -1,7 +1,7 @@
-"""Variables of MATLAB files (level 5), which datasets of that time have for annotations.
+"""Reading of variables in MATLAB files (level 5), a format of annotations.
 
-Such a file holds data alone, no code. Its parts are compressed, a thousand times and more if it is
-made for that: how much comes of them is found out before any is kept.
+Such a file holds only data, no code. Its parts are compressed, in a malicious file a thousand times
+and more: their decompressed size is measured before any is kept.
 """
 
 import struct
@@ -10,7 +10,7 @@ from io import BytesIO
 from typing import Any
 
 MAX_BYTES = 2**26  # of the parts of a file, decompressed
-_HEADER = 128  # bytes; the last two tell the order of the others
+_HEADER = 128  # bytes; the last two give the byte order
 _COMPRESSED = 15  # miCOMPRESSED ("MAT-File Format", table 1-1)
 
 
@@ -26,10 +26,10 @@ def read_variable(data: bytes, name: str) -> Any:
 
     Raises:
         KeyError: There is no such variable.
-        ValueError: More than `MAX_BYTES` come of the file.
-        Exception: It is damaged, or no MATLAB file: the reader fails in many ways.
+        ValueError: The file has more than `MAX_BYTES` when decompressed.
+        Exception: It is damaged or not a MATLAB file: the reader raises many kinds of error.
     """
-    # SciPy comes with scikit-learn; importing it takes long.
+    # SciPy comes with scikit-learn; importing it is slow.
     from scipy.io import loadmat
 
     _check_size(data)
@@ -53,5 +53,5 @@ def _check_size(data: bytes) -> None:
             part = zlib.decompressobj().decompress(data[at : at + size], MAX_BYTES - total + 1)
             total += len(part)
             if total > MAX_BYTES:
-                raise ValueError(f"more than {MAX_BYTES:,} bytes come of it when decompressed")
+                raise ValueError(f"it has more than {MAX_BYTES:,} bytes when decompressed")
         at += size

@@ -1,8 +1,8 @@
 """Read the pickle files of old datasets without running code from them.
 
-A pickle is a program. This reader gives it nothing to call: what a NumPy array of plain numbers
-needs is played by inert stand-ins, whose arrays are built from the raw bytes afterwards, and every
-other name is refused.
+A pickle is a program. This reader gives it nothing to call: inert stand-ins replace what a NumPy
+array of plain numbers needs, arrays are built from the raw bytes afterwards, and every other name
+is refused.
 """
 
 import io
@@ -14,7 +14,7 @@ import numpy as np
 
 from vision.errors import DataError
 
-# Numbers of fixed size; byte order is stated apart from them.
+# Numbers of fixed size; the byte order is stated separately.
 _NUMBERS = re.compile(r"[biuf][1248]")
 
 
@@ -31,7 +31,7 @@ def read_plain_pickle(data: bytes, name: str) -> dict[str, Any]:
         The dict; arrays among its values are read-only NumPy arrays.
 
     Raises:
-        DataError: The file is truncated, is no pickle of a dict, or asks for anything else.
+        DataError: The file is truncated, is not a pickle of a dict, or asks for anything else.
     """
     try:
         content = _Unpickler(io.BytesIO(data), encoding="latin1").load()
@@ -46,7 +46,7 @@ def read_plain_pickle(data: bytes, name: str) -> dict[str, Any]:
             f"'{name}' is refused: it asks for '{error}', which official files of datasets do not. "
             "A pickle file can run any code; replace the file by the original."
         ) from None
-    # A damaged pickle is a damaged program: it can fail in any way.
+    # A damaged pickle is a damaged program: it can raise any error.
     except Exception as error:
         reason = str(error).partition("\n")[0].rstrip(".") or type(error).__name__
         raise DataError(
@@ -56,11 +56,11 @@ def read_plain_pickle(data: bytes, name: str) -> dict[str, Any]:
 
 
 class _RefusedError(Exception):
-    """The name of what a pickle asked for."""
+    """A pickle asked for the object of this name."""
 
 
 class _Inert:
-    """Nothing can be set on these; a pickle would set any attribute of a class or a function."""
+    """Base of the stand-ins: a pickle cannot set attributes of them."""
 
     def __setstate__(self, state: object) -> None:
         raise TypeError("the state of this object cannot be set")

@@ -1,7 +1,7 @@
-"""The files of the Semantic Boundaries Dataset: lists of images, and MATLAB files of their masks.
+"""Reading of the Semantic Boundaries Dataset: lists of images, and MATLAB files of their masks.
 
-"Semantic Contours from Inverse Detectors", Hariharan et al., 2011: 11,355 images of Pascal VOC, of
-which most have no mask in VOC itself.
+"Semantic Contours from Inverse Detectors", Hariharan et al., 2011: 11,355 images of Pascal VOC,
+most of them without a mask in VOC itself.
 """
 
 import os
@@ -17,12 +17,12 @@ from vision.documents.text import read_text
 from vision.errors import ImageError
 
 EXPECTED = "Expected of SBD: SBD_ROOT/{img/*.jpg,cls/*.mat,train.txt,val.txt}."
-# Where they lie in the published archive.
+# Their folder in the published archive.
 _INSIDE = ("benchmark_RELEASE/dataset", "dataset")
 
 
 def sbd_folder(root: Path) -> Path:
-    """The folder of `cls`: `root`, or that of the archive unpacked in it.
+    """The folder of `cls`: `root`, or the unpacked archive in it.
 
     Raises:
         DataError: There is no such folder.
@@ -39,7 +39,7 @@ def read_sbd_mask(path: str | os.PathLike[str]) -> np.ndarray:
     """Read the class of each pixel from a MATLAB file of SBD.
 
     Such a file holds a structure `GTcls`, whose field `Segmentation` has 0 for the background and
-    1 to 20 for VOC's classes. It is data alone; no code comes with it and none runs.
+    1 to 20 for VOC's classes. It holds only data; no code runs.
 
     Args:
         path: A file of `cls`.
@@ -53,7 +53,7 @@ def read_sbd_mask(path: str | os.PathLike[str]) -> np.ndarray:
     encoded = read_file(path)
     try:
         labels = read_variable(encoded.data, "GTcls")["Segmentation"][0, 0]
-    except Exception as error:  # of the reader, of zlib, of a structure that is another
+    except Exception as error:  # of the reader, of zlib, or of another structure
         raise _wrong(encoded.name, f"{type(error).__name__}: {error}") from error
     if not isinstance(labels, np.ndarray) or labels.ndim != 2 or labels.dtype != np.uint8:
         found = getattr(labels, "dtype", type(labels).__name__)
@@ -65,10 +65,10 @@ def read_sbd_names(folder: Path) -> list[str]:
     """The names in both lists of SBD, in their order.
 
     Args:
-        folder: As `sbd_folder` gives it.
+        folder: The folder from `sbd_folder`.
 
     Raises:
-        DataError: A list is absent or no text, or a name leads out of the folder of the images.
+        DataError: A list is absent or not text, or a name leads out of the folder of the images.
     """
     names: list[str] = []
     for split in ("train", "val"):
@@ -81,6 +81,6 @@ def read_sbd_names(folder: Path) -> list[str]:
 
 def _wrong(name: str, what: str) -> ImageError:
     return ImageError(
-        f"'{name}' is no mask of SBD ({what}); expected a MATLAB file with GTcls.Segmentation, "
+        f"'{name}' is not a mask of SBD ({what}); expected a MATLAB file with GTcls.Segmentation, "
         "uint8. Copy it again."
     )

@@ -1,4 +1,4 @@
-"""The files of Pascal VOC: lists of images, and the XML file of an image's objects."""
+"""Reading of Pascal VOC's files: lists of images, and an XML file of objects per image."""
 
 import math
 import os
@@ -22,12 +22,12 @@ EXPECTED = (
     "and VOC2012 likewise; ROOT may be the folder above VOCdevkit."
 )
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
-# Pixels by which a corner may lie outside its image: that of whoever counts from 0, not 1.
+# Pixels by which a corner may lie outside its image, for files that count from 0 instead of 1.
 ROUNDING = 1
 
 
 class Annotation(NamedTuple):
-    """What an XML file says of its image.
+    """Contents of the XML file of an image.
 
     Attributes:
         size: Height and width in pixels; (0, 0) if they are not known.
@@ -49,7 +49,7 @@ def devkit_folder(root: Path, *, expected: str = EXPECTED) -> Path:
 
     Args:
         root: Where it is looked for.
-        expected: The expected tree, to end errors with.
+        expected: The expected tree, for the end of errors.
 
     Raises:
         DataError: There is no such folder.
@@ -68,10 +68,10 @@ def read_names(
         folder: The folder of a year.
         image_set: Such as `"trainval"`.
         task: Folder of the lists of a task: `"Main"` or `"Segmentation"`.
-        expected: The expected tree, to end errors with.
+        expected: The expected tree, for the end of errors.
 
     Raises:
-        DataError: The list is absent, empty or no text.
+        DataError: The list is absent, empty or not text.
     """
     lists = folder / "ImageSets" / task
     require_folder(lists, expected)
@@ -92,7 +92,7 @@ def read_names(
 
 
 def _listed_name(line: str) -> str:
-    """The name in a line of a list, which may have blanks; the lists of a class add -1, 0 or 1."""
+    """The name in a line of a list, which may have blanks; lists of a class append -1, 0 or 1."""
     name, _, mark = line.strip().rpartition(" ")
     return name.rstrip() if name and mark in ("-1", "0", "1") else line.strip()
 
@@ -109,16 +109,16 @@ def read_annotation(
 
     Corners in the files count pixels from 1 and include the last (the development kit's
     `VOCcode/VOCreadrecxml.m` and its overlap, which adds 1 to each side): `(x1 - 1, y1 - 1, x2,
-    y2)` is the same box here. The boxes of an object's parts are passed over.
+    y2)` is the same box here. The boxes of an object's parts are skipped.
 
     Args:
         path: The XML file.
         class_names: Names of the classes, by label.
-        report: Gets what is wrong, with file and object; such objects are left out.
-        clip: Whether boxes that reach out of their image are cut; if not, by more than a pixel,
-            they are wrong.
-        measure: Gives height and width of the image where the file does not state them; (0, 0) if
-            that cannot be known.
+        report: Called with each problem, with file and object; such objects are left out.
+        clip: Whether boxes that reach out of their image are clipped; if not, boxes that do so by
+            more than a pixel are problems.
+        measure: Returns height and width of the image if the file does not state them; (0, 0) if
+            they are unknown.
     """
     classes, boxes, difficult, dropped = [], [], [], 0
     try:
@@ -159,7 +159,7 @@ def read_annotation(
 
 
 def plain_name(name: str) -> str:
-    """The name of a class without blanks around it, and with single ones in it."""
+    """The name of a class without blanks around it, and with single blanks in it."""
     return " ".join(name.split())
 
 
@@ -170,7 +170,7 @@ def _number(text: str | None) -> float:
         ValueError: It is anything else, such as 1_0, which Python takes for 10.
     """
     if text is None or "_" in text or not text.isascii():
-        raise ValueError(f"{text!r} is no number")
+        raise ValueError(f"{text!r} is not a number")
     return float(text)
 
 
@@ -200,7 +200,7 @@ def _box(
     where: str,
     report: Callable[[str], Any],
 ) -> tuple[float, float, float, float] | None:
-    """`(x1, y1, x2, y2)` from 0 on, cut to the image; None if it is not as it should be."""
+    """`(x1, y1, x2, y2)` from 0 on, clipped to the image; None if it is invalid."""
     if len(element.findall("bndbox")) > 1:
         report(f"{where}: there are several <bndbox>, expected one.")
         return None

@@ -1,4 +1,4 @@
-"""XML files of annotations: in any encoding that Python knows, without anything that expands."""
+"""Safe reading of XML annotations: any encoding that Python knows, no entities."""
 
 import os
 import re
@@ -10,7 +10,7 @@ from xml.parsers import expat
 from vision.errors import DataError
 from vision.reading import MAX_SETTINGS_BYTES, read_file
 
-# Byte-order marks (UTF-32 first: its mark begins as that of UTF-16 does), and the first character
+# Byte-order marks (UTF-32 first: its mark begins with the mark of UTF-16), and the first character
 # of a file without one.
 _MARKS = (
     (b"\xff\xfe\x00\x00", "utf-32"),
@@ -35,7 +35,7 @@ def read_xml(path: str | os.PathLike[str], root: str) -> Element:
         root: Name of its outermost element.
 
     Raises:
-        DataError: The file is absent, no XML, not in its encoding, has a document type, or holds
+        DataError: The file is absent, not XML, not in its encoding, has a document type, or holds
             another element.
     """
     data = read_file(path, max_bytes=MAX_SETTINGS_BYTES, what="annotation")
@@ -50,7 +50,7 @@ def _decode(data: bytes, path: str | os.PathLike[str]) -> str:
     if encoding is None:
         declared = _DECLARED.match(data[:1024])
         encoding = declared.group(1).decode("ascii") if declared else "utf-8"
-        # A declaration that can be read byte by byte is in no encoding of two or four bytes each.
+        # A declaration that is readable byte by byte is not in UTF-16 or UTF-32.
         if encoding.lower().replace("_", "-").startswith(("utf-16", "utf-32", "ucs-", "iso-10646")):
             encoding = "utf-8"
     try:
@@ -85,7 +85,7 @@ def _parse(text: bytes, path: str | os.PathLike[str]) -> Element:
     except (expat.ExpatError, ValueError) as error:
         if isinstance(error, DataError):
             raise
-        raise DataError(f"'{path}' is no whole XML file: {error}; copy it again.") from error
+        raise DataError(f"'{path}' is not a whole XML file: {error}; copy it again.") from error
     return builder.close()
 
 
@@ -96,7 +96,7 @@ def only_text(element: Element, tag: str, where: str, report: Callable[[str], An
         element: The parent.
         tag: Name of the child.
         where: What messages call the parent.
-        report: Gets a message if there are several.
+        report: Called with a message if there are several.
     """
     found = element.findall(tag)
     if len(found) > 1:

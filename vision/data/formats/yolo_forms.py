@@ -1,4 +1,4 @@
-"""What the lines of a YOLO dataset must be, taken together: boxes, corners, polygons or poses."""
+"""Checks of a YOLO dataset's labels as a whole: boxes, corners, polygons or poses."""
 
 from collections.abc import Sequence
 
@@ -6,18 +6,18 @@ import numpy as np
 
 from vision.data.formats.yolo_labels import BOX_NUMBERS, Labels
 
-# Boxes look like corners where this share of them reaches out of their images, and this share of
-# those would fit as corners.
+# Boxes look like corners if this share of them reaches out of their images, and this share of those
+# would fit as corners.
 XYXY_OUTSIDE, XYXY_INSIDE = 0.2, 0.9
 # Objects that all have to look alike, and how far from its box a keypoint may lie.
 MIN_ALIKE, POSE_MARGIN = 3, 0.01
 
 
 class Forms:
-    """Counts what the labels of a split look like.
+    """Statistics of the forms of a split's labels.
 
     Attributes:
-        polygons: Outline of each object in [0, 1], or None where it is a box.
+        polygons: Outline of each object in [0, 1], or None for a box.
     """
 
     def __init__(self) -> None:
@@ -25,23 +25,23 @@ class Forms:
         self._outside = self._as_corners = 0
 
     def add(self, labels: Labels) -> None:
-        """Take in the labels of an image."""
+        """Add the labels of an image."""
         self.polygons += labels.polygons
         self._outside += labels.outside
         self._as_corners += labels.as_corners
 
     def corners_problem(self) -> str | None:
-        """What is wrong if boxes must be corners; None if they need not be."""
+        """The problem if boxes look like corners; None if they do not."""
         boxes = sum(polygon is None for polygon in self.polygons)
         if not looks_like_corners(boxes, self._outside, self._as_corners):
             return None
         return (
             f"{self._outside:,} of {boxes:,} boxes reach out of their images, and as x1 y1 x2 y2 "
-            "would lie in them; a line has to be class cx cy w h."
+            "would be inside; a line has to be class cx cy w h."
         )
 
     def pose_problem(self) -> str | None:
-        """What is wrong if polygons must be poses; None if they need not be."""
+        """The problem if polygons look like poses; None if they do not."""
         if not looks_like_pose(self.polygons):
             return None
         return (
@@ -63,14 +63,14 @@ def looks_like_corners(boxes: int, outside: int, as_corners: int) -> bool:
 
 
 def looks_like_pose(polygons: Sequence[np.ndarray | None]) -> bool:
-    """Whether what was read as polygons must be boxes with keypoints.
+    """Whether labels read as polygons must be boxes with keypoints.
 
-    All have one number of values, which is not the eight of turned boxes, and the first four are a
-    box, as centre and size, in which the rest lie, as pairs or, with their visibility, as triples.
-    Polygons do so by chance alone.
+    All have the same number of values, other than the eight of oriented boxes. The first four are a
+    box, as centre and size, that contains the rest, as pairs or, with their visibility, as triples.
+    Polygons look so only by chance.
 
     Args:
-        polygons: Outlines `(P, 2)` of the objects in [0, 1]; None where an object is a box.
+        polygons: Outlines `(P, 2)` of the objects in [0, 1]; None for a box.
     """
     outlines = [polygon for polygon in polygons if polygon is not None]
     if len(outlines) < max(MIN_ALIKE, len(polygons)) or len({*map(len, outlines)}) > 1:
@@ -83,7 +83,7 @@ def looks_like_pose(polygons: Sequence[np.ndarray | None]) -> bool:
 
 
 def _in_boxes(values: np.ndarray, step: int) -> bool:
-    """Whether keypoints of `step` values each lie in the box before them, in every row."""
+    """Whether keypoints of `step` values each are inside the box before them, in every row."""
     x, y = (values[:, BOX_NUMBERS + axis :: step] for axis in (0, 1))
     unseen = (x == 0) & (y == 0)  # written for a keypoint that is not labelled
     inside = [

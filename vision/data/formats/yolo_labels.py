@@ -1,4 +1,4 @@
-"""The labels of a YOLO dataset: a text file for each image, a line for each object."""
+"""Reading of YOLO labels: a text file for each image, a line for each object."""
 
 import math
 import os
@@ -13,9 +13,9 @@ from vision.data.index.builder import polygon_area
 from vision.documents.text import read_text
 from vision.errors import DataError
 
-# How far a coordinate may be off [0, 1] through the rounding of whoever wrote it.
+# How far a coordinate may be outside [0, 1] through rounding.
 ROUNDING = 1e-4
-# Shares of a side, and of the area, below which an object is nothing.
+# Shares of a side, and of the area, below which an object is degenerate.
 MIN_SIDE, MIN_AREA = 1e-6, 1e-12
 BOX_NUMBERS = 4
 MIN_POLYGON_NUMBERS = 6
@@ -24,7 +24,7 @@ OUTSIDE = 0.02
 
 
 def label_path(image: str) -> str:
-    """Where the labels of an image lie: the last folder `images` becomes `labels`."""
+    """Path of the labels of an image: the last folder `images` becomes `labels`."""
     folders, name = os.path.split(image)
     parts = folders.split(os.sep)
     if "images" in parts:
@@ -38,10 +38,10 @@ class Labels(NamedTuple):
     Attributes:
         classes: int32 `(M,)`.
         boxes: float64 `(M, 4)`, `(x1, y1, x2, y2)` in [0, 1].
-        polygons: Of each object its outline, float64 `(P, 2)` in [0, 1]; None where it is a box.
-        dropped: Objects that are left out: of no area, or there twice.
+        polygons: Outline of each object, float64 `(P, 2)` in [0, 1]; None for a box.
+        dropped: Objects that are left out: without area, or repeated.
         outside: Number of boxes that reach out of the image by more than rounding.
-        as_corners: Number of those that would lie in it as `x1 y1 x2 y2`.
+        as_corners: Number of those that would be inside as `x1 y1 x2 y2`.
     """
 
     classes: np.ndarray
@@ -54,13 +54,13 @@ class Labels(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class LineFormat:
-    """What a line of labels may hold.
+    """The format of a line of labels.
 
     Attributes:
         num_classes: Classes are below this number.
         keypoints: Number of values of the keypoints that follow a box (a pose dataset), which are
-            not read; 0 where a line is a box or a polygon.
-        clip: Whether coordinates up to a side outside the image are cut to it.
+            not read; 0 if a line is a box or a polygon.
+        clip: Whether coordinates up to a side outside the image are clipped to it.
     """
 
     num_classes: int
@@ -72,13 +72,13 @@ def read_labels(path: str, lines: LineFormat, report: Callable[[str], Any]) -> L
     """Read the labels of an image.
 
     A line is `class cx cy w h`, or `class x1 y1 x2 y2 x3 y3 ...` with the corners of a polygon, in
-    shares of the image's width and height. What a box has outside the image is cut off. In a pose
-    dataset a line is `class cx cy w h` and the keypoints, which are left out.
+    shares of the image's width and height. Boxes are clipped to the image. In a pose dataset a line
+    is `class cx cy w h` and the keypoints, which are left out.
 
     Args:
         path: The file; an image without one has no objects.
-        lines: What a line may hold.
-        report: Gets what is wrong, with file and line; such lines are left out.
+        lines: The format of a line.
+        report: Called with each problem, with file and line; such lines are left out.
     """
     classes, boxes, polygons = [], [], []
     seen: set[tuple[float, ...]] = set()
@@ -132,9 +132,9 @@ def _numbers(words: list[str], lines: LineFormat) -> tuple[float, ...] | str:
         numbers = tuple(map(float, words))
     except ValueError:
         numbers = ()
-    # Python also takes 1_0, and digits of other scripts.
+    # Python also accepts 1_0, and digits of other scripts.
     if not numbers or any("_" in word or not word.isascii() for word in words):
-        return f"{' '.join(words)[:80]!r} is no row of numbers."
+        return f"{' '.join(words)[:80]!r} is not a row of numbers."
     label, *coordinates = numbers
     if (fault := _count_fault(len(coordinates), lines.keypoints)) is not None:
         return fault
@@ -177,7 +177,7 @@ def _reaches_out(x: float, y: float, w: float, h: float) -> bool:
 
 def _shape(numbers: Sequence[float]) -> tuple[tuple[float, ...], np.ndarray | None]:
     """Box within the image, and polygon `(P, 2)` if it is one."""
-    # Plain numbers: small arrays would take several times as long, and there are millions.
+    # Plain numbers: small arrays would be several times as slow, and there are millions.
     if len(numbers) == BOX_NUMBERS:
         x, y, w, h = numbers
         corners = (x - w / 2, y - h / 2, x + w / 2, y + h / 2)
@@ -194,7 +194,7 @@ def _is_degenerate(box: tuple[float, ...], polygon: np.ndarray | None) -> bool:
 
 
 def orphans(images: list[str]) -> Iterator[str]:
-    """Label files, in the folders of the labels of some images, to which there is no image."""
+    """Label files without an image, in the label folders of some images."""
     known = {label_path(image) for image in images}
     for folder in sorted({os.path.dirname(path) for path in known}):
         if not os.path.isdir(folder):

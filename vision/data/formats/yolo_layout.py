@@ -1,4 +1,4 @@
-"""The `data.yaml` of a YOLO dataset: its images, its classes, and what a line of labels holds."""
+"""Reading of a YOLO dataset's `data.yaml`: images, classes and keypoints."""
 
 import os
 from pathlib import Path
@@ -27,15 +27,15 @@ YoloSplit = Literal["train", "val", "test"]
 
 
 class Layout(NamedTuple):
-    """What `data.yaml` says.
+    """Contents of `data.yaml`.
 
     Attributes:
         file: The file itself.
-        folder: The folder that the paths begin at.
+        folder: The folder that the paths are relative to.
         class_names: Names of the classes, by label.
-        splits: The entries of `train`, `val` and `test` that there are.
-        keypoints: `kpt_shape`: number of keypoints, and of values of each; None where it is null,
-            () where there is no such key.
+        splits: The entries of `train`, `val` and `test`.
+        keypoints: `kpt_shape`: number of keypoints, and of values of each; None for null, () if
+            there is no such key.
     """
 
     file: Path
@@ -53,7 +53,7 @@ class Layout(NamedTuple):
         entries = next((own for name, own in self.splits.items() if name == split), None)
         if entries is None:
             raise DataError(f"'{self.file}' has no `{split}`; it has {', '.join(self.splits)}.")
-        found: dict[str, None] = {}  # an image that two entries have counts once
+        found: dict[str, None] = {}  # an image in two entries counts once
         for entry in entries:
             found |= dict.fromkeys(self._images(split, entry))
         return list(found)
@@ -72,9 +72,9 @@ class Layout(NamedTuple):
 
     def _place(self, entry: str) -> Path | None:
         places = [self.folder / entry]
-        if entry.startswith("../"):  # Roboflow writes them as if data.yaml lay a folder deeper
+        if entry.startswith("../"):  # Roboflow writes them as if data.yaml were a folder deeper
             places.append(self.folder / entry.removeprefix("../"))
-        # Unlike those of pathlib, these take a name that is too long for one that is not there.
+        # Unlike pathlib's functions, these treat a name that is too long as absent.
         return next((place for place in places if os.path.exists(place)), None)
 
     def _listed(self, path: Path) -> list[str]:
@@ -82,7 +82,7 @@ class Layout(NamedTuple):
         return [self._listed_image(path, with_slashes(line)) for line in lines]
 
     def _listed_image(self, file: Path, line: str) -> str:
-        # Relative to the list itself in the official ones; other programs write them from the root.
+        # Relative to the list itself in official lists; other programs write them from the root.
         beside = os.path.normpath(file.parent / line)
         from_root = os.path.normpath(self.folder / line)
         return from_root if beside != from_root and not os.path.exists(beside) else beside
@@ -91,14 +91,14 @@ class Layout(NamedTuple):
 def read_layout(root: Path) -> Layout:
     """Read `data.yaml`.
 
-    Every value is the text that is written: a class may be called no, on, 01, 12:30 or null, which
-    YAML takes for other things.
+    Every value is read as text: a class may be called no, on, 01, 12:30 or null, which YAML reads
+    as other types.
 
     Args:
-        root: The file, under any name, or the folder that holds `data.yaml`, or one other `.yaml`.
+        root: The file, with any name, or the folder of `data.yaml` or of a single other `.yaml`.
 
     Raises:
-        DataError: The file is absent, is no YAML, or lacks a key.
+        DataError: The file is absent, is not YAML, or lacks a key.
     """
     file = _find(root)
     content = _read_texts(file)
@@ -134,7 +134,7 @@ def _read_texts(file: Path) -> dict[str, Any]:
 
 
 def _texts(node: yaml.Node, *, null: bool) -> Any:
-    """A node with texts for scalars; `null` keeps what YAML takes for null as text."""
+    """A node with texts for scalars; `null` keeps YAML's null as text."""
     if isinstance(node, yaml.MappingNode):
         return {str(key.value): _texts(value, null=null) for key, value in node.value}
     if isinstance(node, yaml.SequenceNode):
@@ -166,7 +166,7 @@ def _folder(file: Path, path: Any) -> Path:
     if not isinstance(path, str):
         raise DataError(f"`path` of '{file}' is {shown(path)}, expected a folder.")
     given = Path(with_slashes(path))
-    # `path` may be meant from the file, from where the command runs, or name the folder itself.
+    # `path` may be relative to the file or to the current folder, or name the file's own folder.
     for place in (beside / given, given.absolute()):
         if os.path.isdir(place):
             return Path(os.path.normpath(place))
@@ -196,7 +196,9 @@ def _names(file: Path, content: dict[str, Any]) -> tuple[str, ...]:
     owners: dict[str, int] = {}
     for label, name in enumerate(names):
         if not isinstance(name, str) or not name.strip():
-            raise DataError(f"`names` of '{file}' has {shown(name)} for class {label}, no name.")
+            raise DataError(
+                f"`names` of '{file}' has {shown(name)} for class {label}, expected a name."
+            )
         if owners.setdefault(name.strip(), label) != label:
             raise DataError(
                 f"`names` of '{file}' has {shown(name.strip())} twice: for the classes "

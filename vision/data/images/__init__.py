@@ -1,1 +1,1 @@
-"""Image files: decoding them into one form, and their sizes."""
+"""Image files: decoding to 8-bit RGB, and their sizes."""

@@ -1,7 +1,7 @@
-"""How many bands an image file has, and whether one of them is alpha: TIFF and JPEG 2000.
+"""Number of bands of a TIFF or JPEG 2000 file, and whether one of them is alpha.
 
-Images of the earth and of microscopes have bands beyond red, green and blue. A fourth one is
-transparency only if the file says so; taken for that, the near infrared would whiten the image.
+Satellite and microscope images have bands beyond red, green and blue. A fourth one is transparency
+only if the file says so; near infrared, taken for transparency, would whiten the image.
 """
 
 import io
@@ -18,7 +18,7 @@ _TIFF_MARKS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _BITS, _PHOTOMETRIC, _SAMPLES, _EXTRA, _FORMAT = 258, 262, 277, 338, 339
 # Bands of each interpretation of the pixels: grey, RGB, palette, mask, CMYK, YCbCr, Lab.
 _TIFF_COLOURS = {0: 1, 1: 1, 2: 3, 3: 1, 4: 1, 5: 4, 6: 3, 8: 3}
-_ALPHA = (1, 2)  # premultiplied or not; 0 is a band of no stated meaning
+_ALPHA = (1, 2)  # premultiplied or not; 0 is a band without a stated meaning
 _KINDS = {1: "unsigned integers", 2: "signed integers", 3: "floats"}
 # JPEG 2000 (ITU-T T.800, annexes A and I).
 _JP2_MARK = b"\0\0\0\x0cjP  \r\n\x87\n"
@@ -28,14 +28,14 @@ _OPACITY = (1, 2)  # of channels; premultiplied is 2
 
 
 class Bands(NamedTuple):
-    """What a file says of its bands.
+    """The bands that a file declares.
 
     Attributes:
         number: Number of bands.
-        colours: Those of its interpretation: 1 grey or palette, 3 RGB, 4 CMYK.
-        is_alpha: Whether it says that one is transparency.
-        bits: Most bits of a number.
-        kind: The numbers, such as `"16-bit unsigned integers"`.
+        colours: Number of colour bands: 1 grey or palette, 3 RGB, 4 CMYK.
+        is_alpha: Whether one is declared as transparency.
+        bits: Maximum number of bits of a value.
+        kind: Kind of the values, such as `"16-bit unsigned integers"`.
     """
 
     number: int
@@ -46,19 +46,19 @@ class Bands(NamedTuple):
 
     @property
     def fault(self) -> str | None:
-        """Why the image cannot be taken for grey or RGB; None if it can."""
+        """Why the image cannot be read as grey or RGB; None if it can."""
         beyond = self.number - self.colours
         if beyond <= 0 or (beyond == 1 and self.is_alpha):
             return None
         return (
-            f"has {self.number} bands of {self.kind}, and does not say that those beyond the first "
-            f"{self.colours} are transparency. Choose three bands and write them as RGB: "
+            f"has {self.number} bands of {self.kind}, and does not say that the bands after the "
+            f"first {self.colours} are transparency. Choose three bands and write them as RGB: "
             "gdal_translate -b 1 -b 2 -b 3 IN OUT"
         )
 
 
 def read_bands(data: bytes) -> Bands | None:
-    """Read what a file says of the bands of its first image; None if it says nothing."""
+    """Read the declared bands of a file's first image; None if it declares none."""
     try:
         if data[:4] in _TIFF_MARKS:
             return tiff_bands(_tiff_tags(data))
@@ -73,7 +73,7 @@ def read_bands(data: bytes) -> Bands | None:
 
 
 def tiff_bands(tags: Mapping[int, Any]) -> Bands:
-    """What the tags of a TIFF file say, by number, as Pillow gives them."""
+    """The bands that the tags of a TIFF file, by number as from Pillow, declare."""
     count = int(tags.get(_SAMPLES, 1))
     extra = _numbers(tags.get(_EXTRA))
     bits = sorted({*_numbers(tags.get(_BITS, 1))})

@@ -1,8 +1,8 @@
-"""Decode common JPEG files faster than the general reader does, to the same pixels.
+"""Fast decoding of common JPEG files, to the same pixels as the general reader.
 
-A file is taken that has 8 bits, three channels and Huffman coding, and its end: nearly all
-photographs. Everything else, and whatever is not as it should be, is left to the general reader
-(`vision.data.images.read`), which knows every format and names what is broken.
+It handles complete files with 8 bits, three channels and Huffman coding: nearly all photographs.
+Everything else, and all damaged files, are left to the general reader (`vision.data.images.read`),
+which knows every format and names the damage.
 """
 
 import io
@@ -27,26 +27,26 @@ _FRAMES = (_BASELINE, _EXTENDED, _PROGRESSIVE)
 _ALL_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # arithmetic coding and others too
 _SCAN = 0xDA
 _METADATA = 0xE1  # EXIF and XMP, either of which may turn the image
-# Segments that stand between the start and the first scan of a common file.
+# Segments between the start and the first scan of a common file.
 _SEGMENTS = {*_ALL_FRAMES, _SCAN, 0xC4, 0xCC, 0xDB, 0xDD, *range(0xE0, 0xF0), 0xFE}
 # The orientation's tag in either byte order of EXIF, or its name in XMP: without any of them the
-# image is upright. Pillow, which finds out, takes a tenth of the time of decoding.
+# image is upright. Asking Pillow would take a tenth of the time of decoding.
 _TURNED = (b"\x01\x12", b"\x12\x01", b"Orientation")
 _BLOCK = 8  # side of a block of pixels
 
 REDUCTIONS = (8, 4, 2)
 
-# Passes over all pixels that a file may ask for; encoders make ten, and each takes time.
+# Maximum number of scans over all pixels; encoders make ten, and each takes time.
 MAX_SCANS = 100
-# Bytes between the last pixels and the end that are taken for padding if all are the same.
+# Bytes between the last pixels and the end that count as padding if all are the same.
 MAX_PADDING = 64
-_WORD = 2  # bytes that may be left over whatever they are
-_TAKEN_AHEAD = 8  # bytes that the decoder holds beyond the last pixel
-# How libjpeg's warnings of damaged data begin; others are of the header.
+_WORD = 2  # any bytes that may be left over
+_TAKEN_AHEAD = 8  # bytes that the decoder reads beyond the last pixel
+# Beginnings of libjpeg's warnings about damaged data; others are about the header.
 _DAMAGE = ("Corrupt JPEG data", "Premature end of JPEG file")
 _LEFT_OVER = re.compile(r"Corrupt JPEG data: (\d+) extraneous bytes before marker 0x(\w+)")
 
-# What decoders raise on broken files.
+# Errors that decoders raise for broken files.
 BROKEN = (
     OSError,
     SyntaxError,
@@ -70,8 +70,8 @@ class Jpeg:
         stored_height: Rows as stored, before the image is turned upright.
         stored_width: Columns as stored.
         orientation: How the image is stored, 1 to 8 (EXIF 2.32, tag 0x0112).
-        height_at: Where in the file the number of rows stands.
-        unit_rows: Rows that are coded together; 0 where rows are not coded one after the other.
+        height_at: Offset of the number of rows in the file.
+        unit_rows: Rows that are coded together; 0 if rows are not coded in order.
     """
 
     data: bytes
@@ -90,7 +90,7 @@ class Jpeg:
     def decode(
         self, *, bottom: int | None = None, reduction: int = 1, strict: bool = False
     ) -> np.ndarray | None:
-        """Decode the image, upright, or only its upper part.
+        """Decode the upright image, or only its upper part.
 
         Args:
             bottom: Rows that are needed, from the top, in pixels of the whole image; None for all.
@@ -98,19 +98,19 @@ class Jpeg:
             strict: As in `jpeg_fault`.
 
         Returns:
-            uint8 `(H, W, 3)` RGB, which may have more rows than were asked for; None if the file
-            cannot be decoded, or is damaged in the rows that are.
+            uint8 `(H, W, 3)` RGB, which may have more rows than needed; None if the file cannot be
+            decoded, or the decoded rows are damaged.
         """
         data, rows = self._cut(bottom)
         shape = (math.ceil(rows / reduction), math.ceil(self.stored_width / reduction), 3)
-        # The decoder fills this also where it raises an error for what it warns of.
+        # The decoder fills this even when it raises an error for a warning.
         pixels = np.empty(shape, dtype=np.uint8)
         try:
             found = simplejpeg.decode_jpeg(
                 data, min_height=shape[0], min_width=shape[1], buffer=pixels, strict=True
             )
         except ValueError as error:
-            # What follows the rows that are wanted is left over by intention.
+            # The data after the needed rows are left over on purpose.
             is_cut = rows < self.stored_height and bool(_LEFT_OVER.match(str(error)))
             if not is_cut and (strict or not _is_padding(str(error), data)):
                 return None
@@ -120,7 +120,7 @@ class Jpeg:
         return _upright(pixels, self.orientation)
 
     def _cut(self, bottom: int | None) -> tuple[bytes, int]:
-        """The file with no more rows than needed: the decoder stops after the last one."""
+        """The file cut to the needed rows: the decoder stops after the last one."""
         rows = self.stored_height
         if bottom is None or not self.unit_rows or self.orientation != 1:
             return self.data, rows
@@ -133,14 +133,14 @@ class Jpeg:
 
 
 class _Header(NamedTuple):
-    """What stands before the compressed data.
+    """The header of a file, before the compressed data.
 
     Attributes:
         frame: Marker of the frame, which names the kind of compression; 0 if there is none.
-        height_at: Where the frame's height stands.
+        height_at: Offset of the frame's height.
         metadata: Whether there are EXIF or XMP data.
         channels: Channels of the first scan.
-        begin: Where the first scan begins.
+        begin: Offset of the first scan.
     """
 
     frame: int
@@ -151,7 +151,7 @@ class _Header(NamedTuple):
 
 
 def read_jpeg(data: bytes) -> Jpeg | None:
-    """Read the header of a JPEG file; None if the file is to be left to the general reader."""
+    """Read the header of a JPEG file; None if the file is left to the general reader."""
     header = _read_header(data)
     if header is None or header.frame not in _FRAMES or is_truncated(data):
         return None
@@ -162,24 +162,24 @@ def read_jpeg(data: bytes) -> Jpeg | None:
 
 
 def is_truncated(data: bytes) -> bool:
-    """Whether a JPEG file lacks its end, which decoders may pass over."""
+    """Whether a JPEG file lacks its end marker, which decoders may ignore."""
     header = _read_header(data)
-    # An end before the scan is that of a thumbnail.
+    # An end marker before the scan belongs to a thumbnail.
     return header is not None and data.rfind(_END, header.begin) < 0
 
 
 def jpeg_fault(data: bytes, *, strict: bool = False) -> str | None:
-    """What the decoder warns of in the pixels of a JPEG file of any kind.
+    """Damage in the pixels of a JPEG file of any kind, from the decoder's warnings.
 
-    A decoder goes on where the compressed data make no sense, with grey or shifted blocks.
+    A decoder fills damaged regions with grey or shifted blocks and continues.
 
     Args:
         data: The whole file.
-        strict: Whether also padding before the end counts, which some cameras write.
+        strict: Whether padding before the end, which some cameras write, counts as well.
 
     Returns:
-        The fault in a few words; None if the decoder warns of nothing or cannot decode the file, or
-        if it is no JPEG.
+        The fault in a few words; None if the decoder does not warn or cannot decode the file, or if
+        it is not a JPEG.
     """
     header = _read_header(data)
     if header is None or not header.frame:
@@ -199,7 +199,7 @@ def jpeg_fault(data: bytes, *, strict: bool = False) -> str | None:
 
 
 def jpeg_size(data: bytes) -> tuple[int, int] | None:
-    """Height and width that the header of a JPEG file states, as stored; None if it is none."""
+    """Stored height and width in the header of a JPEG file; None if it is not a JPEG."""
     header = _read_header(data)
     if header is None or not header.frame:
         return None
@@ -213,15 +213,15 @@ def _scans(data: bytes, header: _Header) -> int:
 
 
 def _is_padding(warning: str, data: bytes) -> bool:
-    """Whether a warning is of padding between the last pixels and the end.
+    """Whether a warning is about padding between the last pixels and the end.
 
-    Garbled data also leave bytes over, where the decoder comes to the last pixel too early.
+    Damaged data also leave bytes over, if the decoder reaches the last pixel too early.
     """
     found, header = _LEFT_OVER.match(warning), _read_header(data)
     if found is None or found[2] != "d9" or header is None:
         return False
     count, end = int(found[1]), data.find(_END, header.begin)
-    # A longer run of one byte stands in place of pixels, of which the decoder took a part.
+    # A longer run of one byte replaces pixels; the decoder has read a part of it.
     run = end - len(data[:end].rstrip(data[end - 1 : end]))
     return count <= _WORD or (count <= MAX_PADDING and count <= run <= count + _TAKEN_AHEAD)
 

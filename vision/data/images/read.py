@@ -1,4 +1,4 @@
-"""Read any image file into one form: uint8, RGB, upright."""
+"""Read any image file as uint8 RGB, upright."""
 
 import io
 import os
@@ -17,11 +17,11 @@ from vision.ops.image_limits import check_pixels, pillow_refusal
 from vision.ops.png import ENDLESS, png_fault, png_size, png_size_fault, short_png_fault
 from vision.reading import MAX_IMAGE_BYTES
 
-# The formats that are read, whatever a file's suffix says. Pillow knows more, some of which (EPS)
-# start other programs.
+# The formats that are read, with any suffix. Pillow knows more, some of which (EPS) start other
+# programs.
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000")
 _STRIP = 1024  # rows that are converted at a time
-# How to turn an image upright, by the orientation that its metadata state (EXIF 2.32, tag 0x0112).
+# How to turn an image upright, by the orientation in its metadata (EXIF 2.32, tag 0x0112).
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -38,7 +38,7 @@ class EncodedImage(NamedTuple):
 
     Attributes:
         data: The whole file.
-        name: Where it comes from, for errors: a path, or a shard and a key.
+        name: Its origin, for errors: a path, or a shard and a key.
     """
 
     data: bytes
@@ -54,7 +54,7 @@ def read_file(path: str | os.PathLike[str]) -> EncodedImage:
     """Read the bytes of an image file.
 
     Raises:
-        ImageError: The file is absent, no regular file, or cannot be read.
+        ImageError: The file is absent, not a regular file, or cannot be read.
     """
     data = reading.read_file(path, max_bytes=MAX_IMAGE_BYTES, what="image", error=ImageError)
     return EncodedImage(data, os.fspath(path))
@@ -71,16 +71,16 @@ def decode_image(encoded: EncodedImage, *, strict: bool = False) -> Tensor:
     `vision.data.images.jpeg`, to the same pixels.
 
     Args:
-        encoded: The file; its content decides the format, whatever its name says.
-        strict: Whether to refuse also what does not change the pixels: bytes that are left over
+        encoded: The file; its content decides the format, not its name.
+        strict: Whether to refuse also damage that does not change the pixels: bytes left over
             before the end of a JPEG file, wrong checksums of comments in a PNG file.
 
     Returns:
         uint8 `(3, H, W)`, RGB.
 
     Raises:
-        ImageError: The file is empty, truncated, damaged (as far as its format can tell) or no
-            image; it has more pixels than `max_pixels`, or bands that are neither colours nor
+        ImageError: The file is empty, truncated, damaged (as far as its format can tell) or not an
+            image; it has more pixels than `max_pixels`, or bands other than colours and
             transparency.
     """
     data, name = encoded
@@ -116,7 +116,7 @@ def _decode_any(data: bytes, name: str) -> np.ndarray:
 
 
 def _check_header(data: bytes, name: str) -> None:
-    if size := png_size(data) or jpeg_size(data):  # Pillow tells that of the others
+    if size := png_size(data) or jpeg_size(data):  # Pillow reports the size of the others
         check_pixels(*size, f"image '{name}'")
     _check_bands(read_bands(data), name)
 
@@ -127,7 +127,7 @@ def _check_bands(bands: Bands | None, name: str) -> None:
 
 
 def _short_png(image: Image.Image, data: bytes) -> str | None:
-    """Whether rows are absent from a PNG file, which Pillow then leaves black."""
+    """The fault of a PNG file that lacks rows, which Pillow leaves black."""
     if image.format != "PNG":
         return None
     last = image.crop((0, image.height - 1, *image.size))
@@ -148,16 +148,16 @@ def _unidentified(data: bytes, name: str) -> str:
 
 
 def convert_image(image: Image.Image) -> Tensor:
-    """Turn an image of Pillow's, of any mode, into what `decode_image` gives for its file.
+    """Convert a Pillow image of any mode as `decode_image` does with its file.
 
     Args:
-        image: Opened or made in memory; it is left as it is.
+        image: Opened or made in memory; it is not changed.
 
     Returns:
         uint8 `(3, H, W)`, RGB.
 
     Raises:
-        ImageError: It has no pixels, its file is broken, or its values are of no known range.
+        ImageError: It has no pixels, its file is broken, or its values are out of the known ranges.
     """
     name = getattr(image, "filename", "") or f"PIL image of mode {image.mode}"
     if 0 in image.size:
@@ -173,7 +173,7 @@ def convert_image(image: Image.Image) -> Tensor:
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    # ImageOps.exif_transpose would also write the metadata anew, and fail where they are damaged.
+    # ImageOps.exif_transpose would also rewrite the metadata, and fail if they are damaged.
     image.load()  # turns a TIFF by itself, and then drops the entry
     turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     return image if turn is None else image.transpose(turn)
@@ -192,7 +192,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _on_white(image: Image.Image) -> Image.Image:
-    """Lay an image on white, a strip at a time: whole, it would take several times the memory."""
+    """Put an image on white, in strips: at once, it would take several times the memory."""
     opaque = Image.new("RGB", image.size)
     for top in range(0, image.height, _STRIP):
         box = (0, top, image.width, min(top + _STRIP, image.height))

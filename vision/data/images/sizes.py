@@ -1,4 +1,4 @@
-"""Sizes of image files, from their headers alone."""
+"""Sizes of image files, read from their headers."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ from vision.errors import ImageError
 from vision.ops.image_limits import check_pixels, pillow_refusal
 from vision.reading import MAX_IMAGE_BYTES, open_file
 
-# Of the orientations in EXIF (2.32, tag 0x0112) those that swap rows and columns.
+# The orientations in EXIF (2.32, tag 0x0112) that swap rows and columns.
 SWAPPED = (5, 6, 7, 8)
 THREADS = 8
 
@@ -55,7 +55,7 @@ def read_sizes(paths: Sequence[str], report: Callable[[str], Any]) -> np.ndarray
 
     Args:
         paths: The files.
-        report: Gets what is wrong with a file; its size is then (0, 0).
+        report: Called with the problem of a file; its size is then (0, 0).
 
     Returns:
         int32 `(N, 2)`, heights and widths.
@@ -68,7 +68,7 @@ def read_sizes(paths: Sequence[str], report: Callable[[str], Any]) -> np.ndarray
             return error
 
     sizes = np.zeros((len(paths), 2), dtype=np.int32)
-    # The time goes into waiting for the disk, above all a remote one.
+    # Most of the time is spent waiting for the disk, above all a remote one.
     with ThreadPoolExecutor(THREADS) as pool:
         for i, size in enumerate(pool.map(read, paths)):
             if isinstance(size, ImageError):

@@ -1,1 +1,1 @@
-"""What is known of a dataset but its pixels, in arrays."""
+"""Indices of datasets: files and annotations in arrays, without pixels."""

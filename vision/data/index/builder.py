@@ -1,4 +1,4 @@
-"""Gather the objects of one image after another into a `DetectionIndex`."""
+"""Builder of a `DetectionIndex` from one image after another."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,13 +12,13 @@ from vision.data.index.segments import Segments
 
 
 class IndexBuilder:
-    """Makes an index of images that come one by one.
+    """Builds an index from images that are added one by one.
 
-    Images and objects are numbered from 1 in the order in which they come: pycocotools takes an
-    object with the number 0 for none.
+    Images and objects are numbered from 1 in the order in which they come: pycocotools takes the
+    number 0 of an object for no match.
 
     Args:
-        folder: The folder that file names are made relative to, where they lie in it.
+        folder: The folder that file names are made relative to, if they are in it.
         class_names: Name of each class, by label.
         category_ids: The dataset's own number of each class, by label.
     """
@@ -53,8 +53,8 @@ class IndexBuilder:
             size: Height and width in pixels; (0, 0) if they are not known.
             labels: int `(M,)` class index of each object.
             boxes: `(M, 4)`, `(x1, y1, x2, y2)` in pixels.
-            crowd: bool `(M,)`; None if none is a crowd.
-            polygons: Outline of each object `(P, 2)` in pixels, or None; empty if none has one.
+            crowd: bool `(M,)`; None for no crowd regions.
+            polygons: Outline of each object `(P, 2)` in pixels, or None; empty for no outlines.
         """
         folder = f"{self.folder}/"
         self._paths.append(path.removeprefix(folder))

@@ -1,4 +1,4 @@
-"""All that is known of a detection dataset but its pixels, in arrays."""
+"""The index of a detection dataset: files and objects in arrays, without pixels."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,9 +20,9 @@ class Objects(NamedTuple):
     Attributes:
         boxes: float32 `(M, 4)`, `(x1, y1, x2, y2)` in pixels of the file.
         labels: int32 `(M,)` class index.
-        crowd: bool `(M,)`, whether a box encloses a group that is not told apart.
+        crowd: bool `(M,)`, whether a box encloses a group of objects.
         areas: float32 `(M,)` in square pixels of the file, of the mask where there is one.
-        rows: Numbers of the objects in the whole dataset, as `Segments.get` takes them.
+        rows: Numbers of the objects in the whole dataset, for `Segments.get`.
     """
 
     boxes: np.ndarray
@@ -75,7 +75,7 @@ class DetectionIndex(PickledByPath):
         return len(self.image_ids)
 
     def path(self, image: int) -> Path:
-        """Where an image lies.
+        """The path of an image.
 
         Args:
             image: Number of the image, 0 to N - 1.
@@ -94,7 +94,7 @@ class DetectionIndex(PickledByPath):
         return read_file(self.path(image))
 
     def objects(self, image: int) -> Objects:
-        """The objects of an image, as arrays of their own that may be written to.
+        """The objects of an image, as copies that may be written to.
 
         Args:
             image: Number of the image, 0 to N - 1.
@@ -119,16 +119,16 @@ class DetectionIndex(PickledByPath):
             paths=self.paths.take(kept),
             image_ids=self.image_ids[kept],
             sizes=self.sizes[kept],
-            # Images without objects take no rows: the others' stay in a row.
+            # Images without objects have no rows: the rows of the others stay consecutive.
             starts=np.append(self.starts[kept], self.starts[-1]),
         )
 
     def without_masks(self) -> "DetectionIndex":
-        """The same index with boxes alone."""
+        """The same index with only boxes."""
         return replace(self, segments=Segments.empty(len(self.boxes)), has_masks=False)
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """All that the index holds but `folder`, as arrays by name."""
+        """The contents of the index except `folder`, as arrays by name."""
         names = PathList(self.class_names)
         return {
             **dict(zip(("paths", "path_starts"), self.paths.arrays(), strict=True)),
@@ -140,7 +140,7 @@ class DetectionIndex(PickledByPath):
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, np.ndarray], folder: Path) -> "DetectionIndex":
-        """The index of the arrays that `arrays` gave.
+        """The index from the arrays that `arrays` returned.
 
         Args:
             arrays: The arrays, in memory or mapped.
@@ -202,7 +202,7 @@ class DetectionIndex(PickledByPath):
         return {"segmentation": [part.ravel().tolist() for part in outline]}
 
 
-# The fields that are arrays already.
+# The fields that are arrays.
 _PLAIN = (
     *("image_ids", "sizes", "starts", "boxes", "labels", "crowd", "areas"),
     *("annotation_ids", "category_ids"),

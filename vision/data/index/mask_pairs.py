@@ -1,4 +1,4 @@
-"""Images and masks that belong together by their names."""
+"""Pairing of images and masks by their names."""
 
 import os
 from collections import Counter
@@ -12,17 +12,17 @@ from vision.data.index.segmentation import SegmentationIndex
 from vision.errors import DataError, suggest
 
 MASK_SUFFIX = ".png"
-# Of so many files alone the nearest name is looked for; of thousands that would take minutes.
+# Maximum number of files for which the nearest name is suggested; thousands would take minutes.
 MAX_SUGGESTED = 5
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """The files of two folders.
+    """The paired files of two folders.
 
     Attributes:
-        index: Those that belong together, in alphabetical order of the images.
-        problems: What is wrong with each of the others.
+        index: The pairs, in alphabetical order of the images.
+        problems: The problem of each unpaired file.
     """
 
     index: SegmentationIndex
@@ -30,12 +30,12 @@ class Pairs:
 
 
 def pair_masks(images: Path, masks: Path, expected: str = "") -> Pairs:
-    """Find the mask of each image: the file of the same path within its folder, but for the suffix.
+    """Find the mask of each image: the file with the same relative path, except the suffix.
 
     Args:
         images: Folder of images, nested or not.
         masks: Folder of masks, `.png` files, nested alike.
-        expected: The expected tree, to end errors with.
+        expected: The expected tree, for the end of errors.
 
     Raises:
         DataError: A folder is absent, or there is no image.
@@ -91,8 +91,8 @@ def pair_files(
     Args:
         images: Paths of the images.
         masks: Key -> path of each mask.
-        key_of: Gives the key of an image's path.
-        mask_of: Gives where the mask of a key is looked for, for messages.
+        key_of: Returns the key of an image's path.
+        mask_of: Returns the expected path of the mask of a key, for messages.
     """
     found: dict[str, str] = {}
     problems = []
@@ -110,7 +110,7 @@ def pair_files(
 
 
 def join_pairs(first: Pairs, second: Pairs) -> Pairs:
-    """The pairs of two sets that have masks, one after the other."""
+    """Concatenate the pairs of two sets that have masks."""
     assert first.index.masks is not None
     assert second.index.masks is not None
     index = SegmentationIndex(
@@ -121,7 +121,7 @@ def join_pairs(first: Pairs, second: Pairs) -> Pairs:
 
 
 def find_some_images(folder: Path, expected: str = "") -> list[str]:
-    """The images of a folder and of the folders in it, as `find_images` lists them.
+    """The images in a folder, as from `find_images`, at least one.
 
     Raises:
         DataError: There is no such folder, or no image in it.

@@ -16,8 +16,8 @@ class StoredMask(NamedTuple):
     """The mask of an image as it is stored.
 
     Attributes:
-        labels: Values or colours of the pixels, as a `Table` takes them.
-        name: Where it comes from, for errors.
+        labels: Values or colours of the pixels, for a `Table`.
+        name: Its origin, for errors.
     """
 
     labels: np.ndarray
@@ -30,8 +30,8 @@ class SegmentationIndex:
 
     Attributes:
         images: Path of each image.
-        masks: Path of the mask of each; None where they are not known.
-        read_mask: Reads the values of a mask file; PNG unless a dataset has others.
+        masks: Path of the mask of each; None if there are no masks.
+        read_mask: Reads the values of a mask file; PNG by default.
 
     Raises:
         DataError: The numbers of images and masks differ.
@@ -49,7 +49,7 @@ class SegmentationIndex:
         return len(self.images)
 
     def image(self, place: int) -> EncodedImage:
-        """The bytes of an image, by its place in the split.
+        """The bytes of an image, by its index in the split.
 
         Raises:
             ImageError: The file is absent or cannot be read.
@@ -76,7 +76,7 @@ class SegmentationIndex:
         return StoredMask(self.read_mask(path), path)
 
     def take(self, chosen: np.ndarray) -> "SegmentationIndex":
-        """The files at some places, int64 `(n,)`, as an index of their own."""
+        """The files at some indices, int64 `(n,)`, as an index of their own."""
 
         def taken(paths: Sequence[str]) -> PathList:
             return PathList(paths[place] for place in chosen.tolist())

@@ -1,4 +1,4 @@
-"""Outlines of objects, polygons and run lengths, in a few arrays.
+"""Polygons and run lengths of objects, in a few arrays.
 
 A list of lists of coordinates takes tens of times the memory of the numbers in it, and each worker
 process would copy it page by page; arrays stay shared.
@@ -89,7 +89,7 @@ class Segments(PickledByPath):
 
     @classmethod
     def empty(cls, rows: int) -> "Segments":
-        """Of objects that have no outline."""
+        """The segments of objects without outlines."""
         return cls.of([None] * rows)
 
     def __len__(self) -> int:
@@ -103,9 +103,9 @@ class Segments(PickledByPath):
 
         Returns:
             Its polygons, float64 `(P, 2)` x and y in pixels; or its run lengths; or None if it has
-            neither. Coordinates are rounded to a thousandth of a pixel, so that those with two
-            decimals (COCO's own) are the numbers of the file in spite of the float32 in between,
-            and masks drawn from them are those of pycocotools to the pixel.
+            neither. Coordinates are rounded to a thousandth of a pixel, so that numbers with two
+            decimals (COCO's own) equal the file in spite of the float32 in between, and masks
+            drawn from them equal pycocotools to the pixel.
 
         Raises:
             IndexError: There is no such object.
@@ -128,7 +128,7 @@ class Segments(PickledByPath):
         """The outlines of some objects, in order.
 
         Args:
-            kept: bool `(M,)`, whether an object is among them.
+            kept: bool `(M,)`, whether an object is kept.
         """
         if kept.all():
             return self

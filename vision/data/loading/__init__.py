@@ -1,1 +1,1 @@
-"""From samples to batches: their order, seeds, bad images and collation."""
+"""Loading of batches: order, seeds, bad images and collation."""

@@ -1,4 +1,4 @@
-"""An order of training images in which the images of a batch are all landscape or all portrait.
+"""A training sampler whose batches are all landscape or all portrait.
 
 A batch is padded to its largest height and width: a landscape image beside a portrait one would be
 padded to a square, which takes about 1.7 times the memory and work at 800 x 1333 pixels.
@@ -21,11 +21,11 @@ class AspectSampler(EpochSampler):
 
     The published detection recipes batch by orientation ("MMDetection: Open MMLab Detection Toolbox
     and Benchmark", 2019, arXiv 1906.07155, and Detectron before it). The images of each orientation
-    are shuffled and cut into batches; its last batch is filled up with repeats of other images of
-    the same orientation, so that every batch is whole; the batches are shuffled in turn. The order
-    is a function of `(seed, epoch)` alone, of batch size times processes, and not of how the
-    batches are shared out: sample i of every process together are what a single process would see
-    as samples `i * count` to `(i + 1) * count - 1`.
+    are shuffled and cut into batches; the last one is filled up with repeats of other images of the
+    same orientation, so that every batch is whole; then the batches are shuffled. The order depends
+    only on `(seed, epoch)` and on batch size times processes, not on how the batches are
+    distributed: sample i of every process together are what a single process would see as samples
+    `i * count` to `(i + 1) * count - 1`.
 
     Args:
         dataset: The dataset; only its length is used.
@@ -51,12 +51,12 @@ class AspectSampler(EpochSampler):
         self.groups = [group for flag in (False, True) if len(group := _places(flags, flag))]
         self.batch = batch_size * count
         batches = sum(math.ceil(len(group) / self.batch) for group in self.groups)
-        # In place of those of the base class, which fills up the whole only.
+        # Replaces the length of the base class, which fills up the whole set only.
         self.total_size = batches * self.batch
         self.num_samples = batches * batch_size
 
     def order(self) -> Tensor:
-        """Indices of this process in the present epoch, int64 `(num_samples,)`."""
+        """Indices of this process in the current epoch, int64 `(num_samples,)`."""
         generator = torch.Generator().manual_seed(self.seed + self.epoch)
         batches = []
         for group in self.groups:

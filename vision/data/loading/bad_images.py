@@ -1,4 +1,4 @@
-"""Going on past images that cannot be read, up to a limit, and saying which they were."""
+"""Skipping of unreadable images, up to a limit, and a report of them."""
 
 import logging
 from collections.abc import Iterable
@@ -14,13 +14,13 @@ BAD = "bad_images"
 
 
 class SkippingSamples(Dataset[Any]):
-    """A dataset that gives the next sample that can be read in place of one that cannot.
+    """A dataset that replaces an unreadable sample by the next readable one.
 
-    The replacement lists the errors of those it stands for under `bad_images`.
+    The replacement lists the errors of the samples that it replaces under `bad_images`.
 
     Args:
         dataset: Makes a sample from an index; raises `ImageError` for a bad image.
-        maximum: Largest number of bad images that one sample may stand for.
+        maximum: Largest number of bad images that one sample may replace.
     """
 
     def __init__(self, dataset: Dataset[Any], *, maximum: int) -> None:
@@ -46,13 +46,13 @@ class SkippingSamples(Dataset[Any]):
 
 
 class BadImages:
-    """The bad images that a run has met, and the limit on them.
+    """The bad images of a run, and their limit.
 
     Args:
-        maximum: Largest number of different ones that are gone past; 0 stops at the first.
+        maximum: Largest number of different bad images to skip; 0 stops at the first.
 
     Attributes:
-        messages: What was wrong with each, in the order in which they were met.
+        messages: The error of each, in the order in which they came.
     """
 
     def __init__(self, maximum: int) -> None:
@@ -60,7 +60,7 @@ class BadImages:
         self.messages: list[str] = []
 
     def add(self, messages: Iterable[str]) -> None:
-        """Take in the errors of a batch; the same image counts once.
+        """Add the errors of a batch; the same image counts once.
 
         Raises:
             ImageError: There are more than the limit.
@@ -71,7 +71,7 @@ class BadImages:
         if len(self.messages) > self.maximum:
             raise ImageError(
                 f"{len(self.messages)} images cannot be read, more than --data.skip_bad_images "
-                f"{self.maximum}:\n{listed_lines(self.messages)}\nMend or delete them, or "
+                f"{self.maximum}:\n{listed_lines(self.messages)}\nFix or delete them, or "
                 "raise the limit."
             )
 
@@ -79,7 +79,7 @@ class BadImages:
         """Warn of all of them."""
         if self.messages:
             logger.warning(
-                "went on past %d images that cannot be read:\n%s",
+                "skipped %d images that cannot be read:\n%s",
                 len(self.messages),
                 "\n".join(f"  {message}" for message in self.messages),
             )

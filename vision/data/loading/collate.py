@@ -1,4 +1,4 @@
-"""From a list of samples to a batch."""
+"""Collation of samples to a batch."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -8,16 +8,16 @@ from torch import Tensor
 
 from vision.errors import DataError
 
-# Keys of samples that `BatchOfSamples` deals with itself.
+# Keys of samples that `BatchOfSamples` collates itself.
 OWN_KEYS = ("index", "repeated", "bad_images")
 
 
 class BatchOfSamples:
-    """Makes a batch, and sees to the keys that every dataset's samples may have.
+    """Makes a batch, including the keys that samples of every dataset may have.
 
     `index` becomes int64 `(B,)`; the errors under `bad_images` become one list, absent if there are
-    none. Samples marked `repeated` are left out; of a batch of nothing else the first is kept and
-    the batch marked `repeated`: it must be run, since the other processes run one, but not counted.
+    none. Samples marked `repeated` are left out; if there are no others, the first is kept and the
+    batch marked `repeated`: it must be run, since the other processes run one, but not counted.
 
     Args:
         collate: Makes a batch of the rest.
@@ -27,7 +27,7 @@ class BatchOfSamples:
         self.collate = collate
 
     def __call__(self, samples: Sequence[Any]) -> Any:
-        """Make a batch; samples that are no dicts go to `collate` as they are."""
+        """Make a batch; samples that are not dicts are passed to `collate` unchanged."""
         if not isinstance(samples[0], dict):
             return self.collate(samples)
         bad = [message for sample in samples for message in sample.get("bad_images", ())]

@@ -1,4 +1,4 @@
-"""From samples of a detection dataset to a batch."""
+"""Collation of detection samples to a batch."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""From samples of a segmentation dataset to a batch."""
+"""Collation of segmentation samples to a batch."""
 
 from collections.abc import Sequence
 from typing import NotRequired
@@ -12,10 +12,10 @@ from vision.data.loading.collate import pad_images
 
 
 class CanvasSample(SegmentationSample):
-    """A sample of training.
+    """A training sample.
 
     Keys:
-        canvas: Height and width in pixels that its batch has at least, that of the crop.
+        canvas: Minimum height and width of its batch in pixels, the size of the crop.
     """
 
     canvas: NotRequired[tuple[int, int]]
@@ -24,14 +24,14 @@ class CanvasSample(SegmentationSample):
 def collate_segmentation(samples: Sequence[CanvasSample]) -> SegmentationBatch:
     """Make a batch of images that may differ in size, and of their masks.
 
-    Images and masks are padded by themselves: in evaluation masks have the size of the file.
+    Images and masks are padded separately: in evaluation masks have the size of the file.
 
     Args:
         samples: Samples that all have a mask, or all none.
 
     Returns:
         The batch. At the right and at the bottom, images are padded with zeros and masks with
-        `IGNORED`, to the largest height and width, and to the samples' canvas where they name one.
+        `IGNORED`, to the largest height and width, and to the samples' canvas if they have one.
 
     Raises:
         DataError: An image is not uint8 `(3, H, W)`.
@@ -58,6 +58,6 @@ def _pad_masks(masks: Sequence[Tensor], minimum: tuple[int, int]) -> Tensor:
 
 
 def _extend(images: Tensor, minimum: tuple[int, int]) -> Tensor:
-    """Pad images `(B, 3, h, w)` with zeros to a height and width that they have at least."""
+    """Pad images `(B, 3, h, w)` with zeros to a minimum height and width."""
     bottom, right = (max(0, minimum[axis] - images.shape[2 + axis]) for axis in range(2))
     return F.pad(images, (0, right, 0, bottom)) if bottom or right else images

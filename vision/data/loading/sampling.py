@@ -1,9 +1,9 @@
-"""Order and augmentation as a function of (seed, epoch, index) alone.
+"""Samplers and seeding: order and augmentation depend only on (seed, epoch, index).
 
 The training sampler yields `(epoch, index)` keys; the dataset seeds PyTorch's generator from the
-key around each sample. The epoch thus reaches every worker process with the sample that is asked
-for, and neither the number of workers, nor their lifetime, nor the place where a run was
-interrupted changes what the model sees.
+key around each sample. The epoch thus reaches every worker process with each requested sample, and
+the number of workers, their lifetime and interruptions of the run do not change what the model
+sees.
 """
 
 import math
@@ -22,40 +22,40 @@ Key = tuple[int, ...]
 
 
 class EpochSampler(DistributedSampler[Key]):
-    """Yields the keys of a training set, shuffled afresh in each epoch.
+    """Yields the keys of a training set, shuffled differently in each epoch.
 
-    It is a `DistributedSampler`, also for a single process, so that Lightning leaves it in place on
-    several devices and gives it the epoch. There each of `count` processes gets its own share,
+    It is a `DistributedSampler`, also for a single process, so that Lightning keeps it on several
+    devices and sets its epoch. There each of `count` processes gets its own share,
     filled up with repeated samples to equal lengths: sample i of every process together are what a
     single process would see as samples `i * count` to `(i + 1) * count - 1`.
 
     With `repeats` R (repeated augmentation: "MultiGrain", 2019, section 3.2) each image of an epoch
-    is drawn R times in a row, each time with a key of its own, and an epoch of unchanged length has
-    1 / R of the images. On R devices or more the draws of an image go to different ones.
+    is sampled R times in a row, each time with a key of its own, and an epoch of unchanged length
+    has 1 / R of the images. On R devices or more, repeats of an image go to different devices.
 
     Args:
         dataset: The dataset; only its length is used.
         seed: Seed of the run.
         rank: Number of this process.
         count: Number of processes.
-        repeats: Draws of each image.
+        repeats: Repeats of each image.
     """
 
     def __init__(
         self, dataset: Dataset[Any], *, seed: int, rank: int = 0, count: int = 1, repeats: int = 1
     ) -> None:
-        # The base class shuffles by seed + epoch: with a plain seed, epoch 1 of seed 0 would repeat
-        # as epoch 0 of seed 1.
+        # The base class shuffles by seed + epoch: with a plain seed, epoch 1 of seed 0 would be
+        # epoch 0 of seed 1.
         super().__init__(dataset, num_replicas=count, rank=rank, seed=mix("order", seed) >> 1)
         self.repeats = repeats
         self._resumed_epoch, self._skipped = 0, 0
         self._max_samples: int | None = None
 
     def shorten(self, samples: int) -> None:
-        """End each epoch after so many samples of this process; the rest of its order is left out.
+        """End each epoch after a number of samples of this process.
 
         Args:
-            samples: Number of samples, no more than there are.
+            samples: Number of samples, at most as many as there are.
         """
         self._max_samples = samples
 
@@ -63,17 +63,17 @@ class EpochSampler(DistributedSampler[Key]):
         return super().__len__() if self._max_samples is None else self._max_samples
 
     def resume(self, epoch: int, skipped: int) -> None:
-        """Go on within an epoch: its first samples have been seen already.
+        """Continue within an epoch, without its first samples.
 
         Args:
             epoch: The epoch.
-            skipped: Number of samples of this process that are left out, in this epoch alone.
+            skipped: Number of samples of this process to skip, only in this epoch.
         """
         self.set_epoch(epoch)
         self._resumed_epoch, self._skipped = epoch, skipped
 
     def order(self) -> Tensor:
-        """Indices of this process in the present epoch, int64 `(num_samples,)`."""
+        """Indices of this process in the current epoch, int64 `(num_samples,)`."""
         generator = torch.Generator().manual_seed(self.seed + self.epoch)
         length = len(self.dataset)  # type: ignore[arg-type]
         indices = torch.randperm(length, generator=generator)
@@ -82,7 +82,7 @@ class EpochSampler(DistributedSampler[Key]):
         return indices[self.rank :: self.num_replicas]
 
     def repeat_of(self, position: int) -> int:
-        """Which of the draws of its image stands at a position of this process's order."""
+        """Number of the repeat of an image at a position of this process's order."""
         return (position * self.num_replicas + self.rank) % self.repeats
 
     def __iter__(self) -> Iterator[Key]:
@@ -90,7 +90,7 @@ class EpochSampler(DistributedSampler[Key]):
         yield from self.keys(self.order()[: len(self)], start)
 
     def keys(self, indices: Tensor, start: int) -> Iterator[Key]:
-        """The keys of an order, from a position on."""
+        """The keys of an order, starting at a position."""
         epoch = self.epoch
         for i in range(start, len(indices)):
             repeat = [self.repeat_of(i)] if self.repeats > 1 else []
@@ -100,10 +100,9 @@ class EpochSampler(DistributedSampler[Key]):
 class EvaluationSampler(DistributedSampler[int]):
     """Yields each index of an evaluation set once over all processes, in order.
 
-    Of `count` processes each gets every `count`-th index; the shares differ by one in length at
-    most. What processes do together needs as many batches on each: one that is short of a batch
-    gets an index for it in the form `~index`, whose sample must not be counted (see
-    `CountedSamples`).
+    Each of `count` processes gets every `count`-th index; the shares differ in length by at most
+    one. Collective operations need equally many batches on each: a process with one batch less gets
+    an index for it in the form `~index`, whose sample must not be counted (see `CountedSamples`).
 
     Args:
         dataset: The dataset; only its length is used.
@@ -131,13 +130,13 @@ class EvaluationSampler(DistributedSampler[int]):
 
 
 class SeededSamples(Dataset[Any]):
-    """A dataset whose augmentation depends on nothing but `(seed, epoch, index)`.
+    """A dataset whose augmentation depends only on `(seed, epoch, index)`.
 
-    Each sample is made with PyTorch's global CPU generator, from which torchvision's transforms
-    draw, seeded for it; the generator's state is restored afterwards.
+    PyTorch's global CPU generator, which torchvision's transforms use, is seeded for each sample;
+    its state is restored afterwards.
 
     Args:
-        dataset: Makes a sample from an index, drawing random numbers from PyTorch alone.
+        dataset: Makes a sample from an index, with random numbers only from PyTorch.
         seed: Seed of the run.
     """
 
@@ -175,7 +174,7 @@ class CountedSamples(Dataset[Any]):
         self.dataset = dataset
 
     def __getitem__(self, index: int) -> Any:
-        """The sample of an index, with its `index`; one that must not be counted is `repeated`."""
+        """The sample of an index, with its `index`, and `repeated` if it must not be counted."""
         own = index if index >= 0 else ~index
         sample = with_keys(self.dataset[own], index=own)
         replaces_another = isinstance(sample, dict) and BAD in sample
@@ -186,5 +185,5 @@ class CountedSamples(Dataset[Any]):
 
 
 def with_keys(sample: Any, **keys: Any) -> Any:
-    """A sample with further keys, if it is a dict; anything else as it is."""
+    """Add keys to a sample if it is a dict; anything else is returned unchanged."""
     return {**sample, **keys} if isinstance(sample, dict) else sample
