@@ -42,7 +42,7 @@ def test_shards_of_folders_are_made_checked_and_indexed(
     assert f"{out}/val/val-000000.tar' is truncated or damaged" in printed
     code, printed = run("make", source, out)
     assert code == 2
-    assert "is there already" in printed
+    assert "already exists" in printed
     code, printed = run("index", out, "--classes", tmp_path / "nothing")
     assert code == 2
     assert "file of classes" in printed

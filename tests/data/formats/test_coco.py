@@ -145,7 +145,7 @@ def test_degenerate_boxes_are_dropped_and_counted(
 
 def test_all_objects_have_a_mask_or_none_has(root: Path, changed) -> None:
     path = changed(lambda contents: contents["annotations"][0].update(segmentation=[]))
-    message = r"1000000.* has no 'segmentation', and other.*masks: false"
+    message = r"1000000.* has no 'segmentation', but other.*masks: false"
     with pytest.raises(DataError, match=message):
         read_coco(path, root / "train2017")
     assert not read_coco(path, root / "train2017", masks=False).has_masks

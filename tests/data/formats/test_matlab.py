@@ -28,7 +28,7 @@ def test_a_variable_is_read(compressed: bool) -> None:
 def test_what_would_fill_the_memory_is_refused_before(monkeypatch: pytest.MonkeyPatch) -> None:
     data = mat(np.zeros(MAX_BYTES + 1, np.uint8))
     assert len(data) < MAX_BYTES / 500
-    with refuses(ValueError, "67,108,864 bytes", "come"):
+    with refuses(ValueError, "67,108,864 bytes", "decompressed"):
         read_variable(data, "values")
     # The parts count together.
     monkeypatch.setattr("vision.data.formats.matlab.MAX_BYTES", 1000)

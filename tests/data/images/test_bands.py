@@ -74,7 +74,7 @@ def test_three_bands_and_alpha_are_read() -> None:
         ({"bands": 5, "extra": (2, 0)}, "has 5 bands"),
         ({"bands": 6, "extra": (0, 0, 2)}, "has 6 bands"),
         ({"bands": 13, "extra": (0,) * 10, "bits": 16}, "has 13 bands"),
-        ({"bands": 2, "photometric": 1, "extra": (0,)}, "beyond the first 1 are transparency"),
+        ({"bands": 2, "photometric": 1, "extra": (0,)}, "after the first 1 are transparency"),
         ({"bands": 4, "photometric": 1, "extra": (0,) * 3}, "has 4 bands"),
         ({"bands": 4, "extra": (0,), "planar": 2}, "has 4 bands"),
         ({"bands": 3, "bits": 32, "kind": 3}, "has 3 bands of 32-bit floats, which are not read"),

@@ -91,7 +91,7 @@ def test_a_million_samples_take_16_megabytes(tmp_path: Path) -> None:
 )
 def test_names_cannot_lead_elsewhere(folder: Path, name: str) -> None:
     message = change(folder, lambda table: table["shards"][0].update(name=name))
-    assert f"{name!r} is no name of a shard" in message
+    assert f"{name!r} is not a shard's name" in message
 
 
 @pytest.mark.parametrize(
@@ -100,13 +100,13 @@ def test_names_cannot_lead_elsewhere(folder: Path, name: str) -> None:
         (lambda t: t.update(version=3), "version 3"),
         (lambda t: t.update(format="wids-shard-index-v1"), "'wids-shard-index-v1'"),
         (lambda t: t.pop("shards"), "'shards' is absent"),
-        (lambda t: t.update(shards=3), "not a proper index"),
+        (lambda t: t.update(shards=3), "not a valid index"),
         (lambda t: t["shards"][0].update(samples=1), "3 places for 2 samples"),
-        (lambda t: t["shards"][0].update(samples=-1), "not a proper index"),
+        (lambda t: t["shards"][0].update(samples=-1), "not a valid index"),
         (lambda t: t["shards"][2].update(bytes=520), "an image lies outside its shard"),
         (lambda t: t["classes"].pop(), "a label is outside 0..0"),
         (lambda t: t.update(places_sha256="0" * 64), "does not belong to it"),
-        (lambda t: t.update(places_sha256="../x"), "places_sha256 is no SHA-256"),
+        (lambda t: t.update(places_sha256="../x"), "places_sha256 is not a SHA-256"),
     ],
 )
 def test_a_wrong_index_is_named(

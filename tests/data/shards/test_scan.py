@@ -118,9 +118,12 @@ def test_the_field_of_json_can_be_named(tmp_path: Path) -> None:
         ([("0.png", IMAGE), ("0.jpg", IMAGE), ("0.cls", b"0")], "a.tar/0' has 2 images"),
         ([("0.png", IMAGE)], "a.tar/0' has no label: expected 0.cls"),
         ([("0.png", b""), ("0.cls", b"0")], "a.tar/0.png' is empty"),
-        ([("0.png", IMAGE), ("0.cls", b"")], "a.tar/0.cls' is no label"),
+        ([("0.png", IMAGE), ("0.cls", b"")], "a.tar/0.cls' is not a label"),
         ([("0.png", IMAGE), ("0.cls", b"\xff")], "a.tar/0.cls' cannot be read as a label"),
-        ([("0.png", IMAGE), ("0.cls", b"7" * (2 << 20))], "0.cls' is no label: it has 2,097,152"),
+        (
+            [("0.png", IMAGE), ("0.cls", b"7" * (2 << 20))],
+            "0.cls' is not a label: it has 2,097,152",
+        ),
         ([("0.png", IMAGE), ("0.json", b"[")], "a.tar/0.json' cannot be read as a label"),
         ([("0.png", IMAGE), ("0.json", b"[1]")], "a.tar/0.json' cannot be read as a label"),
         ([("0.png", IMAGE), ("0.json", b'{"label": [1]}')], "expected a number or the name"),
@@ -138,7 +141,7 @@ def test_wrong_samples_are_named(
 def test_a_label_beside_the_classes_is_named(tmp_path: Path) -> None:
     write_tar(tmp_path / "a.tar", [("0.png", IMAGE), ("0.cls", b"daysy")])
     message = message_of(tmp_path, class_names=["daisy", "rose"])
-    assert "label 'daysy', which is none of the 2 classes. Did you mean 'daisy'?" in message
+    assert "label 'daysy', which is not one of the 2 classes. Did you mean 'daisy'?" in message
     write_tar(tmp_path / "a.tar", [("0.png", IMAGE), ("0.cls", b"-1")])
     assert "label '-1'" in message_of(tmp_path, class_names=["daisy", "rose"])
 

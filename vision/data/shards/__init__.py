@@ -1,1 +1,1 @@
-"""Tar shards of images: written, indexed, fetched and read."""
+"""Tar shards of images: writing, indexing, fetching and reading."""

@@ -1,4 +1,4 @@
-"""Shards that are fetched in the background, before they are needed."""
+"""Prefetching of shards in the background."""
 
 import logging
 import threading
@@ -13,10 +13,10 @@ logger = logging.getLogger(__name__)
 class FetchAhead:
     """Fetches shards in the background, one at a time.
 
-    Of the shards that are named while one is being fetched only the last is still ahead of its use.
+    Of the shards requested during a fetch, only the last is fetched: the others are in use by then.
 
     Args:
-        fetch: Fetches a shard. What it raises is left to the process that needs the shard.
+        fetch: Fetches a shard. Its errors are logged; the process that needs the shard raises them.
     """
 
     def __init__(self, fetch: Callable[[int], None]) -> None:
@@ -26,11 +26,11 @@ class FetchAhead:
         self._thread: threading.Thread | None = None
 
     def __call__(self, shard: int) -> None:
-        """Have a shard fetched soon."""
+        """Request a shard."""
         self._next.append(shard)
         self._named.release()
         if self._thread is None:
-            # As a daemon it does not keep the process alive at its end.
+            # A daemon does not keep the process alive at its end.
             self._thread = threading.Thread(target=self._run, name="fetch shards", daemon=True)
             self._thread.start()
 
@@ -39,8 +39,8 @@ class FetchAhead:
             try:
                 shard = self._next.pop()
             except IndexError:
-                continue  # another one has taken its place, and was fetched
+                continue  # replaced by another one, which was fetched
             try:
                 self._fetch(shard)
             except VisionError as error:
-                logger.warning("not fetched ahead: %s", error)
+                logger.warning("not prefetched: %s", error)

@@ -1,8 +1,8 @@
-"""Remote shards on the local disk: fetched once for all processes, the least used removed first.
+"""A local cache of remote shards, shared by processes; the least recently used go first.
 
-Any number of processes of one machine use a cache at once. A lock per shard makes one of them fetch
-it while the others wait. A reader holds a shared lock on the file that it has open, so that no
-process removes a shard that another one reads. The system drops the locks of a process that dies.
+Any number of processes of one machine can use a cache at once. A lock per shard makes one of them
+fetch it while the others wait. A reader holds a shared lock on its open file, so that no process
+removes a shard that another one reads. The system drops the locks of a process that dies.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from vision.errors import DataError
 
 try:
     import fcntl
-except ImportError:  # Windows, which refuses to remove an open file by itself
+except ImportError:  # Windows, which does not remove open files anyway
     fcntl = None  # type: ignore[assignment]
 
 logger = logging.getLogger(__name__)
@@ -29,10 +29,9 @@ class ShardCache:
     """A folder that holds copies of remote files, up to a number of bytes.
 
     Args:
-        folder: The folder; made when needed. The limit is for all that is in it, of whatever
-            dataset.
-        limit: Bytes that it may hold. It is exceeded only where nothing can be removed, because
-            everything is open.
+        folder: The folder; made when needed. The limit counts all files in it, of any dataset.
+        limit: Bytes that it may hold. It is exceeded only if nothing can be removed, because every
+            file is open.
     """
 
     def __init__(self, folder: Path, *, limit: int) -> None:
@@ -40,10 +39,10 @@ class ShardCache:
         self.limit = limit
 
     def open(self, url: str, place: str, size: int) -> BinaryIO:
-        """Open a file, fetched if it is not there yet. It stays in the cache until it is closed.
+        """Open a file, fetched if it is not cached. It stays in the cache until it is closed.
 
         Args:
-            url: Where the file comes from.
+            url: Address of the file.
             place: Its path within the cache.
             size: Its length in bytes.
 
@@ -68,7 +67,7 @@ class ShardCache:
     def _fetch(self, url: str, path: Path, size: int) -> BinaryIO:
         import filelock
 
-        # The name holds the length to come: what is still being fetched counts in full.
+        # The name holds the final length: a file that is being fetched counts in full.
         part = path.with_name(f"{path.name}.{size}{_PART}")
         with filelock.FileLock(self.folder / "removal.lock"):
             self._make_room(size)
@@ -119,7 +118,7 @@ def _held(folder: Path) -> Iterator[tuple[float, int, Path]]:
 
 def _open_shared(path: Path, size: int) -> BinaryIO | None:
     try:
-        # Unbuffered: reads jump about.
+        # Unbuffered: reads are at random positions.
         file = path.open("rb", buffering=0)
     except FileNotFoundError:
         return None
@@ -135,7 +134,7 @@ def _open_shared(path: Path, size: int) -> BinaryIO | None:
 
 
 def _remove(path: Path) -> bool:
-    """Remove a file unless it is open anywhere."""
+    """Remove a file unless a process has it open."""
     try:
         with path.open("rb") as file:
             if fcntl and not _lock(file, shared=False):
@@ -163,6 +162,6 @@ def _lock(file: BinaryIO, *, shared: bool) -> bool:
 
 
 def user_cache() -> Path:
-    """Where copies of shards are kept unless another folder is named."""
+    """The default folder for copies of shards."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base, "vision", "shards")

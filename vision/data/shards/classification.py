@@ -1,4 +1,4 @@
-"""Images and labels in tar shards, for data that do not fit one disk."""
+"""Images and labels in tar shards."""
 
 import os
 from collections.abc import Iterator
@@ -22,10 +22,10 @@ from vision.keywords import Unpack
 
 
 class ShardSamples(Dataset[ClassificationSample | ImageSample]):
-    """Images read out of shards, with labels, or with their paths in place of labels.
+    """Images read from shards, with labels, or for prediction with their paths.
 
     Args:
-        reader: Reads the files out of the shards.
+        reader: Reads the files from the shards.
         transform: Decodes a file into uint8 `(3, H, W)`.
         labelled: Whether samples have a `label`, not a `path`.
     """
@@ -54,15 +54,15 @@ class ShardSamples(Dataset[ClassificationSample | ImageSample]):
 
     @property
     def labels(self) -> np.ndarray | None:
-        """Class of each image, `(N,)`; None where samples have no labels."""
+        """Class of each image, `(N,)`; None if samples have no labels."""
         return self.reader.index.places["label"] if self.labelled else None
 
 
 class ShardImages(Dataset[None]):
-    """Images of shards to decode; there is nothing to learn from them but whether that works.
+    """Images of shards to decode, only to see whether that works.
 
     Args:
-        reader: Reads the files out of the shards.
+        reader: Reads the files from the shards.
     """
 
     def __init__(self, reader: ShardReader) -> None:
@@ -131,7 +131,7 @@ class ImageShards(ShardedData, ClassificationData):
         """Read the index of a stage's shards and make its datasets.
 
         Raises:
-            ConfigError: The cache is too small for the shards that are needed at a time.
+            ConfigError: The cache is too small for the shards needed at a time.
             DataError: An index is absent or damaged, or has other classes.
         """
         if stage == "fit":

@@ -38,7 +38,7 @@ class Contents(ABC):
 
     @abstractmethod
     def members(self, sample: int) -> dict[str, bytes]:
-        """What lies beside an image in its shard, by suffix."""
+        """The members beside an image in its shard, by suffix."""
 
     def sizes(self, sample: int) -> list[int]:
         """Lengths in bytes by which shards are filled; by default those of the members."""

@@ -1,4 +1,4 @@
-"""What the datamodules of tar shards have in common: indices, the cache, the order of training."""
+"""The base of the datamodules of tar shards: indices, the cache, the order of training."""
 
 import os
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ class ShardOptions(TypedDict, total=False):
 
 
 class Arrangement(NamedTuple):
-    """How the samples of a dataset lie in shards, and which of them go together.
+    """The layout of a dataset's samples in shards, and their grouping.
 
     Attributes:
         counts: Number of samples of each shard that the dataset has.
@@ -89,7 +89,7 @@ class ShardedData(ImageData):
 
     @property
     def test_split(self) -> Any:
-        """`"test"` where there are shards of it, or else `"val"`."""
+        """`"test"` if it has shards, or else `"val"`."""
         return "test" if has_index(f"{self.root}/test") else "val"
 
     def shards(self, split: str) -> ShardIndex:
@@ -122,13 +122,13 @@ class ShardedData(ImageData):
         """Reads the members of the shards of a split.
 
         Raises:
-            ConfigError: The cache is too small for the shards that training needs at a time.
+            ConfigError: The cache is too small for the shards needed at a time.
             DataError: As for `shards`.
         """
         index = self.shards(split)
         if split == "train":
             self._check_cache(index)
-        # Evaluation goes from one shard to the next.
+        # Evaluation reads one shard after the other.
         max_open = self.window + 1 if split == "train" else 1
         return ShardReader(f"{self.root}/{split}", index, cache=self.cache, max_open=max_open)
 
@@ -155,15 +155,15 @@ class ShardedData(ImageData):
         )
 
     def image_sources(self) -> Iterator[ImageSource]:
-        """None: images in shards are no files to compare."""
+        """None: images in shards are not files to compare."""
         return iter(())
 
     def state_dict(self) -> dict[str, Any]:
-        """Where training stands, and what its order depends on: part of a checkpoint."""
+        """The place of training, and what its order depends on: part of a checkpoint."""
         return {**super().state_dict(), "order": self._order(self._processes[1])}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from the place in a checkpoint."""
+        """Continue from the place in a checkpoint."""
         super().load_state_dict(state_dict)
         self._resumed_order = dict(state_dict["order"])
 
@@ -173,7 +173,7 @@ class ShardedData(ImageData):
         return {"processes": count, "window": self.window, "samples": samples, "seed": self.seed}
 
     def _check_resumed(self, count: int) -> None:
-        """Refuse to go on within an epoch whose order would be another one."""
+        """Raise an error if a fit resumes within an epoch whose order would differ."""
         order = self._order(count)
         if not self._resumed.samples or not self._resumed_order:
             return

@@ -27,7 +27,7 @@ from vision.keywords import Unpack
 
 @dataclass(kw_only=True, eq=False)
 class ShardedDetectionIndex(DetectionIndex):
-    """The index of images that lie in shards.
+    """The index of images in shards.
 
     Attributes:
         reader: Reads the images.
@@ -93,10 +93,10 @@ class DetectionShards(ShardedData, DetectionData):
             )
 
     def read_index(self, split: Split) -> DetectionIndex:
-        """Read the annotations of a split, and where its images lie.
+        """Read the annotations of a split, and the places of its images.
 
         Raises:
-            ConfigError: The cache is too small for the shards that training needs at a time.
+            ConfigError: The cache is too small for the shards needed at a time.
             DataError: A file is absent or damaged, or has problems.
         """
         reader = self.reader(split)
@@ -136,10 +136,10 @@ class DetectionShards(ShardedData, DetectionData):
         return f"'{public(self.root)}/{split}/{ANNOTATIONS}'"
 
     def require_images(self, index: DetectionIndex) -> None:
-        """Leave shards to the reader, which names one that is absent."""
+        """Do nothing: the reader of the shards reports an absent one."""
 
     def arrangement(self, dataset: Dataset[Any]) -> Arrangement:
-        """How the images of the training set lie in their shards."""
+        """The layout of the training images in their shards."""
         index = dataset.index  # type: ignore[attr-defined]
         shards = index.reader.index
         counts = np.bincount(shards.shards_of(index.members), minlength=len(shards.shards))
@@ -147,7 +147,7 @@ class DetectionShards(ShardedData, DetectionData):
         return Arrangement(counts.tolist(), np.argsort(index.members, kind="stable"), portrait)
 
     def annotation_problems(self) -> Iterator[str]:
-        """Everything that is wrong with the annotation files, with file and id."""
+        """All problems of the annotation files, with file and id."""
         for split in SPLITS:
             if not has_index(f"{self.root}/{split}"):
                 continue
@@ -158,7 +158,7 @@ class DetectionShards(ShardedData, DetectionData):
 
     @contextmanager
     def _opened(self, split: str) -> Iterator[Path]:
-        """The annotation file of a split, on this machine for so long."""
+        """The annotation file of a split, on this machine until the block ends."""
         where = f"{self.root}/{split}/{ANNOTATIONS}"
         if self.cache is None:
             yield Path(where)

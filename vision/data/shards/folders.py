@@ -1,4 +1,4 @@
-"""Folders of shards as a whole, on this machine or remote: index them, check them."""
+"""Indexing and checking of whole folders of shards, local or remote."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -53,7 +53,7 @@ def index_folder(
         kind: Kind of task that the shards are for, one with a `shard_form`; None takes the kind of
             an index that is there, or the first one, labels.
         field: The field with the label, where labels are JSON.
-        workers: Shards that are read at a time.
+        workers: Number of shards that are read in parallel.
 
     Returns:
         The index by folder.
@@ -103,10 +103,10 @@ def check_folder(root: str, *, field: str = FIELD, workers: int = 1) -> Iterator
     Args:
         root: As for `index_folder`.
         field: The field with the label, where labels are JSON.
-        workers: Shards that are read at a time.
+        workers: Number of shards that are read in parallel.
 
     Yields:
-        A line for each thing that is wrong.
+        A line for each problem.
 
     Raises:
         DataError: There are no shards, or no index.
@@ -137,12 +137,12 @@ def list_shards(root: str) -> dict[str, list[str]]:
             found[folder] = shards
         elif packed := [name for name in inside if name.endswith(_PACKED)]:
             raise DataError(
-                f"'{public(folder)}/{packed[0]}' is compressed, which leaves no way to a single "
-                "image. Unpack the shards (images are compressed already): gunzip *.tar.gz."
+                f"'{public(folder)}/{packed[0]}' is compressed, so that single images cannot be "
+                "read. Unpack the shards (images are compressed already): gunzip *.tar.gz."
             )
     if not found:
         raise DataError(
-            f"there are no *.tar in '{public(root)}', nor in {', '.join(SPLITS)} within it."
+            f"there are no *.tar in '{public(root)}' or in {', '.join(SPLITS)} within it."
         )
     return found
 
@@ -167,7 +167,7 @@ def _scan(folder: str, name: str, *, form: Form, field: str) -> Scan:
 
 
 def _known(folder: str) -> About | None:
-    """What an index says that may be there, and may be damaged."""
+    """The description in an existing index; None if it is absent or damaged."""
     try:
         return read_about(parse_json(read_whole(f"{folder}/{INDEX}"), "it"))
     except (FileNotFoundError, KeyError, TypeError, ValueError):
@@ -208,7 +208,7 @@ def _check_shard(folder: str, index: ShardIndex, number: int, *, field: str) -> 
         return [
             f"shard '{where}' is not the one that the index describes: it has {scan.shard.samples} "
             f"samples and {scan.shard.size:,} bytes, the index says {shard.samples} and "
-            f"{shard.size:,}; or its images lie elsewhere or have other labels."
+            f"{shard.size:,}; or its images are at other places or have other labels."
         ]
     problems = []
     with _opened(f"{folder}/{shard.name}") as file:
@@ -226,7 +226,7 @@ def _check_shard(folder: str, index: ShardIndex, number: int, *, field: str) -> 
 
 
 def in_parallel(workers: int, action: Callable[[A], T], items: Iterable[A]) -> Iterator[T]:
-    """The results for all items, in their order, worked on by threads; the first error ends it."""
+    """The results for all items, in order, computed by threads; the first error ends it."""
     pool = ThreadPoolExecutor(workers)
     try:
         yield from pool.map(action, items)

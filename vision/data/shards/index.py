@@ -35,7 +35,7 @@ ANNOTATIONS = "annotations.json"
 # A header of a tar member; the content follows it.
 HEADER = 512
 _NAME = re.compile(r"[^/\\:\0-\x1f.][^/\\:\0-\x1f]*\.tar")
-# What `index.json` says of all samples beside the classes.
+# The keys of `index.json` for all samples, beside the classes.
 _DETAILS = ("kind", "palette", "prediction_values", "annotations")
 _REMEDY = "Make it again: python tools/shard.py index FOLDER."
 
@@ -55,16 +55,16 @@ class Shard(NamedTuple):
 
 
 class ShardIndex:
-    """What the shards of one folder hold.
+    """The contents of the shards in a folder.
 
     Args:
         shards: The shards.
         places: `Form.place` of each sample, `(N,)`, in the order of the shards.
-        about: What all samples have in common.
+        about: The properties that all samples share.
 
     Attributes:
         starts: int64 `(shards + 1,)`, number of the first sample of each shard; the last is N.
-        key: A name for exactly this index.
+        key: A unique name of this index.
 
     Raises:
         DataError: The parts contradict each other.
@@ -97,7 +97,7 @@ class ShardIndex:
         return len(self.places)
 
     def encode(self) -> dict[str, bytes]:
-        """The files of the index: name to content, the one that others refer to last."""
+        """The files of the index: name to content, the one that refers to the other last."""
         with io.BytesIO() as file:
             np.save(file, self.places, allow_pickle=False)
             places = file.getvalue()
@@ -118,7 +118,7 @@ class ShardIndex:
     def _problem(self) -> str | None:
         for shard in self.shards:
             if not _NAME.fullmatch(shard.name):
-                return f"{shard.name!r} is no name of a shard: expected NAME.tar, without a folder."
+                return f"{shard.name!r} is not a shard's name: expected NAME.tar, without a folder."
         if len(self) != self.starts[-1]:
             return f"there are {len(self)} places for {self.starts[-1]} samples."
         form = find_form(self.about.kind)
@@ -140,7 +140,7 @@ class ShardIndex:
         return None
 
     def _are_within(self, part: str) -> bool:
-        """Whether the images, or what has names with another beginning, lie in their shards."""
+        """Whether the images, or the members with another prefix, are inside their shards."""
         offsets = self.places[f"{part}offset"]
         ends = offsets + self.places[f"{part}bytes"]
         sizes = np.repeat([s.size for s in self.shards], [s.samples for s in self.shards])
@@ -155,7 +155,7 @@ def read_index(folder: str, cache: ShardCache | None = None) -> ShardIndex:
         cache: Keeps a copy of a remote `index.npy`.
 
     Raises:
-        DataError: There is no index, or it is not what it should be.
+        DataError: There is no index, or it is malformed.
     """
     where = f"{folder}/{INDEX}"
     try:
@@ -169,7 +169,7 @@ def read_index(folder: str, cache: ShardCache | None = None) -> ShardIndex:
     try:
         table = parse_json(text, "it")
         if (table["format"], table["version"]) != (FORMAT, VERSION):
-            raise ValueError(f"it is {table['format']!r} version {table['version']!r}")
+            raise ValueError(f"its format is {table['format']!r} version {table['version']!r}")
         shards = [
             Shard(str(s["name"]), int(s["samples"]), int(s["bytes"])) for s in table["shards"]
         ]
@@ -178,16 +178,16 @@ def read_index(folder: str, cache: ShardCache | None = None) -> ShardIndex:
         return ShardIndex(shards, places, about)
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(
-            f"'{public(where)}' is not a proper index ({FORMAT!r} version {VERSION}): "
+            f"'{public(where)}' is not a valid index ({FORMAT!r} version {VERSION}): "
             f"{_described(error)} {_REMEDY}"
         ) from error
 
 
 def read_about(table: Any) -> About:
-    """What `index.json` says of all samples.
+    """Read the properties of all samples from `index.json`.
 
     Raises:
-        ValueError: A value is not what it should be; a `KeyError` or `TypeError` likewise.
+        ValueError: A value is invalid; likewise `KeyError` or `TypeError`.
     """
     if (kind := table["kind"]) not in sharded_kinds():
         raise ValueError(f"its kind is {kind!r}, expected one of {', '.join(sharded_kinds())}")
@@ -255,7 +255,7 @@ def _read_places(folder: str, table: Any, kind: str, cache: ShardCache | None) -
 
 def _sha256(text: Any, key: str) -> str:
     if not isinstance(text, str) or not re.fullmatch(r"[0-9a-f]{64}", text):
-        raise ValueError(f"{key} is no SHA-256.")
+        raise ValueError(f"{key} is not a SHA-256.")
     return text
 
 

@@ -1,8 +1,8 @@
-"""An order of training samples that reads few shards at a time.
+"""A training sampler that reads few shards at a time.
 
-Shuffling all samples alike would have each process read from every shard all the time. Here the
-shards are shuffled in each epoch, each process gets a run of successive ones, and samples are
-shuffled with those of a few shards around them.
+With a global shuffle each process would read from every shard all the time. Here the shards are
+shuffled in each epoch, each process gets a run of consecutive ones, and samples are shuffled among
+a few neighbouring shards.
 """
 
 import math
@@ -19,19 +19,19 @@ from vision.ops.seeds import mix
 
 
 class ShardOrder(EpochSampler):
-    """Yields the keys of a training set in shards, in another order in each epoch.
+    """Yields the keys of a training set in shards, shuffled differently in each epoch.
 
     The order of a process is a function of `(seed, epoch, rank, count)`. Together the processes
-    have each sample once; where they cannot be shared out evenly, a process that is one short
-    repeats one of its own. With repeats R the draws of an image come in a row in one process,
-    and an epoch reads 1 / R of the shards.
+    have each sample once; if they cannot be divided evenly, a process that is one short repeats one
+    of its own. With repeats R the repeats of an image come in a row in one process, and an epoch
+    reads 1 / R of the shards.
 
     A shard's samples are spread evenly over the time in which `window` shards are read, and windows
     slide: one shard is finished and another one begun at a time.
 
-    With `portrait` the images of a batch are all landscape or all portrait, as `AspectSampler` has
-    them, but for a last batch of what is left of both. Here each process batches its own samples,
-    in the order in which batches become full.
+    With `portrait` the images of a batch are all landscape or all portrait, as in `AspectSampler`,
+    except a last batch of the rest of both. Here each process batches its own samples, in the order
+    in which batches become full.
 
     Args:
         dataset: The dataset; only its length is used.
@@ -40,13 +40,13 @@ class ShardOrder(EpochSampler):
             where the dataset is in this order.
         portrait: bool `(N,)`, whether each image of the dataset is higher than wide; None does not
             group them.
-        batch_size: Samples per batch, where they are grouped.
+        batch_size: Samples per batch, if they are grouped.
         window: Number of shards whose samples are mixed.
         seed: Seed of the run.
         rank: Number of this process.
         count: Number of processes.
-        repeats: Draws of each image.
-        ahead: Is told the number of a shard before it is needed.
+        repeats: Repeats of each image.
+        ahead: Called with the number of a shard before it is needed.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class ShardOrder(EpochSampler):
         self.ahead = ahead
 
     def order(self) -> Tensor:
-        """Samples of this process in the present epoch, int64 `(num_samples,)`.
+        """Samples of this process in the current epoch, int64 `(num_samples,)`.
 
         They are numbered in the order of the shards; `keys` has their indices in the dataset.
         """
@@ -87,11 +87,11 @@ class ShardOrder(EpochSampler):
         return chosen if self.portrait is None else self._grouped(chosen, self.portrait)
 
     def repeat_of(self, position: int) -> int:
-        """Which of the draws of its image stands at a position: all are in one process."""
+        """Number of the repeat of an image at a position: all are in one process."""
         return position % self.repeats
 
     def keys(self, samples: Tensor, start: int) -> Iterator[Key]:
-        """The keys of an order; the next shard is named when one is begun."""
+        """The keys of an order; when a shard is begun, the next is passed to `ahead`."""
         soon = self._next_shards(samples[start:]) if self.ahead else {}
         for i, key in enumerate(super().keys(self._indices(samples), start)):
             if self.ahead and i in soon:
@@ -111,11 +111,11 @@ class ShardOrder(EpochSampler):
             whole = len(places) // self.batch_size * self.batch_size
             batches = places[:whole].reshape(-1, self.batch_size)
             full[batches] = batches[:, -1:]
-        # What is left of either comes last, the landscape images first.
+        # The rest of both comes last, the landscape images first.
         return samples[np.lexsort((flags, full))]
 
     def _next_shards(self, samples: Tensor) -> dict[int, int]:
-        """By the position where a shard is begun, the one that is begun after it."""
+        """Position where a shard is begun -> the shard that is begun after it."""
         shards = torch.searchsorted(self.counts.cumsum(0), samples, right=True)
         begun, positions = np.unique(shards.numpy(), return_index=True)
         by_time = positions.argsort()

@@ -1,4 +1,4 @@
-"""Any image or mask of a folder of shards, by its number."""
+"""Random access to the images and masks of a folder of shards."""
 
 import os
 import tarfile
@@ -15,14 +15,14 @@ from vision.reading import MAX_ARCHIVE_BYTES, open_file
 
 
 class ShardReader:
-    """Reads images and masks out of shards, each with one read at a known place.
+    """Reads images and masks from shards, each with one read at a known place.
 
-    Files are opened when they are needed, by each process for itself: a reader may be pickled, and
-    used on both sides of a fork.
+    Each process opens its own files when needed: a reader may be pickled, and used on both sides of
+    a fork.
 
     Args:
         folder: The folder of the shards, a path or a URL.
-        index: What it holds.
+        index: The index of the folder.
         cache: Keeps copies of remote shards; None for a local folder.
         max_open: Largest number of shards that a process has open.
     """
@@ -46,7 +46,7 @@ class ShardReader:
         return self._member(sample, "")
 
     def read_mask(self, sample: int) -> EncodedImage:
-        """The bytes of a mask, named likewise.
+        """The bytes of a mask, named in the same way.
 
         Raises:
             DataError: As for `read`.
@@ -54,7 +54,7 @@ class ShardReader:
         return self._member(sample, "mask_")
 
     def name(self, sample: int, *, mask: bool = False) -> str:
-        """The name that `read` gives an image, or `read_mask` a mask, which is not read for it."""
+        """The name of an image as in `read`, or of a mask as in `read_mask`; it is not read."""
         shard, start, length = self._place(sample, "mask_" if mask else "")
         return name_of(self._bytes(shard, start, HEADER), length, self._where(shard), start)
 
@@ -63,10 +63,10 @@ class ShardReader:
         return member_of(self._bytes(shard, start, length), length, self._where(shard), start)
 
     def _place(self, sample: int, part: str) -> tuple[int, int, int]:
-        """Number of a member's shard, where its header begins, and the length of both."""
+        """Number of a member's shard, offset of its header, and length of header and content."""
         sample = range(len(self.index))[sample]
         place = self.index.places[sample]
-        # The header in front of a member holds its name, which need not be kept in memory so.
+        # The header before a member holds its name, which is therefore not kept in memory.
         start, length = int(place[f"{part}offset"]) - HEADER, HEADER + int(place[f"{part}bytes"])
         return self.index.shard_of(sample), start, length
 
@@ -86,7 +86,7 @@ class ShardReader:
         return content
 
     def fetch(self, shard: int) -> None:
-        """Have a remote shard copied to the cache, ahead of its use."""
+        """Copy a remote shard to the cache ahead of its use."""
         if self.cache:
             self._open_file(shard).close()
 
@@ -95,7 +95,7 @@ class ShardReader:
 
     def _open(self, shard: int) -> BinaryIO:
         if self._owner != os.getpid():
-            # A fork: the parent's files share one position with ours. They are left to it.
+            # After a fork the parent's files share one position with ours: they are not used.
             self._files, self._owner = OrderedDict(), os.getpid()
         if shard not in self._files:
             while len(self._files) >= self.max_open:
@@ -116,7 +116,7 @@ class ShardReader:
                 f"there is no shard '{path.absolute()}', which the index lists. Copy it there, or "
                 "make the index again: python tools/shard.py index FOLDER."
             )
-        # Unbuffered: reads jump about.
+        # Unbuffered: reads are at random positions.
         return open_file(path, max_bytes=MAX_ARCHIVE_BYTES, what="shard").detach()  # type: ignore[return-value]
 
 
@@ -127,10 +127,10 @@ def member_of(content: bytes, length: int, where: str, start: int) -> EncodedIma
         content: A member's header and content.
         length: The length that it should have in bytes.
         where: The shard, for errors.
-        start: Where the piece begins in the shard.
+        start: Offset of the piece in the shard.
 
     Raises:
-        DataError: It is shorter, or no such member.
+        DataError: It is shorter, or another member.
     """
     if len(content) < length:
         raise DataError(
@@ -142,7 +142,7 @@ def member_of(content: bytes, length: int, where: str, start: int) -> EncodedIma
 
 
 def name_of(header: bytes, length: int, where: str, start: int) -> str:
-    """The name of a member, behind that of its shard; arguments as of `member_of`.
+    """The name of a member after its shard's name; arguments as in `member_of`.
 
     Raises:
         DataError: There is no such member.

@@ -1,4 +1,4 @@
-"""Files in object storage or on a web server, through fsspec, with retries and plain errors."""
+"""Files in object storage or on a web server, through fsspec, with retries and clear errors."""
 
 import errno
 import logging
@@ -14,9 +14,9 @@ from vision.reading import user_path
 
 logger = logging.getLogger(__name__)
 
-# Seconds before each new try after a failure.
+# Seconds before each retry.
 WAITS = (1.0, 3.0, 9.0)
-# What another try does not mend.
+# Errors for which a retry does not help.
 _LASTING = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
 _LOCAL = "file://"
 
@@ -52,15 +52,15 @@ def read_remote(url: str) -> bytes:
 
 
 def download(url: str, target: Path, size: int) -> None:
-    """Copy a file to this machine, over what is at `target`.
+    """Copy a file to this machine, and replace `target`.
 
     Args:
         url: The file.
-        target: Where it goes.
-        size: Its length in bytes; anything else counts as a failure.
+        target: Path of the copy.
+        size: Its length in bytes; any other length is a failure.
 
     Raises:
-        DataError: The file is absent, of another length, or cannot be read after several tries; or
+        DataError: The file is absent, has another length, or cannot be read after several tries; or
             the disk is full.
     """
 
@@ -81,7 +81,7 @@ def download(url: str, target: Path, size: int) -> None:
 
 
 def public(url: str) -> str:
-    """A URL as it may be printed: without password and query, which may hold a signature."""
+    """A URL that may be printed: without password and query, which may hold a signature."""
     if not is_remote(url) or "::" in url:
         return url
     parts = urlsplit(url)
@@ -89,7 +89,7 @@ def public(url: str) -> str:
 
 
 def retried(url: str, action: Callable[[], T]) -> T:
-    """Do something with a file, several times if it fails, and with growing pauses.
+    """Run an action on a file, with retries after growing pauses.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -107,7 +107,7 @@ def retried(url: str, action: Callable[[], T]) -> T:
                 f"reading '{scheme}://' needs a package that is not installed: {error}. "
                 "Install it with pip (s3fs for s3, gcsfs for gs, adlfs for az)."
             ) from error
-        # Each file system has error classes of its own, which have no common base.
+        # The error classes of file systems have no common base.
         except Exception as error:
             if isinstance(error, OSError) and error.errno == errno.ENOSPC:
                 raise DataError(
@@ -131,7 +131,7 @@ def open_system(url: str) -> tuple[Any, str]:
     Raises:
         ConfigError: The scheme is unknown.
     """
-    # Not kept: a file system object does not survive a fork; fsspec caches one per process.
+    # Not stored: a file system object does not survive a fork; fsspec caches one per process.
     import fsspec
 
     scheme = url.rpartition("::")[2].partition("://")[0]

@@ -1,7 +1,7 @@
-"""Find what tar shards hold: the index of shards that are there already, and its check.
+"""Scanning of tar shards, to index existing ones and to check an index.
 
-Which members belong together is decided by webdataset's own rules; only where they lie is noted
-here. Members are never unpacked, and of their contents only labels and ids are read: text or JSON.
+Members are grouped by webdataset's own rules; only their places are recorded here. Members are
+never unpacked, and only the contents of labels and ids are read: text or JSON.
 """
 
 import re
@@ -21,19 +21,19 @@ from vision.errors import DataError, MissingPackageError, suggest
 
 # Default field of a JSON member that holds its label.
 FIELD = "label"
-# Numbers above it are names: no data have so many classes.
+# Numbers above it are names: no dataset has so many classes.
 MAX_NUMBERED = 1_000_000
-# What webdataset leaves out: __NAME__ and what is in such a folder.
+# Members that webdataset leaves out: __NAME__ and all in such a folder.
 _META = re.compile(r"__[^/]*__($|/)")
 
 
 class Scan(NamedTuple):
-    """What a shard holds.
+    """The contents of a shard.
 
     Attributes:
         shard: Name, number of samples and length of the shard.
-        places: Place of each sample; a label is a position in `texts`.
-        texts: The different labels, as they are written; none of other kinds.
+        places: Place of each sample; a label is an index into `texts`.
+        texts: The different labels as texts; empty for other kinds of task.
     """
 
     shard: Shard
@@ -45,14 +45,14 @@ def scan_shard(file: IO[bytes], path: str, *, form: Form, field: str = FIELD) ->
     """Find the samples of a shard.
 
     Args:
-        file: The shard, which can be searched.
-        path: Its path or URL; the name is taken from it.
+        file: The shard, which must be seekable.
+        path: Its path or URL, which ends with its name.
         form: What the samples have beside their images.
         field: The field with the label, where labels are JSON.
 
     Raises:
-        DataError: The shard is damaged, or a sample has no image, or no label, mask or id, or
-            several.
+        DataError: The shard is damaged, or a sample does not have one image and one label, mask or
+            id.
         MissingPackageError: webdataset is not installed.
     """
     stream = Stream(file, f"shard '{path}'")
@@ -84,7 +84,7 @@ def scan_shard(file: IO[bytes], path: str, *, form: Form, field: str = FIELD) ->
 
 
 def classes_of(splits: Mapping[str, Sequence[Scan]]) -> tuple[str, ...]:
-    """The classes that some shards have: the numbers that occur, or the names in their order."""
+    """The classes in some shards: the numbers that occur, or the names in order."""
     found = {text for scans in splits.values() for scan in scans for text in scan.texts}
     return tuple(_classes(found))
 
@@ -93,8 +93,8 @@ def merge_scans(scans: Sequence[Scan], about: About) -> ShardIndex:
     """Make the index of a folder.
 
     Args:
-        scans: What its shards hold.
-        about: What all samples have in common.
+        scans: The contents of its shards.
+        about: The properties that all samples share.
 
     Raises:
         DataError: A label is not one of the classes.
@@ -111,20 +111,20 @@ def merge_scans(scans: Sequence[Scan], about: About) -> ShardIndex:
 
 
 def _members(file: Stream, path: str) -> Iterator[dict[str, Any]]:
-    """The files of a shard in the form that webdataset groups, their places for contents."""
+    """The files of a shard in webdataset's form, with their places instead of contents."""
     file.seek(0)
     with tarfile.open(fileobj=file, mode="r:", errors="replace") as tar:  # type: ignore[call-overload]
         while (member := tar.next()) is not None:
-            tar.members.clear()  # it would keep all of them
+            tar.members.clear()  # which would collect all of them
             if member.issparse():
                 raise tarfile.ReadError(f"its member '{member.name}' is a sparse file")
             if member.isreg() and not _META.match(member.name):
                 place = (member.offset_data, member.size)
                 yield {"fname": member.name, "data": place, "__url__": path}
-        # It ends quietly at a damaged header, and at a cut between two members.
+        # tarfile ends silently at a damaged header, and at a cut between two members.
         file.seek(tar.offset)
         if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
-            raise tarfile.ReadError(f"there is neither a member nor the end mark at {tar.offset:,}")
+            raise tarfile.ReadError(f"there is no member and no end mark at {tar.offset:,}")
 
 
 def _image_of(files: Mapping[str, tuple[int, int]], where: str, expected: str) -> tuple[int, int]:
@@ -151,14 +151,14 @@ def _classes(texts: set[str]) -> list[str]:
 
 
 def _number(text: str, names: Sequence[str], by_name: dict[str, int], shard: str) -> int:
-    # A number comes first, even if a class has such a name: by convention .cls holds numbers.
+    # Numbers have precedence over classes with such names: by convention .cls holds numbers.
     number = _as_number(text)
     if number is not None and number < len(names):
         return number
     if text in by_name:
         return by_name[text]
     raise DataError(
-        f"shard '{shard}' has the label '{text}', which is none of the {len(names)} classes."
+        f"shard '{shard}' has the label '{text}', which is not one of the {len(names)} classes."
         f"{suggest(text, names)} Give all classes, a line each: --classes FILE."
     )
 

@@ -26,11 +26,11 @@ from vision.ops.label_images import decode_labels
 
 
 class MemberNames(Sequence[str]):
-    """The names of the images or masks in shards, each read when it is asked for.
+    """The names of the images or masks in shards, each read on demand.
 
     Args:
         reader: Reads the shards.
-        masks: Whether they are those of the masks.
+        masks: Whether to name the masks instead of the images.
     """
 
     def __init__(self, reader: ShardReader, *, masks: bool = False) -> None:
@@ -52,7 +52,7 @@ class MemberNames(Sequence[str]):
 
 @dataclass(frozen=True, kw_only=True)
 class ShardedSegmentationIndex(SegmentationIndex):
-    """The images and masks of a split that lies in shards.
+    """The images and masks of a split in shards.
 
     Attributes:
         reader: Reads them.
@@ -61,7 +61,7 @@ class ShardedSegmentationIndex(SegmentationIndex):
     reader: ShardReader
 
     def image(self, place: int) -> EncodedImage:
-        """The bytes of an image, by its place in the split.
+        """The bytes of an image, by its index in the split.
 
         Raises:
             DataError: Its shard cannot be read.
@@ -127,19 +127,19 @@ class SegmentationShards(ShardedData, SegmentationData):
 
     @property
     def palette(self) -> np.ndarray | None:
-        """The colours of the dataset that the shards were made of."""
+        """The colours of the dataset that the shards were made from."""
         return _bytes(self.shards("train").about.palette)
 
     @property
     def prediction_values(self) -> np.ndarray | None:
-        """The values of the dataset that the shards were made of."""
+        """The values of the dataset that the shards were made from."""
         return _bytes(self.shards("train").about.prediction_values)
 
     def read_index(self, split: Split) -> SegmentationIndex:
-        """Read where the images and masks of a split lie.
+        """Read the places of the images and masks of a split.
 
         Raises:
-            ConfigError: The cache is too small for the shards that training needs at a time.
+            ConfigError: The cache is too small for the shards needed at a time.
             DataError: The index is absent or damaged.
         """
         reader = self.reader(split)

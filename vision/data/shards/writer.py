@@ -30,20 +30,20 @@ from vision.errors import DataError, MissingPackageError
 from vision.ops.seeds import mix
 from vision.options import check_number
 
-BLOCK = 512  # bytes: contents of a tar are filled up to a multiple, after a header of one
-RECORD = 20 * BLOCK  # the file is filled up to a multiple
+BLOCK = 512  # bytes: members of a tar are padded to a multiple, after a header of one block
+RECORD = 20 * BLOCK  # the file is padded to a multiple
 # A longer name would need a second header.
 _LONGEST_STEM = 60
 
 
 class Files(NamedTuple):
-    """The samples of a split, and which shards they go into.
+    """The samples of a split, and their division into shards.
 
     Attributes:
         contents: The samples.
         sizes: int64 `(N,)`, bytes of each image.
         order: int64 `(N,)`, the order in which they are written.
-        bounds: Positions in `order` where the shards begin, and the end.
+        bounds: Positions in `order` of the first sample of each shard, and the end.
     """
 
     contents: Contents
@@ -64,11 +64,11 @@ def make_shards(
 
     Args:
         data: A dataset of image files, of a kind with a `shard_form`.
-        out: A folder that gets a folder for each split; these must not be there yet.
-        shard_bytes: Largest length of a shard; one with a single image may be longer. Masks are
-            reckoned with the length of their own files.
+        out: Parent of a folder for each split; these must not exist yet.
+        shard_bytes: Largest length of a shard; one with a single image may be longer. Masks count
+            with the length of their own files.
         seed: Seed of the order of the training set.
-        workers: Shards that are written at a time.
+        workers: Number of shards that are written in parallel.
 
     Returns:
         The index of each split.
@@ -76,7 +76,7 @@ def make_shards(
     Raises:
         ConfigError: An option is out of its range, the dataset does not read image files, or there
             are no shards for its kind.
-        DataError: The dataset is not as expected, or `out` has such a split already.
+        DataError: The dataset is not as expected, or `out` already has such a split.
         MissingPackageError: webdataset is not installed.
     """
     check_number("shard_bytes", shard_bytes, minimum=1)
@@ -87,7 +87,7 @@ def make_shards(
     for split in splits:
         if (Path(out) / split).exists():
             raise DataError(
-                f"'{Path(out, split).resolve()}' is there already. Delete it, or name another "
+                f"'{Path(out, split).resolve()}' already exists. Delete it, or name another "
                 "folder."
             )
     for split, contents in splits.items():
@@ -97,7 +97,7 @@ def make_shards(
 
 
 def _plan(contents: Contents, split: str, *, shard_bytes: int, seed: int) -> Files:
-    """Which files go into which shard, and in what order."""
+    """Divide the files into shards, in order."""
     sizes = np.array([os.path.getsize(path) for path in contents.paths], dtype=np.int64)
     if not sizes.all():
         empty = contents.paths[int(sizes.argmin())]
@@ -133,7 +133,7 @@ def _write_split(files: Files, out: Path, split: str, workers: int) -> ShardInde
 
 
 def _write_shard(files: Files, folder: Path, split: str, shard: int) -> Scan:
-    """Write a shard, unless an earlier run has, and read back where everything lies."""
+    """Write a shard, unless an earlier run has, and read the places of its members back."""
     path = folder / f"{split}-{shard:06d}.tar"
     if not path.exists():
         part = path.with_suffix(".part")
@@ -167,7 +167,7 @@ def _samples(files: Files, shard: int) -> Iterator[dict[str, Any]]:
 
 
 def _digest(files: Files) -> str:
-    """Stands for everything that the shards depend on."""
+    """Digest of everything that the shards depend on."""
     digest = hashlib.sha256(files.contents.state())
     for array in (files.sizes, files.order, np.array(files.bounds)):
         digest.update(array.tobytes())

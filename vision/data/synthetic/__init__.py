@@ -1,1 +1,1 @@
-"""Small datasets composed from real handwritten digits, in the exact layouts of the large ones."""
+"""Small datasets composed of real handwritten digits, in the exact layouts of published ones."""

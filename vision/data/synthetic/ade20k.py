@@ -1,7 +1,7 @@
 """A small dataset in the exact layout of ADEChallengeData2016, composed of handwritten digits.
 
-The layout is that of the SceneParsing release of "Scene Parsing through ADE20K Dataset", B. Zhou et
-al., 2017: http://sceneparsing.csail.mit.edu. Its classes are the ten digits and four backgrounds.
+The layout follows the SceneParsing release of "Scene Parsing through ADE20K Dataset", B. Zhou et
+al., 2017: http://sceneparsing.csail.mit.edu. The classes are the ten digits and four backgrounds.
 """
 
 from collections.abc import Sequence
@@ -30,14 +30,14 @@ HEADER = ("Idx", "Ratio", "Train", "Val", "Stuff", "Name")
 def write_ade20k(root: Path | str, samples: SceneSamples) -> dict[str, tuple[int, int]]:
     """Compose and write a dataset.
 
-    The tree is that of the release: `images/{training,validation}/ADE_{train,val}_00000001.jpg` and
-    so on, `annotations/.../*.png` with 0 for pixels without a class and k for class k, from 1 on,
-    `objectInfo150.txt` with the classes and `sceneCategories.txt`; of the archive of test images,
-    `release_test/testing/ADE_test_*.jpg`. The scenes are those of `write_coco` of the same size and
+    The tree equals the release: `images/{training,validation}/ADE_{train,val}_00000001.jpg` and so
+    on, `annotations/.../*.png` with 0 for pixels without a class and k for class k, from 1 on,
+    `objectInfo150.txt` with the classes and `sceneCategories.txt`; from the archive of test images,
+    `release_test/testing/ADE_test_*.jpg`. The scenes equal `write_coco` with the same size and
     seed.
 
     Args:
-        root: The folder, to be made. One that an earlier call made gives way.
+        root: The folder to make. A folder from an earlier call is replaced.
         samples: What to compose.
 
     Returns:
@@ -60,11 +60,11 @@ def write_ade20k(root: Path | str, samples: SceneSamples) -> dict[str, tuple[int
 
 
 def describe_classes(train: np.ndarray, val: np.ndarray) -> str:
-    """The table of classes, as `objectInfo150.txt` has it.
+    """The table of classes in the form of `objectInfo150.txt`.
 
     Args:
         train: int64 `(N, K)`, pixels of each class in each training image.
-        val: The same of the validation images.
+        val: The same for the validation images.
 
     Returns:
         Lines of tab-separated columns: number from 1 on, share of all pixels that have a class,
@@ -91,7 +91,7 @@ def _write_split(folder: Path, split: str, samples: SceneSamples, scenes: list[s
         stem = f"ADE_{split}_{place + 1:08d}"
         labels = leave_unlabelled(class_map(scene), unlabelled_region(scene, rng))
         save_jpeg(scene.image, images / f"{stem}.jpg")
-        # 255 has no successor in uint8: it becomes 0, which is the release's "no class".
+        # 255 + 1 is 0 in uint8, the release's "no class".
         write_labels(annotations / f"{stem}.png", labels + np.uint8(1), None)
         counts.append(np.bincount(labels[labels != UNLABELLED], minlength=len(CLASSES)))
         scenes.append(f"{stem} {TEXTURES[scene.texture]}")
@@ -99,7 +99,7 @@ def _write_split(folder: Path, split: str, samples: SceneSamples, scenes: list[s
 
 
 def _write_test(folder: Path, samples: SceneSamples) -> int:
-    """Write the images without annotations; returns how many there are."""
+    """Write the images without annotations; returns their number."""
     folder.mkdir(parents=True)
     for place, scene, _ in compose_split(samples, "test"):
         save_jpeg(scene.image, folder / f"ADE_test_{place + 1:08d}.jpg")

@@ -1,8 +1,8 @@
 """A small dataset in the exact layout of Cityscapes, composed of handwritten digits.
 
-The layout is that of "The Cityscapes Dataset for Semantic Urban Scene Understanding", M. Cordts et
-al., 2016, as its published scripts describe it. The digits take the place of ten of its classes,
-the backgrounds that of four more; the rest of the 19 does not occur.
+The layout follows "The Cityscapes Dataset for Semantic Urban Scene Understanding", M. Cordts et
+al., 2016, as described in its published scripts. The digits replace ten of its 19 classes, the
+backgrounds four more; the others do not occur.
 """
 
 import json
@@ -22,15 +22,15 @@ from vision.data.synthetic.splits import SPLITS, ComposedScene, SceneSamples, co
 from vision.documents.class_table import class_table
 from vision.ops.label_images import write_labels
 
-# Their sequences take turns with the cities of a split.
+# Sequences are assigned to the cities of a split in turn.
 CITIES = {"train": ("aachen", "bochum"), "val": ("frankfurt",), "test": ("berlin",)}
-# What zero to nine are called; of the last two, Cityscapes does not tell instances apart.
+# Labels of the digits 0 to 9; Cityscapes has no instances of the last two.
 THINGS = ("person", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle")
 DIGIT_LABELS = (*THINGS, "traffic light", "traffic sign")
 # By the kind of the background.
 TEXTURE_LABELS = ("road", "building", "vegetation", "sky")
 GROUP = "group"
-# The car that carries the camera shows at the bottom, as high as this share of the image.
+# Height of the ego vehicle at the bottom, as a share of the image.
 EGO_HEIGHT = 0.08
 EGO_WIDTH = 0.7
 BORDER = 2  # pixels at either side that rectification has left empty
@@ -40,8 +40,7 @@ BORDER = 2  # pixels at either side that rectification has left empty
 class CityscapesSamples(SceneSamples):
     """As `SceneSamples`: all scenes are twice as wide as high, at least 160 pixels wide.
 
-    The annotations of test scenes show only what is the same in all: the ego vehicle and the border
-    of rectification.
+    The annotations of test scenes show only the ego vehicle and the border of rectification.
     """
 
     min_size: ClassVar[int] = 160
@@ -53,7 +52,7 @@ class CityscapesSamples(SceneSamples):
 
 
 class Layer(NamedTuple):
-    """What is drawn over the layers before it: its label in the files, and bool `(H, W)`."""
+    """A layer drawn over the ones before it: its label in the files, and bool `(H, W)`."""
 
     label: str
     mask: np.ndarray
@@ -64,7 +63,7 @@ class Annotation(NamedTuple):
 
     Attributes:
         label_ids: uint8 `(H, W)`, label id of each pixel, 0 where there is none.
-        instance_ids: uint16 `(H, W)`: the label id, for instances 1000 times that and their number.
+        instance_ids: uint16 `(H, W)`: the label id, for instances `1000 * id + number`.
         colors: uint8 `(H, W, 4)` RGBA.
         objects: Label and polygon of each object, in the order in which they are drawn.
     """
@@ -78,12 +77,12 @@ class Annotation(NamedTuple):
 def write_cityscapes(root: Path | str, samples: CityscapesSamples) -> dict[str, tuple[int, int]]:
     """Compose and write a dataset.
 
-    The tree is that of the release: `leftImg8bit/SPLIT/CITY/CITY_000000_000019_leftImg8bit.png` and
-    so on, and for each image `gtFine/SPLIT/CITY/..._gtFine_{labelIds,instanceIds,color}.png` and
+    The tree equals the release: `leftImg8bit/SPLIT/CITY/CITY_000000_000019_leftImg8bit.png` and so
+    on, and for each image `gtFine/SPLIT/CITY/..._gtFine_{labelIds,instanceIds,color}.png` and
     `..._gtFine_polygons.json`.
 
     Args:
-        root: The folder, to be made. One that an earlier call made gives way.
+        root: The folder to make. A folder from an earlier call is replaced.
         samples: What to compose.
 
     Returns:
@@ -106,10 +105,10 @@ def write_cityscapes(root: Path | str, samples: CityscapesSamples) -> dict[str, 
 
 
 def scene_layers(scene: Scene, rng: np.random.Generator) -> list[Layer]:
-    """What an annotator draws, from back to front.
+    """The layers of an annotation, from back to front.
 
-    Crowds of classes with instances are groups, such as "persongroup". What has no class is
-    "static"; it lies below the objects.
+    Crowds of classes with instances are groups, such as "persongroup". Regions without a class are
+    "static", below the objects.
 
     Args:
         scene: The scene.
@@ -130,7 +129,7 @@ def scene_layers(scene: Scene, rng: np.random.Generator) -> list[Layer]:
 def annotate(layers: Sequence[Layer], height: int, width: int) -> Annotation:
     """Draw layers over one another, as the dataset's scripts draw polygons.
 
-    A part of a layer that hangs together without holes is one polygon, and one instance.
+    A connected part of a layer without holes is one polygon and one instance.
 
     Args:
         layers: From back to front.
@@ -169,7 +168,7 @@ def _draw_polygons(
 
 
 def _frame_layers(shape: tuple[int, ...]) -> list[Layer]:
-    """What is the same in all images: the ego vehicle and the border of rectification."""
+    """The layers of all images: the ego vehicle and the border of rectification."""
     rows, columns = np.indices(shape)
     across = (columns + 0.5 - shape[1] / 2) / (EGO_WIDTH * shape[1] / 2)
     up = (shape[0] - rows - 0.5) / (EGO_HEIGHT * shape[0])

@@ -1,7 +1,7 @@
 """A small dataset in the exact format of COCO 2017, composed of handwritten digits.
 
-The format is that of "Microsoft COCO: Common Objects in Context", T.-Y. Lin et al., 2014, as
-https://cocodataset.org/#format-data describes it: the same files, folders and fields.
+The format follows "Microsoft COCO: Common Objects in Context", T.-Y. Lin et al., 2014, and
+https://cocodataset.org/#format-data: the same files, folders and fields.
 """
 
 import json
@@ -16,7 +16,7 @@ from vision.data.synthetic.outlines import extent, run_lengths, signed_area, tra
 from vision.data.synthetic.scenes import WORDS, Scene, SceneObject
 from vision.data.synthetic.splits import SPLITS, SceneSamples, compose_split, save_jpeg
 
-# With gaps, as COCO's own.
+# With gaps, like COCO's own.
 CATEGORY_IDS = (1, 2, 3, 5, 6, 7, 10, 13, 14, 17)
 # Shares of the objects that get run lengths in place of polygons, as some datasets have them.
 SHARE_RLE = 0.06
@@ -28,11 +28,11 @@ DATE = "2026-01-01 00:00:00"
 def write_coco(root: Path | str, samples: SceneSamples) -> dict[str, tuple[int, int]]:
     """Compose and write a dataset.
 
-    The tree is that of COCO: `annotations/instances_{train,val}2017.json`,
+    The tree equals COCO's: `annotations/instances_{train,val}2017.json`,
     `annotations/image_info_test-dev2017.json`, `{train,val,test}2017/*.jpg`.
 
     Args:
-        root: The folder, to be made. One that an earlier call made gives way.
+        root: The folder to make. A folder from an earlier call is replaced.
         samples: What to compose.
 
     Returns:
@@ -61,8 +61,8 @@ def describe_object(
     Args:
         item: The object.
         image_id: Number of its image.
-        annotation_id: Number of the annotation; crowds have one of their own, as in COCO.
-        rle: Whether to write run lengths even where polygons would do.
+        annotation_id: Number of the annotation; crowds have their own numbers, as in COCO.
+        rle: Whether to write run lengths even if polygons are possible.
 
     Returns:
         The fields of COCO, in its order: polygons with the area and the box of their corners;
@@ -78,7 +78,7 @@ def describe_object(
         area = int(item.mask.sum())
         segmentation = _run_lengths(item.mask, compressed=not item.crowd)
     else:
-        # Two decimals, as COCO has them; the rest follows from what is written.
+        # Two decimals, as in COCO; area and box follow from the rounded numbers.
         outlines = [outline.round(2) for outline in outlines]
         area = round(sum(map(signed_area, outlines)), 4)
         corners = np.concatenate(outlines)
@@ -113,7 +113,7 @@ def _write_split(folder: Path, split: str, samples: SceneSamples) -> dict[str, A
     """Write the images of a split; returns its annotation file."""
     number = SPLITS.index(split)
     count = getattr(samples, split)
-    # Ascending numbers with gaps, which no two splits share.
+    # Ascending numbers with gaps, different in each split.
     gaps = np.random.default_rng([samples.seed, number]).integers(1, 40, size=count)
     image_ids = (np.cumsum(gaps) * len(SPLITS) + number).tolist()
     (folder / f"{split}2017").mkdir()

@@ -1,4 +1,4 @@
-"""The folder of a composed dataset: written whole or not at all, and never over another's files."""
+"""The folder of a composed dataset: written atomically, never over other files."""
 
 import json
 import os
@@ -16,20 +16,20 @@ MARKER = "samples.json"
 
 @contextmanager
 def replace_folder(root: Path | str, options: dict[str, object]) -> Iterator[Path]:
-    """Lend an empty folder, which becomes `root` when the block ends well.
+    """Yield an empty folder, which becomes `root` when the block ends without an error.
 
-    What is written is a new folder beside `root` until then. An earlier `root` gives way if it was
-    made this way and nothing was added to it since.
+    Until then it is a new folder beside `root`. An earlier `root` is replaced if it was made this
+    way and nothing was added to it since.
 
     Args:
-        root: The dataset's folder, to be made; its parents are made too.
-        options: How the dataset is composed; kept in `samples.json`, the mark of such a folder.
+        root: The dataset's folder to make, with its parents.
+        options: How the dataset is composed; kept in `samples.json`, which marks such a folder.
 
     Yields:
         The folder to write to.
 
     Raises:
-        DataError: `root` is a file, or holds anything else than an earlier composed dataset.
+        DataError: `root` is a file, or holds anything other than an earlier composed dataset.
     """
     root = Path(root).resolve()
     check_replaceable(root)
@@ -63,7 +63,7 @@ def check_replaceable(root: Path) -> None:
     except (OSError, ValueError, KeyError, TypeError):
         raise DataError(
             f"'{root}' is not a folder that was made by tools/make_samples.py (it has no valid "
-            f"{MARKER}), so that nothing is written there. Name another --root, or remove it."
+            f"{MARKER}), so nothing is written there. Name another --root, or remove it."
         ) from None
     if others:
         raise DataError(

@@ -1,6 +1,6 @@
-"""From masks to COCO's polygons and run lengths, and back.
+"""Conversion of masks to COCO's polygons and run lengths, and back.
 
-Coordinates are those of COCO: the pixel in row r and column c covers `[c, c + 1] x [r, r + 1]`.
+Coordinates are as in COCO: the pixel in row r and column c covers `[c, c + 1] x [r, r + 1]`.
 """
 
 from collections.abc import Sequence
@@ -8,19 +8,19 @@ from typing import Any
 
 import numpy as np
 
-# Parts of fewer square pixels than this are crumbs that an annotator would not draw.
+# Minimum area of a part in square pixels: annotators would not draw smaller ones.
 MIN_PART = 4.0
-# How far, in pixels, a point that is left out may lie from the line that takes its place.
+# Maximum distance in pixels of an omitted point from the line that replaces it.
 TOLERANCE = 0.25
 ROUNDS = 3
 
 
 def trace_outlines(mask: np.ndarray, *, exact: bool = False) -> list[np.ndarray]:
-    """Trace the outer outline of every part of a mask; holes are passed over.
+    """Trace the outer outline of every part of a mask; holes are ignored.
 
     Args:
         mask: bool `(H, W)`.
-        exact: Keep every point, in place of the few that an annotator would set.
+        exact: Keep every point instead of the few that an annotator would set.
 
     Returns:
         One closed polygon per part, float64 `(P, 2)` of x and y with P >= 3, without the first
@@ -35,18 +35,17 @@ def trace_outlines(mask: np.ndarray, *, exact: bool = False) -> list[np.ndarray]
 def trace_pixels(mask: np.ndarray) -> list[np.ndarray]:
     """Trace a mask along the centres of its outermost pixels.
 
-    Drawing the polygons with `PIL.ImageDraw`, edges included, gives the mask again, as programs do
-    that turn polygons of whole coordinates into images. A part with holes is cut at them, into
-    parts without.
+    Drawing the polygons with `PIL.ImageDraw`, edges included, gives the mask again. A part with
+    holes is cut at them into parts without holes.
 
     Args:
         mask: bool `(H, W)`.
 
     Returns:
         Closed polygons, int64 `(P, 2)` of column and row, without the first point again at the end;
-        a part of one pixel or one line has its points twice where that is needed for P >= 3.
+        a part of one pixel or one line repeats its points if needed for P >= 3.
     """
-    # So near to the value inside, a line runs through the pixels themselves.
+    # A level so near to the inside value makes the line run through the pixel centres.
     rings = _contours(mask, 0.999)
     for ring in rings:
         if signed_area(ring) < 0:
@@ -57,14 +56,14 @@ def trace_pixels(mask: np.ndarray) -> list[np.ndarray]:
 
 def signed_area(polygon: np.ndarray) -> float:
     """Area enclosed by `(P, 2)` points in square pixels; negative if they run the other way."""
-    x, y = (polygon - polygon[0]).T  # from the first point, whose own terms are 0
+    x, y = (polygon - polygon[0]).T  # relative to the first point, whose terms are then 0
     return float(x[1:-1] @ y[2:] - x[2:] @ y[1:-1]) / 2
 
 
 def extent(mask: np.ndarray) -> tuple[int, int, int, int]:
     """First row, first column, end of the rows and end of the columns of a mask `(H, W)`.
 
-    One pixel of it must be set.
+    At least one pixel must be set.
     """
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
@@ -91,7 +90,7 @@ def fill_outlines(outlines: Sequence[np.ndarray], height: int, width: int) -> np
 
 
 def run_lengths(mask: np.ndarray) -> list[int]:
-    """COCO's uncompressed counts: pixels down each column in turn, first of those outside.
+    """COCO's uncompressed counts: runs down each column in turn, beginning with the outside.
 
     Args:
         mask: bool `(H, W)`.
@@ -109,8 +108,8 @@ def run_lengths(mask: np.ndarray) -> list[int]:
 def _contours(mask: np.ndarray, level: float) -> list[np.ndarray]:
     """The lines at a level between 0 outside a mask and 1 inside, as float64 `(P, 2)` of x and y.
 
-    The centre of the first pixel is at 0. The higher side is on the left of a line: those around
-    a part and those around a hole run in opposite directions, and their signed areas differ so.
+    The centre of the first pixel is at 0. The higher side is on the left of a line: outlines of
+    parts and of holes run in opposite directions, so that their signed areas differ in sign.
     """
     from contourpy import contour_generator
 
@@ -125,10 +124,10 @@ def _contours(mask: np.ndarray, level: float) -> list[np.ndarray]:
 
 
 def _simplify(ring: np.ndarray) -> np.ndarray:
-    """Leave out points that lie within `TOLERANCE` of the line between their neighbours.
+    """Remove points that lie within `TOLERANCE` of the line between their neighbours.
 
-    Every second point is judged at a time, so that no two neighbours go at once; a few rounds
-    leave about a quarter of the points, at a shift of the outline well below one pixel.
+    Every second point is tested at a time, so that no two neighbours are removed at once; a few
+    rounds leave about a quarter of the points, and shift the outline by well below one pixel.
     """
     for turn in range(2 * ROUNDS):
         # The first point always stays.
@@ -149,7 +148,7 @@ def _simplify(ring: np.ndarray) -> np.ndarray:
 
 
 def _corners(ring: np.ndarray) -> np.ndarray:
-    """The points of a ring `(P, 2)` of whole numbers at which it turns, three at least."""
+    """The points at which a ring `(P, 2)` of whole numbers turns, at least three."""
     moved = np.any(ring != np.roll(ring, 1, axis=0), axis=1)
     ring = ring[moved] if moved.any() else ring[:1]
     step = np.roll(ring, -1, axis=0) - ring

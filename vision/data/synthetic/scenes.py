@@ -1,7 +1,7 @@
-"""Scenes: real handwritten digits, lying over one another on a textured background.
+"""Scenes of real handwritten digits that overlap on a textured background.
 
-Each digit is a sticker: its bright stroke, on a ground that is darker than any background. The
-ground is the filled outline of the stroke thickened a little, and is the digit's mask.
+Each digit is a sticker: its bright stroke on a ground that is darker than any background. The
+ground, the filled and slightly thickened outline of the stroke, is the digit's mask.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from vision.errors import ConfigError
 
 WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 MIN_SIZE = 96
-# Of the long side; the largest digit, turned, fits into this share of the least size.
+# Share of the long side; at `MIN_SIZE` the largest rotated digit fits into it.
 MIN_SHORT_SIDE = 0.8
 HEIGHTS = (24.0, 56.0)  # of a digit, in pixels
 CROWD_HEIGHTS = (13.0, 18.0)
@@ -24,10 +24,10 @@ MAX_DIGITS = 5
 MAX_ROTATION_DEG = 12.0
 SHARE_EMPTY = 0.06
 SHARE_CROWD = 0.12
-# A position that would hide more of any digit is not taken; after so many tries none is.
+# Share of each digit that must stay visible, and number of positions to try.
 MIN_VISIBLE = 0.5
 TRIES = 12
-# Of a pixel of the background, of 255.
+# Minimum brightness of the background, of 255.
 DIMMEST = 90.0
 # Brightness of an enlarged digit, of 255, at the edge of its stroke and of the ground around it.
 STROKE_EDGE = 120.0
@@ -36,7 +36,7 @@ GROUND_EDGE = 48.0
 
 @dataclass(frozen=True)
 class Glyphs:
-    """Digits to compose scenes of.
+    """Digits for scenes.
 
     Attributes:
         images: uint8 `(N, S, S)`, white on black, enlarged smoothly, with a black margin.
@@ -48,17 +48,17 @@ class Glyphs:
 
     @classmethod
     def of(cls, images: np.ndarray, labels: np.ndarray) -> "Glyphs":
-        """Make glyphs of digits that may touch the edges of their images.
+        """Make glyphs from digits that may touch the edges of their images.
 
         Args:
-            images: uint8 `(N, S, S)`, white on black; 64 pixels are as many as are needed.
+            images: uint8 `(N, S, S)`, white on black; 64 pixels are enough.
             labels: int64 `(N,)`, 0 to 9.
         """
         from PIL import Image, ImageFilter
 
         margin = images.shape[1] // 8
         framed = np.pad(images, ((0, 0), (margin, margin), (margin, margin)))
-        # The few pixels of the originals show as waves along the strokes: a blur evens them out.
+        # A blur smooths the waves that the few original pixels leave along the strokes.
         blur = ImageFilter.GaussianBlur(images.shape[1] / 24)
         smooth = [np.asarray(Image.fromarray(image).filter(blur)) for image in framed]
         return cls(np.stack(smooth), labels)
@@ -71,8 +71,8 @@ class SceneObject:
     Attributes:
         label: 0 to 9.
         mask: bool `(H, W)`, its visible part.
-        whole: bool `(H, W)`, all of it, with what others lie on.
-        visible: Share of it that is visible, in (0, 1].
+        whole: bool `(H, W)`, all of it, with the covered part.
+        visible: Visible share of it, in (0, 1].
         crowd: Whether it is a crowd.
         glyphs: Indices of its digits in `Glyphs`.
     """
@@ -87,12 +87,12 @@ class SceneObject:
 
 @dataclass(frozen=True)
 class Scene:
-    """An image and what is in it.
+    """An image and its objects.
 
     Attributes:
         image: uint8 `(H, W, 3)` RGB.
         objects: From the lowest to the topmost.
-        texture: Kind of the background, its place in `vision.data.synthetic.textures.TEXTURES`.
+        texture: Kind of the background, its index in `vision.data.synthetic.textures.TEXTURES`.
     """
 
     image: np.ndarray
@@ -111,7 +111,7 @@ class _Sticker:
 
 
 class _Canvas:
-    """A scene in the making."""
+    """A scene while it is composed."""
 
     def __init__(self, rng: np.random.Generator, height: int, width: int) -> None:
         self.rng = rng
@@ -123,7 +123,7 @@ class _Canvas:
     def place(
         self, label: int, stickers: Sequence[tuple[_Sticker, int, int]], *, crowd: bool
     ) -> bool:
-        """Paint one object, its stickers at rows and columns; False if it would hide another."""
+        """Paint an object's stickers at rows and columns; False if it would hide another object."""
         whole = np.zeros(self.image.shape[:2], bool)
         for sticker, top, left in stickers:
             height, width = sticker.mask.shape
@@ -170,18 +170,18 @@ class _Canvas:
 def compose_scene(
     rng: np.random.Generator, glyphs: Glyphs, *, size: int = 128, aspect: float | None = None
 ) -> Scene:
-    """Compose a scene of one to five digits, now and then with a crowd, or of none.
+    """Compose a scene of up to five digits, sometimes with a crowd.
 
     Args:
         rng: Source of every choice: equal generators make equal scenes.
-        glyphs: The digits to take from.
+        glyphs: The digits to choose from.
         size: Long side of the scene in pixels, at least 96.
-        aspect: Width by height, at least 1. None draws the shape: the short side is 0.8 to 1 times
-            the long one, and either may be the height.
+        aspect: Width by height, at least 1. None chooses it at random: the short side is 0.8 to 1
+            times the long one, and either may be the height.
 
     Returns:
-        The scene. Every digit is at least 20 pixels tall before others are laid over it, and at
-        least half of it stays visible. Those of a crowd are smaller.
+        The scene. Every digit is at least 20 pixels tall before others cover it, and at least half
+        of it stays visible. The digits of a crowd are smaller.
 
     Raises:
         ConfigError: `size` is below 96, or `aspect` makes the height less than 0.8 times that.
@@ -219,7 +219,7 @@ def _choose_shape(rng: np.random.Generator, size: int, aspect: float | None) -> 
 
 
 def _place_crowd(rng: np.random.Generator, canvas: _Canvas, glyphs: Glyphs) -> None:
-    """Place a clump of small digits of one class; it comes first and so is never refused."""
+    """Place a clump of small digits of one class; as the first object it always fits."""
     height, width = canvas.image.shape[:2]
     label = int(rng.integers(10))
     of_class = np.flatnonzero(glyphs.labels == label)
@@ -238,7 +238,7 @@ def _place_crowd(rng: np.random.Generator, canvas: _Canvas, glyphs: Glyphs) -> N
 def _make_sticker(
     rng: np.random.Generator, glyphs: Glyphs, index: int, height_px: float
 ) -> _Sticker:
-    """Enlarge a digit to a height, stretch and turn it a little, and find its outline."""
+    """Enlarge a digit to a height, stretch and rotate it a little, and find its outline."""
     from PIL import Image, ImageFilter
 
     digit = glyphs.images[index]

@@ -1,18 +1,18 @@
-"""Scenes as semantic masks: the class of every pixel, and the pixels that are left without one."""
+"""Semantic masks of scenes: the class of every pixel, and unlabelled pixels."""
 
 import numpy as np
 
 from vision.data.synthetic.scenes import WORDS, Scene
 from vision.data.synthetic.textures import TEXTURES
 
-# A few cells of smooth noise and a gradient look alike in any part of an image: one class.
+# Smooth noise and gradients look alike in any part of an image: one class.
 _KINDS = {"noise": "smooth", "stripes": "stripes", "checks": "checks", "gradient": "smooth"}
 CLASSES = (*WORDS, *dict.fromkeys(_KINDS.values()))
 _BACKGROUNDS = [CLASSES.index(_KINDS[texture]) for texture in TEXTURES]
 UNLABELLED = 255
-# Annotators leave a seam around clumps whose parts they do not tell apart.
+# Annotators leave a seam around crowds.
 SEAM = 2  # pixels
-# Of the scenes, a share has a patch of background that nobody labelled.
+# Share of the scenes with an unlabelled patch of background.
 SHARE_PATCHED = 0.15
 PATCH_SIDES = (0.15, 0.4)  # of the height and of the width
 
@@ -24,8 +24,8 @@ def class_map(scene: Scene) -> np.ndarray:
         scene: The scene.
 
     Returns:
-        uint8 `(H, W)` index into `CLASSES`: of the topmost object, 0 to 9, crowds like others;
-        elsewhere of the kind of the background, 10 to 12.
+        uint8 `(H, W)` index into `CLASSES`: the topmost object, 0 to 9, also for crowds; elsewhere
+        the kind of the background, 10 to 12.
     """
     labels = np.full(scene.image.shape[:2], _BACKGROUNDS[scene.texture], np.uint8)
     for item in scene.objects:
@@ -34,16 +34,16 @@ def class_map(scene: Scene) -> np.ndarray:
 
 
 def unlabelled_region(scene: Scene, rng: np.random.Generator) -> np.ndarray:
-    """Choose where the background has no class, as annotators leave some out.
+    """Choose an unlabelled region of the background, as annotators leave some out.
 
-    These are a seam around crowds and, in some scenes, a rectangle.
+    It is a seam around crowds and, in some scenes, a rectangle.
 
     Args:
         scene: The scene.
         rng: Source of every choice.
 
     Returns:
-        bool `(H, W)`; objects lie over it, whose pixels keep their class.
+        bool `(H, W)`; objects on it keep their class.
     """
     rows, columns = scene.image.shape[:2]
     region = np.zeros((rows, columns), bool)
@@ -59,20 +59,20 @@ def unlabelled_region(scene: Scene, rng: np.random.Generator) -> np.ndarray:
 
 
 def leave_unlabelled(labels: np.ndarray, region: np.ndarray) -> np.ndarray:
-    """Take the class from the background of a region.
+    """Remove the class from the background of a region.
 
     Args:
-        labels: uint8 `(H, W)`, as `class_map` makes it; it is left as it is.
+        labels: uint8 `(H, W)` from `class_map`; it is not changed.
         region: bool `(H, W)`.
 
     Returns:
-        uint8 `(H, W)` with `UNLABELLED` there.
+        uint8 `(H, W)`, `UNLABELLED` in the region's background.
     """
     return np.where(region & (labels >= len(WORDS)), np.uint8(UNLABELLED), labels)
 
 
 def grow(mask: np.ndarray, pixels: int) -> np.ndarray:
-    """A bool mask `(H, W)` and what lies within some pixels of it, sideways, up, down, aslant."""
+    """Dilate a bool mask `(H, W)` by some pixels in all eight directions."""
     from PIL import Image, ImageFilter
 
     picture = Image.fromarray(mask.astype(np.uint8))

@@ -1,4 +1,4 @@
-"""The scenes of a composed dataset, split by split: what the layouts of all datasets share."""
+"""The scenes of a composed dataset by split, shared by the layouts of all datasets."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,15 +20,15 @@ JPEG_QUALITY = 92
 
 @dataclass(frozen=True, kw_only=True)
 class SceneSamples:
-    """How many scenes there are, and which.
+    """Number, size and seed of the scenes.
 
     Attributes:
         train: Number of training scenes.
-        val: Number of validation scenes, of other digits than the training scenes.
-        test: Number of scenes without annotations, of the digits of the validation scenes.
+        val: Number of validation scenes, with other digits than the training scenes.
+        test: Number of scenes without annotations, with the digits of the validation scenes.
         size: Long side of the scenes in pixels, at least 96.
-        seed: Seed of all choices: the files of equal seeds are equal byte for byte, and a scene
-            does not depend on how many there are.
+        seed: Seed of all choices: equal seeds give equal files, byte for byte, and a scene does not
+            depend on the number of scenes.
     """
 
     min_size: ClassVar[int] = MIN_SIZE
@@ -49,7 +49,7 @@ class SceneSamples:
 
 
 class ComposedScene(NamedTuple):
-    """A scene of a split: its place there, itself, and its source of any further choice."""
+    """A scene of a split: its number there, itself, and a generator for further choices."""
 
     place: int
     scene: Scene
@@ -64,7 +64,7 @@ def compose_split(samples: SceneSamples, split: str) -> Iterator[ComposedScene]:
         split: `"train"`, `"val"` or `"test"`.
 
     Yields:
-        Each scene. Equal options and seeds make the same scenes whatever the dataset, unless its
+        Each scene. Equal options and seeds make the same scenes for every dataset, unless its
         scenes have another shape.
     """
     glyphs = _load_glyphs("train" if split == "train" else "val")
@@ -75,7 +75,7 @@ def compose_split(samples: SceneSamples, split: str) -> Iterator[ComposedScene]:
 
 
 def split_glyphs(split: str) -> torch.Tensor:
-    """Indices, in scikit-learn's set, of the digits that the scenes of a split are made of."""
+    """Indices, in scikit-learn's set, of the digits in the scenes of a split."""
     train, held_out = split_digits(load_digits(8)[1])
     return train if split == "train" else held_out
 

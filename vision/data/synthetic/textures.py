@@ -5,21 +5,21 @@ from typing import NamedTuple
 
 import numpy as np
 
-# Luminance stays away from black and white, so that both are free for what lies on top.
+# Luminance avoids black and white, so that both are free for the objects.
 VALUES = (0.25, 0.8)
 GRAIN = 4.0  # levels, standard deviation of the noise of each pixel
 LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 class Texture(NamedTuple):
-    """A background: `image` float32 `(H, W, 3)` RGB in [0, 255], `kind` its place in `TEXTURES`."""
+    """A background: `image` float32 `(H, W, 3)` RGB in [0, 255], `kind` its index in `TEXTURES`."""
 
     image: np.ndarray
     kind: int
 
 
 def make_texture(rng: np.random.Generator, height: int, width: int) -> Texture:
-    """Draw a random background of a random kind.
+    """Make a random background of a random kind.
 
     Args:
         rng: Source of every choice.
@@ -43,7 +43,7 @@ def hsv_color(hue: float, saturation: float, value: float) -> np.ndarray:
 
 
 def luminance(color: np.ndarray) -> float:
-    """Brightness of colours `(..., 3)` as seen, averaged, in [0, 255]."""
+    """Mean perceived brightness of colours `(..., 3)`, in [0, 255]."""
     return float((color @ LUMINANCE).mean())
 
 

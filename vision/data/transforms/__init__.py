@@ -1,1 +1,1 @@
-"""From an image file and its annotations to what a model takes."""
+"""Transforms of image files and their annotations into model inputs."""

@@ -1,4 +1,4 @@
-"""From an image file to the square that a classifier takes: crops of training and evaluation."""
+"""Transforms for classification: square crops for training and evaluation."""
 
 from collections.abc import Callable
 from typing import Any, get_args
@@ -19,8 +19,8 @@ from vision.data.transforms.rng import SampleRng
 from vision.errors import ConfigError
 from vision.options import IMAGE_SIDE, Range, Ranges, check_ranges
 
-# Beyond this ratio of sides the ends are cut off before an evaluation resize: its central crop
-# would drop them, and resizing a 1 x 10,000 image whole would need gigabytes.
+# Beyond this aspect ratio the ends are cut off before an evaluation resize: its central crop would
+# drop them, and resizing a whole 1 x 10,000 image would need gigabytes.
 LARGEST_RATIO = 8
 RANGES: Ranges = {
     "image_size": IMAGE_SIDE,
@@ -32,10 +32,9 @@ RANGES: Ranges = {
 class TrainTransform:
     """A random crop of random area and aspect ratio, resized to a square, and augmented.
 
-    The steps and their order are those of timm's transform for ImageNet: the crop of "Going Deeper
-    with Convolutions", Szegedy et al., 2014, section 6, with aspect ratios in [3/4, 4/3];
-    mirroring; RandAugment; changes of colour. All random numbers come from PyTorch's global
-    generator.
+    The steps and their order equal timm's transform for ImageNet: the crop of "Going Deeper with
+    Convolutions", Szegedy et al., 2014, section 6, with aspect ratios in [3/4, 4/3]; horizontal
+    flip; RandAugment; colour jitter. All random numbers come from PyTorch's global generator.
 
     Args:
         image_size: Side of the result in pixels.
@@ -68,7 +67,7 @@ class TrainTransform:
         return self._finish(image, box, rng)
 
     def decode(self, encoded: EncodedImage) -> Tensor:
-        """The same from an image file, of which only what is needed is decoded.
+        """The same from an image file; only the needed part is decoded.
 
         Raises:
             ImageError: The file cannot be read.
@@ -80,7 +79,7 @@ class TrainTransform:
         box = sample_crop(*jpeg.size, self.augment.min_scale, rng)
         reduction = self._reduction(box)
         pixels = jpeg.decode(bottom=box.bottom, reduction=reduction)
-        if pixels is None:  # the general reader reads it, or says what is wrong
+        if pixels is None:  # the general reader reads it, or raises the error
             return self._finish(decode_image(encoded), box, rng)
         image = torch.from_numpy(pixels).permute(2, 0, 1)
         return self._finish(image, box.reduced(reduction), rng)
@@ -98,7 +97,7 @@ class TrainTransform:
         if interpolation == "random":
             interpolation = "bicubic" if rng.chance(0.5) else "bilinear"
         square = resize_crop(image, box, self.image_size, interpolation)
-        # NumPy makes planes of interleaved channels faster than PyTorch does, which mirrors faster.
+        # NumPy is faster at de-interleaving channels, PyTorch at flipping.
         planes = np.ascontiguousarray(square.numpy())
         if rng.chance(self.augment.hflip):
             planes = torch.from_numpy(planes).flip(2).numpy()
@@ -108,14 +107,14 @@ class TrainTransform:
 
 
 class EvalTransform:
-    """The central square of an image: its short side resized to `image_size / crop`, then a crop.
+    """Resize of the short side to `image_size / crop`, then a central square crop.
 
     Args:
         image_size: Side of the result in pixels.
         crop: Share of the resized short side that the crop keeps, in (0, 1].
         interpolation: Filter of the resize.
-        crop_mode: With "squash" both sides are resized to `image_size / crop`, whatever the image's
-            ratio of sides, before the crop.
+        crop_mode: With "squash" both sides are resized to `image_size / crop` before the crop; the
+            aspect ratio is not kept.
 
     Attributes:
         options: The arguments, by name.
@@ -157,7 +156,7 @@ class EvalTransform:
 
 
 def whole_square(image_size: int) -> dict[str, Any]:
-    """Options of an `EvalTransform` that scales the whole image to a square.
+    """Options of an `EvalTransform` that squashes the whole image to a square.
 
     Args:
         image_size: Side of the square in pixels.

@@ -1,4 +1,4 @@
-"""Random crops: where they lie, and the pixels of a resized one."""
+"""Random resized crops."""
 
 import math
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from vision.data.transforms.rng import SampleRng
 
 SMALLEST_ASPECT, LARGEST_ASPECT = 3 / 4, 4 / 3  # width / height
-# After so many crops that do not fit the image, the largest central one is taken.
+# Number of tries for a crop that fits the image, before the largest central one is used.
 ATTEMPTS = 10
 
 
@@ -27,7 +27,7 @@ class Box(NamedTuple):
         return self.top + self.height
 
     def reduced(self, by: int) -> "Box":
-        """The box of pixels nearest to this one in an image of `1 / by` of the size."""
+        """The nearest box of whole pixels in an image of `1 / by` of the size."""
         top, left = round(self.top / by), round(self.left / by)
         right = self.left + self.width
         return Box(top, left, round(self.bottom / by) - top, round(right / by) - left)
@@ -36,8 +36,8 @@ class Box(NamedTuple):
 def sample_crop(height: int, width: int, min_scale: float, rng: SampleRng) -> Box:
     """Choose a crop of random area and aspect ratio.
 
-    From "Going Deeper with Convolutions", Szegedy et al., 2014, section 6. The area is uniform,
-    and so is the logarithm of the aspect ratio; the place is one of those inside the image.
+    From "Going Deeper with Convolutions", Szegedy et al., 2014, section 6. The area, the logarithm
+    of the aspect ratio, and the position inside the image are uniform.
 
     Args:
         height: Height of the image in pixels.
@@ -62,16 +62,16 @@ def resize_crop(image: Tensor, box: Box, size: int, interpolation: str) -> Tenso
     """Resize a part of an image to a square, as Pillow resizes its crop.
 
     Args:
-        image: uint8 `(3, H, W)`; fastest if the channels of a pixel lie side by side in memory.
+        image: uint8 `(3, H, W)`; fastest with interleaved channels (channels last in memory).
         box: The part.
         size: Side of the square in pixels.
         interpolation: "bicubic" or "bilinear"; either widens its kernel where it scales down.
 
     Returns:
-        uint8 `(3, size, size)`, the channels of a pixel side by side in memory.
+        uint8 `(3, size, size)`, channels last in memory.
     """
     rows, columns = slice(box.top, box.bottom), slice(box.left, box.left + box.width)
     crop = image[:, rows, columns].permute(1, 2, 0)
-    # The first axis is made last, for PyTorch chooses its kernel by the strides.
+    # PyTorch chooses its kernel by the strides: channels last.
     batch = crop.contiguous()[None].permute(0, 3, 1, 2)
     return F.interpolate(batch, size=(size, size), mode=interpolation, antialias=True)[0]

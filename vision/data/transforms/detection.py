@@ -1,4 +1,4 @@
-"""From an image file and its annotated objects to what a detector takes, in training and after."""
+"""Transforms for detection: images with their objects, in training and evaluation."""
 
 import io
 from abc import ABC, abstractmethod
@@ -36,7 +36,7 @@ class TransformedImage(NamedTuple):
 
 
 class DetectionTransform(ABC):
-    """Decodes an image, and takes it and its objects through one geometry.
+    """Decodes an image, and applies one geometry to it and its objects.
 
     Args:
         masks: Whether the objects' masks are made.
@@ -51,7 +51,7 @@ class DetectionTransform(ABC):
 
     @abstractmethod
     def change(self, image: Tensor) -> tuple[Tensor, Geometry]:
-        """Change an image, uint8 `(3, H, W)`, and say by which geometry."""
+        """Change an image, uint8 `(3, H, W)`, and return the geometry used."""
 
     def decode(
         self,
@@ -87,7 +87,7 @@ class DetectionTransform(ABC):
 
 
 class DetectionTrainTransform(DetectionTransform):
-    """The random changes of a training image. All random numbers are PyTorch's.
+    """The random augmentation of a training image, with random numbers from PyTorch.
 
     Args:
         augment: The options.
@@ -108,7 +108,7 @@ class DetectionTrainTransform(DetectionTransform):
         geometry = sample_geometry((image.shape[1], image.shape[2]), self.augment, rng)
         distort = rng.chance(self.augment.photometric)
         window = geometry.crop(image)
-        # Colours are distorted where there are fewer pixels: of all steps it takes longest.
+        # Colour distortion, the slowest step, is done where there are fewer pixels.
         first = geometry.window.height * geometry.window.width < geometry.size[0] * geometry.size[1]
         if distort and first:
             window = self._distort(window)
@@ -119,9 +119,9 @@ class DetectionTrainTransform(DetectionTransform):
 
 
 class DetectionEvalTransform(DetectionTransform):
-    """A resize of the whole image: to a short side, unless the long side would grow too long.
+    """A resize of the whole image to a short side, limited by a long side.
 
-    Every object is kept, whatever its size.
+    Every object is kept, of any size.
 
     Args:
         short_side: Length of the short side in pixels.
@@ -157,14 +157,14 @@ class DetectionEvalTransform(DetectionTransform):
         }
 
     def change(self, image: Tensor) -> tuple[Tensor, Geometry]:
-        """Resize an image, uint8 `(3, H, W)`, and say by which geometry."""
+        """Resize an image, uint8 `(3, H, W)`, and return the geometry used."""
         size = (image.shape[1], image.shape[2])
         geometry = plain_geometry(size, short_side=self.short_side, long_side=self.long_side)
         return geometry.resize(image, antialias=self.antialias), geometry
 
 
 def require_flag(value: object, name: str) -> None:
-    """Raise a `ConfigError` for what is neither true nor false, such as the text "no"."""
+    """Raise a `ConfigError` unless a value is true or false; the text "no" is not."""
     if not isinstance(value, bool):
         raise ConfigError(f"{name}={value!r} must be true or false.")
 
@@ -172,9 +172,9 @@ def require_flag(value: object, name: str) -> None:
 def decode_annotated(encoded: EncodedImage, size: Size, *, strict: bool = False) -> Tensor:
     """Decode an image in the frame of its annotations.
 
-    Some annotations are made on upright images, others on the pixels as stored, which the file's
-    metadata (EXIF) may say to turn. The annotated size tells which; where both have it, the image
-    is turned upright, as everywhere in the suite.
+    Some annotations are made on upright images, others on the pixels as stored, before the rotation
+    in the file's metadata (EXIF). The annotated size tells which; if both fit, the image is turned
+    upright, as everywhere in the suite.
 
     Args:
         encoded: The file.
@@ -203,17 +203,17 @@ def decode_annotated(encoded: EncodedImage, size: Size, *, strict: bool = False)
 
 
 def _orientation(data: bytes) -> int:
-    """How an image that can be decoded is stored, 1 to 8 (EXIF 2.32, tag 0x0112)."""
+    """Orientation of a decodable image, 1 to 8 (EXIF 2.32, tag 0x0112)."""
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-    except BROKEN:  # of the metadata alone, since the image was decoded
+    except BROKEN:  # only the metadata, since the image was decoded
         return 1
     return orientation if orientation in range(1, 9) else 1
 
 
 def _as_stored(image: Tensor, orientation: int) -> Tensor:
-    """Undo the turn by which an image that is stored on its side, 5 to 8, was made upright."""
+    """Undo the rotation to upright of an image with an orientation from 5 to 8."""
     if orientation in (6, 7):
         image = image.flip(2)
     if orientation in (7, 8):

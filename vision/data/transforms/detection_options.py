@@ -1,4 +1,4 @@
-"""What happens to a training image of a detector and to its objects: the options."""
+"""Options of the augmentation for detection."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,36 +31,35 @@ RANGES: Ranges = {
 class DetectionAugment:
     """Options of the augmentation of training images with boxes and masks.
 
-    By default an image is resized to one scale and mirrored, as in the 1x recipes. Multi-scale
-    training takes `short_sides` from 480 to 800 in steps of 32. The recipe of "End-to-End Object
+    By default an image is resized to one scale and flipped, as in the 1x recipes. Multi-scale
+    training uses `short_sides` from 480 to 800 in steps of 32. The recipe of "End-to-End Object
     Detection with Transformers" (DETR), 2020, section 4, which Swin's and later recipes for
-    Mask R-CNN took over, adds `crop: detr`. Large-scale jitter is that of "Simple Copy-Paste is a
-    Strong Data Augmentation Method for Instance Segmentation", 2021, section 3; nothing is pasted.
+    Mask R-CNN adopted, adds `crop: detr`. Large-scale jitter follows "Simple Copy-Paste is a Strong
+    Data Augmentation Method for Instance Segmentation", 2021, section 3, without pasting.
 
     Attributes:
-        short_sides: Lengths of the short side in pixels after the resize, one of which is drawn for
-            each image. Not used with `jitter`.
+        short_sides: Lengths of the short side in pixels after the resize, one of which is chosen at
+            random for each image. Not used with `jitter`.
         long_side: Maximum length of the long side in pixels after the resize, which bounds the
             scale. Not used with `jitter`.
-        hflip: Probability of mirroring left to right.
+        hflip: Probability of a horizontal flip.
         crop: Random crop of half of the images. "detr" works as if the short side were resized to
-            one of `crop_sides` and a window cut out whose height and width are drawn from
-            `crop_size`; the window is then resized like a whole image. "none" never crops.
+            one of `crop_sides` and a window of a random height and width in `crop_size` cut out;
+            the window is then resized like a whole image. "none" never crops.
         crop_sides: Lengths of the short side in pixels at which the window is cut out.
         crop_size: Minimum and maximum height and width of the window in pixels at that size. An
             image that is smaller is kept whole along that axis.
         jitter: Minimum and maximum scale of large-scale jitter, such as (0.1, 2.0); None for no
-            jitter. The image is scaled so that its long side is `jitter_size` times a number drawn
-            from this range. What exceeds a square of `jitter_size` is cut off at random, and what
-            is missing is filled at the right and at the bottom.
-        jitter_size: Side in pixels of the square image that large-scale jitter makes.
+            jitter. The image is scaled so that its long side is `jitter_size` times a random number
+            in this range. A larger image is cropped at random to a square of `jitter_size`, a
+            smaller one padded at the right and at the bottom.
+        jitter_size: Side in pixels of the square image from large-scale jitter.
         photometric: Probability of distorting the colours as in "SSD: Single Shot MultiBox
             Detector", 2016, section 2.2: brightness, contrast, saturation, hue and the order of the
             channels, each in half of these images.
-        min_visible: Minimum height and width in pixels of a box in the image that the model gets;
-            objects with smaller boxes are dropped, as are, with masks, those without any pixel
-            left.
-        fill: Colour (R, G, B), 0..255, of the area that large-scale jitter fills.
+        min_visible: Minimum height and width in pixels of a box in the augmented image; objects
+            with smaller boxes are dropped, and with masks also objects without any pixel left.
+        fill: Colour (R, G, B), 0..255, of the padding of large-scale jitter.
 
     Raises:
         ConfigError: A value is out of its range, or options exclude each other.

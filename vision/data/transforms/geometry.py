@@ -1,4 +1,4 @@
-"""The geometry of an augmented image: one map along the axes, drawn first and then applied once."""
+"""The geometry of an augmented image: crop, resize, flip and pad, sampled first, applied once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,17 +21,17 @@ _Planes = TypeVar("_Planes", Tensor, np.ndarray)
 
 @dataclass(frozen=True)
 class Geometry:
-    """What becomes of the pixels, points and boxes of an image.
+    """A map of the pixels, points and boxes of an image.
 
-    A window of whole pixels is cut out, resized, mirrored if asked to, and put at the top left of
-    a canvas. Points and boxes of the whole image go through the same map in floating point, and may
-    lie outside of the result where the window cuts them off.
+    A window of whole pixels is cropped, resized, flipped if `flip`, and put at the top left of a
+    canvas. Points and boxes of the whole image are mapped in floating point, and may lie outside of
+    the result if the window cuts them off.
 
     Attributes:
         image_size: Height and width of the image in pixels.
         window: The part of the image that is kept.
         size: Height and width of the resized window in pixels.
-        flip: Whether it is mirrored left to right.
+        flip: Whether it is flipped horizontally.
         canvas: Height and width of the result in pixels, `size` or more.
     """
 
@@ -43,7 +43,7 @@ class Geometry:
 
     @property
     def crops(self) -> bool:
-        """Whether the window is less than the image."""
+        """Whether the window is smaller than the image."""
         return self.window != Box(0, 0, *self.image_size)
 
     @property
@@ -65,30 +65,30 @@ class Geometry:
         return corners[:, [2, 1, 0, 3]] if self.flip else corners
 
     def crop(self, image: _Planes) -> _Planes:
-        """Cut the window out of an image or of masks `(C, H, W)`, as a view."""
+        """Crop an image or masks `(C, H, W)` to the window, as a view."""
         window = self.window
         return image[:, window.top : window.bottom, window.left : window.left + window.width]
 
     def resize(self, window: Tensor, *, antialias: bool = True) -> Tensor:
-        """Resize bilinearly and mirror what `crop` gave: uint8 `(3, h, w)` to uint8 `(3, *size)`.
+        """Resize bilinearly and flip the window: uint8 `(3, h, w)` to uint8 `(3, *size)`.
 
         Args:
             window: The pixels.
             antialias: Whether the filter widens where it scales down.
         """
         resized = F.resize(window, list(self.size), antialias=antialias)
-        # Decoded pixels are interleaved; planes are mirrored several times faster.
+        # Decoded pixels are interleaved; flipping planes is several times as fast.
         return F.horizontal_flip(resized.contiguous()) if self.flip else resized
 
     def pad(self, image: Tensor, fill: Sequence[int]) -> Tensor:
-        """Put what `resize` gave on a canvas of a colour, uint8 `(3, *canvas)`."""
+        """Pad the resized window to a canvas with a colour, uint8 `(3, *canvas)`."""
         if self.canvas == self.size:
             return image
         right, bottom = self.canvas[1] - self.size[1], self.canvas[0] - self.size[0]
         return F.pad(image, [0, 0, right, bottom], fill=list(fill))
 
     def mask(self, mask: np.ndarray) -> np.ndarray:
-        """Map a mask of the window `(h, w)`, of any type, to `size`: of each pixel, the nearest."""
+        """Map a mask of the window `(h, w)`, of any type, to `size` by the nearest pixels."""
         rows = _nearest(self.window.height, self.size[0])
         columns = _nearest(self.window.width, self.size[1])
         # Axis after axis: several times faster than both at once.
@@ -96,17 +96,17 @@ class Geometry:
 
 
 def fit_size(size: Size, *, short_side: float, long_side: float, overlong: bool = False) -> Size:
-    """The size of an image scaled to a short side, unless its long side would grow too long.
+    """The size of an image scaled to a short side, limited by a long side.
 
-    The scale is the same along both axes up to rounding, which is that of mmcv's `rescale_size`, so
-    that sizes equal those of mmdetection. An axis that would round to nothing gets one pixel.
+    The scale is the same along both axes up to rounding, as in mmcv's `rescale_size`, so that sizes
+    equal mmdetection's. An axis that would round to zero gets one pixel.
 
     Args:
         size: Height and width in pixels.
-        short_side: Length of the short side that is wanted.
+        short_side: Desired length of the short side.
         long_side: Largest length of the long side.
-        overlong: Whether the long side may be longer where the scale would leave less than a pixel
-            of the short one: for callers that cut off what is too much.
+        overlong: Whether the long side may be longer if the scale would leave less than a pixel of
+            the short one: for callers that crop the excess.
 
     Returns:
         Height and width in pixels, 1 or more.
@@ -125,11 +125,11 @@ def plain_geometry(size: Size, *, short_side: int, long_side: int) -> Geometry:
 
 
 def sample_geometry(size: Size, augment: DetectionAugment, rng: SampleRng) -> Geometry:
-    """Draw the geometry of a training image.
+    """Sample the geometry of a training image.
 
-    Published code crops an image that it has resized, and resizes it once more. Here the window is
-    drawn at the same intermediate size, but cut out of the original image, to its nearest pixels:
-    the image is resampled once.
+    Published code crops a resized image, and resizes it again. Here the window is sampled at the
+    same intermediate size, but cropped from the original image, to its nearest pixels: the image is
+    resampled once.
 
     Args:
         size: Height and width of the image in pixels.
@@ -145,8 +145,8 @@ def sample_geometry(size: Size, augment: DetectionAugment, rng: SampleRng) -> Ge
         return Geometry(size, window, kept, flip, (augment.jitter_size, augment.jitter_size))
     window, kept = Box(0, 0, *size), size
     if augment.crop == "detr" and rng.chance(CROP_PROBABILITY):
-        # As in DETR without a limit of the long side, which Swin's configs set to 1333 here too: it
-        # would matter for images more than 2.2 times as long as wide.
+        # As in DETR, without the limit of the long side that Swin's configs set to 1333: it would
+        # matter for images more than 2.2 times as long as wide.
         side = _choose(augment.crop_sides, rng)
         scaled = fit_size(size, short_side=side, long_side=float("inf"))
         kept = (
@@ -164,7 +164,7 @@ def _choose(values: Sequence[int], rng: SampleRng) -> int:
 
 
 def _sample_length(length: int, limits: tuple[int, int], rng: SampleRng) -> int:
-    """A whole number between the limits, which an axis shorter than they are lowers."""
+    """A random integer between the limits, which are capped at the length of the axis."""
     low, high = (min(length, limit) for limit in limits)
     return low + rng.below(high - low + 1)
 
@@ -184,5 +184,5 @@ def _sample_span(length: int, scaled: int, kept: int, rng: SampleRng) -> tuple[i
 
 
 def _nearest(length: int, size: int) -> np.ndarray:
-    """For each of `size` pixels the one of `length` under its centre."""
+    """For each of `size` pixels, the index of the one of `length` under its centre."""
     return ((2 * np.arange(size) + 1) * length) // (2 * size)

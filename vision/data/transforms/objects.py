@@ -1,4 +1,4 @@
-"""Objects of an image through its geometry: boxes, areas and masks that belong together."""
+"""Mapping of an image's objects through its geometry: boxes, areas and masks."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -13,10 +13,10 @@ from vision.data.transforms.geometry import Geometry
 from vision.data.transforms.polygons import fill_polygons, visible_box
 from vision.errors import DataError
 
-# Annotated boxes exceed their image by rounding; so much, in pixels of the result, is no cut.
+# Annotated boxes exceed their image by rounding; up to this, in pixels of the result, is not a cut.
 _TOLERANCE = 1e-2
 
-# What is left of an outline in the result: polygons in its pixels, or a mask of the window.
+# The visible part of an outline: polygons in pixels of the result, or a mask of the window.
 _Part = list[np.ndarray] | np.ndarray | None
 
 
@@ -28,7 +28,7 @@ class MappedObjects(NamedTuple):
         labels: int64 `(M,)` class index.
         crowd: bool `(M,)`.
         areas: float32 `(M,)` in square pixels of the result.
-        masks: bool `(M, H, W)`; None if none were asked for.
+        masks: bool `(M, H, W)`; None without outlines.
     """
 
     boxes: Tensor
@@ -45,20 +45,20 @@ def map_objects(
     *,
     min_visible: float = 0.0,
 ) -> MappedObjects:
-    """Take the objects of an image through the map that its pixels go through.
+    """Map the objects of an image by its geometry.
 
-    A box that the window does not cut is scaled and shifted as annotated, and so is the area. One
-    that it cuts is made anew around the visible part: from the outline where there are outlines, to
-    a fraction of a pixel, otherwise by clipping. The area of a cut object is then that of its mask
-    in the result, or the visible share of the box times the annotated area. Polygons are
-    rasterised last, at the size of the result, as pycocotools rasterises them.
+    A box that the window does not cut is scaled and shifted as annotated, and so is the area. A cut
+    box is recomputed around the visible part: from the outline if there are outlines, to a fraction
+    of a pixel, otherwise by clipping. The area of a cut object is then its mask's area in the
+    result, or the visible share of the box times the annotated area. Polygons are rasterised last,
+    at the size of the result, as in pycocotools.
 
     Args:
         objects: The objects, in pixels of the image.
-        outlines: Polygons or run lengths of each object; None for boxes alone.
+        outlines: Polygons or run lengths of each object; None for only boxes.
         geometry: The map.
         min_visible: Objects with a shorter side than this in pixels of the result are dropped, and
-            with `outlines` also those of which no pixel is left. 0 keeps every object.
+            with `outlines` also objects without any pixel left. 0 keeps every object.
 
     Raises:
         DataError: The mask of an object has another size than the image.
@@ -72,7 +72,7 @@ def map_objects(
     if outlines is None:
         areas[cut] *= _share(boxes[cut], full[cut])
         return _select(objects, boxes, areas, _wide(boxes, min_visible), None)
-    # Without a window, a box that exceeds its image is annotated so: it is clipped and no more.
+    # Without a window, a box that exceeds its image was annotated so: it is only clipped.
     cut &= geometry.crops
     parts: dict[int, _Part] = {}
     for i in np.flatnonzero(_wide(boxes, min_visible)).tolist():
@@ -128,7 +128,7 @@ def _part(outline: Outline, geometry: Geometry) -> _Part:
         raise DataError(
             f"the mask of an object is {outline['size'][0]} x {outline['size'][1]} pixels (height "
             f"x width), but its image is {geometry.image_size[0]} x {geometry.image_size[1]}; "
-            "`size` of a segmentation must be that of the image."
+            "`size` of a segmentation must equal the image's size."
         )
     return geometry.crop(decode(outline)[None].view(bool))[0]
 

@@ -1,8 +1,9 @@
-"""Changes of colour and sharpness, equal to Pillow's.
+"""Colour and sharpness operators, equal to Pillow's.
 
-Images are uint8 arrays `(3, H, W)` of contiguous RGB planes; each function returns a new one. What
-depends on a pixel's own value alone goes through a table of 256 entries. A `factor` is Pillow's:
-0 removes the property that the function is named by, 1 keeps the image, more exaggerates.
+Images are uint8 arrays `(3, H, W)` of contiguous RGB planes; each function returns a new one.
+Operators that depend only on a pixel's own value use a table of 256 entries. A `factor` is as in
+Pillow: 0 removes the property that the function is named after, 1 keeps the image, more
+exaggerates.
 """
 
 import numpy as np
@@ -27,7 +28,7 @@ def auto_contrast(image: np.ndarray) -> np.ndarray:
 
 
 def equalize(image: np.ndarray) -> np.ndarray:
-    """Make each channel's histogram as flat as a table can."""
+    """Equalise each channel's histogram by a table."""
     return _look_up_each(image, [_equalizing_table(plane) for plane in image])
 
 
@@ -68,7 +69,7 @@ def saturation(image: np.ndarray, factor: float) -> np.ndarray:
 
 
 def sharpness(image: np.ndarray, factor: float) -> np.ndarray:
-    """Scale the distance of each pixel from a smoothed image, whose border is the image's."""
+    """Scale the distance of each pixel from a smoothed image; the border stays unchanged."""
     if min(image.shape[1:]) < 3:
         return image.copy()
     wide = image.astype(np.uint16)
@@ -99,7 +100,7 @@ def _blend(start: np.ndarray | int, end: np.ndarray, factor: float) -> np.ndarra
 
 def _look_up(image: np.ndarray, table: np.ndarray) -> np.ndarray:
     # Faster than indexing the table by the image, which makes 64-bit indices first. A bytearray
-    # makes an array that may be written to.
+    # makes the array writable.
     values = bytearray(image).translate(table.astype(np.uint8).tobytes())
     return np.frombuffer(values, dtype=np.uint8).reshape(image.shape)
 
@@ -112,7 +113,7 @@ def _look_up_each(image: np.ndarray, tables: list[np.ndarray]) -> np.ndarray:
 def _equalizing_table(plane: np.ndarray) -> np.ndarray:
     counts = np.array(Image.fromarray(plane).histogram())
     used = counts[counts > 0]
-    # As much of the brightest value as there is takes no part in the size of a step.
+    # The pixels of the brightest value do not count for the size of a step.
     step = (used.sum() - used[-1]) // 255
     if len(used) < 2 or step == 0:
         return LEVELS

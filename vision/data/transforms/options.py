@@ -1,4 +1,4 @@
-"""What happens to a training image before it becomes part of a batch: the options."""
+"""Options of the augmentation for classification."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -6,7 +6,7 @@ from typing import Literal, get_args
 from vision.options import PROBABILITY, Range, Ranges, check_ranges
 
 Interpolation = Literal["bicubic", "bilinear"]
-# Of the evaluation: the central square of an image, or all of it, pressed into a square.
+# Evaluation on the central square of an image, or on all of it, squashed to a square.
 CropMode = Literal["center", "squash"]
 
 # The mean colour of ImageNet, (0.485, 0.456, 0.406), in 0..255.
@@ -28,23 +28,23 @@ class Augment:
 
     Attributes:
         min_scale: Minimum share of an image's area that a random crop covers, in (0, 1].
-        hflip: Probability of mirroring left to right.
+        hflip: Probability of a horizontal flip.
         interpolation: Filter of the resize, and of the rotations, shears and translations of
-            RandAugment. "random" draws bicubic or bilinear each time.
+            RandAugment. "random" chooses bicubic or bilinear each time.
         rand_augment: RandAugment in timm's notation, such as "rand-m9-mstd0.5-inc1"; None for no
             RandAugment.
-        posterize_to_black: Whether RandAugment's posterize keeps no bit of a value at the
-            magnitudes at which timm's keeps none, which makes the image black.
+        posterize_to_black: Whether RandAugment's posterize makes the image black (0 bits) at the
+            magnitudes at which timm's does.
         fill: Colour (R, G, B), 0..255, of the area that rotations, shears and translations uncover.
-            In published recipes it is the mean by which the model normalises.
+            In published recipes it is the mean of the model's normalisation.
         color_jitter: Strength of random changes of brightness, contrast and saturation, such as
             0.4; 0 for no change. It is applied with RandAugment too, where timm ignores its option.
-        repeats: Number of draws of each image within an epoch, each augmented by itself (repeated
-            augmentation); the length of the epoch stays. 1 for no repetition.
-        reduced_decode: Whether a large JPEG may be decoded at 1/2, 1/4 or 1/8 of its size where
-            that leaves the crop no smaller than the result, which is faster. Crops then begin and
-            end at multiples of 2, 4 or 8 pixels, and pixels differ a little from those of a full
-            decode: by about one level of 256 on average for images like photographs.
+        repeats: Number of repeats of each image within an epoch, each with its own augmentation
+            (repeated augmentation); the length of the epoch stays. 1 for no repetition.
+        reduced_decode: Whether a large JPEG may be decoded at 1/2, 1/4 or 1/8 of its size if the
+            crop stays at least as large as the result, which is faster. Crops then begin and end at
+            multiples of 2, 4 or 8 pixels, and pixels differ a little from a full decode: by about
+            one level of 256 on average for photographs.
 
     Raises:
         ConfigError: A value is out of its range.

@@ -1,4 +1,4 @@
-"""Random distortion of the colours of an image, as recipes for segmentation do it."""
+"""Photometric distortion, as in recipes for segmentation."""
 
 from functools import cache
 
@@ -14,24 +14,24 @@ SATURATION = (0.5, 1.5)
 HUE = 18  # steps of two degrees
 PROBABILITY = 0.5
 LEVELS = np.arange(256, dtype=np.float32)
-# An 8-bit hue: a whole circle has so many steps, a sixth of it so many.
+# Steps of an 8-bit hue in a whole circle, and in a sixth of it.
 HUES, SEXTANT = 180, 30
 # OpenCV divides by a table of reciprocals, in units of 1 / 4096.
 BITS = 12
 BYTE = np.float32(1) / np.float32(255)
-# Pixels that are worked on at a time: their planes stay in the processor's cache.
+# Pixels that are processed at a time: their planes stay in the processor's cache.
 CHUNK = 16384
 
 
 def distort(image: Tensor, rng: SampleRng) -> Tensor:
     """Distort the colours of an image at random.
 
-    The order, the ranges and the rounding are those of mmsegmentation's `PhotoMetricDistortion`,
-    which left the shuffle of channels out of "SSD: Single Shot MultiBox Detector", 2016, section
-    2.2: brightness by up to 32 of 255, contrast by 0.5 to 1.5, saturation by 0.5 to 1.5 and hue by
-    -36 to 34 degrees in steps of two, each with probability 0.5; contrast comes before saturation
-    and hue, or after them. Each step gives whole numbers, to which its results are cut; only on the
-    way to HSV they are rounded.
+    The order, the ranges and the rounding equal mmsegmentation's `PhotoMetricDistortion`, which
+    follows "SSD: Single Shot MultiBox Detector", 2016, section 2.2, without the shuffle of
+    channels: brightness by up to 32 of 255, contrast by 0.5 to 1.5, saturation by 0.5 to 1.5 and
+    hue by -36 to 34 degrees in steps of two, each with probability 0.5; contrast comes before
+    saturation and hue, or after them. The results of each step are truncated to integers; only the
+    conversion to HSV rounds them.
 
     Args:
         image: uint8 `(3, H, W)` RGB.
@@ -57,17 +57,17 @@ def distort(image: Tensor, rng: SampleRng) -> Tensor:
 
 
 def adjust(planes: np.ndarray, *, factor: float = 1.0, added: float = 0.0) -> np.ndarray:
-    """Multiply all values and add to them, clip the result to 0..255 and cut its fraction off.
+    """Multiply all values and add to them, clip to 0..255 and truncate to integers.
 
     Args:
         planes: uint8, contiguous.
-        factor: What the values are multiplied by.
-        added: What is added to the product.
+        factor: Factor of the values.
+        added: Added to the product.
 
     Returns:
         uint8 of the same shape.
     """
-    # Bytes are looked up several times faster than NumPy does it.
+    # `bytes.translate` is several times as fast as NumPy.
     translated = bytearray(planes).translate(_cut(LEVELS * factor + added).tobytes())
     return np.frombuffer(translated, dtype=np.uint8).reshape(planes.shape)
 
@@ -78,7 +78,7 @@ def scale_saturation(planes: np.ndarray, factor: float) -> np.ndarray:
 
 
 def turn_hue(planes: np.ndarray, steps: int) -> np.ndarray:
-    """Turn the 8-bit hue of uint8 `(3, H, W)` RGB by steps of two degrees."""
+    """Shift the 8-bit hue of uint8 `(3, H, W)` RGB by steps of two degrees."""
     return _change_hsv(planes, (np.arange(HUES) + steps) % HUES, LEVELS)
 
 
@@ -87,7 +87,7 @@ def _cut(values: np.ndarray) -> np.ndarray:
 
 
 def _change_hsv(planes: np.ndarray, hues: np.ndarray, saturations: np.ndarray) -> np.ndarray:
-    """Go to OpenCV's 8-bit HSV, change hue and saturation by tables, and come back.
+    """Convert to OpenCV's 8-bit HSV, change hue and saturation by tables, and convert back.
 
     Args:
         planes: uint8 `(3, H, W)` RGB, contiguous.
@@ -103,7 +103,7 @@ def _change_hsv(planes: np.ndarray, hues: np.ndarray, saturations: np.ndarray) -
     result = np.empty_like(flat)
     for start in range(0, flat.shape[1], CHUNK):
         part = flat[:, start : start + CHUNK]
-        # As long as values are bytes, many fit into one step of the processor.
+        # On bytes, vector instructions process many values at once.
         highest = np.maximum(np.maximum(part[0], part[1]), part[2])
         spread = highest - np.minimum(np.minimum(part[0], part[1]), part[2])
         saturation = _saturations().take((highest.astype(np.uint16) << 8) | spread)
@@ -111,7 +111,7 @@ def _change_hsv(planes: np.ndarray, hues: np.ndarray, saturations: np.ndarray) -
         # NumPy would convert bytes to indices in each of the three lookups.
         hue = _hues(part, highest, spread).astype(np.intp)
         for plane, fall in zip(result[:, start : start + CHUNK], falls, strict=True):
-            # In OpenCV's order, whose results are cut a hair below whole numbers or above them.
+            # In OpenCV's order, since results just below or above integers are truncated.
             channel = fall.take(hue, mode="wrap")  # without a check of each index
             channel *= share
             np.subtract(1, channel, out=channel)
@@ -140,7 +140,7 @@ def _reciprocals(numerator: float) -> np.ndarray:
 def _hues(part: np.ndarray, highest: np.ndarray, spread: np.ndarray) -> np.ndarray:
     """8-bit hue, 0 to 179, of uint8 `(3, n)`; red is 0, green 60 and blue 120: int16 `(n,)`."""
     red, green, blue = part
-    # 255 where a channel is the highest, else 0: by such masks each pixel chooses.
+    # 255 where a channel is the highest, else 0: masks that select a value for each pixel.
     is_red = (highest == red).view(np.uint8) * np.uint8(255)
     is_green = (highest == green).view(np.uint8) * np.uint8(255) & ~is_red
     is_blue = ~(is_red | is_green)
@@ -153,7 +153,7 @@ def _hues(part: np.ndarray, highest: np.ndarray, spread: np.ndarray) -> np.ndarr
     units += 2 ** (BITS - 1)
     units >>= BITS
     hue = units.astype(np.int16)
-    hue += (hue >> 15) & HUES  # of what is negative every bit is set
+    hue += (hue >> 15) & HUES  # the shift sets every bit of negative values
     return hue
 
 

@@ -1,12 +1,12 @@
-"""Polygons of objects: the box of what a window shows of them, and their pixels."""
+"""Polygons of objects: the box of their visible part in a window, and their pixels."""
 
 import math
 from collections.abc import Sequence
 
 import numpy as np
 
-# What reaches less far into a window, in pixels, is not seen: the edge of a polygon may run along
-# the border.
+# A part that reaches less far into a window, in pixels, is not visible: an edge of a polygon may
+# run along the border.
 _MARGIN = 1e-3
 _FIFTHS = 5
 
@@ -18,13 +18,12 @@ def visible_box(polygons: Sequence[np.ndarray], height: int, width: int) -> np.n
     points where an edge crosses the border, or corners of the window that a polygon covers.
 
     Args:
-        polygons: Points `(P, 2)`, x and y in pixels of the window; the union of their insides is
-            meant.
+        polygons: Points `(P, 2)`, x and y in pixels of the window; the union counts.
         height: Height of the window in pixels; it reaches from 0 to this.
         width: Its width.
 
     Returns:
-        float64 `(4,)`, xyxy; zeros if nothing is seen.
+        float64 `(4,)`, xyxy; zeros if nothing is visible.
     """
     limit = np.array([width, height], dtype=np.float64)
     points = np.concatenate([np.empty((0, 2)), *(_seen(points, limit) for points in polygons)])
@@ -42,8 +41,8 @@ def _seen(start: np.ndarray, limit: np.ndarray) -> np.ndarray:
     low, high = np.full(2, _MARGIN), limit - _MARGIN
     end = np.roll(start, -1, axis=0)
     step = end - start
-    # Where along each edge (0 to 1) it lies between the sides of the window (Liang and Barsky,
-    # 1984); an edge along an axis gives infinities of the right sign.
+    # The part of each edge (0 to 1) between the sides of the window (Liang and Barsky, 1984); an
+    # edge along an axis gives infinities of the right sign.
     with np.errstate(divide="ignore", invalid="ignore"):
         first, second = (low - start) / step, (high - start) / step
     enters = np.fmin(first, second).max(axis=1).clip(min=0)[:, None]
@@ -55,7 +54,7 @@ def _seen(start: np.ndarray, limit: np.ndarray) -> np.ndarray:
 
 
 def _inside(points: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """Whether points `(Q, 2)` lie in a polygon: a ray from there crosses its edges oddly often."""
+    """Whether points `(Q, 2)` are in a polygon: a ray from there crosses an odd number of edges."""
     x, y = points[:, :1], points[:, 1:]  # (Q, 1) against edges (E,)
     crosses = (start[:, 1] > y) != (end[:, 1] > y)
     rise = end[:, 1] - start[:, 1]
@@ -73,8 +72,8 @@ def fill_polygons(mask: np.ndarray, polygons: Sequence[np.ndarray]) -> None:
 
     Args:
         mask: bool `(H, W)`, written to.
-        polygons: Points `(P, 2)`, x and y in pixels; what lies outside of the mask is cut off.
-            Those of fewer than three points are passed over.
+        polygons: Points `(P, 2)`, x and y in pixels; parts outside of the mask are cut off.
+            Polygons with fewer than three points are skipped.
     """
     from pycocotools.mask import decode, frPyObjects, merge
 

@@ -1,7 +1,7 @@
-"""RandAugment: a few operators, chosen at random, of one strength.
+"""RandAugment: a few random operators with a common magnitude.
 
 "RandAugment: Practical Automated Data Augmentation with a Reduced Search Space", Cubuk et al.,
-2020, https://arxiv.org/abs/1909.13719. Notation, operators and their ranges are those of timm
+2020, https://arxiv.org/abs/1909.13719. Notation, operators and their ranges are as in timm
 (`timm.data.auto_augment`), with which the published backbones were trained.
 """
 
@@ -19,7 +19,7 @@ from vision.data.transforms.rng import SampleRng
 from vision.errors import ConfigError
 
 LARGEST_LEVEL = 10
-# Published recipes go to 15: of a level above 10 the noise decides how often it is below.
+# Published recipes use up to 15: above 10, only the noise can bring the level below 10.
 LARGEST_MAGNITUDE = 30
 _ACCEPTED = (
     "'rand' and, each after a dash: m0 to m30 (magnitude, default 10, where levels end), n1, n2, "
@@ -28,7 +28,7 @@ _ACCEPTED = (
     "grow stronger with the magnitude, default inc0)"
 )
 _PART = re.compile(r"(mstd|inc|m|n|p)(\d+(?:\.\d+)?|inf)")
-# timm's threshold beyond which noise means a uniform magnitude.
+# timm's threshold of the noise above which the magnitude is uniform.
 _UNIFORM_BEYOND = 100
 
 # Arguments at the largest level.
@@ -38,14 +38,14 @@ MAX_ADDED = 110
 
 @dataclass(frozen=True)
 class Policy:
-    """What a notation such as "rand-m9-mstd0.5-inc1" says.
+    """The options in a notation such as "rand-m9-mstd0.5-inc1".
 
     Attributes:
-        magnitude: Level of all operators, cut off at 10 after the noise.
-        count: Operators that are chosen for each image.
-        probability: With which each of them is applied.
+        magnitude: Level of all operators, capped at 10 after the noise.
+        count: Number of operators for each image.
+        probability: Probability of applying each of them.
         noise: Standard deviation of the level; infinite for a uniform level up to `magnitude`.
-        increasing: Whether posterize, solarize and the enhancements grow with the level too.
+        increasing: Whether posterize, solarize and the enhancements increase with the level too.
     """
 
     magnitude: float = LARGEST_LEVEL
@@ -59,8 +59,8 @@ def parse_policy(notation: str) -> Policy:
     """Read timm's notation of RandAugment.
 
     Raises:
-        ConfigError: A part of it is unknown, or out of its range. timm's own reader passes over
-            parts without a number, "mstdinf" among them.
+        ConfigError: A part of it is unknown, or out of its range. timm's own parser skips parts
+            without a number, such as "mstdinf".
     """
     head, *parts = notation.split("-")
     if head != "rand":
@@ -106,7 +106,7 @@ class Step(NamedTuple):
     Attributes:
         name: Key of `COLOUR` or `WARPS`.
         argument: Its second argument; 0 where it takes none.
-        cubic: Whether a warp interpolates with bicubic weights, or else with bilinear ones.
+        cubic: Whether a warp interpolates bicubically, or else bilinearly.
     """
 
     name: str
@@ -117,15 +117,15 @@ class Step(NamedTuple):
 class RandAugment:
     """Applies a few operators, chosen at random with replacement.
 
-    At magnitude 10 with inc1, as at the magnitudes below 2.5 without it, timm's posterize keeps no
-    bit of a value: the image is black. At these magnitudes here it keeps one, unless asked to.
+    At magnitude 10 with inc1, and at magnitudes below 2.5 without it, timm's posterize keeps 0 bits
+    of a value: the image is black. Here it keeps one bit, unless `posterize_to_black`.
 
     Args:
         notation: timm's, such as "rand-m9-mstd0.5-inc1".
-        interpolation: Of rotations, shears and translations; "random" draws bicubic or bilinear
+        interpolation: For rotations, shears and translations; "random" chooses bicubic or bilinear
             for each.
-        fill: Colour (R, G, B), 0..255, of what they uncover.
-        posterize_to_black: Whether posterize keeps no bit where timm's does not.
+        fill: Colour (R, G, B), 0..255, of the area that they uncover.
+        posterize_to_black: Whether posterize keeps 0 bits where timm's does.
 
     Raises:
         ConfigError: The notation is not understood.
@@ -184,7 +184,7 @@ def _signed(size: float, rng: SampleRng) -> float:
     return -size if rng.chance(0.5) else size
 
 
-# From the share of the largest level, 0 to 1, to an argument.
+# Functions from the share of the largest level, 0 to 1, to an argument.
 
 
 def _nothing(share: float, increasing: bool, rng: SampleRng) -> float:
@@ -211,7 +211,7 @@ def _factor(share: float, increasing: bool, rng: SampleRng) -> float:
     return max(0.1, 1 + _signed(0.9 * share, rng))
 
 
-# By name: how the argument is drawn, and the operator.
+# By name: the function that samples the argument, and the operator.
 COLOUR: dict[str, tuple[Callable[[float, bool, SampleRng], float], Callable[..., np.ndarray]]] = {
     "auto_contrast": (_nothing, lambda image, _: operators.auto_contrast(image)),
     "equalize": (_nothing, lambda image, _: operators.equalize(image)),
@@ -224,7 +224,7 @@ COLOUR: dict[str, tuple[Callable[[float, bool, SampleRng], float], Callable[...,
     "brightness": (_factor, operators.brightness),
     "sharpness": (_factor, operators.sharpness),
 }
-# By name: the argument at the largest level, of either sign, and the operator.
+# By name: the absolute argument at the largest level, and the operator.
 WARPS: dict[str, tuple[float, Callable[..., np.ndarray]]] = {
     "rotate": (30, warps.rotate),  # degrees
     "shear_x": (0.3, warps.shear_x),

@@ -13,7 +13,7 @@ class SampleRng:
     """Random numbers from PyTorch's global CPU generator, taken from it in blocks.
 
     A call into PyTorch costs as much for a block as for a single number. An instance serves one
-    sample, so that each sample depends on the generator's state alone.
+    sample, so that each sample depends only on the generator's state.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""From an image file and its mask to what a segmenter takes, in training and after."""
+"""Transforms for segmentation: images with their masks, in training and evaluation."""
 
 from abc import ABC, abstractmethod
 from typing import NamedTuple
@@ -17,7 +17,7 @@ from vision.data.transforms.rng import SampleRng
 from vision.data.transforms.segmentation_options import SegmentationAugment, require_sides
 from vision.errors import ImageError
 
-# Crops that are looked at; if one class fills all of them, the next is taken as it is.
+# Number of crops to try; if one class fills all of them, the next is used unchecked.
 TRIES = 10
 
 
@@ -39,7 +39,7 @@ class SegmentationTransform(ABC):
     """Decodes an image, and changes it and its mask.
 
     Attributes:
-        canvas: Height and width in pixels that batches of the results have at least; None for any.
+        canvas: Minimum height and width in pixels of batches of the results; None for no minimum.
     """
 
     canvas: Size | None = None
@@ -56,7 +56,7 @@ class SegmentationTransform(ABC):
         Args:
             encoded: The file.
             mask: Its mask, uint8 `(H, W)` class index or `IGNORED`; None for an image to predict.
-            mask_path: Where the mask comes from, for errors.
+            mask_path: Path of the mask, for errors.
 
         Raises:
             ImageError: The file cannot be read, or the mask has another size.
@@ -71,14 +71,14 @@ class SegmentationTransform(ABC):
 
 
 class SegmentationTrainTransform(SegmentationTransform):
-    """The random changes of a training image and its mask. All random numbers are PyTorch's.
+    """The random augmentation of a training image and its mask, with random numbers from PyTorch.
 
-    Both go through one geometry. The image is resampled once, bilinearly. The mask takes the pixel
-    of the file's that is nearest to each centre, so that no label is made up.
+    Both have the same geometry. The image is resampled once, bilinearly. The mask is resampled once
+    by the nearest pixel, so that no new labels arise.
 
     Args:
         augment: The options.
-        antialias: Whether the image is antialiased where it shrinks, which mmsegmentation's is not.
+        antialias: Whether the image is antialiased where it shrinks, unlike in mmsegmentation.
     """
 
     def __init__(self, augment: SegmentationAugment, *, antialias: bool = True) -> None:
@@ -133,7 +133,7 @@ class SegmentationEvalTransform(SegmentationTransform):
         }
 
     def change(self, image: Tensor, mask: np.ndarray | None) -> tuple[Tensor, np.ndarray | None]:
-        """Resize an image, uint8 `(3, H, W)`; a mask is given back as it is."""
+        """Resize an image, uint8 `(3, H, W)`; a mask is returned unchanged."""
         size = (image.shape[1], image.shape[2])
         fitted = scaled_size(size, self.short_side, self.long_side)
         if fitted == size:
@@ -147,13 +147,13 @@ def decode_masked(
 ) -> Tensor:
     """Decode an image in the frame of its mask.
 
-    An image whose metadata (EXIF) say to turn it is turned upright, unless its mask has the size of
-    the pixels as stored.
+    An image is turned upright by its metadata (EXIF), unless its mask has the size of the pixels as
+    stored.
 
     Args:
         encoded: The file.
         mask: Its mask `(H, W)`; None if there is none.
-        mask_path: Where the mask comes from.
+        mask_path: Path of the mask, for errors.
         strict: As in `decode_image`.
 
     Returns:
@@ -186,12 +186,12 @@ def scaled_size(
 ) -> Size:
     """The size of an image fitted to two sides times a scale.
 
-    Rounding is that of mmsegmentation's `RandomResize` and `Resize`: the sides are cut to whole
-    pixels, and the result is `fit_size`.
+    Rounding is as in mmsegmentation's `RandomResize` and `Resize`: the sides are truncated to whole
+    pixels and passed to `fit_size`.
 
     Args:
         size: Height and width in pixels.
-        short_side: Length of the short side at scale 1; None, with `long_side`, is that of `size`.
+        short_side: Length of the short side at scale 1; None, with `long_side`, takes `size`.
         long_side: Largest length of the long side at scale 1.
         scale: The scale.
         overlong: As in `fit_size`.
@@ -209,13 +209,13 @@ def scaled_size(
 def sample_geometry(
     size: Size, mask: np.ndarray | None, augment: SegmentationAugment, rng: SampleRng
 ) -> Geometry:
-    """Draw the geometry of a training image.
+    """Sample the geometry of a training image.
 
-    mmsegmentation resizes an image and then cuts out a window. Here the window is drawn at the same
-    size, but cut out of the file's pixels, to the nearest of them, and the shares of the classes
-    are counted there. As in its `RandomCrop`, ten windows are looked at: the first is taken that
-    has more than one class, none of which covers `max_class_share` of the labelled pixels or more;
-    otherwise an eleventh, whatever it shows.
+    mmsegmentation resizes an image and then crops a window. Here the window is sampled at the same
+    size, but cropped from the file's pixels, to the nearest ones, and the shares of the classes are
+    counted there. As in its `RandomCrop`, up to ten windows are tried: the first one is used in
+    which there is more than one class and every class covers less than `max_class_share` of the
+    labelled pixels; otherwise an eleventh is used unchecked.
 
     Args:
         size: Height and width of the image in pixels.
@@ -238,13 +238,13 @@ def sample_geometry(
 
 
 def is_varied(mask: np.ndarray, max_share: float) -> bool:
-    """Whether a mask has more than one class, of which none covers too much.
+    """Whether a mask has more than one class and none covers too much.
 
     Args:
         mask: uint8 `(h, w)`; `IGNORED` pixels do not count.
         max_share: The share of the labelled pixels that is too much.
     """
-    # PyTorch counts bytes several times faster than NumPy.
+    # PyTorch counts bytes several times as fast as NumPy.
     labels = torch.from_numpy(np.ascontiguousarray(mask)).flatten()
     counts = torch.bincount(labels, minlength=IGNORED + 1)[:IGNORED].numpy()
     return bool(np.count_nonzero(counts) > 1 and counts.max() < max_share * counts.sum())

@@ -1,4 +1,4 @@
-"""What happens to a training image of a segmenter and to its mask: the options."""
+"""Options of the augmentation for segmentation."""
 
 from dataclasses import dataclass
 
@@ -19,20 +19,20 @@ RANGES: Ranges = {
 class SegmentationAugment:
     """Options of the augmentation of training images with a class for each pixel.
 
-    The defaults are those of mmsegmentation's recipes for ADE20K: a random scale, a crop that no
-    class fills, mirroring and distorted colours.
+    The defaults are as in mmsegmentation's recipes for ADE20K: a random scale, a crop that no class
+    fills, a horizontal flip and photometric distortion.
 
     Attributes:
         short_side: Length of the short side in pixels at scale 1. None, together with `long_side`,
             takes the size of the file.
         long_side: Maximum length of the long side in pixels at scale 1.
-        scale: Minimum and maximum scale, from which one is drawn for each image.
-        crop: Height and width in pixels of the window that is cut out of the scaled image, and of
-            all training batches. Smaller images are padded at the right and at the bottom; None
-            takes the whole image.
-        max_class_share: Share of the labelled pixels of a crop from which on one class covers too
-            much of it: the crop is then drawn again, up to ten times. 1 takes the first crop.
-        hflip: Probability of mirroring left to right.
+        scale: Minimum and maximum of the random scale of each image.
+        crop: Height and width in pixels of the crop of the scaled image, and of all training
+            batches. Smaller images are padded at the right and at the bottom; None takes the whole
+            image.
+        max_class_share: If one class covers this share of a crop's labelled pixels or more, another
+            crop is sampled, up to ten times. 1 takes the first crop.
+        hflip: Probability of a horizontal flip.
         photometric: Whether colours are distorted. See `vision.data.transforms.photometric`.
 
     Raises:
@@ -53,7 +53,7 @@ class SegmentationAugment:
 
 
 def require_sides(short_side: int | None, long_side: int | None) -> None:
-    """Raise an error unless both lengths are given, 1 pixel or more, or none is.
+    """Raise an error unless both lengths are at least 1 pixel, or both are None.
 
     Raises:
         ConfigError: They are not.
@@ -62,5 +62,5 @@ def require_sides(short_side: int | None, long_side: int | None) -> None:
     if len(given) == 1 or (given and not 1 <= min(given) <= max(given) <= MAX_SIDE):
         raise ConfigError(
             f"short_side={short_side} and long_side={long_side} must be from 1 to {MAX_SIDE:,} "
-            "pixels, or both none, for no resize."
+            "pixels, or both null, for no resize."
         )

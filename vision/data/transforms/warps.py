@@ -1,12 +1,12 @@
 """Rotation, shear and translation, equal to Pillow's.
 
 Images are uint8 arrays `(3, H, W)` of contiguous RGB planes; each function returns a new one of the
-same size. What comes from outside the image is `fill`, a colour (R, G, B) in 0..255. `cubic`
-chooses bicubic interpolation, with the kernel of Pillow's transforms (a = -1 in "Cubic Convolution
+same size. Pixels from outside the image are `fill`, a colour (R, G, B) in 0..255. `cubic` chooses
+bicubic interpolation, with the kernel of Pillow's transforms (a = -1 in "Cubic Convolution
 Interpolation", Keys, 1981), or else bilinear.
 
 Rotations are Pillow's own. The others differ from it by one level in a few pixels in a thousand,
-where a value lies so near a whole number that its fraction is cut off at one side or the other.
+where a value so near an integer is truncated to either side.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from PIL import Image
 
 Colour = tuple[int, int, int]
-# Added before fractions are cut off, so that rounding errors do not darken an even area.
+# Added before truncation, so that rounding errors do not darken a uniform area.
 NUDGE = np.float32(1e-3)
 # Weights of the neighbouring pixels: a column for each, as a polynomial of the fraction.
 LINEAR = np.array([[1, 0], [-1, 1], [0, 0], [0, 0]], dtype=np.float64)
@@ -56,10 +56,10 @@ def _transposed(image: np.ndarray) -> np.ndarray:
 
 
 def _shift_rows(image: np.ndarray, shifts: np.ndarray, *, cubic: bool, fill: Colour) -> np.ndarray:
-    """Shift each row to the left by its own number of pixels, `(H,)`, which need not be whole.
+    """Shift each row to the left by its own, fractional number of pixels, `(H,)`.
 
-    A shear or a translation interpolates along one axis only: several times faster than Pillow's
-    interpolation along both. Plane by plane the intermediate values stay in the cache.
+    A shear or a translation interpolates along one axis only: several times as fast as Pillow's
+    interpolation along both. Plane by plane, the intermediate values stay in the cache.
     """
     height, width = image.shape[1:]
     whole = np.floor(shifts)
@@ -72,7 +72,7 @@ def _shift_rows(image: np.ndarray, shifts: np.ndarray, *, cubic: bool, fill: Col
     begins, ends = np.clip(np.ceil(bounds), 0, width).astype(np.int32)
     outside = (columns < begins) | (columns >= ends)
 
-    # Pixels beyond the edge are the nearest inside; farther than the width there is nothing else.
+    # Pixels beyond the edge repeat the nearest one inside; shifts beyond the width show only fill.
     starts = np.clip(starts, -width - taps, width)
     left, right = max(0, -int(starts.min())), max(0, int(starts.max()) + taps - 1)
     padded = np.empty((height, left + width + right), dtype=np.uint8)
@@ -91,7 +91,7 @@ def _shift_rows(image: np.ndarray, shifts: np.ndarray, *, cubic: bool, fill: Col
             shifted, weight = rows[:, tap : tap + width], weights[:, tap : tap + 1]
             total += np.multiply(shifted, weight, out=product)
         total += NUDGE
-        # The conversion cuts the fraction off, as Pillow does.
+        # The conversion truncates, as in Pillow.
         target[...] = np.clip(total, 0, 255, out=total)
         np.copyto(target, np.uint8(colour), where=outside)
     return result
