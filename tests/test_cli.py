@@ -425,7 +425,7 @@ def test_the_template_takes_a_folder_of_mixed_images(run: Run, tmp_path: Path) -
         *("--trainer.max_epochs", "1", "--name", "own"),
     )
     assert code == 0, err
-    # The number of classes is that of the folders, and the saved config has it.
+    # There are as many classes as folders, and the saved config has the number.
     assert "num_classes: 3" in Path("runs/own/version_0/config.yaml").read_text()
 
 

@@ -65,7 +65,7 @@ MULTI_SCALE = [480, 512, 544, 576, 608, 640, 672, 704, 736, 768, 800]
 # Trained without mixed precision.
 FLOAT32 = ("hornet", "convnext_xlarge")
 # What has no weight decay. The constructors of ConvNeXt and HorNet exempt vectors. The configs of
-# Swin, from which CSWin's paper takes its settings, name norms in custom_keys, as do those of RMT,
+# Swin, from which CSWin's paper takes its settings, name norms in custom_keys, as do RMT,
 # but for RetinaNet, which exempts nothing, and Cascade Mask R-CNN, which adds norm_decay_mult=0.
 NAMED = {"mask_rcnn": "named_norms", "cascade_mask_rcnn": "named_norms"}
 VECTORS = {"mask_rcnn": "vectors", "cascade_mask_rcnn": "vectors"}
@@ -135,7 +135,7 @@ def test_the_head_of_a_config_states_the_published_result() -> None:
         assert re.search(pattern + r" on val2017 \(.+\)\.", head), config
 
 
-# Parameters in millions that the papers state: those of RMT, Swin, ConvNeXt and HorNet.
+# Parameters in millions that the papers of RMT, Swin, ConvNeXt and HorNet state.
 SIZES = {
     **{"swin_tiny_mask_rcnn_1x": 48, "swin_small_mask_rcnn_3x": 69},
     **{"rmt_tiny_mask_rcnn_1x": 33, "rmt_small_mask_rcnn_1x": 46, "rmt_base_mask_rcnn_1x": 73},

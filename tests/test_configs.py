@@ -1,7 +1,7 @@
 """The command of every config works: small ones train a step on fake data, large ones build.
 
 The recipes of ImageNet are compared with a table of what their authors published, written out here;
-those of COCO in test_coco_configs, of ADE20K and Cityscapes in test_segmentation_configs.
+COCO's are in test_coco_configs, ADE20K's and Cityscapes' in test_segmentation_configs.
 """
 
 import re

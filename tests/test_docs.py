@@ -106,7 +106,7 @@ def test_the_dataset_of_the_data_page(inside: Path) -> None:
 
 
 def check_options(script: str, options: list[str]) -> None:
-    """The flags of a tool are those of its help, or of train.py where it passes them on."""
+    """The flags of a tool are in its help, or in train.py's if it passes them on."""
     command = [word for word in options[:1] if not word.startswith("-") and "." not in word]
     page = run_script(Path(script), [*command, "--help"])
     for flag in options:

@@ -45,7 +45,7 @@ ALLOWED = {
     "weights": BELOW_PARTS,
     # Parameter groups follow the layers of a backbone and the names of its parameters.
     "optim": BELOW_PARTS | {"backbones", "weights"},
-    # For pretrained= alone.
+    # Only for pretrained=.
     "backbones": BELOW_PARTS | {"weights"},
     "annotations": LEAVES | {"ops"},
     "data": LEAVES | {"ops", "annotations"},

@@ -1,4 +1,4 @@
-"""What is told of the machine, against what the system and git say."""
+"""The description of the machine, against the system and git."""
 
 import platform
 import subprocess

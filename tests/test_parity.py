@@ -1,7 +1,7 @@
 """Every backbone against the tensors that the authors' own code computed.
 
 Runs over every `*.safetensors` file directly in `tests/fixtures/parity`, or in the folder that the
-environment variable `PARITY_DIR` names. A model is built from the metadata of its file alone, so
+environment variable `PARITY_DIR` names. A model is built only from the metadata of its file, so
 that a new reference file needs no new code.
 """
 

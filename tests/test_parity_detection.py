@@ -102,7 +102,7 @@ def test_detections(reference: Reference, detections: Detections) -> None:
 
 def test_mask_probabilities(reference: Reference, detections: Detections) -> None:
     if "masks" not in detections:
-        pytest.skip("a detector of boxes alone")
+        pytest.skip("a detector without masks")
     expected = reference.tensors["mask_probabilities"].unflatten(0, (2, -1))
     actual = detections["masks"][:, : expected.shape[1]]
     assert expected.std() > 0.1

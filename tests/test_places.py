@@ -98,7 +98,7 @@ def places(name: str, module: str, *, own: str, imported: str | None = None) -> 
 
 
 def check(section: str, found: set[str]) -> None:
-    """The places that were found are those of the list, and CONTRIBUTING names each."""
+    """The places that were found equal the list, and CONTRIBUTING names each."""
     assert found <= PLACES[section], f"not in the list: {sorted(found - PLACES[section])}"
     text = (ROOT / "CONTRIBUTING.md").read_text()
     text = text.partition(f"## {section}\n")[2].partition("\n## ")[0]

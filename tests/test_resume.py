@@ -133,7 +133,7 @@ def test_a_truncated_checkpoint_is_passed_over(
     message = capsys.readouterr().err
     assert "last.ckpt" in message
     assert "truncated" in message
-    # The best checkpoint is that of the first epoch's end.
+    # The best checkpoint is the one from the end of the first epoch.
     assert train(folder, copied, "--ckpt_path", "last") == 0
     assert "last.ckpt is truncated" in caplog.text
     assert_same_end(run_of(folder, copied), whole, steps=9)

@@ -187,7 +187,7 @@ def check_number(
 
 
 def check_design(options: Mapping[str, Any], *, owner: str) -> None:
-    """Check that the numbers in a network's options are of a possible size.
+    """Check that the numbers in a network's options have a possible size.
 
     Args:
         options: By name; lists and mappings are looked into.

@@ -15,7 +15,7 @@ class DetectionTarget(TypedDict):
     Keys:
         boxes: float32 `(M, 4)`, `(x1, y1, x2, y2)` in pixels of the image.
         labels: int64 `(M,)` class index.
-        iscrowd: bool `(M,)`, whether a box encloses a group that is not told apart; no class is
+        iscrowd: bool `(M,)`, whether a box encloses a group of objects; no class is
             learnt from it.
         area: float32 `(M,)` in square pixels of the image: of the mask where there is one.
         image_id: int64 `()` number of the image in its dataset.

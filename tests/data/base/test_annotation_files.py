@@ -36,7 +36,7 @@ class Points(AnnotationFiles):
         return Reading(builder.build(), {"degenerate": 7}, 0)
 
     def split_problems(self, split: str) -> list[str]:
-        return ["train is told once."] if split == "train" else []
+        return ["train is reported once."] if split == "train" else []
 
 
 def write(root: Path, *names: str) -> Path:
@@ -55,7 +55,7 @@ def test_the_first_problem_ends_a_run_and_a_check_lists_all(
     assert list(data.problems()) == [
         f"'{root}/train/-1.png': -1 objects.",
         f"'{root}/train/-3.png': -3 objects.",
-        "train is told once.",
+        "train is reported once.",
     ]
     assert data.summary()["train"]["objects"] == 2
     with caplog.at_level(logging.WARNING):

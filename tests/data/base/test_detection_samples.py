@@ -102,7 +102,7 @@ def test_a_dataset_without_outlines_has_no_masks(folder: Path) -> None:
     assert len(target["boxes"])
 
 
-def test_an_example_is_the_file_itself_whatever_the_transform(folder: Path) -> None:
+def test_an_example_is_the_file_itself_for_any_transform(folder: Path) -> None:
     samples = DetectionSamples(index_of(folder), DetectionTrainTransform(AUGMENT))
     image, target = samples.example(0)
     plain = DetectionEvalTransform(short_side=HEIGHT, long_side=WIDTH, masks=True)

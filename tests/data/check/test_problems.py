@@ -1,4 +1,4 @@
-"""Every dataset type, good and broken: all problems are told at once."""
+"""Every dataset type, good and broken: all problems are reported at once."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -52,7 +52,7 @@ def test_all_problems_of_a_broken_copy_are_told(name: str, tmp_path: Path) -> No
     for part in parts:
         assert sum(part in problem for problem in problems) == 1, (part, problems)
     assert len(problems) == len({*problems})
-    # Nothing is told twice in other words, but for all images of a shard that is damaged.
+    # Nothing is reported twice in other words, except all images of a damaged shard.
     assert len(problems) <= len(parts) + (1 if name == "ImageShards" else 0), problems
 
 

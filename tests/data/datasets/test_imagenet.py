@@ -61,7 +61,7 @@ def test_a_flat_val_is_labelled_from_the_devkit(flat_tree: Path) -> None:
     data = make(flat_tree)
     data.setup("validate")
     batch = next(iter(data.val_dataloader()))
-    # Image N is of grey level 50 N: the images and labels belong together.
+    # Image N has grey level 50 N: the images and labels belong together.
     numbers = (batch["image"][:, 0, 4, 4].float() / 50).round().int().tolist()
     assert dict(zip(numbers, batch["label"].tolist(), strict=True)) == dict(enumerate(LABELS, 1))
     assert batch["label"].tolist() == sorted(LABELS)

@@ -27,7 +27,7 @@ def contents_of(root: Path) -> dict[str, Any]:
 
 @pytest.fixture
 def changed(root: Path, tmp_path: Path) -> Callable[..., Path]:
-    """Writes the file anew, with a change."""
+    """Writes the file again, with a change."""
 
     def write(change: Callable[[dict[str, Any]], object] = lambda contents: None) -> Path:
         contents = contents_of(root)

@@ -153,7 +153,7 @@ def test_a_cmyk_jpeg_is_not_inverted(tmp_path: Path) -> None:
 @examples(30, **SHARED)
 @pytest.mark.parametrize("suffix", ["png", "tiff", "pgm"])
 def test_16_bits_are_scaled_to_8(tmp_path: Path, suffix: str, values: np.ndarray) -> None:
-    values.flat[0] = 65535  # a PGM opens as 32 bits, whose range is told by the values
+    values.flat[0] = 65535  # a PGM opens as 32 bits, whose range follows from the values
     path = tmp_path / f"image.{suffix}"
     Image.fromarray(values).save(path)
     expected = np.rint(values.astype(float) / 65535 * 255)

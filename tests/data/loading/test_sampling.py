@@ -135,7 +135,7 @@ def test_repeated_augmentation_draws_each_image_anew(count: int) -> None:
     keys = [key for row in zip(*shares, strict=True) for key in row][:COUNT]
     assert len(set(keys)) == COUNT
     assert [repeat for _, _, repeat in keys] == [i % 3 for i in range(COUNT)]
-    # Eleven draws are those of the first four images of the plain order.
+    # Eleven samples are the first four images of the plain order, repeated.
     plain = [index for _, index in EpochSampler(Noise(), seed=0)]
     assert [index for _, index, _ in keys] == [plain[i // 3] for i in range(COUNT)]
     samples = SeededSamples(Noise(), seed=0)

@@ -267,7 +267,7 @@ class Length:
 
 
 class Grown(ShardSamples):
-    """Reads a sample, or says how much memory the process has for itself alone, in kB."""
+    """Reads a sample, or says how much memory only this process has, in kB."""
 
     def __getitem__(self, index: int) -> Any:
         if index >= 0:

@@ -115,7 +115,7 @@ def test_predictions_are_named_by_the_file(root: Path, source: Path) -> None:
 
 
 def near(target: DetectionTarget, generator: torch.Generator) -> dict[str, torch.Tensor]:
-    """Boxes beside those of a target, and some of another class."""
+    """Boxes near a target's boxes, and some with another class."""
     boxes = target["boxes"] + torch.rand(target["boxes"].shape, generator=generator) * 6 - 3
     labels = (target["labels"] + (torch.rand(len(boxes), generator=generator) > 0.8)) % 3
     return {"boxes": boxes, "labels": labels, "scores": torch.rand(len(boxes), generator=generator)}

@@ -13,7 +13,7 @@ def test_training_and_validation_are_made_of_different_digits() -> None:
     assert not train & val
     assert len(train | val) == 1797
     assert set(split_glyphs("test").tolist()) == val
-    # The scenes take their digits by index from these alone; tests/data/synthetic/test_coco.py
+    # The scenes take their digits by index only from these; tests/data/synthetic/test_coco.py
     # composes the scenes again from them.
 
 

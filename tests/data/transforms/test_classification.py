@@ -121,7 +121,7 @@ def test_a_crop_of_a_file_is_that_of_pillow(interpolation: str, subsampling: str
         torch.manual_seed(seed)
         top, left, height, width = sample_crop(375, 500, 0.08, SampleRng())
         crop = Image.open(BytesIO(data)).crop((left, top, left + width, top + height))
-        # One direction after the other: Pillow alone chooses the order by cost.
+        # One direction after the other: only Pillow chooses the order by cost.
         resized = crop.resize((112, height), kernel).resize((112, 112), kernel)
         torch.manual_seed(seed)
         differences.append(distance(transform.decode(EncodedImage(data, "a")), np.asarray(resized)))

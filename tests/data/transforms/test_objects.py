@@ -218,9 +218,9 @@ def test_an_object_that_is_cut_is_boxed_anew() -> None:
     mapped = map_objects(objects_of([0, 0, 20, 20], [200]), [[triangle]], geometry)
     np.testing.assert_allclose(mapped.boxes.numpy(), [[0, 20, 20, 40]], atol=1e-2)
     assert mapped.areas.item() == pytest.approx(200, abs=12)  # 10 * 10 / 2, scaled by 4
-    alone = map_objects(objects_of([0, 0, 20, 20], [200]), None, geometry)
-    np.testing.assert_allclose(alone.boxes.numpy(), [[0, 0, 20, 40]])  # nothing better is known
-    assert alone.areas.item() == 400  # half of the annotated area, scaled by 4
+    box = map_objects(objects_of([0, 0, 20, 20], [200]), None, geometry)
+    np.testing.assert_allclose(box.boxes.numpy(), [[0, 0, 20, 40]])  # nothing better is known
+    assert box.areas.item() == 400  # half of the annotated area, scaled by 4
 
 
 def test_an_object_that_is_not_cut_keeps_its_annotated_box_and_area() -> None:

@@ -50,7 +50,7 @@ class SegmentationFolders(SegmentationData):
         self.root = user_path(root)
         self.predict_root = None if predict_root is None else user_path(predict_root)
         # Unpaired files that a check of the dataset collects; None where they are an error.
-        self._alone: list[str] | None = None
+        self._unpaired: list[str] | None = None
 
     @abstractmethod
     def find_pairs(self, split: Split) -> Pairs:
@@ -90,8 +90,8 @@ class SegmentationFolders(SegmentationData):
         if split == "predict":
             return SegmentationIndex(images=PathList(self._images_to_predict()))
         pairs = self.find_pairs(split)
-        if self._alone is not None:
-            self._alone += pairs.problems
+        if self._unpaired is not None:
+            self._unpaired += pairs.problems
         elif pairs.problems:
             raise DataError(
                 f"{len(pairs.problems):,} files of the {split} set in '{self.root.resolve()}' are "
@@ -101,13 +101,13 @@ class SegmentationFolders(SegmentationData):
 
     def layout_problems(self) -> Iterator[str]:
         """Every unpaired file, and other problems that stop `setup`."""
-        self._alone = []
+        self._unpaired = []
         try:
             problems = [*setup_problems(self)]
-            alone = self._alone
+            unpaired = self._unpaired
         finally:
-            self._alone = None
-        yield from alone
+            self._unpaired = None
+        yield from unpaired
         yield from problems
 
     @cached_property

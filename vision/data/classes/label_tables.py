@@ -39,7 +39,7 @@ class Table(ABC):
             uint8 `(H, W)`: class index or `IGNORED`.
 
         Raises:
-            DataError: A pixel has an unexpected value, or the file is of another kind.
+            DataError: A pixel has an unexpected value, or the file has another kind of pixel.
         """
 
     @abstractmethod

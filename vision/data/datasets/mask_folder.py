@@ -244,7 +244,7 @@ class MaskFolder(SegmentationData):
         """
         self._lenient = True
         try:
-            problems = [*self._alone(), *super().layout_problems()]
+            problems = [*self._unpaired(), *super().layout_problems()]
         finally:
             self._lenient = False
         yield from problems
@@ -253,7 +253,7 @@ class MaskFolder(SegmentationData):
     def _has_test(self) -> bool:
         return self.has_splits and (self.root / "images" / "test").is_dir()
 
-    def _alone(self) -> Iterator[str]:
+    def _unpaired(self) -> Iterator[str]:
         """The problem of each unpaired file."""
         try:
             parts = (*SPLITS[:2], self.test_split) if self.has_splits else (None,)
