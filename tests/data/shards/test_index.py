@@ -124,5 +124,5 @@ def test_absent_and_broken_files(folder: Path) -> None:
     with refuses(DataError, "index.npy", "file"):
         read_index(str(folder))
     (folder / INDEX).write_text("[")
-    with refuses(DataError, "proper", "index"):
+    with refuses(DataError, "valid", "index"):
         read_index(str(folder))
