@@ -87,9 +87,9 @@ class ImageShardOptions(ShardOptions, ImageBatches, total=False):
 class ImageShards(ShardedData, ClassificationData):
     """A classification dataset in tar shards of the WebDataset layout, with an index.
 
-    `root` has the folders `train`, `val` and maybe `test`, each with `*.tar`, `index.json` and
-    `index.npy`: `tools/shard.py` makes them. Without a test set the validation set is tested, and
-    it is predicted.
+    `root` has the folders `train`, `val` and optionally `test`, each with `*.tar`, `index.json` and
+    `index.npy`: `tools/shard.py` makes them. Without a test set the validation set is tested and
+    predicted.
 
     Args:
         root: The dataset's folder, or a URL that fsspec knows, such as `s3://bucket/folder`.

@@ -73,7 +73,7 @@ class ClassificationForm(Form):
             )
         where = f"'{members.where}.{suffix}'"
         if (size := members.places[suffix][1]) > _LONGEST_LABEL:
-            raise DataError(f"{where} is no label: it has {size:,} bytes.")
+            raise DataError(f"{where} is not a label: it has {size:,} bytes.")
         try:
             text = members.read(suffix).decode()
             contents = parse_json(text, "it") if suffix == JSON else {field: text.strip()}
@@ -87,6 +87,6 @@ class ClassificationForm(Form):
             raise DataError(f"{where} cannot be read as a label: {error}.") from error
         if isinstance(label, bool) or not isinstance(label, str | int) or label == "":
             raise DataError(
-                f"{where} is no label: expected a number or the name of a class, got {label!r}."
+                f"{where} is not a label: expected a number or the name of a class, got {label!r}."
             )
         return (str(label),)

@@ -1,4 +1,4 @@
-"""What a split of a dataset puts into shards: its images, and what is known of them."""
+"""The contents of a split for shards: its images and their annotations."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class About(NamedTuple):
-    """What all samples of a folder have in common.
+    """The properties that all samples of a folder share.
 
     Attributes:
         class_names: Name of each class, by label.
@@ -28,7 +28,7 @@ class Contents(ABC):
 
     Attributes:
         paths: The files of the images.
-        about: What all samples have in common.
+        about: The properties that all samples share.
         annotations: Contents of `annotations.json`; None without one.
     """
 
@@ -41,7 +41,7 @@ class Contents(ABC):
         """The members beside an image in its shard, by suffix."""
 
     def sizes(self, sample: int) -> list[int]:
-        """Lengths in bytes by which shards are filled; by default those of the members."""
+        """Lengths in bytes by which shards are filled; by default the members' lengths."""
         return [len(content) for content in self.members(sample).values()]
 
     @abstractmethod

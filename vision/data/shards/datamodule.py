@@ -49,17 +49,17 @@ class Arrangement(NamedTuple):
 class ShardedData(ImageData):
     """A dataset in tar shards of the WebDataset layout, with an index.
 
-    `root` has the folders `train`, `val` and maybe `test`, each with `*.tar`, `index.json` and
-    `index.npy`. Local shards are read where they are. Remote ones are copied to a cache when they
-    are needed; a process needs `window` of them at a time, and one more is fetched ahead.
+    `root` has the folders `train`, `val` and optionally `test`, each with `*.tar`, `index.json` and
+    `index.npy`. Local shards are read in place. Remote ones are copied to a cache when needed; a
+    process needs `window` of them at a time, and one more is prefetched.
 
     A subclass names it before the base of its kind of task. The order of training is a function of
     `(seed, epoch)` and the number of processes.
 
     Args:
         root: The dataset's folder, or a URL that fsspec knows, such as `s3://bucket/folder`.
-        cache_dir: Where copies of remote shards are kept; None is `vision/shards` in the user's
-            cache folder.
+        cache_dir: Folder for copies of remote shards; None is `vision/shards` in the user's cache
+            folder.
         cache_bytes: Bytes that the cache may hold; the shards used longest ago go first.
         window: Shards whose samples are mixed, for each process.
         **options: Keywords of the base of the kind of task.
@@ -133,7 +133,7 @@ class ShardedData(ImageData):
         return ShardReader(f"{self.root}/{split}", index, cache=self.cache, max_open=max_open)
 
     def arrangement(self, dataset: Dataset[Any]) -> Arrangement:
-        """How the samples of the training set lie in their shards."""
+        """The layout of the training samples in their shards."""
         return Arrangement([shard.samples for shard in self.shards("train").shards])
 
     def train_sampler(self, dataset: Dataset[Any], rank: int, count: int) -> EpochSampler:

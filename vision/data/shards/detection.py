@@ -59,13 +59,13 @@ class DetectionShardOptions(ShardOptions, MaskOptions, total=False):
 
 
 class DetectionShards(ShardedData, DetectionData):
-    """A dataset of images with boxes, and maybe masks, in tar shards.
+    """A dataset of images with boxes, and optionally masks, in tar shards.
 
-    `root` has the folders `train`, `val` and maybe `test`, each with `*.tar`, `index.json`,
-    `index.npy` and `annotations.json` in COCO's format: `tools/shard.py` makes them of any dataset
-    for detection. The annotations are read by the rules of `COCO`, and those of the dataset itself
-    are what predictions are compared with. Without a test set the validation set is tested, and it
-    is predicted.
+    `root` has the folders `train`, `val` and optionally `test`, each with `*.tar`, `index.json`,
+    `index.npy` and `annotations.json` in COCO's format: `tools/shard.py` makes them from any
+    dataset for detection. The annotations are read by the rules of `COCO`; predictions are compared
+    with the dataset's own annotations. Without a test set the validation set is tested and
+    predicted.
 
     Args:
         root: The dataset's folder, or a URL that fsspec knows, such as `s3://bucket/folder`.

@@ -1,4 +1,4 @@
-"""The form of the shards of a kind of task: what they hold beside each image."""
+"""The form of the shards of a kind of task: the members beside each image."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ class Members(NamedTuple):
     """The files of one sample in a shard.
 
     Attributes:
-        file: The shard; it can be searched.
+        file: The shard, seekable.
         places: Offset and length in bytes of each file, by suffix.
         where: Path or URL of the shard and key of the sample, for messages.
     """
@@ -32,7 +32,7 @@ class Members(NamedTuple):
 
     @property
     def key(self) -> str:
-        """The name that the files of the sample have in common."""
+        """The common name of the sample's files."""
         return PurePosixPath(self.where).name
 
     def read(self, suffix: str) -> bytes:
@@ -43,7 +43,7 @@ class Members(NamedTuple):
 
 
 class Form(ABC):
-    """What shards for a kind of task hold beside each image, and how it is indexed.
+    """The members beside each image in shards for a kind of task, and their index.
 
     Attributes:
         datamodule: Name of the datamodule that reads them.
@@ -87,7 +87,7 @@ class Form(ABC):
 
     @abstractmethod
     def details(self, members: Members, field: str) -> tuple[int | str, ...]:
-        """The fields of a sample in the index, after those of its image; a label is a text.
+        """The fields of a sample in the index, after the image's fields; a label is a text.
 
         Args:
             members: The files of the sample.
@@ -109,5 +109,5 @@ def find_form(kind: str) -> Form:
 
 
 def sharded_kinds() -> list[str]:
-    """The kinds of task that there are shards for; the first one is what others' shards are for."""
+    """The kinds of task with shards; the first is the default for shards of others."""
     return kinds_with("shard_form")

@@ -1,11 +1,10 @@
 """Write a dataset of image files as tar shards in the WebDataset layout.
 
-A sample is an image, `KEY.jpg` with the bytes of its file as they are, and what the form of its
-kind of task has beside it; KEY is a number and the file's name. The training set is mixed, other
-splits keep the order of the dataset, so that they are evaluated in the same batches. The shards of
-the same files, options and seed are the same, byte by byte. A split is written into a hidden folder
-that gets its name when it is complete; a run that was interrupted goes on with the shards that are
-missing.
+A sample is an image, `KEY.jpg` with the unchanged bytes of its file, and the members in the form of
+its kind of task; KEY is a number and the file's name. The training set is shuffled, other splits
+keep the order of the dataset, so that they are evaluated in the same batches. Equal files, options
+and seeds give equal shards, byte by byte. A split is written into a hidden folder that is renamed
+when it is complete; an interrupted run continues with the missing shards.
 """
 
 import hashlib
