@@ -86,8 +86,7 @@ def make_shards(
     for split in splits:
         if (Path(out) / split).exists():
             raise DataError(
-                f"'{Path(out, split).resolve()}' already exists. Delete it, or name another "
-                "folder."
+                f"'{Path(out, split).resolve()}' already exists. Delete it, or name another folder."
             )
     for split, contents in splits.items():
         files = _plan(contents, split, shard_bytes=shard_bytes, seed=seed)
