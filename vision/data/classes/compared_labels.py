@@ -1,4 +1,4 @@
-"""What the values in two folders of label images mean that are compared with each other."""
+"""The mapping from values to classes for comparing two folders of label images."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ import numpy as np
 from vision.contracts.segmentation import IGNORED
 from vision.data.classes.label_tables import LabelTable
 
-MEND = "Compare with --num-classes, --ignore and --reduce-zero-label, or mend the file."
+REMEDY = "Compare with --num-classes, --ignore and --reduce-zero-label, or fix the file."
 
 # From the values in a file, `(H, W)`, to uint8 `(H, W)` classes; the path is for messages.
 Classes = Callable[[np.ndarray, Path], np.ndarray]
@@ -21,7 +21,7 @@ def compared_labels(
     ignored: Sequence[int] = (IGNORED,),
     reduce_zero_label: Literal["both", "annotations"] | None = None,
 ) -> tuple[Classes, Classes]:
-    """The classes of annotations and of predictions; other values are errors.
+    """The mappings of annotations and of predictions to classes; other values are errors.
 
     Args:
         num_classes: Number of classes, 1 to 255.
@@ -44,6 +44,6 @@ def compared_labels(
 
 
 def _table(num_classes: int, ignored: Sequence[int], first: int) -> LabelTable:
-    """The classes from a first value on; the other values that may occur are ignored."""
+    """The classes, numbered from a first value; the other possible values are ignored."""
     values = dict.fromkeys([*ignored, *range(first)], IGNORED)
-    return LabelTable(values | {first + k: k for k in range(num_classes)}, mend=MEND)
+    return LabelTable(values | {first + k: k for k in range(num_classes)}, remedy=REMEDY)
