@@ -3,7 +3,7 @@
     python tools/quantize.py runs/digits/version_0/checkpoints/best.ckpt
     python tools/quantize.py RUN --images 256 --limit 1000 --out small.onnx
     python tools/quantize.py best.safetensors --config RUN/config.yaml --data.root /data/flowers
-    python tools/quantize.py CKPT --calibration percentile --keep-float '^/head' --most-drop 0.005
+    python tools/quantize.py CKPT --calibration percentile --keep-float '^/head' --max-drop 0.005
 
 The datamodule is that of the run's `config.yaml`, or of `--config`; options such as `--data.root`
 are given on to it. Ranges of activations come from training images, prepared like validation images
@@ -11,7 +11,7 @@ are given on to it. Ranges of activations come from training images, prepared li
 validation set in onnxruntime: the metric of the task before and after, the sizes of the files and
 the times of a batch are printed, and written beside the model as `.json`.
 
-The exit status is 1 if the metric drops by more than `--most-drop` (the model is written all the
+The exit status is 1 if the metric drops by more than `--max-drop` (the model is written all the
 same), and 2 for a mistake that can be mended.
 
 An exported detector takes one image of one size: images are put on a canvas of the mean colour that
@@ -61,15 +61,15 @@ def quantize(arguments: argparse.Namespace, more: Sequence[str]) -> int:
     check_export_files(target)
     data = load_data(model.path, arguments.config, more, root=ROOT)
     facts = make_int8(model, data, target, score, options)
-    write_sidecar(target, {**facts, "most_drop": arguments.most_drop})
+    write_sidecar(target, {**facts, "max_drop": arguments.max_drop})
     print(int8_table(facts))
     print(f"{target}, {target.name}.json")
     accuracy = facts["accuracy"]
-    if accuracy["drop"] <= arguments.most_drop:
+    if accuracy["drop"] <= arguments.max_drop:
         return 0
     print(
-        f"error: {accuracy['metric']} drops by {accuracy['drop']:.4f}, more than --most-drop "
-        f"{arguments.most_drop}. Try --calibration percentile, more --images, "
+        f"error: {accuracy['metric']} drops by {accuracy['drop']:.4f}, more than --max-drop "
+        f"{arguments.max_drop}. Try --calibration percentile, more --images, "
         "or --keep-float for the first and last layers.",
         file=sys.stderr,
     )
@@ -105,7 +105,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--limit", type=whole(), metavar="N", help="validation images; all by default"
     )
-    made.add_argument("--most-drop", type=real(-100, 100), default=0.02, help="of the metric, 0.02")
+    made.add_argument("--max-drop", type=real(-100, 100), default=0.02, help="of the metric, 0.02")
     add_task(made)
     made.add_argument("--rounds", type=whole(), default=20, help="of timing, 20")
     return made

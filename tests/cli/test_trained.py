@@ -6,7 +6,7 @@ import pytest
 from helpers.refusals import refuses
 from helpers.tiny_task import tiny_task
 
-from vision.cli.trained import Trained, arguments_for, find_run, model_options
+from vision.cli.trained import Trained, arguments_for, find_run, load_data, model_options
 from vision.errors import CheckpointError, ConfigError
 
 
@@ -27,6 +27,8 @@ def test_a_config_beside_a_model_imports_nothing(tmp_path: Path) -> None:
     config.write_text("trainer:\n  callbacks:\n  - class_path: os.system\n")
     with refuses(ConfigError, "config.yaml", "'os.system'", "--config"):
         arguments_for(trained, ()).__enter__()
+    with refuses(ConfigError, "config.yaml", "'os.system'", "--config"):
+        load_data(trained.file, None, (), root=tmp_path)
     config.write_text("data: {class_path: Digits}\nmodel: {class_path: vision.tasks.Detection}\n")
     with arguments_for(trained, ()) as arguments:
         assert arguments == ["--config", str(config), "--ckpt_path", str(trained.file)]

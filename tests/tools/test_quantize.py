@@ -126,7 +126,7 @@ def test_digits(digits: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_too_large_a_drop_is_a_failure(digits: Path, capsys: pytest.CaptureFixture[str]) -> None:
     quick = ["--images", 4, "--rounds", 1, "--limit", 10, "--calibrate", "val"]
-    assert run(digits, digits, *quick, "--most-drop", -2, "--out", "other.onnx") == 1
+    assert run(digits, digits, *quick, "--max-drop", -2, "--out", "other.onnx") == 1
     assert "error: top1 drops by" in capsys.readouterr().err
     assert facts(digits / "other.onnx")["accuracy"]["images"] == 10
 
@@ -148,7 +148,7 @@ def test_masks(tmp_path: Path) -> None:
     write_mask_folder(tmp_path / "masks", counts={"train": 4, "val": 3}, size=(64, 80))
     folder = fit(tmp_path, MASKS, 12, "--trainer.check_val_every_n_epoch", "12")
     path = tmp_path / "masks.onnx"
-    assert run(tmp_path, folder, "--out", path, "--rounds", 1, "--most-drop", 0.05) == 0
+    assert run(tmp_path, folder, "--out", path, "--rounds", 1, "--max-drop", 0.05) == 0
     written = facts(path)
     accuracy = written["accuracy"]
     assert (accuracy["metric"], accuracy["images"]) == ("mIoU", 3)
@@ -164,7 +164,7 @@ def test_boxes(tmp_path: Path) -> None:
     write_tiny_coco(tmp_path / "coco", images=4, masks=False)
     folder = fit(tmp_path, BOXES, 16, "--trainer.check_val_every_n_epoch", "16")
     path = tmp_path / "boxes.onnx"
-    assert run(tmp_path, folder, "--out", path, "--rounds", 1, "--most-drop", 0.1) == 0
+    assert run(tmp_path, folder, "--out", path, "--rounds", 1, "--max-drop", 0.1) == 0
     written = facts(path)
     accuracy = written["accuracy"]
     assert (accuracy["metric"], accuracy["images"]) == ("box_AP", 4)

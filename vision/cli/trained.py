@@ -164,7 +164,8 @@ def load_data(file: Path, config: Path | None, more: Sequence[str], *, root: Pat
         root: Folder of `train.py` and of `configs`.
 
     Raises:
-        ConfigError: There is no config, or it does not fit the model.
+        ConfigError: There is no config, it does not fit the model, or that of the run names code of
+            others, which only a config that was given may do.
     """
     if config is None:
         folder = find_run(file)
@@ -174,6 +175,7 @@ def load_data(file: Path, config: Path | None, more: Sequence[str], *, root: Pat
                 "Give one: --config FILE."
             )
         config = folder / CONFIG
+        require_known_classes(config)
     weights = "--ckpt_path" if file.suffix == ".ckpt" else "--model.weights"
     # One batch on its way through the command, which writes nothing then.
     quick = ["--trainer.fast_dev_run", "1", "--verbose", "false"]

@@ -125,8 +125,9 @@ def _rule(source: str, target: str) -> Rule:
 
     def group(hole: re.Match[str]) -> str:
         counted[hole["name"]] = int(hole["times"] or 1), int(hole["plus"] or 0)
-        kind = r"\d" if len(hole["name"]) == 1 else r"\w"
-        return f"(?P<{hole['name']}>{kind}+)"
+        # Names come from files: no number of a layer has more digits.
+        kind = "[0-9]{1,6}" if len(hole["name"]) == 1 else r"\w+"
+        return f"(?P<{hole['name']}>{kind})"
 
     pattern = _PLACEHOLDER.sub(group, source.replace(".", r"\."))
     begins = not source or source.endswith(".")
