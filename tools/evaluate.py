@@ -253,7 +253,7 @@ def run(arguments: Sequence[str] | None) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; 2 for a mistake that the user can mend."""
+    """Run a command; 2 for a mistake that the user can fix."""
     return end(lambda: run(arguments))
 
 

@@ -43,7 +43,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="for the results")
     parser.add_argument("--batch-size", type=whole(), default=8, help="images at once (8)")
     parser.add_argument(
-        "--threshold", type=real(0, 1), default=0.3, help="least score of an object (0.3)"
+        "--threshold", type=real(0, 1), default=0.3, help="minimum score of an object (0.3)"
     )
     parser.add_argument(
         "--tile", type=tile, metavar="PIXELS", help="cut larger images: 1024, or 768x1024"
@@ -134,7 +134,7 @@ def predict(arguments: argparse.Namespace) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; 2 for a mistake that the user can mend."""
+    """Run the command; 2 for a mistake that the user can fix."""
     return end(lambda: predict(build_parser().parse_args(arguments)))
 
 

@@ -12,7 +12,7 @@ validation set in onnxruntime: the metric of the task before and after, the size
 the times of a batch are printed, and written beside the model as `.json`.
 
 The exit status is 1 if the metric drops by more than `--max-drop` (the model is written all the
-same), and 2 for a mistake that can be mended.
+same), and 2 for a mistake that can be fixed.
 
 An exported detector takes one image of one size: images are put on a canvas of the mean colour that
 holds all of them, or that of `--canvas`. There its average precision may differ a little from that

@@ -100,7 +100,7 @@ def report(indices: dict[str, ShardIndex]) -> None:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run the command; 2 for anything that the user can mend."""
+    """Run the command; 2 for anything that the user can fix."""
     parser = Parser(description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     command = commands.add_parser(

@@ -222,7 +222,7 @@ class CvT(Backbone):
     ) -> None:
         super().__init__(**options)
         if act not in ACTIVATIONS:
-            raise ConfigError(f"CvT: act={act!r} is none of {', '.join(ACTIVATIONS)}.")
+            raise ConfigError(f"CvT: act={act!r} is not one of {', '.join(ACTIVATIONS)}.")
         if isinstance(drop_path_rate, int | float):
             drop_path_rate = (0.0,) * (len(dims) - 1) + (drop_path_rate,)
         per_stage: dict[str, Any] = {"dims": dims, "depths": depths, "num_heads": num_heads}
@@ -372,7 +372,7 @@ def _check_stage(options: dict[str, Any], stage: int) -> None:
     projection, known = options["projection"], get_args(Projection)
     if projection not in known:
         raise ConfigError(
-            f"CvT stage {stage}: projection={projection!r} is none of {', '.join(known)}."
+            f"CvT stage {stage}: projection={projection!r} is not one of {', '.join(known)}."
             f"{suggest(str(projection), known)}"
         )
     kernel, padding = options["kernel_qkv"], options["padding_q"]

@@ -130,7 +130,7 @@ def model_options(
     Args:
         described: What the file says of its model.
         state: Tensor by key.
-        task: Class of the task where it is none of the suite's.
+        task: Class of the task where it is not one of the suite.
 
     Raises:
         CheckpointError: The task is not known, or its arguments are not its own.

@@ -1,4 +1,4 @@
-"""A picture of one classified image: the image, and below it the likeliest classes with bars."""
+"""A picture of one classified image: the image, and below it the most likely classes with bars."""
 
 from collections.abc import Sequence
 
@@ -21,7 +21,7 @@ def draw_labels(image: Tensor, ranked: Sequence[tuple[int, str, float]]) -> Tens
 
     Args:
         image: uint8 `(3, H, W)` RGB.
-        ranked: Class index, name and probability in [0, 1], the likeliest first.
+        ranked: Class index, name and probability in [0, 1], the most likely first.
 
     Returns:
         uint8 `(3, H', W')` RGB: the image, enlarged by a whole number if its long side is below 320

@@ -199,6 +199,6 @@ def _check_terms(terms: Mapping[str, float]) -> None:
     for name, weight in terms.items():
         if name not in TERMS:
             raise ConfigError(
-                f"terms: {name!r} is none of {', '.join(TERMS)}.{suggest(name, TERMS)}"
+                f"terms: {name!r} is not one of {', '.join(TERMS)}.{suggest(name, TERMS)}"
             )
         check_number(f"terms.{name}", weight, minimum=0)

@@ -200,7 +200,7 @@ def test_a_stage_starts_from_the_boxes_of_the_one_before() -> None:
     moved[:, 0::2] = moved[:, 0::2].clamp(min=0)
     chosen = second["valid"] & ~second["positive"]
     # What the second stage says of them, with its own standard deviation: half as far.
-    expected = decode_boxes(moved, torch.tensor([1.0, 0.0, 0.0, 0.0]), CASCADE[1].std)
+    expected = decode_boxes(moved, torch.tensor([1.0, 0.0, 0.0, 0.0]), CASCADE[1].target_stds)
     distance = (second["boxes"][chosen][:, None] - expected).abs().amax(dim=2)
     assert distance.min(dim=1).values.max() < 1e-3
     # The target is added again; the first stage's result for it is not.
@@ -351,7 +351,7 @@ def test_settings_may_be_given_as_plain_values() -> None:
         rpn={"allowed_border": 0},
     )
     assert head.stages == (Stage(), Stage(iou_threshold=0.6, loss_weight=0.5))
-    assert head.rpn.settings.border == 0
+    assert head.rpn.settings.allowed_border == 0
     assert head.rpn.settings.channels == 256
 
 

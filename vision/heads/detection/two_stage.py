@@ -421,7 +421,7 @@ def _check(specs: Sequence[FeatureSpec], stages: Sequence[Stage], box_head: str)
         check_ranges(vars(stage), STAGE_RANGES, group="stages")
     if box_head not in LAYERS:
         raise ConfigError(
-            f"box_head={box_head!r} is none of {', '.join(LAYERS)}.{suggest(box_head, LAYERS)}"
+            f"box_head={box_head!r} is not one of {', '.join(LAYERS)}.{suggest(box_head, LAYERS)}"
         )
     if len(specs) < 2:
         raise ConfigError(
