@@ -4,8 +4,9 @@
     python tools/demo.py model.safetensors --port 8000 --device cuda
     python tools/demo.py hf://owner/name --examples photos/*.jpg
 
-Give it a picture, by upload, paste or webcam. Classification shows the most likely classes, detection
-boxes and masks from a threshold on, segmentation the classes of the pixels with their legend.
+Give it a picture, by upload, paste or webcam. Classification shows the most likely classes,
+detection boxes and masks from a threshold on, segmentation the classes of the pixels with their
+legend.
 
 The page is for this machine alone; --host 0.0.0.0 lets others in. It answers to the address and
 the name of this machine, to those of --names, and to no other host name. It loads nothing from

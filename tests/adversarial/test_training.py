@@ -173,11 +173,11 @@ def refused(build: Callable[..., Any], **options: Any) -> Read:
     Case("three images", mixed(3, mixup=1.0), gives=[{0, 2}, {1}, {0, 2}]),
     Case("three images, cut", mixed(3, cutmix=1.0), gives=[{0, 2}, {1}, {0, 2}]),
     Case("equal shares", mixed(2, mixup=1000.0), gives=[{0, 1}, {0, 1}]),
-    Case("a parameter of NaN", refused(MixSettings, mixup=NAN), ("mix.mixup=nan", "[0, 1000]")),
-    Case("an infinite one", refused(MixSettings, cutmix=INF), ("mix.cutmix=inf", "[0, 1000]")),
-    Case("a negative one", refused(MixSettings, cutmix=-1), ("mix.cutmix=-1", "[0, 1000]")),
-    Case("a probability of 2", refused(MixSettings, prob=2), ("mix.prob=2", "a probability")),
-    Case("one of NaN", refused(MixSettings, erasing=NAN), ("mix.erasing=nan", "a probability")),
+    Case("a parameter of NaN", refused(MixSettings, mixup=NAN), ("mix.mixup=nan", "0 to 1,000")),
+    Case("an infinite one", refused(MixSettings, cutmix=INF), ("mix.cutmix=inf", "0 to 1,000")),
+    Case("a negative one", refused(MixSettings, cutmix=-1), ("mix.cutmix=-1", "0 to 1,000")),
+    Case("a probability of 2", refused(MixSettings, prob=2), ("mix.prob=2", "0 to 1")),
+    Case("one of NaN", refused(MixSettings, erasing=NAN), ("mix.erasing=nan", "0 to 1")),
 )
 def test_mixed_batches(case: Case, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     check(case, tmp_path, caplog)
