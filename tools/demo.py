@@ -8,7 +8,7 @@ Give it a picture, by upload, paste or webcam. Classification shows the most lik
 detection boxes and masks from a threshold on, segmentation the classes of the pixels with their
 legend.
 
-The page is for this machine alone; --host 0.0.0.0 lets others in. It answers to the address and
+The page is only for this machine; --host 0.0.0.0 lets others in. It answers to the address and
 the name of this machine, to those of --names, and to no other host name. It loads nothing from
 elsewhere and sends nothing anywhere, unless --share is given: then it, and what people upload, goes
 through the servers of gradio. Needs gradio: pip install "vision-suite[demo]". The exit status is 2

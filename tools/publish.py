@@ -7,7 +7,7 @@
 
 `keys` writes the weights under the names of `official` (the code of the backbone's authors),
 `timm`, `huggingface` (transformers), `mmdet` or `mmseg`; they load there with `strict=True`. Of a
-detector or a segmentor `official` is the backbone alone. A `.pth` for mmdet and mmseg also has the
+detector or a segmentor `official` is only the backbone. A `.pth` for mmdet and mmseg also has the
 names of the classes.
 
 `hub` writes `model.safetensors`, `config.json`, a model card `README.md`, and the run's
@@ -73,8 +73,8 @@ def run_keys(arguments: argparse.Namespace) -> None:
     write_state(arguments.out, state, class_names=names)
     # Only the classifier of a backbone's authors has names of theirs.
     has_classifier = any(key.startswith("head.fc.") for key in model.task.state_dict())
-    alone = naming == "official" and not has_classifier
-    what = f"{len(state)} tensors{' of the backbone alone' if alone else ''}"
+    backbone_only = naming == "official" and not has_classifier
+    what = f"{len(state)} tensors{' of the backbone' if backbone_only else ''}"
     print(f"wrote {what} under the names of {naming}: {arguments.out}")
 
 

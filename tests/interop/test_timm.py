@@ -64,7 +64,8 @@ def test_every_trained_parameter_of_features_gets_a_gradient(row: str) -> None:
 def test_logits_are_those_of_our_task(row: str) -> None:
     model = create(row, num_classes=10, drop_path_rate=0.1, drop_rate=0.2)
     name = SMALLEST[row].removeprefix("vision_")
-    task = Classification(name, 10, backbone_options=TINY[row][1]).eval()
+    # On some machines convolutions in channels-last memory round otherwise.
+    task = Classification(name, 10, backbone_options=TINY[row][1], channels_last=False).eval()
     named = {k: v for k, v in task.state_dict().items() if k.startswith(("backbone.", "head."))}
     model.load_state_dict(named, strict=True)
     assert torch.equal(model(IMAGES), task.head(task.embed(IMAGES))["logits"])

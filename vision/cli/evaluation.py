@@ -56,7 +56,7 @@ def evaluate_model(source: str, options: EvaluationOptions, show: Callable[[str]
 
     Raises:
         ConfigError: There is no such model, or an option does not fit it.
-        DataError: There is nothing to compare with, or it is of another kind of task.
+        DataError: There is nothing to compare with, or its task is of another kind.
     """
     trained = locate(source)
     against = _report_to_compare(options, show)

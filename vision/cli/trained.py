@@ -75,7 +75,7 @@ def arguments_for(
 ) -> Iterator[list[str]]:
     """Arguments of train.py: the configs, and the weights.
 
-    A file that holds the description of its model is evaluated with the configs of its data alone.
+    A file that holds the description of its model needs configs only of its data.
 
     Raises:
         ConfigError: No config says what the data are.
@@ -85,8 +85,8 @@ def arguments_for(
         configs = [str(trained.run / CONFIG)]
     if not configs:
         raise ConfigError(
-            f"'{trained.file}' is of no run whose {CONFIG} names the data: give --config FILE with"
-            " the data."
+            f"'{trained.file}' belongs to no run whose {CONFIG} names the data: give --config FILE"
+            " with the data."
         )
     given = [part for config in configs for part in ("--config", config)]
     if trained.file.suffix != ".safetensors":
@@ -164,8 +164,8 @@ def load_data(file: Path, config: Path | None, more: Sequence[str], *, root: Pat
         root: Folder of `train.py` and of `configs`.
 
     Raises:
-        ConfigError: There is no config, it does not fit the model, or that of the run names code of
-            others, which only a config that was given may do.
+        ConfigError: There is no config, it does not fit the model, or it lies beside the model and
+            names classes of others, which only a config that was given may do.
     """
     if config is None:
         folder = find_run(file)

@@ -167,8 +167,8 @@ def name_files(paths: Iterable[str]) -> dict[str, str]:
     names: dict[str, str] = {}
     owners: dict[str, str] = {}
     for path, place in short.items():
-        alone = counts[place.with_suffix("")] == 1
-        name = place.with_suffix(".png") if alone else place.with_name(f"{place.name}.png")
+        unique = counts[place.with_suffix("")] == 1
+        name = place.with_suffix(".png") if unique else place.with_name(f"{place.name}.png")
         names[path] = fit_name(name.as_posix())
         other = owners.setdefault(names[path], path)
         if whole[other] != whole[path]:
