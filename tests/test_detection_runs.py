@@ -43,9 +43,9 @@ model:
     head_options:
       channels: 8
       fc_dim: 16
-      samples: 32
+      batch_size_per_image: 32
       score_threshold: 0.0
-      detections: {DETECTIONS}
+      max_per_image: {DETECTIONS}
       rpn: {{channels: 8, post_nms_topk_train: 50, post_nms_topk_test: 50}}
     optim: {{lr: 3.0e-3, warmup_steps: 2}}
     ema_decay: 0.9
