@@ -21,9 +21,9 @@ from vision.cli.trainer_options import check_trainer, explain_refusals
 from vision.errors import VisionError
 from vision.machine import find_device
 from vision.predict.options import PredictOptions
-from vision.tasks.detectors import DETECTORS, detector_builders
+from vision.tasks.detectors import DETECTORS
 from vision.tasks.fitting import hints_of
-from vision.tasks.segmentors import SEGMENTORS, segmentor_builders
+from vision.tasks.segmentors import SEGMENTORS
 
 QUICKSTART = "configs/classification/digits/convnext_linear.yaml"
 DEEP = "{depths: [1000000000]}"
@@ -179,8 +179,8 @@ def test_constructors_raise_nothing_but_messages(name: str) -> None:
 
 
 PARTS = {
-    **{name: detector_builders(DETECTORS[name]) for name in ("mask_rcnn", "retinanet", "fcos")},
-    "upernet": segmentor_builders(SEGMENTORS["upernet"]),
+    **{name: DETECTORS[name].builders for name in ("mask_rcnn", "retinanet", "fcos")},
+    "upernet": SEGMENTORS["upernet"].builders,
 }
 # As Python has them, who builds a task in a program.
 WRONG = (0, -1, 1e9, float("nan"), "x", "", [], [0], None, True, {"x": 1})

@@ -21,5 +21,5 @@ def test_filled_places_are_the_predictions_of_the_task() -> None:
 
 
 def test_a_detector_has_no_logits() -> None:
-    with pytest.raises(ConfigError, match="no logits"):
+    with pytest.raises(ConfigError, match="logits"):
         DetectionGraph(tiny_detector(detector="fcos"), logits=True)

@@ -299,8 +299,9 @@ def test_the_memory_of_workers_does_not_grow_with_the_dataset(tmp_path: Path) ->
         multiprocessing_context="fork",
     )
     before, after = (own for own in loader if own is not None)
-    # A Python object for each sample would come to 60,000 kB and more.
-    assert after - before < 2_000
+    # A Python object for each sample would come to 60,000 kB and more; a worker that is forked from
+    # a process of many tests also copies some of its pages.
+    assert after - before < 10_000
 
 
 def test_fetching_ahead_leaves_errors_to_who_needs_the_shard(
