@@ -1,5 +1,5 @@
-import pytest
 import torch
+from helpers.refusals import refuses
 from helpers.tiny_detection import tiny_detector
 from helpers.tiny_task import random_images
 
@@ -21,5 +21,5 @@ def test_filled_places_are_the_predictions_of_the_task() -> None:
 
 
 def test_a_detector_has_no_logits() -> None:
-    with pytest.raises(ConfigError, match="logits"):
+    with refuses(ConfigError, "a detector", "not logits", "leave logits out"):
         DetectionGraph(tiny_detector(detector="fcos"), logits=True)

@@ -1,30 +1,20 @@
-import os
 import pickle
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from helpers.refusals import refuses
 from helpers.shards import Server, class_folders, fit, picture, serve, write_tar
-from torch import Tensor
-from torch.utils.data import DataLoader
 
 from vision.data import ImageFolder, ImageShards
-from vision.data.images.read import EncodedImage
 from vision.data.shards import datamodule as sharded
 from vision.data.shards import remote as shard_remote
 from vision.data.shards.ahead import FetchAhead
 from vision.data.shards.cache import user_cache
-from vision.data.shards.classification import ShardSamples
-from vision.data.shards.contents import About
 from vision.data.shards.folders import index_folder
-from vision.data.shards.forms import find_form
-from vision.data.shards.index import Shard, ShardIndex
-from vision.data.shards.reader import ShardReader
 from vision.data.shards.writer import make_shards
 from vision.errors import ConfigError, DataError, ImageError
 
@@ -257,51 +247,6 @@ def test_an_epoch_is_not_resumed_in_another_order(shards: Path, tmp_path: Path) 
     fit(make(shards), path, kill=4)
     with refuses(ConfigError, "2 then", "3"):
         fit(make(shards, window=3), path, resume=True)
-
-
-class Length:
-    """In place of a transform: what was read."""
-
-    def decode(self, encoded: EncodedImage) -> Tensor:
-        return torch.tensor(len(encoded.data))
-
-
-class Grown(ShardSamples):
-    """Reads a sample, or says how much memory only this process has, in kB."""
-
-    def __getitem__(self, index: int) -> Any:
-        if index >= 0:
-            super().__getitem__(index)
-            return None
-        lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
-        return sum(int(line.split()[1]) for line in lines if line.startswith("Private_Dirty"))
-
-
-@pytest.mark.skipif(not os.path.exists("/proc/self/smaps_rollup"), reason="needs Linux")
-def test_the_memory_of_workers_does_not_grow_with_the_dataset(tmp_path: Path) -> None:
-    count, shards = 1_300_000, 500
-    path = write_tar(tmp_path / "0.tar", [("0.png", picture(0))])
-    for i in range(1, shards):
-        os.link(path, tmp_path / f"{i}.tar")
-    places = np.full(
-        count, np.array((512, len(picture(0)), 0), dtype=find_form("classification").place)
-    )
-    table = [Shard(f"{i}.tar", count // shards, path.stat().st_size) for i in range(shards)]
-    reader = ShardReader(
-        str(tmp_path), ShardIndex(table, places, About(("one",), "classification")), max_open=9
-    )
-    drawn = torch.randperm(count, generator=torch.Generator().manual_seed(0))[:4000].tolist()
-    loader = DataLoader(
-        Grown(reader, Length()),
-        sampler=[*drawn[:200], -1, *drawn[200:], -1],
-        batch_size=None,
-        num_workers=1,
-        multiprocessing_context="fork",
-    )
-    before, after = (own for own in loader if own is not None)
-    # A Python object for each sample would come to 60,000 kB and more; a worker that is forked from
-    # a process of many tests also copies some of its pages.
-    assert after - before < 10_000
 
 
 def test_fetching_ahead_leaves_errors_to_who_needs_the_shard(
