@@ -1,5 +1,6 @@
 """The code in the documentation runs, in a folder that has what it names."""
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -113,6 +114,15 @@ def check_options(script: str, options: list[str]) -> None:
         passed_on = "." in flag and "train.py" in page
         if flag.startswith("--") and not passed_on:
             assert flag.partition("=")[0] in page, f"{script} {' '.join(command)}: {flag}"
+
+
+def test_files_that_pages_name_exist() -> None:
+    named = re.compile(r"`((?:tests|vision|tools|configs|docs)/[\w./-]+\.\w+)`|\]\(([\w./-]+)[)#]")
+    for page in PAGES:
+        for path, link in named.findall(page.read_text()):
+            assert ((ROOT / path) if path else page.parent / link).exists(), (
+                f"{page.name}: {path or link}"
+            )
 
 
 def test_every_block_is_of_a_known_language() -> None:

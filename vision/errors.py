@@ -76,7 +76,7 @@ def listed_lines(messages: Sequence[str], *, maximum: int = 3) -> str:
     return "\n".join([*lines, *([f"  and {more} more"] if more > 0 else [])])
 
 
-def shown(value: Any, maximum: int = 80) -> str:
+def shown(value: Any, maximum: int = 60) -> str:
     """A value as Python writes it, on one line, cut to a length."""
     if isinstance(value, str):
         value = value[: maximum + 1]
