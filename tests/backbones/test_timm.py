@@ -125,7 +125,7 @@ def test_what_a_model_cannot_do_is_refused(options: dict[str, object]) -> None:
 
 
 def test_misspelt_names_and_options() -> None:
-    with refuses(ConfigError, "'resnet18'"):
+    with refuses(ConfigError, "Did you mean 'resnet18'"):
         create_backbone("timm/resnett18")
     with refuses(ConfigError, "'in_chans'", "'in_channels'"):
         create_backbone("timm/resnet18", in_chans=1)

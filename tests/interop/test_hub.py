@@ -118,9 +118,9 @@ def test_pushing_sends_only_these_files(folder: Path) -> None:
 def test_mistakes(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="expected owner/name"):
         push_folder(folder, "digits", api=FakeApi())
-    with refuses(WeightsError, "model.safetensors"):
+    with refuses(WeightsError, "holds no model.safetensors"):
         push_folder(tmp_path, "me/digits", api=FakeApi())
-    with refuses(WeightsError, "401 Unauthorized"):
+    with refuses(WeightsError, "401 Unauthorized. Log in with"):
         push_folder(folder, "me/digits", api=FakeApi(OSError("401 Unauthorized\nlong")))
     (tmp_path / "file").write_text("")
     task = tiny_task()

@@ -68,5 +68,5 @@ def test_an_image_without_labels_counts_as_zero() -> None:
 
 
 def test_a_smooth_out_of_range_is_refused() -> None:
-    with refuses(ConfigError, "dice.smooth=0"):
+    with refuses(ConfigError, "dice.smooth=0", "above 0"):
         DiceOptions(smooth=0)

@@ -47,7 +47,7 @@ def test_pixels_without_a_label_are_never_chosen(options: OhemOptions) -> None:
 
 
 def test_values_out_of_range_are_refused() -> None:
-    with refuses(ConfigError, "ohem.threshold=1.5", "0"):
+    with refuses(ConfigError, "ohem.threshold=1.5", "above 0 and at most 1"):
         OhemOptions(threshold=1.5)
     with pytest.raises(ConfigError, match=r"ohem\.min_kept=0"):
         OhemOptions(min_kept=0)

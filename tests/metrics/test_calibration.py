@@ -42,7 +42,7 @@ def test_parts_add_up_and_ends_belong_to_the_outer_bins() -> None:
 
 def test_nothing_has_no_error_and_logits_are_refused() -> None:
     assert np.isnan(Calibration.of(np.zeros(0), np.zeros(0, bool)).error)
-    with refuses(ConfigError, "probabilities"):
+    with refuses(ConfigError, "are not probabilities"):
         Calibration.of(np.array([0.5, 3.2]), np.array([True, True]))
     with pytest.raises(ConfigError, match="bins=0"):
         Calibration.of(np.array([0.5]), np.array([True]), bins=0)

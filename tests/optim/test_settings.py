@@ -213,7 +213,7 @@ def test_the_images_of_a_step_are_those_of_all_accumulated_batches(tmp_path: Pat
     seen = RatesSeen()
     options = {"max_epochs": 1, "limit_val_batches": 0, "accumulate_grad_batches": 2}
     trainer = quiet_trainer(tmp_path, callbacks=[seen], **options)
-    with refuses(ConfigError, "lr_batch_size=16"):
+    with refuses(ConfigError, "lr_batch_size=16 ", " no batch_size"):
         trainer.fit(task, TinyData())
     data = TinyData()
     data.batch_size = 4  # two of them make 8 images per step

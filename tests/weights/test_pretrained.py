@@ -93,7 +93,7 @@ def test_weights_that_do_not_fit_are_no_reason_to_try_another_source(
 
 
 def test_a_bare_family_has_no_published_weights() -> None:
-    with refuses(WeightsError, "convnext"):
+    with refuses(WeightsError, "Did you mean 'convnext_"):
         create_backbone("convnext", pretrained=True, **SMALL)
 
 

@@ -96,7 +96,7 @@ def test_a_truncated_checkpoint_is_named(path: Path, share: float) -> None:
 
 
 def test_an_absent_checkpoint_is_named(tmp_path: Path) -> None:
-    with refuses(CheckpointError, "checkpoint"):
+    with refuses(CheckpointError, "there is no checkpoint"):
         read_checkpoint(tmp_path / "last.ckpt")
 
 

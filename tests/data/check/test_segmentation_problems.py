@@ -96,7 +96,7 @@ def test_both_files_of_a_pair_are_looked_at(tmp_path: Path) -> None:
     root = write_mask_folder(tmp_path)
     pairs = CheckedPairs(index_of(root, range(4)), TABLE, "train", NAMES)
     (root / "images" / "train" / "0.png").write_bytes(b"hm")
-    with refuses(ImageError, "images/train/0.png"):
+    with refuses(ImageError, "'", "images/train/0.png' is not an image"):
         pairs[0]
     write_mask(root / "masks" / "train" / "0.png", np.full((40, 56), 9, dtype=np.uint8))
     with refuses(ImageError, "image", "mask", "9"):

@@ -138,7 +138,7 @@ def test_problems_end_a_run(tmp_path: Path, caplog: pytest.LogCaptureFixture) ->
     names.write_text("000005\n000005\n")
     with refuses(DataError, "'000005'", "already"):
         make(root).setup("fit")
-    with refuses(DataError, "'VOC2008'"):
+    with refuses(DataError, "has no 'VOC2008'"):
         make(root, train_sets=["2008/trainval"]).setup("fit")
 
 

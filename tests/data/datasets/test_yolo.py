@@ -141,7 +141,7 @@ def test_a_test_set_and_images_to_predict(tmp_path: Path) -> None:
     assert len(data.test_dataset[0]["target"]["boxes"]) == 1
     assert data.predict_dataset[0]["path"] == str(tmp_path / "new" / "x" / "n.png")
     assert data.predict_dataset[0]["original_size"].tolist() == [20, 30]
-    with refuses(DataError, "'nowhere'"):
+    with refuses(DataError, "has no 'nowhere'"):
         make(root, predict_root=tmp_path / "nowhere").setup("predict")
 
 

@@ -202,7 +202,7 @@ def test_a_folder_that_cannot_be_made_is_gone_without(
 
 
 def test_an_absent_file_is_told(folder: Path, path: Path) -> None:
-    with refuses(DataError, "'annotations.json'"):
+    with refuses(DataError, "no annotation file ", "Did you mean 'annotations.json'"):
         cached_arrays(path.with_name("annotation.json"), Maker(), version="a", folder=folder)
 
 

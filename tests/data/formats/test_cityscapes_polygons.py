@@ -92,5 +92,5 @@ def test_a_file_that_is_no_json(tmp_path: Path) -> None:
     path.write_text("{")
     with refuses(DataError, "c_polygons.json", "JSON"):
         draw_label_ids(path)
-    with refuses(DataError, "absent.json"):
+    with refuses(DataError, "there is no ", "absent.json"):
         draw_label_ids(tmp_path / "absent.json")

@@ -113,7 +113,7 @@ def test_a_list_of_images_can_be_read_to_predict_only(root: Path) -> None:
     assert len(index) == 6
     assert len(index.boxes) == 0
     assert index.class_names == tuple(CATEGORIES.values())
-    with refuses(DataError, "'annotations'"):
+    with refuses(DataError, "has no 'annotations'"):
         read_coco(path, root / "test2017")
 
 

@@ -34,5 +34,5 @@ def test_what_would_fill_the_memory_is_refused_before(monkeypatch: pytest.Monkey
     monkeypatch.setattr("vision.data.formats.matlab.MAX_BYTES", 1000)
     part = zlib.compress(bytes(600))
     element = (15).to_bytes(4, "little") + len(part).to_bytes(4, "little") + part
-    with refuses(ValueError, "1,000 bytes"):
+    with refuses(ValueError, "more than 1,000 bytes"):
         read_variable(bytes(126) + b"IM" + element + element, "values")

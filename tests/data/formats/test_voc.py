@@ -126,9 +126,9 @@ def test_the_folder_and_the_lists(tmp_path: Path) -> None:
     assert folder == root / "VOCdevkit" == devkit_folder(folder)
     assert read_names(folder / "VOC2007", "trainval") == VOC_SETS["2007"]["trainval"]
     assert read_names(folder / "VOC2012", "cat_trainval") == VOC_SETS["2012"]["trainval"]
-    with refuses(DataError, "'trainval'"):
+    with refuses(DataError, "has test, trainval. Did you mean 'trainval'"):
         read_names(folder / "VOC2007", "trianval")
-    with refuses(DataError, "'VOC2011'"):
+    with refuses(DataError, "has no 'VOC2011'"):
         read_names(folder / "VOC2011", "trainval")
     listed = folder / "VOC2007" / "ImageSets" / "Main" / "test.txt"
     listed.write_text("my cat\nmy dog  -1\n000005 0\n")

@@ -61,7 +61,7 @@ def test_a_wrong_data_yaml_is_told(tmp_path: Path, text: str, part: str) -> None
 
 
 def test_absent_files_are_told(tmp_path: Path) -> None:
-    with refuses(DataError, "data.yaml"):
+    with refuses(DataError, "has no data.yaml"):
         read_layout(tmp_path)
     with pytest.raises(DataError, match="there is no"):
         read_layout(tmp_path / "absent")

@@ -387,7 +387,7 @@ def test_options_out_of_range_are_refused(options: dict, message: tuple[str, ...
 def test_maps_that_do_not_fit_are_refused() -> None:
     with refuses(ConfigError, "[8, 9]", "neck"):
         TwoStage((*SPECS, FeatureSpec(9, 128)), num_classes=2)
-    with refuses(ConfigError, "extra_levels=1"):
+    with refuses(ConfigError, "two maps or more, not 1; give the neck extra_levels=1"):
         TwoStage(SPECS[:1], num_classes=2)
 
 

@@ -260,7 +260,7 @@ def test_files_are_named(tmp_path: Path) -> None:
         evaluate_coco(tmp_path / "absent.json", results)
     del truth["annotations"]
     files[0].write_text(json.dumps(truth))
-    with refuses(DataError, "truth.json", "test set"):
+    with refuses(DataError, "truth.json", "'annotations'", "test set"):
         evaluate_coco(files[0], results)
     with pytest.raises(DataError, match="another split"):
         evaluate_coco(two_squares()[0], results, image_ids=[1, 2])
