@@ -8,14 +8,13 @@ in their tables.
 import inspect
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from torch import nn
 
 from vision.backbones.registry import backbone_class
 from vision.errors import ConfigError, shown, suggest
-from vision.heads.segmentation.mmseg import MMSegHead
-from vision.heads.segmentation.mmseg_words import HEADS, inference_config
 from vision.task_parts import find_part, read_column
 from vision.tasks.fitting import fits, hints_of, leaves, shown_hint
 from vision.tasks.parts import find_row
@@ -91,7 +90,9 @@ def _groups(
     if design in chosen:
         builders |= find_part(task, "designs")[chosen[design]].builders
     return {
-        group: _mmseg_options if builder is MMSegHead else _options_of(builder)
+        group: partial(_own_options, builder)
+        if hasattr(builder, "options_of_file")
+        else _options_of(builder)
         for group, builder in builders.items()
     }
 
@@ -111,16 +112,12 @@ def _options_of(builder: Callable[..., Any]) -> Callable[[Any, str], Any]:
     return check
 
 
-def _mmseg_options(options: Any, group: str) -> dict[str, Any]:
-    if not isinstance(options, Mapping) or options.get("type") not in HEADS:
-        name = str(options.get("type") if isinstance(options, Mapping) else options)[:80]
-        raise ConfigError(
-            f"{group}.type={name!r} is not one of mmsegmentation's heads.{suggest(name, HEADS)}"
-        )
-    config = inference_config(options, group)
-    if not _in_range(config, MAX_NUMBER):
+def _own_options(builder: Any, options: Any, group: str) -> dict[str, Any]:
+    """The options of a builder that checks them by rules of its own, and their numbers."""
+    checked: dict[str, Any] = builder.options_of_file(options, group)
+    if not _in_range(checked, MAX_NUMBER):
         raise ConfigError(f"{group} has a number beyond {MAX_NUMBER:,}.")
-    return {**config, "losses": False}
+    return checked
 
 
 def _check(

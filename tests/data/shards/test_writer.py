@@ -6,6 +6,7 @@ import webdataset
 from helpers.refusals import refuses
 from helpers.shards import class_folders, picture, read_tar
 
+from vision import data as datasets
 from vision.data import ImageFolder
 from vision.data.images.read import EncodedImage
 from vision.data.shards import writer as shard_writer
@@ -124,6 +125,14 @@ def test_shards_that_are_there_are_left_alone(source: Path, tmp_path: Path) -> N
     make_shards(ImageFolder(root=source), tmp_path / "out")
     with refuses(DataError, "out/train", "already"):
         make_shards(ImageFolder(root=source), tmp_path / "out", seed=1)
+
+
+@pytest.mark.parametrize("name", ["ImageShards", "DetectionShards", "SegmentationShards"])
+def test_shards_are_not_made_of_shards(name: str, tmp_path: Path) -> None:
+    data = getattr(datasets, name)(root=tmp_path / "shards")
+    with refuses(ConfigError, name, "made of image files"):
+        make_shards(data, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_one_folder_is_split_as_the_image_folder_splits_it(source: Path, tmp_path: Path) -> None:

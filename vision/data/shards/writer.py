@@ -21,11 +21,12 @@ import torch
 from vision.data.base.datamodule import DataModule
 from vision.data.images.read import read_file
 from vision.data.shards.contents import Contents
+from vision.data.shards.datamodule import ShardedData
 from vision.data.shards.folders import in_parallel
 from vision.data.shards.forms import find_form
 from vision.data.shards.index import ANNOTATIONS, ShardIndex
 from vision.data.shards.scan import Scan, merge_scans, scan_shard
-from vision.errors import DataError, MissingPackageError
+from vision.errors import ConfigError, DataError, MissingPackageError
 from vision.ops.seeds import mix
 from vision.options import check_number
 
@@ -80,6 +81,11 @@ def make_shards(
     """
     check_number("shard_bytes", shard_bytes, minimum=1)
     check_number("workers", workers, minimum=1)
+    if isinstance(data, ShardedData):
+        raise ConfigError(
+            f"{type(data).__name__} reads shards already. Shards are made of image files: name the "
+            "dataset that these shards were made of, or copy their folder."
+        )
     form = find_form(data.kind or type(data).__name__)
     splits = {split: form.contents(data, split) for split in form.splits(data)}
     made = {}

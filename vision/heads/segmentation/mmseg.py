@@ -22,6 +22,7 @@ from vision.heads.segmentation.mmseg_configs import (
     complete_config,
     output_stride,
 )
+from vision.heads.segmentation.mmseg_words import HEADS, inference_config
 from vision.mmcv.operators import INSTALL, import_models
 
 # The usual auxiliary head: 0.4 of the loss is what all published configs give it.
@@ -125,6 +126,24 @@ class MMSegHead(SegmentationHead):
             self.auxiliary = self._beside("auxiliary", AUXILIARY, given, specs)
         self._configs["head"] = {**config, "type": type}
         self.head = _build(self._configs["head"])
+
+    @staticmethod
+    def options_of_file(options: Any, group: str) -> dict[str, Any]:
+        """Keywords that build a head as a model file describes it, without losses.
+
+        Args:
+            options: The options in the file, plain values.
+            group: Name of the group of options, for errors.
+
+        Raises:
+            ConfigError: The type of the head is unknown, or an option is not known to be safe.
+        """
+        if not isinstance(options, Mapping) or options.get("type") not in HEADS:
+            name = str(options.get("type") if isinstance(options, Mapping) else options)[:80]
+            raise ConfigError(
+                f"{group}.type={name!r} is not one of mmsegmentation's heads.{suggest(name, HEADS)}"
+            )
+        return {**inference_config(options, group), "losses": False}
 
     def _beside(
         self,
