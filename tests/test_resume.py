@@ -79,24 +79,29 @@ def test_a_killed_run_ends_with_the_same_bits(
     assert_same_end(run_of(folder, copied), whole, steps=9)
 
 
-@pytest.mark.parametrize("sent", ["SIGINT", "SIGTERM", "SIGHUP"])
+@pytest.mark.parametrize(
+    ("sent", "step"),
+    [("SIGINT", 1), ("SIGINT", 4), ("SIGTERM", 4), ("SIGHUP", 4)],
+    ids=["SIGINT in the first epoch", "SIGINT", "SIGTERM", "SIGHUP"],
+)
 def test_asked_to_stop_a_run_saves_where_it_is(
-    folder: Path, whole: Path, sent: str, capsys: pytest.CaptureFixture[str]
+    folder: Path, whole: Path, sent: str, step: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # All processes are asked, as by Ctrl-C, in the first of the two batches of a step: gradients
     # are not saved, so that the run stops after the step, for which it needs its workers.
     before = signal.getsignal(getattr(signal, sent))
-    asked = killed_at(4, sent=sent, workers=True)
-    code = train(folder, sent, "--checkpoint_every_n_steps", "null", *asked)
+    asked = killed_at(step, sent=sent, workers=True)
+    runs = f"{sent}_{step}"
+    code = train(folder, runs, "--checkpoint_every_n_steps", "null", *asked)
     assert code == 128 + getattr(signal, sent)
     message = capsys.readouterr().err
     assert f"stopped ({sent})" in message
     assert "last.ckpt with the same command and --ckpt_path last" in message
-    assert read_state(run_of(folder, sent))["global_step"] == 5
+    assert read_state(run_of(folder, runs))["global_step"] == step + 1
     assert not multiprocessing.active_children()
     assert signal.getsignal(getattr(signal, sent)) == before
-    assert train(folder, sent, "--ckpt_path", "last") == 0
-    assert_same_end(run_of(folder, sent), whole, steps=9)
+    assert train(folder, runs, "--resume") == 0
+    assert_same_end(run_of(folder, runs), whole, steps=9)
 
 
 def test_a_killed_worker_is_named(

@@ -18,6 +18,7 @@ from vision.data.check.problems import (
 )
 from vision.data.check.same_images import ImageSource
 from vision.data.loading.collate import BatchOfSamples
+from vision.data.loading.loader import Loader
 from vision.data.loading.sampling import (
     CountedSamples,
     EpochSampler,
@@ -267,7 +268,7 @@ class DataModule(LightningDataModule, ABC):
         drop_last: bool = False,
         every_epoch: bool = False,
     ) -> DataLoader[Any]:
-        return DataLoader(
+        return Loader(
             dataset,
             batch_size=self.batch_size,
             sampler=sampler,
