@@ -1,6 +1,8 @@
 """Files that are whole, or as they were before."""
 
 import hashlib
+import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -40,3 +42,17 @@ def test_longer_names_are_cut_and_stay_different() -> None:
     assert names[0] != names[1]
     assert all(len(name.rpartition("/")[2]) == 251 and name.endswith(".png") for name in names)
     assert fit_name("folder/short.png", room=4) == "folder/short.png"
+
+
+def test_a_file_has_the_usual_mode_even_if_a_library_makes_it_private(tmp_path: Path) -> None:
+    def write_privately(place: Path) -> None:
+        place.touch(mode=0o600)
+
+    before = os.umask(0o027)
+    try:
+        replace_file(tmp_path / "a", write_privately)
+        (tmp_path / "b").touch()
+    finally:
+        os.umask(before)
+    modes = {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("a", "b")}
+    assert modes == {0o640}

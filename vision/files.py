@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import stat
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -27,12 +28,23 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
     try:
         # What an earlier process left there may be a link, which would be followed.
         unfinished.unlink(missing_ok=True)
+        mode = _usual_mode(unfinished)
         write(unfinished)
+        with suppress(OSError):  # a file system without modes
+            unfinished.chmod(mode)
         os.replace(unfinished, path)
     except BaseException:
         with suppress(OSError):
             unfinished.unlink()
         raise
+
+
+def _usual_mode(path: Path) -> int:
+    """The mode of a new file; some libraries make files that only their owner can read."""
+    path.touch()
+    mode = path.stat().st_mode
+    path.unlink()
+    return stat.S_IMODE(mode)
 
 
 def write_text(path: Path, text: str) -> None:
