@@ -88,8 +88,8 @@ def make_images(root: Path, *, classes: int = 2, count: int = 4) -> Path:
         (["--trainer.max_epoch", "3"], ["'trainer.max_epoch'", "'trainer.max_epochs'"]),
         (["--data.sead", "3"], ["'data.sead'", "'data.seed'"]),
         (["--nam", "x"], ["'nam'", "'name'"]),
-        (["--batch_size", "3"], ["'batch_size'", "'data.batch_size'"]),
-        (["--epochs", "3"], ["'epochs'", "'trainer.max_epochs'"]),
+        (["--batchsize", "3"], ["'batchsize'", "'data.batch_size'"]),
+        (["--max_epochs", "3"], ["'max_epochs'", "'trainer.max_epochs'"]),
         (["--model.optim.lr", "fast"], ["model.optim.lr", "'fast'", "float"]),
         (["--trainer.max_epochs", "1.5"], ["trainer.max_epochs", "'1.5'", "int or null"]),
         (["--data.augment", "maybe"], ["data.augment", "'maybe'", "true or false"]),
@@ -232,8 +232,8 @@ def test_help_lists_the_commands(run: Run) -> None:
         assert command in out
 
 
-def test_help_of_a_command_lists_trainer_task_and_data_options(run: Run) -> None:
-    code, out, _ = run("fit", "--help")
+def test_all_help_of_a_command_lists_trainer_task_and_data_options(run: Run) -> None:
+    code, out, _ = run("fit", "--help", "all")
     assert code == 0
     for option in ("--trainer.max_epochs", "--model.optim.lr", "--data.image_size", "--data.root"):
         assert f"\n  {option} " in out

@@ -1,22 +1,28 @@
-"""Start-up: the package's import over torch's own, and the command's help."""
+"""Start-up: imports over torch's own, help, a misspelt option, and the first line of a training."""
 
+import resource
 import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from vision.benchmarks.timing import print_versions
 
+QUICKSTART = "configs/classification/digits/convnext_linear.yaml"
+
 
 def measure_imports(*, root: Path, rounds: int) -> None:
-    """Print the median wall time of new processes.
+    """Print the median wall and CPU time of new processes.
 
     Args:
         root: The folder of `train.py`.
         rounds: Processes of each kind.
     """
     print_versions()
+    train = str(root / "train.py")
+    fit = [train, "fit", "--config", str(root / QUICKSTART)]
     commands = {
         "import torch": ["-c", "import torch"],
         "import vision": ["-c", "import torch, vision"],
@@ -24,13 +30,42 @@ def measure_imports(*, root: Path, rounds: int) -> None:
             "-c",
             "import torch, vision; vision.create_backbone('convnext', dims=(8,)*4, depths=(1,)*4)",
         ],
-        "train.py --help": [str(root / "train.py"), "--help"],
-        "train.py fit --help": [str(root / "train.py"), "fit", "--help"],
+        "train.py --help": [train, "--help"],
+        "train.py fit --help": [train, "fit", "--help"],
+        "train.py fit --help all": [train, "fit", "--help", "all"],
+        "train.py fit, a misspelt option": [*fit, "--trainer.max_epoch", "3"],
     }
     for label, command in commands.items():
-        times = []
-        for _ in range(rounds):
-            start = time.perf_counter()
-            subprocess.run([sys.executable, *command], check=True, capture_output=True)
-            times.append(time.perf_counter() - start)
-        print(f"{label:44} {statistics.median(times):8.2f} s  (median of {rounds})")
+        _print(label, [_run(command) for _ in range(rounds)])
+    _print("train.py fit, to its first line", [_first_line(fit) for _ in range(rounds)])
+
+
+def _run(command: Sequence[str]) -> tuple[float, float]:
+    """Wall and CPU time of a process in seconds."""
+    before, start = _cpu_s(), time.perf_counter()
+    subprocess.run([sys.executable, *command], check=False, capture_output=True)
+    return time.perf_counter() - start, _cpu_s() - before
+
+
+def _first_line(command: Sequence[str]) -> tuple[float, float]:
+    """The same until a process writes its first line, which then is killed."""
+    before, start = _cpu_s(), time.perf_counter()
+    with subprocess.Popen(
+        [sys.executable, *command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as process:
+        assert process.stdout is not None, "it is a pipe"
+        process.stdout.readline()
+        seconds = time.perf_counter() - start
+        process.kill()
+        process.wait()
+    return seconds, _cpu_s() - before
+
+
+def _cpu_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _print(label: str, times: Sequence[tuple[float, float]]) -> None:
+    wall, cpu = (statistics.median(column) for column in zip(*times, strict=True))
+    print(f"{label:44} {wall:8.2f} s, {cpu:8.2f} s of CPU  (median of {len(times)})")

@@ -40,9 +40,9 @@ def _run(argv: Sequence[str], root: Path) -> int:
     elif command == "--version":
         sys.stdout.write(f"vision {__version__}\n")
     elif command in COMMANDS:
-        from vision.cli.app import run
+        from vision.cli.start import start
 
-        run(command, args, root=root)
+        start(command, COMMANDS[command], args, root=root, program="python train.py")
     else:
         raise ConfigError(_unknown(command))
     return 0

@@ -31,16 +31,47 @@ def chosen_classes(settings: Sequence[Setting]) -> dict[str, type]:
     Raises:
         ConfigError: A name is unknown, or is no class of its group.
     """
+    return {
+        group: find_class(group, setting.value, source=setting.source)
+        for group, setting in chosen_names(settings).items()
+    }
+
+
+def chosen_names(settings: Sequence[Setting]) -> dict[str, Setting]:
+    """The settings that choose the task and the dataset by name; nothing is imported.
+
+    Args:
+        settings: Everything that the user has set; later ones win.
+    """
     chosen: dict[str, Setting] = {}
     for setting in settings:
         group, _, rest = setting.key.partition(".")
         if group in CLASSES and rest in ("", "class_path") and isinstance(setting.value, str):
             chosen[group] = setting
     return {
-        group: find_class(group, setting.value, source=setting.source)
+        group: setting
         for group, setting in chosen.items()
         if not setting.value.endswith(CONFIG_SUFFIXES)
     }
+
+
+def check_class_name(group: str, name: str, *, source: str) -> None:
+    """Check a short name of a task or dataset; an import path may be anything.
+
+    Args:
+        group: `"model"` or `"data"`.
+        name: The name, or the import path of a class.
+        source: Where it was given, for the error.
+
+    Raises:
+        ConfigError: There is no such name.
+    """
+    names = CLASSES[group]
+    if "." not in name and name not in names:
+        raise ConfigError(
+            f"there is no {WHAT[group]} '{name}' ({source}).{suggest(name, names)}\n"
+            f"{group} is one of {', '.join(names)}, or the import path of a class of your own."
+        )
 
 
 def find_class(group: str, name: str, *, source: str) -> type:
@@ -54,12 +85,8 @@ def find_class(group: str, name: str, *, source: str) -> type:
     Raises:
         ConfigError: There is no such class, or it is not a task or dataset.
     """
+    check_class_name(group, name, source=source)
     names = CLASSES[group]
-    if "." not in name and name not in names:
-        raise ConfigError(
-            f"there is no {WHAT[group]} '{name}' ({source}).{suggest(name, names)}\n"
-            f"{group} is one of {', '.join(names)}, or the import path of a class of your own."
-        )
     path = names.get(name, name)
     try:
         found = import_path(path)
@@ -82,3 +109,8 @@ def import_path(path: str) -> type:
     """The object of an import path such as `"vision.data.Digits"`."""
     module, _, attribute = path.rpartition(".")
     return getattr(importlib.import_module(module), attribute)
+
+
+def first_line(cls: type) -> str:
+    """The first line of a class's own documentation; empty if it has none."""
+    return inspect.cleandoc(cls.__doc__ or "").partition("\n")[0]

@@ -1,6 +1,5 @@
 """The parser of the options: no abbreviated keys, errors in the words of the user."""
 
-import difflib
 import traceback
 import types
 from argparse import SUPPRESS, Action
@@ -12,13 +11,20 @@ from typing import Any, Literal, NoReturn, Union, get_args, get_origin
 from jsonargparse import Namespace
 from lightning.pytorch.cli import LightningArgumentParser
 
-from vision.cli.names import CLASSES, WHAT, find_class
-from vision.cli.settings import COMMAND_LINE, INIT_ARGS, Setting
-from vision.errors import ConfigError, VisionError, suggest
+from vision.cli.mistakes import (
+    absent_classes,
+    absent_option,
+    find_mistake,
+    needs_value,
+    without_value,
+    wrong_value,
+)
+from vision.cli.option_table import Option
+from vision.cli.settings import Setting
+from vision.errors import ConfigError, VisionError
 from vision.options import UNEXPECTED
 
 MAX_LINES = 6
-NEAR = 0.6
 
 
 class ParserError(Exception):
@@ -49,17 +55,6 @@ class OptionsParser(LightningArgumentParser):
         """The same, by its later name."""
         with _constructing():
             return super().instantiate(*args, **kwargs)
-
-    def format_help(self, *args: Any) -> str:
-        """The options of the command, then of every task and dataset."""
-        text = super().format_help(*args)
-        if "model" not in {action.dest for action in self._actions}:
-            return text
-        for group, names in CLASSES.items():
-            for name in names:
-                options = class_options(group, find_class(group, name, source=""))
-                text += f"\noptions of --{group} {name}:\n{_options_help(options)}"
-        return text
 
 
 @contextmanager
@@ -115,28 +110,25 @@ def explain(
     Returns:
         A message that names the key, the value, where it was set, and the nearest or expected.
     """
-    options = {action.dest: (parser, action) for action in parser._actions}
+    options = options_of(parser)
+    owners = dict.fromkeys(options, parser)
     for group, cls in classes.items():
         own = class_options(group, cls)
-        options |= {a.dest: (own, a) for a in own._actions if a.dest.startswith(f"{group}.")}
-    for setting in settings:
-        if problem := _problem(setting, options, classes):
-            return f"{problem}\n`python train.py {command} --help` lists every option."
-    absent = [group for group in CLASSES if group not in classes]
-    if absent:
-        return (
-            f"{command} needs a {' and a '.join(WHAT[group] for group in absent)}: give a config "
-            "with --config FILE.yaml, "
-            f"or name {'it' if len(absent) == 1 else 'them'} with "
-            f"{' '.join(f'--{group} {next(iter(CLASSES[group]))}' for group in absent)}.\n"
-            "Configs to start from are in the folder configs."
-        )
-    given = {setting.plain_key for setting in settings}
-    for key, (_, action) in options.items():
-        if action.required and key not in given:
-            group = key.partition(".")[0]
-            return f"{classes[group].__name__} needs {key}: give it with --{key} VALUE."
-    return tidy(message)
+        found = options_of(own, group)
+        options |= found
+        owners |= dict.fromkeys(found, own)
+
+    def judge(setting: Setting, option: Option) -> str | None:
+        return _value_problem(setting, option, owners[option.key])
+
+    if problem := find_mistake(settings, options, classes, judge):
+        return f"{problem}\n`python train.py {command} --help all` lists every option."
+    names = {group: cls.__name__ for group, cls in classes.items()}
+    return (
+        absent_classes(command, classes)
+        or absent_option(settings, options.values(), names)
+        or tidy(message)
+    )
 
 
 def tidy(message: str) -> str:
@@ -146,59 +138,70 @@ def tidy(message: str) -> str:
     return "\n".join(lines[:MAX_LINES])
 
 
-def _problem(
-    setting: Setting,
-    options: Mapping[str, tuple[OptionsParser, Action]],
-    classes: Mapping[str, type],
-) -> str | None:
-    key = setting.plain_key.removesuffix("+")
-    group = key.partition(".")[0]
-    inside = [option for option in options if key.startswith(f"{option}.")]
-    # A group (of a dataclass) has options of its own; any other value hides what it holds.
-    inside = [name for name in inside if not any(o.startswith(f"{name}.") for o in options)]
-    if group in CLASSES:
-        structural = setting.key in (group, f"{group}.class_path", f"{group}.init_args")
-        # Without a class its options are not known; inside a value they are its own affair.
-        if structural or group not in classes or inside:
-            return None
-        from_file_misplaced = setting.source != COMMAND_LINE and INIT_ARGS not in setting.key
-        if key in options and from_file_misplaced:
-            right = key.replace(".", INIT_ARGS, 1)
-            return f"'{key}' ({setting.source}) belongs one level deeper: '{right}'."
-    elif inside:
+def _value_problem(setting: Setting, option: Option, parser: OptionsParser) -> str | None:
+    if not option.accepts:
         return None
-    if key in options:
-        return _value_problem(setting, key, *options[key])
-    if any(option.startswith(f"{key}.") for option in options):
-        return f"'{key}' ({setting.source}) is a group of options: set one of them, {key}.KEY."
-    return f"there is no option '{key}' ({setting.source}).{_nearest(key, options)}"
-
-
-def _value_problem(setting: Setting, key: str, parser: OptionsParser, action: Action) -> str | None:
-    hint = getattr(action, "_typehint", None)
-    if hint is None or key in CLASSES:
-        return None
-    if setting.value is None and setting.source == COMMAND_LINE:
-        return f"--{key} needs a value: {describe(hint)}."
+    if needs_value(setting):
+        return without_value(option)
     config = Namespace()
-    config[key] = setting.value
+    config[option.key] = setting.value
     try:
         parser.validate(config, skip_required=True)
     except (TypeError, ValueError, KeyError) as error:
         if isinstance(setting.value, (dict, list)) and "class_path" in str(setting.value):
-            return f"{key} ({setting.source}): {tidy(str(error))}"
-        near = suggest(str(setting.value), _literals(hint))
-        return f"{key} must be {describe(hint)}; got {setting.value!r} ({setting.source}).{near}"
+            return f"{option.key} ({setting.source}): {tidy(str(error))}"
+        return wrong_value(setting, option)
     return None
+
+
+def options_of(parser: OptionsParser, group: str | None = None) -> dict[str, Option]:
+    """The options of a parser by key.
+
+    Args:
+        parser: The parser.
+        group: Leave out all but those below this key, such as `"model"`.
+    """
+    prefix = "" if group is None else f"{group}."
+    return {a.dest: _to_option(a) for a in parser._actions if a.dest.startswith(prefix)}
+
+
+def _to_option(action: Action) -> Option:
+    hint = getattr(action, "_typehint", None)
+    about = " ".join((action.help or "").split())
+    return Option(
+        key=action.dest,
+        accepts=() if hint is None else tuple(_alternatives(hint)),
+        default=_plain(action.default),
+        help="" if about == SUPPRESS else about,
+        required=action.required,
+    )
+
+
+def _plain(value: Any) -> Any:
+    """A default as JSON has it; what JSON lacks as text."""
+    if isinstance(value, str) and value == SUPPRESS:
+        return None
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    if isinstance(value, dict):
+        return {str(key): _plain(one) for key, one in value.items()}
+    return value if isinstance(value, bool | int | float | str | None) else str(value)
+
+
+def _alternatives(hint: Any) -> list[str]:
+    origin, members = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        return list(dict.fromkeys(word for member in members for word in _alternatives(member)))
+    if origin is Literal:
+        return [repr(member) for member in members]
+    return [describe(hint)]
 
 
 def describe(hint: Any) -> str:
     """A type in words, such as `"int or null"` or `"'bicubic' or 'bilinear'"`."""
     origin, members = get_origin(hint), get_args(hint)
-    if origin in (Union, types.UnionType):
-        return " or ".join(dict.fromkeys(describe(member) for member in members))
-    if origin is Literal:
-        return " or ".join(repr(member) for member in members)
+    if origin in (Union, types.UnionType, Literal):
+        return " or ".join(_alternatives(hint))
     if hint is types.NoneType:
         return "null"
     if hint is bool:
@@ -207,31 +210,3 @@ def describe(hint: Any) -> str:
         inner = ", ".join(describe(member) for member in members if member is not Ellipsis)
         return f"{getattr(origin, '__name__', origin)} of {inner}"
     return getattr(hint, "__name__", str(hint))
-
-
-def _literals(hint: Any) -> list[str]:
-    if get_origin(hint) is Literal:
-        return [str(member) for member in get_args(hint)]
-    return [text for member in get_args(hint) for text in _literals(member)]
-
-
-def _nearest(key: str, options: Mapping[str, Any]) -> str:
-    leaf = key.rpartition(".")[2]
-
-    def closeness(option: str) -> float:
-        whole = difflib.SequenceMatcher(None, key, option).ratio()
-        own_leaf = option.rpartition(".")[2]
-        # A key that is right but for its group should be found: lr for model.optim.lr.
-        return max(whole, difflib.SequenceMatcher(None, leaf, own_leaf).ratio() - 0.01)
-
-    ranked = sorted(options, key=closeness, reverse=True)
-    best = [option for option in ranked[:2] if closeness(option) >= NEAR]
-    if len(best) == 2 and closeness(best[0]) - closeness(best[1]) > 0.1:
-        best = best[:1]
-    return f" Did you mean {' or '.join(repr(option) for option in best)}?" if best else ""
-
-
-def _options_help(parser: OptionsParser) -> str:
-    text = super(OptionsParser, parser).format_help()
-    start = text.find("  --")
-    return text[start:] if start >= 0 else text

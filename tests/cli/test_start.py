@@ -1,0 +1,116 @@
+"""The start of a command: a first line and plain mistakes without PyTorch."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from vision.cli.main import main
+
+ROOT = Path(__file__).parents[2]
+QUICKSTART = "configs/classification/digits/convnext_linear.yaml"
+HEAVY = {"torch", "lightning", "torchvision", "numpy", "jsonargparse"}
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["--trainer.max_epoch", "3"], ["'trainer.max_epoch'", "'trainer.max_epochs'"]),
+        (["--data", "ImagFolder"], ["Did you mean 'ImageFolder'"]),
+        (["--lr", "fast"], ["model.optim.lr", "'fast'", "float", "--lr is short for"]),
+        (["--help"], ["--trainer.max_epochs", "--epochs"]),
+        (["--help", "data.COCO"], ["--data.root"]),
+    ],
+    ids=lambda value: " ".join(value),
+)
+def test_an_answer_without_pytorch(argv: list[str], words: list[str]) -> None:
+    code = (
+        "import sys; from pathlib import Path; from vision.cli.main import main\n"
+        f"code = main(sys.argv[1:], root=Path({str(ROOT)!r}))\n"
+        f"assert not {HEAVY} & set(sys.modules), 'imported'\nsys.exit(code)"
+    )
+    command = [sys.executable, "-c", code, "fit", "--config", QUICKSTART, *argv]
+    shown = subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert "imported" not in shown.stderr
+    assert shown.returncode == (0 if "--help" in argv else 2)
+    for word in words:
+        assert word in shown.stdout + shown.stderr
+
+
+def test_the_first_line_comes_before_pytorch() -> None:
+    begin = time.monotonic()
+    with subprocess.Popen(
+        [sys.executable, str(ROOT / "train.py"), "fit", "--config", QUICKSTART],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        seconds = time.monotonic() - begin
+        process.kill()
+    assert line == "fit digits_convnext (Classification on Digits): loading PyTorch ...\n"
+    assert seconds < 5, "PyTorch alone takes longer on a busy machine"
+
+
+Refused = Callable[..., str]
+
+
+@pytest.fixture
+def refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Refused:
+    """The message of a command that is refused before it begins."""
+    monkeypatch.chdir(tmp_path)
+
+    def refused(*argv: str) -> str:
+        assert main(argv, root=ROOT) == 2
+        out, err = capsys.readouterr()
+        assert out == "", "it has not begun"
+        return err
+
+    return refused
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["--epochs", "many"], ["trainer.max_epochs must be int", "'many'", "--epochs is short"]),
+        (["--batch-size", "3.5"], ["data.batch_size", "--batch-size is short"]),
+        (["--trainer.max-epoch", "3"], ["'trainer.max_epochs'?"]),
+        (["--model.backbone"], ["--model.backbone needs a value"]),
+        (["--data", "ImageFolder"], ["ImageFolder needs data.root"]),
+    ],
+    ids=lambda value: " ".join(value),
+)
+def test_a_mistake_is_shown_by_both_names(
+    refused: Refused, argv: list[str], words: list[str]
+) -> None:
+    message = refused("fit", "--config", QUICKSTART, *argv)
+    for word in words:
+        assert word in message
+
+
+def test_the_trainer_of_another_lightning_is_left_to_its_parser(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("importlib.metadata.version", lambda name: "99.0")
+    begun: list[str] = []
+    monkeypatch.setattr("vision.cli.app.run", lambda command, args, root: begun.extend(args))
+    argv = ["fit", "--config", QUICKSTART, "--trainer.of_tomorrow", "1"]
+    assert main(argv, root=ROOT) == 0
+    assert begun[-2:] == ["--trainer.of_tomorrow", "1"]
+    assert main([*argv, "--data.of_tomorrow", "1"], root=ROOT) == 2
+    assert "'data.of_tomorrow'" in capsys.readouterr().err
