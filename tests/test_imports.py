@@ -12,7 +12,8 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "vision"
 
 LEAVES = {"contracts", "documents", "errors", "files", "keywords", "kinds", "lazy", "machine"}
-LEAVES |= {"decoration", "options", "outputs", "reading", "task_parts", "version", "workers"}
+LEAVES |= {"decoration", "line_width", "options", "outputs", "reading", "task_parts", "version"}
+LEAVES |= {"quiet", "wording", "workers"}
 PARTS = {"backbones", "necks", "heads", "weights", "losses", "metrics", "optim"}
 TOPS = {"tasks", "callbacks", "efficiency", "interop"}
 BELOW_PARTS = LEAVES | {"ops", "layers"}
@@ -33,6 +34,9 @@ ALLOWED = {
     "outputs": {"errors", "files", "reading"},
     "task_parts": {"errors", "kinds"},
     "version": set(),
+    "quiet": set(),
+    "wording": set(),
+    "line_width": set(),
     "workers": set(),
     "__init__": LEAVES,
     "ops": LEAVES,
@@ -53,7 +57,7 @@ ALLOWED = {
     **{name: BELOW_TOPS for name in TOPS},
     **{name: BELOW_TOPS | TOPS | {"data"} for name in ("predict", "report")},
     "export": BELOW_TOPS | TOPS,
-    "cli": BELOW_TOPS | TOPS | {"data", "predict", "report"},
+    "cli": BELOW_TOPS | TOPS | {"data", "export", "predict", "report"},
     # What a trained model is loaded by, and the graphs that engines run.
     "benchmarks": BELOW_TOPS | TOPS | {"data", "export", "predict"},
 }

@@ -11,6 +11,7 @@ _MODULES = {
     "list_backbones": "vision.backbones.registry",
     "load": "vision.predict.load",
     "load_weights": "vision.weights.load",
+    "without_chatter": "vision.quiet",
     **{
         name: f"vision.{name}"
         for name in (

@@ -645,7 +645,7 @@ def test_masks(case: Case, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> 
         "folders: an image in no class",
         folders("train/1.png"),
         gives=[
-            "'/train' has 1 images outside of every class folder, such as '/train/1.png': they are "
+            "'/train' has 1 image outside of every class folder, such as '/train/1.png': they are "
             "not read."
         ],
     ),

@@ -200,7 +200,7 @@ def write_script(path: Path) -> None:
 HEAD = ("hyper_parameters", "head_options")
 MMSEG = {"type": "FCNHead", "channels": 8, "num_convs": 1}
 DESCRIPTIONS = (
-    Case("a name of a class too few", set_to("class_names", value=["a"]), ("8", "1 classes")),
+    Case("a name of a class too few", set_to("class_names", value=["a"]), ("8", "1 class (a)")),
     Case(
         "classes with numbers for names",
         set_to("class_names", value=[*range(8)]),

@@ -10,7 +10,7 @@ def test_progress_has_the_rate_and_the_time_left(capsys: pytest.CaptureFixture[s
     progress._start_s -= 20
     progress._shown_s -= 20
     progress(5, 105)
-    assert capsys.readouterr().out.startswith("5 of 105 images  0.0 images/s  ")
+    assert capsys.readouterr().out.startswith("5 of 105 images  20.0 s/image  ")
     progress(6, 105)
     assert capsys.readouterr().out == "", "plain lines are far apart"
     assert [_clock(seconds) for seconds in (7, 75, 3700)] == ["0:07", "1:15", "1:01:40"]

@@ -20,7 +20,7 @@ def test_a_page_has_every_chapter_and_pictures_of_both_sides(tmp_path: Path) -> 
     theirs[name]["score"] = "2.0"
     gains, losses = changes(record, source, theirs)
     assert "0 images" in gains
-    assert "1 images" in losses
+    assert "1 image" in losses
     assert f"{name}, F1" in losses
 
 

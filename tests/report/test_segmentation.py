@@ -35,6 +35,6 @@ def test_images_that_gained_and_lost() -> None:
     theirs = {name: {"score": str(row["score"])} for name, row in theirs.items()}
     theirs[first]["score"], theirs[second]["score"] = "0.125", "1.0"
     gains, losses = changes(record, source, theirs)
-    assert "1 images" in gains
+    assert "1 image" in gains
     assert (first in gains, second in gains) == (True, False)
     assert (first in losses, second in losses) == (False, True)

@@ -86,7 +86,7 @@ def test_weights_to_start_from_are_not_read(tmp_path: Path) -> None:
             ("8 of 8",),
         ),
         (lambda c: c["state_dict"].update({"head.fc.bias": [1]}), ("is a list",)),
-        (lambda c: c["vision"].update({"class_names": ["a"]}), ("1 classes",)),
+        (lambda c: c["vision"].update({"class_names": ["a"]}), ("1 class (a)",)),
         (lambda c: c.pop("vision"), ("does not say which task",)),
         (lambda c: c.pop("state_dict"), ("NoneType",)),
     ],

@@ -56,7 +56,7 @@ def test_the_summary_counts_objects(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert lines == [
         "train: 4 images, 3 objects, 0 crowd regions, 2 empty images",
         "  disc 1, egg 1, pebble 1",
-        "val: 1 images, 1 objects, 0 crowd regions, 0 empty images",
+        "val: 1 image, 1 object, 0 crowd regions, 0 empty images",
         "  egg 1, disc 0, pebble 0",
         "decoded 5 images: all is well.",
     ]

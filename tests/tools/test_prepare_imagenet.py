@@ -50,7 +50,7 @@ def test_what_is_missing_is_said(tmp_path: Path) -> None:
     train.write_bytes(tar_of_tars(images))
     result = run(devkit, train, "--root", tmp_path / "root")
     assert result.returncode == 1
-    assert f"1 classes are missing: {WNIDS[1]}" in result.stdout
+    assert f"1 class missing: {WNIDS[1]}" in result.stdout
 
 
 def test_the_larger_release_is_compared_with_its_numbers(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ from vision.annotations.columns import (
 from vision.annotations.file_names import file_name_of, name_fault
 from vision.annotations.outlines import MAX_PIXELS, Outlines, mask_area, read_outlines
 from vision.errors import DataError, listed_lines, shown
+from vision.wording import counted
 
 # The largest absolute value of a box in pixels, and of an area: float32 holds both.
 MAX_BOX, MAX_AREA = 1e9, 1e18
@@ -133,7 +134,7 @@ def problems_error(where: str, problems: Sequence[str], remedy: str = "Fix the f
         problems: A line for each problem.
         remedy: What to do, in whole sentences.
     """
-    count = "1 problem" if len(problems) == 1 else f"{len(problems):,} problems"
+    count = counted(len(problems), "problems")
     return DataError(f"{where} has {count}:\n{listed_lines(problems)}\n{remedy}")
 
 

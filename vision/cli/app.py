@@ -32,12 +32,12 @@ from vision.cli.outputs import (
     keep_logs,
     predictions_path,
     record_run,
+    show_metrics,
     show_results,
     tell_of_results,
     write_predictions,
 )
 from vision.cli.parser import OptionsParser, ParserError, class_options, explain
-from vision.cli.quiet import without_chatter
 from vision.cli.run_lock import hold_run
 from vision.cli.run_names import check_run_names
 from vision.cli.runs import (
@@ -55,12 +55,15 @@ from vision.data.base.datamodule import DataModule
 from vision.errors import ConfigError, VisionError
 from vision.options import MAX_COUNT, MAX_PROCESSES, MAX_SEED, UNEXPECTED, check_number
 from vision.outputs import check_output_folder, check_writable
+from vision.quiet import without_chatter
 from vision.tasks.base import BaseTask
 
 logger = logging.getLogger(__name__)
 
 TRAINER_DEFAULTS = {"log_every_n_steps": 10, "enable_model_summary": False}
 HARDWARE = ("trainer.accelerator", "trainer.devices")
+# Commands that print metrics, and how the names of these begin.
+MEASURED = {"validate": "val/", "test": "test/"}
 
 
 class SaveConfig(SaveConfigCallback):
@@ -295,6 +298,9 @@ class VisionCLI(LightningCLI):
         batch_size = self.datamodule.batch_size
         self.datamodule.whole_steps = self.options["drop_incomplete_step"]
         accumulated = self.trainer.accumulate_grad_batches
+        shows = self.command in MEASURED and self.options["verbose"]
+        if self.command in MEASURED:
+            self.config_init[self.command]["verbose"] = False  # Lightning's table
         with (
             explain_stop(self._signals, self._last_checkpoint),
             self._no_empty_run(),
@@ -302,6 +308,8 @@ class VisionCLI(LightningCLI):
             explain_refusals(batch_size),
         ):
             super()._run_subcommand(subcommand)
+        if shows:
+            show_metrics(self.trainer, MEASURED[self.command])
         if self._begins_at == self.trainer.global_step:
             logger.warning(
                 "nothing was trained: the training of the checkpoint was at its end. More "

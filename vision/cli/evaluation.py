@@ -17,6 +17,7 @@ from vision.report.against import find_report, read_report, report_folder, requi
 from vision.report.build import PAGE, Subject, write_report
 from vision.report.parts import EvaluatedData
 from vision.tasks.base import BaseTask
+from vision.wording import counted
 
 COMMANDS = {"val": "validate", "test": "test"}
 
@@ -67,7 +68,8 @@ def evaluate_model(source: str, options: EvaluationOptions, show: Callable[[str]
     check_output_folder(folder, option="--out", levels=0)
     with arguments_for(trained, options.configs, options.task) as arguments:
         records = EvaluationRecords(limit=options.limit)
-        command, arguments = COMMANDS[options.split], [*arguments, *options.more]
+        command = COMMANDS[options.split]
+        arguments = [*arguments, "--verbose", "false", *options.more]
         cli = run(command, arguments, root=options.root, callbacks=[records])
     if records.record is None:  # not the first process
         return
@@ -76,7 +78,7 @@ def evaluate_model(source: str, options: EvaluationOptions, show: Callable[[str]
     report = write_report(folder, records.record, _subject(cli, trained), data, against=against)
     for name, value in report["metrics"].items():
         show(f"{name:<24} {value:.4f}")
-    show(f"{report['images']:,} images; the report is {folder / PAGE}")
+    show(f"{counted(report['images'], 'images')}; the report is {folder / PAGE}")
 
 
 def _report_to_compare(options: EvaluationOptions, show: Callable[[str], None]) -> Path | None:

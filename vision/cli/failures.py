@@ -10,6 +10,7 @@ import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from vision.errors import CheckpointError, VisionError
+from vision.wording import counted
 from vision.workers import explain_end_of_worker
 
 # Message of PyTorch's CPU allocator, which raises a plain RuntimeError when memory is full.
@@ -88,7 +89,7 @@ def _full_memory(error: BaseException, batch_size: int, accumulated: int) -> Vis
     device = "the GPU's memory" if isinstance(error, torch.OutOfMemoryError) else "memory"
     half = max(1, batch_size // 2)
     return VisionError(
-        f"{device} is full at {batch_size} images per batch. Any of these needs less:\n"
+        f"{device} is full at {counted(batch_size, 'images')} per batch. Any of these needs less:\n"
         f"  --data.batch_size {half} --trainer.accumulate_grad_batches {2 * accumulated}"
         "   (the same optimiser steps)\n"
         "  --trainer.precision bf16-mixed\n"

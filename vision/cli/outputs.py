@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch import Callback, LightningModule
+from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
@@ -105,6 +105,21 @@ def _tell_of_replaced(place: Path) -> None:
         sys.stdout.write(
             f"{relative_path(place)} was there before: what is written now replaces it.\n"
         )
+
+
+@rank_zero_only
+def show_metrics(trainer: Trainer, prefix: str) -> None:
+    """Print the metrics of an evaluation, a line each.
+
+    Args:
+        trainer: The trainer that has evaluated.
+        prefix: Beginning of their names, such as `"val/"`.
+    """
+    metrics = trainer.callback_metrics
+    names = sorted(name for name in metrics if name.startswith(prefix))
+    width = max(map(len, names), default=0)
+    lines = [f"{name:<{width}}  {float(metrics[name]):.4f}\n" for name in names]
+    sys.stdout.write("".join(lines))
 
 
 def predictions_path(task: type, folder: Path, given: str | None) -> Path:

@@ -4,6 +4,8 @@ import sys
 import time
 from typing import Any
 
+from vision.wording import counted, speed
+
 PLAIN_EVERY_S = 10.0
 
 
@@ -11,7 +13,7 @@ class ProgressBar:
     """A live bar on a terminal, plain lines in a file or a pipe.
 
     Args:
-        unit: What is counted.
+        unit: What is counted, in the plural.
     """
 
     def __init__(self, unit: str) -> None:
@@ -26,14 +28,16 @@ class ProgressBar:
         now = time.perf_counter()
         if self._first is None:
             self._first = done - 1
-        rate = (done - self._first) / max(now - self._start_s, 1e-9)
+        seconds = max(now - self._start_s, 1e-9)
+        rate = (done - self._first) / seconds
         left = "" if total is None else f"  {_clock((total - done) / max(rate, 1e-9))} left"
-        of = "" if total is None else f" of {total:,}"
+        fast = speed(done - self._first, seconds, self.unit)
         if sys.stdout.isatty():
-            self._draw(done, total, f"{rate:.1f} {self.unit}/s{left}")
+            self._draw(done, total, f"{fast}{left}")
         elif now - self._shown_s >= PLAIN_EVERY_S:
             self._shown_s = now
-            sys.stdout.write(f"{done:,}{of} {self.unit}  {rate:.1f} {self.unit}/s{left}\n")
+            seen = f"{done:,} of {counted(total, self.unit)}" if total else counted(done, self.unit)
+            sys.stdout.write(f"{seen}  {fast}{left}\n")
             sys.stdout.flush()
 
     def close(self) -> None:

@@ -25,6 +25,7 @@ from vision.export.quantize import DEFAULTS, QuantizeOptions, quantize_onnx
 from vision.export.score import Score
 from vision.export.sidecar import export_facts
 from vision.export.whole import whole_model
+from vision.wording import counted
 
 DYNAMIC = ("batch", "size")
 
@@ -216,7 +217,7 @@ def int8_table(facts: Mapping[str, Any]) -> str:
         (
             f"{'':24} {'float':>10} {'int8':>10}",
             f"{accuracy['metric']:24} {accuracy['float']:10.4f} {accuracy['int8']:10.4f}"
-            f"   difference {change:+.4f} on {accuracy['images']:,} images",
+            f"   difference {change:+.4f} on {counted(accuracy['images'], 'images')}",
             f"{'file, MB':24} {megabytes[0]:10.2f} {megabytes[1]:10.2f}   {smaller:.2f}x smaller",
             f"{'batch of 1, ms':24} {times['float']:10.2f} {times['int8']:10.2f}"
             f"   {faster:.2f}x as fast",

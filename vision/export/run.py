@@ -46,6 +46,7 @@ class ExportOptions:
         tolerance: Largest allowed relative difference; None takes the default of the precision.
         images: An image or folder to compare on; None takes a photograph of scikit-learn.
         licence: Licence of the weights; None if it is not known.
+        source: What is exported, as a person gave it, for the JSON file.
 
     Raises:
         ConfigError: A value is unknown or out of range.
@@ -61,6 +62,7 @@ class ExportOptions:
     tolerance: float | None = None
     images: str | None = None
     licence: str | None = None
+    source: str | None = None
 
     def __post_init__(self) -> None:
         _known("format", self.format, get_args(Format))
@@ -159,6 +161,7 @@ def export(
             licence=options.licence,
         ),
         "notes": list(notes),
+        "source": options.source,
         **_runtime(options),
         "model": {
             key: description.get(key) for key in ("task", "backbone", "hyper_parameters", "metrics")

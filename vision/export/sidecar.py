@@ -141,9 +141,14 @@ def write_sidecar(path: str | os.PathLike[str], facts: Mapping[str, Any]) -> Pat
     Returns:
         The path of the JSON file.
     """
-    beside = Path(f"{os.fspath(path)}.json")
+    beside = sidecar_path(path)
     write_text(beside, to_json(facts, indent=2) + "\n")
     return beside
+
+
+def sidecar_path(path: str | os.PathLike[str]) -> Path:
+    """The path of the JSON file beside an export."""
+    return Path(f"{os.fspath(path)}.json")
 
 
 def check_export_files(path: Path) -> None:
@@ -155,7 +160,7 @@ def check_export_files(path: Path) -> None:
     Raises:
         ConfigError: One cannot.
     """
-    for file in (path, path.with_name(f"{path.name}.json")):
+    for file in (path, sidecar_path(path)):
         check_output_file(file, option="--out")
 
 

@@ -10,6 +10,7 @@ from vision.interop.citations import papers_of
 from vision.interop.markdown import code, text
 from vision.kinds import DESIGNS, KINDS, TASKS, Hub, HubMetric
 from vision.weights.index import published_weights
+from vision.wording import counted
 
 LIBRARY = "vision-suite"
 _MAX_NAMES = 1000
@@ -178,7 +179,7 @@ def _classes(description: ModelDescription, options: CardOptions) -> str:
     else:
         shown = ", ".join(map(text, names[:_MAX_NAMES]))
         more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
-        lines.append(f"{len(names)} classes by index: {shown}{more}.")
+        lines.append(f"{counted(len(names), 'classes')} by index: {shown}{more}.")
     return "\n\n".join(line for line in lines if line)
 
 

@@ -21,6 +21,7 @@ from vision.predict.demo_view import View
 from vision.predict.model import Model
 from vision.predict.results import import_optional
 from vision.task_parts import find_part
+from vision.wording import counted
 
 if TYPE_CHECKING:
     import gradio
@@ -181,7 +182,11 @@ def describe_model(model: Model) -> list[tuple[str, str]]:
         ("Model", " ".join(str(design) for design in designs if design)),
         ("Parameters", f"{sum(p.numel() for p in model.task.parameters()):,}"),
         *([("Classes", f"{len(names)}: {shown}")] if names else []),
-        ("Trained", f"{described['epoch']:,} epochs, {described['step']:,} steps{averaged}"),
+        (
+            "Trained",
+            f"{counted(described['epoch'], 'epochs')}, "
+            f"{counted(described['step'], 'steps')}{averaged}",
+        ),
         ("Data", described["data"] or "not known"),
         (
             "Preprocessing",
@@ -217,7 +222,7 @@ def build_demo(model: Model, *, examples: Iterable[str | Path] = ()) -> "gradio.
         title=title, analytics_enabled=False, delete_cache=(KEPT_S, KEPT_S), fill_width=False
     ) as blocks:
         count = len(model.class_names)
-        known = f"{count} classes. " if count else ""
+        known = f"{counted(count, 'classes')}. " if count else ""
         known += "Give it a picture, and see what it finds."
         gradio.HTML(f'<div class="title"><h1>{html.escape(title)}</h1><p>{known}</p></div>')
         _lay_out(gradio, demo, pictures)

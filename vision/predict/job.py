@@ -1,5 +1,6 @@
 """Predict a folder of images into a folder of results, resuming where an earlier run stopped."""
 
+import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,11 +16,14 @@ from vision.files import fit_name, replace_file, sha256_of
 from vision.metrics.coco.files import read_json, write_json
 from vision.outputs import check_output_folder
 from vision.predict.images import find_files
+from vision.predict.inputs import DOWNLOADS
 from vision.predict.options import PredictOptions
 from vision.predict.predictor import Predictor
+from vision.predict.results import Result
 from vision.predict.run import Predictions
 from vision.reading import MAX_TABLE_BYTES, open_file
 from vision.version import __version__
+from vision.wording import counted
 
 if TYPE_CHECKING:
     from vision.predict.model import Model
@@ -31,6 +35,8 @@ PICTURES = "pictures"
 # Pictures keep the name of their image if browsers show its format.
 SHOWN = (".jpg", ".jpeg", ".png", ".webp")
 Progress = Callable[[int, int | None], None]
+Show = Callable[[str, Result], None]
+Source = str | os.PathLike[str] | Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,7 @@ class Summary:
 
 def predict_folder(
     model: "Model",
-    source: str | os.PathLike[str],
+    source: Source,
     folder: Path,
     options: PredictOptions,
     *,
@@ -60,6 +66,7 @@ def predict_folder(
     num_workers: int | None = None,
     annotations: Path | None = None,
     progress: Progress | None = None,
+    show: Show | None = None,
 ) -> Summary:
     """Predict image files, and write the results.
 
@@ -70,7 +77,7 @@ def predict_folder(
 
     Args:
         model: The model.
-        source: An image, a folder or a pattern.
+        source: An image, a folder, a pattern or a list of files.
         folder: Where results are written: a new folder, or an earlier one of the same job.
         options: Options of prediction.
         pictures: Whether to draw pictures.
@@ -78,6 +85,7 @@ def predict_folder(
         annotations: A COCO file with the ids of images (by file name) and classes (by name) for
             COCO's format; without it ids count from 0.
         progress: Called with the number of finished images, and of all.
+        show: Called with the name of each image and its result, as soon as it is known.
 
     Raises:
         ConfigError: The folder holds something else, or the annotations do not fit.
@@ -111,6 +119,8 @@ def predict_folder(
                     result.save(folder / PICTURES / shown[name])
             _append(file, {"image": name, **line, "index": ids[name]})
             bad = _note(results, bad, missing, errors)
+            if show is not None:
+                show(name, result)
             if progress is not None:
                 progress(earlier + result.index + 1, len(files))
         bad = _note(results, bad, missing, errors)
@@ -153,12 +163,17 @@ def _append(file: Any, line: Mapping[str, Any]) -> None:
     file.flush()
 
 
-def name_images(source: str | os.PathLike[str]) -> dict[str, str]:
+def name_images(source: Source) -> dict[str, str]:
     """The image files of a source, by their paths relative to their common folder.
+
+    Args:
+        source: An image, a folder or a pattern, or a list of files, which need not exist.
 
     Raises:
         DataError: There are no images.
     """
+    if not isinstance(source, str | os.PathLike):
+        return _relative(source, _common_folder(source))
     paths = find_files(source)
     if len(paths) == 1 and not os.path.isfile(paths[0]):
         raise DataError(
@@ -166,8 +181,15 @@ def name_images(source: str | os.PathLike[str]) -> dict[str, str]:
             "folder, a pattern or a video."
         )
     root = Path(source).expanduser()
-    if not root.is_dir():
-        root = Path(os.path.commonpath([os.path.dirname(os.path.abspath(path)) for path in paths]))
+    return _relative(paths, root if root.is_dir() else _common_folder(paths))
+
+
+def _common_folder(paths: Sequence[str]) -> Path:
+    return Path(os.path.commonpath([os.path.dirname(os.path.abspath(path)) for path in paths]))
+
+
+def _relative(paths: Sequence[str], root: Path) -> dict[str, str]:
+    """Paths by their place in a folder."""
     root = Path(os.path.abspath(root))
     places = {path: PurePath(os.path.abspath(path)).relative_to(root) for path in paths}
     return {spelt(place.as_posix()): path for path, place in places.items()}
@@ -205,7 +227,7 @@ def mask_names(names: Sequence[str]) -> dict[str, str]:
 
 
 def job_description(
-    model: "Model", source: str | os.PathLike[str], options: PredictOptions, *, pictures: bool
+    model: "Model", source: Source, options: PredictOptions, *, pictures: bool
 ) -> dict[str, Any]:
     """What results depend on: a later run may only continue the same job."""
     settings = asdict(options)
@@ -214,9 +236,18 @@ def job_description(
         "version": __version__,
         "checkpoint": None if model.path is None else os.path.abspath(model.path),
         "sha256": None if model.path is None else sha256_of(model.path),
-        "input": os.path.abspath(Path(source).expanduser()),
+        "input": _input_of(source),
         "options": {**settings, "pictures": pictures},
     }
+
+
+def _input_of(source: Source) -> str:
+    """A source as text; a list by a digest of its paths."""
+    if isinstance(source, str | os.PathLike):
+        return os.path.abspath(Path(source).expanduser())
+    paths = "\n".join(os.path.abspath(path) for path in source)
+    digest = hashlib.sha256(os.fsencode(paths)).hexdigest()
+    return f"{counted(len(source), 'files')}, SHA-256 {digest}"
 
 
 def open_folder(folder: Path, description: Mapping[str, Any]) -> None:
@@ -230,7 +261,7 @@ def open_folder(folder: Path, description: Mapping[str, Any]) -> None:
     check_output_folder(folder, option="the folder of results")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if not any(folder.iterdir()):
+        if all(entry.name == DOWNLOADS for entry in folder.iterdir()):
             write_json(own, folder / RUN)
             return
     except OSError as error:

@@ -18,6 +18,7 @@ from vision.predict.results import Result
 from vision.predict.run import Predictions
 from vision.task_parts import find_part
 from vision.tasks.base import BaseTask
+from vision.wording import counted
 
 
 class Model:
@@ -172,7 +173,9 @@ class Model:
         )
         found = list(results)
         if len(found) != 1:
-            raise ConfigError(f"{len(found)} images were given: predict() takes several.")
+            raise ConfigError(
+                f"{counted(len(found), 'images')} were given: predict() takes several."
+            )
         return found[0]
 
     def __call__(self, images: Tensor) -> Any:
@@ -182,5 +185,6 @@ class Model:
 
     def __repr__(self) -> str:
         described, count = self.description, len(self.class_names)
-        classes = f"{count} classes, " if count else ""
-        return f"{described['task']}({described['backbone']}, {classes}{described['step']} steps)"
+        classes = f"{counted(count, 'classes')}, " if count else ""
+        steps = counted(described["step"], "steps")
+        return f"{described['task']}({described['backbone']}, {classes}{steps})"

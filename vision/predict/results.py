@@ -102,6 +102,10 @@ class Result(ABC):
         where = self.path or f"image {self.index}"
         return f"{type(self).__name__}({where}, {height} x {width}: {self._summary()})"
 
+    def in_words(self) -> str:
+        """What was predicted, in a few words, such as `"2 dog, 1 cat"`."""
+        return self._summary()
+
     @abstractmethod
     def _summary(self) -> str:
         """A few words for the representation."""

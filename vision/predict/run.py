@@ -11,6 +11,7 @@ from vision.predict.images import Unread, list_images, read_ahead
 from vision.predict.options import PredictOptions
 from vision.predict.predictor import Predictor, Seen
 from vision.predict.results import Result
+from vision.wording import counted
 from vision.workers import default_threads
 
 logger = logging.getLogger(__name__)
@@ -120,8 +121,9 @@ class Predictions(Iterator[Result]):
             if self._max_bad == 0:
                 raise ImageError(f"{bad.message} skip_bad_images=True skips such images.")
             raise ImageError(
-                f"{len(self.bad_images)} images cannot be read, more than skip_bad_images="
-                f"{self._max_bad}:\n{listed_lines([bad.message for bad in self.bad_images])}"
+                f"{counted(len(self.bad_images), 'images')} cannot be read, more than "
+                f"skip_bad_images={self._max_bad}:\n"
+                f"{listed_lines([bad.message for bad in self.bad_images])}"
             )
         logger.warning("skipped: %s", bad.message)
 

@@ -3,8 +3,9 @@
 import math
 import os
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,8 @@ from vision.documents.json_writing import to_json
 from vision.errors import DataError
 from vision.files import fit_name, unfinished_name
 from vision.ops.image_limits import check_pixels, max_pixels
-from vision.predict.job import LINES, Progress, Summary, job_description, open_folder
+from vision.predict.camera import Camera
+from vision.predict.job import LINES, Progress, Show, Summary, job_description, open_folder
 from vision.predict.options import PredictOptions
 from vision.predict.results import import_optional
 from vision.predict.run import Predictions
@@ -45,6 +47,7 @@ class Video:
         path: The file.
 
     Attributes:
+        name: The path as it was given.
         rate: Frames per second.
         frames: Number of frames stated in the file; None if not stated.
 
@@ -57,6 +60,7 @@ class Video:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._av = import_optional("av", extra="video")
         self.path = Path(path)
+        self.name = os.fspath(path)
         self._file = open_file(path, max_bytes=MAX_ARCHIVE_BYTES, what="video")
         try:
             # A file may be a list of others, or a URL: only the file itself is opened.
@@ -157,48 +161,52 @@ class VideoWriter:
 
 def predict_video(
     model: "Model",
-    path: str | os.PathLike[str],
+    source: str | os.PathLike[str] | Camera,
     folder: Path,
     options: PredictOptions,
     *,
     pictures: bool = True,
+    max_frames: int | None = None,
     progress: Progress | None = None,
+    show: Show | None = None,
 ) -> Summary:
-    """Predict the frames of a video, and write the results.
+    """Predict the frames of a video or a camera, and write the results.
 
     `predictions.jsonl` has a line per frame, with `index` and `time_s`; `NAME.mp4` has the drawn
     frames, at the rate and in the size of the video, without its sound. A video is always predicted
-    from its first frame on.
+    from its first frame on. A camera has no end: Ctrl-C, or `max_frames`, ends it in order.
 
     Args:
         model: The model.
-        path: The video.
+        source: The path of a video, or a camera.
         folder: Where results are written: a new folder, or an earlier one of the same job.
         options: Options of prediction.
         pictures: Whether to write the drawn video.
+        max_frames: End after so many frames; None for all.
         progress: Called with the number of finished frames, and of all if known.
+        show: Called with the name of each frame and its result, as soon as it is known.
 
     Raises:
         MissingPackageError: PyAV is not installed.
         ConfigError: The folder holds something else.
         DataError: The video is absent or broken, or results cannot be written.
     """
-    video = Video(path)
-    open_folder(folder, job_description(model, path, options, pictures=pictures))
+    video: Video | Camera = source if isinstance(source, Camera) else Video(source)
+    open_folder(folder, job_description(model, video.name, options, pictures=pictures))
     times: dict[int, float] = {}
 
     def frames() -> Iterator[Tensor]:
-        for index, (frame, time_s) in enumerate(video):
+        for index, (frame, time_s) in enumerate(islice(video, max_frames)):
             times[index] = time_s
             yield frame
 
     writer: VideoWriter | None = None
     results = Predictions(model.predictor, frames(), options)
-    target = folder / fit_name(f"{Path(path).stem}.mp4")
+    target = folder / fit_name(f"{Path(video.name).stem}.mp4")
     done = 0
     unfinished = folder / f".unfinished.{LINES}"
     try:
-        with unfinished.open("w", encoding="utf-8") as lines:
+        with unfinished.open("w", encoding="utf-8") as lines, _end_by_hand(video):
             for result in results:
                 time_s = times.pop(result.index)
                 line: dict[str, Any] = {"index": result.index, "time_s": time_s}
@@ -208,6 +216,8 @@ def predict_video(
                     writer = writer or VideoWriter(target, result.size, video.rate)
                     writer.write(result.plot())
                 done += 1
+                if show is not None:
+                    show(f"frame {result.index}, {time_s:.2f} s", result)
                 if progress is not None:
                     progress(done, video.frames)
         if writer is not None:
@@ -221,3 +231,13 @@ def predict_video(
     os.replace(unfinished, folder / LINES)
     files = [LINES, *([target.name] if writer is not None else [])]
     return Summary(done, 0, 0, tuple(files))
+
+
+@contextmanager
+def _end_by_hand(video: Video | Camera) -> Iterator[None]:
+    """End the frames of a camera in order at Ctrl-C."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not isinstance(video, Camera):
+            raise

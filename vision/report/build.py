@@ -33,6 +33,7 @@ from vision.report.parts import EvaluatedData, Json, known
 from vision.report.task_report import TaskReport
 from vision.task_parts import find_part
 from vision.version import __version__
+from vision.wording import counted
 
 PAGE = "report.html"
 # Columns of `images.csv` when there are no images.
@@ -172,14 +173,17 @@ def _header(report: Json, big: tuple[str, ...]) -> Html:
         if f"{report['split']}/{name}" in report["metrics"]
     ]
     model, data = report["model"], report["data"]
-    classes = f", {model['classes']:,} classes" if model["classes"] else ""
+    classes = f", {counted(model['classes'], 'classes')}" if model["classes"] else ""
     return join(
         [
             big_numbers(numbers),
             facts(
                 [
                     ("Model", f"{model['task']}, {model['name']}{classes}"),
-                    ("Data", f"{data['name']}, {report['split']}, {report['images']:,} images"),
+                    (
+                        "Data",
+                        f"{data['name']}, {report['split']}, {counted(report['images'], 'images')}",
+                    ),
                     ("Checkpoint", report["checkpoint"]["path"]),
                     ("Made", f"{report['created']}, vision {__version__}"),
                 ]
@@ -203,7 +207,10 @@ def _about(report: Json) -> Html:
         facts(
             [
                 ("Parameters", f"{model['parameters']:,}"),
-                ("Trained", f"{model['epoch']:,} epochs, {model['step']:,} steps"),
+                (
+                    "Trained",
+                    f"{counted(model['epoch'], 'epochs')}, {counted(model['step'], 'steps')}",
+                ),
                 ("Checkpoint", checkpoint["path"]),
                 ("SHA-256", checkpoint["sha256"]),
                 ("File size", f"{checkpoint['bytes'] / 1e6:,.1f} MB"),
@@ -219,5 +226,5 @@ def _about(report: Json) -> Html:
 
 def _hardware(found: Json) -> str:
     gpus = [gpu["name"] for gpu in found["gpus"]]
-    cpu = f"{found['cpu']}, {found['cores']} cores, {found['threads']} threads"
-    return ", ".join([*gpus, cpu])
+    cores, threads = counted(found["cores"], "cores"), counted(found["threads"], "threads")
+    return ", ".join([*gpus, found["cpu"], cores, threads])

@@ -28,6 +28,7 @@ from vision.report.parts import (
     known,
 )
 from vision.report.task_report import TaskReport
+from vision.wording import counted
 
 EXAMPLES = 12
 COLUMNS = {
@@ -79,7 +80,7 @@ def sections(parts: Json, record: Record, source: EvaluatedData) -> list[Html]:
         shown.insert(0, curves_html(chosen, title="Each class against the others"))
     lead = "Average precision in brackets."
     if sampled < record.images:
-        lead += f" Measured on {sampled:,} images, evenly spread over the set."
+        lead += f" Measured on {counted(sampled, 'images')}, evenly spread over the set."
     return [
         section(
             "Classes",
@@ -256,7 +257,7 @@ def changes(
     for title, rows in (("Fixed images", fixed), ("Broken images", broken)):
         shown = sorted(rows, key=lambda one: -float(body.confidence[one[0]]))[:EXAMPLES]
         pictures = [show_image(record, source, row, before) for row, before in shown]
-        lead = f"{len(rows):,} images" + (
+        lead = counted(len(rows), "images") + (
             f", the {len(shown)} most confident" if len(shown) < len(rows) else ""
         )
         parts.append(subsection(title, gallery(pictures), lead=lead))

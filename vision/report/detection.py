@@ -36,6 +36,7 @@ from vision.report.parts import (
     unknown,
 )
 from vision.report.task_report import TaskReport
+from vision.wording import counted
 
 EXAMPLES = 4
 CLASS_COLUMNS = {
@@ -245,7 +246,7 @@ def changes(
             show_image(record, source, one, f"before {one.f1 - gain:.2f}")
             for gain, one in chosen[:EXAMPLES]
         ]
-        lead = f"{len(chosen):,} images"
+        lead = counted(len(chosen), "images")
         shown.append(subsection(title, gallery(pictures, wide=True), lead=lead))
     return shown
 

@@ -28,6 +28,7 @@ from vision.report.parts import (
     known,
 )
 from vision.report.task_report import TaskReport
+from vision.wording import counted
 
 # Longer side, in pixels, of each of the four pictures of an example.
 LARGEST = 480
@@ -215,7 +216,7 @@ def changes(
             (image_name(source.dataset, one.place), one.iou - gain, one.iou, f"{gain:+.4f}")
             for gain, one in chosen[:MAX_CHANGED]
         ]
-        lead = f"{len(chosen):,} images"
+        lead = counted(len(chosen), "images")
         cells = table(("image", "before", "now", "difference"), rows, caption="mIoU of the image")
         shown.append(subsection(title, cells, lead=lead))
     return shown

@@ -15,6 +15,7 @@ from vision.optim.averages import WEIGHTS_KEY
 from vision.tasks.build import InitialWeights
 from vision.version import __version__
 from vision.weights.description import check_description
+from vision.wording import counted
 
 logger = logging.getLogger(__name__)
 
@@ -83,8 +84,9 @@ def agree_on_classes(
     if len(theirs) != num_classes:
         shown = ", ".join(theirs[:5]) + (", ..." if len(theirs) > 5 else "")
         raise ConfigError(
-            f"the task has num_classes={num_classes}, but {origin} has {len(theirs)} classes "
-            f"({shown}). Set num_classes={len(theirs)} on the model, or choose other data."
+            f"the task has num_classes={num_classes}, but {origin} has "
+            f"{counted(len(theirs), 'classes')} ({shown}). Set "
+            f"num_classes={len(theirs)} on the model, or choose other data."
         )
     names = list(ours or theirs)
     different = [i for i, (a, b) in enumerate(zip(names, theirs, strict=True)) if a != b]

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from vision.contracts.features import ClassRows
 from vision.errors import listed
+from vision.wording import counted
 
 
 class ClassMap(NamedTuple):
@@ -120,7 +121,7 @@ def _sources(own: Sequence[str], theirs: Sequence[str]) -> list[int]:
 def _what_was_mapped(own: Sequence[str], theirs: Sequence[str], sources: Sequence[int]) -> str:
     found = [name for name, source in zip(own, sources, strict=True) if source >= 0]
     fresh = [name for name, source in zip(own, sources, strict=True) if source < 0]
-    text = f"mapped {len(found)} of {len(theirs)} classes by name"
+    text = f"mapped {len(found)} of {counted(len(theirs), 'classes')} by name"
     if found:
         text += f": {listed(found)}"
     twice = [name for names in (own, theirs) for name, n in Counter(names).items() if n > 1]

@@ -19,6 +19,7 @@ from vision.weights.prefixes import Branch, without_prefixes
 from vision.weights.read import read_weights
 from vision.weights.resize import fit_in_channels
 from vision.weights.tensors import check_finite
+from vision.wording import counted
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +63,7 @@ class LoadReport:
 
     def __str__(self) -> str:
         taken = f", without '{self.prefix}' before them" if self.prefix else ""
-        lines = [f"loaded {len(self.loaded)} tensors ({self.naming} key names{taken})"]
+        lines = [f"loaded {counted(len(self.loaded), 'tensors')} ({self.naming} key names{taken})"]
         lines += [self.mapped] if self.mapped else []
         resized = [f"{key} {old} -> {new}" for key, (old, new) in self.resized.items()]
         for title in ("resized", "reinitialised", "missing", "unexpected"):

@@ -6,14 +6,16 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
 from helpers.tiny_task import RandomImages, TinyData, quiet_trainer, tiny_task
 from lightning.pytorch import Callback
 from rich.console import Console
 from torch.utils.data import DataLoader
 
 from vision.callbacks import Progress
+from vision.callbacks.run.progress import _fitted
 
-SPEED = r"lr \d\.\de-\d\d  \d+ images/s  data \d+%  (mem \d+\.\d GiB  )?left \d+:\d\d"
+SPEED = r"lr \d\.\de-\d\d  \d+(\.\d)? images/s  data \d+%  (mem \d+\.\d GiB  )?left \d+:\d\d"
 
 
 def fit(folder: Path, progress: Progress, **options: Any) -> None:
@@ -71,10 +73,10 @@ def test_the_share_of_waiting_for_data(tmp_path: Path) -> None:
     trainer = quiet_trainer(tmp_path, callbacks=callbacks, enable_progress_bar=True, max_epochs=1)
     trainer.fit(tiny_task(), SlowData())
     # A batch takes 0.2 s to read and at least 0.1 s to train on.
-    match = re.search(r"(\d+) images/s  data (\d+)%", text.getvalue())
+    match = re.search(r"(\d+(?:\.\d)?) images/s  data (\d+)%", text.getvalue())
     assert match is not None
     assert 20 < int(match[2]) < 70
-    assert 3 < int(match[1]) < 14  # 12 images in about a second, validation not counted
+    assert 3 < float(match[1]) < 14  # 12 images in about a second, validation not counted
 
 
 def test_on_a_terminal_there_is_a_bar(tmp_path: Path) -> None:
@@ -127,3 +129,23 @@ def test_other_processes_show_nothing(tmp_path: Path) -> None:
     progress.disable()
     fit(tmp_path, progress, max_epochs=1)
     assert text.getvalue() == ""
+
+
+@pytest.mark.parametrize("width", [80, 100, 120])
+def test_lines_fit_the_terminal(tmp_path: Path, width: int) -> None:
+    text = io.StringIO()
+    terminal = Console(file=text, force_terminal=True, width=width, highlight=False)
+    fit(tmp_path, Progress(console=terminal), max_epochs=1)
+    shown = re.sub(r"\x1b\[[^a-zA-Z]*[a-zA-Z]", "\r", text.getvalue())
+    lines = [line.rstrip() for line in re.split(r"[\r\n]+", shown)]
+    assert max(map(len, lines)) <= width
+    parts = " ".join(line.strip() for line in lines[-6:])
+    for part in ("loss ", "images/s", "val/loss ", "val/top1 "):
+        assert part in parts
+
+
+def test_a_narrow_bar_leaves_out_what_matters_least() -> None:
+    stats = ["loss 0.1", "lr 1.0e-03", "20 images/s", "data 3%", "mem 1.0 GiB", "left 0:10"]
+    assert _fitted(stats, 100) == stats
+    assert _fitted(stats, 50) == ["loss 0.1", "lr 1.0e-03", "20 images/s", "left 0:10"]
+    assert _fitted(stats, 10) == ["loss 0.1", "20 images/s", "left 0:10"]

@@ -1,5 +1,6 @@
 """The lines before and after a training."""
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -53,3 +54,22 @@ def test_paths_are_short_below_the_current_directory(
     monkeypatch.chdir(tmp_path / "here")
     assert relative_path(tmp_path / "here" / "a" / "b.txt") == str(Path("a/b.txt"))
     assert relative_path(tmp_path / "b.txt") == str(tmp_path / "b.txt")
+
+
+@pytest.mark.parametrize("width", [80, 100, 120])
+def test_lines_fit_the_width(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], width: int
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", str(width))
+    command = "python train.py fit --config runs/a_long_name/version_0/config.yaml --name other"
+    command += " --model.backbone swin --model.backbone_options '{dim: 48, depths: [2, 2]}'"
+    summary = RunSummary(
+        tmp_path / "runs/a_rather_long_name", title="a_rather_long_name", commands=[("x", command)]
+    )
+    quiet_trainer(tmp_path, callbacks=[summary], max_epochs=1).fit(tiny_task(), TinyData())
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= width
+    assert "1 epoch\n" in out
+    shown = out.partition("# x\n")[2].replace("\\\n", " ")
+    assert shlex.split(shown) == shlex.split(command)

@@ -34,7 +34,7 @@ def test_problems_are_shown_and_kept_in_one_line_each() -> None:
     assert [*report.lines()] == [
         "train: 1,234 clouds",
         "  b 3, a 1",
-        "val: 1 clouds, 1 empty images, 2 tiny dropped",
+        "val: 1 cloud, 1 empty image, 2 tiny dropped",
         "many: 0 clouds",
         "  21 classes, 1 of them absent; from 20 20 to 0 0",
         "note: no rain",

@@ -54,7 +54,7 @@ def test_what_is_seen_is_told_in_one_line(tmp_path: Path) -> None:
     write_mask(tmp_path / "masks" / "train" / "0.png", labels)
     scan = scan_masks(index_of(tmp_path, range(1)), TABLE)
     assert describe_scan(scan, "as they are", ("a", "b", "c")) == (
-        "masks: as they are; in 1 of them: a 60.0%, c 30.0%, ignored 10.0%, 1 classes absent"
+        "masks: as they are; in 1 of them: a 60.0%, c 30.0%, ignored 10.0%, 1 class absent"
     )
     many = LabelTable.classes(20)
     write_mask(tmp_path / "masks" / "train" / "0.png", np.arange(20, dtype=np.uint8)[None])

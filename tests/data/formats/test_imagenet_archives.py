@@ -321,8 +321,8 @@ def test_the_check_says_what_is_missing(tmp_path: Path) -> None:
     found = check_train(tmp_path / "train", devkit)
     assert found.counts.total() == 3
     assert found.problems == [
-        f"1 classes are missing: {WNIDS[1]}",
-        f"1 classes have another number of images: {WNIDS[0]} has 1 of 2; delete their folders and "
+        f"1 class missing: {WNIDS[1]}",
+        f"1 class with another number of images: {WNIDS[0]} has 1 of 2; delete their folders and "
         "unpack again",
     ]
 

@@ -12,6 +12,7 @@ from vision.callbacks.results.prediction_writer import PredictionWriter
 from vision.errors import ConfigError
 from vision.metrics.coco.files import write_categories, write_json, write_results
 from vision.metrics.coco.metric import PackedPrediction, coco_results, merge_shares, pack_prediction
+from vision.wording import counted
 
 PREDICTIONS = "predictions.json"
 METRICS = "metrics.json"
@@ -58,7 +59,10 @@ class CocoPredictions(PredictionWriter):
         if not trainer.is_global_zero:
             return
         count = write_results(coco_results(found, _category_ids(trainer)), self.path)
-        sys.stdout.write(f"{count} detections in {len(found)} images are in {self.path}\n")
+        sys.stdout.write(
+            f"{counted(count, 'detections')} in {counted(len(found), 'images')} are in "
+            f"{self.path}\n"
+        )
 
 
 class DetectionResults(BestValidation):

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -16,10 +16,17 @@ from torch import Tensor
 
 from vision.callbacks.run.best_checkpoint import is_measured
 from vision.decoration import decorative
+from vision.line_width import break_parts, line_width
+from vision.wording import speed
 
 GIB = 2**30
 # Minimum interval between updates: reading the loss synchronises with the device.
 REFRESH_S = 0.25
+# Columns of the bar for the number of batches, and between columns.
+COUNT_WIDTH = 7
+COLUMN_GAPS = 3
+# What a narrow terminal leaves out, in this order.
+LEAST_IMPORTANT = ("data ", "mem ", "lr ")
 
 
 class LenientConsole(Console):
@@ -96,7 +103,7 @@ class Progress(ProgressBar):
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Leave one line with the metrics of the epoch."""
         metrics = trainer.callback_metrics
-        parts = [_epoch(trainer), self._stats(trainer, metrics.get("train/loss"))]
+        parts = [_epoch(trainer), *self._stats(trainer, metrics.get("train/loss"))]
         if self._validated:
             parts += [
                 f"{name} {float(value):.4f}{_best_mark(trainer, name)}"
@@ -104,7 +111,7 @@ class Progress(ProgressBar):
                 if name.startswith("val/") and name in trainer.progress_bar_metrics
             ]
         self._close()
-        self._line("  ".join(parts))
+        self._line(*parts)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Remove the bar."""
@@ -181,26 +188,26 @@ class Progress(ProgressBar):
         self._validated = False
         self._open(_epoch(trainer), self.total_train_batches)
 
-    def _stats(self, trainer: Trainer, loss: Tensor | float | None) -> str:
+    def _stats(self, trainer: Trainer, loss: Tensor | float | None) -> list[str]:
         now = time.perf_counter()
         parts = [] if loss is None else [f"loss {float(loss):.4f}"]
         if trainer.optimizers:
             parts.append(f"lr {trainer.optimizers[0].param_groups[-1]['lr']:.1e}")
         if self._images:
-            parts.append(f"{self._images / self._trained_s:.0f} images/s")
+            parts.append(speed(self._images, self._trained_s, "images"))
             parts.append(f"data {self._waited_s / self._trained_s:.0%}")
         parts.append(_memory(trainer.strategy.root_device))
         done = trainer.global_step - self._start_step
         total = float(trainer.estimated_stepping_batches) - self._start_step
         if 0 < done <= total < float("inf"):
             parts.append(f"left {_clock((now - self._start_s) * (total / done - 1))}")
-        return "  ".join(part for part in parts if part)
+        return [part for part in parts if part]
 
     def _evaluated(self, what: str, batch_idx: int, total: float) -> None:
         if self._what is None:
             self._open(what, total)
         if self._due():
-            self._show(what, batch_idx + 1, total, "")
+            self._show(what, batch_idx + 1, total, ())
 
     def _due(self) -> bool:
         interval = REFRESH_S if self.console.is_terminal else self.plain_every_s
@@ -214,8 +221,8 @@ class Progress(ProgressBar):
             return
         self._bar = Bar(
             TextColumn("{task.description}"),
-            BarColumn(bar_width=24 if self.console.width >= 110 else 6),
-            MofNCompleteColumn(table_column=Column(no_wrap=True, min_width=7)),
+            BarColumn(bar_width=self._bar_width),
+            MofNCompleteColumn(table_column=Column(no_wrap=True, min_width=COUNT_WIDTH)),
             TextColumn("{task.fields[stats]}", table_column=Column(no_wrap=True)),
             console=self.console,
             transient=True,
@@ -223,20 +230,31 @@ class Progress(ProgressBar):
         self._bar.add_task(what, total=_known_total(total), stats="")
         self._bar.start()
 
-    def _show(self, what: str, done: int, total: float, stats: str) -> None:
+    @property
+    def _bar_width(self) -> int:
+        return 24 if self.console.width >= 110 else 6
+
+    def _show(self, what: str, done: int, total: float, stats: Sequence[str]) -> None:
         self._shown_s = time.perf_counter()
         if self._bar is not None:
             task = self._bar.task_ids[0]
+            count = max(COUNT_WIDTH, 2 * len(f"{total:.0f}") + 1)
+            room = self.console.width - len(what) - self._bar_width - count - COLUMN_GAPS
             self._bar.update(
-                task, description=what, completed=done, total=_known_total(total), stats=stats
+                task,
+                description=what,
+                completed=done,
+                total=_known_total(total),
+                stats="  ".join(_fitted(stats, room)),
             )
         else:
             of = "" if _known_total(total) is None else f"/{total:.0f}"
-            self._line(f"{what}  {done}{of}  {stats}".rstrip())
+            self._line(what, f"{done}{of}", *stats)
 
-    def _line(self, text: str) -> None:
+    def _line(self, *parts: str) -> None:
         if self._enabled:
-            self.console.print(text, markup=False)
+            width = self.console.width if self.console.is_terminal else line_width()
+            self.console.print("\n".join(break_parts(parts, width)), markup=False)
             self._shown_s = time.perf_counter()
 
     def _close(self) -> None:
@@ -251,6 +269,16 @@ def _epoch(trainer: Trainer) -> str:
     if last is None or last < 0:
         return f"epoch {trainer.current_epoch + 1}"
     return f"epoch {trainer.current_epoch + 1:>{len(str(last))}}/{last}"
+
+
+def _fitted(stats: Sequence[str], room: int) -> list[str]:
+    """The numbers that fit into a room, in columns; the least important are left out first."""
+    kept = list(stats)
+    for name in LEAST_IMPORTANT:
+        if len("  ".join(kept)) <= room:
+            break
+        kept = [part for part in kept if not part.startswith(name)]
+    return kept
 
 
 def _known_total(total: float) -> float | None:

@@ -12,6 +12,8 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from vision.decoration import decorative
+from vision.line_width import break_command, break_parts, line_width
+from vision.wording import counted
 
 Commands = Sequence[tuple[str, str]]
 # The files of a run to look at first.
@@ -40,12 +42,13 @@ class RunSummary(Callback):
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Print the model, the data, the device and the folder of results."""
         if trainer.is_global_zero:
-            _write(
-                [
-                    f"{self.title}: {_describe_model(pl_module)} on {_describe_data(trainer)}",
-                    f"{_describe_device(trainer)}; results go to {relative_path(self.folder)}",
-                ]
-            )
+            model, data = _describe_model(pl_module), _describe_data(trainer)
+            results = f"results go to {relative_path(self.folder)}"
+            lines = [
+                [f"{self.title}: {model}", f"on {data}"],
+                [f"{_describe_device(trainer)};", results],
+            ]
+            _write([row for parts in lines for row in break_parts(parts, line_width(), gap=" ")])
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock."""
@@ -59,7 +62,8 @@ class RunSummary(Callback):
         """Print the result, where the files are, and what to try next."""
         if not trainer.is_global_zero or trainer.interrupted:
             return
-        rows = [("training time", f"{self._seconds:.1f} s, {trainer.current_epoch} epochs")]
+        epochs = counted(trainer.current_epoch, "epochs")
+        rows = [("training time", f"{self._seconds:.1f} s, {epochs}")]
         keeper: Any = trainer.checkpoint_callback
         if getattr(keeper, "best_model_score", None) is not None:
             score = float(keeper.best_model_score)
@@ -81,7 +85,8 @@ class RunSummary(Callback):
         if commands:
             lines += ["", "What to try next:"]
             for about, command in commands:
-                lines += [f"  # {about}", f"  {command}"]
+                lines.append(f"  # {about}")
+                lines += [f"  {line}" for line in break_command(command, line_width() - 2)]
         _write(lines)
 
 
@@ -110,8 +115,8 @@ def _describe_data(trainer: Trainer) -> str:
     except AttributeError:
         return text
     names = getattr(data, "class_names", ())
-    classes = f", {len(names)} classes" if names else ""
-    return f"{text}: {count} training {unit}{classes}, batches of {batch}"
+    classes = f", {counted(len(names), 'classes')}" if names else ""
+    return f"{text}: {counted(count, f'training {unit}')}{classes}, batches of {batch}"
 
 
 def _describe_device(trainer: Trainer) -> str:
@@ -120,7 +125,7 @@ def _describe_device(trainer: Trainer) -> str:
         name = torch.cuda.get_device_name(device)
     else:
         threads = torch.get_num_threads()
-        name = f"{device.type.upper()} with {threads} thread{'s' if threads > 1 else ''}"
+        name = f"{device.type.upper()} with {counted(threads, 'threads')}"
     count = f"{trainer.world_size} x " if trainer.world_size > 1 else ""
     return f"{count}{name}, precision {trainer.precision}"
 

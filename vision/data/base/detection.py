@@ -33,6 +33,7 @@ from vision.data.transforms.detection import DetectionEvalTransform, DetectionTr
 from vision.data.transforms.detection_options import DetectionAugment
 from vision.errors import DataError
 from vision.keywords import Unpack
+from vision.wording import counted
 
 logger = logging.getLogger(__name__)
 
@@ -270,7 +271,7 @@ class DetectionData(ClassData, ImageData):
             "training on %s images with %s objects%s",
             f"{len(kept):,}",
             f"{len(kept.boxes):,}",
-            f"; left out {left_out:,} images without objects" if left_out else "",
+            f"; left out {counted(left_out, 'images')} without objects" if left_out else "",
         )
         return DetectionSamples(kept, self.train_transform)
 

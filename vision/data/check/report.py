@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vision.data.check.problems import SplitSummary
+from vision.wording import counted
 
 # Classes that the summary counts one by one; of more it names the rarest and the most frequent.
 MAX_CLASSES = 20
@@ -32,9 +33,8 @@ class CheckReport:
         """What the splits hold, the remarks, and the number of problems."""
         yield from summary_lines(self.splits, self.unit)
         yield from (f"note: {remark}" for remark in self.remarks)
-        number = f"{len(self.problems):,} problem{'s' if len(self.problems) > 1 else ''}"
-        found = number if self.problems else "all is well"
-        yield f"decoded {self.decoded:,} {self.unit}: {found}."
+        found = counted(len(self.problems), "problems") if self.problems else "all is well"
+        yield f"decoded {counted(self.decoded, self.unit)}: {found}."
 
     def to_json(self) -> dict[str, Any]:
         """Everything as plain values."""
@@ -75,16 +75,17 @@ def check_dataset(
 def summary_lines(splits: Mapping[str, Mapping[str, Any]], unit: str) -> Iterator[str]:
     """What each split holds, in lines to read; a sample is one of the `unit`."""
     for split, found in splits.items():
-        parts = [f"{found['images']:,} {unit}"]
+        parts = [counted(found["images"], unit)]
         for key in ("objects", "crowd_regions", "empty_images"):
             if key in found:
-                parts.append(f"{found[key]:,} {key.replace('_', ' ')}")
+                parts.append(counted(found[key], key.replace("_", " ")))
         parts += [f"{count:,} {why} dropped" for why, count in found.get("dropped", {}).items()]
         yield f"{split}: {', '.join(parts)}"
         counts = sorted(found.get("classes", {}).items(), key=lambda item: -item[1])
         if len(counts) > MAX_CLASSES:
             first, last = (f"{name} {count:,}" for name, count in (counts[0], counts[-1]))
             absent = sum(not count for _, count in counts)
-            yield f"  {len(counts):,} classes, {absent:,} of them absent; from {first} to {last}"
+            several = counted(len(counts), "classes")
+            yield f"  {several}, {absent:,} of them absent; from {first} to {last}"
         elif counts:
             yield "  " + ", ".join(f"{name} {count:,}" for name, count in counts)

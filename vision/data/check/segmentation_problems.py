@@ -15,6 +15,7 @@ from vision.data.index.segmentation import SegmentationIndex
 from vision.data.transforms.segmentation import decode_masked
 from vision.errors import DataError, ImageError
 from vision.ops.png import png_fault, png_size_fault
+from vision.wording import counted
 
 # Masks of a split that are read at the start.
 LOOKED_AT = 16
@@ -106,7 +107,7 @@ def describe_scan(scan: MaskScan, mapping: str, class_names: Sequence[str]) -> s
         parts.append(f"{len(present) - MAX_LISTED} more classes")
     parts.append(f"ignored {scan.ignored / total:.1%}")
     if absent:
-        parts.append(f"{absent} classes absent")
+        parts.append(f"{counted(absent, 'classes')} absent")
     return f"masks: {mapping}; in {scan.masks} of them: {', '.join(parts)}"
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from vision.data.files.finding import IMAGE_SUFFIXES, PathList, find_images, list_folders
 from vision.errors import DataError, listed, suggest
+from vision.wording import counted
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +54,7 @@ def scan_classes(folder: Path, class_names: Sequence[str]) -> LabelledFiles:
         raise DataError(
             f"'{folder.resolve()}' has the class {listed(map(repr, unknown))}, which the "
             f"training set lacks.{suggest(unknown[0], class_names)} The training set has "
-            f"{len(class_names)} classes: {listed(map(repr, class_names))}."
+            f"{counted(len(class_names), 'classes')}: {listed(map(repr, class_names))}."
         )
     counts, ignored = [], Counter[str]()
 
@@ -97,8 +98,8 @@ def loose_images(folder: Path) -> Iterator[str]:
     loose = [path for path in find_images(folder) if Path(path).parent == folder]
     if loose:
         yield (
-            f"'{folder.resolve()}' has {len(loose):,} images outside of every class folder, such "
-            f"as '{loose[0]}': they are not read."
+            f"'{folder.resolve()}' has {counted(len(loose), 'images')} outside of every class "
+            f"folder, such as '{loose[0]}': they are not read."
         )
 
 

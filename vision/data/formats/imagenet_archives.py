@@ -27,6 +27,7 @@ from vision.data.formats.imagenet_labels import (
     val_wnid,
 )
 from vision.errors import DataError, listed, suggest
+from vision.wording import counted
 
 Report = Callable[[str], None]
 
@@ -137,7 +138,10 @@ def unpack_classes(
                     images += _unpack_images(content, part)
             if report:
                 of = f" of {total:,}" if total else ""
-                report(f"{archive.name}: class {number:,}{of}, {wnid}, {images:,} images unpacked")
+                report(
+                    f"{archive.name}: class {number:,}{of}, {wnid}, "
+                    f"{counted(images, 'images')} unpacked"
+                )
 
 
 def _unpack_images(content: Stream, folder: Path) -> int:
@@ -239,18 +243,18 @@ def _check(
     if expected is None:
         if (len(counts), counts.total()) != (classes, images):
             problems = [
-                f"{len(counts):,} classes and {counts.total():,} images; the official numbers are "
-                f"{classes:,} and {images:,}"
+                f"{counted(len(counts), 'classes')} and {counted(counts.total(), 'images')}; "
+                f"the official numbers are {classes:,} and {images:,}"
             ]
     else:
         absent = sorted(expected.keys() - counts.keys())
         if absent:
-            problems.append(f"{len(absent)} classes are missing: {listed(absent)}")
+            problems.append(f"{counted(len(absent), 'classes')} missing: {listed(absent)}")
         wrong = [name for name in names if counts[name] != expected.get(name, 0)]
         details = [f"{name} has {counts[name]} of {expected.get(name, 0)}" for name in wrong]
         if wrong:
             problems.append(
-                f"{len(wrong)} classes have another number of images: {listed(details)}; delete "
-                "their folders and unpack again"
+                f"{counted(len(wrong), 'classes')} with another number of images: "
+                f"{listed(details)}; delete their folders and unpack again"
             )
     return ArchiveCheck(counts, problems)

@@ -7,6 +7,7 @@ from typing import Any
 from torch.utils.data import Dataset
 
 from vision.errors import ImageError, listed_lines
+from vision.wording import counted
 
 logger = logging.getLogger(__name__)
 
@@ -70,9 +71,9 @@ class BadImages:
                 self.messages.append(message)
         if len(self.messages) > self.maximum:
             raise ImageError(
-                f"{len(self.messages)} images cannot be read, more than --data.skip_bad_images "
-                f"{self.maximum}:\n{listed_lines(self.messages)}\nFix or delete them, or "
-                "raise the limit."
+                f"{counted(len(self.messages), 'images')} cannot be read, more than "
+                f"--data.skip_bad_images {self.maximum}:\n"
+                f"{listed_lines(self.messages)}\nFix or delete them, or raise the limit."
             )
 
     def report(self) -> None:

@@ -9,14 +9,24 @@ from contextlib import contextmanager
 CHATTER = (
     "Seed set to",
     "GPU available",
+    "LOCAL_RANK: ",
+    "Initializing distributed",
+    100 * "-",  # the box about the processes of a distributed run
     "TPU available",
     "💡 Tip",
+    "`Trainer(",
+    "Running in `fast_dev_run` mode",
+    "Using 16bit Automatic",
+    "Using bfloat16 Automatic",
     "`Trainer.fit` stopped",
     "Restoring states from",
     "Restored all states",
     "Loaded model weights",
     "Loading `train_dataloader` to estimate",
+    "\nDetected KeyboardInterrupt",
 )
+# After a Ctrl-C, too, since Lightning is told of any signal as of this one.
+RECEIVED = "Received SIGTERM"
 NEEDLESS_WARNINGS = (
     r".*does not have many workers",
     r"The number of training batches .* is smaller than the logging interval",
@@ -36,12 +46,21 @@ NEEDLESS_WARNINGS = (
 
 class _ChatterFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
-        return not record.getMessage().startswith(CHATTER)
+        message = record.getMessage()
+        return not (message.startswith(CHATTER) or RECEIVED in message)
 
 
 @contextmanager
 def without_chatter() -> Iterator[None]:
-    """Drop the lines of Lightning named in this file, and nothing else."""
+    """Drop the lines of Lightning that a user cannot act on, and nothing else.
+
+    The commands do so; in a notebook it is for you to choose, since it concerns the whole process
+    while it lasts. Lightning has to be imported before:
+
+        with vision.without_chatter():
+            trainer = Trainer(max_epochs=3)
+            trainer.fit(task, data)
+    """
     handlers = [
         h
         for name in ("lightning.pytorch", "lightning.fabric", "lightning")

@@ -1,0 +1,76 @@
+"""How wide lines may be, and lines that are broken to fit."""
+
+import os
+import re
+import shutil
+import sys
+from collections.abc import Sequence
+
+UNLIMITED = 10_000
+# A word of a shell, with its quotes.
+_WORD = re.compile(r"""(?:[^\s'"]|'[^']*'|"[^"]*")+""")
+_CONTINUED = " \\"
+_INDENT = "    "
+_PART_INDENT = "  "
+
+
+def line_width() -> int:
+    """Columns of the terminal, or of `COLUMNS`; without limit in a file or a pipe."""
+    if os.environ.get("COLUMNS", "").isdecimal() or sys.stdout.isatty():
+        return shutil.get_terminal_size().columns
+    return UNLIMITED
+
+
+def break_parts(parts: Sequence[str], width: int, *, gap: str = "  ") -> list[str]:
+    """Parts of a line, broken between parts; later lines are indented.
+
+    Args:
+        parts: The parts, none of which is broken.
+        width: Columns.
+        gap: Stands between two parts.
+    """
+    lines: list[str] = []
+    for part in parts:
+        joined = f"{lines[-1]}{gap}{part}" if lines else part
+        if lines and len(joined) > width:
+            lines.append(f"{_PART_INDENT}{part}")
+        elif lines:
+            lines[-1] = joined
+        else:
+            lines.append(part)
+    return lines
+
+
+def break_command(command: str, width: int) -> list[str]:
+    r"""A command for a shell, broken by `\` before options so that it can still be copied.
+
+    Args:
+        command: The command on one line.
+        width: Columns.
+    """
+    if len(command) <= width:
+        return [command]
+    lines: list[str] = []
+    for part in _option_groups(command, width - len(_INDENT + _CONTINUED)):
+        joined = f"{lines[-1]} {part}" if lines else part
+        if lines and len(joined) + len(_CONTINUED) > width:
+            lines[-1] += _CONTINUED
+            lines.append(f"{_INDENT}{part}")
+        elif lines:
+            lines[-1] = joined
+        else:
+            lines.append(part)
+    return lines
+
+
+def _option_groups(command: str, width: int) -> list[str]:
+    """The words of a command as they are written, an option with its value if both fit a line."""
+    groups: list[str] = []
+    for word in _WORD.findall(command):
+        alone = groups and groups[-1].startswith("--") and " " not in groups[-1]
+        fits = alone and len(groups[-1]) + 1 + len(word) <= width
+        if fits and not word.startswith("--"):
+            groups[-1] += f" {word}"
+        else:
+            groups.append(word)
+    return groups
