@@ -13,6 +13,7 @@ from vision.data.images.jpeg import REDUCTIONS, read_jpeg
 from vision.data.images.read import EncodedImage, decode_image
 from vision.data.transforms.color_jitter import ColorJitter
 from vision.data.transforms.crops import Box, resize_crop, sample_crop
+from vision.data.transforms.custom_chain import CustomChain
 from vision.data.transforms.options import NO_OPTIONS, Augment, CropMode, Interpolation
 from vision.data.transforms.rand_augment import RandAugment
 from vision.data.transforms.rng import SampleRng
@@ -34,7 +35,8 @@ class TrainTransform:
 
     The steps and their order equal timm's transform for ImageNet: the crop of "Going Deeper with
     Convolutions", Szegedy et al., 2014, section 6, with aspect ratios in [3/4, 4/3]; horizontal
-    flip; RandAugment; colour jitter. All random numbers come from PyTorch's global generator.
+    flip; RandAugment; colour jitter. Augmentations of other libraries come last. All random numbers
+    come from PyTorch's global generator.
 
     Args:
         image_size: Side of the result in pixels.
@@ -59,6 +61,7 @@ class TrainTransform:
             self._changes.append(rand_augment)
         if augment.color_jitter > 0:
             self._changes.append(ColorJitter(augment.color_jitter))
+        self._custom = CustomChain(augment.albumentations, augment.transform)
 
     def __call__(self, image: Tensor) -> Tensor:
         """Map uint8 `(3, H, W)` to uint8 `(3, image_size, image_size)`."""
@@ -103,7 +106,7 @@ class TrainTransform:
             planes = torch.from_numpy(planes).flip(2).numpy()
         for change in self._changes:
             planes = change(planes, rng)
-        return torch.from_numpy(planes)
+        return self._custom.image(torch.from_numpy(planes))
 
 
 class EvalTransform:

@@ -13,6 +13,7 @@ from vision.data.images.jpeg import BROKEN
 from vision.data.images.read import FORMATS, EncodedImage, decode_image
 from vision.data.index.detection import Objects
 from vision.data.index.segments import Outline
+from vision.data.transforms.custom_chain import CustomChain
 from vision.data.transforms.detection_options import DetectionAugment
 from vision.data.transforms.geometry import Geometry, Size, plain_geometry, sample_geometry
 from vision.data.transforms.objects import MappedObjects, map_objects
@@ -73,17 +74,39 @@ class DetectionTransform(ABC):
             ImageError: The file cannot be read, or has another size than annotated.
             DataError: The mask of an object has another size than the image.
         """
-        original = decode_annotated(encoded, size)
+        return self.apply(decode_annotated(encoded, size), objects, outlines)
+
+    def apply(
+        self,
+        original: Tensor,
+        objects: Objects | None = None,
+        outlines: Sequence[Outline] | None = None,
+    ) -> TransformedImage:
+        """Make the sample of a decoded image.
+
+        Args:
+            original: uint8 `(3, H, W)` RGB.
+            objects: As in `decode`, in its pixels.
+            outlines: As in `decode`.
+
+        Raises:
+            DataError: The mask of an object has another size than the image.
+        """
         image, geometry = self.change(original)
-        mapped = None
-        if objects is not None:
-            mapped = map_objects(
-                objects,
-                outlines if self.masks else None,
-                geometry,
-                min_visible=self.min_visible,
-            )
+        if objects is None:
+            return TransformedImage(image, geometry.image_size, None)
+        mapped = map_objects(
+            objects,
+            outlines if self.masks else None,
+            geometry,
+            min_visible=self.min_visible,
+        )
+        image, mapped = self.finish(image, mapped)
         return TransformedImage(image, geometry.image_size, mapped)
+
+    def finish(self, image: Tensor, objects: MappedObjects) -> tuple[Tensor, MappedObjects]:
+        """Change an image and its objects once more, in the end; by default nothing."""
+        return image, objects
 
 
 class DetectionTrainTransform(DetectionTransform):
@@ -101,6 +124,7 @@ class DetectionTrainTransform(DetectionTransform):
         super().__init__(masks=masks, min_visible=augment.min_visible, antialias=antialias)
         self.augment = augment
         self._distort = v2.RandomPhotometricDistort()
+        self._custom = CustomChain(augment.albumentations, augment.transform, boxes=True)
 
     def change(self, image: Tensor) -> tuple[Tensor, Geometry]:
         """Change an image, uint8 `(3, H, W)`, and say by which geometry."""
@@ -116,6 +140,10 @@ class DetectionTrainTransform(DetectionTransform):
         if distort and not first:
             changed = self._distort(changed)
         return geometry.pad(changed, self.augment.fill), geometry
+
+    def finish(self, image: Tensor, objects: MappedObjects) -> tuple[Tensor, MappedObjects]:
+        """Apply the augmentations of other libraries."""
+        return self._custom.objects(image, objects, min_visible=self.min_visible)
 
 
 class DetectionEvalTransform(DetectionTransform):

@@ -60,6 +60,11 @@ class DetectionAugment:
         min_visible: Minimum height and width in pixels of a box in the augmented image; objects
             with smaller boxes are dropped, and with masks also objects without any pixel left.
         fill: Colour (R, G, B), 0..255, of the padding of large-scale jitter.
+        albumentations: Transforms of albumentations after all others, as rows such as
+            `{name: RandomBrightnessContrast, p: 0.3}`, or a file that its `save` wrote; in Python
+            also an `albumentations.Compose`. None for none.
+        transform: A callable after all others: a transform of `torchvision.transforms.v2`, which
+            gets the targets too, or any function of an image, uint8 `(3, H, W)`. None for none.
 
     Raises:
         ConfigError: A value is out of its range, or options exclude each other.
@@ -76,6 +81,8 @@ class DetectionAugment:
     photometric: float = 0.0
     min_visible: float = 1.0
     fill: tuple[int, int, int] = IMAGENET_MEAN
+    albumentations: object = None
+    transform: object = None
 
     def __post_init__(self) -> None:
         check_ranges(vars(self), RANGES)

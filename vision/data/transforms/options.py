@@ -45,6 +45,11 @@ class Augment:
             crop stays at least as large as the result, which is faster. Crops then begin and end at
             multiples of 2, 4 or 8 pixels, and pixels differ a little from a full decode: by about
             one level of 256 on average for photographs.
+        albumentations: Transforms of albumentations after all others, as rows such as
+            `{name: RandomBrightnessContrast, p: 0.3}`, or a file that its `save` wrote; in Python
+            also an `albumentations.Compose`. None for none.
+        transform: A callable after all others: a transform of `torchvision.transforms.v2`, or any
+            function of an image, uint8 `(3, H, W)`. None for none.
 
     Raises:
         ConfigError: A value is out of its range.
@@ -59,6 +64,8 @@ class Augment:
     color_jitter: float = 0.0
     repeats: int = 1
     reduced_decode: bool = True
+    albumentations: object = None
+    transform: object = None
 
     def __post_init__(self) -> None:
         check_ranges(vars(self), RANGES)

@@ -10,6 +10,7 @@ from torch import Tensor
 from vision.contracts.segmentation import IGNORED
 from vision.data.images.read import EncodedImage
 from vision.data.transforms.crops import Box
+from vision.data.transforms.custom_chain import CustomChain
 from vision.data.transforms.detection import decode_annotated, require_flag
 from vision.data.transforms.geometry import Geometry, Size, fit_size, sample_window
 from vision.data.transforms.photometric import distort
@@ -74,7 +75,7 @@ class SegmentationTrainTransform(SegmentationTransform):
     """The random augmentation of a training image and its mask, with random numbers from PyTorch.
 
     Both have the same geometry. The image is resampled once, bilinearly. The mask is resampled once
-    by the nearest pixel, so that no new labels arise.
+    by the nearest pixel, so that no new labels arise. Augmentations of other libraries come last.
 
     Args:
         augment: The options.
@@ -85,6 +86,7 @@ class SegmentationTrainTransform(SegmentationTransform):
         self.augment = augment
         self.antialias = antialias
         self.canvas = augment.crop
+        self._custom = CustomChain(augment.albumentations, augment.transform)
 
     def change(self, image: Tensor, mask: np.ndarray | None) -> tuple[Tensor, np.ndarray | None]:
         """Change an image, uint8 `(3, H, W)`, and its mask, uint8 `(H, W)`."""
@@ -95,8 +97,8 @@ class SegmentationTrainTransform(SegmentationTransform):
         if self.augment.photometric:
             changed = distort(changed, rng)
         if mask is None:
-            return changed, None
-        return changed, geometry.mask(geometry.crop(mask[None])[0])
+            return self._custom.image(changed), None
+        return self._custom.pair(changed, geometry.mask(geometry.crop(mask[None])[0]))
 
 
 class SegmentationEvalTransform(SegmentationTransform):

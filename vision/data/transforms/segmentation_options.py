@@ -34,6 +34,11 @@ class SegmentationAugment:
             crop is sampled, up to ten times. 1 takes the first crop.
         hflip: Probability of a horizontal flip.
         photometric: Whether colours are distorted. See `vision.data.transforms.photometric`.
+        albumentations: Transforms of albumentations after all others, as rows such as
+            `{name: RandomBrightnessContrast, p: 0.3}`, or a file that its `save` wrote; in Python
+            also an `albumentations.Compose`. None for none.
+        transform: A callable after all others: a transform of `torchvision.transforms.v2`, which
+            gets the targets too, or any function of an image, uint8 `(3, H, W)`. None for none.
 
     Raises:
         ConfigError: A value is out of its range.
@@ -46,6 +51,8 @@ class SegmentationAugment:
     max_class_share: float = 0.75
     hflip: float = 0.5
     photometric: bool = True
+    albumentations: object = None
+    transform: object = None
 
     def __post_init__(self) -> None:
         require_sides(self.short_side, self.long_side)
