@@ -37,6 +37,7 @@ from vision.tasks.checkpoint import (
     inherited_options,
     plain,
 )
+from vision.tasks.first_batch import FirstBatches, Stage
 from vision.tasks.freeze import FrozenStages, freeze_backbone, rest_frozen_parts
 from vision.tasks.resume import (
     Plan,
@@ -154,6 +155,7 @@ class BaseTask(LightningModule, ABC):
         self.seed: int | None = None
         self._plan: Plan | None = None
         self._resumed: Resumed | None = None
+        self._first_batches = FirstBatches()
 
     def load_initial_weights(self) -> None:
         """Load the initial weights and freeze parts; called at the end of a constructor."""
@@ -170,17 +172,32 @@ class BaseTask(LightningModule, ABC):
         return self
 
     def on_after_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> dict[str, Any]:
-        """Prepare a batch on the device, and augment it in training.
+        """Check the first batch of a stage; prepare each on the device, and augment it in training.
 
         Augmentation and the random parts of the model (dropout, drop path) use the random numbers
         of this step (see `seed_step`).
         """
-        batch = self.prepare(batch)
         trainer = attached_trainer(self)
+        if trainer is not None:
+            self._first_batches.check(self, trainer, batch)
+        batch = self.prepare(batch)
         if trainer is None or not trainer.training:
             return batch
         seed_step(self, self.seed or 0)
         return self.augment(batch)
+
+    def check_batch(self, batch: Any, stage: Stage) -> None:
+        """Check the first batch of a stage, before `prepare`; by default nothing.
+
+        `vision.tasks.first_batch` has checks of images, labels, masks and objects.
+
+        Args:
+            batch: The batch, on the device.
+            stage: Which stage it belongs to.
+
+        Raises:
+            DataError: It is not what the task expects; the message has the key and the remedy.
+        """
 
     def prepare(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Change every batch on the device, such as by normalisation; by default nothing."""
@@ -242,6 +259,7 @@ class BaseTask(LightningModule, ABC):
 
     def setup(self, stage: str) -> None:
         """Compare the task with the trainer and the datamodule, and compile the backbone once."""
+        self._first_batches.begin()
         refuse_other_sharding(self)
         # Lightning warns that the datamodule may be meant to do this; ours never normalise.
         warnings.filterwarnings("ignore", message=".*overridden `on_after_batch_transfer`")

@@ -26,6 +26,7 @@ from vision.losses.classification import ClassificationLoss
 from vision.optim.settings import OptimSettings
 from vision.options import check_number, read_options
 from vision.tasks.classes import ClassTask
+from vision.tasks.first_batch import Stage, check_labels, require_keys
 from vision.tasks.image import ImageTask, ImageTraining
 from vision.tasks.mix import BatchMixer, MixSettings
 
@@ -109,6 +110,23 @@ class Classification(ClassTask, ImageTask):
     def run(self, batch: ClassificationBatch) -> ClassificationOutputs:
         """Outputs of the head for a batch whose images are normalised."""
         return self.head(self.embed(batch["image"]))
+
+    def check_batch(self, batch: Any, stage: Stage) -> None:
+        """Check the images and labels of the first batch of a stage.
+
+        Raises:
+            DataError: They are of another type, shape or range.
+        """
+        super().check_batch(batch, stage)
+        if stage == "predict":
+            return
+        require_keys(batch, ["image", "label"])
+        check_labels(
+            batch["label"],
+            count=len(batch["image"]),
+            num_classes=self.num_classes,
+            soft=stage == "train" and not self.mixer.mixes,
+        )
 
     def augment(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Erase and mix."""

@@ -30,6 +30,7 @@ from vision.ops.grouping import places_by
 from vision.optim.settings import OptimSettings
 from vision.tasks.classes import ClassTask
 from vision.tasks.detectors import DETECTORS, build_detector
+from vision.tasks.first_batch import Stage, check_sizes, check_targets, require_keys
 from vision.tasks.image import ImageTask, ImageTraining
 from vision.tasks.parts import find_row
 
@@ -116,6 +117,27 @@ class Detection(ClassTask, ImageTask):
         """
         sizes = torch.tensor([images.shape[2:]] * len(images), device=images.device)
         return self.head.predict(self._head(self.normalize(images), sizes), sizes)
+
+    def check_batch(self, batch: Any, stage: Stage) -> None:
+        """Check the images and objects of the first batch of a stage.
+
+        Raises:
+            DataError: They are of another type, shape or range.
+        """
+        super().check_batch(batch, stage)
+        images = batch["image"]
+        if stage == "train":
+            require_keys(batch, ["image", "size", "target"])
+            check_sizes(batch["size"], images)
+            masks = (images.shape[2], images.shape[3]) if self.head.has_masks else None
+            check_targets(
+                batch["target"], batch["size"], num_classes=self.num_classes, masks=masks
+            )
+            return
+        known = ["image_id"] if stage in ("val", "test") else []
+        require_keys(batch, ["image", "size", "original_size", *known])
+        check_sizes(batch["size"], images)
+        check_sizes(batch["original_size"], images, key="original_size")
 
     def run(self, batch: DetectionBatch) -> Detections:
         """Detections for a batch whose images are normalised.

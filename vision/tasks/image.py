@@ -16,6 +16,7 @@ from vision.optim.settings import OptimSettings
 from vision.tasks.base import BaseTask, Training
 from vision.tasks.build import build_normalize
 from vision.tasks.checkpoint import plain
+from vision.tasks.first_batch import Stage, check_images, require_keys
 
 
 class ImageTraining(Training, total=False):
@@ -88,6 +89,16 @@ class ImageTask(BaseTask):
         """Compile the backbone, and its `embed`."""
         super().compile_backbone()
         self._embed = torch.compile(self._embed)
+
+    def check_batch(self, batch: Any, stage: Stage) -> None:
+        """Check the images of the first batch of a stage.
+
+        Raises:
+            DataError: They are of another type, shape or range.
+        """
+        super().check_batch(batch, stage)
+        require_keys(batch, ["image"])
+        check_images(batch["image"], channels=self.backbone.in_channels)
 
     def prepare(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Normalise the images of a batch; for dense tasks their padding becomes zero."""

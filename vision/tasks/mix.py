@@ -60,6 +60,11 @@ class BatchMixer(nn.Module):
         self.settings = settings
         self.num_classes = num_classes
 
+    @property
+    def mixes(self) -> bool:
+        """Whether batches are mixed, which needs class indices."""
+        return bool(self.settings.mixup or self.settings.cutmix)
+
     def forward(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Augment a batch; what is drawn for all of it comes from PyTorch's CPU generator.
 
@@ -75,7 +80,7 @@ class BatchMixer(nn.Module):
         if settings.erasing:
             images = erase_random(images, settings.erasing)
         mix, switch = torch.rand(2).tolist()
-        if not (settings.mixup or settings.cutmix) or mix >= settings.prob:
+        if not self.mixes or mix >= settings.prob:
             return images, labels
         if settings.cutmix and (not settings.mixup or switch < settings.switch_prob):
             images, share = cut_and_paste(images, sample_share(settings.cutmix))

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from vision.backbones.base import Backbone
 from vision.contracts.segmentation import (
+    IGNORED,
     SegmentationBatch,
     SegmentationOutputs,
     SegmentationPrediction,
@@ -30,6 +31,7 @@ from vision.ops.interpolation import resize_bilinear
 from vision.optim.settings import OptimSettings
 from vision.options import read_options
 from vision.tasks.classes import ClassTask
+from vision.tasks.first_batch import Stage, check_masks, check_sizes, require_keys
 from vision.tasks.image import ImageTask, ImageTraining
 from vision.tasks.parts import find_row
 from vision.tasks.segmentors import SEGMENTORS, build_segmentor
@@ -136,6 +138,28 @@ class Segmentation(ClassTask, ImageTask):
     def _logits(self, images: Tensor) -> Tensor:
         """Logits `(B, K, h, w)` for normalised images `(B, C, H, W)`, at the stride of the head."""
         return self.head(self.neck(self.backbone(images)))["logits"]
+
+    def check_batch(self, batch: Any, stage: Stage) -> None:
+        """Check the images and masks of the first batch of a stage.
+
+        Raises:
+            DataError: They are of another type, shape or range.
+        """
+        super().check_batch(batch, stage)
+        images = batch["image"]
+        if stage != "train":
+            require_keys(batch, ["image", "size", "original_size", "path"])
+            check_sizes(batch["size"], images)
+            check_sizes(batch["original_size"], images, key="original_size")
+        if stage != "predict":
+            require_keys(batch, ["image", "mask"])
+            check_masks(
+                batch["mask"],
+                count=len(images),
+                num_classes=self.num_classes,
+                ignored=IGNORED,
+                size=(images.shape[2], images.shape[3]) if stage == "train" else None,
+            )
 
     def run(self, batch: SegmentationBatch) -> list[SegmentationPrediction]:
         """The classes of the original pixels of a batch whose images are normalised.
