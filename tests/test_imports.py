@@ -63,7 +63,7 @@ ALLOWED = {
 }
 # The rooms of vision/data: each may import itself and what comes before it.
 ROOMS = ["images", "files", "loading", "index", "classes", "transforms", "formats", "check"]
-ROOMS += ["base", "datasets", "shards", "synthetic"]
+ROOMS += ["base", "datasets", "adapters", "shards", "synthetic"]
 LIGHTNING_IN = {"benchmarks", "tasks", "optim", "data", "callbacks", "cli"}
 HEAVY = ["lightning", "torchvision", "timm", "torchmetrics", "albumentations", "pycocotools"]
 HEAVY += ["matplotlib"]

@@ -24,7 +24,11 @@ data:
     root: images
     val_fraction: 0.25
     image_size: 32
-    augment: {interpolation: random, rand_augment: rand-m9-mstd0.5-inc1, color_jitter: 0.4}
+    augment:
+      interpolation: random
+      rand_augment: rand-m9-mstd0.5-inc1
+      color_jitter: 0.4
+      albumentations: [{name: GaussNoise, p: 0.8}, {name: CoarseDropout, p: 0.5}]
     batch_size: 4
     num_workers: 2
 trainer:

@@ -23,12 +23,16 @@ DATASETS = {
 }
 _MODULES = {
     **DATASETS,
+    "Augment": "vision.data.transforms.options",
     "ClassData": "vision.data.base.classes",
     "ClassificationData": "vision.data.base.classification",
     "DataModule": "vision.data.base.datamodule",
+    "DetectionAugment": "vision.data.transforms.detection_options",
     "DetectionData": "vision.data.base.detection",
     "ImageData": "vision.data.base.images",
+    "SegmentationAugment": "vision.data.transforms.segmentation_options",
     "SegmentationData": "vision.data.base.segmentation",
+    "from_dataset": "vision.data.adapters.from_dataset",
     "read_image": "vision.data.images.read",
 }
 

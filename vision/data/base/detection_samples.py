@@ -41,17 +41,7 @@ class DetectionSamples(Dataset[DetectionSample]):
             result = self._read(image)
         except DataError as error:
             raise type(error)(f"image id {number}: {error}") from error
-        image_id = torch.tensor(number)
-        sample: DetectionSample = {
-            "image": result.image,
-            "original_size": torch.tensor(result.original_size),
-            "image_id": image_id,
-        }
-        if result.objects is None:
-            sample["path"] = str(self.index.path(image))
-        else:
-            sample["target"] = _target(result.objects, image_id)
-        return sample
+        return make_sample(result, number, str(self.index.path(image)))
 
     def _read(self, image: int) -> TransformedImage:
         height, width = self.index.sizes[image].tolist()
@@ -87,19 +77,40 @@ class DetectionSamples(Dataset[DetectionSample]):
         size = (pixels.shape[1], pixels.shape[2])
         unchanged = plain_geometry(size, short_side=min(size), long_side=max(size))
         mapped = map_objects(objects, outlines, unchanged)
-        return pixels, _target(mapped, torch.tensor(int(self.index.image_ids[image])))
+        return pixels, make_target(mapped, int(self.index.image_ids[image]))
 
     def __len__(self) -> int:
         return len(self.index)
 
 
-def _target(objects: MappedObjects, image_id: torch.Tensor) -> DetectionTarget:
+def make_sample(result: TransformedImage, number: int, path: str) -> DetectionSample:
+    """The sample of a transformed image.
+
+    Args:
+        result: The image, with its objects, or without them to be predicted.
+        number: The dataset's own number of the image.
+        path: Where the image comes from.
+    """
+    sample: DetectionSample = {
+        "image": result.image,
+        "original_size": torch.tensor(result.original_size),
+        "image_id": torch.tensor(number),
+    }
+    if result.objects is None:
+        sample["path"] = path
+    else:
+        sample["target"] = make_target(result.objects, number)
+    return sample
+
+
+def make_target(objects: MappedObjects, number: int) -> DetectionTarget:
+    """The target of the objects of an image, which has a number in its dataset."""
     target: DetectionTarget = {
         "boxes": objects.boxes,
         "labels": objects.labels,
         "iscrowd": objects.crowd,
         "area": objects.areas,
-        "image_id": image_id,
+        "image_id": torch.tensor(number),
     }
     if objects.masks is not None:
         target["masks"] = objects.masks

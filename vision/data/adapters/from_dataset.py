@@ -1,0 +1,120 @@
+"""Any dataset of (image, target) pairs as a datamodule."""
+
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+from vision.data.adapters.classification import ClassificationPairs
+from vision.data.adapters.detection import DetectionPairs
+from vision.data.adapters.pairs import Pairs
+from vision.data.adapters.segmentation import SegmentationPairs
+from vision.data.base.images import ImageBatches
+from vision.data.transforms.detection_options import DetectionAugment
+from vision.data.transforms.options import Augment, CropMode, Interpolation
+from vision.data.transforms.segmentation_options import SegmentationAugment
+from vision.errors import ConfigError, DataError, suggest
+from vision.keywords import Unpack
+
+Adapter = ClassificationPairs | DetectionPairs | SegmentationPairs
+ADAPTERS: tuple[type[Adapter], ...] = (ClassificationPairs, DetectionPairs, SegmentationPairs)
+# Datasets that others wrap are at most so deep.
+MAX_WRAPPED = 8
+
+
+class AdapterOptions(ImageBatches, total=False):
+    """Keywords of the adapters; each has some of them."""
+
+    image_size: int
+    crop: float
+    interpolation: Interpolation
+    crop_mode: CropMode
+    augment: Augment | DetectionAugment | SegmentationAugment
+    short_side: int | None
+    long_side: int | None
+    antialias: bool
+    masks: bool
+    clip_boxes: bool
+    ignored: Sequence[int]
+    reduce_zero_label: bool
+
+
+def from_dataset(
+    train: Any,
+    val: Any,
+    *,
+    classes: Sequence[str] | None = None,
+    kind: str | None = None,
+    test: Any = None,
+    **options: Unpack[AdapterOptions],
+) -> Adapter:
+    """Make a datamodule of datasets that are already there.
+
+    A dataset has a length, and its item i is a pair `(image, target)`, as those of torchvision. The
+    image is a PIL image, an array `(H, W[, 3])` or a tensor `(3, H, W)`, uint8 or float in 0..1,
+    before any normalisation. The first training pair tells which task it is for:
+
+    - a class index: classification;
+    - a dict with `boxes` `(M, 4)` xyxy in pixels and `labels` `(M,)`, and optionally `masks`
+      `(M, H, W)`, `iscrowd` and `area`: detection;
+    - a mask, `(H, W)` class indices, 255 where pixels are ignored: segmentation.
+
+    Args:
+        train: Training dataset.
+        val: Validation dataset.
+        classes: Name of each class, by index; None takes the attribute `classes` of `train`.
+        kind: `"classification"`, `"detection"` or `"segmentation"`; None looks at the first pair.
+        test: Test dataset; None tests with `val`.
+        **options: Options such as `batch_size`, `num_workers`, `seed`, `image_size` and `augment`,
+            as in `vision.data.ImageFolder`, `COCO` and `MaskFolder`.
+
+    Raises:
+        ConfigError: The classes are not known, the first pair fits no task, or an option belongs to
+            another one.
+        DataError: The training dataset is empty, or its first item is not a pair.
+    """
+    adapter = _adapter_of(train, kind)
+    names = list(inspect.signature(adapter).parameters)
+    for option in options:
+        if option not in names:
+            raise ConfigError(
+                f"there is no option {option} for {adapter.kind}.{suggest(option, names)} There "
+                f"are {', '.join(names)}."
+            )
+    known = _classes_of(train) if classes is None else classes
+    if not known or isinstance(known, str):
+        raise ConfigError(
+            f"from_dataset needs classes=[...], the name of each class by index; the "
+            f"{type(train).__name__} names none."
+        )
+    return adapter(train=train, val=val, test=test, classes=[*map(str, known)], **options)  # type: ignore[arg-type]
+
+
+def _adapter_of(train: Any, kind: str | None) -> type[Adapter]:
+    kinds = {str(adapter.kind): adapter for adapter in ADAPTERS}
+    if kind is not None:
+        if kind not in kinds:
+            raise ConfigError(
+                f"kind={kind!r} must be {' or '.join(map(repr, kinds))}.{suggest(kind, kinds)}"
+            )
+        return kinds[kind]
+    pairs = Pairs(train, "training set")
+    if not len(pairs):
+        raise DataError("the training set is empty.")
+    _, target = pairs.read(0)
+    for adapter in ADAPTERS:
+        if adapter.fits(target):
+            return adapter
+    raise ConfigError(
+        f"the target of {pairs.place(0)} is a {type(target).__name__}; expected a class index, a "
+        f"dict with boxes and labels, or a mask. kind= names the task: {', '.join(kinds)}."
+    )
+
+
+def _classes_of(dataset: Any) -> Sequence[str] | None:
+    """The names that a dataset, or the one that it is a part of, has for its classes."""
+    for _ in range(MAX_WRAPPED):
+        classes = getattr(dataset, "classes", None)
+        if classes is not None:
+            return list(classes)
+        dataset = getattr(dataset, "dataset", None)
+    return None
