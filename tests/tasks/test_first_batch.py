@@ -192,12 +192,18 @@ BOX = [1.0, 2.0, 30.0, 40.0]
     ("changed", "says"),
     [
         ({"boxes": torch.tensor([BOX, BOX, [50, 20, 30, 40]])}, ("[50.0, 20.0", "xywh", "corner")),
-        ({"boxes": torch.tensor([BOX, BOX, [10, 20, 99, 40]])}, ("[10.0, 20.0", "leaves", "64 x 96")),
+        (
+            {"boxes": torch.tensor([BOX, BOX, [10, 20, 99, 40]])},
+            ("[10.0, 20.0", "leaves", "64 x 96"),
+        ),
         ({"boxes": torch.tensor([BOX, BOX])}, ("['labels'] is int64 (3,)", "int64 (2,)")),
         ({"boxes": torch.zeros(3, 5)}, ("['boxes'] is float32 (3, 5)", "(M, 4)")),
         ({"boxes": torch.zeros(3, 4).long()}, ("['boxes'] is int64", "float32")),
         ({"boxes": torch.tensor([BOX]) / 100 + torch.zeros(3, 1)}, ("shares", "width, height")),
-        ({"labels": torch.tensor([1, 2, 3])}, ("['labels'] has the class 3", "0 to 2", "background")),
+        (
+            {"labels": torch.tensor([1, 2, 3])},
+            ("['labels'] has the class 3", "0 to 2", "background"),
+        ),
         ({"labels": torch.tensor([0.0, 1, 2])}, ("['labels'] is float32", "long()")),
         ({"iscrowd": torch.tensor([0, 0, 1])}, ("['iscrowd'] is int64", "bool (3,)", ".bool()")),
         ({"masks": torch.zeros(3, 9, 9, dtype=torch.bool)}, ("['masks']", "(3, 64, 96)")),

@@ -130,9 +130,7 @@ class Detection(ClassTask, ImageTask):
             require_keys(batch, ["image", "size", "target"])
             check_sizes(batch["size"], images)
             masks = (images.shape[2], images.shape[3]) if self.head.has_masks else None
-            check_targets(
-                batch["target"], batch["size"], num_classes=self.num_classes, masks=masks
-            )
+            check_targets(batch["target"], batch["size"], num_classes=self.num_classes, masks=masks)
             return
         known = ["image_id"] if stage in ("val", "test") else []
         require_keys(batch, ["image", "size", "original_size", *known])

@@ -104,9 +104,9 @@ def check_images(images: object, *, channels: int) -> None:
     if not images.is_floating_point():
         raise DataError(f"{name} is {shown_tensor(images)}; {expected}.")
     low, high = _range(images)
-    if 0 <= low and (1 < high <= 255 or high == 0):
+    if low >= 0 and (1 < high <= 255 or high == 0):
         return
-    if 0 <= low and high <= 1:
+    if low >= 0 and high <= 1:
         remedy = (
             "The values are in 0..1, almost certainly divided by 255: leave that out (ToTensor, "
             "ToDtype with scale=True), or multiply by 255."

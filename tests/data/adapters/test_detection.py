@@ -116,9 +116,7 @@ def sample_of(target: Any, **options: Any) -> Any:
 
 
 def test_boxes_of_torchvision_are_converted() -> None:
-    boxes = tv_tensors.BoundingBoxes(
-        [[1.0, 2.0, 8.0, 6.0]], format="XYWH", canvas_size=(40, 50)
-    )  # type: ignore[call-overload]
+    boxes = tv_tensors.BoundingBoxes([[1.0, 2.0, 8.0, 6.0]], format="XYWH", canvas_size=(40, 50))  # type: ignore[call-overload]
     found = sample_of({**GOOD, "boxes": boxes})
     np.testing.assert_allclose(found.objects.boxes, GOOD["boxes"].numpy())
     assert found.objects.areas.tolist() == [48]
@@ -135,7 +133,10 @@ def test_what_has_no_extent_is_left_out_and_images_may_be_empty() -> None:
 @pytest.mark.parametrize(
     ("target", "says"),
     [
-        ([{"bbox": [1, 2, 3, 4], "category_id": 3}], ("a list", "wrap_dataset", "vision.data.COCO")),
+        (
+            [{"bbox": [1, 2, 3, 4], "category_id": 3}],
+            ("a list", "wrap_dataset", "vision.data.COCO"),
+        ),
         ({"annotation": {}}, ("dict with 'annotation'", "boxes", "labels")),
         ({**GOOD, "labels": torch.tensor([3])}, ("label 3", "0 to 2", "background")),
         ({**GOOD, "labels": torch.tensor([1, 2])}, ("1 boxes and 2 labels",)),

@@ -53,7 +53,7 @@ def objects_of(masks: np.ndarray, boxes: list[list[float]]) -> MappedObjects:
         boxes=torch.tensor(boxes),
         labels=torch.arange(len(boxes)),
         crowd=torch.arange(len(boxes)) == 1,
-        areas=masks.sum(axis=(1, 2)) * torch.tensor(1.0),
+        areas=torch.from_numpy(masks.sum(axis=(1, 2))).float(),
         masks=torch.from_numpy(masks),
     )
 

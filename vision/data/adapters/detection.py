@@ -16,7 +16,7 @@ from vision.annotations.outlines import starts_of
 from vision.contracts.detection import DetectionSample, DetectionTarget
 from vision.data.adapters.pairs import Pairs, check_label
 from vision.data.base.datamodule import DataModule
-from vision.data.base.detection import DEFAULT_AUGMENT, DetectionData, Split
+from vision.data.base.detection import DetectionData, Split
 from vision.data.base.detection_samples import make_sample, make_target
 from vision.data.base.images import ImageBatches
 from vision.data.check.detection import require_objects_to_measure
@@ -108,9 +108,7 @@ class BoxedPairs(Dataset[DetectionSample]):
         image, target = self.pairs.read(place)
         size = (image.shape[1], image.shape[2])
         name = self.pairs.place(place)
-        objects, masks = read_objects(
-            target, size, self.num_classes, name, clip=self.clip_boxes
-        )
+        objects, masks = read_objects(target, size, self.num_classes, name, clip=self.clip_boxes)
         return Annotated(image, objects, None if masks is None else run_lengths(masks))
 
     def example(self, place: int) -> tuple[Tensor, DetectionTarget]:

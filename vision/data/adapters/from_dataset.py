@@ -86,7 +86,8 @@ def from_dataset(
             f"from_dataset needs classes=[...], the name of each class by index; the "
             f"{type(train).__name__} names none."
         )
-    return adapter(train=train, val=val, test=test, classes=[*map(str, known)], **options)  # type: ignore[arg-type]
+    own: dict[str, Any] = {**options}
+    return adapter(train=train, val=val, test=test, classes=[*map(str, known)], **own)
 
 
 def _adapter_of(train: Any, kind: str | None) -> type[Adapter]:

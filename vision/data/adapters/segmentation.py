@@ -28,8 +28,8 @@ from vision.errors import DataError
 from vision.keywords import Unpack
 
 REMEDY = (
-    "The classes are 0 to K - 1: give classes=[...] with the name of each, ignored=[...] for values "
-    "that do not count, or reduce_zero_label=True where 1 to K are the classes."
+    "The classes are 0 to K - 1: give classes=[...] with the name of each, ignored=[...] for "
+    "values that do not count, or reduce_zero_label=True where 1 to K are the classes."
 )
 
 

@@ -261,7 +261,7 @@ class DetectionData(ClassData, ImageData):
         """Whether an evaluation is not switched off in the trainer."""
         return self.trainer is None or getattr(self.trainer, f"limit_{stage}_batches") != 0
 
-    def _training_samples(self) -> DetectionSamples:
+    def _training_samples(self) -> Dataset[Any]:
         index = self.index("train")
         self.require_images(index)
         require_objects_to_learn(index, partial(self.looked_at, "train"))
@@ -275,7 +275,7 @@ class DetectionData(ClassData, ImageData):
         )
         return DetectionSamples(kept, self.train_transform)
 
-    def _evaluated(self, split: Split, stage: Literal["val", "test"]) -> DetectionSamples:
+    def _evaluated(self, split: Split, stage: Literal["val", "test"]) -> Dataset[Any]:
         index = self.index(split)
         self.require_images(index)
         self._require_same_classes(index, split)

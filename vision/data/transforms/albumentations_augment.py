@@ -1,5 +1,6 @@
 """Augmentation by albumentations, seeded for each sample."""
 
+import random
 from typing import Any
 
 import numpy as np
@@ -93,7 +94,9 @@ class AlbumentationsAugment(CustomAugment):
         return changed, moved
 
     def _run(self, image: Tensor, **targets: Any) -> tuple[Tensor, dict[str, Any]]:
-        self.pipeline.set_random_seed(int(torch.randint(SEEDS, ())))
+        seed = int(torch.randint(SEEDS, ()))
+        # One pair of generators for all transforms: of the same seed each would draw the same.
+        self.pipeline.set_random_state(np.random.default_rng(seed), random.Random(seed))
         pixels = np.ascontiguousarray(image.permute(1, 2, 0).numpy())
         try:
             found = self.pipeline(image=pixels, **targets)

@@ -7,6 +7,7 @@ and albumentations' own deserialisation is not used.
 import inspect
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,9 @@ VERSIONS = "2.0."
 CLASS_KEY = "__class_fullname__"
 # Keys of a saved pipeline that concern its outermost `Compose`, whose place ours takes.
 _OUTER = {CLASS_KEY, "name", "p", "transforms"}
-# Takes functions, which no file holds.
-_NOT_BY_NAME = {"Lambda"}
+# Bases, and what takes functions, which no file holds.
+_NOT_BY_NAME = {"Lambda", "BasicTransform", "DualTransform", "ImageOnlyTransform", "Transform3D"}
+_NOT_BY_NAME |= {"BaseCompose"}
 # What changes the type of an image; the model normalises on its device.
 _CONVERSIONS = {"Normalize", "ToFloat", "FromFloat", "ToTensorV2", "ToTensor3D"}
 # What a transform may ask for besides the image.
@@ -81,7 +83,7 @@ def read_transforms(source: object) -> tuple[list[Any], float]:
     if not transforms:
         raise ConfigError(f"{OPTION} has no transform; expected {EXPECTED}.")
     for transform in leaves(transforms):
-        _check(transform)
+        _check(library, transform)
     return transforms, probability
 
 
@@ -140,7 +142,6 @@ class _Builder:
             for name, value in vars(library).items()
             if isinstance(value, type)
             and issubclass(value, self.bases)
-            and not inspect.isabstract(value)
             and name not in _NOT_BY_NAME
         }
 
@@ -175,17 +176,41 @@ class _Builder:
             arguments["transforms"] = [
                 self.build(one, f"{place}.transforms[{i}]") for i, one in enumerate(rows)
             ]
-        with building(f"{place}, {name},"):
+        owner: Any = next(one for one in cls.__mro__ if "__init__" in vars(one))
+        if "InitSchema" in vars(owner):
+            arguments["strict"] = True  # an error in place of a warning and default values
+        with _building(f"{place}, {name}"):
             return cls(**arguments)
 
 
-def _check(transform: Any) -> None:
+@contextmanager
+def _building(what: str) -> Iterator[None]:
+    """Show the first argument that albumentations refuses, by pydantic's report."""
+    try:
+        with building(f"{what},"):
+            yield
+    except ConfigError as error:
+        found = getattr(getattr(error.__cause__, "__cause__", None), "errors", None)
+        if found is None:
+            raise
+        first = found()[0]
+        key = ".".join(map(str, first["loc"])) or "an argument"
+        raise ConfigError(
+            f"{what}: {key}={shown(first['input'])} is not possible: {first['msg']}."
+        ) from error
+
+
+def _check(library: Any, transform: Any) -> None:
     """Raise an error if a transform cannot be a step of a training pipeline."""
     name = type(transform).__name__
     if name in _CONVERSIONS:
         raise ConfigError(
             f"{OPTION}: leave out {name}. Images stay uint8, and the model normalises them on its "
             "device."
+        )
+    if isinstance(transform, library.Transform3D):
+        raise ConfigError(
+            f"{OPTION}: {name} is for volumes, and images have no depth. Leave it out."
         )
     absent = sorted({*getattr(transform, "targets_as_params", ())} - _GIVEN)
     if absent:

@@ -95,7 +95,7 @@ class CallableAugment(CustomAugment):
 
     def _call(self, *given: Any) -> Any:
         with _seeded(int(torch.randint(SEEDS, ()))):
-            return self.transform(*given)  # type: ignore[operator]
+            return self.transform(*given)
 
 
 @contextmanager

@@ -118,7 +118,6 @@ def moved_objects(
     boxes = np.asarray(boxes, dtype=np.float32).reshape(-1, 4).clip(0, limit)
     old = before.boxes.numpy()[places]
     areas = before.areas.numpy()[places]
-    kept = np.ones(len(places), dtype=bool)
     if masks is None or before.masks is None:
         areas = areas * _extents(boxes) / np.maximum(_extents(old), 1e-9)
     else:
@@ -127,9 +126,8 @@ def moved_objects(
         areas = areas * pixels / np.maximum(old_pixels, 1)
         for row in np.flatnonzero((masks != own).any(axis=(1, 2))):
             boxes[row] = _fitted(boxes[row], masks[row])
-        if min_visible > 0:
-            kept = pixels > 0
-    kept &= (boxes[:, 2:] - boxes[:, :2] >= min_visible).all(axis=1)
+    sides = boxes[:, 2:] - boxes[:, :2]
+    kept = ((sides > 0) & (sides >= min_visible)).all(axis=1)
     rows = torch.from_numpy(places[kept])
     return MappedObjects(
         boxes=torch.from_numpy(boxes[kept]),
