@@ -10,6 +10,7 @@ from helpers.tiny_segmentation import tiny_segmentor
 from helpers.tiny_task import TinyData, quiet_trainer, random_images, tiny_task
 from lightning.pytorch import Callback
 from PIL import Image
+from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
 from vision.callbacks import TrainBatches
@@ -90,7 +91,9 @@ def dense_batches() -> dict[str, Any]:
     sizes = torch.tensor([[64, 64], [48, 40]])
     shared = {"image": images, "size": sizes, "original_size": sizes}
     masks = torch.zeros(2, 64, 64, dtype=torch.int64)
-    targets = [random_target(2, i, (64, 64)) for i in range(2)]
+    targets = [random_target(2, i, (48, 40)) for i in range(2)]
+    for target in targets:
+        target["masks"] = F.pad(target["masks"], (0, 24, 0, 16))
     return {
         "detection": (tiny_detector(), {**shared, "image_id": torch.arange(2), "target": targets}),
         "segmentation": (tiny_segmentor(), {**shared, "mask": masks, "path": ["a", "b"]}),
