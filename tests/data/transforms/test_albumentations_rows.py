@@ -58,6 +58,7 @@ def test_transforms_of_python_stand_among_rows() -> None:
         def apply(self, img: Any, **params: Any) -> Any:
             return 255 - img
 
+    assert shown(read_transforms({"name": "Blur"})[0]) == shown([A.Blur()])
     transforms, _ = read_transforms([{"name": "Blur"}, Own(p=1)])
     assert [type(transform).__name__ for transform in transforms] == ["Blur", "Own"]
 

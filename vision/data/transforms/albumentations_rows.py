@@ -99,9 +99,9 @@ def leaves(transforms: Sequence[Any]) -> Iterator[Any]:
 
 def _read_file(path: Path) -> Any:
     if path.suffix.lower() == ".json":
-        return read_json(path, what=f"{OPTION}: file", error=ConfigError)
+        return read_json(path, what=f"file of {OPTION}", error=ConfigError)
     if path.suffix.lower() in (".yaml", ".yml"):
-        return read_yaml(path, what=f"{OPTION}: file", error=ConfigError)
+        return read_yaml(path, what=f"file of {OPTION}", error=ConfigError)
     raise ConfigError(f"{OPTION}={shown(str(path))} must be {EXPECTED}.")
 
 
@@ -113,6 +113,8 @@ def _rows_of(source: object) -> tuple[Sequence[Any], float]:
         if _short(source[CLASS_KEY]) != "Compose":
             return [source], 1.0
         return _listed(source.get("transforms"), OPTION), source.get("p", 1.0)
+    if isinstance(source, Mapping) and "name" in source:
+        return [source], 1.0
     return _listed(source, OPTION), 1.0
 
 
