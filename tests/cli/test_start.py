@@ -1,5 +1,6 @@
 """The start of a command: a first line and plain mistakes without PyTorch."""
 
+import importlib.metadata
 import os
 import subprocess
 import sys
@@ -45,6 +46,17 @@ def test_an_answer_without_pytorch(argv: list[str], words: list[str]) -> None:
     assert shown.returncode == (0 if "--help" in argv else 2)
     for word in words:
         assert word in shown.stdout + shown.stderr
+
+
+def test_options_of_a_callback_are_left_to_the_parser(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun: list[str] = []
+    monkeypatch.setattr("vision.cli.app.run", lambda command, args, root: begun.extend(args))
+    argv = ["--trainer.callbacks+", "EarlyStopping", "--trainer.callbacks.monitor", "val/top1"]
+    argv += ["--trainer.logger", "CSVLogger", "--trainer.logger.save_dir", "logs"]
+    assert main(["fit", "--config", QUICKSTART, *argv], root=ROOT) == 0
+    assert begun[-len(argv) :] == argv
 
 
 def test_the_first_line_comes_before_pytorch() -> None:
@@ -106,7 +118,9 @@ def test_the_trainer_of_another_lightning_is_left_to_its_parser(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("importlib.metadata.version", lambda name: "99.0")
+    known = importlib.metadata.version
+    other = {"lightning": "99.0"}
+    monkeypatch.setattr("importlib.metadata.version", lambda name: other.get(name) or known(name))
     begun: list[str] = []
     monkeypatch.setattr("vision.cli.app.run", lambda command, args, root: begun.extend(args))
     argv = ["fit", "--config", QUICKSTART, "--trainer.of_tomorrow", "1"]

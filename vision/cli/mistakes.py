@@ -107,7 +107,8 @@ def _problem(
     group = key.partition(".")[0]
     inside = [option for option in options if key.startswith(f"{option}.")]
     # A group (of a dataclass) has options of its own; any other value hides what it holds.
-    inside = [name for name in inside if not any(o.startswith(f"{name}.") for o in options)]
+    own = [option for option in options if not option.endswith(".help")]
+    inside = [name for name in inside if not any(o.startswith(f"{name}.") for o in own)]
     if group in CLASSES:
         structural = setting.key in (group, f"{group}.class_path", f"{group}.init_args")
         # Without a class its options are not known; inside a value they are its own affair.
