@@ -47,6 +47,14 @@ def test_what_is_named_is_there(tmp_path: Path) -> None:
                 assert Path(word).exists(), word
 
 
+def test_the_pictures_to_predict_are_named(tmp_path: Path) -> None:
+    folder = make(tmp_path, "config.yaml", "weights/best.safetensors", "samples/1.png")
+    options = {"name": "run", "backbone": "convnext", "classes": CLASSES}
+    found = next_commands(ROOT, folder, **options, pictures=folder / "samples")
+    (words,) = [words for words in (shlex.split(c) for _, c in found) if "--out" in words]
+    assert str(folder / "samples") in words
+
+
 def test_without_a_file_of_weights_the_checkpoint_is_named(tmp_path: Path) -> None:
     folder = make(tmp_path, "config.yaml", "checkpoints/best.ckpt")
     for words in commands(folder)[1:3]:

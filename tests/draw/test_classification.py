@@ -50,6 +50,38 @@ def test_captions_give_prediction_score_and_truth() -> None:
     assert "true" not in right
 
 
+def overlapping(boxes: list[Any]) -> bool:
+    return any(one.overlaps(other) for i, one in enumerate(boxes) for other in boxes[:i])
+
+
+def test_names_do_not_run_into_one_another() -> None:
+    names = [f"{letter * 30}{i}" for i, letter in enumerate("WMQ")]
+    images = [example(0, i % 3) for i in range(30)]
+    figure = draw_classification(images, counts(), names)
+    figure.canvas.draw()
+    axes = figure.subfigs[0].axes
+    boxes = [axis.title.get_window_extent() for axis in axes if axis.get_title()]
+    assert len(boxes) == 30
+    assert not overlapping(boxes)
+    assert all("%" in axis.get_title() for axis in axes)
+
+
+@pytest.mark.parametrize(("count", "letters"), [(3, 5), (10, 1), (20, 3), (30, 3)])
+def test_names_below_a_matrix_do_not_run_into_one_another(count: int, letters: int) -> None:
+    names = ["W" * letters] * count
+    figure = draw_classification([example(0, 0)], torch.eye(count, dtype=torch.int64), names)
+    figure.canvas.draw()
+    labels = figure.subfigs[1].axes[0].get_xticklabels()
+    if labels[0].get_rotation() == 0:
+        assert not overlapping([label.get_window_extent() for label in labels])
+    else:
+        # Turned by 45 degrees, lines are apart by the distance of the columns divided by sqrt(2).
+        figure.subfigs[1].axes[0].tick_params(axis="x", rotation=0)
+        figure.canvas.draw()
+        flat = [label.get_window_extent() for label in labels]
+        assert flat[1].x1 - flat[0].x1 > flat[0].height * 1.2
+
+
 def test_images_are_drawn_as_they_are() -> None:
     images = [example(label, label) for label in range(3)]
     figure = draw_predictions(images, NAMES)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from vision.draw.curves import Curve, draw_curves, smooth
+from vision.draw.epochs import Epochs
 from vision.errors import ConfigError
 
 STEPS = np.arange(50)
@@ -33,6 +34,31 @@ def test_loss_rate_and_metrics_have_a_place_each_and_the_best_is_named() -> None
     assert label == "top1  0.75"
 
 
+def test_over_epochs_the_best_epoch_is_named_and_axes_have_numbers_at_both_ends() -> None:
+    curves = {"train/loss": LOSS, "lr": LOSS, "val/loss": LOSS, "val/top1": VALIDATION}
+    figure = draw_curves(
+        curves,
+        title="run",
+        shown=["val/top1"],
+        monitor=("val/top1", "max"),
+        epochs=Epochs.of([24, 49], [0, 1]),
+        loss_note="Only the training loss smooths.",
+    )
+    figure.canvas.draw()
+    assert titles(figure)["validation"] == "best top1 0.75, epoch 2"
+    panels = {axis.get_title(loc="left"): axis for axis in figure.axes}
+    np.testing.assert_allclose(panels["validation"].lines[0].get_xdata(), [1, 2])
+    assert "epoch" in {axis.get_xlabel() for axis in figure.axes}
+    assert [t.get_text() for t in panels["loss"].texts] == ["Only the training loss smooths."]
+    for axis in figure.axes:
+        for limits, ticks in (
+            (axis.get_xlim(), axis.get_xticks()),
+            (axis.get_ylim(), axis.get_yticks()),
+        ):
+            assert (ticks[0], ticks[-1]) == pytest.approx(limits)
+            assert len(ticks) >= 3
+
+
 def test_the_lowest_is_the_best_where_less_is_better() -> None:
     figure = draw_curves({"val/loss": VALIDATION}, title="run", monitor=("val/loss", "min"))
     assert titles(figure) == {"loss": "best loss 0.5, step 24"}
@@ -54,6 +80,8 @@ def test_a_steep_loss_is_logarithmic_and_six_metrics_are_shown() -> None:
     figure = draw_curves({"train/loss": steep, **many}, title="r", shown=list(many))
     panels = {axis.get_title(loc="left"): axis for axis in figure.axes}
     assert panels["loss"].get_yscale() == "log"
+    ends = panels["loss"].get_yticks()[[0, -1]]
+    assert panels["loss"].get_ylim() == pytest.approx(tuple(ends))
     assert len(panels["validation"].lines) == 6
 
 

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from vision.contracts.segmentation import IGNORED
 from vision.draw.figure import class_color, save_png
+from vision.draw.palette import GREY, RED
 from vision.draw.segmentation import (
-    GREY,
-    RED,
+    LIGHT,
     SegmentationExample,
     class_palette,
     draw_errors,
@@ -75,6 +75,22 @@ def test_ignored_pixels_are_grey_for_any_number_of_classes() -> None:
         assert color_at(picture, 10, 28) == class_color(1)
 
 
+def test_ignored_pixels_are_hatched_and_a_grey_class_is_not() -> None:
+    palette = np.array([GREY, [0, 90, 0]], np.uint8)
+    image = torch.full((3, 60, 60), 128, dtype=torch.uint8)
+    mask = torch.zeros(60, 60, dtype=torch.int64)
+    mask[:, 30:] = IGNORED
+    for picture in (
+        overlay_mask(image, mask, palette, opacity=1.0),
+        draw_errors(image, torch.zeros_like(mask), mask),
+    ):
+        half = picture[:, :, 31:].float().mean(dim=0)
+        assert picture[:, 10, 5:25].float().std() < 1  # a plain colour
+        # Diagonal stripes: along the diagonal one value, across it light and dark ones.
+        assert (half[1:, :-1] == half[:-1, 1:]).float().mean() > 0.95
+        assert 0.2 < (half == LIGHT[0]).float().mean() < 0.4
+
+
 def test_edges_of_large_images_are_wider() -> None:
     mask = torch.zeros(1000, 1500, dtype=torch.uint8)
     mask[:, 700:] = 1
@@ -125,6 +141,8 @@ def test_examples_have_a_row_each_and_the_legend_names_what_is_there(tmp_path: P
         assert [text.get_text() for text in axis.texts] == ["ground truth", "prediction", "errors"]
     texts = [text.get_text() for text in figure.legends[0].get_texts()]
     assert texts == ["sky", "road", "wrong", "ignored"]
+    hatches = [patch.get_hatch() for patch in figure.legends[0].get_patches()]
+    assert [bool(hatch) for hatch in hatches] == [False, False, False, True]
     path = save_png(figure, tmp_path / "new" / "examples.png")
     with Image.open(path) as picture:
         pixels = np.asarray(picture.convert("RGB")).reshape(-1, 3)

@@ -12,7 +12,8 @@ from helpers.tiny_masks import CLASSES, COLORS, class_map, paint
 from vision.callbacks.results.classification_records import ClassificationRecord
 from vision.callbacks.results.detection_records import DetectionRecord
 from vision.callbacks.results.evaluation_records import Record
-from vision.callbacks.results.segmentation_pictures import Scored, choose_images, image_iou
+from vision.callbacks.results.examples import choose_images
+from vision.callbacks.results.segmentation_pictures import score_image
 from vision.callbacks.results.segmentation_records import SegmentationRecord
 from vision.data.datasets.coco import COCO
 from vision.metrics.calibration import Calibration
@@ -116,7 +117,7 @@ def segmentation_case(seed: int = 0, *, images: int = 5) -> tuple[Record, Evalua
         found = target.roll(1 + seed + i, dims=1).clone()
         found[found == 255] = 0
         evaluator.update(found, target)
-        scored.append(Scored(image_iou(found, target), i, f"{i}.png"))
+        scored.append(score_image(found, target, place=i, name=f"{i}.png"))
         masks[i] = found.numpy()
     result = evaluator.compute(CLASSES)
     draw = np.random.default_rng(seed)

@@ -47,6 +47,8 @@ def test_the_front_matter_is_what_the_hub_reads() -> None:
 def test_the_text_states_what_is_known() -> None:
     text = model_card(described(**DETECTOR), CardOptions(dataset="coco", has_config=True))
     assert "| val/box_AP | 0.4375 |" in text
+    assert "Validation results of this checkpoint (epoch " in text
+    assert "last validation" not in text
     assert "8 classes by index: class 0, class 1" in text
     assert "published weights of `swin_tiny`" in text
     assert "MIT" in text

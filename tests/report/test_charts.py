@@ -65,6 +65,69 @@ def test_a_bar_of_reliability_reaches_its_share() -> None:
     assert heights == [pytest.approx(0.25 * (HEIGHT - TOP - BOTTOM), abs=0.1)]
 
 
+def boxes(chart: str, kind: str) -> list[dict[str, float]]:
+    found = re.findall(rf'<rect class="{kind}" ([^>]*)/>', chart)
+    return [{k: float(v) for k, v in re.findall(r'(\w+)="([-\d.]+)"', one)} for one in found]
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "confidence", "kind"), [(0.9, 0.6, "under"), (0.4, 0.7, "over")]
+)
+def test_the_gap_leaves_the_accuracy_visible(accuracy: float, confidence: float, kind: str) -> None:
+    chart = reliability_chart([0.5, 1.0], [accuracy], [confidence], title="T", y_title="accuracy")
+    (bar_,), (gap,) = boxes(chart, "fill s0"), boxes(chart, f"gap {kind}")
+    height = HEIGHT - TOP - BOTTOM
+    up = HEIGHT - BOTTOM
+    assert bar_["y"] == pytest.approx(up - accuracy * height, abs=0.1)
+    top, bottom = max(accuracy, confidence), min(accuracy, confidence)
+    assert gap["y"] == pytest.approx(up - top * height, abs=0.1)
+    assert gap["height"] == pytest.approx((top - bottom) * height, abs=0.2)
+    # On both sides of the gap the bar is seen up to the accuracy.
+    assert gap["x"] - bar_["x"] > 0.2 * bar_["width"]
+    assert bar_["width"] - gap["width"] > 0.4 * bar_["width"]
+    assert ("underconfident" in chart, "overconfident" in chart) == (True, True)
+
+
+def test_axes_have_numbers_at_both_ends() -> None:
+    for high in (7.3, 12, 90, 0.0123, 250_000):
+        chart = line_chart([Series("a", [0, high], [0.13, 0.97])], Axis("x"), Axis("y"), title="T")
+        across = [float(x) for x in re.findall(r'x="([\d.]+)" y="[\d.]+" text-anchor="mid', chart)]
+        up = [float(y) for y in re.findall(r'y="([\d.]+)" text-anchor="end"', chart)]
+        assert {float(LEFT), float(WIDTH - RIGHT)} <= {*across}
+        assert {TOP + 4.0, HEIGHT - BOTTOM + 4.0} <= {*up}
+
+
+def test_the_best_is_marked_and_an_explanation_stands_below() -> None:
+    chart = line_chart(
+        [Series("a", [0, 1], [0, 1], best=(0.5, 0.25))],
+        UNIT,
+        UNIT,
+        title="T",
+        guide=0.5,
+        explanation=EVIL,
+    )
+    (ring,) = re.findall(r'<circle class="ring s0" cx="([\d.]+)" cy="([\d.]+)"', chart)
+    middle = (LEFT + WIDTH - RIGHT) / 2
+    assert (float(ring[0]), float(ring[1])) == (
+        pytest.approx(middle),
+        pytest.approx(HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) / 4),
+    )
+    (guide,) = paths(chart, "guide")
+    assert guide.startswith(f"M{middle:.1f} ")
+    assert "best a: 0.2500" in chart
+    assert EVIL not in chart
+    ET.fromstring(chart)
+
+
+def test_dashed_lines_are_dashed_in_the_legend() -> None:
+    chart = line_chart([Series(f"n{i}", [0, 1], [0, i]) for i in range(20)], UNIT, UNIT, title="T")
+    drawn = re.findall(r'class="curve (s\d+(?: again)?)"', chart)
+    named = re.findall(r'<li class="(s\d+(?: again)?)">n\d+<', chart)
+    assert drawn == named
+    assert len({*drawn}) == 20
+    assert sum("again" in one for one in drawn) == 10
+
+
 @pytest.mark.parametrize(
     ("value", "maximum", "width"), [(0.25, 1, 25.0), (3, 2, 100.0), (None, 1, 0.0), (-1, 1, 0.0)]
 )

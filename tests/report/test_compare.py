@@ -75,6 +75,26 @@ def test_speed_and_size(compared: Comparison) -> None:
     assert rows_of(compared, "Evaluation") == {}
 
 
+def test_each_run_is_said_to_be_better_at_something(compared: Comparison) -> None:
+    first, second = compared.verdicts
+    assert first.startswith(
+        "digits/version_0 is better at val/loss (1.0000), training time (20.0 s)"
+    )
+    assert "images/s (192.0)" in first
+    assert second == "digits/version_1 is better at val/top1 (0.9000)."
+
+
+def test_a_shorter_training_is_not_a_faster_one(tmp_path: Path) -> None:
+    short = write_run(tmp_path / "a", VALIDATED[:3], starts=[{**START, "seconds": 5.0}])
+    long = write_run(tmp_path / "b", starts=[START])
+    found = compare_runs(read_runs([short, long]))
+    assert rows_of(found, "Model")["epochs trained"].values == [2, 3]
+    assert rows_of(found, "Speed")["training time, s"].leaders() == set()
+    (lead,) = [table.lead for table in found.tables if table.title == "Speed"]
+    assert "differ in epochs" in lead
+    assert not any("training time" in verdict for verdict in found.verdicts)
+
+
 def test_evaluations_are_compared(tmp_path: Path) -> None:
     folders = [write_run(tmp_path / name) for name in "ab"]
     for folder, value in zip(folders, (0.1, 0.2), strict=True):

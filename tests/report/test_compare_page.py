@@ -35,6 +35,19 @@ def test_curves_of_all_runs_are_in_one_chart_per_metric(tmp_path: Path) -> None:
         assert all(f"version_{i}</li>" in chart for i in (0, 1))
 
 
+def test_charts_are_over_epochs_and_mark_the_best_of_each_run(tmp_path: Path) -> None:
+    text = write(tmp_path, 2).read_text()
+    chart = text.split("<h4>val/top1</h4>")[1].split("</figure>")[0]
+    assert ">epoch<" in chart
+    titles = re.findall(r"<title>best (.*?)</title>", chart)
+    assert [title.rpartition("/")[2] for title in titles] == [
+        "version_0: 0.7500",
+        "version_1: 1.7500",
+    ]
+    header = text.split("</header>")[0]
+    assert "version_1 is better at val/top1 (1.7500)." in header
+
+
 def test_the_best_is_bold_and_the_difference_coloured(tmp_path: Path) -> None:
     text = write(tmp_path, 2).read_text()
     (row,) = re.findall(r'<tr><th scope="row">val/top1 best</th>.*?</tr>', text)

@@ -1,6 +1,12 @@
 from pathlib import Path
 
-from vision.report.curves import MAX_POINTS, curves_section, read_curves
+from vision.report.curves import (
+    MAX_POINTS,
+    Training,
+    curves_section,
+    read_curves,
+    read_epochs,
+)
 
 CSV = """epoch,lr,step,train/loss,train/box,val/loss,val/box_AP,val/box_AP_small
 0,0.1,9,2.0,1.5,,,
@@ -23,6 +29,24 @@ def test_each_metric_has_its_steps_and_values(tmp_path: Path) -> None:
         assert f"<h4>{title}</h4>" in shown
     assert "val/box_AP" in shown
     assert "AP_small" not in shown
+
+
+def test_over_epochs_the_best_is_marked_and_the_losses_explained(tmp_path: Path) -> None:
+    (tmp_path / "metrics.csv").write_text(CSV)
+    training = Training(
+        epochs=read_epochs(tmp_path),
+        monitor=("val/box_AP", "max"),
+        arguments={"label_smoothing": 0.1},
+    )
+    shown = curves_section(read_curves(tmp_path), training)
+    assert shown is not None
+    assert "best epoch, 2: val/box_AP 0.5000" in shown
+    assert shown.count("best val/box_AP: 0.5000") == 1
+    assert ">epoch<" in shown
+    assert ">optimiser step<" not in shown
+    (loss,) = [chart for chart in shown.split("<figure") if "<h4>Loss</h4>" in chart]
+    assert "<figcaption>Only the training loss includes label smoothing (0.1)" in loss
+    assert shown.count("figcaption>") == 2
 
 
 def test_long_runs_are_thinned_with_both_ends(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ def test_examples_show_the_worst_first_with_a_legend() -> None:
     record, source = segmentation_case()
     whole = sections(analyse(record, source), record, source)[-1]
     assert whole.count("<img") == 5
-    worst = min(record.body.scored)
+    worst = min(record.body.scored, key=lambda one: one.score)
     assert whole.index(f"val/{worst.place}.png") < whole.index("<h3>Best</h3>")
     for name in ("ground", "disc", "egg", "ignored"):
         assert f"{name}</li>" in whole

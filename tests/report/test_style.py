@@ -1,6 +1,7 @@
 import re
 
 import pytest
+from helpers.color_difference import least_difference
 
 from vision.report.charts import INKS
 from vision.report.style import CSS, DARK, LIGHT, SERIES
@@ -28,6 +29,19 @@ def test_text_and_lines_have_the_contrast_of_wcag(theme: dict[str, str]) -> None
             assert contrast(rgb(theme[name]), rgb(theme[ground])) >= 4.5, (name, ground)
     for i in range(SERIES):
         assert contrast(rgb(theme[f"c{i}"]), rgb(theme["surface"])) >= 3, i
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
+def test_twenty_lines_can_be_told_apart(theme: dict[str, str]) -> None:
+    assert SERIES == 20
+    colors = [[255 * part for part in rgb(theme[f"c{i}"])] for i in range(SERIES)]
+    assert least_difference(colors) >= 12
+    assert least_difference(colors[:8]) >= 14
+
+
+def test_on_paper_a_page_is_light_and_keeps_its_colours() -> None:
+    assert "@media screen and (prefers-color-scheme:dark)" in CSS
+    assert "print-color-adjust:exact" in CSS.split("@media print")[1]
 
 
 @pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])

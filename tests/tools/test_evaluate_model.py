@@ -131,11 +131,41 @@ def test_options_reach_the_data_and_another_run_is_evaluated_on_the_way(
     arguments += ["--against", str(other), "--limit", "1", "--data.batch_size", "1"]
     assert tool.main(arguments) == 0
     assert "has no report yet" in capsys.readouterr().out
-    for report in (report_of(folder / "own"), report_of(other / "evaluation")):
+    assert not (other / "evaluation").exists()
+    for report in (report_of(folder / "own"), report_of(other / "evaluation_part")):
         assert report["images"] == 1
         assert report["data"]["batch_size"] == 1
     differences = report_of(folder / "own")["against"]["metrics"]
     assert {row["difference"] for row in differences} == {0.0}
+
+
+def test_a_part_of_a_set_never_replaces_the_results_of_the_whole(
+    folder: Path, tool: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = folder / "runs" / "segmentation" / "version_0"
+    assert tool.main(["model", str(place)]) == 0
+    whole = {
+        path: path.read_bytes()
+        for name in ("validation", "evaluation")
+        for path in (place / name).rglob("*")
+        if path.is_file()
+    }
+    assert len(whole) > 5
+    capsys.readouterr()
+    limited = ["model", str(place), "--limit", "1", "--data.batch_size", "1"]
+    assert tool.main(limited) == 0
+    out = capsys.readouterr().out
+    assert "its results go to" in out
+    assert "validation_part" in out
+    assert "1 of 3 images; the report is" in out
+    assert all(path.read_bytes() == data for path, data in whole.items())
+    assert len(list((place / "validation_part" / "masks").iterdir())) == 1
+    report = report_of(place / "evaluation_part")
+    assert (report["images"], report["part_of"]) == (1, 3)
+    assert report_of(place / "evaluation")["part_of"] is None
+    page = (place / "evaluation_part" / "report.html").read_text()
+    assert "1 of 3 images" in page
+    assert "Only a part of the set was evaluated" in page
 
 
 def test_a_file_of_weights_needs_the_config_of_the_data_alone(

@@ -26,15 +26,16 @@ from vision.cli.hardware import check_devices
 from vision.cli.model_files import ModelFiles
 from vision.cli.names import chosen_classes, import_path
 from vision.cli.next_commands import next_commands
+from vision.cli.other_loggers import place_logs, unplaced_logs
 from vision.cli.outputs import (
     VALIDATION,
+    ResultsNotice,
     keep_checkpoints,
     keep_logs,
     predictions_path,
     record_run,
     show_metrics,
     show_results,
-    tell_of_results,
     write_predictions,
 )
 from vision.cli.parser import OptionsParser, ParserError, class_options, explain
@@ -48,6 +49,7 @@ from vision.cli.runs import (
     find_resumable,
     new_run_folder,
 )
+from vision.cli.sample_pictures import sample_pictures
 from vision.cli.settings import Setting, find_configs, read_settings
 from vision.cli.stops import explain_stop
 from vision.cli.trainer_options import check_trainer, explain_refusals
@@ -240,6 +242,19 @@ class VisionCLI(LightningCLI):
             )
         self._check_outputs()
         self._take_classes_from_data(model)
+        self._place_logs()
+
+    def _place_logs(self) -> None:
+        """Let loggers of the config that name no folder write into that of the run."""
+        loggers = unplaced_logs(self.options["trainer"]["logger"])
+        if loggers and not self.options["trainer"]["fast_dev_run"]:
+            fits = self.command == "fit"
+            place_logs(loggers, self._make_run_folder() if fits else self._folder_of_checkpoint)
+
+    def instantiate_classes(self) -> None:
+        """Build everything; a folder that was made for the loggers of a failed start is removed."""
+        with self._no_empty_run():
+            super().instantiate_classes()
 
     def _check_outputs(self) -> None:
         """Check that the command can write its outputs, and that they stay in their folders."""
@@ -360,7 +375,7 @@ class VisionCLI(LightningCLI):
         elif not trainer["fast_dev_run"]:
             callbacks += show_results(self.model, self._folder_of_checkpoint, fits=False)
             if self.command == "validate":
-                tell_of_results(self.model, self._folder_of_checkpoint)
+                callbacks.append(ResultsNotice(self._folder_of_checkpoint))
         with self._no_empty_run():
             try:
                 return super().instantiate_trainer(logger=loggers, callbacks=callbacks, **kwargs)
@@ -440,6 +455,7 @@ class VisionCLI(LightningCLI):
             name=self.options["name"],
             backbone=str(self.options["model"]["init_args"].get("backbone")),
             classes=self.classes,
+            pictures=sample_pictures(self.datamodule, folder),
         )
 
 

@@ -14,10 +14,9 @@ from vision.cli.app import VisionCLI, run
 from vision.cli.trained import Trained, arguments_for, locate, read_description
 from vision.outputs import check_output_folder
 from vision.report.against import find_report, read_report, report_folder, require_kind
-from vision.report.build import PAGE, Subject, write_report
+from vision.report.build import PAGE, Subject, images_text, write_report
 from vision.report.parts import EvaluatedData
 from vision.tasks.base import BaseTask
-from vision.wording import counted
 
 COMMANDS = {"val": "validate", "test": "test"}
 
@@ -64,8 +63,9 @@ def evaluate_model(source: str, options: EvaluationOptions, show: Callable[[str]
     described = read_description(trained.file)
     if against is not None and described is not None and described["kind"]:
         require_kind(read_report(against), described["kind"])
-    folder = options.out or (trained.run or trained.file.parent) / report_folder(options.split)
-    check_output_folder(folder, option="--out", levels=0)
+    home = trained.run or trained.file.parent
+    planned = options.out or home / report_folder(options.split)
+    check_output_folder(planned, option="--out", levels=0)
     with arguments_for(trained, options.configs, options.task) as arguments:
         records = EvaluationRecords(limit=options.limit)
         command = COMMANDS[options.split]
@@ -73,12 +73,15 @@ def evaluate_model(source: str, options: EvaluationOptions, show: Callable[[str]
         cli = run(command, arguments, root=options.root, callbacks=[records])
     if records.record is None:  # not the first process
         return
+    # Only now it is known whether the images are a part of the set.
+    part = records.record.part_of is not None
+    folder = options.out or home / report_folder(options.split, part=part)
     dataset = getattr(cli.datamodule, f"{options.split}_dataset", None)
     data = EvaluatedData(dataset, cli.datamodule)
     report = write_report(folder, records.record, _subject(cli, trained), data, against=against)
     for name, value in report["metrics"].items():
         show(f"{name:<24} {value:.4f}")
-    show(f"{counted(report['images'], 'images')}; the report is {folder / PAGE}")
+    show(f"{images_text(report)}; the report is {folder / PAGE}")
 
 
 def _report_to_compare(options: EvaluationOptions, show: Callable[[str], None]) -> Path | None:
@@ -90,7 +93,7 @@ def _report_to_compare(options: EvaluationOptions, show: Callable[[str], None]) 
         show(f"{options.against} has no report yet: it is evaluated first.")
         own = replace(options, against=None, out=None, configs=())
         evaluate_model(str(options.against), own, show)
-        found = find_report(options.against, options.split)
+        found = find_report(options.against, options.split, part=True)
     if found is not None:
         read_report(found)  # a wrong file is an error before the work
     return found

@@ -30,7 +30,13 @@ SMALL_DATA = ("vision.data.Digits",)
 
 
 def next_commands(
-    root: Path, folder: Path, *, name: str, backbone: str, classes: Mapping[str, type]
+    root: Path,
+    folder: Path,
+    *,
+    name: str,
+    backbone: str,
+    classes: Mapping[str, type],
+    pictures: Path | None = None,
 ) -> list[tuple[str, str]]:
     """What to do after a run, with what it has written: look, use, hand over, go on.
 
@@ -40,6 +46,7 @@ def next_commands(
         name: Its name.
         backbone: Its backbone.
         classes: Class of its task (`"model"`) and of its datamodule (`"data"`).
+        pictures: Folder of images to predict; None shows a placeholder.
 
     Returns:
         Pairs of what a command is for and the command.
@@ -50,7 +57,7 @@ def next_commands(
     family = backbone.partition("_")[0]
     choices = (SMALL_BACKBONES if small else BACKBONES).items()
     other, options = next(item for item in choices if item[0].partition("_")[0] != family)
-    commands = _use(root, folder, classes)
+    commands = _use(root, folder, classes, pictures)
     if (folder / CHECKPOINTS / "best.ckpt").is_file():
         best = shlex.quote(relative_path(folder / CHECKPOINTS / "best.ckpt"))
         measure = f"{start} validate --config {config} --ckpt_path {best}"
@@ -70,7 +77,9 @@ def next_commands(
     return commands
 
 
-def _use(root: Path, folder: Path, classes: Mapping[str, type]) -> list[tuple[str, str]]:
+def _use(
+    root: Path, folder: Path, classes: Mapping[str, type], pictures: Path | None
+) -> list[tuple[str, str]]:
     """Commands for the trained model that work for its task; none where it was not saved."""
     # A run that was not validated has no best one.
     files = [
@@ -98,8 +107,10 @@ def _use(root: Path, folder: Path, classes: Mapping[str, type]) -> list[tuple[st
         report = f"{tools['evaluate']} model {run}{config}"
         commands.append(("a report: curves, tables, best and worst examples", report))
     if has_part(task, "predictor"):
-        predict = f"{tools['predict']} {model} FOLDER --out {out}{own}"
-        commands.append(("your own pictures, drawn and as JSON", predict))
+        where = "FOLDER" if pictures is None else shlex.quote(relative_path(pictures))
+        about = "your own pictures" if pictures is None else "pictures, these or your own"
+        predict = f"{tools['predict']} {model} {where} --out {out}{own}"
+        commands.append((f"{about}: drawn, and as JSON", predict))
     whole = has_part(task, "export_graph")
     commands.append(
         (

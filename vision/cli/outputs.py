@@ -9,6 +9,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
+from vision.callbacks.results.part_of_set import results_folder
 from vision.callbacks.results.prediction_writer import PredictionWriter
 from vision.callbacks.run.best_checkpoint import BestCheckpoint
 from vision.callbacks.run.curves import TrainingCurves
@@ -86,16 +87,37 @@ def show_results(task: LightningModule, folder: Path, *, fits: bool) -> list[Cal
     ]
 
 
+class ResultsNotice(Callback):
+    """Says where `validate` writes if only a part of the set is evaluated, and what is replaced.
+
+    Args:
+        folder: Folder of the run.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Print a line, if there is something to say."""
+        place = results_folder(trainer, self.folder / VALIDATION)
+        tell_of_results(pl_module, self.folder, name=place.name)
+
+
 @rank_zero_only
-def tell_of_results(task: LightningModule, folder: Path) -> None:
-    """Announce if `validate` is about to replace the results of an earlier validation.
+def tell_of_results(task: LightningModule, folder: Path, *, name: str = VALIDATION) -> None:
+    """Announce if `validate` writes of a part of the set, or replaces earlier results.
 
     Args:
         task: The task.
         folder: Folder of the run.
+        name: Folder of the results within it.
     """
-    if find_parts(task, "result_callbacks"):
-        _tell_of_replaced(folder / VALIDATION)
+    if not find_parts(task, "result_callbacks"):
+        return
+    if name != VALIDATION:
+        place = relative_path(folder / name)
+        sys.stdout.write(f"Only a part of the set is evaluated: its results go to {place}.\n")
+    _tell_of_replaced(folder / name)
 
 
 @rank_zero_only

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from torch import Tensor
 
-from vision.draw.figure import FAINT, INK, RIGHT, WRONG, new_figure
+from vision.draw.figure import FAINT, INK, RIGHT, WRONG, new_figure, text_width_in
 from vision.draw.text import figure_line
 from vision.errors import ConfigError
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 # more than the second cells have no numbers.
 MAX_CLASSES = 30
 MAX_NUMBERED = 20
+MATRIX_IN = 5.0  # width of a matrix in its figure, in inches, at the least
+# Of the grid of images: letters of a name, size of its type in points, and inches between two.
+MAX_NAME, CELL_FONT, CELL_GAP_IN = 24, 9, 0.1
 
 
 @dataclass(frozen=True)
@@ -92,13 +96,16 @@ def _fill_grid(
     first = f", mistakes first ({wrong})" if wrong else ""
     figure.suptitle(f"Predictions{first}", color=INK, fontsize=14, fontweight="bold")
     axes = list(figure.subplots(rows, columns, squeeze=False).flat)
+    room_in = figure.bbox.width / figure.dpi / columns - CELL_GAP_IN
     for axis in axes:
         axis.set_axis_off()
     for axis, image in zip(axes, images, strict=False):
-        _fill_cell(axis, image, class_names)
+        _fill_cell(axis, image, class_names, room_in)
 
 
-def _fill_cell(axis: "Axes", image: ClassifiedImage, class_names: Sequence[str]) -> None:
+def _fill_cell(
+    axis: "Axes", image: ClassifiedImage, class_names: Sequence[str], room_in: float
+) -> None:
     small = max(image.image.shape[1:]) < 128
     axis.imshow(
         image.image.permute(1, 2, 0).numpy(),  # (H, W, 3)
@@ -106,15 +113,27 @@ def _fill_cell(axis: "Axes", image: ClassifiedImage, class_names: Sequence[str])
     )
     right = image.predicted == image.label
     color = RIGHT if right else WRONG
-    name = figure_line(class_names[image.predicted], 16)
-    text = f"{name}  {image.score:.0%}"
+    weight = "normal" if right else "bold"
+    fit = partial(_fit_name, room_in=room_in, weight=weight)
+    text = fit("{}" + f"  {image.score:.0%}", class_names[image.predicted])
     if not right:
-        text += f"\ntrue: {figure_line(class_names[image.label], 16)}"
-    axis.set_title(text, color=color, fontsize=9, pad=4, fontweight="normal" if right else "bold")
+        text += "\n" + fit("true: {}", class_names[image.label])
+    axis.set_title(text, color=color, fontsize=CELL_FONT, pad=4, fontweight=weight)
     axis.set_axis_on()
     axis.set(xticks=[], yticks=[])
     for spine in axis.spines.values():
         spine.set(color=color, linewidth=1.0 if right else 2.5)
+
+
+def _fit_name(line: str, name: str, *, room_in: float, weight: str) -> str:
+    """A line with a name in it, cut to the width of a cell."""
+    longest = MAX_NAME
+    while True:
+        text = line.format(figure_line(name, longest))
+        width_in = text_width_in(text, CELL_FONT, weight)
+        if width_in <= room_in or longest <= 2:
+            return text
+        longest = max(2, min(longest - 1, int(longest * room_in / width_in)))
 
 
 def _fill_confusion(
@@ -135,8 +154,9 @@ def _fill_confusion(
     axis = figure.subplots()
     picture = axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     names = [figure_line(class_names[i], 20) for i in chosen]
-    steep = max(map(len, names)) > 3
     size = 11 if len(chosen) <= MAX_NUMBERED else 8
+    widest_in = max(text_width_in(name, size) for name in names)
+    steep = widest_in > 0.8 * MATRIX_IN / len(names)
     axis.set_xticks(
         range(len(names)),
         names,

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from vision.draw.epochs import Epochs
 from vision.draw.figure import FAINT, INK, new_figure
 from vision.draw.text import figure_line
 from vision.errors import ConfigError
@@ -21,6 +22,13 @@ GRID = "#e4e7eb"
 LOG_FROM = 30.0
 SMOOTHED_OVER = 0.02  # share of the points of a curve
 MAX_METRICS = 6
+# Where a note stands in a chart: at its lower left, where falling curves leave room.
+NOTE_PLACE: dict[str, Any] = {
+    "xy": (0.01, 0.02),
+    "xycoords": "axes fraction",
+    "color": INK,
+    "fontsize": 8,
+}
 
 
 class Curve(NamedTuple):
@@ -41,6 +49,8 @@ def draw_curves(
     title: str,
     shown: Sequence[str] = (),
     monitor: tuple[str, str] | None = None,
+    epochs: Epochs | None = None,
+    loss_note: str = "",
 ) -> "Figure":
     """Draw the loss and the learning rate on the left, validation metrics on the right.
 
@@ -50,6 +60,8 @@ def draw_curves(
         shown: Names of the validation metrics to draw, the most important first; six are drawn.
         monitor: The metric that chooses the best checkpoint, and `"max"` or `"min"`: its best value
             is marked.
+        epochs: Epoch of each step, for the horizontal axes; None draws over optimiser steps.
+        loss_note: A line below the losses, shown if both are drawn.
 
     Returns:
         A figure for `save_png`.
@@ -67,22 +79,40 @@ def draw_curves(
     figure.suptitle(figure_line(title), color=INK, fontsize=14, fontweight="bold")
     heights = [3.0 if row[0] != "rate" else 1.0 for row in rows]
     panels: dict[str, Any] = figure.subplot_mosaic(rows, height_ratios=heights)  # type: ignore[arg-type]
-    last = max(int(curve.steps[-1]) for curve in curves.values() if len(curve.steps))
+    placed = {name: _place(curve, epochs) for name, curve in curves.items()}
+    unit = "step" if epochs is None else "epoch"
     for axis in panels.values():
-        _style(axis, last)
+        _style(axis)
     if losses:
-        _draw_losses(panels["loss"], {name: curves[name] for name in losses}, monitor)
+        _draw_losses(panels["loss"], {name: placed[name] for name in losses}, monitor, unit)
     if RATE in curves:
-        panels["rate"].plot(*curves[RATE], color=FAINT, linewidth=1.6)
-        panels["rate"].set_ylim(bottom=0)
+        panels["rate"].plot(*placed[RATE], color=FAINT, linewidth=1.6)
         panels["rate"].set_title("learning rate", color=INK, fontsize=11, loc="left")
         panels["rate"].ticklabel_format(axis="y", style="sci", scilimits=(-2, 3))
+        panels["rate"].set_ylim(bottom=0)
     if names:
-        chosen = {name: curves[name] for name in names[:MAX_METRICS]}
-        _draw_metrics(panels["metrics"], chosen, monitor)
+        chosen = {name: placed[name] for name in names[:MAX_METRICS]}
+        _draw_metrics(panels["metrics"], chosen, monitor, unit)
+    last = max(float(curve.x[-1]) for curve in placed.values() if len(curve.x))
+    for axis in panels.values():
+        _number_ends(axis, last)
+    if loss_note and len(losses) > 1:
+        panels["loss"].annotate(loss_note, **NOTE_PLACE)
     for axis in {panels[row[-1]] for row in rows[-1:]} | {panels[rows[-1][0]]}:
-        axis.set_xlabel("optimiser step", color=INK, fontsize=10)
+        axis.set_xlabel("optimiser step" if epochs is None else unit, color=INK, fontsize=10)
     return figure
+
+
+class _Placed(NamedTuple):
+    """A curve over a horizontal axis, `(N,)` each; what is not finite is NaN."""
+
+    x: np.ndarray
+    y: np.ndarray
+
+
+def _place(curve: Curve, epochs: Epochs | None) -> _Placed:
+    x = curve.steps if epochs is None else epochs.at(curve.steps)
+    return _Placed(x, np.where(np.isfinite(curve.values), curve.values, np.nan))
 
 
 def smooth(values: np.ndarray, span: float) -> np.ndarray:
@@ -107,12 +137,12 @@ def smooth(values: np.ndarray, span: float) -> np.ndarray:
 
 
 def _draw_losses(
-    axis: "Axes", curves: Mapping[str, Curve], monitor: tuple[str, str] | None
+    axis: "Axes", curves: Mapping[str, _Placed], monitor: tuple[str, str] | None, unit: str
 ) -> None:
     axis.set_title("loss", color=INK, fontsize=11, loc="left")
     lowest, highest = np.inf, 0.0
     if TRAIN_LOSS in curves:
-        steps, values = curves[TRAIN_LOSS].steps, _with_gaps(curves[TRAIN_LOSS])
+        steps, values = curves[TRAIN_LOSS]
         smoothed = smooth(values, SMOOTHED_OVER * len(values))
         single = len(values) == 1
         axis.plot(steps, values, color=COLORS[0], alpha=0.25, linewidth=0.8)
@@ -120,29 +150,28 @@ def _draw_losses(
         axis.plot(steps, smoothed, color=COLORS[0], linewidth=1.8, label="training", **style)  # type: ignore[arg-type]
         lowest, highest = _range(smoothed, lowest, highest)
     if VAL_LOSS in curves:
-        steps, values = curves[VAL_LOSS].steps, _with_gaps(curves[VAL_LOSS])
+        steps, values = curves[VAL_LOSS]
         _plot_points(axis, steps, values, COLORS[1], "validation", bold=True)
         lowest, highest = _range(values, lowest, highest)
         if monitor is not None and monitor[0] == VAL_LOSS:
-            _mark_best(axis, "loss", curves[VAL_LOSS], monitor[1], COLORS[1])
+            _mark_best(axis, "loss", curves[VAL_LOSS], monitor[1], COLORS[1], unit)
     if lowest > 0 and highest > LOG_FROM * lowest:
         axis.set_yscale("log")
     axis.legend(frameon=False, fontsize=9, labelcolor=INK)
 
 
 def _draw_metrics(
-    axis: "Axes", curves: Mapping[str, Curve], monitor: tuple[str, str] | None
+    axis: "Axes", curves: Mapping[str, _Placed], monitor: tuple[str, str] | None, unit: str
 ) -> None:
     axis.set_title("validation", color=INK, fontsize=11, loc="left")
     for color, (name, curve) in zip(COLORS, curves.items(), strict=False):
         bold = monitor is not None and name == monitor[0]
-        values = _with_gaps(curve)
-        there = values[np.isfinite(values)]
+        there = curve.y[np.isfinite(curve.y)]
         end = f"  {there[-1]:.4g}" if len(there) else "  not finite"
         label = figure_line(name.removeprefix("val/"), 40) + end
-        _plot_points(axis, curve.steps, values, color, label, bold=bold)
+        _plot_points(axis, *curve, color, label, bold=bold)
         if bold and monitor is not None:
-            _mark_best(axis, name.removeprefix("val/"), curve, monitor[1], color)
+            _mark_best(axis, name.removeprefix("val/"), curve, monitor[1], color, unit)
     axis.legend(frameon=False, fontsize=9, labelcolor=INK, title="at the end", title_fontsize=9)
 
 
@@ -162,23 +191,22 @@ def _plot_points(
     )
 
 
-def _mark_best(axis: "Axes", name: str, curve: Curve, mode: str, color: str) -> None:
-    values = _with_gaps(curve)
-    if not np.isfinite(values).any():
+def _mark_best(axis: "Axes", name: str, curve: _Placed, mode: str, color: str, unit: str) -> None:
+    if not np.isfinite(curve.y).any():
         return
-    best = int(np.nanargmax(values) if mode == "max" else np.nanargmin(values))
-    step, value = curve.steps[best], values[best]
-    axis.plot([step], [value], marker="*", markersize=15, color=color, markeredgecolor="white")
-    text = f"best {figure_line(name, 40)} {value:.4g}, step {step}"
+    best = int(np.nanargmax(curve.y) if mode == "max" else np.nanargmin(curve.y))
+    x, value = curve.x[best], curve.y[best]
+    axis.axvline(x, color=FAINT, linewidth=1.0, linestyle="--", zorder=0)
+    axis.plot([x], [value], marker="*", markersize=15, color=color, markeredgecolor="white")
+    where = f"{x:.0f}" if unit == "step" else f"{x:.4g}"
+    text = f"best {figure_line(name, 40)} {value:.4g}, {unit} {where}"
     axis.set_title(text, color=color, fontsize=10, fontweight="bold", loc="right")
 
 
-def _style(axis: "Axes", last_step: int) -> None:
-    from matplotlib.ticker import EngFormatter, MaxNLocator
+def _style(axis: "Axes") -> None:
+    from matplotlib.ticker import EngFormatter
 
-    axis.set_xlim(-0.02 * last_step - 0.5, 1.03 * last_step + 0.5)
-    axis.margins(y=0.1)
-    axis.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+    axis.margins(y=0.05)
     axis.xaxis.set_major_formatter(EngFormatter(sep=""))
     axis.grid(color=GRID, linewidth=0.8)
     axis.set_axisbelow(True)
@@ -188,8 +216,34 @@ def _style(axis: "Axes", last_step: int) -> None:
         spine.set_visible(side in ("left", "bottom"))
 
 
-def _with_gaps(curve: Curve) -> np.ndarray:
-    return np.where(np.isfinite(curve.values), curve.values, np.nan)
+def _number_ends(axis: "Axes", last: float) -> None:
+    """Widen both axes to their ticks, so that each has a number at both ends."""
+    from matplotlib.ticker import MaxNLocator, NullFormatter
+
+    across = MaxNLocator(nbins=6, integer=True).tick_values(0, max(last, 1.0))
+    axis.set_xticks(across)
+    axis.set_xlim(across[0], across[-1])
+    low, high = axis.get_ylim()
+    if axis.get_yscale() == "log":
+        up = _log_ticks(low, high)
+        axis.yaxis.set_minor_formatter(NullFormatter())
+    else:
+        up = np.asarray(MaxNLocator(nbins=6).tick_values(low, high))
+    axis.set_yticks(up)
+    axis.set_ylim(up[0], up[-1])
+    if axis.get_yscale() == "log":
+        axis.set_yticklabels([f"{tick:g}" for tick in up])
+
+
+def _log_ticks(low: float, high: float) -> np.ndarray:
+    """Powers of ten from `low` down to `high` up, or 1, 2 and 5 of each where these are few."""
+    powers = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
+    if len(powers) > 3:
+        return powers
+    finer = np.sort(np.concatenate([powers, 2 * powers, 5 * powers]))
+    first = np.flatnonzero(finer <= low)[-1]
+    last = np.flatnonzero(finer >= high)[0]
+    return finer[first : last + 1]
 
 
 def _range(values: np.ndarray, lowest: float, highest: float) -> tuple[float, float]:

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from vision.contracts.detection import DetectionPrediction, DetectionTarget
 from vision.draw.figure import INK, class_color, font, new_figure
+from vision.draw.palette import GREY
 from vision.draw.text import figure_line, one_line
 from vision.errors import ConfigError
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 # Smaller images are enlarged by a whole number, so that names are legible beside the objects.
 MIN_SIDE = 512
 GAP = 8  # pixels between ground truth and prediction
-GREY = (128, 128, 128)
 MASK_OPACITY = 0.45
 
 

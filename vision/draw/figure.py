@@ -4,11 +4,11 @@ Figures are drawn through matplotlib's object interface with the Agg canvas, so 
 is touched and no display is needed. matplotlib is imported on use.
 """
 
-import colorsys
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vision.draw.palette import COUNT, distinct_colors
 from vision.files import replace_file
 
 if TYPE_CHECKING:
@@ -19,9 +19,8 @@ FAINT = "#7b8794"
 RIGHT = "#1a7f4b"
 WRONG = "#c62f2f"
 DPI = 150
-# Hues a golden section apart: any few neighbouring numbers are far apart on the circle.
-GOLDEN_TURN = 0.618034
-SHADES = ((0.85, 1.0), (1.0, 0.8), (0.6, 1.0))  # saturation and value
+# Shares of black and of white in the colours of the objects of one class.
+SHADES = ((0.0, 0.0), (0.3, 0.0), (0.0, 0.35))
 
 
 def new_figure(width_in: float, height_in: float) -> "Figure":
@@ -54,10 +53,19 @@ def class_color(label: int, instance: int = 0) -> tuple[int, int, int]:
     Returns:
         RGB in [0, 255].
     """
-    hue = (0.02 + label * GOLDEN_TURN) % 1
-    saturation, value = SHADES[instance % len(SHADES)]
-    red, green, blue = colorsys.hsv_to_rgb(hue, saturation, value)
-    return round(255 * red), round(255 * green), round(255 * blue)
+    black, white = SHADES[instance % len(SHADES)]
+    plain = distinct_colors()[label % COUNT]
+    red, green, blue = (round((1 - black) * (part + white * (255 - part))) for part in plain)
+    return red, green, blue
+
+
+def text_width_in(text: str, size_pt: float, weight: str = "normal") -> float:
+    """Width in inches of a line of text in a figure."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import TextPath
+
+    path = TextPath((0, 0), text or " ", size=size_pt, prop=FontProperties(weight=weight))
+    return float(path.get_extents().width) / 72 if len(path.vertices) else 0.0
 
 
 @cache

@@ -9,20 +9,21 @@ import torch
 from torch import Tensor
 
 from vision.contracts.segmentation import IGNORED
-from vision.draw.figure import INK, class_color, new_figure
+from vision.draw.figure import INK, new_figure
+from vision.draw.palette import COUNT, GREY, RED, distinct_colors
 from vision.draw.text import figure_line
 from vision.errors import ConfigError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-GREY = (128, 128, 128)  # of ignored pixels
-RED = (214, 32, 32)  # of wrong ones
 OPACITY = 0.55
 # Share of the picture's contrast that correct pixels keep, on a light ground.
 PALE = 0.35
-# Number of classes that differ only by hue; the next ones have another shade.
-HUES = 8
+# Ignored pixels are hatched, so that no grey class looks like them: pixels of a stripe and of its
+# period, for each 300 pixels of the long side.
+STRIPE, PERIOD = 2, 8
+LIGHT, HATCHED = (230, 230, 230), 0.8  # colour and opacity of the stripes
 COLUMNS = ("image", "ground truth", "prediction", "errors")
 CELL_IN = 2.8  # width of a picture in a figure, in inches
 LARGEST = 600  # pixels, long side of a picture in a figure
@@ -58,10 +59,9 @@ def class_palette(count: int) -> np.ndarray:
     Raises:
         ConfigError: There are more than 255.
     """
-    if not 0 <= count <= IGNORED:
-        raise ConfigError(f"a palette of {count} classes: expected 0 to {IGNORED}.")
-    colors = [class_color(label, label // HUES) for label in range(count)]
-    return np.array(colors, np.uint8).reshape(-1, 3)
+    if not 0 <= count <= COUNT:
+        raise ConfigError(f"a palette of {count} classes: expected 0 to {COUNT}.")
+    return np.array(distinct_colors()[:count], np.uint8).reshape(-1, 3)
 
 
 def overlay_mask(
@@ -72,7 +72,7 @@ def overlay_mask(
     opacity: float = OPACITY,
     boundaries: bool = True,
 ) -> Tensor:
-    """Tint an image with the classes of its pixels; ignored ones become grey.
+    """Tint an image with the classes of its pixels; ignored ones are grey with light stripes.
 
     Args:
         image: uint8 `(3, H, W)` RGB.
@@ -102,11 +102,13 @@ def overlay_mask(
     strength = np.full((*labels.shape, 1), opacity, np.float32)
     if boundaries:
         strength[_edges(labels, max(1, round(max(labels.shape) / 500)))] = 1
+    hatched = _hatched(labels)
+    tint[hatched], strength[hatched] = LIGHT, max(opacity, HATCHED)
     return _to_tensor(pixels + (tint - pixels) * strength)
 
 
 def draw_errors(image: Tensor, prediction: Tensor, target: Tensor) -> Tensor:
-    """Show where a prediction is wrong: red on a pale image; ignored pixels are grey.
+    """Show wrong pixels in red on a pale image; ignored ones are grey with light stripes.
 
     Args:
         image: uint8 `(3, H, W)` RGB.
@@ -125,6 +127,7 @@ def draw_errors(image: Tensor, prediction: Tensor, target: Tensor) -> Tensor:
     picture = np.broadcast_to(255 - PALE * (255 - light), pixels.shape).copy()
     picture[found != true] = RED
     picture[true == IGNORED] = GREY
+    picture[_hatched(true)] = LIGHT
     return _to_tensor(picture)
 
 
@@ -187,9 +190,11 @@ def _add_legend(
     present = np.sort(frequent[pixels[frequent] > 0]).tolist()
     entries = [(class_names[label], palette[label]) for label in present]
     entries.append(("wrong", np.array(RED)))
-    if pixels[IGNORED]:
-        entries.append(("ignored", np.array(GREY)))
     patches = [Patch(facecolor=color / 255, label=figure_line(name, 40)) for name, color in entries]
+    if pixels[IGNORED]:
+        grey, light = (np.array(color) / 255 for color in (GREY, LIGHT))
+        style: Any = {"facecolor": grey, "edgecolor": light, "linewidth": 0, "hatch": "/////"}
+        patches.append(Patch(label="ignored", **style))
     figure.legend(handles=patches, loc="outside lower center", ncols=8, frameon=False, fontsize=8)
 
 
@@ -222,6 +227,14 @@ def _edges(labels: np.ndarray, width: int) -> np.ndarray:
         edges[:, step:] |= across
         edges[:, :-step] |= across
     return edges
+
+
+def _hatched(labels: np.ndarray) -> np.ndarray:
+    """Where the stripes of ignored pixels are: bool `(H, W)`."""
+    height, width = labels.shape
+    scale = max(1, round(max(height, width) / 300))
+    diagonal = np.arange(height)[:, None] + np.arange(width)
+    return (labels == IGNORED) & (diagonal % (PERIOD * scale) < STRIPE * scale)
 
 
 def _fit(picture: Tensor) -> np.ndarray:

@@ -187,7 +187,10 @@ def _metrics_table(description: ModelDescription) -> str:
     metrics = description["metrics"]
     if not metrics:
         return "The file of the model states none."
-    said = "Logged by the last validation of the training:"
+    said = (
+        f"Validation results of this checkpoint (epoch {description['epoch']}, step "
+        f"{description['step']}):"
+    )
     rows = [f"| {text(name)} | {value:.6g} |" for name, value in sorted(metrics.items())]
     return "\n".join([said, "", "| metric | value |", "|---|---|", *rows])
 

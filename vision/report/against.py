@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from vision.callbacks.results.part_of_set import SUFFIX
 from vision.documents.csv_text import read_csv
 from vision.documents.csv_writing import read_cell
 from vision.documents.json_text import read_json
@@ -19,12 +20,13 @@ MAX_CLASSES = 10
 LOWER_IS_BETTER = ("loss", "ece", "mce")
 
 
-def find_report(given: Path | str, split: str = "val") -> Path | None:
+def find_report(given: Path | str, split: str = "val", *, part: bool = False) -> Path | None:
     """Find the report file of a run.
 
     Args:
         given: The file, its folder, or the folder of a run.
         split: `"val"` or `"test"`; each has its own report.
+        part: Whether the report of a part of the set serves where there is none of the whole.
 
     Returns:
         Path of the report, or None if the folder has none.
@@ -40,13 +42,15 @@ def find_report(given: Path | str, split: str = "val") -> Path | None:
             f"--against {given}: there is no such run or report; it was looked for at"
             f" {path.resolve()}. Give the folder of a run, or a {REPORT}."
         )
-    options = (path / REPORT, path / report_folder(split) / REPORT)
+    folders = [path, path / report_folder(split)]
+    folders += [path / report_folder(split, part=True)] if part else []
+    options = (folder / REPORT for folder in folders)
     return next((option for option in options if option.is_file()), None)
 
 
-def report_folder(split: str) -> str:
-    """Name of the folder, within a run, that holds the report of a split."""
-    return FOLDER if split == "val" else f"{FOLDER}_{split}"
+def report_folder(split: str, *, part: bool = False) -> str:
+    """Name of the folder, within a run, for the report of a split or of a part of it."""
+    return f"{FOLDER}{'' if split == 'val' else f'_{split}'}{SUFFIX if part else ''}"
 
 
 def read_report(path: Path) -> Json:

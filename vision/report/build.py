@@ -16,13 +16,14 @@ from vision.kinds import DESIGNS
 from vision.machine import describe_hardware, list_versions
 from vision.report.against import IMAGES, REPORT, against_section, compare, read_images, read_report
 from vision.report.chapters import chapter, chapters
-from vision.report.curves import curves_section, read_curves
+from vision.report.curves import Training, curves_section, read_curves, read_epochs
 from vision.report.page import (
     Html,
     big_numbers,
     details,
     facts,
     join,
+    note,
     number,
     page,
     section,
@@ -94,6 +95,7 @@ def write_report(
     report = {**_head(record, subject), **parts, "curves_of_training": read_curves(subject.run)}
     images = report.pop("images", [])
     report["images"] = record.images
+    report["part_of"] = record.part_of
     if theirs is not None:
         report["against"] = compare(report, theirs, own.class_metrics)
     report["seconds"]["report"] = round(time.perf_counter() - begin, 3)
@@ -104,8 +106,8 @@ def write_report(
     if theirs is not None and against is not None:
         changes = partial(_changes, own, report, theirs, against, record, source)
         sections.append(chapter("Difference", changes))
-    training = partial(curves_section, report["curves_of_training"])
-    sections += [one for one in chapters("Training", lambda: [training() or Html()]) if one]
+    training = partial(_training, report, record, subject)
+    sections += [one for one in chapters("Training", training) if one]
     shown = partial(own.sections, {**parts, "images": images}, record, source)
     sections += chapters("Classes", shown)
     sections.append(_about(report))
@@ -124,6 +126,15 @@ def _changes(
 ) -> Html:
     changed = own.changes(record, source, read_images(against))
     return against_section(report["against"], report, theirs, changed, own.class_metrics)
+
+
+def _training(report: Json, record: Record, subject: Subject) -> list[Html]:
+    about = Training(
+        epochs=read_epochs(subject.run),
+        monitor=getattr(record.task, "monitor", None),
+        arguments=subject.description["hyper_parameters"],
+    )
+    return [curves_section(report["curves_of_training"], about) or Html()]
 
 
 def _head(record: Record, subject: Subject) -> Json:
@@ -174,16 +185,15 @@ def _header(report: Json, big: tuple[str, ...]) -> Html:
     ]
     model, data = report["model"], report["data"]
     classes = f", {counted(model['classes'], 'classes')}" if model["classes"] else ""
+    part = "Only a part of the set was evaluated: the numbers are not those of the whole set."
     return join(
         [
+            note(part) if report["part_of"] else "",
             big_numbers(numbers),
             facts(
                 [
                     ("Model", f"{model['task']}, {model['name']}{classes}"),
-                    (
-                        "Data",
-                        f"{data['name']}, {report['split']}, {counted(report['images'], 'images')}",
-                    ),
+                    ("Data", f"{data['name']}, {report['split']}, {images_text(report)}"),
                     ("Checkpoint", report["checkpoint"]["path"]),
                     ("Made", f"{report['created']}, vision {__version__}"),
                 ]
@@ -192,12 +202,20 @@ def _header(report: Json, big: tuple[str, ...]) -> Html:
     )
 
 
+def images_text(report: Json) -> str:
+    """How many images a report is of, and of how many if they are a part of the set."""
+    whole = report.get("part_of")
+    if whole is None:
+        return counted(report["images"], "images")
+    return f"{report['images']:,} of {counted(whole, 'images')}"
+
+
 def _metrics(report: Json) -> Html:
     rows = [(name, known(value)) for name, value in report["metrics"].items()]
     shown = table(("metric", "value"), rows, caption="As logged by the evaluation")
     if len(rows) > FOLDED:
         shown = details(f"All {len(rows)} metrics", shown)
-    return section("Metrics", shown, lead="Fractions are in [0, 1]; a dash: no ground truth.")
+    return section("Metrics", shown, lead="Fractions are between 0 and 1. A dash: no ground truth.")
 
 
 def _about(report: Json) -> Html:

@@ -16,11 +16,15 @@ from vision.report.style import SERIES
 # Size of a chart with axes, in SVG units; it is scaled to the available width.
 WIDTH, HEIGHT = 420, 270
 LEFT, RIGHT, TOP, BOTTOM = 64, 12, 10, 40
+# Lines from here on are dashed, up to the next multiple: for print, and for colour blindness.
+DASHED_FROM = 10
+GAP_WIDTH = 0.4  # of a bar of a reliability diagram
 # More points than the chart is wide cannot be seen.
 MAX_POINTS = 400
 # Sizes in a confusion matrix, in pixels.
 CELL = 34
 NUMBERED = 31  # with more classes, cells have no numbers
+MAX_ZOOM = 1.6  # a matrix of few classes fills its place, but not with huge cells
 # From these shares on, the numbers in cells take the next colour: light and dark pages switch
 # between black and white text at different shares.
 INKS = {0.0: "low", 0.53: "mid", 0.72: "high"}
@@ -33,15 +37,17 @@ class Series(NamedTuple):
         name: Name in the legend.
         x: Ascending positions.
         y: As many values; NaN breaks the line.
+        best: Position and value of the point with a ring; None for none.
     """
 
     name: str
     x: Sequence[float] | np.ndarray
     y: Sequence[float] | np.ndarray
+    best: tuple[float, float] | None = None
 
 
 class Axis(NamedTuple):
-    """Title and range of an axis; None takes the range of the data."""
+    """Title and range of an axis; None takes the range of the data, rounded out to its ticks."""
 
     title: str
     low: float | None = None
@@ -56,27 +62,40 @@ def line_chart(
     title: str,
     diagonal: bool = False,
     legend: bool | None = None,
+    guide: float | None = None,
+    explanation: str = "",
 ) -> Html:
     """Draw lines over two axes, with a legend below.
 
     Args:
-        series: The lines; after eight the colours repeat, dashed.
+        series: The lines. The second half of twenty colours is dashed; then they repeat.
         x: Horizontal axis.
         y: Vertical axis.
         title: Heading, and alternative text for screen readers.
         diagonal: Whether to draw the dashed line x = y.
         legend: Whether to show the legend; None shows it if there are several lines.
+        guide: Position of a dashed vertical line; None for none.
+        explanation: A line below the chart.
     """
     frame = _Frame(_range([one.x for one in series], x), _range([one.y for one in series], y))
     parts = [frame.axes(x.title, y.title)]
     if diagonal:
         parts.append(frame.line([0, 1], [0, 1], "guide"))
+    if guide is not None:
+        parts.append(frame.line([guide, guide], frame.y, "guide"))
     for place, one in enumerate(series):
         lined = _thin(one)
-        dashed = " again" if place >= SERIES else ""
-        parts.append(frame.line(lined.x, lined.y, f"curve s{place % SERIES}{dashed}"))
+        parts.append(frame.line(lined.x, lined.y, f"curve {_style(place)}"))
+    for place, one in enumerate(series):
+        if one.best is not None:
+            parts.append(frame.ring(*one.best, _style(place), f"best {one.name}"))
     named = len(series) > 1 if legend is None else legend
-    return _chart(title, parts, _legend(series) if named else "")
+    return _chart(title, parts, _legend(series) if named else "", explanation)
+
+
+def _style(place: int) -> str:
+    """Classes of a line, for its colour and whether it is dashed."""
+    return f"s{place % SERIES}{' again' if place // DASHED_FROM % 2 else ''}"
 
 
 def reliability_chart(
@@ -89,6 +108,9 @@ def reliability_chart(
     y_title: str = "accuracy",
 ) -> Html:
     """Draw a reliability diagram: accuracy per bin of confidence, and its gap to the confidence.
+
+    A bar reaches the accuracy; a narrower one within it, from the accuracy to the mean confidence,
+    is the gap. It stands above the bar where the model is overconfident, and on it otherwise.
 
     Args:
         edges: Edges of the bins in [0, 1], ascending, one more than bins.
@@ -104,11 +126,16 @@ def reliability_chart(
         if right is None or sure is None:
             continue
         parts.append(frame.box(low, high, 0, right, "fill s0"))
-        parts.append(frame.box(low, high, min(right, sure), max(right, sure), "gap"))
+        side = (high - low) * (1 - GAP_WIDTH) / 2
+        gap = (low + side, high - side, min(right, sure), max(right, sure))
+        parts.append(frame.box(*gap, "gap over" if sure > right else "gap under"))
     parts.append(frame.line([0, 1], [0, 1], "guide"))
-    legend = '<ul class="legend"><li class="s0">share that is right</li>'
-    legend += '<li class="gap">gap to the '
-    return _chart(title, parts, Html(f"{legend}confidence</li></ul>"))
+    legend = (
+        f'<ul class="legend"><li class="s0">{escape(y_title)}</li>'
+        '<li class="gap over">overconfident by</li>'
+        '<li class="gap under">underconfident by</li></ul>'
+    )
+    return _chart(title, parts, Html(legend))
 
 
 def histogram(
@@ -123,7 +150,8 @@ def histogram(
         x_title: Title of the horizontal axis.
         y_title: Title of the vertical axis.
     """
-    frame = _Frame((float(edges[0]), float(edges[-1])), (0.0, float(max(counts, default=0)) or 1.0))
+    highest = float(max(counts, default=0)) or 1.0
+    frame = _Frame((float(edges[0]), float(edges[-1])), _round_out(0.0, highest))
     parts = [frame.axes(x_title, y_title)]
     for low, high, count in zip(edges, edges[1:], counts, strict=False):
         parts.append(frame.box(low, high, 0, count, "fill s0"))
@@ -157,6 +185,8 @@ def heat_map(
 ) -> Html:
     """Draw a confusion matrix: the larger its share of the row, the darker a cell.
 
+    It is as wide as its place, and scrolls where that is too narrow.
+
     Args:
         matrix: `(K, K)` counts, rows are true classes and columns predicted ones.
         names: Name of each class.
@@ -189,7 +219,8 @@ def heat_map(
     return Html(
         '<figure class="chart matrix"><div class="scroll" tabindex="0" role="region" '
         f'aria-label="{escape(title)}"><svg role="img" aria-label="{escape(title)}" '
-        f'width="{width}" height="{height}" viewBox="0 0 {width} {height}">{"".join(parts)}</svg>'
+        f'style="min-width:{width}px;max-width:{MAX_ZOOM * width:.0f}px" '
+        f'viewBox="0 0 {width} {height}">{"".join(parts)}</svg>'
         f"</div><figcaption>{escape(title)}</figcaption></figure>"
     )
 
@@ -247,6 +278,12 @@ class _Frame:
             f'height="{max(self.up(low) - y, 0):.1f}"/>'
         )
 
+    def ring(self, x: float, y: float, kind: str, about: str) -> str:
+        return (
+            f'<circle class="ring {kind}" cx="{self.across(x):.1f}" cy="{self.up(y):.1f}" r="5">'
+            f"<title>{escape(about)}: {number(y)}</title></circle>"
+        )
+
     def axes(self, x_title: str, y_title: str) -> str:
         bottom, end = HEIGHT - BOTTOM, WIDTH - RIGHT
         parts = []
@@ -282,13 +319,18 @@ def ticks(low: float, high: float) -> list[tuple[float, str]]:
         low: Lower end.
         high: Upper end, greater than `low`.
     """
-    rough = (high - low) / 5
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(m * power for m in (1, 2, 5, 10) if m * power >= rough * 0.999)
+    step = _step(low, high)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     digits = max(0, -math.floor(math.log10(step) + 1e-9))
     places = [i * step for i in range(first, last + 1)]
     return [(place, _tick(place, digits)) for place in places]
+
+
+def _step(low: float, high: float) -> float:
+    """The round distance between about five ticks."""
+    rough = (high - low) / 5
+    power = 10.0 ** math.floor(math.log10(rough))
+    return next(m * power for m in (1, 2, 5, 10) if m * power >= rough * 0.999)
 
 
 def _tick(value: float, digits: int) -> str:
@@ -307,7 +349,20 @@ def _range(values: Iterable[Sequence[float] | np.ndarray], axis: Axis) -> tuple[
     high = maximum if axis.high is None else axis.high
     if high <= low:
         room = abs(low) * 0.1 or 1.0
-        return low - room, low + room
+        low, high = low - room, low + room
+    rounded = _round_out(low, high)
+    return (
+        rounded[0] if axis.low is None else low,
+        rounded[1] if axis.high is None else high,
+    )
+
+
+def _round_out(low: float, high: float) -> tuple[float, float]:
+    """Widen a range so that both of its ends are ticks."""
+    for _ in range(4):  # a wider range may have wider ticks
+        step = _step(low, high)
+        low = step * math.floor(low / step + 1e-9)
+        high = step * math.ceil(high / step - 1e-9)
     return low, high
 
 
@@ -321,15 +376,16 @@ def _thin(series: Series) -> Series:
 
 
 def _legend(series: Sequence[Series]) -> Html:
-    entries = (f'<li class="s{i % SERIES}">{escape(one.name)}</li>' for i, one in enumerate(series))
+    entries = (f'<li class="{_style(i)}">{escape(one.name)}</li>' for i, one in enumerate(series))
     return Html(f'<ul class="legend">{"".join(entries)}</ul>')
 
 
-def _chart(title: str, parts: Iterable[str], legend: str = "") -> Html:
+def _chart(title: str, parts: Iterable[str], legend: str = "", explanation: str = "") -> Html:
+    below = f"<figcaption>{escape(explanation)}</figcaption>" if explanation else ""
     return Html(
         f'<figure class="chart"><h4>{escape(title)}</h4>'
         f'<svg role="img" aria-label="{escape(title)}" viewBox="0 0 {WIDTH} {HEIGHT}">'
-        f"{''.join(parts)}</svg>{legend}</figure>"
+        f"{''.join(parts)}</svg>{legend}{below}</figure>"
     )
 
 

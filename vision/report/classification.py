@@ -88,7 +88,7 @@ def sections(parts: Json, record: Record, source: EvaluatedData) -> list[Html]:
                 parts["classes"],
                 COLUMNS,
                 bars=("f1", "recall", "precision"),
-                caption="Numbers of each class, the lowest F1 first",
+                caption="Lowest F1 first",
             ),
         ),
         section(

@@ -9,7 +9,7 @@ from typing import Any, TypeGuard
 
 from vision.documents.csv_writing import write_table
 from vision.documents.json_writing import to_json
-from vision.errors import ConfigError, VisionError
+from vision.errors import ConfigError, VisionError, listed
 from vision.files import write_text
 from vision.report.against import direction
 from vision.report.runs import Run
@@ -35,6 +35,8 @@ SIZE = {
     "weights": "weights/best.safetensors, MB",
 }
 MILLION = 1e6
+BEST, LAST = " best", " last"  # what rows of a metric say of its values
+MAX_WON = 6  # quantities in a sentence; the tables have all
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,12 +103,14 @@ class Comparison:
         runs: The runs; differences are to the first.
         tables: Models, metrics, evaluation, config, speed and size; empty ones are left out.
         metrics: Names of the compared validation metrics.
+        verdicts: A sentence for each run that is better than the others at something.
         notes: Caveats for the reader.
     """
 
     runs: list[Run]
     tables: list[Table] = field(default_factory=list)
     metrics: list[str] = field(default_factory=list)
+    verdicts: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
@@ -124,6 +128,7 @@ class Comparison:
                 }
                 for table in self.tables
             },
+            "verdicts": self.verdicts,
             "notes": self.notes,
         }
 
@@ -175,10 +180,29 @@ def compare_runs(runs: Sequence[Run]) -> Comparison:
         Table(title="Config", rows=_config_rows(runs), lead="Only the keys that differ."),
     ]
     compared.tables = [table for table in tables if table.rows]
+    compared.verdicts = _verdicts(compared)
     if len(runs) > 1 and not compared.metrics:
         compared.notes.append("there is no validation metric to compare")
     compared.notes += [note for run in runs for note in run.notes]
     return compared
+
+
+def _verdicts(compared: Comparison) -> list[str]:
+    """What each run is best at, in a sentence."""
+    won: dict[int, dict[str, str]] = {}
+    for table in compared.tables:
+        for row in table.rows:
+            # The last value of a metric belongs to the end of a training, not to the kept model.
+            leaders = set() if row.name.endswith(LAST) else row.leaders()
+            name, _, unit = row.name.removesuffix(BEST).partition(", ")
+            for place in leaders:
+                shown = f"{name} ({f'{row.text(place)} {unit}'.rstrip()})"
+                won.setdefault(place, {}).setdefault(name, shown)
+    word = "better" if len(compared.runs) == 2 else "best"
+    return [
+        f"{compared.runs[place].name} is {word} at {listed(won[place].values(), maximum=MAX_WON)}."
+        for place in sorted(won)
+    ]
 
 
 def _shared(each: Sequence[Iterable[str]], *, everywhere: bool) -> list[str]:
@@ -192,6 +216,12 @@ def _model_rows(runs: Sequence[Run]) -> list[Row]:
     return [
         Row(name="task", values=[run.kind for run in runs], absent=UNKNOWN),
         Row(name="model", values=[run.model for run in runs], absent=UNKNOWN),
+        Row(
+            name="epochs trained",
+            values=_floats(run.trained_epochs for run in runs),
+            digits=0,
+            absent=UNKNOWN,
+        ),
         Row(name="epochs of the checkpoint", values=_floats(run.epoch for run in runs), digits=0),
         Row(name="steps of the checkpoint", values=_floats(run.step for run in runs), digits=0),
     ]
@@ -199,8 +229,8 @@ def _model_rows(runs: Sequence[Run]) -> list[Row]:
 
 def _metric_rows(name: str, runs: Sequence[Run]) -> Iterator[Row]:
     better = direction(name)
-    yield Row(name=f"{name} best", values=[run.best(name) for run in runs], better=better)
-    yield Row(name=f"{name} last", values=[run.last(name) for run in runs], better=better)
+    yield Row(name=f"{name}{BEST}", values=[run.best(name) for run in runs], better=better)
+    yield Row(name=f"{name}{LAST}", values=[run.last(name) for run in runs], better=better)
 
 
 def _speed_rows(runs: Sequence[Run]) -> list[Row]:
@@ -211,12 +241,21 @@ def _speed_rows(runs: Sequence[Run]) -> list[Row]:
         if key == "memory_gib" and all(value is None for value in values):
             continue
         better = FASTER.get(key, NEITHER)
+        if key == "seconds" and not _equally_long(runs):
+            better = NEITHER
         rows.append(Row(name=title, values=values, better=better, digits=1, absent=UNKNOWN))
     return rows
 
 
+def _equally_long(runs: Sequence[Run]) -> bool:
+    """Whether all runs with a training time were trained for as many epochs."""
+    return len({run.trained_epochs for run in runs if run.speed.seconds is not None}) < 2
+
+
 def _speed_lead(runs: Sequence[Run]) -> str:
     lead = "Times include the validations; images/s assumes full batches."
+    if not _equally_long(runs):
+        lead += " The runs differ in epochs: their training times are not compared."
     if len({run.speed.hardware for run in runs}) > 1:
         lead += " The hardware differs: the times say little about the models."
     return lead

@@ -1,8 +1,10 @@
 """The page of a comparison: tables, and one chart per validation metric with all runs."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
+from vision.draw.epochs import Epochs
 from vision.report.against import direction
 from vision.report.charts import Axis, Series, line_chart
 from vision.report.compare import VALIDATED, Comparison, Row, Table, unwritten
@@ -20,7 +22,7 @@ from vision.report.page import (
     write_page,
 )
 from vision.report.page import table as html_table
-from vision.report.runs import Run
+from vision.report.runs import Line, Run
 
 # With more runs than this, runs are the rows of a table instead of its columns.
 MAX_COLUMNS = 4
@@ -44,9 +46,12 @@ def write_comparison(compared: Comparison, path: Path) -> Path:
         sections.append(section("Notes", *map(paragraph, compared.notes)))
     names = [run.name for run in compared.runs]
     title = " and ".join(names) if len(names) < 3 else f"{len(names)} runs side by side"
+    verdicts = [*map(paragraph, compared.verdicts)]
     lead = note(f"Differences are to the first run, {names[0]}. The best value is bold.")
     try:
-        return write_page(path, page(title, sections, header=lead if len(names) > 1 else ""))
+        return write_page(
+            path, page(title, sections, header=join([*verdicts, lead]) if len(names) > 1 else "")
+        )
     except OSError as error:
         raise unwritten(path, error) from error
 
@@ -68,9 +73,9 @@ def _table(rows: Sequence[Row], table: Table, runs: Sequence[Run]) -> Html:
     # A config has many keys: they are always rows.
     if len(runs) <= MAX_COLUMNS or len(rows) > MAX_ROWS:
         body = [[row.name, *line] for row, line in zip(rows, cells, strict=True)]
-        return html_table(["", *(run.name for run in runs)], body, caption=caption)
+        return html_table(["", *(run.name for run in runs)], body, caption=caption, headed=True)
     turned = [[run.name, *(line[i] for line in cells)] for i, run in enumerate(runs)]
-    return html_table(["run", *(row.name for row in rows)], turned, caption=caption)
+    return html_table(["run", *(row.name for row in rows)], turned, caption=caption, headed=True)
 
 
 def _cell(row: Row, place: int, table: Table) -> Html:
@@ -98,17 +103,31 @@ def _curves(compared: Comparison) -> Html | None:
     more = charts[MAX_CHARTS:]
     rest = [details(f"{len(more)} more metrics", columns(*more))] if more else []
     return section(
-        "Curves", columns(*charts[:MAX_CHARTS]), *rest, lead="Validation of all runs, by step."
+        "Curves",
+        columns(*charts[:MAX_CHARTS]),
+        *rest,
+        lead="Validation of all runs; a ring marks the best value of each.",
     )
 
 
 def _chart(name: str, runs: Sequence[Run]) -> Html:
+    better = direction(name)
+    found = [run.lines.get(name, Line([], [], [])) for run in runs]
+    epochs = [Epochs.of(line.step, line.epoch) for line in found]
+    # Epochs and steps do not fit on one axis.
+    by_epoch = all(one is not None for one, line in zip(epochs, found, strict=True) if line.step)
     # Colours go by the position of a run, also where some run lacks the metric.
     lines = [
-        Series(run.name, run.lines[name].step, run.lines[name].value)
-        if run.has(name)
-        else Series(run.name, [], [])
-        for run in runs
+        _series(run.name, line, known if by_epoch else None, better)
+        for run, line, known in zip(runs, found, epochs, strict=True)
     ]
-    arrow = "lower is better" if direction(name) == "lower" else "higher is better"
-    return line_chart(lines, Axis("optimiser step"), Axis(arrow), title=name)
+    x = Axis("epoch" if by_epoch else "optimiser step", 0.0)
+    return line_chart(lines, x, Axis(f"{better} is better"), title=name)
+
+
+def _series(name: str, line: Line, epochs: Epochs | None, better: str) -> Series:
+    x = line.step if epochs is None else epochs.at(line.step).tolist()
+    points = [(a, b) for a, b in zip(x, line.value, strict=True) if not math.isnan(b)]
+    choose = min if better == "lower" else max
+    best = choose(points, key=lambda point: point[1]) if points else None
+    return Series(name, x, line.value, best)

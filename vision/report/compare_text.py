@@ -26,6 +26,8 @@ def print_comparison(compared: Comparison, width: int | None = None) -> None:
         for drawn in _draw(table, names, console.width):
             console.print(drawn)
         console.print()
+    for verdict in compared.verdicts:
+        console.print(Text(verdict), soft_wrap=True)
     for note in compared.notes:
         console.print(Text(f"note: {note}", style="yellow"), soft_wrap=True)
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from vision.callbacks.results.detection_pictures import Scored, choose_images, unpack_found
+from vision.callbacks.results.detection_pictures import unpack_found
 from vision.callbacks.results.detection_records import DetectionRecord
 from vision.callbacks.results.evaluation_records import Record
+from vision.callbacks.results.examples import Scored, choose_images
 from vision.draw.detection import draw_detections
 from vision.report.chapters import chapter
 from vision.report.charts import Series, bar, line_chart
@@ -119,7 +120,7 @@ def _classes(rows: Sequence[Json]) -> Html:
         return section("Classes", note("There are no classes."))
     return section(
         "Classes",
-        class_table(rows, present, bars=bars, caption="Numbers of each class, the lowest first"),
+        class_table(rows, present, bars=bars, caption=f"Lowest {present[bars[0]]} first"),
     )
 
 
@@ -218,7 +219,7 @@ def show_image(record: Record, source: EvaluatedData, image: Scored, more: str =
         pixels, found, target, class_names=record.class_names, threshold=THRESHOLD
     )
     name = image_name(source.dataset, image.place)
-    caption = f"{name}, F1 {image.f1:.2f}{f', {more}' if more else ''}"
+    caption = f"{name}, F1 {image.score:.2f}{f', {more}' if more else ''}"
     alt = f"{name}: {image.objects} objects, {len(found['boxes'])} found"
     return picture(drawn.permute(1, 2, 0).numpy(), alt=alt, caption=caption)
 
@@ -235,15 +236,15 @@ def changes(
     """
     images: list[Any] = analyse_images(record, source)
     gains = [
-        (one.f1 - float(theirs[name]["score"]), one)
+        (one.score - float(theirs[name]["score"]), one)
         for one, name in images
-        if name in theirs and float(theirs[name]["score"]) != one.f1
+        if name in theirs and float(theirs[name]["score"]) != one.score
     ]
     shown = []
     for title, sign in (("Largest gains", 1), ("Largest losses", -1)):
         chosen = sorted((pair for pair in gains if sign * pair[0] > 0), key=lambda p: -sign * p[0])
         pictures = [
-            show_image(record, source, one, f"before {one.f1 - gain:.2f}")
+            show_image(record, source, one, f"before {one.score - gain:.2f}")
             for gain, one in chosen[:EXAMPLES]
         ]
         lead = counted(len(chosen), "images")

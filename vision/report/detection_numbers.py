@@ -88,7 +88,7 @@ def analyse(record: Record, source: EvaluatedData) -> Json:
             {
                 "place": one.place,
                 "name": image_name(source.dataset, one.place),
-                "score": one.f1,
+                "score": one.score,
                 "objects": one.objects,
                 "image_id": int(index.image_ids[one.place]),
             }

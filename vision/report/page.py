@@ -127,22 +127,25 @@ def table(
     caption: object,
     digits: int = 4,
     tall: bool = False,
+    headed: bool = False,
 ) -> Html:
     """A table in a scrolling container, so that the page itself never scrolls sideways.
 
     Args:
         headings: One per column.
         rows: Cells; the first of a row names it. Numbers are formatted by `number`, right-aligned.
-        caption: Caption, shown above the table and read out.
+        caption: Caption, shown above the table and read out by screen readers.
         digits: Digits after the decimal point.
         tall: Whether to limit the height of the container, for many rows.
+        headed: Whether the heading above says what the caption says: it is then only read out.
     """
+    unseen = ' class="unseen"' if headed else ""
     kinds = "scroll tall" if tall else "scroll"
     head = "".join(f'<th scope="col">{escape(one)}</th>' for one in headings)
     body = "".join(_row(row, digits) for row in rows)
     return Html(
         f'<div class="{kinds}" tabindex="0" role="region" aria-label="{escape(caption)}">'
-        f"<table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>"
+        f"<table><caption{unseen}>{escape(caption)}</caption><thead><tr>{head}</tr></thead>"
         f"<tbody>{body}</tbody></table></div>"
     )
 

@@ -24,6 +24,7 @@ from vision.report.page import Html, columns, facts, join, note, number, table
 # With more classes a matrix is unreadable: the most confused pairs are listed.
 MAX_IN_MATRIX = 30
 MAX_PAIRS = 40
+MAX_BESIDE = 13  # with more classes the matrix has a line of its own, above the pairs
 # With more classes the curves cannot be distinguished: the means are drawn.
 MAX_CURVES = 16
 # With more classes the report file holds the averages of the curves only.
@@ -47,11 +48,15 @@ class EvaluatedData(NamedTuple):
     data: Any
 
 
+def image_paths(dataset: Any) -> Any:
+    """Path of each image of a dataset; None if its images are in no files."""
+    paths = getattr(dataset, "paths", None)
+    return getattr(getattr(dataset, "index", None), "paths", None) if paths is None else paths
+
+
 def image_name(dataset: Any, place: int) -> str:
     """The name of an image: the last two parts of its path, or its index if it has no path."""
-    paths = getattr(dataset, "paths", None)
-    if paths is None:
-        paths = getattr(getattr(dataset, "index", None), "paths", None)
+    paths = image_paths(dataset)
     if paths is None:
         return f"image {place}"
     return spelt("/".join(PurePath(paths[place]).parts[-2:]))
@@ -125,7 +130,8 @@ def confusion_html(parts: Json, *, unit: str, title: str) -> Html:
     if len(parts["names"]) > MAX_IN_MATRIX + 1:
         return pairs
     matrix = heat_map(np.array(parts["matrix"]), parts["names"], title=title)
-    return columns(matrix, pairs)
+    beside = len(parts["names"]) <= MAX_BESIDE
+    return columns(matrix, pairs) if beside else join([matrix, pairs])
 
 
 # ------------------------------------------------------------------------------------- calibration

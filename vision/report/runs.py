@@ -56,6 +56,7 @@ class Run:
         model: Names of its detector or segmentor and of its backbone; None if not known.
         epoch: Completed epochs of its checkpoint.
         step: Optimiser steps of its checkpoint.
+        trained_epochs: Epochs that it was trained, by its last validation; None if not known.
         lines: Values of each validation metric, by name.
         config: Value by dotted key, without keys that only name this run; may be empty.
         speed: Its speed.
@@ -70,6 +71,7 @@ class Run:
     model: str | None = None
     epoch: int | None = None
     step: int | None = None
+    trained_epochs: int | None = None
     lines: dict[str, Line] = field(default_factory=dict)
     config: dict[str, Any] = field(default_factory=dict)
     speed: Speed = field(default_factory=Speed)
@@ -197,6 +199,7 @@ def read_run(folder: Path, *, name: str, checkpoint: Path | None = None) -> Run:
         for step, epoch in zip(line.step, line.epoch, strict=True)
         if epoch is not None
     }
+    run.trained_epochs = int(max(epochs.values())) + 1 if epochs else None
     run.speed = read_speed(folder, run.config, epochs, run.notes)
     run.evaluation = _read_evaluation(folder, run.notes)
     return run

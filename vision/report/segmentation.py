@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 
 from vision.callbacks.results.evaluation_records import Record
+from vision.callbacks.results.examples import Scored
 from vision.callbacks.results.label_maps import data_palette
-from vision.callbacks.results.segmentation_pictures import Scored
 from vision.callbacks.results.segmentation_records import SegmentationRecord
 from vision.contracts.segmentation import IGNORED
-from vision.draw.segmentation import GREY, RED, draw_errors, overlay_mask
+from vision.draw.palette import RED
+from vision.draw.segmentation import draw_errors, overlay_mask
 from vision.report.chapters import chapter
 from vision.report.page import Html, escape, gallery, join, picture, section, subsection, table
 from vision.report.parts import (
@@ -72,7 +73,7 @@ def analyse(record: Record, source: EvaluatedData) -> Json:
         "confusion": confusion_json(result.confusion, record.class_names),
         "calibration": {**calibration_json(body.calibration), "images": body.sampled},
         "images": [
-            {"place": one.place, "name": image_name(source.dataset, one.place), "score": one.iou}
+            {"place": one.place, "name": image_name(source.dataset, one.place), "score": one.score}
             for one in body.scored
         ],
     }
@@ -96,7 +97,7 @@ def sections(parts: Json, record: Record, source: EvaluatedData) -> list[Html]:
                 parts["classes"],
                 present,
                 bars=bars,
-                caption="Numbers of each class, the lowest IoU first",
+                caption="Lowest IoU first",
             ),
             lead="Over all labelled pixels, at the resolution of the files.",
         ),
@@ -156,7 +157,7 @@ def _show_image(
     return picture(
         _side_by_side([_small(part) for part in drawn]),
         alt=f"{name}: image, ground truth, prediction and errors",
-        caption=f"{name}, mIoU {one.iou:.3f}",
+        caption=f"{name}, mIoU {one.score:.3f}",
         large=True,
     )
 
@@ -185,12 +186,12 @@ def _legend(record: Record, palette: np.ndarray, present: set[int]) -> Html:
         (name, palette[k]) for k, name in enumerate(record.class_names) if k in present
     ]
     entries.append(("wrong (in the last picture)", RED))
-    if IGNORED in present:
-        entries.append(("ignored", GREY))
-    items = (
+    items = [
         f'<li style="--s:rgb({int(c[0])},{int(c[1])},{int(c[2])})">{escape(name)}</li>'
         for name, c in entries
-    )
+    ]
+    if IGNORED in present:
+        items.append('<li class="hatched">ignored</li>')
     return Html(f'<ul class="legend">{join(map(Html, items))}</ul>')
 
 
@@ -208,12 +209,12 @@ def changes(
     for one in record.body.scored:
         other = theirs.get(image_name(source.dataset, one.place))
         if other is not None and other["score"]:
-            gains.append((one.iou - float(other["score"]), one))
+            gains.append((one.score - float(other["score"]), one))
     shown = []
     for title, sign in (("Largest gains", 1), ("Largest losses", -1)):
         chosen = sorted((pair for pair in gains if sign * pair[0] > 0), key=lambda p: -sign * p[0])
         rows = [
-            (image_name(source.dataset, one.place), one.iou - gain, one.iou, f"{gain:+.4f}")
+            (image_name(source.dataset, one.place), one.score - gain, one.score, f"{gain:+.4f}")
             for gain, one in chosen[:MAX_CHANGED]
         ]
         lead = counted(len(chosen), "images")

@@ -12,6 +12,7 @@ LIGHT = {
     "good": "#14703f",
     "bad": "#b3261e",
     "heat": "#0b3d91",
+    "under": "#e08a00",
     "heat-low": "#000000",
     "heat-mid": "#000000",
     "heat-high": "#ffffff",
@@ -23,6 +24,18 @@ LIGHT = {
     "c5": "#0e7490",
     "c6": "#854d0e",
     "c7": "#475569",
+    "c8": "#223300",
+    "c9": "#550055",
+    "c10": "#aa8899",
+    "c11": "#889900",
+    "c12": "#660011",
+    "c13": "#ff33cc",
+    "c14": "#003388",
+    "c15": "#666644",
+    "c16": "#664455",
+    "c17": "#004444",
+    "c18": "#bb8833",
+    "c19": "#779988",
 }
 DARK = {
     "ground": "#0f141a",
@@ -34,6 +47,7 @@ DARK = {
     "good": "#5fd08f",
     "bad": "#ff8a80",
     "heat": "#9cc4ff",
+    "under": "#ffc24d",
     "heat-low": "#ffffff",
     "heat-mid": "#000000",
     "heat-high": "#000000",
@@ -45,8 +59,22 @@ DARK = {
     "c5": "#22d3ee",
     "c6": "#facc15",
     "c7": "#a3b1c2",
+    "c8": "#667722",
+    "c9": "#007777",
+    "c10": "#dd0033",
+    "c11": "#886655",
+    "c12": "#776688",
+    "c13": "#aaff00",
+    "c14": "#bbbb99",
+    "c15": "#eebbbb",
+    "c16": "#bb11bb",
+    "c17": "#0066ee",
+    "c18": "#008844",
+    "c19": "#0077aa",
 }
-SERIES = 8
+# Colours of lines. From the ninth on each is the farthest from all before, among those with enough
+# contrast; `vision.draw.palette` explains the method.
+SERIES = 20
 
 
 def _properties(colours: dict[str, str]) -> str:
@@ -54,7 +82,7 @@ def _properties(colours: dict[str, str]) -> str:
 
 
 CSS = f""":root{{color-scheme:light dark;{_properties(LIGHT)}}}
-@media (prefers-color-scheme:dark){{:root{{{_properties(DARK)}}}}}
+@media screen and (prefers-color-scheme:dark){{:root{{{_properties(DARK)}}}}}
 *{{box-sizing:border-box}}
 html{{scroll-padding-top:3.5rem;-webkit-text-size-adjust:100%}}
 body{{margin:0;background:var(--ground);color:var(--ink);
@@ -93,8 +121,9 @@ font-size:.925rem;max-width:75ch}}
 .tall thead th{{position:sticky;top:0;background:var(--surface)}}
 .scroll:focus-visible,a:focus-visible,summary:focus-visible{{outline:2px solid var(--link);
 outline-offset:2px}}
-table{{border-collapse:collapse;min-width:min(100%,20rem);font-size:.9rem;font-variant-numeric:tabular-nums}}
+table{{border-collapse:collapse;width:100%;font-size:.9rem;font-variant-numeric:tabular-nums}}
 caption{{text-align:left;padding-bottom:.35rem}}
+.unseen{{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}}
 th,td{{padding:.3rem .75rem .3rem 0;border-bottom:1px solid var(--line);text-align:left;
 vertical-align:middle}}
 thead th{{font-weight:600;color:var(--faint);white-space:nowrap}}
@@ -117,7 +146,7 @@ details>*:not(summary){{margin-top:.6rem}}
 .chart{{max-width:34rem}}
 .chart svg{{display:block;width:100%;height:auto}}
 .chart.matrix{{max-width:none}}
-.chart.matrix svg{{width:auto;height:auto}}
+.chart.matrix svg{{width:100%;height:auto}}
 svg text{{fill:var(--ink);font:12px system-ui,-apple-system,"Segoe UI",Roboto,"Liberation Sans",
 sans-serif}}
 svg .tick{{fill:var(--faint)}}
@@ -127,7 +156,8 @@ svg .guide{{stroke:var(--faint);stroke-width:1.2;stroke-dasharray:4 4;fill:none}
 svg .curve{{fill:none;stroke-width:2;stroke-linejoin:round}}
 svg .cell{{fill:var(--heat)}}
 svg .low{{fill:var(--heat-low)}} svg .mid{{fill:var(--heat-mid)}} svg .high{{fill:var(--heat-high)}}
-svg .gap,.legend .gap{{--s:color-mix(in srgb,var(--bad) 45%,var(--surface));fill:var(--s)}}
+.over{{--s:var(--bad)}} .under{{--s:var(--under)}} svg .gap{{fill:var(--s)}}
+svg .ring{{fill:var(--surface);stroke:var(--s);stroke-width:2.5}}
 .bar{{display:block;width:clamp(4rem,10vw,9rem);height:.7rem}}
 .columns .bar{{width:4rem}}
 .bar .back{{fill:var(--line)}}
@@ -138,7 +168,10 @@ svg .gap,.legend .gap{{--s:color-mix(in srgb,var(--bad) 45%,var(--surface));fill
 .legend li::before{{content:"";display:inline-block;width:.8rem;height:.8rem;border-radius:.15rem;
 background:var(--s);margin-right:.35rem;vertical-align:-.08rem}}
 svg .again{{stroke-dasharray:6 4}}
-.legend li.again::before{{background:repeating-linear-gradient(90deg,var(--s) 0 .25rem,
-transparent .25rem .4rem)}}
-@media print{{nav{{display:none}} section{{break-inside:avoid}} .tall{{max-height:none}}}}
+.legend li.again::before{{width:1.1rem;background:repeating-linear-gradient(90deg,var(--s) 0 .3rem,
+transparent .3rem .4rem)}}
+.legend li.hatched::before{{
+background:repeating-linear-gradient(135deg,#808080 0 .15rem,#e6e6e6 .15rem .25rem)}}
+@media print{{*{{-webkit-print-color-adjust:exact;print-color-adjust:exact}}
+nav{{display:none}} section{{break-inside:avoid}} .tall{{max-height:none}}}}
 """

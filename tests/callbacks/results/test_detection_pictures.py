@@ -15,11 +15,10 @@ from torch.utils.data import DataLoader
 
 from vision.callbacks.results.detection_pictures import (
     DetectionPictures,
-    Scored,
-    choose_images,
     score_images,
     unpack_found,
 )
+from vision.callbacks.results.examples import Scored, choose_images
 from vision.metrics.coco.metric import CocoEvaluator, pack_prediction
 
 COUNT = 9
@@ -120,6 +119,15 @@ def test_validate_draws_the_best_the_worst_and_others(tmp_path: Path) -> None:
     assert task.steps == 5
 
 
+def test_a_part_of_the_set_leaves_the_pictures_of_the_whole(tmp_path: Path) -> None:
+    trainer = quiet_trainer(
+        tmp_path, callbacks=[DetectionPictures(tmp_path / "new", examples=1)], limit_val_batches=2
+    )
+    trainer.validate(FakeTask(), FakeData(), verbose=False)
+    assert not (tmp_path / "new").exists()
+    assert (tmp_path / "new_part" / "examples.png").is_file()
+
+
 def test_training_draws_its_best_epoch_and_runs_nothing_again(tmp_path: Path) -> None:
     task, data = FakeTask(), FakeData()
     trainer = quiet_trainer(
@@ -162,7 +170,7 @@ def test_only_images_with_predictions_are_scored() -> None:
 
 
 def test_images_are_chosen_by_score_then_by_objects_and_once() -> None:
-    scored = [Scored(i, f1, i % 5) for i, f1 in enumerate([0.5] * 20 + [1.0, 1.0, 0.0])]
+    scored = [Scored(i, f1, 1 + i % 5) for i, f1 in enumerate([0.5] * 20 + [1.0, 1.0, 0.0])]
     chosen = choose_images(scored, 2)
     assert [image.place for image in chosen["best"]] == [21, 20]
     assert [image.place for image in chosen["worst"]] == [22, 4]

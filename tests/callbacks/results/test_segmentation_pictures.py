@@ -12,12 +12,12 @@ from helpers.tiny_task import TinyData, quiet_trainer, tiny_task
 from PIL import Image
 
 from vision.callbacks.results import segmentation_pictures
+from vision.callbacks.results.examples import Scored, choose_images
 from vision.callbacks.results.segmentation_pictures import (
-    Scored,
     SegmentationPictures,
     Shelf,
-    choose_images,
     image_iou,
+    score_image,
 )
 from vision.contracts.segmentation import IGNORED
 
@@ -26,7 +26,7 @@ RIGHTS = [0.5, 1.0, 0.0, 0.6, 0.4, 0.9, 0.1, 0.55, 0.45]
 
 
 def scored(ious: list[float]) -> list[Scored]:
-    return [Scored(iou, place, f"{place}.png") for place, iou in enumerate(ious)]
+    return [Scored(place, iou, 2, f"{place}.png") for place, iou in enumerate(ious)]
 
 
 def test_validate_draws_the_best_the_worst_and_others(
@@ -96,6 +96,15 @@ def test_the_iou_of_an_image_is_that_of_its_classes() -> None:
     assert image_iou(predicted, target) == pytest.approx((3 / 4 + 1 / 3 + 0) / 3)
     assert image_iou(target.clamp(max=1), target) == 1.0
     assert math.isnan(image_iou(predicted, torch.full_like(target, IGNORED)))
+
+
+def test_a_scene_of_one_class_has_no_objects() -> None:
+    target = torch.tensor([[0, 0, 1, 2], [0, 0, IGNORED, IGNORED]])
+    found = score_image(target.clamp(max=2), target, place=3, name="a.png")
+    assert found == Scored(3, 1.0, 2, "a.png")
+    one = torch.where(target == IGNORED, target, 0)
+    assert score_image(target.clamp(max=2), one).objects == 0
+    assert score_image(target.clamp(max=2), torch.full_like(one, IGNORED)).objects == 0
 
 
 def test_images_are_chosen_once() -> None:

@@ -13,6 +13,7 @@ from helpers.random_coco import judge, predictions_of, random_case
 from helpers.two_processes import answers_of_two
 
 from vision.errors import DataError
+from vision.metrics.coco import metric
 from vision.metrics.coco.metric import CocoEvaluator, evaluate_coco
 
 TESTS = Path(__file__).parents[2]
@@ -82,6 +83,21 @@ def test_a_repeated_image_counts_once_and_reset_forgets() -> None:
     assert len(evaluator) == 0
     assert set(evaluator.compute(truth, category_ids).stats["segm"]) == {-1}
     assert evaluator.results(category_ids) == []
+
+
+def test_predictions_are_gathered_once_an_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    truth, evaluator, category_ids = evaluated(6)
+    calls = []
+    merge = metric.merge_shares
+    monkeypatch.setattr(metric, "merge_shares", lambda found: calls.append(1) or merge(found))
+    evaluator.compute(truth, category_ids)
+    # What draws and records the epoch asks for the same predictions.
+    assert evaluator.gather() is evaluator.gather()
+    assert len(evaluator.gather()) == len(evaluator) > 0
+    assert len(calls) == 1
+    evaluator.reset()
+    assert evaluator.gather() == {}
+    assert len(calls) == 2
 
 
 def test_an_unknown_image_is_an_error() -> None:

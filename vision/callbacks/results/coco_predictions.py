@@ -8,6 +8,7 @@ from lightning.pytorch import LightningModule, Trainer
 
 from vision.callbacks.results.best_validation import BestValidation
 from vision.callbacks.results.evaluated import Evaluated
+from vision.callbacks.results.part_of_set import results_folder
 from vision.callbacks.results.prediction_writer import PredictionWriter
 from vision.errors import ConfigError
 from vision.metrics.coco.files import write_categories, write_json, write_results
@@ -73,7 +74,8 @@ class DetectionResults(BestValidation):
     and `categories.csv` with the same rows. The task offers `coco_result` and `evaluator`.
 
     Args:
-        folder: Where the files are written; created if absent.
+        folder: Where the files are written; created if absent. Results of a part of the set go to
+            a folder beside it.
     """
 
     def __init__(self, folder: Path | str) -> None:
@@ -85,11 +87,12 @@ class DetectionResults(BestValidation):
         result = getattr(pl_module, "coco_result", None)
         if result is None or not trainer.is_global_zero:
             return
+        folder = results_folder(trainer, self.folder)
         found: Any = pl_module.evaluator
-        write_results(found.results(_category_ids(trainer)), self.folder / PREDICTIONS)
-        write_categories(result.categories(), self.folder / CATEGORIES)
+        write_results(found.results(_category_ids(trainer)), folder / PREDICTIONS)
+        write_categories(result.categories(), folder / CATEGORIES)
         rows = {"categories": result.categories()}
-        write_json({**result.to_json(), **rows}, self.folder / METRICS)
+        write_json({**result.to_json(), **rows}, folder / METRICS)
 
 
 def _category_ids(trainer: Trainer) -> Any:

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,6 +11,8 @@ from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
 from vision.callbacks.results.best_validation import BestValidation
+from vision.callbacks.results.examples import Scored, choose_images
+from vision.callbacks.results.part_of_set import results_folder
 from vision.contracts.detection import DetectionPrediction
 from vision.decoration import Decoration
 from vision.draw.detection import DetectionExample, draw_detections, draw_examples
@@ -22,15 +24,6 @@ from vision.metrics.detection_f1 import detection_f1
 logger = logging.getLogger(__name__)
 
 FILE_NAME = "examples.png"
-KINDS = ("best", "worst", "random")
-
-
-class Scored(NamedTuple):
-    """An image of the validation set: its index, F1 in [0, 1] and number of objects."""
-
-    place: int
-    f1: float
-    objects: int
 
 
 class DetectionPictures(BestValidation):
@@ -38,7 +31,8 @@ class DetectionPictures(BestValidation):
 
     `examples.png` has the best, the worst and some random images, in a row each; `best_0.png` and
     so on have one each. Images are sorted by the F1 of `vision.metrics.detection_f1`; of equal ones
-    those with more objects come first. The random images are the same every time.
+    those with more objects come first, and those without any are never the best or the worst. The
+    random images are the same every time.
 
     The validation set must have `index` and `example(i)`, as `vision.data`'s have, and the task an
     `evaluator`; with others nothing is drawn.
@@ -67,29 +61,29 @@ class DetectionPictures(BestValidation):
         if not trainer.is_global_zero or not found:
             return
         with self._guard:
-            self._draw(dataset, found)
+            self._draw(dataset, found, results_folder(trainer, self.folder))
 
-    def _draw(self, dataset: Any, found: Mapping[int, PackedPrediction]) -> None:
+    def _draw(self, dataset: Any, found: Mapping[int, PackedPrediction], folder: Path) -> None:
         index = dataset.index
         chosen = choose_images(list(score_images(index, found)), self.examples)
         drawn: list[DetectionExample] = []
-        for kind in KINDS:
-            for number, image in enumerate(chosen[kind]):
+        for kind, images in chosen.items():
+            for number, image in enumerate(images):
                 original, target = dataset.example(image.place)
                 image_id = int(index.image_ids[image.place])
-                title = f"{kind} {number} · F1 {image.f1:.2f} · image {image_id}"
+                title = f"{kind} {number} · F1 {image.score:.2f} · image {image_id}"
                 prediction = unpack_found(found[image_id], self.threshold)
                 drawn.append(DetectionExample(title, original, prediction, target))
-                self._save(drawn[-1], index.class_names, f"{kind}_{number}.png")
+                self._save(drawn[-1], index.class_names, folder / f"{kind}_{number}.png")
         if drawn:
             columns = max(len(images) for images in chosen.values())
             figure = draw_examples(
                 drawn, index.class_names, columns=columns, threshold=self.threshold
             )
-            save_png(figure, self.folder / FILE_NAME)
-            logger.info("Examples of the detections are drawn in %s.", self.folder)
+            save_png(figure, folder / FILE_NAME)
+            logger.info("Examples of the detections are drawn in %s.", folder)
 
-    def _save(self, example: DetectionExample, class_names: Sequence[str], name: str) -> None:
+    def _save(self, example: DetectionExample, class_names: Sequence[str], file: Path) -> None:
         from PIL import Image
 
         picture = draw_detections(
@@ -100,7 +94,7 @@ class DetectionPictures(BestValidation):
             threshold=self.threshold,
         )
         pixels = Image.fromarray(picture.permute(1, 2, 0).numpy())
-        replace_file(self.folder / name, pixels.save)
+        replace_file(file, pixels.save)
 
 
 def score_images(index: Any, found: Mapping[int, PackedPrediction]) -> Iterator[Scored]:
@@ -124,30 +118,6 @@ def score_images(index: Any, found: Mapping[int, PackedPrediction]) -> Iterator[
             crowd=torch.tensor(objects.crowd),
         )
         yield Scored(place, f1, len(objects.boxes))
-
-
-def choose_images(scored: Sequence[Scored], count: int) -> dict[str, list[Scored]]:
-    """Choose the best, the worst and random images; none comes twice.
-
-    Args:
-        scored: All images.
-        count: Number of images of each kind, fewer for small sets.
-
-    Returns:
-        By kind: `"best"` from the best down, `"worst"` from the worst up, and `"random"`.
-    """
-    chosen: dict[str, list[Scored]] = {}
-    rest = sorted(scored, key=lambda image: (-image.f1, -image.objects, image.place))
-    # A few images are divided among the kinds.
-    chosen["best"] = rest[: min(count, -(-len(rest) // 3))]
-    rest = sorted(
-        rest[len(chosen["best"]) :], key=lambda image: (image.f1, -image.objects, image.place)
-    )
-    chosen["worst"] = rest[: min(count, -(-len(rest) // 2))]
-    rest = sorted(rest[len(chosen["worst"]) :])
-    order = np.random.default_rng(0).permutation(len(rest))[:count]
-    chosen["random"] = [rest[i] for i in order]
-    return chosen
 
 
 def unpack_found(found: PackedPrediction, min_score: float) -> DetectionPrediction:

@@ -11,6 +11,7 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 
 from vision.callbacks.results.evaluated import Evaluated, EvaluatedBatches, gather
+from vision.callbacks.results.part_of_set import is_part
 from vision.contracts.classes import known_classes
 from vision.options import check_number
 from vision.task_parts import find_part, kind_name
@@ -41,6 +42,8 @@ class Record(NamedTuple):
         images: Number of evaluated images.
         seconds: Duration of the loop, including reading the data.
         body: The record of the task's recorder.
+        part_of: Number of images of the set if only a part of them was evaluated; None for a whole
+            set, and where the number is not known.
     """
 
     kind: str
@@ -51,6 +54,7 @@ class Record(NamedTuple):
     images: int
     seconds: float
     body: Any
+    part_of: int | None = None
 
 
 class EvaluationRecords(EvaluatedBatches):
@@ -76,6 +80,7 @@ class EvaluationRecords(EvaluatedBatches):
         self.record: Record | None = None
         self._recorder: Recorder | None = None
         self._images = 0
+        self._set_size: int | None = None
         self._start = 0.0
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -95,6 +100,7 @@ class EvaluationRecords(EvaluatedBatches):
     def begin(self, trainer: Trainer, task: Any, dataset: Any) -> None:
         """Begin."""
         self.record, self._images, self._start = None, 0, time.perf_counter()
+        self._set_size = len(dataset) if hasattr(dataset, "__len__") else None
         if self._recorder is not None:
             self._recorder.begin(trainer, task, dataset)
 
@@ -135,4 +141,5 @@ class EvaluationRecords(EvaluatedBatches):
             images=images,
             seconds=seconds,
             body=body,
+            part_of=self._set_size if is_part(trainer) else None,
         )

@@ -3,9 +3,9 @@
 import heapq
 import logging
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +14,15 @@ from torch import Tensor
 
 from vision.callbacks.results.best_validation import BestValidation
 from vision.callbacks.results.evaluated import Evaluated, gather
+from vision.callbacks.results.examples import (
+    Scored,
+    best_first,
+    choose_images,
+    random_first,
+    worst_first,
+)
 from vision.callbacks.results.label_maps import data_palette
+from vision.callbacks.results.part_of_set import results_folder
 from vision.contracts.segmentation import IGNORED
 from vision.decoration import Decoration
 from vision.draw.figure import save_png
@@ -27,21 +35,14 @@ logger = logging.getLogger(__name__)
 FILE_NAME = "examples.png"
 
 
-class Scored(NamedTuple):
-    """A validation image: its mIoU in [0, 1], index in the dataset, and name."""
-
-    iou: float
-    place: int
-    name: str
-
-
 class SegmentationPictures(BestValidation):
     """Draws validation images, ground truth beside prediction, without running the model again.
 
     `examples.png` has the best, the worst and some random images, a row for each: the image,
     ground truth, prediction, and errors. They are scored by the mean IoU of the classes that are in
-    the image or its prediction. The random images are the first ones, in an order that is
-    the same every time, that are not among the best or worst.
+    the image or its prediction; images of a single class are never the best or the worst. The
+    random images are the first ones, in an order that is the same every time, that are not among
+    the best or worst.
 
     The task returns `{"predictions": [...]}` from its `validation_step`, and the validation set has
     `example(i)`, as `vision.data`'s have; with others nothing is drawn. A process
@@ -74,8 +75,9 @@ class SegmentationPictures(BestValidation):
         for i, (one, place) in enumerate(zip(evaluated.predictions, places, strict=True)):
             found = one["mask"]
             height, width = found.shape
-            iou = image_iou(found, batch["mask"][i, :height, :width])
-            self._shelf.add(Scored(iou, place, PurePath(batch["path"][i]).name), found)
+            target = batch["mask"][i, :height, :width]
+            name = PurePath(batch["path"][i]).name
+            self._shelf.add(score_image(found, target, place=place, name=name), found)
 
     def write(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Draw, on the first process, from the images of all."""
@@ -87,6 +89,7 @@ class SegmentationPictures(BestValidation):
         masks = {place: mask for share in gather(trainer, held) for place, mask in share.items()}
         self._shelf = Shelf(0)
         dataset = _examples_of(trainer)
+        file = results_folder(trainer, self.folder) / FILE_NAME
         if not trainer.is_global_zero or not places or dataset is None:
             return
         data = getattr(trainer, "datamodule", None)
@@ -97,8 +100,8 @@ class SegmentationPictures(BestValidation):
                 names or [str(label) for label in range(IGNORED)],
                 data_palette(data),
             )
-            save_png(figure, self.folder / FILE_NAME)
-            logger.info("Examples of the masks are drawn in %s.", self.folder / FILE_NAME)
+            save_png(figure, file)
+            logger.info("Examples of the masks are drawn in %s.", file)
 
 
 class Shelf:
@@ -117,12 +120,16 @@ class Shelf:
         self.scored: list[Scored] = []
         self.masks: dict[int, np.ndarray] = {}
         # Of the random ones, the best and the worst may be up to two thirds.
-        self._counts = {_best_first: count, _worst_first: count, _random_first: 3 * count}
-        self._kept: dict[Callable[[Scored], tuple[float, int]], list[Scored]] = {}
+        self._counts: dict[Any, int] = {
+            best_first: count,
+            worst_first: count,
+            random_first: 3 * count,
+        }
+        self._kept: dict[Any, list[Scored]] = {}
 
     def add(self, image: Scored, mask: Tensor) -> None:
         """Add an image and its mask, integers `(H, W)`, unless all pixels are ignored."""
-        if math.isnan(image.iou):
+        if math.isnan(image.score):
             return
         self.scored.append(image)
         for key, count in self._counts.items():
@@ -144,41 +151,27 @@ def image_iou(predicted: Tensor, target: Tensor) -> float:
     Returns:
         In [0, 1]; NaN if all pixels are ignored.
     """
-    predicted, target = as_labels(predicted, target)
-    pairs = count_pairs(target, predicted)[:IGNORED, :IGNORED]
-    return SegmentationScores(confusion=pairs.cpu().numpy()).mIoU
+    return score_image(predicted, target).score
 
 
-def choose_images(scored: Sequence[Scored], count: int) -> dict[str, list[Scored]]:
-    """Choose the best, the worst and random images; none comes twice.
+def score_image(predicted: Tensor, target: Tensor, *, place: int = 0, name: str = "") -> Scored:
+    """Score an image by the mean IoU of the classes that are in it or its prediction.
 
     Args:
-        scored: All images.
-        count: Number of images of each kind, fewer for small sets.
+        predicted: Integers `(H, W)`, class index of each pixel.
+        target: Integers `(H, W)`, class index or `IGNORED`.
+        place: Index in the dataset.
+        name: Name of the file.
 
     Returns:
-        By kind: `"best"` from the best down, `"worst"` from the worst up, and `"random"`.
+        The image; its score is NaN if all pixels are ignored, and its objects are its classes
+        beyond the first: a scene without objects is of one class.
     """
-    rest = sorted(scored, key=_best_first)
-    # A few images are divided among the kinds.
-    best = rest[: min(count, -(-len(rest) // 3))]
-    rest = sorted(rest[len(best) :], key=_worst_first)
-    worst = rest[: min(count, -(-len(rest) // 2))]
-    chosen = sorted(rest[len(worst) :], key=_random_first)[:count]
-    return {"best": best, "worst": worst, "random": chosen}
-
-
-def _best_first(image: Scored) -> tuple[float, int]:
-    return -image.iou, image.place
-
-
-def _worst_first(image: Scored) -> tuple[float, int]:
-    return image.iou, image.place
-
-
-def _random_first(image: Scored) -> tuple[float, int]:
-    """A sort key that depends only on the index, so that the same images come first every time."""
-    return float(np.random.default_rng(image.place).random()), image.place
+    predicted, target = as_labels(predicted, target)
+    pairs = count_pairs(target, predicted)[:IGNORED, :IGNORED].cpu().numpy()
+    classes = int((pairs.sum(axis=1) > 0).sum())
+    iou = SegmentationScores(confusion=pairs).mIoU
+    return Scored(place, iou, max(classes - 1, 0), name)
 
 
 def _examples_of(trainer: Trainer) -> Any:
@@ -193,6 +186,6 @@ def _load_examples(
     for kind, images in chosen.items():
         for number, image in enumerate(images, start=1):
             original, target = dataset.example(image.place)
-            title = f"{kind} {number} · mIoU {image.iou:.2f} · {image.name}"
+            title = f"{kind} {number} · mIoU {image.score:.2f} · {image.name}"
             found = torch.from_numpy(masks[image.place])
             yield SegmentationExample(title, original, found, target)

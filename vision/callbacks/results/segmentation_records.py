@@ -12,7 +12,8 @@ from lightning.pytorch import Trainer
 from torch import Tensor
 
 from vision.callbacks.results.evaluated import Evaluated, gather
-from vision.callbacks.results.segmentation_pictures import Scored, Shelf, choose_images, image_iou
+from vision.callbacks.results.examples import Scored, choose_images
+from vision.callbacks.results.segmentation_pictures import Shelf, score_image
 from vision.contracts.segmentation import IGNORED
 from vision.metrics.calibration import Calibration
 from vision.metrics.segmentation_table import SegmentationScores
@@ -65,7 +66,7 @@ class SegmentationRecorder:
             height, width = found.shape
             target = batch["mask"][i, :height, :width]
             name = PurePath(batch["path"][i]).name
-            self._shelf.add(Scored(image_iou(found, target), place, name), found)
+            self._shelf.add(score_image(found, target, place=place, name=name), found)
             if place % self._every == 0:
                 rows, columns = batch["size"][i].tolist()
                 image = batch["image"][i : i + 1, :, :rows, :columns]

@@ -9,6 +9,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from vision.callbacks.results.best_validation import BestValidation
 from vision.callbacks.results.evaluated import Evaluated
 from vision.callbacks.results.label_maps import MaskWriter, data_palette, name_files
+from vision.callbacks.results.part_of_set import results_folder
 from vision.decoration import Decoration
 from vision.draw.segmentation import overlay_mask
 from vision.files import replace_file
@@ -33,7 +34,8 @@ class SegmentationResults(BestValidation):
     set with `example(i)`, as `vision.data`'s have.
 
     Args:
-        folder: Where the files are written; created if absent.
+        folder: Where the files are written; created if absent. Results of a part of the set go to
+            a folder beside it.
         masks: Whether `validate` writes masks.
         overlays: Number of overlays that it writes, spread evenly over the validation set.
     """
@@ -58,7 +60,8 @@ class SegmentationResults(BestValidation):
             return
         data = getattr(trainer, "datamodule", None)
         names = name_files(getattr(dataset, "paths", ()))
-        self._writer = MaskWriter(self.folder / MASKS, names, palette=data_palette(data))
+        folder = results_folder(trainer, self.folder)
+        self._writer = MaskWriter(folder / MASKS, names, palette=data_palette(data))
         if hasattr(dataset, "example"):
             count = len(dataset)
             chosen = min(self.overlays, count)
@@ -84,13 +87,14 @@ class SegmentationResults(BestValidation):
         result: Any = getattr(pl_module, "segmentation_result", None)
         if result is None or not trainer.is_global_zero:
             return
-        write_categories(result.rows(), self.folder / CLASSES)
-        write_json(result.to_json(), self.folder / METRICS)
+        folder = results_folder(trainer, self.folder)
+        write_categories(result.rows(), folder / CLASSES)
+        write_json(result.to_json(), folder / METRICS)
 
     def _save_overlay(self, image: Any, mask: Any, writer: MaskWriter, path: str) -> None:
         from PIL import Image
 
         assert writer.palette is not None, "masks have colours"
         picture = overlay_mask(image, mask, writer.palette)
-        file = self.folder / OVERLAYS / writer.name_of(path)
+        file = writer.folder.with_name(OVERLAYS) / writer.name_of(path)
         replace_file(file, Image.fromarray(picture.permute(1, 2, 0).numpy()).save)

@@ -1,6 +1,7 @@
 """The picture of a training's curves, drawn from what was logged."""
 
 import time
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,7 +13,9 @@ from vision.decoration import Decoration
 from vision.documents.csv_text import read_log
 from vision.documents.numbers import whole_number
 from vision.draw.curves import Curve, draw_curves
+from vision.draw.epochs import epochs_of
 from vision.draw.figure import save_png
+from vision.draw.loss_note import loss_note
 from vision.errors import ConfigError
 
 FILE_NAME = "curves.png"
@@ -75,9 +78,16 @@ class TrainingCurves(Callback):
         with self._guard:
             for log in trainer.loggers:
                 log.save()
-            curves = read_curves(self.folder / METRICS)
+            rows = _rows(self.folder / METRICS)
             with suppress(ConfigError):  # nothing was logged yet
-                figure = draw_curves(curves, title=self.title, shown=shown, monitor=monitor)
+                figure = draw_curves(
+                    _curves(rows),
+                    title=self.title,
+                    shown=shown,
+                    monitor=monitor,
+                    epochs=epochs_of(rows),
+                    loss_note=loss_note(module.hparams),
+                )
                 save_png(figure, self.folder / FILE_NAME)
         self._drawn_s = time.perf_counter()
         self._wait_s = max(self.every_s, SECONDS_PER_SECOND * (self._drawn_s - start_s))
@@ -92,10 +102,16 @@ def read_curves(path: Path) -> dict[str, Curve]:
     Returns:
         Curve by the name of its column; if a step was logged twice, the last value counts.
     """
-    if not path.is_file():
-        return {}
+    return _curves(_rows(path))
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    return read_log(path, what="log of metrics") if path.is_file() else []
+
+
+def _curves(rows: Iterable[Mapping[str, str]]) -> dict[str, Curve]:
     found: dict[str, dict[int, float]] = {}
-    for row in read_log(path, what="log of metrics"):
+    for row in rows:
         if (step := whole_number(row.get("step", ""))) is None:
             continue
         for name, text in row.items():

@@ -34,7 +34,8 @@ class Environment(Callback):
     """Writes `env.json` when a training starts, and completes it when it ends.
 
     The file holds a list, `"starts"`: a run that is resumed adds an entry to it. An entry that was
-    not completed, with `"status": "running"`, belongs to a killed process. Names of the user and
+    not completed, with `"status": "running"`, belongs to a killed process. `"seconds"` is the time
+    from the first step to the last, with the validations between them. Names of the user and
     the machine, and environment variables, are not written.
 
     Args:
@@ -47,13 +48,14 @@ class Environment(Callback):
         self.command = list(command)
         self._before: list[Any] = []
         self._entry: dict[str, Any] = {}
-        self._start_s = 0.0
+        self._start_s: float | None = None
+        self._seconds = 0.0
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the entry at the start, on the first process."""
         if not trainer.is_global_zero:
             return
-        self._start_s = time.perf_counter()
+        self._start_s, self._seconds = None, 0.0
         self._before = _read_starts(self.path)
         self._entry = {
             "status": "running",
@@ -74,9 +76,14 @@ class Environment(Callback):
         self._write()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Record the step at which a resumed run continues."""
+        """Start the clock; record the step at which a resumed run continues."""
+        self._start_s = time.perf_counter()
         if self._entry:
             self._entry["first_step"] = trainer.global_step
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Stop the clock."""
+        self._stop_clock()
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Complete the entry of a run that has finished or was interrupted."""
@@ -92,13 +99,19 @@ class Environment(Callback):
     def _complete(self, trainer: Trainer, status: str) -> None:
         if self._entry.get("end", "") is not None:  # never begun, or completed already
             return
-        seconds = round(time.perf_counter() - self._start_s, 3)
-        done = {"status": status, "end": _now(), "seconds": seconds}
+        self._stop_clock()
+        done = {"status": status, "end": _now(), "seconds": round(self._seconds, 3)}
         self._entry |= {**done, "last_step": trainer.global_step}
         if trainer.strategy.root_device.type == "cuda":
             peak = torch.cuda.max_memory_allocated(trainer.strategy.root_device)
             self._entry["peak_gpu_memory_gib"] = round(peak / GIB, 3)
         self._write()
+
+    def _stop_clock(self) -> None:
+        """Add the time since the training started."""
+        if self._start_s is not None:
+            self._seconds += time.perf_counter() - self._start_s
+            self._start_s = None
 
     def _write(self) -> None:
         text = to_json({"starts": [*self._before, self._entry]}, indent=2) + "\n"
@@ -129,6 +142,17 @@ def _read_starts(path: Path) -> list[Any]:
         with suppress(OSError):
             os.replace(path, aside)
         return []
+
+
+def trained_seconds(folder: Path) -> float | None:
+    """Seconds that a run has trained, all its starts together; None if not known."""
+    file = folder / FILE_NAME
+    if not file.is_file():
+        return None
+    try:
+        return float(sum(start["seconds"] for start in read_json(file)["starts"]))
+    except (DataError, LookupError, TypeError):  # damaged, or a start that was killed
+        return None
 
 
 def _now() -> str:

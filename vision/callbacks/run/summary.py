@@ -11,13 +11,14 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from vision.callbacks.run.environment import trained_seconds
 from vision.decoration import decorative
 from vision.line_width import break_command, break_parts, line_width
 from vision.wording import counted
 
 Commands = Sequence[tuple[str, str]]
 # The files of a run to look at first.
-PICTURES = ("*.png", "validation/examples.png", "train_batches/train_batch_0.jpg")
+PICTURES = ("*.png", "validation*/examples.png", "train_batches/train_batch_0.jpg")
 
 
 @decorative("the summary of the run")
@@ -63,7 +64,9 @@ class RunSummary(Callback):
         if not trainer.is_global_zero or trainer.interrupted:
             return
         epochs = counted(trainer.current_epoch, "epochs")
-        rows = [("training time", f"{self._seconds:.1f} s, {epochs}")]
+        # The clock of env.json, which counts earlier starts too and is what runs are compared by.
+        seconds = trained_seconds(self.folder) or self._seconds
+        rows = [("training time", f"{seconds:.1f} s, {epochs}")]
         keeper: Any = trainer.checkpoint_callback
         if getattr(keeper, "best_model_score", None) is not None:
             score = float(keeper.best_model_score)

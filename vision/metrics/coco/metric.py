@@ -49,7 +49,7 @@ class CocoEvaluator:
     def __init__(self, *, masks: bool) -> None:
         self.masks = masks
         self._found: dict[int, PackedPrediction] = {}
-        self._gathered: dict[int, PackedPrediction] = {}
+        self._gathered: dict[int, PackedPrediction] | None = None
 
     def __len__(self) -> int:
         """Number of images that this process has seen."""
@@ -57,7 +57,7 @@ class CocoEvaluator:
 
     def reset(self) -> None:
         """Forget all images."""
-        self._found, self._gathered = {}, {}
+        self._found, self._gathered = {}, None
 
     def update(
         self, image_ids: Tensor | Sequence[int], predictions: Sequence[DetectionPrediction]
@@ -76,10 +76,13 @@ class CocoEvaluator:
     def gather(self) -> dict[int, PackedPrediction]:
         """Bring the images of all processes together; every process must call it.
 
+        After `compute` it returns what that has gathered, without another collective call.
+
         Returns:
             The predictions by image id, ascending: on the first process all, on others none.
         """
-        self._gathered = merge_shares(self._found)
+        if self._gathered is None:
+            self._gathered = merge_shares(self._found)
         return self._gathered
 
     def results(self, category_ids: Sequence[int] | np.ndarray | Tensor) -> list[dict[str, Any]]:
@@ -92,7 +95,7 @@ class CocoEvaluator:
             `{"image_id", "category_id", "bbox", "score"}` each, with `segmentation` if masks are
             kept, by image and falling score.
         """
-        return list(coco_results(self._gathered, category_ids))
+        return list(coco_results(self._gathered or {}, category_ids))
 
     def compute(
         self,
@@ -115,7 +118,7 @@ class CocoEvaluator:
         Raises:
             DataError: The ground truth cannot be read or does not fit; raised on every process.
         """
-        self.gather()
+        self._gathered = merge_shares(self._found)
         answer: list[Any] = [None]
         if _processes() == 1 or distributed.get_rank() == 0:
             answer = [self._evaluate(ground_truth, category_ids, backend)]
@@ -137,7 +140,7 @@ class CocoEvaluator:
                 ground_truth,
                 self.results(category_ids),
                 kinds=("bbox", "segm") if self.masks else ("bbox",),
-                image_ids=list(self._gathered),
+                image_ids=list(self._gathered or ()),
                 backend=backend,
                 check_masks=False,
             )
