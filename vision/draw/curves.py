@@ -22,13 +22,7 @@ GRID = "#e4e7eb"
 LOG_FROM = 30.0
 SMOOTHED_OVER = 0.02  # share of the points of a curve
 MAX_METRICS = 6
-# Where a note stands in a chart: at its lower left, where falling curves leave room.
-NOTE_PLACE: dict[str, Any] = {
-    "xy": (0.01, 0.02),
-    "xycoords": "axes fraction",
-    "color": INK,
-    "fontsize": 8,
-}
+RATE_TICKS = 3  # of the learning rate, whose panel is low
 
 
 class Curve(NamedTuple):
@@ -61,7 +55,7 @@ def draw_curves(
         monitor: The metric that chooses the best checkpoint, and `"max"` or `"min"`: its best value
             is marked.
         epochs: Epoch of each step, for the horizontal axes; None draws over optimiser steps.
-        loss_note: A line below the losses, shown if both are drawn.
+        loss_note: A line above the legend of the losses, if both are drawn.
 
     Returns:
         A figure for `save_png`.
@@ -85,6 +79,8 @@ def draw_curves(
         _style(axis)
     if losses:
         _draw_losses(panels["loss"], {name: placed[name] for name in losses}, monitor, unit)
+        if loss_note and len(losses) > 1:
+            panels["loss"].get_legend().set_title(loss_note, prop={"size": 8})
     if RATE in curves:
         panels["rate"].plot(*placed[RATE], color=FAINT, linewidth=1.6)
         panels["rate"].set_title("learning rate", color=INK, fontsize=11, loc="left")
@@ -94,10 +90,8 @@ def draw_curves(
         chosen = {name: placed[name] for name in names[:MAX_METRICS]}
         _draw_metrics(panels["metrics"], chosen, monitor, unit)
     last = max(float(curve.x[-1]) for curve in placed.values() if len(curve.x))
-    for axis in panels.values():
-        _number_ends(axis, last)
-    if loss_note and len(losses) > 1:
-        panels["loss"].annotate(loss_note, **NOTE_PLACE)
+    for panel, axis in panels.items():
+        _number_ends(axis, last, RATE_TICKS if panel == "rate" else 6)
     for axis in {panels[row[-1]] for row in rows[-1:]} | {panels[rows[-1][0]]}:
         axis.set_xlabel("optimiser step" if epochs is None else unit, color=INK, fontsize=10)
     return figure
@@ -188,6 +182,7 @@ def _plot_points(
         linewidth=2.2 if bold else 1.3,
         marker="o" if few else None,
         markersize=4 if bold else 3,
+        clip_on=False,
     )
 
 
@@ -197,7 +192,9 @@ def _mark_best(axis: "Axes", name: str, curve: _Placed, mode: str, color: str, u
     best = int(np.nanargmax(curve.y) if mode == "max" else np.nanargmin(curve.y))
     x, value = curve.x[best], curve.y[best]
     axis.axvline(x, color=FAINT, linewidth=1.0, linestyle="--", zorder=0)
-    axis.plot([x], [value], marker="*", markersize=15, color=color, markeredgecolor="white")
+    axis.plot(
+        [x], [value], marker="*", markersize=15, color=color, markeredgecolor="white", clip_on=False
+    )
     where = f"{x:.0f}" if unit == "step" else f"{x:.4g}"
     text = f"best {figure_line(name, 40)} {value:.4g}, {unit} {where}"
     axis.set_title(text, color=color, fontsize=10, fontweight="bold", loc="right")
@@ -206,7 +203,7 @@ def _mark_best(axis: "Axes", name: str, curve: _Placed, mode: str, color: str, u
 def _style(axis: "Axes") -> None:
     from matplotlib.ticker import EngFormatter
 
-    axis.margins(y=0.05)
+    axis.margins(y=0)
     axis.xaxis.set_major_formatter(EngFormatter(sep=""))
     axis.grid(color=GRID, linewidth=0.8)
     axis.set_axisbelow(True)
@@ -216,7 +213,7 @@ def _style(axis: "Axes") -> None:
         spine.set_visible(side in ("left", "bottom"))
 
 
-def _number_ends(axis: "Axes", last: float) -> None:
+def _number_ends(axis: "Axes", last: float, most: int) -> None:
     """Widen both axes to their ticks, so that each has a number at both ends."""
     from matplotlib.ticker import MaxNLocator, NullFormatter
 
@@ -228,7 +225,7 @@ def _number_ends(axis: "Axes", last: float) -> None:
         up = _log_ticks(low, high)
         axis.yaxis.set_minor_formatter(NullFormatter())
     else:
-        up = np.asarray(MaxNLocator(nbins=6).tick_values(low, high))
+        up = np.asarray(MaxNLocator(nbins=most).tick_values(low, high))
     axis.set_yticks(up)
     axis.set_ylim(up[0], up[-1])
     if axis.get_yscale() == "log":

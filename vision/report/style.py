@@ -114,6 +114,7 @@ padding:.5rem 1rem;min-width:7rem}}
 .big dd{{font-size:1.7rem;font-weight:650;line-height:1.25;font-variant-numeric:tabular-nums}}
 .facts{{display:grid;grid-template-columns:minmax(6rem,max-content) 1fr;gap:.15rem 1rem;
 font-size:.925rem;max-width:75ch}}
+.facts+.chart{{margin-top:1rem}}
 .facts dt{{color:var(--faint)}}
 .facts dd{{overflow-wrap:anywhere;min-width:0}}
 .scroll{{overflow-x:auto;max-width:100%;margin-bottom:1rem}}
@@ -158,7 +159,7 @@ svg .cell{{fill:var(--heat)}}
 svg .low{{fill:var(--heat-low)}} svg .mid{{fill:var(--heat-mid)}} svg .high{{fill:var(--heat-high)}}
 .over{{--s:var(--bad)}} .under{{--s:var(--under)}} svg .gap{{fill:var(--s)}}
 svg .ring{{fill:var(--surface);stroke:var(--s);stroke-width:2.5}}
-.bar{{display:block;width:clamp(4rem,10vw,9rem);height:.7rem}}
+.bar{{display:block;width:clamp(4rem,12vw,12rem);height:.7rem}}
 .columns .bar{{width:4rem}}
 .bar .back{{fill:var(--line)}}
 {"".join(f".s{i}{{--s:var(--c{i})}}" for i in range(SERIES))}

@@ -35,9 +35,9 @@ def choose_images(scored: Sequence[Scored], count: int) -> dict[str, list[Scored
     """
     ranked = [one for one in scored if one.objects] or list(scored)
     # A few images are divided among the kinds.
-    best = sorted(ranked, key=best_first)[: min(count, -(-len(ranked) // 3))]
+    best = sorted(ranked, key=best_first)[: min(count, -(-len(scored) // 3))]
     rest = sorted({*ranked} - {*best}, key=worst_first)
-    worst = rest[: min(count, -(-len(rest) // 2))]
+    worst = rest[: min(count, -(-(len(scored) - len(best)) // 2))]
     chosen = sorted({*scored} - {*best} - {*worst}, key=random_first)[:count]
     return {"best": best, "worst": worst, "random": chosen}
 
