@@ -9,6 +9,7 @@ over ours. mmsegmentation's side needs `pip install '.[mmseg]'`.
 import importlib.util
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import torch
 from vision.benchmarks.input import compare, report, write_pictures
 from vision.data.classes.label_tables import LabelTable
 from vision.data.images.read import decode_image, read_file
+from vision.data.transforms.albumentations_rows import import_albumentations
 from vision.data.transforms.geometry import Geometry
 from vision.data.transforms.photometric import distort, turn_hue
 from vision.data.transforms.rng import SampleRng
@@ -27,6 +29,7 @@ from vision.data.transforms.segmentation import (
     sample_geometry,
 )
 from vision.data.transforms.segmentation_options import SegmentationAugment
+from vision.errors import MissingPackageError
 from vision.mmcv.operators import provide_operators
 from vision.ops.label_images import read_labels, write_labels
 
@@ -66,6 +69,10 @@ def ours(**options: Any) -> Side:
 def mmseg_side(*, photometric: bool = True) -> Side:
     """The transforms of mmsegmentation, as its configs for ADE20K list them."""
     provide_operators()
+    with suppress(
+        MissingPackageError
+    ):  # mmsegmentation imports it, with its question to the network
+        import_albumentations()
     transforms = importlib.import_module("mmseg.datasets.transforms")
     common = importlib.import_module("mmcv.transforms")
     importlib.import_module("cv2").setNumThreads(0)
