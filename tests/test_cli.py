@@ -429,6 +429,15 @@ def test_the_template_takes_a_folder_of_mixed_images(run: Run, tmp_path: Path) -
     assert "num_classes: 3" in Path("runs/own/version_0/config.yaml").read_text()
 
 
+def test_plain_lightning_options_get_the_option_of_the_suite(refused: Callable[..., str]) -> None:
+    for option, instead in (("optimizer", "model.optim.name"), ("lr_scheduler", "lr_schedule")):
+        message = refused("fit", "--config", QUICKSTART, f"--{option}", "SGD")
+        assert f"'{option}'" in message
+        assert f"--model.optim.{instead.rpartition('.')[2]}" in message
+    message = refused("fit", "--config", QUICKSTART, "--model.optim.name", "adamm")
+    assert "Did you mean 'adam'" in message
+
+
 @pytest.mark.parametrize(
     "error",
     [

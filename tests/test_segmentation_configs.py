@@ -117,7 +117,7 @@ def test_a_recipe_is_the_published_one(run: str) -> None:
 def test_learning_rates_by_stage_are_those_of_the_released_code() -> None:
     # lr * 0.9 ** (levels + 1 - i), with i = 0 for stem and down-sampling, i = 4 for the last stage.
     task = build(ADE20K / "convnext_tiny_upernet.yaml")
-    from vision.optim.settings import build_optimizer
+    from vision.optim.optimizers import build_optimizer
 
     found = {round(g["lr"] / 1e-4, 6) for g in build_optimizer(task, task.optim).param_groups}
     assert found == {1.0, *(round(0.9**i, 6) for i in (3, 4, 5, 6, 7))}

@@ -11,7 +11,8 @@ from helpers.tiny_segmentation import tiny_segmentor
 from torch import nn
 
 from vision.errors import ConfigError
-from vision.optim.settings import OptimSettings, build_optimizer
+from vision.optim.optimizers import build_optimizer
+from vision.optim.settings import OptimSettings
 from vision.tasks.classification import Classification
 from vision.weights.names.published_names import published_names
 from vision.weights.names.write import to_naming

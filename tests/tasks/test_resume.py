@@ -4,9 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from helpers.refusals import refuses
 from helpers.tiny_task import TinyData, quiet_trainer, tiny_task
 from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor
 from torch.optim import Optimizer
 
 from vision.errors import ConfigError
@@ -147,3 +149,44 @@ def test_moments_without_a_place_are_refused(tmp_path: Path) -> None:
     with refuses(ConfigError, "groups of", "frozen_stages", "layer_decay") as caught:
         rates_of(tmp_path, first, optim={"layer_decay": 0.5})
     assert "--model.weights FILE" in str(caught.value)
+
+
+def weights_after(folder: Path, resume: Path | None, optim: dict[str, Any]) -> list[Tensor]:
+    """The weights after four epochs, whole or resumed."""
+    task = tiny_task(**{"lr": 1e-3, "weight_decay": 0.1, **optim})
+    trainer = quiet_trainer(folder, max_epochs=4)
+    trainer.fit(task, TinyData(), ckpt_path=resume, weights_only=True)
+    return list(task.state_dict().values())
+
+
+@pytest.mark.parametrize(
+    ("step", "optim"),
+    [
+        (6, {"name": "lamb"}),
+        (6, {"name": "muon", "lr_schedule": "one_cycle"}),
+        (6, {"name": "sgd", "options": {"momentum": 0.8}, "lr_schedule": "constant"}),
+        # Of random labels nothing is learnt: it falls at once.
+        (9, {"lr_schedule": "plateau", "patience": 0, "gamma": 0.5}),
+    ],
+    ids=str,
+)
+def test_a_resumed_run_has_the_weights_of_an_uninterrupted_one(
+    tmp_path: Path, step: int, optim: dict[str, Any]
+) -> None:
+    path = tmp_path / "first.ckpt"
+    task = tiny_task(**{"lr": 1e-3, "weight_decay": 0.1, **optim})
+    trainer = quiet_trainer(tmp_path, max_epochs=4, callbacks=[StopAt(path, step=step)])
+    with pytest.raises(StoppedError):
+        trainer.fit(task, TinyData())
+    if "patience" in optim:
+        state = torch.load(path, weights_only=True)["lr_schedulers"][0]
+        assert state["falls"] >= 1
+    whole = weights_after(tmp_path, None, optim)
+    resumed = weights_after(tmp_path, path, optim)
+    assert all(torch.equal(*pair) for pair in zip(resumed, whole, strict=True))
+
+
+def test_moments_of_another_optimiser_are_refused(tmp_path: Path) -> None:
+    first = first_part(tmp_path, step=6)
+    with refuses(ConfigError, "'adamw'", "'lamb'", "--model.optim.name adamw", "--model.weights"):
+        rates_of(tmp_path, first, optim={"name": "lamb"})

@@ -114,11 +114,22 @@ def _resolve(name: str) -> tuple[str, dict[str, Any]]:
         variants = _variants(family)
         if variant in variants:
             return family, variants[variant]
-    known = [*list_backbones(), *FAMILIES]
+    near = _in_timm(name) or suggest(name, [*list_backbones(), *FAMILIES]) or _near_in_timm(name)
     raise ConfigError(
-        f"there is no backbone '{name}'.{suggest(name, known)}\n"
+        f"there is no backbone '{name}'.{near}\n"
         "vision.list_backbones() prints all names; 'timm/NAME' builds any timm model."
     )
+
+
+def _in_timm(name: str) -> str:
+    """The name with its prefix, if timm has a model of it."""
+    from vision.backbones.timm import has_timm_model
+
+    return f" timm has it: '{TIMM_PREFIX}{name}'." if has_timm_model(name) else ""
+
+
+def _near_in_timm(name: str) -> str:
+    return suggest(f"{TIMM_PREFIX}{name}", list_backbones(f"{TIMM_PREFIX}*"))
 
 
 def _family_class(family: str) -> type[Backbone]:

@@ -185,12 +185,17 @@ def list_timm_models(pattern: str = "*") -> list[str]:
     return sorted(f"timm/{name}" for name in timm.list_models() if fnmatchcase(name, pattern))
 
 
+def has_timm_model(name: str) -> bool:
+    """Whether timm has a model of this name, with or without a tag."""
+    return bool(_NAME.fullmatch(name)) and timm.is_model(name)
+
+
 def check_timm_name(name: str) -> None:
     """Raise a `ConfigError` unless timm has a model of this name, with or without a tag.
 
     timm reads files and fetches repositories by longer names, such as those with a colon.
     """
-    if not _NAME.fullmatch(name) or not timm.is_model(name):
+    if not has_timm_model(name):
         raise ConfigError(
             f"timm has no model '{name}'.{suggest(name.partition('.')[0], timm.list_models())}\n"
             "vision.list_backbones('timm/*') prints all names."

@@ -59,6 +59,7 @@ from vision.options import MAX_COUNT, MAX_PROCESSES, MAX_SEED, UNEXPECTED, check
 from vision.outputs import check_output_folder, check_writable
 from vision.quiet import without_chatter
 from vision.tasks.base import BaseTask
+from vision.tasks.build import AUTO
 
 logger = logging.getLogger(__name__)
 
@@ -233,6 +234,8 @@ class VisionCLI(LightningCLI):
         if options.get("ckpt_path") is not None:
             options["ckpt_path"] = str(self._find_checkpoint(options["ckpt_path"]))
         model = options["model"]["init_args"]
+        if self.command != "fit" and model.get("pretrained") == AUTO:
+            model["pretrained"] = False  # its weights come from the checkpoint
         trained = options.get("ckpt_path") or model.get("weights") or model.get("pretrained")
         if self.command != "fit" and not trained:
             raise ConfigError(
@@ -423,7 +426,7 @@ class VisionCLI(LightningCLI):
     def _fit_callbacks(self, folder: Path, trainer: Any) -> list[Callback]:
         callbacks: list[Callback] = []
         if trainer["enable_checkpointing"] is not False:
-            monitor, mode = type(self.model).monitor
+            monitor, mode = self.model.monitor
             validated = trainer["limit_val_batches"] != 0
             callbacks += keep_checkpoints(
                 folder,

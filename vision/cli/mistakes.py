@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
+from vision.cli.lightning_words import answer
 from vision.cli.names import CLASSES, WHAT
 from vision.cli.option_table import Option
 from vision.cli.plain_values import is_possible
@@ -124,7 +125,9 @@ def _problem(
         return None if key in CLASSES else judge(setting, options[key])
     if any(option.startswith(f"{key}.") for option in options):
         return f"'{key}' ({setting.source}) is a group of options: set one of them, {key}.KEY."
-    return f"there is no option '{key}' ({setting.source}).{nearest_option(key, options)}"
+    instead = answer(key)
+    remedy = f" Here {instead}" if instead else nearest_option(key, options)
+    return f"there is no option '{key}' ({setting.source}).{remedy}"
 
 
 def nearest_option(key: str, options: Iterable[str]) -> str:

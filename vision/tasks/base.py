@@ -18,14 +18,12 @@ from vision.contracts.models import ModelDescription
 from vision.keywords import FullSignature
 from vision.optim.attached import attached_trainer
 from vision.optim.averages import WeightAverage, load_for_inference, load_for_training
-from vision.optim.settings import (
-    OptimSettings,
-    build_optimizer,
-    build_schedule,
-    count_steps,
-    scale_to_trainer,
-)
+from vision.optim.optimizers import build_optimizer
+from vision.optim.plateau import check_validated, plateau_watch
+from vision.optim.schedule import build_schedule
+from vision.optim.settings import OptimSettings
 from vision.optim.sharding import refuse_other_sharding, sharded_model
+from vision.optim.timeline import count_steps, scale_to_trainer
 from vision.optim.weight_decay import undecayed_names
 from vision.options import read_options
 from vision.tasks.build import InitialWeights, build_backbone, load_source
@@ -43,6 +41,7 @@ from vision.tasks.resume import (
     Plan,
     Resumed,
     check_groups,
+    check_name,
     continue_schedule,
     load_place,
     make_plan,
@@ -83,6 +82,8 @@ class BaseTask(LightningModule, ABC):
             `drop_path_rate`.
         pretrained: True starts from the published weights of the backbone, text from a path or
             `"hf://owner/repo[/file]"`. A published classifier is loaded too if its classes fit.
+            "auto" is True where the published weights are available, and otherwise False, with a
+            warning.
         weights: File to load into the whole task, such as a checkpoint to fine-tune from. Detectors
             and segmentors also read files of mmdetection and mmsegmentation, and keep the classes
             of the same name.
@@ -137,7 +138,7 @@ class BaseTask(LightningModule, ABC):
         self.save_hyperparameters(ignore=sorted(left_out))
         given = {} if "backbone" in inherited_options(type(self)) else {"backbone": name}
         self.save_hyperparameters(plain({**self.hparams, **given}))
-        self.backbone = build_backbone(
+        self.backbone, pretrained = build_backbone(
             backbone,
             backbone_options or {},
             pretrained=pretrained,
@@ -159,7 +160,7 @@ class BaseTask(LightningModule, ABC):
 
     def load_initial_weights(self) -> None:
         """Load the initial weights and freeze parts; called at the end of a constructor."""
-        load_source(self, self._source, with_classifier=not self.dense)
+        self._source = load_source(self, self._source, with_classifier=not self.dense)
         freeze_backbone(self.backbone, self._frozen_stages)
         self._undecayed = undecayed_names(self, self.optim.no_decay)
         self.train(self.training)
@@ -276,14 +277,17 @@ class BaseTask(LightningModule, ABC):
         self.backbone.compile()
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """AdamW with the schedule of the settings, stepped per iteration."""
+        """The optimiser and the schedule of the settings, stepped per iteration."""
         refuse_other_sharding(self)  # by now configure_model, if there is one, has spread them
         settings = scale_to_trainer(self.optim, self.trainer)
         optimizer = build_optimizer(self, settings, undecayed=self._undecayed)
-        if self._resumed is not None and sharded_model(self) is None:
-            check_groups(self._resumed, optimizer)
+        if self._resumed is not None:
+            check_name(self._resumed, settings)
+            if sharded_model(self) is None:
+                check_groups(self._resumed, optimizer)
+        check_validated(self.trainer, settings)
         timeline = count_steps(self.trainer, settings)
-        schedule = build_schedule(optimizer, settings, timeline)
+        schedule = build_schedule(optimizer, settings, timeline, mode=self.monitor[1])
         self._plan = make_plan(settings, timeline, optimizer)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
@@ -305,9 +309,11 @@ class BaseTask(LightningModule, ABC):
             )
 
     def configure_callbacks(self) -> list[Callback]:
-        """The weight average, unless the trainer has it from an earlier call."""
+        """The weight average and the watch of a plateau, unless the trainer has them already."""
         present: list[Callback] = self.trainer.callbacks  # type: ignore[attr-defined]
-        return [] if self.average is None or self.average in present else [self.average]
+        own: list[Callback] = [] if self.average is None else [self.average]
+        own += plateau_watch(self.optim, self.monitor[0], present)
+        return [one for one in own if one not in present]
 
     def on_train_start(self) -> None:
         """Choose the seed of a new training; a resumed one has it from its checkpoint.
@@ -357,6 +363,11 @@ class BaseTask(LightningModule, ABC):
             sync_dist=stage != "train",
         )
         return loss
+
+    @property
+    def starts_from(self) -> str:
+        """Where the initial weights come from, in words; empty for random ones."""
+        return str(self._source)
 
     def describe(self) -> ModelDescription:
         """The description stored in files of this model, from which it can be rebuilt."""

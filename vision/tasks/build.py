@@ -1,7 +1,8 @@
 """Build the parts that every task has, with errors for parts that do not fit together."""
 
+import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import nn
@@ -9,12 +10,17 @@ from torch import nn
 from vision.backbones.base import Backbone
 from vision.backbones.encoder import Encoder
 from vision.backbones.registry import TIMM_PREFIX, create_backbone
-from vision.errors import ConfigError
+from vision.errors import ConfigError, WeightsError
 from vision.layers.pixels import Normalize
 from vision.options import check_number
 from vision.tasks.freeze import require_encoder
 from vision.weights.load import load_weights
 from vision.weights.pretrained import load_pretrained
+
+logger = logging.getLogger(__name__)
+
+# Published weights where they are available, otherwise random ones.
+AUTO = "auto"
 
 
 @dataclass(frozen=True)
@@ -23,13 +29,21 @@ class InitialWeights:
 
     Attributes:
         backbone: Name of the backbone; None if it was given as an object.
-        pretrained: As in `create_backbone`.
+        pretrained: As in `create_backbone`, or "auto".
         weights: A file for `load_weights`, or None.
     """
 
     backbone: str | None
     pretrained: bool | str
     weights: str | None
+
+    def __str__(self) -> str:
+        """In words, empty for random weights."""
+        if self.weights is not None:
+            return self.weights
+        if isinstance(self.pretrained, str):
+            return self.pretrained
+        return f"the published weights of {self.backbone}" if self.pretrained else ""
 
 
 def build_backbone(
@@ -39,7 +53,7 @@ def build_backbone(
     pretrained: bool | str,
     dense: bool,
     grad_checkpointing: bool,
-) -> nn.Module:
+) -> tuple[nn.Module, bool | str]:
     """Build a task's backbone from its name, or take one that is built.
 
     Args:
@@ -51,7 +65,7 @@ def build_backbone(
         grad_checkpointing: Whether it recomputes its blocks in the backward pass.
 
     Returns:
-        The backbone.
+        The backbone, and the `pretrained` that is left: False where "auto" has found no weights.
 
     Raises:
         ConfigError: The name or an option is unknown, or the backbone cannot recompute blocks.
@@ -62,11 +76,12 @@ def build_backbone(
             "Give it again: load_from_checkpoint(path, backbone=...)."
         )
     if isinstance(backbone, str):
-        from_timm = backbone.startswith(TIMM_PREFIX)
         options = {"dense": True, **options} if dense else options
-        built: nn.Module = create_backbone(
-            backbone, pretrained=pretrained if from_timm else False, **options
-        )
+        built: nn.Module
+        if backbone.startswith(TIMM_PREFIX):
+            built, pretrained = _build_timm(backbone, options, pretrained)
+        else:
+            built = create_backbone(backbone, **options)
     elif options or pretrained:
         raise ConfigError(
             f"backbone_options={dict(options)} and pretrained={pretrained} are for a backbone "
@@ -78,7 +93,28 @@ def build_backbone(
         built.set_grad_checkpointing(grad_checkpointing)
     elif grad_checkpointing:
         require_encoder(built, "grad_checkpointing")
-    return built
+    return built, pretrained
+
+
+def _build_timm(
+    name: str, options: Mapping[str, Any], pretrained: bool | str
+) -> tuple[nn.Module, bool | str]:
+    if pretrained == AUTO:
+        try:
+            return create_backbone(name, pretrained=True, **options), True
+        except WeightsError as error:
+            _say_random(name, error)
+            pretrained = False
+    return create_backbone(name, pretrained=pretrained, **options), pretrained
+
+
+def _say_random(name: str, error: WeightsError) -> None:
+    logger.warning(
+        "the published weights of %s are not available (%s): the training starts from random "
+        "weights. Give a file by --model.pretrained PATH, or true for an error in this case.",
+        name,
+        str(error).partition("\n")[0].rstrip(":."),
+    )
 
 
 def build_normalize(
@@ -121,7 +157,9 @@ def build_normalize(
     return Normalize(chosen["mean"], chosen["std"], channels_last=channels_last)
 
 
-def load_source(task: nn.Module, source: InitialWeights, *, with_classifier: bool) -> None:
+def load_source(
+    task: nn.Module, source: InitialWeights, *, with_classifier: bool
+) -> InitialWeights:
     """Load the initial weights of a training.
 
     Args:
@@ -129,12 +167,28 @@ def load_source(task: nn.Module, source: InitialWeights, *, with_classifier: boo
         source: Where the weights come from; timm's models have loaded theirs already.
         with_classifier: Whether to load a published classifier into the head.
 
+    Returns:
+        The source, without published weights that are not available.
+
     Raises:
         WeightsError: The weights cannot be found or do not fit.
     """
     name = source.backbone
     if source.pretrained and name is not None and not name.startswith(TIMM_PREFIX):
         target = task if with_classifier else task.get_submodule("backbone")
-        load_pretrained(target, name, source.pretrained)
+        source = replace(source, pretrained=_load_published(target, name, source.pretrained))
     if source.weights is not None:
         load_weights(task, source.weights)
+    return source
+
+
+def _load_published(target: nn.Module, name: str, pretrained: bool | str) -> bool | str:
+    if pretrained != AUTO:
+        load_pretrained(target, name, pretrained)
+        return pretrained
+    try:
+        load_pretrained(target, name, True)
+    except WeightsError as error:
+        _say_random(name, error)
+        return False
+    return True

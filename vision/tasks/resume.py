@@ -11,11 +11,15 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from vision.errors import CheckpointError, ConfigError, listed
-from vision.optim.settings import OptimSettings, Timeline, counted_in_epochs
+from vision.optim.names import FACTORED
+from vision.optim.settings import OptimSettings
+from vision.optim.timeline import Timeline, counted_in_epochs
 
 logger = logging.getLogger(__name__)
 
 KEY = "schedule"
+# The optimiser of checkpoints that do not name theirs.
+EARLIER = "adamw"
 
 
 class Resumed(NamedTuple):
@@ -25,11 +29,13 @@ class Resumed(NamedTuple):
         accumulated: Batches per optimiser step; None in a checkpoint of an older version.
         epoch_steps: Optimiser steps per epoch; likewise None.
         group_sizes: Number of parameters in each group of the optimiser.
+        optimizer: Name of the optimiser.
     """
 
     accumulated: int | None
     epoch_steps: int | None
     group_sizes: list[int]
+    optimizer: str
 
 
 class Plan(NamedTuple):
@@ -51,6 +57,7 @@ def save_place(checkpoint: dict[str, Any], trainer: Trainer, plan: Plan) -> None
     checkpoint[KEY] = {
         "accumulated": trainer.accumulate_grad_batches,
         "epoch_steps": plan.timeline.epoch,
+        "optimizer": plan.settings.name,
     }
 
 
@@ -59,13 +66,29 @@ def load_place(checkpoint: Mapping[str, Any]) -> Resumed:
     known = checkpoint.get(KEY) or {}
     states = checkpoint.get("optimizer_states") or [{"param_groups": []}]
     sizes = [len(group["params"]) for group in states[0]["param_groups"]]
-    return Resumed(known.get("accumulated"), known.get("epoch_steps"), sizes)
+    return Resumed(
+        accumulated=known.get("accumulated"),
+        epoch_steps=known.get("epoch_steps"),
+        group_sizes=sizes,
+        optimizer=known.get("optimizer", EARLIER),
+    )
 
 
 def make_plan(settings: OptimSettings, timeline: Timeline, optimizer: Optimizer) -> Plan:
     """The plan of the config, with the options of a new optimiser."""
     options = [{k: v for k, v in g.items() if k != "params"} for g in optimizer.param_groups]
     return Plan(settings, timeline, options)
+
+
+def check_name(resumed: Resumed, settings: OptimSettings) -> None:
+    """Raise a `ConfigError` if a checkpoint has the moments of another optimiser."""
+    if resumed.optimizer != settings.name:
+        raise ConfigError(
+            f"the checkpoint was trained by optim.name={resumed.optimizer!r}, the config has "
+            f"{settings.name!r}, which cannot go on from its moments.\nResume with "
+            f"--model.optim.name {resumed.optimizer}; or begin a new run from its weights: "
+            "--model.weights FILE without --ckpt_path."
+        )
 
 
 def check_groups(resumed: Resumed, optimizer: Optimizer) -> None:
@@ -114,7 +137,8 @@ def continue_schedule(trainer: Trainer, plan: Plan, resumed: Resumed) -> None:
         )
     for group, options in zip(optimizer.param_groups, plan.group_options, strict=True):
         group.update(options)
-    _check_moments(optimizer)
+    if plan.settings.name not in FACTORED:
+        _check_moments(optimizer)
     _move(schedule, place)
 
 

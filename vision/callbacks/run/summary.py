@@ -44,9 +44,11 @@ class RunSummary(Callback):
         """Print the model, the data, the device and the folder of results."""
         if trainer.is_global_zero:
             model, data = _describe_model(pl_module), _describe_data(trainer)
+            start = "" if trainer.ckpt_path else getattr(pl_module, "starts_from", "")
             results = f"results go to {relative_path(self.folder)}"
             lines = [
                 [f"{self.title}: {model}", f"on {data}"],
+                *([[f"starts from {start}"]] if start else []),
                 [f"{_describe_device(trainer)};", results],
             ]
             _write([row for parts in lines for row in break_parts(parts, line_width(), gap=" ")])
