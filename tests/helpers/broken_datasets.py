@@ -358,6 +358,7 @@ def cut(path: Path) -> None:
 
 CASES = {
     "ImageFolder": Case(write_folder, damage_folder, 12),
+    "MultiLabelFolder": Case(write_folder, damage_folder, 12),
     "ImageNet": Case(write_imagenet, damage_imagenet, 10),
     "ImageShards": Case(write_shards, damage_shards, 70),
     "DetectionShards": Case(write_detection_shards, damage_detection_shards, 8),

@@ -6,6 +6,7 @@ from vision.lazy import lazy_names
 DATASETS = {
     "Digits": "vision.data.datasets.digits",
     "ImageFolder": "vision.data.datasets.image_folder",
+    "MultiLabelFolder": "vision.data.datasets.multilabel_folder",
     "CIFAR10": "vision.data.datasets.cifar",
     "CIFAR100": "vision.data.datasets.cifar",
     "ImageNet": "vision.data.datasets.imagenet",

@@ -7,8 +7,10 @@ import torch
 from PIL import Image
 
 from vision.data import ImageFolder
-from vision.data.datasets.image_folder import LabelledFiles, split_classes
+from vision.data.files.class_folders import LabelledFiles
 from vision.data.files.finding import PathList
+from vision.data.files.folds import split_classes
+from vision.data.transforms.options import Augment
 from vision.errors import ConfigError, DataError
 
 # The widest error that a terminal shows in eight lines.
@@ -178,10 +180,10 @@ def test_an_absent_root_is_traced(tmp_path: Path) -> None:
 
 
 def test_train_without_val(split: Path) -> None:
-    (split / "val").rename(split / "valid")
+    (split / "val").rename(split / "vale")
     message = message_of(make(split))
     assert f"'{split}' has 'train' but no 'val'" in message
-    assert "Did you mean 'valid'?" in message
+    assert "Did you mean 'vale'?" in message
 
 
 def test_val_without_train(split: Path) -> None:
@@ -281,3 +283,84 @@ def test_a_broken_image_is_named(split: Path, content: bytes) -> None:
 def test_a_split_share_out_of_range_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"val_fraction=1\.0"):
         make(tmp_path, val_fraction=1.0)
+
+
+@pytest.mark.parametrize("name", ["valid", "validation"])
+def test_other_names_of_the_validation_set(split: Path, name: str) -> None:
+    expected = [path.replace("/val/", f"/{name}/") for path in files_of(make(split))[1]]
+    (split / "val").rename(split / name)
+    assert files_of(make(split))[1] == expected
+    assert list(make(split).layout_problems()) == []
+
+
+def test_two_folders_for_one_split(split: Path) -> None:
+    (split / "valid").mkdir()
+    assert "'val' and 'valid'" in message_of(make(split))
+
+
+def test_a_list_takes_the_place_of_folders(flat: Path) -> None:
+    rows = [f"cat/{i:02d}.png,tabby,{'val' if i < 4 else 'train'}" for i in range(10)]
+    rows += [f"ant/{i:02d}.png,worker,train" for i in range(3)]
+    (flat / "list.csv").write_text("\n".join(["path,label,split", *rows]))
+    data = make(flat, file_list=flat / "list.csv")
+    assert data.class_names == ("tabby", "worker")
+    train, val = files_of(data)
+    assert val == [str(flat / f"cat/{i:02d}.png") for i in range(4)]
+    assert data.train_dataset.labels.tolist() == [0] * 6 + [1] * 3
+    data.setup("test")
+    assert list(data.test_dataset.paths) == val
+    assert data.summary()["train"]["classes"] == {"tabby": 6, "worker": 3}
+    assert list(data.layout_problems()) == []
+    (flat / "cat/00.png").write_bytes(b"no image")
+    problems = list(make(flat, file_list=data.list_path).problems())
+    assert sum("cat/00.png" in problem for problem in problems) == 1, problems
+    # Without the column, a share of each class is held out.
+    (flat / "list.csv").write_text(
+        "\n".join(["path,label", *(row[: row.rfind(",")] for row in rows)])
+    )
+    train, val = files_of(make(flat, file_list=flat / "list.csv"))
+    assert (len(train), len(val)) == (10, 3)
+
+
+def test_a_list_without_training_images(flat: Path) -> None:
+    (flat / "list.csv").write_text("path,label,split\ncat/00.png,cat,val\nant/00.png,ant,val\n")
+    assert "no images for training" in message_of(make(flat, file_list=flat / "list.csv"))
+
+
+def test_folds_divide_training_and_validation_images(split: Path) -> None:
+    add(split, "test/cat", 1)
+    everything = sorted(str(path) for s in ("train", "val") for path in (split / s).rglob("*.png"))
+    held = []
+    for fold in range(5):
+        data = make(split, folds=5, fold=fold)
+        train, val = files_of(data)
+        assert sorted(train + val) == everything
+        assert data.val_dataset.labels.tolist().count(0) == 1
+        data.setup("test")
+        assert list(data.test_dataset.paths) == [str(split / "test/cat/00.png")]
+        held += val
+    assert sorted(held) == everything
+
+
+def test_a_balanced_epoch(flat: Path) -> None:
+    data = make(flat, balanced=True, batch_size=8, val_fraction=0.1)
+    data.setup("fit")
+    labels = torch.cat([batch["label"] for batch in data.train_dataloader()])
+    counts = labels.bincount()
+    assert abs(int(counts[0] - counts[1])) <= 4  # the incomplete last batch is left out
+    assert data.train_size == 27
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"fold": 1}, "fold=1"),
+        ({"folds": 1}, "folds=1"),
+        ({"folds": 3, "fold": 3}, "fold=3"),
+        ({"balanced": True, "augment": Augment(repeats=3)}, "augment.repeats=3"),
+    ],
+    ids=str,
+)
+def test_options_of_splits_that_do_not_fit(tmp_path: Path, options: dict, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        make(tmp_path, **options)

@@ -17,8 +17,9 @@ from helpers.tiny_imagenet import (
 )
 
 from vision.data import ImageFolder, ImageNet
-from vision.data.files.class_folders import LabelledFiles, split_classes
+from vision.data.files.class_folders import LabelledFiles
 from vision.data.files.finding import PathList
+from vision.data.files.folds import split_classes
 from vision.data.formats.imagenet_labels import CLASSES_1K, TRAIN_1K, official_wnids, readable_names
 from vision.errors import DataError
 

@@ -179,7 +179,7 @@ def labelled_images(data: Any) -> Iterator[ImageSource]:
             continue
         seen.append([*paths])
         known = getattr(data, "class_names", ())
-        names = [known[label] for label in labels] if labels is not None and known else ()
+        names = _class_names(labels, known) if labels is not None and known else ()
         yield ImageSource(split, paths, names)
 
 
@@ -197,8 +197,17 @@ def summarise(data: Any) -> dict[str, SplitSummary]:
 
 
 def _counts(labels: np.ndarray, class_names: Sequence[str]) -> dict[str, int]:
-    counts = np.bincount(labels, minlength=len(class_names)).tolist()
-    return dict(zip(class_names, counts, strict=True))
+    if labels.ndim == 2:  # which classes each image has
+        counts = labels.sum(axis=0)
+    else:
+        counts = np.bincount(labels, minlength=len(class_names))
+    return dict(zip(class_names, counts.tolist(), strict=True))
+
+
+def _class_names(labels: np.ndarray, known: Sequence[str]) -> list[str]:
+    if np.ndim(labels) == 2:
+        return ["; ".join(known[i] for i in np.flatnonzero(row).tolist()) for row in labels]
+    return [known[label] for label in labels]
 
 
 def _new(paths: Iterable[str], seen: set[str]) -> list[str]:

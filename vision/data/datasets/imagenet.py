@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from vision.data.datasets.image_folder import FolderOptions, ImageFolder
-from vision.data.files.class_folders import LabelledFiles, scan_classes, split_classes
+from vision.data.files.class_folders import LabelledFiles, scan_classes
 from vision.data.files.finding import PathList, find_images, list_folders, require_folder
+from vision.data.files.folds import split_classes
 from vision.data.formats.imagenet_labels import (
     CLASSES_1K,
     DEVKIT,

@@ -1,7 +1,6 @@
-"""Images in one folder per class: finding them, and splitting off a share of each class."""
+"""Images in one folder per class: finding them."""
 
 import logging
-import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -25,7 +24,7 @@ class LabelledFiles(NamedTuple):
 
     Attributes:
         paths: The files.
-        labels: int64 `(N,)`, class of each file.
+        labels: int64 `(N,)`, class of each file; or bool `(N, K)`, which of K classes it has.
     """
 
     paths: PathList
@@ -101,44 +100,6 @@ def loose_images(folder: Path) -> Iterator[str]:
             f"'{folder.resolve()}' has {counted(len(loose), 'images')} outside of every class "
             f"folder, such as '{loose[0]}': they are not read."
         )
-
-
-def split_classes(
-    files: LabelledFiles, class_names: Sequence[str], *, fraction: float, seed: int
-) -> tuple[LabelledFiles, LabelledFiles]:
-    """Hold out a share of each class.
-
-    The choice in a class depends only on its name, its number of files and the seed, so that
-    adding a class does not change the others.
-
-    Args:
-        files: All files.
-        class_names: The classes, by label.
-        fraction: Share of each class to hold out, at least one file and not all; classes with a
-            single file keep it.
-        seed: Seed of the choice.
-
-    Returns:
-        The files that are kept and the files that are held out.
-
-    Raises:
-        DataError: Nothing can be held out.
-    """
-    held_out = np.zeros(len(files.labels), dtype=bool)
-    # Sorted once: searching for each class would take minutes for thousands of classes.
-    order = np.argsort(files.labels, kind="stable")
-    bounds = np.searchsorted(files.labels[order], np.arange(len(class_names) + 1))
-    for label, name in enumerate(class_names):
-        members = order[bounds[label] : bounds[label + 1]]
-        count = min(max(1, round(fraction * len(members))), len(members) - 1)
-        chosen = random.Random(f"{seed}/{name}").sample(range(len(members)), count)
-        held_out[members[chosen]] = True
-    if not held_out.any():
-        raise DataError(
-            f"no images can be held out for validation: each of the {len(class_names)} classes has "
-            "a single image. Add images, or give train and val folders."
-        )
-    return files.take(np.flatnonzero(~held_out)), files.take(np.flatnonzero(held_out))
 
 
 def log_ignored(folder: Path, ignored: Counter[str]) -> None:
