@@ -140,6 +140,20 @@ KINDS: dict[str, Kind] = {
             options="--data.root FOLDER",
         ),
     ),
+    "multilabel": Kind(
+        task="vision.tasks.multilabel:MultiLabel",
+        train_cells="vision.draw.multilabel_cells:train_cells",
+        predictor="vision.predict.multilabel:MultiLabelPredictor",
+        export_graph="vision.export.multilabel:MultiLabelGraph",
+        hub=Hub(
+            pipeline="image-classification",
+            tag="multi-label-image-classification",
+            metrics={
+                "mAP": HubMetric("map", "mean average precision"),
+                "F1": HubMetric("f1", "F1, mean over the classes"),
+            },
+        ),
+    ),
     "detection": Kind(
         task="vision.tasks.detection:Detection",
         design="detector",

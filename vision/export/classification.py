@@ -36,5 +36,9 @@ class ClassificationGraph(Graph):
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Map images `(B, C, H, W)` to scores `(B, K)`, and logits `(B, K)` if requested."""
         logits = self.head(self.backbone.embed(self.normalize(images)))["logits"].float()
-        scores = logits.softmax(dim=-1)
+        scores = self.probabilities(logits)
         return (scores, logits) if self.logits else (scores,)
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Map logits `(B, K)` to probabilities that sum to one."""
+        return logits.softmax(dim=-1)

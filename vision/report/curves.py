@@ -172,4 +172,5 @@ def _lead(training: Training, best: Best | None) -> str:
 
 def _is_metric(name: str) -> bool:
     short = name.removeprefix("val/")
-    return short != name and short != "loss" and not short.endswith(LEFT_OUT)
+    # Those of single classes, such as `val/f1/NAME`, are too many for a chart.
+    return short not in (name, "loss") and "/" not in short and not short.endswith(LEFT_OUT)

@@ -188,4 +188,6 @@ def describe_checkpoint(checkpoint: Mapping[str, Any]) -> ModelDescription:
 def _validation_numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
     """The numbers that a validation logged; a file of a model cannot hold other values."""
     values = {name: float(value) for name, value in metrics.items() if name.startswith("val/")}
+    # Not those of each class, such as `val/f1/NAME`.
+    values = {name: value for name, value in values.items() if name.count("/") == 1}
     return {name: value for name, value in values.items() if math.isfinite(value)}

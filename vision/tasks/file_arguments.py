@@ -25,7 +25,16 @@ MAX_NUMBER = 2**16
 SOURCES = ("pretrained", "weights", "class_names")
 # Arguments that only training needs.
 TRAINING = (
-    *("optim", "mix", "loss_options", "label_smoothing", "drop_rate", "head_init_scale"),
+    *(
+        "optim",
+        "mix",
+        "loss",
+        "loss_options",
+        "per_class_metrics",
+        "label_smoothing",
+        "drop_rate",
+        "head_init_scale",
+    ),
     *("ema_decay", "ema_warmup", "frozen_stages", "compile", "grad_checkpointing", "boundary"),
 )
 # Steps of a schedule have no bound; the tensors in the file bound the number of classes.

@@ -156,6 +156,30 @@ def check_labels(labels: object, *, count: int, num_classes: int, soft: bool) ->
     _check_indices(labels, name, num_classes=num_classes, expected=expected)
 
 
+def check_label_sets(labels: object, *, count: int, num_classes: int) -> None:
+    """Check the labels of images that have any number of classes.
+
+    Args:
+        labels: Float `(B, K)`, 1 for each class that is present and 0 for others, or shares.
+        count: Number of images, B.
+        num_classes: Number of classes, K.
+
+    Raises:
+        DataError: They are of another kind, or out of range.
+    """
+    expected = (
+        f"expected float ({count}, {num_classes}), 1 for each class of an image and 0 for others"
+    )
+    fits = isinstance(labels, Tensor) and labels.shape == (count, num_classes)
+    if not isinstance(labels, Tensor) or not fits or not labels.is_floating_point():
+        remedy = " Take labels.float()." if fits else ""
+        if isinstance(labels, Tensor) and labels.shape == (count,):
+            remedy = " One class per image is the task Classification."
+        raise DataError(f"batch['label'] is {shown_tensor(labels)}; {expected}.{remedy}")
+    if not bool(((labels >= 0) & (labels <= 1)).all()):  # NaN is neither
+        raise DataError(f"batch['label'] is {shown_tensor(labels)}; {expected}.")
+
+
 def check_masks(
     masks: object, *, count: int, num_classes: int, ignored: int, size: tuple[int, int] | None
 ) -> None:

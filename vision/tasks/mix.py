@@ -70,7 +70,7 @@ class BatchMixer(nn.Module):
 
         Args:
             images: `(B, C, H, W)` float, normalised.
-            labels: int64 `(B,)`.
+            labels: int64 `(B,)`, or float `(B, K)`, 1 for each class that is present.
 
         Returns:
             The images, and the labels: float `(B, K)` probabilities if the batch was mixed, else
@@ -87,7 +87,8 @@ class BatchMixer(nn.Module):
         else:
             share = sample_share(settings.mixup)
             images = torch.lerp(images.flip(0), images, share)
-        own = F.one_hot(labels, self.num_classes).float()  # (B, K)
+        sets = labels.is_floating_point()
+        own = labels if sets else F.one_hot(labels, self.num_classes).float()  # (B, K)
         return images, torch.lerp(own.flip(0), own, share)
 
 
