@@ -10,6 +10,7 @@ _MODULES = {
     "create_backbone": "vision.backbones.registry",
     "list_backbones": "vision.backbones.registry",
     "load": "vision.predict.load",
+    "load_backbone": "vision.predict.published",
     "load_weights": "vision.weights.load",
     "without_chatter": "vision.quiet",
     **{

@@ -178,6 +178,44 @@ class Model:
             )
         return found[0]
 
+    def embed(
+        self,
+        source: Any,
+        *,
+        batch_size: int = 8,
+        precision: Precision = "float32",
+        num_workers: int | None = None,
+    ) -> Tensor:
+        """Features of images, prepared as in the evaluation of the training's data.
+
+        They are what the classifier of the backbone's paper feeds to its last layer. Detectors and
+        segmentors give the mean of the backbone's coarsest map.
+
+        Args:
+            source: As in `predict`.
+            batch_size: Images per batch.
+            precision: As in `predict`.
+            num_workers: As in `predict`.
+
+        Returns:
+            float32 `(N, D)` on the CPU, in the order of the source.
+
+        Raises:
+            ConfigError: An option is out of range, or the source holds no images.
+            DataError: A folder holds no images.
+            ImageError: An image cannot be read.
+        """
+        from vision.predict.embed import stream_features
+
+        found = stream_features(
+            self.predictor,
+            source,
+            batch_size=batch_size,
+            precision=precision,
+            num_workers=num_workers,
+        )
+        return torch.stack([one.features for one in found])  # type: ignore[attr-defined]
+
     def __call__(self, images: Tensor) -> Any:
         """Call the task on images as in a batch: `(B, C, H, W)`, uint8 or floats in 0..255."""
         with torch.inference_mode():

@@ -1,0 +1,51 @@
+"""Reference files of a folder, and what of them the suite has."""
+
+import json
+import os
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safetensors import safe_open
+from torch import Tensor
+
+TESTS = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class ParityFile:
+    """A reference file.
+
+    Attributes:
+        tensors: Its tensors by key.
+        metadata: Its texts by key.
+    """
+
+    tensors: dict[str, Tensor]
+    metadata: dict[str, str]
+
+    @property
+    def results(self) -> dict[str, Any]:
+        """The few numbers that are an answer."""
+        return json.loads(self.metadata["results"])
+
+
+def parity_files(folder: str) -> list[Path]:
+    """The files of a folder: that of `PARITY_<FOLDER>_DIR`, or beside the repository, or ours."""
+    given = os.environ.get(f"PARITY_{folder.upper()}_DIR")
+    shared = TESTS.parents[1] / "shared" / "parity" / folder
+    ours = TESTS / "fixtures" / "parity" / folder
+    chosen = Path(given) if given else shared if shared.is_dir() else ours
+    return sorted(chosen.glob("*.safetensors"))
+
+
+def read_parity(path: Path, known: Collection[str]) -> ParityFile:
+    """Read a file; it is skipped if its family is not among the known ones, and never else."""
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+        if metadata["family"] not in known:
+            pytest.skip(f"the suite has no {metadata['family']}")
+        keys = file.keys()  # a handle, which is not iterable itself
+        return ParityFile({key: file.get_tensor(key) for key in keys}, metadata)
