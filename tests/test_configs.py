@@ -141,6 +141,7 @@ def words(options: dict[str, Any]) -> list[str]:
 FAKE_DATA: dict[str, Callable[[Path], list[str]]] = {
     "Digits": lambda root: [],
     "ImageFolder": image_folder,
+    "MultiLabelFolder": image_folder,
     "ImageNet": imagenet,
     "COCO": coco,
     "ADE20K": ade20k,

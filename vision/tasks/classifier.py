@@ -98,9 +98,11 @@ class Classifier(ClassTask, ImageTask):
         check_number("label_smoothing", label_smoothing, minimum=0, maximum=1)
         check_number("head_init_scale", head_init_scale, minimum=1e-6, maximum=1e6)
         self.head = self.build_head(dropout=drop_rate, init_scale=head_init_scale)
+        loss = read_options(LossSettings, loss, group="loss")
+        self._weighs_by_data = loss.class_weights == BALANCED
         self.criterion = ClassificationLoss(
             label_smoothing,
-            settings=read_options(LossSettings, loss, group="loss"),
+            settings=loss,
             num_classes=num_classes,
             multi_label=self.multi_label,
         )
@@ -140,7 +142,7 @@ class Classifier(ClassTask, ImageTask):
             ConfigError: The weights are to be balanced, but the data has no labels to count.
         """
         super().setup(stage)
-        if stage == TrainerFn.FITTING and self.criterion.settings.class_weights == BALANCED:
+        if stage == TrainerFn.FITTING and self._weighs_by_data:
             weights = balanced_weights(self._count_labels())
             self.criterion.set_weights(weights, self.num_classes)
             self.criterion.to(self.device)
