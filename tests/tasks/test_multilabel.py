@@ -11,7 +11,7 @@ from sklearn.metrics import average_precision_score, f1_score, precision_score, 
 from torch import Tensor
 
 import vision
-from vision.errors import ConfigError
+from vision.errors import ConfigError, DataError
 from vision.optim.settings import OptimSettings
 from vision.tasks import MultiLabel
 
@@ -137,3 +137,19 @@ def test_what_it_lacks_is_said_in_a_line() -> None:
     for column in ("report", "int8_score", "demo_view"):
         with refuses(ConfigError, "multilabel", "classification"):
             find_part(MultiLabel, column)
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        (torch.zeros(4, dtype=torch.int64), ("int64 (4,)", "Classification")),
+        (torch.zeros(4, 4, dtype=torch.int64), ("int64 (4, 4)", "labels.float()")),
+        (torch.zeros(4, 3), ("float32 (4, 3)", "float (4, 4)")),
+        (torch.full((4, 4), 2.0), ("values from 2 to 2", "1 for each class")),
+        (torch.full((4, 4), float("nan")), ("NaN", "1 for each class")),
+    ],
+)
+def test_labels_of_another_form_are_refused(labels: Tensor, said: tuple[str, ...]) -> None:
+    batch = {"image": random_images(4), "label": labels}
+    with refuses(DataError, "batch['label']", *said):
+        make().check_batch(batch, "train")
