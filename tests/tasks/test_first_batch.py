@@ -13,7 +13,7 @@ from lightning import Trainer
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from vision.errors import DataError
+from vision.errors import ConfigError, DataError
 from vision.tasks import Classification
 
 NAME, OPTIONS = TINY["convnext"]
@@ -272,3 +272,8 @@ def test_evaluation_needs_the_size_of_each_file(segmenter: Any) -> None:
         segmenter.check_batch({k: v for k, v in batch.items() if k != "original_size"}, "val")
     with refuses(DataError, "batch['original_size']", "int64 (2, 2)"):
         segmenter.check_batch({**batch, "original_size": torch.zeros(2, 3)}, "val")
+
+
+def test_a_detector_needs_annotations_to_be_evaluated(detector: Any, tmp_path: Path) -> None:
+    with refuses(ConfigError, "annotations", "vision.data.from_dataset", "limit_val_batches=0"):
+        trainer(tmp_path).validate(detector, loader(detection_batch()))

@@ -27,6 +27,7 @@ from vision.heads.detection.base import DetectionHead, join_detections
 from vision.keywords import Unpack
 from vision.metrics.coco.metric import CocoEvaluator, CocoResult
 from vision.ops.grouping import places_by
+from vision.optim.attached import attached_trainer
 from vision.optim.settings import OptimSettings
 from vision.tasks.classes import ClassTask
 from vision.tasks.detectors import DETECTORS, build_detector
@@ -136,6 +137,8 @@ class Detection(ClassTask, ImageTask):
         require_keys(batch, ["image", "size", "original_size", *known])
         check_sizes(batch["size"], images)
         check_sizes(batch["original_size"], images, key="original_size")
+        if known and attached_trainer(self) is not None:
+            _require_ground_truth(self.trainer)
 
     def run(self, batch: DetectionBatch) -> Detections:
         """Detections for a batch whose images are normalised.
@@ -177,12 +180,7 @@ class Detection(ClassTask, ImageTask):
 
     def end_evaluation(self, stage: str) -> None:
         """Compare the predictions with the annotations, and log."""
-        data: Any = getattr(self.trainer, "datamodule", None)
-        if not hasattr(data, "ground_truth"):
-            raise ConfigError(
-                "a detector is evaluated with the annotations of a datamodule of vision.data, such "
-                "as COCO; without one, set trainer.limit_val_batches=0."
-            )
+        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
         self.coco_result = self.evaluator.compute(
             data.ground_truth(stage), category_ids=data.category_ids
         )
@@ -198,6 +196,16 @@ class Detection(ClassTask, ImageTask):
         self, outputs: Detections, batch: Mapping[str, Any]
     ) -> list[DetectionPrediction]:
         return self.head.predict(outputs, batch["size"], batch["original_size"])
+
+
+def _require_ground_truth(trainer: Any) -> None:
+    """Raise an error unless there are annotations to evaluate with."""
+    if not hasattr(getattr(trainer, "datamodule", None), "ground_truth"):
+        raise ConfigError(
+            "a detector is evaluated with the annotations of a datamodule of vision.data, such as "
+            "COCO, or one that vision.data.from_dataset makes; without one, set "
+            "trainer.limit_val_batches=0."
+        )
 
 
 def _by_canvas(sizes: Tensor) -> dict[tuple[int, int], list[int]]:

@@ -1,3 +1,4 @@
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from vision.data import COCO, Augment, DetectionAugment, ImageFolder
 from vision.data.base.images import ImageData
 from vision.data.index.detection import Objects
 from vision.data.transforms.albumentations_augment import AlbumentationsAugment
+from vision.data.transforms.classification import TrainTransform
 from vision.data.transforms.detection import DetectionTrainTransform
 from vision.data.transforms.objects import MappedObjects
 from vision.data.transforms.segmentation import SegmentationTrainTransform
@@ -219,6 +221,16 @@ def test_workers_and_epochs_differ_and_seeds_repeat(folder: Path) -> None:
     assert sorted(first) == sorted(second) == list(range(12))
     assert all(first[index] != second[index] for index in first)
     assert epoch_of(data_of(folder, workers=0, seed=1), 0) != first
+
+
+def test_a_transform_reaches_spawned_workers() -> None:
+    transform = TrainTransform(24, Augment(albumentations=NOISY))
+    copied = pickle.loads(pickle.dumps(transform))
+    found = []
+    for one in (transform, copied):
+        torch.manual_seed(0)
+        found.append(one(IMAGE))
+    torch.testing.assert_close(*found)
 
 
 def test_data_go_on_within_an_epoch(folder: Path) -> None:
