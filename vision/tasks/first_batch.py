@@ -141,7 +141,8 @@ def check_labels(labels: object, *, count: int, num_classes: int, soft: bool) ->
         if not _is_soft(labels):
             raise DataError(
                 f"{name} is {shown_tensor(labels)}, with rows that do not sum to 1: several "
-                f"classes per image (multi-hot), which a softmax cannot learn; {expected}."
+                f"classes per image (multi-hot), which a softmax cannot learn; {expected}. "
+                "vision.tasks.MultiLabel learns any number of classes per image."
             )
         if soft and labels.is_floating_point():
             return

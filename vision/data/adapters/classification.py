@@ -1,6 +1,6 @@
 """A dataset of (image, class index) pairs as a datamodule."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,30 +24,26 @@ class LabelledPairs(Dataset[ClassificationSample | ImageSample]):
     Args:
         pairs: The pairs.
         transform: Maps an image to uint8 `(3, H, W)`.
-        num_classes: Number of classes.
-        targets: Whether samples have a `label`; if not, they have a `path`.
+        to_label: Makes the label of a target and of what the sample is called; None makes samples
+            with a `path`.
     """
 
     def __init__(
         self,
         pairs: Pairs,
         transform: TrainTransform | EvalTransform,
-        num_classes: int,
-        *,
-        targets: bool = True,
+        to_label: Callable[[Any, str], Tensor] | None,
     ) -> None:
         self.pairs = pairs
         self.transform = transform
-        self.num_classes = num_classes
-        self.targets = targets
+        self.to_label = to_label
 
     def __getitem__(self, index: int) -> ClassificationSample | ImageSample:
         image, target = self.pairs.read(index)
-        changed = self.transform(image)
-        if not self.targets:
-            return {"image": changed, "path": self.pairs.place(index)}
-        label = to_label(target, self.num_classes, self.pairs.place(index))
-        return {"image": changed, "label": torch.tensor(label)}
+        changed, place = self.transform(image), self.pairs.place(index)
+        if self.to_label is None:
+            return {"image": changed, "path": place}
+        return {"image": changed, "label": self.to_label(target, place)}
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -108,14 +104,21 @@ class ClassificationPairs(ClassificationData):
         """Name of each class, by index."""
         return self._classes
 
+    def label_of(self, target: Any, place: str) -> Tensor:
+        """The label of a target.
+
+        Args:
+            target: The target.
+            place: What the sample is called, for errors.
+
+        Raises:
+            DataError: It is not what is expected.
+        """
+        return torch.tensor(to_label(target, self.num_classes, place))
+
     def setup(self, stage: str) -> None:
         """Make the datasets of every stage; nothing is read."""
-        self.train_dataset = self._samples(self._train, self.train_transform)
-        self.val_dataset = self._samples(self._val, self.eval_transform)
-        self.test_dataset = self._samples(self._test, self.eval_transform)
-        self.predict_dataset = self._samples(self._test, self.eval_transform, targets=False)
-
-    def _samples(
-        self, pairs: Pairs, transform: TrainTransform | EvalTransform, *, targets: bool = True
-    ) -> LabelledPairs:
-        return LabelledPairs(pairs, transform, self.num_classes, targets=targets)
+        self.train_dataset = LabelledPairs(self._train, self.train_transform, self.label_of)
+        self.val_dataset = LabelledPairs(self._val, self.eval_transform, self.label_of)
+        self.test_dataset = LabelledPairs(self._test, self.eval_transform, self.label_of)
+        self.predict_dataset = LabelledPairs(self._test, self.eval_transform, None)

@@ -6,6 +6,7 @@ from typing import Any
 
 from vision.data.adapters.classification import ClassificationPairs
 from vision.data.adapters.detection import DetectionPairs
+from vision.data.adapters.multilabel import MultiLabelPairs
 from vision.data.adapters.pairs import Pairs
 from vision.data.adapters.segmentation import SegmentationPairs
 from vision.data.base.images import ImageBatches
@@ -16,7 +17,9 @@ from vision.errors import ConfigError, DataError, suggest
 from vision.keywords import Unpack
 
 Adapter = ClassificationPairs | DetectionPairs | SegmentationPairs
-ADAPTERS: tuple[type[Adapter], ...] = (ClassificationPairs, DetectionPairs, SegmentationPairs)
+ADAPTERS: tuple[type[Adapter], ...] = (
+    *(ClassificationPairs, MultiLabelPairs, DetectionPairs, SegmentationPairs),
+)
 # Datasets that others wrap are at most so deep.
 MAX_WRAPPED = 8
 
@@ -54,6 +57,8 @@ def from_dataset(
     before any normalisation. The first training pair tells which task it is for:
 
     - a class index: classification;
+    - a vector `(K,)`, 1 for each class that is present and 0 for others: classification with any
+      number of classes per image;
     - a dict with `boxes` `(M, 4)` xyxy in pixels and `labels` `(M,)`, and optionally `masks`
       `(M, H, W)`, `iscrowd` and `area`: detection;
     - a mask, `(H, W)` class indices, 255 where pixels are ignored: segmentation.
@@ -62,7 +67,7 @@ def from_dataset(
         train: Training dataset.
         val: Validation dataset.
         classes: Name of each class, by index; None takes the attribute `classes` of `train`.
-        kind: `"classification"`, `"detection"` or `"segmentation"`; None looks at the first pair.
+        kind: Kind of the task, as in `vision.kinds`; None looks at the first pair.
         test: Test dataset; None tests with `val`.
         **options: Options such as `batch_size`, `num_workers`, `seed`, `image_size` and `augment`,
             as in `vision.data.ImageFolder`, `COCO` and `MaskFolder`.
@@ -107,7 +112,8 @@ def _adapter_of(train: Any, kind: str | None) -> type[Adapter]:
             return adapter
     raise ConfigError(
         f"the target of {pairs.place(0)} is a {type(target).__name__}; expected a class index, a "
-        f"dict with boxes and labels, or a mask. kind= names the task: {', '.join(kinds)}."
+        "vector of classes, a dict with boxes and labels, or a mask. "
+        f"kind= names the task: {', '.join(kinds)}."
     )
 
 
