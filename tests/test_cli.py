@@ -42,7 +42,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     monkeypatch.chdir(tmp_path)
 
     def run(*argv: str) -> tuple[int, str, str]:
-        code = main(argv, root=ROOT)
+        monkeypatch.setattr("sys.argv", [str(ROOT / "train.py"), *argv])
+        code = main(argv)
         captured = capsys.readouterr()
         return code, captured.out, captured.err
 

@@ -28,8 +28,10 @@ from helpers.tiny_masks import CLASSES, write_mask_folder
 from helpers.tiny_segmentation_sets import write_ade20k, write_cityscapes
 from PIL import Image
 
+from vision.cli.config_files import users_of
 from vision.cli.main import main
 from vision.cli.names import find_class
+from vision.cli.settings import find_configs, read_settings
 from vision.data.base.segmentation import SegmentationData
 from vision.data.datasets.imagenet import ImageNet
 from vision.data.synthetic.semantic import CLASSES as SAMPLED_CLASSES
@@ -47,6 +49,7 @@ TRAINED = (
     *("hornet_tiny_7x7", "hornet_tiny_gf"),
 )
 ADDED = ("linear_probe", "frozen_stages")
+ADDED_PARTS = [part for part in BASES if part.stem in ADDED]
 TRAINED_DETECTORS = ("rmt_tiny_retinanet_1x",)
 TRAINED_SEGMENTORS = (
     *(ADE20K / "rmt_tiny_semantic_fpn.yaml", ADE20K / "convnext_tiny_upernet.yaml"),
@@ -60,7 +63,7 @@ def is_trained(config: Path) -> bool:
         return config.stem in TRAINED_DETECTORS
     if config.parent in (ADE20K, CITYSCAPES):
         return config in TRAINED_SEGMENTORS
-    return config.parent != IMAGENET or config.stem.removesuffix("_linear") in (*TRAINED, *ADDED)
+    return config.parent != IMAGENET or config.stem.removesuffix("_linear") in TRAINED
 
 
 def image_folder(root: Path) -> list[str]:
@@ -150,11 +153,15 @@ FAKE_DATA: dict[str, Callable[[Path], list[str]]] = {
 }
 
 
+def name_of(config: Path) -> str:
+    return config.relative_to(ROOT / "configs").with_suffix("").as_posix()
+
+
 def parametrized(configs: list[Path]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("config", configs, ids=lambda path: str(path.relative_to(ROOT)))
 
 
-@parametrized([config for config in CONFIGS if is_trained(config)])
+@parametrized([config for config in [*CONFIGS, *ADDED_PARTS] if is_trained(config)])
 def test_a_command_trains_one_step(
     config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
@@ -162,7 +169,7 @@ def test_a_command_trains_one_step(
     data = resolve(config)["data"]["class_path"].rpartition(".")[2]
     options = [*FAKE_DATA[data](tmp_path / "data"), "--trainer.fast_dev_run", "1"]
     arguments = without_files(command(config))
-    code = main([*arguments, *options, "--trainer.accelerator", "cpu"], root=ROOT)
+    code = main([*arguments, *options, "--trainer.accelerator", "cpu"])
     assert code == 0, capsys.readouterr().err
     assert not Path("runs").exists()
 
@@ -187,12 +194,17 @@ def test_a_config_opens_with_its_card(config: Path) -> None:
         assert word in head
     arguments = command(config)
     files = [arguments[i + 1] for i, word in enumerate(arguments) if word == "--config"]
-    assert files[-1] == str(config.relative_to(ROOT))
+    assert files == [name_of(config)]
 
 
 @parametrized(BASES)
-def test_a_base_opens_with_how_it_is_used(config: Path) -> None:
-    assert f"--config {config.relative_to(ROOT)}" in " ".join(command(config))
+def test_a_part_opens_with_how_it_is_used(config: Path) -> None:
+    head = config.read_text().partition("\nmodel:")[0]
+    used = f"base: ../../_base/{config.name}" in head
+    assert used is (config.stem not in ADDED)
+    assert used == bool(users_of(config))
+    if not used:
+        assert ["--config", name_of(config)] == command(config)[3:5]
 
 
 def test_runs_have_names_of_their_own() -> None:
@@ -200,10 +212,33 @@ def test_runs_have_names_of_their_own() -> None:
     assert len(set(names)) == len(names)
 
 
-def test_a_run_without_its_base_is_an_error(capsys: pytest.CaptureFixture) -> None:
-    config = IMAGENET / "swin_tiny_linear.yaml"
-    assert main(["fit", "--config", str(config), "--data.root", "x"], root=ROOT) == 2
-    assert "needs a task and a dataset" in capsys.readouterr().err
+@parametrized(CONFIGS)
+def test_a_config_makes_a_run_by_itself(config: Path) -> None:
+    values = {one.plain_key for one in read_settings(find_configs(["--config", name_of(config)]))}
+    needed = {"name", "model.class_path", "model.backbone", "data.class_path"}
+    assert needed - values == set()
+
+
+def test_a_part_alone_is_an_error_that_says_what_builds_on_it(
+    capsys: pytest.CaptureFixture, tmp_path: Path
+) -> None:
+    for part in BASES:
+        assert main(["fit", "--config", str(part), "--data.root", str(tmp_path)]) == 2
+        error = capsys.readouterr().err
+        assert f"{part}' makes no run by itself" in error
+        assert ("--config NAME" if part.stem in ADDED else str(users_of(part)[0])) in error
+
+
+def test_a_config_whose_base_is_not_named_is_an_error_that_lists_them(
+    capsys: pytest.CaptureFixture, tmp_path: Path
+) -> None:
+    config = tmp_path / "own.yaml"
+    config.write_text(re.sub(r"base: .*\n", "", (COCO / "swin_tiny_mask_rcnn_3x.yaml").read_text()))
+    assert main(["fit", "--config", str(config)]) == 2
+    error = capsys.readouterr().err
+    assert "needs a task and a dataset" in error
+    assert "base: " in error
+    assert all(f"_base/{part.stem}" in error for part in BASES)
 
 
 def test_the_page_of_recipes_lists_every_run_on_imagenet() -> None:
@@ -288,7 +323,7 @@ RECIPES = rows(PUBLISHED)
 
 def test_every_recipe_is_compared() -> None:
     runs = {config.stem.removesuffix("_linear") for config in CONFIGS if config.parent == IMAGENET}
-    assert runs - {*ADDED} == set(RECIPES)
+    assert runs == set(RECIPES)
 
 
 @pytest.mark.parametrize("run", RECIPES)

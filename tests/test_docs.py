@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from adversarial.case import ROOT, run_script
+from adversarial.case import ROOT, run_console
 from helpers.documentation import LANGUAGES, PAGES, Block, blocks, commands
 from helpers.pictures import texture
 from PIL import Image
@@ -20,8 +20,7 @@ DIGITS = "configs/classification/digits/convnext_linear.yaml"
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clone's folder after some work: data, photos, and trained runs under many names."""
     folder = tmp_path_factory.mktemp("world")
-    for name in ("train.py", "tools", "configs"):
-        (folder / name).symlink_to(ROOT / name)
+    (folder / "configs").symlink_to(ROOT / "configs")
     for name in ("a", "b"):
         write_photo(folder / "photos" / f"{name}.jpg")
         write_photo(folder / f"{name}.jpg")
@@ -32,7 +31,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as context:
         context.chdir(folder)
         train = ["fit", "--config", DIGITS, "--name", "digits_convnext"]
-        run_script(Path("train.py"), [*train, "--trainer.max_epochs", 1])
+        run_console([*train, "--trainer.max_epochs", 1])
     run = folder / "runs" / "digits_convnext" / "version_0"
     for name in ("NAME", "OTHER", "flowers", "digits_swin"):
         shutil.copytree(run, folder / "runs" / name / "version_0")
@@ -76,19 +75,16 @@ def test_python(block: Block, inside: Path) -> None:
 @parametrised("sh")
 def test_shell(block: Block, inside: Path) -> None:
     for words in commands(block.code):
-        if "train.py" in words:
-            words = words[words.index("train.py") :]  # after python, torchrun or srun
-        elif words[0] == "python":
-            words = words[1:]
-        else:
+        if "vision" not in words:
             pytest.fail(f"{block.place}: this test does not know the command {words[0]}")
-        script, *options = words
+        name, *options = words[words.index("vision") + 1 :] or ["--help"]  # after torchrun or srun
         if not block.mark:
-            run_script(Path(script), options)
-        elif script == "train.py" and "..." not in options:
-            run_script(Path(script), [*options, "--print_config"])
-        elif script != "train.py":
-            check_options(script, options)
+            run_console([name, *options])
+        elif name in ("fit", "validate", "test") or "--config" in options[:1]:
+            if "..." not in options:
+                run_console([name, *options, "--print_config"])
+        else:
+            check_options(name, options)
 
 
 def test_the_dataset_of_the_data_page(inside: Path) -> None:
@@ -106,14 +102,14 @@ def test_the_dataset_of_the_data_page(inside: Path) -> None:
     assert batch["label"].tolist() == [0, 0, 1, 1]
 
 
-def check_options(script: str, options: list[str]) -> None:
-    """The flags of a tool are in its help, or in train.py's if it passes them on."""
+def check_options(name: str, options: list[str]) -> None:
+    """The flags of a command are in its help, or in that of validate if it passes them on."""
     command = [word for word in options[:1] if not word.startswith("-") and "." not in word]
-    page = run_script(Path(script), [*command, "--help"])
+    page = run_console([name, *command, "--help"])
     for flag in options:
-        passed_on = "." in flag and "train.py" in page
+        passed_on = "." in flag and "validate" in page
         if flag.startswith("--") and not passed_on:
-            assert flag.partition("=")[0] in page, f"{script} {' '.join(command)}: {flag}"
+            assert flag.partition("=")[0] in page, f"{name} {' '.join(command)}: {flag}"
 
 
 def test_files_that_pages_name_exist() -> None:

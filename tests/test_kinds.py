@@ -3,7 +3,6 @@
 import inspect
 from collections.abc import Callable
 from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +10,7 @@ from lightning.pytorch import Callback, LightningModule
 
 from vision.callbacks.results.evaluation_records import Recorder
 from vision.callbacks.results.prediction_writer import PredictionWriter
+from vision.cli.config_files import find_config
 from vision.data.shards.forms import Form
 from vision.export.graph import Graph
 from vision.export.score import Score
@@ -20,8 +20,6 @@ from vision.predict.predictor import Predictor
 from vision.report.task_report import TaskReport
 from vision.task_parts import find_part, find_parts, read_column
 from vision.tasks import BaseTask
-
-ROOT = Path(__file__).parents[1]
 
 
 def takes(count: int) -> Callable[[Any], bool]:
@@ -75,7 +73,7 @@ PLAIN: dict[str, Callable[[Any], bool]] = {
     "design": lambda value: isinstance(value, str),
     "min_classes": lambda value: value in (1, 2),
     "hub": lambda value: isinstance(value, Hub) and bool(value.metrics),
-    "template": lambda value: isinstance(value, Template) and (ROOT / value.config).is_file(),
+    "template": lambda value: isinstance(value, Template) and find_config(value.config).is_file(),
 }
 
 

@@ -136,7 +136,6 @@ def test_what_it_lacks_is_said_in_a_line(
     run = str(fitted / "runs/Height/version_0")
     with pytest.MonkeyPatch.context() as context:
         context.chdir(fitted)
-        context.syspath_prepend(str(ROOT / "tools"))
         assert tool(name).main([word.replace("RUN", run) for word in LACKING[name]]) == 2
     error = capsys.readouterr().err
     assert "for 'height'" in error

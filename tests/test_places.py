@@ -17,11 +17,10 @@ ROOT = Path(__file__).parents[1]
 FILES = [
     *sorted((ROOT / "vision").rglob("*.py")),
     *sorted((ROOT / "vision").rglob("*.json")),
-    *sorted((ROOT / "tools").glob("*.py")),
     *sorted((ROOT / "tests/helpers").glob("tiny_*.py")),
     ROOT / "tests/helpers/broken_datasets.py",
 ]
-BENCHES = r"^vision/benchmarks/|^tools/benchmark"
+BENCHES = r"^vision/benchmarks/|^vision/cli/commands/benchmark"
 CITATIONS = "vision/weights/papers.json"
 # Section of CONTRIBUTING, and names by which others of its kind were added.
 BACKBONES = ("cswin", "cvt", "hornet", "rmt", "tnt")
@@ -51,7 +50,7 @@ PLACES = {
     "Add a kind of task": {"vision/kinds.py", "vision/data/__init__.py"},
 }
 # The key of a mask in COCO's format has the name of a kind, and so has a way to evaluate files.
-SAME_WORD = r"coco|sbd|annotations|/detection|tools/evaluate.py"
+SAME_WORD = r"coco|sbd|annotations|/detection|commands/evaluate.py"
 
 
 @cache

@@ -43,9 +43,9 @@ def test_what_is_of_no_kind_has_the_defaults() -> None:
 @pytest.mark.parametrize(
     ("column", "noun", "instead"),
     [
-        ("report", ("report", "'depth'"), "train.py validate"),
+        ("report", ("report", "'depth'"), "vision validate"),
         ("export_graph", ("export", "'depth'"), "--backbone"),
-        ("predictor", ("prediction", "'depth'"), "train.py predict"),
+        ("predictor", ("prediction", "'depth'"), "vision predict --config"),
     ],
 )
 def test_an_absent_column_is_said_in_one_way(

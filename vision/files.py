@@ -1,4 +1,4 @@
-"""Atomic writing of files, and the digest of their contents."""
+"""Atomic writing of files, the digest of their contents, and names that fit and read well."""
 
 import hashlib
 import os
@@ -94,3 +94,9 @@ def sha256_of(path: Path) -> str:
     """
     with open_file(path, max_bytes=MAX_WEIGHTS_BYTES) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def relative_path(path: Path | str) -> str:
+    """A path as a person would type it: relative if it is below the current directory."""
+    relative = os.path.relpath(path)
+    return os.path.abspath(path) if relative.startswith(os.pardir) else relative

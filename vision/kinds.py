@@ -51,7 +51,7 @@ class Template:
 
     Attributes:
         what: What the data has to be.
-        config: Path of the config in the repository.
+        config: Name of the config.
         options: Options that name the data.
     """
 
@@ -96,17 +96,18 @@ class Kind:
     result_callbacks: tuple[str, ...] = ()
     prediction_writer: str = "vision.callbacks.results.prediction_files:PredictionFiles"
     predictor: str | None = _part(
-        "prediction of image files", "`train.py predict` writes what the task gives for a dataset."
+        "prediction of image files",
+        "`vision predict --config FILE` writes what the task gives for a dataset.",
     )
     demo_view: str | None = _part("page to try a model")
     export_graph: str | None = _part(
-        "export of the whole model", "Export its backbone by itself: tools/export.py --backbone."
+        "export of the whole model", "Export its backbone by itself: `vision export --backbone`."
     )
     int8_score: str | None = _part(
-        "measure of what int8 costs", "Export in float: tools/export.py."
+        "measure of what int8 costs", "Export in float: `vision export`."
     )
-    recorder: str | None = _part("report", "`train.py validate` prints the metrics.")
-    report: str | None = _part("report", "`train.py validate` prints the metrics.")
+    recorder: str | None = _part("report", "`vision validate` prints the metrics.")
+    report: str | None = _part("report", "`vision validate` prints the metrics.")
     hub: Hub | None = None
     shard_form: str | None = _part("form of tar shards")
     template: Template | None = None
@@ -136,7 +137,7 @@ KINDS: dict[str, Kind] = {
         shard_form="vision.data.shards.classification_form:ClassificationForm",
         template=Template(
             what="your own images: a folder with one folder per class",
-            config="configs/classification/image_folder/swin_linear.yaml",
+            config="classification/image_folder/swin_linear",
             options="--data.root FOLDER",
         ),
     ),
@@ -181,7 +182,7 @@ KINDS: dict[str, Kind] = {
         shard_form="vision.data.shards.detection_form:DetectionForm",
         template=Template(
             what="your own objects: annotations in COCO's format",
-            config="configs/detection/coco_format/swin_mask_rcnn.yaml",
+            config="detection/coco_format/swin_mask_rcnn",
             options="--data.train_annotations FILE --data.train_images FOLDER "
             "--data.val_annotations FILE --data.val_images FOLDER",
         ),
@@ -215,7 +216,7 @@ KINDS: dict[str, Kind] = {
         shard_form="vision.data.shards.segmentation_form:SegmentationForm",
         template=Template(
             what="your own masks: a folder of images and one of masks",
-            config="configs/segmentation/mask_folder/swin_upernet.yaml",
+            config="segmentation/mask_folder/swin_upernet",
             options="--data.root FOLDER --data.classes '[NAME, NAME]'",
         ),
     ),

@@ -7,6 +7,7 @@ from typing import Any
 
 from vision.errors import ConfigError, suggest
 from vision.kinds import KINDS, Kind
+from vision.program import with_commands
 
 _COLUMNS = {column.name: column for column in fields(Kind)}
 
@@ -103,7 +104,7 @@ def _absent(task: object, column: str) -> ConfigError:
             f"There is one for {_listed(known)}.",
             *([] if isinstance(task, str) else [f"A task gets one by its class attribute {column}"
               " = 'package.module:NAME'."]),
-            about["instead"],
+            with_commands(about["instead"]),
         ]
     )  # fmt: skip
     return ConfigError(others.rstrip())

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from vision.cli.ending import MAX_LINES, USER_ERROR
+from vision.cli.main import main
 from vision.errors import VisionError
 
 ROOT = Path(__file__).parents[2]
@@ -73,6 +74,17 @@ def tool(name: str, *words: object) -> str:
 
 def run_script(script: Path, words: Sequence[object]) -> str:
     """The same for any script."""
+    with pytest.MonkeyPatch.context() as context:
+        context.syspath_prepend(script.resolve().parent)  # as Python does for a script
+        return _run(lambda: runpy.run_path(str(script), run_name="__main__"), script, words)
+
+
+def run_console(words: Sequence[object]) -> str:
+    """The same for the console command `vision`."""
+    return _run(lambda: sys.exit(main()), "vision", words)
+
+
+def _run(call: Callable[[], object], program: Path | str, words: Sequence[object]) -> str:
     out, err = io.StringIO(), io.StringIO()
     code: object = 0
     with (
@@ -80,10 +92,9 @@ def run_script(script: Path, words: Sequence[object]) -> str:
         contextlib.redirect_stderr(err),
         pytest.MonkeyPatch.context() as context,
     ):
-        context.setattr(sys, "argv", [str(script), *map(str, words)])
-        context.syspath_prepend(script.resolve().parent)  # as Python does for a script
+        context.setattr(sys, "argv", [str(program), *map(str, words)])
         try:
-            runpy.run_path(str(script), run_name="__main__")
+            call()
         except SystemExit as stop:
             code = stop.code
     errors = err.getvalue()

@@ -15,8 +15,13 @@ ROOT = Path(__file__).parents[2]
 CLASSES = {"model": Classification, "data": Digits}
 
 
+@pytest.fixture(autouse=True)
+def _called_in_a_clone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", [str(ROOT / "train.py"), "fit"])
+
+
 def commands(folder: Path) -> list[list[str]]:
-    found = next_commands(ROOT, folder, name="run", backbone="convnext", classes=CLASSES)
+    found = next_commands(folder, name="run", backbone="convnext", classes=CLASSES)
     return [shlex.split(command) for _, command in found]
 
 
@@ -50,7 +55,7 @@ def test_what_is_named_is_there(tmp_path: Path) -> None:
 def test_the_pictures_to_predict_are_named(tmp_path: Path) -> None:
     folder = make(tmp_path, "config.yaml", "weights/best.safetensors", "samples/1.png")
     options = {"name": "run", "backbone": "convnext", "classes": CLASSES}
-    found = next_commands(ROOT, folder, **options, pictures=folder / "samples")
+    found = next_commands(folder, **options, pictures=folder / "samples")
     (words,) = [words for words in (shlex.split(c) for _, c in found) if "--out" in words]
     assert str(folder / "samples") in words
 
@@ -84,7 +89,6 @@ def test_the_tools_know_the_options(
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, spec.name, module)
-    monkeypatch.syspath_prepend(str(ROOT / "tools"))
     spec.loader.exec_module(module)
     monkeypatch.setattr(sys, "argv", words[1:])
     # With --help at the end: options that are not known would be refused before.
@@ -93,3 +97,16 @@ def test_the_tools_know_the_options(
     options = {word for word in words if word.startswith("--")}
     help_text = capsys.readouterr().out
     assert all(option in help_text for option in options)
+
+
+def test_the_console_command_names_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    vision = tmp_path / "bin" / "vision"
+    monkeypatch.setattr(sys, "argv", [str(vision), "fit"])
+    folder = make(
+        tmp_path / "run", "config.yaml", "checkpoints/best.ckpt", "weights/best.safetensors"
+    )
+    found = commands(folder)
+    assert {words[0] for words in found} == {str(vision)}
+    names = ["evaluate", "predict", "export", "validate", "fit", "fit"]
+    assert [words[1] for words in found] == names
+    assert ".py" not in " ".join(word for words in found for word in words)

@@ -9,7 +9,6 @@ from vision.cli.app import run
 from vision.cli.other_loggers import place_logs, unplaced_logs
 from vision.errors import VisionError
 
-ROOT = Path(__file__).parents[2]
 LOGGER = "helpers.other_logger.Remote"
 CONFIG = """
 name: tiny
@@ -50,11 +49,11 @@ def test_a_run_has_the_files_of_all_its_loggers(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "tiny.yaml").write_text(CONFIG)
-    run("fit", ["--config", "tiny.yaml"], root=ROOT)
+    run("fit", ["--config", "tiny.yaml"])
     place = tmp_path / "runs" / "tiny" / "version_0"
     assert list((place / "remote").rglob("metrics.csv"))
     assert (place / "metrics.csv").is_file()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["runs", "tiny.yaml"]
     with pytest.raises(VisionError):
-        run("fit", ["--config", "tiny.yaml", "--model.backbone", "convnext_x"], root=ROOT)
+        run("fit", ["--config", "tiny.yaml", "--model.backbone", "convnext_x"])
     assert [path.name for path in place.parent.iterdir()] == ["version_0"]

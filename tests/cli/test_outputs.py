@@ -17,9 +17,9 @@ from vision.tasks import Classification
 
 
 def test_every_run_is_recorded_in_its_folder(tmp_path: Path) -> None:
-    callbacks = record_run(tmp_path, title="t", command=["train.py", "fit"])
+    callbacks = record_run(tmp_path, title="t", command=["vision", "fit"])
     assert [type(one) for one in callbacks] == [Environment, TrainBatches, TrainingCurves]
-    assert callbacks[0].command[1:] == ["train.py", "fit"]
+    assert callbacks[0].command == ["vision", "fit"]
     assert not list(tmp_path.iterdir())
 
 

@@ -31,7 +31,7 @@ HEAVY = {"torch", "lightning", "torchvision", "numpy", "jsonargparse"}
 def test_an_answer_without_pytorch(argv: list[str], words: list[str]) -> None:
     code = (
         "import sys; from pathlib import Path; from vision.cli.main import main\n"
-        f"code = main(sys.argv[1:], root=Path({str(ROOT)!r}))\n"
+        f"code = main(sys.argv[1:])\n"
         f"assert not {HEAVY} & set(sys.modules), 'imported'\nsys.exit(code)"
     )
     command = [sys.executable, "-c", code, "fit", "--config", QUICKSTART, *argv]
@@ -52,10 +52,10 @@ def test_options_of_a_callback_are_left_to_the_parser(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     begun: list[str] = []
-    monkeypatch.setattr("vision.cli.app.run", lambda command, args, root: begun.extend(args))
+    monkeypatch.setattr("vision.cli.app.run", lambda command, args: begun.extend(args))
     argv = ["--trainer.callbacks+", "EarlyStopping", "--trainer.callbacks.monitor", "val/top1"]
     argv += ["--trainer.logger", "CSVLogger", "--trainer.logger.save_dir", "logs"]
-    assert main(["fit", "--config", QUICKSTART, *argv], root=ROOT) == 0
+    assert main(["fit", "--config", QUICKSTART, *argv]) == 0
     assert begun[-len(argv) :] == argv
 
 
@@ -87,7 +87,7 @@ def refused(
     monkeypatch.chdir(tmp_path)
 
     def refused(*argv: str) -> str:
-        assert main(argv, root=ROOT) == 2
+        assert main(argv) == 2
         out, err = capsys.readouterr()
         assert out == "", "it has not begun"
         return err
@@ -122,9 +122,9 @@ def test_the_trainer_of_another_lightning_is_left_to_its_parser(
     other = {"lightning": "99.0"}
     monkeypatch.setattr("importlib.metadata.version", lambda name: other.get(name) or known(name))
     begun: list[str] = []
-    monkeypatch.setattr("vision.cli.app.run", lambda command, args, root: begun.extend(args))
+    monkeypatch.setattr("vision.cli.app.run", lambda command, args: begun.extend(args))
     argv = ["fit", "--config", QUICKSTART, "--trainer.of_tomorrow", "1"]
-    assert main(argv, root=ROOT) == 0
+    assert main(argv) == 0
     assert begun[-2:] == ["--trainer.of_tomorrow", "1"]
-    assert main([*argv, "--data.of_tomorrow", "1"], root=ROOT) == 2
+    assert main([*argv, "--data.of_tomorrow", "1"]) == 2
     assert "'data.of_tomorrow'" in capsys.readouterr().err

@@ -28,7 +28,7 @@ def test_a_config_beside_a_model_imports_nothing(tmp_path: Path) -> None:
     with refuses(ConfigError, "config.yaml", "'os.system'", "--config"):
         arguments_for(trained, ()).__enter__()
     with refuses(ConfigError, "config.yaml", "'os.system'", "--config"):
-        load_data(trained.file, None, (), root=tmp_path)
+        load_data(trained.file, None, ())
     config.write_text("data: {class_path: Digits}\nmodel: {class_path: vision.tasks.Detection}\n")
     with arguments_for(trained, ()) as arguments:
         assert arguments == ["--config", str(config), "--ckpt_path", str(trained.file)]

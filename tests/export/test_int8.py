@@ -1,4 +1,5 @@
-"""What an int8 model is calibrated on, and what is shown of it; tests/tools runs it whole."""
+"""What an int8 model is calibrated on, and what is shown of it;
+tests/cli/commands runs it whole."""
 
 from types import SimpleNamespace
 from typing import Any

@@ -180,5 +180,5 @@ def test_mistakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with refuses(ConfigError, "regular", "expression"):
         QuantizeOptions(keep_float=("(",))
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(MissingPackageError, match=r"vision-suite\[export\]"):
+    with pytest.raises(MissingPackageError, match=r"\[export\]"):
         quantize_onnx(path, target, calibration())

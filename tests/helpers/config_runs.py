@@ -26,11 +26,11 @@ CITYSCAPES = ROOT / "configs" / "segmentation" / "cityscapes"
 
 
 def command(config: Path) -> list[str]:
-    """Arguments of the first `python train.py fit` in the head of a config."""
+    """Arguments of the first `vision fit` in the head of a config."""
     comments = re.findall(r"^# ?(.*)$", config.read_text(), re.MULTILINE)
     lines = "\n".join(comments).replace("\\\n", " ").splitlines()
-    first = next(line for line in lines if line.strip().startswith("python train.py fit "))
-    return shlex.split(first)[2:]
+    first = next(line for line in lines if line.strip().startswith("vision fit "))
+    return shlex.split(first)[1:]
 
 
 # Options for files that the reader of a config has: an earlier run's, or their own data.
@@ -52,7 +52,7 @@ def resolve(config: Path) -> dict[str, Any]:
     """Everything that the command of a config sets."""
     shown = io.StringIO()
     with contextlib.redirect_stdout(shown):
-        code = main([*without_files(command(config)), "--print_config"], root=ROOT)
+        code = main([*without_files(command(config)), "--print_config"])
     assert code == 0
     return yaml.safe_load(shown.getvalue())
 

@@ -12,5 +12,5 @@ from vision.cli.main import main
 if __name__ == "__main__":
     for command in json.loads(Path(sys.argv[1]).read_text()):
         sys.stdout.write(f"+ {' '.join(command)}\n")
-        if code := main(command, root=Path(__file__).parents[2]):
+        if code := main(command):
             sys.exit(code)

@@ -21,7 +21,8 @@ def run_here(folder: Path, *argv: str) -> int:
     """Run a command in this process, in a folder; returns the exit code."""
     with pytest.MonkeyPatch.context() as context:
         context.chdir(folder)
-        return main(argv, root=ROOT)
+        context.setattr(sys, "argv", [str(ROOT / "train.py"), *argv])
+        return main(argv)
 
 
 def start_and_end(folder: Path, step: int, sent: str, *argv: str) -> Popen[str]:
@@ -95,7 +96,7 @@ def assert_same_end(run: Path, expected: Path, *, steps: int) -> None:
 
 
 def _start(folder: Path, *argv: str) -> Popen[str]:
-    own = {"PYTHONPATH": str(ROOT / "tests"), "OMP_NUM_THREADS": "1"}
+    own = {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}", "OMP_NUM_THREADS": "1"}
     command = [sys.executable, *argv]
     return Popen(
         command, cwd=folder, env={**os.environ, **own}, stdout=PIPE, stderr=PIPE, text=True

@@ -53,7 +53,7 @@ def test_numbers_and_names_of_classes() -> None:
 
 def test_a_missing_package_says_what_to_install() -> None:
     assert import_optional("json", extra="x") is json
-    with refuses(MissingPackageError, "install", '"vision-suite[video]"'):
+    with refuses(MissingPackageError, "install", "[video]"):
         import_optional("no_such_package", extra="video")
 
 

@@ -164,5 +164,5 @@ def test_frames_beyond_the_limit_are_not_decoded(
 
 def test_without_pyav(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "av", None)
-    with refuses(MissingPackageError, "install", '"vision-suite[video]"'):
+    with refuses(MissingPackageError, "install", "[video]"):
         Video(film)

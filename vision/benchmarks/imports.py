@@ -6,23 +6,21 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from vision.benchmarks.timing import print_versions
 
-QUICKSTART = "configs/classification/digits/convnext_linear.yaml"
+QUICKSTART = "classification/digits/convnext_linear"
 
 
-def measure_imports(*, root: Path, rounds: int) -> None:
+def measure_imports(*, rounds: int) -> None:
     """Print the median wall and CPU time of new processes.
 
     Args:
-        root: The folder of `train.py`.
         rounds: Processes of each kind.
     """
     print_versions()
-    train = str(root / "train.py")
-    fit = [train, "fit", "--config", str(root / QUICKSTART)]
+    program = ["-m", "vision"]
+    fit = [*program, "fit", "--config", QUICKSTART]
     commands = {
         "import torch": ["-c", "import torch"],
         "import vision": ["-c", "import torch, vision"],
@@ -30,14 +28,14 @@ def measure_imports(*, root: Path, rounds: int) -> None:
             "-c",
             "import torch, vision; vision.create_backbone('convnext', dims=(8,)*4, depths=(1,)*4)",
         ],
-        "train.py --help": [train, "--help"],
-        "train.py fit --help": [train, "fit", "--help"],
-        "train.py fit --help all": [train, "fit", "--help", "all"],
-        "train.py fit, a misspelt option": [*fit, "--trainer.max_epoch", "3"],
+        "vision --help": [*program, "--help"],
+        "vision fit --help": [*program, "fit", "--help"],
+        "vision fit --help all": [*program, "fit", "--help", "all"],
+        "vision fit, a misspelt option": [*fit, "--trainer.max_epoch", "3"],
     }
     for label, command in commands.items():
         _print(label, [_run(command) for _ in range(rounds)])
-    _print("train.py fit, to its first line", [_first_line(fit) for _ in range(rounds)])
+    _print("vision fit, to its first line", [_first_line(fit) for _ in range(rounds)])
 
 
 def _run(command: Sequence[str]) -> tuple[float, float]:

@@ -1,6 +1,6 @@
-"""A training step through the trainer, as `train.py` runs it, against the same step in a bare loop.
+"""A training step through the trainer, as `vision fit` runs it, against that of a bare loop.
 
-The trainer's side is `train.py fit` with all its defaults: progress, logs, checkpoints, the check
+The trainer's side is `vision fit` with all its defaults: progress, logs, checkpoints, the check
 of every gradient. The bare loop has its own model, optimiser, schedule and loader, built from the
 same config, and does only the necessary: fetch a batch, normalise and augment it, forward, loss,
 backward, optimiser and schedule. Both take turns within one process, in blocks of some steps;
@@ -128,7 +128,7 @@ def measure_training(
     """Compare the two sides.
 
     Args:
-        fit: Runs `train.py fit` with command-line arguments and one more callback.
+        fit: Runs `vision fit` with command-line arguments and one more callback.
         config: Its config.
         rounds: Pairs of blocks.
         steps: Optimiser steps of a block.

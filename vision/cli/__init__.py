@@ -1,1 +1,1 @@
-"""The command line: `python train.py fit|validate|test|predict`."""
+"""The command line: every command of `vision`, of `train.py` and of `tools`."""

@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+from argparse import SUPPRESS
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
@@ -20,7 +21,8 @@ from vision.callbacks.run.finite import FiniteTraining, NonFinite
 from vision.callbacks.run.progress import Progress
 from vision.callbacks.run.rehearsal import Rehearsal
 from vision.callbacks.run.stop_signals import StopSignals
-from vision.callbacks.run.summary import RunSummary, relative_path
+from vision.callbacks.run.summary import RunSummary
+from vision.cli.config_files import BASE
 from vision.cli.failures import explain_failures
 from vision.cli.hardware import check_devices
 from vision.cli.model_files import ModelFiles
@@ -55,8 +57,11 @@ from vision.cli.stops import explain_stop
 from vision.cli.trainer_options import check_trainer, explain_refusals
 from vision.data.base.datamodule import DataModule
 from vision.errors import ConfigError, VisionError
+from vision.files import relative_path
 from vision.options import MAX_COUNT, MAX_PROCESSES, MAX_SEED, UNEXPECTED, check_number
 from vision.outputs import check_output_folder, check_writable
+from vision.program import command as program_text
+from vision.program import command_words
 from vision.quiet import without_chatter
 from vision.tasks.base import BaseTask
 from vision.tasks.build import AUTO
@@ -88,9 +93,9 @@ class VisionCLI(LightningCLI):
 
     Args:
         command: `"fit"`, `"validate"`, `"test"` or `"predict"`.
-        args: The options after it.
-        settings: The same, read by `read_settings`.
-        root: Folder of `train.py`, for the commands that the summary shows.
+        args: The options after it, with all config files, from `find_configs`.
+        typed: The options as they were given, for the record of the run.
+        settings: The options, read by `read_settings`.
         callbacks: Callbacks beside the config's and the suite's.
 
     Raises:
@@ -102,15 +107,14 @@ class VisionCLI(LightningCLI):
         command: str,
         args: Sequence[str],
         *,
+        typed: Sequence[str],
         settings: Sequence[Setting],
-        root: Path,
         callbacks: Sequence[Callback] = (),
     ) -> None:
         self.more_callbacks = list(callbacks)
         self.command = command
         self.settings = settings
-        self.root = root
-        self.words = [relative_path(root / "train.py"), command, *args]
+        self.words = [*command_words(command, trained=True), *typed]
         self.classes = chosen_classes(settings)
         self.run_folder: Path | None = None
         self._resumes = False
@@ -119,6 +123,7 @@ class VisionCLI(LightningCLI):
         self._output: Path | None = None
         self._given = {setting.plain_key for setting in settings}
         self._signals = StopSignals()
+        usage = program_text(command, trained=True)
         with ExitStack() as self._held:  # the folder of a run, to the end of the command
             super().__init__(
                 BaseTask,
@@ -130,8 +135,8 @@ class VisionCLI(LightningCLI):
                 seed_everything_default=0,
                 parser_class=OptionsParser,
                 parser_kwargs={
-                    "prog": "train.py",
-                    command: {"usage": f"train.py {command} --config FILE [--key value ...]"},
+                    "prog": program_text(),
+                    command: {"usage": f"{usage} --config FILE [--key value ...]"},
                 },
                 auto_configure_optimizers=False,
                 # Otherwise checkpoints hold an import path that is run on loading.
@@ -146,6 +151,8 @@ class VisionCLI(LightningCLI):
     def add_arguments_to_parser(self, parser: OptionsParser) -> None:  # type: ignore[override]
         """Add the options of the suite."""
         self._own_parser = parser
+        # Of config files alone: `find_configs` puts what it names before its config.
+        parser.add_argument(f"--{BASE}", default=SUPPRESS, help=SUPPRESS)
         parser.add_argument("--name", type=str, default="run", help="Name of the runs' folder.")
         parser.add_argument(
             "--runs_dir", type=str, default="runs", help="Folder that holds all runs."
@@ -453,7 +460,6 @@ class VisionCLI(LightningCLI):
 
     def _next_commands(self, folder: Path) -> list[tuple[str, str]]:
         return next_commands(
-            self.root,
             folder,
             name=self.options["name"],
             backbone=str(self.options["model"]["init_args"].get("backbone")),
@@ -462,15 +468,12 @@ class VisionCLI(LightningCLI):
         )
 
 
-def run(
-    command: str, args: Sequence[str], *, root: Path, callbacks: Sequence[Callback] = ()
-) -> VisionCLI:
+def run(command: str, args: Sequence[str], *, callbacks: Sequence[Callback] = ()) -> VisionCLI:
     """Run one command.
 
     Args:
         command: `"fit"`, `"validate"`, `"test"` or `"predict"`.
         args: The options after it.
-        root: Folder of `train.py` and of `configs`.
         callbacks: Callbacks beside the config's and the suite's.
 
     Returns:
@@ -479,12 +482,12 @@ def run(
     Raises:
         VisionError: The user can fix the cause.
     """
-    args = find_configs(args, root)
-    settings = read_settings(args)
+    found = find_configs(args)
+    settings = read_settings(found)
     threads = torch.get_num_threads()
     try:
         with without_chatter():
-            return VisionCLI(command, args, settings=settings, root=root, callbacks=callbacks)
+            return VisionCLI(command, found, typed=args, settings=settings, callbacks=callbacks)
     except MisconfigurationException as error:
         raise ConfigError(str(error)) from error
     finally:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from vision.errors import ConfigError, suggest
+from vision.program import command
 
 
 def build_dataset(name: str, words: Sequence[str], *, usage: str) -> Any:
@@ -37,7 +38,7 @@ def build_dataset(name: str, words: Sequence[str], *, usage: str) -> Any:
     except ParserError as error:
         message = tidy(str(error)).replace('"data.', '"--')
         raise ConfigError(
-            f"{message}\n`python tools/check_dataset.py {name} --help` lists every option."
+            f"{message}\n`{command('check-dataset')} {name} --help` lists every option."
         ) from error
     return parser.instantiate(options)["data"]
 

@@ -7,6 +7,7 @@ from typing import NoReturn
 
 from vision.cli.streams import lenient_streams
 from vision.errors import ConfigError, VisionError
+from vision.program import command, with_commands
 from vision.workers import explain_end_of_worker
 
 USER_ERROR = 2
@@ -76,3 +77,13 @@ class Parser(argparse.ArgumentParser):
             ConfigError: Always.
         """
         raise ConfigError(f"{message}.\n`{self.prog} --help` lists every option.")
+
+
+def command_parser(name: str, description: str | None) -> Parser:
+    """The parser of a command.
+
+    Args:
+        name: Name of the command, such as `"check-dataset"`.
+        description: What its help says, with commands as `vision.program.with_commands` knows them.
+    """
+    return Parser(prog=command(name), description=with_commands(description or ""))

@@ -1,10 +1,9 @@
-"""A trained model measured by `train.py validate` or `test` in this process, and its report.
+"""A trained model measured by `vision validate` or `test` in this process, and its report.
 
 A callback collects what the report shows: the numbers are the same by construction.
 """
 
 import shlex
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from vision.callbacks.results.evaluation_records import EvaluationRecords
 from vision.cli.app import VisionCLI, run
 from vision.cli.trained import Trained, arguments_for, locate, read_description
 from vision.outputs import check_output_folder
+from vision.program import this_command
 from vision.report.against import find_report, read_report, report_folder, require_kind
 from vision.report.build import PAGE, Subject, images_text, write_report
 from vision.report.parts import EvaluatedData
@@ -26,17 +26,15 @@ class EvaluationOptions:
     """How a model is evaluated.
 
     Attributes:
-        root: Folder of `train.py` and of `configs`.
         split: `"val"` or `"test"`.
         configs: Configs in place of the run's own; later ones win.
         out: Folder of the report; None takes that of the run.
         against: Another run, or its report file, to compare with.
         limit: About how many images to evaluate, in whole batches; None for all.
         task: Class of the model's task if it is not one of the suite's.
-        more: Further options of `train.py`.
+        more: Further options of `vision validate`.
     """
 
-    root: Path
     split: str = "val"
     configs: Sequence[str] = ()
     out: Path | None = None
@@ -70,7 +68,7 @@ def evaluate_model(source: str, options: EvaluationOptions, show: Callable[[str]
         records = EvaluationRecords(limit=options.limit)
         command = COMMANDS[options.split]
         arguments = [*arguments, "--verbose", "false", *options.more]
-        cli = run(command, arguments, root=options.root, callbacks=[records])
+        cli = run(command, arguments, callbacks=[records])
     if records.record is None:  # not the first process
         return
     # Only now it is known whether the images are a part of the set.
@@ -111,5 +109,5 @@ def _subject(cli: VisionCLI, trained: Trained) -> Subject:
         data={"name": type(cli.datamodule).__name__, **plain},
         checkpoint=trained.file,
         run=trained.run,
-        command=shlex.join(["python", *sys.argv]),
+        command=shlex.join(this_command()),
     )

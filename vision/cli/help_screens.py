@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from vision.cli.option_table import Choice, Option, option_table
 from vision.errors import ConfigError, listed, suggest
 from vision.line_width import break_command
+from vision.program import command as program
 
 ALL = "all"
 # What people change, with what it is in a few words; the short form where there is one.
 COMMON = (
-    ("--config FILE", "", "a YAML config; of several the last wins"),
+    ("--config FILE", "", "YAML config or name; the last one wins"),
     ("--name NAME", "", "the run goes to runs/NAME/version_N"),
     ("--data.root FOLDER", "", "where the dataset is"),
     ("--model.backbone NAME", "", "such as swin_tiny, or timm/NAME"),
@@ -25,7 +26,7 @@ COMMON = (
 TRAINING = ("--trainer.max_epochs N", "--model.optim.lr X")
 EXAMPLES = {
     "fit": (
-        "--config configs/classification/digits/convnext_linear.yaml --epochs 5",
+        "--config digits/convnext_linear --epochs 5",
         "--config runs/NAME/version_0/config.yaml --resume",
         "--model Classification --data ImageFolder --data.root photos",
     ),
@@ -47,15 +48,14 @@ WIDTHS = (60, 100)  # of the options of a topic
 SCREEN = 80
 
 
-def command_help(command: str, about: str, *, program: str) -> str:
+def command_help(command: str, about: str) -> str:
     """The screen of a command.
 
     Args:
         command: Name of the command.
         about: What it does, in a few words.
-        program: How the program was called, such as `"python train.py"`.
     """
-    start = f"{program} {command}"
+    start = program(command, trained=True)
     lines = [f"usage: {start} --config FILE [--KEY VALUE ...]", "", f"{_sentence(about)}", ""]
     lines.append("Options that are often changed (an option may be written with - or _):")
     for option, short, what in COMMON:

@@ -5,73 +5,72 @@ Nothing heavy is imported here, so that `--help` and a mistyped command answer a
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
+from vision.cli.commands.table import COMMANDS
 from vision.cli.ending import end
 from vision.errors import ConfigError, suggest
+from vision.program import command, with_commands
+from vision.task_parts import resolve_part
 from vision.version import __version__
 
-COMMANDS = {
-    "fit": "train, validate after each epoch, keep the best and the last checkpoint",
-    "validate": "measure a checkpoint on the validation set",
-    "test": "measure a checkpoint on the test set",
-    "predict": "write the predictions for images",
-}
+# What other libraries and programs call our commands.
+OTHER_NAMES = {"train": "fit", "val": "validate", "eval": "evaluate", "infer": "predict"}
 
 
-def main(argv: Sequence[str], *, root: Path) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line.
 
     Args:
-        argv: The arguments after the program's name.
-        root: Folder of `train.py` and of `configs`.
+        argv: The arguments after the program's name; by default those of this process.
 
     Returns:
         The exit code: 0, 2 for an error that the user can fix, 128 plus the number of a signal
-        that has ended the command. Other exceptions propagate.
+        that has ended the command, or the command's own. Other exceptions propagate.
     """
-    return end(lambda: _run(argv, root))
+    words = sys.argv[1:] if argv is None else argv
+    return end(lambda: _run(words))
 
 
-def _run(argv: Sequence[str], root: Path) -> int:
-    command, *args = argv or ["--help"]
-    if command in ("-h", "--help"):
+def _run(argv: Sequence[str]) -> int:
+    name, *words = argv or ["--help"]
+    if name in ("-h", "--help"):
         sys.stdout.write(_help())
-    elif command == "--version":
+    elif name == "--version":
         sys.stdout.write(f"vision {__version__}\n")
-    elif command in COMMANDS:
-        from vision.cli.start import start
-
-        start(command, COMMANDS[command], args, root=root, program="python train.py")
+    elif name.replace("_", "-") in COMMANDS:
+        return int(resolve_part(COMMANDS[name.replace("_", "-")].run)(words))
     else:
-        raise ConfigError(_unknown(command))
+        raise ConfigError(_unknown(name))
     return 0
 
 
 def _help() -> str:
-    commands = "\n".join(f"  {name:<10} {about}" for name, about in COMMANDS.items())
-    return f"""usage: train.py [{"|".join(COMMANDS)}] --config FILE [--key value ...]
-
-Without arguments: train a small ConvNeXt on handwritten digits, in seconds.
+    width = max(map(len, COMMANDS))
+    commands = "\n".join(f"  {name:<{width}}  {row.help}" for name, row in COMMANDS.items())
+    return with_commands(
+        f"""usage: {command()} COMMAND ...
 
 commands:
 {commands}
 
-options of every command:
+`vision COMMAND --help` lists the options of a command. Options of fit, validate and test:
   --config FILE     a YAML config; give several to compose them, later ones win
   --key value       override any value of the config, such as --model.optim.lr 1e-4
   --print_config    print the resolved config and exit
-  --help            list every option of the command
   --version         (without a command) print the version and exit
 
 examples:
-  train.py fit --config configs/classification/digits/convnext_linear.yaml --trainer.max_epochs 5
-  train.py validate --config runs/NAME/version_0/config.yaml --ckpt_path best
-  train.py predict --config runs/NAME/version_0/config.yaml --ckpt_path best --data.predict_root DIR
+  vision fit --config configs/classification/digits/convnext_linear.yaml --trainer.max_epochs 5
+  vision validate --config runs/NAME/version_0/config.yaml --ckpt_path best
+  vision predict runs/NAME/version_0 photos --out found
+  vision predict --config runs/NAME/version_0/config.yaml --ckpt_path best --data.predict_root DIR
 """
+    )
 
 
-def _unknown(command: str) -> str:
-    if command.startswith("-"):
-        return f"begin with a command: train.py fit {command} ... ({', '.join(COMMANDS)})."
-    return f"there is no command '{command}'.{suggest(command, COMMANDS)} ({', '.join(COMMANDS)})"
+def _unknown(name: str) -> str:
+    if name.startswith("-"):
+        return f"begin with a command: {command('fit')} {name} ... ({', '.join(COMMANDS)})."
+    known = OTHER_NAMES.get(name)
+    near = f" Did you mean '{known}'?" if known else suggest(name, COMMANDS, maximum=1)
+    return f"there is no command '{name}'.{near} ({', '.join(COMMANDS)})"

@@ -3,11 +3,12 @@
 import difflib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
+from vision.cli.config_files import config_advice
 from vision.cli.lightning_words import answer
 from vision.cli.names import CLASSES, WHAT
 from vision.cli.option_table import Option
 from vision.cli.plain_values import is_possible
-from vision.cli.settings import COMMAND_LINE, INIT_ARGS, Setting
+from vision.cli.settings import COMMAND_LINE, INIT_ARGS, Setting, files_of
 from vision.errors import shown, suggest
 
 NEAR = 0.6
@@ -37,12 +38,13 @@ def find_mistake(
     return None
 
 
-def absent_classes(command: str, groups: Iterable[str]) -> str | None:
+def absent_classes(command: str, groups: Iterable[str], settings: Sequence[Setting]) -> str | None:
     """The message where no task or no dataset is chosen.
 
     Args:
         command: Name of the command, such as `"fit"`.
         groups: The groups, `"model"` and `"data"`, that are chosen.
+        settings: Everything that the user has set.
     """
     absent = [group for group in CLASSES if group not in groups]
     if not absent:
@@ -52,7 +54,7 @@ def absent_classes(command: str, groups: Iterable[str]) -> str | None:
         "with --config FILE.yaml, "
         f"or name {'it' if len(absent) == 1 else 'them'} with "
         f"{' '.join(f'--{group} {next(iter(CLASSES[group]))}' for group in absent)}.\n"
-        "Configs to start from are in the folder configs."
+        + config_advice(files_of(settings))
     )
 
 

@@ -13,14 +13,14 @@ from vision.callbacks.results.part_of_set import results_folder
 from vision.callbacks.results.prediction_writer import PredictionWriter
 from vision.callbacks.run.best_checkpoint import BestCheckpoint
 from vision.callbacks.run.curves import TrainingCurves
-from vision.callbacks.run.environment import Environment, command_of
+from vision.callbacks.run.environment import Environment
 from vision.callbacks.run.last_checkpoint import LastCheckpoint
-from vision.callbacks.run.summary import relative_path
 from vision.callbacks.run.train_batches import TrainBatches
 from vision.cli.metrics_log import MetricsLog
 from vision.cli.runs import CHECKPOINTS
 from vision.cli.tensorboard_log import TensorBoardLog
 from vision.errors import ConfigError
+from vision.files import relative_path
 from vision.outputs import check_output_file, check_output_folder
 from vision.task_parts import find_part, find_parts
 
@@ -66,9 +66,9 @@ def record_run(folder: Path, *, title: str, command: Sequence[str]) -> list[Call
     Args:
         folder: Folder of the run.
         title: Name of the run.
-        command: Path of the program and its arguments.
+        command: The words that begin the run again.
     """
-    environment = Environment(folder, command=command_of(*command))
+    environment = Environment(folder, command=command)
     return [environment, TrainBatches(folder), TrainingCurves(folder, title=title)]
 
 

@@ -11,6 +11,7 @@ from typing import Any, Literal, NoReturn, Union, get_args, get_origin
 from jsonargparse import Namespace
 from lightning.pytorch.cli import LightningArgumentParser
 
+from vision.cli.config_files import BASE
 from vision.cli.mistakes import (
     absent_classes,
     absent_option,
@@ -23,6 +24,7 @@ from vision.cli.option_table import Option
 from vision.cli.settings import Setting
 from vision.errors import ConfigError, VisionError
 from vision.options import UNEXPECTED
+from vision.program import command as program_text
 
 MAX_LINES = 6
 
@@ -45,6 +47,12 @@ class OptionsParser(LightningArgumentParser):
         if not self.exit_on_error:
             super().error(message, ex)
         raise ParserError(message) from ex
+
+    def parse_string(self, *args: Any, **kwargs: Any) -> Namespace:
+        """The settings of a config, without the key of the files that it builds on."""
+        settings = super().parse_string(*args, **kwargs)
+        settings.pop(BASE, None)
+        return settings
 
     def instantiate_classes(self, *args: Any, **kwargs: Any) -> Any:
         """Build what the options choose; an error of a constructor is a `ConfigError`."""
@@ -122,10 +130,10 @@ def explain(
         return _value_problem(setting, option, owners[option.key])
 
     if problem := find_mistake(settings, options, classes, judge):
-        return f"{problem}\n`python train.py {command} --help all` lists every option."
+        return f"{problem}\n`{program_text(command, trained=True)} --help all` lists every option."
     names = {group: cls.__name__ for group, cls in classes.items()}
     return (
-        absent_classes(command, classes)
+        absent_classes(command, classes, settings)
         or absent_option(settings, options.values(), names)
         or tidy(message)
     )
@@ -162,7 +170,8 @@ def options_of(parser: OptionsParser, group: str | None = None) -> dict[str, Opt
         group: Leave out all but those below this key, such as `"model"`.
     """
     prefix = "" if group is None else f"{group}."
-    return {a.dest: _to_option(a) for a in parser._actions if a.dest.startswith(prefix)}
+    found = (a for a in parser._actions if a.dest.startswith(prefix) and a.dest != BASE)
+    return {action.dest: _to_option(action) for action in found}
 
 
 def _to_option(action: Action) -> Option:

@@ -6,13 +6,15 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from vision.cli.config_files import BASE, base_files, find_config, part_advice
 from vision.documents.text import read_text
 from vision.documents.yaml_text import loaded_yaml
-from vision.errors import ConfigError
+from vision.errors import ConfigError, shown
 from vision.reading import MAX_SETTINGS_BYTES, shown_path
 
 CONFIG_FLAGS = ("--config", "-c")
 INIT_ARGS = ".init_args."
+BACKBONE = "model.backbone"
 COMMAND_LINE = "command line"
 
 
@@ -35,26 +37,50 @@ class Setting(NamedTuple):
         return self.key.replace(INIT_ARGS, ".")
 
 
-def find_configs(args: Sequence[str], root: Path) -> list[str]:
-    """Replace config paths that exist only below `root`, where the suite's own configs are.
+def find_configs(args: Sequence[str]) -> list[str]:
+    """Replace the names of configs by their paths, and put what each builds on before it.
+
+    What several configs build on stands only before the first.
 
     Args:
         args: Arguments of the command line.
-        root: Folder to look in when the current directory does not have a path.
 
-    Returns:
-        The arguments, with absolute paths in place of those found below `root`.
+    Raises:
+        ConfigError: There is no such config, or what it builds on is absent or builds on others.
     """
-    found = list(args)
-    for i, arg in enumerate(args):
-        flag, equals, path = arg.partition("=")
-        if flag not in CONFIG_FLAGS:
+    found: list[str] = []
+    listed: set[Path] = set()
+    remaining = list(args)
+    while remaining:
+        word = remaining.pop(0)
+        flag, equals, given = word.partition("=")
+        if flag in CONFIG_FLAGS and not equals and remaining and not remaining[0].startswith("--"):
+            given = remaining.pop(0)
+        if flag not in CONFIG_FLAGS or not given:
+            found.append(word)
             continue
-        position, prefix = (i, f"{flag}=") if equals else (i + 1, "")
-        path = path if equals else "".join(args[i + 1 : i + 2])
-        if path and not Path(path).exists() and (root / path).is_file():
-            found[position] = f"{prefix}{root / path}"
+        path = find_config(given)
+        bases = [base for base in _bases_of(path) if base.resolve() not in listed]
+        for file in (*bases, path):
+            found += [flag, str(file)]
+            listed.add(file.resolve())
     return found
+
+
+def _bases_of(path: Path) -> list[Path]:
+    """The files that a config builds on: one level, so that a reader knows where to look."""
+    bases: list[Path] = []
+    for setting in read_config(path):
+        if setting.key == BASE:
+            bases = [*base_files(setting.value, path, setting.source)]
+    for base in bases:
+        for setting in read_config(base):
+            if setting.key == BASE:
+                raise ConfigError(
+                    f"{BASE} ({setting.source}): a file that others build on builds on none. Name "
+                    f"{shown(setting.value)} in {shown_path(path)} too, and before it."
+                )
+    return bases
 
 
 def read_settings(args: Sequence[str]) -> list[Setting]:
@@ -64,7 +90,8 @@ def read_settings(args: Sequence[str]) -> list[Setting]:
         args: Arguments after the subcommand.
 
     Raises:
-        ConfigError: A config file is missing or is not YAML, or an argument is not an option.
+        ConfigError: A config file is missing or is not YAML, an argument is not an option, or all
+            configs are parts that others build on.
     """
     settings: list[Setting] = []
     remaining = list(args)
@@ -81,10 +108,25 @@ def read_settings(args: Sequence[str]) -> list[Setting]:
         if flag in CONFIG_FLAGS:
             if not value:
                 raise ConfigError("--config needs a path: --config FILE.yaml")
-            settings += read_config(Path(value))
+            # What it builds on stands before it: `find_configs`.
+            settings += [one for one in read_config(Path(value)) if one.key != BASE]
+        elif flag == f"--{BASE}":
+            raise ConfigError(
+                f"{BASE} is a key of config files; on the command line give several configs, what "
+                "they build on first: --config FILE --config FILE."
+            )
         else:
             settings.append(Setting(flag.removeprefix("--"), value, COMMAND_LINE))
+    has_backbone = any(setting.plain_key == BACKBONE for setting in settings)
+    if not has_backbone and (advice := part_advice(files_of(settings))):
+        raise ConfigError(advice)
     return settings
+
+
+def files_of(settings: Sequence[Setting]) -> list[str]:
+    """The config files that settings come from, in their order."""
+    sources = [setting.source for setting in settings if setting.source != COMMAND_LINE]
+    return [*dict.fromkeys(source.rpartition(", line ")[0] for source in sources)]
 
 
 def read_config(path: Path) -> list[Setting]:

@@ -5,7 +5,6 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 from vision.cli.help_screens import command_help, topic_help
 from vision.cli.mistakes import absent_classes, absent_option, find_mistake, judge_plainly
@@ -21,6 +20,7 @@ from vision.cli.option_table import Choice, OptionTable, option_table
 from vision.cli.settings import Setting, find_configs, read_settings
 from vision.cli.short_options import full_key, in_full
 from vision.errors import ConfigError, VisionError
+from vision.program import command as program
 
 HELP = ("-h", "--help")
 PRINT_CONFIG = "--print_config"
@@ -28,7 +28,7 @@ PRINT_CONFIG = "--print_config"
 RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID")
 
 
-def start(command: str, about: str, args: Sequence[str], *, root: Path, program: str) -> None:
+def start(command: str, about: str, args: Sequence[str]) -> None:
     """Run a training command, or show its help.
 
     A mistake that the settings alone show is an error before anything heavy is imported, and a line
@@ -38,8 +38,6 @@ def start(command: str, about: str, args: Sequence[str], *, root: Path, program:
         command: `"fit"`, `"validate"`, `"test"` or `"predict"`.
         about: What it does, in a few words.
         args: The options after it.
-        root: Folder of `train.py` and of `configs`.
-        program: How the program was called, such as `"python train.py"`.
 
     Raises:
         VisionError: The user can fix the cause.
@@ -47,20 +45,20 @@ def start(command: str, about: str, args: Sequence[str], *, root: Path, program:
     with _short_forms_explained(args):
         topic, args = take_help(in_full(args))
         if topic == "":
-            sys.stdout.write(command_help(command, about, program=program))
+            sys.stdout.write(command_help(command, about))
             return
-        settings = read_settings(find_configs(args, root))
+        settings = read_settings(find_configs(args))
         names = chosen_names(settings)
         if topic is not None:
             sys.stdout.write(topic_help(command, topic, {**_chosen(names), **_own(names)}))
             return
         begins = not any(flag == PRINT_CONFIG or flag.endswith(".help") for flag in _flags(args))
-        refuse_mistakes(command, settings, names, program=program, whole=begins)
+        refuse_mistakes(command, settings, names, whole=begins)
         if begins:
             _write_first_line(command, settings, names)
         from vision.cli.app import run
 
-        run(command, args, root=root)
+        run(command, args)
 
 
 def take_help(args: Sequence[str]) -> tuple[str | None, list[str]]:
@@ -95,7 +93,6 @@ def refuse_mistakes(
     settings: Sequence[Setting],
     names: Mapping[str, Setting],
     *,
-    program: str,
     whole: bool,
 ) -> None:
     """Refuse what the settings alone show to be wrong; the parser judges the rest.
@@ -104,7 +101,6 @@ def refuse_mistakes(
         command: Name of the command.
         settings: Everything that the user has set.
         names: The settings that choose the task and the dataset.
-        program: How the program was called.
         whole: Whether nothing that the command needs may be absent.
 
     Raises:
@@ -119,11 +115,13 @@ def refuse_mistakes(
         options |= {option.key: option for option in choice.options}
     judged = [s for s in settings if _is_known(s.key, table)]
     if problem := find_mistake(judged, options, chosen, judge_plainly):
-        raise ConfigError(f"{problem}\n`{program} {command} --help all` lists every option.")
+        raise ConfigError(
+            f"{problem}\n`{program(command, trained=True)} --help all` lists every option."
+        )
     if not whole:
         return
     files = {s.key for s in settings if s.key in CLASSES and _is_file(s.value)}
-    if problem := absent_classes(command, {*names, *files}):
+    if problem := absent_classes(command, {*names, *files}, settings):
         raise ConfigError(problem)
     if problem := absent_option(
         settings, options.values(), {group: name for group, (name, _) in chosen.items()}

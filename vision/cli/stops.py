@@ -9,7 +9,7 @@ from pathlib import Path
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from vision.callbacks.run.stop_signals import StopSignals
-from vision.callbacks.run.summary import relative_path
+from vision.files import relative_path
 from vision.workers import end_workers
 
 

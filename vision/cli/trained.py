@@ -1,4 +1,4 @@
-"""A trained model on disk, and the options of `train.py` that build it again with its data."""
+"""A trained model on disk, and the options of `vision validate` that build it with its data."""
 
 import inspect
 import tempfile
@@ -73,7 +73,7 @@ def find_run(file: Path) -> Path | None:
 def arguments_for(
     trained: Trained, configs: Sequence[str], task: type[BaseTask] | None = None
 ) -> Iterator[list[str]]:
-    """Arguments of train.py: the configs, and the weights.
+    """Arguments of `vision validate`: the configs, and the weights.
 
     A file that holds the description of its model needs configs only of its data.
 
@@ -154,14 +154,13 @@ def read_description(file: Path) -> ModelDescription | None:
         return None
 
 
-def load_data(file: Path, config: Path | None, more: Sequence[str], *, root: Path) -> DataModule:
+def load_data(file: Path, config: Path | None, more: Sequence[str]) -> DataModule:
     """The datamodule of a trained model, its validation set ready.
 
     Args:
         file: The model's file.
         config: A config; None takes that of its run.
-        more: Options such as `--data.root`, as of `train.py validate`.
-        root: Folder of `train.py` and of `configs`.
+        more: Options such as `--data.root`, as of `vision validate`.
 
     Raises:
         ConfigError: There is no config, it does not fit the model, or it lies beside the model and
@@ -182,4 +181,4 @@ def load_data(file: Path, config: Path | None, more: Sequence[str], *, root: Pat
     quiet = ["--trainer.enable_progress_bar", "false"]
     hardware = ["--trainer.accelerator", "cpu", "--trainer.devices", "1"]
     options = ["--config", str(config), weights, str(file), *quick, *quiet, *hardware, *more]
-    return run("validate", options, root=root).datamodule
+    return run("validate", options).datamodule

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vision.cli.app import VisionCLI
-from vision.cli.main import COMMANDS
+from vision.cli.commands.training import TRAINING
 from vision.cli.names import CLASSES, find_class, first_line
 from vision.cli.option_table import FILE, Choice, Option, OptionTable, format_table
 from vision.cli.parser import OptionsParser, class_options, options_of
@@ -32,7 +32,7 @@ class _ParserOnly(VisionCLI):
 
 def make_table() -> OptionTable:
     """The table of what the parsers know now."""
-    commands = {name: _command_options(name) for name in COMMANDS}
+    commands = {name: _command_options(name) for name in TRAINING}
     trainer = tuple(one for one in commands["fit"] if one.key.startswith("trainer"))
     return OptionTable(
         lightning=importlib.metadata.version("lightning"),
@@ -50,7 +50,7 @@ def make_table() -> OptionTable:
 
 def _command_options(command: str) -> list[Option]:
     try:
-        _ParserOnly(command, [], settings=[], root=Path())
+        _ParserOnly(command, [], typed=[], settings=[])
     except _ParserMade as made:
         options = options_of(made.parser)
     options.pop("help")

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from vision.errors import ConfigError, MissingPackageError, suggest
 from vision.export.graph import BATCH, HEIGHT, INPUT, WIDTH, Graph
+from vision.extras import install_line
 
 Exporter = Literal["torchscript", "dynamo"]
 OPSET = 18
@@ -29,7 +30,7 @@ MAX_OPSET = 20
 RUNTIMES = {16: "1.11", 17: "1.12", 18: "1.14", 19: "1.17", 20: "1.18"}
 # The newer exporter writes IR version 10 for every opset.
 DYNAMO_RUNTIME = "1.18"
-EXTRA = 'pip install "vision-suite[export]"'
+EXTRA = "export"
 
 
 def export_onnx(
@@ -69,7 +70,9 @@ def export_onnx(
             warnings.simplefilter("ignore")
             write(graph, example, path, set(dynamic), opset)
     except ImportError as error:
-        raise MissingPackageError(f"an export to ONNX needs '{error.name}': {EXTRA}") from error
+        raise MissingPackageError(
+            f"an export to ONNX needs '{error.name}': {install_line(EXTRA)}"
+        ) from error
     # The exporters raise arbitrary exceptions; only the reason helps a user.
     except Exception as error:
         reason = str(error).strip().partition("\n")[0]
@@ -96,7 +99,9 @@ def open_session(path: str | os.PathLike[str]) -> Any:
     try:
         import onnxruntime
     except ImportError as error:
-        raise MissingPackageError(f"running ONNX files needs onnxruntime: {EXTRA}") from error
+        raise MissingPackageError(
+            f"running ONNX files needs onnxruntime: {install_line(EXTRA)}"
+        ) from error
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     try:

@@ -21,6 +21,7 @@ import numpy as np
 from torch import Tensor
 
 from vision.errors import ConfigError, MissingPackageError
+from vision.extras import install_line
 
 Calibration = Literal["minmax", "entropy", "percentile"]
 # Operators with weights; products of two activations are excluded.
@@ -206,7 +207,7 @@ def _tools() -> Any:
         from onnxruntime import quantization
     except ImportError as error:
         raise MissingPackageError(
-            'int8 models need onnxruntime and onnx: pip install "vision-suite[export]"'
+            f"int8 models need onnxruntime and onnx: {install_line('export')}"
         ) from error
     return quantization
 

@@ -16,9 +16,10 @@ from types import ModuleType
 from typing import Any
 
 from vision.errors import ConfigError, MissingPackageError
+from vision.extras import install_line
 
 EXTENSION = "mmcv._ext"
-INSTALL = 'pip install "vision-suite[mmseg]"'
+EXTRA = "mmseg"
 # Versions that mmsegmentation 1.2.2 and mmdetection 3.3.0 accept: first included, second excluded.
 VERSIONS = ((2, 0), (2, 2))
 
@@ -69,7 +70,7 @@ def provide_operators() -> None:
         raise MissingPackageError(
             f"The compiled operators of mmcv {mmcv.__version__} cannot be loaded ({error}): they "
             "were built for another PyTorch. Build them again, or do without: "
-            f"pip uninstall mmcv && {INSTALL}"
+            f"pip uninstall mmcv && {install_line(EXTRA)}"
         ) from error
 
 
@@ -94,7 +95,8 @@ def _import(name: str) -> ModuleType:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         raise MissingPackageError(
-            f"{name} needs the package {error.name!r}, which is not installed: {INSTALL}"
+            f"{name} needs the package {error.name!r}, which is not installed: "
+            f"{install_line(EXTRA)}"
         ) from error
 
 
@@ -104,7 +106,7 @@ def _check_version(version: str) -> None:
     if not first <= release < last:
         raise MissingPackageError(
             f"mmcv {version} is installed, and mmsegmentation 1.2.2 accepts 2.0.0 to 2.1.0 only. "
-            f"Replace it: pip uninstall mmcv mmcv-lite && {INSTALL}"
+            f"Replace it: pip uninstall mmcv mmcv-lite && {install_line(EXTRA)}"
         )
 
 

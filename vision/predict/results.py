@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from vision.errors import ConfigError, DataError, MissingPackageError
+from vision.extras import install_line
 from vision.files import replace_file
 
 if TYPE_CHECKING:
@@ -175,5 +176,5 @@ def import_optional(module: str, *, extra: str) -> Any:
         return import_module(module)
     except ImportError as error:
         raise MissingPackageError(
-            f'{module} is needed for this ({error}): pip install "vision-suite[{extra}]"'
+            f"{module} is needed for this ({error}): {install_line(extra)}"
         ) from error

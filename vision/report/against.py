@@ -9,6 +9,7 @@ from vision.documents.csv_text import read_csv
 from vision.documents.csv_writing import read_cell
 from vision.documents.json_text import read_json
 from vision.errors import DataError
+from vision.program import command
 from vision.reading import MAX_TABLE_BYTES, user_path
 from vision.report.page import Html, columns, note, section, signed, subsection, table
 from vision.report.parts import Json
@@ -62,7 +63,8 @@ def read_report(path: Path) -> Json:
     report = read_json(path, what="report", max_bytes=MAX_TABLE_BYTES, finite=False)
     if not isinstance(report, dict) or not {"kind", "metrics", "classes"} <= {*report}:
         raise DataError(
-            f"'{path}' is not a report: expected a {REPORT} that tools/evaluate.py model wrote."
+            f"'{path}' is not a report: expected a {REPORT} that "
+            f"`{command('evaluate')} model` wrote."
         )
     return report
 

@@ -50,7 +50,7 @@ def test_the_first_problem_ends_a_run_and_a_check_lists_all(
 ) -> None:
     root = write(tmp_path, "train/2", "train/-1", "train/-3", "val/1")
     data = Points(root=root, num_workers=0)
-    with refuses(DataError, "-1 objects", "tools/check_dataset.py"):
+    with refuses(DataError, "-1 objects", "check-dataset"):
         data.setup("fit")
     assert list(data.problems()) == [
         f"'{root}/train/-1.png': -1 objects.",

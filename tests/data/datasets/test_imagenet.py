@@ -183,7 +183,7 @@ def test_absent_folders(tmp_path: Path) -> None:
     (tmp_path / "ILSVRC2012_img_train.tar").touch()
     message = message_of(tmp_path)
     assert f"no class folders in '{tmp_path}'. Expected" in message
-    assert "tools/prepare_imagenet.py" in message
+    assert "vision prepare-imagenet` makes them" in message
     (tmp_path / "daisy").mkdir()
     assert "(it has 'daisy')" in message_of(tmp_path)
     (tmp_path / "train").mkdir()

@@ -152,7 +152,7 @@ def test_the_first_wrong_line_ends_a_run_and_says_how_to_see_all(tmp_path: Path)
         data.setup("fit")
     message = str(caught.value)
     assert f"'{root / 'labels' / 'train' / 'b.txt'}', line 1: class 7" in message
-    assert f"tools/check_dataset.py YOLO --root {root}" in message
+    assert f"vision check-dataset YOLO --root {root}" in message
     assert len(message.splitlines()) == 2
 
 

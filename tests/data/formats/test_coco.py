@@ -239,7 +239,7 @@ def test_a_problem_is_told_with_file_and_id(message: str, root: Path, changed) -
     with pytest.raises(DataError) as caught:
         read_coco(path, root / "train2017", check="COCO --root x")
     assert str(path) in str(caught.value)
-    assert "`python tools/check_dataset.py COCO --root x` lists all" in str(caught.value)
+    assert "vision check-dataset COCO --root x` lists all" in str(caught.value)
 
 
 def test_all_problems_are_listed_and_an_error_tells_the_first(root: Path, changed) -> None:

@@ -113,10 +113,10 @@ def test_they_are_listed_at_the_end(
     options = ["--data.root", str(root), "--data.image_size", "32", "--data.num_workers", "0"]
     options += ["--data.batch_size", "4", "--model.backbone", "swin", "--trainer.max_epochs", "1"]
     options += ["--model.backbone_options", tiny, "--trainer.accelerator", "cpu"]
-    assert main(["fit", "--config", str(config), *options], root=ROOT) == 2
+    assert main(["fit", "--config", str(config), *options]) == 2
     with caplog.at_level(logging.WARNING):
         allowed = ["--data.skip_bad_images", "5"]
-        assert main(["fit", "--config", str(config), *options, *allowed], root=ROOT) == 0
+        assert main(["fit", "--config", str(config), *options, *allowed]) == 0
     (text,) = [r.getMessage() for r in caplog.records if "skipped 5 images" in r.getMessage()]
     assert len(text.splitlines()) == 6
 

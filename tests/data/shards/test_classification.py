@@ -222,7 +222,7 @@ def test_a_broken_image_can_be_gone_past(broken: Path) -> None:
 
 
 def test_wrong_trees_are_explained(shards: Path, tmp_path: Path) -> None:
-    with refuses(DataError, "nothing/train/index.json", "tools/shard.py", "ROOT"):
+    with refuses(DataError, "nothing/train/index.json", "vision shard make`", "ROOT"):
         make(tmp_path / "nothing").setup("fit")
     index_folder(str(shards / "val"), class_names=["wasp", "bee"])
     with refuses(DataError, "classes", "train"):

@@ -114,7 +114,7 @@ def test_a_wrong_index_is_named(
 ) -> None:
     message = change(folder, edit)
     assert expected in message
-    assert "tools/shard.py index" in message
+    assert "vision shard index" in message
 
 
 def test_absent_and_broken_files(folder: Path) -> None:

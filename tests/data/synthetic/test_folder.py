@@ -51,7 +51,7 @@ def test_other_folders_are_left_alone(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("mine")
     for root, message in (
-        (other, "other' is not a folder that was made by tools/make_samples.py"),
+        (other, "other' is not a folder that was made by `.*vision make-samples`"),
         (own, r"has not made \(notes.txt\)"),
         (file, "file' is a file"),
     ):

@@ -4,7 +4,6 @@ import logging
 import os
 import platform
 import shlex
-import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -157,8 +156,3 @@ def trained_seconds(folder: Path) -> float | None:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def command_of(program: str, *arguments: str) -> list[str]:
-    """The words of a command line that runs a Python program again."""
-    return [Path(sys.executable).name, program, *arguments]

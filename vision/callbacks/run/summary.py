@@ -1,6 +1,5 @@
 """The first and the last lines of a training: what it is, and how it ended."""
 
-import os
 import shlex
 import sys
 import time
@@ -13,6 +12,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from vision.callbacks.run.environment import trained_seconds
 from vision.decoration import decorative
+from vision.files import relative_path
 from vision.line_width import break_command, break_parts, line_width
 from vision.wording import counted
 
@@ -93,12 +93,6 @@ class RunSummary(Callback):
                 lines.append(f"  # {about}")
                 lines += [f"  {line}" for line in break_command(command, line_width() - 2)]
         _write(lines)
-
-
-def relative_path(path: Path | str) -> str:
-    """A path as a person would type it: relative if it is below the current directory."""
-    relative = os.path.relpath(path)
-    return os.path.abspath(path) if relative.startswith(os.pardir) else relative
 
 
 def _describe_model(module: LightningModule) -> str:

@@ -18,6 +18,7 @@ from vision.data.index.builder import IndexBuilder
 from vision.data.index.detection import DetectionIndex
 from vision.errors import DataError
 from vision.keywords import Unpack
+from vision.program import command
 from vision.reading import user_path
 
 logger = logging.getLogger(__name__)
@@ -154,7 +155,7 @@ class AnnotationFiles(DetectionData):
 
     def _refuse(self, problem: str) -> None:
         raise DataError(
-            f"{problem}\n`python tools/check_dataset.py {type(self).__name__} --root {self.root}` "
+            f"{problem}\n`{command('check-dataset')} {type(self).__name__} --root {self.root}` "
             "lists everything that is wrong."
         )
 

@@ -198,7 +198,7 @@ class DataModule(LightningDataModule, ABC):
     ) -> Iterator[str]:
         """All problems of the dataset: layout, annotations, and every sample.
 
-        Each sample is read once, by `num_workers` processes. `tools/check_dataset.py` prints it.
+        Each sample is read once, by `num_workers` processes. `vision check-dataset` prints it.
 
         Args:
             progress: Called with the number of samples read and their total.

@@ -29,15 +29,20 @@ from vision.data.formats.imagenet_labels import (
 )
 from vision.errors import DataError, listed, suggest
 from vision.keywords import Unpack
+from vision.program import with_commands
 
 logger = logging.getLogger(__name__)
 
 KAGGLE_TREE = Path("ILSVRC/Data/CLS-LOC")
-EXPECTED = (
-    "Expected ROOT/train/nXXXXXXXX/*.JPEG and ROOT/val (ImageNet-1k), or ROOT/nXXXXXXXX/*.JPEG "
-    "(ImageNet-22k); tools/prepare_imagenet.py makes them of the official archives."
-)
 _OFFICIAL = {"train": TRAIN_1K, "val": VAL_1K}
+
+
+def _expected() -> str:
+    """What a folder must hold, for the messages of errors."""
+    return with_commands(
+        "Expected ROOT/train/nXXXXXXXX/*.JPEG and ROOT/val (ImageNet-1k), or ROOT/nXXXXXXXX/*.JPEG "
+        "(ImageNet-22k); `vision prepare-imagenet` makes them of the official archives."
+    )
 
 
 class ImageNet(ImageFolder):
@@ -94,7 +99,7 @@ class ImageNet(ImageFolder):
         if not wnids:
             found = f" (it has {listed(map(repr, names))})" if names else ""
             raise DataError(
-                f"there are no class folders in '{folder.resolve()}'{found}. {EXPECTED}"
+                f"there are no class folders in '{folder.resolve()}'{found}. {_expected()}"
             )
         if len(wnids) < len(names):
             wrong = next(name for name in names if not WNID.fullmatch(name))
@@ -108,14 +113,14 @@ class ImageNet(ImageFolder):
         Raises:
             DataError: There is no `root`, or one of the two without the other.
         """
-        require_folder(self.root, EXPECTED)
+        require_folder(self.root, _expected())
         names = list_folders(self.root)
         absent = [split for split in ("train", "val") if split not in names]
         if len(absent) == 1:
             others = [name for name in names if name not in ("train", "val")]
             raise DataError(
                 f"'{self.root.resolve()}' has no '{absent[0]}'.{suggest(absent[0], others)} "
-                f"{EXPECTED}"
+                f"{_expected()}"
             )
         return not absent
 
@@ -163,7 +168,7 @@ class ImageNet(ImageFolder):
         folder = self.root / "val"
         paths = find_images(folder)
         if not paths:
-            raise DataError(f"there are no images in '{folder.resolve()}'. {EXPECTED}")
+            raise DataError(f"there are no images in '{folder.resolve()}'. {_expected()}")
         names = [os.path.basename(path) for path in paths]
         label_of = {wnid: label for label, wnid in enumerate(self.wnids)}
         labels = np.array([label_of.get(wnid, -1) for wnid in self._val_wnids(names)])

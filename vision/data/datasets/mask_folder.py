@@ -23,6 +23,7 @@ from vision.documents.text import read_lines
 from vision.errors import ConfigError, DataError, listed_lines, suggest
 from vision.keywords import Unpack
 from vision.options import check_number
+from vision.program import command
 from vision.reading import MAX_SETTINGS_BYTES, user_path
 
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -213,7 +214,7 @@ class MaskFolder(SegmentationData):
             raise DataError(
                 f"files that are not paired in '{self.root.resolve()}':\n"
                 f"{listed_lines(pairs.problems)}\n{EXPECTED}\n"
-                "`python tools/check_dataset.py MaskFolder "
+                f"`{command('check-dataset')} MaskFolder "
                 f"--root {self.root}` lists everything that is wrong."
             )
         return pairs.index if part else pairs.index.take(self._share(len(pairs.index), split))

@@ -21,6 +21,7 @@ from vision.data.files.finding import PathList, read_bytes
 from vision.data.index.detection import DetectionIndex
 from vision.data.index.segments import Segments
 from vision.errors import DataError
+from vision.program import command
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +88,7 @@ def read_coco(
         clip_boxes: Whether boxes that reach out of their images are clipped; if not, boxes that do
             so by more than a pixel are problems.
         cache_dir: Folder of the cache of the arrays; None does not cache them.
-        check: Arguments of tools/check_dataset.py, for the message of an error.
+        check: Arguments of the command check-dataset, for the message of an error.
 
     Raises:
         DataError: The file is absent, is not JSON, or has problems; names the first few, with ids.
@@ -142,7 +143,7 @@ def _problems_error(path: Path, problems: list[str], check: str) -> DataError:
     return problems_error(
         f"'{path}'",
         problems,
-        f"`python tools/check_dataset.py {check}` lists all. Fix the file, or remove these "
+        f"`{command('check-dataset')} {check}` lists all. Fix the file, or remove these "
         "entries from it.",
     )
 

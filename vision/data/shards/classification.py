@@ -88,7 +88,7 @@ class ImageShards(ShardedData, ClassificationData):
     """A classification dataset in tar shards of the WebDataset layout, with an index.
 
     `root` has the folders `train`, `val` and optionally `test`, each with `*.tar`, `index.json` and
-    `index.npy`: `tools/shard.py` makes them. Without a test set the validation set is tested and
+    `index.npy`: `vision shard` makes them. Without a test set the validation set is tested and
     predicted.
 
     Args:

@@ -20,6 +20,7 @@ from vision.data.shards.reader import ShardReader
 from vision.data.shards.remote import as_folder, is_remote, public
 from vision.errors import ConfigError, DataError
 from vision.options import check_number
+from vision.program import command
 
 SPLITS = ("train", "val", "test")
 
@@ -112,8 +113,8 @@ class ShardedData(ImageData):
             if index.class_names != names:
                 raise DataError(
                     f"{where} has other classes than train: {len(index.class_names)} and "
-                    f"{len(names)}. Make the indices of both at once: python tools/shard.py index "
-                    "ROOT --classes FILE."
+                    f"{len(names)}. Make the indices of both at once: "
+                    f"`{command('shard')} index ROOT --classes FILE`."
                 )
             self._shards[split] = index
         return self._shards[split]

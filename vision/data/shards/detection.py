@@ -23,6 +23,7 @@ from vision.data.shards.reader import ShardReader
 from vision.data.shards.remote import public
 from vision.errors import DataError
 from vision.keywords import Unpack
+from vision.program import command
 
 
 @dataclass(kw_only=True, eq=False)
@@ -62,7 +63,7 @@ class DetectionShards(ShardedData, DetectionData):
     """A dataset of images with boxes, and optionally masks, in tar shards.
 
     `root` has the folders `train`, `val` and optionally `test`, each with `*.tar`, `index.json`,
-    `index.npy` and `annotations.json` in COCO's format: `tools/shard.py` makes them from any
+    `index.npy` and `annotations.json` in COCO's format: `vision shard` makes them from any
     dataset for detection. The annotations are read by the rules of `COCO`; predictions are compared
     with the dataset's own annotations. Without a test set the validation set is tested and
     predicted.
@@ -114,8 +115,8 @@ class DetectionShards(ShardedData, DetectionData):
         if not np.array_equal(ids[members], index.image_ids):
             raise DataError(
                 f"{self.looked_at(split)} does not list the {len(ids):,} images of the shards "
-                f"beside it: {len(index):,} images, of other ids. Make the shards again: python "
-                "tools/shard.py make."
+                f"beside it: {len(index):,} images, of other ids. Make the shards again: "
+                f"`{command('shard')} make`."
             )
         fields = {name: getattr(index, name) for name in DetectionIndex.__dataclass_fields__}
         return ShardedDetectionIndex(**fields, reader=reader, members=members)

@@ -25,6 +25,7 @@ from vision.data.shards.forms import find_form, sharded_kinds
 from vision.data.shards.remote import is_remote, public, read_remote
 from vision.documents.json_text import parse_json
 from vision.errors import DataError
+from vision.program import command
 from vision.reading import MAX_TABLE_BYTES, read_file
 
 INDEX = "index.json"
@@ -37,7 +38,6 @@ HEADER = 512
 _NAME = re.compile(r"[^/\\:\0-\x1f.][^/\\:\0-\x1f]*\.tar")
 # The keys of `index.json` for all samples, beside the classes.
 _DETAILS = ("kind", "palette", "prediction_values", "annotations")
-_REMEDY = "Make it again: python tools/shard.py index FOLDER."
 
 
 class Shard(NamedTuple):
@@ -163,8 +163,9 @@ def read_index(folder: str, cache: ShardCache | None = None) -> ShardIndex:
     except FileNotFoundError:
         raise DataError(
             f"there is no '{public(where)}'. Expected ROOT/train and ROOT/val (ROOT/test may be "
-            f"there too), each with {INDEX}, {SAMPLES} and *.tar. tools/shard.py make writes them; "
-            "for shards that you have, python tools/shard.py index ROOT."
+            f"there too), each with {INDEX}, {SAMPLES} and *.tar. "
+            f"`{command('shard')} make` writes them; for shards that you have, "
+            f"`{command('shard')} index ROOT`."
         ) from None
     try:
         table = parse_json(text, "it")
@@ -179,7 +180,7 @@ def read_index(folder: str, cache: ShardCache | None = None) -> ShardIndex:
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(
             f"'{public(where)}' is not a valid index ({FORMAT!r} version {VERSION}): "
-            f"{_described(error)} {_REMEDY}"
+            f"{_described(error)} Make it again: `{command('shard')} index FOLDER`."
         ) from error
 
 

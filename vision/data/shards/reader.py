@@ -11,6 +11,7 @@ from vision.data.shards.cache import ShardCache
 from vision.data.shards.index import HEADER, ShardIndex
 from vision.data.shards.remote import is_remote, public
 from vision.errors import DataError
+from vision.program import command
 from vision.reading import MAX_ARCHIVE_BYTES, open_file
 
 
@@ -114,7 +115,7 @@ class ShardReader:
         if not os.path.lexists(path):
             raise DataError(
                 f"there is no shard '{path.absolute()}', which the index lists. Copy it there, or "
-                "make the index again: python tools/shard.py index FOLDER."
+                f"make the index again: `{command('shard')} index FOLDER`."
             )
         # Unbuffered: reads are at random positions.
         return open_file(path, max_bytes=MAX_ARCHIVE_BYTES, what="shard").detach()  # type: ignore[return-value]
@@ -158,5 +159,5 @@ def name_of(header: bytes, length: int, where: str, start: int) -> str:
     raise DataError(
         f"shard '{where}' is damaged, or not the one that the index describes: at byte {start:,} "
         f"there is {found}, expected a file of {length - HEADER:,} bytes. Copy or download it "
-        "again, or make the index again: python tools/shard.py index FOLDER."
+        f"again, or make the index again: `{command('shard')} index FOLDER`."
     )

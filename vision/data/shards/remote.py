@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from vision.errors import ConfigError, DataError, MissingPackageError, VisionError
+from vision.program import command
 from vision.reading import user_path
 
 logger = logging.getLogger(__name__)
@@ -76,7 +77,7 @@ def download(url: str, target: Path, size: int) -> None:
     except FileNotFoundError:
         raise DataError(
             f"there is no '{public(url)}', which the index lists. Upload it, or make the index "
-            "again: python tools/shard.py index."
+            f"again: `{command('shard')} index`."
         ) from None
 
 

@@ -18,6 +18,7 @@ from vision.data.shards.contents import About
 from vision.data.shards.forms import Form, Members, find_form
 from vision.data.shards.index import Shard, ShardIndex
 from vision.errors import DataError, MissingPackageError, suggest
+from vision.extras import install_line
 
 # Default field of a JSON member that holds its label.
 FIELD = "label"
@@ -172,7 +173,7 @@ def _grouping() -> Any:
         from webdataset.tariterators import group_by_keys
     except ImportError:
         raise MissingPackageError(
-            "making and indexing shards needs webdataset: pip install webdataset. (Training from "
-            "shards that have an index does not.)"
+            f"making and indexing shards needs webdataset: {install_line('streaming')}. "
+            "(Training from shards that have an index does not.)"
         ) from None
     return group_by_keys

@@ -95,7 +95,7 @@ class SegmentationShards(ShardedData, SegmentationData):
     """A dataset of images with a class for each pixel in tar shards.
 
     `root` has the folders `train`, `val` and optionally `test`, each with `*.tar`, `index.json` and
-    `index.npy`: `tools/shard.py` makes them from any dataset for segmentation. A mask is a grey PNG
+    `index.npy`: `vision shard` makes them from any dataset for segmentation. A mask is a grey PNG
     of class indices, with 255 for ignored pixels. Without a test set the validation set is tested
     and predicted.
 

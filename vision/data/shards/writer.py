@@ -27,6 +27,7 @@ from vision.data.shards.forms import find_form
 from vision.data.shards.index import ANNOTATIONS, ShardIndex
 from vision.data.shards.scan import Scan, merge_scans, scan_shard
 from vision.errors import ConfigError, DataError, MissingPackageError
+from vision.extras import install_line
 from vision.ops.seeds import mix
 from vision.options import check_number
 
@@ -189,6 +190,6 @@ def _writer() -> Any:
         from webdataset import TarWriter
     except ImportError:
         raise MissingPackageError(
-            "writing shards needs webdataset: pip install webdataset."
+            f"writing shards needs webdataset: {install_line('streaming')}"
         ) from None
     return TarWriter

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from vision.documents.json_text import read_json
 from vision.errors import DataError
+from vision.program import command
 
 MARKER = "samples.json"
 
@@ -62,11 +63,12 @@ def check_replaceable(root: Path) -> None:
         others = sorted(set(found) - set(entries))
     except (OSError, ValueError, KeyError, TypeError):
         raise DataError(
-            f"'{root}' is not a folder that was made by tools/make_samples.py (it has no valid "
-            f"{MARKER}), so nothing is written there. Name another --root, or remove it."
+            f"'{root}' is not a folder that was made by `{command('make-samples')}` (it has no "
+            f"valid {MARKER}), so nothing is written there. Name another --root, or remove it."
         ) from None
     if others:
         raise DataError(
-            f"'{root}' holds files that tools/make_samples.py has not made ({', '.join(others)}), "
-            f"and would lose them. Move them elsewhere, or name another --root."
+            f"'{root}' holds files that `{command('make-samples')}` has not made "
+            f"({', '.join(others)}), and would lose them. Move them elsewhere, or name another "
+            "--root."
         )

@@ -14,11 +14,12 @@ from typing import Any
 from vision.documents.json_text import read_json
 from vision.documents.yaml_text import read_yaml
 from vision.errors import ConfigError, MissingPackageError, shown, suggest
+from vision.extras import install_line
 from vision.options import building
 from vision.reading import user_path
 
 OPTION = "augment.albumentations"
-EXTRA = 'pip install "vision-suite[albumentations]"'
+EXTRA = "albumentations"
 VERSIONS = "2.0."
 # How albumentations' own files name a class.
 CLASS_KEY = "__class_fullname__"
@@ -47,11 +48,13 @@ def import_albumentations() -> Any:
     try:
         import albumentations
     except ImportError as error:
-        raise MissingPackageError(f"{OPTION} needs albumentations ({error}): {EXTRA}") from error
+        raise MissingPackageError(
+            f"{OPTION} needs albumentations ({error}): {install_line(EXTRA)}"
+        ) from error
     if not albumentations.__version__.startswith(VERSIONS):
         raise MissingPackageError(
             f"{OPTION} needs albumentations {VERSIONS}*, but {albumentations.__version__} is "
-            f"installed: {EXTRA}"
+            f"installed: {install_line(EXTRA)}"
         )
     return albumentations
 

@@ -1,7 +1,7 @@
 """Any decode head of mmsegmentation as a head of ours, with its own loss.
 
 mmsegmentation 1.2.2 (https://github.com/open-mmlab/mmsegmentation, Apache-2.0) runs with mmcv-lite:
-nothing is compiled. `pip install "vision-suite[mmseg]"` installs it.
+nothing is compiled. The extra `mmseg` installs it.
 """
 
 import warnings
@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from vision.contracts.features import ClassRows, FeatureSpec
 from vision.contracts.segmentation import SegmentationBatch, SegmentationOutputs
 from vision.errors import ConfigError, MissingPackageError, suggest
+from vision.extras import install_line
 from vision.heads.segmentation.base import SegmentationHead, check_specs
 from vision.heads.segmentation.mmseg_configs import (
     MASK_HEADS,
@@ -23,7 +24,7 @@ from vision.heads.segmentation.mmseg_configs import (
     output_stride,
 )
 from vision.heads.segmentation.mmseg_words import HEADS, inference_config
-from vision.mmcv.operators import INSTALL, import_models
+from vision.mmcv.operators import EXTRA, import_models
 
 # The usual auxiliary head: 0.4 of the loss is what all published configs give it.
 AUXILIARY = {"type": "FCNHead", "in_index": 2, "channels": 256, "num_convs": 1}
@@ -356,7 +357,9 @@ def _check_mmdet(name: str) -> None:
     try:
         import_models("mmdet")
     except MissingPackageError as error:
-        raise MissingPackageError(f"{name} is built on mmdetection. {error} {INSTALL}") from error
+        raise MissingPackageError(
+            f"{name} is built on mmdetection. {error} {install_line(EXTRA)}"
+        ) from error
 
 
 def _build(config: Mapping[str, Any]) -> nn.Module:

@@ -11,7 +11,7 @@ import pytest
 from vision.data.synthetic.coco import write_coco
 from vision.data.synthetic.splits import SceneSamples
 
-SCRIPT = Path(__file__).parents[2] / "tools" / "make_samples.py"
+SCRIPT = Path(__file__).parents[3] / "tools" / "make_samples.py"
 SAMPLES = SceneSamples(train=5, val=2, test=1, size=112, seed=5)
 OPTIONS = ("--train", 5, "--val", 2, "--test", 1, "--size", 112, "--seed", 5)
 

@@ -1,4 +1,3 @@
-import importlib.util
 import json
 from pathlib import Path
 
@@ -6,12 +5,7 @@ import pytest
 from helpers.run_folders import START, VALIDATED, write_run
 from helpers.tiny_task import tiny_task
 
-ROOT = Path(__file__).parents[2]
-SPEC = importlib.util.spec_from_file_location("compare", ROOT / "tools" / "compare.py")
-assert SPEC is not None
-assert SPEC.loader is not None
-compare = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(compare)
+from vision.cli.commands import compare
 
 
 @pytest.fixture

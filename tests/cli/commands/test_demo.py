@@ -1,4 +1,3 @@
-import runpy
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -6,10 +5,8 @@ from typing import Any
 import pytest
 from helpers.tiny_predict import tiny_model, write_pictures
 
+from vision.cli.commands.demo import main
 from vision.weights.model_file import write_model
-
-SCRIPT = Path(__file__).parents[2] / "tools" / "demo.py"
-main = runpy.run_path(str(SCRIPT), run_name="demo")["main"]
 
 
 @pytest.fixture

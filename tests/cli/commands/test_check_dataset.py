@@ -1,14 +1,10 @@
-import importlib.util
 import json
 from pathlib import Path
 
 import pytest
 from helpers.broken_datasets import CASES
 
-TOOL = Path(__file__).parents[2] / "tools" / "check_dataset.py"
-SPEC = importlib.util.spec_from_file_location("check_dataset", TOOL)
-check_dataset = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(check_dataset)
+from vision.cli.commands import check_dataset
 
 EXPECTED_KEYS = ["dataset", "problems", "remarks", "images_decoded", "splits"]
 

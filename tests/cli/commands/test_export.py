@@ -1,26 +1,13 @@
-import importlib.util
 import json
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 import torch
 from helpers.tiny_task import random_images, tiny_task
 
 import vision
+from vision.cli.commands import export as tool
 from vision.weights.model_file import write_model
-
-TOOL = Path(__file__).parents[2] / "tools" / "export.py"
-
-
-@pytest.fixture(scope="module")
-def tool() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("export_tool", TOOL)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +18,7 @@ def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_model_is_exported_and_its_differences_printed(
-    tool: ModuleType, model_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    model_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "model.onnx"
     command = [str(model_file), "--format", "onnx", "--size", "32", "32", "--out", str(out)]
@@ -45,7 +32,7 @@ def test_a_model_is_exported_and_its_differences_printed(
     assert "TOO LARGE" in capsys.readouterr().out
 
 
-def test_the_backbone_of_a_model_alone(tool: ModuleType, model_file: Path, tmp_path: Path) -> None:
+def test_the_backbone_of_a_model_alone(model_file: Path, tmp_path: Path) -> None:
     out = tmp_path / "backbone.safetensors"
     command = [str(model_file), "--backbone", "--format", "safetensors", "--size", "32", "32"]
     assert tool.main([*command, "--out", str(out)]) == 0
@@ -59,7 +46,7 @@ def test_the_backbone_of_a_model_alone(tool: ModuleType, model_file: Path, tmp_p
     torch.testing.assert_close(backbone.embed(images), expected)
 
 
-def test_a_backbone_by_name(tool: ModuleType, tmp_path: Path) -> None:
+def test_a_backbone_by_name(tmp_path: Path) -> None:
     out = tmp_path / "resnet.onnx"
     command = ["timm/test_resnet", "--format", "onnx", "--outputs", "embedding"]
     assert (
@@ -80,7 +67,7 @@ def test_a_backbone_by_name(tool: ModuleType, tmp_path: Path) -> None:
     ],
 )
 def test_mistakes_end_with_two_and_a_suggestion(
-    tool: ModuleType, capsys: pytest.CaptureFixture[str], command: list[str], message: str
+    capsys: pytest.CaptureFixture[str], command: list[str], message: str
 ) -> None:
     assert tool.main(command) == 2
     assert message in capsys.readouterr().err

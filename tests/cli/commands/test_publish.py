@@ -1,6 +1,5 @@
 """The command that hands models over."""
 
-import importlib.util
 from pathlib import Path
 
 import pytest
@@ -10,16 +9,10 @@ from helpers.tiny_task import quiet_trainer, tiny_task
 from torch import Tensor
 
 import vision
+from vision.cli.commands import publish
 from vision.weights.model_file import write_model
 from vision.weights.names.write import to_naming
 from vision.weights.read import read_class_names, read_state_dict
-
-ROOT = Path(__file__).parents[2]
-SPEC = importlib.util.spec_from_file_location("publish", ROOT / "tools" / "publish.py")
-assert SPEC is not None
-assert SPEC.loader is not None
-publish = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(publish)
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +81,7 @@ def test_hub_takes_the_config_of_the_run(
     def push(folder: Path, repo: str, *, private: bool) -> None:
         sent.append((folder, repo, private))
 
-    monkeypatch.setattr(publish, "push_folder", push)
+    monkeypatch.setattr("vision.interop.hub.push_folder", push)
     out = tmp_path / "hub"
     arguments = ["hub", str(run_folder), "--out", str(out), "--licence", "mit"]
     assert publish.main([*arguments, "--dataset", "mine", "--name", "Tiny"]) == 0

@@ -1,16 +1,11 @@
-import importlib.util
 from pathlib import Path
 
 import pytest
 from helpers.shards import class_folders
 from helpers.tiny_coco import write_tiny_coco
 
+from vision.cli.commands import shard as tool
 from vision.data import ImageShards
-
-TOOL = Path(__file__).parents[2] / "tools" / "shard.py"
-SPEC = importlib.util.spec_from_file_location("shard_tool", TOOL)
-tool = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(tool)
 
 
 def run_tool(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str]:

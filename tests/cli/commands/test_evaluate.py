@@ -1,4 +1,3 @@
-import importlib.util
 import json
 import subprocess
 import sys
@@ -11,14 +10,10 @@ from helpers.random_coco import judge, random_case
 from helpers.random_labels import random_maps
 from PIL import Image
 
+from vision.cli.commands import evaluate
 from vision.contracts.segmentation import IGNORED
 
-ROOT = Path(__file__).parents[2]
-SPEC = importlib.util.spec_from_file_location("evaluate", ROOT / "tools" / "evaluate.py")
-assert SPEC is not None
-assert SPEC.loader is not None
-evaluate = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(evaluate)
+ROOT = Path(__file__).parents[3]
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -91,8 +86,7 @@ def test_mistakes_end_with_a_message(files: tuple[Path, Path], tmp_path: Path) -
 def test_it_does_not_wait_for_torch(files: tuple[Path, Path]) -> None:
     code = f"""
 import sys
-sys.path.insert(0, {str(ROOT / "tools")!r})
-import evaluate
+from vision.cli.commands import evaluate
 assert evaluate.main({[str(one) for one in options(files)]!r}) == 0
 print([name for name in ("torch", "lightning", "matplotlib") if name in sys.modules])
 """
@@ -250,8 +244,7 @@ def test_numbers_of_classes_are_checked(
 def test_masks_do_not_wait_for_lightning(masks: list[object]) -> None:
     code = f"""
 import sys
-sys.path.insert(0, {str(ROOT / "tools")!r})
-import evaluate
+from vision.cli.commands import evaluate
 assert evaluate.main({[str(one) for one in masks]!r}) == 0
 print([name for name in ("lightning", "torchvision", "matplotlib") if name in sys.modules])
 """

@@ -11,7 +11,7 @@ from helpers.tiny_imagenet import (
     write_files,
 )
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:

@@ -1,6 +1,5 @@
 """Runs of the digits and of a mask folder become int8 models whose accuracy is told."""
 
-import importlib.util
 import json
 from pathlib import Path
 from typing import Any
@@ -9,18 +8,13 @@ import pytest
 import torch
 from helpers.tiny_coco import write_tiny_coco
 from helpers.tiny_masks import write_mask_folder
-from helpers.train_runs import ROOT, run_here
+from helpers.train_runs import run_here
 
+from vision.cli.commands import quantize
 from vision.data.datasets.digits import Digits
 from vision.export.onnx import run_onnx
 
 pytest.importorskip("onnxruntime")
-SPEC = importlib.util.spec_from_file_location("quantize", ROOT / "tools" / "quantize.py")
-assert SPEC is not None
-assert SPEC.loader is not None
-quantize = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(quantize)
-
 DIGITS = """
 model:
   class_path: Classification

@@ -2,7 +2,6 @@
 
 import json
 import os
-import runpy
 import signal
 import time
 from fractions import Fraction
@@ -14,11 +13,9 @@ import pytest
 from helpers.tiny_predict import tiny_model, write_pictures
 from PIL import Image
 
+from vision.cli.commands.predict import main
 from vision.predict.video import VideoWriter
 from vision.weights.model_file import write_model
-
-SCRIPT = Path(__file__).parents[2] / "tools" / "predict.py"
-main = runpy.run_path(str(SCRIPT), run_name="predict")["main"]
 
 
 @pytest.fixture(scope="module")

@@ -1,18 +1,17 @@
 """Trained models of each task, evaluated by the tool: the numbers are those of `validate`."""
 
-import importlib.util
 import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 from helpers.tiny_coco import write_tiny_coco
 from helpers.tiny_masks import write_mask_folder
-from helpers.train_runs import ROOT, start_in_two, succeed
+from helpers.train_runs import start_in_two, succeed
 
 from vision.cli.app import run
+from vision.cli.commands import evaluate as tool
 
 CONFIGS = {
     "classification": """
@@ -58,16 +57,6 @@ threads: 1
 
 
 @pytest.fixture(scope="module")
-def tool() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("evaluate", ROOT / "tools" / "evaluate.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with data, the present one, and a run of each task."""
     folder = tmp_path_factory.mktemp("evaluate")
@@ -77,7 +66,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         context.chdir(folder)
         for kind, text in CONFIGS.items():
             (folder / f"{kind}.yaml").write_text(f"name: {kind}{text}{TRAINER}")
-            run("fit", ["--config", f"{kind}.yaml"], root=ROOT)
+            run("fit", ["--config", f"{kind}.yaml"])
         yield folder
 
 
@@ -87,15 +76,13 @@ def report_of(folder: Path) -> dict:
 
 @pytest.mark.parametrize("kind", CONFIGS)
 def test_the_metrics_are_those_that_validate_logs(
-    folder: Path, tool: ModuleType, kind: str, capsys: pytest.CaptureFixture[str]
+    folder: Path, kind: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     place = folder / "runs" / kind / "version_0"
     assert tool.main(["model", str(place)]) == 0
     report = report_of(place / "evaluation")
     best = str(place / "checkpoints" / "best.ckpt")
-    alone = run(
-        "validate", ["--config", str(place / "config.yaml"), "--ckpt_path", best], root=ROOT
-    )
+    alone = run("validate", ["--config", str(place / "config.yaml"), "--ckpt_path", best])
     logged = {name: float(value) for name, value in alone.trainer.callback_metrics.items()}
     assert len(logged) >= 3
     assert report["metrics"] == logged
@@ -104,7 +91,7 @@ def test_the_metrics_are_those_that_validate_logs(
     assert f"{report['images']} images; the report is" in capsys.readouterr().out
 
 
-def test_two_processes_make_the_report_of_one(folder: Path, tool: ModuleType) -> None:
+def test_two_processes_make_the_report_of_one(folder: Path) -> None:
     commands = []
     for kind in ("detection", "segmentation"):
         # One image at a time: in a batch others change how far it is padded.
@@ -122,7 +109,7 @@ def test_two_processes_make_the_report_of_one(folder: Path, tool: ModuleType) ->
 
 
 def test_options_reach_the_data_and_another_run_is_evaluated_on_the_way(
-    folder: Path, tool: ModuleType, capsys: pytest.CaptureFixture[str]
+    folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     place = folder / "runs" / "segmentation" / "version_0"
     other = shutil.copytree(place, folder / "other")
@@ -140,7 +127,7 @@ def test_options_reach_the_data_and_another_run_is_evaluated_on_the_way(
 
 
 def test_a_part_of_a_set_never_replaces_the_results_of_the_whole(
-    folder: Path, tool: ModuleType, capsys: pytest.CaptureFixture[str]
+    folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     place = folder / "runs" / "segmentation" / "version_0"
     assert tool.main(["model", str(place)]) == 0
@@ -169,7 +156,7 @@ def test_a_part_of_a_set_never_replaces_the_results_of_the_whole(
 
 
 def test_a_file_of_weights_needs_the_config_of_the_data_alone(
-    folder: Path, tool: ModuleType, capsys: pytest.CaptureFixture[str]
+    folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from vision.predict.load import load
     from vision.weights.model_file import write_model
@@ -184,15 +171,13 @@ def test_a_file_of_weights_needs_the_config_of_the_data_alone(
     assert tool.main(["model", "hub", "--config", "data.yaml", "--split", "test", *trainer]) == 0
     report = report_of(folder / "hub" / "evaluation_test")
     best = str(place / "checkpoints" / "best.ckpt")
-    alone = run("test", ["--config", str(place / "config.yaml"), "--ckpt_path", best], root=ROOT)
+    alone = run("test", ["--config", str(place / "config.yaml"), "--ckpt_path", best])
     logged = {name: float(value) for name, value in alone.trainer.callback_metrics.items()}
     assert report["metrics"] == pytest.approx(logged, abs=1e-6)
     assert report["split"] == "test"
 
 
-def test_mistakes_end_with_a_message(
-    folder: Path, tool: ModuleType, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_mistakes_end_with_a_message(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert tool.main(["model", "absent"]) == 2
     assert "there is no 'absent' to evaluate" in capsys.readouterr().err
     assert tool.main(["model", str(folder / "coco")]) == 2

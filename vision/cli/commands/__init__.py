@@ -1,0 +1,1 @@
+"""The commands of `vision`, one module each; `table.py` lists them."""

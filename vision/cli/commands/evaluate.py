@@ -1,0 +1,263 @@
+"""Measure a trained model, or predictions that are in files.
+
+    vision evaluate model runs/NAME/version_0
+    vision evaluate model CKPT --split test --out report --against runs/OTHER/version_0
+    vision evaluate model model.safetensors --config DATA.yaml --data.batch_size 8
+    vision evaluate coco --annotations instances_val2017.json --predictions found.json
+    vision evaluate coco --annotations GT.json --predictions DT.json --categories \
+        --json numbers.json --csv categories.csv
+    vision evaluate segmentation --annotations masks --predictions found \
+        --num-classes 21 --json numbers.json --csv classes.csv
+    vision evaluate segmentation --annotations ADE/annotations/validation \
+        --predictions found --num-classes 150 --reduce-zero-label
+    vision evaluate segmentation --annotations gtFine/val --predictions found \
+        --num-classes 19 --annotation-suffix _gtFine_labelTrainIds \
+        --prediction-suffix _leftImg8bit
+
+`model` gives the numbers of `vision validate` (or `test`), for every task, and writes
+`report.json`, `report.html` and `images.csv` to the folder `evaluation` of the run. Further options
+are those of `vision validate`.
+
+The other commands need no model and start in a moment.
+
+`coco` prints the familiar tables: of boxes, and of masks where the predictions have a
+`segmentation`. `--json` writes `{"bbox": [12 numbers], "segm": [12 numbers]}` in the order of
+pycocotools, with which they agree to 1e-12.
+
+`segmentation` compares label images: PNG files of class indices, under the same paths in both
+folders. `--json` writes fractions: `mIoU`, `mAcc`, `aAcc`, `mBIoU`, and per class `IoU`, `Acc`,
+`BoundaryIoU`, which are lists in the order of the classes, or with `--classes` go by name; null is
+a class without pixels.
+
+The exit status is 2 if the files do not fit each other or their format.
+"""
+
+import argparse
+import time
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from vision.cli.arguments import add_task, check_output_files, whole
+from vision.cli.ending import command_parser, end
+from vision.documents.text import read_lines
+from vision.options import MAX_PROCESSES
+from vision.outputs import check_output_folder
+from vision.reading import MAX_SETTINGS_BYTES
+from vision.workers import default_threads
+
+# A label image has a byte per pixel, and one of its values is for pixels that do not count.
+MAX_CLASSES = 255
+
+
+def add_coco(commands: Any) -> None:
+    """Add the command `coco` to the parsers of argparse."""
+    parser = commands.add_parser("coco", help="boxes and masks in COCO's format")
+    parser.add_argument("--annotations", required=True, type=Path, help="ground truth, JSON")
+    parser.add_argument("--predictions", required=True, type=Path, help="list of results, JSON")
+    parser.add_argument(
+        "--kinds",
+        nargs="+",
+        choices=("bbox", "segm"),
+        help="overlap of boxes or masks; by default masks too where the predictions have them",
+    )
+    parser.add_argument("--categories", action="store_true", help="print a row per category too")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers as JSON")
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="write the categories as CSV")
+    parser.add_argument(
+        "--backend",
+        choices=("faster_coco_eval", "pycocotools"),
+        default="faster_coco_eval",
+        help="the library; the numbers are the same",
+    )
+    parser.set_defaults(run=evaluate_detection)
+
+
+def evaluate_detection(options: argparse.Namespace) -> None:
+    """Compare results with ground truth, print the tables, write the files."""
+    # Other commands should not wait for it.
+    from vision.metrics.coco.evaluation import evaluate_coco
+    from vision.metrics.coco.files import write_categories, write_json
+
+    result = evaluate_coco(
+        options.annotations, options.predictions, kinds=options.kinds, backend=options.backend
+    )
+    for kind in result.stats:
+        print(f"Evaluate annotation type *{kind}*")
+        print(result.table(kind))
+    if options.categories:
+        print(result.category_table())
+    print(f"{result.images:,} images in {result.seconds:.1f} s by {result.backend}")
+    if options.json:
+        write_json(result.to_json(), options.json)
+    if options.csv:
+        write_categories(result.categories(), options.csv)
+
+
+def add_segmentation(commands: Any) -> None:
+    """Add the command `segmentation` to the parsers of argparse."""
+    parser = commands.add_parser("segmentation", help="label images: PNG files of class indices")
+    parser.add_argument("--annotations", required=True, type=Path, help="folder of what is right")
+    parser.add_argument("--predictions", required=True, type=Path, help="folder of predictions")
+    parser.add_argument("--num-classes", required=True, type=whole(1, MAX_CLASSES), metavar="K")
+    parser.add_argument(
+        "--ignore",
+        nargs="+",
+        type=int,
+        default=[255],
+        metavar="VALUE",
+        help="values in annotations whose pixels do not count; 255 by default",
+    )
+    parser.add_argument(
+        "--reduce-zero-label",
+        nargs="?",
+        const="both",
+        choices=("both", "annotations"),
+        help="files have 0 for pixels that do not count and 1, 2, ... for the classes: those of"
+        " both folders, as the test server of ADE20K takes them, or only annotations",
+    )
+    parser.add_argument(
+        "--classes",
+        nargs="+",
+        metavar="NAME",
+        help="names of the classes, or a text file with one per line",
+    )
+    for name in ("annotation", "prediction"):
+        parser.add_argument(
+            f"--{name}-suffix",
+            default="",
+            metavar="TEXT",
+            help=f"end of the names of {name}s, before .png; other files are left out",
+        )
+    parser.add_argument(
+        "--boundary",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="whether to measure the boundary IoU too",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers as JSON")
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="write the classes as CSV")
+    parser.add_argument(
+        "--workers",
+        type=whole(0, MAX_PROCESSES),
+        default=default_threads(),
+        help="threads that read files",
+    )
+    parser.set_defaults(run=evaluate_segmentation)
+
+
+def evaluate_segmentation(options: argparse.Namespace) -> None:
+    """Compare two folders of label images, print the table, write the files."""
+    # These need torch, for which the other command should not wait.
+    from vision.data.classes.compared_labels import compared_labels
+    from vision.metrics.coco.files import write_categories, write_json
+    from vision.metrics.segmentation_files import evaluate_labels, pair_labels
+
+    start = time.perf_counter()
+    names = options.classes
+    if names is not None and len(names) == 1 and Path(names[0]).is_file():
+        names = read_lines(names[0], max_bytes=MAX_SETTINGS_BYTES, what="file of classes")
+    annotated, predicted = compared_labels(
+        options.num_classes, ignored=options.ignore, reduce_zero_label=options.reduce_zero_label
+    )
+    result = evaluate_labels(
+        pair_labels(
+            options.annotations,
+            options.predictions,
+            annotation_suffix=options.annotation_suffix,
+            prediction_suffix=options.prediction_suffix,
+        ),
+        options.num_classes,
+        annotation_classes=annotated,
+        prediction_classes=predicted,
+        boundary=options.boundary,
+        class_names=names,
+        workers=options.workers,
+    )
+    seconds = time.perf_counter() - start
+    print(result.table())
+    rate = result.images / seconds
+    print(f"{result.images:,} images in {seconds:.1f} s, {rate:.1f} images/s")
+    if options.json:
+        write_json(result.to_json(), options.json)
+    if options.csv:
+        write_categories(result.rows(), options.csv)
+
+
+def add_model(commands: Any) -> None:
+    """Add the command `model` to the parsers of argparse."""
+    parser = commands.add_parser(
+        "model",
+        help="a trained model, with a report to look at",
+        allow_abbrev=False,
+        epilog="Further options, such as --data.root DIR or --trainer.accelerator gpu, are those of"
+        " validate; they come after the model.",
+    )
+    parser.add_argument(
+        "source", help="a checkpoint, the folder of a run, a .safetensors or a folder with one"
+    )
+    parser.add_argument(
+        "--config",
+        dest="configs",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a config in place of that of the run; several are composed, later ones win",
+    )
+    parser.add_argument("--split", choices=("val", "test"), default="val")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="by default the folder evaluation of the run"
+    )
+    parser.add_argument(
+        "--against",
+        type=Path,
+        metavar="RUN",
+        help="another run, or its report.json, to show the difference to",
+    )
+    parser.add_argument(
+        "--limit", type=whole(), metavar="N", help="evaluate about N images, in whole batches"
+    )
+    add_task(parser)
+    parser.set_defaults(run=evaluate_model)
+
+
+def evaluate_model(options: argparse.Namespace) -> None:
+    """Evaluate a model and write its report."""
+    # It needs Lightning, for which the other commands should not wait.
+    from vision.cli.evaluation import EvaluationOptions
+    from vision.cli.evaluation import evaluate_model as evaluate
+
+    chosen = {field.name: getattr(options, field.name) for field in fields(EvaluationOptions)}
+    evaluate(options.source, EvaluationOptions(**chosen), print)
+
+
+COMMANDS = (add_model, add_coco, add_segmentation)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = command_parser("evaluate", __doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for add in COMMANDS:
+        add(commands)
+    return parser
+
+
+def run(words: Sequence[str]) -> int:
+    """Parse the command line and run its command; returns the exit status."""
+    parser = build_parser()
+    options, more = parser.parse_known_args(words)
+    options.more = more
+    if more and options.run is not evaluate_model:
+        parser.error(f"unrecognized arguments: {' '.join(more)}")
+    check_output_files(options, "json", "csv")
+    if getattr(options, "out", None) is not None:
+        check_output_folder(options.out, option="--out", levels=0)
+    options.run(options)
+    return 0
+
+
+def main(words: Sequence[str]) -> int:
+    """Run a command; 2 for a mistake that the user can fix."""
+    return end(lambda: run(words))

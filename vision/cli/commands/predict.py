@@ -1,0 +1,148 @@
+"""Predict images, folders, patterns or a video with a trained model; write what is found.
+
+    vision predict runs/NAME/version_0/checkpoints/best.ckpt photos --out found
+    vision predict runs/NAME/version_0 "photos/**/*.jpg" --out found --threshold 0.5
+    vision predict model.safetensors aerial --out found --tile 1024 --device cuda
+    vision predict best.ckpt street.mp4 --out found
+    vision predict best.ckpt val2017 --out found --json-only \
+        --annotations instances_val2017.json
+
+OUT/predictions.jsonl has a line per image (or frame), written as soon as it is known, and
+OUT/pictures the drawn images. At the end there is also predictions.csv (classification),
+predictions.json in COCO's format with images.json (detection), or masks/*.png (segmentation).
+
+The same command goes on where it was stopped. Images that cannot be read are listed in
+OUT/errors.jsonl, and tried again by the next run. The exit status is 0, 1 if there are such images,
+and 2 for a mistake in the command, such as an OUT of other predictions.
+
+With the options of a training it predicts the dataset of a config instead, as `vision validate`
+evaluates it; `vision predict --config FILE --help` lists these options:
+
+    vision predict --config RUN/config.yaml --ckpt_path best --data.predict_root DIR
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from vision.cli.arguments import add_device, add_task, choose_device, real, tile, whole
+from vision.cli.commands.training import run_trainer
+from vision.cli.ending import command_parser, end
+from vision.cli.progress_bar import ProgressBar
+from vision.options import MAX_PROCESSES
+from vision.outputs import check_output_folder
+
+BAD_IMAGES = 1
+# With one of these the command is that of the trainer, on the dataset of a config.
+OPTIONS_OF_TRAINER = ("--config", "--print_config", "--ckpt_path", "--model", "--data", "--trainer")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = command_parser("predict", __doc__)
+    parser.add_argument(
+        "model",
+        metavar="CKPT",
+        help="checkpoint, folder of a run, .safetensors, or hf://owner/repo",
+    )
+    parser.add_argument("input", metavar="INPUT", help="image, folder, pattern or video")
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="for the results")
+    parser.add_argument("--batch-size", type=whole(), default=8, help="images at once (8)")
+    parser.add_argument(
+        "--threshold", type=real(0, 1), default=0.3, help="minimum score of an object (0.3)"
+    )
+    parser.add_argument(
+        "--tile", type=tile, metavar="PIXELS", help="cut larger images: 1024, or 768x1024"
+    )
+    parser.add_argument(
+        "--overlap", type=real(0, 0.99), default=0.2, help="of tiles, as a share (0.2)"
+    )
+    parser.add_argument(
+        "--no-whole-view", action="store_true", help="with tiles, do not look at the whole too"
+    )
+    add_task(parser)
+    add_device(parser)
+    parser.add_argument(
+        "--precision",
+        choices=("float32", "bfloat16", "float16"),
+        default="float32",
+        help="of the numbers in the model (float32)",
+    )
+    parser.add_argument("--workers", type=whole(0, MAX_PROCESSES), help="threads that read images")
+    parser.add_argument(
+        "--no-pictures", "--json-only", dest="no_pictures", action="store_true", help="do not draw"
+    )
+    parser.add_argument(
+        "--annotations",
+        type=Path,
+        metavar="FILE",
+        help="a file of COCO that says the numbers of images and classes in predictions.json",
+    )
+    return parser
+
+
+def predict(arguments: argparse.Namespace) -> int:
+    """Predict, and print what was written; returns the exit status."""
+    check_output_folder(arguments.out, option="--out")
+    import vision
+    from vision.predict.job import predict_folder
+    from vision.predict.options import PredictOptions
+    from vision.predict.video import is_video, predict_video
+
+    options = PredictOptions(
+        batch_size=arguments.batch_size,
+        threshold=arguments.threshold,
+        tile=arguments.tile,
+        overlap=arguments.overlap,
+        whole_view=not arguments.no_whole_view,
+        precision=arguments.precision,
+    )
+    model = vision.load(
+        arguments.model, device=choose_device(arguments.device), task=arguments.task
+    )
+    video = is_video(arguments.input) and Path(arguments.input).is_file()
+    unit = "frames" if video else "images"
+    progress = ProgressBar(unit)
+    start = time.perf_counter()
+    pictures = not arguments.no_pictures
+    try:
+        if video:
+            summary = predict_video(
+                model,
+                arguments.input,
+                arguments.out,
+                options,
+                pictures=pictures,
+                progress=progress,
+            )
+        else:
+            summary = predict_folder(
+                model,
+                arguments.input,
+                arguments.out,
+                options,
+                pictures=pictures,
+                num_workers=arguments.workers,
+                annotations=arguments.annotations,
+                progress=progress,
+            )
+    finally:
+        progress.close()
+    seconds = time.perf_counter() - start
+    new = summary.done - summary.earlier
+    earlier = f", {summary.earlier:,} were there" if summary.earlier else ""
+    print(f"{new:,} {unit} predicted in {seconds:.1f} s, {new / seconds:.1f} {unit}/s{earlier}")
+    print(f"in {arguments.out}: {', '.join(summary.files)}")
+    if summary.bad:
+        print(f"{summary.bad:,} {unit} cannot be read: see errors.jsonl", file=sys.stderr)
+        return BAD_IMAGES
+    return 0
+
+
+def main(words: Sequence[str]) -> int:
+    """Run the command; 2 for a mistake that the user can fix."""
+    if any(word.partition("=")[0].startswith(OPTIONS_OF_TRAINER) for word in words):
+        return run_trainer("predict", words)
+    return end(lambda: predict(build_parser().parse_args(words)))
