@@ -3,6 +3,7 @@
 Nothing heavy is imported here, so that `--help` and a mistyped command answer at once.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -27,6 +28,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code: 0, 2 for an error that the user can fix, 128 plus the number of a signal
         that has ended the command, or the command's own. Other exceptions propagate.
     """
+    if argv is None and "_ARGCOMPLETE" in os.environ:
+        from vision.cli.completion import complete
+
+        complete()
     words = sys.argv[1:] if argv is None else argv
     return end(lambda: _run(words))
 

@@ -101,3 +101,12 @@ def test_videos_and_tiles(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "film.mp4").is_file()
     options = json.loads((tmp_path / "out" / "run.json").read_text())["options"]
     assert options["tile"] == [64, 80]
+
+
+def test_options_of_a_training_are_for_the_dataset_of_a_config(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run_here("--config", "nothing.yaml", "--ckpt_path", "best") == 2
+    assert "there is no config 'nothing.yaml'" in capsys.readouterr().err
+    assert run_here("model.ckpt") == 2
+    assert "arguments are required: INPUT" in capsys.readouterr().err

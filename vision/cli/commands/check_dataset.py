@@ -21,7 +21,6 @@ from pathlib import Path
 from vision.cli.dataset_options import build_dataset, dataset_help
 from vision.cli.ending import end
 from vision.cli.progress_line import ProgressLine
-from vision.data.check.report import check_dataset
 from vision.errors import ConfigError
 from vision.files import write_text
 from vision.outputs import check_output_file
@@ -37,6 +36,8 @@ def usage() -> str:
 
 def check(name: str, words: Sequence[str], path: Path | None) -> int:
     """Check a dataset; 1 if anything is wrong with it."""
+    from vision.data.check.report import check_dataset
+
     if path is not None:
         check_output_file(path, option="--json")
     data = build_dataset(name, words, usage=usage())

@@ -28,15 +28,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vision.cli.arguments import add_device, add_task, choose_device, real, tile, whole
-from vision.cli.commands.training import run_trainer
+from vision.cli.commands.training import is_training, run_trainer
 from vision.cli.ending import command_parser, end
 from vision.cli.progress_bar import ProgressBar
 from vision.options import MAX_PROCESSES
 from vision.outputs import check_output_folder
 
 BAD_IMAGES = 1
-# With one of these the command is that of the trainer, on the dataset of a config.
-OPTIONS_OF_TRAINER = ("--config", "--print_config", "--ckpt_path", "--model", "--data", "--trainer")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -143,6 +141,6 @@ def predict(arguments: argparse.Namespace) -> int:
 
 def main(words: Sequence[str]) -> int:
     """Run the command; 2 for a mistake that the user can fix."""
-    if any(word.partition("=")[0].startswith(OPTIONS_OF_TRAINER) for word in words):
+    if is_training(words):
         return run_trainer("predict", words)
     return end(lambda: predict(build_parser().parse_args(words)))

@@ -6,6 +6,8 @@ from vision.cli.commands.table import COMMANDS
 from vision.cli.ending import end
 
 TRAINING = ("fit", "validate", "test", "predict")
+# With one of these `predict` is that of the trainer, on the dataset of a config.
+OPTIONS = ("--config", "--print_config", "--ckpt_path", "--model", "--data", "--trainer")
 
 
 def fit(words: Sequence[str]) -> int:
@@ -21,6 +23,11 @@ def validate(words: Sequence[str]) -> int:
 def test(words: Sequence[str]) -> int:
     """Measure a checkpoint on the test set; returns the exit status."""
     return run_trainer("test", words)
+
+
+def is_training(words: Sequence[str]) -> bool:
+    """Whether words after `predict` are options of the trainer, not a model and its input."""
+    return any(word.partition("=")[0].startswith(OPTIONS) for word in words)
 
 
 def run_trainer(command: str, words: Sequence[str]) -> int:
