@@ -54,3 +54,12 @@ def test_a_fault_of_the_program_passes(error: Exception) -> None:
 def test_a_message_for_the_user_passes() -> None:
     with pytest.raises(ConfigError, match="lr=-1"), explain_failures(32, 1):
         raise ConfigError("lr=-1 must be positive.")
+
+
+def test_a_logger_without_its_account_is_explained() -> None:
+    class UsageError(Exception):
+        __module__ = "wandb.errors.errors"
+
+    message = said(UsageError("No API key configured. Use `wandb login` to log in."))
+    assert "trainer.logger: wandb cannot log: No API key configured." in message
+    assert "leave it out of trainer.logger" in message

@@ -44,6 +44,19 @@ def test_only_a_folder_that_was_left_out_is_chosen(tmp_path: Path) -> None:
     assert fixed.init_args.save_dir == "elsewhere"
 
 
+def test_a_database_lies_in_the_run_unless_it_has_an_address(tmp_path: Path) -> None:
+    def tracked(uri: str | None) -> Namespace:
+        options = Namespace(save_dir="./mlruns", tracking_uri=uri, artifact_location=None)
+        return Namespace(class_path="lightning.pytorch.loggers.MLFlowLogger", init_args=options)
+
+    here, server = tracked(None), tracked("http://127.0.0.1:5000")
+    loggers = unplaced_logs([here, server])
+    assert loggers == [here]
+    place_logs(loggers, tmp_path)
+    assert here.init_args.tracking_uri == f"sqlite:///{tmp_path}/mlflow.db"
+    assert here.init_args.artifact_location == (tmp_path / "mlruns").as_uri()
+
+
 def test_a_run_has_the_files_of_all_its_loggers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

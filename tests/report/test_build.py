@@ -1,6 +1,7 @@
 import csv
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,12 @@ from vision.report.build import write_report
 from vision.tasks import BaseTask
 
 Case = Callable[[Path, int], Any]
+# How much of its place a confusion matrix fills, or of the width that keeps its cells small.
+MATRIX_SHARE = """
+const svg = document.querySelector(".matrix svg");
+const most = parseFloat(getComputedStyle(svg).maxWidth);
+return svg.getBoundingClientRect().width / Math.min(most, svg.parentElement.clientWidth);
+"""
 CASES: dict[str, Case] = {
     "classification": lambda folder, seed: classification_case(seed),
     "detection": lambda folder, seed: detection_case(folder / "coco", seed),
@@ -80,6 +87,20 @@ def test_the_page_is_one_file_without_foreign_markup(reports: dict[str, Path], k
     assert len(whole) < 3_000_000
 
 
+@pytest.mark.parametrize("kind", CASES)
+def test_captions_do_not_repeat_headings(reports: dict[str, Path], kind: str) -> None:
+    whole = (reports[kind] / "report.html").read_text()
+    heading = ""
+    seen = 0
+    pattern = r"<h[234]>(.*?)</h[234]>|<caption>(.*?)</caption>|<figcaption>(.*?)</figcaption>"
+    for title, *captions in re.findall(pattern, whole, re.S):
+        heading = title or heading
+        for caption in filter(None, captions):
+            assert heading.lower() not in caption.lower()
+            seen += 1
+    assert seen >= 3
+
+
 @needs_browser
 def test_pages_fit_phones_and_wide_screens_in_light_and_dark(reports: dict[str, Path]) -> None:
     with open_browser() as driver:
@@ -93,6 +114,7 @@ def test_pages_fit_phones_and_wide_screens_in_light_and_dark(reports: dict[str, 
                     grounds[dark] = background(driver)
             assert sum(grounds[True]) < 200 < 600 < sum(grounds[False])
             assert complaints(driver) == []
+            assert driver.execute_script(MATRIX_SHARE) >= 0.95, kind
             broken = "return [...document.images].filter(i => !i.naturalWidth).length"
             assert driver.execute_script(broken) == 0
             assert driver.execute_script("return document.images.length") >= 5

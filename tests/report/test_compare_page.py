@@ -56,6 +56,13 @@ def test_the_best_is_bold_and_the_difference_coloured(tmp_path: Path) -> None:
     assert "0.7500" in row
 
 
+def test_headings_are_not_repeated_by_captions(tmp_path: Path) -> None:
+    text = write(tmp_path, 2).read_text()
+    captions = re.findall(r"<caption([^>]*)>", text)
+    assert captions
+    assert set(captions) == {' class="unseen"'}
+
+
 def test_many_runs_are_rows(tmp_path: Path) -> None:
     text = write(tmp_path, 6).read_text()
     table = text.split("Validation during training of 6 runs")[-1]

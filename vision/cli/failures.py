@@ -17,6 +17,8 @@ from vision.workers import explain_end_of_worker
 _CPU_ALLOCATOR = "DefaultCPUAllocator"
 # The file of Lightning that restores checkpoints.
 RESTORING = "checkpoint_connector.py"
+# Packages of Lightning's loggers, whose errors are of their accounts and servers.
+LOGGERS = ("wandb", "mlflow", "comet_ml", "neptune")
 # Errors of a full, read-only or broken file system: not bugs of the program.
 _UNWRITABLE = {
     getattr(errno, name)
@@ -34,7 +36,8 @@ def explain_failures(batch_size: int, accumulated: int) -> Iterator[None]:
         accumulated: Batches per optimiser step.
 
     Raises:
-        VisionError: Memory or a disk is full, a file cannot be written, or a worker has ended.
+        VisionError: Memory or a disk is full, a file cannot be written, a worker has ended, or a
+            logger cannot log.
         CheckpointError: A checkpoint does not hold what it should.
     """
     try:
@@ -59,6 +62,7 @@ def explain_failures(batch_size: int, accumulated: int) -> Iterator[None]:
     except Exception as error:
         _refuse_lost_worker(error)
         _refuse_checkpoint(error)
+        _refuse_logger(error)
         raise
 
 
@@ -83,6 +87,18 @@ def _refuse_checkpoint(error: Exception) -> None:
         "It is damaged, or was written by another version or for another config. Take another one "
         "of its run, or begin a new run from its weights: --model.weights FILE without --ckpt_path."
     ) from error
+
+
+def _refuse_logger(error: Exception) -> None:
+    """Raise an error that a logger of another package cannot log, if that package raised it."""
+    package = type(error).__module__.partition(".")[0]
+    if package in LOGGERS:
+        first = str(error).strip().partition("\n")[0][:300]
+        raise VisionError(
+            f"trainer.logger: {package} cannot log: {first}\n"
+            "Set it up as its documentation says, or leave it out of trainer.logger: every run has "
+            "metrics.csv and TensorBoard."
+        ) from error
 
 
 def _full_memory(error: BaseException, batch_size: int, accumulated: int) -> VisionError:

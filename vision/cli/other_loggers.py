@@ -8,11 +8,12 @@ from jsonargparse import Namespace
 
 from vision.cli.names import import_path
 
-SAVE_DIR = "save_dir"
+# What says where a logger writes: a folder, or the address of a server or database.
+FOLDER, ADDRESS, FILES = "save_dir", "tracking_uri", "artifact_location"
 
 
 def unplaced_logs(configured: Any) -> list[Namespace]:
-    """The loggers whose `save_dir` was left at its default.
+    """The loggers whose folder and address were left at their defaults.
 
     Args:
         configured: The parsed value of `trainer.logger`: one logger, several, or none.
@@ -33,12 +34,17 @@ def place_logs(loggers: list[Namespace], folder: Path) -> None:
     """
     for logger in loggers:
         options = logger["init_args"]
-        options[SAVE_DIR] = str(folder / (options[SAVE_DIR] or ""))
+        options[FOLDER] = str(folder / (options[FOLDER] or ""))
+        if ADDRESS in options:  # MLflow, whose plain files are no longer supported
+            options[ADDRESS] = f"sqlite:///{folder.absolute() / 'mlflow.db'}"
+            options[FILES] = (folder.absolute() / "mlruns").as_uri()
 
 
 def _is_unplaced(logger: Namespace) -> bool:
     given = logger.get("init_args") or {}
-    parameter = inspect.signature(import_path(logger["class_path"])).parameters.get(SAVE_DIR)
-    if parameter is None or SAVE_DIR not in given:
+    parameters = inspect.signature(import_path(logger["class_path"])).parameters
+    folder = parameters.get(FOLDER)
+    if folder is None or folder.default is folder.empty or FOLDER not in given:
         return False
-    return parameter.default is not parameter.empty and given[SAVE_DIR] == parameter.default
+    # An address may come from the environment; then the default has it.
+    return given[FOLDER] == folder.default and given.get(ADDRESS) is None
