@@ -146,7 +146,7 @@ details{{margin:.5rem 0}} summary{{cursor:pointer;color:var(--link)}}
 details>*:not(summary){{margin-top:.6rem}}
 .chart{{max-width:34rem}}
 .chart svg{{display:block;width:100%;height:auto}}
-.chart.matrix{{max-width:none}}
+.chart.matrix{{max-width:none;margin-bottom:1rem}}
 .chart.matrix svg{{width:100%;height:auto}}
 svg text{{fill:var(--ink);font:12px system-ui,-apple-system,"Segoe UI",Roboto,"Liberation Sans",
 sans-serif}}
