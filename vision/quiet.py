@@ -25,7 +25,7 @@ CHATTER = (
     "Loading `train_dataloader` to estimate",
     "\nDetected KeyboardInterrupt",
 )
-# After a Ctrl-C, too, since Lightning is told of any signal as of this one.
+# After a Ctrl-C, too, since Lightning receives every signal as this one.
 RECEIVED = "Received SIGTERM"
 NEEDLESS_WARNINGS = (
     r".*does not have many workers",

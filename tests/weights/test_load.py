@@ -177,7 +177,7 @@ def test_another_precision_is_cast(device: str) -> None:
 
 
 def test_a_module_without_a_backbone_is_refused() -> None:
-    with refuses(ConfigError, "takes", "Backbone", "Linear"):
+    with refuses(ConfigError, "accepts", "Backbone", "Linear"):
         load_weights(nn.Linear(2, 2), {"weight": torch.zeros(2, 2)})
 
 

@@ -23,7 +23,7 @@ MAX_COORDINATE = 1_000_000
 # The largest length of a polygon's outline in pixels: drawing one takes 5 points a pixel, each of
 # tens of bytes.
 MAX_OUTLINE = 1_000_000
-MAX_PIXELS = 2**30  # of an image: a mask takes a byte of each
+MAX_PIXELS = 2**30  # of an image: a mask has a byte for each
 EXPECTED = "expected a list of polygons [[x, y, x, y, ...], ...] or run lengths"
 
 

@@ -33,7 +33,7 @@ class BackboneOptions(OutputOptions, total=False):
 class Backbone(Encoder):
     """Base of all backbones: encoders of images.
 
-    A backbone takes normalised float images of any size from 32 x 32 up, odd and non-square
+    A backbone accepts normalised float images of any size from 32 x 32 up, odd and non-square
     included, and has two outputs: `forward` gives the pyramid of the authors' dense-prediction
     variant, `embed` the vector that the authors' classifier feeds to its last linear layer.
 
@@ -94,7 +94,7 @@ class Backbone(Encoder):
         Args:
             depth: Number of levels of the network.
             what: What a level is called in the error, such as "blocks".
-            default: The levels where `out_indices` is None; None takes all.
+            default: The levels where `out_indices` is None; None uses all.
 
         Returns:
             Number of levels to build: a dense backbone ends with the last one that it returns.
@@ -194,7 +194,7 @@ class Backbone(Encoder):
         """Raise a `ConfigError` for images that are too small or of the wrong rank."""
         if images.ndim != 4 or images.shape[-2] < MIN_SIDE or images.shape[-1] < MIN_SIDE:
             raise ConfigError(
-                f"{type(self).__name__} takes images (B, C, H, W) with H, W >= {MIN_SIDE}; "
+                f"{type(self).__name__} accepts images (B, C, H, W) with H, W >= {MIN_SIDE}; "
                 f"got {tuple(images.shape)}. Resize or pad them."
             )
 

@@ -20,7 +20,7 @@ from vision.contracts.features import FeatureSpec, InputSpec
 from vision.errors import ConfigError, WeightsError, suggest
 from vision.keywords import Unpack
 
-# Options that let a model of a fixed size take others; the first set that its constructor has.
+# Options that let a model of a fixed size accept others; the first set that its constructor has.
 _SIZE_OPTIONS: tuple[dict[str, Any], ...] = (
     {"dynamic_img_size": True, "dynamic_img_pad": True},
     {"dynamic_img_size": True},
@@ -170,14 +170,15 @@ class TimmBackbone(Backbone):
         height, width = images.shape[-2:]
         if fixed and (height > step_h or width > step_w):
             raise ConfigError(
-                f"timm/{self.name} takes images up to {step_h} x {step_w}; got {height} x {width}. "
+                f"timm/{self.name} accepts images up to {step_h} x {step_w}; "
+                f"got {height} x {width}. "
                 f"Build it with img_size=({height}, {width}) if timm can."
             )
         return F.pad(images, (0, -width % step_w, 0, -height % step_h))
 
 
 def list_timm_models(pattern: str = "*") -> list[str]:
-    """Names of timm's models as `create_backbone` takes them, `"timm/NAME"`, sorted.
+    """Names of timm's models as `create_backbone` accepts them, `"timm/NAME"`, sorted.
 
     Args:
         pattern: Shell-style pattern without the prefix.

@@ -178,7 +178,7 @@ class TNTBlock(nn.Module):
 class TNT(Backbone):
     """TNT backbone: every block gives a map of the same stride, the patch size.
 
-    Deviations from the authors' code, which takes images of one size only: the image is padded
+    Deviations from the authors' code, which accepts images of one size only: the image is padded
     with zeros at the right and bottom to whole patches, and the position table of the patches is
     resized bicubically (corners not aligned) for a grid other than its own. The authors' unused
     frozen tensor `outer_tokens` is not made. There is no published dense-prediction variant:

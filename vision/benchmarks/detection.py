@@ -40,7 +40,7 @@ TORCHVISION = Names(
 
 
 class TheirBackbone(nn.Module):
-    """Our backbone with torchvision's FPN, as torchvision's detectors take it."""
+    """Our backbone with torchvision's FPN, as torchvision's detectors use it."""
 
     def __init__(self, backbone: Backbone) -> None:
         super().__init__()

@@ -60,7 +60,7 @@ def _system_message(error: OSError) -> str:
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser of `argparse` that takes options in full only, and raises instead of exiting.
+    """A parser of `argparse` that accepts options in full only, and raises instead of exiting.
 
     Takes the arguments of `argparse.ArgumentParser`.
     """

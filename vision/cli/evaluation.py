@@ -28,7 +28,7 @@ class EvaluationOptions:
     Attributes:
         split: `"val"` or `"test"`.
         configs: Configs in place of the run's own; later ones win.
-        out: Folder of the report; None takes that of the run.
+        out: Folder of the report; None uses that of the run.
         against: Another run, or its report file, to compare with.
         limit: About how many images to evaluate, in whole batches; None for all.
         task: Class of the model's task if it is not one of the suite's.
@@ -48,13 +48,13 @@ def evaluate_model(source: str, options: EvaluationOptions, show: Callable[[str]
     """Evaluate a model and write its report.
 
     Args:
-        source: As `locate` takes it.
+        source: As `locate` accepts it.
         options: How.
         show: Takes the lines that are printed: the metrics, and where the report is.
 
     Raises:
         ConfigError: There is no such model, or an option does not fit it.
-        DataError: There is nothing to compare with, or its task is of another kind.
+        DataError: There is nothing to compare with, or it belongs to another task.
     """
     trained = locate(source)
     against = _report_to_compare(options, show)

@@ -84,7 +84,7 @@ def _refuse_checkpoint(error: Exception) -> None:
     first = str(error).strip().partition("\n")[0][:160]
     raise CheckpointError(
         f"the checkpoint cannot be restored: {type(error).__name__}: {first}\n"
-        "It is damaged, or was written by another version or for another config. Take another one "
+        "It is damaged, or was written by another version or for another config. Use another one "
         "of its run, or begin a new run from its weights: --model.weights FILE without --ckpt_path."
     ) from error
 

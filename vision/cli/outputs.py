@@ -34,7 +34,7 @@ def keep_checkpoints(
 
     Args:
         folder: Folder of the run.
-        monitor: The logged metric that chooses the best; None takes the newest.
+        monitor: The logged metric that chooses the best; None uses the newest.
         mode: `"max"` or `"min"`.
         every_steps: Optimiser steps between two `last.ckpt` within an epoch; None for none.
     """
@@ -150,7 +150,7 @@ def predictions_path(task: type, folder: Path, given: str | None) -> Path:
     Args:
         task: Class of the task.
         folder: Folder of the run, for a path of the usual name.
-        given: The file or folder, as the task writes it; None takes the usual one.
+        given: The file or folder, as the task writes it; None uses the usual one.
 
     Raises:
         ConfigError: It cannot be written, for example because a folder has the file's name.

@@ -34,7 +34,7 @@ class ParserError(Exception):
 
 
 class OptionsParser(LightningArgumentParser):
-    """LightningCLI's parser, which takes keys in full only and raises instead of exiting.
+    """LightningCLI's parser, which accepts keys in full only and raises instead of exiting.
 
     Takes the arguments of `jsonargparse.ArgumentParser`.
     """

@@ -35,7 +35,7 @@ def new_run_folder(parent: Path, version: str | None, *, create: bool = True) ->
 
     Args:
         parent: Folder of the runs of one name.
-        version: Name of the folder; None takes the next free `version_N`.
+        version: Name of the folder; None uses the next free `version_N`.
         create: Whether to make it, which only one of several processes should.
 
     Raises:
@@ -89,7 +89,7 @@ def find_checkpoint(given: str, parent: Path, version: str | None = None) -> Pat
     Args:
         given: A path, or `"best"` or `"last"` for the checkpoint of the newest run that has one.
         parent: Folder of the runs of one name.
-        version: The run to look in for `"best"` or `"last"`; None takes the newest.
+        version: The run to look in for `"best"` or `"last"`; None uses the newest.
 
     Raises:
         ConfigError: There is no such file.
@@ -118,7 +118,7 @@ def find_resumable(parent: Path, version: str | None = None) -> Path:
 
     Args:
         parent: Folder of the runs of one name.
-        version: The run to resume; None takes the newest with a complete checkpoint.
+        version: The run to resume; None uses the newest with a complete checkpoint.
 
     Raises:
         ConfigError: There is no such checkpoint.
@@ -175,7 +175,7 @@ def check_checkpoint(path: Path, module: nn.Module, *, resumes: bool = False) ->
     if "state_dict" not in checkpoint or not isinstance(checkpoint.get("global_step"), int):
         raise WeightsError(
             f"--ckpt_path {path}: it has no 'state_dict' or no 'global_step', which every "
-            "checkpoint of a run has: it is damaged. Take another one of the run."
+            "checkpoint of a run has: it is damaged. Use another one of the run."
         )
     if resumes:
         _check_progress(path, checkpoint)
@@ -223,7 +223,7 @@ def _check_averages(path: Path, checkpoint: Mapping[str, Any], module: nn.Module
     if problem is None and not (isinstance(counts, Mapping) and "updates" in counts):
         problem = "it does not say how many updates they have."
     if problem:
-        raise WeightsError(f"{where}: {problem} It is damaged; take another one of the run.")
+        raise WeightsError(f"{where}: {problem} It is damaged; use another one of the run.")
     check_finite(averages, where)
 
 

@@ -159,7 +159,7 @@ def load_data(file: Path, config: Path | None, more: Sequence[str]) -> DataModul
 
     Args:
         file: The model's file.
-        config: A config; None takes that of its run.
+        config: A config; None uses that of its run.
         more: Options such as `--data.root`, as of `vision validate`.
 
     Raises:

@@ -29,7 +29,7 @@ class TrainBatch:
         images: uint8 `(3, H, W)` RGB each, without their padding.
         batch: The batch, with tensors on the CPU; its lists and first axes begin with the images.
         class_names: Name of each class, by index.
-        palette: uint8 `(K, 3)` RGB colour of each class; None takes ours.
+        palette: uint8 `(K, 3)` RGB colour of each class; None uses ours.
     """
 
     images: Sequence[Tensor]

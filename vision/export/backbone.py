@@ -14,7 +14,7 @@ BackboneOutputs = Literal["features", "embedding"]
 # Families whose classifier depends on comparisons with the image size.
 SIZED_CLASSIFIERS = {
     "swin": "Swin's classifier chooses its windows, and whether they shift, by the size of the "
-    "image; the pyramid of maps (outputs='features') takes any"
+    "image; the pyramid of maps (outputs='features') accepts any"
 }
 
 
@@ -25,8 +25,8 @@ class BackboneGraph(Graph):
         backbone: The backbone.
         outputs: `"features"` for the maps `map_0`, `map_1`, ..., finest first, or `"embedding"` for
             the vector that a classifier reads.
-        normalize: Normalisation to include in the program, which then takes values 0..255; None
-            takes normalised images.
+        normalize: Normalisation to include in the program, which then accepts values 0..255; None
+            accepts normalised images.
         dtype: Type of the images; by default uint8 with a normalisation and float32 without.
 
     Raises:

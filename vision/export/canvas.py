@@ -58,7 +58,7 @@ def put_on_canvas(images: Tensor, canvas: tuple[int, int], mean: Sequence[float]
 
 
 def on_canvas(run: Run, canvas: tuple[int, int], mean: Sequence[float]) -> Run:
-    """Wrap a program of one image of fixed size, so that it takes several images of smaller size.
+    """Wrap a program of one image of fixed size, so that it accepts several images of smaller size.
 
     Args:
         run: Maps `(1, C, H, W)` to outputs by name.

@@ -64,7 +64,7 @@ class DetectionGraph(Graph):
         return compare_objects(found, source, tolerance=tolerance)
 
     def usual_size(self, preprocessing: Mapping[str, Any]) -> tuple[int, int] | None:
-        """A square that holds every image, since an exported detector takes one size."""
+        """A square that holds every image, since an exported detector accepts one size."""
         return usual_canvas(preprocessing)
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:

@@ -38,7 +38,7 @@ class Int8Options:
         quantize: How ranges and nodes are chosen.
         calibrate: Which images give the ranges.
         images: Number of them; fewer where the set is smaller.
-        canvas: Height and width of all images, for a model of one size; None takes the usual ones.
+        canvas: Height and width of all images, for a model of one size; None uses the usual ones.
         limit: Number of validation images; None for all.
         rounds: Number of timed batches.
     """
@@ -124,7 +124,7 @@ def find_canvas(graph: Graph, model: Any, given: tuple[int, int] | None) -> tupl
     if "size" in graph.fixed and not graph.one_size:
         return given or usual_canvas(model.preprocessing)
     if given is not None:
-        raise ConfigError(f"--canvas is for models of one size; this {model.kind} takes any.")
+        raise ConfigError(f"--canvas is for models of one size; this {model.kind} accepts any.")
     return None
 
 

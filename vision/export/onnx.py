@@ -46,7 +46,7 @@ def export_onnx(
 
     Args:
         graph: The program.
-        example: Images `(B, C, H, W)` as the program takes them; axes that are not dynamic take
+        example: Images `(B, C, H, W)` as the program accepts them; axes that are not dynamic take
             their lengths. B is at least 2 if it is dynamic.
         path: The file.
         dynamic: Which of `"batch"` and `"size"` are dynamic.

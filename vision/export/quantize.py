@@ -102,7 +102,7 @@ def quantize_onnx(
     Args:
         source: The float model, with one input "images".
         target: The int8 model to write; its folder is created if absent.
-        batches: Calibration images as the model takes them, each `(B, C, H, W)`; read once.
+        batches: Calibration images as the model accepts them, each `(B, C, H, W)`; read once.
         options: Options of quantisation.
 
     Returns:

@@ -43,8 +43,8 @@ class ExportOptions:
         precision: "float32", "float16" or "bfloat16", of weights and computation.
         opset: ONNX opset version.
         exporter: "torchscript" or "dynamo", for ONNX.
-        tolerance: Largest allowed relative difference; None takes the default of the precision.
-        images: An image or folder to compare on; None takes a photograph of scikit-learn.
+        tolerance: Largest allowed relative difference; None uses the default of the precision.
+        images: An image or folder to compare on; None uses a photograph of scikit-learn.
         licence: Licence of the weights; None if it is not known.
         source: What is exported, as a person gave it, for the JSON file.
 
@@ -247,7 +247,7 @@ class _Job:
 
         Args:
             traced: The program in the precision of the file.
-            example: Images as it takes them.
+            example: Images in the form that it accepts.
             dynamic: The dynamic axes.
         """
         options, graph, path = self.options, self.graph, self.path

@@ -86,7 +86,7 @@ def export_facts(
     """Facts about an export's file, program and model.
 
     Args:
-        graph: The program as it takes its images.
+        graph: The program, with the images that it accepts.
         path: The file.
         form: Its format, such as `"onnx"`.
         precision: Precision of weights and computation.

@@ -62,7 +62,7 @@ def backbone_of(model: Any, *, outputs: BackboneOutputs, include_normalisation: 
     Args:
         model: What `vision.load` returns.
         outputs: `"features"` or `"embedding"`.
-        include_normalisation: Whether it takes pixels 0..255.
+        include_normalisation: Whether it accepts pixels 0..255.
     """
     task, described = model.task, model.description
     normalize = task.normalize if include_normalisation else None
@@ -87,7 +87,7 @@ def named_backbone(
         pretrained: Whether it has the published weights.
         weights: A file of weights; None for none.
         outputs: `"features"` or `"embedding"`.
-        include_normalisation: Whether it takes pixels 0..255.
+        include_normalisation: Whether it accepts pixels 0..255.
     """
     backbone = create_backbone(name, pretrained=pretrained)
     if weights:

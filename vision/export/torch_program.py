@@ -23,7 +23,7 @@ def export_program(
 
     Args:
         graph: The program.
-        example: Images `(B, C, H, W)` as the program takes them; B is at least 2 if dynamic.
+        example: Images `(B, C, H, W)` as the program accepts them; B is at least 2 if dynamic.
         path: The file, `.pt2`.
         dynamic: Which of `"batch"` and `"size"` are dynamic.
 

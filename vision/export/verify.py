@@ -57,11 +57,11 @@ def verify(
     """Compare a program with its source.
 
     Args:
-        run: The program: maps images as it takes them to outputs by name.
+        run: The program: maps images, in the form that it accepts, to outputs by name.
         source: The module that was exported, in float32.
         shapes: Number of images, and their height and width, for each comparison.
         tolerance: As in `compare_outputs`.
-        images: An image, or a folder of images; None takes a photograph of scikit-learn.
+        images: An image, or a folder of images; None uses a photograph of scikit-learn.
 
     Returns:
         A case with random and one with real images for each shape.
@@ -123,7 +123,7 @@ def real_images(
     Args:
         size: Height and width.
         count: Number of images; flipped and repeated images make up the number.
-        source: An image, or a folder of images; None takes a photograph of scikit-learn.
+        source: An image, or a folder of images; None uses a photograph of scikit-learn.
         channels: Number of channels; beyond three they repeat.
 
     Returns:

@@ -119,7 +119,7 @@ def push_folder(
         folder: The folder; only files that `write_folder` writes are uploaded.
         repo: `"owner/name"`.
         private: Whether a new repository is private.
-        api: Client of the hub; None takes `huggingface_hub.HfApi()` with the user's own login.
+        api: Client of the hub; None uses `huggingface_hub.HfApi()` with the user's own login.
 
     Raises:
         ConfigError: `repo` is not the name of a repository.

@@ -26,11 +26,11 @@ class CardOptions:
     Attributes:
         name: Name of the model; None joins backbone and task.
         licence: Identifier of the licence, such as `"apache-2.0"`; None if not stated.
-        dataset: Dataset of training and validation, as an id of the hub if possible; None takes the
+        dataset: Dataset of training and validation, as an id of the hub if possible; None uses the
             name of the datamodule.
         repo: `"owner/name"` on the hub; None if not known yet.
         has_config: Whether the resolved config of the run is beside the card.
-        hub: The hub's name of the task; None takes it from `KINDS`.
+        hub: The hub's name of the task; None uses it from `KINDS`.
     """
 
     name: str | None = None

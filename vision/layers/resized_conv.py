@@ -179,7 +179,7 @@ class ResizedConv2d(nn.Module):
     def _convolve_first(self, x: Tensor, weight: Tensor, size: Size) -> Tensor:
         h, w = x.shape[-2:]
         k = self.kernel_size
-        # Rows of a column tap's row taps follow one another: one matrix takes them all.
+        # Rows of a column tap's row taps follow one another: one matrix holds them all.
         taps = weight.permute(0, 3, 2, 1).reshape(
             k * k * self.out_channels, int(weight.shape[1]), 1, 1
         )  # (C' * k * k, C, 1, 1)

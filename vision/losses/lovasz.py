@@ -13,7 +13,7 @@ class LovaszOptions:
     """Options of the Lovász-Softmax loss.
 
     Attributes:
-        per_image: True takes them per image, and then the mean; false over the batch.
+        per_image: True averages losses computed per image; false computes one loss over the batch.
     """
 
     per_image: bool = False

@@ -17,7 +17,7 @@ class OhemOptions:
 
     Attributes:
         threshold: Pixels whose own class has a smaller probability than this count, in (0, 1];
-            null takes the `min_kept` pixels of the largest loss.
+            null uses the `min_kept` pixels of the largest loss.
         min_kept: Minimum number of pixels that count, per image; they are chosen over the batch.
 
     Raises:

@@ -40,7 +40,7 @@ def precision_recall(
     Args:
         scores: float `(N,)`.
         positive: bool `(N,)`, whether each is right.
-        total: Number of positives that there are; None takes those among the scores.
+        total: Number of positives that there are; None uses those among the scores.
     """
     order = np.argsort(-scores, kind="stable")
     ranked = np.asarray(scores, np.float64)[order]

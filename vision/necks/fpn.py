@@ -53,7 +53,7 @@ class FPN(nn.Module):
         strides = [spec.stride for spec in specs]
         if not strides or any(fine >= coarse for fine, coarse in pairwise(strides)):
             raise ConfigError(
-                f"FPN takes maps of growing stride, finest first; got strides {strides}. "
+                f"FPN accepts maps of growing stride, finest first; got strides {strides}. "
                 "Put a Pyramid before it (vision.necks.build.build_neck does)."
             )
         if extra not in get_args(Extra):

@@ -44,7 +44,7 @@ POLICY = (
     "font-src 'self' data:; connect-src 'self' data: blob:; worker-src 'self' blob:; "
     "form-action 'self'; base-uri 'self'"
 )
-NOTHING = "<p>Give a picture on the left, and what is found is shown here.</p>"
+NOTHING = "<p>Give a picture on the left; the result appears here.</p>"
 UNREADABLE = "The file could not be read as a picture: give a JPEG, PNG, WebP, TIFF or BMP file."
 CSS = """
 .found h3{margin:0 0 .4rem;font-size:1.25rem;overflow-wrap:anywhere}
@@ -339,7 +339,7 @@ def launch_demo(
     Args:
         blocks: Result of `build_demo`.
         host: Address to listen at; "0.0.0.0" lets other machines in.
-        port: Port to listen at; None takes a free one.
+        port: Port to listen at; None uses a free one.
         share: Whether to publish the page on the internet through gradio's servers. All uploads
             then go through them.
         names: Further host names that the page accepts, beside `host` and this machine's names;

@@ -47,7 +47,7 @@ def download_image(address: str, folder: Path, *, opener: Any = None) -> Path:
     Args:
         address: An `https://` address.
         folder: Folder of the copy.
-        opener: Opens requests; None takes one that speaks https alone, to public hosts.
+        opener: Opens requests; None uses one that speaks https alone, to public hosts.
 
     Returns:
         The file in the folder, named after the address.

@@ -55,7 +55,7 @@ def load(
     Args:
         source: A checkpoint (`.ckpt`), the folder of a run, a `.safetensors` that the suite wrote,
             a folder made for the Hugging Face hub, or `"hf://owner/repo[/file][@revision]"`.
-        device: Device of the model; None takes the CPU.
+        device: Device of the model; None uses the CPU.
         task: Class of the task, if it is not one of the suite's.
         backbone: The backbone, if the task was trained with a backbone object of your own.
 

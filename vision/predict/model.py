@@ -99,7 +99,7 @@ class Model:
             batch_size: Images per batch; with tiles, tiles of one image.
             threshold: Minimum score of an object, in [0, 1]; for detection only.
             tile: Side, or (height, width), in pixels of overlapping tiles that larger images are
-                cut into; None takes every image whole. For detection and segmentation.
+                cut into; None processes every image whole. For detection and segmentation.
             overlap: Share of a tile that the next one covers too, in [0, 1).
             whole_view: Whether a detector also sees the whole of an image that is cut into tiles.
             precision: "float32", "bfloat16", or "float16" on a GPU.
@@ -160,7 +160,7 @@ class Model:
             ImageError: The image cannot be read.
         """
         if isinstance(image, str | os.PathLike) and os.path.isdir(os.path.expanduser(image)):
-            raise ConfigError(f"'{image}' is a folder: predict() takes folders.")
+            raise ConfigError(f"'{image}' is a folder: predict() accepts folders.")
         results = self.predict(
             image,
             batch_size=1 if tile is None else 8,
@@ -174,7 +174,7 @@ class Model:
         found = list(results)
         if len(found) != 1:
             raise ConfigError(
-                f"{counted(len(found), 'images')} were given: predict() takes several."
+                f"{counted(len(found), 'images')} were given: predict() accepts several."
             )
         return found[0]
 

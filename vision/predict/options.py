@@ -26,7 +26,7 @@ class PredictOptions:
         batch_size: Images, or tiles of one image, per batch.
         threshold: Minimum score of an object, in [0, 1].
         tile: Side, or height and width, in pixels of the tiles that larger images are cut into;
-            None takes every image whole.
+            None processes every image whole.
         overlap: Share of a tile that the next one covers too, in [0, 1).
         whole_view: Whether a detector also sees the whole image that is cut into tiles, for objects
             larger than a tile.

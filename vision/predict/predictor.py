@@ -82,12 +82,12 @@ class Predictor(ABC):
         """
         if options.precision == "float16" and self.model.device.type == "cpu":
             raise ConfigError(
-                "precision='float16' needs a GPU; on a CPU take 'bfloat16' or 'float32'."
+                "precision='float16' needs a GPU; on a CPU use 'bfloat16' or 'float32'."
             )
         if options.tile is not None and not self.tiled:
             raise ConfigError(
-                f"tile={options.tile} is not for a {type(self.model.task).__name__}, which takes a "
-                "whole image. Cut the image up, and predict the parts."
+                f"tile={options.tile} is not for a {type(self.model.task).__name__}, which accepts "
+                "a whole image. Cut the image up, and predict the parts."
             )
 
     @abstractmethod

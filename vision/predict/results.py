@@ -58,15 +58,15 @@ class Result(ABC):
         """A list of results in COCO's format.
 
         Args:
-            image_id: COCO id of the image in the dataset; None takes `index`.
-            category_ids: COCO id of each class in the dataset, by label; None takes the label.
+            image_id: COCO id of the image in the dataset; None uses `index`.
+            category_ids: COCO id of each class in the dataset, by label; None uses the label.
 
         Raises:
             ConfigError: The result has no boxes or masks.
         """
         raise ConfigError(
             f"COCO's format has no place for a {type(self).__name__}, only for boxes and masks: "
-            "take to_dict() instead."
+            "use to_dict() instead."
         )
 
     def to_supervision(self) -> Any:
@@ -77,7 +77,7 @@ class Result(ABC):
             ConfigError: The package has no such objects.
         """
         raise ConfigError(
-            f"supervision has no counterpart of a {type(self).__name__}: take to_dict() instead."
+            f"supervision has no counterpart of a {type(self).__name__}: use to_dict() instead."
         )
 
     def save(self, path: str | os.PathLike[str]) -> Path:

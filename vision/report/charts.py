@@ -47,7 +47,7 @@ class Series(NamedTuple):
 
 
 class Axis(NamedTuple):
-    """Title and range of an axis; None takes the range of the data, rounded out to its ticks."""
+    """Title and range of an axis; None uses the range of the data, rounded out to its ticks."""
 
     title: str
     low: float | None = None

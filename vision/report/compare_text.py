@@ -18,7 +18,7 @@ def print_comparison(compared: Comparison, width: int | None = None) -> None:
 
     Args:
         compared: The comparison.
-        width: Characters of a line; None takes those of the terminal.
+        width: Characters of a line; None uses those of the terminal.
     """
     console = Console(width=width, highlight=False, soft_wrap=False)
     names = [run.name for run in compared.runs]

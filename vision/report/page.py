@@ -2,7 +2,7 @@
 
 A page follows the reader's light or dark setting, fits phones and wide screens, and may fetch
 nothing: a policy in its head forbids every request. The functions of this file and of `charts.py`
-make the parts. They escape plain text and take `Html` as it is.
+make the parts. They escape plain text and insert `Html` as it is.
 """
 
 import base64

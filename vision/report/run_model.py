@@ -54,7 +54,7 @@ def read_facts(folder: Path, checkpoint: Path | None, notes: list[str]) -> Facts
 
     Args:
         folder: Folder of the run.
-        checkpoint: The file of the model; None takes the best, or else the last, or else the file
+        checkpoint: The file of the model; None uses the best, or else the last, or else the file
             of weights.
         notes: Receives a line for everything that could not be read.
     """

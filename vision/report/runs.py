@@ -183,7 +183,7 @@ def read_run(folder: Path, *, name: str, checkpoint: Path | None = None) -> Run:
     Args:
         folder: The folder.
         name: Name to show.
-        checkpoint: Checkpoint of its model; None takes the best, or else the last.
+        checkpoint: Checkpoint of its model; None uses the best, or else the last.
     """
     run = Run(name=name, folder=folder)
     run.lines = read_lines(folder / METRICS, run.notes)

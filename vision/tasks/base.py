@@ -98,7 +98,7 @@ class BaseTask(LightningModule, ABC):
         grad_checkpointing: Whether to recompute blocks in the backward pass to save memory.
 
     Attributes:
-        kind: Name of the task, which the datamodule's `kind` has to be; None takes any.
+        kind: Name of the task, which the datamodule's `kind` has to be; None accepts any.
         dense: Whether the backbone is built for dense prediction, which needs no classifier.
         monitor: The logged metric that chooses the best checkpoint, and `"max"` or `"min"`.
         preprocessing: Options of the evaluation transform of the training data; None before.

@@ -147,7 +147,7 @@ def build_normalize(
     for name, values in chosen.items():
         if len(values) != channels:
             raise ConfigError(
-                f"{name}={list(values)} has {len(values)} values, but the backbone takes images "
+                f"{name}={list(values)} has {len(values)} values, but the backbone accepts images "
                 f"of {channels} channels. Set {name} to {channels} values."
             )
     for value in (*chosen["mean"], *chosen["std"]):

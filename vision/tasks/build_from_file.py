@@ -96,5 +96,5 @@ def _check_class_count(count: Any, state: Mapping[str, Tensor]) -> None:
     if isinstance(count, int) and count > rows:
         raise CheckpointError(
             f"it describes {count:,} classes, but the longest tensor in it has {rows:,} rows. The "
-            "file is damaged, or was not written by this suite: take another copy of it."
+            "file is damaged, or was not written by this suite: use another copy of it."
         )

@@ -106,7 +106,7 @@ def agree_on_kind(kind: str | None, data: Any) -> None:
     """Raise a `ConfigError` if the samples of a datamodule are for another task.
 
     Args:
-        kind: Name of the task; None takes any samples.
+        kind: Name of the task; None accepts any samples.
         data: The datamodule; None, or one without a `kind`, is taken as it is.
     """
     theirs = getattr(data, "kind", None)

@@ -50,7 +50,7 @@ class ClassMetrics(nn.Module):
 
         Args:
             stage: `"val"` or `"test"`.
-            names: Names of the classes; None takes their numbers.
+            names: Names of the classes; None uses their numbers.
         """
         if self.metrics is None:
             return {}

@@ -28,7 +28,7 @@ class ClassTask(BaseTask):
 
         Args:
             num_classes: Number of classes.
-            class_names: Their names; None takes them from the datamodule.
+            class_names: Their names; None uses them from the datamodule.
 
         Raises:
             ConfigError: The number is out of range, or differs from the number of names.

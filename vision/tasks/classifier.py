@@ -54,7 +54,7 @@ class Classifier(ClassTask, ImageTask):
     Args:
         backbone: A name for `create_backbone`, or a `Backbone`.
         num_classes: Number of classes.
-        class_names: Name of each class; null takes them from the datamodule.
+        class_names: Name of each class; null uses them from the datamodule.
         drop_rate: Dropout probability before the linear layer.
         head_init_scale: Factor on the initial weights of the linear layer, such as 0.001 for a new
             layer on a trained backbone.

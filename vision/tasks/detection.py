@@ -55,7 +55,7 @@ class Detection(ClassTask, ImageTask):
         head_options: Options of the head that replace the detector's, such as
             `score_threshold`.
         loss_options: Options of the criterion that replace the detector's.
-        class_names: Name of each class; null takes them from the datamodule.
+        class_names: Name of each class; null uses them from the datamodule.
         optim: Options of the optimiser and its schedule.
         **training: Other arguments of `ImageTask`.
 

@@ -43,7 +43,7 @@ def dry_build(build: Callable[[], nn.Module], state: Mapping[str, Tensor]) -> No
     except _TooLargeError as error:
         raise CheckpointError(
             f"what it describes is larger than the {len(state):,} tensors in it can fill. The file "
-            "is damaged, or was not written by this suite: take another copy of it."
+            "is damaged, or was not written by this suite: use another copy of it."
         ) from error
     _compare(task, state)
     spare = [b.numel() for key, b in task.named_buffers() if key not in state]

@@ -30,14 +30,14 @@ class ImageTraining(Training, total=False):
 class ImageTask(BaseTask):
     """A task whose batches have images: uint8 `image` `(B, C, H, W)`.
 
-    Its `forward` takes images with values 0..255 and calls `normalize`; in a trainer's loops the
+    Its `forward` accepts images with values 0..255 and calls `normalize`; in a trainer's loops the
     batch arrives on the device and normalised.
 
     Args:
         backbone: A name for `create_backbone`, or a `Backbone`.
         optim: Options of the optimiser and its schedule, also as a mapping.
-        mean: Mean of each channel for values in [0, 1]; null takes the backbone's.
-        std: Standard deviation of each channel for values in [0, 1]; null takes the backbone's.
+        mean: Mean of each channel for values in [0, 1]; null uses the backbone's.
+        std: Standard deviation of each channel for values in [0, 1]; null uses the backbone's.
         channels_last: Whether images and convolutions use the channels-last memory format.
         **training: Other arguments of `BaseTask`.
 
@@ -64,8 +64,8 @@ class ImageTask(BaseTask):
         super().__init__(backbone, optim=optim, **training)
         if not isinstance(self.backbone, Backbone):
             raise ConfigError(
-                f"{type(self).__name__} takes images, which a {type(self.backbone).__name__} does "
-                "not encode: choose a Backbone, such as one of vision.list_backbones()."
+                f"{type(self).__name__} accepts images, which a {type(self.backbone).__name__} "
+                "does not encode: choose a Backbone, such as one of vision.list_backbones()."
             )
         if not self.dense:
             self.backbone.check_can_embed()

@@ -69,7 +69,7 @@ class Segmentation(ClassTask, ImageTask):
         loss_options: Options of `vision.losses.segmentation.SegmentationLoss`, such as `terms`.
         inference: Options of inference: whole images or windows, scales, mirror images.
         boundary: Whether evaluation measures the boundary IoU too.
-        class_names: Name of each class; null takes them from the datamodule.
+        class_names: Name of each class; null uses them from the datamodule.
         optim: Options of the optimiser and its schedule.
         **training: Other arguments of `ImageTask`.
 

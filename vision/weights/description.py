@@ -105,7 +105,7 @@ def _refusal(where: str, found: str, expected: str = "") -> CheckpointError:
     return CheckpointError(f"'{_shown(where)}' of its description is {found}{wanted}. {_ADVICE}")
 
 
-_ADVICE = "The file is damaged, or was not written by this suite: take another copy of it."
+_ADVICE = "The file is damaged, or was not written by this suite: use another copy of it."
 
 
 def _shown(value: object) -> str:

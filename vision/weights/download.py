@@ -64,7 +64,7 @@ def download_from_url(url: str, *, sha256: str | None = None) -> Path:
     try:
         expected = _content_length(url)
         torch.hub.download_url_to_file(url, str(incomplete), sha256)
-        # torch.hub takes a connection that closes early for the end of the file.
+        # torch.hub mistakes a connection that closes early for the end of the file.
         if expected is not None and (size := incomplete.stat().st_size) != expected:
             raise OSError(f"{size} of {expected} bytes arrived")
         incomplete.replace(path)

@@ -95,7 +95,7 @@ def load_weights(
         module: A `Backbone`, or a module whose `backbone` is one.
         source: A path, `"hf://owner/repo[/file][@revision]"`, an http(s) URL, a state dict, or a
             checkpoint that holds one.
-        class_names: Names of the module's classes by index; None takes its `class_names`.
+        class_names: Names of the module's classes by index; None uses its `class_names`.
         branch: `"student"` or `"teacher"`, where the source has both networks.
 
     Returns:
@@ -113,7 +113,7 @@ def load_weights(
     backbone: Any = getattr(module, "backbone", module)
     if not hasattr(backbone, "family"):
         raise ConfigError(
-            f"load_weights takes a Backbone or a model whose .backbone is one; got a "
+            f"load_weights accepts a Backbone or a model whose .backbone is one; got a "
             f"{type(module).__name__}."
         )
     prefix = BACKBONE if backbone is not module else ""

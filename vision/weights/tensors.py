@@ -54,7 +54,7 @@ def check_finite(state: Mapping[str, Tensor], where: str) -> None:
     raise WeightsError(
         f"{where}: '{bad[0]}' has {count:,} of {values.numel():,} values that are infinite or not "
         f"a number ({len(bad)} of {len(state)} tensors have such). The training that wrote it had "
-        "diverged: take an earlier checkpoint, or train again with a lower learning rate."
+        "diverged: use an earlier checkpoint, or train again with a lower learning rate."
     )
 
 

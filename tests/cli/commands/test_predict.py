@@ -78,7 +78,7 @@ def test_exit_statuses_and_messages(
         ((model_file, tmp_path / "none", "--out", tmp_path / "x"), "give an image, a folder"),
         ((model_file, tmp_path / "in", "--out", out, "--threshold", 0.7), "another options"),
         ((model_file, tmp_path / "in", "--out", out, "--batch-size", 0), "--batch-size: '0'"),
-        ((model_file, tmp_path / "in", "--out", out, "--tile", 64), "takes a whole image"),
+        ((model_file, tmp_path / "in", "--out", out, "--tile", 64), "accepts a whole image"),
     ]
     for arguments, message in wrong:
         assert run_here(*arguments) == 2

@@ -29,9 +29,9 @@ class LabelMaps(PredictionWriter):
 
     Args:
         folder: Where the files are written; created if absent.
-        values: uint8 `(K,)`, the value of each class in grey files. None takes
+        values: uint8 `(K,)`, the value of each class in grey files. None uses
             the datamodule's `prediction_values`; without these, a file holds class indices.
-        palette: uint8 `(K, 3)`, the colours of class indices. None takes the datamodule's `palette`
+        palette: uint8 `(K, 3)`, the colours of class indices. None uses the datamodule's `palette`
             or else ours.
 
     Raises:

@@ -115,7 +115,7 @@ def add_segmentation(commands: Any) -> None:
         const="both",
         choices=("both", "annotations"),
         help="files have 0 for pixels that do not count and 1, 2, ... for the classes: those of"
-        " both folders, as the test server of ADE20K takes them, or only annotations",
+        " both folders, as the test server of ADE20K accepts them, or only annotations",
     )
     parser.add_argument(
         "--classes",

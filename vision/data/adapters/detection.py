@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 
 EXPECTED = (
     "expected a dict with boxes (M, 4), corners (x1, y1, x2, y2) in pixels, and labels (M,), as "
-    "torchvision's detectors take it; masks (M, H, W), iscrowd (M,) and area (M,) may be there too"
+    "torchvision's detectors use it; masks (M, H, W), iscrowd (M,) and area (M,) may be there too"
 )
 REMEDY = (
     "torchvision.datasets.wrap_dataset_for_transforms_v2(dataset, target_keys=('boxes', 'labels')) "
@@ -275,7 +275,7 @@ class DetectionPairs(DetectionData):
 def read_objects(
     target: object, size: tuple[int, int], num_classes: int, place: str, *, clip: bool
 ) -> tuple[Objects, np.ndarray | None]:
-    """Read the target of an image as torchvision's detectors take it.
+    """Read the target of an image in the form of torchvision's detectors.
 
     Boxes without width or height are left out.
 

@@ -66,7 +66,7 @@ def from_dataset(
     Args:
         train: Training dataset.
         val: Validation dataset.
-        classes: Name of each class, by index; None takes the attribute `classes` of `train`.
+        classes: Name of each class, by index; None uses the attribute `classes` of `train`.
         kind: Kind of the task, as in `vision.kinds`; None looks at the first pair.
         test: Test dataset; None tests with `val`.
         **options: Options such as `batch_size`, `num_workers`, `seed`, `image_size` and `augment`,

@@ -56,7 +56,7 @@ class MaskFolder(SegmentationData):
 
     Args:
         root: The dataset's folder.
-        classes: Name of each class; None takes the names in `colors`, or else in
+        classes: Name of each class; None uses the names in `colors`, or else in
             `root/classes.txt`, one per line.
         colors: Colour `[R, G, B]` of each class, by name or in the order of `classes`, for RGB
             masks.

@@ -50,7 +50,7 @@ class PathList(PickledByPath, Sequence[str]):
         return paths
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray]:
-        """Bytes and offsets, as `from_arrays` takes them."""
+        """Bytes and offsets, as `from_arrays` accepts them."""
         return self._bytes, self._offsets
 
     def take(self, indices: np.ndarray) -> "PathList":

@@ -48,9 +48,9 @@ def index_folder(
 
     Args:
         root: A folder or URL with shards, or with `train`, `val` and `test` that hold shards.
-        class_names: The classes, by label; None takes the classes of an existing index, or the
+        class_names: The classes, by label; None uses the classes of an existing index, or the
             numbers or names that occur.
-        kind: Kind of task that the shards are for, one with a `shard_form`; None takes the kind of
+        kind: Kind of task that the shards are for, one with a `shard_form`; None uses the kind of
             an existing index, or the first one, labels.
         field: The field with the label, where labels are JSON.
         workers: Number of shards that are read in parallel.

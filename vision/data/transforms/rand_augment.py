@@ -105,7 +105,7 @@ class Step(NamedTuple):
 
     Attributes:
         name: Key of `COLOUR` or `WARPS`.
-        argument: Its second argument; 0 where it takes none.
+        argument: Its second argument; 0 where it has none.
         cubic: Whether a warp interpolates bicubically, or else bilinearly.
     """
 

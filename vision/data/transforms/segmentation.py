@@ -193,7 +193,7 @@ def scaled_size(
 
     Args:
         size: Height and width in pixels.
-        short_side: Length of the short side at scale 1; None, with `long_side`, takes `size`.
+        short_side: Length of the short side at scale 1; None, with `long_side`, uses `size`.
         long_side: Largest length of the long side at scale 1.
         scale: The scale.
         overlong: As in `fit_size`.

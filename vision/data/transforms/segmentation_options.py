@@ -24,11 +24,11 @@ class SegmentationAugment:
 
     Attributes:
         short_side: Length of the short side in pixels at scale 1. None, together with `long_side`,
-            takes the size of the file.
+            uses the size of the file.
         long_side: Maximum length of the long side in pixels at scale 1.
         scale: Minimum and maximum of the random scale of each image.
         crop: Height and width in pixels of the crop of the scaled image, and of all training
-            batches. Smaller images are padded at the right and at the bottom; None takes the whole
+            batches. Smaller images are padded at the right and at the bottom; None uses the whole
             image.
         max_class_share: If one class covers this share of a crop's labelled pixels or more, another
             crop is sampled, up to ten times. 1 takes the first crop.

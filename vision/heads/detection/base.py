@@ -17,7 +17,7 @@ from vision.ops.masks import paste_masks
 class DetectionHead(nn.Module, ABC):
     """A head that finds objects in a feature pyramid.
 
-    Its forward takes `(features, sizes, targets=None)`. With targets it returns the training
+    Its forward accepts `(features, sizes, targets=None)`. With targets it returns the training
     outputs that its criterion reads, without them `Detections`.
 
     Attributes:

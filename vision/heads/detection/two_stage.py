@@ -104,7 +104,7 @@ class TwoStage(DetectionHead):
         batch_size_per_image: Sampled proposals per image and stage.
         positive_fraction: Largest share of them with an object.
         crowd_iof: Anchors and proposals without an object are ignored in training if at least this
-            share of them lies in a crowd; None, as published, takes them for background.
+            share of them lies in a crowd; None, as published, treats them as background.
         score_threshold: Detections have a higher score.
         nms_threshold: Intersection over union above which the lower of two detections of a class is
             dropped.

@@ -16,7 +16,7 @@ from vision.ops.interpolation import resize_bilinear
 class SegmentationHead(nn.Module, ABC):
     """A head that gives each cell of a map the logits of the classes.
 
-    Its forward takes the list of maps `(B, C, h, w)` that it was built for, finest first, and
+    Its forward accepts the list of maps `(B, C, h, w)` that it was built for, finest first, and
     returns `SegmentationOutputs`.
 
     Args:
@@ -162,6 +162,6 @@ def check_specs(specs: Sequence[FeatureSpec], head: str) -> None:
     strides = [spec.stride for spec in specs]
     if not strides or strides != sorted(strides):
         raise ConfigError(
-            f"{head} takes one map or more, finest first, such as maps of strides 4, 8, 16 and "
+            f"{head} accepts one map or more, finest first, such as maps of strides 4, 8, 16 and "
             f"32; got strides {strides}."
         )

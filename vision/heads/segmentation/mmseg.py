@@ -37,10 +37,10 @@ PREVIOUS = {"type": "FCNHead", "num_convs": 1, "concat_input": False}
 PREVIOUS |= {"loss_decode": {"type": "CrossEntropyLoss", "loss_weight": 0.4}}
 # Heads for the networks that they were published with, and no others.
 REFUSED = {
-    "DDRHead": "takes the two branches of DDRNet",
-    "PIDHead": "takes the three branches of PIDNet",
-    "DPTHead": "takes maps and class tokens of a plain transformer",
-    "SETRMLAHead": "takes maps of one size, of its own neck",
+    "DDRHead": "needs the two branches of DDRNet",
+    "PIDHead": "needs the three branches of PIDNet",
+    "DPTHead": "needs maps and class tokens of a plain transformer",
+    "SETRMLAHead": "needs maps of one size, of its own neck",
     "VPDDepthHead": "estimates depth",
 }
 # Names under which heads keep their last layers.

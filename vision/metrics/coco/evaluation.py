@@ -52,7 +52,7 @@ def evaluate_coco(
         results: List of `{"image_id", "category_id", "score", "bbox": [x, y, width, height],
             "segmentation": run lengths}` in pixels, or its file; without masks or without boxes
             too.
-        kinds: Overlap of boxes, of masks, or both; None takes masks where results have them.
+        kinds: Overlap of boxes, of masks, or both; None uses masks where results have them.
         image_ids: Images to evaluate; None for all. Images without results count.
         backend: The library; the numbers are the same to 1e-12.
         check_masks: Whether to look for broken run lengths, which takes 40 us per mask; not needed

@@ -33,7 +33,7 @@ class Truth(NamedTuple):
     """Checked ground truth; annotations are copies, only for the wanted images.
 
     Attributes:
-        contents: `images`, `categories` and `annotations`, as pycocotools takes them.
+        contents: `images`, `categories` and `annotations`, as pycocotools accepts them.
         sizes: Height and width of each image by its number; None where they are unknown.
         image_ids: Numbers of the images to evaluate, ascending.
         where: What it was read from, for messages.
@@ -64,7 +64,7 @@ def write_results(results: Iterable[Mapping[str, Any]], path: Path) -> int:
     """Write results in COCO's format, one per line, without holding all in memory.
 
     Args:
-        results: As `evaluate_coco` takes them.
+        results: As `evaluate_coco` accepts them.
         path: The file; its folder is made. It appears when it is complete.
 
     Returns:
@@ -265,7 +265,7 @@ def _measure_masks(results: Sequence[Json]) -> None:
 
 
 def _annotations(file: CocoFile, wanted: set[int], masks: bool, where: str) -> list[Json]:
-    """The annotations of the wanted images as pycocotools takes them, in the order of the file."""
+    """The annotations of the wanted images for pycocotools, in the order of the file."""
     objects = file.objects
     if (objects.ids == 0).any():
         logger.warning(ID_ZERO, 1, where)
@@ -282,7 +282,7 @@ def _annotations(file: CocoFile, wanted: set[int], masks: bool, where: str) -> l
     )
     ready: list[Json] = [
         {
-            # pycocotools only checks whether an id is 0; faster-coco-eval takes a negative id as 0.
+            # pycocotools only checks whether an id is 0; faster-coco-eval reads a negative id as 0.
             "id": row + 1 if identity != 0 else 0,
             "image_id": image,
             "category_id": category,

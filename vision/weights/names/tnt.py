@@ -161,7 +161,7 @@ def _read_official(reader: OptionReader) -> tuple[dict[str, Any], int]:
         }
     )
     reader.expect("norm_layer", None)
-    # The authors' code takes 0 for the default, as None.
+    # The authors' code treats 0 as the default, as None.
     options["qk_scale"] = reader.take("qk_scale") or None
     return options, reader.take("num_classes", 1000)
 

@@ -51,7 +51,7 @@ def to_naming(module: nn.Module, naming: str) -> dict[str, Tensor]:
     backbone: Any = getattr(module, "backbone", module)
     if not hasattr(backbone, "family"):
         raise ConfigError(
-            f"to_naming takes a Backbone or a model whose .backbone is one; got a "
+            f"to_naming accepts a Backbone or a model whose .backbone is one; got a "
             f"{type(module).__name__}."
         )
     state = _own_state(module)
