@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from vision.cli.ending import command_parser, end
+from vision.wording import counted
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -45,7 +46,7 @@ def list_configs(options: argparse.Namespace) -> int:
             cells = zip(row, widths, strict=True)
             print("  " + "  ".join(cell.ljust(width) for cell, width in cells).rstrip())
         print()
-    print(f"{len(cards)} config{'s' if len(cards) > 1 else ''} in {configs_folder()}")
+    print(f"{counted(len(cards), 'configs')} in {configs_folder()}")
     return 0
 
 
