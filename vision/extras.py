@@ -6,7 +6,6 @@ from one.
 """
 
 import json
-import os
 import shlex
 import shutil
 import sys
@@ -51,22 +50,22 @@ def _what(extra: str, found: dict | None) -> str:
         found: What the suite was installed from (PEP 610); empty for an index, None if it is not
             installed.
     """
+    named = f"{DISTRIBUTION}[{extra}]"
     if found is None:
         return f'-e "{relative_path(CLONE)}[{extra}]"'
-    url, named = found.get("url", ""), f"{DISTRIBUTION}[{extra}]"
-    folder = Path(unquote(urlparse(url).path)) if "dir_info" in found else None
-    if folder is not None and folder.is_dir():
-        editable = "-e " if found["dir_info"].get("editable") else ""
-        return f'{editable}"{relative_path(folder)}[{extra}]"'
+    if not found:
+        return f'"{named}"'
+    url = found["url"]
+    path = Path(unquote(urlparse(url).path)) if urlparse(url).scheme == "file" else None
     if "vcs_info" in found:
         vcs = found["vcs_info"]
         return f'"{named} @ {vcs["vcs"]}+{url}@{vcs["commit_id"]}"'
-    local = urlparse(url).scheme == "file"
-    if url and folder is None and not (local and not os.path.exists(unquote(urlparse(url).path))):
-        return f'"{named} @ {url}"'
-    if url:  # what it was installed from is gone
+    if path is not None and not path.exists():  # what it was installed from is gone
         return " ".join(f'"{one}"' for one in requirements(extra))
-    return f'"{named}"'
+    if path is not None and "dir_info" in found:
+        editable = "-e " if found["dir_info"].get("editable") else ""
+        return f'{editable}"{relative_path(path)}[{extra}]"'
+    return f'"{named} @ {url}"'
 
 
 def requirements(extra: str | None) -> list[str]:

@@ -2,7 +2,6 @@
 
 import logging
 import shutil
-from argparse import SUPPRESS
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
@@ -17,12 +16,11 @@ from lightning.pytorch.utilities import rank_zero_only
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from vision.callbacks.run.checkpoint_io import AtomicCheckpointIO
-from vision.callbacks.run.finite import FiniteTraining, NonFinite
+from vision.callbacks.run.finite import FiniteTraining
 from vision.callbacks.run.progress import Progress
 from vision.callbacks.run.rehearsal import Rehearsal
 from vision.callbacks.run.stop_signals import StopSignals
 from vision.callbacks.run.summary import RunSummary
-from vision.cli.config_files import BASE
 from vision.cli.failures import explain_failures
 from vision.cli.hardware import check_devices
 from vision.cli.model_files import ModelFiles
@@ -43,6 +41,7 @@ from vision.cli.outputs import (
 from vision.cli.parser import OptionsParser, ParserError, class_options, explain
 from vision.cli.run_lock import hold_run
 from vision.cli.run_names import check_run_names
+from vision.cli.run_options import add_run_options
 from vision.cli.runs import (
     CHECKPOINTS,
     check_checkpoint,
@@ -60,7 +59,7 @@ from vision.errors import ConfigError, VisionError
 from vision.files import relative_path
 from vision.options import MAX_COUNT, MAX_PROCESSES, MAX_SEED, UNEXPECTED, check_number
 from vision.outputs import check_output_folder, check_writable
-from vision.program import command as program_text
+from vision.program import command as command_line
 from vision.program import command_words
 from vision.quiet import without_chatter
 from vision.tasks.base import BaseTask
@@ -123,7 +122,7 @@ class VisionCLI(LightningCLI):
         self._output: Path | None = None
         self._given = {setting.plain_key for setting in settings}
         self._signals = StopSignals()
-        usage = program_text(command, trained=True)
+        usage = command_line(command, trained=True)
         with ExitStack() as self._held:  # the folder of a run, to the end of the command
             super().__init__(
                 BaseTask,
@@ -135,7 +134,7 @@ class VisionCLI(LightningCLI):
                 seed_everything_default=0,
                 parser_class=OptionsParser,
                 parser_kwargs={
-                    "prog": program_text(),
+                    "prog": command_line(),
                     command: {"usage": f"{usage} --config FILE [--key value ...]"},
                 },
                 auto_configure_optimizers=False,
@@ -151,55 +150,7 @@ class VisionCLI(LightningCLI):
     def add_arguments_to_parser(self, parser: OptionsParser) -> None:  # type: ignore[override]
         """Add the options of the suite."""
         self._own_parser = parser
-        # Of config files alone: `find_configs` puts what it names before its config.
-        parser.add_argument(f"--{BASE}", default=SUPPRESS, help=SUPPRESS)
-        parser.add_argument("--name", type=str, default="run", help="Name of the runs' folder.")
-        parser.add_argument(
-            "--runs_dir", type=str, default="runs", help="Folder that holds all runs."
-        )
-        parser.add_argument(
-            "--threads",
-            type=int | None,
-            default=None,
-            help="Threads that PyTorch uses on the CPU; by default it chooses.",
-        )
-        parser.add_argument(
-            "--version",
-            type=str | None,
-            default=None,
-            help="Folder of one run: for fit a new one, by default the next free version_N; with "
-            "--ckpt_path best or last the checkpoint's run, by default the newest.",
-        )
-        # Only for fit, but the config of a run, which has them, is given to the other commands too.
-        parser.add_argument(
-            "--checkpoint_every_n_steps",
-            type=int | None,
-            default=1000,
-            help="In fit, optimiser steps between two last.ckpt within an epoch; null for none. "
-            "One is written after every epoch in any case.",
-        )
-        parser.add_argument(
-            "--non_finite",
-            type=NonFinite,
-            default="stop",
-            help="In fit, whether a loss or gradient that is not a finite number stops the run, or "
-            "its optimiser step is skipped.",
-        )
-        parser.add_argument(
-            "--drop_incomplete_step",
-            type=bool,
-            default=False,
-            help="In fit, whether the last batches of an epoch are left out where they are fewer "
-            "than trainer.accumulate_grad_batches; otherwise they make a step of their own.",
-        )
-        if self.command == "predict":
-            parser.add_argument(
-                "--output",
-                type=str | None,
-                default=None,
-                help="File or folder to write, as the task does; by default predictions.csv, "
-                "predictions.json or the folder predictions, in the checkpoint's run folder.",
-            )
+        add_run_options(parser, self.command)
 
     def parse_arguments(self, parser: OptionsParser, args: Any) -> None:  # type: ignore[override]
         """Parse, and explain what is refused."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from vision.cli.option_table import Choice, Option, option_table
 from vision.errors import ConfigError, listed, suggest
 from vision.line_width import break_command
-from vision.program import command as program
+from vision.program import command as command_line
 
 ALL = "all"
 # What people change, with what it is in a few words; the short form where there is one.
@@ -55,7 +55,7 @@ def command_help(command: str, about: str) -> str:
         command: Name of the command.
         about: What it does, in a few words.
     """
-    start = program(command, trained=True)
+    start = command_line(command, trained=True)
     lines = [f"usage: {start} --config FILE [--KEY VALUE ...]", "", f"{_sentence(about)}", ""]
     lines.append("Options that are often changed (an option may be written with - or _):")
     for option, short, what in COMMON:

@@ -24,7 +24,7 @@ from vision.cli.option_table import Option
 from vision.cli.settings import Setting
 from vision.errors import ConfigError, VisionError
 from vision.options import UNEXPECTED
-from vision.program import command as program_text
+from vision.program import command as command_line
 
 MAX_LINES = 6
 
@@ -130,7 +130,7 @@ def explain(
         return _value_problem(setting, option, owners[option.key])
 
     if problem := find_mistake(settings, options, classes, judge):
-        return f"{problem}\n`{program_text(command, trained=True)} --help all` lists every option."
+        return f"{problem}\n`{command_line(command, trained=True)} --help all` lists every option."
     names = {group: cls.__name__ for group, cls in classes.items()}
     return (
         absent_classes(command, classes, settings)

@@ -20,7 +20,7 @@ from vision.cli.option_table import Choice, OptionTable, option_table
 from vision.cli.settings import Setting, find_configs, read_settings
 from vision.cli.short_options import full_key, in_full
 from vision.errors import ConfigError, VisionError
-from vision.program import command as program
+from vision.program import command as command_line
 
 HELP = ("-h", "--help")
 PRINT_CONFIG = "--print_config"
@@ -116,7 +116,7 @@ def refuse_mistakes(
     judged = [s for s in settings if _is_known(s.key, table)]
     if problem := find_mistake(judged, options, chosen, judge_plainly):
         raise ConfigError(
-            f"{problem}\n`{program(command, trained=True)} --help all` lists every option."
+            f"{problem}\n`{command_line(command, trained=True)} --help all` lists every option."
         )
     if not whole:
         return
