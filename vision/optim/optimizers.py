@@ -1,5 +1,6 @@
 """The optimiser of a task: the algorithm of the settings over the groups of its parameters."""
 
+from lightning.pytorch import Trainer
 from torch import nn
 from torch.optim import Optimizer
 
@@ -67,3 +68,14 @@ def build_optimizer(
         betas=settings.betas,
         options=settings.options or {},
     )
+
+
+def check_precision(trainer: Trainer, settings: OptimSettings) -> None:
+    """Raise a `ConfigError` if gradients are to be clipped that the optimiser itself unscales."""
+    fused = bool((settings.options or {}).get("fused"))
+    if fused and trainer.precision == "16-mixed" and trainer.gradient_clip_val:
+        raise ConfigError(
+            "optim.options.fused unscales gradients within the step, where they cannot be clipped by "
+            f"trainer.gradient_clip_val={trainer.gradient_clip_val}. Leave out one of the two, or "
+            "choose --trainer.precision bf16-mixed."
+        )

@@ -18,7 +18,7 @@ from vision.contracts.models import ModelDescription
 from vision.keywords import FullSignature
 from vision.optim.attached import attached_trainer
 from vision.optim.averages import WeightAverage, load_for_inference, load_for_training
-from vision.optim.optimizers import build_optimizer
+from vision.optim.optimizers import build_optimizer, check_precision
 from vision.optim.plateau import check_validated, plateau_watch
 from vision.optim.schedule import build_schedule
 from vision.optim.settings import OptimSettings
@@ -285,6 +285,7 @@ class BaseTask(LightningModule, ABC):
             check_name(self._resumed, settings)
             if sharded_model(self) is None:
                 check_groups(self._resumed, optimizer)
+        check_precision(self.trainer, settings)
         check_validated(self.trainer, settings)
         timeline = count_steps(self.trainer, settings)
         schedule = build_schedule(optimizer, settings, timeline, mode=self.monitor[1])
