@@ -103,7 +103,9 @@ def test_predictions_are_the_classes_above_the_threshold(tmp_path: Path) -> None
     assert result.labels == batch[0]["labels"].tolist()
     assert [name for name, _ in result.present()] == batch[0]["names"]
     assert result.to_dict()["classes"][0]["name"] == batch[0]["names"][0]
-    assert result.plot().size[0] > 0
+    assert result.plot().size[1] > 32
+    model.task.head.threshold = 0.9999
+    assert model.predict_image(random_images(10)[0]).plot().size[0] == 320
 
 
 def test_mixed_sets_have_shares(tmp_path: Path) -> None:

@@ -47,8 +47,9 @@ class MultiLabelResult(Result):
         return len(self.labels)
 
     def plot(self) -> "Image":
-        """Draw the image with the classes that are present below."""
-        return to_picture(draw_labels(self.image, self._ranked()))
+        """Draw the image with the classes that are present, if any, below."""
+        ranked = self._ranked()
+        return to_picture(draw_labels(self.image, ranked) if ranked else self.image)
 
     def to_dict(self, *, masks: bool = True) -> dict[str, Any]:
         """`path`, `index`, `size`, and `classes`: label, name and score of those present."""

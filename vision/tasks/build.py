@@ -113,7 +113,7 @@ def _say_random(name: str, error: WeightsError) -> None:
         "the published weights of %s are not available (%s): the training starts from random "
         "weights. Give a file by --model.pretrained PATH, or true for an error in this case.",
         name,
-        str(error).partition("\n")[0].rstrip(":."),
+        str(error).partition("\n")[0].partition(". ")[0].rstrip(":."),
     )
 
 
