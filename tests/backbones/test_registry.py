@@ -107,3 +107,18 @@ def test_classes_are_exported_by_name() -> None:
         assert attribute in dir(vision.backbones)
     with pytest.raises(AttributeError, match="Swim"):
         _ = vision.backbones.Swim
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("resnet50", "timm has it: 'timm/resnet50'"),
+        ("resnet50.a1_in1k", "timm has it: 'timm/resnet50.a1_in1k'"),
+        ("resnet5O", "Did you mean 'timm/resnet50'"),
+        ("swin_tinny", "Did you mean 'swin_tiny'"),
+    ],
+)
+def test_what_timm_has_is_suggested_by_its_name(name: str, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        create_backbone(name)
+    assert said in str(caught.value)

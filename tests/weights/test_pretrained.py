@@ -13,7 +13,9 @@ from torch import Tensor
 from vision import create_backbone, list_backbones
 from vision.backbones.registry import FAMILIES
 from vision.errors import WeightsError
+from vision.tasks import Classification
 from vision.weights import pretrained
+from vision.weights.download import check_network
 from vision.weights.index import PublishedWeights, WeightsSource, published_weights
 from vision.weights.pretrained import load_pretrained
 
@@ -137,3 +139,57 @@ def test_drive_pages_are_given_for_a_person(monkeypatch: pytest.MonkeyPatch) -> 
         load_pretrained(create_backbone("convnext", **SMALL), "convnext_tiny", True)
     assert entry.sources[0].address in str(caught.value)
     assert "vision.load_weights(model, PATH)" in str(caught.value)
+
+
+# ---- pretrained="auto"
+
+
+def make_classifier(pretrained: bool | str) -> Classification:
+    return Classification(
+        "convnext_tiny", 3, backbone_options=SMALL, pretrained=pretrained, channels_last=False
+    )
+
+
+def test_auto_takes_published_weights_where_they_are_available(
+    server: Server, state: dict[str, Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.files["/good.pth"] = as_pth(state)
+    index_of(monkeypatch, source(url=f"{server.address}/good.pth"))
+    task = make_classifier("auto")
+    for name, tensor in task.backbone.state_dict().items():
+        assert torch.equal(tensor, state[name])
+    assert task.starts_from == "the published weights of convnext_tiny"
+    assert task.describe()["pretrained"] is True
+
+
+def test_auto_says_why_it_starts_from_random_weights(
+    server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    index_of(monkeypatch, source(url=f"{server.address}/x.pth"), source(hub="hf://owner/repo"))
+    server.stop()
+    task = make_classifier("auto")
+    (record,) = caplog.records
+    assert "convnext_tiny are not available" in record.getMessage()
+    assert "127.0.0.1 does not answer" in record.getMessage()
+    assert "random weights" in record.getMessage()
+    assert not server.asked  # neither source is asked again and again
+    assert task.starts_from == ""
+    assert task.describe()["pretrained"] is False
+    # What was asked for by name is an error.
+    index_of(monkeypatch, source(url=f"{server.address}/x.pth"))
+    with refuses(WeightsError, "could not be fetched", f"{server.address}/x.pth"):
+        make_classifier(True)
+
+
+def test_auto_of_a_timm_model(
+    server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.stop()
+    task = Classification("timm/test_resnet.r160_in1k", 3, pretrained="auto")
+    assert "127.0.0.1 does not answer" in caplog.text
+    assert task.starts_from == ""
+
+
+def test_behind_a_proxy_no_host_is_asked_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:1")
+    check_network("https://nowhere.invalid/x.pth")

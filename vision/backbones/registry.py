@@ -1,5 +1,6 @@
 """Names of backbones: list them, and build a backbone from its name."""
 
+import difflib
 import importlib
 import inspect
 from fnmatch import fnmatchcase
@@ -114,22 +115,25 @@ def _resolve(name: str) -> tuple[str, dict[str, Any]]:
         variants = _variants(family)
         if variant in variants:
             return family, variants[variant]
-    near = _in_timm(name) or suggest(name, [*list_backbones(), *FAMILIES]) or _near_in_timm(name)
     raise ConfigError(
-        f"there is no backbone '{name}'.{near}\n"
+        f"there is no backbone '{name}'.{_nearest(name)}\n"
         "vision.list_backbones() prints all names; 'timm/NAME' builds any timm model."
     )
 
 
-def _in_timm(name: str) -> str:
-    """The name with its prefix, if timm has a model of it."""
+def _nearest(name: str) -> str:
+    """The nearest names in words: ours, or timm's with their prefix where one is nearer."""
     from vision.backbones.timm import has_timm_model
 
-    return f" timm has it: '{TIMM_PREFIX}{name}'." if has_timm_model(name) else ""
-
-
-def _near_in_timm(name: str) -> str:
-    return suggest(f"{TIMM_PREFIX}{name}", list_backbones(f"{TIMM_PREFIX}*"))
+    if has_timm_model(name):
+        return f" timm has it: '{TIMM_PREFIX}{name}'."
+    ours = [*list_backbones(), *FAMILIES]
+    theirs = list_backbones(f"{TIMM_PREFIX}*")
+    bare = [one.removeprefix(TIMM_PREFIX) for one in theirs]
+    best = difflib.get_close_matches(name, [*ours, *bare], n=1, cutoff=0.5)
+    if best and best[0] not in ours:
+        return suggest(f"{TIMM_PREFIX}{name}", theirs)
+    return suggest(name, ours)
 
 
 def _family_class(family: str) -> type[Backbone]:

@@ -19,6 +19,7 @@ from vision.backbones.base import Backbone, BackboneOptions
 from vision.contracts.features import FeatureSpec, InputSpec
 from vision.errors import ConfigError, WeightsError, suggest
 from vision.keywords import Unpack
+from vision.weights.download import cached, check_network
 
 # Options that let a model of a fixed size accept others; the first set that its constructor has.
 _SIZE_OPTIONS: tuple[dict[str, Any], ...] = (
@@ -201,6 +202,17 @@ def check_timm_name(name: str) -> None:
             f"timm has no model '{name}'.{suggest(name.partition('.')[0], timm.list_models())}\n"
             "vision.list_backbones('timm/*') prints all names."
         )
+
+
+def check_timm_network(name: str) -> None:
+    """Raise a `WeightsError` if the weights of a model must be fetched from a host that is silent.
+
+    timm itself asks again and again.
+    """
+    config = timm.get_pretrained_cfg(name, allow_unregistered=True)
+    hub = getattr(config, "hf_hub_id", None)
+    if hub and cached(f"hf://{hub}") is None:
+        check_network(f"hf://{hub}")
 
 
 def _build(name: str, options: dict[str, Any], *, pretrained: bool) -> tuple[Any, dict[str, Any]]:

@@ -75,7 +75,7 @@ def check_precision(trainer: Trainer, settings: OptimSettings) -> None:
     fused = bool((settings.options or {}).get("fused"))
     if fused and trainer.precision == "16-mixed" and trainer.gradient_clip_val:
         raise ConfigError(
-            "optim.options.fused unscales gradients within the step, so that they cannot be clipped: "
-            f"leave it out, or trainer.gradient_clip_val={trainer.gradient_clip_val}, or choose "
-            "--trainer.precision bf16-mixed."
+            "optim.options.fused unscales gradients within the step, so that they cannot be "
+            f"clipped: leave it out, or trainer.gradient_clip_val={trainer.gradient_clip_val}, or "
+            "choose --trainer.precision bf16-mixed."
         )

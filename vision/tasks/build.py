@@ -100,7 +100,10 @@ def _build_timm(
     name: str, options: Mapping[str, Any], pretrained: bool | str
 ) -> tuple[nn.Module, bool | str]:
     if pretrained == AUTO:
+        from vision.backbones.timm import check_timm_network
+
         try:
+            check_timm_network(name.removeprefix(TIMM_PREFIX))
             return create_backbone(name, pretrained=True, **options), True
         except WeightsError as error:
             _say_random(name, error)
@@ -113,7 +116,7 @@ def _say_random(name: str, error: WeightsError) -> None:
         "the published weights of %s are not available (%s): the training starts from random "
         "weights. Give a file by --model.pretrained PATH, or true for an error in this case.",
         name,
-        str(error).partition("\n")[0].partition(". ")[0].rstrip(":."),
+        _reason(error),
     )
 
 
@@ -157,6 +160,13 @@ def build_normalize(
     return Normalize(chosen["mean"], chosen["std"], channels_last=channels_last)
 
 
+def _reason(error: WeightsError) -> str:
+    """The first sentence of an error, or the reason of the first of several sources."""
+    first, *rest = str(error).splitlines()
+    line = rest[0].strip() if first.endswith(":") and rest else first
+    return line.partition(". ")[0].rstrip(":.")
+
+
 def load_source(
     task: nn.Module, source: InitialWeights, *, with_classifier: bool
 ) -> InitialWeights:
@@ -187,7 +197,7 @@ def _load_published(target: nn.Module, name: str, pretrained: bool | str) -> boo
         load_pretrained(target, name, pretrained)
         return pretrained
     try:
-        load_pretrained(target, name, True)
+        load_pretrained(target, name, True, once=True)
     except WeightsError as error:
         _say_random(name, error)
         return False

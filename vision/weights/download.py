@@ -7,11 +7,12 @@ used only when it is complete; once cached it is used without network access.
 import hashlib
 import os
 import re
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.error import HTTPError, URLError
 from urllib.parse import unquote, urlsplit
-from urllib.request import Request, urlopen
+from urllib.request import Request, getproxies, urlopen
 
 import torch
 
@@ -22,6 +23,7 @@ HUB_PREFIX = "hf://"
 # File names of weights in hub repositories; the first that exists is taken.
 HUB_FILES = ("model.safetensors", "pytorch_model.bin")
 PROBE_TIMEOUT_S = 30.0
+ANSWER_TIMEOUT_S = 5.0
 # The line to run with a copy of the file.
 LOAD_LINE = "vision.load_weights(model, PATH)"
 
@@ -126,6 +128,30 @@ def cached(address: str) -> Path | None:
         return _cached_from_hub(address)
     path = _url_cache_path(address)
     return path if path.is_file() else None
+
+
+def check_network(address: str) -> None:
+    """Raise a `WeightsError` if the host of an address does not answer, without trying again.
+
+    Behind a proxy, which alone reaches other hosts, nothing is checked.
+
+    Args:
+        address: As for `fetch`, an http(s) URL or a hub address.
+    """
+    if getproxies():
+        return
+    url = address
+    if address.startswith(HUB_PREFIX):
+        from huggingface_hub.constants import ENDPOINT
+
+        url = ENDPOINT
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        socket.create_connection((parts.hostname, port), timeout=ANSWER_TIMEOUT_S).close()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise WeightsError(f"{parts.hostname} does not answer: {reason}") from error
 
 
 def _url_cache_path(url: str) -> Path:

@@ -5,13 +5,21 @@ from pathlib import Path
 from torch import nn
 
 from vision.errors import WeightsError, suggest
-from vision.weights.download import LOAD_LINE, cached, download_from_hub, download_from_url
+from vision.weights.download import (
+    LOAD_LINE,
+    cached,
+    check_network,
+    download_from_hub,
+    download_from_url,
+)
 from vision.weights.index import WeightsSource, published_weights
 from vision.weights.load import LoadReport, load_weights
 from vision.weights.read import read_state_dict
 
 
-def load_pretrained(backbone: nn.Module, name: str, pretrained: bool | str) -> LoadReport:
+def load_pretrained(
+    backbone: nn.Module, name: str, pretrained: bool | str, *, once: bool = False
+) -> LoadReport:
     """Load published weights, or weights of one's own, into a backbone.
 
     Args:
@@ -19,6 +27,8 @@ def load_pretrained(backbone: nn.Module, name: str, pretrained: bool | str) -> L
         name: Name of a published variant, such as `"swin_tiny"`.
         pretrained: True takes the first source of the index that works, a cached one before all
             others; a string is a path, `"hf://owner/repo[/file][@revision]"` or an http(s) URL.
+        once: Whether a host that does not answer at once is not asked again, as where random
+            weights will do.
 
     Returns:
         What `load_weights` did.
@@ -39,7 +49,7 @@ def load_pretrained(backbone: nn.Module, name: str, pretrained: bool | str) -> L
     failures = []
     for source in sources:
         try:
-            state = read_state_dict(_fetch_source(source))
+            state = read_state_dict(_fetch_source(source, once=once))
         except WeightsError as error:
             failures.append(f"  {source.publisher}: {str(error).splitlines()[0]}")
         else:
@@ -51,7 +61,10 @@ def load_pretrained(backbone: nn.Module, name: str, pretrained: bool | str) -> L
     )
 
 
-def _fetch_source(source: WeightsSource) -> Path:
+def _fetch_source(source: WeightsSource, *, once: bool) -> Path:
+    address = source.url or source.hub
+    if once and address is not None and cached(address) is None:
+        check_network(address)
     if source.url is not None:
         return download_from_url(source.url, sha256=source.sha256 or source.sha256_prefix)
     if source.hub is not None:

@@ -33,6 +33,9 @@ COMMANDS = {
         "a report on a trained model, or on predictions in files",
         "vision.cli.commands.evaluate:main",
     ),
+    "embed": Command(
+        "features of images, by a model or a published backbone", "vision.cli.commands.embed:main"
+    ),
     "export": Command(
         "write a model for other programs, and compare it", "vision.cli.commands.export:main"
     ),
