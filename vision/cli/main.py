@@ -59,16 +59,15 @@ commands:
 {commands}
 
 `vision COMMAND --help` lists the options of a command. Options of fit, validate and test:
-  --config FILE     a YAML config; give several to compose them, later ones win
+  --config FILE     a YAML config or its name; of several, later ones win
   --key value       override any value of the config, such as --model.optim.lr 1e-4
   --print_config    print the resolved config and exit
   --version         (without a command) print the version and exit
 
 examples:
-  vision fit --config configs/classification/digits/convnext_linear.yaml --trainer.max_epochs 5
+  vision fit --config digits/convnext_linear --trainer.max_epochs 5
   vision validate --config runs/NAME/version_0/config.yaml --ckpt_path best
   vision predict runs/NAME/version_0 photos --out found
-  vision predict --config runs/NAME/version_0/config.yaml --ckpt_path best --data.predict_root DIR
 """
     )
 

@@ -12,9 +12,10 @@
     vision benchmark training --rounds 20
 
 The sides take turns; what is printed are medians and their ratio (above 1: ours is faster, or keeps
-less memory). vision/benchmarks says what each command compares. Figures for docs/benchmarks.md come
-from here.
+less memory).
 """
+
+# The modules of vision/benchmarks say what each command compares; docs/benchmarks.md has figures.
 
 import argparse
 from collections.abc import Callable, Sequence

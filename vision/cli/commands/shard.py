@@ -1,4 +1,4 @@
-"""Make, index and check tar shards, for data that do not fit one disk (docs/data_shards.md).
+"""Make, index and check tar shards, for data that do not fit one disk.
 
     vision shard make data/flowers data/flowers_shards
     vision shard make COCO data/coco_shards --data.root data/coco
