@@ -82,9 +82,12 @@ class ADE20K(SegmentationFolders):
 
     @property
     def palette(self) -> np.ndarray | None:
-        """The benchmark's colours; None for more classes than it has."""
+        """The benchmark's colours; None for another number of classes.
+
+        The first of its colours are hard to tell apart, and some are grey as ignored pixels are.
+        """
         colors = class_table("ade20k").colors
-        return colors[: self.num_classes].copy() if self.num_classes <= len(colors) else None
+        return colors.copy() if self.num_classes == len(colors) else None
 
     @property
     def prediction_values(self) -> np.ndarray | None:
