@@ -40,14 +40,16 @@ def list_cards(pattern: str = "*") -> list[ConfigCard]:
     """The cards of the configs that make a run.
 
     Args:
-        pattern: A part of their names, or a pattern with `*` and `?` for whole names.
+        pattern: A part of their names, or a pattern with `*` and `?` for whole names, from any of
+            their folders on.
 
     Raises:
         ConfigError: No name matches.
     """
     names = [name for name in config_names() if not name.startswith(f"{PARTS}/")]
-    is_pattern = bool(set("*?[") & set(pattern))
-    found = [n for n in names if (fnmatchcase(n, pattern) if is_pattern else pattern in n)]
+    # As --config accepts a name without its first folders, a pattern may leave them out.
+    wanted = f"*/{pattern}" if set("*?[") & set(pattern) else f"*{pattern}*"
+    found = [name for name in names if fnmatchcase(f"/{name}", wanted)]
     if not found:
         raise ConfigError(f"no config matches '{pattern}'.{suggest(pattern, _ends(names))}")
     return [read_card(name) for name in found]

@@ -52,8 +52,8 @@ def test_a_pattern_is_a_part_or_has_stars(capsys: pytest.CaptureFixture[str]) ->
     assert "rmt_tiny_retinanet_1x" in part
     assert "Detection on COCO" in part
     assert part.splitlines()[-1].startswith("2 configs in ")
-    whole = listed(capsys, "*/rmt_tiny*_1x")
-    assert whole == part
+    for whole in ("*/rmt_tiny*_1x", "coco/rmt_tiny*_1x", "detection/coco/rmt_tiny*_1x"):
+        assert listed(capsys, whole) == part
 
 
 def test_a_pattern_without_a_match_gets_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
