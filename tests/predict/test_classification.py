@@ -73,7 +73,7 @@ def test_without_preprocessing_the_backbone_says_it(caplog: pytest.LogCaptureFix
     image = np.zeros((50, 40, 3), np.uint8)
     for _ in range(2):
         model.predict_image(image)
-    assert caplog.text.count("does not say how its images were prepared") == 1
+    assert caplog.text.count("does not store its preprocessing") == 1
     assert model.predictor.transform.options["image_size"] == 224  # type: ignore[attr-defined]
 
 

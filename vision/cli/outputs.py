@@ -124,9 +124,7 @@ def tell_of_results(task: LightningModule, folder: Path, *, name: str = VALIDATI
 def _tell_of_replaced(place: Path) -> None:
     """Announce that an existing file, or files of a folder, will be overwritten."""
     if place.is_file() or (place.is_dir() and any(place.iterdir())):
-        sys.stdout.write(
-            f"{relative_path(place)} was there before: what is written now replaces it.\n"
-        )
+        sys.stdout.write(f"{relative_path(place)} was there before: it is replaced.\n")
 
 
 @rank_zero_only

@@ -102,8 +102,8 @@ class ClassificationPredictor(Predictor):
             names = {"crop": spec["crop"], "interpolation": spec["interpolation"]}
             options = {"image_size": int(spec["size"][0]), **names}
             logger.warning(
-                "the model does not say how its images were prepared; taking what its backbone's"
-                " published weights expect: %s",
+                "the model does not store its preprocessing; using what its backbone's published"
+                " weights expect: %s",
                 options,
             )
         self.transform: EvalTransform = build_transform(EvalTransform, options)

@@ -223,7 +223,7 @@ def build_demo(model: Model, *, examples: Iterable[str | Path] = ()) -> "gradio.
     ) as blocks:
         count = len(model.class_names)
         known = f"{counted(count, 'classes')}. " if count else ""
-        known += "Give it a picture, and see what it finds."
+        known += "Upload a picture to see the predictions."
         gradio.HTML(f'<div class="title"><h1>{html.escape(title)}</h1><p>{known}</p></div>')
         _lay_out(gradio, demo, pictures)
     return blocks

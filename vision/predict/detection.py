@@ -164,9 +164,7 @@ class DetectionPredictor(Predictor):
         options = model.preprocessing
         if options is None:
             options = DetectionEvalTransform().options
-            logger.warning(
-                "the model does not say how its images were prepared; taking %s", options
-            )
+            logger.warning("the model does not store its preprocessing; using %s", options)
         self.transform: DetectionEvalTransform = build_transform(DetectionEvalTransform, options)
 
     def prepare(self, image: Tensor, path: str | None, index: int) -> dict[str, Any]:

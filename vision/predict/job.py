@@ -146,7 +146,7 @@ def _write_table(
         )
     except (LookupError, TypeError) as error:
         raise DataError(
-            f"'{folder / LINES}' has a line that this version does not write ({error}): choose "
+            f"'{folder / LINES}' has a line in another format ({error}): choose "
             "another folder, or delete this one."
         ) from error
 

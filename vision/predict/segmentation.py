@@ -137,9 +137,7 @@ class SegmentationPredictor(Predictor):
         options = model.preprocessing
         if options is None:
             options = SegmentationEvalTransform().options
-            logger.warning(
-                "the model does not say how its images were prepared; taking %s", options
-            )
+            logger.warning("the model does not store its preprocessing; using %s", options)
         self.transform: SegmentationEvalTransform = build_transform(
             SegmentationEvalTransform, options
         )

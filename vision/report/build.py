@@ -185,7 +185,7 @@ def _header(report: Json, big: tuple[str, ...]) -> Html:
     ]
     model, data = report["model"], report["data"]
     classes = f", {counted(model['classes'], 'classes')}" if model["classes"] else ""
-    part = "Only a part of the set was evaluated: the numbers are not those of the whole set."
+    part = "Only a part of the set was evaluated: the whole set may give other numbers."
     return join(
         [
             note(part) if report["part_of"] else "",
@@ -215,7 +215,11 @@ def _metrics(report: Json) -> Html:
     shown = table(("metric", "value"), rows, caption="As logged by the evaluation")
     if len(rows) > FOLDED:
         shown = details(f"All {len(rows)} metrics", shown)
-    return section("Metrics", shown, lead="Fractions are between 0 and 1. A dash: no ground truth.")
+    return section(
+        "Metrics",
+        shown,
+        lead="Metrics are fractions between 0 and 1; a dash means that there is no ground truth.",
+    )
 
 
 def _about(report: Json) -> Html:

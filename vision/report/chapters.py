@@ -26,4 +26,4 @@ def chapters(title: str, make: Callable[[], list[Html]]) -> list[Html]:
     except Exception as error:
         problem = f"{type(error).__name__}: {error}"[:500]
         logger.warning("the chapter '%s' of the report is left out: %s", title, problem)
-        return [section(title, note(f"This could not be shown. {problem}"))]
+        return [section(title, note(f"This section could not be made. {problem}"))]

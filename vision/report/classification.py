@@ -75,10 +75,10 @@ def sections(parts: Json, record: Record, source: EvaluatedData) -> list[Html]:
     sampled = curves["images"]
     chosen = {k: v for k, v in curves["classes"].items() if len(curves["classes"]) <= MAX_CURVES}
     means = {"micro": curves["micro"], "macro": curves["macro"]} if curves["micro"] else {}
-    shown = [curves_html(means, title="Means over the classes")]
+    shown = [curves_html(means, title="Mean over the classes")]
     if chosen:
-        shown.insert(0, curves_html(chosen, title="Each class against the others"))
-    lead = "Average precision in brackets."
+        shown.insert(0, curves_html(chosen, title="One class against the rest"))
+    lead = "In brackets: average precision."
     if sampled < record.images:
         lead += f" Measured on {counted(sampled, 'images')}, evenly spread over the set."
     return [
@@ -202,7 +202,9 @@ def _examples(chosen: Mapping[str, Sequence[int]], record: Record, source: Evalu
         for kind, title in TITLES.items()
         if chosen[kind] and source.dataset is not None
     ]
-    return section("Examples", *parts, lead="Prediction beside ground truth.")
+    return section(
+        "Examples", *parts, lead="The predicted class, and the true one of each mistake."
+    )
 
 
 def show_image(record: Record, source: EvaluatedData, row: int, more: str = "") -> Html:

@@ -149,7 +149,7 @@ def compare_runs(runs: Sequence[Run]) -> Comparison:
     if len(kinds) > 1:
         compared.notes.append(
             f"the runs belong to different tasks ({', '.join(sorted(kinds))}): only metrics that "
-            "all of them have are compared, and equal names may mean different things"
+            "all of them have are compared, and metrics of one name may differ in meaning"
         )
     compared.metrics = _shared([run.lines for run in runs], everywhere=len(kinds) > 1)
     evaluated = _shared([run.evaluation for run in runs], everywhere=len(kinds) > 1)
@@ -257,7 +257,7 @@ def _speed_lead(runs: Sequence[Run]) -> str:
     if not _equally_long(runs):
         lead += " The runs differ in epochs: their training times are not compared."
     if len({run.speed.hardware for run in runs}) > 1:
-        lead += " The hardware differs: the times say little about the models."
+        lead += " The hardware differs, so times do not compare the models."
     return lead
 
 

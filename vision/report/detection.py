@@ -50,9 +50,9 @@ CLASS_COLUMNS = {
     "predictions": "predictions",
 }
 BREAKDOWNS = {
-    "area": ("By area", "area of the object in pixels, as COCO divides it"),
+    "area": ("By area", "area of the object in pixels, in COCO's ranges"),
     "size": ("By size", "square root of the area in pixels"),
-    "occlusion": ("By occlusion", "share of the box under boxes of other objects"),
+    "occlusion": ("By occlusion", "share of the box that boxes of other objects cover"),
     "border": ("By position", "boxes that touch the image border may be cut off"),
 }
 TITLES = {"worst": "Worst", "best": "Best", "random": "Random"}
@@ -80,8 +80,7 @@ def sections(parts: Json, record: Record, source: EvaluatedData) -> list[Html]:
                 title="Objects by true class and predicted class",
             ),
             lead=f"Boxes with a score of {THRESHOLD} or more, matched with objects at IoU 0.5."
-            " The last row is what was found where nothing is, the last column what was not"
-            " found.",
+            " The last row counts detections without an object, the last column missed objects.",
         ),
         section(
             "Sizes and occlusion",
@@ -107,7 +106,7 @@ def _table(rows: Sequence[Json]) -> Html:
     return section(
         "COCO",
         shown,
-        lead="AP over overlaps of 0.50 to 0.95, AP50 and AP75 at one; small objects are below"
+        lead="AP is the mean over IoU thresholds from 0.50 to 0.95, AP50 and AP75 use one; small objects are below"
         " 32 x 32 pixels, large ones from 96 x 96; AR1, AR10 and AR100 with so many detections per"
         " image.",
     )

@@ -56,7 +56,7 @@ def read_speed(
     if len(timed) < len(starts):
         killed = len(starts) - len(timed)
         notes.append(
-            f"{path}: {killed} of {len(starts)} starts is still running or was killed; the "
+            f"{path}: {killed} of {len(starts)} starts did not end (running, or killed); the "
             "training time is not known"
         )
     stepped = [

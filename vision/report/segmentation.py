@@ -112,7 +112,7 @@ def sections(parts: Json, record: Record, source: EvaluatedData) -> list[Html]:
             calibration_html(calibration, unit="pixels"),
             lead="Whether confidence matches accuracy: measured at the stride of the model's"
             f" output, on {calibration['images']:,} whole images spread evenly over the set, which"
-            " were run once more. The evaluation itself keeps only the classes of pixels.",
+            " were run once more. The evaluation itself keeps only class indices.",
         ),
         chapter("Examples", partial(_examples, record, source)),
     ]
@@ -136,7 +136,7 @@ def _examples(record: Record, source: EvaluatedData) -> Html:
         "Examples",
         _legend(record, palette, present),
         *parts,
-        lead="Image, ground truth, prediction, and what is wrong; sorted by the mean IoU of the"
+        lead="Image, ground truth, prediction and errors; sorted by the mean IoU of the"
         " classes in the image.",
     )
 

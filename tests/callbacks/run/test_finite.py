@@ -133,7 +133,7 @@ def test_at_most_three_steps_are_kept(tmp_path: Path, caplog: pytest.LogCaptureF
     fit(task, tmp_path, finite, max_epochs=5)
     assert finite.skipped == 5  # the image comes once in each epoch
     assert len(list(tmp_path.glob("non_finite_*.pt"))) == 3
-    assert "has the most files of such steps already" in caplog.text
+    assert "has the maximum number of such files" in caplog.text
 
 
 def test_a_step_that_cannot_be_written_is_still_reported(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ class BestCheckpoint(ModelCheckpoint):
         """Whether to keep this epoch: not if its metric is -1 or NaN."""
         if current is not None and not is_measured(float(current)):
             logger.warning(
-                "%s is %g: nothing was measured, and this epoch is not taken for the best",
+                "%s is %g: nothing was measured, so this epoch cannot be the best",
                 self.monitor,
                 float(current),
             )

@@ -97,7 +97,7 @@ def _unwritten(path: Path, error: Exception) -> str:
     before = "the one written before is whole" if path.is_file() else "there is none yet"
     return (
         f"the checkpoint '{path}' cannot be written: {reason}. {free / GIB:.2f} GiB are free on "
-        f"its disk; {before}.\nMake room and go on from it with --ckpt_path last, or write "
+        f"its disk; {before}.\nFree some space and resume with --ckpt_path last, or write "
         "elsewhere with --runs_dir."
     )
 

@@ -149,7 +149,7 @@ class FiniteTraining(Callback):
         except (OSError, RuntimeError) as error:  # PyTorch reports a failed write as either
             return f"The step could not be written: {error}."
         if path is None:
-            return f"{self.folder} has the most files of such steps already."
+            return f"{self.folder} has the maximum number of such files."
         return f"The step is in {path}; vision.callbacks.run.step_dump.replay_step runs it again."
 
 
