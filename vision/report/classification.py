@@ -202,9 +202,7 @@ def _examples(chosen: Mapping[str, Sequence[int]], record: Record, source: Evalu
         for kind, title in TITLES.items()
         if chosen[kind] and source.dataset is not None
     ]
-    return section(
-        "Examples", *parts, lead="The predicted class, and the true one of each mistake."
-    )
+    return section("Examples", *parts, lead="The predicted class; for mistakes, also the true one.")
 
 
 def show_image(record: Record, source: EvaluatedData, row: int, more: str = "") -> Html:

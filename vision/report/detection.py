@@ -106,9 +106,9 @@ def _table(rows: Sequence[Json]) -> Html:
     return section(
         "COCO",
         shown,
-        lead="AP is the mean over IoU thresholds from 0.50 to 0.95, AP50 and AP75 use one; small objects are below"
-        " 32 x 32 pixels, large ones from 96 x 96; AR1, AR10 and AR100 with so many detections per"
-        " image.",
+        lead="AP is the mean over IoU thresholds from 0.50 to 0.95, AP50 and AP75 use one; small"
+        " objects are below 32 x 32 pixels, large ones from 96 x 96; AR1, AR10 and AR100 with so"
+        " many detections per image.",
     )
 
 
