@@ -16,7 +16,9 @@ from helpers.tiny_predict import write_pictures
 from helpers.train_runs import ROOT, run_here
 
 import vision
+from vision.cli.main import main
 from vision.errors import CheckpointError, ConfigError
+from vision.predict.demo import Demo
 
 FIT = (
     *("--data", "helpers.height.Heights", "--data.batch_size", "4", "--data.num_workers", "0"),
@@ -174,3 +176,49 @@ def test_a_class_that_is_typed_must_be_a_task(
     ):
         assert tool("export").main([run, "--format", "onnx", "--task", typed]) == 2
         assert says in capsys.readouterr().err
+
+
+MINE = """
+from helpers.height import Altitude, Heights, HeightView
+
+class Mine(Altitude):
+    demo_view = HeightView
+
+class MyHeights(Heights):
+    pass
+"""
+
+
+def test_code_of_the_current_folder_works_with_the_installed_command(
+    fitted: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "mine.py").write_text(MINE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delitem(sys.modules, "mine", raising=False)
+    paths = [*sys.path]
+    fit = ["--data", "mine.MyHeights", "--model", "mine.Mine", *FIT[2:], "--name", "mine"]
+    assert main(["fit", *fit]) == 0
+    own = ["runs/mine/version_0", "--task", "mine:Mine"]
+    shown = capsys.readouterr().out
+    assert "--task mine:Mine" in shown
+    assert main(["predict", *own, str(fitted / "photos"), "--out", "found"]) == 0
+    assert len((tmp_path / "found/predictions.jsonl").read_text().splitlines()) == 2
+    pages: list[Any] = []
+    monkeypatch.setattr("vision.predict.demo.launch_demo", lambda page, **_: pages.append(page))
+    monkeypatch.setattr("gradio.Blocks.block_thread", lambda page: None)
+    assert main(["demo", *own]) == 0
+    assert len(pages) == 1
+    assert sys.path == paths
+
+
+def test_its_view_shows_it_on_the_page(fitted: Path) -> None:
+    with pytest.MonkeyPatch.context() as context:
+        context.setattr(Altitude, "demo_view", "helpers.height:HeightView", raising=False)
+        demo = Demo(vision.load(fitted / "runs/Altitude/version_0", task=Altitude))
+    result, (_, summary, rows, plain, _) = demo.predict(str(fitted / "photos/a.png"), 0.5)
+    assert rows == [["height", result.height]]
+    assert summary == f'<div class="found"><h3>{result.height:.3f}</h3></div>'
+    assert plain["path"] == "a.png"

@@ -3,6 +3,8 @@
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import time
 from multiprocessing import get_context
 from pathlib import Path
@@ -164,3 +166,19 @@ def _hang() -> None:
     leave_signals_to_parent()
     while True:
         time.sleep(1)
+
+
+LEFT = """
+import torch, sys
+from torch.utils.data import DataLoader
+from vision.workers import end_workers_at_exit, start_worker
+end_workers_at_exit()
+options = {"num_workers": 1, "persistent_workers": True, "worker_init_fn": start_worker}
+left = iter(DataLoader(torch.arange(8), **options))
+print(int(next(left)))
+"""
+
+
+def test_a_worker_that_is_left_does_not_hold_up_the_end() -> None:
+    done = subprocess.run([sys.executable, "-c", LEFT], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "0\n"), done.stderr

@@ -1,5 +1,6 @@
 """Data workers: how they start, how many there are, and why one has ended."""
 
+import atexit
 import multiprocessing
 import os
 import re
@@ -10,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from traceback import extract_tb
 
@@ -85,6 +87,15 @@ def end_workers() -> None:
         worker.join()
     if number is not None:
         signal.signal(number, before)
+
+
+@cache
+def end_workers_at_exit() -> None:
+    """End the workers that this process still has at its end, such as after an error in an epoch.
+
+    Python itself asks them by a single SIGTERM, which they leave to their parent, and then waits.
+    """
+    atexit.register(end_workers)
 
 
 def default_workers() -> int:

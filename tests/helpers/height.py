@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 
 from vision.data import ImageData
 from vision.optim.settings import OptimSettings
+from vision.predict.demo_view import Cell, Control, View
 from vision.predict.options import PredictOptions
 from vision.predict.predictor import Predictor, Seen
 from vision.predict.results import Result, to_picture
@@ -129,6 +130,25 @@ class HeightPredictor(Predictor):
             names=self.names,
             height=float(prediction["height"]),
         )
+
+
+class HeightView(View):
+    """Shows the number."""
+
+    headings = ("what", "metres")
+
+    @property
+    def control(self) -> Control:
+        return Control("Zoom", "of nothing", 0, 1, 0.5, 0.1)
+
+    def draw(self, result: HeightResult, setting: float) -> Image:
+        return result.plot()
+
+    def rows(self, result: HeightResult, setting: float) -> list[list[Cell]]:
+        return [["height", result.height]]
+
+    def summary(self, result: HeightResult, setting: float) -> str:
+        return f"<h3>{result.height:.3f}</h3>"
 
 
 class Altitude(Height):

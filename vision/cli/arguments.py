@@ -2,8 +2,6 @@
 
 import argparse
 import math
-import os
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -68,13 +66,11 @@ def device(text: str) -> str:
 def task_class(text: str) -> type:
     """A type for `argparse`: a task of one's own by its import path, `package.module:Class`.
 
-    Only what a person types is imported so; as for `python -m`, the current folder counts too.
+    Only what a person types is imported so; `end` lets it be in the current folder.
     """
     from vision.task_parts import resolve_part
     from vision.tasks.base import BaseTask
 
-    if os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())
     try:
         found = resolve_part(text)
     except ConfigError as error:

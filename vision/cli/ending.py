@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
+from vision.cli.own_code import current_folder_searched
 from vision.cli.streams import lenient_streams
 from vision.errors import ConfigError, VisionError
 from vision.program import command, with_commands
@@ -20,7 +21,7 @@ def end(run: Callable[[], int]) -> int:
     """Run a command to its end.
 
     Args:
-        run: The command; returns its exit code.
+        run: The command; returns its exit code. It may import modules of the current folder.
 
     Returns:
         The exit code: the command's own, 2 for a `VisionError`, a file or memory that the system
@@ -29,7 +30,8 @@ def end(run: Callable[[], int]) -> int:
     """
     with lenient_streams():
         try:
-            return run()
+            with current_folder_searched():
+                return run()
         except SystemExit as stop:  # --help, and what others end a process by
             return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
         except VisionError as error:

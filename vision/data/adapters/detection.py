@@ -30,7 +30,7 @@ from vision.data.transforms.geometry import plain_geometry
 from vision.data.transforms.objects import map_objects
 from vision.errors import DataError
 from vision.keywords import Unpack
-from vision.workers import start_worker
+from vision.workers import end_workers_at_exit, start_worker
 
 logger = logging.getLogger(__name__)
 
@@ -220,6 +220,8 @@ class DetectionPairs(DetectionData):
         logger.info("reading the %s %s samples, to evaluate with", f"{len(samples):,}", split)
         # For few images, starting processes would take longer than reading.
         workers = min(self.num_workers, len(samples) // READ_AT_ONCE)
+        if workers:
+            end_workers_at_exit()
         loader: DataLoader[Any] = DataLoader(
             _OnlyObjects(samples),
             batch_size=READ_AT_ONCE,
