@@ -170,11 +170,10 @@ def _hang() -> None:
 
 LEFT = """
 import torch, sys
-from torch.utils.data import DataLoader
-from vision.workers import end_workers_at_exit, start_worker
-end_workers_at_exit()
+from vision.data.loading.loader import Loader
+from vision.workers import start_worker
 options = {"num_workers": 1, "persistent_workers": True, "worker_init_fn": start_worker}
-left = iter(DataLoader(torch.arange(8), **options))
+left = iter(Loader(torch.arange(8), **options))
 print(int(next(left)))
 """
 

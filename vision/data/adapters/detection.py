@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 from torchvision import tv_tensors
 from torchvision.transforms.v2 import functional as F
 
@@ -24,13 +24,14 @@ from vision.data.check.same_images import ImageSource
 from vision.data.files.finding import PathList
 from vision.data.index.detection import DetectionIndex, Objects
 from vision.data.index.segments import Outline, RunLengths, Segments
+from vision.data.loading.loader import Loader
 from vision.data.transforms.detection import DetectionTransform
 from vision.data.transforms.detection_options import DetectionAugment
 from vision.data.transforms.geometry import plain_geometry
 from vision.data.transforms.objects import map_objects
 from vision.errors import DataError
 from vision.keywords import Unpack
-from vision.workers import end_workers_at_exit, start_worker
+from vision.workers import start_worker
 
 logger = logging.getLogger(__name__)
 
@@ -220,9 +221,7 @@ class DetectionPairs(DetectionData):
         logger.info("reading the %s %s samples, to evaluate with", f"{len(samples):,}", split)
         # For few images, starting processes would take longer than reading.
         workers = min(self.num_workers, len(samples) // READ_AT_ONCE)
-        if workers:
-            end_workers_at_exit()
-        loader: DataLoader[Any] = DataLoader(
+        loader = Loader(
             _OnlyObjects(samples),
             batch_size=READ_AT_ONCE,
             num_workers=workers,
