@@ -58,7 +58,9 @@ def _help() -> str:
 commands:
 {commands}
 
-`vision COMMAND --help` lists the options of a command. Options of fit, validate and test:
+`vision COMMAND --help` lists the options of a command.
+
+options of fit, validate and test:
   --config FILE     a YAML config or its name; of several, later ones win
   --key value       override any value of the config, such as --model.optim.lr 1e-4
   --print_config    print the resolved config and exit

@@ -21,7 +21,7 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "fit": Command(
-        "train, validate after each epoch, keep the best and the last checkpoint",
+        "train, validate after each epoch, keep the best checkpoint",
         "vision.cli.commands.training:fit",
     ),
     "validate": Command(
