@@ -207,7 +207,7 @@ def add_model(commands: Any) -> None:
     )
     parser.add_argument("--split", choices=("val", "test"), default="val")
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="by default the folder evaluation of the run"
+        "--out", type=Path, metavar="DIR", help="by default evaluation in the folder of the run"
     )
     parser.add_argument(
         "--against",
@@ -216,7 +216,10 @@ def add_model(commands: Any) -> None:
         help="another run, or its report.json, to show the difference to",
     )
     parser.add_argument(
-        "--limit", type=whole(), metavar="N", help="evaluate about N images, in whole batches"
+        "--limit",
+        type=whole(),
+        metavar="N",
+        help="evaluate about N images, in whole batches; results go to folders *_part",
     )
     add_task(parser)
     parser.set_defaults(run=evaluate_model)
