@@ -40,6 +40,14 @@ class ProgressBar:
             sys.stdout.write(f"{seen}  {fast}{left}\n")
             sys.stdout.flush()
 
+    def write(self, line: str) -> None:
+        """Show a line above the bar."""
+        if self._bar is None:
+            sys.stdout.write(f"{line}\n")
+            sys.stdout.flush()
+        else:
+            self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
     def close(self) -> None:
         """Remove the bar."""
         if self._bar is not None:

@@ -84,6 +84,10 @@ class ClassificationResult(Result):
             class_id=order.astype(np.int64), confidence=self.scores.numpy()[order]
         )
 
+    def labels_found(self) -> list[str]:
+        """The class of the image."""
+        return [self.name]
+
     def _summary(self) -> str:
         return f"{self.name} {self.score:.1%}"
 

@@ -121,6 +121,10 @@ class DetectionResult(Result):
             data={"class_name": np.array(self.label_names, dtype=str)},
         )
 
+    def labels_found(self) -> list[str]:
+        """The class of each object."""
+        return list(self.label_names)
+
     def _summary(self) -> str:
         names = self.label_names
         counts = ", ".join(f"{names.count(name)} {name}" for name in dict.fromkeys(names))

@@ -107,6 +107,10 @@ class Result(ABC):
         """What was predicted, in a few words, such as `"2 dog, 1 cat"`."""
         return self._summary()
 
+    def labels_found(self) -> list[str]:
+        """Names of the classes that were found, one for each object or image, to be counted."""
+        return []
+
     @abstractmethod
     def _summary(self) -> str:
         """A few words for the representation."""

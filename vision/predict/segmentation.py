@@ -119,6 +119,10 @@ class SegmentationResult(Result):
             data={"class_name": np.array(names, dtype=str)},
         )
 
+    def labels_found(self) -> list[str]:
+        """The classes in the image, once each."""
+        return list(self.shares())
+
     def _summary(self) -> str:
         shares = list(self.shares().items())
         more = f" and {len(shares) - 3} more" if len(shares) > 3 else ""

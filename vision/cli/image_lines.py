@@ -1,0 +1,47 @@
+"""What a prediction found, on the screen: a line for each of the first images, then all together."""
+
+from collections import Counter
+from collections.abc import Callable
+
+from vision.line_width import line_width
+from vision.predict.results import Result
+
+MAX_LINES = 20
+MAX_NAMES = 5
+
+
+class ImageLines:
+    """Shows results as they come.
+
+    Args:
+        write: Shows a line.
+    """
+
+    def __init__(self, write: Callable[[str], None]) -> None:
+        self._write = write
+        self._images = 0
+        self._found: Counter[str] = Counter()
+
+    def __call__(self, name: str, result: Result) -> None:
+        """Show the result of an image or a frame."""
+        self._images += 1
+        self._found.update(result.labels_found())
+        if self._images <= MAX_LINES:
+            self._write(_cut(f"{name}: {result.in_words()}"))
+        elif self._images == MAX_LINES + 1:
+            self._write("... (all are in predictions.jsonl)")
+
+    def summary(self) -> str | None:
+        """The classes of all images together, such as `"found: 12 dog, 3 cat"`; None for none."""
+        if not self._found:
+            return None
+        most = self._found.most_common(MAX_NAMES)
+        names = ", ".join(f"{count:,} {name}" for name, count in most)
+        more = len(self._found) - len(most)
+        return _cut(f"found: {names}{f' and {more} more classes' if more else ''}")
+
+
+def _cut(line: str) -> str:
+    """A line that fits; its end is left out."""
+    width = line_width()
+    return line if len(line) <= width else f"{line[: width - 3]}..."
