@@ -74,3 +74,14 @@ def _option_groups(command: str, width: int) -> list[str]:
         else:
             groups.append(word)
     return groups
+
+
+def cut_line(line: str, room: int = 0) -> str:
+    """A line that fits; its end is left out.
+
+    Args:
+        line: The line.
+        room: Columns to leave free.
+    """
+    width = max(line_width() - room, 10)
+    return line if len(line) <= width else f"{line[: width - 3]}..."

@@ -1,10 +1,14 @@
-"""What a prediction found, on the screen: a line for each of the first images, then all together."""
+"""What a prediction found, on the screen: a line for the first images, then all together."""
 
 from collections import Counter
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from vision.line_width import line_width
-from vision.predict.results import Result
+from vision.line_width import cut_line
+from vision.wording import counted
+
+if TYPE_CHECKING:
+    from vision.predict.results import Result
 
 MAX_LINES = 20
 MAX_NAMES = 5
@@ -22,12 +26,12 @@ class ImageLines:
         self._images = 0
         self._found: Counter[str] = Counter()
 
-    def __call__(self, name: str, result: Result) -> None:
+    def __call__(self, name: str, result: "Result") -> None:
         """Show the result of an image or a frame."""
         self._images += 1
         self._found.update(result.labels_found())
         if self._images <= MAX_LINES:
-            self._write(_cut(f"{name}: {result.in_words()}"))
+            self._write(cut_line(f"{name}: {result.in_words()}"))
         elif self._images == MAX_LINES + 1:
             self._write("... (all are in predictions.jsonl)")
 
@@ -38,10 +42,5 @@ class ImageLines:
         most = self._found.most_common(MAX_NAMES)
         names = ", ".join(f"{count:,} {name}" for name, count in most)
         more = len(self._found) - len(most)
-        return _cut(f"found: {names}{f' and {more} more classes' if more else ''}")
-
-
-def _cut(line: str) -> str:
-    """A line that fits; its end is left out."""
-    width = line_width()
-    return line if len(line) <= width else f"{line[: width - 3]}..."
+        rest = f" and {counted(more, 'more classes')}" if more else ""
+        return cut_line(f"found: {names}{rest}")

@@ -1,11 +1,11 @@
 """The start of a training command: what can be answered before PyTorch is imported."""
 
-import os
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+from vision.cli.announce import announce
 from vision.cli.help_screens import command_help, topic_help
 from vision.cli.mistakes import absent_classes, absent_option, find_mistake, judge_plainly
 from vision.cli.names import (
@@ -24,8 +24,6 @@ from vision.program import command as command_line
 
 HELP = ("-h", "--help")
 PRINT_CONFIG = "--print_config"
-# Set for each process of a training of several, by torchrun, Lightning and Slurm.
-RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID")
 
 
 def start(command: str, about: str, args: Sequence[str]) -> None:
@@ -55,7 +53,7 @@ def start(command: str, about: str, args: Sequence[str]) -> None:
         begins = not any(flag == PRINT_CONFIG or flag.endswith(".help") for flag in _flags(args))
         refuse_mistakes(command, settings, names, whole=begins)
         if begins:
-            _write_first_line(command, settings, names)
+            _begin(command, settings, names)
         from vision.cli.app import run
 
         run(command, args)
@@ -170,16 +168,11 @@ def _is_file(value: object) -> bool:
     return isinstance(value, str) and value.endswith(CONFIG_SUFFIXES)
 
 
-def _write_first_line(
-    command: str, settings: Sequence[Setting], names: Mapping[str, Setting]
-) -> None:
-    if any(os.environ.get(name, "0") != "0" for name in RANKS):
-        return
+def _begin(command: str, settings: Sequence[Setting], names: Mapping[str, Setting]) -> None:
     run = next((s.value for s in reversed(settings) if s.key == "name" and s.value), "run")
     leaves = [names[g].value.rpartition(".")[2] for g in ("model", "data") if g in names]
     what = f" ({' on '.join(leaves)})" if leaves else ""
-    sys.stdout.write(f"{command} {run}{what}: loading PyTorch ...\n")
-    sys.stdout.flush()
+    announce(f"{command} {run}{what}")
 
 
 @contextmanager

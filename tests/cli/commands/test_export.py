@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -71,3 +72,19 @@ def test_mistakes_end_with_two_and_a_suggestion(
 ) -> None:
     assert tool.main(command) == 2
     assert message in capsys.readouterr().err
+
+
+def test_without_a_name_the_file_lies_beside_the_model(
+    model_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "runs/cats/version_0"
+    (run / "weights").mkdir(parents=True)
+    (run / "config.yaml").touch()
+    shutil.copy(model_file, run / "weights/best.safetensors")
+    command = [str(run), "--format", "safetensors", "--backbone", "--size", "32", "32"]
+    assert tool.main(command) == 0
+    out = run / "weights/cats_version_0_best_backbone.safetensors"
+    assert out.is_file()
+    assert "was there before" not in capsys.readouterr().out
+    assert tool.main([str(model_file), *command[1:], "--out", str(out)]) == 0
+    assert "of another model, " in capsys.readouterr().out

@@ -1,9 +1,11 @@
 """The command that predicts: killed in a process of its own, and continued in this one."""
 
+import io
 import json
 import os
 import signal
 import time
+from collections import Counter
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from helpers.tiny_predict import tiny_model, write_pictures
 from PIL import Image
 
 from vision.cli.commands.predict import main
+from vision.predict.downloads import download_path
 from vision.predict.video import VideoWriter
 from vision.weights.model_file import write_model
 
@@ -71,7 +74,7 @@ def test_exit_statuses_and_messages(
     assert not (out / "pictures").exists()
     Path(paths[1]).write_bytes(b"broken")
     assert run_here(model_file, tmp_path / "in", "--out", tmp_path / "new") == 1
-    assert "1 images cannot be read: see errors.jsonl" in capsys.readouterr().err
+    assert "1 image cannot be read: see errors.jsonl" in capsys.readouterr().err
     assert "b.png" in (tmp_path / "new" / "errors.jsonl").read_text()
     wrong: list[tuple[tuple[object, ...], str]] = [
         ((tmp_path / "absent.ckpt", tmp_path / "in", "--out", out), "there is no"),
@@ -110,3 +113,55 @@ def test_options_of_a_training_are_for_the_dataset_of_a_config(
     assert "there is no config 'nothing.yaml'" in capsys.readouterr().err
     assert run_here("model.ckpt") == 2
     assert "arguments are required: INPUT" in capsys.readouterr().err
+
+
+def test_what_was_found_is_printed(
+    model_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_pictures(tmp_path / "in", tuple(f"{i:02}.png" for i in range(22)))
+    assert run_here(model_file, tmp_path / "in", "--out", tmp_path / "out", "--json-only") == 0
+    lines = capsys.readouterr().out.splitlines()
+    written = lines_of(tmp_path / "out")
+    for line, one in zip(lines[1:21], written, strict=False):
+        assert line == f"{one['image']}: {one['name']} {one['score']:.1%}"
+    assert lines[21] == "... (all are in predictions.jsonl)"
+    (name, count), *_ = Counter(one["name"] for one in written).most_common()
+    assert lines[22].startswith(f"found: {count} {name}")
+
+
+def test_paths_on_standard_input(
+    model_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    paths = write_pictures(tmp_path, ("b/x.png", "a.png", "c.png"))
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n".join([*paths[:2], "absent.png"])))
+    monkeypatch.chdir(tmp_path)
+    assert run_here(model_file, "-", "--out", "out") == 1
+    assert "1 image cannot be read" in capsys.readouterr().err
+    assert [line["image"] for line in lines_of(tmp_path / "out")] == ["b/x.png", "a.png"]
+    assert (tmp_path / "out/pictures/b/x.png").is_file()
+    assert "absent.png" in (tmp_path / "out/errors.jsonl").read_text()
+
+
+def test_addresses_and_cameras(
+    model_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (path,) = write_pictures(tmp_path, ("a.png",))
+    out = tmp_path / "out"
+    copy = download_path("https://host.example/a.png", out / "downloads")
+    copy.parent.mkdir(parents=True)
+    Path(path).rename(copy)  # an earlier call has fetched it
+    assert run_here(model_file, "https://host.example/a.png", "--out", out) == 2
+    assert "--allow-downloads" in capsys.readouterr().err
+    assert (
+        run_here(model_file, "https://host.example/a.png", "--out", out, "--allow-downloads") == 0
+    )
+    assert [line["image"] for line in lines_of(out)] == [copy.name]
+    monkeypatch.setattr("vision.predict.camera.DEVICES", tmp_path)
+    assert run_here(model_file, "7", "--out", tmp_path / "new") == 2
+    assert "camera" in capsys.readouterr().err

@@ -10,6 +10,9 @@ A model is a checkpoint, the folder of a run, a `.safetensors` of the suite, or 
 backbone is a name of `vision.list_backbones()`. What is exported is run, on random and on real
 images, and compared with its source; a JSON file beside it says all that a user of it needs.
 
+Without --out, a model of a run is written into the folder `weights` of the run, named after run and
+file, any other model beside itself, and a backbone into the current folder.
+
 The exit status is 0 if it agrees with its source, 1 if it does not, and 2 for a mistake of the
 command line.
 """
@@ -20,6 +23,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vision.cli.announce import announce
 from vision.cli.arguments import add_task, whole
 from vision.cli.ending import command_parser, end
 from vision.errors import ConfigError, suggest
@@ -37,11 +41,16 @@ def main(words: Sequence[str]) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """Export, and print what came of it; returns the exit status."""
+    announce(f"export {options.source}")
+    from vision.cli.export_files import default_export_file, recorded_source, replaced_export
     from vision.export.run import SUFFIXES, ExportOptions, export
     from vision.export.sidecar import check_export_files
 
-    out = options.out or Path(f"{Path(options.source).stem}{SUFFIXES.get(options.format, '')}")
+    suffix, recorded = SUFFIXES.get(options.format, ""), recorded_source(options.source)
+    out = options.out or default_export_file(options.source, suffix, backbone=options.backbone)
     check_export_files(out)
+    if (replaced := replaced_export(out, recorded)) is not None:
+        print(replaced)
     source = find_source(options)
     size = options.size or source.default_size()
     settings = ExportOptions(
@@ -55,6 +64,7 @@ def run(options: argparse.Namespace) -> int:
         tolerance=options.tolerance,
         images=options.inputs,
         licence=options.licence,
+        source=recorded,
     )
     result = export(source.graph, source.module, source.description, out, settings)
     kind = source.graph.kind

@@ -4,9 +4,13 @@
     vision predict runs/NAME/version_0 "photos/**/*.jpg" --out found --threshold 0.5
     vision predict model.safetensors aerial --out found --tile 1024 --device cuda
     vision predict best.ckpt street.mp4 --out found
+    vision predict best.ckpt 0 --out found --frames 100
+    vision predict best.ckpt https://HOST/a.jpg --out found --allow-downloads
+    vision predict best.ckpt - --out found < list.txt
     vision predict best.ckpt val2017 --out found --json-only \
         --annotations instances_val2017.json
 
+The first 20 results are printed, a line each, and at the end the classes of all.
 OUT/predictions.jsonl has a line per image (or frame), written as soon as it is known, and
 OUT/pictures the drawn images. At the end there is also predictions.csv (classification),
 predictions.json in COCO's format with images.json (detection), or masks/*.png (segmentation).
@@ -26,13 +30,25 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from vision.cli.announce import announce
 from vision.cli.arguments import add_device, add_task, choose_device, real, tile, whole
 from vision.cli.commands.training import is_training, run_trainer
 from vision.cli.ending import command_parser, end
+from vision.cli.image_lines import ImageLines
 from vision.cli.progress_bar import ProgressBar
+from vision.line_width import break_parts, line_width
 from vision.options import MAX_PROCESSES
 from vision.outputs import check_output_folder
+from vision.predict.inputs import camera_index, image_source
+from vision.wording import counted, speed
+
+if TYPE_CHECKING:
+    from vision.predict.camera import Camera
+    from vision.predict.job import Summary
+    from vision.predict.model import Model
+    from vision.predict.options import PredictOptions
 
 BAD_IMAGES = 1
 
@@ -45,7 +61,11 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="CKPT",
         help="checkpoint, folder of a run, .safetensors, or hf://owner/repo",
     )
-    parser.add_argument("input", metavar="INPUT", help="image, folder, pattern or video")
+    parser.add_argument(
+        "input",
+        metavar="INPUT",
+        help="image, folder, pattern, video, number of a camera, address, or - for paths on stdin",
+    )
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="for the results")
     parser.add_argument("--batch-size", type=whole(), default=8, help="images at once (8)")
     parser.add_argument(
@@ -78,16 +98,26 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="a file of COCO that says the numbers of images and classes in predictions.json",
     )
+    parser.add_argument(
+        "--allow-downloads", action="store_true", help="fetch images from https:// addresses"
+    )
+    parser.add_argument(
+        "--frames", type=whole(), metavar="N", help="of a video or a camera, stop after N frames"
+    )
     return parser
 
 
 def predict(arguments: argparse.Namespace) -> int:
-    """Predict, and print what was written; returns the exit status."""
+    """Predict, and print what was found and written; returns the exit status."""
     check_output_folder(arguments.out, option="--out")
+    camera = camera_index(arguments.input)
+    source = image_source(
+        arguments.input, arguments.out, allow_downloads=arguments.allow_downloads, stdin=sys.stdin
+    )
+    announce(f"predict {arguments.input} with {arguments.model}")
     import vision
-    from vision.predict.job import predict_folder
+    from vision.predict.camera import Camera
     from vision.predict.options import PredictOptions
-    from vision.predict.video import is_video, predict_video
 
     options = PredictOptions(
         batch_size=arguments.batch_size,
@@ -100,43 +130,73 @@ def predict(arguments: argparse.Namespace) -> int:
     model = vision.load(
         arguments.model, device=choose_device(arguments.device), task=arguments.task
     )
-    video = is_video(arguments.input) and Path(arguments.input).is_file()
-    unit = "frames" if video else "images"
+    return run(model, source if camera is None else Camera(camera), options, arguments)
+
+
+def run(
+    model: "Model",
+    source: "str | list[str] | Camera",
+    options: "PredictOptions",
+    arguments: argparse.Namespace,
+) -> int:
+    """Predict a source, and print what was found and written; returns the exit status."""
+    from vision.predict.camera import Camera
+    from vision.predict.job import predict_folder
+    from vision.predict.video import is_video, predict_video
+
+    is_file = isinstance(source, str) and is_video(source) and Path(source).is_file()
+    unit = "frames" if is_file or isinstance(source, Camera) else "images"
     progress = ProgressBar(unit)
+    found = ImageLines(progress.write)
+    shown: dict[str, Any] = {
+        "pictures": not arguments.no_pictures,
+        "progress": progress,
+        "show": found,
+    }
     start = time.perf_counter()
-    pictures = not arguments.no_pictures
     try:
-        if video:
+        if unit == "frames":
+            assert isinstance(source, str | Camera), "a list has no frames"
+            limit = arguments.frames
             summary = predict_video(
-                model,
-                arguments.input,
-                arguments.out,
-                options,
-                pictures=pictures,
-                progress=progress,
+                model, source, arguments.out, options, max_frames=limit, **shown
             )
         else:
+            assert not isinstance(source, Camera), "a camera has frames"
             summary = predict_folder(
                 model,
-                arguments.input,
+                source,
                 arguments.out,
                 options,
-                pictures=pictures,
                 num_workers=arguments.workers,
                 annotations=arguments.annotations,
-                progress=progress,
+                **shown,
             )
     finally:
         progress.close()
-    seconds = time.perf_counter() - start
+    report(summary, unit, time.perf_counter() - start, found.summary(), arguments.out)
+    return BAD_IMAGES if summary.bad else 0
+
+
+def report(summary: "Summary", unit: str, seconds: float, found: str | None, folder: Path) -> None:
+    """Print how many images were predicted, what was found, and where it is."""
     new = summary.done - summary.earlier
     earlier = f", {summary.earlier:,} were there" if summary.earlier else ""
-    print(f"{new:,} {unit} predicted in {seconds:.1f} s, {new / seconds:.1f} {unit}/s{earlier}")
-    print(f"in {arguments.out}: {', '.join(summary.files)}")
+    if found is not None:
+        print(found)
+    print(
+        f"{counted(new, unit)} predicted in {seconds:.1f} s, {speed(new, seconds, unit)}{earlier}"
+    )
+    print(
+        "\n".join(break_parts([f"in {folder}:", *join_names(summary.files)], line_width(), gap=" "))
+    )
     if summary.bad:
-        print(f"{summary.bad:,} {unit} cannot be read: see errors.jsonl", file=sys.stderr)
-        return BAD_IMAGES
-    return 0
+        print(f"{counted(summary.bad, unit)} cannot be read: see errors.jsonl", file=sys.stderr)
+
+
+def join_names(names: Sequence[str]) -> list[str]:
+    """Names with a comma after each but the last."""
+    return [f"{name}," for name in names[:-1]] + list(names[-1:])
 
 
 def main(words: Sequence[str]) -> int:
