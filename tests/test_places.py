@@ -20,7 +20,7 @@ FILES = [
     *sorted((ROOT / "tests/helpers").glob("tiny_*.py")),
     ROOT / "tests/helpers/broken_datasets.py",
 ]
-BENCHES = r"^vision/benchmarks/|^vision/cli/commands/benchmark"
+BENCHES = r"^vision/benchmarks/|^vision/cli/(commands/)?benchmark"
 CITATIONS = "vision/weights/papers.json"
 # Section of CONTRIBUTING, and names by which others of its kind were added.
 BACKBONES = ("cswin", "cvt", "hornet", "rmt", "tnt")

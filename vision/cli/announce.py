@@ -10,12 +10,12 @@ RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID")
 
 
 def announce(what: str) -> None:
-    """Say what begins, on the first process: the imports that follow take seconds.
+    """Say what begins, on the first process, if PyTorch is to be imported, which takes seconds.
 
     Args:
         what: The command and what it is about, such as `"export runs/digits/version_0"`.
     """
-    if any(os.environ.get(name, "0") != "0" for name in RANKS):
+    if "torch" in sys.modules or any(os.environ.get(name, "0") != "0" for name in RANKS):
         return
     ending = ": loading PyTorch ..."
     sys.stdout.write(f"{cut_line(what, len(ending))}{ending}\n")

@@ -94,15 +94,15 @@ def topic_help(command: str, topic: str, chosen: Mapping[str, tuple[str, Choice]
     found = [option for option in _options(command, chosen) if _is_in(option.key, topic)]
     if not found:
         raise ConfigError(_unknown(command, topic, chosen))
-    return "\n".join([f"options of {topic}:", *_option_lines(found)]) + "\n"
+    return "\n".join([f"options of {topic}:", *option_lines(found)]) + "\n"
 
 
 def _everything(command: str) -> Iterator[str]:
     table = option_table()
     yield f"options of {command}:"
-    yield from _option_lines(table.commands[command])
+    yield from option_lines(table.commands[command])
     yield "\noptions of --trainer:"
-    yield from _option_lines(table.trainer)
+    yield from option_lines(table.trainer)
     for group, choices in table.classes.items():
         for name, choice in choices.items():
             yield ""
@@ -124,12 +124,18 @@ def _overview(group: str, chosen: tuple[str, Choice] | None) -> Iterator[str]:
 
 def _class_lines(group: str, name: str, choice: Choice) -> Iterator[str]:
     yield f"options of --{group} {name}: {choice.about}"
-    yield from _option_lines(choice.options)
+    yield from option_lines(choice.options)
 
 
-def _option_lines(options: Iterable[Option]) -> Iterator[str]:
+def option_lines(options: Iterable[Option], *, without: str = "") -> Iterator[str]:
+    """What help says about options.
+
+    Args:
+        options: The options.
+        without: Beginning of their keys to leave out.
+    """
     for option in options:
-        yield f"  --{option.key} {option.type}".rstrip()
+        yield f"  --{option.key.removeprefix(without)} {option.type}".rstrip()
         about = [_sentence(option.help)] if option.help else []
         if option.required:
             about.append("Required.")

@@ -17,7 +17,7 @@ from vision.cli.names import (
     first_line,
 )
 from vision.cli.option_table import Choice, OptionTable, option_table
-from vision.cli.settings import Setting, find_configs, read_settings
+from vision.cli.settings import COMMAND_LINE, Setting, find_configs, read_settings
 from vision.cli.short_options import full_key, in_full
 from vision.errors import ConfigError, VisionError
 from vision.program import command as command_line
@@ -153,15 +153,28 @@ def _chosen(names: Mapping[str, Setting]) -> dict[str, tuple[str, Choice]]:
 
 def _own(names: Mapping[str, Setting]) -> dict[str, tuple[str, Choice]]:
     """Name and options of the chosen classes that the table does not know: they are imported."""
-    known = _chosen(names)
-    found = {}
-    for group in names.keys() - known:
-        from vision.cli.parser import class_options, options_of
+    return {
+        group: (setting.value.rpartition(".")[2], own_choice(group, setting.value))
+        for group, setting in names.items()
+        if group not in _chosen(names)
+    }
 
-        cls = find_class(group, names[group].value, source=names[group].source)
-        options = options_of(class_options(group, cls), group)
-        found[group] = cls.__name__, Choice(first_line(cls), tuple(options.values()))
-    return found
+
+def own_choice(group: str, name: str) -> Choice:
+    """The options of a class that the table does not know; it is imported.
+
+    Args:
+        group: `"model"` or `"data"`.
+        name: Its import path.
+
+    Raises:
+        ConfigError: There is no such class.
+    """
+    from vision.cli.parser import class_options, options_of
+
+    cls = find_class(group, name, source=COMMAND_LINE)
+    options = options_of(class_options(group, cls), group)
+    return Choice(first_line(cls), tuple(options.values()))
 
 
 def _is_file(value: object) -> bool:

@@ -94,7 +94,7 @@ def test_a_wrong_command_is_told(
 def test_help_lists_the_options_of_a_dataset(capsys: pytest.CaptureFixture[str]) -> None:
     code, lines, _ = run(capsys, "CIFAR10", "--help")
     assert code == 0
-    assert any(line.startswith("  --padding PADDING") for line in lines)
+    assert any(line.startswith("  --padding int") for line in lines)
     code, lines, _ = run(capsys, "--help")
     assert code == 0
     assert any("ImageShards" in line for line in lines)

@@ -39,7 +39,7 @@ def test_two_processes_write_the_same_bytes(tmp_path: Path) -> None:
     )
     assert result.returncode == 0, result.stderr
     assert "train: 5 images" in result.stdout
-    assert "test: 1 images, 0 annotations" in result.stdout
+    assert "test: 1 image, 0 annotations" in result.stdout
     write_coco(tmp_path / "here", SAMPLES)
     assert digests(tmp_path / "here") == digests(tmp_path / "coco")
     assert len(digests(tmp_path / "here")) == 5 + 2 + 1 + 3 + 1

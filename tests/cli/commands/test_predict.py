@@ -122,11 +122,11 @@ def test_what_was_found_is_printed(
     assert run_here(model_file, tmp_path / "in", "--out", tmp_path / "out", "--json-only") == 0
     lines = capsys.readouterr().out.splitlines()
     written = lines_of(tmp_path / "out")
-    for line, one in zip(lines[1:21], written, strict=False):
+    for line, one in zip(lines[:20], written, strict=False):
         assert line == f"{one['image']}: {one['name']} {one['score']:.1%}"
-    assert lines[21] == "... (all are in predictions.jsonl)"
+    assert lines[20] == "... (all are in predictions.jsonl)"
     (name, count), *_ = Counter(one["name"] for one in written).most_common()
-    assert lines[22].startswith(f"found: {count} {name}")
+    assert lines[21].startswith(f"found: {count} {name}")
 
 
 def test_paths_on_standard_input(

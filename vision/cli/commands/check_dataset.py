@@ -36,11 +36,11 @@ def usage() -> str:
 
 def check(name: str, words: Sequence[str], path: Path | None) -> int:
     """Check a dataset; 1 if anything is wrong with it."""
-    from vision.data.check.report import check_dataset
-
     if path is not None:
         check_output_file(path, option="--json")
-    data = build_dataset(name, words, usage=usage())
+    data = build_dataset(name, words, usage=usage(), begins=f"check {name}")
+    from vision.data.check.report import check_dataset
+
     line = ProgressLine(every_s=0.2, log_every_s=5.0)
 
     def show_progress(done: int, total: int) -> None:

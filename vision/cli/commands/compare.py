@@ -15,8 +15,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from vision.cli.announce import announce
 from vision.cli.arguments import check_output_files
 from vision.cli.ending import command_parser, end
+from vision.wording import counted
 
 # Width in characters of what goes to a file or a pipe.
 PLAIN_WIDTH = 160
@@ -37,6 +39,7 @@ def build_parser() -> argparse.ArgumentParser:
 def compare(arguments: argparse.Namespace) -> int:
     """Print the tables, and write the files that were asked for; returns the exit status."""
     check_output_files(arguments, "html", "json", "csv")
+    announce(f"compare {counted(len(arguments.runs), 'runs')}")
     from vision.report.compare import compare_runs, write_csv, write_json
     from vision.report.compare_page import write_comparison
     from vision.report.compare_text import print_comparison

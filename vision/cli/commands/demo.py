@@ -19,6 +19,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from vision.cli.announce import announce
 from vision.cli.arguments import add_device, add_task, choose_device, whole
 from vision.cli.ending import command_parser, end
 
@@ -51,6 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def demo(arguments: argparse.Namespace) -> int:
     """Load the model, and serve its page until Ctrl+C; returns the exit status."""
+    announce(f"demo of {arguments.model}")
     import vision
     from vision.predict.demo import build_demo, launch_demo
 

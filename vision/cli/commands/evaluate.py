@@ -39,6 +39,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from vision.cli.announce import announce
 from vision.cli.arguments import add_task, check_output_files, whole
 from vision.cli.ending import command_parser, end
 from vision.documents.text import read_lines
@@ -149,6 +150,7 @@ def add_segmentation(commands: Any) -> None:
 
 def evaluate_segmentation(options: argparse.Namespace) -> None:
     """Compare two folders of label images, print the table, write the files."""
+    announce("evaluate segmentation")
     # These need torch, for which the other command should not wait.
     from vision.data.classes.compared_labels import compared_labels
     from vision.metrics.coco.files import write_categories, write_json
@@ -227,7 +229,7 @@ def add_model(commands: Any) -> None:
 
 def evaluate_model(options: argparse.Namespace) -> None:
     """Evaluate a model and write its report."""
-    # It needs Lightning, for which the other commands should not wait.
+    announce(f"evaluate {options.source}")
     from vision.cli.evaluation import EvaluationOptions
     from vision.cli.evaluation import evaluate_model as evaluate
 

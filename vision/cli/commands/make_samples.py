@@ -15,6 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from vision.cli.announce import announce
 from vision.cli.arguments import whole
 from vision.cli.ending import command_parser, end
 from vision.data.synthetic.ade20k import write_ade20k
@@ -23,6 +24,7 @@ from vision.data.synthetic.coco import write_coco
 from vision.data.synthetic.splits import SceneSamples
 from vision.options import MAX_SEED
 from vision.outputs import check_output_folder
+from vision.wording import counted
 
 
 class Layout(NamedTuple):
@@ -63,11 +65,12 @@ def build_parser() -> argparse.ArgumentParser:
 def make(arguments: argparse.Namespace) -> int:
     """Write a dataset, and say what it holds; returns the exit status."""
     check_output_folder(arguments.root, option="--root")
+    announce(f"make {arguments.root}")
     layout = LAYOUTS[arguments.dataset]
     begin = time.monotonic()
     samples = layout.options(**{option: getattr(arguments, option) for option in HELP})
     for split, (images, annotations) in layout.write(arguments.root, samples).items():
-        print(f"{split}: {images:,} images, {annotations:,} annotations")
+        print(f"{split}: {counted(images, 'images')}, {counted(annotations, 'annotations')}")
     print(f"{arguments.root}: written in {time.monotonic() - begin:.0f} s")
     return 0
 

@@ -12,6 +12,7 @@ import dataclasses
 import json
 from collections.abc import Sequence
 
+from vision.cli.announce import announce
 from vision.cli.ending import command_parser, end
 from vision.errors import ConfigError
 
@@ -30,6 +31,8 @@ def build_parser() -> argparse.ArgumentParser:
 
 def list_models(arguments: argparse.Namespace) -> int:
     """Print the table; returns the exit status."""
+    if not (arguments.json or arguments.markdown):
+        announce("backbones")
     from vision.backbones.registry import list_backbones
     from vision.backbones.summary import format_table, summarise
 

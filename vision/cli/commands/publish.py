@@ -22,6 +22,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from vision.cli.announce import announce
 from vision.cli.arguments import add_task
 from vision.cli.ending import command_parser, end
 from vision.errors import ConfigError
@@ -127,6 +128,7 @@ def main(words: Sequence[str]) -> int:
 
     def run() -> int:
         parsed = build_parser().parse_args(words)
+        announce(f"publish {parsed.checkpoint}")
         parsed.run(parsed)
         return 0
 

@@ -24,6 +24,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from vision.cli.announce import announce
 from vision.cli.arguments import add_task, real, whole
 from vision.cli.ending import command_parser, end
 from vision.task_parts import find_part
@@ -35,6 +36,7 @@ OPERATORS = ("Conv", "MatMul", "Gemm")
 
 def quantize(arguments: argparse.Namespace, more: Sequence[str]) -> int:
     """Quantise, measure, report; returns the exit status."""
+    announce(f"quantize {arguments.source}")
     from vision.cli.trained import load_data
     from vision.export.int8 import Int8Options, int8_table, make_int8
     from vision.export.quantize import QuantizeOptions

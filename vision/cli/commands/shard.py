@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vision.cli.announce import announce
 from vision.cli.arguments import real, whole
 from vision.cli.dataset_options import build_dataset
 from vision.cli.ending import command_parser, end
@@ -38,11 +39,12 @@ USAGE = "SOURCE OUT [--data.KEY VALUE ...]"
 
 def make(arguments: argparse.Namespace) -> int:
     """Write shards."""
+    check_output_folder(arguments.out, option="OUT")
+    source = read_source(arguments)
     from vision.data.shards.writer import make_shards
 
-    check_output_folder(arguments.out, option="OUT")
     made = make_shards(
-        read_source(arguments),
+        source,
         arguments.out,
         shard_bytes=int(arguments.shard_bytes),
         seed=arguments.seed,
@@ -54,13 +56,16 @@ def make(arguments: argparse.Namespace) -> int:
 
 def read_source(arguments: argparse.Namespace) -> "DataModule":
     """The dataset that SOURCE names: a folder, or a class with the options that are left."""
-    from vision.data.datasets.image_folder import ImageFolder
-
     source, more = arguments.source, arguments.more
+    begins = f"make shards of {source}"
     if not os.path.isdir(source) and os.sep not in source:
-        return build_dataset(source, more, usage=f"{command_line('shard')} make {USAGE}")
+        usage = f"{command_line('shard')} make {USAGE}"
+        return build_dataset(source, more, usage=usage, begins=begins)
     if more:
         raise ConfigError(f"'{more[0]}' is for the name of a dataset; '{source}' is a folder.")
+    announce(begins)
+    from vision.data.datasets.image_folder import ImageFolder
+
     return ImageFolder(
         root=source, val_fraction=arguments.val_fraction, seed=arguments.seed, num_workers=0
     )
@@ -68,6 +73,7 @@ def read_source(arguments: argparse.Namespace) -> "DataModule":
 
 def index(arguments: argparse.Namespace) -> int:
     """Make the index of shards."""
+    announce(f"index {arguments.folder}")
     from vision.data.shards.folders import index_folder
 
     classes = arguments.classes and read_lines(
@@ -87,6 +93,7 @@ def index(arguments: argparse.Namespace) -> int:
 
 def check(arguments: argparse.Namespace) -> int:
     """Read everything; 1 if anything is wrong."""
+    announce(f"check {arguments.folder}")
     from vision.data.shards.folders import check_folder
 
     problems = 0

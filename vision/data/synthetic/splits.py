@@ -4,14 +4,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
-import torch
 
-from vision.data.datasets.digits import load_digits, split_digits
 from vision.data.synthetic.scenes import MIN_SIZE, Glyphs, Scene, compose_scene
 from vision.errors import ConfigError
+
+if TYPE_CHECKING:
+    import torch
 
 SPLITS = ("train", "val", "test")
 GLYPH_SIZE = 64
@@ -74,8 +75,10 @@ def compose_split(samples: SceneSamples, split: str) -> Iterator[ComposedScene]:
         yield ComposedScene(place, scene, rng)
 
 
-def split_glyphs(split: str) -> torch.Tensor:
+def split_glyphs(split: str) -> "torch.Tensor":
     """Indices, in scikit-learn's set, of the digits in the scenes of a split."""
+    from vision.data.datasets.digits import load_digits, split_digits
+
     train, held_out = split_digits(load_digits(8)[1])
     return train if split == "train" else held_out
 
@@ -92,6 +95,8 @@ def save_jpeg(image: np.ndarray, path: Path) -> None:
 
 @cache
 def _load_glyphs(split: str) -> Glyphs:
+    from vision.data.datasets.digits import load_digits
+
     images, labels = load_digits(GLYPH_SIZE)
     chosen = split_glyphs(split)
     return Glyphs.of(images[chosen].numpy(), labels[chosen].numpy())

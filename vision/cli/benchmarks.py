@@ -1,0 +1,170 @@
+"""Measure speed and memory, always both sides in one run.
+
+    vision benchmark imports
+    vision benchmark backbones --names swin_tiny convnext_tiny --batch 4
+    vision benchmark input --images 256
+    vision benchmark detection-input
+    vision benchmark segmentation-input --images 16
+    vision benchmark annotations
+    vision benchmark detection --rounds 3
+    vision benchmark segmentation --batch 2 --threads 1
+    vision benchmark latency convnext_tiny --threads 2 --json latency.json
+    vision benchmark training --rounds 20
+
+The sides take turns; what is printed are medians and their ratio (above 1: ours is faster, or keeps
+less memory).
+"""
+
+# The modules of vision/benchmarks say what each command compares; docs/benchmarks.md has figures.
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vision.benchmarks.annotations import IMAGES, OBJECTS, measure_annotations
+from vision.benchmarks.backbones import COMPARED, measure_backbones
+from vision.benchmarks.detection import measure_detection
+from vision.benchmarks.detection_input import measure_detection_input
+from vision.benchmarks.imports import measure_imports
+from vision.benchmarks.input import measure_input
+from vision.benchmarks.latency import ENGINES, measure_latency
+from vision.benchmarks.latency import Settings as LatencySettings
+from vision.benchmarks.segmentation import Settings as SegmentationSettings
+from vision.benchmarks.segmentation import measure_segmentation
+from vision.benchmarks.segmentation_input import measure_segmentation_input
+from vision.benchmarks.training import Blocks, measure_training
+from vision.cli.app import run
+from vision.cli.arguments import check_output_files, choose_device, whole
+from vision.cli.ending import command_parser
+from vision.machine import find_device
+from vision.options import MAX_PROCESSES
+
+QUICKSTART = "classification/digits/convnext_linear"
+
+
+def add_rounds(parser: argparse.ArgumentParser, rounds: int, warmup: int | None = None) -> None:
+    """Options of how often and where to measure; a warm-up only for steps on a device."""
+    parser.add_argument("--rounds", type=whole(), default=rounds)
+    if warmup is not None:
+        parser.add_argument("--warmup", type=whole(0), default=warmup)
+        parser.add_argument("--device", default=choose_device(None))
+
+
+def add_inputs(add: Callable[..., Any]) -> None:
+    """Commands that measure data on its way to a batch."""
+    parser = add("input", measure_input, help="from JPEG files to augmented training images")
+    parser.add_argument("--images", type=whole(), default=256)
+    parser.add_argument("--quality", type=whole(1, 100), default=92, help="of the JPEG files")
+    parser.add_argument(
+        "--workers", type=whole(0, MAX_PROCESSES), default=0, help="also through DataLoaders"
+    )
+    add_rounds(parser, 5)
+    for name, measure in (
+        ("detection-input", measure_detection_input),
+        ("segmentation-input", measure_segmentation_input),
+    ):
+        parser = add(name, measure, help="the same with boxes and masks")
+        parser.add_argument("--images", type=whole(), default=32)
+        add_rounds(parser, 5)
+    parser = add("annotations", measure_annotations, help="a COCO file in memory")
+    parser.add_argument("--images", type=whole(), default=IMAGES)
+    parser.add_argument("--objects", type=whole(), default=OBJECTS)
+    parser.add_argument("--workers", type=whole(0, MAX_PROCESSES), default=2, help="forked readers")
+    parser.add_argument("--folder", type=Path, help="where to make the file (2 GB); default: /tmp")
+
+
+def add_models(add: Callable[..., Any]) -> None:
+    """Commands that measure models."""
+    parser = add("backbones", measure_backbones, help="backbones against their counterparts")
+    parser.add_argument("--names", nargs="+", default=[*COMPARED])
+    parser.add_argument("--batch", type=whole(), default=4)
+    parser.add_argument("--size", type=whole(), default=224)
+    add_rounds(parser, 7, 2)
+    parser = add("detection", measure_detection, help="Mask R-CNN against torchvision's")
+    parser.add_argument("--backbone", default="swin_tiny")
+    parser.add_argument("--batch", type=whole(), default=1)
+    parser.add_argument("--height", type=whole(), default=800)
+    parser.add_argument("--width", type=whole(), default=1344)
+    parser.add_argument("--objects", type=whole(), default=8, help="per image")
+    add_rounds(parser, 5, 1)
+    parser = add(
+        "segmentation",
+        lambda **options: measure_segmentation(SegmentationSettings(**options)),
+        help="UPerNet against mmsegmentation's",
+    )
+    parser.add_argument("--backbone", default="swin_tiny")
+    parser.add_argument("--batch", type=whole(), default=2, help="2 or more")
+    parser.add_argument("--size", type=whole(), default=512, help="side of the images, in pixels")
+    parser.add_argument("--threads", type=whole(1, MAX_PROCESSES), default=torch.get_num_threads())
+    parser.add_argument("--channels-last", action="store_true", help="on both sides")
+    parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
+    add_rounds(parser, 5, 1)
+
+
+def add_latency(add: Callable[..., Any]) -> None:
+    """The command that measures one model in several engines."""
+    parser = add(
+        "latency",
+        lambda **options: measure_latency(LatencySettings(**options)),
+        help="a model in several engines",
+    )
+    parser.add_argument("model", help="name of a backbone, or what vision.load takes")
+    parser.add_argument("--engines", nargs="+", choices=[*ENGINES], default=[*ENGINES])
+    parser.add_argument("--int8", type=Path, metavar="FILE", help="written by the command quantize")
+    parser.add_argument(
+        "--outputs", choices=("embedding", "features"), default="embedding", help="of a backbone"
+    )
+    parser.add_argument("--size", nargs=2, type=whole(), metavar=("H", "W"), help="in pixels")
+    parser.add_argument("--max-batch", type=whole(), default=64, help="1 measures latency only")
+    parser.add_argument("--threads", type=whole(1, MAX_PROCESSES), help="default: PyTorch's choice")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
+    add_rounds(parser, 50, 5)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = command_parser("benchmark", __doc__)
+    commands = parser.add_subparsers(required=True)
+
+    def add(name: str, measure: Callable[..., None], *, help: str) -> argparse.ArgumentParser:
+        command: argparse.ArgumentParser = commands.add_parser(name, help=help)
+        command.set_defaults(measure=measure)
+        return command
+
+    imports = add(
+        "imports",
+        measure_imports,
+        help="import times and the command's help",
+    )
+    add_rounds(imports, 5)
+    add_inputs(add)
+    add_models(add)
+    add_latency(add)
+
+    def fit(words: Sequence[str], blocks: Blocks) -> None:
+        run("fit", words, callbacks=[blocks])
+
+    training = add(
+        "training",
+        lambda **options: measure_training(fit, **options),
+        help="a training step against a bare loop's",
+    )
+    training.add_argument("--config", type=Path, default=QUICKSTART, help="of fit")
+    training.add_argument("--rounds", type=whole(), default=20, help="pairs of blocks")
+    training.add_argument("--steps", type=whole(), default=10, help="optimiser steps of a block")
+    training.add_argument(
+        "options", nargs="*", help="options of fit, after -- (-- --data.batch_size 8)"
+    )
+    return parser
+
+
+def measure(arguments: argparse.Namespace) -> int:
+    """Run a benchmark; returns the exit status."""
+    find_device(getattr(arguments, "device", "cpu"))
+    check_output_files(arguments, "json")
+    options = vars(arguments)
+    options.pop("measure")(**options)
+    return 0
