@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 UNLIMITED = 10_000
+SCREEN = 80  # columns of help
 # A word of a shell, with its quotes.
 _WORD = re.compile(r"""(?:[^\s'"]|'[^']*'|"[^"]*")+""")
 _CONTINUED = " \\"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from vision.cli.option_table import Choice, Option, option_table
 from vision.errors import ConfigError, listed, suggest
-from vision.line_width import break_command
+from vision.line_width import SCREEN, break_command
 from vision.program import command as command_line
 
 ALL = "all"
@@ -45,7 +45,6 @@ TOPICS = (
     (ALL, "every option"),
 )
 WIDTHS = (60, 100)  # of the options of a topic
-SCREEN = 80
 
 
 def command_help(command: str, about: str) -> str:
