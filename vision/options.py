@@ -139,7 +139,7 @@ def check_ranges(values: Mapping[str, Any], ranges: Ranges, *, group: str = "") 
     """Check that options are in their ranges.
 
     Args:
-        values: Values by name; those without a range are not looked at.
+        values: Values by name; those without a range are not checked.
         ranges: The ranges or choices.
         group: Name of the group of options, for the message.
 

@@ -1,7 +1,7 @@
 """Columns of a table of JSON records, converted to arrays with a line for each wrong entry.
 
 JSON has one kind of number and no schema. Whole columns are checked at once: the types of a million
-values are compared in tens of milliseconds, and entries are looked at one by one only in a column
+values are compared in tens of milliseconds, and entries are checked one by one only in a column
 that has a value of another type.
 """
 

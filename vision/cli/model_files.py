@@ -26,7 +26,7 @@ class ModelFiles:
     which one process has whole, so that nothing is gathered for them, also with FSDP. `last.ckpt`
     is written within an epoch as well, `last.safetensors` only at the end of one. If a file cannot
     be written, a warning is logged and training continues; the file of an earlier checkpoint is
-    then removed, since it could be taken for the weights of the present one.
+    then removed, since it could be mistaken for the weights of the present one.
 
     Args:
         folder: Folder of the run.

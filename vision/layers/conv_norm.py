@@ -34,7 +34,7 @@ class ConvNormAct(nn.Module):
         return norm_relu(self.norm, self.conv(x))
 
     def reset_parameters(self) -> None:
-        """Initialise afresh, as mmcv's blocks are: after He et al., 2015, for the gradients."""
+        """Initialise as mmcv's blocks: after He et al., 2015, for the gradients."""
         nn.init.kaiming_normal_(self.conv.weight, mode="fan_out", nonlinearity="relu")
         self.norm.reset_parameters()
 
@@ -68,7 +68,7 @@ class ResizedConvNormAct(nn.Module):
         return norm_relu(self.norm, self.conv(maps, size))
 
     def reset_parameters(self) -> None:
-        """Initialise afresh."""
+        """Initialise the parameters."""
         self.conv.reset_parameters()
         self.norm.reset_parameters()
 

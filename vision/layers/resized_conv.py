@@ -150,7 +150,7 @@ class ResizedConv2d(nn.Module):
         return total if self.bias is None else total + self.bias[:, None, None]
 
     def reset_parameters(self) -> None:
-        """Initialise afresh, as mmcv's blocks are: after He et al., 2015, for the gradients."""
+        """Initialise as mmcv's blocks: after He et al., 2015, for the gradients."""
         nn.init.kaiming_normal_(self.weight, mode="fan_out", nonlinearity="relu")
         if self.bias is not None:
             nn.init.zeros_(self.bias)

@@ -32,7 +32,7 @@ def box_confusion(
 
     Returns:
         int64 `(K + 1, K + 1)`: objects of class `row` that were found as class `column`; the last
-        row is what was found where nothing is, the last column what was not found.
+        row counts detections without an object, the last column missed objects.
     """
     counts = np.zeros((num_classes + 1, num_classes + 1), np.int64)
     crowd = np.asarray(crowd, bool)

@@ -95,7 +95,7 @@ class FPN(nn.Module):
         return outputs
 
     def reset_parameters(self) -> None:
-        """Initialise afresh: uniform after Glorot and Bengio, 2010, and no bias."""
+        """Initialise the parameters: uniform after Glorot and Bengio, 2010, and no bias."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.xavier_uniform_(module.weight)

@@ -115,7 +115,7 @@ class Pyramid(nn.Module):
         return outputs
 
     def reset_parameters(self) -> None:
-        """Initialise afresh, with PyTorch's own rules for each layer."""
+        """Initialise the parameters, with PyTorch's own rules for each layer."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | LayerNorm2d):
                 module.reset_parameters()

@@ -141,7 +141,7 @@ class WeightAverage(Callback):
             self.lend(module)
 
     def load(self, checkpoint: dict[str, Any]) -> None:
-        """Continue with the averages of a checkpoint; without any, begin afresh."""
+        """Continue with the averages of a checkpoint; without any, start new averages."""
         self.reset()
         if WEIGHTS_KEY in checkpoint:
             self.weights = dict(checkpoint[WEIGHTS_KEY])

@@ -1,6 +1,6 @@
 """Checks of what a task is given, at the first batch of each stage.
 
-Own datasets and loaders meet the model here. Values are looked at once: from the second batch on
+Own datasets and loaders meet the model here. Values are checked once: from the second batch on
 nothing waits for the device.
 """
 

@@ -17,7 +17,7 @@ class ClassMap(NamedTuple):
     Attributes:
         names: Parameters of the module that have rows for classes.
         sources: Index in the source of each own class, -1 for a class that it lacks; None if
-            unknown, so that all are initialised afresh.
+            unknown, so that all are initialised randomly.
         text: What happened, for a report.
     """
 

@@ -45,7 +45,7 @@ class LoadReport:
         loaded: Names that were filled, the resized ones included.
         resized: Name -> (published shape, own shape) of what was resized.
         reinitialised: Names of parameters of a head that have another shape, as in a classifier
-            with another number of classes; initialised afresh.
+            with another number of classes; initialised randomly.
         mapped: Which classes were carried over by name, or why none could be; empty where each
             class keeps its index.
         missing: Names that the source does not have; they keep their values.
@@ -86,9 +86,9 @@ def load_weights(
     Key names of ours, the authors, timm, Hugging Face, mmdet and mmsegmentation are recognised.
     Position tables, position embeddings and global filters are resized to the module's sizes, and
     the first convolution is fitted to its image channels. A head with other classes, and an
-    auxiliary one, keeps the rows of classes with the same name; where the names are not known and
-    the number of classes differs, the rows of all classes are initialised afresh. An auxiliary head
-    of the source is left out where the module has none. The prefix of a wrapper (`model.`, `net.`,
+    auxiliary one, keeps the rows of classes with the same name; if the names are not known and the
+    number of classes differs, the rows of all classes are initialised randomly. An auxiliary head
+    of the source is left out if the module has none. The prefix of a wrapper (`model.`, `net.`,
     `backbone.`, `encoder.`) is removed where the keys fit without it.
 
     Args:
@@ -99,7 +99,7 @@ def load_weights(
         branch: `"student"` or `"teacher"`, where the source has both networks.
 
     Returns:
-        What was loaded, resized, initialised afresh, missing and unexpected; also logged.
+        What was loaded, resized, initialised randomly, missing and unexpected; also logged.
 
     Raises:
         ConfigError: The module has no backbone.
@@ -247,7 +247,7 @@ def _fit(
 def _initialise_heads(
     module: nn.Module, missing: Sequence[str], device: torch.device | None
 ) -> dict[str, Tensor]:
-    """Initialise the heads afresh, on a device if they have no memory yet.
+    """Initialise the heads, on a device if they have no memory yet.
 
     Returns:
         The previous values of the parameters that the source lacks, to be kept.

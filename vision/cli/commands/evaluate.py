@@ -191,7 +191,7 @@ def add_model(commands: Any) -> None:
     """Add the command `model` to the parsers of argparse."""
     parser = commands.add_parser(
         "model",
-        help="a trained model, with a report to look at",
+        help="a trained model, with a report as a page",
         allow_abbrev=False,
         epilog="Further options, such as --data.root DIR or --trainer.accelerator gpu, are those of"
         " validate; they come after the model.",

@@ -1,4 +1,4 @@
-"""Predict images, folders, patterns or a video with a trained model; write what is found.
+"""Predict images, folders, patterns or a video with a trained model; write the predictions.
 
     vision predict runs/NAME/version_0/checkpoints/best.ckpt photos --out found
     vision predict runs/NAME/version_0 "photos/**/*.jpg" --out found --threshold 0.5

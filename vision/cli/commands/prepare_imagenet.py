@@ -79,7 +79,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def prepare(arguments: argparse.Namespace) -> int:
     """Unpack and compare; returns the exit status."""
-    # Of the million files, only the folders of splits and classes are looked at.
+    # Of the million files, only the folders of splits and classes are checked.
     check_output_folder(arguments.root, option="--root", levels=1)
     progress = ProgressLine()
     try:

@@ -18,7 +18,7 @@ class CheckReport:
     Attributes:
         unit: What a sample is called, in the plural.
         problems: A line each.
-        remarks: What is worth a look but no problem.
+        remarks: Notes that are not problems.
         decoded: Number of samples that were decoded.
         splits: What each split holds.
     """

@@ -1,7 +1,7 @@
 """Number of bands of a TIFF or JPEG 2000 file, and whether one of them is alpha.
 
 Satellite and microscope images have bands beyond red, green and blue. A fourth one is transparency
-only if the file says so; near infrared, taken for transparency, would whiten the image.
+only if the file says so; near infrared, read as transparency, would whiten the image.
 """
 
 import io

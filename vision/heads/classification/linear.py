@@ -36,7 +36,7 @@ class LinearHead(nn.Module):
         return {"logits": self.fc(self.dropout(embedding))}
 
     def reset_parameters(self) -> None:
-        """Initialise afresh."""
+        """Initialise the parameters."""
         nn.init.trunc_normal_(self.fc.weight, std=0.02 * self.init_scale)
         nn.init.zeros_(self.fc.bias)
 

@@ -66,7 +66,7 @@ class BoxHead(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Initialise afresh, as published."""
+        """Initialise the parameters, as published."""
         for conv in self.convs:
             assert isinstance(conv, ConvNormAct), "the convolutions are made above"
             conv.reset_parameters()

@@ -103,7 +103,7 @@ class FCOSHead(DenseHead):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Initialise afresh, as published."""
+        """Initialise the parameters, as published."""
         reset_convs(self, self.logits, prior_prob=self.prior_prob)
         nn.init.ones_(self.scales)
         for module in self.modules():

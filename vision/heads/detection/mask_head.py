@@ -34,7 +34,7 @@ class MaskHead(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Initialise afresh, as published."""
+        """Initialise the parameters, as published."""
         for layer in (*self.convs, self.upsample, self.logits):
             assert isinstance(layer, nn.Conv2d | nn.ConvTranspose2d), "all are convolutions"
             nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")

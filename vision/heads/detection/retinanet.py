@@ -81,7 +81,7 @@ class RetinaNetHead(DenseHead):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Initialise afresh, as published."""
+        """Initialise the parameters, as published."""
         reset_convs(self, self.logits, prior_prob=self.prior_prob)
 
     def forward(

@@ -103,7 +103,7 @@ class RPN(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Initialise afresh, as published."""
+        """Initialise the parameters, as published."""
         for layer in (self.conv, self.logits, self.deltas):
             nn.init.normal_(layer.weight, std=0.01)
             assert layer.bias is not None, "all three have a bias"

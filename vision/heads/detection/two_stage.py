@@ -169,7 +169,7 @@ class TwoStage(DetectionHead):
         )
 
     def reset_parameters(self) -> None:
-        """Initialise afresh."""
+        """Initialise the parameters."""
         self.rpn.reset_parameters()
         for i in range(len(self.stages)):
             self._box(i).reset_parameters()

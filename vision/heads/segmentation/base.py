@@ -136,7 +136,7 @@ class PixelClassifier(SegmentationHead):
         return {"logits": self.classifier(self.dropout(self.merge(features)))}
 
     def reset_parameters(self) -> None:
-        """Initialise afresh, as mmsegmentation does."""
+        """Initialise the parameters, as mmsegmentation does."""
         for module in self.modules():
             if isinstance(module, ConvNormAct | ResizedConvNormAct):
                 module.reset_parameters()

@@ -196,7 +196,7 @@ class MMSegHead(SegmentationHead):
         return cast(SegmentationOutputs, outputs)
 
     def reset_parameters(self) -> None:
-        """Initialise afresh, as mmsegmentation does."""
+        """Initialise the parameters, as mmsegmentation does."""
         # Not all of its layers can be initialised again: some draw when they are built.
         for part, config in self._configs.items():
             getattr(self, part).load_state_dict(_build(config).state_dict())
