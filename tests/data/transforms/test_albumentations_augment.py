@@ -137,6 +137,19 @@ def test_ignored_pixels_stay_ignored() -> None:
     np.testing.assert_array_equal(flipped, mask[:, ::-1])
 
 
+def test_objects_and_masks_may_turn_on_their_side() -> None:
+    turn = AlbumentationsAugment([{"name": "Transpose", "p": 1}], boxes=True)
+    objects = some_objects()
+    changed, moved = turn.objects(IMAGE, objects, min_visible=1)
+    torch.testing.assert_close(changed, IMAGE.transpose(1, 2))
+    torch.testing.assert_close(moved.boxes, objects.boxes[:, [1, 0, 3, 2]])
+    assert objects.masks is not None
+    torch.testing.assert_close(moved.masks, objects.masks.transpose(1, 2))
+    mask = class_map(size=SIZE)
+    turned = AlbumentationsAugment([{"name": "Transpose", "p": 1}]).pair(IMAGE, mask)[1]
+    np.testing.assert_array_equal(turned, mask.T)
+
+
 def test_the_size_is_kept() -> None:
     crop = [{"name": "RandomCrop", "height": 20, "width": 30}]
     with refuses(ConfigError, "augment.albumentations", "3 x 40 x 56", "3 x 20 x 30"):

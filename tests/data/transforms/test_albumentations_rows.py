@@ -53,6 +53,17 @@ def test_every_form_of_a_pipeline_is_the_same(tmp_path: Path, source: str) -> No
     assert probability == (1 if source == "rows" else 0.8)
 
 
+@pytest.mark.parametrize("name", ["RGBShift", "SafeRotate", "SomeOf"])
+def test_a_saved_transform_with_arguments_of_its_bases(name: str) -> None:
+    """Some files of albumentations have arguments that their own class does not take."""
+    made = A.SomeOf([A.RGBShift(), A.Blur()], n=1) if name == "SomeOf" else getattr(A, name)()
+    saved_one = A.to_dict(A.Compose([made]))
+    assert shown(read_transforms(saved_one)[0]) == shown([made])
+    saved_one["transform"]["transforms"][0]["blurr"] = 1
+    with refuses(ConfigError, "[0]", "'blurr'"):
+        read_transforms(saved_one)
+
+
 def test_transforms_of_python_stand_among_rows() -> None:
     class Own(A.ImageOnlyTransform):
         def apply(self, img: Any, **params: Any) -> Any:

@@ -56,14 +56,15 @@ class AlbumentationsAugment(CustomAugment):
 
     def image(self, image: Tensor) -> Tensor:
         """Change an image, uint8 `(3, H, W)`."""
-        return self._run(image)[0]
+        return self.checked(self._run(image)[0], image)
 
     def pair(self, image: Tensor, mask: np.ndarray) -> tuple[Tensor, np.ndarray]:
         """Change an image and the class of each pixel; what is uncovered is ignored."""
         if not self.moves:
             return self.image(image), mask
         mask = np.ascontiguousarray(mask)
-        changed, found = self._run(image, mask=mask, masks=[np.ones_like(mask)])
+        result, found = self._run(image, mask=mask, masks=[np.ones_like(mask)])
+        changed = self.checked(result, image, keep_size=False)
         return changed, uncovered_ignored(found["mask"], found["masks"][0])
 
     def objects(
@@ -77,9 +78,10 @@ class AlbumentationsAugment(CustomAugment):
         has_masks = objects.masks is not None
         if objects.masks is not None and count:
             targets["masks"] = list(objects.masks.numpy().astype(np.uint8))
-        changed, found = self._run(image, **targets)
+        result, found = self._run(image, **targets)
+        changed = self.checked(result, image, keep_size=False)
         places = np.asarray(found["places"], dtype=np.int64)
-        size = (image.shape[1], image.shape[2])
+        size = (changed.shape[1], changed.shape[2])
         masks = np.zeros((0, *size), dtype=bool) if has_masks else None
         if has_masks and count:
             masks = np.stack(found["masks"])[places] == 1
@@ -93,7 +95,7 @@ class AlbumentationsAugment(CustomAugment):
         )
         return changed, moved
 
-    def _run(self, image: Tensor, **targets: Any) -> tuple[Tensor, dict[str, Any]]:
+    def _run(self, image: Tensor, **targets: Any) -> tuple[object, dict[str, Any]]:
         import cv2
 
         seed = int(torch.randint(SEEDS, ()))
@@ -110,4 +112,4 @@ class AlbumentationsAugment(CustomAugment):
         result = found["image"]
         if isinstance(result, np.ndarray) and result.ndim == 3:
             result = torch.from_numpy(np.ascontiguousarray(result.transpose(2, 0, 1)))
-        return self.checked(result, image), found
+        return result, found

@@ -170,6 +170,10 @@ class _Builder:
         if name == "Compose":
             arguments = {key: value for key, value in arguments.items() if key in _OUTER}
         names = list(inspect.signature(cls).parameters)
+        if CLASS_KEY in row:
+            # A saved transform has arguments of its bases too, which it does not take itself.
+            ours = {key for key in arguments if key in names or key not in _inherited(cls)}
+            arguments = {key: value for key, value in arguments.items() if key in ours}
         for key in arguments:
             if key not in names:
                 raise ConfigError(
@@ -186,6 +190,11 @@ class _Builder:
             arguments["strict"] = True  # an error in place of a warning and default values
         with _building(f"{place}, {name}"):
             return cls(**arguments)
+
+
+def _inherited(cls: type) -> set[str]:
+    """The arguments of the bases of a class."""
+    return {name for base in cls.__mro__[1:] for name in inspect.signature(base).parameters}
 
 
 @contextmanager

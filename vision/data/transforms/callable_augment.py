@@ -60,7 +60,9 @@ class CallableAugment(CustomAugment):
         both = tv_tensors.Mask(torch.stack([labels, torch.ones_like(labels)]))
         changed, masks = self._call(tv_tensors.Image(image), both)
         planes = masks.as_subclass(Tensor).numpy()
-        return self.checked(changed, image), uncovered_ignored(planes[0], planes[1])
+        return self.checked(changed, image, keep_size=False), uncovered_ignored(
+            planes[0], planes[1]
+        )
 
     def objects(
         self, image: Tensor, objects: MappedObjects, *, min_visible: float
@@ -76,7 +78,8 @@ class CallableAugment(CustomAugment):
         }
         if objects.masks is not None:
             target["masks"] = tv_tensors.Mask(objects.masks.to(torch.uint8))
-        changed, found = self._call(tv_tensors.Image(image), target)
+        result, found = self._call(tv_tensors.Image(image), target)
+        changed = self.checked(result, image, keep_size=False)
         places = found["labels"].numpy()
         masks = None
         if objects.masks is not None:
@@ -88,10 +91,10 @@ class CallableAugment(CustomAugment):
             boxes=boxes.as_subclass(Tensor).numpy(),
             places=places,
             masks=masks,
-            size=size,
+            size=(changed.shape[1], changed.shape[2]),
             min_visible=min_visible,
         )
-        return self.checked(changed, image), moved
+        return changed, moved
 
     def _call(self, *given: Any) -> Any:
         with _seeded(int(torch.randint(SEEDS, ()))):

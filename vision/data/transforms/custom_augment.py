@@ -17,8 +17,8 @@ _SLACK = 1.0
 class CustomAugment(ABC):
     """An augmentation after the suite's own, on the pixels that the model gets.
 
-    It keeps the size of the image. Random numbers depend on PyTorch's generator, which is seeded
-    for each sample.
+    It keeps the size of an image by itself; with a mask or objects the size may change. Random
+    numbers depend on PyTorch's generator, which is seeded for each sample.
 
     Args:
         option: Name of the option, for errors.
@@ -47,15 +47,16 @@ class CustomAugment(ABC):
             min_visible: As in `map_objects`.
         """
 
-    def checked(self, result: object, image: Tensor) -> Tensor:
+    def checked(self, result: object, image: Tensor, *, keep_size: bool = True) -> Tensor:
         """The result for an image, as a plain tensor.
 
         Args:
             result: What the augmentation has returned.
             image: The image that it was given.
+            keep_size: Whether the size has to be that of the image.
 
         Raises:
-            ConfigError: It is not an image of the same type and size.
+            ConfigError: It is not an image of the same type, or of the size that it needs.
         """
         if not isinstance(result, Tensor):
             raise ConfigError(
@@ -68,7 +69,11 @@ class CustomAugment(ABC):
                 "0..255. Leave out ToTensor, ToDtype, ToFloat and Normalize: the model normalises "
                 "on its device."
             )
-        if result.shape != image.shape:
+        if result.ndim != 3 or len(result) != len(image) or not result.numel():
+            raise ConfigError(
+                f"{self.option} returned an image of {tuple(result.shape)}; expected (3, H, W)."
+            )
+        if keep_size and result.shape != image.shape:
             raise ConfigError(
                 f"{self.option} changed an image of {_sides(image)} to {_sides(result)}. It comes "
                 "after the resize and keeps the size: leave out what crops or resizes, or give it "
@@ -110,7 +115,7 @@ def moved_objects(
         boxes: `(N, 4)` xyxy in pixels, of those that are left.
         places: int `(N,)`, place of each in `before`.
         masks: bool `(N, H, W)`; None without masks.
-        size: Height and width of the image in pixels.
+        size: Height and width of the image after it, in pixels.
         min_visible: As in `map_objects`.
     """
     places = np.asarray(places, dtype=np.int64)
@@ -124,7 +129,9 @@ def moved_objects(
         own = before.masks.numpy()[places]
         pixels, old_pixels = (each.sum(axis=(1, 2), dtype=np.int64) for each in (masks, own))
         areas = areas * pixels / np.maximum(old_pixels, 1)
-        for row in np.flatnonzero((masks != own).any(axis=(1, 2))):
+        resized = masks.shape != own.shape
+        moved = np.ones(len(masks), bool) if resized else (masks != own).any(axis=(1, 2))
+        for row in np.flatnonzero(moved):
             boxes[row] = _fitted(boxes[row], masks[row])
     sides = boxes[:, 2:] - boxes[:, :2]
     kept = ((sides > 0) & (sides >= min_visible)).all(axis=1)
