@@ -652,7 +652,7 @@ def test_masks(case: Case, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> 
     Case(
         "COCO: sound",
         checked(same),
-        gives=(True, "train: 2 images, 3 objects, 1 crowd regions, 0 empty images"),
+        gives=(True, "train: 2 images, 3 objects, 1 crowd region, 0 empty images"),
     ),
     Case(
         "COCO: two entries of one file",
