@@ -88,7 +88,7 @@ def test_masks_have_the_colours_of_the_data_and_name_their_classes() -> None:
 @pytest.mark.parametrize("kind", list(KINDS))
 def test_one_image_makes_a_picture(kind: str) -> None:
     batch = {
-        "label": torch.tensor([1]),
+        "label": torch.tensor([[0.0, 1.0, 0.0]] if kind == "multilabel" else [1]),
         "target": [random_target(1, 0, (300, 400))],
         "mask": torch.zeros(1, 300, 400, dtype=torch.int64),
     }

@@ -113,24 +113,25 @@ def _fill_cell(
     )
     right = image.predicted == image.label
     color = RIGHT if right else WRONG
-    weight = "normal" if right else "bold"
-    fit = partial(_fit_name, room_in=room_in, weight=weight)
+    fit = partial(_fit_name, room_in=room_in, bold=not right)
     text = fit("{}" + f"  {image.score:.0%}", class_names[image.predicted])
     if not right:
         text += "\n" + fit("true: {}", class_names[image.label])
-    axis.set_title(text, color=color, fontsize=CELL_FONT, pad=4, fontweight=weight)
+    axis.set_title(
+        text, color=color, fontsize=CELL_FONT, pad=4, fontweight="normal" if right else "bold"
+    )
     axis.set_axis_on()
     axis.set(xticks=[], yticks=[])
     for spine in axis.spines.values():
         spine.set(color=color, linewidth=1.0 if right else 2.5)
 
 
-def _fit_name(line: str, name: str, *, room_in: float, weight: str) -> str:
+def _fit_name(line: str, name: str, *, room_in: float, bold: bool) -> str:
     """A line with a name in it, cut to the width of a cell."""
     longest = MAX_NAME
     while True:
         text = line.format(figure_line(name, longest))
-        width_in = text_width_in(text, CELL_FONT, weight)
+        width_in = text_width_in(text, CELL_FONT, bold=bold)
         if width_in <= room_in or longest <= 2:
             return text
         longest = max(2, min(longest - 1, int(longest * room_in / width_in)))

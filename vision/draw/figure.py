@@ -19,6 +19,7 @@ FAINT = "#7b8794"
 RIGHT = "#1a7f4b"
 WRONG = "#c62f2f"
 DPI = 150
+POINTS_PER_INCH = 72
 # Shares of black and of white in the colours of the objects of one class.
 SHADES = ((0.0, 0.0), (0.3, 0.0), (0.0, 0.35))
 
@@ -59,22 +60,18 @@ def class_color(label: int, instance: int = 0) -> tuple[int, int, int]:
     return red, green, blue
 
 
-def text_width_in(text: str, size_pt: float, weight: str = "normal") -> float:
+def text_width_in(text: str, size_pt: float, *, bold: bool = False) -> float:
     """Width in inches of a line of text in a figure."""
-    from matplotlib.font_manager import FontProperties
-    from matplotlib.textpath import TextPath
-
-    path = TextPath((0, 0), text or " ", size=size_pt, prop=FontProperties(weight=weight))
-    return float(path.get_extents().width) / 72 if len(path.vertices) else 0.0
+    measured_px = 100
+    return font(measured_px, bold=bold).getlength(text) * size_pt / measured_px / POINTS_PER_INCH
 
 
 @cache
-def font(size_px: int) -> Any:
-    """A bold typeface with the letters of most scripts, for `PIL.ImageDraw`."""
+def font(size_px: int, *, bold: bool = True) -> Any:
+    """A typeface with the letters of most scripts, for `PIL.ImageDraw`."""
     # It comes with matplotlib.
     from matplotlib import get_data_path
     from PIL import ImageFont
 
-    return ImageFont.truetype(
-        str(Path(get_data_path()) / "fonts" / "ttf" / "DejaVuSans-Bold.ttf"), size_px
-    )
+    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
+    return ImageFont.truetype(str(Path(get_data_path()) / "fonts" / "ttf" / name), size_px)
