@@ -15,6 +15,7 @@ from lightning.pytorch.cli import LightningCLI, SaveConfigCallback
 from lightning.pytorch.utilities import rank_zero_only
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
+from vision.callbacks.results.part_of_set import SUFFIX
 from vision.callbacks.run.checkpoint_io import AtomicCheckpointIO
 from vision.callbacks.run.finite import FiniteTraining
 from vision.callbacks.run.progress import Progress
@@ -227,8 +228,9 @@ class VisionCLI(LightningCLI):
         elif self.options["trainer"]["fast_dev_run"]:
             return
         elif self.command != "fit":
-            results = self._folder_of_checkpoint / VALIDATION
-            check_output_folder(results, option="--ckpt_path: the folder")
+            for name in (VALIDATION, VALIDATION + SUFFIX):
+                results = self._folder_of_checkpoint / name
+                check_output_folder(results, option="--ckpt_path: the folder")
         elif self._resumes:
             check_output_folder(run, option="--ckpt_path last: the run")
         else:

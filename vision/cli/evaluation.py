@@ -62,8 +62,9 @@ def evaluate_model(source: str, options: EvaluationOptions, show: Callable[[str]
     if against is not None and described is not None and described["kind"]:
         require_kind(read_report(against), described["kind"])
     home = trained.run or trained.file.parent
-    planned = options.out or home / report_folder(options.split)
-    check_output_folder(planned, option="--out", levels=0)
+    for part in (False, True):
+        planned = options.out or home / report_folder(options.split, part=part)
+        check_output_folder(planned, option="--out", levels=0)
     with arguments_for(trained, options.configs, options.task) as arguments:
         records = EvaluationRecords(limit=options.limit)
         command = COMMANDS[options.split]
@@ -72,8 +73,8 @@ def evaluate_model(source: str, options: EvaluationOptions, show: Callable[[str]
     if records.record is None:  # not the first process
         return
     # Only now it is known whether the images are a part of the set.
-    part = records.record.part_of is not None
-    folder = options.out or home / report_folder(options.split, part=part)
+    limited = records.record.part_of is not None
+    folder = options.out or home / report_folder(options.split, part=limited)
     dataset = getattr(cli.datamodule, f"{options.split}_dataset", None)
     data = EvaluatedData(dataset, cli.datamodule)
     report = write_report(folder, records.record, _subject(cli, trained), data, against=against)

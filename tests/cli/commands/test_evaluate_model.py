@@ -153,6 +153,11 @@ def test_a_part_of_a_set_never_replaces_the_results_of_the_whole(
     page = (place / "evaluation_part" / "report.html").read_text()
     assert "1 of 3 images" in page
     assert "Only a part of the set was evaluated" in page
+    link = place / "validation_part" / "masks" / "elsewhere"
+    link.symlink_to(folder)
+    assert tool.main(limited) == 2
+    assert "is a link to" in capsys.readouterr().err
+    link.unlink()
 
 
 def test_a_file_of_weights_needs_the_config_of_the_data_alone(
