@@ -49,7 +49,7 @@ class Decoration:
         if problem != self._said:
             self._said = problem
             logger.warning(
-                "%s: left out, as it failed; the work goes on. %s", self.what, problem[:500]
+                "%s: left out, as it failed; the run continues. %s", self.what, problem[:500]
             )
             logger.debug("where it failed", exc_info=(type(error), error, trace))
         return True

@@ -148,7 +148,7 @@ def test_what_packages_allow_is_not_called(tmp_path: Path) -> None:
 def test_a_number_that_is_an_object(tmp_path: Path) -> None:
     data = renamed({"a": np.float64(1)}, {b"X\x02\x00\x00\x00f8": b"X\x02\x00\x00\x00O8"})
     (tmp_path / "a.pth").write_bytes(data)
-    with pytest.raises(ValueError, match="is no number"):
+    with pytest.raises(ValueError, match="is not a number"):
         read(tmp_path / "a.pth")
 
 

@@ -48,7 +48,7 @@ def tile(text: str) -> int | tuple[int, int]:
     sides = text.lower().split("x")
     if len(sides) > 2 or not all(side.isdecimal() and 0 < len(side) < 7 for side in sides):
         raise argparse.ArgumentTypeError(
-            f"'{text}' is no tile: expected a side in pixels, such as 1024, or HEIGHTxWIDTH"
+            f"'{text}' is not a tile: expected a side in pixels, such as 1024, or HEIGHTxWIDTH"
         )
     return int(sides[0]) if len(sides) == 1 else (int(sides[0]), int(sides[1]))
 

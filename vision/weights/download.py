@@ -177,7 +177,7 @@ def _parse_hub_address(address: str) -> tuple[str, tuple[str, ...], str | None]:
     repo, _, file = rest.partition("/")
     if not owner or not repo:
         raise WeightsError(
-            f"'{address}' is no hub address; expected hf://owner/repo[/file][@revision]."
+            f"'{address}' is not a hub address; expected hf://owner/repo[/file][@revision]."
         )
     return f"{owner}/{repo}", (file,) if file else HUB_FILES, revision or None
 

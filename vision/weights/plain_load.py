@@ -157,7 +157,7 @@ def _number(kind: Any = None, data: Any = b"") -> bool | int | float:
     """Replaces `numpy._core.multiarray.scalar`."""
     code = kind.code if isinstance(kind, _NumberType) else None
     if code not in _FORMATS or not isinstance(data, bytes):
-        raise ValueError("a NumPy scalar in it is no number")
+        raise ValueError("a NumPy scalar in it is not a number")
     return struct.unpack(kind.order + _FORMATS[code], data)[0]
 
 

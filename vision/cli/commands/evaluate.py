@@ -99,7 +99,9 @@ def evaluate_detection(options: argparse.Namespace) -> None:
 def add_segmentation(commands: Any) -> None:
     """Add the command `segmentation` to the parsers of argparse."""
     parser = commands.add_parser("segmentation", help="label images: PNG files of class indices")
-    parser.add_argument("--annotations", required=True, type=Path, help="folder of what is right")
+    parser.add_argument(
+        "--annotations", required=True, type=Path, help="folder of the ground truth"
+    )
     parser.add_argument("--predictions", required=True, type=Path, help="folder of predictions")
     parser.add_argument("--num-classes", required=True, type=whole(1, MAX_CLASSES), metavar="K")
     parser.add_argument(

@@ -90,7 +90,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--input-dtype", default="uint8", help="whole model: uint8 or float32, of 0..255")
     add("--size", type=whole(), nargs=2, metavar=("H", "W"), help="by default that of the weights")
     add("--batch", type=whole(), default=1, help="number of images to trace with")
-    add("--dynamic", help="batch,size or batch or size or none; by default what is possible")
+    add("--dynamic", help="batch,size or batch or size or none; by default as many as possible")
     add("--precision", default="float32", help="float32, float16 or bfloat16")
     add("--opset", type=whole(), default=18, help="of ONNX")
     add("--exporter", default="torchscript", help="of ONNX: torchscript or dynamo")

@@ -51,7 +51,7 @@ def add_hub(commands: Any) -> None:
     parser.add_argument("--out", required=True, type=Path, help="the folder")
     parser.add_argument("--name", help="name of the model on its card")
     parser.add_argument("--licence", help="identifier of the licence, such as apache-2.0")
-    parser.add_argument("--dataset", help="what it was trained on, an id of the hub if it has one")
+    parser.add_argument("--dataset", help="training dataset, an id of the hub if it has one")
     parser.add_argument("--push", metavar="OWNER/NAME", help="send it to this repository")
     parser.add_argument("--private", action="store_true", help="make that repository private")
     add_task(parser)

@@ -95,7 +95,7 @@ def _check(
 ) -> None:
     if not -len(specs) <= in_index < len(specs):
         raise ConfigError(
-            f"in_index={in_index} is no index of the {len(specs)} maps that FCNHead gets."
+            f"in_index={in_index} is not an index of the {len(specs)} maps that FCNHead gets."
         )
     if num_convs < 0:
         raise ConfigError(f"num_convs is 0 or more; got {num_convs}.")
