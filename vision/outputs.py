@@ -32,7 +32,7 @@ def check_output_file(path: Path | str, *, option: str) -> Path:
     if mode is not None and stat.S_ISDIR(mode):
         raise ConfigError(f"{option} {shown_path(path)} is a folder: give the path of a file.")
     if mode is not None and not stat.S_ISREG(mode):
-        raise ConfigError(f"{option} {shown_path(path)} is not a regular file: give another path.")
+        raise ConfigError(f"{option} {shown_path(path)} is no regular file: give another path.")
     check_writable(path.absolute().parent, f"{option} {shown_path(path)}")
     return path
 
