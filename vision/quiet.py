@@ -40,6 +40,7 @@ NEEDLESS_WARNINGS = (
     r"The dirpath has changed from",
     # Every process has these from the gathered predictions: there is nothing to reduce.
     r"It is recommended to use `self.log\('(val|test)/(box|mask)_A[PR]",
+    r"It is recommended to use `self.log\('(val|test)/(average_precision|f1|precision|recall)/",
     r"`isinstance\(treespec, LeafSpec\)` is deprecated",
 )
 

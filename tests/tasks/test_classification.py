@@ -5,11 +5,14 @@ from typing import Any
 
 import pytest
 import torch
+from helpers.refusals import refuses
 from helpers.tiny_task import TinyData, quiet_trainer, random_images, random_labels, tiny_task
+from sklearn.metrics import precision_recall_fscore_support
 from torch import Tensor
 from torch.nn import functional as F
 from torchmetrics.functional.classification import multiclass_accuracy
 
+from vision.errors import ConfigError
 from vision.optim.settings import OptimSettings
 from vision.tasks import Classification
 
@@ -125,3 +128,41 @@ def test_a_checkpoint_is_fine_tuned_at_another_resolution_and_for_other_classes(
     sizes = [task.backbone.state_dict()[table].shape[0] for task in (first, tuned)]
     assert sizes == [7**2, 11**2]
     assert tuned.eval()(random_images(2, side=48)).shape == (2, 5)
+
+
+def test_metrics_of_each_class_are_those_of_scikit_learn(tmp_path: Path) -> None:
+    names = ["a/b", *NAMES[1:]]
+    task = tiny_task(per_class_metrics=True, class_names=names)
+    torch.nn.init.normal_(task.head.fc.weight)
+    (logged,) = quiet_trainer(tmp_path).validate(task, TinyData(val=40), verbose=False)
+    labels, found = random_labels(40), logits_of(task, 40).argmax(dim=1)
+    measured = precision_recall_fscore_support(
+        labels, found, labels=range(8), zero_division=0, average=None
+    )
+    for metric, values in zip(("precision", "recall", "f1"), measured, strict=False):
+        shown = [logged[f"val/{metric}/{name.replace('/', '_')}"] for name in names]
+        assert shown == pytest.approx(values.tolist(), rel=1e-6)
+    # A file of the model holds the means alone.
+    trained = quiet_trainer(tmp_path, max_epochs=1, limit_train_batches=1)
+    trained.fit(task, TinyData(train=4))
+    assert set(task.describe()["metrics"]) == {"val/loss", "val/top1", "val/top5"}
+
+
+def test_metrics_of_too_many_classes_are_refused() -> None:
+    with refuses(ConfigError, "per_class_metrics", "1,001 classes"):
+        tiny_task(num_classes=1001, per_class_metrics=True)
+
+
+def test_weights_of_classes_come_from_the_training_images(tmp_path: Path) -> None:
+    task = tiny_task(num_classes=3, loss={"class_weights": "balanced"})
+    data = TinyData(train=12)
+    data.train.labels = torch.tensor([0] * 8 + [1] * 3 + [2])
+    data.val.labels = data.val.labels % 3
+    data.train_dataset = data.train
+    quiet_trainer(tmp_path, max_epochs=1, limit_train_batches=1).fit(task, data)
+    assert task.criterion.class_weights.tolist() == pytest.approx([0.5, 4 / 3, 4.0])
+    assert not any("class_weights" in key for key in task.state_dict())
+    del data.train_dataset
+    again = tiny_task(num_classes=3, loss={"class_weights": "balanced"})
+    with refuses(ConfigError, "class_weights='balanced'", "TinyData", "a number for each class"):
+        quiet_trainer(tmp_path, max_epochs=1).fit(again, data)
