@@ -206,7 +206,9 @@ def _counts(labels: np.ndarray, class_names: Sequence[str]) -> dict[str, int]:
 
 def _class_names(labels: np.ndarray, known: Sequence[str]) -> list[str]:
     if np.ndim(labels) == 2:
-        return ["; ".join(known[i] for i in np.flatnonzero(row).tolist()) or "none" for row in labels]
+        return [
+            "; ".join(known[i] for i in np.flatnonzero(row).tolist()) or "none" for row in labels
+        ]
     return [known[label] for label in labels]
 
 
