@@ -18,6 +18,8 @@ USED = {
     "optim/sharding.py": {"_non_persistent_buffers_set", "_handle", "_runtime_utils", "_reshard"},
     # argparse lists its options nowhere else.
     "cli/dataset_options.py": {"_actions"},
+    # The same, and os._exit, which Python documents.
+    "cli/completion.py": {"_actions", "_exit"},
     "cli/parser.py": {"_actions"},
     # PyTorch's options of compiling have no public name.
     "benchmarks/latency.py": {"_inductor"},

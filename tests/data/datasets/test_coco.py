@@ -150,7 +150,7 @@ def test_an_error_in_the_annotations_names_the_line_that_lists_all(own: Path) ->
         COCO(root=own, val_images=own / "a b", **SMALL).setup("validate")
     message = str(caught.value)
     assert "its category_id 1 is not listed in 'categories'" in message
-    assert f"check_dataset.py COCO --root {own} --val_images '{own}/a b'` lists all" in message
+    assert f"check-dataset COCO --root {own} --val_images '{own}/a b'` lists all" in message
 
 
 def test_annotations_are_kept_for_the_next_start(

@@ -169,7 +169,8 @@ def test_a_check_lists_everything(tmp_path: Path) -> None:
     (root / "images" / "train" / "3.png").write_bytes(b"hm")
     Image.new("RGB", (56, 40)).save(root / "masks" / "val" / "0.png")
     with pytest.raises(
-        DataError, match=r"^files that are not paired in '.*':\n  image '(.*\n)+.*check_data"
+        DataError,
+        match=r"^files that are not paired in '.*':\n  image '(.*\n)+.*check-dataset Mask",
     ):
         folder(root).setup("fit")
     data = folder(root)
