@@ -7,7 +7,7 @@ import pytest
 import torch
 from helpers.refusals import refuses
 from helpers.tiny_segmentation import random_batch, tiny_segmentor
-from helpers.tiny_task import random_images, tiny_task
+from helpers.tiny_task import TinyData, quiet_trainer, random_images, tiny_task
 from helpers.watched import the_watch
 
 from vision.errors import CheckpointError, ConfigError, VisionError, WeightsError
@@ -136,3 +136,19 @@ def test_weights_that_are_not_finite_end_a_resume(tmp_path: Path) -> None:
     written["state_dict"]["head.fc.bias"] = torch.full((8,), torch.inf)
     with refuses(WeightsError, "--ckpt_path", "'head.fc.bias'", "8"):
         check_checkpoint(saved(path, written), tiny_task())
+
+
+def test_an_optimiser_by_name_is_trained_on(tmp_path: Path) -> None:
+    options = {"adjust_lr_fn": "original", "momentum": 0.9, "ns_steps": 3}
+    task = tiny_task(name="muon", options=options, loss={"name": "bce", "target_threshold": 0.2})
+    trainer = quiet_trainer(tmp_path, max_steps=1, limit_val_batches=0)
+    trainer.fit(task, TinyData(train=4))
+    trainer.save_checkpoint(tmp_path / "muon.ckpt")
+    again = type(task).load_from_checkpoint(tmp_path / "muon.ckpt")
+    assert (again.optim.name, again.optim.options) == ("muon", options)
+    assert again.criterion.settings == task.criterion.settings
+    checkpoint = torch.load(tmp_path / "muon.ckpt", weights_only=True)
+    checkpoint["vision"]["hyper_parameters"]["optim"]["name"] = "os.system"
+    torch.save(checkpoint, tmp_path / "bad.ckpt")
+    with refuses(CheckpointError, "bad.ckpt", "os.system"):
+        type(task).load_from_checkpoint(tmp_path / "bad.ckpt")

@@ -101,7 +101,9 @@ def check_optimizer(name: str, options: Mapping[str, Any], betas: Sequence[float
         parameter.grad = torch.ones(4, 4)
         group: dict[str, Any] = {"params": [parameter]}
         groups = [{**group, MATRICES: True} if name == "muon" else group]
-        create_optimizer(name, groups, lr=1e-3, betas=betas, options=options).step()
+        optimizer = create_optimizer(name, groups, lr=1e-3, betas=betas, options=options)
+        if not options.get("capturable"):  # a step on a GPU alone
+            optimizer.step()
 
 
 def create_optimizer(
