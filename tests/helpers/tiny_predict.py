@@ -8,13 +8,15 @@ import torch
 from helpers.pictures import texture
 from helpers.tiny_detection import tiny_detector
 from helpers.tiny_segmentation import tiny_segmentor
-from helpers.tiny_task import tiny_task
+from helpers.tiny_task import TINY_CONVNEXT, tiny_task
 from PIL import Image
 
 from vision.predict.model import Model
+from vision.tasks import MultiLabel
 
 PREPROCESSING: dict[str, dict[str, Any]] = {
     "classification": {"image_size": 32, "crop": 0.8, "interpolation": "bilinear"},
+    "multilabel": {"image_size": 32, "crop": 0.8, "interpolation": "bilinear"},
     "detection": {"short_side": 48, "long_side": 80},
     "segmentation": {"short_side": 48, "long_side": 80},
 }
@@ -25,6 +27,7 @@ def tiny_model(kind: str, **options: Any) -> Model:
     """A model of the kind with the same weights every time."""
     build: dict[str, Any] = {
         "classification": tiny_task,
+        "multilabel": _tiny_multilabel,
         "detection": tiny_detector,
         "segmentation": tiny_segmentor,
     }
@@ -32,6 +35,11 @@ def tiny_model(kind: str, **options: Any) -> Model:
     task.class_names = list(NAMES[: task.num_classes])
     task.preprocessing = PREPROCESSING[kind]
     return Model(task, task.describe())
+
+
+def _tiny_multilabel(**options: Any) -> MultiLabel:
+    torch.manual_seed(0)
+    return MultiLabel("convnext", 8, backbone_options=TINY_CONVNEXT, **options)
 
 
 def write_pictures(
