@@ -4,7 +4,7 @@ import shlex
 
 import pytest
 
-from vision.line_width import UNLIMITED, break_command, break_parts, line_width
+from vision.line_width import UNLIMITED, break_command, break_parts, fit_text, line_width
 
 COMMAND = (
     "python train.py fit --config runs/digits/version_0/config.yaml --name digits_swin "
@@ -35,3 +35,17 @@ def test_a_file_has_no_width_unless_it_is_given(monkeypatch: pytest.MonkeyPatch)
     assert line_width() == UNLIMITED
     monkeypatch.setenv("COLUMNS", "100")
     assert line_width() == 100
+
+
+def test_a_text_fits_and_keeps_its_commands() -> None:
+    text = "A sentence that is longer than the width of forty columns.\nAnd one more.\n\n"
+    text += (
+        "    vision fit --config a.yaml \\\n        --name of_a_run --epochs 5\n    vision fit\n"
+    )
+    lines = fit_text(text, 40).splitlines()
+    assert max(map(len, lines)) <= 40
+    prose, commands = fit_text(text, 40).split("\n\n")
+    assert " ".join(prose.split()) == " ".join(text.partition("\n\n")[0].split())
+    joined = commands.replace("\\\n", " ").splitlines()
+    expected = ["vision fit --config a.yaml --name of_a_run --epochs 5", "vision fit"]
+    assert [" ".join(line.split()) for line in joined] == expected

@@ -4,10 +4,12 @@ import os
 import re
 import shutil
 import sys
+import textwrap
 from collections.abc import Sequence
 
 UNLIMITED = 10_000
 SCREEN = 80  # columns of help
+MAX_HELP = 100
 # A word of a shell, with its quotes.
 _WORD = re.compile(r"""(?:[^\s'"]|'[^']*'|"[^"]*")+""")
 _CONTINUED = " \\"
@@ -86,3 +88,27 @@ def cut_line(line: str, room: int = 0) -> str:
     """
     width = max(line_width() - room, 10)
     return line if len(line) <= width else f"{line[: width - 3]}..."
+
+
+def fit_text(text: str, width: int) -> str:
+    r"""A text of paragraphs and indented commands, with lines that fit.
+
+    Args:
+        text: Paragraphs with an empty line between them. One whose lines are all indented has
+            commands, which may go on in the next line after a `\`.
+        width: Columns.
+    """
+    parts = []
+    for paragraph in re.split(r"\n[ \t]*\n", text.strip("\n")):
+        lines = re.sub(r" *\\\n *", " ", paragraph).splitlines()
+        if all(line.startswith(_INDENT) for line in lines):
+            broken = [break_command(line.strip(), width - len(_INDENT)) for line in lines]
+            parts.append("\n".join(f"{_INDENT}{line}" for found in broken for line in found))
+        else:
+            parts.append(textwrap.fill(" ".join(paragraph.split()), width, break_on_hyphens=False))
+    return "\n\n".join(parts)
+
+
+def help_width() -> int:
+    """Columns of help: those of the terminal, at most 100."""
+    return min(shutil.get_terminal_size().columns, MAX_HELP)

@@ -40,12 +40,12 @@ def test_other_files_are_exported_beside_themselves_and_names_here(run: Path) ->
 
 def test_what_is_replaced_is_said(run: Path) -> None:
     out = Path("a.onnx")
-    assert replaced_export(out, "x.ckpt") is None
+    assert replaced_export(out, "x.ckpt") == []
     out.touch()
-    assert "of an unknown model: it is replaced" in (replaced_export(out, "x.ckpt") or "")
+    assert "of an unknown model: it is replaced" in " ".join(replaced_export(out, "x.ckpt"))
     Path("a.onnx.json").write_text(json.dumps({"source": "y.ckpt"}))
-    assert "of another model, y.ckpt: it is replaced" in (replaced_export(out, "x.ckpt") or "")
-    assert "of the same model" in (replaced_export(out, "y.ckpt") or "")
+    assert "of another model, y.ckpt: it is replaced" in " ".join(replaced_export(out, "x.ckpt"))
+    assert "of the same model" in " ".join(replaced_export(out, "y.ckpt"))
 
 
 def test_a_file_is_recorded_by_its_relative_path(run: Path) -> None:

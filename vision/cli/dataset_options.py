@@ -11,6 +11,7 @@ from vision.cli.plain_values import is_possible
 from vision.cli.settings import COMMAND_LINE
 from vision.cli.start import own_choice
 from vision.errors import ConfigError, shown, suggest
+from vision.line_width import fit_text, help_width
 from vision.program import command
 
 
@@ -102,7 +103,7 @@ def dataset_help(name: str | None) -> str:
     Raises:
         ConfigError: There is no such dataset.
     """
-    text = f"NAME is one of {', '.join(CLASSES['data'])}.\n"
+    text = fit_text(f"NAME is one of {', '.join(CLASSES['data'])}.", help_width()) + "\n"
     if name is None:
         return text
     check_class_name("data", name, source=COMMAND_LINE)

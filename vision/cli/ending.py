@@ -8,6 +8,7 @@ from typing import NoReturn
 from vision.cli.own_code import current_folder_searched
 from vision.cli.streams import lenient_streams
 from vision.errors import ConfigError, VisionError
+from vision.line_width import fit_text, help_width
 from vision.program import command, with_commands
 from vision.workers import explain_end_of_worker
 
@@ -88,4 +89,5 @@ def command_parser(name: str, description: str | None) -> Parser:
         name: Name of the command, such as `"check-dataset"`.
         description: What its help says, with commands as `vision.program.with_commands` knows them.
     """
-    return Parser(prog=command(name), description=with_commands(description or ""))
+    text = fit_text(with_commands(description or ""), help_width())
+    return Parser(prog=command(name), description=text)

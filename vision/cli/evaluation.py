@@ -11,6 +11,8 @@ from pathlib import Path
 from vision.callbacks.results.evaluation_records import EvaluationRecords
 from vision.cli.app import VisionCLI, run
 from vision.cli.trained import Trained, arguments_for, locate, read_description
+from vision.files import relative_path
+from vision.line_width import break_parts, line_width
 from vision.outputs import check_output_folder
 from vision.program import this_command
 from vision.report.against import find_report, read_report, report_folder, require_kind
@@ -80,7 +82,9 @@ def evaluate_model(source: str, options: EvaluationOptions, show: Callable[[str]
     report = write_report(folder, records.record, _subject(cli, trained), data, against=against)
     for name, value in report["metrics"].items():
         show(f"{name:<24} {value:.4f}")
-    show(f"{images_text(report)}; the report is {folder / PAGE}")
+    page = relative_path(folder / PAGE)
+    said = [f"{images_text(report)}; the report is", page]
+    show("\n".join(break_parts(said, line_width(), gap=" ")))
 
 
 def _report_to_compare(options: EvaluationOptions, show: Callable[[str], None]) -> Path | None:

@@ -11,6 +11,7 @@ from vision.documents.json_text import read_json
 from vision.errors import DataError
 from vision.export.sidecar import sidecar_path
 from vision.files import fit_name
+from vision.line_width import break_parts, line_width
 
 
 def default_export_file(source: str, suffix: str, *, backbone: bool) -> Path:
@@ -42,20 +43,21 @@ def default_export_file(source: str, suffix: str, *, backbone: bool) -> Path:
     return folder / fit_name(f"{run.parent.name}_{run.name}_{trained.file.stem}{part}{suffix}")
 
 
-def replaced_export(out: Path, source: str) -> str | None:
-    """A line that says that an export replaces a file, and of which model it is; None for none.
+def replaced_export(out: Path, source: str) -> list[str]:
+    """Lines that say that an export replaces a file, and of which model it is; none if it does not.
 
     Args:
         out: The file to be written.
         source: What is exported, as it is recorded beside the file.
     """
     if not out.exists():
-        return None
+        return []
     before = _recorded_source(out)
-    if before == source:
-        return f"{out} was there before, of the same model: it is replaced."
     whose = f"of another model, {before}" if before else "of an unknown model"
-    return f"{out} was there before, {whose}: it is replaced."
+    if before == source:
+        whose = "of the same model"
+    said = [f"{out}", "was there before,", f"{whose}: it is replaced."]
+    return break_parts(said, line_width(), gap=" ")
 
 
 def recorded_source(source: str) -> str:

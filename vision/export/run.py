@@ -24,11 +24,13 @@ from vision.export.verify import (
     verify,
     worst,
 )
+from vision.line_width import break_parts, line_width
 from vision.options import check_number
 
 Format = Literal["safetensors", "torch-export", "onnx"]
 SUFFIXES = {"safetensors": ".safetensors", "torch-export": ".pt2", "onnx": ".onnx"}
 AXES = ("batch", "size")
+_NAME_WIDTH = 12  # of the names in the table
 
 
 @dataclass(frozen=True)
@@ -102,10 +104,10 @@ class Exported:
     def table(self) -> str:
         """The files, and the largest differences of each output, in lines to read."""
         lines = [
-            f"  file      {self.path} ({self.path.stat().st_size / 1e6:.1f} MB)",
+            *_broken("file", f"{self.path}", f"({self.path.stat().st_size / 1e6:.1f} MB)"),
             f"  sidecar   {self.sidecar}",
             f"  dynamic   {', '.join(self.dynamic) or 'none'}",
-            *(f"  note      {note}" for note in self.notes),
+            *(line for note in self.notes for line in _broken("note", *note.split())),
             f"  {'output':<28} {'largest diff.':>13} {'relative':>10} {'allowed':>10}",
         ]
         for one in worst(self.cases):
@@ -119,6 +121,14 @@ class Exported:
         if not self.passed:
             lines.append("  It differs from its source by more than the tolerance.")
         return "\n".join(lines)
+
+
+def _broken(name: str, *words: str) -> list[str]:
+    """A row of the table, broken between words where it is too long."""
+    width = line_width() - _NAME_WIDTH
+    first, *more = break_parts(words, width, gap=" ")
+    start = f"  {name}".ljust(_NAME_WIDTH)
+    return [start + first, *(" " * _NAME_WIDTH + line for line in more)]
 
 
 def export(

@@ -97,7 +97,7 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_digits(digits: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(digits, digits, "--images", 20, "--rounds", 2) == 0
-    path = digits / "checkpoints" / "best.int8.onnx"
+    path = digits / "weights" / f"{digits.parent.name}_{digits.name}_best.int8.onnx"
     written = facts(path)
     accuracy = written["accuracy"]
     assert (accuracy["metric"], accuracy["images"]) == ("top1", 360)

@@ -23,6 +23,7 @@ from vision.cli.ending import end
 from vision.cli.progress_line import ProgressLine
 from vision.errors import ConfigError
 from vision.files import write_text
+from vision.line_width import fit_text, help_width
 from vision.outputs import check_output_file
 from vision.program import command, with_commands
 
@@ -63,7 +64,8 @@ def run(words: Sequence[str]) -> int:
     name = arguments.pop(0) if arguments and not arguments[0].startswith("-") else None
     if name is None or {"-h", "--help"} & {*arguments}:
         asked = bool({"-h", "--help"} & {*arguments})
-        text = f"{with_commands(__doc__ or '')}\nusage: {usage()}\n\n{dataset_help(name)}"
+        about = fit_text(with_commands(__doc__ or ""), help_width())
+        text = f"{about}\n\nusage: {usage()}\n\n{dataset_help(name)}"
         print(text, file=sys.stdout if asked else sys.stderr)
         return 0 if asked else 2
     return check(name, *take_report(arguments))

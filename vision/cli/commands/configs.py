@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from vision.cli.ending import command_parser, end
+from vision.line_width import cut_line
 from vision.wording import counted
 
 
@@ -44,7 +45,8 @@ def list_configs(options: argparse.Namespace) -> int:
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         for row in rows:
             cells = zip(row, widths, strict=True)
-            print("  " + "  ".join(cell.ljust(width) for cell, width in cells).rstrip())
+            line = "  ".join(cell.ljust(width) for cell, width in cells).rstrip()
+            print(cut_line(f"  {line}"))
         print()
     print(f"{counted(len(cards), 'configs')} in {configs_folder()}")
     return 0

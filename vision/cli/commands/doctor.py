@@ -20,6 +20,7 @@ from typing import Any
 
 from vision.cli.ending import command_parser, end
 from vision.extras import extras, installed_suite, requirements
+from vision.line_width import break_parts, line_width
 from vision.version import __version__
 
 GIB = 2**30
@@ -110,7 +111,11 @@ def diagnose(options: argparse.Namespace) -> int:
         print(title)
         width = max(map(len, rows), default=0)
         for name, value in rows.items():
-            print(f"  {name:<{width}}  {value}")
+            room = line_width() - width - 4
+            first, *more = break_parts(f"{value}".split(), room, gap=" ") or [""]
+            print(f"  {name:<{width}}  {first}")
+            for line in more:
+                print(f"  {'':<{width}}  {line}")
     for problem in problems:
         print(f"error: {problem}", file=sys.stderr)
     return int(bool(problems))

@@ -27,6 +27,7 @@ from vision.cli.announce import announce
 from vision.cli.arguments import add_task, whole
 from vision.cli.ending import command_parser, end
 from vision.errors import ConfigError, suggest
+from vision.line_width import break_parts, line_width
 
 if TYPE_CHECKING:
     from vision.export.source import Source
@@ -49,8 +50,8 @@ def run(options: argparse.Namespace) -> int:
     suffix, recorded = SUFFIXES.get(options.format, ""), recorded_source(options.source)
     out = options.out or default_export_file(options.source, suffix, backbone=options.backbone)
     check_export_files(out)
-    if (replaced := replaced_export(out, recorded)) is not None:
-        print(replaced)
+    for line in replaced_export(out, recorded):
+        print(line)
     source = find_source(options)
     size = options.size or source.default_size()
     settings = ExportOptions(
@@ -69,7 +70,8 @@ def run(options: argparse.Namespace) -> int:
     result = export(source.graph, source.module, source.description, out, settings)
     kind = source.graph.kind
     part = "backbone" if kind == "backbone" else f"{kind} model with its post-processing"
-    print(f"{options.source}: {part} as {options.format}, {options.precision}")
+    said = [f"{options.source}:", f"{part}", f"as {options.format}, {options.precision}"]
+    print("\n".join(break_parts(said, line_width(), gap=" ")))
     print(result.table())
     return 0 if result.passed else DIFFERENT
 

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from vision.cli.announce import announce
 from vision.cli.ending import command_parser, end
 from vision.errors import ConfigError
+from vision.line_width import cut_line
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -42,7 +43,8 @@ def list_models(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps([dataclasses.asdict(summary) for summary in summaries], indent=2))
     else:
-        print(format_table(summaries, markdown=arguments.markdown))
+        lines = format_table(summaries, markdown=arguments.markdown).splitlines()
+        print("\n".join(lines if arguments.markdown else map(cut_line, lines)))
     return 0
 
 

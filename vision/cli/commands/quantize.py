@@ -27,6 +27,7 @@ from pathlib import Path
 from vision.cli.announce import announce
 from vision.cli.arguments import add_task, real, whole
 from vision.cli.ending import command_parser, end
+from vision.line_width import break_parts, line_width
 from vision.task_parts import find_part
 
 DROPPED = 1
@@ -37,6 +38,7 @@ OPERATORS = ("Conv", "MatMul", "Gemm")
 def quantize(arguments: argparse.Namespace, more: Sequence[str]) -> int:
     """Quantise, measure, report; returns the exit status."""
     announce(f"quantize {arguments.source}")
+    from vision.cli.export_files import default_export_file, recorded_source, replaced_export
     from vision.cli.trained import load_data
     from vision.export.int8 import Int8Options, int8_table, make_int8
     from vision.export.quantize import QuantizeOptions
@@ -61,13 +63,16 @@ def quantize(arguments: argparse.Namespace, more: Sequence[str]) -> int:
     model = load(arguments.source, task=arguments.task)
     score = find_part(model.task, "int8_score")
     assert model.path is not None, "it was loaded from a file"
-    target = arguments.out or model.path.with_suffix(".int8.onnx")
+    target = arguments.out or default_export_file(arguments.source, ".int8.onnx", backbone=False)
     check_export_files(target)
+    recorded = recorded_source(arguments.source)
+    for line in replaced_export(target, recorded):
+        print(line)
     data = load_data(model.path, arguments.config, more)
     facts = make_int8(model, data, target, score, options)
-    write_sidecar(target, {**facts, "max_drop": arguments.max_drop})
+    write_sidecar(target, {**facts, "source": recorded, "max_drop": arguments.max_drop})
     print(int8_table(facts))
-    print(f"{target}, {target.name}.json")
+    print("\n".join(break_parts([f"{target},", f"{target.name}.json"], line_width(), gap=" ")))
     accuracy = facts["accuracy"]
     if accuracy["drop"] <= arguments.max_drop:
         return 0
@@ -84,7 +89,7 @@ def build_parser() -> argparse.ArgumentParser:
     """The command line."""
     made = command_parser("quantize", __doc__)
     made.add_argument("source", metavar="CKPT", help="as vision.load takes it")
-    made.add_argument("--out", type=Path, metavar="FILE", help="by default CKPT's .int8.onnx")
+    made.add_argument("--out", type=Path, metavar="FILE", help="by default beside the model")
     made.add_argument("--config", type=Path, metavar="FILE", help="by default the run's own")
     made.add_argument("--images", type=whole(), default=128, help="to calibrate with, 128")
     made.add_argument("--calibrate", choices=("train", "val"), default="train", help="which images")
