@@ -116,13 +116,13 @@ def _resolve(name: str) -> tuple[str, dict[str, Any]]:
         if variant in variants:
             return family, variants[variant]
     raise ConfigError(
-        f"there is no backbone '{name}'.{_nearest(name)}\n"
+        f"there is no backbone '{name}'.{nearest_backbones(name)}\n"
         "vision.list_backbones() prints all names; 'timm/NAME' builds any timm model."
     )
 
 
-def _nearest(name: str) -> str:
-    """The nearest names in words: ours, or timm's with their prefix where one is nearer."""
+def nearest_backbones(name: str) -> str:
+    """The nearest names, in words that end a message: ours, or timm's where one is nearer."""
     from vision.backbones.timm import has_timm_model
 
     if has_timm_model(name):

@@ -49,6 +49,8 @@ def test_images_that_cannot_be_read_are_told(
         (["swin_tinny", "images", "--out", "x.npz"], ("swin_tinny", "'swin_tiny'")),
         (["swin_tiny", "images", "--out", "images"], ("--out", "images")),
         (["swin_tiny", "images"], ("--out",)),
+        (["resnet50", "images", "--out", "x.npz"], ("'resnet50'", "'timm/resnet50'")),
+        (["swin_tiny", "images", "--out", "x.npz", "--knn", "y.npz"], ("y.npz", "features")),
         (["swin_tiny", "images", "--out", "x.npz", "--k", "0"], ("--k", "'0'")),
     ],
 )

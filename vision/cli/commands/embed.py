@@ -22,9 +22,11 @@ from typing import Any
 from vision.cli.arguments import add_device, add_task, choose_device, real, whole
 from vision.cli.ending import command_parser, end
 from vision.cli.progress_bar import ProgressBar
-from vision.errors import WeightsError, suggest
+from vision.errors import WeightsError
 from vision.options import MAX_PROCESSES
 from vision.outputs import check_output_file
+from vision.reading import MAX_TABLE_BYTES, require_file
+from vision.wording import counted
 
 BAD_IMAGES = 1
 
@@ -77,14 +79,19 @@ def load(arguments: argparse.Namespace) -> Any:
     try:
         return vision.load(name, device=device, task=arguments.task)
     except WeightsError as error:
-        if os.path.exists(name) or (near := suggest(name, vision.list_backbones())) == "":
+        from vision.backbones.registry import nearest_backbones
+
+        near = "" if os.path.exists(name) else nearest_backbones(name)
+        if not near:
             raise
-        raise WeightsError(f"{error} Or the name of a backbone:{near}") from error
+        raise WeightsError(f"{error} Or the name of a backbone.{near}") from error
 
 
 def embed(arguments: argparse.Namespace) -> int:
     """Write the features, and print what was written; returns the exit status."""
     check_output_file(arguments.out, option="--out")
+    if arguments.knn is not None and arguments.knn != arguments.out:
+        require_file(arguments.knn, max_bytes=MAX_TABLE_BYTES, what="file of features")
     from vision.predict.embed_job import embed_folder, nearest_neighbours
 
     model = load(arguments)
@@ -104,7 +111,8 @@ def embed(arguments: argparse.Namespace) -> int:
         progress.close()
     seconds = time.perf_counter() - start
     earlier = f", {summary.earlier:,} were there" if summary.earlier else ""
-    print(f"{summary.done:,} images, {summary.width} features each, in {seconds:.1f} s{earlier}")
+    images = counted(summary.done, "images")
+    print(f"{images}, {summary.width} features each, in {seconds:.1f} s{earlier}")
     print(f"in {arguments.out}")
     if arguments.knn is not None:
         found = nearest_neighbours(
