@@ -57,7 +57,10 @@ def test_an_absent_column_is_said_in_one_way(
     for task in (Bare, Bare(), "depth"):
         with refuses(ConfigError, *noun) as error:
             find_part(task, column)
-        assert "for classification, detection and segmentation" in str(error.value)
+        kinds = "classification, detection and segmentation"
+        if column != "report":
+            kinds = "classification, multilabel, detection and segmentation"
+        assert f"for {kinds}." in str(error.value)
         assert instead in str(error.value)
         assert (f"class attribute {column} = " in str(error.value)) == (task != "depth")
 
