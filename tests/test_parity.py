@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.parity_files import relative_error, under
 from safetensors import safe_open
 from torch import Tensor, nn
 
@@ -72,8 +73,8 @@ def read_reference(path: Path) -> Reference:
     with safe_open(path, "pt") as file:
         metadata = file.metadata()
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    weights = _subdict(tensors, "state_dict/")
-    dense_weights = _subdict(tensors, "dense_state_dict/")
+    weights = under(tensors, "state_dict/")
+    dense_weights = under(tensors, "dense_state_dict/")
     kwargs = json.loads(metadata.get("kwargs") or "{}")
     dense_kwargs = json.loads(metadata.get("dense_kwargs") or "{}")
     family = metadata["family"]
@@ -93,16 +94,6 @@ def read_reference(path: Path) -> Reference:
         has_dense_variant=bool(dense_kwargs),
         out_norm=any(key.startswith("out_norms.") for key in ours),
     )
-
-
-def _subdict(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-
-
-def relative_error(actual: Tensor, expected: Tensor) -> float:
-    assert actual.shape == expected.shape
-    assert actual.dtype == expected.dtype
-    return ((actual - expected).abs().max() / expected.abs().max()).item()
 
 
 @pytest.fixture(scope="module", params=FILES, ids=lambda path: path.stem)

@@ -26,6 +26,10 @@ class ParityFile:
     tensors: dict[str, Tensor]
     metadata: dict[str, str]
 
+    def folder(self, name: str) -> dict[str, Tensor]:
+        """The tensors under `name/`, by the rest of their keys."""
+        return under(self.tensors, name + "/")
+
     @property
     def results(self) -> dict[str, Any]:
         """The few numbers that are an answer."""
@@ -49,3 +53,21 @@ def read_parity(path: Path, known: Collection[str]) -> ParityFile:
             pytest.skip(f"the suite has no {metadata['family']}")
         keys = file.keys()  # a handle, which is not iterable itself
         return ParityFile({key: file.get_tensor(key) for key in keys}, metadata)
+
+
+def under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors whose keys begin with a prefix, by the rest of their keys."""
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+
+def relative_error(actual: Tensor, expected: Tensor) -> float:
+    """Largest difference, as a share of the largest expected value; shapes and types must agree."""
+    assert actual.shape == expected.shape
+    assert actual.dtype == expected.dtype
+    return ((actual - expected).abs().max() / expected.abs().max()).item()
+
+
+def check_tensor(actual: Tensor, expected: Tensor, tolerance: float, what: str) -> None:
+    """Compare a tensor with the one of a reference file."""
+    error = relative_error(actual, expected)
+    assert error <= tolerance, f"{what}: relative error {error:.2e} > {tolerance:g}"

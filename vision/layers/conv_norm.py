@@ -74,17 +74,22 @@ class ResizedConvNormAct(nn.Module):
 
 
 def norm_relu(norm: nn.Module, x: Tensor) -> Tensor:
-    """Batch norm, then ReLU; `ConvNormAct` describes the case of one value per channel.
+    """Batch norm, then ReLU, of a map `(B, C, H, W)`; see `batch_norm`."""
+    return F.relu(batch_norm(norm, x))
+
+
+def batch_norm(norm: nn.Module, x: Tensor) -> Tensor:
+    """Batch norm; `ConvNormAct` describes the case of one value per channel.
 
     Args:
-        norm: An `nn.BatchNorm2d`, or what took its place, such as an `nn.SyncBatchNorm`, which
-            finds further values in other processes.
-        x: The map `(B, C, H, W)`.
+        norm: A batch norm, or what took its place, such as an `nn.SyncBatchNorm`, which finds
+            further values in other processes.
+        x: `(B, C, ...)`.
     """
-    if isinstance(norm, nn.BatchNorm2d) and norm.training and x[:, 0].numel() == 1:
-        x = F.batch_norm(
+    plain = nn.BatchNorm1d | nn.BatchNorm2d
+    if isinstance(norm, plain) and norm.training and x[:, 0].numel() == 1:
+        return F.batch_norm(
             x, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps
         )
-    else:
-        x = norm(x)
-    return F.relu(x)
+    normalised: Tensor = norm(x)
+    return normalised

@@ -1,0 +1,20 @@
+"""Heads and what belongs to them, against the tensors of the authors' own code.
+
+Runs over every file of the folder that `PARITY_HEADS_DIR` names, else of
+`../shared/parity/heads`, else of `tests/fixtures/parity/heads`.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from helpers.kmax import check_kmax_head
+from helpers.parity_files import ParityFile, parity_files, read_parity
+
+CHECKS: dict[str, Callable[[ParityFile], None]] = {"kmax_deeplab": check_kmax_head}
+
+
+@pytest.mark.parametrize("path", parity_files("heads"), ids=lambda path: path.stem)
+def test_the_numbers_are_the_authors(path: Path) -> None:
+    reference = read_parity(path, CHECKS)
+    CHECKS[reference.metadata["family"]](reference)

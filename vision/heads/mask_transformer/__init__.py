@@ -1,0 +1,1 @@
+"""Heads that group the pixels of an image into clusters, one per query."""
