@@ -8,13 +8,9 @@ from PIL import Image
 
 from vision.contracts.segmentation import IGNORED
 from vision.errors import ConfigError, DataError, ImageError
+from vision.metrics.file_pairs import FilePair, find_files, pair_files
 from vision.metrics.segmentation import SegmentationEvaluator
-from vision.metrics.segmentation_files import (
-    LabelPair,
-    evaluate_labels,
-    find_labels,
-    pair_labels,
-)
+from vision.metrics.segmentation_files import evaluate_labels
 
 CLASSES = 6
 NAMES = ["a/x.png", "a/y.png", "b/x.png", "z.png", "b/c/q.v2.png"]
@@ -48,14 +44,14 @@ def test_files_count_as_their_maps(
     for one in maps:
         evaluator.update(*one)
     names = [f"class {k}" for k in range(CLASSES)]
-    result = evaluate_labels(pair_labels(*folders), CLASSES, class_names=names, workers=workers)
+    result = evaluate_labels(pair_files(*folders), CLASSES, class_names=names, workers=workers)
     assert result.to_json() == evaluator.compute(names).to_json()
     assert result.images == len(NAMES)
 
 
 def test_files_pair_by_their_paths(folders: tuple[Path, Path]) -> None:
-    pairs = pair_labels(*folders)
-    assert pairs == [LabelPair(*(folder / name for folder in folders)) for name in sorted(NAMES)]
+    pairs = pair_files(*folders)
+    assert pairs == [FilePair(*(folder / name for folder in folders)) for name in sorted(NAMES)]
 
 
 def test_suffixes_choose_files_and_are_not_compared(tmp_path: Path) -> None:
@@ -65,7 +61,7 @@ def test_suffixes_choose_files_and_are_not_compared(tmp_path: Path) -> None:
     write(tmp_path / "found/ulm/ulm_0_leftImg8bit.png", labels)
     (tmp_path / "found/ulm/ulm_0_leftImg8bit.txt").touch()
     (tmp_path / "found/ulm/._ulm_0_leftImg8bit.png").touch()
-    [pair] = pair_labels(
+    [pair] = pair_files(
         tmp_path / "true",
         tmp_path / "found",
         annotation_suffix="_gtFine_labelTrainIds",
@@ -78,37 +74,37 @@ def test_suffixes_choose_files_and_are_not_compared(tmp_path: Path) -> None:
 def test_linked_folders_are_looked_into(folders: tuple[Path, Path], tmp_path: Path) -> None:
     (tmp_path / "links").mkdir()
     (tmp_path / "links/a").symlink_to(folders[0] / "a", target_is_directory=True)
-    assert list(find_labels(tmp_path / "links")) == ["a/x", "a/y"]
+    assert list(find_files(tmp_path / "links")) == ["a/x", "a/y"]
 
 
 def test_a_missing_prediction_is_named(folders: tuple[Path, Path]) -> None:
     for name in NAMES[:4]:
         (folders[1] / name).unlink()
     with refuses(DataError, "4", "5 annotations", "'a/x.png'", "'a/y.png'", "'b/x.png'"):
-        pair_labels(*folders)
+        pair_files(*folders)
 
 
 def test_a_prediction_too_many_is_named(folders: tuple[Path, Path]) -> None:
     (folders[0] / "b/x.png").unlink()
     with refuses(DataError, "1", "5 predictions", "annotation", "'b/x.png'"):
-        pair_labels(*folders)
+        pair_files(*folders)
 
 
 def test_folders_that_do_not_serve_are_named(folders: tuple[Path, Path], tmp_path: Path) -> None:
     with refuses(DataError, "folder", "absent"):
-        pair_labels(folders[0], tmp_path / "absent")
+        pair_files(folders[0], tmp_path / "absent")
     (tmp_path / "empty").mkdir()
     with refuses(DataError, "empty", "*.png"):
-        pair_labels(tmp_path / "empty", folders[1])
+        pair_files(tmp_path / "empty", folders[1])
     with refuses(DataError, "file", "*_ids.png"):
-        pair_labels(*folders, annotation_suffix="_ids")
+        pair_files(*folders, annotation_suffix="_ids")
 
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_sizes_that_differ_are_named(folders: tuple[Path, Path], workers: int) -> None:
     write(folders[1] / "b/x.png", np.zeros((33, 20), np.uint8))
     with refuses(DataError, "found/b/x.png", "33 x 20", "true/b/x.png", "20 x 33"):
-        evaluate_labels(pair_labels(*folders), CLASSES, workers=workers)
+        evaluate_labels(pair_files(*folders), CLASSES, workers=workers)
 
 
 def test_wrong_values_are_named(folders: tuple[Path, Path], maps: list[Maps]) -> None:
@@ -117,13 +113,13 @@ def test_wrong_values_are_named(folders: tuple[Path, Path], maps: list[Maps]) ->
     found[maps[1].target != IGNORED] = 300
     write(path, found)
     with refuses(DataError, "found/a/y.png", "true/a/y.png", "300"):
-        evaluate_labels(pair_labels(*folders), CLASSES)
+        evaluate_labels(pair_files(*folders), CLASSES)
     found[found == 300] = 0
     write(path, found)
-    evaluate_labels(pair_labels(*folders), CLASSES)
+    evaluate_labels(pair_files(*folders), CLASSES)
     write(folders[0] / NAMES[1], np.full(found.shape, 6, np.uint8))
     with refuses(DataError, "true/a/y.png", "640 pixels"):
-        evaluate_labels(pair_labels(*folders), CLASSES)
+        evaluate_labels(pair_files(*folders), CLASSES)
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -131,10 +127,10 @@ def test_broken_files_are_named(folders: tuple[Path, Path], workers: int) -> Non
     path = folders[1] / NAMES[1]
     path.write_bytes(path.read_bytes()[:60])
     with pytest.raises(ImageError, match=r"found/a/y\.png"):
-        evaluate_labels(pair_labels(*folders), CLASSES, workers=workers)
+        evaluate_labels(pair_files(*folders), CLASSES, workers=workers)
     write(path, np.zeros((20, 32, 3), np.uint8))
     with refuses(DataError, "found/a/y.png", "RGB"):
-        evaluate_labels(pair_labels(*folders), CLASSES, workers=workers)
+        evaluate_labels(pair_files(*folders), CLASSES, workers=workers)
 
 
 def test_values_may_mean_other_classes(folders: tuple[Path, Path]) -> None:
@@ -144,7 +140,7 @@ def test_values_may_mean_other_classes(folders: tuple[Path, Path]) -> None:
         seen.append(path)
         return np.where(labels == IGNORED, labels, CLASSES - 1 - labels).astype(np.uint8)
 
-    pairs = pair_labels(*folders)
+    pairs = pair_files(*folders)
     plain = evaluate_labels(pairs, CLASSES)
     turned = evaluate_labels(
         pairs, CLASSES, annotation_classes=upside_down, prediction_classes=upside_down
@@ -154,6 +150,6 @@ def test_values_may_mean_other_classes(folders: tuple[Path, Path]) -> None:
 
 
 def test_names_are_counted_before_files_are_read(tmp_path: Path) -> None:
-    absent = [LabelPair(tmp_path / "a.png", tmp_path / "b.png")]
+    absent = [FilePair(tmp_path / "a.png", tmp_path / "b.png")]
     with refuses(ConfigError, "1 class", "6 classes"):
         evaluate_labels(absent, CLASSES, class_names=["a"])

@@ -156,7 +156,8 @@ def evaluate_segmentation(options: argparse.Namespace) -> None:
     # These need torch, for which the other command should not wait.
     from vision.data.classes.compared_labels import compared_labels
     from vision.metrics.coco.files import write_categories, write_json
-    from vision.metrics.segmentation_files import evaluate_labels, pair_labels
+    from vision.metrics.file_pairs import pair_files
+    from vision.metrics.segmentation_files import evaluate_labels
 
     start = time.perf_counter()
     names = options.classes
@@ -166,7 +167,7 @@ def evaluate_segmentation(options: argparse.Namespace) -> None:
         options.num_classes, ignored=options.ignore, reduce_zero_label=options.reduce_zero_label
     )
     result = evaluate_labels(
-        pair_labels(
+        pair_files(
             options.annotations,
             options.predictions,
             annotation_suffix=options.annotation_suffix,
