@@ -3,11 +3,13 @@
 import argparse
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from vision.errors import ConfigError
-from vision.options import MAX_COUNT
+from vision.options import MAX_COUNT, MAX_PROCESSES
 from vision.outputs import check_output_file
+from vision.workers import default_threads
 
 
 def whole(minimum: int = 1, maximum: int = MAX_COUNT) -> Callable[[str], int]:
@@ -96,6 +98,27 @@ def add_device(parser: Any) -> None:
     """Add the option `--device` to a parser of `argparse`."""
     parser.add_argument(
         "--device", type=device, help="such as cuda or cpu; by default a GPU if there is one"
+    )
+
+
+def add_number_files(parser: Any, rows: str) -> None:
+    """Add the options `--json` and `--csv`, for the numbers of an evaluation.
+
+    Args:
+        parser: Of `argparse`.
+        rows: What the rows of the CSV file are, in the plural.
+    """
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers as JSON")
+    parser.add_argument("--csv", type=Path, metavar="FILE", help=f"write the {rows} as CSV")
+
+
+def add_workers(parser: Any) -> None:
+    """Add the option `--workers`, a number of threads, to a parser of `argparse`."""
+    parser.add_argument(
+        "--workers",
+        type=whole(0, MAX_PROCESSES),
+        default=default_threads(),
+        help="threads that read files",
     )
 
 

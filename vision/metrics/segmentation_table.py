@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from vision.metrics.text_table import cell, columns
+
 Row = dict[str, int | float | str | None]
 _SHOWN = {"IoU": "IoU", "Acc": "Acc", "BoundaryIoU": "boundary IoU", "share": "share"}
 
@@ -130,13 +132,13 @@ class SegmentationScores:
         numbers = {"IoU": self.iou, "Acc": self.accuracy}
         if self.boundary_iou is not None:
             numbers["BoundaryIoU"] = self.boundary_iou
-        columns: dict[str, list] = {
+        by_name: dict[str, list] = {
             "class": list(range(self.num_classes)),
             "name": list(self.class_names or map(str, range(self.num_classes))),
             **{name: _known(values) for name, values in (numbers | {"share": self.share}).items()},
             **{name: values.tolist() for name, values in self.areas._asdict().items()},
         }
-        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        return [dict(zip(by_name, row, strict=True)) for row in zip(*by_name.values(), strict=True)]
 
     def table(self) -> str:
         """The rows as text, and the means below them; `-` marks undefined values."""
@@ -150,14 +152,10 @@ class SegmentationScores:
         }
         names = ["name", *(name for name in _SHOWN if name in numbers[0])]
         cells = [["class", *(_SHOWN[name] for name in names[1:])]]
-        cells += [[_cell(row[name]) for name in names] for row in [*numbers, means]]
-        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-        lines = [
-            "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip()
-            for row in cells
-        ]
-        rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
-        right = f"aAcc {_cell(self.aAcc)} of {int(self.confusion.sum()):,} pixels"
+        cells += [[cell(row[name]) for name in names] for row in [*numbers, means]]
+        lines = columns(cells)
+        rule = "-" * max(map(len, lines))
+        right = f"aAcc {cell(self.aAcc)} of {int(self.confusion.sum()):,} pixels"
         return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1], right])
 
     def to_json(self) -> dict[str, float | list[float | None] | dict[str, float | None] | None]:
@@ -199,9 +197,3 @@ def _mean(values: np.ndarray) -> float:
 
 def _known(values: Iterable[float]) -> list[float | None]:
     return [None if math.isnan(value) else float(value) for value in values]
-
-
-def _cell(value: int | float | str | None) -> str:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return "-"
-    return f"{value:.4f}" if isinstance(value, float) else str(value)

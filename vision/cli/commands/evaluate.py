@@ -13,6 +13,9 @@
     vision evaluate segmentation --annotations gtFine/val --predictions found \
         --num-classes 19 --annotation-suffix _gtFine_labelTrainIds \
         --prediction-suffix _leftImg8bit
+    vision evaluate panoptic --annotations panoptic_val2017.json \
+        --annotation-images panoptic_val2017 --predictions found.json \
+        --prediction-images found --json numbers.json --csv categories.csv
 
 `model` gives the numbers of `vision validate` (or `test`), for every task, and writes
 `report.json`, `report.html` and `images.csv` to the folder `evaluation` of the run. Further options
@@ -29,6 +32,10 @@ folders. `--json` writes fractions: `mIoU`, `mAcc`, `aAcc`, `mBIoU`, and per cla
 `BoundaryIoU`, which are lists in the order of the classes, or with `--classes` go by name; null is
 a class without pixels.
 
+`panoptic` compares segments by the rules of the paper of panoptic segmentation: each side is a JSON
+file and a folder of PNG files of segment ids. `--json` writes fractions: `PQ`, `SQ`, `RQ` of `all`,
+`things` and `stuff`, and in `per_class` a row per category.
+
 The exit status is 2 if the files do not fit each other or their format.
 """
 
@@ -40,13 +47,18 @@ from pathlib import Path
 from typing import Any
 
 from vision.cli.announce import announce
-from vision.cli.arguments import add_task, check_output_files, whole
+from vision.cli.arguments import (
+    add_number_files,
+    add_task,
+    add_workers,
+    check_output_files,
+    whole,
+)
+from vision.cli.commands.evaluate_panoptic import add_panoptic
 from vision.cli.ending import command_parser, end
 from vision.documents.text import read_lines
-from vision.options import MAX_PROCESSES
 from vision.outputs import check_output_folder
 from vision.reading import MAX_SETTINGS_BYTES
-from vision.workers import default_threads
 
 # A label image has a byte per pixel, and one of its values is for pixels that do not count.
 MAX_CLASSES = 255
@@ -64,8 +76,7 @@ def add_coco(commands: Any) -> None:
         help="overlap of boxes or masks; by default masks too where the predictions have them",
     )
     parser.add_argument("--categories", action="store_true", help="print a row per category too")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers as JSON")
-    parser.add_argument("--csv", type=Path, metavar="FILE", help="write the categories as CSV")
+    add_number_files(parser, "categories")
     parser.add_argument(
         "--backend",
         choices=("faster_coco_eval", "pycocotools"),
@@ -139,14 +150,8 @@ def add_segmentation(commands: Any) -> None:
         default=True,
         help="whether to measure the boundary IoU too",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers as JSON")
-    parser.add_argument("--csv", type=Path, metavar="FILE", help="write the classes as CSV")
-    parser.add_argument(
-        "--workers",
-        type=whole(0, MAX_PROCESSES),
-        default=default_threads(),
-        help="threads that read files",
-    )
+    add_number_files(parser, "classes")
+    add_workers(parser)
     parser.set_defaults(run=evaluate_segmentation)
 
 
@@ -240,7 +245,7 @@ def evaluate_model(options: argparse.Namespace) -> None:
     evaluate(options.source, EvaluationOptions(**chosen), print)
 
 
-COMMANDS = (add_model, add_coco, add_segmentation)
+COMMANDS = (add_model, add_coco, add_segmentation, add_panoptic)
 
 
 def build_parser() -> argparse.ArgumentParser:
