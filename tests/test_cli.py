@@ -343,6 +343,7 @@ def test_fit_then_evaluate_then_resume(run: Run) -> None:
     code, out, err = run("validate", "--config", config, "--ckpt_path", checkpoint)
     assert code == 0, err
     assert "val/top1" in out
+    assert "DataLoader" not in out, "the table is ours"
 
     code, out, err = run("predict", "--config", config, "--ckpt_path", "best")
     assert code == 0, err

@@ -50,7 +50,7 @@ def test_a_dataset_is_named_with_its_options(
     options = ("--data.root", tmp_path / "coco", "--data.cache_dir", "")
     code, printed = run_tool(capsys, "make", "COCO", tmp_path / "out", *options)
     assert code == 0
-    assert f"{tmp_path}/out/val: 4 images of 3 classes in 1 shards" in printed
+    assert f"{tmp_path}/out/val: 4 images of 3 classes in 1 shard," in printed
     assert run_tool(capsys, "check", tmp_path / "out") == (0, "everything can be read.\n")
     assert run_tool(capsys, "index", tmp_path / "out")[0] == 0
 

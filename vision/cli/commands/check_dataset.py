@@ -26,6 +26,7 @@ from vision.files import write_text
 from vision.line_width import fit_text, help_width
 from vision.outputs import check_output_file
 from vision.program import command, with_commands
+from vision.wording import counted
 
 OPTIONS = "NAME [--root FOLDER] [--KEY VALUE ...] [--json FILE]"
 
@@ -45,7 +46,7 @@ def check(name: str, words: Sequence[str], path: Path | None) -> int:
     line = ProgressLine(every_s=0.2, log_every_s=5.0)
 
     def show_progress(done: int, total: int) -> None:
-        line(f"read {done:,} of {total:,} images", last=done == total)
+        line(f"read {done:,} of {counted(total, 'images')}", last=done == total)
         if done == total:
             line.end()
 

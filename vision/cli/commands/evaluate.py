@@ -59,6 +59,7 @@ from vision.cli.ending import command_parser, end
 from vision.documents.text import read_lines
 from vision.outputs import check_output_folder
 from vision.reading import MAX_SETTINGS_BYTES
+from vision.wording import counted, speed
 
 # A label image has a byte per pixel, and one of its values is for pixels that do not count.
 MAX_CLASSES = 255
@@ -100,7 +101,7 @@ def evaluate_detection(options: argparse.Namespace) -> None:
         print(result.table(kind))
     if options.categories:
         print(result.category_table())
-    print(f"{result.images:,} images in {result.seconds:.1f} s by {result.backend}")
+    print(f"{counted(result.images, 'images')} in {result.seconds:.1f} s by {result.backend}")
     if options.json:
         write_json(result.to_json(), options.json)
     if options.csv:
@@ -187,8 +188,8 @@ def evaluate_segmentation(options: argparse.Namespace) -> None:
     )
     seconds = time.perf_counter() - start
     print(result.table())
-    rate = result.images / seconds
-    print(f"{result.images:,} images in {seconds:.1f} s, {rate:.1f} images/s")
+    rate = speed(result.images, seconds, "images")
+    print(f"{counted(result.images, 'images')} in {seconds:.1f} s, {rate}")
     if options.json:
         write_json(result.to_json(), options.json)
     if options.csv:

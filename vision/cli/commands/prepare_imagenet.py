@@ -31,6 +31,7 @@ from vision.data.formats.imagenet_archives import (
 from vision.data.formats.imagenet_labels import CLASSES_1K
 from vision.errors import DataError
 from vision.outputs import check_output_folder
+from vision.wording import counted
 
 
 def unpack(archives: list[Path], root: Path, progress: ProgressLine) -> None:
@@ -88,7 +89,10 @@ def prepare(arguments: argparse.Namespace) -> int:
     finally:
         progress.end()
     for folder, result in found.items():
-        print(f"{folder}: {len(result.counts):,} classes, {result.counts.total():,} images")
+        print(
+            f"{folder}: {counted(len(result.counts), 'classes')}, "
+            f"{counted(result.counts.total(), 'images')}"
+        )
         for problem in result.problems:
             print(f"  {problem}")
     return 1 if any(result.problems for result in found.values()) else 0

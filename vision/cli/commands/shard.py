@@ -29,6 +29,7 @@ from vision.outputs import check_output_folder
 from vision.program import command as command_line
 from vision.reading import MAX_SETTINGS_BYTES
 from vision.task_parts import kinds_with
+from vision.wording import counted
 
 if TYPE_CHECKING:
     from vision.data.base.datamodule import DataModule
@@ -100,7 +101,7 @@ def check(arguments: argparse.Namespace) -> int:
     for problem in check_folder(arguments.folder, field=arguments.field, workers=arguments.workers):
         print(problem)
         problems += 1
-    print(f"{problems} problems." if problems else "everything can be read.")
+    print(f"{counted(problems, 'problems')}." if problems else "everything can be read.")
     return int(problems > 0)
 
 
@@ -109,8 +110,9 @@ def report(indices: dict[str, "ShardIndex"]) -> None:
     for folder, made in indices.items():
         size = sum(shard.size for shard in made.shards)
         print(
-            f"{folder}: {len(made):,} images of {len(made.class_names):,} classes in "
-            f"{len(made.shards):,} shards, {size / 1e9:.3f} GB"
+            f"{folder}: {counted(len(made), 'images')} of "
+            f"{counted(len(made.class_names), 'classes')} in "
+            f"{counted(len(made.shards), 'shards')}, {size / 1e9:.3f} GB"
         )
 
 
