@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from vision.cli.announce import announce
 from vision.cli.arguments import add_device, add_task, choose_device, real, whole
 from vision.cli.ending import command_parser, end
 from vision.cli.progress_bar import ProgressBar
@@ -92,6 +93,7 @@ def embed(arguments: argparse.Namespace) -> int:
     check_output_file(arguments.out, option="--out")
     if arguments.knn is not None and arguments.knn != arguments.out:
         require_file(arguments.knn, max_bytes=MAX_TABLE_BYTES, what="file of features")
+    announce(f"embed {arguments.input} with {arguments.model}")
     from vision.predict.embed_job import embed_folder, nearest_neighbours
 
     model = load(arguments)
