@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 
 from vision.cli.main import main
+from vision.cli.names import chosen_names
+from vision.cli.settings import read_settings
+from vision.cli.start import refuse_mistakes
 
 ROOT = Path(__file__).parents[2]
 QUICKSTART = "configs/classification/digits/convnext_linear.yaml"
@@ -128,3 +131,11 @@ def test_the_trainer_of_another_lightning_is_left_to_its_parser(
     assert begun[-2:] == ["--trainer.of_tomorrow", "1"]
     assert main([*argv, "--data.of_tomorrow", "1"]) == 2
     assert "'data.of_tomorrow'" in capsys.readouterr().err
+
+
+def test_no_config_of_the_suite_is_refused() -> None:
+    files = [path for path in (ROOT / "configs").rglob("*.yaml") if "_base" not in path.parts]
+    assert len(files) > 100
+    for file in files:
+        settings = read_settings(["--config", str(file)])
+        refuse_mistakes("fit", settings, chosen_names(settings), whole=True)
