@@ -8,13 +8,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from helpers.kmax import check_kmax_head
+from helpers.kmax import check_kmax_head, check_kmax_loss
 from helpers.parity_files import ParityFile, parity_files, read_parity
 
-CHECKS: dict[str, Callable[[ParityFile], None]] = {"kmax_deeplab": check_kmax_head}
+CHECKS: dict[str, Callable[[ParityFile], None]] = {
+    "kmax_deeplab": check_kmax_head,
+    "kmax_deeplab_loss": check_kmax_loss,
+}
 
 
 @pytest.mark.parametrize("path", parity_files("heads"), ids=lambda path: path.stem)
 def test_the_numbers_are_the_authors(path: Path) -> None:
     reference = read_parity(path, CHECKS)
     CHECKS[reference.metadata["family"]](reference)
+
+
+def test_there_are_files() -> None:
+    assert any(path.stem == "kmax_loss" for path in parity_files("heads"))

@@ -8,9 +8,13 @@ from helpers.parity_files import ParityFile, check_tensor
 from torch import Tensor, nn
 
 from vision.contracts.features import FeatureSpec
+from vision.contracts.segmentation import IGNORED
 from vision.heads.mask_transformer.kmax import KMaXHead, KMaXWidths
 from vision.heads.mask_transformer.semantic_branch import ASPP
-from vision.ops.mask_predictions import resize_predictions
+from vision.losses.kmax import KMaXLoss, KMaXLossOptions
+from vision.losses.mask_matching import assign_queries, read_segments
+from vision.ops.mask_predictions import MaskPredictions, MaskTransformerOutputs, resize_predictions
+from vision.ops.mask_targets import MaskTargets
 from vision.weights.names.kmax import TABLES
 
 # Of the largest value, in float32 and in float64.
@@ -25,6 +29,13 @@ FINAL = {
     "pred_logits": "class_logits",
     "pred_masks": "mask_logits",
     "pixel_feature": "pixel_features",
+}
+# Our term by theirs; those of layer i end in its number.
+TERMS = {"ce": "class", "mask": "mask", "dice": "dice", "pixel_insdis": "instance"}
+VARIANT = {
+    "share_final_matching": "share_final_matching",
+    "pixel_insdis_sample_k": "instance_samples",
+    "aux_semantic_sample_k": "semantic_samples",
 }
 # Our option by theirs.
 OPTIONS = {
@@ -140,3 +151,89 @@ def _check_training(head: KMaXHead, reference: ParityFile, features: list[Tensor
     assert expected.keys() == results.keys()
     for key, actual in results.items():
         check_tensor(actual.float(), expected[key], TOLERANCE, f"train/{key}")
+
+
+def check_kmax_loss(reference: ParityFile) -> None:
+    """Every variant of a file of the criterion: matching, weights, terms, gradients."""
+    targets = read_targets(reference)
+    weights = json.loads(reference.metadata["weight_dict"])
+    variants = json.loads(reference.metadata["variants"])
+    for variant, theirs in variants.items():
+        leaves = {
+            key: value.clone().requires_grad_()
+            for key, value in reference.folder("input/outputs").items()
+        }
+        options = KMaXLossOptions(**{VARIANT[key]: value for key, value in theirs.items()})
+        uniform = reference.folder(f"{variant}/sample_uniform")
+        noise = {our_term(key): value for key, value in uniform.items()}
+        outputs = read_outputs(leaves)
+        terms = KMaXLoss(options)(outputs, targets, noise)
+        expected = {
+            key: value
+            for key, value in reference.folder(variant).items()
+            if key.startswith("loss_")
+        }
+        assert terms.keys() == {our_term(key) for key in expected}
+        for key, value in expected.items():
+            check_tensor(terms[our_term(key)], weights[key] * value, TOLERANCE, f"{variant}/{key}")
+        total = torch.stack(list(terms.values())).sum()
+        check_tensor(total, reference.tensors[f"{variant}/total"], TOLERANCE, f"{variant}/total")
+        total.backward()
+        for key, value in reference.folder(f"{variant}/grad").items():
+            check_tensor(leaves[key].grad, value, TOLERANCE, f"{variant}/grad/{key}")
+        _check_matching(reference, outputs, targets, variant)
+
+
+def our_term(theirs: str) -> str:
+    """Our name of a term of their criterion."""
+    name = theirs.removeprefix("loss_")
+    if name == "aux_semantic":
+        return "semantic"
+    term, _, layer = name.rpartition("_")
+    return f"{TERMS[term]}_{layer}" if layer.isdigit() else TERMS[name]
+
+
+def read_targets(reference: ParityFile) -> MaskTargets:
+    """The targets of a file, padded to the same number of places."""
+    count = json.loads(reference.metadata["kwargs"])["batch"]
+    images = [reference.folder(f"target/{b}") for b in range(count)]
+    pad = nn.utils.rnn.pad_sequence
+    semantic = torch.stack([image["semantic_masks"] for image in images])
+    return {
+        "labels": pad([x["labels"] for x in images], batch_first=True, padding_value=-1),
+        "masks": pad([x["masks"] for x in images], batch_first=True),
+        "semantic": semantic.masked_fill(semantic < 0, IGNORED),
+    }
+
+
+def read_outputs(tensors: dict[str, Tensor]) -> MaskTransformerOutputs:
+    """Outputs of their head under our keys."""
+    layers: list[MaskPredictions] = []
+    while f"aux_outputs/{len(layers)}/pred_masks" in tensors:
+        start = f"aux_outputs/{len(layers)}/"
+        layers.append({ours: tensors[start + theirs] for theirs, ours in FINAL.items()})
+    final = {ours: tensors[theirs] for theirs, ours in FINAL.items()}
+    return {**final, "layers": layers, "semantic_logits": tensors["aux_semantic_pred"]}
+
+
+def _check_matching(
+    reference: ParityFile, outputs: MaskTransformerOutputs, targets: MaskTargets, variant: str
+) -> None:
+    segments = read_segments(targets, torch.float32)
+    assignment = assign_queries(outputs, segments)
+    tensors, empty = reference.tensors, segments.labels.shape[1] - 1
+    for b, place in enumerate(assignment.place):
+        queries, objects = tensors[f"{variant}/match/{b}"]
+        assert (place != empty).nonzero().flatten().tolist() == queries.tolist()
+        assert place[queries].tolist() == objects.tolist()
+        for key, weight in (("dice", "class_weight"), ("cls_prob", "mask_weight")):
+            actual = getattr(assignment, weight)[b, queries]
+            check_tensor(actual, tensors[f"matched_{key}/{b}"], TOLERANCE, key)
+    assert torch.equal(segments.void, tensors["processed/pixel_gt_void_mask"])
+    assert torch.equal(assignment.labels, tensors["processed/labels"])
+    for key, actual in (
+        ("inverse_gt_mask_area", segments.inverse_area),
+        ("pq_loss_class_weight", assignment.class_weight),
+        ("pq_loss_mask_weight", assignment.mask_weight),
+    ):
+        check_tensor(actual, tensors[f"processed/{key}"], TOLERANCE, key)

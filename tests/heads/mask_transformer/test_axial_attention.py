@@ -22,7 +22,7 @@ def attention(channels: int = 6, *, heads: int = 2, keys: int = 4) -> AxisAttent
 
 @torch.no_grad()
 def test_equals_the_equation() -> None:
-    """Equation 4 of Axial-DeepLab; the norms of a new module only scale by 1 / sqrt(1.001)."""
+    """The norms of a new module only scale by 1 / sqrt(1.001)."""
     module, x = attention(), torch.randn(1, 6, 5)
     shrink = 1.001**-0.5
     query, key, value = (shrink * module.qkv(x)[0]).split([4, 4, 8])

@@ -16,8 +16,9 @@ MAX_DISTANCE = 254
 class AxisAttention(nn.Module):
     """Attention among the cells of one axis.
 
-    "Axial-DeepLab", Wang et al., 2020, https://arxiv.org/abs/2003.07853, equation 4: queries, keys
-    and values each have a table of relative positions. Batch norms stand in place of the factor on
+    The position-sensitive attention of "Axial-DeepLab", Wang et al., 2020,
+    https://arxiv.org/abs/2003.07853: queries, keys and values each have a table of relative
+    positions. Batch norms stand in place of the factor on
     the scores. The weights multiply vectors that depend on query and key, so that no fused kernel
     of attention applies.
 

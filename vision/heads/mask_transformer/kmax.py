@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from vision.contracts.features import ClassRows, FeatureSpec
+from vision.contracts.segmentation import IGNORED
 from vision.errors import ConfigError
 from vision.heads.mask_transformer.conv_norm import ConvNorm, init_truncated, reset_parts
 from vision.heads.mask_transformer.kmeans_layer import KMeansLayer
@@ -54,7 +55,7 @@ class KMaXHead(nn.Module):
 
     Args:
         specs: Channels and stride of each map, finest first.
-        num_classes: Number K of classes.
+        num_classes: Number K of classes, at most 255: label 255 means no class.
         num_queries: Number N of queries.
         stage_channels: Width of each stage of the pixel decoder, coarsest first, one per map.
         stage_depths: Number of blocks of each stage.
@@ -86,7 +87,7 @@ class KMaXHead(nn.Module):
     ) -> None:
         super().__init__()
         widths = widths or KMaXWidths()
-        check_number("num_classes", num_classes, minimum=1)
+        check_number("num_classes", num_classes, minimum=1, maximum=IGNORED)
         check_number("num_queries", num_queries, minimum=1)
         check_number("drop_path_rate", drop_path_rate, minimum=0, below=1)
         check_ranges({"semantic": semantic}, {"semantic": ("aspp", "plain", "none")})

@@ -51,10 +51,10 @@ class QueryAttention(nn.Module):
 class KMeansLayer(nn.Module):
     """Assigns every pixel to its best query, adds the sums of clusters, and lets queries interact.
 
-    "k-means Mask Transformer", Yu et al., 2022, https://arxiv.org/abs/2207.04044, equation 7 and
-    figure 2. The layer predicts masks with the queries that it is given; these masks decide the
-    assignment, and no gradient flows through it. Clusters are summed, not averaged. Unlike a
-    transformer's, both updates are made of the queries before any update.
+    "k-means Mask Transformer", Yu et al., 2022, https://arxiv.org/abs/2207.04044. The layer
+    predicts masks with the queries that it is given; these masks decide the assignment, and no
+    gradient flows through it. Clusters are summed, not averaged. Unlike a transformer's, both
+    updates are made of the queries before any update.
 
     Args:
         pixel_channels: Channels P of the map.

@@ -17,8 +17,8 @@ VOID_PRIOR = 0.9
 class MaskPrediction(nn.Module):
     """Predicts the class of each query and its mask, the product of a kernel with pixel features.
 
-    "MaX-DeepLab", Wang et al., 2020, https://arxiv.org/abs/2012.00759, equation 4, as in
-    kMaX-DeepLab: features of unit length, and one norm over all mask logits.
+    As in "k-means Mask Transformer", Yu et al., 2022, https://arxiv.org/abs/2207.04044: features
+    of unit length, and one norm over all mask logits.
 
     Args:
         pixel_channels: Channels P of the map.

@@ -71,7 +71,7 @@ class Fusion(nn.Module):
 class PixelDecoder(nn.Module):
     """Stages of residual blocks, from the coarsest map to the finest.
 
-    "k-means Mask Transformer", Yu et al., 2022, https://arxiv.org/abs/2207.04044, section 3.3, with
+    "k-means Mask Transformer", Yu et al., 2022, https://arxiv.org/abs/2207.04044, with
     the axial blocks of "MaX-DeepLab", Wang et al., 2020, https://arxiv.org/abs/2012.00759. Between
     two stages the map is enlarged and added to the next map of the backbone. The size of the images
     need not be known: relative positions are looked up for the sizes that are seen.
