@@ -12,7 +12,7 @@ import pytest
 
 from vision.cli.main import main
 from vision.cli.names import chosen_names
-from vision.cli.settings import read_settings
+from vision.cli.settings import find_configs, read_settings
 from vision.cli.start import refuse_mistakes
 
 ROOT = Path(__file__).parents[2]
@@ -137,5 +137,5 @@ def test_no_config_of_the_suite_is_refused() -> None:
     files = [path for path in (ROOT / "configs").rglob("*.yaml") if "_base" not in path.parts]
     assert len(files) > 100
     for file in files:
-        settings = read_settings(["--config", str(file)])
+        settings = read_settings(find_configs(["--config", str(file)]))
         refuse_mistakes("fit", settings, chosen_names(settings), whole=True)
