@@ -16,6 +16,8 @@
     vision evaluate panoptic --annotations panoptic_val2017.json \
         --annotation-images panoptic_val2017 --predictions found.json \
         --prediction-images found --json numbers.json --csv categories.csv
+    vision evaluate depth --annotations depth --predictions found --max 80 --crop garg \
+        --annotation-scale 256 --json numbers.json --csv images.csv
 
 `model` gives the numbers of `vision validate` (or `test`), for every task, and writes
 `report.json`, `report.html` and `images.csv` to the folder `evaluation` of the run. Further options
@@ -36,6 +38,9 @@ a class without pixels.
 file and a folder of PNG files of segment ids. `--json` writes fractions: `PQ`, `SQ`, `RQ` of `all`,
 `things` and `stuff`, and in `per_class` a row per category.
 
+`depth` compares depth maps under the same paths in both folders: PNG files of 16 bits, or `.npy`
+files in metres. Its numbers are means over images.
+
 The exit status is 2 if the files do not fit each other or their format.
 """
 
@@ -54,6 +59,7 @@ from vision.cli.arguments import (
     check_output_files,
     whole,
 )
+from vision.cli.commands.evaluate_depth import add_depth
 from vision.cli.commands.evaluate_panoptic import add_panoptic
 from vision.cli.ending import command_parser, end
 from vision.documents.text import read_lines
@@ -246,7 +252,7 @@ def evaluate_model(options: argparse.Namespace) -> None:
     evaluate(options.source, EvaluationOptions(**chosen), print)
 
 
-COMMANDS = (add_model, add_coco, add_segmentation, add_panoptic)
+COMMANDS = (add_model, add_coco, add_segmentation, add_panoptic, add_depth)
 
 
 def build_parser() -> argparse.ArgumentParser:

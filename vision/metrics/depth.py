@@ -1,0 +1,182 @@
+"""Errors of predicted depth, as published for NYUv2 and KITTI.
+
+"Depth Map Prediction from a Single Image using a Multi-Scale Deep Network", Eigen, Puhrsch and
+Fergus, 2014, arXiv 1406.2283, has the errors and a crop; "Unsupervised CNN for Single View Depth
+Estimation", Garg et al., 2016, arXiv 1603.04992, another one. The numbers are means over images: an
+image with few readings counts as much as another.
+
+Letters: H rows, W columns, V valid pixels.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from vision.errors import DataError
+from vision.options import Range, Ranges, check_number, check_ranges
+
+CROPS = ("none", "eigen", "garg", "kb")
+SCALES = ("none", "median", "least-squares")
+ERRORS = ("abs_rel", "sq_rel", "rmse", "rmse_log", "log10", "silog", "delta1", "delta2", "delta3")
+# Of images of NYUv2, rows and columns; of KITTI's, shares of height and width.
+NYU_SIZE, NYU_EIGEN = (480, 640), ((45, 471), (41, 601))
+KITTI_CROPS = {
+    "eigen": ((0.3324324, 0.91351351), (0.0359477, 0.96405229)),
+    "garg": ((0.40810811, 0.99189189), (0.03594771, 0.96405229)),
+}
+KB_SIZE = (352, 1216)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DepthProtocol:
+    """Which pixels count, and how predictions are prepared.
+
+    Attributes:
+        min_depth: Depths of the ground truth above it count, in metres; predictions are clipped.
+        max_depth: Likewise those below it: 10 for NYUv2, 80 for KITTI.
+        crop: Part of the image that counts, as in `crop_window`.
+        scale: For models without metric scale. `"median"` multiplies the prediction of each image
+            by the quotient of the medians; `"least-squares"` fits a factor and a shift.
+    """
+
+    min_depth: float = 1e-3
+    max_depth: float = 10.0
+    crop: str = "none"
+    scale: str = "none"
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        ranges: Ranges = {
+            "min_depth": Range(above=0, unit="metres"),
+            "crop": CROPS,
+            "scale": SCALES,
+        }
+        check_ranges(vars(self), ranges)
+        check_number("max_depth", self.max_depth, above=self.min_depth, unit="metres")
+
+
+class DepthErrors(NamedTuple):
+    """Errors of an image.
+
+    Attributes:
+        pixels: V.
+        factor: What the prediction was multiplied by; 1 without scaling.
+        values: The numbers of `ERRORS`.
+    """
+
+    pixels: int
+    factor: float
+    values: Mapping[str, float]
+
+
+def measure_depth(
+    predicted: np.ndarray, truth: np.ndarray, protocol: DepthProtocol
+) -> DepthErrors | None:
+    """Measure the prediction of an image.
+
+    Args:
+        predicted: float `(H, W)`, metres, or any unit if the protocol scales. After that, infinite
+            values become the maximum and NaN the minimum.
+        truth: float `(H, W)`, metres; 0 is no reading.
+        protocol: What counts.
+
+    Returns:
+        The errors, or None if no pixel is valid.
+
+    Raises:
+        DataError: The image is smaller than its crop, or the prediction cannot be scaled.
+    """
+    window = crop_window(protocol.crop, *truth.shape)
+    truth, predicted = truth[window], predicted[window]
+    valid = (truth > protocol.min_depth) & (truth < protocol.max_depth)
+    if not valid.any():
+        return None
+    truth, predicted = truth[valid].astype(np.float64), predicted[valid].astype(np.float64)
+    factor, shift = _scaling(predicted, truth, protocol.scale)
+    predicted = np.nan_to_num(
+        predicted * factor + shift, nan=protocol.min_depth, posinf=protocol.max_depth
+    )
+    predicted = predicted.clip(protocol.min_depth, protocol.max_depth)
+    return DepthErrors(len(truth), factor, depth_errors(predicted, truth))
+
+
+def depth_errors(predicted: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    """The errors of some depths.
+
+    Args:
+        predicted: float64 `(V,)`, positive.
+        truth: float64 `(V,)`, positive.
+
+    Returns:
+        By name: `abs_rel` mean |d - g| / g; `sq_rel` mean (d - g)^2 / g, in metres; `rmse` in
+        metres; `rmse_log` of natural logarithms; `log10` mean |log10 d - log10 g|; `silog` 100
+        times the standard deviation of log d - log g; `delta1` to `delta3` shares of pixels with
+        max(d / g, g / d) below 1.25, 1.25^2, 1.25^3.
+    """
+    difference, logs = predicted - truth, np.log(predicted) - np.log(truth)
+    ratio = np.maximum(predicted / truth, truth / predicted)
+    return {
+        "abs_rel": float(np.mean(np.abs(difference) / truth)),
+        "sq_rel": float(np.mean(difference**2 / truth)),
+        "rmse": float(np.sqrt(np.mean(difference**2))),
+        "rmse_log": float(np.sqrt(np.mean(logs**2))),
+        "log10": float(np.mean(np.abs(logs)) / np.log(10)),
+        "silog": float(100 * np.std(logs)),
+        **{f"delta{power}": float(np.mean(ratio < 1.25**power)) for power in (1, 2, 3)},
+    }
+
+
+def crop_window(crop: str, height: int, width: int) -> tuple[slice, slice]:
+    """Rows and columns that count.
+
+    Args:
+        crop: `"eigen"` is the crop of NYUv2 for images of 480 x 640 and else that of KITTI;
+            `"garg"` is of KITTI; `"kb"` is 352 x 1216 at the bottom, in the middle; or `"none"`.
+        height: H.
+        width: W.
+
+    Raises:
+        DataError: The image is smaller than 352 x 1216, for `"kb"`.
+    """
+    if crop == "none":
+        return slice(0, height), slice(0, width)
+    if crop == "eigen" and (height, width) == NYU_SIZE:
+        rows, columns = NYU_EIGEN
+        return slice(*rows), slice(*columns)
+    if crop == "kb":
+        top, left = height - KB_SIZE[0], (width - KB_SIZE[1]) // 2
+        if top < 0 or width < KB_SIZE[1]:
+            raise DataError(
+                f"an image of {height} x {width} pixels is smaller than the crop 'kb', 352 x 1216."
+                " Use another crop, or 'none'."
+            )
+        return slice(top, height), slice(left, left + KB_SIZE[1])
+    rows_of, columns_of = KITTI_CROPS[crop]
+    return (
+        slice(*(int(share * height) for share in rows_of)),
+        slice(*(int(share * width) for share in columns_of)),
+    )
+
+
+def _scaling(predicted: np.ndarray, truth: np.ndarray, scale: str) -> tuple[float, float]:
+    """A factor and a shift for the prediction."""
+    if scale == "none":
+        return 1.0, 0.0
+    finite = np.isfinite(predicted)
+    if not finite.any():
+        raise DataError("no prediction is finite where the ground truth is valid.")
+    predicted, truth = predicted[finite], truth[finite]
+    if scale == "median":
+        median = float(np.median(predicted))
+        if median <= 0:
+            raise DataError(
+                f"the median prediction is {median:g}; expected a positive one to scale by. Scale"
+                " by 'least-squares', or not at all."
+            )
+        return float(np.median(truth)) / median, 0.0
+    centred = predicted - predicted.mean()
+    spread = float(np.mean(centred**2))
+    factor = float(np.mean(centred * truth)) / spread if spread > 0 else 0.0
+    return factor, float(truth.mean() - factor * predicted.mean())

@@ -1,0 +1,143 @@
+"""Depth measured between two folders of depth maps."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from vision.errors import DataError
+from vision.metrics.depth import ERRORS, DepthErrors, DepthProtocol, measure_depth
+from vision.metrics.file_pairs import FilePair, read_ahead, require_equal_sizes
+from vision.metrics.text_table import cell, columns
+from vision.ops.depth_maps import check_depth, read_depth
+
+Row = dict[str, float | int | str]
+
+
+@dataclass(frozen=True, eq=False)
+class DepthScores:
+    """Result of an evaluation of depth.
+
+    Attributes:
+        images: Path of the annotation, and errors, of each image that has a valid pixel.
+        skipped: Number of images without one.
+        protocol: What counted.
+    """
+
+    images: Sequence[tuple[str, DepthErrors]]
+    skipped: int
+    protocol: DepthProtocol
+
+    def scalars(self) -> dict[str, float]:
+        """Means over images of the numbers of `vision.metrics.depth.ERRORS`."""
+        return {
+            name: float(np.mean([errors.values[name] for _, errors in self.images]))
+            for name in ERRORS
+        }
+
+    def factors(self) -> dict[str, float]:
+        """`median` of the factors of scaling, and their `spread`, relative to it.
+
+        The spread is the standard deviation of the factors over their median, as others report it.
+        """
+        factors = np.array([errors.factor for _, errors in self.images])
+        median = float(np.median(factors))
+        spread = float(np.std(factors / median)) if median else math.nan
+        return {"median": median, "spread": spread}
+
+    def rows(self) -> list[Row]:
+        """A row per image: `image`, `pixels`, `factor` and the errors."""
+        return [
+            {"image": name, "pixels": one.pixels, "factor": one.factor, **one.values}
+            for name, one in self.images
+        ]
+
+    def table(self) -> str:
+        """The means as text."""
+        means = self.scalars()
+        lines = columns([list(means), [cell(value) for value in means.values()]])
+        if self.protocol.scale != "none":
+            median, spread = self.factors().values()
+            lines.append(f"factors: median {cell(median)}, relative spread {cell(spread)}")
+        if self.skipped:
+            lines.append(f"images without a valid pixel, left out: {self.skipped:,}")
+        return "\n".join(lines)
+
+    def to_json(self) -> dict[str, float | int | dict[str, float | str]]:
+        """The means, `images`, `skipped`, the `protocol`, and with scaling the `factors`."""
+        numbers: dict[str, float | int | dict[str, float | str]] = {**self.scalars()}
+        numbers |= {"images": len(self.images), "skipped": self.skipped}
+        numbers["protocol"] = dict(vars(self.protocol))
+        if self.protocol.scale != "none":
+            numbers["factors"] = {**self.factors()}
+        return numbers
+
+
+def evaluate_depth(
+    pairs: Sequence[FilePair],
+    protocol: DepthProtocol,
+    *,
+    annotation_scale: float | None = None,
+    prediction_scale: float | None = None,
+    resize: bool = False,
+    workers: int = 0,
+) -> DepthScores:
+    """Compare depth maps, a few at a time.
+
+    Args:
+        pairs: Their files, as `read_depth` reads them.
+        protocol: What counts.
+        annotation_scale: Value of one metre in PNG files of the ground truth.
+        prediction_scale: Likewise of the predictions.
+        resize: Whether predictions of another size are resized bilinearly, before the crop.
+        workers: Threads that read files; 0 reads them one after the other.
+
+    Raises:
+        DataError: A file is broken, has another size or depths that are none, or no image has a
+            valid pixel.
+        ConfigError: A scale is needed.
+    """
+
+    def measure(pair: FilePair) -> tuple[DepthErrors | None, float]:
+        truth = read_depth(pair.annotation, annotation_scale, "--annotation-scale")
+        check_depth(truth, pair.annotation)
+        found = read_depth(pair.prediction, prediction_scale, "--prediction-scale")
+        if resize and found.shape != truth.shape:
+            found = _resized(found, truth.shape, pair.prediction)
+        require_equal_sizes(found.shape, truth.shape, pair, " --resize resizes it.")
+        try:
+            return measure_depth(found, truth, protocol), float(truth.max())
+        except DataError as error:
+            raise DataError(f"'{pair.prediction}': {error}") from error
+
+    measured: list[tuple[str, DepthErrors]] = []
+    farthest = 0.0
+    for pair, (errors, maximum) in zip(pairs, read_ahead(measure, pairs, workers), strict=True):
+        farthest = max(farthest, maximum)
+        if errors is not None:
+            measured.append((pair.annotation.as_posix(), errors))
+    if not measured:
+        raise DataError(
+            f"none of {len(pairs):,} annotations, such as '{pairs[0].annotation}', has a valid"
+            f" pixel: between {protocol.min_depth:g} and {protocol.max_depth:g} m, in the crop"
+            f" '{protocol.crop}'. The largest depth is {farthest:g} m. Check the value of one metre"
+            " in PNG files (--annotation-scale), --min, --max and --crop."
+        )
+    return DepthScores(measured, len(pairs) - len(measured), protocol)
+
+
+def _resized(depth: np.ndarray, size: tuple[int, ...], path: Path) -> np.ndarray:
+    if not np.isfinite(depth).all():
+        raise DataError(
+            f"'{path}' has depths that are infinite or NaN, which cannot be resized. Write it in"
+            " the size of its annotation."
+        )
+    # Files of one size do not wait for it.
+    import torch
+
+    from vision.ops.interpolation import resize_bilinear
+
+    resized = resize_bilinear(torch.from_numpy(depth)[None, None], (size[0], size[1]))
+    return resized[0, 0].numpy()
