@@ -112,6 +112,22 @@ def add_number_files(parser: Any, rows: str) -> None:
     parser.add_argument("--csv", type=Path, metavar="FILE", help=f"write the {rows} as CSV")
 
 
+def add_suffixes(parser: Any, before: str) -> None:
+    """Add the options `--annotation-suffix` and `--prediction-suffix`, which choose files.
+
+    Args:
+        parser: Of `argparse`.
+        before: What follows the suffix in a name, such as `".png"`.
+    """
+    for name in ("annotation", "prediction"):
+        parser.add_argument(
+            f"--{name}-suffix",
+            default="",
+            metavar="TEXT",
+            help=f"end of the names of {name}s, before {before}; other files are left out",
+        )
+
+
 def add_workers(parser: Any) -> None:
     """Add the option `--workers`, a number of threads, to a parser of `argparse`."""
     parser.add_argument(

@@ -16,7 +16,8 @@ from vision.reading import MAX_IMAGE_BYTES, read_file
 
 # Colour of the palette entries that are not given, among them the entry of ignored pixels.
 WHITE = (255, 255, 255)
-_BROKEN = (OSError, ValueError, SyntaxError, EOFError, IndexError, zlib.error, struct.error)
+# What Pillow raises for a broken PNG file.
+BROKEN = (OSError, ValueError, SyntaxError, EOFError, IndexError, zlib.error, struct.error)
 # Kinds of PNG pixels (PNG specification, third edition, section 11.2.1).
 _GREY, _RGB, _PALETTE, _GREY_ALPHA, _RGB_ALPHA = 0, 2, 3, 4, 6
 
@@ -74,7 +75,7 @@ def decode_labels(data: bytes, name: str) -> np.ndarray:
                 fault = short_png_fault(data, ends_blank=not labels[-1].any())
     except ImageError:
         raise
-    except (UnidentifiedImageError, *_BROKEN) as error:
+    except (UnidentifiedImageError, *BROKEN) as error:
         raise ImageError(
             f"mask '{name}' cannot be read: {_reason(error)}. Copy or download it again."
         ) from error

@@ -18,6 +18,7 @@
         --prediction-images found --json numbers.json --csv categories.csv
     vision evaluate depth --annotations depth --predictions found --max 80 --crop garg \
         --annotation-scale 256 --json numbers.json --csv images.csv
+    vision evaluate normals --annotations normals --predictions found --json numbers.json
 
 `model` gives the numbers of `vision validate` (or `test`), for every task, and writes
 `report.json`, `report.html` and `images.csv` to the folder `evaluation` of the run. Further options
@@ -39,7 +40,8 @@ file and a folder of PNG files of segment ids. `--json` writes fractions: `PQ`, 
 `things` and `stuff`, and in `per_class` a row per category.
 
 `depth` compares depth maps under the same paths in both folders: PNG files of 16 bits, or `.npy`
-files in metres. Its numbers are means over images.
+files in metres. Its numbers are means over images. `normals` compares surface normals: RGB PNG
+files of 8 or 16 bits, or `.npy` files. Its angles are in degrees, over all pixels together.
 
 The exit status is 2 if the files do not fit each other or their format.
 """
@@ -54,12 +56,14 @@ from typing import Any
 from vision.cli.announce import announce
 from vision.cli.arguments import (
     add_number_files,
+    add_suffixes,
     add_task,
     add_workers,
     check_output_files,
     whole,
 )
 from vision.cli.commands.evaluate_depth import add_depth
+from vision.cli.commands.evaluate_normals import add_normals
 from vision.cli.commands.evaluate_panoptic import add_panoptic
 from vision.cli.ending import command_parser, end
 from vision.documents.text import read_lines
@@ -144,13 +148,7 @@ def add_segmentation(commands: Any) -> None:
         metavar="NAME",
         help="names of the classes, or a text file with one per line",
     )
-    for name in ("annotation", "prediction"):
-        parser.add_argument(
-            f"--{name}-suffix",
-            default="",
-            metavar="TEXT",
-            help=f"end of the names of {name}s, before .png; other files are left out",
-        )
+    add_suffixes(parser, ".png")
     parser.add_argument(
         "--boundary",
         action=argparse.BooleanOptionalAction,
@@ -252,7 +250,7 @@ def evaluate_model(options: argparse.Namespace) -> None:
     evaluate(options.source, EvaluationOptions(**chosen), print)
 
 
-COMMANDS = (add_model, add_coco, add_segmentation, add_panoptic, add_depth)
+COMMANDS = (add_model, add_coco, add_segmentation, add_panoptic, add_depth, add_normals)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from vision.cli.announce import announce
-from vision.cli.arguments import add_number_files, add_workers, real
+from vision.cli.arguments import add_number_files, add_suffixes, add_workers, real
 from vision.errors import ConfigError
 from vision.wording import speed
 
@@ -28,12 +28,7 @@ def add_depth(commands: Any) -> None:
             metavar="VALUE",
             help=f"value of one metre in PNG files of {name}s: 256 in KITTI, 1000 in millimetres",
         )
-        parser.add_argument(
-            f"--{name}-suffix",
-            default="",
-            metavar="TEXT",
-            help=f"end of the names of {name}s, before the extension; other files are left out",
-        )
+    add_suffixes(parser, "the extension")
     for name, default, text in (("min", 1e-3, "above"), ("max", 10.0, "below")):
         parser.add_argument(
             f"--{name}",
