@@ -30,7 +30,7 @@ def test_twenty_images_then_all_together() -> None:
     assert lines[0] == "0.png: dog, dog, class 0"
     assert len(lines) == MAX_LINES + 1
     assert lines[-1] == "... (all are in predictions.jsonl)"
-    assert show.summary().startswith("found: dog 50, class 0 4, ")
+    assert show.summary().startswith("found: dog (50), class 0 (4), ")
     assert show.summary().endswith(" and 3 more classes")
 
 

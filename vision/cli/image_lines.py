@@ -36,11 +36,11 @@ class ImageLines:
             self._write("... (all are in predictions.jsonl)")
 
     def summary(self) -> str | None:
-        """The classes of all images together, such as `"found: dog 12, cat 3"`; None for none."""
+        """The classes of all images, such as `"found: dog (12), cat (3)"`; None for none."""
         if not self._found:
             return None
         most = self._found.most_common(MAX_NAMES)
-        names = ", ".join(f"{name} {count:,}" for name, count in most)
+        names = ", ".join(f"{name} ({count:,})" for name, count in most)
         more = len(self._found) - len(most)
         rest = f" and {counted(more, 'more classes')}" if more else ""
         return cut_line(f"found: {names}{rest}")

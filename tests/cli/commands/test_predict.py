@@ -126,7 +126,7 @@ def test_what_was_found_is_printed(
         assert line == f"{one['image']}: {one['name']} {one['score']:.1%}"
     assert lines[20] == "... (all are in predictions.jsonl)"
     (name, count), *_ = Counter(one["name"] for one in written).most_common()
-    assert lines[21].startswith(f"found: {name} {count}")
+    assert lines[21].startswith(f"found: {name} ({count})")
 
 
 def test_paths_on_standard_input(
