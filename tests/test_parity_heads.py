@@ -8,12 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from helpers.kmax import check_kmax_head, check_kmax_loss
+from helpers.kmax import check_kmax_head, check_kmax_loss, check_kmax_post
 from helpers.parity_files import ParityFile, parity_files, read_parity
 
 CHECKS: dict[str, Callable[[ParityFile], None]] = {
     "kmax_deeplab": check_kmax_head,
     "kmax_deeplab_loss": check_kmax_loss,
+    "kmax_deeplab_postprocess": check_kmax_post,
 }
 
 

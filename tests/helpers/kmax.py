@@ -13,8 +13,10 @@ from vision.heads.mask_transformer.kmax import KMaXHead, KMaXWidths
 from vision.heads.mask_transformer.semantic_branch import ASPP
 from vision.losses.kmax import KMaXLoss, KMaXLossOptions
 from vision.losses.mask_matching import assign_queries, read_segments
+from vision.ops.cluster_maps import cluster_maps, mask_rows
 from vision.ops.mask_predictions import MaskPredictions, MaskTransformerOutputs, resize_predictions
 from vision.ops.mask_targets import MaskTargets
+from vision.ops.panoptic_merge import MergeOptions, merge_segments, rank_instances
 from vision.weights.names.kmax import TABLES
 
 # Of the largest value, in float32 and in float64.
@@ -36,6 +38,13 @@ VARIANT = {
     "share_final_matching": "share_final_matching",
     "pixel_insdis_sample_k": "instance_samples",
     "aux_semantic_sample_k": "semantic_samples",
+}
+MERGING = {
+    "class_threshold_thing": "thing_threshold",
+    "class_threshold_stuff": "stuff_threshold",
+    "overlap_threshold": "overlap_threshold",
+    "reorder_class_weight": "class_exponent",
+    "reorder_mask_weight": "mask_exponent",
 }
 # Our option by theirs.
 OPTIONS = {
@@ -237,3 +246,40 @@ def _check_matching(
         ("pq_loss_mask_weight", assignment.mask_weight),
     ):
         check_tensor(actual, tensors[f"processed/{key}"], TOLERANCE, key)
+
+
+def check_kmax_post(reference: ParityFile) -> None:
+    """Resized masks, and the panoptic, semantic and instance results of a file."""
+    tensors, kwargs = reference.tensors, json.loads(reference.metadata["kwargs"])
+    post = kwargs["post"]
+    confidence_threshold = post.pop("pixel_confidence_threshold")
+    max_per_image = post.pop("test_topk_per_image")
+    options = MergeOptions(**{MERGING[key]: value for key, value in post.items()})
+    valid = json.loads(reference.metadata["scaled_size"])
+    rows = mask_rows(
+        tensors["input/pred_masks"],
+        padded=(kwargs["H"], kwargs["W"]),
+        valid=(valid[0], valid[1]),
+        original=(kwargs["out_h"], kwargs["out_w"]),
+    )
+    resized = rows.rows(0, kwargs["out_h"])[0, :2]
+    check_tensor(resized, tensors["masks_resized"], TOLERANCE, "masks_resized")
+    classes = tensors["input/pred_logits"].softmax(dim=-1)[:, :-1]
+    # Strips of the fewest rows, so that there are many.
+    maps = cluster_maps(rows, classes, confidence_threshold=confidence_threshold, strip_bytes=1)
+    assert torch.equal(maps.semantic, tensors["semantic"].long())
+    check_tensor(maps.semantic_scores, tensors["semantic_max"], TOLERANCE, "semantic_max")
+    area, confidence, shares = maps.area.numpy(), maps.confidence.numpy(), classes.numpy()
+    things = kwargs["things"]
+    segments, infos = merge_segments(
+        maps.queries.numpy(), area, confidence, shares, things=things, options=options
+    )
+    assert torch.equal(torch.from_numpy(segments), tensors["panoptic_seg"])
+    assert infos == json.loads(reference.metadata["segments_info"])
+    queries, labels, scores = rank_instances(
+        area, confidence, shares, things=things, max_per_image=max_per_image
+    )
+    assert labels.tolist() == tensors["instance/classes"].tolist()
+    assert area[queries].tolist() == tensors["instance/mask_area"].tolist()
+    found = torch.from_numpy(scores).float()
+    check_tensor(found, tensors["instance/scores"], TOLERANCE, "instance/scores")

@@ -96,6 +96,24 @@ class ResizedRows:
         )
 
 
+class CroppedRows:
+    """The rows of a map without its padding, which lies at the right and at the bottom.
+
+    Args:
+        source: The map.
+        size: Height h and width w in pixels of what is kept, at most those of the map.
+    """
+
+    def __init__(self, source: Rows, size: tuple[int, int]) -> None:
+        self.size = size
+        self.classes = source.classes
+        self._source = source
+
+    def rows(self, start: int, stop: int) -> Tensor:
+        """Some rows of what is kept, float32 `(B, K, stop - start, w)`."""
+        return self._source.rows(start, stop)[..., : self.size[1]]
+
+
 def source_rows(
     height: int, new_height: int, start: int, stop: int, align_corners: bool = False
 ) -> tuple[int, int]:
