@@ -11,6 +11,8 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 os.environ["GLOO_SOCKET_IFNAME"] = "lo"
 os.environ["MPLBACKEND"] = "Agg"
+# Processes of pytest-xdist have the width of the terminal; the width of a pipe has no limit.
+os.environ.pop("COLUMNS", None)
 # Tests run in two processes, and their tensors are small.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 from helpers.broken_datasets import CASES
+from helpers.refusals import refuses
 from helpers.shards import assert_equal
 
 from vision import data as datasets
@@ -11,10 +12,13 @@ from vision.data.shards.writer import make_shards
 from vision.errors import ConfigError
 
 NO_FILES = {"CIFAR10", "CIFAR100"}
+# Sets of classes have no form of shards.
+NO_FORM = {"MultiLabelFolder"}
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in CASES if not name.endswith("Shards") and name not in NO_FILES]
+    "name",
+    [name for name in CASES if not name.endswith("Shards") and name not in NO_FILES | NO_FORM],
 )
 def test_evaluation_is_that_of_every_dataset(name: str, tmp_path: Path) -> None:
     source = getattr(datasets, name)(**CASES[name].write(tmp_path / "data"), num_workers=0)
@@ -31,6 +35,14 @@ def test_evaluation_is_that_of_every_dataset(name: str, tmp_path: Path) -> None:
         samples = [{**data.val_dataset[image], "path": ""} for data in (source, shards)]
         assert_equal(*samples)
     assert not list(check_folder(str(tmp_path / "out")))
+
+
+@pytest.mark.parametrize("name", sorted(NO_FORM))
+def test_a_kind_without_a_form_has_no_shards(name: str, tmp_path: Path) -> None:
+    data = getattr(datasets, name)(**CASES[name].write(tmp_path / "data"), num_workers=0)
+    with refuses(ConfigError, "tar shards", f"'{data.kind}'", "classification"):
+        make_shards(data, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("name", sorted(NO_FILES))
