@@ -5,7 +5,8 @@ import pytest
 from helpers.refusals import refuses
 
 from vision.errors import ConfigError, DataError
-from vision.metrics.depth import ERRORS, DepthProtocol, crop_window, measure_depth
+from vision.metrics.depth import ERRORS, crop_window, measure_depth
+from vision.metrics.depth_protocol import DepthProtocol
 
 
 def random_maps(seed: int, height: int = 21, width: int = 40) -> tuple[np.ndarray, np.ndarray]:

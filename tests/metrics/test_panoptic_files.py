@@ -39,6 +39,13 @@ def test_files_count_as_their_maps(tmp_path: Path, files: dict[str, Any], worker
     assert found.images == len(SCENES)
 
 
+def test_ids_may_be_texts(tmp_path: Path, files: dict[str, Any]) -> None:
+    for table in ("categories", "images"):
+        for row in files["truth"][table]:
+            row["id"] = str(row["id"])
+    assert evaluate(tmp_path, files).to_json() == scores_of(SCENES).to_json()
+
+
 def test_folders_may_be_elsewhere(tmp_path: Path, files: dict[str, Any]) -> None:
     (tmp_path / "truth").rename(tmp_path / "png")
     with refuses(DataError, "truth'", "truth.json", "--annotation-images"):
@@ -144,6 +151,7 @@ def test_segments_of_an_image_have_ids_of_their_own(tmp_path: Path, files: dict[
         (("categories", 0), {"id": 0, "name": "a"}, ("categories[0] (id 0)", "'isthing'")),
         (("categories", 0, "isthing"), None, ("category 0", "'isthing' is None", "1 (thing)")),
         (("categories", 1, "id"), 0, ("2 entries have the id 0",)),
+        (("categories", 1, "id"), [1], ("'id' is [1]", "whole number")),
         (("categories",), [], ("categories", "empty")),
         (("annotations",), [], ("no annotations", "segments_info")),
         (("annotations", 0, "image_id"), 50, ("image 50", "'images'")),

@@ -8,7 +8,7 @@ from PIL import Image
 
 from vision.contracts.segmentation import IGNORED
 from vision.errors import ConfigError, DataError, ImageError
-from vision.metrics.file_pairs import FilePair, find_files, pair_files
+from vision.metrics.file_pairs import FilePair, pair_files
 from vision.metrics.segmentation import SegmentationEvaluator
 from vision.metrics.segmentation_files import evaluate_labels
 
@@ -47,57 +47,6 @@ def test_files_count_as_their_maps(
     result = evaluate_labels(pair_files(*folders), CLASSES, class_names=names, workers=workers)
     assert result.to_json() == evaluator.compute(names).to_json()
     assert result.images == len(NAMES)
-
-
-def test_files_pair_by_their_paths(folders: tuple[Path, Path]) -> None:
-    pairs = pair_files(*folders)
-    assert pairs == [FilePair(*(folder / name for folder in folders)) for name in sorted(NAMES)]
-
-
-def test_suffixes_choose_files_and_are_not_compared(tmp_path: Path) -> None:
-    labels = np.zeros((2, 2), np.uint8)
-    for end in ("gtFine_labelTrainIds", "gtFine_labelIds", "gtFine_color"):
-        write(tmp_path / f"true/ulm/ulm_0_{end}.png", labels)
-    write(tmp_path / "found/ulm/ulm_0_leftImg8bit.png", labels)
-    (tmp_path / "found/ulm/ulm_0_leftImg8bit.txt").touch()
-    (tmp_path / "found/ulm/._ulm_0_leftImg8bit.png").touch()
-    [pair] = pair_files(
-        tmp_path / "true",
-        tmp_path / "found",
-        annotation_suffix="_gtFine_labelTrainIds",
-        prediction_suffix="_leftImg8bit",
-    )
-    assert pair.annotation.name == "ulm_0_gtFine_labelTrainIds.png"
-    assert pair.prediction.name == "ulm_0_leftImg8bit.png"
-
-
-def test_linked_folders_are_looked_into(folders: tuple[Path, Path], tmp_path: Path) -> None:
-    (tmp_path / "links").mkdir()
-    (tmp_path / "links/a").symlink_to(folders[0] / "a", target_is_directory=True)
-    assert list(find_files(tmp_path / "links")) == ["a/x", "a/y"]
-
-
-def test_a_missing_prediction_is_named(folders: tuple[Path, Path]) -> None:
-    for name in NAMES[:4]:
-        (folders[1] / name).unlink()
-    with refuses(DataError, "4", "5 annotations", "'a/x.png'", "'a/y.png'", "'b/x.png'"):
-        pair_files(*folders)
-
-
-def test_a_prediction_too_many_is_named(folders: tuple[Path, Path]) -> None:
-    (folders[0] / "b/x.png").unlink()
-    with refuses(DataError, "1", "5 predictions", "annotation", "'b/x.png'"):
-        pair_files(*folders)
-
-
-def test_folders_that_do_not_serve_are_named(folders: tuple[Path, Path], tmp_path: Path) -> None:
-    with refuses(DataError, "folder", "absent"):
-        pair_files(folders[0], tmp_path / "absent")
-    (tmp_path / "empty").mkdir()
-    with refuses(DataError, "empty", "*.png"):
-        pair_files(tmp_path / "empty", folders[1])
-    with refuses(DataError, "file", "*_ids.png"):
-        pair_files(*folders, annotation_suffix="_ids")
 
 
 @pytest.mark.parametrize("workers", [0, 2])

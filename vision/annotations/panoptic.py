@@ -14,7 +14,15 @@ import numpy as np
 
 from vision.annotations.coco import Categories, judge, problems_error
 from vision.annotations.coco_tables import find_tables
-from vision.annotations.columns import check_unique, column, complete, flag, identities, take
+from vision.annotations.columns import (
+    check_unique,
+    column,
+    complete,
+    flag,
+    identities,
+    identity,
+    take,
+)
 from vision.annotations.file_names import name_fault, with_slashes
 from vision.errors import DataError, listed, shown
 from vision.ops.label_images import read_labels
@@ -205,14 +213,14 @@ def _read_things(rows: Any, categories: Categories, problems: list[str]) -> np.n
     records = complete(rows, ("id", "isthing"), "categories", problems)
     values = [record["isthing"] for record in records]
     things, refused = column([2 if value is None else value for value in values], flag)
-    by_id = {}
+    by_id: dict[int | None, bool] = {}
     for record, thing, bad in zip(records, things.tolist(), refused.tolist(), strict=True):
         if bad:
             problems.append(
                 f"category {shown(record['id'])}: 'isthing' is {shown(record['isthing'])},"
                 " expected 1 (thing) or 0 (stuff)"
             )
-        by_id[record["id"]] = bool(thing)
+        by_id[identity(record["id"])] = bool(thing)
     return np.array([by_id.get(number, False) for number in categories.ids.tolist()], dtype=bool)
 
 

@@ -9,16 +9,13 @@ Letters: H rows, W columns, V valid pixels.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from vision.errors import DataError
-from vision.options import Range, Ranges, check_number, check_ranges
+from vision.metrics.depth_protocol import DepthProtocol
 
-CROPS = ("none", "eigen", "garg", "kb")
-SCALES = ("none", "median", "least-squares")
 ERRORS = ("abs_rel", "sq_rel", "rmse", "rmse_log", "log10", "silog", "delta1", "delta2", "delta3")
 # Of images of NYUv2, rows and columns; of KITTI's, shares of height and width.
 NYU_SIZE, NYU_EIGEN = (480, 640), ((45, 471), (41, 601))
@@ -27,34 +24,6 @@ KITTI_CROPS = {
     "garg": ((0.40810811, 0.99189189), (0.03594771, 0.96405229)),
 }
 KB_SIZE = (352, 1216)
-
-
-@dataclass(frozen=True, kw_only=True)
-class DepthProtocol:
-    """Which pixels count, and how predictions are prepared.
-
-    Attributes:
-        min_depth: Depths of the ground truth above it count, in metres; predictions are clipped.
-        max_depth: Likewise those below it: 10 for NYUv2, 80 for KITTI.
-        crop: Part of the image that counts, as in `crop_window`.
-        scale: For models without metric scale. `"median"` multiplies the prediction of each image
-            by the quotient of the medians; `"least-squares"` fits a factor and a shift.
-    """
-
-    min_depth: float = 1e-3
-    max_depth: float = 10.0
-    crop: str = "none"
-    scale: str = "none"
-
-    def __post_init__(self) -> None:
-        """Check the values."""
-        ranges: Ranges = {
-            "min_depth": Range(above=0, unit="metres"),
-            "crop": CROPS,
-            "scale": SCALES,
-        }
-        check_ranges(vars(self), ranges)
-        check_number("max_depth", self.max_depth, above=self.min_depth, unit="metres")
 
 
 class DepthErrors(NamedTuple):

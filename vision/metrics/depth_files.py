@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from vision.errors import DataError
-from vision.metrics.depth import ERRORS, DepthErrors, DepthProtocol, measure_depth
+from vision.metrics.depth import ERRORS, DepthErrors, measure_depth
+from vision.metrics.depth_protocol import DepthProtocol
 from vision.metrics.file_pairs import FilePair, read_ahead, require_equal_sizes
 from vision.metrics.text_table import cell, columns
 from vision.ops.depth_maps import check_depth, read_depth

@@ -1,11 +1,16 @@
 """Arrays of floats in NumPy's `.npy` files."""
 
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 
 from vision.errors import DataError
+from vision.options import UNEXPECTED
 from vision.reading import MAX_IMAGE_BYTES, require_file
+
+# NumPy parses the header as Python text.
+BROKEN = (*UNEXPECTED, OSError, EOFError, SyntaxError, TokenError)
 
 
 def read_floats(path: Path, what: str) -> np.ndarray:
@@ -25,7 +30,7 @@ def read_floats(path: Path, what: str) -> np.ndarray:
     try:
         # Mapped: a header that states more values than the file has allocates nothing.
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, EOFError, ValueError) as error:
+    except BROKEN as error:
         reason = str(error).partition("\n")[0].rstrip(".")
         raise DataError(
             f"'{path}' is not a whole .npy file: {reason}. Write it again with numpy.save."

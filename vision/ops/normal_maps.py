@@ -23,6 +23,8 @@ EXTENSIONS = (".png", ".npy")
 # A pixel is wrong if its length differs from 1 by more than the first, a file if more than the
 # second of its normals are.
 TOLERANCE, MAX_WRONG = 0.1, 0.01
+# Larger values are no normals in any encoding.
+MAX_VALUE = 1e6
 # Values next to the middle of the range stand for zero.
 _ZERO = 1.5
 _DEPTH, _KIND, _RGB = 24, 25, 2
@@ -65,8 +67,11 @@ def _from_array(path: Path) -> np.ndarray:
         )
     if normals.shape[2] != 3:
         normals = normals.transpose(1, 2, 0)
-    if np.isinf(normals).any():
-        raise DataError(f"'{path}' has infinite normals; write NaN or 0 for no normal.")
+    if (np.abs(normals) > MAX_VALUE).any():
+        raise DataError(
+            f"'{path}' has infinite or huge values, up to {np.nanmax(np.abs(normals)):g}; expected"
+            " normals in [-1, 1], and NaN or 0 for no normal."
+        )
     missing = (normals == 0).all(axis=-1) | np.isnan(normals).any(axis=-1)
     return np.where(missing[..., None], np.nan, normals)
 

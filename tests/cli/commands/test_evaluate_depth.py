@@ -6,7 +6,8 @@ import pytest
 from PIL import Image
 
 from vision.cli.commands import evaluate
-from vision.metrics.depth import DepthProtocol, measure_depth
+from vision.metrics.depth import measure_depth
+from vision.metrics.depth_protocol import DepthProtocol
 
 MAPS = np.random.default_rng(0).uniform(0.5, 9, (2, 2, 12, 16)).round(2)
 

@@ -8,6 +8,7 @@ from typing import Any
 from vision.cli.announce import announce
 from vision.cli.arguments import add_number_files, add_suffixes, add_workers, real
 from vision.errors import ConfigError
+from vision.metrics.depth_protocol import CROPS, SCALES, DepthProtocol
 from vision.wording import speed
 
 # Values that no depth has.
@@ -16,8 +17,6 @@ MAX_METRES, MAX_SCALE = 1e6, 1e6
 
 def add_depth(commands: Any) -> None:
     """Add the command `depth` to the parsers of argparse."""
-    from vision.metrics.depth import CROPS, SCALES
-
     parser = commands.add_parser("depth", help="depth maps: 16-bit PNG files, or .npy in metres")
     parser.add_argument("--annotations", required=True, type=Path, help="folder of what is right")
     parser.add_argument("--predictions", required=True, type=Path, help="folder of predictions")
@@ -61,7 +60,6 @@ def evaluate_depth(options: argparse.Namespace) -> None:
     """Compare two folders of depth maps, print the numbers, write the files."""
     announce("evaluate depth")
     from vision.metrics.coco.files import write_categories, write_json
-    from vision.metrics.depth import DepthProtocol
     from vision.metrics.depth_files import evaluate_depth as evaluate
     from vision.metrics.file_pairs import pair_files
     from vision.ops.depth_maps import EXTENSIONS
