@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from vision.ops.dense_inference import ACCELERATOR_STRIP_BYTES, MIN_ROWS, STRIP_BYTES
 from vision.ops.resize_rows import CroppedRows, MapRows, ResizedRows, Rows
@@ -95,8 +96,9 @@ def cluster_maps(
         # Queries last, as in memory: all that follows is several times faster so.
         shares = rows.rows(start, stop)[0].permute(1, 2, 0).softmax(dim=-1)  # (rows, W, N)
         scores[start:stop], semantic[start:stop] = (shares @ classes).max(dim=-1)
-        sure = shares.where(shares > confidence_threshold, 0)
-        area += sure.flatten(0, 1).count_nonzero(dim=0)
+        sure = F.threshold(shares, confidence_threshold, 0.0)
+        # A count of what is not zero has no fast kernel on a CPU.
+        area += sure.sign().sum(dim=(0, 1), dtype=torch.float64).long()
         total += sure.sum(dim=(0, 1))
         queries[:, start:stop] = _members(sure, places)
     confidence = (total / area.clamp(min=1)).float()
@@ -104,7 +106,7 @@ def cluster_maps(
 
 
 def _members(sure: Tensor, places: int) -> Tensor:
-    """The queries that are not zero at each pixel, `(T, rows, W)`; `sure` is changed."""
+    """The queries that are not zero in `(rows, W, N)`, which is changed; `(T, rows, W)`."""
     found = []
     for _ in range(places):
         best, query = sure.max(dim=-1)
