@@ -89,6 +89,25 @@ def test_any_size(size: tuple[int, int]) -> None:
     torch.testing.assert_close(alone["mask_logits"], outputs["mask_logits"][1:])
 
 
+@torch.no_grad()
+def test_five_maps_as_published_for_cityscapes() -> None:
+    """The first three stages still lie at strides 32 to 8, the masks at stride 2."""
+    pyramid = [FeatureSpec(4, 2 << i) for i in range(5)]
+    options = {
+        **TINY,
+        "semantic": "plain",
+        "stage_channels": (8, 6, 4, 4, 2),
+        "stage_depths": (1,) * 5,
+        "stage_kinds": ("axial", "axial", "bottleneck", "bottleneck", "bottleneck"),
+    }
+    head = KMaXHead(pyramid, **options).train()
+    outputs = head([torch.randn(2, 4, -(-65 // s.stride), -(-97 // s.stride)) for s in pyramid])
+    assert outputs["mask_logits"].shape == (2, 5, 33, 49)
+    heights = [layer["mask_logits"].shape[-2] for layer in outputs["layers"]]
+    assert heights == [3, 5, 9]
+    assert outputs["semantic_logits"].shape == (2, 3, 3, 4)
+
+
 @pytest.mark.parametrize(("semantic", "logits"), [("aspp", 4), ("plain", 3), ("none", None)])
 def test_every_parameter_has_a_gradient(semantic: str, logits: int | None) -> None:
     head = tiny(semantic=semantic, drop_path_rate=0.0).train()
