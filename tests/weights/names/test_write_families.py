@@ -6,6 +6,7 @@ import pytest
 import test_parity
 import torch
 from helpers.mmseg_heads import randomise
+from helpers.parity_files import under
 from helpers.refusals import refuses
 from test_parity import FILES, Classifier
 from torch import Tensor, nn
@@ -40,7 +41,7 @@ def reference(request: pytest.FixtureRequest) -> test_parity.Reference:
 
 
 def test_official_to_ours_and_back_is_the_same_file(reference: test_parity.Reference) -> None:
-    state = test_parity._subdict(reference.tensors, "state_dict/")
+    state = under(reference.tensors, "state_dict/")
     model = ours(reference.family, reference.published.options, reference.published.num_classes)
     load_weights(model, state)
     if "outer_tokens" in state:
@@ -50,13 +51,13 @@ def test_official_to_ours_and_back_is_the_same_file(reference: test_parity.Refer
 
 
 def test_dense_weights_of_the_authors_come_back(reference: test_parity.Reference) -> None:
-    dense = test_parity._subdict(reference.tensors, "dense_state_dict/")
+    dense = under(reference.tensors, "dense_state_dict/")
     if not dense:
         pytest.skip("the authors have no dense variant")
     # What the dense variant leaves out of the classifier; the index is the same, masks are made
     # for each image there.
     unused = ("head.", "norm.", "proj.") if reference.family == "rmt" else ("head.", "norm.")
-    classifier = test_parity._subdict(reference.tensors, "state_dict/")
+    classifier = under(reference.tensors, "state_dict/")
     dense |= {
         key: tensor
         for key, tensor in classifier.items()
