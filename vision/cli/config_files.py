@@ -95,7 +95,7 @@ def base_files(value: Any, config: Path, source: str) -> Iterator[Path]:
         source: File and line of the key, for errors.
 
     Raises:
-        ConfigError: The value is of another kind, or names the config itself or an absent file.
+        ConfigError: The value has another type, or names the config itself or an absent file.
     """
     names = value if isinstance(value, list) else [value]
     for name in names:

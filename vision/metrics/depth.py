@@ -102,7 +102,7 @@ def crop_window(crop: str, height: int, width: int) -> tuple[slice, slice]:
 
     Args:
         crop: `"eigen"` is the crop of NYUv2 for images of 480 x 640 and else that of KITTI;
-            `"garg"` is of KITTI; `"kb"` is 352 x 1216 at the bottom, in the middle; or `"none"`.
+            `"garg"` is for KITTI; `"kb"` is 352 x 1216 at the bottom, in the middle; or `"none"`.
         height: H.
         width: W.
 

@@ -145,7 +145,7 @@ def _require_public(host: str, address: str) -> None:
     """Check an IP address.
 
     Raises:
-        OSError: It is of this machine or its own network.
+        OSError: It belongs to this machine or its own network.
     """
     found = ipaddress.ip_address(address.partition("%")[0])
     mapped = getattr(found, "ipv4_mapped", None) or found

@@ -203,7 +203,7 @@ def _header(report: Json, big: tuple[str, ...]) -> Html:
 
 
 def images_text(report: Json) -> str:
-    """How many images a report is of, and of how many if they are a part of the set."""
+    """How many images a report covers, and of how many if they are a part of the set."""
     whole = report.get("part_of")
     if whole is None:
         return counted(report["images"], "images")

@@ -255,7 +255,7 @@ def check_targets(
         masks: Height and width of the masks that are needed; None without masks.
 
     Raises:
-        DataError: One is of another kind, or out of range.
+        DataError: One has another form, or a value out of range.
     """
     if not isinstance(targets, Sequence) or len(targets) != len(sizes):
         raise DataError(

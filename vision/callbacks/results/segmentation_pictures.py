@@ -165,7 +165,7 @@ def score_image(predicted: Tensor, target: Tensor, *, place: int = 0, name: str 
 
     Returns:
         The image; its score is NaN if all pixels are ignored, and its objects are its classes
-        beyond the first: a scene without objects is of one class.
+        beyond the first: a scene without objects has one class.
     """
     predicted, target = as_labels(predicted, target)
     pairs = count_pairs(target, predicted)[:IGNORED, :IGNORED].cpu().numpy()
