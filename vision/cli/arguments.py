@@ -2,7 +2,7 @@
 
 import argparse
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +112,26 @@ def add_number_files(parser: Any, rows: str) -> None:
     parser.add_argument("--csv", type=Path, metavar="FILE", help=f"write the {rows} as CSV")
 
 
+def write_number_files(
+    options: argparse.Namespace,
+    numbers: Callable[[], Any],
+    rows: Callable[[], Sequence[Mapping[str, Any]]],
+) -> None:
+    """Write the files of `add_number_files` that were asked for.
+
+    Args:
+        options: The parsed options.
+        numbers: Gives what the JSON file holds.
+        rows: Gives the rows of the CSV file.
+    """
+    from vision.metrics.coco.files import write_categories, write_json
+
+    if options.json:
+        write_json(numbers(), options.json)
+    if options.csv:
+        write_categories(rows(), options.csv)
+
+
 def add_suffixes(parser: Any, before: str) -> None:
     """Add the options `--annotation-suffix` and `--prediction-suffix`, which choose files.
 
@@ -126,6 +146,39 @@ def add_suffixes(parser: Any, before: str) -> None:
             metavar="TEXT",
             help=f"end of the names of {name}s, before {before}; other files are left out",
         )
+
+
+def find_pairs(options: argparse.Namespace, extensions: tuple[str, ...] = (".png",)) -> Any:
+    """The files of both folders that belong together, by the options of `add_suffixes`.
+
+    Args:
+        options: The parsed options, with the folders `annotations` and `predictions`.
+        extensions: Extensions of the files.
+
+    Raises:
+        DataError: As in `pair_files`.
+    """
+    from vision.metrics.file_pairs import pair_files
+
+    return pair_files(
+        options.annotations,
+        options.predictions,
+        annotation_suffix=options.annotation_suffix,
+        prediction_suffix=options.prediction_suffix,
+        extensions=extensions,
+    )
+
+
+def add_batches(parser: Any) -> None:
+    """Add the options `--batch-size`, `--precision` and `--workers` of a prediction."""
+    parser.add_argument("--batch-size", type=whole(), default=8, help="images at once (8)")
+    parser.add_argument(
+        "--precision",
+        choices=("float32", "bfloat16", "float16"),
+        default="float32",
+        help="of the numbers in the model (float32)",
+    )
+    parser.add_argument("--workers", type=whole(0, MAX_PROCESSES), help="threads that read images")
 
 
 def add_workers(parser: Any) -> None:

@@ -20,11 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from vision.cli.announce import announce
-from vision.cli.arguments import add_device, add_task, choose_device, real, whole
+from vision.cli.arguments import add_batches, add_device, add_task, choose_device, real, whole
 from vision.cli.ending import command_parser, end
 from vision.cli.progress_bar import ProgressBar
 from vision.errors import WeightsError
-from vision.options import MAX_PROCESSES
 from vision.outputs import check_output_file
 from vision.reading import MAX_TABLE_BYTES, require_file
 from vision.wording import counted
@@ -45,16 +44,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--out", required=True, type=Path, metavar="FILE", help="the features, a .npz file"
     )
-    parser.add_argument("--batch-size", type=whole(), default=8, help="images at once (8)")
     add_task(parser)
     add_device(parser)
-    parser.add_argument(
-        "--precision",
-        choices=("float32", "bfloat16", "float16"),
-        default="float32",
-        help="of the numbers in the model (float32)",
-    )
-    parser.add_argument("--workers", type=whole(0, MAX_PROCESSES), help="threads that read images")
+    add_batches(parser)
     parser.add_argument(
         "--knn", type=Path, metavar="FILE", help="features of the images that vote, one of embed's"
     )

@@ -60,7 +60,9 @@ from vision.cli.arguments import (
     add_task,
     add_workers,
     check_output_files,
+    find_pairs,
     whole,
+    write_number_files,
 )
 from vision.cli.commands.evaluate_depth import add_depth
 from vision.cli.commands.evaluate_normals import add_normals
@@ -101,7 +103,6 @@ def evaluate_detection(options: argparse.Namespace) -> None:
     """Compare results with ground truth, print the tables, write the files."""
     # Other commands should not wait for it.
     from vision.metrics.coco.evaluation import evaluate_coco
-    from vision.metrics.coco.files import write_categories, write_json
 
     result = evaluate_coco(
         options.annotations, options.predictions, kinds=options.kinds, backend=options.backend
@@ -112,10 +113,7 @@ def evaluate_detection(options: argparse.Namespace) -> None:
     if options.categories:
         print(result.category_table())
     print(f"{counted(result.images, 'images')} in {result.seconds:.1f} s by {result.backend}")
-    if options.json:
-        write_json(result.to_json(), options.json)
-    if options.csv:
-        write_categories(result.categories(), options.csv)
+    write_number_files(options, result.to_json, result.categories)
 
 
 def add_segmentation(commands: Any) -> None:
@@ -165,8 +163,6 @@ def evaluate_segmentation(options: argparse.Namespace) -> None:
     announce("evaluate segmentation")
     # These need torch, for which the other command should not wait.
     from vision.data.classes.compared_labels import compared_labels
-    from vision.metrics.coco.files import write_categories, write_json
-    from vision.metrics.file_pairs import pair_files
     from vision.metrics.segmentation_files import evaluate_labels
 
     start = time.perf_counter()
@@ -177,12 +173,7 @@ def evaluate_segmentation(options: argparse.Namespace) -> None:
         options.num_classes, ignored=options.ignore, reduce_zero_label=options.reduce_zero_label
     )
     result = evaluate_labels(
-        pair_files(
-            options.annotations,
-            options.predictions,
-            annotation_suffix=options.annotation_suffix,
-            prediction_suffix=options.prediction_suffix,
-        ),
+        find_pairs(options),
         options.num_classes,
         annotation_classes=annotated,
         prediction_classes=predicted,
@@ -194,10 +185,7 @@ def evaluate_segmentation(options: argparse.Namespace) -> None:
     print(result.table())
     rate = speed(result.images, seconds, "images")
     print(f"{counted(result.images, 'images')} in {seconds:.1f} s, {rate}")
-    if options.json:
-        write_json(result.to_json(), options.json)
-    if options.csv:
-        write_categories(result.rows(), options.csv)
+    write_number_files(options, result.to_json, result.rows)
 
 
 def add_model(commands: Any) -> None:

@@ -6,7 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from vision.cli.announce import announce
-from vision.cli.arguments import add_number_files, add_suffixes, add_workers, real
+from vision.cli.arguments import (
+    add_number_files,
+    add_suffixes,
+    add_workers,
+    find_pairs,
+    real,
+    write_number_files,
+)
 from vision.errors import ConfigError
 from vision.metrics.depth_protocol import CROPS, SCALES, DepthProtocol
 from vision.wording import speed
@@ -59,9 +66,7 @@ def add_depth(commands: Any) -> None:
 def evaluate_depth(options: argparse.Namespace) -> None:
     """Compare two folders of depth maps, print the numbers, write the files."""
     announce("evaluate depth")
-    from vision.metrics.coco.files import write_categories, write_json
     from vision.metrics.depth_files import evaluate_depth as evaluate
-    from vision.metrics.file_pairs import pair_files
     from vision.ops.depth_maps import EXTENSIONS
 
     if options.max <= options.min:
@@ -70,13 +75,7 @@ def evaluate_depth(options: argparse.Namespace) -> None:
     protocol = DepthProtocol(
         min_depth=options.min, max_depth=options.max, crop=options.crop, scale=options.scale
     )
-    pairs = pair_files(
-        options.annotations,
-        options.predictions,
-        annotation_suffix=options.annotation_suffix,
-        prediction_suffix=options.prediction_suffix,
-        extensions=EXTENSIONS,
-    )
+    pairs = find_pairs(options, EXTENSIONS)
     result = evaluate(
         pairs,
         protocol,
@@ -88,7 +87,4 @@ def evaluate_depth(options: argparse.Namespace) -> None:
     seconds = time.perf_counter() - start
     print(result.table())
     print(f"{len(pairs):,} images in {seconds:.1f} s, {speed(len(pairs), seconds, 'images')}")
-    if options.json:
-        write_json(result.to_json(), options.json)
-    if options.csv:
-        write_categories(result.rows(), options.csv)
+    write_number_files(options, result.to_json, result.rows)

@@ -6,7 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from vision.cli.announce import announce
-from vision.cli.arguments import add_number_files, add_suffixes, add_workers
+from vision.cli.arguments import (
+    add_number_files,
+    add_suffixes,
+    add_workers,
+    find_pairs,
+    write_number_files,
+)
 from vision.wording import speed
 
 # Predictions this bad are most often in another frame.
@@ -35,26 +41,15 @@ def add_normals(commands: Any) -> None:
 def evaluate_normals(options: argparse.Namespace) -> None:
     """Compare two folders of normals, print the numbers, write the files."""
     announce("evaluate normals")
-    from vision.metrics.coco.files import write_categories, write_json
-    from vision.metrics.file_pairs import pair_files
     from vision.metrics.normals_files import evaluate_normals as evaluate
     from vision.ops.normal_maps import EXTENSIONS
 
     start = time.perf_counter()
-    pairs = pair_files(
-        options.annotations,
-        options.predictions,
-        annotation_suffix=options.annotation_suffix,
-        prediction_suffix=options.prediction_suffix,
-        extensions=EXTENSIONS,
-    )
+    pairs = find_pairs(options, EXTENSIONS)
     result, rows = evaluate(pairs, negate=options.negate, workers=options.workers)
     seconds = time.perf_counter() - start
     print(result.table())
     if result.mean > SUSPECT_DEGREES:
         print("The mean angle is large: if the axes differ, --negate turns some of them round.")
     print(f"{len(pairs):,} images in {seconds:.1f} s, {speed(len(pairs), seconds, 'images')}")
-    if options.json:
-        write_json(result.to_json(), options.json)
-    if options.csv:
-        write_categories(rows, options.csv)
+    write_number_files(options, result.to_json, lambda: rows)

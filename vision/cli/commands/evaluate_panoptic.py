@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from vision.cli.announce import announce
-from vision.cli.arguments import add_number_files, add_workers
+from vision.cli.arguments import add_number_files, add_workers, write_number_files
 from vision.wording import speed
 
 
@@ -32,7 +32,6 @@ def add_panoptic(commands: Any) -> None:
 def evaluate_panoptic(options: argparse.Namespace) -> None:
     """Compare predictions with ground truth, print the tables, write the files."""
     announce("evaluate panoptic")
-    from vision.metrics.coco.files import write_categories, write_json
     from vision.metrics.panoptic_files import evaluate_panoptic as evaluate
 
     start = time.perf_counter()
@@ -49,7 +48,4 @@ def evaluate_panoptic(options: argparse.Namespace) -> None:
     print(result.table())
     rate = speed(result.images, seconds, "images")
     print(f"{result.images:,} images in {seconds:.1f} s, {rate}")
-    if options.json:
-        write_json(result.to_json(), options.json)
-    if options.csv:
-        write_categories(result.rows(), options.csv)
+    write_number_files(options, result.to_json, result.rows)

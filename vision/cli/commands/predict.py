@@ -33,13 +33,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vision.cli.announce import announce
-from vision.cli.arguments import add_device, add_task, choose_device, real, tile, whole
+from vision.cli.arguments import add_batches, add_device, add_task, choose_device, real, tile, whole
 from vision.cli.commands.training import is_training, run_trainer
 from vision.cli.ending import command_parser, end
 from vision.cli.image_lines import ImageLines
 from vision.cli.progress_bar import ProgressBar
 from vision.line_width import break_parts, line_width
-from vision.options import MAX_PROCESSES
 from vision.outputs import check_output_folder
 from vision.predict.inputs import camera_index, image_source
 from vision.wording import counted, speed
@@ -67,7 +66,6 @@ def build_parser() -> argparse.ArgumentParser:
         help="image, folder, pattern, video, number of a camera, address, or - for paths on stdin",
     )
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="for the results")
-    parser.add_argument("--batch-size", type=whole(), default=8, help="images at once (8)")
     parser.add_argument(
         "--threshold", type=real(0, 1), default=0.3, help="minimum score of an object (0.3)"
     )
@@ -82,13 +80,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add_task(parser)
     add_device(parser)
-    parser.add_argument(
-        "--precision",
-        choices=("float32", "bfloat16", "float16"),
-        default="float32",
-        help="of the numbers in the model (float32)",
-    )
-    parser.add_argument("--workers", type=whole(0, MAX_PROCESSES), help="threads that read images")
+    add_batches(parser)
     parser.add_argument(
         "--no-pictures", "--json-only", dest="no_pictures", action="store_true", help="do not draw"
     )
