@@ -32,16 +32,7 @@ def break_parts(parts: Sequence[str], width: int, *, gap: str = "  ") -> list[st
         width: Columns.
         gap: Stands between two parts.
     """
-    lines: list[str] = []
-    for part in parts:
-        joined = f"{lines[-1]}{gap}{part}" if lines else part
-        if lines and len(joined) > width:
-            lines.append(f"{_PART_INDENT}{part}")
-        elif lines:
-            lines[-1] = joined
-        else:
-            lines.append(part)
-    return lines
+    return _fill(parts, width, gap=gap, indent=_PART_INDENT)
 
 
 def break_command(command: str, width: int) -> list[str]:
@@ -53,12 +44,18 @@ def break_command(command: str, width: int) -> list[str]:
     """
     if len(command) <= width:
         return [command]
+    groups = _option_groups(command, width - len(_INDENT + _CONTINUED))
+    return _fill(groups, width, gap=" ", indent=_INDENT, end=_CONTINUED)
+
+
+def _fill(parts: Sequence[str], width: int, *, gap: str, indent: str, end: str = "") -> list[str]:
+    """Lines of whole parts; `end` closes each line but the last, `indent` begins the later ones."""
     lines: list[str] = []
-    for part in _option_groups(command, width - len(_INDENT + _CONTINUED)):
-        joined = f"{lines[-1]} {part}" if lines else part
-        if lines and len(joined) + len(_CONTINUED) > width:
-            lines[-1] += _CONTINUED
-            lines.append(f"{_INDENT}{part}")
+    for part in parts:
+        joined = f"{lines[-1]}{gap}{part}" if lines else part
+        if lines and len(joined) + len(end) > width:
+            lines[-1] += end
+            lines.append(f"{indent}{part}")
         elif lines:
             lines[-1] = joined
         else:
