@@ -24,10 +24,10 @@ from vision.annotations.columns import (
     take,
 )
 from vision.annotations.file_names import name_fault, with_slashes
+from vision.contracts.segments import VOID
 from vision.errors import DataError, listed, shown
 from vision.ops.label_images import read_labels
 
-VOID = 0
 MAX_SEGMENT_ID = 2**24 - 1
 REMEDY = "Fix the file, or write it again with its PNG files."
 _EXPECTED = (

@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vision.annotations.panoptic import VOID, Segments
+from vision.annotations.panoptic import Segments
+from vision.contracts.segments import VOID
 from vision.metrics.panoptic_table import PanopticScores
 
 MATCH, IGNORED = 0.5, 0.5

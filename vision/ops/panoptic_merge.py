@@ -5,25 +5,11 @@ N counts queries, K classes, T queries that a pixel can belong to at most.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypedDict
 
 import numpy as np
 
+from vision.contracts.segments import SegmentInfo
 from vision.options import PROBABILITY, Range, check_ranges
-
-
-class SegmentInfo(TypedDict):
-    """One segment of a panoptic segmentation, as in COCO's files.
-
-    Keys:
-        id: Its value in the map, from 1.
-        category_id: Index of its class.
-        isthing: Whether its class is one of countable objects.
-    """
-
-    id: int
-    category_id: int
-    isthing: bool
 
 
 @dataclass(frozen=True)
