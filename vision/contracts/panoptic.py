@@ -18,6 +18,8 @@ class PanopticSample(TypedDict):
         mask: int32 `(h, w)` segment id, `VOID` where there is none: in training of the pixels of
             `image`, in evaluation of the file's pixels. Absent in prediction.
         segments: The segments in `mask`, crowds among them; absent in prediction.
+        canvas: int64 `(2,)` height and width that the batch pads `image` to, as a part of the
+            preprocessing; absent for an image that ends where it ends.
     """
 
     image: Tensor
@@ -25,6 +27,7 @@ class PanopticSample(TypedDict):
     path: str
     mask: NotRequired[Tensor]
     segments: NotRequired[list[SegmentInfo]]
+    canvas: NotRequired[Tensor]
 
 
 class PanopticBatch(TypedDict):
@@ -39,6 +42,8 @@ class PanopticBatch(TypedDict):
             `image`, so that h is H and w is W; in evaluation of the files' pixels, padded to the
             largest. Absent in prediction.
         segments: The segments of each image; absent in prediction.
+        canvas: int64 `(B, 2)` height and width of each image with the padding that the network sees
+            in evaluation, at most those of `image`; absent where it is to see none.
         index: int64 `(B,)` index of each image in its dataset.
         repeated: As in `ClassificationBatch`.
     """
@@ -49,6 +54,7 @@ class PanopticBatch(TypedDict):
     path: list[str]
     mask: NotRequired[Tensor]
     segments: NotRequired[list[list[SegmentInfo]]]
+    canvas: NotRequired[Tensor]
     index: NotRequired[Tensor]
     repeated: NotRequired[bool]
 
@@ -59,13 +65,14 @@ class PanopticPrediction(TypedDict):
     Keys:
         mask: int32 `(H, W)` segment id, in the size of the original image; `VOID` for none.
         segments: The segments by id.
-        semantic: int64 `(H, W)` class index of each pixel, `VOID` pixels included.
+        semantic: int64 `(H, W)` class index of each pixel, `VOID` pixels included; absent where it
+            is not asked for.
         instances: The best pairs of query and class of things; absent where they are not asked for.
         path: Path of the image, if it was read from a file; the task adds it.
     """
 
     mask: Tensor
     segments: list[SegmentInfo]
-    semantic: Tensor
+    semantic: NotRequired[Tensor]
     instances: NotRequired[DetectionPrediction]
     path: NotRequired[str]
