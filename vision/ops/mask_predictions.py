@@ -7,18 +7,36 @@ from torch import Tensor
 from vision.ops.interpolation import resize_bilinear
 
 
-class MaskPredictions(TypedDict):
-    """What one decoder layer predicts for N queries.
+class QueryMasks(TypedDict):
+    """The masks of N queries.
 
     Keys:
-        class_logits: float `(B, N, K + 1)`, before the softmax; the last one means no object.
         mask_logits: float `(B, N, h, w)`, before the softmax over queries.
         pixel_features: float `(B, C, h, w)`, of unit length over C.
     """
 
-    class_logits: Tensor
     mask_logits: Tensor
     pixel_features: Tensor
+
+
+class MaskPredictions(QueryMasks):
+    """What one decoder layer predicts for N queries: masks and classes.
+
+    Keys:
+        class_logits: float `(B, N, K + 1)`, before the softmax; the last one means no object.
+    """
+
+    class_logits: Tensor
+
+
+class ClusterPredictions(QueryMasks):
+    """What one decoder layer predicts for N queries: masks and values.
+
+    Keys:
+        values: float `(B, C, N)`, the values of each query, such as its depth.
+    """
+
+    values: Tensor
 
 
 class MaskTransformerOutputs(MaskPredictions):

@@ -1,52 +1,25 @@
 """kMaX-DeepLab's head: a pixel decoder, and queries that cluster its pixels."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from vision.contracts.features import ClassRows, FeatureSpec
 from vision.contracts.segmentation import IGNORED
-from vision.errors import ConfigError
-from vision.heads.mask_transformer.conv_norm import ConvNorm, init_truncated, reset_parts
-from vision.heads.mask_transformer.kmeans_layer import KMeansLayer
 from vision.heads.mask_transformer.mask_prediction import MaskPrediction
-from vision.heads.mask_transformer.pixel_decoder import PixelDecoder, StageKind
+from vision.heads.mask_transformer.pixel_decoder import StageKind
+from vision.heads.mask_transformer.query_decoder import KMaXWidths, QueryDecoder, read_widths
 from vision.heads.mask_transformer.semantic_branch import ASPPDecoder, PlainBranch, SemanticBranch
 from vision.ops.mask_predictions import MaskPredictions, MaskTransformerOutputs
 from vision.options import check_number, check_ranges
 
+__all__ = ["KMaXHead", "KMaXWidths"]
+
 SemanticKind = Literal["aspp", "plain", "none"]
 
 
-@dataclass(frozen=True)
-class KMaXWidths:
-    """Widths that the authors keep the same for all data sets and backbones.
-
-    Attributes:
-        queries: Channels D of a query and within a decoder layer.
-        query_heads: Heads of the self-attention among queries.
-        feedforward: Channels within the feed-forward networks.
-        pixels: Channels of the layer before the pixel features.
-        masks: Channels of pixel features and mask kernels.
-        axial_heads: Heads of the axial attention.
-        semantic: Channels of the semantic branch.
-        low_level: Channels that it projects the maps of strides 8 and 4 to.
-    """
-
-    queries: int = 256
-    query_heads: int = 8
-    feedforward: int = 2048
-    pixels: int = 256
-    masks: int = 128
-    axial_heads: int = 8
-    semantic: int = 256
-    low_level: tuple[int, int] = (64, 32)
-
-
-class KMaXHead(nn.Module):
+class KMaXHead(QueryDecoder[MaskPredictions]):
     """Predicts N masks and their classes, from any pyramid of four maps or more.
 
     "k-means Mask Transformer", Yu et al., 2022, https://arxiv.org/abs/2207.04044, as in the
@@ -83,42 +56,24 @@ class KMaXHead(nn.Module):
         depths: Sequence[int] = (2, 2, 2),
         semantic: SemanticKind = "aspp",
         drop_path_rate: float = 0.2,
-        widths: KMaXWidths | None = None,
+        widths: KMaXWidths | Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__()
-        widths = widths or KMaXWidths()
+        widths = read_widths(widths)
         check_number("num_classes", num_classes, minimum=1, maximum=IGNORED)
-        check_number("num_queries", num_queries, minimum=1)
-        check_number("drop_path_rate", drop_path_rate, minimum=0, below=1)
         check_ranges({"semantic": semantic}, {"semantic": ("aspp", "plain", "none")})
-        _check_stages(specs, stage_channels, stage_depths, stage_kinds, depths)
-        self.num_classes = num_classes
-        self.pixel_decoder = PixelDecoder(
+        super().__init__(
             specs,
-            channels=stage_channels,
-            depths=stage_depths,
-            kinds=stage_kinds,
-            num_heads=widths.axial_heads,
+            predict=lambda channels: _prediction(channels, num_classes, widths),
+            num_queries=num_queries,
+            stage_channels=stage_channels,
+            stage_depths=stage_depths,
+            stage_kinds=stage_kinds,
+            depths=depths,
+            drop_path_rate=drop_path_rate,
+            widths=widths,
         )
-        outputs = self.pixel_decoder.out_channels
-        self.stage_of_layer = [stage for stage, depth in enumerate(depths) for _ in range(depth)]
-        self.queries = nn.Parameter(torch.empty(widths.queries, num_queries))
-        self.layers = nn.ModuleList(
-            KMeansLayer(
-                outputs[stage],
-                widths.queries,
-                num_heads=widths.query_heads,
-                feedforward_channels=widths.feedforward,
-                prediction=_prediction(widths.queries, num_classes, widths),
-                drop_path_rate=drop_path_rate,
-            )
-            for stage in self.stage_of_layer
-        )
-        self.class_queries = ConvNorm(widths.queries, widths.queries, dims=1, act=True)
-        self.mask_queries = ConvNorm(widths.queries, widths.queries, dims=1, act=True)
-        self.prediction = _prediction(outputs[-1], num_classes, widths)
+        self.num_classes = num_classes
         self.semantic = _semantic(semantic, specs, num_classes, widths)
-        init_truncated(self.queries, std=1.0)
 
     def forward(self, features: Sequence[Tensor]) -> MaskTransformerOutputs:
         """Predict masks and classes.
@@ -130,13 +85,7 @@ class KMaXHead(nn.Module):
             The predictions at the size of the finest map, those of each decoder layer and, in
             training, the logits of the semantic branch.
         """
-        stages = self.pixel_decoder(features)
-        layers: list[MaskPredictions] = []
-        queries = self.queries.expand(features[0].shape[0], -1, -1)
-        for stage, layer in zip(self.stage_of_layer, self.layers, strict=True):
-            queries, predictions = layer(stages[stage], queries)
-            layers.append(predictions)
-        final = self.prediction(stages[-1], self.class_queries(queries), self.mask_queries(queries))
+        final, layers = self.decode(features)
         outputs: MaskTransformerOutputs = {
             "class_logits": final["class_logits"],
             "mask_logits": final["mask_logits"],
@@ -146,14 +95,6 @@ class KMaXHead(nn.Module):
         if self.training and self.semantic is not None:
             outputs["semantic_logits"] = self.semantic(features)
         return outputs
-
-    def no_weight_decay(self) -> set[str]:
-        """The queries and the tables of relative positions."""
-        return {
-            name
-            for name, _ in self.named_parameters()
-            if name == "queries" or name.endswith("_table")
-        }
 
     def class_rows(self) -> dict[str, ClassRows]:
         """The last layer of each prediction, and of the semantic branch."""
@@ -166,11 +107,6 @@ class KMaXHead(nn.Module):
         return {
             f"{name}.{part}": rows for name, rows in found.items() for part in ("weight", "bias")
         }
-
-    def reset_parameters(self) -> None:
-        """Initialise the parameters, as published."""
-        reset_parts(self)
-        init_truncated(self.queries, std=1.0)
 
 
 def _prediction(pixel_channels: int, num_classes: int, widths: KMaXWidths) -> MaskPrediction:
@@ -196,35 +132,3 @@ def _semantic(
             reduced_channels=widths.low_level,
         )
     return None
-
-
-def _check_stages(
-    specs: Sequence[FeatureSpec],
-    channels: Sequence[int],
-    depths: Sequence[int],
-    kinds: Sequence[StageKind],
-    decoder_depths: Sequence[int],
-) -> None:
-    strides = [spec.stride for spec in specs]
-    if len(strides) < 4 or strides != sorted(strides):
-        raise ConfigError(
-            "KMaXHead accepts four maps or more, finest first, such as maps of strides 4, 8, 16 "
-            f"and 32; got strides {strides}."
-        )
-    counts = {"stage_channels": channels, "stage_depths": depths, "stage_kinds": kinds}
-    for name, values in counts.items():
-        if len(values) != len(specs):
-            raise ConfigError(
-                f"{name}={list(values)} must have one value for each of the {len(specs)} maps, "
-                f"which have strides {strides[::-1]}, coarsest first."
-            )
-    for name, values in {"stage_channels": channels, "stage_depths": depths}.items():
-        for value in values:
-            check_number(name, value, minimum=1)
-    for kind in kinds:
-        check_ranges({"stage_kinds": kind}, {"stage_kinds": ("axial", "bottleneck")})
-    if not 1 <= len(decoder_depths) <= len(specs) or min(decoder_depths) < 0:
-        raise ConfigError(
-            f"depths={list(decoder_depths)} must be the number of decoder layers on each of the "
-            f"first stages, at most {len(specs)} numbers of 0 or more."
-        )

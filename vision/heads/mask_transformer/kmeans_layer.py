@@ -1,16 +1,17 @@
 """A decoder layer that updates queries as k-means updates the centres of clusters."""
 
+from typing import Generic
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vision.errors import ConfigError
 from vision.heads.mask_transformer.conv_norm import ConvNorm, make_norm
-from vision.heads.mask_transformer.mask_prediction import MaskPrediction
+from vision.heads.mask_transformer.mask_prediction import MaskKernels, Predictions
 from vision.layers.conv_norm import batch_norm
 from vision.layers.drop_path import DropPath
 from vision.ops.boxes import at_least_float32
-from vision.ops.mask_predictions import MaskPredictions
 
 
 class QueryAttention(nn.Module):
@@ -48,7 +49,7 @@ class QueryAttention(nn.Module):
         return update
 
 
-class KMeansLayer(nn.Module):
+class KMeansLayer(nn.Module, Generic[Predictions]):
     """Assigns every pixel to its best query, adds the sums of clusters, and lets queries interact.
 
     "k-means Mask Transformer", Yu et al., 2022, https://arxiv.org/abs/2207.04044. The layer
@@ -75,7 +76,7 @@ class KMeansLayer(nn.Module):
         *,
         num_heads: int,
         feedforward_channels: int,
-        prediction: MaskPrediction,
+        prediction: MaskKernels[Predictions],
         drop_path_rate: float,
     ) -> None:
         super().__init__()
@@ -92,7 +93,7 @@ class KMeansLayer(nn.Module):
         )
         self.drop_path = DropPath(drop_path_rate)
 
-    def forward(self, pixels: Tensor, queries: Tensor) -> tuple[Tensor, MaskPredictions]:
+    def forward(self, pixels: Tensor, queries: Tensor) -> tuple[Tensor, Predictions]:
         """Update queries.
 
         Args:
