@@ -12,8 +12,8 @@ from torch import Tensor
 from vision.contracts.segmentation import IGNORED
 from vision.draw.figure import class_color, save_png
 from vision.draw.palette import GREY, RED
+from vision.draw.pixels import LIGHT
 from vision.draw.segmentation import (
-    LIGHT,
     SegmentationExample,
     class_palette,
     draw_errors,

@@ -1,16 +1,16 @@
 """Pictures of semantic segmentation: masks on images, and their errors."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from vision.contracts.segmentation import IGNORED
-from vision.draw.figure import INK, new_figure
+from vision.draw.example_rows import draw_rows
 from vision.draw.palette import COUNT, GREY, RED, distinct_colors
+from vision.draw.pixels import LIGHT, hatched, to_pixels, to_tensor
 from vision.draw.text import figure_line
 from vision.errors import ConfigError
 
@@ -20,13 +20,8 @@ if TYPE_CHECKING:
 OPACITY = 0.55
 # Share of the picture's contrast that correct pixels keep, on a light ground.
 PALE = 0.35
-# Ignored pixels are hatched, so that no grey class looks like them: pixels of a stripe and of its
-# period, for each 300 pixels of the long side.
-STRIPE, PERIOD = 2, 8
-LIGHT, HATCHED = (230, 230, 230), 0.8  # colour and opacity of the stripes
+HATCHED = 0.8  # opacity of the stripes of ignored pixels
 COLUMNS = ("image", "ground truth", "prediction", "errors")
-CELL_IN = 2.8  # width of a picture in a figure, in inches
-LARGEST = 600  # pixels, long side of a picture in a figure
 MAX_NAMED = 40
 
 
@@ -88,7 +83,7 @@ def overlay_mask(
     Raises:
         ConfigError: The shapes do not agree, or a class has no colour.
     """
-    pixels = _pixels(image)
+    pixels = to_pixels(image)
     labels = _labels(mask, pixels)
     known = (labels >= 0) & (labels < len(palette)) | (labels == IGNORED)
     if not known.all():
@@ -102,9 +97,9 @@ def overlay_mask(
     strength = np.full((*labels.shape, 1), opacity, np.float32)
     if boundaries:
         strength[_edges(labels, max(1, round(max(labels.shape) / 500)))] = 1
-    hatched = _hatched(labels)
-    tint[hatched], strength[hatched] = LIGHT, max(opacity, HATCHED)
-    return _to_tensor(pixels + (tint - pixels) * strength)
+    striped = hatched(labels == IGNORED)
+    tint[striped], strength[striped] = LIGHT, max(opacity, HATCHED)
+    return to_tensor(pixels + (tint - pixels) * strength)
 
 
 def draw_errors(image: Tensor, prediction: Tensor, target: Tensor) -> Tensor:
@@ -121,14 +116,14 @@ def draw_errors(image: Tensor, prediction: Tensor, target: Tensor) -> Tensor:
     Raises:
         ConfigError: The shapes do not agree.
     """
-    pixels = _pixels(image)
+    pixels = to_pixels(image)
     found, true = _labels(prediction, pixels), _labels(target, pixels)
     light = pixels.mean(axis=2, keepdims=True)
     picture = np.broadcast_to(255 - PALE * (255 - light), pixels.shape).copy()
     picture[found != true] = RED
     picture[true == IGNORED] = GREY
-    picture[_hatched(true)] = LIGHT
-    return _to_tensor(picture)
+    picture[hatched(true == IGNORED)] = LIGHT
+    return to_tensor(picture)
 
 
 def draw_examples(
@@ -149,33 +144,24 @@ def draw_examples(
     Raises:
         ConfigError: There are no examples, or one cannot be drawn.
     """
-    rows: list[tuple[str, np.ndarray]] = []
     pixels = np.zeros(IGNORED + 1, np.int64)
-    for example in examples:
-        pictures = (
-            example.image,
-            overlay_mask(example.image, example.target, palette),
-            overlay_mask(example.image, example.prediction, palette),
-            draw_errors(example.image, example.prediction, example.target),
-        )
-        rows.append((example.title, _join([_fit(picture) for picture in pictures])))
-        for mask in (example.target, example.prediction):
-            pixels += np.bincount(mask.reshape(-1).cpu().numpy(), minlength=IGNORED + 1)
-    if not rows:
-        raise ConfigError("there are no images to draw.")
-    heights = [CELL_IN * picture.shape[0] / picture.shape[1] * len(COLUMNS) for _, picture in rows]
-    figure = new_figure(CELL_IN * len(COLUMNS), sum(heights) + 0.35 * len(rows) + 0.8)
-    grid: Any = figure.subplots(len(rows), 1, squeeze=False, gridspec_kw={"height_ratios": heights})
-    for axis, (title, picture) in zip(grid[:, 0], rows, strict=True):
-        axis.set_axis_off()
-        small = picture.shape[1] < 4 * 256
-        axis.imshow(picture, interpolation="nearest" if small else "antialiased")
-        style = {"fontsize": 8, "pad": 3, "loc": "left", "fontweight": "bold"}
-        axis.set_title(figure_line(title), color=INK, **style)
-        for place, column in enumerate(COLUMNS[1:], start=2):
-            right = place / len(COLUMNS)
-            style = {"color": INK, "fontsize": 8, "ha": "right", "va": "bottom"}
-            axis.text(right, 1.01, column, transform=axis.transAxes, **style)
+
+    def rows() -> Iterator[tuple[str, tuple[Tensor, ...]]]:
+        for example in examples:
+            for mask in (example.target, example.prediction):
+                counts = np.bincount(mask.reshape(-1).cpu().numpy(), minlength=IGNORED + 1)
+                np.add(pixels, counts, out=pixels)
+            yield (
+                example.title,
+                (
+                    example.image,
+                    overlay_mask(example.image, example.target, palette),
+                    overlay_mask(example.image, example.prediction, palette),
+                    draw_errors(example.image, example.prediction, example.target),
+                ),
+            )
+
+    figure = draw_rows(rows(), COLUMNS)
     _add_legend(figure, pixels, class_names, palette)
     return figure
 
@@ -198,15 +184,6 @@ def _add_legend(
     figure.legend(handles=patches, loc="outside lower center", ncols=8, frameon=False, fontsize=8)
 
 
-def _pixels(image: Tensor) -> np.ndarray:
-    """An image as float32 `(H, W, 3)`."""
-    if image.dtype != torch.uint8 or image.ndim != 3 or image.shape[0] != 3:
-        raise ConfigError(
-            f"an image of {image.dtype} {tuple(image.shape)} cannot be drawn: give uint8 (3, H, W)."
-        )
-    return image.permute(1, 2, 0).cpu().numpy().astype(np.float32)
-
-
 def _labels(mask: Tensor, pixels: np.ndarray) -> np.ndarray:
     if mask.shape != pixels.shape[:2]:
         raise ConfigError(
@@ -227,32 +204,3 @@ def _edges(labels: np.ndarray, width: int) -> np.ndarray:
         edges[:, step:] |= across
         edges[:, :-step] |= across
     return edges
-
-
-def _hatched(labels: np.ndarray) -> np.ndarray:
-    """Where the stripes of ignored pixels are: bool `(H, W)`."""
-    height, width = labels.shape
-    scale = max(1, round(max(height, width) / 300))
-    diagonal = np.arange(height)[:, None] + np.arange(width)
-    return (labels == IGNORED) & (diagonal % (PERIOD * scale) < STRIPE * scale)
-
-
-def _fit(picture: Tensor) -> np.ndarray:
-    """uint8 `(H, W, 3)`, made smaller where it is larger than a figure shows."""
-    from PIL import Image
-
-    image = Image.fromarray(picture.permute(1, 2, 0).contiguous().cpu().numpy())
-    image.thumbnail((LARGEST, LARGEST), Image.Resampling.BOX)
-    return np.asarray(image)
-
-
-def _join(pictures: Sequence[np.ndarray]) -> np.ndarray:
-    """Pictures of one size beside one another, with white between them."""
-    blank = np.full((pictures[0].shape[0], max(2, pictures[0].shape[1] // 40), 3), 255, np.uint8)
-    parts = [part for picture in pictures for part in (picture, blank)]
-    return np.concatenate(parts[:-1], axis=1)
-
-
-def _to_tensor(picture: np.ndarray) -> Tensor:
-    whole = picture.round().clip(0, 255).astype(np.uint8)
-    return torch.from_numpy(whole).permute(2, 0, 1).contiguous()
