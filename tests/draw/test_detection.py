@@ -104,13 +104,13 @@ def test_names_lie_within_the_picture_and_do_not_hide_each_other(
     places = []
     from vision.draw import detection
 
-    draw_tag = detection._draw_tag
+    draw_tag = detection.draw_tag
 
-    def record(*arguments):
-        places.append(draw_tag(*arguments))
+    def record(*arguments, **options):
+        places.append(draw_tag(*arguments, **options))
         return places[-1]
 
-    monkeypatch.setattr(detection, "_draw_tag", record)
+    monkeypatch.setattr(detection, "draw_tag", record)
     low, high = 0.02 * side, 0.9 * side
     found = prediction(
         ((low, low, high, high), 2, 0.9),

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from vision.contracts.detection import DetectionPrediction, DetectionTarget
 from vision.draw.figure import INK, class_color, font, new_figure
 from vision.draw.palette import GREY
+from vision.draw.tags import Place, draw_tag, enlarge, enlargement, font_size, tag_size
 from vision.draw.text import figure_line, one_line
 from vision.errors import ConfigError
 
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from PIL.ImageDraw import ImageDraw
 
-# Smaller images are enlarged by a whole number, so that names are legible beside the objects.
-MIN_SIDE = 512
 GAP = 8  # pixels between ground truth and prediction
 MASK_OPACITY = 0.45
 
@@ -192,7 +191,7 @@ def _marks(
     grey: Sequence[bool] = (),
 ) -> list[_Mark]:
     """The objects that can be drawn: one whose box is not finite cannot."""
-    factor = _factor(image)
+    factor = enlargement(image.shape[1:])
     seen: Counter[int] = Counter()
     marks = []
     # Far outside of the picture, coordinates do not fit the integers of the drawing functions.
@@ -210,10 +209,6 @@ def _marks(
     return marks
 
 
-def _factor(image: Tensor) -> int:
-    return max(1, -(-MIN_SIDE // max(image.shape[1:])))
-
-
 def _enlarge_mask(mask: Tensor, factor: int) -> np.ndarray:
     if factor == 1:
         return mask.cpu().numpy().astype(bool)
@@ -225,11 +220,9 @@ def _draw_marks(image: Tensor, marks: Sequence[_Mark]) -> np.ndarray:
     """The image with marks, uint8 `(H, W, 3)`."""
     from PIL import Image, ImageDraw
 
-    factor = _factor(image)
-    small = Image.fromarray(image.permute(1, 2, 0).contiguous().cpu().numpy())
-    size = (small.width * factor, small.height * factor)
-    pixels = np.asarray(small.resize(size, Image.Resampling.BICUBIC)).astype(np.float32)
-    line = max(2, round(max(size) / 350))
+    large = enlarge(image, enlargement(image.shape[1:]))
+    pixels = large.permute(1, 2, 0).numpy().astype(np.float32)
+    line = max(2, round(max(pixels.shape) / 350))
     # Large objects first: they would hide the small ones.
     marks = sorted(marks, key=lambda mark: -_area(mark.box))
     for mark in marks:
@@ -240,9 +233,9 @@ def _draw_marks(image: Tensor, marks: Sequence[_Mark]) -> np.ndarray:
     for mark in marks:
         x1, y1, x2, y2 = mark.box.round().astype(int).tolist()
         draw.rectangle((x1, y1, max(x1, x2 - 1), max(y1, y2 - 1)), outline=mark.color, width=line)
-    taken: list[tuple[int, int, int, int]] = []
+    taken: list[Place] = []
     for mark in marks:
-        taken.append(_draw_tag(draw, mark, taken, picture.size))
+        taken.append(_tag_mark(draw, mark, taken, picture.size))
     return np.asarray(picture)
 
 
@@ -263,48 +256,20 @@ def _tint(pixels: np.ndarray, mask: np.ndarray, color: tuple[int, int, int], lin
     pixels[mask & ~inner] = rgb
 
 
-def _draw_tag(
-    draw: "ImageDraw",
-    mark: _Mark,
-    taken: Sequence[tuple[int, int, int, int]],
-    size: tuple[int, int],
-) -> tuple[int, int, int, int]:
+def _tag_mark(
+    draw: "ImageDraw", mark: _Mark, taken: Sequence[Place], size: tuple[int, int]
+) -> Place:
     """Write the name at the box, hiding no other name if possible; returns its place."""
-    typeface = font(_font_size(size))
-    left, top, right, bottom = (
-        int(value) for value in draw.textbbox((0, 0), mark.text, font=typeface)
-    )
-    pad = max(2, _font_size(size) // 6)
-    width, height = right - left + 2 * pad, bottom - top + 2 * pad
+    width, height = tag_size(mark.text, size)
     x1, y1, x2, y2 = mark.box.round().astype(int).tolist()
     wishes = [(x1, y1 - height), (x1, y1), (x1, y2), (x2 - width, y2 - height), (x2 - width, y1)]
-    places = []
-    for x, y in wishes:
-        x = min(max(x, 0), max(size[0] - width, 0))
-        y = min(max(y, 0), max(size[1] - height, 0))
-        places.append((x, y, x + width, y + height))
-    place = next((p for p in places if not any(_overlap(p, other) for other in taken)), places[0])
-    draw.rectangle((place[0], place[1], place[2] - 1, place[3] - 1), fill=mark.color)
-    red, green, blue = mark.color
-    light = 0.299 * red + 0.587 * green + 0.114 * blue > 140
-    ink = (0, 0, 0) if light else (255, 255, 255)
-    draw.text((place[0] + pad - left, place[1] + pad - top), mark.text, fill=ink, font=typeface)
-    return place
-
-
-def _overlap(a: tuple[int, int, int, int], b: tuple[int, int, int, int]) -> bool:
-    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
-
-
-def _font_size(size: tuple[int, int]) -> int:
-    """Font size in pixels; large pictures are viewed scaled down."""
-    return max(14, round(max(size) / 36))
+    return draw_tag(draw, mark.text, mark.color, wishes=wishes, taken=taken, picture=size)
 
 
 def _with_header(picture: np.ndarray, text: str) -> np.ndarray:
     from PIL import Image, ImageDraw
 
-    size_px = _font_size((picture.shape[1], picture.shape[0]))
+    size_px = font_size((picture.shape[1], picture.shape[0]))
     strip = Image.new("RGB", (picture.shape[1], round(1.7 * size_px)), "white")
     ImageDraw.Draw(strip).text((2, size_px // 4), text, fill=INK, font=font(size_px))
     return np.concatenate([np.asarray(strip), picture])

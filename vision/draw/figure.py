@@ -54,9 +54,18 @@ def class_color(label: int, instance: int = 0) -> tuple[int, int, int]:
     Returns:
         RGB in [0, 255].
     """
+    return shade(distinct_colors()[label % COUNT], instance)
+
+
+def shade(color: tuple[int, int, int], instance: int) -> tuple[int, int, int]:
+    """The colour of an object of a class.
+
+    Args:
+        color: RGB of the class in [0, 255].
+        instance: As in `class_color`.
+    """
     black, white = SHADES[instance % len(SHADES)]
-    plain = distinct_colors()[label % COUNT]
-    red, green, blue = (round((1 - black) * (part + white * (255 - part))) for part in plain)
+    red, green, blue = (round((1 - black) * (part + white * (255 - part))) for part in color)
     return red, green, blue
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from torch import Tensor
@@ -10,17 +10,14 @@ from torch import Tensor
 from vision.contracts.segmentation import IGNORED
 from vision.draw.example_rows import draw_rows
 from vision.draw.palette import COUNT, GREY, RED, distinct_colors
-from vision.draw.pixels import LIGHT, hatched, to_pixels, to_tensor
+from vision.draw.pixels import LIGHT, hatched, to_tensor
+from vision.draw.regions import OPACITY, hatched_patch, pale, read_mask, tint_regions
 from vision.draw.text import figure_line
 from vision.errors import ConfigError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-OPACITY = 0.55
-# Share of the picture's contrast that correct pixels keep, on a light ground.
-PALE = 0.35
-HATCHED = 0.8  # opacity of the stripes of ignored pixels
 COLUMNS = ("image", "ground truth", "prediction", "errors")
 MAX_NAMED = 40
 
@@ -83,23 +80,18 @@ def overlay_mask(
     Raises:
         ConfigError: The shapes do not agree, or a class has no colour.
     """
-    pixels = to_pixels(image)
-    labels = _labels(mask, pixels)
+    labels = read_mask(mask, image)
     known = (labels >= 0) & (labels < len(palette)) | (labels == IGNORED)
     if not known.all():
         raise ConfigError(
             f"class index {labels[~known][0]} has no colour: {len(palette)} were given."
         )
-    colors = np.full((IGNORED + 1, 3), GREY, np.float32)
+    colors = np.full((IGNORED + 1, 3), GREY, np.uint8)
     colors[: len(palette)] = palette
     colors[IGNORED] = GREY
-    tint = colors[labels]
-    strength = np.full((*labels.shape, 1), opacity, np.float32)
-    if boundaries:
-        strength[_edges(labels, max(1, round(max(labels.shape) / 500)))] = 1
-    striped = hatched(labels == IGNORED)
-    tint[striped], strength[striped] = LIGHT, max(opacity, HATCHED)
-    return to_tensor(pixels + (tint - pixels) * strength)
+    return tint_regions(
+        image, labels, colors, ignored=IGNORED, opacity=opacity, boundaries=boundaries
+    )
 
 
 def draw_errors(image: Tensor, prediction: Tensor, target: Tensor) -> Tensor:
@@ -116,10 +108,8 @@ def draw_errors(image: Tensor, prediction: Tensor, target: Tensor) -> Tensor:
     Raises:
         ConfigError: The shapes do not agree.
     """
-    pixels = to_pixels(image)
-    found, true = _labels(prediction, pixels), _labels(target, pixels)
-    light = pixels.mean(axis=2, keepdims=True)
-    picture = np.broadcast_to(255 - PALE * (255 - light), pixels.shape).copy()
+    found, true = read_mask(prediction, image), read_mask(target, image)
+    picture = pale(image)
     picture[found != true] = RED
     picture[true == IGNORED] = GREY
     picture[hatched(true == IGNORED)] = LIGHT
@@ -178,29 +168,5 @@ def _add_legend(
     entries.append(("wrong", np.array(RED)))
     patches = [Patch(facecolor=color / 255, label=figure_line(name, 40)) for name, color in entries]
     if pixels[IGNORED]:
-        grey, light = (np.array(color) / 255 for color in (GREY, LIGHT))
-        style: Any = {"facecolor": grey, "edgecolor": light, "linewidth": 0, "hatch": "/////"}
-        patches.append(Patch(label="ignored", **style))
+        patches.append(hatched_patch("ignored"))
     figure.legend(handles=patches, loc="outside lower center", ncols=8, frameon=False, fontsize=8)
-
-
-def _labels(mask: Tensor, pixels: np.ndarray) -> np.ndarray:
-    if mask.shape != pixels.shape[:2]:
-        raise ConfigError(
-            f"a mask of shape {tuple(mask.shape)} does not fit an image of "
-            f"{pixels.shape[0]} x {pixels.shape[1]} pixels (height x width)."
-        )
-    return mask.cpu().numpy()
-
-
-def _edges(labels: np.ndarray, width: int) -> np.ndarray:
-    """Whether another class is within `width` pixels up, down or sideways: bool `(H, W)`."""
-    edges = np.zeros(labels.shape, bool)
-    for step in range(1, width + 1):
-        down = labels[step:] != labels[:-step]
-        across = labels[:, step:] != labels[:, :-step]
-        edges[step:] |= down
-        edges[:-step] |= down
-        edges[:, step:] |= across
-        edges[:, :-step] |= across
-    return edges

@@ -52,6 +52,50 @@ def overlaps(truth: np.ndarray, found: np.ndarray) -> Overlaps:
     return Overlaps(unique >> 32, unique & 0xFFFFFFFF, pixels)
 
 
+class Matches(NamedTuple):
+    """The segments of an image, matched. Segments are counted in the order of `Segments`.
+
+    Attributes:
+        truth: int64 `(M,)`, number of each matched segment in the ground truth.
+        found: int64 `(M,)`, number of its match in the prediction.
+        iou: float64 `(M,)`, above 0.5.
+        wrong: bool, whether a segment of the prediction is a false positive.
+        missed: bool, whether a segment of the ground truth is a false negative.
+    """
+
+    truth: np.ndarray
+    found: np.ndarray
+    iou: np.ndarray
+    wrong: np.ndarray
+    missed: np.ndarray
+
+
+def match_segments(pairs: Overlaps, truth: Segments, found: Segments) -> Matches:
+    """Match the segments of an image.
+
+    Args:
+        pairs: Of its two maps of segment ids.
+        truth: Segments of the ground truth; each id of `pairs` but `VOID` is among them.
+        found: Segments of the prediction, likewise; `crowd` is not looked at.
+    """
+    rows, columns = _places(pairs.truth, truth.ids), _places(pairs.found, found.ids)
+    pixels, size = pairs.pixels, len(found.ids)
+    known = (rows < len(truth.ids)) & (columns < size)
+    rows_known, columns_known = rows[known], columns[known]
+    same = truth.labels[rows_known] == found.labels[columns_known]
+    in_crowd = truth.crowd[rows_known]
+    # Of each predicted segment: pixels that are void, and those in crowds of its category.
+    void = _sums(columns, np.where(rows == len(truth.ids), pixels, 0), size + 1)
+    crowd = _sums(columns_known, np.where(same & in_crowd, pixels[known], 0), size)
+    areas = _sums(columns, pixels, size + 1)
+    union = _sums(rows, pixels, len(truth.ids) + 1)[rows] + (areas - void)[columns] - pixels
+    iou = pixels[known] / union[known]
+    match = (iou > MATCH) & same & ~in_crowd
+    missed, wrong = ~truth.crowd, (void[:size] + crowd) / areas[:size] <= IGNORED
+    missed[rows_known[match]] = wrong[columns_known[match]] = False
+    return Matches(rows_known[match], columns_known[match], iou[match], wrong, missed)
+
+
 class PanopticEvaluator:
     """Adds up the matches of images.
 
@@ -73,25 +117,13 @@ class PanopticEvaluator:
             truth: Segments of the ground truth; each id of `pairs` but `VOID` is among them.
             found: Segments of the prediction, likewise; `crowd` is not looked at.
         """
-        rows, columns = _places(pairs.truth, truth.ids), _places(pairs.found, found.ids)
-        pixels, size = pairs.pixels, len(found.ids)
-        known = (rows < len(truth.ids)) & (columns < size)
-        rows_known, columns_known = rows[known], columns[known]
-        same = truth.labels[rows_known] == found.labels[columns_known]
-        in_crowd = truth.crowd[rows_known]
-        # Of each predicted segment: pixels that are void, and those in crowds of its category.
-        void = _sums(columns, np.where(rows == len(truth.ids), pixels, 0), size + 1)
-        crowd = _sums(columns_known, np.where(same & in_crowd, pixels[known], 0), size)
-        areas = _sums(columns, pixels, size + 1)
-        union = _sums(rows, pixels, len(truth.ids) + 1)[rows] + (areas - void)[columns] - pixels
-        iou = pixels[known] / union[known]
-        match = (iou > MATCH) & same & ~in_crowd
-        matched = truth.labels[rows_known[match]]
-        np.add.at(self._iou, matched, iou[match])
-        missed, wrong = ~truth.crowd, (void[:size] + crowd) / areas[:size] <= IGNORED
-        missed[rows_known[match]] = wrong[columns_known[match]] = False
+        matches = match_segments(pairs, truth, found)
+        matched = truth.labels[matches.truth]
+        np.add.at(self._iou, matched, matches.iou)
         for count, labels in zip(
-            self._counts, (matched, found.labels[wrong], truth.labels[missed]), strict=True
+            self._counts,
+            (matched, found.labels[matches.wrong], truth.labels[matches.missed]),
+            strict=True,
         ):
             np.add.at(count, labels, 1)
         self._images += 1
