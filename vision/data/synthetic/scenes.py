@@ -101,7 +101,7 @@ class Scene:
 
 
 @dataclass(frozen=True)
-class _Sticker:
+class Sticker:
     """A digit ready to be painted: `mask` bool, `stroke` and `ground` opacity, all `(h, w)`."""
 
     glyph: int
@@ -121,7 +121,7 @@ class _Canvas:
         self.objects: list[tuple[int, np.ndarray, np.ndarray, bool, tuple[int, ...]]] = []
 
     def place(
-        self, label: int, stickers: Sequence[tuple[_Sticker, int, int]], *, crowd: bool
+        self, label: int, stickers: Sequence[tuple[Sticker, int, int]], *, crowd: bool
     ) -> bool:
         """Paint an object's stickers at rows and columns; False if it would hide another object."""
         whole = np.zeros(self.image.shape[:2], bool)
@@ -132,7 +132,7 @@ class _Canvas:
         for (_, other, _, _, _), visible in zip(self.objects, left_over, strict=True):
             if visible.sum() < MIN_VISIBLE * other.sum():
                 return False
-        stroke, ground = self._colors()
+        stroke, ground = sticker_colors(self.rng)
         for sticker, top, left in stickers:
             self._paint(sticker, top, left, stroke, ground)
         self.objects = [
@@ -150,16 +150,8 @@ class _Canvas:
         )
         return Scene(self.image.round().clip(0, 255).astype(np.uint8), objects, self.texture)
 
-    def _colors(self) -> tuple[np.ndarray, np.ndarray]:
-        """A bright stroke, and a ground that is darker than any background."""
-        rng, hue = self.rng, self.rng.random()
-        light = hsv_color(hue, rng.uniform(0.0, 0.25), rng.uniform(0.92, 1.0))
-        vivid = hsv_color(hue, rng.uniform(0.6, 1.0), 1.0)
-        ground = hsv_color(hue, rng.uniform(0.3, 0.8), rng.uniform(0.05, 0.15))
-        return vivid if luminance(vivid) > 130 else light, ground
-
     def _paint(
-        self, sticker: _Sticker, top: int, left: int, stroke: np.ndarray, ground: np.ndarray
+        self, sticker: Sticker, top: int, left: int, stroke: np.ndarray, ground: np.ndarray
     ) -> None:
         height, width = sticker.mask.shape
         window = self.image[top : top + height, left : left + width]
@@ -194,7 +186,7 @@ def compose_scene(
         _place_crowd(rng, canvas, glyphs)
     for _ in range(int(rng.integers(1, MAX_DIGITS + 1))):
         index = int(rng.integers(len(glyphs.labels)))
-        sticker = _make_sticker(rng, glyphs, index, rng.uniform(*HEIGHTS))
+        sticker = make_sticker(rng, glyphs, index, rng.uniform(*HEIGHTS))
         for _ in range(TRIES):
             top = int(rng.integers(height - sticker.mask.shape[0] + 1))
             left = int(rng.integers(width - sticker.mask.shape[1] + 1))
@@ -227,7 +219,7 @@ def _place_crowd(rng: np.random.Generator, canvas: _Canvas, glyphs: Glyphs) -> N
     count = int(rng.integers(CROWD_COUNT[0], CROWD_COUNT[1] + 1))
     stickers = []
     for index in rng.choice(of_class, size=count):
-        sticker = _make_sticker(rng, glyphs, int(index), rng.uniform(*CROWD_HEIGHTS))
+        sticker = make_sticker(rng, glyphs, int(index), rng.uniform(*CROWD_HEIGHTS))
         room = np.array([height, width]) - sticker.mask.shape
         corner = centre + rng.uniform(-20, 20, size=2) - np.array(sticker.mask.shape) / 2
         top, left = corner.round().astype(int).clip(0, room).tolist()
@@ -235,10 +227,24 @@ def _place_crowd(rng: np.random.Generator, canvas: _Canvas, glyphs: Glyphs) -> N
     canvas.place(label, stickers, crowd=True)
 
 
-def _make_sticker(
-    rng: np.random.Generator, glyphs: Glyphs, index: int, height_px: float
-) -> _Sticker:
-    """Enlarge a digit to a height, stretch and rotate it a little, and find its outline."""
+def sticker_colors(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """A bright stroke and a ground that is darker than any background, RGB `(3,)` in [0, 255]."""
+    hue = rng.random()
+    light = hsv_color(hue, rng.uniform(0.0, 0.25), rng.uniform(0.92, 1.0))
+    vivid = hsv_color(hue, rng.uniform(0.6, 1.0), 1.0)
+    ground = hsv_color(hue, rng.uniform(0.3, 0.8), rng.uniform(0.05, 0.15))
+    return vivid if luminance(vivid) > 130 else light, ground
+
+
+def make_sticker(rng: np.random.Generator, glyphs: Glyphs, index: int, height_px: float) -> Sticker:
+    """Enlarge a digit to a height, stretch and rotate it a little, and find its outline.
+
+    Args:
+        rng: Source of every choice.
+        glyphs: The digits.
+        index: Of the digit in `glyphs`.
+        height_px: Height before it is rotated.
+    """
     from PIL import Image, ImageFilter
 
     digit = glyphs.images[index]
@@ -269,4 +275,4 @@ def _make_sticker(
     )
     top, left, bottom, right = extent(mask)
     window = (slice(top, bottom), slice(left, right))
-    return _Sticker(index, mask[window], stroke[window] * mask[window], ground[window])
+    return Sticker(index, mask[window], stroke[window] * mask[window], ground[window])

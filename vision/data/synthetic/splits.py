@@ -20,33 +20,43 @@ JPEG_QUALITY = 92
 
 
 @dataclass(frozen=True, kw_only=True)
-class SceneSamples:
-    """Number, size and seed of the scenes.
+class Samples:
+    """Number, size and seed of the scenes of a dataset.
 
     Attributes:
         train: Number of training scenes.
         val: Number of validation scenes, with other digits than the training scenes.
-        test: Number of scenes without annotations, with the digits of the validation scenes.
         size: Long side of the scenes in pixels, at least 96.
         seed: Seed of all choices: equal seeds give equal files, byte for byte, and a scene does not
             depend on the number of scenes.
     """
 
     min_size: ClassVar[int] = MIN_SIZE
-    aspect: ClassVar[float | None] = None
 
     train: int = 2000
     val: int = 400
-    test: int = 20
     size: int = 128
     seed: int = 0
 
     def __post_init__(self) -> None:
         for name in (*SPLITS, "seed"):
-            if getattr(self, name) < 0:
+            if getattr(self, name, 0) < 0:
                 raise ConfigError(f"{name}={getattr(self, name)} must not be negative.")
         if self.size < self.min_size:
             raise ConfigError(f"size={self.size} must be at least {self.min_size} pixels.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SceneSamples(Samples):
+    """As `Samples`, of flat scenes.
+
+    Attributes:
+        test: Number of scenes without annotations, with the digits of the validation scenes.
+    """
+
+    aspect: ClassVar[float | None] = None
+
+    test: int = 20
 
 
 class ComposedScene(NamedTuple):
@@ -68,7 +78,7 @@ def compose_split(samples: SceneSamples, split: str) -> Iterator[ComposedScene]:
         Each scene. Equal options and seeds make the same scenes for every dataset, unless its
         scenes have another shape.
     """
-    glyphs = _load_glyphs("train" if split == "train" else "val")
+    glyphs = load_glyphs("train" if split == "train" else "val")
     for place in range(getattr(samples, split)):
         rng = np.random.default_rng([samples.seed, SPLITS.index(split), place])
         scene = compose_scene(rng, glyphs, size=samples.size, aspect=samples.aspect)
@@ -94,7 +104,8 @@ def save_jpeg(image: np.ndarray, path: Path) -> None:
 
 
 @cache
-def _load_glyphs(split: str) -> Glyphs:
+def load_glyphs(split: str) -> Glyphs:
+    """The digits of a split, for scenes."""
     from vision.data.datasets.digits import load_digits
 
     images, labels = load_digits(GLYPH_SIZE)

@@ -1,0 +1,57 @@
+"""The rooms of a composed dataset by split, shared by the layouts of all datasets."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from vision.data.synthetic.space_layout import compose_world
+from vision.data.synthetic.space_world import World
+from vision.data.synthetic.splits import SPLITS, Samples, load_glyphs
+
+ASPECT = 4 / 3  # width by height
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoomSamples(Samples):
+    """As `Samples`, of rooms: images are wider than high, 4 to 3.
+
+    Validation rooms have camera heights and layouts that no training room has.
+    """
+
+    train: int = 300
+    val: int = 60
+    size: int = 160
+
+
+class ComposedWorld(NamedTuple):
+    """A room of a split: its number there, itself, and a generator for further choices."""
+
+    place: int
+    world: World
+    rng: np.random.Generator
+
+
+def compose_rooms(
+    samples: Samples, split: str, *, aspect: float = ASPECT
+) -> Iterator[ComposedWorld]:
+    """Compose the rooms of a split.
+
+    Args:
+        samples: What to compose.
+        split: `"train"`, `"val"` or `"test"`.
+        aspect: Width by height of the images.
+
+    Yields:
+        Each room. Equal options and seeds make the same rooms for every dataset with images of the
+        same shape.
+    """
+    glyphs = load_glyphs("train" if split == "train" else "val")
+    height = round(samples.size / aspect)
+    for place in range(getattr(samples, split)):
+        rng = np.random.default_rng([samples.seed, SPLITS.index(split), place])
+        world = compose_world(
+            rng, glyphs, height=height, width=samples.size, held_out=split != "train"
+        )
+        yield ComposedWorld(place, world, rng)
