@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from vision.errors import ConfigError, DataError
+from vision.errors import DataError
+from vision.ops.depth_scale import choose_scale
 from vision.ops.float_arrays import read_floats
 from vision.ops.label_images import read_labels
 
@@ -16,7 +17,8 @@ def read_depth(path: Path, scale: float | None, option: str = "scale") -> np.nda
 
     Args:
         path: A `.npy` file of floats `(H, W)` in metres, or a grey PNG file of 16 bits.
-        scale: Value of one metre in a PNG file: 256 in KITTI, 1000 in files in millimetres.
+        scale: Value of one metre in a PNG file: 256 in KITTI, 1000 in files in millimetres; None
+            for files that state it.
         option: Name of the scale, for messages.
 
     Returns:
@@ -25,7 +27,7 @@ def read_depth(path: Path, scale: float | None, option: str = "scale") -> np.nda
     Raises:
         DataError: It is absent or broken, is an array of another kind, or a PNG file that does not
             have 16 bits.
-        ConfigError: It is a PNG file, and there is no scale.
+        ConfigError: It is a PNG file, and its scale is not known.
     """
     if path.suffix == ".npy":
         depth = read_floats(path, "depth (H, W) in metres")
@@ -39,12 +41,7 @@ def read_depth(path: Path, scale: float | None, option: str = "scale") -> np.nda
             f"'{path}' is {kind}; expected depth in a grey PNG file of 16 bits. Write it again from"
             " its source: 8 bits do not hold it, and colours are for looking at."
         )
-    if scale is None:
-        raise ConfigError(
-            f"'{path}' is a PNG file; give the value of one metre with {option}, such as 256"
-            " (KITTI) or 1000 (millimetres)."
-        )
-    return values / scale
+    return values / choose_scale(path, scale, option)
 
 
 def check_depth(depth: np.ndarray, path: Path) -> None:

@@ -77,6 +77,27 @@ def _chunks(view: memoryview) -> Iterator[tuple[bytes, memoryview, int]]:
         at += 12 + length
 
 
+def png_texts(data: bytes) -> dict[str, str]:
+    """The uncompressed texts before the pixels of a PNG file, by keyword.
+
+    Args:
+        data: The file, or its beginning. Texts whose checksum is wrong are left out.
+    """
+    texts: dict[str, str] = {}
+    if not data.startswith(SIGNATURE):
+        return texts
+    try:
+        for kind, content, checksum in _chunks(memoryview(data)):
+            if kind == b"tEXt" and zlib.crc32(content, zlib.crc32(kind)) == checksum:
+                keyword, _, text = bytes(content).decode("latin-1").partition("\0")
+                texts[keyword] = text
+            if kind == b"IDAT":
+                break
+    except struct.error:
+        pass
+    return texts
+
+
 def png_size_fault(data: bytes) -> str | None:
     """Whether a whole PNG file has other pixels than its header states; they are decompressed.
 

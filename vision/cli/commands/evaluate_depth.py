@@ -32,7 +32,8 @@ def add_depth(commands: Any) -> None:
             f"--{name}-scale",
             type=real(1e-6, MAX_SCALE),
             metavar="VALUE",
-            help=f"value of one metre in PNG files of {name}s: 256 in KITTI, 1000 in millimetres",
+            help=f"value of one metre in PNG files of {name}s that do not state it: 256 in KITTI,"
+            " 1000 in millimetres",
         )
     add_suffixes(parser, "the extension")
     for name, default, text in (("min", 1e-3, "above"), ("max", 10.0, "below")):
