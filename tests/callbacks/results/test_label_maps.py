@@ -10,7 +10,8 @@ from helpers.tiny_label_maps import SceneData, Scenes, SceneTask, found_in
 from helpers.tiny_task import quiet_trainer
 from PIL import Image
 
-from vision.callbacks.results.label_maps import LabelMaps, MaskWriter, name_files
+from vision.callbacks.results.label_maps import LabelMaps, MaskWriter
+from vision.callbacks.results.named_files import name_files
 from vision.draw.figure import class_color
 from vision.errors import ConfigError, DataError
 from vision.ops.label_images import read_labels

@@ -15,7 +15,6 @@ from vision.callbacks.results import segmentation_pictures
 from vision.callbacks.results.examples import Scored, choose_images
 from vision.callbacks.results.segmentation_pictures import (
     SegmentationPictures,
-    Shelf,
     image_iou,
     score_image,
 )
@@ -117,22 +116,3 @@ def test_images_are_chosen_once() -> None:
     few = choose_images(images[:4], 4)
     assert sorted(image.place for kind in few.values() for image in kind) == [0, 1, 2, 3]
     assert not any(choose_images([], 4).values())
-
-
-@pytest.mark.parametrize("processes", [1, 3])
-def test_few_masks_are_held_and_all_that_are_drawn(processes: int) -> None:
-    ious = np.random.default_rng(0).random(60).round(1).tolist()
-    ious[7] = math.nan
-    shelves = [Shelf(2) for _ in range(processes)]
-    for image in scored(ious):
-        mask = torch.full((2, 3), image.place)
-        shelves[image.place % processes].add(image, mask)
-    assert all(len(shelf.masks) <= 5 * 2 for shelf in shelves)
-    found = [image for shelf in shelves for image in shelf.scored]
-    assert len(found) == 59
-    chosen = choose_images(found, 2)
-    assert chosen == choose_images([image for image in scored(ious) if image.place != 7], 2)
-    held = {place: mask for shelf in shelves for place, mask in shelf.masks.items()}
-    for image in (image for kind in chosen.values() for image in kind):
-        assert held[image.place].dtype == np.uint8
-        assert (held[image.place] == image.place).all()

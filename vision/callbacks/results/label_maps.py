@@ -1,10 +1,7 @@
 """Predicted classes as PNG files, one per image."""
 
-import os
 import sys
-from collections import Counter
-from collections.abc import Iterable
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,11 +10,11 @@ from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
 from vision.callbacks.results.evaluated import Evaluated, gather
+from vision.callbacks.results.named_files import NamedFiles, name_files
 from vision.callbacks.results.prediction_writer import PredictionWriter
 from vision.contracts.segmentation import IGNORED
 from vision.draw.segmentation import class_palette
-from vision.errors import ConfigError, DataError
-from vision.files import fit_name
+from vision.errors import ConfigError
 from vision.ops.label_images import write_labels
 
 
@@ -88,13 +85,12 @@ class LabelMaps(PredictionWriter):
             sys.stdout.write(f"{sum(counts)} label maps are in {self.folder}\n")
 
 
-class MaskWriter:
+class MaskWriter(NamedFiles):
     """Writes masks to PNG files that are named after their images.
 
     Args:
         folder: Where the files are written.
-        names: Relative path of the file by path of the image; other images are named after the
-            last part of their paths.
+        names: As in `NamedFiles`.
         values: uint8 `(K,)`, value of each class in the files; None for the class index.
         palette: uint8 `(K, 3)`, colours; None writes grey images.
     """
@@ -107,15 +103,9 @@ class MaskWriter:
         values: np.ndarray | None = None,
         palette: np.ndarray | None = None,
     ) -> None:
-        self.folder = folder
+        super().__init__(folder, names)
         self.values = values
         self.palette = palette
-        self._names = names
-        self._written: dict[str, str] = {}
-
-    def __len__(self) -> int:
-        """Number of files."""
-        return len(self._written)
 
     def write(self, path: str, mask: Tensor) -> Path:
         """Write the classes found in an image.
@@ -130,60 +120,13 @@ class MaskWriter:
         Raises:
             DataError: The file cannot be written, or belongs to another image already.
         """
-        name = self.name_of(path)
-        if self._written.setdefault(name, path) != path:
-            raise _collision(self._written[name], path, name)
+        file = self.take(path)
         labels = mask.to(torch.uint8).cpu().numpy()
-        file = self.folder / name
-        file.parent.mkdir(parents=True, exist_ok=True)
         write_labels(file, labels if self.values is None else self.values[labels], self.palette)
         return file
-
-    def name_of(self, path: str) -> str:
-        """Relative path of the file for an image."""
-        return self._names.get(path) or f"{PurePath(path).stem}.png"
-
-
-def name_files(paths: Iterable[str]) -> dict[str, str]:
-    """Name a PNG file after each image.
-
-    Args:
-        paths: Paths of all images.
-
-    Returns:
-        The path of each image's file, by path of the image: relative to the common folder of all
-        images, with the suffix replaced. Images that differ only in their suffixes keep them before
-        the new one.
-
-    Raises:
-        DataError: Two images would have one file.
-    """
-    whole = {path: PurePath(os.path.abspath(path)) for path in paths}
-    if not whole:
-        return {}
-    root = os.path.commonpath([path.parent for path in whole.values()])
-    short = {path: place.relative_to(root) for path, place in whole.items()}
-    counts = Counter(place.with_suffix("") for place in short.values())
-    names: dict[str, str] = {}
-    owners: dict[str, str] = {}
-    for path, place in short.items():
-        unique = counts[place.with_suffix("")] == 1
-        name = place.with_suffix(".png") if unique else place.with_name(f"{place.name}.png")
-        names[path] = fit_name(name.as_posix())
-        other = owners.setdefault(names[path], path)
-        if whole[other] != whole[path]:
-            raise _collision(other, path, names[path])
-    return names
 
 
 def data_palette(data: Any) -> np.ndarray:
     """The colours of a datamodule's classes, or ours for any number: uint8 `(K, 3)`."""
     palette = getattr(data, "palette", None)
     return class_palette(IGNORED) if palette is None else palette
-
-
-def _collision(first: str, second: str, name: str) -> DataError:
-    return DataError(
-        f"the masks of '{first}' and '{second}' would both be written to '{name}': rename one of "
-        "the images, or predict them in two runs."
-    )

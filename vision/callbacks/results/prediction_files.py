@@ -11,7 +11,7 @@ from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
 from vision.callbacks.results.evaluated import Evaluated, gather
-from vision.callbacks.results.label_maps import name_files
+from vision.callbacks.results.named_files import name_files
 from vision.callbacks.results.prediction_writer import PredictionWriter
 from vision.documents.json_writing import to_json
 from vision.errors import ConfigError

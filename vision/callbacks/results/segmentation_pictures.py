@@ -1,9 +1,8 @@
 """Pictures of predicted masks: the best, the worst and random validation images."""
 
-import heapq
 import logging
-import math
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -13,16 +12,11 @@ from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
 from vision.callbacks.results.best_validation import BestValidation
-from vision.callbacks.results.evaluated import Evaluated, gather
-from vision.callbacks.results.examples import (
-    Scored,
-    best_first,
-    choose_images,
-    random_first,
-    worst_first,
-)
+from vision.callbacks.results.evaluated import Evaluated
+from vision.callbacks.results.examples import Scored
 from vision.callbacks.results.label_maps import data_palette
 from vision.callbacks.results.part_of_set import results_folder
+from vision.callbacks.results.shelf import Shelf, gather_examples
 from vision.contracts.segmentation import IGNORED
 from vision.decoration import Decoration
 from vision.draw.figure import save_png
@@ -77,26 +71,23 @@ class SegmentationPictures(BestValidation):
             height, width = found.shape
             target = batch["mask"][i, :height, :width]
             name = PurePath(batch["path"][i]).name
-            self._shelf.add(score_image(found, target, place=place, name=name), found)
+            scored = score_image(found, target, place=place, name=name)
+            self._shelf.add(scored, partial(as_array, found))
 
     def write(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Draw, on the first process, from the images of all."""
-        # Collective calls: every process makes them.
-        scored = [one for share in gather(trainer, self._shelf.scored) for one in share]
-        chosen = choose_images(scored, self.examples)
-        places = {image.place for images in chosen.values() for image in images}
-        held = {place: self._shelf.masks[place] for place in places & {*self._shelf.masks}}
-        masks = {place: mask for share in gather(trainer, held) for place, mask in share.items()}
+        # A collective call: every process makes it.
+        shown = gather_examples(trainer, self._shelf, self.examples)
         self._shelf = Shelf(0)
         dataset = _examples_of(trainer)
         file = results_folder(trainer, self.folder) / FILE_NAME
-        if not trainer.is_global_zero or not places or dataset is None:
+        if not trainer.is_global_zero or not shown.arrays or dataset is None:
             return
         data = getattr(trainer, "datamodule", None)
         names = getattr(pl_module, "class_names", None) or getattr(data, "class_names", None)
         with self._guard:
             figure = draw_examples(
-                _load_examples(dataset, chosen, masks),
+                _load_examples(dataset, shown.chosen, shown.arrays),
                 names or [str(label) for label in range(IGNORED)],
                 data_palette(data),
             )
@@ -104,41 +95,9 @@ class SegmentationPictures(BestValidation):
             logger.info("Examples of the masks are drawn in %s.", file)
 
 
-class Shelf:
-    """The scored images of one process in a validation, and the masks that may be drawn.
-
-    Args:
-        count: Number of images of each kind.
-
-    Attributes:
-        scored: All images.
-        masks: uint8 `(H, W)` by index: the best, the worst and the first in random order, enough
-            to include every image that is chosen over all processes.
-    """
-
-    def __init__(self, count: int) -> None:
-        self.scored: list[Scored] = []
-        self.masks: dict[int, np.ndarray] = {}
-        # Of the random ones, the best and the worst may be up to two thirds.
-        self._counts: dict[Any, int] = {
-            best_first: count,
-            worst_first: count,
-            random_first: 3 * count,
-        }
-        self._kept: dict[Any, list[Scored]] = {}
-
-    def add(self, image: Scored, mask: Tensor) -> None:
-        """Add an image and its mask, integers `(H, W)`, unless all pixels are ignored."""
-        if math.isnan(image.score):
-            return
-        self.scored.append(image)
-        for key, count in self._counts.items():
-            self._kept[key] = heapq.nsmallest(count, [*self._kept.get(key, ()), image], key=key)
-        wanted = {one.place for kept in self._kept.values() for one in kept}
-        if image.place in wanted:
-            self.masks[image.place] = mask.to(torch.uint8).cpu().numpy()
-        for place in {*self.masks} - wanted:
-            del self.masks[place]
+def as_array(mask: Tensor) -> np.ndarray:
+    """A mask, integers `(H, W)`, as uint8 of NumPy, to be kept."""
+    return mask.to(torch.uint8).cpu().numpy()
 
 
 def image_iou(predicted: Tensor, target: Tensor) -> float:

@@ -1,7 +1,7 @@
 """Records of a segmentor's evaluation, for its report."""
 
 from collections.abc import Mapping
-from functools import reduce
+from functools import partial, reduce
 from operator import add
 from pathlib import PurePath
 from typing import Any, NamedTuple
@@ -12,8 +12,9 @@ from lightning.pytorch import Trainer
 from torch import Tensor
 
 from vision.callbacks.results.evaluated import Evaluated, gather
-from vision.callbacks.results.examples import Scored, choose_images
-from vision.callbacks.results.segmentation_pictures import Shelf, score_image
+from vision.callbacks.results.examples import Scored
+from vision.callbacks.results.segmentation_pictures import as_array, score_image
+from vision.callbacks.results.shelf import Shelf, gather_examples
 from vision.contracts.segmentation import IGNORED
 from vision.metrics.calibration import Calibration
 from vision.metrics.segmentation_table import SegmentationScores
@@ -66,7 +67,8 @@ class SegmentationRecorder:
             height, width = found.shape
             target = batch["mask"][i, :height, :width]
             name = PurePath(batch["path"][i]).name
-            self._shelf.add(score_image(found, target, place=place, name=name), found)
+            scored = score_image(found, target, place=place, name=name)
+            self._shelf.add(scored, partial(as_array, found))
             if place % self._every == 0:
                 rows, columns = batch["size"][i].tolist()
                 image = batch["image"][i : i + 1, :, :rows, :columns]
@@ -75,16 +77,12 @@ class SegmentationRecorder:
 
     def finish(self, trainer: Trainer, task: Any) -> SegmentationRecord:
         """The images of all processes."""
-        scored = {one.place: one for share in gather(trainer, self._shelf.scored) for one in share}
-        chosen = choose_images(list(scored.values()), EXAMPLES)
-        places = {one.place for images in chosen.values() for one in images}
-        held = {place: self._shelf.masks[place] for place in places & {*self._shelf.masks}}
-        masks = {place: mask for share in gather(trainer, held) for place, mask in share.items()}
+        shown = gather_examples(trainer, self._shelf, EXAMPLES)
         record = SegmentationRecord(
             result=task.segmentation_result,
-            scored=[scored[place] for place in sorted(scored)],
-            chosen=chosen,
-            masks=masks,
+            scored=shown.scored,
+            chosen=shown.chosen,
+            masks=shown.arrays,
             calibration=reduce(add, gather(trainer, self._calibration)),
             sampled=sum(gather(trainer, self._sampled)),
         )

@@ -8,7 +8,8 @@ from lightning.pytorch.trainer.states import TrainerFn
 
 from vision.callbacks.results.best_validation import BestValidation
 from vision.callbacks.results.evaluated import Evaluated
-from vision.callbacks.results.label_maps import MaskWriter, data_palette, name_files
+from vision.callbacks.results.label_maps import MaskWriter, data_palette
+from vision.callbacks.results.named_files import name_files
 from vision.callbacks.results.part_of_set import results_folder
 from vision.decoration import Decoration
 from vision.draw.segmentation import overlay_mask

@@ -1,0 +1,92 @@
+"""The images of an evaluation that may be shown, in bounded memory."""
+
+import heapq
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from lightning.pytorch import Trainer
+
+from vision.callbacks.results.evaluated import gather
+from vision.callbacks.results.examples import (
+    Scored,
+    best_first,
+    choose_images,
+    random_first,
+    worst_first,
+)
+
+
+class Shelf:
+    """The scored images of one process in a validation, and the maps that may be drawn.
+
+    Args:
+        count: Number of images of each kind.
+
+    Attributes:
+        scored: All images.
+        arrays: What was predicted for some images, by index: the best, the worst and the first in
+            random order, enough to include every image that is chosen over all processes.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.scored: list[Scored] = []
+        self.arrays: dict[int, np.ndarray] = {}
+        # Of the random ones, the best and the worst may be up to two thirds.
+        self._counts: dict[Any, int] = {
+            best_first: count,
+            worst_first: count,
+            random_first: 3 * count,
+        }
+        self._kept: dict[Any, list[Scored]] = {}
+
+    def add(self, image: Scored, make: Callable[[], np.ndarray]) -> None:
+        """Add an image, unless its score is NaN.
+
+        Args:
+            image: The image.
+            make: Makes what is kept of its prediction; called only if it may be drawn.
+        """
+        if math.isnan(image.score):
+            return
+        self.scored.append(image)
+        for key, count in self._counts.items():
+            self._kept[key] = heapq.nsmallest(count, [*self._kept.get(key, ()), image], key=key)
+        wanted = {one.place for kept in self._kept.values() for one in kept}
+        if image.place in wanted:
+            self.arrays[image.place] = make()
+        for place in {*self.arrays} - wanted:
+            del self.arrays[place]
+
+
+class Examples(NamedTuple):
+    """The images of all processes.
+
+    Attributes:
+        scored: All of them, by index in the dataset.
+        chosen: The best, the worst and random ones of them.
+        arrays: What was predicted for the chosen ones, by index.
+    """
+
+    scored: list[Scored]
+    chosen: dict[str, list[Scored]]
+    arrays: Mapping[int, np.ndarray]
+
+
+def gather_examples(trainer: Trainer, shelf: Shelf, count: int) -> Examples:
+    """Gather the shelves of all processes, and choose; every process calls it.
+
+    Args:
+        trainer: The trainer.
+        shelf: That of this process, for `count` images of each kind.
+        count: Number of images of each kind.
+    """
+    shares = gather(trainer, shelf.scored)
+    scored = {one.place: one for share in shares for one in share}
+    ordered = [scored[place] for place in sorted(scored)]
+    chosen = choose_images(ordered, count)
+    places = {one.place for images in chosen.values() for one in images}
+    held = {place: shelf.arrays[place] for place in places & {*shelf.arrays}}
+    arrays = {place: array for share in gather(trainer, held) for place, array in share.items()}
+    return Examples(ordered, chosen, arrays)
