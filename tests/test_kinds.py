@@ -83,6 +83,9 @@ ABSENT = {
     "classification": WITHOUT_DESIGNS,
     "multilabel": WITHOUT_DESIGNS
     | {"demo_view", "int8_score", "recorder", "report", "shard_form", "template"},
+    # Those of the parts around the task are filled in as they come.
+    "panoptic": {"train_cells", "predictor", "demo_view", "export_graph", "int8_score"}
+    | {"recorder", "report", "shard_form", "template"},
 }
 
 

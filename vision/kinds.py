@@ -220,11 +220,25 @@ KINDS: dict[str, Kind] = {
             options="--data.root FOLDER --data.classes '[NAME, NAME]'",
         ),
     ),
+    "panoptic": Kind(
+        task="vision.tasks.panoptic:PanopticSegmentation",
+        design="decoder",
+        designs="vision.tasks.panoptic_decoders:DECODERS",
+        hub=Hub(
+            pipeline="image-segmentation",
+            tag="panoptic-segmentation",
+            metrics={
+                "PQ": HubMetric("pq", "panoptic quality"),
+                "mIoU": HubMetric("mean_iou", "mean IoU"),
+                "mask_AP": HubMetric("map", "mask AP"),
+            },
+        ),
+    ),
 }
 # Class name of each task -> its import path.
 TASKS = {kind.task.partition(":")[2]: kind.task for kind in KINDS.values()}
 # Arguments of tasks that name the part on top of the backbone.
-DESIGNS = tuple(kind.design for kind in KINDS.values() if kind.design is not None)
+DESIGNS = tuple(dict.fromkeys(kind.design for kind in KINDS.values() if kind.design is not None))
 # Class name of each callback for the results of a kind -> its import path.
 CALLBACKS = {
     path.partition(":")[2]: path

@@ -15,7 +15,6 @@ from vision.losses.kmax import (
     instance_loss,
     mean_of_nonzero,
     sample_pixels,
-    stride_to,
 )
 from vision.ops.mask_predictions import MaskTransformerOutputs
 from vision.ops.mask_targets import MaskTargets
@@ -141,15 +140,6 @@ def test_noise_of_zero_and_almost_one() -> None:
     noise = torch.tensor([[0.0, 1.0]])
     index = sample_pixels(torch.ones(1, 1, 2), torch.zeros(1, 1, 2).bool(), 2, 1.0, noise)
     assert index.tolist() == [[1, 0]]
-
-
-@pytest.mark.parametrize(("large", "small"), [(17, 3), (16, 2), (41, 41), (10, 4)])
-def test_strided_targets_fit(large: int, small: int) -> None:
-    values = torch.arange(large)[None, :, None].expand(1, large, large)
-    strided = stride_to(values, torch.zeros(1, 2, small, small))
-    assert strided.shape == (1, small, small)
-    step = (large - 1) // (small - 1)
-    assert strided[0, :, 0].tolist() == [i * step for i in range(small)]
 
 
 def test_zeros_do_not_count() -> None:

@@ -19,7 +19,7 @@ from vision.ops.mask_predictions import (
     MaskTransformerOutputs,
     resize_predictions,
 )
-from vision.ops.mask_targets import MaskTargets
+from vision.ops.mask_targets import MaskTargets, stride_to
 from vision.options import MAX_COUNT, Range, check_ranges
 
 Noise = Mapping[str, Tensor]
@@ -151,11 +151,12 @@ class KMaXLoss(nn.Module):
     def _semantic(
         self, logits: Tensor, targets: MaskTargets, segments: Segments, noise: Noise
     ) -> Tensor:
-        labels = stride_to(targets["semantic"], logits)
+        size = (logits.shape[-2], logits.shape[-1])
+        labels = stride_to(targets["semantic"], size)
         index = None
         if self.options.semantic_samples:
             index = sample_pixels(
-                stride_to(segments.inverse_area, logits),
+                stride_to(segments.inverse_area, size),
                 labels == IGNORED,
                 self.options.semantic_samples,
                 self.options.semantic_temperature,
@@ -254,16 +255,6 @@ def sample_pixels(
     gumbel = -(-noise.clamp(min=tiny).log()).clamp(min=tiny).log()
     scores = chance + gumbel + LAST * void.flatten(1)
     return scores.topk(min(count or scores.shape[1], scores.shape[1]), dim=1).indices
-
-
-def stride_to(values: Tensor, logits: Tensor) -> Tensor:
-    """Take rows and columns of `(B, H, W)` at a stride, as many as `logits` `(B, K, h, w)` has."""
-    height, width = logits.shape[-2:]
-    down, right = (
-        max(1, (large - 1) // max(1, small - 1))
-        for large, small in zip(values.shape[-2:], (height, width), strict=True)
-    )
-    return values[:, ::down, ::right][:, :height, :width]
 
 
 def mean_of_nonzero(values: Tensor) -> Tensor:

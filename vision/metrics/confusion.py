@@ -101,10 +101,10 @@ def sum_over_processes(counts: Tensor) -> Tensor:
     """Add up the counts of all processes; every process must call it.
 
     Args:
-        counts: int64, of one shape on every process.
+        counts: int64 or float64, of one shape on every process.
 
     Returns:
-        int64 on the host, the same on every process.
+        The same type on the host, the same on every process.
     """
     if not (distributed.is_available() and distributed.is_initialized()):
         return counts.cpu()

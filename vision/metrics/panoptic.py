@@ -11,12 +11,15 @@ category, that code looks at the last one alone; here they count together.
 Letters: H rows, W columns, K categories, N pairs of segments that overlap.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import torch
 
 from vision.annotations.panoptic import Segments
-from vision.contracts.segments import VOID
+from vision.contracts.segments import VOID, SegmentInfo
+from vision.metrics.confusion import sum_over_processes
 from vision.metrics.panoptic_table import PanopticScores
 
 MATCH, IGNORED = 0.5, 0.5
@@ -96,17 +99,39 @@ def match_segments(pairs: Overlaps, truth: Segments, found: Segments) -> Matches
     return Matches(rows_known[match], columns_known[match], iou[match], wrong, missed)
 
 
+def segments_of(infos: Sequence[SegmentInfo]) -> Segments:
+    """The segments of an image as columns.
+
+    Args:
+        infos: The segments; `category_id` is the index of the category.
+    """
+    return Segments(
+        ids=np.array([info["id"] for info in infos], dtype=np.int64),
+        labels=np.array([info["category_id"] for info in infos], dtype=np.int64),
+        crowd=np.array([info.get("iscrowd", False) for info in infos], dtype=bool),
+    )
+
+
 class PanopticEvaluator:
-    """Adds up the matches of images.
+    """Adds up the matches of images, over an epoch and over processes.
 
     Args:
         num_categories: K.
     """
 
     def __init__(self, num_categories: int) -> None:
-        self._iou = np.zeros(num_categories)
+        self.num_categories = num_categories
+        self.reset()
+
+    def __len__(self) -> int:
+        """Number of images that this process has seen."""
+        return self._images
+
+    def reset(self) -> None:
+        """Forget all images."""
+        self._iou = np.zeros(self.num_categories)
         # True positives, false positives, false negatives.
-        self._counts = np.zeros((3, num_categories), dtype=np.int64)
+        self._counts = np.zeros((3, self.num_categories), dtype=np.int64)
         self._images = 0
 
     def update(self, pairs: Overlaps, truth: Segments, found: Segments) -> None:
@@ -129,23 +154,28 @@ class PanopticEvaluator:
         self._images += 1
 
     def compute(self, names: list[str], ids: np.ndarray, things: np.ndarray) -> PanopticScores:
-        """The result of all images.
+        """Add up the matches of all processes; every process must call it.
 
         Args:
             names: K names.
             ids: int64 `(K,)`, ids of the categories.
             things: bool `(K,)`; the others are stuff.
+
+        Returns:
+            The result, the same on every process.
         """
-        positive, wrong, missed = self._counts.copy()
+        counts = np.concatenate([[self._images], self._counts.ravel()])
+        images, *rest = sum_over_processes(torch.from_numpy(counts)).tolist()
+        positive, wrong, missed = np.array(rest, dtype=np.int64).reshape(self._counts.shape)
         return PanopticScores(
-            iou_sum=self._iou.copy(),
+            iou_sum=sum_over_processes(torch.from_numpy(self._iou.copy())).numpy(),
             true_positives=positive,
             false_positives=wrong,
             false_negatives=missed,
             things=things,
             ids=ids,
             names=tuple(names),
-            images=self._images,
+            images=images,
         )
 
 

@@ -79,6 +79,16 @@ class PanopticScores:
             means[group]["categories"] = int(seen.sum())
         return means
 
+    def scalars(self) -> dict[str, float]:
+        """The numbers of all categories together by the names they are logged under.
+
+        Returns:
+            `PQ`, `SQ`, `RQ`, `PQ_things`, `PQ_stuff`; NaN where there are no categories.
+        """
+        means = self.groups()
+        numbers = {name: means["all"][name] for name in SCORES}
+        return numbers | {f"PQ_{group}": means[group]["PQ"] for group in ("things", "stuff")}
+
     def rows(self) -> list[Row]:
         """One row per category, for a table with these columns.
 

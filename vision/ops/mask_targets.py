@@ -1,8 +1,17 @@
-"""Targets of heads that cluster pixels with queries."""
+"""Targets of heads that cluster pixels with queries.
 
+Shapes: B images of H x W pixels, M places for segments, maps of h x w cells.
+"""
+
+from collections.abc import Sequence
 from typing import TypedDict
 
+import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from vision.contracts.segmentation import IGNORED
+from vision.contracts.segments import VOID, SegmentInfo
 
 
 class MaskTargets(TypedDict):
@@ -18,3 +27,80 @@ class MaskTargets(TypedDict):
     labels: Tensor
     masks: Tensor
     semantic: Tensor
+
+
+def make_mask_targets(
+    masks: Tensor, segments: Sequence[Sequence[SegmentInfo]], size: tuple[int, int]
+) -> MaskTargets:
+    """Turn the segments of a batch into targets at the resolution of the predictions.
+
+    As in kMaX-DeepLab: every fourth row and column is taken for maps of stride 4, segments without
+    a pixel among them vanish, stuff of one class is one segment, and crowds are void.
+
+    Args:
+        masks: int `(B, H, W)` segment ids.
+        segments: The segments of each image.
+        size: Height h and width w of the predictions.
+    """
+    found = [
+        _separate(ids, infos) for ids, infos in zip(stride_to(masks, size), segments, strict=True)
+    ]
+    labels, masks = (
+        pad_sequence([image[i] for image in found], batch_first=True, padding_value=empty)
+        for i, empty in ((0, -1), (1, False))
+    )
+    return {"labels": labels, "masks": masks, "semantic": torch.stack([x[2] for x in found])}
+
+
+def class_map(ids: Tensor, segments: Sequence[SegmentInfo], *, crowds: bool = True) -> Tensor:
+    """The class of each pixel.
+
+    Args:
+        ids: int `(H, W)` segment ids.
+        segments: The segments.
+        crowds: Whether pixels of crowds have a class.
+
+    Returns:
+        int64 `(H, W)`, `IGNORED` where there is none.
+    """
+    labels = {info["id"]: info["category_id"] for info in segments if crowds or not _is_crowd(info)}
+    present, places = ids.unique(return_inverse=True)
+    classes = [labels.get(one, IGNORED) for one in present.tolist()]
+    return torch.tensor(classes, device=ids.device)[places]
+
+
+def stride_to(values: Tensor, size: tuple[int, int]) -> Tensor:
+    """Take rows and columns of `(B, H, W)` at a stride: `size` of them, h and w."""
+    down, right = (
+        max(1, (large - 1) // max(1, small - 1))
+        for large, small in zip(values.shape[-2:], size, strict=True)
+    )
+    return values[:, ::down, ::right][:, : size[0], : size[1]]
+
+
+def _separate(ids: Tensor, segments: Sequence[SegmentInfo]) -> tuple[Tensor, Tensor, Tensor]:
+    """Labels `(M,)`, masks `(M, h, w)` and classes of pixels `(h, w)` of an image."""
+    present, where = ids.unique(return_inverse=True)
+    seen = set(present.tolist()) - {VOID}
+    # Place of a segment by what it is told apart by: its class as stuff, its id as a thing.
+    places: dict[tuple[bool, int], int] = {}
+    place_of: dict[int, int] = {}
+    labels: list[int] = []
+    for info in segments:
+        if info["id"] not in seen or _is_crowd(info):
+            continue
+        key = (info["isthing"], info["id"] if info["isthing"] else info["category_id"])
+        if key not in places:
+            places[key] = len(labels)
+            labels.append(info["category_id"])
+        place_of[info["id"]] = places[key]
+    count = len(labels)
+    table = torch.tensor([place_of.get(one, count) for one in present.tolist()], device=ids.device)
+    cells = table[where]  # (h, w), M for void
+    masks = cells == torch.arange(count, device=ids.device)[:, None, None]
+    classes = torch.tensor([*labels, IGNORED], device=ids.device)
+    return classes[:-1], masks, classes[cells]
+
+
+def _is_crowd(info: SegmentInfo) -> bool:
+    return info.get("iscrowd", False)

@@ -39,6 +39,7 @@ def parameter_groups(
     layer_decay: float = 1.0,
     layer_decay_by: Levels = "block",
     layer_decay_depth: int | None = None,
+    backbone_lr: float = 1.0,
     undecayed: frozenset[str] | None = None,
     matrices: frozenset[str] = frozenset(),
 ) -> list[ParameterGroup]:
@@ -55,6 +56,7 @@ def parameter_groups(
         layer_decay: Factor per level, in (0, 1].
         layer_decay_by: What a level is.
         layer_decay_depth: As in `OptimSettings`.
+        backbone_lr: Factor on the learning rate of the backbone, besides that of each level.
         undecayed: What `undecayed_names` gave when the task was built: FSDP flattens every
             parameter. None asks now, by the rule "vectors".
         matrices: Names of the parameters that Muon trains, which are in groups of their own.
@@ -69,7 +71,7 @@ def parameter_groups(
     for name, parameter in module.named_parameters():
         if not parameter.requires_grad:
             continue
-        scale = scales.get(name, 1.0)
+        scale = scales.get(name, 1.0) * (backbone_lr if name.startswith(BACKBONE) else 1.0)
         decay = 0.0 if plain_name(name) in undecayed else weight_decay
         key = (scale, -decay, name not in matrices)
         new = ParameterGroup(scale, decay, [], [], matrices=name in matrices)

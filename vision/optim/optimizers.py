@@ -47,6 +47,7 @@ def build_optimizer(
         layer_decay=settings.layer_decay,
         layer_decay_by=settings.layer_decay_by,
         layer_decay_depth=settings.layer_decay_depth,
+        backbone_lr=settings.backbone_lr,
         undecayed=undecayed,
         matrices=hidden_matrices(module) if muon else frozenset(),
     )

@@ -17,7 +17,8 @@ def learning_rate(step: int, settings: OptimSettings, timeline: Timeline) -> flo
     `warmup_lr` at iteration 0 to `lr` at iteration `warmup`. The cosine, counted from there or from
     iteration 0 (`cosine_from`), ends at `min_lr` where the cool-down begins. "Poly" is the schedule
     of "DeepLab", Chen et al., 2016, section 4.1.2, as mmsegmentation's recipes have it: it falls
-    from iteration 0 on, and in the warm-up a factor that rises from `warmup_lr / lr` multiplies it.
+    from iteration 0 on, and in the warm-up a factor that rises from `warmup_lr / lr` multiplies it,
+    or `lr` (`warmup_to`).
     "One-cycle" is "Super-Convergence", Smith and Topin, 2018, as PyTorch's `OneCycleLR` has it,
     with a constant momentum; it needs no warm-up. A plateau's falls depend on the validations and
     are added by `vision.optim.plateau`.
@@ -61,7 +62,8 @@ def _poly(step: int, settings: OptimSettings, timeline: Timeline) -> float:
     if step >= timeline.warmup:
         return rate
     first = settings.warmup_lr / settings.lr
-    return rate * (first + (1 - first) * step / timeline.warmup)
+    top = settings.lr if settings.warmup_to == "lr" else rate
+    return top * (first + (1 - first) * step / timeline.warmup)
 
 
 def _one_cycle(step: int, settings: OptimSettings, timeline: Timeline) -> float:

@@ -13,6 +13,7 @@ Decay = Literal["cosine", "steps", "poly", "one_cycle", "constant", "plateau"]
 CosineFrom = Literal["warmup_end", "start"]
 Interval = Literal["step", "epoch"]
 Scaling = Literal["lr", "all"]
+WarmupTo = Literal["schedule", "lr"]
 Levels = Literal["block", "stage"]
 
 RANGES: Ranges = {
@@ -23,6 +24,7 @@ RANGES: Ranges = {
     "warmup_epochs": Range(minimum=0),
     "warmup_steps": Range(minimum=0, optional=True),
     "warmup_lr": Range(minimum=0),
+    "warmup_to": get_args(WarmupTo),
     "lr_schedule": get_args(Decay),
     "gamma": Range(above=0, maximum=1),
     "power": Range(above=0),
@@ -33,6 +35,7 @@ RANGES: Ranges = {
     "lr_interval": get_args(Interval),
     "lr_batch_size": Range(minimum=1, optional=True),
     "lr_scaling": get_args(Scaling),
+    "backbone_lr": Range(above=0, maximum=1),
     "layer_decay": Range(above=0, maximum=1),
     "layer_decay_by": get_args(Levels),
     "layer_decay_depth": Range(minimum=1, optional=True),
@@ -57,6 +60,9 @@ class OptimSettings:
         warmup_steps: Length of the linear warm-up in optimiser steps, in place of `warmup_epochs`;
             None uses `warmup_epochs`.
         warmup_lr: Learning rate of the first iteration of the warm-up.
+        warmup_to: What the warm-up of "poly" rises to: "schedule", the falling rate, as in
+            mmsegmentation, or "lr", so that the learning rate drops a little when the warm-up ends,
+            as in DeepLab2. Other schedules begin at `lr`.
         lr_schedule: What follows the warm-up. "cosine" is half a cosine, "steps" a constant that
             is multiplied by `gamma` at each of the `milestones`, "poly" a power of what is left of
             the training, "constant" a constant. "one_cycle" rises by half a cosine up to `peak`
@@ -76,6 +82,7 @@ class OptimSettings:
             number scales it linearly; None does not scale it.
         lr_scaling: What `lr_batch_size` scales: "lr" only, or "all" of `lr`, `min_lr` and
             `warmup_lr`. `min_lr` never becomes larger than `lr`.
+        backbone_lr: Factor on the learning rate of the whole backbone, such as 0.1.
         layer_decay: Factor on the learning rate per depth level of the backbone, from the last
             level to the stem. 1 trains all levels alike.
         layer_decay_by: What a depth level is: a "block" (or what the authors took for one), or a
@@ -103,6 +110,7 @@ class OptimSettings:
     warmup_epochs: float = 5.0
     warmup_steps: int | None = None
     warmup_lr: float = 1e-6
+    warmup_to: WarmupTo = "schedule"
     lr_schedule: Decay = "cosine"
     milestones: Sequence[float] = ()
     gamma: float = 0.1
@@ -112,6 +120,7 @@ class OptimSettings:
     lr_interval: Interval = "step"
     lr_batch_size: int | None = None
     lr_scaling: Scaling = "lr"
+    backbone_lr: float = 1.0
     layer_decay: float = 1.0
     layer_decay_by: Levels = "block"
     layer_decay_depth: int | None = None

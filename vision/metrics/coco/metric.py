@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -10,10 +10,12 @@ from torch import Tensor, distributed
 
 from vision.contracts.detection import DetectionPrediction
 from vision.errors import VisionError
-from vision.metrics.coco.evaluation import Backend, evaluate_coco
+from vision.metrics.coco.evaluation import Backend, Kind, evaluate_coco
 from vision.metrics.coco.table import CocoResult
 
 __all__ = ["CocoEvaluator", "CocoResult", "evaluate_coco"]
+
+Share = TypeVar("Share")
 
 
 class PackedPrediction(NamedTuple):
@@ -43,11 +45,14 @@ class CocoEvaluator:
     images without predictions count as seen.
 
     Args:
-        masks: Whether masks are kept and evaluated besides boxes.
+        masks: Whether masks are kept and evaluated.
+        boxes: Whether boxes are evaluated.
     """
 
-    def __init__(self, *, masks: bool) -> None:
+    def __init__(self, *, masks: bool, boxes: bool = True) -> None:
         self.masks = masks
+        chosen: dict[Kind, bool] = {"bbox": boxes, "segm": masks}
+        self.kinds = [kind for kind, wanted in chosen.items() if wanted]
         self._found: dict[int, PackedPrediction] = {}
         self._gathered: dict[int, PackedPrediction] | None = None
 
@@ -139,7 +144,7 @@ class CocoEvaluator:
             return evaluate_coco(
                 ground_truth,
                 self.results(category_ids),
-                kinds=("bbox", "segm") if self.masks else ("bbox",),
+                kinds=self.kinds,
                 image_ids=list(self._gathered or ()),
                 backend=backend,
                 check_masks=False,
@@ -165,7 +170,7 @@ def pack_prediction(prediction: DetectionPrediction, *, masks: bool) -> PackedPr
     size, counts = None, []
     if masks:
         size = (prediction["masks"].shape[-2], prediction["masks"].shape[-1])
-        counts = _encode(prediction["masks"])
+        counts = encode_masks(prediction["masks"])
     return PackedPrediction(
         labels=prediction["labels"].to("cpu", torch.int32).numpy(),
         scores=prediction["scores"].to("cpu", torch.float32).numpy(),
@@ -205,16 +210,16 @@ def coco_results(
             yield result
 
 
-def merge_shares(found: dict[int, PackedPrediction]) -> dict[int, PackedPrediction]:
-    """Bring the predictions of all processes together, by one collective call.
+def merge_shares(found: dict[int, Share]) -> dict[int, Share]:
+    """Bring what all processes have of their images together, by one collective call.
 
-    Every process must call it, even without predictions.
+    Every process must call it, even without images.
 
     Args:
-        found: Predictions of this process by image id.
+        found: What this process has, such as predictions, by image id.
 
     Returns:
-        On the first process all predictions by ascending image id, each image once; on others none.
+        On the first process all of it by ascending image id, each image once; on others none.
     """
     shares = [found]
     if _processes() > 1:
@@ -222,12 +227,17 @@ def merge_shares(found: dict[int, PackedPrediction]) -> dict[int, PackedPredicti
         distributed.all_gather_object(shares, found)
         if distributed.get_rank() > 0:
             return {}
-    # Of an image that several processes have seen, the prediction of the lowest rank counts.
+    # Of an image that several processes have seen, what the lowest rank has counts.
     merged = {image_id: one for share in reversed(shares) for image_id, one in share.items()}
     return dict(sorted(merged.items()))
 
 
-def _encode(masks: Tensor) -> list[bytes]:
+def encode_masks(masks: Tensor) -> list[bytes]:
+    """Packed run lengths of masks.
+
+    Args:
+        masks: bool `(M, H, W)`.
+    """
     from pycocotools import mask as mask_tools
 
     if not len(masks):
