@@ -4,6 +4,7 @@ import hashlib
 import runpy
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from vision.data.synthetic.splits import SceneSamples
 
 SCRIPT = Path(__file__).parents[3] / "tools" / "make_samples.py"
 SAMPLES = SceneSamples(train=5, val=2, test=1, size=112, seed=5)
+needs_h5py = pytest.mark.skipif(find_spec("h5py") is None, reason="h5py is not installed")
 OPTIONS = ("--train", 5, "--val", 2, "--test", 1, "--size", 112, "--seed", 5)
 
 
@@ -45,14 +47,28 @@ def test_two_processes_write_the_same_bytes(tmp_path: Path) -> None:
     assert len(digests(tmp_path / "here")) == 5 + 2 + 1 + 3 + 1
 
 
+FLAT = ("--train", 5, "--val", 2, "--test", 1, "--size", 160, "--seed", 5)
+ROOMS = ("--train", 2, "--val", 1, "--size", 96, "--seed", 5)
+
+
 @pytest.mark.parametrize(
-    ("name", "files"), [("ade20k", 5 * 2 + 2 * 2 + 1 + 3), ("cityscapes", (5 + 2 + 1) * 5 + 1)]
+    ("name", "options", "files"),
+    [
+        ("ade20k", FLAT, 5 * 2 + 2 * 2 + 1 + 3),
+        ("cityscapes", FLAT, (5 + 2 + 1) * 5 + 1),
+        ("panoptic", (*ROOMS, "--test", 1), (2 + 1) * 2 + 1 + 3 + 1),
+        pytest.param("nyuv2", ROOMS, (2 + 1) * 4 + 2 + 1, marks=needs_h5py),
+        ("kitti_depth", ROOMS, (2 + 1) * 3 + 2 + 1),
+    ],
 )
-def test_every_layout_has_the_same_options(
-    name: str, files: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_every_layout_is_the_same_for_a_seed(
+    name: str,
+    options: tuple[object, ...],
+    files: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for root in ("first", "second"):
-        options = (*OPTIONS[:6], "--size", 160, "--seed", 5)
         assert run_here(monkeypatch, name, "--root", tmp_path / root, *options) == 0
     assert digests(tmp_path / "first") == digests(tmp_path / "second")
     assert len(digests(tmp_path / "first")) == files

@@ -3,6 +3,9 @@
     vision make-samples coco --root data/coco_samples
     vision make-samples ade20k --root data/ade20k_samples
     vision make-samples cityscapes --root data/cityscapes_samples
+    vision make-samples panoptic --root data/panoptic_samples
+    vision make-samples nyuv2 --root data/nyuv2_samples
+    vision make-samples kitti_depth --root data/kitti_depth_samples
 
 It takes seconds and no network. The same seed makes the same files, byte for byte. The exit status
 is 2 if the folder holds something else, which is then left as it is.
@@ -11,7 +14,7 @@ is 2 if the folder holds something else, which is then left as it is.
 import argparse
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +24,11 @@ from vision.cli.ending import command_parser, end
 from vision.data.synthetic.ade20k import write_ade20k
 from vision.data.synthetic.cityscapes import CityscapesSamples, write_cityscapes
 from vision.data.synthetic.coco import write_coco
-from vision.data.synthetic.splits import SceneSamples
+from vision.data.synthetic.coco_panoptic import PanopticSamples, write_coco_panoptic
+from vision.data.synthetic.kitti_depth import write_kitti_depth
+from vision.data.synthetic.nyuv2 import write_nyuv2
+from vision.data.synthetic.space_splits import RoomSamples
+from vision.data.synthetic.splits import Samples, SceneSamples
 from vision.options import MAX_SEED
 from vision.outputs import check_output_folder
 from vision.wording import counted
@@ -31,7 +38,7 @@ class Layout(NamedTuple):
     """A dataset that can be made: its name, its options, and what writes it."""
 
     title: str
-    options: type[SceneSamples]
+    options: type[Samples]
     write: Callable[[Path, Any], dict[str, tuple[int, int]]]
 
 
@@ -39,6 +46,9 @@ LAYOUTS = {
     "coco": Layout("COCO 2017", SceneSamples, write_coco),
     "ade20k": Layout("ADEChallengeData2016", SceneSamples, write_ade20k),
     "cityscapes": Layout("Cityscapes", CityscapesSamples, write_cityscapes),
+    "panoptic": Layout("COCO 2017's panoptic annotations", PanopticSamples, write_coco_panoptic),
+    "nyuv2": Layout("NYU Depth V2", RoomSamples, write_nyuv2),
+    "kitti_depth": Layout("KITTI's depth prediction", RoomSamples, write_kitti_depth),
 }
 HELP = {
     "train": "number of training scenes",
@@ -56,8 +66,9 @@ def build_parser() -> argparse.ArgumentParser:
     for name, layout in LAYOUTS.items():
         command = commands.add_parser(name, help=f"a dataset in the layout of {layout.title}")
         command.add_argument("--root", required=True, type=Path, help="its folder, to be made")
-        for option, default in asdict(layout.options()).items():
-            text = f"{HELP[option]} ({default})"
+        defaults = asdict(layout.options())
+        for option in (name for name in HELP if name in defaults):
+            text, default = f"{HELP[option]} ({defaults[option]})", defaults[option]
             command.add_argument(f"--{option}", type=whole(0, MAX_SEED), default=default, help=text)
     return parser
 
@@ -68,7 +79,8 @@ def make(arguments: argparse.Namespace) -> int:
     announce(f"make {arguments.root}")
     layout = LAYOUTS[arguments.dataset]
     begin = time.monotonic()
-    samples = layout.options(**{option: getattr(arguments, option) for option in HELP})
+    chosen = {option.name: getattr(arguments, option.name) for option in fields(layout.options)}
+    samples = layout.options(**chosen)
     for split, (images, annotations) in layout.write(arguments.root, samples).items():
         print(f"{split}: {counted(images, 'images')}, {counted(annotations, 'annotations')}")
     print(f"{arguments.root}: written in {time.monotonic() - begin:.0f} s")

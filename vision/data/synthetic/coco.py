@@ -5,6 +5,7 @@ https://cocodataset.org/#format-data: the same files, folders and fields.
 """
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,14 @@ import numpy as np
 
 from vision.data.synthetic.folder import replace_folder
 from vision.data.synthetic.outlines import extent, run_lengths, signed_area, trace_outlines
-from vision.data.synthetic.scenes import WORDS, Scene, SceneObject
-from vision.data.synthetic.splits import SPLITS, SceneSamples, compose_split, save_jpeg
+from vision.data.synthetic.scenes import WORDS, SceneObject
+from vision.data.synthetic.splits import (
+    SPLITS,
+    Samples,
+    SceneSamples,
+    compose_split,
+    save_jpeg,
+)
 
 # With gaps, like COCO's own.
 CATEGORY_IDS = (1, 2, 3, 5, 6, 7, 10, 13, 14, 17)
@@ -23,6 +30,11 @@ SHARE_RLE = 0.06
 # Polygons have no holes: an object with a larger share of holes gets run lengths.
 MAX_HOLES = 0.04
 DATE = "2026-01-01 00:00:00"
+LICENSE = {
+    "url": "https://creativecommons.org/licenses/by/4.0/",
+    "id": 1,
+    "name": "Attribution License",
+}
 
 
 def write_coco(root: Path | str, samples: SceneSamples) -> dict[str, tuple[int, int]]:
@@ -98,6 +110,46 @@ def describe_object(
     }
 
 
+def number_images(samples: Samples, split: str) -> list[int]:
+    """Ids of the images of a split: ascending with gaps, different in each split."""
+    number = SPLITS.index(split)
+    count = getattr(samples, split)
+    gaps = np.random.default_rng([samples.seed, number]).integers(1, 40, size=count)
+    return (np.cumsum(gaps) * len(SPLITS) + number).tolist()
+
+
+def write_image(folder: Path, image_id: int, image: np.ndarray) -> dict[str, Any]:
+    """Write an image, uint8 `(H, W, 3)`; returns its entry in COCO's annotation files."""
+    name = f"{image_id:012d}.jpg"
+    save_jpeg(image, folder / name)
+    height, width = image.shape[:2]
+    return {
+        "license": LICENSE["id"],
+        "file_name": name,
+        "coco_url": "",
+        "height": height,
+        "width": width,
+        "date_captured": DATE,
+        "flickr_url": "",
+        "id": image_id,
+    }
+
+
+def describe_file(
+    samples: Samples, layout: str, images: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """The first entries of an annotation file: `info`, `licenses` and `images`."""
+    info = {
+        "description": f"Handwritten digits in the format of {layout}, seed {samples.seed}",
+        "url": "https://doi.org/10.24432/C50P49",
+        "version": "1.0",
+        "year": 2026,
+        "contributor": "E. Alpaydin and C. Kaynak (the digits)",
+        "date_created": DATE[:10].replace("-", "/"),
+    }
+    return {"info": info, "licenses": [LICENSE], "images": images}
+
+
 def _run_lengths(mask: np.ndarray, *, compressed: bool) -> dict[str, Any]:
     from pycocotools import mask as coco_mask
 
@@ -111,17 +163,13 @@ def _run_lengths(mask: np.ndarray, *, compressed: bool) -> dict[str, Any]:
 
 def _write_split(folder: Path, split: str, samples: SceneSamples) -> dict[str, Any]:
     """Write the images of a split; returns its annotation file."""
-    number = SPLITS.index(split)
-    count = getattr(samples, split)
-    # Ascending numbers with gaps, different in each split.
-    gaps = np.random.default_rng([samples.seed, number]).integers(1, 40, size=count)
-    image_ids = (np.cumsum(gaps) * len(SPLITS) + number).tolist()
+    image_ids = number_images(samples, split)
     (folder / f"{split}2017").mkdir()
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for index, scene, rng in compose_split(samples, split):
         image_id = image_ids[index]
-        images.append(_write_image(folder / f"{split}2017", image_id, scene))
+        images.append(write_image(folder / f"{split}2017", image_id, scene.image))
         for place, item in enumerate(scene.objects):
             annotations.append(
                 describe_object(
@@ -132,7 +180,7 @@ def _write_split(folder: Path, split: str, samples: SceneSamples) -> dict[str, A
                     rle=bool(rng.random() < SHARE_RLE),
                 )
             )
-    content: dict[str, Any] = {"info": _info(samples), "licenses": [LICENSE], "images": images}
+    content = describe_file(samples, "COCO 2017", images)
     if split != "test":
         content["annotations"] = annotations
     content["categories"] = [
@@ -140,37 +188,3 @@ def _write_split(folder: Path, split: str, samples: SceneSamples) -> dict[str, A
         for number, name in zip(CATEGORY_IDS, WORDS, strict=True)
     ]
     return content
-
-
-def _write_image(folder: Path, image_id: int, scene: Scene) -> dict[str, Any]:
-    name = f"{image_id:012d}.jpg"
-    save_jpeg(scene.image, folder / name)
-    height, width = scene.image.shape[:2]
-    return {
-        "license": LICENSE["id"],
-        "file_name": name,
-        "coco_url": "",
-        "height": height,
-        "width": width,
-        "date_captured": DATE,
-        "flickr_url": "",
-        "id": image_id,
-    }
-
-
-LICENSE = {
-    "url": "https://creativecommons.org/licenses/by/4.0/",
-    "id": 1,
-    "name": "Attribution License",
-}
-
-
-def _info(samples: SceneSamples) -> dict[str, Any]:
-    return {
-        "description": f"Handwritten digits in the format of COCO 2017, seed {samples.seed}",
-        "url": "https://doi.org/10.24432/C50P49",
-        "version": "1.0",
-        "year": 2026,
-        "contributor": "E. Alpaydin and C. Kaynak (the digits)",
-        "date_created": DATE[:10].replace("-", "/"),
-    }

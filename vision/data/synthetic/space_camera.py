@@ -49,8 +49,7 @@ class Camera:
         A point on a ray is its direction times its depth.
 
         Args:
-            samples: Rays per pixel along each axis, at the centres of equal parts of the pixel; one
-                is at the pixel's centre.
+            samples: Rays per pixel along each axis, at the centres of equal parts of the pixel.
 
         Returns:
             float64 `(samples * H, samples * W, 3)`.

@@ -10,7 +10,7 @@ from vision.data.synthetic.space_world import Standee, World
 from vision.data.synthetic.textures import GRAIN
 
 # Rays per pixel along each axis for colours.
-SAMPLES = 3
+SAMPLES = 2
 # Share of the brightness that does not depend on the light.
 AMBIENT = 0.5
 FLOOR, WALL = len(WORDS), len(WORDS) + 1
