@@ -24,6 +24,7 @@ from vision.annotations.columns import (
     flag,
     identities,
     take,
+    text_ids,
     whole,
 )
 from vision.annotations.file_names import file_name_of, name_fault
@@ -46,7 +47,7 @@ class Images(NamedTuple):
     """The images, by ascending id.
 
     Attributes:
-        ids: int64 `(N,)`.
+        ids: int64 `(N,)`, or texts.
         sizes: int64 `(N, 2)`, height and width in pixels; 0 where they are not stated.
         names: Paths below the folder of the images.
     """
@@ -120,8 +121,8 @@ def judge(
         files: Whether images have to have a file name and a size; if not, both may be absent.
         grouped: Whether objects come by image and by id instead of in the order of the file.
     """
-    images = _read_images(tables, files, problems)
-    categories = _read_categories(tables, problems)
+    images = read_images(tables, problems, files=files)
+    categories = read_categories(tables, problems)
     objects = _read_objects(tables.annotations or (), images, categories, grouped, problems)
     return CocoFile(images, categories, objects)
 
@@ -148,12 +149,22 @@ def namer(ids: np.ndarray, images: np.ndarray) -> Callable[[int], str]:
     return lambda row: f"annotation {ids[row]} (image {images[row]})"
 
 
-def _read_images(tables: Tables, files: bool, problems: list[str]) -> Images:
+def read_images(
+    tables: Tables, problems: list[str], *, files: bool = True, texts: bool = False
+) -> Images:
+    """Check the images of a COCO file and convert them to arrays.
+
+    Args:
+        tables: The lists of the file.
+        problems: Takes a line for everything that is wrong, with the id and the key.
+        files: Whether images have to have a file name and a size; if not, both may be absent.
+        texts: Whether their ids are texts instead of whole numbers.
+    """
     keys = ("id", "height", "width") if files else ("id",)
     records = complete(tables.images, keys, "images", problems)
     if not tables.images:
         problems.append("images: the list is empty")
-    ids, good = identities(records, "id", "images", problems)
+    ids, good = (text_ids if texts else identities)(records, "id", "images", problems)
     records, ids = take(records, good), ids[good]
     check_unique(ids, "images", problems)
     order = np.argsort(ids, kind="stable")
@@ -191,7 +202,13 @@ def _sides(
     return np.maximum(sides, 0)
 
 
-def _read_categories(tables: Tables, problems: list[str]) -> Categories:
+def read_categories(tables: Tables, problems: list[str]) -> Categories:
+    """Check the categories of a COCO file and convert them to arrays.
+
+    Args:
+        tables: The lists of the file.
+        problems: Takes a line for everything that is wrong, with the id and the key.
+    """
     if not tables.categories:
         if tables.annotations is not None:
             problems.append("categories: the list is absent or empty")

@@ -74,6 +74,30 @@ def identities(
     return ids, ~refused
 
 
+def text_ids(
+    records: Sequence[Any], key: str, table: str, problems: list[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The ids under a key of N entries that have texts for ids, as `identities` gives numbers.
+
+    Args:
+        records: The entries, each of which has the key.
+        key: `"id"`, or the key of a reference.
+        table: What an entry is called in a message.
+        problems: Takes a line for each entry without an id.
+
+    Returns:
+        Texts `(N,)` and bool `(N,)`.
+    """
+    values = [record[key] for record in records]
+    good = np.array([isinstance(value, str) and bool(value) for value in values], dtype=bool)
+    for row in np.flatnonzero(~good).tolist():
+        problems.append(
+            f"{table}: '{key}' is {shown(values[row])}, expected a text, as other ids of this file"
+        )
+    texts = [value if fits else "" for value, fits in zip(values, good.tolist(), strict=True)]
+    return np.array(texts, dtype=np.str_), good
+
+
 def take(records: Sequence[Any], chosen: np.ndarray) -> list[Any]:
     """Select entries by index or by a mask."""
     if chosen.dtype == bool:

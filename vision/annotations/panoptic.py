@@ -6,29 +6,25 @@ https://cocodataset.org/#format-data. A pixel's id is R + 256 G + 65,536 B; 0 is
 Letters: H rows, W columns, S segments of an image, K categories.
 """
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from vision.annotations.coco import Categories, judge, problems_error
+from vision.annotations.coco import Categories, Images, problems_error, read_categories, read_images
 from vision.annotations.coco_tables import find_tables
-from vision.annotations.columns import (
-    check_unique,
-    column,
-    complete,
-    flag,
-    identities,
-    identity,
-    take,
+from vision.annotations.panoptic_columns import (
+    SegmentColumns,
+    has_text_ids,
+    read_segments,
+    read_things,
 )
-from vision.annotations.file_names import name_fault, with_slashes
 from vision.contracts.segments import VOID
-from vision.errors import DataError, listed, shown
+from vision.errors import DataError, listed
 from vision.ops.label_images import read_labels
 
-MAX_SEGMENT_ID = 2**24 - 1
 REMEDY = "Fix the file, or write it again with its PNG files."
 _EXPECTED = (
     "Expected a panoptic file: an object with the lists 'images', 'annotations', each with "
@@ -70,14 +66,57 @@ class PanopticFile(NamedTuple):
     Attributes:
         categories: By ascending id.
         things: bool `(K,)`; the others are stuff.
-        images: By their ids.
+        images: By their ids, whole numbers or texts.
         where: What it was read from, for messages.
     """
 
     categories: Categories
     things: np.ndarray
-    images: dict[int, PanopticImage]
+    images: dict[int | str, PanopticImage]
     where: str
+
+
+class PanopticTables(NamedTuple):
+    """The contents of an annotation file in arrays.
+
+    Attributes:
+        categories: By ascending id.
+        things: bool `(K,)`; the others are stuff.
+        images: The list of images, by ascending id.
+        segments: The annotations, in the order of the file.
+    """
+
+    categories: Categories
+    things: np.ndarray
+    images: Images
+    segments: SegmentColumns
+
+
+def read_tables(
+    contents: Any, where: str, problems: list[str], *, files: bool = False
+) -> PanopticTables:
+    """Check the contents of an annotation file and convert them to arrays.
+
+    Args:
+        contents: What its JSON holds.
+        where: What messages call it.
+        problems: Takes a line for everything that is wrong, with the ids and the key.
+        files: Whether images have to have a file name and a size.
+
+    Raises:
+        DataError: It has not the form of such a file.
+    """
+    tables = find_tables(contents, where)
+    if not tables.annotations:
+        raise DataError(f"{where} has no annotations. {_EXPECTED}")
+    texts = has_text_ids(tables)
+    images = read_images(tables, problems, files=files, texts=texts)
+    categories = read_categories(tables, problems)
+    things = read_things(tables.categories or (), categories, problems)
+    segments = read_segments(tables.annotations, categories, problems, texts=texts)
+    for number in np.setdiff1d(segments.images, images.ids).tolist():
+        problems.append(f"the annotation of image {number}: it is not listed in 'images'")
+    return PanopticTables(categories, things, images, segments)
 
 
 def read_annotations(contents: Any, where: str) -> PanopticFile:
@@ -93,26 +132,22 @@ def read_annotations(contents: Any, where: str) -> PanopticFile:
     Raises:
         DataError: Something is absent or wrong; the message has the ids of the first few.
     """
-    tables = find_tables(contents, where)
-    if not tables.annotations:
-        raise DataError(f"{where} has no annotations. {_EXPECTED}")
     problems: list[str] = []
-    # The judge of COCO's files knows boxes and outlines, of which there are none here.
-    file = judge(tables._replace(annotations=()), problems, files=False)
-    things = _read_things(tables.categories or (), file.categories, problems)
-    sizes = dict(zip(file.images.ids.tolist(), map(tuple, file.images.sizes.tolist()), strict=True))
-    images = _read_images(tables.annotations, file.categories, problems)
-    for number, image in images.items():
-        if number not in sizes:
-            problems.append(f"the annotation of image {number}: it is not listed in 'images'")
-        elif sizes[number][0]:
-            images[number] = image._replace(size=sizes[number])
+    tables = read_tables(contents, where, problems)
     if problems:
         raise problems_error(where, problems, REMEDY)
-    return PanopticFile(file.categories, things, images, where)
+    found = tables.images
+    sizes = dict(zip(found.ids.tolist(), map(tuple, found.sizes.tolist()), strict=True))
+    images = {
+        number: image._replace(size=sizes[number] if sizes[number][0] else None)
+        for number, image in _images_of(tables.segments).items()
+    }
+    return PanopticFile(tables.categories, tables.things, images, where)
 
 
-def read_predictions(contents: Any, truth: PanopticFile, where: str) -> dict[int, PanopticImage]:
+def read_predictions(
+    contents: Any, truth: PanopticFile, where: str
+) -> dict[int | str, PanopticImage]:
     """Read the contents of a file of predictions: `annotations` as in the annotation file.
 
     Args:
@@ -134,7 +169,8 @@ def read_predictions(contents: Any, truth: PanopticFile, where: str) -> dict[int
             " format."
         )
     problems: list[str] = []
-    images = _read_images(rows, truth.categories, problems)
+    texts = isinstance(next(iter(truth.images)), str)
+    images = _images_of(read_segments(rows, truth.categories, problems, texts=texts))
     if problems:
         raise problems_error(
             where, problems, f"Ids of categories and images come from {truth.where}."
@@ -154,7 +190,7 @@ def read_predictions(contents: Any, truth: PanopticFile, where: str) -> dict[int
     return {number: images[number] for number in truth.images}
 
 
-def read_segment_ids(path: Path) -> np.ndarray:
+def read_segment_ids(path: str | os.PathLike[str]) -> np.ndarray:
     """Read the segment ids in a PNG file.
 
     Args:
@@ -181,26 +217,28 @@ def read_segment_ids(path: Path) -> np.ndarray:
     return ids
 
 
-def check_segments(found: np.ndarray, image: PanopticImage, number: int, png: Path | str) -> None:
+def check_segments(
+    found: np.ndarray, segments: Segments, number: int | str, png: Path | str
+) -> None:
     """Check that a PNG file and its entry have the same segments.
 
     Args:
         found: Unique ids in the PNG file, `VOID` among them or not.
-        image: The entry.
+        segments: The entry's segments.
         number: Id of the image, for messages.
         png: The file, for messages.
 
     Raises:
         DataError: One has a segment that the other lacks.
     """
-    unlisted = np.setdiff1d(found[found != VOID], image.segments.ids)
+    unlisted = np.setdiff1d(found[found != VOID], segments.ids)
     if len(unlisted):
         raise DataError(
             f"'{png}' has pixels of segment {listed(unlisted)}, which the 'segments_info' of image"
-            f" {number} does not list (it has {listed(image.segments.ids)}). Add the segment with"
+            f" {number} does not list (it has {listed(segments.ids)}). Add the segment with"
             " its category_id, or write 0 (void) to the pixels."
         )
-    unseen = np.setdiff1d(image.segments.ids, found)
+    unseen = np.setdiff1d(segments.ids, found)
     if len(unseen):
         raise DataError(
             f"the 'segments_info' of image {number} lists segment {listed(unseen)}, of which"
@@ -209,65 +247,11 @@ def check_segments(found: np.ndarray, image: PanopticImage, number: int, png: Pa
         )
 
 
-def _read_things(rows: Any, categories: Categories, problems: list[str]) -> np.ndarray:
-    records = complete(rows, ("id", "isthing"), "categories", problems)
-    values = [record["isthing"] for record in records]
-    things, refused = column([2 if value is None else value for value in values], flag)
-    by_id: dict[int | None, bool] = {}
-    for record, thing, bad in zip(records, things.tolist(), refused.tolist(), strict=True):
-        if bad:
-            problems.append(
-                f"category {shown(record['id'])}: 'isthing' is {shown(record['isthing'])},"
-                " expected 1 (thing) or 0 (stuff)"
-            )
-        by_id[identity(record["id"])] = bool(thing)
-    return np.array([by_id.get(number, False) for number in categories.ids.tolist()], dtype=bool)
-
-
-def _read_images(
-    rows: Any, categories: Categories, problems: list[str]
-) -> dict[int, PanopticImage]:
-    keys = ("image_id", "file_name", "segments_info")
-    records = complete(rows, keys, "annotations", problems)
-    numbers, good = identities(records, "image_id", "annotations", problems)
-    check_unique(numbers[good], "annotations (image_id)", problems)
+def _images_of(columns: SegmentColumns) -> dict[int | str, PanopticImage]:
     images = {}
-    for number, record in zip(numbers[good].tolist(), take(records, good), strict=True):
-        name, entries = record["file_name"], record["segments_info"]
-        name = with_slashes(name) if isinstance(name, str) else ""
-        if fault := name_fault(name, record):
-            problems.append(f"the annotation of image {number}: {fault}")
-        if not isinstance(entries, list | tuple):
-            problems.append(
-                f"the annotation of image {number}: 'segments_info' is {shown(entries)}, expected"
-                " a list"
-            )
-            entries = ()
-        images[number] = PanopticImage(name, _read_segments(entries, number, categories, problems))
+    edges = columns.starts.tolist()
+    for row, (number, name) in enumerate(zip(columns.images.tolist(), columns.names, strict=True)):
+        own = slice(edges[row], edges[row + 1])
+        segments = Segments(columns.ids[own], columns.labels[own], columns.crowd[own])
+        images[number] = PanopticImage(name, segments)
     return images
-
-
-def _read_segments(
-    entries: Any, number: int, categories: Categories, problems: list[str]
-) -> Segments:
-    table = f"image {number}, segment"
-    records = complete(entries, ("id", "category_id"), table, problems)
-    ids, good = identities(records, "id", table, problems)
-    own, has_category = identities(records, "category_id", table, problems)
-    check_unique(ids[good], f"the segments of image {number}", problems)
-    listed_ = np.isin(own, categories.ids)
-    for row in np.flatnonzero(has_category & ~listed_).tolist():
-        problems.append(f"{table} {ids[row]}: its category_id {own[row]} is not in 'categories'")
-    possible = (ids > VOID) & (ids <= MAX_SEGMENT_ID)
-    for row in np.flatnonzero(good & ~possible).tolist():
-        problems.append(
-            f"{table} {ids[row]}: 'id' has to be 1 to {MAX_SEGMENT_ID:,}, as a PNG holds it; 0 is"
-            " void"
-        )
-    crowd, refused = column([record.get("iscrowd") for record in records], flag)
-    for row in np.flatnonzero(refused).tolist():
-        value = shown(records[row]["iscrowd"])
-        problems.append(f"{table} {ids[row]}: 'iscrowd' is {value}, expected 0 or 1")
-    good &= listed_ & possible
-    labels = np.searchsorted(categories.ids, own[good])
-    return Segments(ids[good], labels, crowd[good].astype(bool))

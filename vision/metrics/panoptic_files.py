@@ -46,7 +46,7 @@ def evaluate_panoptic(
         _folder(prediction_images, predictions, "--prediction-images"),
     )
 
-    def read(number: int) -> Overlaps:
+    def read(number: int | str) -> Overlaps:
         images = truth.images[number], found[number]
         pair = FilePair(
             *(folder / one.file_name for folder, one in zip(folders, images, strict=True))
@@ -61,7 +61,7 @@ def evaluate_panoptic(
 
 
 def _compare(
-    number: int, annotated: PanopticImage, predicted: PanopticImage, pair: FilePair
+    number: int | str, annotated: PanopticImage, predicted: PanopticImage, pair: FilePair
 ) -> Overlaps:
     truth, found = map(read_segment_ids, pair)
     if annotated.size is not None and truth.shape != annotated.size:
@@ -72,8 +72,8 @@ def _compare(
         )
     require_equal_sizes(found.shape, truth.shape, pair, " Resize its ids by nearest pixels.")
     pairs = overlaps(truth, found)
-    check_segments(np.unique(pairs.truth), annotated, number, pair.annotation)
-    check_segments(np.unique(pairs.found), predicted, number, pair.prediction)
+    check_segments(np.unique(pairs.truth), annotated.segments, number, pair.annotation)
+    check_segments(np.unique(pairs.found), predicted.segments, number, pair.prediction)
     return pairs
 
 

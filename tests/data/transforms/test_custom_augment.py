@@ -18,6 +18,9 @@ class Plain(CustomAugment):
     def pair(self, image: Tensor, mask: np.ndarray) -> tuple[Tensor, np.ndarray]:
         return image, mask
 
+    def planes(self, image: Tensor, planes: np.ndarray) -> tuple[Tensor, np.ndarray]:
+        return image, planes
+
     def objects(
         self, image: Tensor, objects: MappedObjects, *, min_visible: float
     ) -> tuple[Tensor, MappedObjects]:

@@ -5,7 +5,6 @@ import os
 from abc import abstractmethod
 from collections.abc import Iterator
 from functools import partial
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +14,7 @@ from torch.utils.data import Dataset
 from vision.data.base.classes import ClassData
 from vision.data.base.detection_samples import DetectionSamples
 from vision.data.base.images import ImageBatches, ImageData, ImageLoading
+from vision.data.check.classes import numbered_classes, require_same_classes
 from vision.data.check.detection import (
     require_alike_masks,
     require_masks,
@@ -285,22 +285,10 @@ class DetectionData(ClassData, ImageData):
 
     def _require_same_classes(self, index: DetectionIndex, split: Split) -> None:
         """Raise an error unless a split numbers the classes as the training set does."""
-        own, wanted = (
-            [f"{number} {name!r}" for number, name in zip(ids.tolist(), names, strict=True)]
-            for ids, names in (
-                (index.category_ids, index.class_names),
-                (self.category_ids, self.class_names),
-            )
-        )
-        if own == wanted:
-            return
-        first = next(
-            pair for pair in zip_longest(own, wanted, fillvalue="none") if len({*pair}) > 1
-        )
-        raise DataError(
-            f"the classes of '{split}' differ from '{self.naming_split}': {len(own)} instead of "
-            f"{len(wanted)}, the first other one (id and name) is {first[0]} instead of "
-            f"{first[1]}. Give both files the same 'categories'."
+        require_same_classes(
+            numbered_classes(index.category_ids, index.class_names),
+            numbered_classes(self.category_ids, self.class_names),
+            names=(split, self.naming_split),
         )
 
     def require_images(self, index: DetectionIndex) -> None:

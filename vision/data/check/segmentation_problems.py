@@ -141,7 +141,7 @@ class CheckedPairs(Dataset[np.ndarray]):
         try:
             labels, path = self.index.mask(place)
             mask = self.table.apply(labels, path)
-            _check_mask(self.index.mask_file(place))
+            check_mask(self.index.mask_file(place))
         except DataError as error:
             # A wrong mask must not hide a wrong image.
             try:
@@ -171,7 +171,8 @@ class CheckedPairs(Dataset[np.ndarray]):
         return len(self.index)
 
 
-def _check_mask(mask: EncodedImage) -> None:
+def check_mask(mask: EncodedImage) -> None:
+    """Raise an `ImageError` if a PNG file is damaged in a way that decoding may not notice."""
     if fault := png_fault(mask.data, strict=True) or png_size_fault(mask.data):
         raise ImageError(f"mask '{mask.name}' is damaged: {fault}. Copy or download it again.")
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from vision.errors import DataError
 
@@ -95,3 +96,30 @@ def pad_images(images: Sequence[Tensor], *, divisor: int = 1) -> tuple[Tensor, T
     for canvas, image in zip(batch, images, strict=True):
         canvas[:, : image.shape[1], : image.shape[2]] = image
     return batch, size
+
+
+def extend_images(images: Tensor, minimum: Sequence[int]) -> Tensor:
+    """Pad images `(B, 3, h, w)` with zeros, right and bottom, to a minimum height and width."""
+    bottom, right = (max(0, minimum[axis] - images.shape[2 + axis]) for axis in range(2))
+    return F.pad(images, (0, right, 0, bottom)) if bottom or right else images
+
+
+def pad_masks(
+    masks: Sequence[Tensor], minimum: Sequence[int], fill: int, dtype: torch.dtype
+) -> Tensor:
+    """Stack masks of different sizes, padded at the right and at the bottom.
+
+    Args:
+        masks: Integers `(H, W)` each.
+        minimum: Minimum height and width of the result.
+        fill: Value of the padding.
+        dtype: Type of the result.
+
+    Returns:
+        `(B, H, W)`, of the largest height and width.
+    """
+    height, width = (max(minimum[axis], *(mask.shape[axis] for mask in masks)) for axis in range(2))
+    batch = torch.full((len(masks), height, width), fill, dtype=dtype)
+    for canvas, mask in zip(batch, masks, strict=True):
+        canvas[: mask.shape[0], : mask.shape[1]] = mask
+    return batch

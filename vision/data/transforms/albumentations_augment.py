@@ -67,6 +67,13 @@ class AlbumentationsAugment(CustomAugment):
         changed = self.checked(result, image, keep_size=False)
         return changed, uncovered_ignored(found["mask"], found["masks"][0])
 
+    def planes(self, image: Tensor, planes: np.ndarray) -> tuple[Tensor, np.ndarray]:
+        """Change an image and maps of its pixels; what is uncovered is 0."""
+        if not self.moves:
+            return self.image(image), planes
+        result, found = self._run(image, masks=[*planes])
+        return self.checked(result, image, keep_size=False), np.stack(found["masks"])
+
     def objects(
         self, image: Tensor, objects: MappedObjects, *, min_visible: float
     ) -> tuple[Tensor, MappedObjects]:

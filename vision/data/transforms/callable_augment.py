@@ -56,13 +56,16 @@ class CallableAugment(CustomAugment):
         """Change an image and the class of each pixel; what is uncovered is ignored."""
         if not self.is_joint:
             return self.image(image), mask
-        labels = torch.from_numpy(np.ascontiguousarray(mask))
-        both = tv_tensors.Mask(torch.stack([labels, torch.ones_like(labels)]))
-        changed, masks = self._call(tv_tensors.Image(image), both)
-        planes = masks.as_subclass(Tensor).numpy()
-        return self.checked(changed, image, keep_size=False), uncovered_ignored(
-            planes[0], planes[1]
-        )
+        changed, planes = self.planes(image, np.stack([mask, np.ones_like(mask)]))
+        return changed, uncovered_ignored(planes[0], planes[1])
+
+    def planes(self, image: Tensor, planes: np.ndarray) -> tuple[Tensor, np.ndarray]:
+        """Change an image and maps of its pixels; what is uncovered is 0."""
+        if not self.is_joint:
+            return self.image(image), planes
+        masks = tv_tensors.Mask(torch.from_numpy(planes))
+        changed, found = self._call(tv_tensors.Image(image), masks)
+        return self.checked(changed, image, keep_size=False), found.as_subclass(Tensor).numpy()
 
     def objects(
         self, image: Tensor, objects: MappedObjects, *, min_visible: float

@@ -36,6 +36,13 @@ class CustomAugment(ABC):
         """Change an image, uint8 `(3, H, W)`, and the class of each pixel, uint8 `(H, W)`."""
 
     @abstractmethod
+    def planes(self, image: Tensor, planes: np.ndarray) -> tuple[Tensor, np.ndarray]:
+        """Change an image, uint8 `(3, H, W)`, and P maps of its pixels, uint8 `(P, H, W)`.
+
+        The maps are resampled by the nearest pixel; what is uncovered is 0.
+        """
+
+    @abstractmethod
     def objects(
         self, image: Tensor, objects: MappedObjects, *, min_visible: float
     ) -> tuple[Tensor, MappedObjects]:

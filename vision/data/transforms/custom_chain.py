@@ -46,6 +46,19 @@ class CustomChain:
             image, mask = augment.pair(image, mask)
         return image, mask
 
+    def segments(self, image: Tensor, ids: np.ndarray) -> tuple[Tensor, np.ndarray]:
+        """Change an image, uint8 `(3, H, W)`, and its segment ids, uint16 `(H, W)`.
+
+        What is uncovered belongs to no segment.
+        """
+        if not self._augments:
+            return image, ids
+        # Other libraries interpolate or refuse two bytes: they get each by itself.
+        planes = np.stack([ids & 255, ids >> 8]).astype(np.uint8)
+        for augment in self._augments:
+            image, planes = augment.planes(image, planes)
+        return image, planes[0] | planes[1].astype(np.uint16) << 8
+
     def objects(
         self, image: Tensor, objects: MappedObjects, *, min_visible: float
     ) -> tuple[Tensor, MappedObjects]:

@@ -1,0 +1,216 @@
+"""The base of the datamodules for panoptic segmentation."""
+
+import logging
+from abc import abstractmethod
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import numpy as np
+from torch.utils.data import Dataset
+
+from vision.data.base.classes import ClassData
+from vision.data.base.images import ImageBatches, ImageData, ImageLoading
+from vision.data.base.panoptic_samples import PanopticSamples
+from vision.data.check.panoptic_problems import (
+    SegmentScan,
+    describe_scan,
+    one_sort,
+    scan_segments,
+    summarise_index,
+    unique_segmented,
+)
+from vision.data.check.problems import SplitSummary
+from vision.data.check.same_images import ImageSource
+from vision.data.index.panoptic import PanopticIndex
+from vision.data.loading.collate_panoptic import collate_panoptic
+from vision.data.transforms.panoptic import PanopticEvalTransform, PanopticTrainTransform
+from vision.data.transforms.panoptic_options import PanopticAugment
+from vision.errors import DataError
+from vision.keywords import Unpack
+from vision.wording import counted
+
+logger = logging.getLogger(__name__)
+
+Split = Literal["train", "val", "test", "predict"]
+DEFAULT_AUGMENT = PanopticAugment()
+
+
+class PanopticLoading(ImageBatches, total=False):
+    """Keywords that datasets with their own default sizes pass on to `PanopticData`."""
+
+    antialias: bool
+
+
+class PanopticOptions(PanopticLoading, total=False):
+    """Keywords that other datasets pass on to `PanopticData`."""
+
+    augment: PanopticAugment
+    long_side: int | None
+    canvas: tuple[int, int] | None
+
+
+class PanopticData(ClassData, ImageData):
+    """A dataset of images with a segment for each pixel: objects, and regions of stuff.
+
+    A subclass lists the files and segments. When a split is first used, a few of its images are
+    read: what they hold is logged, and files that do not fit are an error before the first step.
+
+    Args:
+        augment: Options of the augmentation of training images.
+        long_side: Length of the long side in pixels after the resize of evaluation, less where the
+            image would not fit into the canvas. None evaluates images in the size of their files.
+        canvas: Height and width in pixels that evaluated images are padded to at the right and at
+            the bottom, as published; None for no padding.
+        antialias: Whether images are antialiased where they shrink, in training and evaluation.
+        batch_size: Images per batch and device.
+        **loading: Other keywords of `ImageData`.
+
+    Raises:
+        ConfigError: An option is out of its range.
+    """
+
+    kind = "panoptic"
+    collate = staticmethod(collate_panoptic)
+    # The expected layout of the dataset's files; ends the errors.
+    expected = ""
+
+    def __init__(
+        self,
+        *,
+        augment: PanopticAugment = DEFAULT_AUGMENT,
+        long_side: int | None = 1281,
+        canvas: tuple[int, int] | None = (1281, 1281),
+        antialias: bool = True,
+        batch_size: int = 2,
+        **loading: Unpack[ImageLoading],
+    ) -> None:
+        super().__init__(batch_size=batch_size, **loading)
+        self.train_transform = PanopticTrainTransform(augment, antialias=antialias)
+        self.eval_transform = PanopticEvalTransform(
+            long_side=long_side, canvas=canvas, antialias=antialias
+        )
+        self._indices: dict[Split, PanopticIndex] = {}
+        self._scanned: set[Split] = set()
+
+    @abstractmethod
+    def read_index(self, split: Split) -> PanopticIndex:
+        """Find the files and segments of a split; called once for each.
+
+        Raises:
+            DataError: Files are absent or not in the expected layout.
+        """
+
+    @property
+    @abstractmethod
+    def things(self) -> list[int]:
+        """Indices of the classes of countable objects, ascending; the others are stuff."""
+
+    @property
+    @abstractmethod
+    def category_ids(self) -> np.ndarray:
+        """The dataset's own number of each class, by label: int64 `(K,)`."""
+
+    @property
+    def palette(self) -> np.ndarray | None:
+        """The dataset's own colour of each class, uint8 `(K, 3)` RGB; None where it has none."""
+        return None
+
+    @property
+    def test_split(self) -> Split:
+        """The split that is tested; the validation set where a dataset has no other."""
+        return "val"
+
+    @property
+    def predict_split(self) -> Split:
+        """The split to predict; by default the one that is tested."""
+        return self.test_split
+
+    def index(self, split: Split) -> PanopticIndex:
+        """The files and segments of a split, found when it is first asked for.
+
+        Raises:
+            DataError: Files are absent or not in the expected layout.
+        """
+        if split not in self._indices:
+            self._indices[split] = self.read_index(split)
+        return self._indices[split]
+
+    def setup(self, stage: str) -> None:
+        """Find the files of a stage and make its datasets.
+
+        Raises:
+            DataError: Files are absent or not in the expected layout, or segments do not fit.
+        """
+        if stage == "fit" and self.train_dataset is None:
+            train = PanopticSamples(self.index("train"), self.train_transform, self._is_thing)
+            self._scan("train")
+            self.train_dataset = train
+        if stage in ("fit", "validate") and self.val_dataset is None:
+            self.val_dataset = self._evaluated("val")
+        if stage == "test" and self.test_dataset is None:
+            self.test_dataset = self._evaluated(self.test_split)
+        if stage == "predict" and self.predict_dataset is None:
+            index = self.index(self.predict_split)
+            self.predict_dataset = PanopticSamples(
+                index, self.eval_transform, np.zeros(0, dtype=bool), targets=False
+            )
+
+    def check_scan(self, split: Split, scan: SegmentScan) -> None:
+        """Raise an error if there is nothing to learn in a split.
+
+        Raises:
+            DataError: It has no segment, or only crowds.
+        """
+        table = self.index(split).table
+        crowds = scan.crowds if table is None else int(table.crowd.sum())
+        others = int(scan.counts.sum()) if table is None else len(table.ids) - crowds
+        if scan.images and not others:
+            only = f" but {counted(crowds, 'crowds')} ('iscrowd' 1)" if crowds else ""
+            some = f"{scan.images} images that were read" if table is None else "images"
+            raise DataError(
+                f"the {some} of the {split} set, such as '{scan.path}', have no segment{only}: "
+                "there is nothing to learn or to measure. Expected segments with 'iscrowd' 0; take "
+                "the annotations of the whole split, or annotate objects one by one."
+            )
+
+    def samples_to_check(self) -> Iterator[Dataset[Any]]:
+        """The images and segments of every split that was read."""
+        indices = {str(split): index for split, index in self._indices.items()}
+        if not any(index.masks is not None for index in indices.values()):
+            return unique_segmented(indices, (), np.zeros(0, dtype=bool))
+        return unique_segmented(indices, self.class_names, self._is_thing)
+
+    def image_sources(self) -> Iterator[ImageSource]:
+        """The files of every split that was read and has segments."""
+        for split, index in self._indices.items():
+            if index.masks is not None:
+                yield ImageSource(split, index.images)
+
+    def summary(self) -> dict[str, SplitSummary]:
+        """Numbers of images and segments in the splits that were read."""
+        return {
+            split: summarise_index(index, self.class_names)
+            for split, index in self._indices.items()
+            if split != "predict"
+        }
+
+    @property
+    def _is_thing(self) -> np.ndarray:
+        """Which classes are things, bool `(K,)`."""
+        return np.isin(np.arange(self.num_classes), self.things)
+
+    def _evaluated(self, split: Split) -> PanopticSamples:
+        samples = PanopticSamples(self.index(split), self.eval_transform, self._is_thing)
+        self._scan(split)
+        return samples
+
+    def _scan(self, split: Split) -> None:
+        if split in self._scanned:
+            return
+        skip = self.bad_images.maximum > 0
+        scan = scan_segments(self.index(split), self.num_classes, skip_bad_images=skip)
+        self.check_scan(split, scan)
+        self._scanned.add(split)
+        if remark := one_sort(self._is_thing):
+            logger.warning("%s: %s", split, remark)
+        logger.info("%s: %s", split, describe_scan(scan, self.class_names, self._is_thing))
