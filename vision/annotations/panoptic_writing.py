@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from vision.annotations.panoptic import MAX_SEGMENT_ID
+from vision.annotations.panoptic_columns import MAX_SEGMENT_ID
 from vision.contracts.segments import SegmentInfo
 from vision.documents.json_writing import to_json
 from vision.errors import DataError
