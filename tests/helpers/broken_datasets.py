@@ -11,6 +11,7 @@ import numpy as np
 from helpers.shards import class_folders
 from helpers.tiny_boxes import write_image, write_voc, write_yolo
 from helpers.tiny_coco import write_tiny_coco
+from helpers.tiny_depth import scene, write_depth, write_depth_folder
 from helpers.tiny_imagenet import WNIDS, write_folders
 from helpers.tiny_masks import write_mask_folder
 from helpers.tiny_segmentation_sets import (
@@ -350,6 +351,53 @@ def damage_mask_folder(root: Path) -> list[str]:
     ]
 
 
+def write_depth_options(root: Path) -> dict[str, Any]:
+    return {"root": write_depth_folder(root), "scale": 1000}
+
+
+def damage_depth_folder(root: Path) -> list[str]:
+    train, val = root / "depth" / "train", root / "depth" / "val"
+    cut(train / "0.png")
+    (train / "1.png").unlink()
+    depth, _ = scene(2)
+    write_depth(train / "2.png", depth[:, :-1])
+    (train / "3.png").unlink()
+    depth[3, 4] = -1.5
+    np.save(train / "3.npy", 1000 * depth)
+    (val / "0.png").unlink()
+    Image.fromarray(np.full(depth.shape, 9, dtype=np.uint8)).save(val / "0.png")
+    write_depth(val / "7.png", depth.clip(0))
+    return [
+        "train/0.png' cannot be read",
+        "train/1.png' has no depth map",
+        "train/2.png' is 24 x 31 pixels",
+        "such as -1.5 in row 3, column 4",
+        "val/0.png' is of 8 bits, 1 values",
+        "val/7.png' has no image",
+    ]
+
+
+def write_normals_options(root: Path) -> dict[str, Any]:
+    return {"root": write_depth_folder(root)}
+
+
+def damage_normals_folder(root: Path) -> list[str]:
+    train, val = root / "normals" / "train", root / "normals" / "val"
+    cut(train / "0.png")
+    (train / "1.png").rename(train / "one.png")
+    _, normals = scene(2)
+    np.save(val / "0.npy", (normals.transpose(1, 2, 0) + 1) / 2)
+    (val / "0.png").unlink()
+    (root / "images" / "val" / "1.png").write_bytes(b"")
+    return [
+        "train/0.png' cannot be read",
+        "train/1.png' has no normal map",
+        "train/one.png' has no image",
+        "2 x value - 1 has length 1",
+        "val/1.png' is empty",
+    ]
+
+
 def cut(path: Path) -> None:
     """Leave the first half of a file."""
     content = path.read_bytes()
@@ -373,4 +421,6 @@ CASES = {
     "VOCSegmentation": Case(write_voc_segmentation_options, damage_voc_segmentation, 6),
     "COCOStuff": Case(write_coco_stuff_options, damage_coco_stuff, 3),
     "MaskFolder": Case(write_mask_folder_options, damage_mask_folder, 6),
+    "DepthFolder": Case(write_depth_options, damage_depth_folder, 6),
+    "NormalsFolder": Case(write_normals_options, damage_normals_folder, 6),
 }

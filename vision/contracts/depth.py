@@ -18,8 +18,9 @@ class DepthSample(TypedDict):
         depth: float32 `(h, w)` metres along the optical axis, `NO_READING` where there is none: in
             training of the pixels of `image`, in evaluation of the file's pixels. Absent in
             prediction.
-        camera: float32 `(4,)` focal lengths and principal point `(fx, fy, cx, cy)` in pixels of the
-            file; absent where they are not known.
+        camera: float32 `(4,)` focal lengths and principal point `(fx, fy, cx, cy)` in pixels of
+            `depth`, where the centre of the top left one is (0, 0); absent where they are not
+            known.
     """
 
     image: Tensor

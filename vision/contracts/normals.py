@@ -18,12 +18,14 @@ class NormalsSample(TypedDict):
         path: Where the image comes from.
         normals: float32 `(3, h, w)` unit vectors, zero where there is none: in training of the
             pixels of `image`, in evaluation of the file's pixels. Absent in prediction.
+        camera: As in `DepthSample`, of the pixels of `normals`.
     """
 
     image: Tensor
     original_size: Tensor
     path: str
     normals: NotRequired[Tensor]
+    camera: NotRequired[Tensor]
 
 
 class NormalsBatch(TypedDict):
@@ -37,6 +39,7 @@ class NormalsBatch(TypedDict):
         normals: float32 `(B, 3, h, w)` unit vectors, padded with zero: in training of the pixels of
             `image`, so that h is H and w is W; in evaluation of the files' pixels, padded to the
             largest. Absent in prediction.
+        camera: float32 `(B, 4)` as in `NormalsSample`; absent where one is not known.
         index: int64 `(B,)` index of each image in its dataset.
         repeated: As in `ClassificationBatch`.
     """
@@ -46,6 +49,7 @@ class NormalsBatch(TypedDict):
     original_size: Tensor
     path: list[str]
     normals: NotRequired[Tensor]
+    camera: NotRequired[Tensor]
     index: NotRequired[Tensor]
     repeated: NotRequired[bool]
 

@@ -10,7 +10,6 @@ from vision.data.check.segmentation_problems import (
     CheckedPairs,
     describe_scan,
     scan_masks,
-    summarise_index,
     unique_pairs,
 )
 from vision.data.classes.label_tables import ColorTable, LabelTable
@@ -101,7 +100,3 @@ def test_both_files_of_a_pair_are_looked_at(tmp_path: Path) -> None:
     write_mask(root / "masks" / "train" / "0.png", np.full((40, 56), 9, dtype=np.uint8))
     with refuses(ImageError, "image", "mask", "9"):
         pairs[0]
-
-
-def test_a_split_is_summarised(tmp_path: Path) -> None:
-    assert summarise_index(index_of(tmp_path, range(4))) == {"images": 4}

@@ -3,21 +3,19 @@
 import logging
 from abc import abstractmethod
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from torch.utils.data import Dataset
 
 from vision.data.base.classes import ClassData
-from vision.data.base.images import ImageBatches, ImageData, ImageLoading
+from vision.data.base.images import ImageBatches, ImageLoading
 from vision.data.base.segmentation_samples import SegmentationSamples
-from vision.data.check.problems import SplitSummary
-from vision.data.check.same_images import ImageSource
+from vision.data.base.splits import Split, SplitData
 from vision.data.check.segmentation_problems import (
     MaskScan,
     describe_scan,
     scan_masks,
-    summarise_index,
     unique_pairs,
 )
 from vision.data.classes.label_tables import Table
@@ -26,6 +24,7 @@ from vision.data.loading.collate_segmentation import collate_segmentation
 from vision.data.transforms.segmentation import (
     SegmentationEvalTransform,
     SegmentationTrainTransform,
+    SegmentationTransform,
 )
 from vision.data.transforms.segmentation_options import SegmentationAugment
 from vision.errors import DataError
@@ -35,7 +34,6 @@ logger = logging.getLogger(__name__)
 
 __all__ = ["DEFAULT_AUGMENT", "SegmentationData", "SegmentationIndex", "Split"]
 
-Split = Literal["train", "val", "test", "predict"]
 DEFAULT_AUGMENT = SegmentationAugment()
 
 
@@ -53,7 +51,7 @@ class SegmentationOptions(SegmentationLoading, total=False):
     long_side: int | None
 
 
-class SegmentationData(ClassData, ImageData):
+class SegmentationData(ClassData, SplitData[SegmentationIndex]):
     """A dataset of images with a class for each pixel.
 
     A subclass lists the files and maps the values in mask files to classes. When a split is first
@@ -76,8 +74,6 @@ class SegmentationData(ClassData, ImageData):
 
     kind = "segmentation"
     collate = staticmethod(collate_segmentation)
-    # The expected layout of the dataset's files; ends the errors.
-    expected = ""
 
     def __init__(
         self,
@@ -94,16 +90,6 @@ class SegmentationData(ClassData, ImageData):
         self.eval_transform = SegmentationEvalTransform(
             short_side=short_side, long_side=long_side, antialias=antialias
         )
-        self._indices: dict[Split, SegmentationIndex] = {}
-        self._scanned: set[Split] = set()
-
-    @abstractmethod
-    def read_index(self, split: Split) -> SegmentationIndex:
-        """Find the files of a split; called once for each.
-
-        Raises:
-            DataError: Files are absent or not in the expected layout.
-        """
 
     @property
     @abstractmethod
@@ -127,44 +113,15 @@ class SegmentationData(ClassData, ImageData):
         """
         return None
 
-    @property
-    def test_split(self) -> Split:
-        """The split that is tested; the validation set where a dataset has no other."""
-        return "val"
-
-    @property
-    def predict_split(self) -> Split:
-        """The split to predict; by default the one that is tested."""
-        return self.test_split
-
-    def index(self, split: Split) -> SegmentationIndex:
-        """The files of a split, found when it is first asked for.
+    def make_samples(
+        self, index: SegmentationIndex, transform: SegmentationTransform, *, targets: bool = True
+    ) -> SegmentationSamples:
+        """The samples of a split, with or without masks.
 
         Raises:
-            DataError: Files are absent or not in the expected layout.
+            DataError: There are no masks.
         """
-        if split not in self._indices:
-            self._indices[split] = self.read_index(split)
-        return self._indices[split]
-
-    def setup(self, stage: str) -> None:
-        """Find the files of a stage and make its datasets.
-
-        Raises:
-            DataError: Files are absent or not in the expected layout, or a mask does not fit.
-        """
-        if stage == "fit" and self.train_dataset is None:
-            train = SegmentationSamples(self.index("train"), self.train_transform, self.label_table)
-            self._scan("train")
-            self.train_dataset = train
-        if stage in ("fit", "validate") and self.val_dataset is None:
-            self.val_dataset = self._evaluated("val")
-        if stage == "test" and self.test_dataset is None:
-            self.test_dataset = self._evaluated(self.test_split)
-        if stage == "predict" and self.predict_dataset is None:
-            self.predict_dataset = SegmentationSamples(
-                self.index(self.predict_split), self.eval_transform, self.label_table, targets=False
-            )
+        return SegmentationSamples(index, transform, self.label_table, targets=targets)
 
     def check_scan(self, scan: MaskScan) -> None:
         """Raise an error if the masks that were read show a wrong mapping.
@@ -188,31 +145,14 @@ class SegmentationData(ClassData, ImageData):
         indices = {str(split): index for split, index in self._indices.items()}
         return unique_pairs(indices, table, self.class_names if table else ())
 
-    def image_sources(self) -> Iterator[ImageSource]:
-        """The files of every split that was read and has masks."""
-        for split, index in self._indices.items():
-            if index.masks is not None:
-                yield ImageSource(split, index.images)
+    def scan(self, split: Split) -> None:
+        """Read a few masks of a split, and log their classes.
 
-    def summary(self) -> dict[str, SplitSummary]:
-        """Number of images in the splits that were read."""
-        return {
-            split: summarise_index(index)
-            for split, index in self._indices.items()
-            if split != "predict"
-        }
-
-    def _evaluated(self, split: Split) -> SegmentationSamples:
-        samples = SegmentationSamples(self.index(split), self.eval_transform, self.label_table)
-        self._scan(split)
-        return samples
-
-    def _scan(self, split: Split) -> None:
-        if split in self._scanned:
-            return
+        Raises:
+            DataError: They do not fit.
+        """
         scan = scan_masks(self.index(split), self.label_table)
         self.check_scan(scan)
-        self._scanned.add(split)
         present = np.flatnonzero(scan.counts)
         if len(present) == 1:
             logger.warning(

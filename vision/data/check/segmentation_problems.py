@@ -8,7 +8,7 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from vision.contracts.segmentation import IGNORED
-from vision.data.check.problems import ImageFiles, SplitSummary
+from vision.data.check.problems import ImageFiles
 from vision.data.classes.label_tables import Table
 from vision.data.images.read import EncodedImage, decode_image
 from vision.data.index.segmentation import SegmentationIndex
@@ -199,8 +199,3 @@ def unique_pairs(
             yield ImageFiles(part.images)
         else:
             yield CheckedPairs(part, table, split, class_names)
-
-
-def summarise_index(index: SegmentationIndex) -> SplitSummary:
-    """Summarise a split: its number of images."""
-    return {"images": len(index)}

@@ -1,32 +1,24 @@
 """Images and their masks, in two folders."""
 
 import os
-import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from vision.contracts.segmentation import IGNORED
-from vision.data.base.segmentation import (
-    SegmentationData,
-    SegmentationOptions,
-    Split,
-)
+from vision.data.base.paired_folders import PairedFolders
+from vision.data.base.segmentation import SegmentationData, SegmentationOptions
 from vision.data.check.segmentation_problems import MaskScan
 from vision.data.classes.label_tables import ColorTable, LabelTable, Table
-from vision.data.files.finding import PathList, list_folders, require_folder
-from vision.data.index.mask_pairs import Pairs, find_some_images, pair_masks
+from vision.data.files.finding import PathList
 from vision.data.index.segmentation import SegmentationIndex
 from vision.documents.text import read_lines
-from vision.errors import ConfigError, DataError, listed_lines, suggest
+from vision.errors import ConfigError, DataError
 from vision.keywords import Unpack
-from vision.options import check_number
-from vision.program import command
-from vision.reading import MAX_SETTINGS_BYTES, user_path
+from vision.reading import MAX_SETTINGS_BYTES
 
-SPLITS: tuple[Split, ...] = ("train", "val", "test")
 CLASSES_FILE = "classes.txt"
 EXPECTED = (
     "Expected ROOT/images/{train,val}/* and masks of the same names, ROOT/masks/{train,val}/*.png "
@@ -42,7 +34,7 @@ REMEDY_COLOR = (
 )
 
 
-class MaskFolder(SegmentationData):
+class MaskFolder(PairedFolders[SegmentationIndex], SegmentationData):
     """A segmentation dataset with one folder of images and one of masks.
 
     The tree is `root/images/{train,val[,test]}/**` and `root/masks/{train,val[,test]}/**`, or
@@ -74,6 +66,7 @@ class MaskFolder(SegmentationData):
     """
 
     expected = EXPECTED
+    folder, what = "masks", "mask"
 
     def __init__(
         self,
@@ -89,18 +82,13 @@ class MaskFolder(SegmentationData):
         predict_root: str | os.PathLike[str] | None = None,
         **options: Unpack[SegmentationOptions],
     ) -> None:
-        super().__init__(**options)
-        check_number("val_fraction", val_fraction, above=0, below=1)
-        self.root = user_path(root)
-        self.predict_root = None if predict_root is None else user_path(predict_root)
-        self.val_fraction = val_fraction
+        super().__init__(root=root, val_fraction=val_fraction, predict_root=predict_root, **options)
         self.values = None if values is None else tuple(values)
         self.ignored = tuple(ignored)
         self.ignored_colors = ignored_colors
         self.reduce_zero_label = reduce_zero_label
         self.colors = colors
         self._classes = _names(classes, colors)
-        self._lenient = False
         self._require_one_coding()
         if self._classes is not None:
             _ = self.label_table  # reports wrong options at once
@@ -163,61 +151,9 @@ class MaskFolder(SegmentationData):
             return None
         return np.array(values, dtype=np.uint8)
 
-    @cached_property
-    def has_splits(self) -> bool:
-        """Whether `root/images` has `train` and `val` folders, instead of the images themselves.
-
-        Raises:
-            DataError: There is no `root/images`, or one of the two without the other.
-        """
-        folder = self.root / "images"
-        require_folder(folder, EXPECTED)
-        names = list_folders(folder)
-        present = [split for split in ("train", "val") if split in names]
-        if len(present) == 1:
-            absent = "val" if present == ["train"] else "train"
-            near = suggest(absent, [name for name in names if name not in SPLITS])
-            raise DataError(
-                f"'{folder.resolve()}' has '{present[0]}' but no '{absent}'.{near} {EXPECTED}"
-            )
-        return bool(present)
-
-    @property
-    def test_split(self) -> Split:
-        """The test set where it has masks, or else the validation set."""
-        return "test" if self._has_test and (self.root / "masks" / "test").is_dir() else "val"
-
-    @property
-    def predict_split(self) -> Split:
-        """The images of `predict_root`, or of the test set, or else of the validation set."""
-        if self.predict_root is not None:
-            return "predict"
-        return "test" if self._has_test else "val"
-
-    def read_index(self, split: Split) -> SegmentationIndex:
-        """Find the images of a split and their masks.
-
-        Raises:
-            DataError: A folder is absent or empty, or an image has no mask or a mask no image.
-        """
-        if split == "predict":
-            assert self.predict_root is not None
-            expected = "Expected a folder of images, nested or not."
-            return SegmentationIndex(images=PathList(find_some_images(self.predict_root, expected)))
-        if split == "test" and not (self.root / "masks" / "test").is_dir():
-            return SegmentationIndex(
-                images=PathList(find_some_images(self.root / "images" / "test", EXPECTED))
-            )
-        part = split if self.has_splits else None
-        pairs = self._pairs(part)
-        if pairs.problems and not self._lenient:
-            raise DataError(
-                f"files that are not paired in '{self.root.resolve()}':\n"
-                f"{listed_lines(pairs.problems)}\n{EXPECTED}\n"
-                f"`{command('check-dataset')} MaskFolder "
-                f"--root {self.root}` lists everything that is wrong."
-            )
-        return pairs.index if part else pairs.index.take(self._share(len(pairs.index), split))
+    def make_index(self, images: PathList, others: PathList | None) -> SegmentationIndex:
+        """The index of some images, and of their masks if there are any."""
+        return SegmentationIndex(images=images, masks=others)
 
     def check_scan(self, scan: MaskScan) -> None:
         """Raise an error if the masks that were read show a wrong mapping.
@@ -237,47 +173,6 @@ class MaskFolder(SegmentationData):
                 "set values: [0, 1]."
             )
         super().check_scan(scan)
-
-    def layout_problems(self) -> Iterator[str]:
-        """Every image without a mask and mask without an image, and other problems.
-
-        The paired files are checked further.
-        """
-        self._lenient = True
-        try:
-            problems = [*self._unpaired(), *super().layout_problems()]
-        finally:
-            self._lenient = False
-        yield from problems
-
-    @property
-    def _has_test(self) -> bool:
-        return self.has_splits and (self.root / "images" / "test").is_dir()
-
-    def _unpaired(self) -> Iterator[str]:
-        """The problem of each unpaired file."""
-        try:
-            parts = (*SPLITS[:2], self.test_split) if self.has_splits else (None,)
-            for part in dict.fromkeys(parts):
-                yield from self._pairs(part).problems
-        except DataError:
-            return  # setup finds the same
-
-    def _pairs(self, part: str | None) -> Pairs:
-        images, masks = (self.root / kind / (part or "") for kind in ("images", "masks"))
-        return pair_masks(images, masks, EXPECTED)
-
-    def _share(self, count: int, split: Split) -> np.ndarray:
-        """The indices of the files of a random split, from the seed and the number of files."""
-        if count < 2:
-            raise DataError(
-                f"'{self.root.resolve()}' has {count} image with a mask: none can be held out for "
-                f"validation. {EXPECTED}"
-            )
-        held_out = min(max(1, round(self.val_fraction * count)), count - 1)
-        chosen = np.zeros(count, dtype=bool)
-        chosen[random.Random(f"{self.seed}/masks").sample(range(count), held_out)] = True
-        return np.flatnonzero(~chosen if split == "train" else chosen)
 
     def _ordered_colors(self) -> list[Sequence[int]]:
         """The colour of each class.

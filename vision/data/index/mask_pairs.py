@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vision.data.files.class_folders import SUFFIXES, log_ignored, other_files
-from vision.data.files.finding import PathList, find_images, require_folder
+from vision.data.files.finding import (
+    IMAGE_SUFFIXES,
+    PathList,
+    find_images,
+    require_folder,
+    walk_folders,
+)
 from vision.data.index.segmentation import SegmentationIndex
 from vision.errors import DataError, suggest
 
@@ -40,14 +46,39 @@ def pair_masks(images: Path, masks: Path, expected: str = "") -> Pairs:
     Raises:
         DataError: A folder is absent, or there is no image.
     """
+    found, paths, problems = pair_folders(images, masks, expected=expected)
+    return Pairs(SegmentationIndex(images=PathList(found), masks=PathList(paths)), problems)
+
+
+def pair_folders(
+    images: Path,
+    others: Path,
+    *,
+    suffixes: Sequence[str] = (MASK_SUFFIX,),
+    what: str = "mask",
+    kind: str = "a PNG file",
+    expected: str = "",
+) -> tuple[list[str], list[str], list[str]]:
+    """Find the file of each image in another folder: the same relative path, except the suffix.
+
+    Args:
+        images: Folder of images, nested or not.
+        others: The other folder, nested alike.
+        suffixes: Suffixes of its files.
+        what: What messages call one of them.
+        kind: What they call its format.
+        expected: The expected tree, for the end of errors.
+
+    Returns:
+        The images that have a file, these files, and the problem of each unpaired file.
+
+    Raises:
+        DataError: A folder is absent, or there is no image.
+    """
     found = find_some_images(images, expected)
-    require_folder(masks, expected)
-    by_name: dict[str, str] = {}
-    others: dict[str, str] = {}
-    for path in find_images(masks):
-        name, suffix = os.path.splitext(os.path.relpath(path, masks))
-        (by_name if suffix.lower() == MASK_SUFFIX else others)[name] = path
+    require_folder(others, expected)
     problems: list[str] = []
+    by_name, strays = _files_by_name(others, suffixes, what, problems)
     owners: dict[str, str] = {}
     for path in found:
         name = os.path.splitext(os.path.relpath(path, images))[0]
@@ -55,28 +86,39 @@ def pair_masks(images: Path, masks: Path, expected: str = "") -> Pairs:
             problems.append(f"images '{owners[name]}' and '{path}' have the same name: rename one.")
             continue
         owners[name] = path
-        if name in others and name not in by_name:
+        wanted = f"{others / name}{suffixes[0]}"
+        if name in strays and name not in by_name:
             problems.append(
-                f"the mask of image '{path}' is '{others[name]}', expected a PNG file: "
-                f"'{masks / name}{MASK_SUFFIX}'."
+                f"the {what} of image '{path}' is '{strays[name]}', expected {kind}: '{wanted}'."
             )
         elif name not in by_name:
             near = _nearest(name, by_name, problems)
-            problems.append(
-                f"image '{path}' has no mask: there is no '{masks / name}{MASK_SUFFIX}'.{near}"
-            )
+            problems.append(f"image '{path}' has no {what}: there is no '{wanted}'.{near}")
     for name, path in by_name.items():
         if name not in owners:
             near = _nearest(name, owners, problems)
-            problems.append(f"mask '{path}' has no image '{images / name}.*'.{near}")
+            problems.append(f"{what} '{path}' has no image '{images / name}.*'.{near}")
     kept = [name for name in owners if name in by_name]
-    return Pairs(
-        SegmentationIndex(
-            images=PathList(owners[name] for name in kept),
-            masks=PathList(by_name[name] for name in kept),
-        ),
-        problems,
-    )
+    return [owners[name] for name in kept], [by_name[name] for name in kept], problems
+
+
+def _files_by_name(
+    folder: Path, suffixes: Sequence[str], what: str, problems: list[str]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Files of the suffixes, and images of others, by their paths in a folder without suffix."""
+    by_name: dict[str, str] = {}
+    strays: dict[str, str] = {}
+    paths = sorted(entry.path for _, files in walk_folders(folder) for entry in files)
+    for path in paths:
+        name, suffix = os.path.splitext(os.path.relpath(path, folder))
+        if suffix.lower() not in suffixes:
+            if suffix.lower() in IMAGE_SUFFIXES:
+                strays[name] = path
+        elif name in by_name:
+            problems.append(f"'{by_name[name]}' and '{path}' are both the {what} of '{name}'.")
+        else:
+            by_name[name] = path
+    return by_name, strays
 
 
 def pair_files(

@@ -105,21 +105,23 @@ def extend_images(images: Tensor, minimum: Sequence[int]) -> Tensor:
 
 
 def pad_masks(
-    masks: Sequence[Tensor], minimum: Sequence[int], fill: int, dtype: torch.dtype
+    masks: Sequence[Tensor], minimum: Sequence[int], fill: float, dtype: torch.dtype
 ) -> Tensor:
     """Stack masks of different sizes, padded at the right and at the bottom.
 
     Args:
-        masks: Integers `(H, W)` each.
+        masks: `(..., H, W)` each.
         minimum: Minimum height and width of the result.
         fill: Value of the padding.
         dtype: Type of the result.
 
     Returns:
-        `(B, H, W)`, of the largest height and width.
+        `(B, ..., H, W)`, of the largest height and width.
     """
-    height, width = (max(minimum[axis], *(mask.shape[axis] for mask in masks)) for axis in range(2))
-    batch = torch.full((len(masks), height, width), fill, dtype=dtype)
+    height, width = (
+        max(minimum[axis], *(mask.shape[axis - 2] for mask in masks)) for axis in range(2)
+    )
+    batch = torch.full((len(masks), *masks[0].shape[:-2], height, width), fill, dtype=dtype)
     for canvas, mask in zip(batch, masks, strict=True):
-        canvas[: mask.shape[0], : mask.shape[1]] = mask
+        canvas[..., : mask.shape[-2], : mask.shape[-1]] = mask
     return batch

@@ -154,9 +154,10 @@ class SegmentationShards(ShardedData, SegmentationData):
                 index = self.read_index(split)  # type: ignore[arg-type]
                 yield CheckedPairs(index, self.label_table, split, self.class_names)
 
-    def _scan(self, split: Split) -> None:
-        if self.cache is None:  # else it would fetch a shard for each of the masks
-            super()._scan(split)
+    def scan(self, split: Split) -> None:
+        """Read a few masks of a split, unless a shard would be fetched for each of them."""
+        if self.cache is None:
+            super().scan(split)
 
 
 def _bytes(values: Sequence[Any] | None) -> np.ndarray | None:

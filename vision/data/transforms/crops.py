@@ -26,6 +26,11 @@ class Box(NamedTuple):
         """First row below the box."""
         return self.top + self.height
 
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Its rows and columns."""
+        return slice(self.top, self.bottom), slice(self.left, self.left + self.width)
+
     def reduced(self, by: int) -> "Box":
         """The nearest box of whole pixels in an image of `1 / by` of the size."""
         top, left = round(self.top / by), round(self.left / by)

@@ -66,8 +66,8 @@ class Geometry:
 
     def crop(self, image: _Planes) -> _Planes:
         """Crop an image or masks `(C, H, W)` to the window, as a view."""
-        window = self.window
-        return image[:, window.top : window.bottom, window.left : window.left + window.width]
+        rows, columns = self.window.slices
+        return image[:, rows, columns]
 
     def resize(self, window: Tensor, *, antialias: bool = True) -> Tensor:
         """Resize bilinearly and flip the window: uint8 `(3, h, w)` to uint8 `(3, *size)`.
@@ -88,11 +88,16 @@ class Geometry:
         return F.pad(image, [0, 0, right, bottom], fill=list(fill))
 
     def mask(self, mask: np.ndarray) -> np.ndarray:
-        """Map a mask of the window `(h, w)`, of any type, to `size` by the nearest pixels."""
+        """Map a mask of the window `(..., h, w)`, of any type, to `size` by the nearest pixels."""
         rows = _nearest(self.window.height, self.size[0])
         columns = _nearest(self.window.width, self.size[1])
         # Axis after axis: several times faster than both at once.
-        return mask.take(rows, axis=0).take(columns[::-1] if self.flip else columns, axis=1)
+        return mask.take(rows, axis=-2).take(columns[::-1] if self.flip else columns, axis=-1)
+
+    def nearest(self, planes: np.ndarray) -> np.ndarray:
+        """Crop, resize and flip planes of the whole image `(..., H, W)` by the nearest pixels."""
+        rows, columns = self.window.slices
+        return self.mask(planes[..., rows, columns])
 
 
 def fit_size(size: Size, *, short_side: float, long_side: float, overlong: bool = False) -> Size:

@@ -1,7 +1,7 @@
 """Transforms for segmentation: images with their masks, in training and evaluation."""
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -20,6 +20,30 @@ from vision.errors import ImageError
 
 # Number of crops to try; if one class fills all of them, the next is used unchecked.
 TRIES = 10
+
+
+class ScaledCrop(Protocol):
+    """Options of a random scale, crop and flip, as in `SegmentationAugment`."""
+
+    @property
+    def short_side(self) -> int | None:
+        """Length of the short side in pixels at scale 1."""
+
+    @property
+    def long_side(self) -> int | None:
+        """Maximum length of the long side in pixels at scale 1."""
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """Minimum and maximum of the random scale."""
+
+    @property
+    def crop(self) -> Size | None:
+        """Height and width of the crop in pixels."""
+
+    @property
+    def hflip(self) -> float:
+        """Probability of a horizontal flip."""
 
 
 class TransformedPair(NamedTuple):
@@ -145,7 +169,12 @@ class SegmentationEvalTransform(SegmentationTransform):
 
 
 def decode_masked(
-    encoded: EncodedImage, mask: np.ndarray | None, mask_path: str, *, strict: bool = False
+    encoded: EncodedImage,
+    mask: np.ndarray | None,
+    mask_path: str,
+    *,
+    strict: bool = False,
+    what: str = "mask",
 ) -> Tensor:
     """Decode an image in the frame of its mask.
 
@@ -157,6 +186,7 @@ def decode_masked(
         mask: Its mask `(H, W)`; None if there is none.
         mask_path: Path of the mask, for errors.
         strict: As in `decode_image`.
+        what: What errors call the mask.
 
     Returns:
         uint8 `(3, H, W)` RGB.
@@ -171,10 +201,10 @@ def decode_masked(
         return decode_annotated(encoded, (mask.shape[0], mask.shape[1]))
     except ImageError:
         raise ImageError(
-            f"mask '{mask_path}' is {mask.shape[0]} x {mask.shape[1]} pixels (height x width), but "
-            f"its image '{encoded.name}' is {image.shape[1]} x {image.shape[2]}. Each pixel of the "
-            "image needs one of the mask: put back the files that belong together, or resize the "
-            "mask without interpolation (nearest pixel)."
+            f"{what} '{mask_path}' is {mask.shape[0]} x {mask.shape[1]} pixels (height x width), "
+            f"but its image '{encoded.name}' is {image.shape[1]} x {image.shape[2]}. Each pixel of "
+            f"the image needs one of the {what}: put back the files that belong together, or "
+            f"resize the {what} without interpolation (nearest pixel)."
         ) from None
 
 
@@ -225,18 +255,32 @@ def sample_geometry(
         augment: The options.
         rng: Random numbers of the sample.
     """
+    scaled, kept, flip = sample_sizes(size, augment, rng)
+    window = sample_window(size, scaled, kept, rng)
+    if mask is not None and augment.max_class_share < 1 and kept != scaled:
+        for _ in range(TRIES):
+            if is_varied(mask[window.slices], augment.max_class_share):
+                break
+            window = sample_window(size, scaled, kept, rng)
+    return Geometry(size, window, kept, flip, kept)
+
+
+def sample_sizes(size: Size, augment: ScaledCrop, rng: SampleRng) -> tuple[Size, Size, bool]:
+    """Sample the scale of an image, and whether it is flipped.
+
+    Args:
+        size: Its height and width in pixels.
+        augment: The options.
+        rng: Random numbers of the sample.
+
+    Returns:
+        Height and width of the scaled image, and of the crop from it; and whether to flip.
+    """
     scale = rng.uniform(*augment.scale)
     scaled = scaled_size(size, augment.short_side, augment.long_side, scale, overlong=True)
     flip = rng.chance(augment.hflip)
     crop = scaled if augment.crop is None else augment.crop
-    kept = (min(scaled[0], crop[0]), min(scaled[1], crop[1]))
-    window = sample_window(size, scaled, kept, rng)
-    if mask is not None and augment.max_class_share < 1 and kept != scaled:
-        for _ in range(TRIES):
-            if is_varied(mask[_slices(window)], augment.max_class_share):
-                break
-            window = sample_window(size, scaled, kept, rng)
-    return Geometry(size, window, kept, flip, kept)
+    return scaled, (min(scaled[0], crop[0]), min(scaled[1], crop[1])), flip
 
 
 def is_varied(mask: np.ndarray, max_share: float) -> bool:
@@ -250,7 +294,3 @@ def is_varied(mask: np.ndarray, max_share: float) -> bool:
     labels = torch.from_numpy(np.ascontiguousarray(mask)).flatten()
     counts = torch.bincount(labels, minlength=IGNORED + 1)[:IGNORED].numpy()
     return bool(np.count_nonzero(counts) > 1 and counts.max() < max_share * counts.sum())
-
-
-def _slices(box: Box) -> tuple[slice, slice]:
-    return slice(box.top, box.bottom), slice(box.left, box.left + box.width)
