@@ -49,7 +49,10 @@ def test_every_model_is_timed() -> None:
 
 def test_the_table_compares_both_models() -> None:
     facts = {
-        "accuracy": {"metric": "top1", "float": 0.9, "int8": 0.875, "images": 1000},
+        "accuracy": {
+            **{"metric": "top1", "better": "higher", "unit": ""},
+            **{"float": 0.9, "int8": 0.875, "images": 1000},
+        },
         "float_bytes": 4_000_000,
         "bytes": 1_000_000,
         "milliseconds": {"float": 6.0, "int8": 3.0},
@@ -64,3 +67,7 @@ def test_the_table_compares_both_models() -> None:
     assert lines[2].endswith("4.00x smaller")
     assert lines[3].endswith("2.00x as fast")
     assert lines[4] == "7 of 8 nodes in int8, calibrated on 20 train images (minmax)"
+    error = {"metric": "rmse", "better": "lower", "unit": "m"}
+    lines = int8_table({**facts, "accuracy": {**facts["accuracy"], **error}}).splitlines()
+    assert lines[1].startswith("rmse, m  ")
+    assert "difference -0.0250 (lower is better) on" in lines[1]

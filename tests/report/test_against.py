@@ -5,10 +5,10 @@ import pytest
 from helpers.refusals import refuses
 
 from vision.errors import DataError
+from vision.metrics.directions import direction
 from vision.report.against import (
     against_section,
     compare,
-    direction,
     find_report,
     read_images,
     read_report,

@@ -46,6 +46,16 @@ def test_unknown_values_break_a_line_and_many_points_are_thinned() -> None:
     assert path.count("L") == MAX_POINTS - 1
 
 
+def test_a_band_lies_between_its_lower_and_upper_values() -> None:
+    band = ([0, np.nan, 0], [1, 1, 1])
+    chart = line_chart(
+        [Series("a", [0, 0.5, 1], [0.5, 0.5, 0.5], band=band)], UNIT, UNIT, title="T"
+    )
+    (path,) = paths(chart, "band s0")
+    left, right, low, high = LEFT, WIDTH - RIGHT, HEIGHT - BOTTOM, TOP
+    assert path == f"M{left}.0 {low}.0L{right}.0 {low}.0L{right}.0 {high}.0L{left}.0 {high}.0Z"
+
+
 def test_charts_are_well_formed_and_escape_their_texts() -> None:
     charts = [
         line_chart([Series(EVIL, [0, 1], [1, 2])] * 9, Axis(EVIL), Axis(EVIL), title=EVIL),

@@ -14,7 +14,7 @@ from vision.draw.example_rows import draw_rows
 from vision.draw.palette import GREY
 from vision.draw.pixels import LIGHT, fit_figure, hatched, to_pixels, to_tensor
 from vision.draw.ramps import DEPTH, SIGNED, ramp_colors
-from vision.draw.scales import Strip, add_strip, round_ticks, scale_strip
+from vision.draw.scales import MIN_WIDTH, Strip, add_strip, round_ticks, scale_strip, type_size
 from vision.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -114,6 +114,25 @@ def add_scale(picture: Tensor, span: DepthSpan) -> Tensor:
         uint8 `(3, H', W')` RGB, as wide as the picture, if that is wide enough for the numbers.
     """
     return add_strip(picture, partial(_strip, span))
+
+
+def draw_inside(picture: Tensor, span: DepthSpan) -> Tensor:
+    """Put a scale in metres over the last rows of a picture, which keeps its size.
+
+    Args:
+        picture: uint8 `(3, H, W)` RGB.
+        span: The depths at both ends of the scale.
+
+    Returns:
+        uint8 `(3, H, W)` RGB; unchanged if it is too small for a scale.
+    """
+    height, width = picture.shape[1:]
+    strip = _strip(span, width, type_size(height, width)) if width >= MIN_WIDTH else None
+    if strip is None or len(strip) > height // 2:
+        return picture
+    pixels = to_pixels(picture)
+    pixels[height - len(strip) :] = strip
+    return to_tensor(pixels)
 
 
 def draw_depth(

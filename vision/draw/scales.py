@@ -107,9 +107,14 @@ def add_strip(picture: Tensor, draw_strip: Strip) -> Tensor:
     pixels = to_pixels(picture).astype(np.uint8)
     height, width = pixels.shape[:2]
     whole = max(width, MIN_WIDTH)
-    strip = draw_strip(whole, max(12, round(max(height, whole) / 45)))
+    strip = draw_strip(whole, type_size(height, whole))
     sheet = np.full((height + len(strip), whole, 3), 255, np.uint8)
     left = (whole - width) // 2
     sheet[:height, left : left + width] = pixels
     sheet[height:] = strip
     return torch.from_numpy(sheet).permute(2, 0, 1).contiguous()
+
+
+def type_size(height: int, width: int) -> int:
+    """Size of the type of a scale in pixels, for a picture of a size."""
+    return max(12, round(max(height, width) / 45))

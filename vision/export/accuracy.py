@@ -54,7 +54,7 @@ def measure_accuracy(
         limit: Maximum number of images; None for all.
 
     Returns:
-        The metric of each model by name, in [0, 1], and the number of images.
+        The metric of each model by name, and the number of images.
 
     Raises:
         DataError: There are no images.

@@ -41,6 +41,7 @@ class Int8Options:
         canvas: Height and width of all images, for a model of one size; None uses the usual ones.
         limit: Number of validation images; None for all.
         rounds: Number of timed batches.
+        max_drop: How much worse the metric may become, in its unit; None takes that of the metric.
     """
 
     quantize: QuantizeOptions = DEFAULTS
@@ -49,6 +50,7 @@ class Int8Options:
     canvas: tuple[int, int] | None = None
     limit: int | None = None
     rounds: int = 20
+    max_drop: float | None = None
 
 
 def make_int8(
@@ -96,12 +98,16 @@ def make_int8(
         )
         times = measure_times(runs, first, options.rounds)
         float_bytes = before.stat().st_size
+    measure = score(model.task, data)
     return {
         **_describe(model, graph, made.path, (first.shape[2], first.shape[3]), dynamic),
         "accuracy": {
-            "metric": score(model.task, data).metric,
+            "metric": measure.metric,
+            "better": measure.better,
+            "unit": measure.unit,
             **accuracy,
-            "drop": accuracy["float"] - accuracy["int8"],
+            "drop": measure.drop(accuracy["float"], accuracy["int8"]),
+            "max_drop": measure.max_drop if options.max_drop is None else options.max_drop,
             "images": count,
         },
         "float_bytes": float_bytes,
@@ -210,14 +216,16 @@ def int8_table(facts: Mapping[str, Any]) -> str:
     accuracy, times = facts["accuracy"], facts["milliseconds"]
     megabytes = facts["float_bytes"] / 1e6, facts["bytes"] / 1e6
     change = accuracy["int8"] - accuracy["float"]
+    named = f"{accuracy['metric']}, {accuracy['unit']}" if accuracy["unit"] else accuracy["metric"]
+    lower = " (lower is better)" if accuracy["better"] == "lower" else ""
     smaller = megabytes[0] / megabytes[1]
     faster = times["float"] / times["int8"]
     nodes, calibration = facts["nodes"], facts["calibration"]
     return "\n".join(
         (
             f"{'':24} {'float':>10} {'int8':>10}",
-            f"{accuracy['metric']:24} {accuracy['float']:10.4f} {accuracy['int8']:10.4f}"
-            f"   difference {change:+.4f} on {counted(accuracy['images'], 'images')}",
+            f"{named:24} {accuracy['float']:10.4f} {accuracy['int8']:10.4f}"
+            f"   difference {change:+.4f}{lower} on {counted(accuracy['images'], 'images')}",
             f"{'file, MB':24} {megabytes[0]:10.2f} {megabytes[1]:10.2f}   {smaller:.2f}x smaller",
             f"{'batch of 1, ms':24} {times['float']:10.2f} {times['int8']:10.2f}"
             f"   {faster:.2f}x as fast",

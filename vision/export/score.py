@@ -6,6 +6,8 @@ from typing import Any
 
 from torch import Tensor
 
+from vision.metrics.directions import Direction
+
 Outputs = Mapping[str, Tensor]
 
 
@@ -14,10 +16,16 @@ class Score(ABC):
 
     Attributes:
         metric: Its name, as the task logs it.
+        better: Whether higher or lower values are better.
+        unit: Its unit; empty for a fraction in [0, 1].
+        max_drop: How much worse an int8 model may be, if the caller does not say.
         images: Number of images added.
     """
 
     metric: str
+    better: Direction = "higher"
+    unit: str = ""
+    max_drop: float = 0.02
 
     def __init__(self) -> None:
         self.images = 0
@@ -28,4 +36,8 @@ class Score(ABC):
 
     @abstractmethod
     def value(self) -> float:
-        """The metric over all batches, in [0, 1]; higher is better."""
+        """The metric over all batches."""
+
+    def drop(self, before: float, now: float) -> float:
+        """How much worse a value is than another, in the unit; negative if it is better."""
+        return before - now if self.better == "higher" else now - before

@@ -57,6 +57,30 @@ def measure_depth(
     Raises:
         DataError: The image is smaller than its crop, or the prediction cannot be scaled.
     """
+    compared = compared_depths(predicted, truth, protocol)
+    if compared is None:
+        return None
+    predicted, truth, factor = compared
+    return DepthErrors(len(truth), factor, depth_errors(predicted, truth))
+
+
+def compared_depths(
+    predicted: np.ndarray, truth: np.ndarray, protocol: DepthProtocol
+) -> tuple[np.ndarray, np.ndarray, float] | None:
+    """The depths of an image that count, as they are compared.
+
+    Args:
+        predicted: As in `measure_depth`.
+        truth: As in `measure_depth`.
+        protocol: What counts.
+
+    Returns:
+        Scaled and clipped predictions, and the truth, float64 `(V,)` metres, and the factor that
+        predictions were multiplied by; None if no pixel is valid.
+
+    Raises:
+        DataError: As in `measure_depth`.
+    """
     window = crop_window(protocol.crop, *truth.shape)
     truth, predicted = truth[window], predicted[window]
     valid = (truth > protocol.min_depth) & (truth < protocol.max_depth)
@@ -67,8 +91,7 @@ def measure_depth(
     predicted = np.nan_to_num(
         predicted * factor + shift, nan=protocol.min_depth, posinf=protocol.max_depth
     )
-    predicted = predicted.clip(protocol.min_depth, protocol.max_depth)
-    return DepthErrors(len(truth), factor, depth_errors(predicted, truth))
+    return predicted.clip(protocol.min_depth, protocol.max_depth), truth, factor
 
 
 def depth_errors(predicted: np.ndarray, truth: np.ndarray) -> dict[str, float]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor
@@ -17,6 +17,9 @@ from vision.ops.grouping import places_by
 from vision.predict.options import Precision, PredictOptions
 from vision.predict.results import Result
 from vision.tasks.base import BaseTask
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,10 @@ class Predictor(ABC):
                 suffix.
         """
         return result.to_dict()
+
+    def frame_drawer(self) -> "Callable[[Any], Image]":
+        """A function that draws the frames of one video, called with their results in order."""
+        return lambda result: result.plot()
 
     def write_table(
         self,

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import torch
@@ -114,6 +114,23 @@ class Result(ABC):
     @abstractmethod
     def _summary(self) -> str:
         """A few words for the representation."""
+
+
+def check_form(form: str, forms: Any, path: str | os.PathLike[str]) -> str:
+    """The form in which a result is written: the one given, but arrays are never drawings.
+
+    Args:
+        form: What the caller gave.
+        forms: `Literal` of `"drawing"` and the name of the values.
+        path: The file.
+
+    Raises:
+        ConfigError: The form is unknown.
+    """
+    drawing, values = get_args(forms)
+    if form not in (drawing, values):
+        raise ConfigError(f"form={form!r} is not '{drawing}' or '{values}'.")
+    return values if Path(path).suffix == ".npy" else form
 
 
 def save_picture(picture: "Image", path: str | os.PathLike[str]) -> Path:

@@ -2,7 +2,6 @@
 
 import copy
 import logging
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,13 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vision.backbones.base import MIN_SIDE
 from vision.contracts.segmentation import IGNORED
 from vision.data.loading.collate_segmentation import collate_segmentation
 from vision.data.transforms.segmentation import SegmentationEvalTransform
 from vision.draw.segmentation import class_palette, overlay_mask
 from vision.ops.label_images import write_labels
 from vision.ops.masks import masks_to_boxes
+from vision.predict.dense_samples import dense_sample
 from vision.predict.options import PredictOptions
 from vision.predict.predictor import LoadedModel, Predictor, Seen, build_transform
 from vision.predict.results import (
@@ -36,8 +35,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MASKS = "masks"
-# Rounding may leave a thin image a pixel short, so it is extended again.
-TRIES = 4
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -196,22 +193,4 @@ class SegmentationPredictor(Predictor):
 def _sample(
     transform: SegmentationEvalTransform, image: Tensor, path: str | None
 ) -> dict[str, Any]:
-    changed, _ = transform.change(image, None)
-    for _ in range(TRIES):
-        if min(changed.shape[1:]) >= MIN_SIDE:
-            break
-        image = _extend(image, changed)
-        changed, _ = transform.change(image, None)
-    size = torch.tensor(image.shape[1:])
-    return {"image": changed, "original_size": size, "path": path or ""}
-
-
-def _extend(image: Tensor, changed: Tensor) -> Tensor:
-    """Repeat the last row and column of a thin image until it is large enough."""
-    places = []
-    for side, becomes in zip(image.shape[1:], changed.shape[1:], strict=True):
-        minimum = (
-            max(side + 1, math.ceil(MIN_SIDE * side / becomes)) if becomes < MIN_SIDE else side
-        )
-        places.append(torch.arange(minimum).clamp(max=side - 1))
-    return image[:, places[0]][:, :, places[1]]
+    return dense_sample(lambda one: transform.change(one, None)[0], image, path or "")

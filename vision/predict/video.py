@@ -201,6 +201,7 @@ def predict_video(
             yield frame
 
     writer: VideoWriter | None = None
+    draw = model.predictor.frame_drawer()
     results = Predictions(model.predictor, frames(), options)
     target = folder / fit_name(f"{Path(video.name).stem}.mp4")
     done = 0
@@ -214,7 +215,7 @@ def predict_video(
                 lines.flush()
                 if pictures:
                     writer = writer or VideoWriter(target, result.size, video.rate)
-                    writer.write(result.plot())
+                    writer.write(draw(result))
                 done += 1
                 if show is not None:
                     show(f"frame {result.index}, {time_s:.2f} s", result)

@@ -9,6 +9,7 @@ from vision.documents.csv_text import read_csv
 from vision.documents.csv_writing import read_cell
 from vision.documents.json_text import read_json
 from vision.errors import DataError
+from vision.metrics.directions import direction
 from vision.program import command
 from vision.reading import MAX_TABLE_BYTES, user_path
 from vision.report.page import Html, columns, note, section, signed, subsection, table
@@ -18,7 +19,6 @@ REPORT = "report.json"
 IMAGES = "images.csv"
 FOLDER = "evaluation"
 MAX_CLASSES = 10
-LOWER_IS_BETTER = ("loss", "ece", "mce")
 
 
 def find_report(given: Path | str, split: str = "val", *, part: bool = False) -> Path | None:
@@ -176,9 +176,8 @@ def against_section(
             f"{theirs.get('images'):,} of {theirs.get('split')} before."
         )
     lead = f"Against {compared['name']}, {compared['checkpoint']}: difference = now - before."
-    return section(
-        "Difference", warning, metrics, _class_tables(compared, class_metrics), *images, lead=lead
-    )
+    classes = _class_tables(compared, class_metrics) if class_metrics else ""
+    return section("Difference", warning, metrics, classes, *images, lead=lead)
 
 
 def _class_tables(compared: Json, class_metrics: Sequence[str]) -> Html:
@@ -200,8 +199,3 @@ def _class_tables(compared: Json, class_metrics: Sequence[str]) -> Html:
         cells = table(("class", "before", "now", "difference"), body, caption=f"By {lead}")
         shown.append(subsection(title, cells if body else note("None.")))
     return columns(*shown)
-
-
-def direction(name: str) -> str:
-    """Whether `"higher"` or `"lower"` values of a metric are better."""
-    return "lower" if any(word in name.lower() for word in LOWER_IS_BETTER) else "higher"

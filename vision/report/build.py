@@ -102,7 +102,7 @@ def write_report(
     # The numbers come first: a failure in the page must not lose them.
     write_rows(folder / IMAGES, images, IMAGE_COLUMNS)
     write_text(folder / REPORT, to_json(report, indent=1) + "\n")
-    sections = [_metrics(report)]
+    sections = [_metrics(report, own.units)]
     if theirs is not None and against is not None:
         changes = partial(_changes, own, report, theirs, against, record, source)
         sections.append(chapter("Difference", changes))
@@ -210,16 +210,12 @@ def images_text(report: Json) -> str:
     return f"{report['images']:,} of {counted(whole, 'images')}"
 
 
-def _metrics(report: Json) -> Html:
+def _metrics(report: Json, units: str) -> Html:
     rows = [(name, known(value)) for name, value in report["metrics"].items()]
     shown = table(("metric", "value"), rows, caption="As logged by the evaluation")
     if len(rows) > FOLDED:
         shown = details(f"All {len(rows)} metrics", shown)
-    return section(
-        "Metrics",
-        shown,
-        lead="Metrics are fractions between 0 and 1; a dash means that there is no ground truth.",
-    )
+    return section("Metrics", shown, lead=units)
 
 
 def _about(report: Json) -> Html:

@@ -38,12 +38,14 @@ class Series(NamedTuple):
         x: Ascending positions.
         y: As many values; NaN breaks the line.
         best: Position and value of the point with a ring; None for none.
+        band: As many lower and upper values, between which there is a band; None for none.
     """
 
     name: str
     x: Sequence[float] | np.ndarray
     y: Sequence[float] | np.ndarray
     best: tuple[float, float] | None = None
+    band: tuple[Sequence[float] | np.ndarray, Sequence[float] | np.ndarray] | None = None
 
 
 class Axis(NamedTuple):
@@ -77,12 +79,16 @@ def line_chart(
         guide: Position of a dashed vertical line; None for none.
         explanation: A line below the chart.
     """
-    frame = _Frame(_range([one.x for one in series], x), _range([one.y for one in series], y))
+    heights = [values for one in series for values in (one.y, *(one.band or ()))]
+    frame = _Frame(_range([one.x for one in series], x), _range(heights, y))
     parts = [frame.axes(x.title, y.title)]
     if diagonal:
         parts.append(frame.line([0, 1], [0, 1], "guide"))
     if guide is not None:
         parts.append(frame.line([guide, guide], frame.y, "guide"))
+    for place, one in enumerate(series):
+        if one.band is not None:
+            parts.append(frame.band(one.x, *one.band, f"band {_style(place)}"))
     for place, one in enumerate(series):
         lined = _thin(one)
         parts.append(frame.line(lined.x, lined.y, f"curve {_style(place)}"))
@@ -269,6 +275,14 @@ class _Frame:
             path += "" if drawing else "h.01"
             drawing = True
         return f'<path class="{kind}" stroke-linecap="round" d="{path}"/>'
+
+    def band(
+        self, x: Iterable[float], low: Iterable[float], high: Iterable[float], kind: str
+    ) -> str:
+        points = [p for p in zip(x, low, high, strict=True) if not any(map(math.isnan, p))]
+        there = [f"{self.across(a):.1f} {self.up(b):.1f}" for a, b, _ in points]
+        back = [f"{self.across(a):.1f} {self.up(c):.1f}" for a, _, c in reversed(points)]
+        return f'<path class="{kind}" d="M{"L".join(there + back)}Z"/>' if points else ""
 
     def box(self, left: float, right: float, low: float, high: float, kind: str) -> str:
         x, y = self.across(left), self.up(high)

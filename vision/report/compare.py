@@ -11,7 +11,7 @@ from vision.documents.csv_writing import write_table
 from vision.documents.json_writing import to_json
 from vision.errors import ConfigError, VisionError, listed
 from vision.files import write_text
-from vision.report.against import direction
+from vision.metrics.directions import direction
 from vision.report.runs import Run
 
 # Metrics without a better or worse direction.
@@ -159,8 +159,8 @@ def compare_runs(runs: Sequence[Run]) -> Comparison:
             title=VALIDATED,
             rows=[row for name in compared.metrics for row in _metric_rows(name, runs)],
             compared=True,
-            lead="Best and last value of each metric: the lowest is best for a loss, the highest "
-            "for others.",
+            lead="Best and last value of each metric: the lowest is best for a loss or an "
+            "error, the highest for others.",
         ),
         Table(
             title="Evaluation",

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vision.draw.epochs import Epochs
-from vision.report.against import direction
+from vision.metrics.directions import direction
 from vision.report.charts import Axis, Series, line_chart
 from vision.report.compare import VALIDATED, Comparison, Row, Table, unwritten
 from vision.report.page import (

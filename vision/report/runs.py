@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 from vision.documents.csv_text import read_log
 from vision.documents.yaml_text import read_yaml
 from vision.errors import ConfigError, DataError, suggest
+from vision.metrics.directions import direction
 from vision.reading import user_path
-from vision.report.against import direction, find_report, read_report
+from vision.report.against import find_report, read_report
 from vision.report.parts import known
 from vision.report.run_model import CHECKPOINTS, Size, read_facts
 from vision.report.run_speed import ENVIRONMENT, Speed, read_speed
@@ -80,7 +81,7 @@ class Run:
     notes: list[str] = field(default_factory=list)
 
     def best(self, metric: str) -> float | None:
-        """The best value of a metric: the lowest of a loss, the highest of others."""
+        """The best value of a metric: the lowest of a loss or an error, the highest of others."""
         values = (
             [v for v in self.lines[metric].value if not math.isnan(v)] if self.has(metric) else []
         )

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from vision.callbacks.results.evaluation_records import Record
 from vision.callbacks.results.examples import Scored
@@ -16,7 +15,8 @@ from vision.contracts.segmentation import IGNORED
 from vision.draw.palette import RED
 from vision.draw.segmentation import draw_errors, overlay_mask
 from vision.report.chapters import chapter
-from vision.report.page import Html, escape, gallery, join, picture, section, subsection, table
+from vision.report.examples import TITLES, changed_images, shrink, two_by_two
+from vision.report.page import Html, escape, gallery, join, picture, section, subsection
 from vision.report.parts import (
     EvaluatedData,
     Json,
@@ -29,11 +29,7 @@ from vision.report.parts import (
     known,
 )
 from vision.report.task_report import TaskReport
-from vision.wording import counted
 
-# Longer side, in pixels, of each of the four pictures of an example.
-LARGEST = 480
-MAX_CHANGED = 20
 COLUMNS = {
     "IoU": "IoU",
     "recall": "recall (Acc)",
@@ -41,7 +37,6 @@ COLUMNS = {
     "BoundaryIoU": "boundary IoU",
     "share": "share of pixels",
 }
-TITLES = {"worst": "Worst", "best": "Best", "random": "Random"}
 
 
 def analyse(record: Record, source: EvaluatedData) -> Json:
@@ -155,30 +150,11 @@ def _show_image(
     )
     name = image_name(source.dataset, one.place)
     return picture(
-        _side_by_side([_small(part) for part in drawn]),
+        two_by_two([shrink(part) for part in drawn]),
         alt=f"{name}: image, ground truth, prediction and errors",
         caption=f"{name}, mIoU {one.score:.3f}",
         large=True,
     )
-
-
-def _small(image: Tensor) -> np.ndarray:
-    from PIL import Image
-
-    shown = Image.fromarray(image.permute(1, 2, 0).contiguous().cpu().numpy())
-    shown.thumbnail((LARGEST, LARGEST), Image.Resampling.BOX)
-    return np.asarray(shown)
-
-
-def _side_by_side(pictures: list[np.ndarray]) -> np.ndarray:
-    """Arrange four pictures of one size in two rows, with grey between them."""
-    height, width = pictures[0].shape[:2]
-    gap = max(2, width // 60)
-    sheet = np.full((2 * height + gap, 2 * width + gap, 3), 150, np.uint8)
-    for i, one in enumerate(pictures):
-        top, left = (i // 2) * (height + gap), (i % 2) * (width + gap)
-        sheet[top : top + height, left : left + width] = one
-    return sheet
 
 
 def _legend(record: Record, palette: np.ndarray, present: set[int]) -> Html:
@@ -205,22 +181,8 @@ def changes(
         source: Where its images come from.
         theirs: Rows of the other evaluation's images, by image name.
     """
-    gains = []
-    for one in record.body.scored:
-        other = theirs.get(image_name(source.dataset, one.place))
-        if other is not None and other["score"]:
-            gains.append((one.score - float(other["score"]), one))
-    shown = []
-    for title, sign in (("Largest gains", 1), ("Largest losses", -1)):
-        chosen = sorted((pair for pair in gains if sign * pair[0] > 0), key=lambda p: -sign * p[0])
-        rows = [
-            (image_name(source.dataset, one.place), one.score - gain, one.score, f"{gain:+.4f}")
-            for gain, one in chosen[:MAX_CHANGED]
-        ]
-        lead = counted(len(chosen), "images")
-        cells = table(("image", "before", "now", "difference"), rows, caption="mIoU of the image")
-        shown.append(subsection(title, cells, lead=lead))
-    return shown
+    values = [(image_name(source.dataset, one.place), one.score) for one in record.body.scored]
+    return changed_images(values, theirs, column="score", what="mIoU of the image")
 
 
 REPORT = TaskReport(

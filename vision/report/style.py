@@ -155,6 +155,7 @@ svg .grid{{stroke:var(--line);stroke-width:1}}
 svg .axis{{stroke:var(--faint);stroke-width:1}}
 svg .guide{{stroke:var(--faint);stroke-width:1.2;stroke-dasharray:4 4;fill:none}}
 svg .curve{{fill:none;stroke-width:2;stroke-linejoin:round}}
+svg .band{{fill:var(--s);fill-opacity:.2;stroke:none}}
 svg .cell{{fill:var(--heat)}}
 svg .low{{fill:var(--heat-low)}} svg .mid{{fill:var(--heat-mid)}} svg .high{{fill:var(--heat-high)}}
 .over{{--s:var(--bad)}} .under{{--s:var(--under)}} svg .gap{{fill:var(--s)}}

@@ -7,6 +7,8 @@ from vision.callbacks.results.evaluation_records import Record
 from vision.report.page import Html
 from vision.report.parts import EvaluatedData, Json
 
+FRACTIONS = "Metrics are fractions between 0 and 1; a dash means that there is no ground truth."
+
 
 @dataclass(frozen=True, kw_only=True)
 class TaskReport:
@@ -17,9 +19,10 @@ class TaskReport:
         class_metrics: Per-class metrics that are compared with another report; the first one
             sorts.
         analyse: Computes the numbers of the report from an evaluation and its images. `classes` has
-            a row with `name` for each class, and `images` one with `place`, `name` and `score` for
-            each image; both may be empty.
+            a row with `name` for each class, and `images` one with `place`, `name` and its numbers
+            for each image; both may be empty.
         sections: Makes the sections of the page that show these numbers.
+        units: A line about the values of the metrics.
         changes: Shows the images that changed most since another evaluation, whose rows of images
             are given by name.
     """
@@ -29,3 +32,4 @@ class TaskReport:
     analyse: Callable[[Record, EvaluatedData], Json]
     sections: Callable[[Json, Record, EvaluatedData], list[Html]]
     changes: Callable[[Record, EvaluatedData, Mapping[str, Mapping[str, str]]], list[Html]]
+    units: str = FRACTIONS

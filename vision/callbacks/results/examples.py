@@ -11,7 +11,7 @@ class Scored(NamedTuple):
 
     Attributes:
         place: Index in the dataset.
-        score: In [0, 1], higher is better.
+        score: Higher is better: a share in [0, 1], or an error times -1.
         objects: Number of things that there are to find in it; an image without any is neither
             among the best nor among the worst as long as others have some.
         name: Name of its file.

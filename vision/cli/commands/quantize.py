@@ -11,8 +11,8 @@ are given on to it. Ranges of activations come from training images, prepared li
 validation set in onnxruntime: the metric of the task before and after, the sizes of the files and
 the times of a batch are printed, and written beside the model as `.json`.
 
-The exit status is 1 if the metric drops by more than `--max-drop` (the model is written all the
-same), and 2 for a mistake that can be fixed.
+The exit status is 1 if the metric becomes worse by more than `--max-drop` (the model is written all
+the same), and 2 for a mistake that can be fixed.
 
 An exported detector takes one image of one size: images are put on a canvas of the mean colour that
 holds all of them, or that of `--canvas`. There its average precision may differ a little from that
@@ -57,6 +57,7 @@ def quantize(arguments: argparse.Namespace, more: Sequence[str]) -> int:
         canvas=arguments.canvas and tuple(arguments.canvas),
         limit=arguments.limit,
         rounds=arguments.rounds,
+        max_drop=arguments.max_drop,
     )
     if arguments.out is not None:
         check_export_files(arguments.out)
@@ -70,15 +71,18 @@ def quantize(arguments: argparse.Namespace, more: Sequence[str]) -> int:
         print(line)
     data = load_data(model.path, arguments.config, more)
     facts = make_int8(model, data, target, score, options)
-    write_sidecar(target, {**facts, "source": recorded, "max_drop": arguments.max_drop})
+    accuracy = facts["accuracy"]
+    allowed = accuracy["max_drop"]
+    write_sidecar(target, {**facts, "source": recorded, "max_drop": allowed})
     print(int8_table(facts))
     print("\n".join(break_parts([f"{target},", f"{target.name}.json"], line_width(), gap=" ")))
-    accuracy = facts["accuracy"]
-    if accuracy["drop"] <= arguments.max_drop:
+    if accuracy["drop"] <= allowed:
         return 0
+    unit = f" {accuracy['unit']}" if accuracy["unit"] else ""
+    verb = "drops" if accuracy["better"] == "higher" else "rises"
     print(
-        f"error: {accuracy['metric']} drops by {accuracy['drop']:.4f}, more than --max-drop "
-        f"{arguments.max_drop}. Try --calibration percentile, more --images, "
+        f"error: {accuracy['metric']} {verb} by {accuracy['drop']:.4f}{unit}, more than --max-drop "
+        f"{allowed}. Try --calibration percentile, more --images, "
         "or --keep-float for the first and last layers.",
         file=sys.stderr,
     )
@@ -114,7 +118,11 @@ def build_parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--limit", type=whole(), metavar="N", help="validation images; all by default"
     )
-    made.add_argument("--max-drop", type=real(-100, 100), default=0.02, help="of the metric, 0.02")
+    made.add_argument(
+        "--max-drop",
+        type=real(-100, 100),
+        help="how much worse the metric may become, in its unit: 0.02, of angles 0.5 degrees",
+    )
     add_task(made)
     made.add_argument("--rounds", type=whole(), default=20, help="of timing, 20")
     return made
