@@ -86,6 +86,11 @@ ABSENT = {
     # Those of the parts around the task are filled in as they come.
     "panoptic": {"train_cells", "predictor", "demo_view", "export_graph", "int8_score"}
     | {"recorder", "report", "shard_form", "template"},
+    **dict.fromkeys(
+        ("depth", "normals"),
+        {"train_cells", "predictor", "demo_view", "export_graph", "int8_score", "recorder"}
+        | {"report", "shard_form", "hub", "template"},
+    ),
 }
 
 

@@ -49,8 +49,15 @@ PLACES = {
     "Add a dataset": {"vision/data/__init__.py", "tests/helpers/broken_datasets.py"},
     "Add a kind of task": {"vision/kinds.py", "vision/data/__init__.py"},
 }
-# The key of a mask in COCO's format has the name of a kind, and so has a way to evaluate files.
-SAME_WORD = r"coco|sbd|annotations|/detection|commands/evaluate.py"
+# The key of a mask in COCO's format has the name of a kind, and so has a way to evaluate files. Maps
+# of depth and of normals have it as their key, and a network has a depth too.
+SAME_WORD = {
+    "segmentation": r"coco|sbd|annotations|/detection|commands/evaluate.py",
+    # Samples of it are made under that name.
+    "panoptic": r"commands/make_samples.py",
+    "depth": r"vision/data/|losses/dense|weights/names/|vision/options.py",
+    "normals": r"vision/data/|losses/dense",
+}
 
 
 @cache
@@ -134,7 +141,7 @@ def test_places_of_a_dataset(name: str, module: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_places_of_a_kind_of_task(kind: str) -> None:
-    own = f"{kind}|{SAME_WORD}|tests/helpers" if kind == "segmentation" else f"{kind}|tests/helpers"
+    own = "|".join([kind, "tests/helpers", *([SAME_WORD[kind]] if kind in SAME_WORD else [])])
     cls = KINDS[kind].task.partition(":")[2]
     found = places(kind, rf"{kind}\w*", own=own, imported=rf"vision\.tasks(\.\w+)?:{cls}")
     check("Add a kind of task", found)

@@ -234,6 +234,16 @@ KINDS: dict[str, Kind] = {
             },
         ),
     ),
+    "depth": Kind(
+        task="vision.tasks.depth:DepthEstimation",
+        design="decoder",
+        designs="vision.tasks.dense_decoders:DEPTH_DECODERS",
+    ),
+    "normals": Kind(
+        task="vision.tasks.normals:SurfaceNormals",
+        design="decoder",
+        designs="vision.tasks.dense_decoders:NORMALS_DECODERS",
+    ),
 }
 # Class name of each task -> its import path.
 TASKS = {kind.task.partition(":")[2]: kind.task for kind in KINDS.values()}

@@ -62,6 +62,14 @@ class NormalsEvaluator:
     """Adds up the angles of images, in 14 MB however many there are."""
 
     def __init__(self) -> None:
+        self.reset()
+
+    def __len__(self) -> int:
+        """Number of images."""
+        return self._images
+
+    def reset(self) -> None:
+        """Forget all images."""
         self._sums = np.zeros(2)
         self._below = np.zeros(len(THRESHOLDS), dtype=np.int64)
         self._histogram = np.zeros(_INTERVALS, dtype=np.int64)
@@ -78,6 +86,19 @@ class NormalsEvaluator:
         places = (angles / INTERVAL).round().astype(np.int64)
         self._histogram += np.bincount(places, minlength=_INTERVALS)
         self._images += 1
+
+    def add_processes(self) -> None:
+        """Add up what all processes have counted; every process must call it, once."""
+        # Files are evaluated without PyTorch.
+        import torch
+
+        from vision.metrics.confusion import sum_over_processes
+
+        counts = [self._below, self._histogram, np.array([self._images])]
+        total = sum_over_processes(torch.from_numpy(np.concatenate(counts))).numpy()
+        self._below, self._histogram = total[: len(THRESHOLDS)], total[len(THRESHOLDS) : -1]
+        self._images = int(total[-1])
+        self._sums = sum_over_processes(torch.from_numpy(self._sums)).numpy()
 
     def compute(self) -> NormalsScores:
         """The result of all images.

@@ -23,6 +23,22 @@ def resize_bilinear(x: Tensor, size: tuple[int, int], *, align_corners: bool = F
     return F.interpolate(x, size=size, mode="bilinear", align_corners=align_corners)
 
 
+def resize_by_width(x: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize maps bilinearly, with corners aligned if their width is odd, as in kMaX-DeepLab.
+
+    Images of an odd side, such as 1281, have odd maps throughout: their corner cells lie on the
+    corners of the image.
+
+    Args:
+        x: float `(B, C, h, w)`.
+        size: Height H and width W.
+
+    Returns:
+        `(B, C, H, W)`.
+    """
+    return resize_bilinear(x, size, align_corners=x.shape[-1] % 2 == 1)
+
+
 def source_places(
     cells: int, wanted: int, *, align_corners: bool, device: torch.device, dtype: torch.dtype
 ) -> Tensor:

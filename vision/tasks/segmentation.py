@@ -9,10 +9,9 @@ datamodules  vision.data.ADE20K, Cityscapes, VOCSegmentation, COCOStuff, MaskFol
 configs      configs/segmentation/
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from vision.backbones.base import Backbone
@@ -26,10 +25,10 @@ from vision.heads.segmentation.base import SegmentationHead
 from vision.keywords import Unpack
 from vision.metrics.segmentation import SegmentationEvaluator, SegmentationScores
 from vision.ops.dense_inference import InferenceOptions, predict_labels
-from vision.ops.grouping import places_by
 from vision.ops.interpolation import resize_bilinear
 from vision.optim.settings import OptimSettings
 from vision.options import read_options
+from vision.tasks.alike import alike
 from vision.tasks.classes import ClassTask
 from vision.tasks.first_batch import Stage, check_masks, check_sizes, require_keys
 from vision.tasks.image import ImageTask, ImageTraining
@@ -168,7 +167,7 @@ class Segmentation(ClassTask, ImageTask):
         depend on the rest of the batch.
         """
         found: dict[int, Tensor] = {}
-        for places, size, original in _alike(batch):
+        for places, size, original in alike(batch):
             images = batch["image"][places, :, : size[0], : size[1]]
             labels = predict_labels(
                 self._logits,
@@ -217,13 +216,3 @@ class Segmentation(ClassTask, ImageTask):
             {**prediction, "path": path}
             for prediction, path in zip(found, batch["path"], strict=True)
         ]
-
-
-def _alike(
-    batch: SegmentationBatch,
-) -> Iterator[tuple[list[int], tuple[int, int], tuple[int, int]]]:
-    """Indices of the images that share size and original size, with the two sizes."""
-    sizes = torch.stack([batch["size"], batch["original_size"]], dim=1).tolist()
-    groups = places_by((tuple(size), tuple(original)) for size, original in sizes)
-    for (size, original), places in groups.items():
-        yield places, size, original

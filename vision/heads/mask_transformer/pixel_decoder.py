@@ -11,7 +11,7 @@ from vision.heads.mask_transformer.axial_attention import AxialAttention2d
 from vision.heads.mask_transformer.conv_norm import ConvNorm
 from vision.layers.norm import LayerNorm2d
 from vision.layers.size_cache import SizeCache
-from vision.ops.interpolation import resize_bilinear
+from vision.ops.interpolation import resize_by_width
 
 StageKind = Literal["axial", "bottleneck"]
 # Channels of a stage's output for each of its width.
@@ -130,22 +130,6 @@ class PixelDecoder(nn.Module):
             x = stage(fusion(x, finer))
             outputs.append(x)
         return outputs
-
-
-def resize_by_width(x: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize a map, with corners aligned if its width is odd, as published.
-
-    Images of an odd side, such as 1281, have odd maps throughout: their corner cells lie on the
-    corners of the image.
-
-    Args:
-        x: `(B, C, h, w)`.
-        size: Height H and width W.
-
-    Returns:
-        `(B, C, H, W)`.
-    """
-    return resize_bilinear(x, size, align_corners=x.shape[-1] % 2 == 1)
 
 
 def _block(

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from vision.contracts.features import ClassRows, FeatureSpec
 from vision.heads.mask_transformer.conv_norm import ConvNorm, init_truncated
-from vision.heads.mask_transformer.pixel_decoder import resize_by_width
+from vision.ops.interpolation import resize_by_width
 
 
 class SemanticBranch(nn.Module, ABC):
