@@ -84,7 +84,7 @@ ABSENT = {
     "multilabel": WITHOUT_DESIGNS
     | {"demo_view", "int8_score", "recorder", "report", "shard_form", "template"},
     # Those of the parts around the task are filled in as they come.
-    "panoptic": {"train_cells", "predictor", "demo_view", "export_graph", "int8_score"}
+    "panoptic": {"predictor", "demo_view", "export_graph", "int8_score"}
     | {"recorder", "report", "shard_form", "template"},
     **dict.fromkeys(
         ("depth", "normals"),

@@ -224,6 +224,7 @@ KINDS: dict[str, Kind] = {
         task="vision.tasks.panoptic:PanopticSegmentation",
         design="decoder",
         designs="vision.tasks.panoptic_decoders:DECODERS",
+        train_cells="vision.draw.panoptic_cells:train_cells",
         hub=Hub(
             pipeline="image-segmentation",
             tag="panoptic-segmentation",

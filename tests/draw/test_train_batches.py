@@ -7,6 +7,7 @@ from helpers.tiny_detection import random_target
 
 from vision.draw.classification_cells import train_cells as classification_cells
 from vision.draw.detection_cells import train_cells as detection_cells
+from vision.draw.panoptic_cells import train_cells as panoptic_cells
 from vision.draw.segmentation import class_palette, overlay_mask
 from vision.draw.segmentation_cells import train_cells as segmentation_cells
 from vision.draw.train_batches import TrainBatch, draw_train_batch
@@ -85,12 +86,34 @@ def test_masks_have_the_colours_of_the_data_and_name_their_classes() -> None:
     assert segmentation_cells(ignored)[0][1] == "all ignored"
 
 
+def test_segments_have_the_colours_of_their_classes_and_void_is_striped() -> None:
+    mask = torch.zeros(1, 320, 520, dtype=torch.int32)
+    mask[0, 10:210, 10:210], mask[0, 10:210, 240:390] = 1, 16_777_215
+    segments = [
+        {"id": 1, "category_id": 2, "isthing": True, "iscrowd": False},
+        {"id": 16_777_215, "category_id": 0, "isthing": True, "iscrowd": True},
+        {"id": 7, "category_id": 1, "isthing": False, "iscrowd": False},
+    ]
+    palette = np.array([[0, 255, 0], [0, 0, 255], [250, 0, 0]], np.uint8)
+    large = torch.full((3, 300, 500), 90, dtype=torch.uint8)
+    batch = {"mask": mask, "segments": [segments]}
+    ((picture, text),) = panoptic_cells(TrainBatch([large], batch, NAMES, palette))
+    assert text == "2 segments, 1 crowd"  # one of which no pixel is left in this crop
+    factor = picture.shape[1] // 300
+    red, crowd = picture[:, 180 * factor, 110 * factor], picture[:, 180 * factor, 300 * factor]
+    assert red[0] > red[1] + 50
+    assert crowd.max() - crowd.min() < 10
+    blank = picture[:, 250 * factor :, :].float()
+    assert blank.std() > 10
+
+
 @pytest.mark.parametrize("kind", list(KINDS))
 def test_one_image_makes_a_picture(kind: str) -> None:
     batch = {
         "label": torch.tensor([[0.0, 1.0, 0.0]] if kind == "multilabel" else [1]),
         "target": [random_target(1, 0, (300, 400))],
         "mask": torch.zeros(1, 300, 400, dtype=torch.int64),
+        "segments": [[]],
     }
     picture = draw_train_batch(find_part(kind, "train_cells"), TrainBatch([GREY], batch, NAMES))
     assert picture is not None

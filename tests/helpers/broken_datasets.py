@@ -23,6 +23,12 @@ from helpers.tiny_segmentation_sets import (
     write_mask,
     write_voc_segmentation,
 )
+from helpers.tiny_segments import (
+    write_ade20k_panoptic,
+    write_cityscapes_panoptic,
+    write_panoptic,
+    write_pixels,
+)
 from PIL import Image
 
 from vision.data import COCO, ImageFolder, MaskFolder
@@ -330,6 +336,53 @@ def damage_coco_stuff(root: Path) -> list[str]:
     ]
 
 
+def write_coco_panoptic(root: Path) -> dict[str, Any]:
+    return {"root": write_panoptic(root), "cache_dir": ""}
+
+
+def damage_coco_panoptic(root: Path) -> list[str]:
+    path = root / "annotations" / "panoptic_train2017.json"
+    content = json.loads(path.read_text())
+    first, second, third, fourth = content["annotations"]
+    first["segments_info"][0]["category_id"] = 8
+    second["segments_info"][1]["id"] = second["segments_info"][0]["id"]
+    content["annotations"].remove(third)
+    path.write_text(json.dumps(content))
+    cut(root / "annotations" / "panoptic_train2017" / fourth["file_name"])
+    masks = sorted((root / "annotations" / "panoptic_val2017").iterdir())
+    write_pixels(masks[0], np.array(Image.open(masks[0]))[:-2])
+    write_pixels(masks[1], np.array(Image.open(masks[1])) // 2)
+    return [
+        f"segment {first['segments_info'][0]['id']}: its category_id 8 is not in 'categories'",
+        f"the segments of image {second['image_id']}: 2 entries have the id",
+        f"image {third['image_id']}: it has no annotation",
+        f"{fourth['file_name']}' cannot be read",
+        f"{masks[0].name}' has 38 x 56 pixels",
+        f"{masks[1].name}' has pixels of segment",
+    ]
+
+
+def write_cityscapes_panoptic_options(root: Path) -> dict[str, Any]:
+    return {"root": write_cityscapes_panoptic(root, scripts=True), "cache_dir": ""}
+
+
+def damage_cityscapes_panoptic(root: Path) -> list[str]:
+    (root / "gtFine" / "cityscapes_panoptic_val.json").write_text("{")
+    image = root / "leftImg8bit/train/ulm/ulm_000001_000019_leftImg8bit.png"
+    image.unlink()
+    return ["cityscapes_panoptic_val.json' is not valid JSON", f"there is no image '{image}'"]
+
+
+def write_ade20k_panoptic_options(root: Path) -> dict[str, Any]:
+    return {"root": write_ade20k_panoptic(root), "cache_dir": ""}
+
+
+def damage_ade20k_panoptic(root: Path) -> list[str]:
+    cut(root / "images" / "training" / "ADE_train_00000001.jpg")
+    (root / "ade20k_panoptic_val" / "ADE_val_00000001.png").write_bytes(b"")
+    return ["ADE_train_00000001.jpg' cannot be read", "ADE_val_00000001.png' is no PNG file"]
+
+
 def write_mask_folder_options(root: Path) -> dict[str, Any]:
     return {"root": write_mask_folder(root)}
 
@@ -420,6 +473,9 @@ CASES = {
     "Cityscapes": Case(write_cityscapes_options, damage_cityscapes, 5),
     "VOCSegmentation": Case(write_voc_segmentation_options, damage_voc_segmentation, 6),
     "COCOStuff": Case(write_coco_stuff_options, damage_coco_stuff, 3),
+    "COCOPanoptic": Case(write_coco_panoptic, damage_coco_panoptic, 6),
+    "CityscapesPanoptic": Case(write_cityscapes_panoptic_options, damage_cityscapes_panoptic, 3),
+    "ADE20KPanoptic": Case(write_ade20k_panoptic_options, damage_ade20k_panoptic, 4),
     "MaskFolder": Case(write_mask_folder_options, damage_mask_folder, 6),
     "DepthFolder": Case(write_depth_options, damage_depth_folder, 6),
     "NormalsFolder": Case(write_normals_options, damage_normals_folder, 6),

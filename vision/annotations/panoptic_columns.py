@@ -39,6 +39,7 @@ class SegmentColumns(NamedTuple):
     Attributes:
         images: int64 `(N,)`, the id of each image; or texts.
         names: Its PNG, below the folder of such files.
+        listed: int64 `(N,)`, number of entries of each image, with those that have a problem.
         starts: int64 `(N + 1,)`.
         ids: int64 `(S,)`, 1 to 2**24 - 1, unique in an image.
         labels: int64 `(S,)`, index of the category among the ascending ids.
@@ -47,6 +48,7 @@ class SegmentColumns(NamedTuple):
 
     images: np.ndarray
     names: list[str]
+    listed: np.ndarray
     starts: np.ndarray
     ids: np.ndarray
     labels: np.ndarray
@@ -115,7 +117,8 @@ def read_segments(
             entries = ()
         names.append(name)
         lists.append(entries)
-    return SegmentColumns(images, names, *_columns(lists, images, categories, problems))
+    listed = np.array([len(entries) for entries in lists], dtype=np.int64)
+    return SegmentColumns(images, names, listed, *_columns(lists, images, categories, problems))
 
 
 def _columns(
@@ -180,5 +183,6 @@ def _segments_of(
     for row in np.flatnonzero(refused).tolist():
         value = shown(records[row]["iscrowd"])
         problems.append(f"{table} {ids[row]}: 'iscrowd' is {value}, expected 0 or 1")
-    good &= listed & possible
+    _, which, counts = np.unique(ids, return_inverse=True, return_counts=True)
+    good &= listed & possible & (counts[which] == 1)
     return ids[good], np.searchsorted(categories.ids, own[good]), crowd[good].astype(bool)

@@ -19,6 +19,8 @@ DATASETS = {
     "VOCSegmentation": "vision.data.datasets.voc_segmentation",
     "COCOStuff": "vision.data.datasets.coco_stuff",
     "COCOPanoptic": "vision.data.datasets.coco_panoptic",
+    "CityscapesPanoptic": "vision.data.datasets.cityscapes_panoptic",
+    "ADE20KPanoptic": "vision.data.datasets.ade20k_panoptic",
     "MaskFolder": "vision.data.datasets.mask_folder",
     "DepthFolder": "vision.data.datasets.depth_folder",
     "NormalsFolder": "vision.data.datasets.normals_folder",

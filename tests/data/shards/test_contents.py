@@ -12,8 +12,12 @@ from vision.data.shards.writer import make_shards
 from vision.errors import ConfigError
 
 NO_FILES = {"CIFAR10", "CIFAR100"}
-# Sets of classes have no form of shards.
-NO_FORM = {"MultiLabelFolder"}
+# Sets of classes, segments, depth and normals have no form of shards.
+NO_FORM = {
+    name
+    for name in CASES
+    if getattr(datasets, name).kind in {"multilabel", "panoptic", "depth", "normals"}
+}
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,7 @@ from vision.data.base.segmentation import (
 )
 from vision.data.check.problems import setup_problems
 from vision.data.files.finding import PathList
-from vision.data.index.mask_pairs import Pairs, find_some_images
-from vision.errors import DataError, listed_lines
+from vision.data.index.mask_pairs import Pairs, Unpaired, find_some_images
 from vision.keywords import Unpack
 from vision.ops.label_images import read_labels
 from vision.reading import user_path
@@ -49,8 +48,7 @@ class SegmentationFolders(SegmentationData):
         super().__init__(**options)
         self.root = user_path(root)
         self.predict_root = None if predict_root is None else user_path(predict_root)
-        # Unpaired files that a check of the dataset collects; None where they are an error.
-        self._unpaired: list[str] | None = None
+        self._unpaired = Unpaired()
 
     @abstractmethod
     def find_pairs(self, split: Split) -> Pairs:
@@ -90,23 +88,13 @@ class SegmentationFolders(SegmentationData):
         if split == "predict":
             return SegmentationIndex(images=PathList(self._images_to_predict()))
         pairs = self.find_pairs(split)
-        if self._unpaired is not None:
-            self._unpaired += pairs.problems
-        elif pairs.problems:
-            raise DataError(
-                f"{len(pairs.problems):,} files of the {split} set in '{self.root.resolve()}' are "
-                f"not paired:\n{listed_lines(pairs.problems)}\n{self.expected}"
-            )
+        self._unpaired.note(pairs, f"the {split} set in '{self.root.resolve()}'", self.expected)
         return replace(pairs.index, read_mask=self.read_mask)
 
     def layout_problems(self) -> Iterator[str]:
         """Every unpaired file, and other problems that stop `setup`."""
-        self._unpaired = []
-        try:
+        with self._unpaired.collected() as unpaired:
             problems = [*setup_problems(self)]
-            unpaired = self._unpaired
-        finally:
-            self._unpaired = None
         yield from unpaired
         yield from problems
 

@@ -2,30 +2,33 @@
 
 import os
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from torch.utils.data import Dataset
 
-from vision.data.base.panoptic import PanopticData, PanopticOptions, Split
+from vision.data.base.panoptic import PanopticData, PanopticLoading, PanopticOptions, Split
 from vision.data.check.classes import numbered_classes, require_same_classes
 from vision.data.check.detection_problems import problems_of_layout
+from vision.data.check.panoptic_problems import CheckedSegments
+from vision.data.check.problems import ImageFiles
 from vision.data.files.array_cache import default_cache_dir
 from vision.data.files.finding import PathList, list_folders, require_folder
 from vision.data.formats.panoptic import (
+    CheckedPanoptic,
     PanopticAnnotations,
-    find_panoptic_problems,
+    check_panoptic,
     read_panoptic,
 )
 from vision.data.index.mask_pairs import find_some_images
 from vision.data.index.panoptic import PanopticIndex
+from vision.data.transforms.panoptic_options import PanopticAugment
 from vision.errors import DataError, suggest
 from vision.keywords import Unpack
 from vision.reading import user_path
-
-# Images of a split whose files are looked for at the start; the others are when they are read.
-LOOKED_FOR = 3
 
 
 class PanopticPaths(NamedTuple):
@@ -42,11 +45,19 @@ class PanopticPaths(NamedTuple):
     masks: Path
 
 
-class PanopticFileOptions(PanopticOptions, total=False):
-    """Keywords that datasets pass on to `PanopticFiles`."""
+class PanopticFileLoading(PanopticLoading, total=False):
+    """Keywords that datasets with their own default sizes pass on to `PanopticFiles`."""
 
     predict_root: str | os.PathLike[str] | None
     cache_dir: str | os.PathLike[str] | None
+
+
+class PanopticFileOptions(PanopticFileLoading, total=False):
+    """Keywords that other datasets pass on to `PanopticFiles`."""
+
+    augment: PanopticAugment
+    long_side: int | None
+    canvas: tuple[int, int] | None
 
 
 class PanopticFiles(PanopticData):
@@ -160,9 +171,7 @@ class PanopticFiles(PanopticData):
             paths = self.paths(split)
             self._require_file(paths.annotations)
             self._annotations[split] = read_panoptic(
-                paths.annotations,
-                paths.images,
-                paths.masks,
+                *paths,
                 image_name=self.image_name,
                 hidden=self.hidden,
                 cache_dir=self.cache_dir,
@@ -186,12 +195,21 @@ class PanopticFiles(PanopticData):
         paths = self.paths(split)
         require_folder(paths.images, self.expected)
         require_folder(paths.masks, self.expected)
-        self._require_first_files(own.index)
-        naming = self.naming_split
-        require_same_classes(
-            _described(own), _described(self.annotations(naming)), names=(split, naming)
-        )
+        self.check_classes(own, split)
         return own.index
+
+    def check_classes(self, annotations: PanopticAnnotations, split: Split) -> None:
+        """Raise an error unless a split has the classes of the split that defines them.
+
+        Raises:
+            DataError: It has others.
+        """
+        naming = self.naming_split
+        own, wanted = (
+            described_classes(numbered_classes(one.category_ids, one.class_names), one.things)
+            for one in (annotations, self.annotations(naming))
+        )
+        require_same_classes(own, wanted, names=(split, naming))
 
     def prepare_data(self) -> None:
         """Parse the annotations once, on one process of each machine; the others map the result."""
@@ -205,8 +223,30 @@ class PanopticFiles(PanopticData):
 
     def annotation_problems(self) -> Iterator[str]:
         """All problems of the annotation files, with file and id."""
-        for split in self._known_splits():
-            yield from find_panoptic_problems(self.paths(split).annotations)
+        for checked in self._checked.values():
+            yield from checked.problems
+
+    def samples_to_check(self) -> Iterator[Dataset[Any]]:
+        """The images and segments of every split, also of annotation files with problems."""
+        yield from super().samples_to_check()
+        for split, checked in self._checked.items():
+            paths, found = self.paths(split), checked.readable
+            there = paths.images.is_dir() and paths.masks.is_dir()
+            if split in self._indices or found is None or not there:
+                continue
+            index = found.index
+            others = np.setdiff1d(np.arange(len(index)), checked.whole)
+            yield CheckedSegments(index.take(checked.whole), split, found.class_names, found.things)
+            yield ImageFiles(index.take(others).images)
+
+    @cached_property
+    def _checked(self) -> dict[Split, CheckedPanoptic]:
+        return {
+            split: check_panoptic(
+                *self.paths(split), image_name=self.image_name, hidden=self.hidden
+            )
+            for split in self._known_splits()
+        }
 
     def _known_splits(self) -> list[Split]:
         """The splits whose annotation file exists."""
@@ -224,22 +264,10 @@ class PanopticFiles(PanopticData):
             f"{folders}).{near} {self.expected}".rstrip()
         )
 
-    def _require_first_files(self, index: PanopticIndex) -> None:
-        assert index.masks is not None, "annotated images have segments"
-        for place in range(min(LOOKED_FOR, len(index))):
-            for what, path in (("image", index.images[place]), ("PNG file", index.masks[place])):
-                if not os.path.exists(path):
-                    raise DataError(
-                        f"there is no {what} '{path}' (image {index.names[place]}). "
-                        f"{self.expected}".rstrip()
-                    )
 
-
-def _described(annotations: PanopticAnnotations) -> list[str]:
-    """The classes in words: number, name, and whether they are things."""
-    numbered = numbered_classes(annotations.category_ids, annotations.class_names)
-    things = annotations.things.tolist()
+def described_classes(names: Sequence[str], things: np.ndarray) -> list[str]:
+    """The classes in words: their names, and whether they are things."""
     return [
-        f"{text} ({'thing' if thing else 'stuff'})"
-        for text, thing in zip(numbered, things, strict=True)
+        f"{name} ({'thing' if thing else 'stuff'})"
+        for name, thing in zip(names, things.tolist(), strict=True)
     ]

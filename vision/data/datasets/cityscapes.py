@@ -141,7 +141,7 @@ class Cityscapes(SegmentationFolders):
         images, masks = self.root / "leftImg8bit" / split, self.root / kind / split
         found = find_some_images(images, EXPECTED)
         require_folder(masks, EXPECTED)
-        drawn, pixels = (_files(masks, f"_{kind}{suffix}") for suffix in (POLYGONS, MASK))
+        drawn, pixels = (files_of_cities(masks, f"_{kind}{suffix}") for suffix in (POLYGONS, MASK))
         pairs = pair_files(
             found,
             drawn | pixels,
@@ -160,7 +160,7 @@ class Cityscapes(SegmentationFolders):
         return pairs
 
 
-def _files(folder: Path, suffix: str) -> dict[str, str]:
+def files_of_cities(folder: Path, suffix: str) -> dict[str, str]:
     """The files with a suffix in the folders of cities, by their names without it, in order."""
     found = {}
     for city in list_folders(folder):

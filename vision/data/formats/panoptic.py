@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -48,6 +48,20 @@ class PanopticAnnotations:
     colors: np.ndarray | None
 
 
+class CheckedPanoptic(NamedTuple):
+    """Result of the check of a file in COCO's panoptic format.
+
+    Attributes:
+        problems: A line for each problem, with the id of the entry.
+        readable: The images and segments without a problem; None if the file cannot be read.
+        whole: int64 `(n,)`, the images in its index of which no segment has a problem.
+    """
+
+    problems: list[str]
+    readable: PanopticAnnotations | None
+    whole: np.ndarray
+
+
 def read_panoptic(
     path: Path,
     images: Path,
@@ -74,6 +88,37 @@ def read_panoptic(
     """
     make = partial(_parse_whole, path=path, check=check)
     arrays = cached_arrays(path, make, version=f"panoptic-{VERSION}", folder=cache_dir)
+    return _with_paths(arrays, images, masks, image_name, hidden)
+
+
+def check_panoptic(
+    path: Path,
+    images: Path,
+    masks: Path,
+    *,
+    image_name: ImageName = lambda number, file_name: file_name,
+    hidden: bool = False,
+) -> CheckedPanoptic:
+    """Find all problems of a file in COCO's panoptic format; the arguments are as above."""
+    problems: list[str] = []
+    try:
+        arrays = _parse(read_bytes(path), path, problems)
+    except DataError as error:
+        return CheckedPanoptic([str(error)], None, np.zeros(0, dtype=np.int64))
+    readable = _with_paths(arrays, images, masks, image_name, hidden)
+    found = [f"'{path}': {problem}" for problem in problems]
+    whole = np.flatnonzero(arrays["listed"] == np.diff(arrays["starts"]))
+    return CheckedPanoptic(found, readable, whole)
+
+
+def _with_paths(
+    arrays: Mapping[str, np.ndarray],
+    images: Path,
+    masks: Path,
+    image_name: ImageName,
+    hidden: bool,
+) -> PanopticAnnotations:
+    """The annotations from the arrays of a file and the folders of the files that it names."""
     numbers, names, files, classes = (
         PathList.from_arrays(arrays[name], arrays[f"{name}_starts"]) for name in _TEXTS
     )
@@ -95,16 +140,6 @@ def read_panoptic(
         things=arrays["things"],
         colors=arrays["colors"] if len(arrays["colors"]) else None,
     )
-
-
-def find_panoptic_problems(path: Path) -> list[str]:
-    """All problems of a file in COCO's panoptic format, a line each."""
-    problems: list[str] = []
-    try:
-        _parse(read_bytes(path), path, problems)
-    except DataError as error:
-        return [str(error)]
-    return [f"'{path}': {problem}" for problem in problems]
 
 
 def _parse_whole(data: bytes, *, path: Path, check: str) -> dict[str, np.ndarray]:
@@ -153,6 +188,7 @@ def _parse(data: bytes, path: Path, problems: list[str]) -> dict[str, np.ndarray
     )
     arrays = {
         "sizes": images.sizes[places].astype(np.int32),
+        "listed": segments.listed[order],
         "starts": starts,
         "ids": segments.ids[rows_of].astype(np.int32),
         "labels": segments.labels[rows_of].astype(np.int32),
