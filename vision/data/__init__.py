@@ -24,6 +24,9 @@ DATASETS = {
     "MaskFolder": "vision.data.datasets.mask_folder",
     "DepthFolder": "vision.data.datasets.depth_folder",
     "NormalsFolder": "vision.data.datasets.normals_folder",
+    "NYUv2": "vision.data.datasets.nyuv2",
+    "NYUv2Normals": "vision.data.datasets.nyuv2_normals",
+    "KITTIDepth": "vision.data.datasets.kitti_depth",
     "DetectionShards": "vision.data.shards.detection",
     "SegmentationShards": "vision.data.shards.segmentation",
 }

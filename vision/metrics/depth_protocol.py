@@ -17,7 +17,7 @@ class DepthProtocol:
     Attributes:
         min_depth: Depths of the ground truth above it count, in metres; predictions are clipped.
         max_depth: Likewise those below it: 10 for NYUv2, 80 for KITTI.
-        crop: Part of the image that counts, as in `vision.metrics.depth.crop_window`.
+        crop: Part of the image that counts, as in `vision.ops.depth_crops.crop_window`.
         scale: For models without metric scale. `"median"` multiplies the prediction of each image
             by the quotient of the medians; `"least-squares"` fits a factor and a shift.
     """

@@ -19,13 +19,18 @@ from vision.keywords import Unpack
 DEFAULT_AUGMENT = DenseAugment()
 
 
-class DenseOptions(ImageBatches, total=False):
-    """Keywords that other datasets pass on to `DenseData`."""
+class DenseLoading(ImageBatches, total=False):
+    """Keywords that datasets with their own default augmentation pass on to `DenseData`."""
 
-    augment: DenseAugment
     short_side: int | None
     long_side: int | None
     antialias: bool
+
+
+class DenseOptions(DenseLoading, total=False):
+    """Keywords that other datasets pass on to `DenseData`."""
+
+    augment: DenseAugment
 
 
 class DenseData(SplitData[DenseIndex]):

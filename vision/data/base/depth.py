@@ -1,6 +1,6 @@
 """The base of the datamodules for depth."""
 
-from vision.data.base.dense import DEFAULT_AUGMENT, DenseData, DenseOptions
+from vision.data.base.dense import DEFAULT_AUGMENT, DenseData, DenseLoading, DenseOptions
 from vision.data.check.depth_facts import DepthFacts
 from vision.data.transforms.dense_options import DenseAugment
 from vision.keywords import Unpack
@@ -12,10 +12,16 @@ MEDIAN_RANGE = (0.01, 200.0)
 __all__ = ["DEFAULT_AUGMENT", "MEDIAN_RANGE", "DenseAugment", "DepthData", "DepthOptions"]
 
 
-class DepthOptions(DenseOptions, total=False):
-    """Keywords that other datasets pass on to `DepthData`."""
+class DepthLoading(DenseLoading, total=False):
+    """Keywords that datasets with their own default augmentation pass on to `DepthData`."""
 
     median_range: tuple[float, float]
+
+
+class DepthOptions(DepthLoading, total=False):
+    """Keywords that other datasets pass on to `DepthData`."""
+
+    augment: DenseAugment
 
 
 class DepthData(DenseData):

@@ -7,7 +7,7 @@ from functools import cached_property
 from vision.data.base.depth import DepthData, DepthOptions
 from vision.data.base.paired_folders import PairedFolders
 from vision.data.files.finding import PathList
-from vision.data.formats.cameras import Camera, find_camera
+from vision.data.formats.cameras import Camera, KnownCameras, find_camera
 from vision.data.formats.dense_files import DenseFiles, DenseIndex
 from vision.data.formats.depth_reader import DepthReader
 from vision.keywords import Unpack
@@ -89,5 +89,6 @@ class DepthFolder(PairedFolders[DenseIndex], DepthData):
         """The index of some images, and of their depth maps if there are any."""
         if others is None:
             return DenseFiles(images=images)
-        reader = DepthReader(scale=self.scale, invalid=self.invalid, camera=self.camera)
+        cameras = KnownCameras(given=self.camera)
+        reader = DepthReader(scale=self.scale, invalid=self.invalid, cameras=cameras)
         return DenseFiles(images=images, target_names=others, read=reader)

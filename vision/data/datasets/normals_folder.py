@@ -9,7 +9,7 @@ from vision.data.base.dense import DenseOptions
 from vision.data.base.normals import NormalsData
 from vision.data.base.paired_folders import PairedFolders
 from vision.data.files.finding import PathList
-from vision.data.formats.cameras import Camera, find_camera
+from vision.data.formats.cameras import Camera, KnownCameras, find_camera
 from vision.data.formats.dense_files import DenseFiles, DenseIndex
 from vision.data.formats.depth_reader import DepthReader, NormalsFromDepth
 from vision.data.formats.normals_reader import NormalsReader
@@ -115,9 +115,10 @@ class NormalsFolder(PairedFolders[DenseIndex], NormalsData):
         if others is None:
             return DenseFiles(images=images)
         reader: NormalsReader | NormalsFromDepth
+        cameras = KnownCameras(given=self.camera)
         if self.from_depth:
-            depth = DepthReader(scale=self.scale, invalid=self.invalid, camera=self.camera)
+            depth = DepthReader(scale=self.scale, invalid=self.invalid, cameras=cameras)
             reader = NormalsFromDepth(depth=depth, window=self.window, max_jump=self.max_jump)
         else:
-            reader = NormalsReader(negate=self.negate, camera=self.camera)
+            reader = NormalsReader(negate=self.negate, cameras=cameras)
         return DenseFiles(images=images, target_names=others, read=reader, what=self.what)

@@ -1,8 +1,8 @@
 """Files that hold the camera of an image: text of four or of nine numbers."""
 
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from vision.ops.camera import check_camera
 from vision.reading import MAX_SETTINGS_BYTES, user_path
 
 # The camera of all images of a dataset, or what gives that of an image from the path of a file.
-Camera = np.ndarray | Callable[[str], np.ndarray]
+Camera = np.ndarray | Callable[[str], np.ndarray | None]
 FILE, FOLDER, SUFFIX = "camera.txt", "cameras", ".txt"
 EXPECTED = (
     "Expected four numbers, fx fy cx cy in pixels, or the nine of the matrix of the camera, "
@@ -47,6 +47,34 @@ def read_camera(path: Path) -> np.ndarray:
     if len(numbers) != 4:
         raise DataError(f"'{path}' holds {len(numbers)} numbers. {EXPECTED}")
     return check_camera(numbers, f"the camera '{path}'", DataError)
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownCameras:
+    """What is known of the cameras of a dataset.
+
+    Attributes:
+        given: That of all images, or what gives that of an image from the path of its targets; None
+            if it is not known.
+        of_sizes: Those of images of a height and width, where none is given.
+    """
+
+    given: Camera | None = None
+    of_sizes: Mapping[tuple[int, int], Sequence[float]] = field(default_factory=dict)
+
+    def of(self, path: str, size: tuple[int, int]) -> np.ndarray | None:
+        """The camera of an image of a size, float64 `(4,)`; None if it is not known.
+
+        Raises:
+            DataError: Its file is absent or broken.
+        """
+        if self.given is not None:
+            return self.given(path) if callable(self.given) else self.given
+        found = self.of_sizes.get(size)
+        return None if found is None else np.array(found)
+
+
+NO_CAMERAS = KnownCameras()
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from vision.data.formats.cameras import Camera
+from vision.data.formats.cameras import NO_CAMERAS, KnownCameras
 from vision.data.transforms.dense_targets import DenseTargets
 from vision.errors import ConfigError
+from vision.ops.depth_crops import crop_window
 from vision.ops.depth_maps import PNG, check_depth, read_float_depth, read_png_depth
 from vision.ops.depth_normals import MAX_JUMP, WINDOW, normals_from_depth
 from vision.ops.depth_scale import choose_scale
@@ -25,13 +26,14 @@ class DepthReader:
         scale: Value of one metre in the files; None for floats in metres and PNG files that state
             it.
         invalid: Values in the files that mean no reading; 0 is one always.
-        camera: `(fx, fy, cx, cy)` of all images, or what gives that of an image from the path of
-            its depth map; None if it is not known.
+        cameras: What is known of the cameras.
+        counted: The part of an image whose depth is kept, as in `crop_window`; None for all of it.
     """
 
     scale: float | None = None
     invalid: Sequence[float] = ()
-    camera: Camera | None = None
+    cameras: KnownCameras = NO_CAMERAS
+    counted: str | None = None
 
     def __call__(self, path: str) -> DenseTargets:
         """Read a depth map.
@@ -40,8 +42,9 @@ class DepthReader:
             DataError: It is absent or broken, or has depths that are no numbers of metres.
             ConfigError: It needs a scale.
         """
-        camera = self.camera(path) if callable(self.camera) else self.camera
-        return DenseTargets(depth=self.depth(path), camera=camera)
+        depth = self.depth(path)
+        camera = self.cameras.of(path, (depth.shape[0], depth.shape[1]))
+        return DenseTargets(depth=depth, camera=camera)
 
     def depth(self, path: str) -> np.ndarray:
         """The depth in a file, float32 `(H, W)` in metres, 0 where there is no reading.
@@ -59,6 +62,11 @@ class DepthReader:
         for value in self.invalid:
             depth[np.isnan(values) if math.isnan(value) else values == value] = 0
         check_depth(depth, path, REMEDY)
+        if self.counted is not None:
+            window = crop_window(self.counted, *depth.shape)
+            outside = np.ones(depth.shape, dtype=bool)
+            outside[window] = False
+            depth[outside] = 0
         return depth.astype(np.float32)
 
 
@@ -83,14 +91,21 @@ class NormalsFromDepth:
             DataError: It is absent or broken, or has depths that are no numbers of metres.
             ConfigError: It needs a scale, or a camera.
         """
-        found = self.depth(path)
-        assert found.depth is not None
-        if found.camera is None:
+        return self.of(self.depth(path), path)
+
+    def of(self, known: DenseTargets, path: str) -> DenseTargets:
+        """Compute the normals of a depth map that was read.
+
+        Raises:
+            ConfigError: Its camera is not known.
+        """
+        assert known.depth is not None
+        if known.camera is None:
             raise ConfigError(
                 f"normals of '{path}' need its camera: set data.camera to [fx, fy, cx, cy] in "
                 "pixels, or to a file of them."
             )
         normals = normals_from_depth(
-            found.depth, found.camera, window=self.window, max_jump=self.max_jump
+            known.depth, known.camera, window=self.window, max_jump=self.max_jump
         )
-        return DenseTargets(normals=normals, camera=found.camera)
+        return DenseTargets(normals=normals, camera=known.camera)
