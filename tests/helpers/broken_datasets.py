@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import h5py
 import numpy as np
 from helpers.shards import class_folders
 from helpers.tiny_boxes import write_image, write_voc, write_yolo
@@ -14,6 +15,7 @@ from helpers.tiny_coco import write_tiny_coco
 from helpers.tiny_depth import scene, write_depth, write_depth_folder
 from helpers.tiny_imagenet import WNIDS, write_folders
 from helpers.tiny_masks import write_mask_folder
+from helpers.tiny_nyuv2 import DRIVES, write_extracted, write_kitti, write_labeled
 from helpers.tiny_segmentation_sets import (
     ADE20K_ROWS,
     cells,
@@ -32,6 +34,7 @@ from helpers.tiny_segments import (
 from PIL import Image
 
 from vision.data import COCO, ImageFolder, MaskFolder
+from vision.data.formats.nyuv2 import LABELED
 from vision.data.shards.writer import make_shards
 
 CIFAR = {
@@ -451,6 +454,58 @@ def damage_normals_folder(root: Path) -> list[str]:
     ]
 
 
+def write_nyuv2_options(root: Path) -> dict[str, Any]:
+    write_labeled(root)
+    return {"root": root}
+
+
+def damage_nyuv2(root: Path) -> list[str]:
+    with h5py.File(root / LABELED, "r+") as file:
+        file["depths"][4, 7, 3] = np.nan
+        file["depths"][0, 2, 9] = -2
+    return [
+        f"{LABELED}/00005.png' has 1 depths that are negative, infinite or NaN, such as nan in row "
+        "3, column 7",
+        f"{LABELED}/00001.png' has 1 depths that are negative, infinite or NaN, such as -2.0",
+    ]
+
+
+def write_nyuv2_normals_options(root: Path) -> dict[str, Any]:
+    write_extracted(root)
+    return {"root": root}
+
+
+def damage_nyuv2_normals(root: Path) -> list[str]:
+    cut(root / "normals" / "train" / "00002.png")
+    (root / "normals" / "test" / "00004.png").unlink()
+    return ["train/00002.png' cannot be read", "test/00004.png' has no file of normals"]
+
+
+def write_kitti_options(root: Path) -> dict[str, Any]:
+    write_kitti(root)
+    return {"root": root}
+
+
+def damage_kitti(root: Path) -> list[str]:
+    drive, _ = DRIVES["train"]
+    images = root / drive[:10] / drive / "image_02" / "data"
+    depths = root / "data_depth_annotated" / "train" / drive / "proj_depth/groundtruth/image_02"
+    (images / "0000000006.png").unlink()
+    cut(depths / "0000000007.png")
+    other, _ = DRIVES["val"]
+    write_depth(
+        root / "data_depth_annotated" / "val" / other / "proj_depth/groundtruth/image_02"
+        "/0000000005.png",
+        scene(0)[0][:20],
+        256,
+    )
+    return [
+        "there is no file '" + str(images / "0000000006.png"),
+        "image_02/0000000007.png' cannot be read",
+        "0000000005.png' is 20 x 32 pixels",
+    ]
+
+
 def cut(path: Path) -> None:
     """Leave the first half of a file."""
     content = path.read_bytes()
@@ -479,4 +534,7 @@ CASES = {
     "MaskFolder": Case(write_mask_folder_options, damage_mask_folder, 6),
     "DepthFolder": Case(write_depth_options, damage_depth_folder, 6),
     "NormalsFolder": Case(write_normals_options, damage_normals_folder, 6),
+    "NYUv2": Case(write_nyuv2_options, damage_nyuv2, 6),
+    "NYUv2Normals": Case(write_nyuv2_normals_options, damage_nyuv2_normals, 6),
+    "KITTIDepth": Case(write_kitti_options, damage_kitti, 6),
 }
