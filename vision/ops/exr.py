@@ -8,8 +8,9 @@ from vision.errors import DataError, MissingPackageError
 from vision.options import UNEXPECTED
 from vision.reading import MAX_IMAGE_BYTES, require_file
 
-# Names of the channel of depth, the usual one first: renderers write Z, others a grey image.
-CHANNELS = ("Z", "depth.Z", "depth", "Depth", "Y", "R", "V")
+# Names of the channel of depth, the usual one first: renderers write Z, alone or in a layer, others
+# a grey image.
+CHANNELS = ("Z", "Y", "R", "V")
 
 
 def read_exr(path: Path) -> np.ndarray:
@@ -39,9 +40,9 @@ def read_exr(path: Path) -> np.ndarray:
     except (*UNEXPECTED, OSError) as error:
         reason = str(error).partition("\n")[0].rstrip(".")
         raise DataError(f"'{path}' is not a whole EXR file: {reason}.") from error
-    name = next((name for name in CHANNELS if name in channels), None)
-    if name is None and len(channels) == 1:
-        name = next(iter(channels))
+    last = {name.rpartition(".")[2]: name for name in reversed(sorted(channels))}
+    found = next((last[name] for name in CHANNELS if name in last), None)
+    name = next(iter(channels)) if found is None and len(channels) == 1 else found
     if name is None:
         raise DataError(
             f"'{path}' has the channels {', '.join(sorted(channels))}; expected depth in one of "
