@@ -49,13 +49,13 @@ PLACES = {
     "Add a dataset": {"vision/data/__init__.py", "tests/helpers/broken_datasets.py"},
     "Add a kind of task": {"vision/kinds.py", "vision/data/__init__.py"},
 }
-# The key of a mask in COCO's format has the name of a kind, and so has a way to evaluate files. Maps
-# of depth and of normals have it as their key, and a network has a depth too.
+# The key of a mask in COCO's format has the name of a kind, and so has a way to evaluate files.
+# Maps of depth and of normals have it as their key, and a network has a depth too.
 SAME_WORD = {
     "segmentation": r"coco|sbd|annotations|/detection|commands/evaluate.py",
     # Samples of it are made under that name.
     "panoptic": r"commands/make_samples.py",
-    "depth": r"vision/data/|losses/dense|weights/names/|vision/options.py",
+    "depth": r"vision/data/|vision/ops/|losses/dense|weights/names/|vision/options.py",
     "normals": r"vision/data/|losses/dense",
 }
 

@@ -87,40 +87,35 @@ class NormalsEvaluator:
         self._histogram += np.bincount(places, minlength=_INTERVALS)
         self._images += 1
 
-    def add_processes(self) -> None:
-        """Add up what all processes have counted; every process must call it, once."""
-        # Files are evaluated without PyTorch.
-        import torch
-
-        from vision.metrics.confusion import sum_over_processes
-
-        counts = [self._below, self._histogram, np.array([self._images])]
-        total = sum_over_processes(torch.from_numpy(np.concatenate(counts))).numpy()
-        self._below, self._histogram = total[: len(THRESHOLDS)], total[len(THRESHOLDS) : -1]
-        self._images = int(total[-1])
-        self._sums = sum_over_processes(torch.from_numpy(self._sums)).numpy()
-
-    def compute(self) -> NormalsScores:
+    def compute(self, *, all_processes: bool = False) -> NormalsScores:
         """The result of all images.
+
+        Args:
+            all_processes: Whether those of other processes count too; every process must then call
+                it, and gets the same.
 
         Raises:
             DataError: No pixel counts.
         """
-        pixels = int(self._histogram.sum())
+        sums, counts = self._sums, np.concatenate([[self._images], self._below, self._histogram])
+        if all_processes:
+            sums, counts = _of_all_processes(sums), _of_all_processes(counts)
+        images, below, histogram = int(counts[0]), *np.split(counts[1:], [len(THRESHOLDS)])
+        pixels = int(histogram.sum())
         if not pixels:
             raise DataError(
-                f"none of {self._images:,} annotations has a pixel with a normal. Check that they"
+                f"none of {images:,} annotations has a pixel with a normal. Check that they"
                 " are normals: black, middle grey, zero and NaN stand for none."
             )
-        counts = self._histogram.cumsum()
-        middle = np.searchsorted(counts, [(pixels - 1) // 2, pixels // 2], side="right")
+        ranks = histogram.cumsum()
+        middle = np.searchsorted(ranks, [(pixels - 1) // 2, pixels // 2], side="right")
         return NormalsScores(
-            mean=float(self._sums[0] / pixels),
+            mean=float(sums[0] / pixels),
             median=float(middle.mean() * INTERVAL),
-            rmse=math.sqrt(self._sums[1] / pixels),
-            shares=tuple((self._below / pixels).tolist()),
+            rmse=math.sqrt(sums[1] / pixels),
+            shares=tuple((below / pixels).tolist()),
             pixels=pixels,
-            images=self._images,
+            images=images,
         )
 
 
@@ -147,3 +142,13 @@ def angles_between(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
         )
     cosines = (predicted * truth).sum(axis=-1).clip(-1, 1)
     return np.degrees(np.arccos(cosines))
+
+
+def _of_all_processes(counts: np.ndarray) -> np.ndarray:
+    # Files are evaluated without PyTorch.
+    import torch
+
+    from vision.metrics.confusion import sum_over_processes
+
+    total: np.ndarray = sum_over_processes(torch.from_numpy(counts)).numpy()
+    return total

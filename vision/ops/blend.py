@@ -37,30 +37,33 @@ def blend_tiles(
     check_number("overlap", overlap, minimum=0, below=1)
     if len(tile) != 2 or min(tile) < 1:
         raise ConfigError(f"tile={tile!r} must be a height and a width of 1 pixel or more.")
+    dtype = torch.promote_types(images.dtype, torch.float32)
     spans = [
-        _spans(side, length, overlap) for side, length in zip(images.shape[2:], tile, strict=True)
+        _spans(side, length, overlap, dtype)
+        for side, length in zip(images.shape[2:], tile, strict=True)
     ]
     total: Tensor | None = None
-    weights = torch.zeros(images.shape[2:], device=images.device)
+    weights = images.new_zeros(images.shape[2:], dtype=dtype)
     for top, bottom, down in spans[0]:
         for left, right, across in spans[1]:
             values = model(images[:, :, top:bottom, left:right])
             if total is None:
-                dtype = torch.promote_types(values.dtype, torch.float32)
                 shape = (*values.shape[:2], *images.shape[2:])
                 total = values.new_zeros(shape, dtype=dtype)
-            weight = (down[:, None] * across).to(total)
+            weight = (down[:, None] * across).to(weights)
             total[:, :, top:bottom, left:right] += weight * values
             weights[top:bottom, left:right] += weight
     assert total is not None, "at least one tile"
-    return total / weights.to(total)
+    return total / weights
 
 
-def _spans(side: int, length: int, overlap: float) -> list[tuple[int, int, Tensor]]:
+def _spans(
+    side: int, length: int, overlap: float, dtype: torch.dtype
+) -> list[tuple[int, int, Tensor]]:
     """Start, end and weights of each tile along an axis."""
     length = min(length, side)
     common = min(int(length * overlap), length - 1)
-    ramp = torch.arange(1, length + 1) / (common + 1)
+    ramp = torch.arange(1, length + 1, dtype=dtype) / (common + 1)
     weights = torch.minimum(ramp, ramp.flip(0)).clamp(max=1)
     return [
         (start, start + length, weights) for start in window_starts(side, length, length - common)
