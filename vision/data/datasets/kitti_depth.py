@@ -90,8 +90,7 @@ class KITTIDepth(DepthData):
         super().__init__(augment=augment, **options)
         for camera in cameras:
             check_ranges({"cameras": camera}, {"cameras": ("image_02", "image_03")})
-        choices = {"kb_crop": (True, False), "evaluated": ("all", "garg", "eigen")}
-        check_ranges({"kb_crop": kb_crop, "evaluated": evaluated}, choices)
+        check_ranges({"evaluated": evaluated}, {"evaluated": ("all", "garg", "eigen")})
         self.root = user_path(root)
         self.depth_root = self.root / ANNOTATED if depth_root is None else user_path(depth_root)
         self.predict_root = None if predict_root is None else user_path(predict_root)

@@ -9,8 +9,6 @@ from vision.options import Range, Ranges, check_ranges
 RANGES: Ranges = {
     **{name: SCALE_AND_CROP[name] for name in ("scale", "crop", "hflip")},
     "rotation": Range(minimum=0, maximum=45, unit="degrees"),
-    "keep_focal": (True, False),
-    "photometric": (True, False),
 }
 
 
