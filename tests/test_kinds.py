@@ -84,8 +84,7 @@ ABSENT = {
     "multilabel": WITHOUT_DESIGNS
     | {"demo_view", "int8_score", "recorder", "report", "shard_form", "template"},
     # Those of the parts around the task are filled in as they come.
-    "panoptic": {"predictor", "demo_view", "export_graph", "int8_score"}
-    | {"recorder", "report", "shard_form", "template"},
+    "panoptic": {"shard_form", "template"},
     **dict.fromkeys(
         ("depth", "normals"),
         {"train_cells", "predictor", "demo_view", "export_graph", "int8_score", "recorder"}

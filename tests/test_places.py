@@ -52,7 +52,7 @@ PLACES = {
 # The key of a mask in COCO's format has the name of a kind, and so has a way to evaluate files.
 # Maps of depth and of normals have it as their key, and a network has a depth too.
 SAME_WORD = {
-    "segmentation": r"coco|sbd|annotations|/detection|commands/evaluate.py",
+    "segmentation": r"coco|sbd|annotations|/detection|predict/panoptic|commands/evaluate.py",
     # Samples of it are made under that name.
     "panoptic": r"commands/make_samples.py",
     "depth": r"vision/data/|vision/ops/|losses/dense|weights/names/|vision/options.py",

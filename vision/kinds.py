@@ -225,6 +225,17 @@ KINDS: dict[str, Kind] = {
         design="decoder",
         designs="vision.tasks.panoptic_decoders:DECODERS",
         train_cells="vision.draw.panoptic_cells:train_cells",
+        result_callbacks=(
+            "vision.callbacks.results.panoptic_results:PanopticResults",
+            "vision.callbacks.results.panoptic_pictures:PanopticPictures",
+        ),
+        prediction_writer="vision.callbacks.results.panoptic_predictions:PanopticPredictions",
+        predictor="vision.predict.panoptic:PanopticPredictor",
+        demo_view="vision.predict.panoptic_view:PanopticView",
+        export_graph="vision.export.panoptic:PanopticGraph",
+        int8_score="vision.export.panoptic_score:panoptic_quality",
+        recorder="vision.callbacks.results.panoptic_records:PanopticRecorder",
+        report="vision.report.panoptic:REPORT",
         hub=Hub(
             pipeline="image-segmentation",
             tag="panoptic-segmentation",

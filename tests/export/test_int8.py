@@ -9,6 +9,7 @@ from helpers.refusals import refuses
 
 from vision.data.datasets.digits import Digits
 from vision.errors import ConfigError
+from vision.export.canvas import usual_canvas
 from vision.export.int8 import calibration_images, find_canvas, int8_table, measure_times
 
 
@@ -24,7 +25,7 @@ def test_calibration_images_are_spread_over_the_training_set() -> None:
 
 
 def canvas(fixed: dict[str, str], one_size: bool, given: tuple[int, int] | None) -> Any:
-    graph = SimpleNamespace(fixed=fixed, one_size=one_size)
+    graph = SimpleNamespace(fixed=fixed, one_size=one_size, usual_size=usual_canvas)
     model = SimpleNamespace(kind="detection", preprocessing={"long_side": 100})
     return find_canvas(graph, model, given)
 

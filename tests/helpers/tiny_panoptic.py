@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from helpers.tiny_models import TINY
 
-from vision.contracts.panoptic import PanopticBatch
+from vision.contracts.panoptic import PanopticBatch, PanopticPrediction
 from vision.contracts.segments import SegmentInfo
 from vision.tasks.panoptic import PanopticSegmentation
 
@@ -84,3 +84,51 @@ def _draw_boxes(mask: torch.Tensor, count: int, generator: torch.Generator) -> l
         crowd = thing and not any(info.get("iscrowd", False) for info in infos)
         infos.append({"id": i + 1, "category_id": label, "isthing": thing, "iscrowd": crowd})
     return infos
+
+
+def sure_panoptic(family: str = "convnext", **more: Any) -> PanopticSegmentation:
+    """The small model in evaluation, whose masks and classes differ enough to find segments."""
+    options = {"thing_threshold": 0.0, "stuff_threshold": 0.0, "overlap_threshold": 0.0}
+    task = tiny_panoptic(family, **{"merge": options, **more}).eval()
+    torch.nn.init.constant_(task.head.prediction.mask_norm.weight, 9.0)
+    torch.nn.init.normal_(task.head.prediction.classes.weight, std=2.0)
+    return task
+
+
+class ShiftedPanoptic(PanopticSegmentation):
+    """Finds in evaluation the true segments two pixels further right, the box as a disc.
+
+    Crowds are not found. In prediction, without a ground truth, it is the model that it is.
+    """
+
+    def run(self, batch: PanopticBatch, *, measured: bool = True) -> list[PanopticPrediction]:
+        if "mask" not in batch:
+            return super().run(batch, measured=measured)
+        return [self._shift(batch, i) for i in range(len(batch["mask"]))]
+
+    def _shift(self, batch: PanopticBatch, i: int) -> PanopticPrediction:
+        height, width = batch["original_size"][i].tolist()
+        true = batch["mask"][i, :height, :width]
+        mask, segments = torch.zeros_like(true), []
+        for number, info in enumerate(batch["segments"][i], start=1):
+            inside = (true == info["id"]).roll(2, 1)
+            if not info.get("iscrowd") and inside.any():
+                label = 0 if info["category_id"] == 1 else info["category_id"]
+                mask[inside] = number
+                segments.append({"id": number, "category_id": label, "isthing": info["isthing"]})
+        return {"mask": mask, "segments": segments}
+
+
+def shifted_panoptic() -> ShiftedPanoptic:
+    """The small model, which measures the panoptic quality alone."""
+    torch.manual_seed(0)
+    name, options = TINY["convnext"]
+    return ShiftedPanoptic(
+        name,
+        CLASSES,
+        backbone_options=options,
+        head_options=SMALL,
+        loss_options=SAMPLES,
+        semantic=False,
+        instances=False,
+    )

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from helpers.pictures import texture
 from helpers.tiny_detection import tiny_detector
+from helpers.tiny_panoptic import sure_panoptic
 from helpers.tiny_segmentation import tiny_segmentor
 from helpers.tiny_task import TINY_CONVNEXT, tiny_task
 from PIL import Image
@@ -19,6 +20,7 @@ PREPROCESSING: dict[str, dict[str, Any]] = {
     "multilabel": {"image_size": 32, "crop": 0.8, "interpolation": "bilinear"},
     "detection": {"short_side": 48, "long_side": 80},
     "segmentation": {"short_side": 48, "long_side": 80},
+    "panoptic": {"long_side": 64, "canvas": [64, 80]},
 }
 NAMES = ("egg", "disc", "pebble", "leaf", "twig", "bark", "moss", "fern")
 
@@ -30,6 +32,7 @@ def tiny_model(kind: str, **options: Any) -> Model:
         "multilabel": _tiny_multilabel,
         "detection": tiny_detector,
         "segmentation": tiny_segmentor,
+        "panoptic": sure_panoptic,
     }
     task = build[kind](**options)
     task.class_names = list(NAMES[: task.num_classes])

@@ -53,8 +53,13 @@ def test_frames_come_with_their_times(film: Path) -> None:
         assert abs(frame.float().mean() - shade) < 4
 
 
-@pytest.mark.parametrize("kind", ["segmentation", "classification"])
-def test_every_frame_is_predicted_and_drawn(kind: str, film: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "key"),
+    [("segmentation", "classes"), ("classification", "top"), ("panoptic", "segments")],
+)
+def test_every_frame_is_predicted_and_drawn(
+    kind: str, key: str, film: Path, tmp_path: Path
+) -> None:
     model = tiny_model(kind)
     shown: list[tuple[int, int | None]] = []
     options = PredictOptions(batch_size=2, threshold=0.2)
@@ -69,7 +74,6 @@ def test_every_frame_is_predicted_and_drawn(kind: str, film: Path, tmp_path: Pat
     frames, _ = decoded(film)
     for line, result in zip(lines, model.predict(frames, batch_size=2, threshold=0.2), strict=True):
         expected = result.to_dict()
-        key = "classes" if kind == "segmentation" else "top"
         assert line[key] == expected[key]
     drawn, rate = decoded(tmp_path / "out" / "film.mp4")
     assert rate == 8

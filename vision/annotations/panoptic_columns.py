@@ -27,10 +27,8 @@ from vision.annotations.columns import (
 )
 from vision.annotations.file_names import name_fault, with_slashes
 from vision.annotations.outlines import starts_of
-from vision.contracts.segments import VOID
+from vision.contracts.segments import MAX_SEGMENT_ID, VOID
 from vision.errors import shown
-
-MAX_SEGMENT_ID = 2**24 - 1
 
 
 class SegmentColumns(NamedTuple):

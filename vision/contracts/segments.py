@@ -4,6 +4,8 @@ from typing import NotRequired, TypedDict
 
 # The segment id of pixels that belong to no segment.
 VOID = 0
+# The largest id that a PNG of COCO's format holds.
+MAX_SEGMENT_ID = 2**24 - 1
 
 
 class SegmentInfo(TypedDict):

@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader
 
 from vision.errors import ConfigError
 from vision.export.accuracy import alike, measure_accuracy
-from vision.export.canvas import Run, on_canvas, put_on_canvas, usual_canvas
+from vision.export.canvas import Run, on_canvas, put_on_canvas
 from vision.export.graph import Graph
 from vision.export.onnx import OPSET, export_onnx, least_runtime, open_session, run_onnx
 from vision.export.quantize import DEFAULTS, QuantizeOptions, quantize_onnx
@@ -128,7 +128,7 @@ def find_canvas(graph: Graph, model: Any, given: tuple[int, int] | None) -> tupl
         ConfigError: One is given for a program of any size, or none is known.
     """
     if "size" in graph.fixed and not graph.one_size:
-        return given or usual_canvas(model.preprocessing)
+        return given or graph.usual_size(model.preprocessing or {})
     if given is not None:
         raise ConfigError(f"--canvas is for models of one size; this {model.kind} accepts any.")
     return None

@@ -73,13 +73,16 @@ class Matches(NamedTuple):
     missed: np.ndarray
 
 
-def match_segments(pairs: Overlaps, truth: Segments, found: Segments) -> Matches:
+def match_segments(
+    pairs: Overlaps, truth: Segments, found: Segments, *, any_class: bool = False
+) -> Matches:
     """Match the segments of an image.
 
     Args:
         pairs: Of its two maps of segment ids.
         truth: Segments of the ground truth; each id of `pairs` but `VOID` is among them.
         found: Segments of the prediction, likewise; `crowd` is not looked at.
+        any_class: Whether segments of two classes match too, to see which are confused.
     """
     rows, columns = _places(pairs.truth, truth.ids), _places(pairs.found, found.ids)
     pixels, size = pairs.pixels, len(found.ids)
@@ -93,7 +96,7 @@ def match_segments(pairs: Overlaps, truth: Segments, found: Segments) -> Matches
     areas = _sums(columns, pixels, size + 1)
     union = _sums(rows, pixels, len(truth.ids) + 1)[rows] + (areas - void)[columns] - pixels
     iou = pixels[known] / union[known]
-    match = (iou > MATCH) & same & ~in_crowd
+    match = (iou > MATCH) & (same | any_class) & ~in_crowd
     missed, wrong = ~truth.crowd, (void[:size] + crowd) / areas[:size] <= IGNORED
     missed[rows_known[match]] = wrong[columns_known[match]] = False
     return Matches(rows_known[match], columns_known[match], iou[match], wrong, missed)

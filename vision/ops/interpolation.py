@@ -36,7 +36,8 @@ def resize_by_width(x: Tensor, size: tuple[int, int]) -> Tensor:
     Returns:
         `(B, C, H, W)`.
     """
-    return resize_bilinear(x, size, align_corners=x.shape[-1] % 2 == 1)
+    # A number of Python, which a tracer would give as a tensor.
+    return resize_bilinear(x, size, align_corners=bool(x.shape[-1] % 2 == 1))
 
 
 def source_places(

@@ -11,6 +11,9 @@ import numpy as np
 from vision.contracts.segments import SegmentInfo
 from vision.options import PROBABILITY, Range, check_ranges
 
+# A pixel belongs to the queries whose probability there is higher.
+CONFIDENCE_THRESHOLD = 0.4
+
 
 @dataclass(frozen=True)
 class MergeOptions:
@@ -87,6 +90,39 @@ def merge_segments(
             infos.append({"id": number, "category_id": label, "isthing": thing})
         segments[free] = number
     return segments, infos
+
+
+def merge_outputs(
+    queries: np.ndarray,
+    shares: np.ndarray,
+    class_probabilities: np.ndarray,
+    *,
+    things: Sequence[int],
+    options: MergeOptions | None = None,
+    size: tuple[int, int] | None = None,
+) -> tuple[np.ndarray, list[SegmentInfo]]:
+    """The segments of an image from the outputs of an exported model.
+
+    Args:
+        queries: int `(T, H, W)` the queries that each pixel belongs to, -1 for none.
+        shares: float `(T, H, W)` the probability of each.
+        class_probabilities: float `(N, K)`, without "no object".
+        things: Indices of the classes of countable objects.
+        options: Thresholds and order.
+        size: Height and width of the part of the image that is no padding; None for all of it.
+
+    Returns:
+        As `merge_segments`, for this part.
+    """
+    height, width = size or queries.shape[1:]
+    queries, shares = queries[:, :height, :width], shares[:, :height, :width]
+    known, count = queries >= 0, len(class_probabilities)
+    area = np.bincount(queries[known], minlength=count)
+    total = np.bincount(queries[known], weights=shares[known], minlength=count)
+    confidence = (total / np.maximum(area, 1)).astype(np.float32)
+    return merge_segments(
+        queries, area, confidence, class_probabilities, things=things, options=options
+    )
 
 
 def rank_instances(

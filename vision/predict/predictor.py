@@ -66,12 +66,14 @@ class Predictor(ABC):
         table: Name of the file that `write_table` writes, or None.
         beside: Names of further files in a folder of predictions.
         tiled: Whether large images can be cut into tiles, which `predict_tiled` then predicts.
+        untiled: Why not, after the name of the task.
     """
 
     collate: Callable[[Sequence[Any]], Any] = staticmethod(collate_images)
     table: ClassVar[str | None] = None
     beside: ClassVar[tuple[str, ...]] = ()
     tiled: ClassVar[bool] = False
+    untiled: ClassVar[str] = "which accepts a whole image"
 
     def __init__(self, model: LoadedModel) -> None:
         self.model = model
@@ -89,8 +91,8 @@ class Predictor(ABC):
             )
         if options.tile is not None and not self.tiled:
             raise ConfigError(
-                f"tile={options.tile} is not for a {type(self.model.task).__name__}, which accepts "
-                "a whole image. Cut the image up, and predict the parts."
+                f"tile={options.tile} is not for a {type(self.model.task).__name__}, "
+                f"{self.untiled}. Cut the image up, and predict the parts."
             )
 
     @abstractmethod

@@ -207,11 +207,16 @@ class PanopticSegmentation(ClassTask, ImageTask):
                 size=(images.shape[2], images.shape[3]) if stage == "train" else None,
             )
 
-    def run(self, batch: PanopticBatch) -> list[PanopticPrediction]:
+    def run(self, batch: PanopticBatch, *, measured: bool = True) -> list[PanopticPrediction]:
         """The segments of the original images of a batch whose images are normalised.
 
         Images are run together with those of the same size, padding included that belongs to
         them: the result does not depend on the rest of the batch.
+
+        Args:
+            batch: The batch.
+            measured: Whether what metrics alone need is made too: the class of each pixel, and
+                the instances.
 
         Raises:
             ConfigError: It is not known which classes are things.
@@ -230,8 +235,8 @@ class PanopticSegmentation(ClassTask, ImageTask):
                     ImageSizes((height, width), valid, original),
                     things=things,
                     merge=self.merge,
-                    semantic=self.semantic_evaluator is not None,
-                    instances=self.instance_evaluator is not None,
+                    semantic=measured and self.semantic_evaluator is not None,
+                    instances=measured and self.instance_evaluator is not None,
                 )
         return [found[i] for i in range(len(found))]
 
@@ -298,7 +303,7 @@ class PanopticSegmentation(ClassTask, ImageTask):
 
     def predict_step(self, batch: PanopticBatch, batch_idx: int) -> list[PanopticPrediction]:
         """The segments of each image of a batch, in the size of its file."""
-        found = self.run(batch)
+        found = self.run(batch, measured=False)
         return [
             {**prediction, "path": path}
             for prediction, path in zip(found, batch["path"], strict=True)

@@ -5,7 +5,6 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-import numpy as np
 from lightning.pytorch import Trainer
 
 from vision.callbacks.results.evaluated import gather
@@ -32,7 +31,7 @@ class Shelf:
 
     def __init__(self, count: int) -> None:
         self.scored: list[Scored] = []
-        self.arrays: dict[int, np.ndarray] = {}
+        self.arrays: dict[int, Any] = {}
         # Of the random ones, the best and the worst may be up to two thirds.
         self._counts: dict[Any, int] = {
             best_first: count,
@@ -41,7 +40,7 @@ class Shelf:
         }
         self._kept: dict[Any, list[Scored]] = {}
 
-    def add(self, image: Scored, make: Callable[[], np.ndarray]) -> None:
+    def add(self, image: Scored, make: Callable[[], Any]) -> None:
         """Add an image, unless its score is NaN.
 
         Args:
@@ -71,7 +70,7 @@ class Examples(NamedTuple):
 
     scored: list[Scored]
     chosen: dict[str, list[Scored]]
-    arrays: Mapping[int, np.ndarray]
+    arrays: Mapping[int, Any]
 
 
 def gather_examples(trainer: Trainer, shelf: Shelf, count: int) -> Examples:

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from vision.annotations.panoptic_writing import annotation_of, write_segment_ids
 from vision.contracts.segments import SegmentInfo
 from vision.data.synthetic.coco import CATEGORY_IDS, describe_file, number_images, write_image
 from vision.data.synthetic.folder import replace_folder
 from vision.data.synthetic.scenes import WORDS
 from vision.data.synthetic.space_render import CLASSES, View, photograph, view
 from vision.data.synthetic.space_splits import RoomSamples, compose_rooms
+from vision.ops.panoptic_writing import annotation_of, write_segment_ids
 
 # After those of the digits, with gaps, like COCO's own.
 PANOPTIC_IDS = (*CATEGORY_IDS, 118, 199)

@@ -210,7 +210,7 @@ class PanopticEvalTransform(PanopticTransform):
 
     def draw(self, place: int, source: SegmentSource) -> TransformedSegments:
         """Resize an image; its segments are returned unchanged."""
-        return self._change(source.load(place))._replace(place=place)
+        return self.change(source.load(place))._replace(place=place)
 
     def decode(self, encoded: EncodedImage) -> TransformedSegments:
         """Make the sample of an image file to predict.
@@ -218,9 +218,10 @@ class PanopticEvalTransform(PanopticTransform):
         Raises:
             ImageError: The file cannot be read.
         """
-        return self._change(DecodedSegments(decode_masked(encoded, None, ""), None))
+        return self.change(DecodedSegments(decode_masked(encoded, None, ""), None))
 
-    def _change(self, decoded: DecodedSegments) -> TransformedSegments:
+    def change(self, decoded: DecodedSegments) -> TransformedSegments:
+        """Resize a decoded image; its segments are returned unchanged."""
         size = decoded.size
         fitted = evaluated_size(size, self.long_side, self.canvas)
         image = decoded.image.contiguous()

@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from vision.annotations.panoptic_columns import MAX_SEGMENT_ID
-from vision.contracts.segments import SegmentInfo
+from vision.contracts.segments import MAX_SEGMENT_ID, SegmentInfo
 from vision.documents.json_writing import to_json
 from vision.errors import DataError
 from vision.files import replace_file
@@ -49,7 +48,7 @@ def annotation_of(
     ids: np.ndarray,
     segments: Sequence[SegmentInfo],
     *,
-    image_id: int,
+    image_id: int | str,
     file_name: str,
     category_ids: Sequence[int] | None = None,
 ) -> Json:

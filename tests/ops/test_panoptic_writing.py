@@ -9,16 +9,16 @@ from helpers.refusals import refuses
 from PIL import Image
 
 from vision.annotations.panoptic import read_annotations, read_segment_ids
-from vision.annotations.panoptic_writing import (
+from vision.contracts.segments import SegmentInfo
+from vision.errors import DataError
+from vision.metrics.panoptic_files import evaluate_panoptic
+from vision.ops.panoptic_writing import (
     annotation_of,
     categories_of,
     segment_boxes,
     write_panoptic,
     write_segment_ids,
 )
-from vision.contracts.segments import SegmentInfo
-from vision.errors import DataError
-from vision.metrics.panoptic_files import evaluate_panoptic
 
 IDS = np.array([[0, 7, 7, 300], [0, 7, 0, 300], [70_000, 0, 0, 0]], np.int64)
 SEGMENTS: list[SegmentInfo] = [
