@@ -250,11 +250,13 @@ KINDS: dict[str, Kind] = {
         task="vision.tasks.depth:DepthEstimation",
         design="decoder",
         designs="vision.tasks.dense_decoders:DEPTH_DECODERS",
+        train_cells="vision.draw.depth_cells:train_cells",
     ),
     "normals": Kind(
         task="vision.tasks.normals:SurfaceNormals",
         design="decoder",
         designs="vision.tasks.dense_decoders:NORMALS_DECODERS",
+        train_cells="vision.draw.normals_cells:train_cells",
     ),
 }
 # Class name of each task -> its import path.

@@ -6,11 +6,15 @@ import torch
 from helpers.tiny_detection import random_target
 
 from vision.draw.classification_cells import train_cells as classification_cells
+from vision.draw.depth import color_depth, depth_span
+from vision.draw.depth_cells import train_cells as depth_cells
 from vision.draw.detection_cells import train_cells as detection_cells
+from vision.draw.normals import color_normals
+from vision.draw.normals_cells import train_cells as normals_cells
 from vision.draw.panoptic_cells import train_cells as panoptic_cells
 from vision.draw.segmentation import class_palette, overlay_mask
 from vision.draw.segmentation_cells import train_cells as segmentation_cells
-from vision.draw.train_batches import TrainBatch, draw_train_batch
+from vision.draw.train_batches import TrainBatch, draw_train_batch, fit_map
 from vision.kinds import KINDS
 from vision.task_parts import find_part
 
@@ -118,3 +122,36 @@ def test_one_image_makes_a_picture(kind: str) -> None:
     picture = draw_train_batch(find_part(kind, "train_cells"), TrainBatch([GREY], batch, NAMES))
     assert picture is not None
     assert picture.mode == "RGB"
+
+
+def test_depth_lies_beside_its_image_with_its_range() -> None:
+    depth = torch.zeros(1, 320, 520)
+    depth[0, :150, :500] = 2
+    depth[0, 150:, 250:500] = 4
+    depth[0, 300:] = 9  # of the padding
+    large = torch.full((3, 300, 500), 90, dtype=torch.uint8)
+    ((picture, text),) = depth_cells(TrainBatch([large], {"depth": depth}, ()))
+    assert text == "2 to 4 m, 75%"
+    width = picture.shape[2] // 2
+    assert (picture[:, :, :width] == 90).all()
+    drawn = picture[:, :, width:]
+    expected = color_depth(fit_map(depth[0, :300, :500], drawn), depth_span(depth[0, :300, :500]))
+    assert torch.equal(drawn[:, : drawn.shape[1] // 2], expected[:, : drawn.shape[1] // 2])
+    ((_, text),) = depth_cells(TrainBatch([large], {"depth": torch.zeros(1, 300, 500)}, ()))
+    assert text == "no depth"
+
+
+def test_normals_lie_beside_their_image() -> None:
+    normals = torch.zeros(1, 3, 300, 400)
+    normals[0, 2, :, :100] = -1
+    ((picture, text),) = normals_cells(TrainBatch([GREY], {"normals": normals}, ()))
+    assert text == "25% of the pixels"
+    width = picture.shape[2] // 2
+    assert torch.equal(
+        picture[:, :, width:], color_normals(fit_map(normals[0], picture[:, :, :width]))
+    )
+    ((_, text),) = normals_cells(TrainBatch([GREY], {"normals": 0 * normals}, ()))
+    assert text == "no normal"
+    assert (
+        normals_cells(TrainBatch([GREY], {}, ())) == depth_cells(TrainBatch([GREY], {}, ())) == []
+    )

@@ -73,6 +73,21 @@ def fit_side(image: Tensor, side: int) -> Tensor:
     return image.repeat_interleave(factor, 1).repeat_interleave(factor, 2)
 
 
+def fit_map(planes: Tensor, picture: Tensor) -> Tensor:
+    """Numbers of each pixel in the size of a picture, by the nearest pixels.
+
+    Args:
+        planes: float `(..., h, w)`.
+        picture: `(3, H, W)`.
+
+    Returns:
+        float `(..., H, W)`.
+    """
+    single = planes.reshape(1, -1, *planes.shape[-2:]).float()
+    fitted = F.interpolate(single, picture.shape[1:], mode="nearest-exact")
+    return fitted.reshape(*planes.shape[:-2], *picture.shape[1:])
+
+
 def resize(image: Tensor, size: Sequence[int]) -> Tensor:
     """An image, uint8 `(3, H, W)`, in another size `(H, W)`."""
     small = F.interpolate(image[None].float(), tuple(size), mode="bilinear", antialias=True)
