@@ -45,6 +45,32 @@ def test_equals_whole_tensors(sizes: tuple[tuple[int, int], ...], threshold: flo
     assert torch.equal(maps.semantic, scores.argmax(dim=0))
 
 
+@pytest.mark.parametrize("strip_bytes", [1, 3 * 4 * 9 * 47, None])
+@pytest.mark.parametrize("height", [8.0, 200.0])
+def test_regions_of_one_query(height: float, strip_bytes: int | None) -> None:
+    """Most pixels have the query of the pixel above; with high logits no power of e is shared."""
+    torch.manual_seed(1)
+    owners = torch.arange(9)[torch.randint(0, 9, (3, 3))].repeat_interleave(3, 0)
+    logits = torch.randn(9, 9, 12)
+    logits.scatter_add_(0, owners.repeat_interleave(4, 1)[None], torch.full((1, 9, 12), height))
+    sizes = ((36, 48), (36, 48), (40, 47))
+    shares = whole(logits, *sizes)
+    rows = mask_rows(logits, padded=sizes[0], valid=sizes[1], original=sizes[2])
+    maps = cluster_maps(rows, torch.eye(9), semantic=False, strip_bytes=strip_bytes)
+    assert maps.semantic is None
+    for query in range(9):
+        assert torch.equal((maps.queries == query).any(dim=0), shares[query] > 0.4)
+    best = (shares * (shares > 0.4)).sum(dim=(1, 2)) / maps.area.clamp(min=1)
+    torch.testing.assert_close(maps.confidence, best, rtol=1e-5, atol=1e-6)
+
+
+def test_masks_that_are_no_numbers_have_no_pixels() -> None:
+    logits = torch.zeros(3, 4, 4)
+    logits[0] = torch.nan
+    maps = found(logits, torch.eye(3), *((8, 8),) * 3)
+    assert maps.area.tolist() == [0, 0, 0]
+
+
 def test_padding_takes_no_part() -> None:
     """The first query lies on the padding alone."""
     logits = torch.zeros(2, 8, 8)

@@ -62,14 +62,14 @@ def predict_panoptic(
     device = mask_logits.device
     classes = class_logits.float().softmax(dim=-1)[:, :-1]  # (N, K)
     rows = mask_rows(mask_logits, padded=sizes.padded, valid=sizes.valid, original=sizes.original)
-    maps = cluster_maps(rows, classes)
+    maps = cluster_maps(rows, classes, semantic=semantic)
     area, confidence = maps.area.cpu().numpy(), maps.confidence.cpu().numpy()
     shares = classes.cpu().numpy()
     ids, segments = merge_segments(
         maps.queries.cpu().numpy(), area, confidence, shares, things=things, options=merge
     )
     found: PanopticPrediction = {"mask": torch.from_numpy(ids).to(device), "segments": segments}
-    if semantic:
+    if maps.semantic is not None:
         found["semantic"] = maps.semantic
     if instances:
         queries, labels, scores = rank_instances(area, confidence, shares, things=things)

@@ -77,18 +77,21 @@ def merge_segments(
     wanted = np.where(is_thing, options.thing_threshold, options.stuff_threshold)
     rank = scores**options.class_exponent * confidence**options.mask_exponent
     order = np.argsort(-rank, kind="stable")
-    segments = np.zeros(queries.shape[1:], dtype=np.int32)
+    rivals = Rivals(queries)
+    numbers = np.zeros(len(area) + 1, dtype=np.int32)  # the last one for no query
     infos: list[SegmentInfo] = []
     stuff: dict[int, int] = {}
-    for query in order[(scores > wanted)[order] & (area > 0)[order]]:
-        free = (queries == query).any(axis=0) & (segments == 0)
-        if np.count_nonzero(free) <= options.overlap_threshold * area[query]:
+    for query in order[(scores > wanted)[order] & (area > 0)[order]].tolist():
+        if area[query] - rivals.lost(query) <= options.overlap_threshold * area[query]:
             continue
         label, thing = int(labels[query]), bool(is_thing[query])
         number = len(infos) + 1 if thing else stuff.setdefault(label, len(infos) + 1)
         if number > len(infos):
             infos.append({"id": number, "category_id": label, "isthing": thing})
-        segments[free] = number
+        numbers[query] = number
+        rivals.take(query)
+    segments = numbers[queries[0]]
+    segments.ravel()[rivals.pixels] = numbers[rivals.owner]
     return segments, infos
 
 
@@ -123,6 +126,36 @@ def merge_outputs(
     return merge_segments(
         queries, area, confidence, class_probabilities, things=things, options=options
     )
+
+
+class Rivals:
+    """The pixels that several queries may claim, few as they are; all others have one at most.
+
+    Args:
+        queries: int `(T, H, W)` the queries that each pixel belongs to, -1 for none.
+
+    Attributes:
+        pixels: int64 `(P,)`, their places in an image that is read row by row.
+        owner: int64 `(P,)`, the query that has taken each, -1 while it is free.
+    """
+
+    def __init__(self, queries: np.ndarray) -> None:
+        flat = queries.reshape(len(queries), -1)
+        self.pixels = np.flatnonzero((flat[1:] >= 0).any(axis=0))
+        self.owner = np.full(len(self.pixels), -1)
+        self._claims = flat[:, self.pixels]
+
+    def lost(self, query: int) -> int:
+        """Number of pixels of a query that others have taken."""
+        return int(np.count_nonzero(self._of(query) & (self.owner >= 0)))
+
+    def take(self, query: int) -> None:
+        """Take the pixels of a query that are free."""
+        self.owner[self._of(query) & (self.owner < 0)] = query
+
+    def _of(self, query: int) -> np.ndarray:
+        claimed: np.ndarray = (self._claims == query).any(axis=0)
+        return claimed
 
 
 def rank_instances(

@@ -96,24 +96,6 @@ class ResizedRows:
         )
 
 
-class CroppedRows:
-    """The rows of a map without its padding, which lies at the right and at the bottom.
-
-    Args:
-        source: The map.
-        size: Height h and width w in pixels of what is kept, at most those of the map.
-    """
-
-    def __init__(self, source: Rows, size: tuple[int, int]) -> None:
-        self.size = size
-        self.classes = source.classes
-        self._source = source
-
-    def rows(self, start: int, stop: int) -> Tensor:
-        """Some rows of what is kept, float32 `(B, K, stop - start, w)`."""
-        return self._source.rows(start, stop)[..., : self.size[1]]
-
-
 def source_rows(
     height: int, new_height: int, start: int, stop: int, align_corners: bool = False
 ) -> tuple[int, int]:
@@ -129,7 +111,7 @@ def source_rows(
     Returns:
         The first row of the map that is needed, and the row after the last one.
     """
-    lower, upper, _ = _neighbours(height, new_height, start, stop, align_corners)
+    lower, upper, _ = neighbours(height, new_height, start, stop, align_corners)
     return int(lower[0]), int(upper[-1]) + 1
 
 
@@ -161,7 +143,7 @@ def resize_rows(
     height = logits.shape[2] if height is None else height
     if (start, stop) == (0, size[0]) and height == logits.shape[2]:
         return resize_bilinear(_channels_last(logits), size, align_corners=align_corners)
-    lower, upper, weight = _neighbours(height, size[0], start, stop, align_corners)
+    lower, upper, weight = neighbours(height, size[0], start, stop, align_corners)
     top, bottom = int(lower[0]), int(upper[-1]) + 1
     if height == size[0] or not _is_channels_last(logits):
         logits, first = _channels_last(logits[:, :, top - first : bottom - first]), top
@@ -184,15 +166,24 @@ def _channels_last(logits: Tensor) -> Tensor:
     return logits.float().contiguous(memory_format=torch.channels_last)
 
 
-def _neighbours(
+def neighbours(
     height: int, new_height: int, start: int, stop: int, align_corners: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The rows before and after each new row, and the weight of the latter; float32 as in PyTorch.
+
+    Args:
+        height: Rows of the map.
+        new_height: Rows of the resized map.
+        start: The first row of the resized map that is wanted.
+        stop: The row after the last one.
+        align_corners: As in `F.interpolate`.
 
     Returns:
         int64, int64 and float32 `(stop - start,)`.
     """
     rows = torch.arange(start, stop, dtype=torch.float32)
+    if height == new_height:
+        return rows.long(), rows.long(), torch.zeros_like(rows)
     if align_corners:
         place = rows * ((height - 1) / (new_height - 1) if new_height > 1 else 0.0)
     else:
