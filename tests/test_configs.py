@@ -1,7 +1,8 @@
 """The command of every config works: small ones train a step on fake data, large ones build.
 
 The recipes of ImageNet are compared with a table of what their authors published, written out here;
-COCO's are in test_coco_configs, ADE20K's and Cityscapes' in test_segmentation_configs.
+COCO's are in test_coco_configs, ADE20K's and Cityscapes' in test_segmentation_configs, those of
+depth and normals in test_dense_configs.
 """
 
 import re
@@ -16,7 +17,10 @@ from helpers.config_runs import (
     CITYSCAPES,
     COCO,
     CONFIGS,
+    DENSE,
+    DEPTH_KITTI,
     IMAGENET,
+    NORMALS_NYUV2,
     ROOT,
     build,
     command,
@@ -24,7 +28,9 @@ from helpers.config_runs import (
     without_files,
 )
 from helpers.tiny_coco import write_tiny_coco
+from helpers.tiny_depth import CAMERA
 from helpers.tiny_masks import CLASSES, write_mask_folder
+from helpers.tiny_nyuv2 import write_kitti, write_labeled
 from helpers.tiny_segmentation_sets import write_ade20k, write_cityscapes
 from PIL import Image
 
@@ -32,9 +38,11 @@ from vision.cli.config_files import users_of
 from vision.cli.main import main
 from vision.cli.names import find_class
 from vision.cli.settings import find_configs, read_settings
+from vision.data.base.dense import DenseData
 from vision.data.base.segmentation import SegmentationData
 from vision.data.datasets.imagenet import ImageNet
 from vision.data.synthetic.semantic import CLASSES as SAMPLED_CLASSES
+from vision.data.transforms.dense_options import DenseAugment
 from vision.data.transforms.detection_options import DetectionAugment
 from vision.data.transforms.options import Augment
 from vision.data.transforms.segmentation_options import SegmentationAugment
@@ -55,6 +63,11 @@ TRAINED_SEGMENTORS = (
     *(ADE20K / "rmt_tiny_semantic_fpn.yaml", ADE20K / "convnext_tiny_upernet.yaml"),
     *(CITYSCAPES / "rmt_tiny_semantic_fpn.yaml", CITYSCAPES / "cvt_13_upernet.yaml"),
 )
+# Of depth's and normals' one each: the heads differ in the last layer alone.
+TRAINED_DENSE = (
+    DEPTH_KITTI / "convnext_tiny_dpt.yaml",
+    NORMALS_NYUV2 / "rmt_tiny_dpt.yaml",
+)
 
 
 def is_trained(config: Path) -> bool:
@@ -63,6 +76,8 @@ def is_trained(config: Path) -> bool:
         return config.stem in TRAINED_DETECTORS
     if config.parent in (ADE20K, CITYSCAPES):
         return config in TRAINED_SEGMENTORS
+    if config.parent in DENSE:
+        return config in TRAINED_DENSE
     return config.parent != IMAGENET or config.stem.removesuffix("_linear") in TRAINED
 
 
@@ -136,6 +151,26 @@ def mask_folder(root: Path) -> list[str]:
     return words({"data.root": root, "data.classes": classes, **SMALL_MASKS})
 
 
+SMALL_MAPS = {
+    **{"data.num_workers": 0, "data.batch_size": 2, "data.augment.crop": "[32, 32]"},
+    **{"data.short_side": 48, "data.long_side": 96},
+    **{"trainer.devices": 1, "trainer.precision": "32-true", "trainer.sync_batchnorm": "false"},
+    "model.pretrained": "false",
+}
+
+
+def nyuv2(root: Path) -> list[str]:
+    """Options for a few small images in the labelled file of NYU Depth V2."""
+    write_labeled(root)
+    return words({"data.root": root, "data.camera": list(CAMERA), **SMALL_MAPS})
+
+
+def kitti(root: Path) -> list[str]:
+    """Options for a few small images in KITTI's folders."""
+    write_kitti(root)
+    return words({"data.root": root, "data.kb_crop": "false", **SMALL_MAPS})
+
+
 def words(options: dict[str, Any]) -> list[str]:
     return [word for key, value in options.items() for word in (f"--{key}", str(value))]
 
@@ -150,6 +185,8 @@ FAKE_DATA: dict[str, Callable[[Path], list[str]]] = {
     "ADE20K": ade20k,
     "Cityscapes": cityscapes,
     "MaskFolder": mask_folder,
+    "NYUv2Normals": nyuv2,
+    "KITTIDepth": kitti,
 }
 
 
@@ -178,9 +215,9 @@ def test_a_command_trains_one_step(
 def test_the_parts_of_a_large_config_build(config: Path) -> None:
     options = resolve(config)["data"]["init_args"]
     kind = find_class("data", resolve(config)["data"]["class_path"], source="")
-    segments = issubclass(kind, SegmentationData)
     augment = Augment if kind is ImageNet else DetectionAugment
-    augment = SegmentationAugment if segments else augment
+    for base, own in ((SegmentationData, SegmentationAugment), (DenseData, DenseAugment)):
+        augment = own if issubclass(kind, base) else augment
     data = kind(**{**options, "augment": augment(**options["augment"])})
     assert data.batch_size == options["batch_size"]
     assert next(build(config).backbone.parameters()).is_meta

@@ -23,6 +23,10 @@ IMAGENET = ROOT / "configs" / "classification" / "imagenet"
 COCO = ROOT / "configs" / "detection" / "coco"
 ADE20K = ROOT / "configs" / "segmentation" / "ade20k"
 CITYSCAPES = ROOT / "configs" / "segmentation" / "cityscapes"
+DEPTH_NYUV2 = ROOT / "configs" / "depth" / "nyuv2"
+DEPTH_KITTI = ROOT / "configs" / "depth" / "kitti"
+NORMALS_NYUV2 = ROOT / "configs" / "normals" / "nyuv2"
+DENSE = (DEPTH_NYUV2, DEPTH_KITTI, NORMALS_NYUV2)
 
 
 def command(config: Path) -> list[str]:
