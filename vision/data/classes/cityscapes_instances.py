@@ -67,5 +67,6 @@ def find_segments(ids: np.ndarray) -> Segments:
 def _labels(ids: np.ndarray) -> np.ndarray:
     """The train id of each id, int64 `(S,)`; `IGNORED`, or -1 for no label."""
     classes = train_ids()
-    own = np.where(ids < OBJECTS, ids, ids // OBJECTS).tolist()
+    wide = ids.astype(np.int64)
+    own = np.where(wide < OBJECTS, wide, wide // OBJECTS).tolist()
     return np.array([classes.get(value, -1) for value in own], dtype=np.int64)

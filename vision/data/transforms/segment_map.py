@@ -115,5 +115,5 @@ def _renumber(segmented: SegmentMap, owners: np.ndarray, kept: np.ndarray) -> Se
     table = np.concatenate([[VOID], numbers[owners]]).astype(ids.dtype)
     chosen = Segments(*(part[kept] for part in segments))
     return SegmentMap(
-        table[ids], chosen._replace(ids=np.arange(1, len(chosen.ids) + 1, dtype=np.int64))
+        table.take(ids), chosen._replace(ids=np.arange(1, len(chosen.ids) + 1, dtype=np.int64))
     )
