@@ -85,11 +85,8 @@ ABSENT = {
     | {"demo_view", "int8_score", "recorder", "report", "shard_form", "template"},
     # Those of the parts around the task are filled in as they come.
     "panoptic": {"shard_form", "template"},
-    **dict.fromkeys(
-        ("depth", "normals"),
-        {"train_cells", "predictor", "demo_view", "export_graph", "int8_score", "recorder"}
-        | {"report", "shard_form", "hub", "template"},
-    ),
+    "depth": {"shard_form"},
+    "normals": {"shard_form"},
 }
 
 

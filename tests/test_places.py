@@ -55,8 +55,8 @@ SAME_WORD = {
     "segmentation": r"coco|sbd|annotations|/detection|predict/panoptic|commands/evaluate.py",
     # Samples of it are made under that name.
     "panoptic": r"commands/make_samples.py",
-    "depth": r"vision/data/|vision/ops/|losses/dense|weights/names/|vision/options.py",
-    "normals": r"vision/data/|losses/dense",
+    "depth": r"vision/data/|vision/ops/|/dense_maps|losses/dense|weights/names/|vision/options.py",
+    "normals": r"vision/data/|/dense_maps|losses/dense",
 }
 
 

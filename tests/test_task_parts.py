@@ -6,6 +6,7 @@ import pytest
 from helpers.refusals import refuses
 
 from vision.errors import ConfigError
+from vision.kinds import KINDS
 from vision.task_parts import find_part, find_parts, has_part, read_column, resolve_part
 
 
@@ -43,26 +44,25 @@ def test_what_is_of_no_kind_has_the_defaults() -> None:
 @pytest.mark.parametrize(
     ("column", "noun", "instead"),
     [
-        ("report", ("report", "'depth'"), "vision validate"),
-        ("export_graph", ("export", "'depth'"), "--backbone"),
-        ("predictor", ("prediction", "'depth'"), "vision predict --config"),
+        ("report", ("report", "'flow'"), "vision validate"),
+        ("export_graph", ("export", "'flow'"), "--backbone"),
+        ("predictor", ("prediction", "'flow'"), "vision predict --config"),
     ],
 )
 def test_an_absent_column_is_said_in_one_way(
     column: str, noun: tuple[str, ...], instead: str
 ) -> None:
     class Bare:
-        kind = "depth"
+        kind = "flow"
 
-    for task in (Bare, Bare(), "depth"):
+    *most, last = [name for name, row in KINDS.items() if getattr(row, column) is not None]
+    for task in (Bare, Bare(), "flow"):
         with refuses(ConfigError, *noun) as error:
             find_part(task, column)
-        kinds = "classification, detection and segmentation"
-        if column != "report":
-            kinds = "classification, multilabel, detection and segmentation"
-        assert f"for {kinds}." in str(error.value)
+        assert ("multilabel" in most) == (column != "report")
+        assert f"for {', '.join(most)} and {last}." in str(error.value)
         assert instead in str(error.value)
-        assert (f"class attribute {column} = " in str(error.value)) == (task != "depth")
+        assert (f"class attribute {column} = " in str(error.value)) == (task != "flow")
 
 
 def test_a_misspelt_kind_gets_the_nearest() -> None:

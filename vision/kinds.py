@@ -251,12 +251,62 @@ KINDS: dict[str, Kind] = {
         design="decoder",
         designs="vision.tasks.dense_decoders:DEPTH_DECODERS",
         train_cells="vision.draw.depth_cells:train_cells",
+        result_callbacks=(
+            "vision.callbacks.results.dense_results:DepthResults",
+            "vision.callbacks.results.dense_pictures:DepthPictures",
+        ),
+        prediction_writer="vision.callbacks.results.dense_files:DepthFiles",
+        predictor="vision.predict.depth:DepthPredictor",
+        demo_view="vision.predict.depth_view:DepthView",
+        export_graph="vision.export.depth:DepthGraph",
+        int8_score="vision.export.depth_score:depth_rmse",
+        recorder="vision.callbacks.results.depth_records:DepthRecorder",
+        report="vision.report.depth:REPORT",
+        hub=Hub(
+            pipeline="depth-estimation",
+            tag="monocular-depth-estimation",
+            metrics={
+                "abs_rel": HubMetric("abs_rel", "absolute relative error"),
+                "rmse": HubMetric("rmse", "RMSE in metres"),
+                "delta1": HubMetric("delta1", "share of pixels within a factor of 1.25"),
+            },
+        ),
+        template=Template(
+            what="your own depth: a folder of images and one of depth maps",
+            config="depth/folder/convnext_dpt",
+            options="--data.root FOLDER --data.scale VALUES_PER_METRE",
+        ),
     ),
     "normals": Kind(
         task="vision.tasks.normals:SurfaceNormals",
         design="decoder",
         designs="vision.tasks.dense_decoders:NORMALS_DECODERS",
         train_cells="vision.draw.normals_cells:train_cells",
+        result_callbacks=(
+            "vision.callbacks.results.dense_results:NormalsResults",
+            "vision.callbacks.results.dense_pictures:NormalsPictures",
+        ),
+        prediction_writer="vision.callbacks.results.dense_files:NormalsFiles",
+        predictor="vision.predict.normals:NormalsPredictor",
+        demo_view="vision.predict.normals_view:NormalsView",
+        export_graph="vision.export.normals:NormalsGraph",
+        int8_score="vision.export.normals_score:mean_angle",
+        recorder="vision.callbacks.results.normals_records:NormalsRecorder",
+        report="vision.report.normals:REPORT",
+        hub=Hub(
+            pipeline="depth-estimation",
+            tag="surface-normal-estimation",
+            metrics={
+                "mean": HubMetric("mean_angle", "mean angle in degrees"),
+                "median": HubMetric("median_angle", "median angle in degrees"),
+                "below_11.25": HubMetric("below_11.25", "share of pixels below 11.25 degrees"),
+            },
+        ),
+        template=Template(
+            what="your own normals: a folder of images and one of normals",
+            config="normals/folder/convnext_dpt",
+            options="--data.root FOLDER",
+        ),
     ),
 }
 # Class name of each task -> its import path.

@@ -15,6 +15,7 @@ from vision.errors import DataError
 from vision.export.accuracy import alike, measure_accuracy
 from vision.export.classification_score import TopOne
 from vision.export.detection_score import average_precision
+from vision.export.normals_score import MeanAngle
 from vision.export.score import Score
 from vision.export.segmentation_score import MeanIoU
 from vision.metrics.segmentation import SegmentationEvaluator
@@ -46,6 +47,13 @@ def test_top1_of_two_models_on_the_same_images() -> None:
     assert images == 4
     with pytest.raises(DataError, match="no images"):
         measure_accuracy(runs, [], score=partial(TopOne, None, None))
+
+
+def test_a_drop_is_what_becomes_worse() -> None:
+    top1, angle = TopOne(None, None), MeanAngle()
+    assert top1.drop(0.75, 0.5) == 0.25
+    assert angle.drop(12.0, 12.5) == 0.5
+    assert (angle.unit, angle.max_drop, top1.unit) == ("degrees", 0.5, "")
 
 
 def segmented() -> dict[str, Any]:

@@ -1,11 +1,13 @@
 """Small models that are ready to predict, for the tests of predictions."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from helpers.pictures import texture
+from helpers.tiny_dense import tiny_dense
 from helpers.tiny_detection import tiny_detector
 from helpers.tiny_panoptic import sure_panoptic
 from helpers.tiny_segmentation import tiny_segmentor
@@ -14,6 +16,7 @@ from PIL import Image
 
 from vision.predict.model import Model
 from vision.tasks import MultiLabel
+from vision.tasks.classes import ClassTask
 
 PREPROCESSING: dict[str, dict[str, Any]] = {
     "classification": {"image_size": 32, "crop": 0.8, "interpolation": "bilinear"},
@@ -21,6 +24,8 @@ PREPROCESSING: dict[str, dict[str, Any]] = {
     "detection": {"short_side": 48, "long_side": 80},
     "segmentation": {"short_side": 48, "long_side": 80},
     "panoptic": {"long_side": 64, "canvas": [64, 80]},
+    "depth": {"short_side": 48, "long_side": 80},
+    "normals": {"short_side": 48, "long_side": 80},
 }
 NAMES = ("egg", "disc", "pebble", "leaf", "twig", "bark", "moss", "fern")
 
@@ -33,9 +38,12 @@ def tiny_model(kind: str, **options: Any) -> Model:
         "detection": tiny_detector,
         "segmentation": tiny_segmentor,
         "panoptic": sure_panoptic,
+        "depth": partial(tiny_dense, "depth"),
+        "normals": partial(tiny_dense, "normals"),
     }
     task = build[kind](**options)
-    task.class_names = list(NAMES[: task.num_classes])
+    if isinstance(task, ClassTask):
+        task.class_names = list(NAMES[: task.num_classes])
     task.preprocessing = PREPROCESSING[kind]
     return Model(task, task.describe())
 
