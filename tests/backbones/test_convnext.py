@@ -128,3 +128,19 @@ def test_initial_values() -> None:
             assert module.weight.std().item() == pytest.approx(0.02, rel=0.1)
             assert not module.bias.any()
     assert model.stages[0][0].gamma.unique().item() == pytest.approx(1e-6)
+
+
+@pytest.mark.parametrize(("side", "cells"), [(97, [25, 13, 7, 4]), (96, [24, 12, 6, 3])])
+def test_zeros_keep_the_corner_cells_of_odd_maps(side: int, cells: list[int]) -> None:
+    options = {"dims": (8, 16, 24, 32), "depths": (1, 1, 1, 1), "dense": True}
+    torch.manual_seed(0)
+    plain = create_backbone("convnext", **options).eval()
+    torch.manual_seed(0)
+    kept = create_backbone("convnext", **options, keep_corners=True).eval()
+    images = torch.randn(1, 3, side, side)
+    with torch.no_grad():
+        maps = kept(images)
+        assert [x.shape[-1] for x in maps] == cells
+        # The first stage is that of an image with a border.
+        padded = plain(F.pad(images, (1, 2, 1, 2)))
+    torch.testing.assert_close(maps[0], padded[0])

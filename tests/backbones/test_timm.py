@@ -196,3 +196,12 @@ def test_builds_without_memory() -> None:
     with torch.device("meta"):
         model = create_backbone("timm/vit_tiny_patch16_224")
     assert all(tensor.is_meta for tensor in model.parameters())
+
+
+def test_constants_of_batch_norms() -> None:
+    backbone = create_backbone("timm/resnet10t", norm_eps=1e-3, norm_momentum=0.01)
+    norms = [m for m in backbone.modules() if isinstance(m, nn.BatchNorm2d)]
+    assert norms
+    assert all((m.eps, m.momentum) == (1e-3, 0.01) for m in norms)
+    with refuses(ConfigError, "norm_eps", "above 0"):
+        create_backbone("timm/resnet10t", norm_eps=0.0)

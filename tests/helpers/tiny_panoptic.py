@@ -35,13 +35,14 @@ def tiny_panoptic(family: str = "convnext", **more: Any) -> PanopticSegmentation
     torch.manual_seed(0)
     name, options = TINY[family]
     settings: dict[str, Any] = {
+        "backbone": name,
         "num_classes": CLASSES,
         "things": THINGS,
         "backbone_options": options,
         "head_options": {**SMALL, **more.pop("head_options", {})},
         "loss_options": SAMPLES,
     }
-    return PanopticSegmentation(name, **{**settings, **more})
+    return PanopticSegmentation(**{**settings, **more})
 
 
 def random_batch(

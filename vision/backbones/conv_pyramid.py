@@ -12,6 +12,7 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from vision.backbones.base import Backbone, stage_levels
 from vision.contracts.features import FeatureSpec
@@ -31,10 +32,14 @@ class ConvPyramid(Backbone):
 
     Attributes:
         blocks_per_level: Blocks of the third stage that share a level of `decay_groups`.
+        keep_corners: Whether zeros are added so that odd maps keep their corner cells: before the
+            stem one row and column at the top and left and two at the bottom and right, before each
+            down-sampling one at the bottom and right.
     """
 
     input_conv = "downsample.0.0.weight"
     blocks_per_level: ClassVar[int]
+    keep_corners: bool = False
 
     def build(
         self, dims: Sequence[int], depths: Sequence[int], *, head_norm_eps: float = EPS
@@ -77,8 +82,10 @@ class ConvPyramid(Backbone):
         """Maps `(B, C, H, W)` of the first `count` stages; classifier and dense variant agree."""
         # Every layer keeps this memory order, in which norms and linear layers need no copies.
         x = images.contiguous(memory_format=torch.channels_last)
-        maps = []
+        maps: list[Tensor] = []
         for downsample, blocks in zip(self.downsample[:count], self.stages[:count], strict=True):
+            if self.keep_corners:
+                x = F.pad(x, (0, 1, 0, 1) if maps else (1, 2, 1, 2))
             x = downsample(x)
             for block in blocks.children():
                 x = self.run_block(block, x)

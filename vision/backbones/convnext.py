@@ -54,6 +54,8 @@ class ConvNeXt(ConvPyramid):
         layer_scale: Initial value of the layer scale; 0 leaves it out. 1e-6 to train on ImageNet,
             1.0 to fine-tune detection and segmentation.
         head_norm_eps: Epsilon of the norm after pooling; transformers has 1e-12.
+        keep_corners: Whether zeros are added before the stem and before each down-sampling, so
+            that an image of 1281 pixels has maps of 321, 161, 81 and 41, as in kMaX-DeepLab.
         **options: Keywords that all backbones have: see `Backbone`.
     """
 
@@ -67,10 +69,12 @@ class ConvNeXt(ConvPyramid):
         depths: Sequence[int] = (3, 3, 9, 3),
         layer_scale: float = 1e-6,
         head_norm_eps: float = EPS,
+        keep_corners: bool = False,
         **options: Unpack[BackboneOptions],
     ) -> None:
         super().__init__(**options)
         self._dims, self._layer_scale = tuple(dims), layer_scale
+        self.keep_corners = keep_corners
         self.build(dims, depths, head_norm_eps=head_norm_eps)
 
     def make_block(self, stage: int, drop_path: float) -> nn.Module:

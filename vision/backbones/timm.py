@@ -12,13 +12,14 @@ from typing import Any
 import timm
 from timm.data import resolve_data_config
 from timm.models import group_parameters
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vision.backbones.base import Backbone, BackboneOptions
 from vision.contracts.features import FeatureSpec, InputSpec
 from vision.errors import ConfigError, WeightsError, suggest
 from vision.keywords import Unpack
+from vision.options import Range, check_ranges
 from vision.weights.download import cached, check_network
 
 # Options that let a model of a fixed size accept others; the first set that its constructor has.
@@ -27,6 +28,7 @@ _SIZE_OPTIONS: tuple[dict[str, Any], ...] = (
     {"dynamic_img_size": True},
     {"strict_img_size": False},
 )
+_MOMENTUM = Range(above=0, maximum=1, optional=True)
 # Name of an architecture and, after a dot, the tag of its weights.
 _NAME = re.compile(r"\w+(\.\w+)?", re.ASCII)
 # Models whose code fails on images that do not fill every cell of their coarsest map.
@@ -49,6 +51,9 @@ class TimmBackbone(Backbone):
         pretrained: True loads the weights that timm names; a string is a path,
             `"hf://owner/repo[/file]"` or URL of weights.
         img_size: Height and width, or side, that the model is built for; timm's choice if None.
+        norm_eps: Epsilon of its batch norms, such as 1e-3 for weights of DeepLab2; timm's choice if
+            None.
+        norm_momentum: Share of each batch in their averages; timm's choice if None.
         **options: Keywords that all backbones have: see `Backbone`. Levels are counted as timm
             counts them, `out_norm` is not available, since timm has no weights for it, and
             `default_input` is timm's description if None.
@@ -66,6 +71,8 @@ class TimmBackbone(Backbone):
         *,
         pretrained: bool | str = False,
         img_size: int | tuple[int, int] | None = None,
+        norm_eps: float | None = None,
+        norm_momentum: float | None = None,
         **options: Unpack[BackboneOptions],
     ) -> None:
         super().__init__(**options)
@@ -93,6 +100,7 @@ class TimmBackbone(Backbone):
         self.pad_to = _padding(model, size_options, config)
         if self.dense:
             model.prune_intermediate_layers(self.out_indices, prune_norm=True, prune_head=True)
+        _set_norms(model, eps=norm_eps, momentum=norm_momentum)
         self.model: Any = model
         first = config.get("first_conv")
         self.input_conv = f"model.{first}.weight" if isinstance(first, str) else None
@@ -176,6 +184,19 @@ class TimmBackbone(Backbone):
                 f"Build it with img_size=({height}, {width}) if timm can."
             )
         return F.pad(images, (0, -width % step_w, 0, -height % step_h))
+
+
+def _set_norms(model: nn.Module, **values: float | None) -> None:
+    """Set epsilon and momentum of the batch norms of a model, those that are not None."""
+    check_ranges(
+        {f"norm_{name}": value for name, value in values.items()},
+        {"norm_eps": Range(above=0, maximum=1, optional=True), "norm_momentum": _MOMENTUM},
+    )
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            for name, value in values.items():
+                if value is not None:
+                    setattr(module, name, value)
 
 
 def list_timm_models(pattern: str = "*") -> list[str]:

@@ -13,7 +13,7 @@ from vision.contracts.features import ClassRows
 from vision.errors import ConfigError, WeightsError, suggest
 from vision.weights.class_rows import ClassMap, copy_rows, map_classes
 from vision.weights.download import fetch
-from vision.weights.names import mmdet, mmseg
+from vision.weights.names import kmax, mmdet, mmseg
 from vision.weights.names.families import family_module, family_naming, to_ours
 from vision.weights.prefixes import Branch, without_prefixes
 from vision.weights.read import read_weights
@@ -40,7 +40,8 @@ class LoadReport:
     """Result of `load_weights`, by parameter or buffer name of the module.
 
     Attributes:
-        naming: Whose key names the source has: ours, official, timm, huggingface, mmdet or mmseg.
+        naming: Whose key names the source has: ours, official, timm, huggingface, detectron2,
+            mmdet, mmseg or kmax.
         prefix: What was taken off the keys of the source first, such as `"model."`.
         loaded: Names that were filled, the resized ones included.
         resized: Name -> (published shape, own shape) of what was resized.
@@ -83,7 +84,8 @@ def load_weights(
 ) -> LoadReport:
     """Load published or own weights into a backbone, or into a model with `backbone` and `head`.
 
-    Key names of ours, the authors, timm, Hugging Face, mmdet and mmsegmentation are recognised.
+    Key names of ours, the authors, timm, Hugging Face, mmdet, mmsegmentation and kMaX-DeepLab's
+    code are recognised.
     Position tables, position embeddings and global filters are resized to the module's sizes, and
     the first convolution is fitted to its image channels. A head with other classes, and an
     auxiliary one, keeps the rows of classes with the same name; if the names are not known and the
@@ -176,6 +178,8 @@ def _convert(
     named = {k if k.startswith(HEAD) else prefix + k: v for k, v in converted.items()}
     if mmseg.is_mmseg(set(rest)):
         naming, rest = "mmseg", mmseg.read(rest, wrapped=wrapped)
+    elif kmax.is_kmax(set(rest)):
+        naming, rest = "kmax", kmax.read(rest)
     elif mmdet.is_mmdet(set(rest)):
         naming, rest = "mmdet", mmdet.read(rest)
     return naming, {**named, **rest}

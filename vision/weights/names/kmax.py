@@ -1,10 +1,19 @@
 """kMaX-DeepLab's head as the authors' PyTorch code names it.
 
 https://github.com/bytedance/kmax-deeplab: parameters of `KMaXHead` have `sem_seg_head.` before them
-in a whole model. Shapes are the same as ours, so that only names change.
+in a whole model. Shapes are the same as ours, so that only names change. Names of its backbones are
+those of ConvNeXt's authors and, for ResNets, of detectron2 (`vision.weights.names.timm`).
 """
 
+from collections.abc import Iterable, Mapping
+
+from torch import Tensor
+
 from vision.weights.names.table import Names, Root, Row, within
+
+HEAD, _THEIR_HEAD = "head.", "sem_seg_head."
+# What only one of our heads of this kind has.
+_OWN_PART = HEAD + "pixel_decoder."
 
 
 def _axis(theirs: str, ours: str) -> list[Row]:
@@ -100,8 +109,50 @@ def _head(semantic: list[Row]) -> Names:
         ("_class_embedding_projection.", "class_queries."),
         ("_mask_embedding_projection.", "mask_queries."),
     )
-    return Names([*_PIXEL_DECODER, *predictor], root=Root("sem_seg_head.", beside=("backbone.",)))
+    return Names([*_PIXEL_DECODER, *predictor], root=Root(_THEIR_HEAD, beside=("backbone.",)))
 
 
 # By the kind of the semantic branch; a head that has none reads and writes the same by either.
 TABLES = {"aspp": _head(_ASPP), "plain": _head(_PLAIN)}
+
+
+def is_kmax(keys: set[str]) -> bool:
+    """Whether these are keys of a whole model of kMaX-DeepLab's code."""
+    return any(key.startswith(_THEIR_HEAD) for key in keys)
+
+
+def is_mask_transformer(names: Iterable[str]) -> bool:
+    """Whether these are parameters of a task with one of our heads of this kind."""
+    return any(name.startswith(_OWN_PART) for name in names)
+
+
+def read(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rename the head of a model to ours.
+
+    Args:
+        state: Tensor by key of a whole model, without the keys of its backbone.
+
+    Returns:
+        The tensors under `head.`; what has no counterpart keeps its key.
+    """
+    inner = {key: tensor for key, tensor in state.items() if key.startswith(_THEIR_HEAD)}
+    kind = "aspp" if any("._aspp." in key for key in inner) else "plain"
+    head = {HEAD + key: tensor for key, tensor in TABLES[kind].read(inner).items()}
+    # The weights of the classes in the criterion are options of ours.
+    rest = {k: v for k, v in state.items() if k not in inner and not k.startswith("criterion.")}
+    return {**head, **rest}
+
+
+def write(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rename the head of one of our tasks.
+
+    Args:
+        state: Tensor by key, under `head.`; names of other parts stay.
+
+    Returns:
+        The tensors under `sem_seg_head.`.
+    """
+    inner = {k.removeprefix(HEAD): v for k, v in state.items() if k.startswith(HEAD)}
+    kind = "aspp" if any(key.startswith("semantic.aspp.") for key in inner) else "plain"
+    head = {_THEIR_HEAD + key: tensor for key, tensor in TABLES[kind].write(inner).items()}
+    return {**head, **{k: v for k, v in state.items() if not k.startswith(HEAD)}}
