@@ -1,5 +1,6 @@
 import json
 import pickle
+import random
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,11 @@ import pytest
 from helpers.refusals import refuses
 from helpers.tiny_segments import write_panoptic
 
+from vision.annotations.panoptic import read_annotations
 from vision.data.formats.panoptic import PanopticAnnotations, check_panoptic, read_panoptic
 from vision.errors import DataError
+
+ODD = (None, -1, 0, 2**24, 2**70, 1.5, True, "x", "7", "", [], {}, float("nan"), float("inf"))
 
 
 def files(root: Path) -> tuple[Path, Path, Path]:
@@ -97,6 +101,59 @@ def test_every_problem_has_its_file_and_id(root: Path, tmp_path: Path) -> None:
     assert checked.whole.tolist() == [1, 2]
     with refuses(DataError, str(own), "4 problems", "check-dataset"):
         read_panoptic(own, images, masks)
+
+
+def changed(contents: dict[str, Any], seed: int) -> dict[str, Any]:
+    """A copy of annotations with a few values that are wrong or odd, removed or twice."""
+    rng, made = random.Random(seed), json.loads(json.dumps(contents))
+    for _ in range(rng.choice([1, 1, 3])):
+        table = made[rng.choice(("images", "annotations", "annotations", "categories"))]
+        row = rng.choice(table)
+        if not isinstance(row, dict):
+            continue
+        infos = row.get("segments_info")
+        if isinstance(infos, list) and infos and rng.random() < 0.7:
+            table, row = infos, rng.choice(infos)
+        if not isinstance(row, dict) or not row:
+            continue
+        key = rng.choice([*row])
+        match rng.randrange(5):
+            case 0:
+                del row[key]
+            case 1:
+                table.append(row)
+            case 2:
+                table[rng.randrange(len(table))] = rng.choice(ODD)
+            case _:
+                row[key] = rng.choice(ODD)
+    return made
+
+
+def test_a_changed_file_is_read_alike_by_evaluation_or_refused(root: Path, tmp_path: Path) -> None:
+    path, images, masks = files(root)
+    contents, own = json.loads(path.read_text()), tmp_path / "a.json"
+    for image in contents["annotations"]:
+        for segment in image["segments_info"]:
+            segment |= {"area": 9, "bbox": [0, 0, 3, 3], "note": ""}  # of which none is read
+    read = 0
+    for seed in range(80):
+        own.write_text(json.dumps(changed(contents, seed)))
+        checked = check_panoptic(own, images, masks)
+        if checked.problems:
+            with pytest.raises(DataError) as caught:
+                read_panoptic(own, images, masks)
+            assert len(str(caught.value).splitlines()) <= 8
+            continue
+        read += 1
+        truth = read_annotations(json.loads(own.read_text()), "f")
+        index = read_panoptic(own, images, masks).index
+        assert [*index.names] == [str(number) for number in sorted(truth.images)]
+        for place, number in enumerate(sorted(truth.images)):
+            for mine, theirs in zip(
+                index.table.get(place), truth.images[number].segments, strict=True
+            ):
+                np.testing.assert_array_equal(mine, theirs)
+    assert 8 < read < 72
 
 
 def test_other_files_are_refused_whole(tmp_path: Path, root: Path) -> None:
