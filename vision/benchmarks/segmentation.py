@@ -8,13 +8,10 @@ what was held before the step; on a CPU, the resident memory of a fresh process 
 """
 
 import contextlib
-import multiprocessing
-import re
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -22,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vision.backbones.base import Backbone
+from vision.benchmarks.memory import in_fresh_process, peak_allocated, peak_growth
 from vision.benchmarks.timing import medians, print_head, print_row
 from vision.contracts.segmentation import IGNORED, SegmentationBatch
 from vision.mmcv.operators import import_models
@@ -175,11 +173,7 @@ class Benchmark:
         """MiB that a step on a GPU allocates at most over what is held before it."""
         self.task.zero_grad(set_to_none=True)
         self.theirs.zero_grad(set_to_none=True)
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
-        self.step(mode, side)
-        torch.cuda.synchronize()
-        return (torch.cuda.max_memory_allocated() - before) / 2**20
+        return peak_allocated(partial(self.step, mode, side))
 
 
 def _sum(stage: str, terms: Mapping[str, Tensor], count: int) -> Tensor:
@@ -223,27 +217,12 @@ def measure_segmentation(settings: Settings) -> None:
         if both.device.type == "cuda":
             peaks = [both.allocated(mode, side) for side in (0, 1)]
         else:
-            peaks = [_in_fresh_process(settings, mode, side) for side in (0, 1)]
+            peaks = [in_fresh_process(_growth, settings, mode, side) for side in (0, 1)]
         print_row(f"UPerNet {mode}, peak MiB", peaks)
 
 
-def _in_fresh_process(settings: Settings, mode: str, side: int) -> float:
-    """MiB by which one step makes a new process grow."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(_growth, (settings, mode, side))
-
-
 def _growth(settings: Settings, mode: str, side: int) -> float:
+    """MiB by which one step makes a new process grow."""
     both = Benchmark(settings)
     both.set_mode(mode)
-    # Forget the peak of building the models.
-    Path("/proc/self/clear_refs").write_text("5")
-    before = _resident("VmRSS")
-    both.step(mode, side)
-    return _resident("VmHWM") - before
-
-
-def _resident(name: str) -> float:
-    found = re.search(rf"{name}:\s+(\d+) kB", Path("/proc/self/status").read_text())
-    assert found, name
-    return int(found[1]) / 1024
+    return peak_growth(partial(both.step, mode, side))

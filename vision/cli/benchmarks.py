@@ -8,6 +8,7 @@
     vision benchmark annotations
     vision benchmark detection --rounds 3
     vision benchmark segmentation --batch 2 --threads 1
+    vision benchmark depth --sizes 641 --batch 1
     vision benchmark latency convnext_tiny --threads 2 --json latency.json
     vision benchmark training --rounds 20
 
@@ -26,8 +27,10 @@ import torch
 
 from vision.benchmarks.annotations import IMAGES, OBJECTS, measure_annotations
 from vision.benchmarks.backbones import COMPARED, measure_backbones
+from vision.benchmarks.depth import measure_depth_heads
 from vision.benchmarks.detection import measure_detection
 from vision.benchmarks.detection_input import measure_detection_input
+from vision.benchmarks.heads import Settings as HeadSettings
 from vision.benchmarks.imports import measure_imports
 from vision.benchmarks.input import measure_input
 from vision.benchmarks.latency import ENGINES, measure_latency
@@ -42,6 +45,11 @@ from vision.cli.ending import command_parser
 from vision.machine import find_device
 from vision.options import MAX_PROCESSES
 
+# The smallest published variant of each family.
+TINY = [
+    *("swin_tiny", "cswin_tiny", "cvt_13", "tnt_small", "rmt_tiny", "hornet_tiny_7x7"),
+    "convnext_tiny",
+]
 QUICKSTART = "classification/digits/convnext_linear"
 
 
@@ -104,6 +112,21 @@ def add_models(add: Callable[..., Any]) -> None:
     add_rounds(parser, 5, 1)
 
 
+def add_heads(add: Callable[..., Any]) -> None:
+    """Commands that measure heads with each backbone."""
+    parser = add(
+        "depth",
+        lambda **options: measure_depth_heads(HeadSettings(**options)),
+        help="the heads of depth and their training steps",
+    )
+    parser.add_argument("--backbones", nargs="+", default=TINY)
+    parser.add_argument("--sizes", nargs="+", type=whole(), default=[641, 1281], help="in pixels")
+    parser.add_argument("--batch", type=whole(), default=1, help="images of a training step")
+    parser.add_argument("--threads", type=whole(1, MAX_PROCESSES), default=torch.get_num_threads())
+    parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
+    add_rounds(parser, 3, 1)
+
+
 def add_latency(add: Callable[..., Any]) -> None:
     """The command that measures one model in several engines."""
     parser = add(
@@ -142,6 +165,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_rounds(imports, 5)
     add_inputs(add)
     add_models(add)
+    add_heads(add)
     add_latency(add)
 
     def fit(words: Sequence[str], blocks: Blocks) -> None:

@@ -1,0 +1,138 @@
+"""Time and peak memory of heads and of their training steps, for several backbones and sizes.
+
+A head is measured in inference, on the maps that the neck makes of one image; a training step is
+forward, loss and backward pass of the whole model. Peak memory on a GPU is PyTorch's allocation
+over what was held before; on a CPU, the growth of the resident memory of a fresh process.
+"""
+
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vision.benchmarks.memory import in_fresh_process, peak_allocated, peak_growth
+from vision.benchmarks.timing import medians, print_versions
+
+# A task and a training batch for it, of a backbone, a number of images and their side in pixels.
+Build = Callable[[str, int, int], tuple[Any, dict[str, Any]]]
+COLUMNS = ("head, ms", "step, ms", "head, MiB", "step, MiB")
+MODES = ("head", "step")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of the measurement.
+
+    Attributes:
+        backbones: Names of the backbones.
+        sizes: Sides of the images in pixels.
+        batch: Images of a training step.
+        rounds: Measured runs of each.
+        warmup: Runs before them.
+        threads: Threads of PyTorch.
+        precision: `"fp32"` or `"bf16"`.
+        device: Where to compute.
+    """
+
+    backbones: Sequence[str]
+    sizes: Sequence[int]
+    batch: int
+    rounds: int
+    warmup: int
+    threads: int
+    precision: str
+    device: str
+
+
+class HeadBenchmark:
+    """A model and a batch for it.
+
+    Args:
+        build: Builds both.
+        backbone: Name of the backbone.
+        size: Side of the images in pixels.
+        settings: What is measured.
+    """
+
+    def __init__(self, build: Build, backbone: str, size: int, settings: Settings) -> None:
+        torch.manual_seed(0)
+        torch.set_num_threads(settings.threads)
+        self.device = torch.device(settings.device)
+        self.bf16 = settings.precision == "bf16"
+        self.task, batch = build(backbone, settings.batch, size)
+        # Nothing is logged where there is no trainer.
+        self.task.log_losses = _sum
+        self.task.to(self.device)
+        self.batch = {
+            key: value.to(self.device) if isinstance(value, Tensor) else value
+            for key, value in batch.items()
+        }
+        with torch.inference_mode(), self._autocast():
+            self.task.eval()
+            self.maps = self.task.neck(self.task.backbone(self.batch["image"][:1]))
+
+    def run(self, mode: str) -> None:
+        """The head in inference, or a training step."""
+        if mode == "head":
+            self.task.eval()
+            with torch.inference_mode(), self._autocast():
+                self.task.head(self.maps)
+            return
+        self.task.train()
+        self.task.zero_grad(set_to_none=True)
+        with self._autocast():
+            loss = self.task.training_step(self.batch, 0)
+        loss.backward()
+
+    def _autocast(self) -> contextlib.AbstractContextManager[Any]:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
+
+
+def measure_heads(builds: Mapping[str, Build], settings: Settings) -> None:
+    """Print a row for each backbone, head and size.
+
+    Args:
+        builds: Builds the models of each head, by the name that is printed; functions of a module,
+            since they are passed to other processes.
+        settings: What is measured.
+    """
+    torch.set_num_threads(settings.threads)
+    print_versions()
+    print(f"{settings.precision}, {settings.batch} images per training step, medians")
+    print(f"{'':44}", *(f"{column:>10}" for column in COLUMNS))
+    for size in settings.sizes:
+        for backbone in settings.backbones:
+            for name, build in builds.items():
+                row = [f"{value:10.1f}" for value in measure_one(build, backbone, size, settings)]
+                print(f"{f'{backbone}, {name}, {size} x {size}':44}", *row, flush=True)
+
+
+def measure_one(build: Build, backbone: str, size: int, settings: Settings) -> list[float]:
+    """The values of `COLUMNS`."""
+    bench = HeadBenchmark(build, backbone, size, settings)
+    times = [
+        1e3 * value
+        for mode in MODES
+        for value in medians(
+            [partial(bench.run, mode)],
+            bench.device,
+            rounds=settings.rounds,
+            warmup=settings.warmup,
+        )
+    ]
+    if bench.device.type == "cuda":
+        return times + [peak_allocated(partial(bench.run, mode)) for mode in MODES]
+    del bench
+    return times + [in_fresh_process(_growth, build, backbone, size, settings, m) for m in MODES]
+
+
+def _growth(build: Build, backbone: str, size: int, settings: Settings, mode: str) -> float:
+    return peak_growth(partial(HeadBenchmark(build, backbone, size, settings).run, mode))
+
+
+def _sum(stage: str, terms: Mapping[str, Tensor], count: int) -> Tensor:
+    return torch.stack(tuple(terms.values())).sum()
