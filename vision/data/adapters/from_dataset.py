@@ -8,17 +8,19 @@ from vision.data.adapters.classification import ClassificationPairs
 from vision.data.adapters.detection import DetectionPairs
 from vision.data.adapters.multilabel import MultiLabelPairs
 from vision.data.adapters.pairs import Pairs
+from vision.data.adapters.panoptic import PanopticPairs
 from vision.data.adapters.segmentation import SegmentationPairs
 from vision.data.base.images import ImageBatches
 from vision.data.transforms.detection_options import DetectionAugment
 from vision.data.transforms.options import Augment, CropMode, Interpolation
+from vision.data.transforms.panoptic_options import PanopticAugment
 from vision.data.transforms.segmentation_options import SegmentationAugment
 from vision.errors import ConfigError, DataError, suggest
 from vision.keywords import Unpack
 
-Adapter = ClassificationPairs | DetectionPairs | SegmentationPairs
+Adapter = ClassificationPairs | DetectionPairs | SegmentationPairs | PanopticPairs
 ADAPTERS: tuple[type[Adapter], ...] = (
-    *(ClassificationPairs, MultiLabelPairs, DetectionPairs, SegmentationPairs),
+    *(ClassificationPairs, MultiLabelPairs, PanopticPairs, DetectionPairs, SegmentationPairs),
 )
 # Datasets that others wrap are at most so deep.
 MAX_WRAPPED = 8
@@ -31,14 +33,16 @@ class AdapterOptions(ImageBatches, total=False):
     crop: float
     interpolation: Interpolation
     crop_mode: CropMode
-    augment: Augment | DetectionAugment | SegmentationAugment
+    augment: Augment | DetectionAugment | SegmentationAugment | PanopticAugment
     short_side: int | None
     long_side: int | None
+    canvas: tuple[int, int] | None
     antialias: bool
     masks: bool
     clip_boxes: bool
     ignored: Sequence[int]
     reduce_zero_label: bool
+    things: Sequence[int]
 
 
 def from_dataset(
@@ -61,7 +65,10 @@ def from_dataset(
       number of classes per image;
     - a dict with `boxes` `(M, 4)` xyxy in pixels and `labels` `(M,)`, and optionally `masks`
       `(M, H, W)`, `iscrowd` and `area`: detection;
-    - a mask, `(H, W)` class indices, 255 where pixels are ignored: segmentation.
+    - a mask, `(H, W)` class indices, 255 where pixels are ignored: segmentation;
+    - a dict with `mask` `(H, W)`, segment ids, 0 for none, and `segments`, a list of dicts with
+      `id`, `category_id`, a class index, and optionally `iscrowd`: panoptic segmentation, with
+      `things=[...]`, the indices of the classes of countable objects.
 
     Args:
         train: Training dataset.
@@ -70,7 +77,7 @@ def from_dataset(
         kind: Kind of the task, as in `vision.kinds`; None looks at the first pair.
         test: Test dataset; None tests with `val`.
         **options: Options such as `batch_size`, `num_workers`, `seed`, `image_size` and `augment`,
-            as in `vision.data.ImageFolder`, `COCO` and `MaskFolder`.
+            as in `vision.data.ImageFolder`, `COCO`, `MaskFolder` and `COCOPanoptic`.
 
     Raises:
         ConfigError: The classes are not known, the first pair fits no task, or an option belongs to
@@ -112,7 +119,7 @@ def _adapter_of(train: Any, kind: str | None) -> type[Adapter]:
             return adapter
     raise ConfigError(
         f"the target of {pairs.place(0)} is a {type(target).__name__}; expected a class index, a "
-        "vector of classes, a dict with boxes and labels, or a mask. "
+        "vector of classes, a dict with boxes and labels or with a mask and segments, or a mask. "
         f"kind= names the task: {', '.join(kinds)}."
     )
 

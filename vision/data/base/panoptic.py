@@ -111,6 +111,11 @@ class PanopticData(ClassData, ImageData):
         """The dataset's own number of each class, by label: int64 `(K,)`."""
 
     @property
+    def is_thing(self) -> np.ndarray:
+        """Which classes are things, bool `(K,)`."""
+        return np.isin(np.arange(self.num_classes), self.things)
+
+    @property
     def palette(self) -> np.ndarray | None:
         """The dataset's own colour of each class, uint8 `(K, 3)` RGB; None where it has none."""
         return None
@@ -142,7 +147,7 @@ class PanopticData(ClassData, ImageData):
             DataError: Files are absent or not in the expected layout, or segments do not fit.
         """
         if stage == "fit" and self.train_dataset is None:
-            train = PanopticSamples(self.index("train"), self.train_transform, self._is_thing)
+            train = PanopticSamples(self.index("train"), self.train_transform, self.is_thing)
             self._scan("train")
             self.train_dataset = train
         if stage in ("fit", "validate") and self.val_dataset is None:
@@ -178,7 +183,7 @@ class PanopticData(ClassData, ImageData):
         indices = {str(split): index for split, index in self._indices.items()}
         if not any(index.masks is not None for index in indices.values()):
             return unique_segmented(indices, (), np.zeros(0, dtype=bool))
-        return unique_segmented(indices, self.class_names, self._is_thing)
+        return unique_segmented(indices, self.class_names, self.is_thing)
 
     def image_sources(self) -> Iterator[ImageSource]:
         """The files of every split that was read and has segments."""
@@ -194,13 +199,8 @@ class PanopticData(ClassData, ImageData):
             if split != "predict"
         }
 
-    @property
-    def _is_thing(self) -> np.ndarray:
-        """Which classes are things, bool `(K,)`."""
-        return np.isin(np.arange(self.num_classes), self.things)
-
     def _evaluated(self, split: Split) -> PanopticSamples:
-        samples = PanopticSamples(self.index(split), self.eval_transform, self._is_thing)
+        samples = PanopticSamples(self.index(split), self.eval_transform, self.is_thing)
         self._scan(split)
         return samples
 
@@ -211,6 +211,6 @@ class PanopticData(ClassData, ImageData):
         scan = scan_segments(self.index(split), self.num_classes, skip_bad_images=skip)
         self.check_scan(split, scan)
         self._scanned.add(split)
-        if remark := one_sort(self._is_thing):
+        if remark := one_sort(self.is_thing):
             logger.warning("%s: %s", split, remark)
-        logger.info("%s: %s", split, describe_scan(scan, self.class_names, self._is_thing))
+        logger.info("%s: %s", split, describe_scan(scan, self.class_names, self.is_thing))

@@ -7,7 +7,13 @@ from torch.utils.data import Dataset
 from vision.contracts.panoptic import PanopticSample
 from vision.contracts.segments import SegmentInfo
 from vision.data.index.panoptic import PanopticIndex
-from vision.data.transforms.panoptic import DecodedSegments, PanopticTransform, SegmentSource
+from vision.data.transforms.geometry import Size
+from vision.data.transforms.panoptic import (
+    DecodedSegments,
+    PanopticTransform,
+    SegmentSource,
+    TransformedSegments,
+)
 from vision.data.transforms.segment_map import SegmentMap, segment_infos
 from vision.data.transforms.segmentation import decode_masked
 from vision.errors import DataError
@@ -57,18 +63,8 @@ class PanopticSamples(Dataset[PanopticSample]):
             DataError: The listed segments are not those of the pixels.
         """
         result = self.transform.draw(image, SegmentSource(len(self), self._decode, self.things))
-        sample: PanopticSample = {
-            "image": result.image,
-            "original_size": torch.tensor(result.original_size),
-            "path": str(self.paths[result.place]),
-        }
-        if self.transform.canvas is not None:
-            sample["canvas"] = torch.tensor(self.transform.canvas)
-        if result.segmented is not None:
-            ids, segments = result.segmented
-            sample["mask"] = torch.from_numpy(np.ascontiguousarray(ids, dtype=np.int32))
-            sample["segments"] = segment_infos(segments, self.things)
-        return sample
+        path = str(self.paths[result.place])
+        return make_sample(result, path, self.transform.canvas, self.things)
 
     def example(self, image: int) -> tuple[torch.Tensor, torch.Tensor, list[SegmentInfo]]:
         """An image as it is in its file, and its segments, for pictures.
@@ -96,3 +92,28 @@ class PanopticSamples(Dataset[PanopticSample]):
             return DecodedSegments(decode_masked(encoded, None, ""), None)
         ids, segments, name = self.index.segments(image)
         return DecodedSegments(decode_masked(encoded, ids, name), SegmentMap(ids, segments))
+
+
+def make_sample(
+    result: TransformedSegments, path: str, canvas: Size | None, things: np.ndarray
+) -> PanopticSample:
+    """The sample of a transformed image.
+
+    Args:
+        result: The image, with its segments, or without them to be predicted.
+        path: Where the image comes from.
+        canvas: Height and width in pixels that it is padded to; None for no padding.
+        things: bool `(K,)`, which classes are things.
+    """
+    sample: PanopticSample = {
+        "image": result.image,
+        "original_size": torch.tensor(result.original_size),
+        "path": path,
+    }
+    if canvas is not None:
+        sample["canvas"] = torch.tensor(canvas)
+    if result.segmented is not None:
+        ids, segments = result.segmented
+        sample["mask"] = torch.from_numpy(np.ascontiguousarray(ids, dtype=np.int32))
+        sample["segments"] = segment_infos(segments, things)
+    return sample
