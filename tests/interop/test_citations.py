@@ -6,13 +6,16 @@ import pytest
 
 from vision.backbones.registry import FAMILIES
 from vision.interop.citations import papers, papers_of
-from vision.tasks.detectors import DETECTORS
-from vision.tasks.segmentors import SEGMENTORS
+from vision.kinds import KINDS
+from vision.task_parts import find_part
 
+DESIGNS = dict.fromkeys(
+    name for kind, row in KINDS.items() if row.designs for name in find_part(kind, "designs")
+)
 DOCS = Path(__file__).parents[2] / "docs"
 
 
-@pytest.mark.parametrize("name", [*FAMILIES, *DETECTORS, *SEGMENTORS])
+@pytest.mark.parametrize("name", [*FAMILIES, *DESIGNS])
 def test_everything_has_a_paper(name: str) -> None:
     # mmsegmentation's heads have as many papers as there are heads.
     assert (name in papers()) == (name != "mmseg")

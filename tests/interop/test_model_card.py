@@ -75,6 +75,13 @@ def test_what_is_not_known_is_not_made_up() -> None:
     assert "states none" in none
 
 
+def test_a_model_without_classes_has_no_word_about_them() -> None:
+    bare = described(kind="depth", class_names=None, hyper_parameters={"decoder": "dpt"})
+    text = model_card(bare, CardOptions(dataset="rooms"))
+    assert "## Data\n\nData: rooms.\n\n## Results" in text
+    assert "lasses" not in text
+
+
 def test_paths_of_the_author_are_not_shown() -> None:
     told = described(pretrained="/home/me/secret.pth", weights=None)
     told["hyper_parameters"] = {**told["hyper_parameters"], "pretrained": "/home/me/secret.pth"}
@@ -86,6 +93,8 @@ def test_paths_of_the_author_are_not_shown() -> None:
     [
         ("val/top1", "classification", ("image-classification", "accuracy")),
         ("test/mIoU", "segmentation", ("image-segmentation", "mean_iou")),
+        ("val/abs_rel", "depth", ("depth-estimation", "abs_rel")),
+        ("val/mean", "normals", ("depth-estimation", "mean_angle")),
     ],
 )
 def test_every_kind_of_task(metric: str, kind: str, expected: tuple[str, str]) -> None:

@@ -55,7 +55,12 @@ def test_frames_come_with_their_times(film: Path) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "key"),
-    [("segmentation", "classes"), ("classification", "top"), ("panoptic", "segments")],
+    [
+        ("segmentation", "classes"),
+        ("classification", "top"),
+        ("panoptic", "segments"),
+        ("depth", "depth"),
+    ],
 )
 def test_every_frame_is_predicted_and_drawn(
     kind: str, key: str, film: Path, tmp_path: Path

@@ -49,6 +49,20 @@ def test_over_epochs_the_best_is_marked_and_the_losses_explained(tmp_path: Path)
     assert shown.count("figcaption>") == 2
 
 
+def test_angles_do_not_share_an_axis_with_shares(tmp_path: Path) -> None:
+    log = "step,val/mean,val/below_30\n9,80,0.1\n19,20,0.7\n"
+    (tmp_path / "metrics.csv").write_text(log)
+    shown = curves_section(read_curves(tmp_path))
+    assert shown is not None
+    larger, shares = (
+        next(chart for chart in shown.split("<figure") if f"<h4>{title}</h4>" in chart)
+        for title in ("Validation, larger numbers", "Validation")
+    )
+    assert "val/mean" in larger
+    assert "val/below_30" in shares
+    assert "val/mean" not in shares
+
+
 def test_long_runs_are_thinned_with_both_ends(tmp_path: Path) -> None:
     rows = "".join(f"{i},{i / 7}\n" for i in range(5000))
     (tmp_path / "metrics.csv").write_text("step,train/loss\n" + rows)

@@ -71,7 +71,7 @@ def model_card(description: ModelDescription, options: CardOptions) -> str:
     )
     sections = {
         "Use": _use(description, options),
-        "Data and classes": _classes(description, options),
+        "Data and classes" if _has_classes(description) else "Data": _classes(description, options),
         "Results": _metrics_table(description),
         "Preprocessing": _preprocessing(description),
         "Recipe": _recipe(description, options),
@@ -169,10 +169,17 @@ def _use(description: ModelDescription, options: CardOptions) -> str:
     )
 
 
+def _has_classes(description: ModelDescription) -> bool:
+    count = description["hyper_parameters"].get("num_classes")
+    return bool(description["class_names"] or count)
+
+
 def _classes(description: ModelDescription, options: CardOptions) -> str:
     dataset = _dataset(description, options)
     lines = [f"Data: {text(dataset)}." if dataset else "Data: not stated."]
     names = description["class_names"]
+    if not _has_classes(description):
+        return lines[0]
     count = description["hyper_parameters"].get("num_classes")
     if names is None:
         lines.append(f"Classes: {text(count)}, whose names are not stated." if count else "")

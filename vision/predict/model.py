@@ -99,7 +99,8 @@ class Model:
             batch_size: Images per batch; with tiles, tiles of one image.
             threshold: Minimum score of an object, in [0, 1]; for detection only.
             tile: Side, or (height, width), in pixels of overlapping tiles that larger images are
-                cut into; None processes every image whole. For detection and segmentation.
+                cut into; None processes every image whole. For detection, segmentation, depth and
+                normals.
             overlap: Share of a tile that the next one covers too, in [0, 1).
             whole_view: Whether a detector also sees the whole of an image that is cut into tiles.
             precision: "float32", "bfloat16", or "float16" on a GPU.

@@ -104,12 +104,16 @@ def curves_section(lines: Lines, training: Training | None = None) -> Html | Non
         training: What else is known of the training; None for nothing.
     """
     training = training or Training()
+    metrics = [name for name in lines if _is_metric(name)]
+    shares = [name for name in metrics if lines[name]["value"][-1] <= 1]
     groups = {
         LOSS: [name for name in lines if name.endswith("/loss")],
         "Terms of the loss": [
             name for name in lines if name.startswith("train/") and not name.endswith("/loss")
         ],
-        "Validation": [name for name in lines if _is_metric(name)],
+        "Validation": shares,
+        # Angles and the like would leave no height for shares.
+        "Validation, larger numbers": [name for name in metrics if name not in shares],
         "Learning rate": [name for name in lines if name == "lr"],
     }
     best = _best(lines, training)

@@ -13,7 +13,8 @@
 The first 20 results are printed, a line each, and at the end the classes of all.
 OUT/predictions.jsonl has a line per image (or frame), written as soon as it is known, and
 OUT/pictures the drawn images. At the end there is also predictions.csv (classification),
-predictions.json in COCO's format with images.json (detection), or masks/*.png (segmentation).
+predictions.json in COCO's format with images.json (detection), masks/*.png (segmentation), or
+depth/*.png and normals/*.png of 16 bits, which `vision evaluate depth` and `normals` read.
 
 The same command goes on where it was stopped. Images that cannot be read are listed in
 OUT/errors.jsonl, and tried again by the next run. The exit status is 0, 1 if there are such images,
