@@ -118,6 +118,8 @@ def test_one_image_makes_a_picture(kind: str) -> None:
         "target": [random_target(1, 0, (300, 400))],
         "mask": torch.zeros(1, 300, 400, dtype=torch.int64),
         "segments": [[]],
+        "depth": torch.ones(1, 300, 400),
+        "normals": torch.ones(1, 3, 300, 400),
     }
     picture = draw_train_batch(find_part(kind, "train_cells"), TrainBatch([GREY], batch, NAMES))
     assert picture is not None
