@@ -15,6 +15,9 @@ from vision.data.synthetic.splits import SceneSamples
 SCRIPT = Path(__file__).parents[3] / "tools" / "make_samples.py"
 SAMPLES = SceneSamples(train=5, val=2, test=1, size=112, seed=5)
 needs_h5py = pytest.mark.skipif(find_spec("h5py") is None, reason="h5py is not installed")
+needs_skimage = pytest.mark.skipif(
+    find_spec("skimage") is None, reason="scikit-image, which has the photograph, is not installed"
+)
 OPTIONS = ("--train", 5, "--val", 2, "--test", 1, "--size", 112, "--seed", 5)
 
 
@@ -59,6 +62,7 @@ ROOMS = ("--train", 2, "--val", 1, "--size", 96, "--seed", 5)
         ("panoptic", (*ROOMS, "--test", 1), (2 + 1) * 2 + 1 + 3 + 1),
         pytest.param("nyuv2", ROOMS, (2 + 1) * 4 + 2 + 1, marks=needs_h5py),
         ("kitti_depth", ROOMS, (2 + 1) * 3 + 2 + 1),
+        pytest.param("motorcycle", (), 2 * 2 + 1 + 1 + 1, marks=needs_skimage),
     ],
 )
 def test_every_layout_is_the_same_for_a_seed(

@@ -6,9 +6,11 @@
     vision make-samples panoptic --root data/panoptic_samples
     vision make-samples nyuv2 --root data/nyuv2_samples
     vision make-samples kitti_depth --root data/kitti_depth_samples
+    vision make-samples motorcycle --root data/motorcycle
 
-It takes seconds and no network. The same seed makes the same files, byte for byte. The exit status
-is 2 if the folder holds something else, which is then left as it is.
+The last is a photograph with measured depth, out of the package scikit-image. It takes seconds and
+no network. The same seed makes the same files, byte for byte. The exit status is 2 if the folder
+holds something else, which is then left as it is.
 """
 
 import argparse
@@ -26,9 +28,10 @@ from vision.data.synthetic.cityscapes import CityscapesSamples, write_cityscapes
 from vision.data.synthetic.coco import write_coco
 from vision.data.synthetic.coco_panoptic import PanopticSamples, write_coco_panoptic
 from vision.data.synthetic.kitti_depth import write_kitti_depth
+from vision.data.synthetic.motorcycle import MotorcycleSample, write_motorcycle
 from vision.data.synthetic.nyuv2 import write_nyuv2
 from vision.data.synthetic.space_splits import RoomSamples
-from vision.data.synthetic.splits import Samples, SceneSamples
+from vision.data.synthetic.splits import SceneSamples
 from vision.options import MAX_SEED
 from vision.outputs import check_output_folder
 from vision.wording import counted
@@ -38,7 +41,7 @@ class Layout(NamedTuple):
     """A dataset that can be made: its name, its options, and what writes it."""
 
     title: str
-    options: type[Samples]
+    options: type[Any]
     write: Callable[[Path, Any], dict[str, tuple[int, int]]]
 
 
@@ -49,6 +52,7 @@ LAYOUTS = {
     "panoptic": Layout("COCO 2017's panoptic annotations", PanopticSamples, write_coco_panoptic),
     "nyuv2": Layout("NYU Depth V2", RoomSamples, write_nyuv2),
     "kitti_depth": Layout("KITTI's depth prediction", RoomSamples, write_kitti_depth),
+    "motorcycle": Layout("DepthFolder, of one photograph", MotorcycleSample, write_motorcycle),
 }
 HELP = {
     "train": "number of training scenes",
