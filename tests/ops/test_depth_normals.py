@@ -20,7 +20,7 @@ def degrees_between(found: np.ndarray, wanted: np.ndarray) -> np.ndarray:
 def test_a_plane(normal: tuple[float, ...], window: int) -> None:
     wanted = unit(normal)
     depth = plane_depth(wanted, 1.5, size=SIZE, camera=CAMERA)
-    found = normals_from_depth(depth, CAMERA, window=window, max_jump=1)
+    found = normals_from_depth(depth, CAMERA, window=window, max_slant=89.99)
     known = (found != 0).any(axis=0)
     # Up to the border, where half of the window is outside.
     np.testing.assert_array_equal(known, depth > 0)
@@ -60,7 +60,7 @@ def test_a_plane_is_not_bent_by_its_neighbour() -> None:
     found = normals_from_depth(np.where(left, near, far), CAMERA)
     for side, normal in ((left, unit([0.5, 0, -1])), (~left, unit([-0.2, 0.3, -1]))):
         assert degrees_between(found[:, :, side], normal[:, None, None]).max() < 0.1
-    bent = normals_from_depth(np.where(left, near, far), CAMERA, max_jump=5)
+    bent = normals_from_depth(np.where(left, near, far), CAMERA, max_slant=89.99)
     assert degrees_between(bent[:, :, 39], unit([0.5, 0, -1])[:, None]).min() > 10
 
 

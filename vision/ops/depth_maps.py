@@ -69,7 +69,7 @@ def read_png_depth(path: Path) -> np.ndarray:
     Raises:
         DataError: It is absent or broken, or does not have 16 bits.
     """
-    values = read_labels(path)
+    values = read_labels(path, what="depth map")
     if values.ndim != 2 or values.dtype != np.uint16:
         kind = "RGB" if values.ndim == 3 else f"of 8 bits, {len(np.unique(values))} values"
         raise DataError(

@@ -3,11 +3,13 @@
 A point (x, y, 1) z of the plane n . p = 1 has 1 / z = n . (x, y, 1): inverse depth is linear in the
 slopes x and y of the rays. The plane of a pixel is the least-squares fit of these three numbers to
 the readings of its window, which weights a point by its nearness: the error of stereo and of
-structured light is about equal in inverse depth. Readings across an edge, whose depth differs from
-that of the pixel by more than a share, do not take part.
+structured light is about equal in inverse depth. Readings across an edge do not take part: those
+to which a line from the point of the pixel would be seen more slanted than any surface.
 
 Letters: H rows, W columns.
 """
+
+import math
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -15,16 +17,16 @@ from numpy.lib.stride_tricks import sliding_window_view
 from vision.ops.camera import pixel_rays
 from vision.options import Range, Ranges
 
-# Side of the window in pixels, and the largest difference of depth in it, relative to that of its
-# middle: whole windows of a floor are inside from 60 pixels below the horizon on.
-WINDOW, MAX_JUMP = 7, 0.05
+# Side of the window in pixels, and the largest angle in degrees between the line of sight and the
+# normal of a surface: a floor is one down to five degrees below the horizon.
+WINDOW, MAX_SLANT = 7, 85.0
 # Share of the pixels of a window that need a reading on the surface of its middle.
 MIN_SHARE = 0.25
 # Rows that are fitted at a time, and the spread across a line of readings below which it is one.
 _STRIP, _FLAT = 16, 1e-6
 RANGES: Ranges = {
     "window": Range(minimum=3, maximum=63, unit="pixels"),
-    "max_jump": Range(above=0, maximum=1),
+    "max_slant": Range(above=0, below=90, unit="degrees"),
 }
 
 
@@ -33,7 +35,7 @@ def normals_from_depth(
     camera: np.ndarray,
     *,
     window: int = WINDOW,
-    max_jump: float = MAX_JUMP,
+    max_slant: float = MAX_SLANT,
 ) -> np.ndarray:
     """Compute the normal of each pixel.
 
@@ -41,7 +43,8 @@ def normals_from_depth(
         depth: float `(H, W)` metres along the optical axis, 0 where there is no reading.
         camera: `(fx, fy, cx, cy)` in pixels, see `vision.ops.camera`.
         window: Side of the window in pixels; an even one is enlarged by one.
-        max_jump: Largest difference in depth from the middle of a window, relative to its depth.
+        max_slant: Largest angle in degrees between the line of sight and the normal of a surface;
+            more slanted readings of a window lie across an edge.
 
     Returns:
         float32 `(3, H, W)` unit vectors, x right, y down, z into the scene, that point to the
@@ -58,7 +61,7 @@ def normals_from_depth(
     for top in range(0, z.shape[0], _STRIP):
         strip = slice(top, min(top + _STRIP, z.shape[0]))
         windows = sliding_window_view(padded[strip.start : strip.stop + 2 * reach], (side, side))
-        count, a, b, c = _fit(windows, z[strip], steps, max_jump)
+        count, a, b, c = _fit(windows, z[strip], steps, max_slant)
         # In a window the rays are counted from its middle.
         c = c - a * columns - b * rows[strip, None]
         normal = -np.stack([a, b, c])
@@ -69,7 +72,7 @@ def normals_from_depth(
 
 
 def _fit(
-    windows: np.ndarray, z: np.ndarray, steps: tuple[float, float], max_jump: float
+    windows: np.ndarray, z: np.ndarray, steps: tuple[float, float], max_slant: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Fit the planes 1 / z = a x + b y + c of windows, with their middles as the origins.
 
@@ -77,7 +80,7 @@ def _fit(
         windows: float32 `(h, W, side, side)`, the depth in each.
         z: float32 `(h, W)`, the depth of their middles.
         steps: Slopes x / z and y / z from one pixel to the next.
-        max_jump: As for `normals_from_depth`.
+        max_slant: As for `normals_from_depth`.
 
     Returns:
         The number of readings, and a, b and c, `(h, W)` each; these are zero where the middle has
@@ -86,11 +89,12 @@ def _fit(
     side = windows.shape[-1]
     others = windows.reshape(*z.shape, side * side)
     middle = z[..., None]
-    used = (np.abs(others - middle) <= max_jump * middle) & (others > 0)
+    y, x = (np.indices((side, side)).reshape(2, -1) - side // 2) * np.array(steps[::-1])[:, None]
+    limits = (math.tan(math.radians(max_slant)) * np.hypot(x, y)).astype(np.float32)
+    used = (np.abs(others - middle) <= limits * middle) & (others > 0)
     safe = np.where(middle > 0, middle, 1)
     # From the middle's own inverse depth: float32 then keeps the differences.
     inverse = np.where(used, (safe - others) / (safe * np.where(used, others, 1)), 0)
-    y, x = (np.indices((side, side)).reshape(2, -1) - side // 2) * np.array(steps[::-1])[:, None]
     moments = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
     sums = (used.astype(np.float32) @ moments.astype(np.float32)).astype(np.float64)
     products = (inverse @ moments[:, :3].astype(np.float32)).astype(np.float64)

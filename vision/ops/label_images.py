@@ -22,7 +22,7 @@ BROKEN = (OSError, ValueError, SyntaxError, EOFError, IndexError, zlib.error, st
 _GREY, _RGB, _PALETTE, _GREY_ALPHA, _RGB_ALPHA = 0, 2, 3, 4, 6
 
 
-def read_labels(path: str | os.PathLike[str]) -> np.ndarray:
+def read_labels(path: str | os.PathLike[str], *, what: str = "mask") -> np.ndarray:
     """Read the labels of a PNG file, as they are stored.
 
     Grey values and palette indices of any bit depth are returned unchanged; the colours of a
@@ -30,6 +30,7 @@ def read_labels(path: str | os.PathLike[str]) -> np.ndarray:
 
     Args:
         path: The file.
+        what: What errors call it.
 
     Returns:
         uint8 `(H, W)` of a grey or palette image of up to 8 bits, uint16 `(H, W)` of a grey one of
@@ -38,16 +39,17 @@ def read_labels(path: str | os.PathLike[str]) -> np.ndarray:
     Raises:
         ImageError: The file is absent, broken, no PNG, or of a kind that holds no labels.
     """
-    data = read_file(path, max_bytes=MAX_IMAGE_BYTES, what="mask", error=ImageError)
-    return decode_labels(data, os.fspath(path))
+    data = read_file(path, max_bytes=MAX_IMAGE_BYTES, what=what, error=ImageError)
+    return decode_labels(data, os.fspath(path), what=what)
 
 
-def decode_labels(data: bytes, name: str) -> np.ndarray:
+def decode_labels(data: bytes, name: str, *, what: str = "mask") -> np.ndarray:
     """The labels of the bytes of a PNG file, as `read_labels` gives them.
 
     Args:
         data: The whole file.
-        name: What errors call it.
+        name: Name of the file, for errors.
+        what: What errors call it.
 
     Raises:
         ImageError: It is broken, no PNG, of a kind that holds no labels, or of more pixels than
@@ -56,31 +58,31 @@ def decode_labels(data: bytes, name: str) -> np.ndarray:
     if not data.startswith(SIGNATURE) or len(data) < 26:
         begin = f"it begins with {data[:16]!r}" if data else "it is empty (0 bytes)"
         raise ImageError(
-            f"mask '{name}' is no PNG file: {begin}. Masks have to be PNG: other formats, JPEG "
+            f"{what} '{name}' is no PNG file: {begin}. Masks have to be PNG: other formats, JPEG "
             "above all, may change the labels. Write it again from its source."
         )
     depth, kind = data[24], data[25]
     if depth == 16 and kind != _GREY:
         raise ImageError(
-            f"mask '{name}' has 16 bits per colour, expected 8: write it as 8-bit RGB, or as grey "
-            "with the class as the value."
+            f"{what} '{name}' has 16 bits per colour, expected 8: write it as 8-bit RGB, or as "
+            "grey with the class as the value."
         )
     if size := png_size(data):
-        check_pixels(*size, f"mask '{name}'")
+        check_pixels(*size, f"{what} '{name}'")
     fault = png_fault(data)
     try:
         if not fault:
             with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
-                labels = _labels(image, depth, kind, name)
+                labels = _labels(image, depth, kind, f"{what} '{name}'")
                 fault = short_png_fault(data, ends_blank=not labels[-1].any())
     except ImageError:
         raise
     except (UnidentifiedImageError, *BROKEN) as error:
         raise ImageError(
-            f"mask '{name}' cannot be read: {_reason(error)}. Copy or download it again."
+            f"{what} '{name}' cannot be read: {_reason(error)}. Copy or download it again."
         ) from error
     if fault:
-        raise ImageError(f"mask '{name}' cannot be read: {fault}. Copy or download it again.")
+        raise ImageError(f"{what} '{name}' cannot be read: {fault}. Copy or download it again.")
     return labels
 
 
@@ -135,7 +137,7 @@ def _require_opaque(image: Image.Image, name: str) -> None:
     minimum = int(np.asarray(image.getchannel("A")).min())
     if minimum < 255:
         raise ImageError(
-            f"mask '{name}' has transparent pixels (alpha down to {minimum}), which have no label. "
+            f"{name} has transparent pixels (alpha down to {minimum}), which have no label. "
             "Write it without an alpha channel."
         )
 

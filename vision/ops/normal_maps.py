@@ -79,7 +79,9 @@ def _from_array(path: Path) -> np.ndarray:
 def _from_png(path: Path) -> tuple[np.ndarray, str]:
     data = read_file(path, max_bytes=MAX_IMAGE_BYTES, error=ImageError)
     is_deep = data.startswith(SIGNATURE) and data[_DEPTH : _KIND + 1] == bytes([16, _RGB])
-    values = _decode_16(data, path) if is_deep else decode_labels(data, str(path))
+    values = (
+        _decode_16(data, path) if is_deep else decode_labels(data, str(path), what="normal map")
+    )
     if values.ndim != 3:
         raise DataError(
             f"'{path}' is a grey or palette image; expected normals in an RGB one, of 8 or 16 bits."

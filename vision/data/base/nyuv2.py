@@ -213,5 +213,6 @@ class NYUv2Data(DenseData):
             depths,
             key_of=lambda path: path.rpartition(".")[0],
             mask_of=lambda key: key.replace(f"/{RGB}", f"/{SYNC}") + ".png",
+            what="depth map",
         )
         return [*pairs.index.images], [*(pairs.index.masks or ())], pairs.problems

@@ -15,7 +15,7 @@ from vision.data.formats.depth_reader import DepthReader, NormalsFromDepth
 from vision.data.formats.normals_reader import NormalsReader
 from vision.keywords import Unpack
 from vision.ops.depth_maps import EXTENSIONS as DEPTH_EXTENSIONS
-from vision.ops.depth_normals import MAX_JUMP, RANGES, WINDOW
+from vision.ops.depth_normals import MAX_SLANT, RANGES, WINDOW
 from vision.ops.normal_maps import EXTENSIONS
 from vision.options import check_number, check_ranges
 
@@ -52,8 +52,8 @@ class NormalsFolder(PairedFolders[DenseIndex], NormalsData):
         invalid: Values in depth files that mean no reading, beside 0.
         camera: As for `DepthFolder`.
         window: Side in pixels of the window that a plane is fitted to.
-        max_jump: Largest difference in depth within a window from its middle, relative to the depth
-            there; farther readings are on another surface.
+        max_slant: Largest angle in degrees between the line of sight and the normal of a surface;
+            more slanted readings within a window lie across an edge.
         val_fraction: Share of the images that is held out, in (0, 1); only where `root/images` has
             no `train` and `val`.
         predict_root: A folder of images to predict, nested or not.
@@ -78,7 +78,7 @@ class NormalsFolder(PairedFolders[DenseIndex], NormalsData):
         invalid: Sequence[float] = (),
         camera: Sequence[float] | str | os.PathLike[str] | None = None,
         window: int = WINDOW,
-        max_jump: float = MAX_JUMP,
+        max_slant: float = MAX_SLANT,
         val_fraction: float = 0.2,
         predict_root: str | os.PathLike[str] | None = None,
         **options: Unpack[DenseOptions],
@@ -86,7 +86,7 @@ class NormalsFolder(PairedFolders[DenseIndex], NormalsData):
         super().__init__(root=root, val_fraction=val_fraction, predict_root=predict_root, **options)
         for axis in negate:
             check_ranges({"negate": axis}, {"negate": ("x", "y", "z")})
-        check_ranges({"window": window, "max_jump": max_jump}, RANGES)
+        check_ranges({"window": window, "max_slant": max_slant}, RANGES)
         if scale is not None:
             check_number("scale", scale, above=0)
         if from_depth:
@@ -97,7 +97,7 @@ class NormalsFolder(PairedFolders[DenseIndex], NormalsData):
         self.scale = scale
         self.invalid = tuple(invalid)
         self.window = window
-        self.max_jump = max_jump
+        self.max_slant = max_slant
         self._camera = camera
 
     @cached_property
@@ -118,7 +118,7 @@ class NormalsFolder(PairedFolders[DenseIndex], NormalsData):
         cameras = KnownCameras(given=self.camera)
         if self.from_depth:
             depth = DepthReader(scale=self.scale, invalid=self.invalid, cameras=cameras)
-            reader = NormalsFromDepth(depth=depth, window=self.window, max_jump=self.max_jump)
+            reader = NormalsFromDepth(depth=depth, window=self.window, max_slant=self.max_slant)
         else:
             reader = NormalsReader(negate=self.negate, cameras=cameras)
         return DenseFiles(images=images, target_names=others, read=reader, what=self.what)

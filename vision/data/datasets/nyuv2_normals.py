@@ -19,7 +19,7 @@ from vision.data.formats.nyuv2 import DEPTHS, LabeledIndex
 from vision.data.transforms.dense_options import DenseAugment
 from vision.data.transforms.dense_targets import DenseTargets
 from vision.keywords import Unpack
-from vision.ops.depth_normals import MAX_JUMP, RANGES, WINDOW
+from vision.ops.depth_normals import MAX_SLANT, RANGES, WINDOW
 from vision.ops.normal_maps import EXTENSIONS
 from vision.options import check_ranges
 
@@ -41,8 +41,8 @@ class NYUv2Normals(NYUv2Data, NormalsData):
         negate: Axes that point the other way in the files of `normals`, such as `[y, z]`.
         depth: The depth that normals are computed from, as for `NYUv2`.
         window: Side in pixels of the window that a plane is fitted to.
-        max_jump: Largest difference in depth within a window from its middle, relative to the depth
-            there.
+        max_slant: Largest angle in degrees between the line of sight and the normal of a surface;
+            more slanted readings within a window lie across an edge.
         layout: As for `NYUv2`.
         camera: Likewise.
         predict_root: A folder of images to predict, nested or not; None predicts the test images.
@@ -59,7 +59,7 @@ class NYUv2Normals(NYUv2Data, NormalsData):
         negate: Sequence[Axis] = (),
         depth: Depth = "filled",
         window: int = WINDOW,
-        max_jump: float = MAX_JUMP,
+        max_slant: float = MAX_SLANT,
         layout: Layout = "auto",
         camera: Sequence[float] | str | os.PathLike[str] | None = None,
         predict_root: str | os.PathLike[str] | None = None,
@@ -77,10 +77,10 @@ class NYUv2Normals(NYUv2Data, NormalsData):
         )
         for axis in negate:
             check_ranges({"negate": axis}, {"negate": ("x", "y", "z")})
-        check_ranges({"window": window, "max_jump": max_jump}, RANGES)
+        check_ranges({"window": window, "max_slant": max_slant}, RANGES)
         self.negate = tuple(negate)
         self.window = window
-        self.max_jump = max_jump
+        self.max_slant = max_slant
 
     @property
     def has_files(self) -> bool:
@@ -114,5 +114,5 @@ class NYUv2Normals(NYUv2Data, NormalsData):
 
     def _from_depth(self, paths: Sequence[str]) -> NormalsFromDepth:
         return NormalsFromDepth(
-            depth=self.depth_reader(paths), window=self.window, max_jump=self.max_jump
+            depth=self.depth_reader(paths), window=self.window, max_slant=self.max_slant
         )

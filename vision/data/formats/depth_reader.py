@@ -12,7 +12,7 @@ from vision.data.transforms.dense_targets import DenseTargets
 from vision.errors import ConfigError
 from vision.ops.depth_crops import crop_window
 from vision.ops.depth_maps import PNG, check_depth, read_float_depth, read_png_depth
-from vision.ops.depth_normals import MAX_JUMP, WINDOW, normals_from_depth
+from vision.ops.depth_normals import MAX_SLANT, WINDOW, normals_from_depth
 from vision.ops.depth_scale import choose_scale
 
 REMEDY = "Write 0 there, or give the value in the files that means no reading: data.invalid."
@@ -77,12 +77,12 @@ class NormalsFromDepth:
     Attributes:
         depth: Reads these, with their cameras.
         window: As for `normals_from_depth`.
-        max_jump: Likewise.
+        max_slant: Likewise.
     """
 
     depth: DepthReader
     window: int = WINDOW
-    max_jump: float = MAX_JUMP
+    max_slant: float = MAX_SLANT
 
     def __call__(self, path: str) -> DenseTargets:
         """Compute the normals of a depth map.
@@ -106,6 +106,6 @@ class NormalsFromDepth:
                 "pixels, or to a file of them."
             )
         normals = normals_from_depth(
-            known.depth, known.camera, window=self.window, max_jump=self.max_jump
+            known.depth, known.camera, window=self.window, max_slant=self.max_slant
         )
         return DenseTargets(normals=normals, camera=known.camera)

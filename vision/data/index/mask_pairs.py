@@ -163,6 +163,7 @@ def pair_files(
     *,
     key_of: Callable[[str], str],
     mask_of: Callable[[str], str],
+    what: str = "mask",
 ) -> Pairs:
     """Pair images with masks by a part of their names, in the order of the images.
 
@@ -171,6 +172,7 @@ def pair_files(
         masks: Key -> path of each mask.
         key_of: Returns the key of an image's path.
         mask_of: Returns the expected path of the mask of a key, for messages.
+        what: What messages call a mask.
     """
     found: dict[str, str] = {}
     problems = []
@@ -179,8 +181,10 @@ def pair_files(
         if key in masks:
             found[key] = image
         else:
-            problems.append(f"image '{image}' has no mask: there is no '{mask_of(key)}'.")
-    problems += [f"mask '{path}' has no image." for key, path in masks.items() if key not in found]
+            problems.append(f"image '{image}' has no {what}: there is no '{mask_of(key)}'.")
+    problems += [
+        f"{what} '{path}' has no image." for key, path in masks.items() if key not in found
+    ]
     index = SegmentationIndex(
         images=PathList(found.values()), masks=PathList(masks[key] for key in found)
     )
