@@ -3,7 +3,7 @@
 import inspect
 import re
 from itertools import pairwise
-from typing import Any, TypedDict, get_args, get_origin, get_type_hints
+from typing import Any, Generic, TypedDict, get_args, get_origin, get_type_hints
 
 import pytest
 
@@ -70,7 +70,9 @@ def groups_of(cls: type) -> list[tuple[type, type, type]]:
     for one, base in pairwise(lineage):
         for parameter in inspect.signature(one.__init__).parameters.values():
             if get_origin(parameter.annotation) is Unpack:
-                taker = type(base.__name__, cls.__mro__[cls.__mro__.index(base) :], {})
+                behind = cls.__mro__[cls.__mro__.index(base) :]
+                # Python makes no class with a bare `Generic` among its bases.
+                taker = type(base.__name__, tuple(c for c in behind if c is not Generic), {})
                 found.append((one, taker, get_args(parameter.annotation)[0]))
     return found
 

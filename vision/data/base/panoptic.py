@@ -3,14 +3,15 @@
 import logging
 from abc import abstractmethod
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from torch.utils.data import Dataset
 
 from vision.data.base.classes import ClassData
-from vision.data.base.images import ImageBatches, ImageData, ImageLoading
+from vision.data.base.images import ImageBatches, ImageLoading
 from vision.data.base.panoptic_samples import PanopticSamples
+from vision.data.base.splits import Split, SplitData
 from vision.data.check.panoptic_problems import (
     SegmentScan,
     describe_scan,
@@ -20,10 +21,13 @@ from vision.data.check.panoptic_problems import (
     unique_segmented,
 )
 from vision.data.check.problems import SplitSummary
-from vision.data.check.same_images import ImageSource
 from vision.data.index.panoptic import PanopticIndex
 from vision.data.loading.collate_panoptic import collate_panoptic
-from vision.data.transforms.panoptic import PanopticEvalTransform, PanopticTrainTransform
+from vision.data.transforms.panoptic import (
+    PanopticEvalTransform,
+    PanopticTrainTransform,
+    PanopticTransform,
+)
 from vision.data.transforms.panoptic_options import PanopticAugment
 from vision.errors import DataError
 from vision.keywords import Unpack
@@ -31,7 +35,8 @@ from vision.wording import counted
 
 logger = logging.getLogger(__name__)
 
-Split = Literal["train", "val", "test", "predict"]
+__all__ = ["DEFAULT_AUGMENT", "PanopticData", "PanopticOptions", "Split"]
+
 DEFAULT_AUGMENT = PanopticAugment()
 
 
@@ -49,7 +54,7 @@ class PanopticOptions(PanopticLoading, total=False):
     canvas: tuple[int, int] | None
 
 
-class PanopticData(ClassData, ImageData):
+class PanopticData(ClassData, SplitData[PanopticIndex]):
     """A dataset of images with a segment for each pixel: objects, and regions of stuff.
 
     A subclass lists the files and segments. When a split is first used, a few of its images are
@@ -71,8 +76,6 @@ class PanopticData(ClassData, ImageData):
 
     kind = "panoptic"
     collate = staticmethod(collate_panoptic)
-    # The expected layout of the dataset's files; ends the errors.
-    expected = ""
 
     def __init__(
         self,
@@ -89,16 +92,6 @@ class PanopticData(ClassData, ImageData):
         self.eval_transform = PanopticEvalTransform(
             long_side=long_side, canvas=canvas, antialias=antialias
         )
-        self._indices: dict[Split, PanopticIndex] = {}
-        self._scanned: set[Split] = set()
-
-    @abstractmethod
-    def read_index(self, split: Split) -> PanopticIndex:
-        """Find the files and segments of a split; called once for each.
-
-        Raises:
-            DataError: Files are absent or not in the expected layout.
-        """
 
     @property
     @abstractmethod
@@ -120,45 +113,16 @@ class PanopticData(ClassData, ImageData):
         """The dataset's own colour of each class, uint8 `(K, 3)` RGB; None where it has none."""
         return None
 
-    @property
-    def test_split(self) -> Split:
-        """The split that is tested; the validation set where a dataset has no other."""
-        return "val"
-
-    @property
-    def predict_split(self) -> Split:
-        """The split to predict; by default the one that is tested."""
-        return self.test_split
-
-    def index(self, split: Split) -> PanopticIndex:
-        """The files and segments of a split, found when it is first asked for.
+    def make_samples(
+        self, index: PanopticIndex, transform: PanopticTransform, *, targets: bool = True
+    ) -> PanopticSamples:
+        """The samples of a split, with or without segments.
 
         Raises:
-            DataError: Files are absent or not in the expected layout.
+            DataError: There are no segments.
         """
-        if split not in self._indices:
-            self._indices[split] = self.read_index(split)
-        return self._indices[split]
-
-    def setup(self, stage: str) -> None:
-        """Find the files of a stage and make its datasets.
-
-        Raises:
-            DataError: Files are absent or not in the expected layout, or segments do not fit.
-        """
-        if stage == "fit" and self.train_dataset is None:
-            train = PanopticSamples(self.index("train"), self.train_transform, self.is_thing)
-            self._scan("train")
-            self.train_dataset = train
-        if stage in ("fit", "validate") and self.val_dataset is None:
-            self.val_dataset = self._evaluated("val")
-        if stage == "test" and self.test_dataset is None:
-            self.test_dataset = self._evaluated(self.test_split)
-        if stage == "predict" and self.predict_dataset is None:
-            index = self.index(self.predict_split)
-            self.predict_dataset = PanopticSamples(
-                index, self.eval_transform, np.zeros(0, dtype=bool), targets=False
-            )
+        things = self.is_thing if targets else np.zeros(0, dtype=bool)
+        return PanopticSamples(index, transform, things, targets=targets)
 
     def check_scan(self, split: Split, scan: SegmentScan) -> None:
         """Raise an error if there is nothing to learn in a split.
@@ -181,15 +145,9 @@ class PanopticData(ClassData, ImageData):
     def samples_to_check(self) -> Iterator[Dataset[Any]]:
         """The images and segments of every split that was read."""
         indices = {str(split): index for split, index in self._indices.items()}
-        if not any(index.masks is not None for index in indices.values()):
+        if not any(index.has_targets for index in indices.values()):
             return unique_segmented(indices, (), np.zeros(0, dtype=bool))
         return unique_segmented(indices, self.class_names, self.is_thing)
-
-    def image_sources(self) -> Iterator[ImageSource]:
-        """The files of every split that was read and has segments."""
-        for split, index in self._indices.items():
-            if index.masks is not None:
-                yield ImageSource(split, index.images)
 
     def summary(self) -> dict[str, SplitSummary]:
         """Numbers of images and segments in the splits that were read."""
@@ -199,18 +157,15 @@ class PanopticData(ClassData, ImageData):
             if split != "predict"
         }
 
-    def _evaluated(self, split: Split) -> PanopticSamples:
-        samples = PanopticSamples(self.index(split), self.eval_transform, self.is_thing)
-        self._scan(split)
-        return samples
+    def scan(self, split: Split) -> None:
+        """Read a few images of a split with their segments, and log what they hold.
 
-    def _scan(self, split: Split) -> None:
-        if split in self._scanned:
-            return
+        Raises:
+            DataError: They do not fit, or there is nothing to learn.
+        """
         skip = self.bad_images.maximum > 0
         scan = scan_segments(self.index(split), self.num_classes, skip_bad_images=skip)
         self.check_scan(split, scan)
-        self._scanned.add(split)
         if remark := one_sort(self.is_thing):
             logger.warning("%s: %s", split, remark)
         logger.info("%s: %s", split, describe_scan(scan, self.class_names, self.is_thing))

@@ -101,6 +101,11 @@ class PanopticIndex:
     def __len__(self) -> int:
         return len(self.images)
 
+    @property
+    def has_targets(self) -> bool:
+        """Whether there are segments."""
+        return self.masks is not None
+
     def image(self, place: int) -> EncodedImage:
         """The bytes of an image, by its index in the split.
 
