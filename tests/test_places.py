@@ -26,6 +26,7 @@ CITATIONS = "vision/weights/papers.json"
 BACKBONES = ("cswin", "cvt", "hornet", "rmt", "tnt")
 DETECTORS = ("fcos", "retinanet")
 SEGMENTORS = ("segformer",)
+DENSE_DECODERS = ("polymax",)
 DATASETS = {"YOLO": "yolo", "COCOStuff": "coco_stuff", "MaskFolder": "mask_folder"}
 PLACES = {
     "Add a backbone": {
@@ -45,6 +46,11 @@ PLACES = {
         "vision/weights/names/mmseg.py",
         CITATIONS,
         "tests/helpers/tiny_segmentation.py",
+    },
+    "Add a decoder of depth and normals": {
+        "vision/tasks/dense_decoders.py",
+        CITATIONS,
+        "tests/helpers/tiny_dense.py",
     },
     "Add a dataset": {"vision/data/__init__.py", "tests/helpers/broken_datasets.py"},
     "Add a kind of task": {"vision/kinds.py", "vision/data/__init__.py"},
@@ -124,6 +130,7 @@ def test_places_of_a_backbone(family: str) -> None:
     [
         *((name, "Add a detector") for name in DETECTORS),
         *((name, "Add a head for semantic segmentation") for name in SEGMENTORS),
+        *((name, "Add a decoder of depth and normals") for name in DENSE_DECODERS),
     ],
 )
 def test_places_of_a_head(name: str, section: str) -> None:

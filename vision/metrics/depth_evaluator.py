@@ -92,4 +92,4 @@ class DepthEvaluator:
 
 
 def _array(depth: Tensor) -> np.ndarray:
-    return depth.detach().double().cpu().numpy()
+    return depth.detach().cpu().double().numpy()

@@ -34,6 +34,6 @@ def angles_of_maps(predicted: Tensor, target: Tensor, *, where: str = "") -> np.
 
 def _vectors(normals: Tensor) -> np.ndarray:
     """float64 `(H, W, 3)` of length 1, NaN where it was 0."""
-    vectors = normals.detach().double().cpu().permute(1, 2, 0).numpy()
+    vectors = normals.detach().cpu().double().permute(1, 2, 0).numpy()
     lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
     return np.divide(vectors, lengths, out=np.full_like(vectors, np.nan), where=lengths > 0)

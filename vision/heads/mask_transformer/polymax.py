@@ -73,8 +73,9 @@ class PolyMaXHead(QueryDecoder[ClusterPredictions]):
 
     "PolyMaX: General Dense Prediction with Mask Transformer", Yang et al., 2023,
     https://arxiv.org/abs/2311.05770: each pixel has a distribution over clusters, each cluster a
-    value, and their expectation replaces the regression of a value per pixel. There is no public
-    code. What the paper's abstract and introduction do not say is decided here:
+    value, and their expectation replaces the regression of a value per pixel. The code that the
+    authors announced could not be read; what the abstract and the introduction do not say is
+    decided here:
 
     - pixel decoder, decoder layers and queries are those of `KMaXHead`, with 128 queries, and the
       masks lie at the finest stride, 4;
