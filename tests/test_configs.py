@@ -2,9 +2,10 @@
 
 The recipes of ImageNet are compared with a table of what their authors published, written out here;
 COCO's are in test_coco_configs, ADE20K's and Cityscapes' in test_segmentation_configs, those of
-depth and normals in test_dense_configs.
+depth and normals in test_dense_configs, those of panoptic segmentation in test_panoptic_configs.
 """
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,7 @@ from helpers.config_runs import (
     DEPTH_KITTI,
     IMAGENET,
     NORMALS_NYUV2,
+    PANOPTIC,
     ROOT,
     build,
     command,
@@ -31,7 +33,10 @@ from helpers.tiny_coco import write_tiny_coco
 from helpers.tiny_depth import CAMERA
 from helpers.tiny_masks import CLASSES, write_mask_folder
 from helpers.tiny_nyuv2 import write_kitti, write_labeled
+from helpers.tiny_panoptic import SMALL as SMALL_HEAD
 from helpers.tiny_segmentation_sets import write_ade20k, write_cityscapes
+from helpers.tiny_segments import CLASSES as SEGMENTED_CLASSES
+from helpers.tiny_segments import write_panoptic
 from PIL import Image
 
 from vision.cli.config_files import users_of
@@ -39,12 +44,14 @@ from vision.cli.main import main
 from vision.cli.names import find_class
 from vision.cli.settings import find_configs, read_settings
 from vision.data.base.dense import DenseData
+from vision.data.base.panoptic import PanopticData
 from vision.data.base.segmentation import SegmentationData
 from vision.data.datasets.imagenet import ImageNet
 from vision.data.synthetic.semantic import CLASSES as SAMPLED_CLASSES
 from vision.data.transforms.dense_options import DenseAugment
 from vision.data.transforms.detection_options import DetectionAugment
 from vision.data.transforms.options import Augment
+from vision.data.transforms.panoptic_options import PanopticAugment
 from vision.data.transforms.segmentation_options import SegmentationAugment
 from vision.layers.drop_path import DropPath
 
@@ -68,6 +75,8 @@ TRAINED_DENSE = (
     DEPTH_KITTI / "convnext_tiny_dpt.yaml",
     NORMALS_NYUV2 / "rmt_tiny_dpt.yaml",
 )
+# Of panoptic segmentation's one, with a small head.
+TRAINED_PANOPTIC = (PANOPTIC[0] / "rmt_tiny_kmax.yaml",)
 
 
 def is_trained(config: Path) -> bool:
@@ -78,6 +87,8 @@ def is_trained(config: Path) -> bool:
         return config in TRAINED_SEGMENTORS
     if config.parent in DENSE:
         return config in TRAINED_DENSE
+    if config.parent in PANOPTIC:
+        return config in TRAINED_PANOPTIC
     return config.parent != IMAGENET or config.stem.removesuffix("_linear") in TRAINED
 
 
@@ -171,6 +182,20 @@ def kitti(root: Path) -> list[str]:
     return words({"data.root": root, "data.kb_crop": "false", **SMALL_MAPS})
 
 
+def coco_panoptic(root: Path) -> list[str]:
+    """Options for a few small images with segments, on a machine without a GPU."""
+    write_panoptic(root)
+    options = {
+        **{"data.root": root, "data.num_workers": 0, "data.batch_size": 2},
+        **{"data.long_side": 65, "data.canvas": "[65, 65]", "data.augment.crop": "[65, 65]"},
+        **{"trainer.devices": 1, "trainer.num_nodes": 1, "trainer.precision": "32-true"},
+        "trainer.sync_batchnorm": "false",
+        **{"model.num_classes": len(SEGMENTED_CLASSES), "model.pretrained": "false"},
+        "model.head_options": json.dumps(SMALL_HEAD),
+    }
+    return words(options)
+
+
 def words(options: dict[str, Any]) -> list[str]:
     return [word for key, value in options.items() for word in (f"--{key}", str(value))]
 
@@ -187,6 +212,7 @@ FAKE_DATA: dict[str, Callable[[Path], list[str]]] = {
     "MaskFolder": mask_folder,
     "NYUv2Normals": nyuv2,
     "KITTIDepth": kitti,
+    "COCOPanoptic": coco_panoptic,
 }
 
 
@@ -216,7 +242,11 @@ def test_the_parts_of_a_large_config_build(config: Path) -> None:
     options = resolve(config)["data"]["init_args"]
     kind = find_class("data", resolve(config)["data"]["class_path"], source="")
     augment = Augment if kind is ImageNet else DetectionAugment
-    for base, own in ((SegmentationData, SegmentationAugment), (DenseData, DenseAugment)):
+    for base, own in (
+        (SegmentationData, SegmentationAugment),
+        (DenseData, DenseAugment),
+        (PanopticData, PanopticAugment),
+    ):
         augment = own if issubclass(kind, base) else augment
     data = kind(**{**options, "augment": augment(**options["augment"])})
     assert data.batch_size == options["batch_size"]

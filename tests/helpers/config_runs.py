@@ -23,6 +23,7 @@ IMAGENET = ROOT / "configs" / "classification" / "imagenet"
 COCO = ROOT / "configs" / "detection" / "coco"
 ADE20K = ROOT / "configs" / "segmentation" / "ade20k"
 CITYSCAPES = ROOT / "configs" / "segmentation" / "cityscapes"
+PANOPTIC = [ROOT / "configs" / "panoptic" / name for name in ("coco", "cityscapes", "ade20k")]
 DEPTH_NYUV2 = ROOT / "configs" / "depth" / "nyuv2"
 DEPTH_KITTI = ROOT / "configs" / "depth" / "kitti"
 NORMALS_NYUV2 = ROOT / "configs" / "normals" / "nyuv2"

@@ -50,6 +50,16 @@ def test_layer_decay_by_hand() -> None:
     assert groups[-1].names == ["head.bias"]
 
 
+def test_a_factor_of_the_backbone_multiplies_that_of_each_level() -> None:
+    model = Model("swin")
+    groups = parameter_groups(model, weight_decay=0.05, layer_decay=0.5, backbone_lr=0.1)
+    scale = {name: group.lr_scale for group in groups for name in group.names}
+    assert scale["backbone.stages.3.1.norm1.weight"] == pytest.approx(0.05)
+    assert scale["head.weight"] == 1.0
+    rates = {g["lr"] for g in build_optimizer(model, OptimSettings(backbone_lr=0.1)).param_groups}
+    assert rates == {1e-3, pytest.approx(1e-4)}
+
+
 @pytest.mark.parametrize(("depth", "last"), [(None, 1), (6, 3), (12, 9)])
 def test_stages_as_levels_by_hand(depth: int | None, last: int) -> None:
     # The released code of ConvNeXt: 0.9 ** (depth + 1 - i) for stage i of 1 to 4; the stem and the

@@ -42,6 +42,15 @@ def test_a_power_of_what_is_left_by_hand() -> None:
     assert learning_rate(6, curve, Timeline(total=8)) == pytest.approx(0.25**2)
 
 
+def test_poly_that_falls_when_the_warmup_ends() -> None:
+    settings = OptimSettings(
+        lr=1.0, min_lr=0.0, warmup_lr=0.2, warmup_to="lr", lr_schedule="poly", power=1.0
+    )
+    timeline = Timeline(total=10, warmup=4)
+    rates = [learning_rate(step, settings, timeline) for step in range(6)]
+    assert rates == pytest.approx([0.2, 0.4, 0.6, 0.8, 0.6, 0.5])
+
+
 def test_mmengines_poly_is_ours_without_a_warmup() -> None:
     scheduler = pytest.importorskip("mmengine.optim.scheduler")
     optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1e-4)
