@@ -210,6 +210,7 @@ FAKE_DATA: dict[str, Callable[[Path], list[str]]] = {
     "ADE20K": ade20k,
     "Cityscapes": cityscapes,
     "MaskFolder": mask_folder,
+    "NYUv2": nyuv2,
     "NYUv2Normals": nyuv2,
     "KITTIDepth": kitti,
     "COCOPanoptic": coco_panoptic,

@@ -11,9 +11,10 @@
     vision benchmark depth --sizes 641 --batch 1
     vision benchmark latency convnext_tiny --threads 2 --json latency.json
     vision benchmark training --rounds 20
+    vision benchmark mean-maps --root data/nyuv2_samples
 
 The sides take turns; what is printed are medians and their ratio (above 1: ours is faster, or keeps
-less memory).
+less memory). mean-maps prints errors instead: those that depth and normals have to beat.
 """
 
 # The modules of vision/benchmarks say what each command compares; docs/benchmarks.md has figures.
@@ -35,6 +36,7 @@ from vision.benchmarks.imports import measure_imports
 from vision.benchmarks.input import measure_input
 from vision.benchmarks.latency import ENGINES, measure_latency
 from vision.benchmarks.latency import Settings as LatencySettings
+from vision.benchmarks.mean_maps import measure_mean_maps
 from vision.benchmarks.segmentation import Settings as SegmentationSettings
 from vision.benchmarks.segmentation import measure_segmentation
 from vision.benchmarks.segmentation_input import measure_segmentation_input
@@ -82,6 +84,12 @@ def add_inputs(add: Callable[..., Any]) -> None:
     parser.add_argument("--objects", type=whole(), default=OBJECTS)
     parser.add_argument("--workers", type=whole(0, MAX_PROCESSES), default=2, help="forked readers")
     parser.add_argument("--folder", type=Path, help="where to make the file (2 GB); default: /tmp")
+
+
+def add_means(add: Callable[..., Any]) -> None:
+    """The command that measures errors, not speed: those of means, beside which models stand."""
+    parser = add("mean-maps", measure_mean_maps, help="errors of the mean depth and mean normals")
+    parser.add_argument("--root", type=Path, required=True, help="a dataset in NYUv2's layout")
 
 
 def add_models(add: Callable[..., Any]) -> None:
@@ -167,6 +175,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_models(add)
     add_heads(add)
     add_latency(add)
+    add_means(add)
 
     def fit(words: Sequence[str], blocks: Blocks) -> None:
         run("fit", words, callbacks=[blocks])

@@ -20,8 +20,8 @@ class RoomSamples(Samples):
     Validation rooms have camera heights and layouts that no training room has.
     """
 
-    train: int = 300
-    val: int = 60
+    train: int = 600
+    val: int = 100
     size: int = 160
 
 
