@@ -68,7 +68,7 @@ def test_segments_are_those_of_the_rooms(root: Path, split: str) -> None:
         file.images.items(), rooms, found["annotations"], strict=True
     ):
         ids = read_segment_ids(folder / image.file_name)
-        check_segments(ids, image, number, folder / image.file_name)
+        check_segments(ids, image.segments, number, folder / image.file_name)
         labels = np.full(ids.shape, 255)
         for one, label in zip(image.segments.ids, image.segments.labels, strict=True):
             labels[ids == one] = label
