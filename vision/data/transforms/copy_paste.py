@@ -14,7 +14,7 @@ from torch import Tensor
 from vision.annotations.panoptic import Segments
 from vision.contracts.segments import VOID
 from vision.data.transforms.rng import SampleRng
-from vision.data.transforms.segment_map import SegmentMap
+from vision.data.transforms.segment_map import SegmentMap, require_countable
 
 
 class SegmentedImage(NamedTuple):
@@ -22,7 +22,7 @@ class SegmentedImage(NamedTuple):
 
     Attributes:
         image: uint8 `(3, H, W)` RGB.
-        segmented: Its segments, with the ids 1 to S.
+        segmented: Its segments, with the ids 1 to S, uint16.
     """
 
     image: Tensor
@@ -64,6 +64,9 @@ def paste_segments(
     Returns:
         The image, made larger as far as pasted segments reach, and the segments of both, numbered
         on; those of the base that are covered have no pixel.
+
+    Raises:
+        DataError: Both have more than 65,535 segments.
     """
     mask = np.append(False, chosen)[other.segmented.ids]
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
@@ -77,9 +80,10 @@ def paste_segments(
     image[:] = np.array(fill, dtype=np.uint8)[:, None, None]
     image[:, : ids.shape[0], : ids.shape[1]] = base.image.numpy()
     np.copyto(image[:, :bottom, :right], other.image.numpy()[:, :bottom, :right], where=mask)
-    joined = np.full(size, VOID, dtype=np.int64)
+    require_countable(len(segments.ids) + len(chosen))
+    joined = np.full(size, VOID, dtype=np.uint16)
     joined[: ids.shape[0], : ids.shape[1]] = ids
-    added = other.segmented.ids[:bottom, :right].astype(np.int64) + len(segments.ids)
+    added = other.segmented.ids[:bottom, :right] + np.uint16(len(segments.ids))
     np.copyto(joined[:bottom, :right], added, where=mask)
     both = (np.concatenate(parts) for parts in zip(segments, other.segmented.segments, strict=True))
     merged = Segments(*both)

@@ -158,11 +158,12 @@ class PanopticTrainTransform(PanopticTransform):
         return SegmentedImage(image, number_segments(mapped))
 
     def _finish(self, made: SegmentedImage, things: np.ndarray) -> tuple[Tensor, SegmentMap]:
-        numbered = number_segments(made.segmented)
-        image, ids = self._custom.segments(made.image, numbered.ids)
-        # A transform that fills with a number other than 0 may make ids of its own.
-        changed = number_segments(SegmentMap(ids, numbered.segments))
-        return image, drop_unseen(join_stuff(changed, things))
+        ids, segments = made.segmented
+        image, moved = self._custom.segments(made.image, ids)
+        if moved is not ids:
+            # A transform that fills with a number other than 0 may have made ids of its own.
+            made = SegmentedImage(image, number_segments(SegmentMap(moved, segments)))
+        return image, drop_unseen(join_stuff(made.segmented, things))
 
     def _is_enough(self, segmented: SegmentMap) -> bool:
         height, width = (-(-side // STEP) for side in self.augment.crop)

@@ -38,8 +38,7 @@ def number_segments(segmented: SegmentMap) -> SegmentMap:
     """
     ids, segments = segmented
     count = len(segments.ids)
-    if count > MAX_SEGMENTS:
-        raise DataError(f"an image has {count:,} segments, expected at most {MAX_SEGMENTS:,}.")
+    require_countable(count)
     order = np.argsort(segments.ids)
     known = np.append(segments.ids[order], -1)
     # Neighbours are mostly equal: each run of equal pixels is looked up once.
@@ -52,6 +51,16 @@ def number_segments(segmented: SegmentMap) -> SegmentMap:
     return SegmentMap(
         numbered.reshape(ids.shape), segments._replace(ids=np.arange(1, count + 1, dtype=np.int64))
     )
+
+
+def require_countable(count: int) -> None:
+    """Raise an error if an image has more segments than ids of two bytes can tell apart.
+
+    Raises:
+        DataError: It has.
+    """
+    if count > MAX_SEGMENTS:
+        raise DataError(f"an image has {count:,} segments, expected at most {MAX_SEGMENTS:,}.")
 
 
 def join_stuff(segmented: SegmentMap, things: np.ndarray) -> SegmentMap:
