@@ -15,8 +15,9 @@ def scored(ious: list[float]) -> list[Scored]:
 
 
 @pytest.mark.parametrize("processes", [1, 3])
-def test_few_masks_are_held_and_all_that_are_drawn(processes: int) -> None:
-    ious = np.random.default_rng(0).random(60).round(1).tolist()
+@pytest.mark.parametrize("digits", [0, 1, 3])  # with few there are many equal scores
+def test_few_masks_are_held_and_all_that_are_drawn(processes: int, digits: int) -> None:
+    ious = (0.5 * np.random.default_rng(0).random(60)).round(digits).tolist()
     ious[7] = math.nan
     shelves = [Shelf(2) for _ in range(processes)]
     for image in scored(ious):

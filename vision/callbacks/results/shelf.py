@@ -32,13 +32,10 @@ class Shelf:
     def __init__(self, count: int) -> None:
         self.scored: list[Scored] = []
         self.arrays: dict[int, Any] = {}
-        # Of the random ones, the best and the worst may be up to two thirds.
-        self._counts: dict[Any, int] = {
-            best_first: count,
-            worst_first: count,
-            random_first: 3 * count,
-        }
-        self._kept: dict[Any, list[Scored]] = {}
+        self._count = count
+        self._best: list[Scored] = []
+        self._worst: list[Scored] = []
+        self._random: list[Scored] = []
 
     def add(self, image: Scored, make: Callable[[], Any]) -> None:
         """Add an image, unless its score is NaN.
@@ -50,9 +47,14 @@ class Shelf:
         if math.isnan(image.score):
             return
         self.scored.append(image)
-        for key, count in self._counts.items():
-            self._kept[key] = heapq.nsmallest(count, [*self._kept.get(key, ()), image], key=key)
-        wanted = {one.place for kept in self._kept.values() for one in kept}
+        best = heapq.nsmallest(self._count, [*self._best, image], key=best_first)
+        # Of equal images the best come first in both orders, and are not drawn twice.
+        others = {*self._best, *self._worst, image} - {*best}
+        self._worst = heapq.nsmallest(self._count, others, key=worst_first)
+        self._best = best
+        # Of the random ones, the best and the worst may be up to two thirds.
+        self._random = heapq.nsmallest(3 * self._count, [*self._random, image], key=random_first)
+        wanted = {one.place for one in (*self._best, *self._worst, *self._random)}
         if image.place in wanted:
             self.arrays[image.place] = make()
         for place in {*self.arrays} - wanted:
