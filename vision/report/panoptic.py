@@ -37,8 +37,8 @@ from vision.report.parts import (
 )
 from vision.report.task_report import TaskReport
 
-SCORES = {"PQ": "PQ", "SQ": "SQ", "RQ": "RQ"}
-COUNTS = {"TP": "matched (TP)", "FP": "wrong (FP)", "FN": "missed (FN)"}
+SCORES = ("PQ", "SQ", "RQ")
+COUNTS = ("TP", "FP", "FN")
 KINDS = {"stuff": 0, "things": 1}  # rows of the counts of sizes
 NOTHING = "no segment"
 
@@ -54,7 +54,11 @@ def analyse(record: Record, source: EvaluatedData) -> Json:
     names = [*record.class_names, NOTHING]
     return {
         "groups": [
-            {"group": group, **{key: known(value) for key, value in means.items()}}
+            {
+                "group": group,
+                **{key: known(means[key]) for key in SCORES},
+                "categories": means["categories"],
+            }
             for group, means in body.result.groups().items()
         ],
         "classes": [
@@ -130,12 +134,13 @@ def sections(parts: Json, record: Record, source: EvaluatedData) -> list[Html]:
             _groups(parts["groups"]),
             class_table(
                 parts["classes"],
-                {"kind": "kind", **SCORES, **COUNTS},
-                bars=list(SCORES),
+                {key: key for key in ("kind", *SCORES, *COUNTS)},
+                bars=SCORES,
                 caption="Lowest PQ first",
             ),
             lead="PQ = SQ x RQ: SQ is the mean IoU of matched segments, RQ the F1 score of the "
-            "matches. Two segments of a class match if their IoU is above 0.5.",
+            "matches. Two segments of a class match (TP) if their IoU is above 0.5; others are "
+            "wrong (FP) or missed (FN).",
         ),
         section(
             "Confusion",
@@ -168,7 +173,7 @@ def _sizes(parts: Json) -> list[Html]:
         [one["kind"], one["size"], *(one[key] for key in (*SCORES, *COUNTS))]
         for one in parts["sizes"]
     ]
-    shown = table(("", "size", *SCORES, *COUNTS.values()), rows, caption="By size", digits=3)
+    shown = table(("", "size", *SCORES, *COUNTS), rows, caption="By size", digits=3)
     chart = histogram(
         parts["iou"]["edges"],
         parts["iou"]["counts"],
