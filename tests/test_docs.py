@@ -11,6 +11,7 @@ import torch
 from adversarial.case import ROOT, run_console
 from helpers.documentation import LANGUAGES, PAGES, Block, blocks, commands
 from helpers.pictures import texture
+from helpers.tiny_panoptic import export_panoptic
 from PIL import Image
 
 DIGITS = "configs/classification/digits/convnext_linear.yaml"
@@ -32,6 +33,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
         context.chdir(folder)
         train = ["fit", "--config", DIGITS, "--name", "digits_convnext"]
         run_console([*train, "--trainer.max_epochs", 1])
+    export_panoptic(folder / "panoptic.onnx")
     run = folder / "runs" / "digits_convnext" / "version_0"
     for name in ("NAME", "OTHER", "flowers", "digits_swin"):
         shutil.copytree(run, folder / "runs" / name / "version_0")

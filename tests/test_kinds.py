@@ -84,7 +84,7 @@ ABSENT = {
     "multilabel": WITHOUT_DESIGNS
     | {"demo_view", "int8_score", "recorder", "report", "shard_form", "template"},
     # Those of the parts around the task are filled in as they come.
-    "panoptic": {"shard_form", "template"},
+    "panoptic": {"shard_form"},
     "depth": {"shard_form"},
     "normals": {"shard_form"},
 }

@@ -245,6 +245,12 @@ KINDS: dict[str, Kind] = {
                 "mask_AP": HubMetric("map", "mask AP"),
             },
         ),
+        template=Template(
+            what="your own segments: annotations in COCO's panoptic format",
+            config="panoptic/coco_format/convnext_kmax",
+            options="--data.train_annotations FILE --data.train_images FOLDER "
+            "--data.val_annotations FILE --data.val_images FOLDER",
+        ),
     ),
     "depth": Kind(
         task="vision.tasks.depth:DepthEstimation",

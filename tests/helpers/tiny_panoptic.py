@@ -1,5 +1,6 @@
 """A small model and small batches of random segments, for the tests of panoptic segmentation."""
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -94,6 +95,16 @@ def sure_panoptic(family: str = "convnext", **more: Any) -> PanopticSegmentation
     torch.nn.init.constant_(task.head.prediction.mask_norm.weight, 9.0)
     torch.nn.init.normal_(task.head.prediction.classes.weight, std=2.0)
     return task
+
+
+def export_panoptic(path: Path) -> None:
+    """Write the small model as ONNX, with the JSON file beside it."""
+    from vision.export.panoptic import PanopticGraph
+    from vision.export.run import ExportOptions, export
+
+    task = sure_panoptic(class_names=["disc", "box", "sky", "grass"])
+    options = ExportOptions(format="onnx", size=(64, 96))
+    export(PanopticGraph(task), task, dict(task.describe()), path, options)
 
 
 class ShiftedPanoptic(PanopticSegmentation):
