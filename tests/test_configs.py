@@ -30,7 +30,7 @@ from helpers.config_runs import (
     without_files,
 )
 from helpers.tiny_coco import write_tiny_coco
-from helpers.tiny_depth import CAMERA
+from helpers.tiny_depth import CAMERA, write_depth_folder
 from helpers.tiny_masks import CLASSES, write_mask_folder
 from helpers.tiny_nyuv2 import write_kitti, write_labeled
 from helpers.tiny_panoptic import SMALL as SMALL_HEAD
@@ -170,6 +170,18 @@ SMALL_MAPS = {
 }
 
 
+def depth_folder(root: Path) -> list[str]:
+    """Options for a few small images with depth."""
+    write_depth_folder(root)
+    return words({"data.root": root, "data.scale": 1000, **SMALL_MAPS})
+
+
+def normals_folder(root: Path) -> list[str]:
+    """Options for a few small images with normals."""
+    write_depth_folder(root)
+    return words({"data.root": root, **SMALL_MAPS})
+
+
 def nyuv2(root: Path) -> list[str]:
     """Options for a few small images in the labelled file of NYU Depth V2."""
     write_labeled(root)
@@ -210,6 +222,8 @@ FAKE_DATA: dict[str, Callable[[Path], list[str]]] = {
     "ADE20K": ade20k,
     "Cityscapes": cityscapes,
     "MaskFolder": mask_folder,
+    "DepthFolder": depth_folder,
+    "NormalsFolder": normals_folder,
     "NYUv2": nyuv2,
     "NYUv2Normals": nyuv2,
     "KITTIDepth": kitti,
