@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vision.errors import DataError
+from vision.metrics.processes import sum_arrays
 from vision.metrics.text_table import cell, columns
 
 THRESHOLDS = (11.25, 22.5, 30.0)
@@ -99,7 +100,7 @@ class NormalsEvaluator:
         """
         sums, counts = self._sums, np.concatenate([[self._images], self._below, self._histogram])
         if all_processes:
-            sums, counts = _of_all_processes(sums), _of_all_processes(counts)
+            sums, counts = sum_arrays(sums), sum_arrays(counts)
         images, below, histogram = int(counts[0]), *np.split(counts[1:], [len(THRESHOLDS)])
         pixels = int(histogram.sum())
         if not pixels:
@@ -142,13 +143,3 @@ def angles_between(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
         )
     cosines = (predicted * truth).sum(axis=-1).clip(-1, 1)
     return np.degrees(np.arccos(cosines))
-
-
-def _of_all_processes(counts: np.ndarray) -> np.ndarray:
-    # Files are evaluated without PyTorch.
-    import torch
-
-    from vision.metrics.confusion import sum_over_processes
-
-    total: np.ndarray = sum_over_processes(torch.from_numpy(counts)).numpy()
-    return total

@@ -15,12 +15,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import torch
 
 from vision.annotations.panoptic import Segments
 from vision.contracts.segments import VOID, SegmentInfo
-from vision.metrics.confusion import sum_over_processes
 from vision.metrics.panoptic_table import PanopticScores
+from vision.metrics.processes import sum_arrays
 
 MATCH, IGNORED = 0.5, 0.5
 
@@ -156,29 +155,36 @@ class PanopticEvaluator:
             np.add.at(count, labels, 1)
         self._images += 1
 
-    def compute(self, names: list[str], ids: np.ndarray, things: np.ndarray) -> PanopticScores:
-        """Add up the matches of all processes; every process must call it.
+    def compute(
+        self,
+        names: list[str],
+        ids: np.ndarray,
+        things: np.ndarray,
+        *,
+        all_processes: bool = False,
+    ) -> PanopticScores:
+        """The result of all images.
 
         Args:
             names: K names.
             ids: int64 `(K,)`, ids of the categories.
             things: bool `(K,)`; the others are stuff.
-
-        Returns:
-            The result, the same on every process.
+            all_processes: Whether the matches of all processes are added up; every process must
+                then call it, and the result is the same on each.
         """
-        counts = np.concatenate([[self._images], self._counts.ravel()])
-        images, *rest = sum_over_processes(torch.from_numpy(counts)).tolist()
-        positive, wrong, missed = np.array(rest, dtype=np.int64).reshape(self._counts.shape)
+        iou, counts = self._iou.copy(), np.concatenate([[self._images], self._counts.ravel()])
+        if all_processes:
+            iou, counts = sum_arrays(iou), sum_arrays(counts)
+        positive, wrong, missed = counts[1:].reshape(self._counts.shape)
         return PanopticScores(
-            iou_sum=sum_over_processes(torch.from_numpy(self._iou.copy())).numpy(),
+            iou_sum=iou,
             true_positives=positive,
             false_positives=wrong,
             false_negatives=missed,
             things=things,
             ids=ids,
             names=tuple(names),
-            images=images,
+            images=int(counts[0]),
         )
 
 

@@ -289,7 +289,9 @@ class PanopticSegmentation(ClassTask, ImageTask):
         things, names = self._known_things(), self.class_names
         numbers = np.arange(self.num_classes)
         known = names or [str(k) for k in numbers]
-        self.panoptic_result = self.evaluator.compute(known, numbers, np.isin(numbers, things))
+        self.panoptic_result = self.evaluator.compute(
+            known, numbers, np.isin(numbers, things), all_processes=True
+        )
         scalars = self.panoptic_result.scalars()
         if self.semantic_evaluator is not None:
             self.segmentation_result = self.semantic_evaluator.compute(names)
