@@ -11,6 +11,7 @@ from helpers.tiny_task import quiet_trainer
 from torch import Tensor
 
 from vision.contracts.panoptic import PanopticBatch
+from vision.ops.mask_targets import make_mask_targets
 from vision.tasks.panoptic import PanopticSegmentation
 
 
@@ -50,6 +51,23 @@ def test_frozen_parts_get_no_gradient() -> None:
     without = {name for name, p in task.named_parameters() if p.grad is None}
     assert without == {name for name, p in task.named_parameters() if not p.requires_grad}
     assert any(name.startswith("backbone.stages.1.") for name in without)
+
+
+def test_the_loss_keeps_nothing_of_all_queries_at_full_size() -> None:
+    task, batch = tiny_panoptic().train(), random_batch()
+    outputs = task._head(batch["image"])
+    sizes: list[int] = []
+
+    def note(tensor: Tensor) -> Tensor:
+        sizes.append(tensor.numel())
+        return tensor
+
+    targets = make_mask_targets(batch["mask"], batch["segments"], (16, 24))
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        task.criterion(outputs, targets)
+    queries = outputs["mask_logits"].shape[1]
+    cells = max(queries, task.head.prediction.features.conv.out_channels) * 16 * 24
+    assert max(sizes) <= 2 * cells < 2 * queries * 64 * 96
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Helpers of the benchmarks: the time of a step, and rows of ours beside theirs."""
 
+import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -23,7 +24,15 @@ def seconds(step: Callable[[], Any], device: torch.device) -> float:
 def medians(
     sides: Sequence[Callable[[], Any]], device: torch.device, *, rounds: int, warmup: int
 ) -> list[float]:
-    """Median wall seconds of each side's step; the sides alternate.
+    """Median wall seconds of each side's step; the arguments are those of `wall_times`."""
+    times = wall_times(sides, device, rounds=rounds, warmup=warmup)
+    return [statistics.median(measured) for measured in times]
+
+
+def wall_times(
+    sides: Sequence[Callable[[], Any]], device: torch.device, *, rounds: int, warmup: int
+) -> list[list[float]]:
+    """Wall seconds of each side's steps; the sides alternate.
 
     Args:
         sides: A step of each side.
@@ -37,7 +46,31 @@ def medians(
             elapsed = seconds(side, device)
             if i >= warmup:
                 measured.append(elapsed)
-    return [statistics.median(measured) for measured in times]
+    return times
+
+
+def ratio_interval(ours: Sequence[float], theirs: Sequence[float]) -> tuple[float, float]:
+    """The 95 % confidence interval of theirs over ours.
+
+    That of the mean logarithm of the ratio in each round, by Student's distribution.
+
+    Args:
+        ours: Time of each round.
+        theirs: The same of the other side.
+
+    Returns:
+        The lower and the upper end; infinitely far apart for a single round.
+    """
+    from scipy.stats import t as student
+
+    logarithms = [math.log(b / a) for a, b in zip(ours, theirs, strict=True)]
+    count = len(logarithms)
+    if count < 2:
+        return 0.0, math.inf
+    mean = statistics.mean(logarithms)
+    error = statistics.stdev(logarithms) / math.sqrt(count)
+    reach = float(student.ppf(0.975, count - 1)) * error
+    return math.exp(mean - reach), math.exp(mean + reach)
 
 
 def print_row(label: str, values: list[float]) -> None:

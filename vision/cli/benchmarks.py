@@ -8,6 +8,7 @@
     vision benchmark annotations
     vision benchmark detection --rounds 3
     vision benchmark segmentation --batch 2 --threads 1
+    vision benchmark panoptic --sizes 641
     vision benchmark depth --sizes 641 --batch 1
     vision benchmark latency convnext_tiny --threads 2 --json latency.json
     vision benchmark training --rounds 20
@@ -37,6 +38,7 @@ from vision.benchmarks.input import measure_input
 from vision.benchmarks.latency import ENGINES, measure_latency
 from vision.benchmarks.latency import Settings as LatencySettings
 from vision.benchmarks.mean_maps import measure_mean_maps
+from vision.benchmarks.panoptic import PostSettings, measure_panoptic
 from vision.benchmarks.segmentation import Settings as SegmentationSettings
 from vision.benchmarks.segmentation import measure_segmentation
 from vision.benchmarks.segmentation_input import measure_segmentation_input
@@ -127,12 +129,36 @@ def add_heads(add: Callable[..., Any]) -> None:
         lambda **options: measure_depth_heads(HeadSettings(**options)),
         help="the heads of depth and their training steps",
     )
+    add_head_options(parser)
+    add_rounds(parser, 3, 1)
+    parser = add("panoptic", _measure_panoptic, help="kMaX-DeepLab's head and its post-processing")
+    add_head_options(parser)
+    parser.add_argument(
+        "--image", nargs=2, type=whole(), default=[1024, 2048], metavar=("H", "W"), help="in pixels"
+    )
+    parser.add_argument("--queries", type=whole(), default=256, help="of the post-processing")
+    parser.add_argument("--stride", type=whole(), default=4, help="pixels per cell of its masks")
+    add_rounds(parser, 5, 1)
+
+
+def _measure_panoptic(
+    *, image: list[int], queries: int, stride: int, rounds: int, warmup: int, **heads: Any
+) -> None:
+    settings = HeadSettings(rounds=rounds, warmup=warmup, **heads)
+    height, width = image
+    post = PostSettings(
+        height=height, width=width, queries=queries, stride=stride, rounds=rounds, warmup=warmup
+    )
+    measure_panoptic(settings, post)
+
+
+def add_head_options(parser: argparse.ArgumentParser) -> None:
+    """Options of the measurement of heads."""
     parser.add_argument("--backbones", nargs="+", default=TINY)
     parser.add_argument("--sizes", nargs="+", type=whole(), default=[641, 1281], help="in pixels")
     parser.add_argument("--batch", type=whole(), default=1, help="images of a training step")
     parser.add_argument("--threads", type=whole(1, MAX_PROCESSES), default=torch.get_num_threads())
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
-    add_rounds(parser, 3, 1)
 
 
 def add_latency(add: Callable[..., Any]) -> None:
