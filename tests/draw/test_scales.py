@@ -7,7 +7,14 @@ import pytest
 import torch
 
 from vision.draw.ramps import DEPTH, even_ramp
-from vision.draw.scales import MAX_TICKS, MIN_WIDTH, add_strip, round_ticks, scale_strip
+from vision.draw.scales import (
+    MAX_TICKS,
+    MIN_WIDTH,
+    add_strip,
+    legible,
+    round_ticks,
+    scale_strip,
+)
 
 
 def is_round(number: float) -> bool:
@@ -68,3 +75,11 @@ def test_a_narrow_picture_is_centred_above_its_scale() -> None:
     left = (MIN_WIDTH - 20) // 2
     assert torch.equal(whole[:, :30, left : left + 20], picture)
     assert math.isclose(float(whole[:, :30, :left].float().mean()), 255)
+
+
+@pytest.mark.parametrize(("width", "becomes"), [(100, 300), (240, 240), (500, 500)])
+def test_small_pictures_are_enlarged_by_a_whole_number(width: int, becomes: int) -> None:
+    picture = np.arange(3 * width, dtype=np.uint8).reshape(1, width, 3)
+    large = legible(picture)
+    assert large.shape == (3, becomes // width, becomes)
+    assert torch.equal(large[:, 0, :: becomes // width], torch.from_numpy(picture[0].T.copy()))

@@ -14,7 +14,15 @@ from vision.draw.example_rows import draw_rows
 from vision.draw.palette import GREY
 from vision.draw.pixels import LIGHT, fit_figure, hatched, to_pixels, to_tensor
 from vision.draw.ramps import DEPTH, SIGNED, ramp_colors
-from vision.draw.scales import MIN_WIDTH, Strip, add_strip, round_ticks, scale_strip, type_size
+from vision.draw.scales import (
+    MIN_WIDTH,
+    Strip,
+    add_strip,
+    legible,
+    round_ticks,
+    scale_strip,
+    type_size,
+)
 from vision.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -245,7 +253,7 @@ def draw_examples(examples: Iterable[DepthExample]) -> "Figure":
                 draw_depth_errors(example.prediction, example.target),
             )
             # In the size of the figure, so that the scales are legible.
-            small = [to_tensor(fit_figure(picture)) for picture in pictures]
+            small = [legible(fit_figure(picture)) for picture in pictures]
             scale = partial(_strip, span)
             strips: tuple[Strip, ...] = (_blank, scale, scale, _error_strip)
             below = [add_strip(one, strip) for one, strip in zip(small, strips, strict=True)]

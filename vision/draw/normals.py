@@ -19,7 +19,7 @@ from vision.draw.example_rows import draw_rows
 from vision.draw.palette import GREY
 from vision.draw.pixels import LIGHT, fit_figure, hatched, to_tensor
 from vision.draw.ramps import ERROR, ramp_colors
-from vision.draw.scales import add_strip, scale_strip
+from vision.draw.scales import add_strip, legible, scale_strip
 from vision.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def draw_examples(examples: Iterable[NormalsExample]) -> "Figure":
                 draw_normals_errors(example.prediction, example.target),
             )
             # In the size of the figure, so that the scale is legible.
-            small = [to_tensor(fit_figure(picture)) for picture in pictures]
+            small = [legible(fit_figure(picture)) for picture in pictures]
             strips = (*[_blank] * (len(small) - 1), _angle_strip)
             below = [add_strip(one, strip) for one, strip in zip(small, strips, strict=True)]
             yield example.title, tuple(below)

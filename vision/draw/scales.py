@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from vision.draw.figure import INK, font
-from vision.draw.pixels import to_pixels
+from vision.draw.pixels import to_pixels, to_tensor
 from vision.draw.ramps import Anchors, ramp_colors
 
 MAX_TICKS = 7
@@ -113,6 +113,12 @@ def add_strip(picture: Tensor, draw_strip: Strip) -> Tensor:
     sheet[:height, left : left + width] = pixels
     sheet[height:] = strip
     return torch.from_numpy(sheet).permute(2, 0, 1).contiguous()
+
+
+def legible(picture: np.ndarray) -> Tensor:
+    """A picture `(H, W, 3)` as uint8 `(3, H', W')`, enlarged by a whole number to `MIN_WIDTH`."""
+    factor = max(1, -(-MIN_WIDTH // picture.shape[1]))
+    return to_tensor(picture.repeat(factor, axis=0).repeat(factor, axis=1))
 
 
 def type_size(height: int, width: int) -> int:
