@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from vision.errors import ConfigError
 from vision.losses.dense import DepthLoss, NormalsLoss
 
-SIZE = (5, 7)
+SIZE = (3, 4)
 ALL_DEPTH = {"scale_invariant": 1.0, "relative": 1.0, "silog": 1.0, "l1": 1.0}
 ALL_NORMALS = {"cosine": 1.0, "l1": 1.0, "l2": 1.0}
 
