@@ -1,6 +1,7 @@
 """A folder for the hub: loaded back, and sent by an API that sends nothing."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 import torch
 from helpers.refusals import refuses
 from helpers.tiny_detection import tiny_detector
+from helpers.tiny_panoptic import tiny_panoptic
 from helpers.tiny_segmentation import tiny_segmentor
 from helpers.tiny_task import tiny_task
 from torch import Tensor
@@ -31,16 +33,24 @@ def leaves(value: Any) -> list[Tensor]:
     return [leaf for item in items for leaf in leaves(item)]
 
 
-@pytest.mark.parametrize("kind", ["classification", "detection", "segmentation"])
+MAKERS: dict[str, Callable[[], BaseTask]] = {
+    "classification": tiny_task,
+    "detection": tiny_detector,
+    "segmentation": tiny_segmentor,
+    "panoptic": tiny_panoptic,
+}
+
+
+@pytest.mark.parametrize("kind", MAKERS)
 def test_the_folder_loads_back_to_equal_outputs(kind: str, tmp_path: Path) -> None:
-    makers = {"classification": tiny_task, "detection": tiny_detector}
-    task: BaseTask = makers.get(kind, tiny_segmentor)().eval()
+    task = MAKERS[kind]().eval()
     with torch.inference_mode():
         expected = leaves(task(IMAGES))
     folder = write_folder(tmp_path / "model", task.state_dict(), task.describe())
     for address in (str(folder), f"hf://{folder}"):
         model = vision.load(address)
         assert model.kind == kind
+        assert getattr(model.task, "things", None) == getattr(task, "things", None)
         actual = leaves(model(IMAGES))
         assert len(actual) == len(expected)
         for a, b in zip(actual, expected, strict=True):

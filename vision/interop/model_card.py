@@ -87,6 +87,13 @@ def _kind(description: ModelDescription) -> str:
     return description["kind"] or description["task"].lower()
 
 
+def _purpose(description: ModelDescription) -> str:
+    """What the model is for, in the hub's words if it has any."""
+    kind = KINDS.get(_kind(description))
+    hub = kind.hub if kind else None
+    return hub.tag.replace("-", " ") if hub else _kind(description)
+
+
 def _parts(description: ModelDescription) -> list[str]:
     arguments = description["hyper_parameters"]
     return [str(arguments[name]) for name in DESIGNS if arguments.get(name)]
@@ -148,9 +155,9 @@ def _head(description: ModelDescription, options: CardOptions) -> str:
     averages = " The weights are averages over the training (EMA)."
     return (
         f"# {text(_name(description, options))}\n\n"
-        f"A model for {text(_kind(description))}: {built}, trained for {text(description['step'])} "
-        f"steps ({text(description['epoch'])} whole epochs) with version "
-        f"{text(description['version'])} of "
+        f"A model for {text(_purpose(description))}: {built}, trained for "
+        f"{text(description['step'])} steps ({text(description['epoch'])} whole epochs) with "
+        f"version {text(description['version'])} of "
         f"{LIBRARY}.{averages if description['averaged'] else ''}"
     )
 
