@@ -53,9 +53,11 @@ def test_intervals_without_pixels_have_no_numbers_and_large_errors_are_counted()
 
 def test_the_histogram_of_ratios_has_all_pixels() -> None:
     counted = DepthByDistance.empty(1e-3, 10)
-    counted.update(FOUND, TRUTH)
-    shown = counted.ratio_histogram(20)
-    expected, _ = np.histogram((FOUND / TRUTH).clip(0.5, 1.5), shown["edges"])
-    assert sum(shown["counts"]) == len(TRUTH)
-    # Ratios are known to half a percent: few lie in the neighbouring interval.
-    assert np.abs(np.array(shown["counts"]) - expected).sum() < 0.08 * len(TRUTH)
+    counted.update(np.append(FOUND, [0.1, 90.0]), np.append(TRUTH, [9.0, 0.5]))
+    shown = counted.ratio_histogram()
+    edges = np.array(shown["edges"])
+    assert (edges[0], edges[-1]) == pytest.approx((0.5, 1.5), abs=0.01)
+    assert edges[1:] / edges[:-1] == pytest.approx(np.exp(0.02))
+    ratios = np.append(FOUND / TRUTH, [0.1 / 9, 180])
+    expected, _ = np.histogram(ratios.clip(edges[0] + 1e-9, edges[-1] - 1e-9), edges)
+    assert shown["counts"] == expected.tolist()

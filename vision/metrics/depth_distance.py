@@ -14,6 +14,8 @@ import numpy as np
 # Intervals of log(prediction / truth): ratios of e^-1 to e, in steps of 0.5 %, and all beyond.
 MAX_LOG, PER_UNIT = 1.0, 200
 _RATIOS = round(2 * MAX_LOG * PER_UNIT)
+# Logarithms of the ratios that are shown, 0.5 to 1.5, and intervals that are shown as one.
+SHOWN, TOGETHER = (-0.7, 0.4), 4
 # Intervals of distance: at most so many, of a round width.
 MAX_INTERVALS = 16
 ROUND = (1.0, 2.0, 5.0)
@@ -122,17 +124,17 @@ class DepthByDistance:
         middle = (column - 0.5) / PER_UNIT - MAX_LOG
         return math.expm1(min(max(middle, -MAX_LOG), MAX_LOG))
 
-    def ratio_histogram(self, intervals: int = 50) -> Mapping[str, list[float]]:
+    def ratio_histogram(self) -> Mapping[str, list[float]]:
         """Pixels by prediction over truth: `edges`, one more than `counts`, from 0.5 to 1.5.
 
-        Ratios beyond are in the first and the last interval.
-
-        Args:
-            intervals: Number of intervals of one width.
+        Each interval ends 2 % higher than it begins. Ratios beyond are in the first and the last.
         """
-        edges = np.linspace(0.5, 1.5, intervals + 1)
-        middles = np.exp((np.arange(_RATIOS + 2) - 0.5) / PER_UNIT - MAX_LOG)
-        counts, _ = np.histogram(
-            middles.clip(edges[0], edges[-1]), edges, weights=self.ratios.sum(axis=0)
-        )
-        return {"edges": edges.tolist(), "counts": counts.tolist()}
+        first, last = (round((log + MAX_LOG) * PER_UNIT) for log in SHOWN)
+        places = np.arange(first, last + 1, TOGETHER)
+        counts = self.ratios.sum(axis=0)
+        # The first column holds what lies below.
+        within = counts[1:-1][first:last].reshape(-1, TOGETHER).sum(axis=1)
+        within[0] += counts[: first + 1].sum()
+        within[-1] += counts[last + 1 :].sum()
+        edges = np.exp(places / PER_UNIT - MAX_LOG)
+        return {"edges": edges.tolist(), "counts": within.tolist()}
