@@ -7,10 +7,12 @@ import pytest
 import torch
 from helpers.tiny_models import TINY
 from helpers.tiny_panoptic import CLASSES, THINGS, random_batch, tiny_panoptic
+from helpers.tiny_segments import write_panoptic
 from helpers.tiny_task import quiet_trainer
 from torch import Tensor
 
 from vision.contracts.panoptic import PanopticBatch
+from vision.data.datasets.coco_panoptic import COCOPanoptic
 from vision.ops.mask_targets import make_mask_targets
 from vision.tasks.panoptic import PanopticSegmentation
 
@@ -105,6 +107,50 @@ def test_predictions_do_not_depend_on_the_batch(
             assert again["segments"] == prediction["segments"]
             assert list(prediction["mask"].shape) == unlike["original_size"][i].tolist()
     assert any(prediction["segments"] for prediction in together)
+
+
+def test_the_things_of_the_data_are_the_tasks_and_in_its_file(tmp_path: Path) -> None:
+    data = COCOPanoptic(
+        root=write_panoptic(tmp_path / "data", counts={"train": 1, "val": 3}),
+        long_side=65,
+        canvas=(65, 65),
+        batch_size=2,
+        num_workers=0,
+    )
+    task = tiny_panoptic(things=None, merge={"thing_threshold": 0.0, "stuff_threshold": 0.0})
+    torch.nn.init.constant_(task.head.prediction.mask_norm.weight, 9.0)
+    trainer = quiet_trainer(tmp_path)
+    trainer.validate(task, data, verbose=False)
+    logged = {name.removeprefix("val/"): float(x) for name, x in trainer.callback_metrics.items()}
+    assert {"PQ", "SQ", "RQ", "PQ_things", "PQ_stuff", "mIoU", "mask_AP"} <= logged.keys()
+    assert task.things == [*data.things]
+    assert task.panoptic_result is not None
+    assert task.panoptic_result.images == 3
+    assert logged["PQ"] == pytest.approx(task.panoptic_result.groups()["all"]["PQ"])
+    trainer.save_checkpoint(tmp_path / "a.ckpt")
+    loaded = PanopticSegmentation.load_from_checkpoint(tmp_path / "a.ckpt", weights_only=True)
+    assert (loaded.things, loaded.class_names) == (task.things, task.class_names)
+
+
+@pytest.mark.parametrize(("mixed", "steps"), [(False, 12), (True, 3)])
+def test_one_batch_is_learnt_by_heart(mixed: bool, steps: int) -> None:
+    options = {**TINY["convnext"][1], "layer_scale": 1.0}
+    task = tiny_panoptic(backbone_options=options, head_options={"drop_path_rate": 0.0}).train()
+    task.log_losses = summed
+    batch = random_batch()
+    # What is seen is the segment.
+    batch["image"] = batch["mask"][:, None].expand(-1, 3, -1, -1) / 2.0 - 1
+    optimizer = torch.optim.AdamW(task.parameters(), lr=1e-2)
+    losses = []
+    for step in range(steps):
+        torch.manual_seed(step)
+        with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+            loss = task.training_step(batch, step)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < (0.99 if mixed else 0.85) * losses[0]
 
 
 def test_a_checkpoint_holds_the_model(tmp_path: Path) -> None:

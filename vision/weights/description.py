@@ -243,8 +243,11 @@ def _preprocessing(value: Any, where: str) -> dict[str, Any]:
     found = _mapping(value, where)
     for key, item in found.items():
         is_number = isinstance(item, int | float) and not isinstance(item, bool)
-        if isinstance(item, dict | list) or (is_number and not 0 <= item <= MAX_SIDE):
-            raise _refusal(f"{where}.{key}", _kind_of(item), f"a number of 0 to {MAX_SIDE}")
+        is_size = _all(found, key, 1, MAX_SIDE, (2,))
+        wrong = isinstance(item, dict | list) and not is_size
+        if wrong or (is_number and not 0 <= item <= MAX_SIDE):
+            expected = f"a number of 0 to {MAX_SIDE}, or [height, width] up to it"
+            raise _refusal(f"{where}.{key}", _kind_of(item), expected)
     return found
 
 
