@@ -8,7 +8,7 @@ import pytest
 from helpers.refusals import refuses
 from PIL import Image
 
-from vision.errors import DataError
+from vision.errors import DataError, ImageError
 from vision.ops.depth_maps import EXTENSIONS, read_depth
 
 DEPTH = np.random.default_rng(0).uniform(0.5, 9, (5, 7)).astype(np.float32)
@@ -93,7 +93,9 @@ def test_an_unknown_file_is_named(tmp_path: Path) -> None:
         read_depth(tmp_path / "a.tif", None)
 
 
-def test_an_exr_file_without_depth(tmp_path: Path) -> None:
+def test_an_exr_file_without_depth_or_too_large(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     exr = pytest.importorskip("OpenEXR")
     header = {"compression": exr.ZIP_COMPRESSION, "type": exr.scanlineimage}
     path = tmp_path / "a.exr"
@@ -102,3 +104,6 @@ def test_an_exr_file_without_depth(tmp_path: Path) -> None:
         read_depth(path, None)
     exr.File(header, {"a": DEPTH}).write(str(path))
     np.testing.assert_array_equal(read_depth(path, None), DEPTH)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 34)
+    with refuses(ImageError, "a.exr'", "5 x 7", "VISION_MAX_PIXELS"):
+        read_depth(path, None)

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from vision.errors import DataError, MissingPackageError
+from vision.ops.image_limits import check_pixels
 from vision.options import UNEXPECTED
 from vision.reading import MAX_IMAGE_BYTES, require_file
 
@@ -35,8 +36,13 @@ def read_exr(path: Path) -> np.ndarray:
             "`pip install OpenEXR`."
         ) from error
     try:
+        with OpenEXR.File(str(path), header_only=True) as file:
+            low, high = file.header()["dataWindow"]
+        check_pixels(int(high[1] - low[1]) + 1, int(high[0] - low[0]) + 1, f"'{path}'")
         with OpenEXR.File(str(path), separate_channels=True) as file:
             channels = {name: channel.pixels for name, channel in file.channels().items()}
+    except DataError:
+        raise
     except (*UNEXPECTED, OSError) as error:
         reason = str(error).partition("\n")[0].rstrip(".")
         raise DataError(f"'{path}' is not a whole EXR file: {reason}.") from error
