@@ -2,7 +2,7 @@ import math
 
 import torch
 
-from vision.export.compare import compare_objects, compare_outputs
+from vision.export.compare import compare_assigned, compare_objects, compare_outputs
 
 
 def test_values_are_compared_relative_to_the_largest() -> None:
@@ -51,3 +51,17 @@ def test_detections_are_paired_in_any_order() -> None:
 def test_no_detections_agree_with_none() -> None:
     none = detections([], [], [])
     assert all(one.passed for one in compare_objects(none, none, tolerance=1e-4))
+
+
+def test_where_cells_are_assigned_the_mean_difference_counts() -> None:
+    source = {"shares": torch.ones(1, 2, 50, 50), "queries": torch.zeros(1, 2, 50, 50).int()}
+    found = {name: value.clone() for name, value in source.items()}
+    found["shares"][0, 0, 0, 0], found["queries"][0, 0, 0, :40] = 0.0, 1
+    shares, queries = compare_assigned(found, source, tolerance=1e-4)
+    assert (shares.output, shares.absolute, shares.passed) == ("shares (mean)", 1 / 5000, True)
+    assert (queries.relative, queries.passed) == (40 / 5000, True)
+    found["shares"] *= 0.99
+    found["queries"][0, 0, 1, :20] = 1
+    assert not any(one.passed for one in compare_assigned(found, source, tolerance=1e-4))
+    found["shares"][0, 0, 0, 0] = math.nan
+    assert not compare_assigned(found, source, tolerance=1e-4)[0].passed

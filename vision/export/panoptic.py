@@ -9,6 +9,7 @@ from torch import Tensor
 
 from vision.export.backbone import fixed_axes
 from vision.export.canvas import usual_canvas
+from vision.export.compare import Difference, compare_assigned
 from vision.export.graph import BATCH, HEIGHT, WIDTH, Axes, Graph, GraphInput, input_type
 from vision.ops.interpolation import resize_bilinear
 from vision.ops.panoptic_merge import CONFIDENCE_THRESHOLD
@@ -55,6 +56,12 @@ class PanopticGraph(Graph):
         self.normalize, self.backbone = task.normalize, task.backbone
         self.neck, self.head, self.logits = task.neck, task.head, logits
         self.eval()
+
+    def compare(
+        self, found: Mapping[str, Tensor], source: Mapping[str, Tensor], *, tolerance: float
+    ) -> list[Difference]:
+        """Mean differences, since cells whose two best queries tie may be assigned to either."""
+        return compare_assigned(found, source, tolerance=tolerance)
 
     def usual_size(self, preprocessing: Mapping[str, Any]) -> tuple[int, int] | None:
         """The canvas of evaluation; without one, a square that holds every image."""
