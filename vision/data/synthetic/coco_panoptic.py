@@ -33,7 +33,7 @@ class PanopticSamples(RoomSamples):
         test: Number of rooms without annotations, with the digits of the validation rooms.
     """
 
-    train: int = 1000
+    train: int = 2000
     val: int = 200
     size: int = 128
     test: int = 20
