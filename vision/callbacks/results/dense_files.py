@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from lightning.pytorch import LightningModule, Trainer
+from torch import Tensor
 
 from vision.callbacks.results.dense_maps import DEPTH, NORMALS, DenseMaps
 from vision.callbacks.results.evaluated import Evaluated, gather
@@ -29,7 +30,7 @@ class DenseFiles(PredictionWriter):
     def __init__(self, folder: Path | str) -> None:
         super().__init__()
         self.folder = Path(folder)
-        self._files: NamedFiles | None = None
+        self._writer: DenseWriter | None = None
 
     def begin(self, trainer: Trainer, task: Any, dataset: Any) -> None:
         """Name the files.
@@ -37,18 +38,19 @@ class DenseFiles(PredictionWriter):
         Raises:
             DataError: Two images would have one file.
         """
-        self._files = NamedFiles(self.folder, name_files(getattr(dataset, "paths", ())))
+        names = name_files(getattr(dataset, "paths", ()))
+        self._writer = DenseWriter(self.folder, names, maps=self.maps, task=task)
 
     def take(self, trainer: Trainer, task: Any, evaluated: Evaluated) -> None:
         """Write the files of a batch."""
-        assert self._files is not None, "it begins first"
+        assert self._writer is not None, "it begins first"
         for path, one in zip(evaluated.batch["path"], evaluated.predictions, strict=True):
-            self.maps.write(self._files.take(path), one[self.maps.key], task)
+            self._writer.write(path, one[self.maps.key])
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Say how many files there are."""
-        assert self._files is not None, "it begins first"
-        counts = gather(trainer, len(self._files))
+        assert self._writer is not None, "it begins first"
+        counts = gather(trainer, len(self._writer))
         if trainer.is_global_zero:
             sys.stdout.write(f"{sum(counts)} maps of {self.maps.key} are in {self.folder}\n")
 
@@ -71,3 +73,36 @@ class NormalsFiles(DenseFiles):
     """
 
     maps = NORMALS
+
+
+class DenseWriter(NamedFiles):
+    """Writes maps to PNG files that are named after their images.
+
+    Args:
+        folder: Where the files are written.
+        names: As in `NamedFiles`.
+        maps: What a map holds.
+        task: The task that predicts them.
+    """
+
+    def __init__(self, folder: Path, names: dict[str, str], *, maps: DenseMaps, task: Any) -> None:
+        super().__init__(folder, names)
+        self.maps = maps
+        self.task = task
+
+    def write(self, path: str, values: Tensor) -> Path:
+        """Write what is predicted for an image.
+
+        Args:
+            path: Path of the image.
+            values: `(H, W)`, or `(3, H, W)` of normals.
+
+        Returns:
+            The file.
+
+        Raises:
+            DataError: The file belongs to another image already.
+        """
+        file = self.take(path)
+        self.maps.write(file, values, self.task)
+        return file

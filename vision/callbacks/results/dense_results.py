@@ -4,24 +4,21 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.trainer.states import TrainerFn
+from torch import Tensor
 
-from vision.callbacks.results.best_validation import BestValidation
+from vision.callbacks.results.dense_files import DenseWriter
 from vision.callbacks.results.dense_maps import DEPTH, NORMALS, DenseMaps
 from vision.callbacks.results.evaluated import Evaluated, gather
-from vision.callbacks.results.named_files import NamedFiles, name_files
+from vision.callbacks.results.map_results import MapResults
 from vision.callbacks.results.part_of_set import results_folder
-from vision.decoration import Decoration
 from vision.documents.csv_writing import write_rows
-from vision.files import replace_file
 from vision.metrics.coco.files import write_json
 
-PICTURES = "pictures"
 METRICS = "metrics.json"
 IMAGES = "images.csv"
 
 
-class DenseResults(BestValidation):
+class DenseResults(MapResults):
     """Writes the results of a validation: maps, pictures, the numbers of each image.
 
     `metrics.json` and `images.csv` have the numbers: of `validate`, and in `fit` of the best epoch
@@ -39,49 +36,45 @@ class DenseResults(BestValidation):
         pictures: Number of pictures that it writes, spread evenly over the validation set.
     """
 
+    pictures_name = "pictures"
     maps: ClassVar[DenseMaps]
 
     def __init__(self, folder: Path | str, *, files: bool = True, pictures: int = 40) -> None:
-        super().__init__()
-        self.folder = Path(folder)
-        self.files = files
-        self.pictures = pictures
-        self._guard = Decoration(f"the pictures in {self.folder / PICTURES}")
-        self._files: NamedFiles | None = None
-        self._drawn: frozenset[int] = frozenset()
+        super().__init__(folder, files=files, pictures=pictures)
         self._rows: dict[int, dict[str, Any]] = {}
 
-    def begin(self, trainer: Trainer, task: Any, dataset: Any) -> None:
-        """Name the files, if there will be any.
+    def make_writer(
+        self, trainer: Trainer, dataset: Any, folder: Path, names: dict[str, str]
+    ) -> DenseWriter:
+        """Writes maps of 16 bits."""
+        return DenseWriter(
+            folder / self.maps.key, names, maps=self.maps, task=trainer.lightning_module
+        )
 
-        Raises:
-            DataError: Two images would have one file.
-        """
-        self._files, self._drawn, self._rows = None, frozenset(), {}
-        if trainer.state.fn != TrainerFn.VALIDATING:
-            return
-        names = name_files(getattr(dataset, "paths", ()))
-        folder = results_folder(trainer, self.folder)
-        self._files = NamedFiles(folder / self.maps.key, names)
-        if hasattr(dataset, "__len__"):
-            chosen = min(self.pictures, len(dataset))
-            self._drawn = frozenset(i * len(dataset) // chosen for i in range(chosen))
+    def has_maps(self, evaluated: Evaluated) -> bool:
+        """Whether the batch has the paths of its images, and what is right."""
+        return {"path", self.maps.key} <= {*evaluated.batch}
+
+    def save(self, writer: DenseWriter, path: str, place: int, prediction: Any) -> None:
+        """Write the map of an image."""
+        writer.write(path, prediction[self.maps.key])
+
+    def draw(self, writer: DenseWriter, dataset: Any, place: int, prediction: Any) -> Tensor:
+        """The map in colours."""
+        return self.maps.color(prediction[self.maps.key])
+
+    def begin(self, trainer: Trainer, task: Any, dataset: Any) -> None:
+        """Forget the numbers, and begin as any."""
+        self._rows = {}
+        super().begin(trainer, task, dataset)
 
     def take(self, trainer: Trainer, task: Any, evaluated: Evaluated) -> None:
         """Measure the images of a batch, and write their maps."""
-        if not {"path", self.maps.key} <= {*evaluated.batch}:
-            return
-        for pair in self.maps.pairs(evaluated):
-            numbers = self.maps.measure(pair, task)
-            self._rows[pair.place] = {"image": pair.path, **(numbers or {"pixels": 0})}
-            if self._files is None:
-                continue
-            if self.files:
-                self.maps.write(self._files.take(pair.path), pair.found, task)
-            if pair.place in self._drawn:
-                with self._guard:
-                    file = self._files.folder.with_name(PICTURES)
-                    self._draw(file / self._files.name_of(pair.path), pair.found)
+        if self.has_maps(evaluated):
+            for pair in self.maps.pairs(evaluated):
+                numbers = self.maps.measure(pair, task)
+                self._rows[pair.place] = {"image": pair.path, **(numbers or {"pixels": 0})}
+        super().take(trainer, task, evaluated)
 
     def write(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the numbers, on the first process."""
@@ -97,12 +90,6 @@ class DenseResults(BestValidation):
         whole = [{key: rows[place].get(key) for key in keys} for place in sorted(rows)]
         write_rows(folder / IMAGES, whole, tuple(keys))
         write_json(result.to_json(), folder / METRICS)
-
-    def _draw(self, file: Path, values: Any) -> None:
-        from PIL import Image
-
-        picture = self.maps.color(values)
-        replace_file(file, Image.fromarray(picture.permute(1, 2, 0).numpy()).save)
 
 
 class DepthResults(DenseResults):

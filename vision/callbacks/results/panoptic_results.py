@@ -7,7 +7,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
-from vision.callbacks.results.map_results import MapResults
+from vision.callbacks.results.overlay_results import OverlayResults
 from vision.callbacks.results.panoptic_predictions import SegmentWriter
 from vision.callbacks.results.part_of_set import results_folder
 from vision.draw.panoptic import Segmented, draw_segments
@@ -17,7 +17,7 @@ METRICS = "metrics.json"
 CLASSES = "classes.csv"
 
 
-class PanopticResults(MapResults):
+class PanopticResults(OverlayResults):
     """Writes the results of a validation: segments, overlays, metrics per class.
 
     `metrics.json` and `classes.csv` have the numbers: of `validate`, and in `fit` of the best epoch
@@ -36,7 +36,7 @@ class PanopticResults(MapResults):
     """
 
     def __init__(self, folder: Path | str, *, masks: bool = True, overlays: int = 40) -> None:
-        super().__init__(folder, maps=masks, overlays=overlays)
+        super().__init__(folder, files=masks, pictures=overlays)
         self._names: list[str] = []
         self._palette: Any = None
 
@@ -68,7 +68,7 @@ class PanopticResults(MapResults):
         result: Any = getattr(pl_module, "panoptic_result", None)
         if result is None:
             return
-        if self.maps and self._writer is not None and trainer.state.fn == TrainerFn.VALIDATING:
+        if self.files and self._writer is not None and trainer.state.fn == TrainerFn.VALIDATING:
             self._writer.finish(trainer, pl_module)
         if not trainer.is_global_zero:
             return

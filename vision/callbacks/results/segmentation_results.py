@@ -7,7 +7,7 @@ from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
 from vision.callbacks.results.label_maps import MaskWriter, data_palette
-from vision.callbacks.results.map_results import MapResults
+from vision.callbacks.results.overlay_results import OverlayResults
 from vision.callbacks.results.part_of_set import results_folder
 from vision.draw.segmentation import overlay_mask
 from vision.metrics.coco.files import write_categories, write_json
@@ -17,7 +17,7 @@ METRICS = "metrics.json"
 CLASSES = "classes.csv"
 
 
-class SegmentationResults(MapResults):
+class SegmentationResults(OverlayResults):
     """Writes the results of a validation: masks, overlays, metrics per class.
 
     `metrics.json` and `classes.csv` have the numbers: of `validate`, and in `fit` of the best epoch
@@ -37,7 +37,7 @@ class SegmentationResults(MapResults):
     """
 
     def __init__(self, folder: Path | str, *, masks: bool = True, overlays: int = 40) -> None:
-        super().__init__(folder, maps=masks, overlays=overlays)
+        super().__init__(folder, files=masks, pictures=overlays)
 
     def make_writer(
         self, trainer: Trainer, dataset: Any, folder: Path, names: dict[str, str]
