@@ -224,3 +224,16 @@ def test_impossible_options(options: dict[str, Any], parts: tuple[str, ...]) -> 
 def test_maps_that_do_not_fit(strides: tuple[int, ...]) -> None:
     with refuses(ConfigError, "four maps", str(list(strides))):
         KMaXHead([FeatureSpec(8, stride) for stride in strides], num_classes=2)
+
+
+def test_the_scale_of_masks_is_set_in_every_layer_and_when_values_are_drawn_again() -> None:
+    head = tiny(mask_scale=2.0)
+    scales = [value for name, value in head.named_parameters() if "mask_norm.weight" in name]
+    assert [scale.item() for scale in scales] == [2.0] * 4
+    with torch.no_grad():
+        for scale in scales:
+            scale.zero_()
+    head.reset_parameters()
+    assert [scale.item() for scale in scales] == [2.0] * 4
+    with refuses(ConfigError, "mask_scale"):
+        tiny(mask_scale=0.0)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from vision.contracts.features import ClassRows, FeatureSpec
 from vision.contracts.segmentation import IGNORED
-from vision.heads.mask_transformer.mask_prediction import MaskPrediction
+from vision.heads.mask_transformer.mask_prediction import MASK_SCALE, MaskPrediction
 from vision.heads.mask_transformer.pixel_decoder import StageKind
 from vision.heads.mask_transformer.query_decoder import KMaXWidths, QueryDecoder, read_widths
 from vision.heads.mask_transformer.semantic_branch import ASPPDecoder, PlainBranch, SemanticBranch
@@ -37,6 +37,9 @@ class KMaXHead(QueryDecoder[MaskPredictions]):
         semantic: The branch that classifies pixels in training alone: `"aspp"` with K + 1 logits at
             stride 4, `"plain"` with K logits at the coarsest map, or `"none"`.
         drop_path_rate: Probability of dropping an update of the queries of a sample in training.
+        mask_scale: Initial scale of the norm over mask logits. A step changes it by about the
+            learning rate: from the published 0.1, the first thousands of steps pass before masks
+            can be sharp.
         widths: Widths within the head.
 
     Raises:
@@ -56,6 +59,7 @@ class KMaXHead(QueryDecoder[MaskPredictions]):
         depths: Sequence[int] = (2, 2, 2),
         semantic: SemanticKind = "aspp",
         drop_path_rate: float = 0.2,
+        mask_scale: float = MASK_SCALE,
         widths: KMaXWidths | Mapping[str, Any] | None = None,
     ) -> None:
         widths = read_widths(widths)
@@ -63,7 +67,7 @@ class KMaXHead(QueryDecoder[MaskPredictions]):
         check_ranges({"semantic": semantic}, {"semantic": ("aspp", "plain", "none")})
         super().__init__(
             specs,
-            predict=lambda channels: _prediction(channels, num_classes, widths),
+            predict=lambda channels: _prediction(channels, num_classes, widths, mask_scale),
             num_queries=num_queries,
             stage_channels=stage_channels,
             stage_depths=stage_depths,
@@ -109,13 +113,16 @@ class KMaXHead(QueryDecoder[MaskPredictions]):
         }
 
 
-def _prediction(pixel_channels: int, num_classes: int, widths: KMaXWidths) -> MaskPrediction:
+def _prediction(
+    pixel_channels: int, num_classes: int, widths: KMaXWidths, mask_scale: float
+) -> MaskPrediction:
     return MaskPrediction(
         pixel_channels,
         widths.queries,
         hidden_channels=widths.pixels,
         mask_channels=widths.masks,
         num_classes=num_classes,
+        mask_scale=mask_scale,
     )
 
 

@@ -11,9 +11,12 @@ from torch.nn import functional as F
 from vision.heads.mask_transformer.conv_norm import ConvNorm, init_truncated, make_norm
 from vision.layers.conv_norm import batch_norm
 from vision.ops.mask_predictions import MaskPredictions, QueryMasks
+from vision.options import check_number
 
 Predictions = TypeVar("Predictions", bound=QueryMasks)
 
+# Initial scale of the norm over mask logits, as published.
+MASK_SCALE = 0.1
 # Probability of "no object" at the start of training, when all other logits are near 0.
 VOID_PRIOR = 0.9
 
@@ -29,10 +32,20 @@ class MaskKernels(nn.Module, ABC, Generic[Predictions]):
         query_channels: Channels D of a query.
         hidden_channels: Channels of the layer before the pixel features.
         mask_channels: Channels C of pixel features and kernels.
+        mask_scale: Initial scale of the norm, above 0.
+
+    Raises:
+        ConfigError: The scale is out of its range.
     """
 
     def __init__(
-        self, pixel_channels: int, query_channels: int, *, hidden_channels: int, mask_channels: int
+        self,
+        pixel_channels: int,
+        query_channels: int,
+        *,
+        hidden_channels: int,
+        mask_channels: int,
+        mask_scale: float = MASK_SCALE,
     ) -> None:
         super().__init__()
         self.depthwise = ConvNorm(
@@ -41,8 +54,9 @@ class MaskKernels(nn.Module, ABC, Generic[Predictions]):
         self.hidden = ConvNorm(pixel_channels, hidden_channels, act=True)
         self.features = ConvNorm(hidden_channels, mask_channels, bias=True, std=0.01)
         self.kernels = ConvNorm(query_channels, mask_channels, dims=1)
-        self.mask_norm = make_norm(1, dims=2)
-        nn.init.constant_(self.mask_norm.weight, 0.1)
+        check_number("mask_scale", mask_scale, above=0)
+        self.mask_norm, self.mask_scale = make_norm(1, dims=2), mask_scale
+        nn.init.constant_(self.mask_norm.weight, mask_scale)
 
     @abstractmethod
     def forward(self, pixels: Tensor, value_queries: Tensor, mask_queries: Tensor) -> Predictions:
@@ -63,7 +77,7 @@ class MaskKernels(nn.Module, ABC, Generic[Predictions]):
 
     def reset_parameters(self) -> None:
         """Initialise the layers that are not reset by themselves."""
-        nn.init.constant_(self.mask_norm.weight, 0.1)
+        nn.init.constant_(self.mask_norm.weight, self.mask_scale)
 
 
 class MaskPrediction(MaskKernels[MaskPredictions]):
@@ -75,6 +89,7 @@ class MaskPrediction(MaskKernels[MaskPredictions]):
         hidden_channels: Channels of the layer before the pixel features.
         mask_channels: Channels C of pixel features and kernels.
         num_classes: Number K of classes, without "no object".
+        mask_scale: As for `MaskKernels`.
     """
 
     def __init__(
@@ -85,12 +100,14 @@ class MaskPrediction(MaskKernels[MaskPredictions]):
         hidden_channels: int,
         mask_channels: int,
         num_classes: int,
+        mask_scale: float = MASK_SCALE,
     ) -> None:
         super().__init__(
             pixel_channels,
             query_channels,
             hidden_channels=hidden_channels,
             mask_channels=mask_channels,
+            mask_scale=mask_scale,
         )
         self.classes = nn.Conv1d(query_channels, num_classes + 1, 1)
         # Not a part of the last layer's bias: weights of other numbers of classes keep theirs.

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from vision.contracts.features import FeatureSpec
 from vision.heads.depth.readout import Readout
 from vision.heads.mask_transformer.conv_norm import init_truncated
-from vision.heads.mask_transformer.mask_prediction import MaskKernels
+from vision.heads.mask_transformer.mask_prediction import MASK_SCALE, MaskKernels
 from vision.heads.mask_transformer.pixel_decoder import StageKind
 from vision.heads.mask_transformer.query_decoder import KMaXWidths, QueryDecoder, read_widths
 from vision.ops.boxes import at_least_float32
@@ -26,6 +26,7 @@ class ValuePrediction(MaskKernels[ClusterPredictions]):
         hidden_channels: Channels of the layer before the pixel features.
         mask_channels: Channels of pixel features and kernels.
         readout: What the values stand for, and how many C there are.
+        mask_scale: As for `MaskKernels`.
     """
 
     def __init__(
@@ -36,12 +37,14 @@ class ValuePrediction(MaskKernels[ClusterPredictions]):
         hidden_channels: int,
         mask_channels: int,
         readout: Readout,
+        mask_scale: float = MASK_SCALE,
     ) -> None:
         super().__init__(
             pixel_channels,
             query_channels,
             hidden_channels=hidden_channels,
             mask_channels=mask_channels,
+            mask_scale=mask_scale,
         )
         self.readout = readout
         self.values = nn.Conv1d(query_channels, readout.channels, 1)
@@ -96,6 +99,7 @@ class PolyMaXHead(QueryDecoder[ClusterPredictions]):
         stage_kinds: Kind of the blocks of each stage.
         depths: Decoder layers on the outputs of the first stages, coarsest first.
         drop_path_rate: Probability of dropping an update of the queries of a sample in training.
+        mask_scale: As for `KMaXHead`.
         widths: Widths within the head.
 
     Attributes:
@@ -117,12 +121,13 @@ class PolyMaXHead(QueryDecoder[ClusterPredictions]):
         stage_kinds: Sequence[StageKind] = ("axial", "axial", "bottleneck", "bottleneck"),
         depths: Sequence[int] = (2, 2, 2),
         drop_path_rate: float = 0.2,
+        mask_scale: float = MASK_SCALE,
         widths: KMaXWidths | Mapping[str, Any] | None = None,
     ) -> None:
         widths = read_widths(widths)
         super().__init__(
             specs,
-            predict=lambda channels: _prediction(channels, readout, widths),
+            predict=lambda channels: _prediction(channels, readout, widths, mask_scale),
             num_queries=num_queries,
             stage_channels=stage_channels,
             stage_depths=stage_depths,
@@ -157,11 +162,14 @@ class PolyMaXHead(QueryDecoder[ClusterPredictions]):
         return self.readout.finish(values)
 
 
-def _prediction(pixel_channels: int, readout: Readout, widths: KMaXWidths) -> ValuePrediction:
+def _prediction(
+    pixel_channels: int, readout: Readout, widths: KMaXWidths, mask_scale: float
+) -> ValuePrediction:
     return ValuePrediction(
         pixel_channels,
         widths.queries,
         hidden_channels=widths.pixels,
         mask_channels=widths.masks,
         readout=readout,
+        mask_scale=mask_scale,
     )
