@@ -14,18 +14,21 @@ from vision.draw.depth import color_depth, depth_span, draw_depth_errors, meters
 from vision.draw.ramps import DEPTH, SIGNED, even_ramp
 from vision.report.chapters import chapter
 from vision.report.charts import Axis, Series, histogram, line_chart
-from vision.report.examples import TITLES, changed_images, shrink, two_by_two
+from vision.report.examples import (
+    changed_images,
+    example_galleries,
+    legend,
+    no_examples,
+    shrink,
+    two_by_two,
+)
 from vision.report.page import (
     Html,
     columns,
-    escape,
-    gallery,
-    join,
     note,
     number,
     picture,
     section,
-    subsection,
     table,
 )
 from vision.report.parts import EvaluatedData, Json, image_name, unknown
@@ -131,18 +134,11 @@ def _distances(parts: Json) -> list[Html]:
 def _examples(record: Record, source: EvaluatedData) -> Html:
     body: DepthRecord = record.body
     if not hasattr(source.dataset, "example"):
-        return section("Examples", lead="The dataset has no images to show.")
-    parts = []
-    for kind, title in TITLES.items():
-        pictures = [
-            _show_image(body, source, one) for one in body.chosen[kind] if one.place in body.arrays
-        ]
-        if pictures:
-            parts.append(subsection(title, gallery(pictures, wide=True)))
+        return no_examples()
     return section(
         "Examples",
         _legend(),
-        *parts,
+        *example_galleries(body.chosen, body.arrays, partial(_show_image, body, source)),
         lead="Image, ground truth, prediction and relative error; sorted by abs_rel. Truth and"
         " prediction have the same colours.",
     )
@@ -178,12 +174,7 @@ def _legend() -> Html:
         ("25 % too near", signed[0]),
         ("25 % too far", signed[-1]),
     ]
-    items = [
-        f'<li style="--s:rgb({int(c[0])},{int(c[1])},{int(c[2])})">{escape(name)}</li>'
-        for name, c in entries
-    ]
-    items.append('<li class="hatched">no reading</li>')
-    return Html(f'<ul class="legend">{join(map(Html, items))}</ul>')
+    return legend(entries, hatched="no reading")
 
 
 def changes(

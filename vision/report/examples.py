@@ -1,17 +1,60 @@
 """What reports show of single images: pictures side by side, and the images that changed."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from torch import Tensor
 
-from vision.report.page import Html, subsection, table
+from vision.callbacks.results.examples import Scored
+from vision.report.page import Html, escape, gallery, join, section, subsection, table
 from vision.wording import counted
 
 # Longer side, in pixels, of each picture of an example.
 LARGEST = 480
 MAX_CHANGED = 20
 TITLES = {"worst": "Worst", "best": "Best", "random": "Random"}
+
+
+def example_galleries(
+    chosen: Mapping[str, Sequence[Scored]],
+    kept: Mapping[int, Any],
+    show: Callable[[Scored], Html],
+) -> list[Html]:
+    """Show the worst, the best and random images, a subsection each.
+
+    Args:
+        chosen: The images of each kind.
+        kept: What was predicted for images, by index in the dataset; others are left out.
+        show: Shows an image.
+    """
+    parts = []
+    for kind, title in TITLES.items():
+        pictures = [show(one) for one in chosen[kind] if one.place in kept]
+        if pictures:
+            parts.append(subsection(title, gallery(pictures, wide=True)))
+    return parts
+
+
+def no_examples() -> Html:
+    """The section of examples of a dataset that has no `example(i)`."""
+    return section("Examples", lead="The dataset has no images to show.")
+
+
+def legend(entries: Iterable[tuple[str, Sequence[int]]], hatched: str | None) -> Html:
+    """Name the colours of pictures.
+
+    Args:
+        entries: Names, each with its red, green and blue, 0 to 255.
+        hatched: What is grey with light stripes; None if nothing is.
+    """
+    items = [
+        f'<li style="--s:rgb({int(c[0])},{int(c[1])},{int(c[2])})">{escape(name)}</li>'
+        for name, c in entries
+    ]
+    if hatched is not None:
+        items.append(f'<li class="hatched">{escape(hatched)}</li>')
+    return Html(f'<ul class="legend">{join(map(Html, items))}</ul>')
 
 
 def shrink(image: Tensor) -> np.ndarray:

@@ -15,16 +15,19 @@ from vision.draw.ramps import ERROR, even_ramp
 from vision.metrics.normals import THRESHOLDS
 from vision.report.chapters import chapter
 from vision.report.charts import Axis, Series, histogram, line_chart
-from vision.report.examples import TITLES, changed_images, shrink, two_by_two
+from vision.report.examples import (
+    changed_images,
+    example_galleries,
+    legend,
+    no_examples,
+    shrink,
+    two_by_two,
+)
 from vision.report.page import (
     Html,
     columns,
-    escape,
-    gallery,
-    join,
     picture,
     section,
-    subsection,
     table,
 )
 from vision.report.parts import EvaluatedData, Json, image_name
@@ -107,18 +110,11 @@ def _angles(parts: Json) -> list[Html]:
 def _examples(record: Record, source: EvaluatedData) -> Html:
     body: NormalsRecord = record.body
     if not hasattr(source.dataset, "example"):
-        return section("Examples", lead="The dataset has no images to show.")
-    parts = []
-    for kind, title in TITLES.items():
-        pictures = [
-            _show_image(body, source, one) for one in body.chosen[kind] if one.place in body.arrays
-        ]
-        if pictures:
-            parts.append(subsection(title, gallery(pictures, wide=True)))
+        return no_examples()
     return section(
         "Examples",
         _legend(),
-        *parts,
+        *example_galleries(body.chosen, body.arrays, partial(_show_image, body, source)),
         lead="Image, ground truth, prediction and the angle between them; sorted by the mean angle."
         " Red, green and blue are x, y and z, each as (n + 1) / 2.",
     )
@@ -152,12 +148,7 @@ def _legend() -> Html:
         ("0°", ramp[0]),
         (f"{MAX_ANGLE:g}° and more", ramp[-1]),
     ]
-    items = [
-        f'<li style="--s:rgb({int(c[0])},{int(c[1])},{int(c[2])})">{escape(name)}</li>'
-        for name, c in entries
-    ]
-    items.append('<li class="hatched">no normal</li>')
-    return Html(f'<ul class="legend">{join(map(Html, items))}</ul>')
+    return legend(entries, hatched="no normal")
 
 
 def changes(

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -14,16 +13,19 @@ from vision.draw.panoptic import ERRORS, Segmented, draw_parts
 from vision.metrics.panoptic_breakdown import AREAS, IOU_EDGES, SIZES, PanopticBreakdown
 from vision.report.chapters import chapter
 from vision.report.charts import histogram
-from vision.report.examples import TITLES, changed_images, shrink, two_by_two
+from vision.report.examples import (
+    changed_images,
+    example_galleries,
+    legend,
+    no_examples,
+    shrink,
+    two_by_two,
+)
 from vision.report.page import (
     Html,
     columns,
-    escape,
-    gallery,
-    join,
     picture,
     section,
-    subsection,
     table,
 )
 from vision.report.parts import (
@@ -187,20 +189,11 @@ def _sizes(parts: Json) -> list[Html]:
 def _examples(record: Record, source: EvaluatedData) -> Html:
     body: PanopticRecord = record.body
     if not hasattr(source.dataset, "example"):
-        return section("Examples", lead="The dataset has no images to show.")
-    parts = []
-    for kind, title in TITLES.items():
-        pictures = [
-            _show_image(record, source, one)
-            for one in body.chosen[kind]
-            if one.place in body.segments
-        ]
-        if pictures:
-            parts.append(subsection(title, gallery(pictures, wide=True)))
+        return no_examples()
     return section(
         "Examples",
-        _legend(),
-        *parts,
+        legend(ERRORS.items(), hatched="void"),
+        *example_galleries(body.chosen, body.segments, partial(_show_image, record, source)),
         lead="Image, ground truth, prediction and segments without a match; sorted by the panoptic "
         "quality over all segments of the image.",
     )
@@ -219,16 +212,6 @@ def _show_image(record: Record, source: EvaluatedData, one: Scored) -> Html:
         caption=f"{name}, PQ {one.score:.3f}",
         large=True,
     )
-
-
-def _legend() -> Html:
-    entries: list[tuple[str, Any]] = list(ERRORS.items())
-    items = [
-        f'<li style="--s:rgb({color[0]},{color[1]},{color[2]})">{escape(name)}</li>'
-        for name, color in entries
-    ]
-    items.append('<li class="hatched">void</li>')
-    return Html(f'<ul class="legend">{join(map(Html, items))}</ul>')
 
 
 def changes(

@@ -15,8 +15,15 @@ from vision.contracts.segmentation import IGNORED
 from vision.draw.palette import RED
 from vision.draw.segmentation import draw_errors, overlay_mask
 from vision.report.chapters import chapter
-from vision.report.examples import TITLES, changed_images, shrink, two_by_two
-from vision.report.page import Html, escape, gallery, join, picture, section, subsection
+from vision.report.examples import (
+    changed_images,
+    example_galleries,
+    legend,
+    no_examples,
+    shrink,
+    two_by_two,
+)
+from vision.report.page import Html, picture, section
 from vision.report.parts import (
     EvaluatedData,
     Json,
@@ -116,17 +123,14 @@ def sections(parts: Json, record: Record, source: EvaluatedData) -> list[Html]:
 def _examples(record: Record, source: EvaluatedData) -> Html:
     body: SegmentationRecord = record.body
     if not hasattr(source.dataset, "example"):
-        return section("Examples", lead="The dataset has no images to show.")
+        return no_examples()
     palette = data_palette(source.data)
     present: set[int] = set()
-    parts = []
-    for kind, title in TITLES.items():
-        pictures = []
-        for one in body.chosen[kind]:
-            if one.place in body.masks:
-                pictures.append(_show_image(record, source, one, palette, present))
-        if pictures:
-            parts.append(subsection(title, gallery(pictures, wide=True)))
+
+    def show(one: Scored) -> Html:
+        return _show_image(record, source, one, palette, present)
+
+    parts = example_galleries(body.chosen, body.masks, show)
     return section(
         "Examples",
         _legend(record, palette, present),
@@ -162,13 +166,7 @@ def _legend(record: Record, palette: np.ndarray, present: set[int]) -> Html:
         (name, palette[k]) for k, name in enumerate(record.class_names) if k in present
     ]
     entries.append(("wrong (in the last picture)", RED))
-    items = [
-        f'<li style="--s:rgb({int(c[0])},{int(c[1])},{int(c[2])})">{escape(name)}</li>'
-        for name, c in entries
-    ]
-    if IGNORED in present:
-        items.append('<li class="hatched">ignored</li>')
-    return Html(f'<ul class="legend">{join(map(Html, items))}</ul>')
+    return legend(entries, hatched="ignored" if IGNORED in present else None)
 
 
 def changes(
