@@ -22,15 +22,7 @@ from vision.report.examples import (
     shrink,
     two_by_two,
 )
-from vision.report.page import (
-    Html,
-    columns,
-    note,
-    number,
-    picture,
-    section,
-    table,
-)
+from vision.report.page import Html, columns, note, number, picture, section, table
 from vision.report.parts import EvaluatedData, Json, image_name, unknown
 from vision.report.task_report import TaskReport
 

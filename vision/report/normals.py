@@ -23,13 +23,7 @@ from vision.report.examples import (
     shrink,
     two_by_two,
 )
-from vision.report.page import (
-    Html,
-    columns,
-    picture,
-    section,
-    table,
-)
+from vision.report.page import Html, columns, picture, section, table
 from vision.report.parts import EvaluatedData, Json, image_name
 from vision.report.task_report import TaskReport
 

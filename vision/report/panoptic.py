@@ -21,13 +21,7 @@ from vision.report.examples import (
     shrink,
     two_by_two,
 )
-from vision.report.page import (
-    Html,
-    columns,
-    picture,
-    section,
-    table,
-)
+from vision.report.page import Html, columns, picture, section, table
 from vision.report.parts import (
     EvaluatedData,
     Json,

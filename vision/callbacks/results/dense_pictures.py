@@ -1,30 +1,24 @@
 """Pictures of predicted depth and normals: the best, the worst and random validation images."""
 
-import logging
 from collections.abc import Iterator, Mapping
 from functools import partial
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
-from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch import Trainer
 from torch import Tensor
 
-from vision.callbacks.results.best_validation import BestValidation
 from vision.callbacks.results.dense_maps import DEPTH, NORMALS, DenseMaps, Pair, as_array
 from vision.callbacks.results.evaluated import Evaluated
+from vision.callbacks.results.example_pictures import ExamplePictures
 from vision.callbacks.results.examples import Scored
-from vision.callbacks.results.part_of_set import results_folder
-from vision.callbacks.results.shelf import Examples, Shelf, gather_examples
-from vision.decoration import Decoration
-from vision.draw.figure import save_png
+from vision.callbacks.results.shelf import Examples, Shelf
 
-logger = logging.getLogger(__name__)
-
-FILE_NAME = "examples.png"
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
-class DensePictures(BestValidation):
+class DensePictures(ExamplePictures):
     """Draws validation images, ground truth beside prediction, without running the model again.
 
     `examples.png` has the best, the worst and some random images, a row for each: the image,
@@ -42,37 +36,19 @@ class DensePictures(BestValidation):
 
     maps: ClassVar[DenseMaps]
 
-    def __init__(self, folder: Path | str, *, examples: int = 2) -> None:
-        super().__init__()
-        self.folder = Path(folder)
-        self.examples = examples
-        self._shelf = Shelf(0)
-        self._guard = Decoration(f"the picture {self.folder / FILE_NAME}")
+    @property
+    def key(self) -> str:
+        """Key of the maps."""
+        return self.maps.key
 
-    def begin(self, trainer: Trainer, task: Any, dataset: Any) -> None:
-        """Begin with no images."""
-        self._shelf = Shelf(self.examples)
+    def score(self, shelf: Shelf, task: Any, evaluated: Evaluated) -> None:
+        """Score images by their errors."""
+        for pair in self.maps.pairs(evaluated):
+            shelve(shelf, pair, self.maps.measure(pair, task), self.maps)
 
-    def take(self, trainer: Trainer, task: Any, evaluated: Evaluated) -> None:
-        """Score the images of a batch."""
-        if _examples_of(trainer) is None or not {"index", self.maps.key} <= {*evaluated.batch}:
-            return
-        with self._guard:
-            for pair in self.maps.pairs(evaluated):
-                shelve(self._shelf, pair, self.maps.measure(pair, task), self.maps)
-
-    def write(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Draw, on the first process, from the images of all."""
-        # A collective call: every process makes it.
-        shown = gather_examples(trainer, self._shelf, self.examples)
-        self._shelf = Shelf(0)
-        dataset = _examples_of(trainer)
-        file = results_folder(trainer, self.folder) / FILE_NAME
-        if not trainer.is_global_zero or not shown.arrays or dataset is None:
-            return
-        with self._guard:
-            save_png(self.maps.figure(self._load(dataset, shown)), file)
-            logger.info("Examples of the %s are drawn in %s.", self.maps.key, file)
+    def figure(self, trainer: Trainer, task: Any, dataset: Any, shown: Examples) -> "Figure":
+        """Draw a row each."""
+        return self.maps.figure(self._load(dataset, shown))
 
     def _load(
         self, dataset: Any, shown: Examples
@@ -124,9 +100,3 @@ def shelve(shelf: Shelf, pair: Pair, numbers: Mapping[str, float] | None, maps: 
 def error_text(image: Scored, maps: DenseMaps) -> str:
     """The error of an image in words."""
     return f"{maps.error} {-image.score:.3f}{maps.unit}"
-
-
-def _examples_of(trainer: Trainer) -> Any:
-    """The validation set, if it has `example(i)`."""
-    dataset = getattr(getattr(trainer, "datamodule", None), "val_dataset", None)
-    return dataset if hasattr(dataset, "example") else None

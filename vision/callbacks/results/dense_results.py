@@ -8,7 +8,7 @@ from torch import Tensor
 
 from vision.callbacks.results.dense_files import DenseWriter
 from vision.callbacks.results.dense_maps import DEPTH, NORMALS, DenseMaps
-from vision.callbacks.results.evaluated import Evaluated, gather
+from vision.callbacks.results.evaluated import Evaluated, gather_rows
 from vision.callbacks.results.map_results import MapResults
 from vision.callbacks.results.part_of_set import results_folder
 from vision.documents.csv_writing import write_rows
@@ -79,15 +79,14 @@ class DenseResults(MapResults):
     def write(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the numbers, on the first process."""
         # A collective call: every process makes it.
-        shares = gather(trainer, self._rows)
+        rows = gather_rows(trainer, self._rows)
         result: Any = getattr(pl_module, self.maps.result, None)
         if result is None or not trainer.is_global_zero:
             return
-        rows = {place: row for share in shares for place, row in share.items()}
         folder = results_folder(trainer, self.folder)
         # Images without a pixel that counts have no numbers.
         keys = max(rows.values(), key=len, default={"image": "", "pixels": 0})
-        whole = [{key: rows[place].get(key) for key in keys} for place in sorted(rows)]
+        whole = [{key: row.get(key) for key in keys} for row in rows.values()]
         write_rows(folder / IMAGES, whole, tuple(keys))
         write_json(result.to_json(), folder / METRICS)
 

@@ -10,7 +10,7 @@ from lightning.pytorch import Trainer
 
 from vision.callbacks.results.dense_maps import DEPTH, as_array
 from vision.callbacks.results.dense_pictures import shelve
-from vision.callbacks.results.evaluated import Evaluated, gather
+from vision.callbacks.results.evaluated import Evaluated, gather, gather_rows
 from vision.callbacks.results.examples import Scored
 from vision.callbacks.results.shelf import Shelf, gather_examples
 from vision.metrics.depth import compared_depths, depth_errors
@@ -70,11 +70,9 @@ class DepthRecorder:
     def finish(self, trainer: Trainer, task: Any) -> DepthRecord:
         """The images of all processes."""
         shown = gather_examples(trainer, self._shelf, EXAMPLES)
-        shares = gather(trainer, self._numbers)
-        numbers = {place: row for share in shares for place, row in share.items()}
         record = DepthRecord(
             result=task.depth_result,
-            numbers={place: numbers[place] for place in sorted(numbers)},
+            numbers=gather_rows(trainer, self._numbers),
             distances=reduce(add, gather(trainer, self._distances)),
             chosen=shown.chosen,
             arrays=shown.arrays,

@@ -10,7 +10,7 @@ from lightning.pytorch import Trainer
 
 from vision.callbacks.results.dense_maps import NORMALS, angle_numbers
 from vision.callbacks.results.dense_pictures import shelve
-from vision.callbacks.results.evaluated import Evaluated, gather
+from vision.callbacks.results.evaluated import Evaluated, gather, gather_rows
 from vision.callbacks.results.examples import Scored
 from vision.callbacks.results.shelf import Shelf, gather_examples
 from vision.metrics.normals import NormalsScores
@@ -65,11 +65,9 @@ class NormalsRecorder:
     def finish(self, trainer: Trainer, task: Any) -> NormalsRecord:
         """The images of all processes."""
         shown = gather_examples(trainer, self._shelf, EXAMPLES)
-        shares = gather(trainer, self._numbers)
-        numbers = {place: row for share in shares for place, row in share.items()}
         record = NormalsRecord(
             result=task.normals_result,
-            numbers={place: numbers[place] for place in sorted(numbers)},
+            numbers=gather_rows(trainer, self._numbers),
             counts=reduce(add, gather(trainer, self._counts)),
             chosen=shown.chosen,
             arrays=shown.arrays,

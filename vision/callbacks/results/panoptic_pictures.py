@@ -1,27 +1,21 @@
 """Pictures of predicted segments: the best, the worst and random validation images."""
 
-import logging
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch import Trainer
 
-from vision.callbacks.results.best_validation import BestValidation
 from vision.callbacks.results.evaluated import Evaluated
+from vision.callbacks.results.example_pictures import ExamplePictures
 from vision.callbacks.results.panoptic_images import compare_images, make_example, shelve
-from vision.callbacks.results.part_of_set import results_folder
-from vision.callbacks.results.shelf import Examples, Shelf, gather_examples
-from vision.decoration import Decoration
-from vision.draw.figure import save_png
+from vision.callbacks.results.shelf import Examples, Shelf
 from vision.draw.panoptic import PanopticExample, Segmented, draw_examples
 
-logger = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-FILE_NAME = "examples.png"
 
-
-class PanopticPictures(BestValidation):
+class PanopticPictures(ExamplePictures):
     """Draws validation images, ground truth beside prediction, without running the model again.
 
     `examples.png` has the best, the worst and some random images, a row for each: the image,
@@ -38,46 +32,18 @@ class PanopticPictures(BestValidation):
         examples: Number of images of each kind.
     """
 
-    def __init__(self, folder: Path | str, *, examples: int = 2) -> None:
-        super().__init__()
-        self.folder = Path(folder)
-        self.examples = examples
-        self._shelf = Shelf(0)
-        self._guard = Decoration(f"the picture {self.folder / FILE_NAME}")
+    key = "segments"
 
-    def begin(self, trainer: Trainer, task: Any, dataset: Any) -> None:
-        """Begin with no images."""
-        self._shelf = Shelf(self.examples)
+    def score(self, shelf: Shelf, task: Any, evaluated: Evaluated) -> None:
+        """Score images by their panoptic quality."""
+        for compared in compare_images(evaluated):
+            shelve(shelf, compared)
 
-    def take(self, trainer: Trainer, task: Any, evaluated: Evaluated) -> None:
-        """Score the images of a batch."""
-        if _examples_of(trainer) is None or not {"index", "segments"} <= {*evaluated.batch}:
-            return
-        with self._guard:
-            for compared in compare_images(evaluated):
-                shelve(self._shelf, compared)
-
-    def write(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Draw, on the first process, from the images of all."""
-        # A collective call: every process makes it.
-        shown = gather_examples(trainer, self._shelf, self.examples)
-        self._shelf = Shelf(0)
-        dataset = _examples_of(trainer)
-        file = results_folder(trainer, self.folder) / FILE_NAME
-        if not trainer.is_global_zero or not shown.arrays or dataset is None:
-            return
-        task: Any = pl_module
+    def figure(self, trainer: Trainer, task: Any, dataset: Any, shown: Examples) -> "Figure":
+        """Draw a row each."""
         names = task.class_names or [str(label) for label in range(task.num_classes)]
         palette = getattr(getattr(trainer, "datamodule", None), "palette", None)
-        with self._guard:
-            save_png(draw_examples(_load_examples(dataset, shown), names, palette), file)
-            logger.info("Examples of the segments are drawn in %s.", file)
-
-
-def _examples_of(trainer: Trainer) -> Any:
-    """The validation set, if it has `example(i)`."""
-    dataset = getattr(getattr(trainer, "datamodule", None), "val_dataset", None)
-    return dataset if hasattr(dataset, "example") else None
+        return draw_examples(_load_examples(dataset, shown), names, palette)
 
 
 def _load_examples(dataset: Any, shown: Examples) -> Iterator[PanopticExample]:

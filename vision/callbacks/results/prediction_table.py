@@ -7,7 +7,7 @@ from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 
-from vision.callbacks.results.evaluated import Evaluated, gather
+from vision.callbacks.results.evaluated import Evaluated, gather_rows
 from vision.callbacks.results.prediction_writer import PredictionWriter
 from vision.documents.csv_writing import write_table
 
@@ -42,12 +42,10 @@ class PredictionTable(PredictionWriter):
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the table, in the order of the dataset, from the rows of all processes."""
-        shares = gather(trainer, self._rows)
+        rows = gather_rows(trainer, self._rows)
         if not trainer.is_global_zero:
             return
-        # A sampler that pads the shares to one length repeats images: each index counts once.
-        rows = {index: row for share in shares for index, row in share.items()}
-        write_table(self.path, COLUMNS, (rows[index] for index in sorted(rows)))
+        write_table(self.path, COLUMNS, rows.values())
         sys.stdout.write(f"{len(rows)} predictions are in {self.path}\n")
 
 

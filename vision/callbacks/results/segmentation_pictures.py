@@ -1,35 +1,30 @@
 """Pictures of predicted masks: the best, the worst and random validation images."""
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from pathlib import Path, PurePath
-from typing import Any
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch import Trainer
 from torch import Tensor
 
-from vision.callbacks.results.best_validation import BestValidation
 from vision.callbacks.results.evaluated import Evaluated
+from vision.callbacks.results.example_pictures import ExamplePictures
 from vision.callbacks.results.examples import Scored
 from vision.callbacks.results.label_maps import data_palette
-from vision.callbacks.results.part_of_set import results_folder
-from vision.callbacks.results.shelf import Shelf, gather_examples
+from vision.callbacks.results.shelf import Examples, Shelf
 from vision.contracts.segmentation import IGNORED
-from vision.decoration import Decoration
-from vision.draw.figure import save_png
 from vision.draw.segmentation import SegmentationExample, draw_examples
 from vision.metrics.confusion import as_labels, count_pairs
 from vision.metrics.segmentation import SegmentationScores
 
-logger = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-FILE_NAME = "examples.png"
 
-
-class SegmentationPictures(BestValidation):
+class SegmentationPictures(ExamplePictures):
     """Draws validation images, ground truth beside prediction, without running the model again.
 
     `examples.png` has the best, the worst and some random images, a row for each: the image,
@@ -47,24 +42,10 @@ class SegmentationPictures(BestValidation):
         examples: Number of images of each kind.
     """
 
-    def __init__(self, folder: Path | str, *, examples: int = 2) -> None:
-        super().__init__()
-        self.folder = Path(folder)
-        self.examples = examples
-        self._shelf = Shelf(0)
-        self._guard = Decoration(f"the picture {self.folder / FILE_NAME}")
+    key = "mask"
 
-    def begin(self, trainer: Trainer, task: Any, dataset: Any) -> None:
-        """Begin with no images."""
-        self._shelf = Shelf(self.examples)
-
-    def take(self, trainer: Trainer, task: Any, evaluated: Evaluated) -> None:
-        """Score the images of a batch."""
-        if _examples_of(trainer) is not None and {"index", "mask"} <= {*evaluated.batch}:
-            with self._guard:
-                self._judge(evaluated)
-
-    def _judge(self, evaluated: Evaluated) -> None:
+    def score(self, shelf: Shelf, task: Any, evaluated: Evaluated) -> None:
+        """Score images by their mean IoU."""
         batch, places = evaluated.batch, evaluated.places.tolist()
         for i, (one, place) in enumerate(zip(evaluated.predictions, places, strict=True)):
             found = one["mask"]
@@ -72,27 +53,17 @@ class SegmentationPictures(BestValidation):
             target = batch["mask"][i, :height, :width]
             name = PurePath(batch["path"][i]).name
             scored = score_image(found, target, place=place, name=name)
-            self._shelf.add(scored, partial(as_array, found))
+            shelf.add(scored, partial(as_array, found))
 
-    def write(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Draw, on the first process, from the images of all."""
-        # A collective call: every process makes it.
-        shown = gather_examples(trainer, self._shelf, self.examples)
-        self._shelf = Shelf(0)
-        dataset = _examples_of(trainer)
-        file = results_folder(trainer, self.folder) / FILE_NAME
-        if not trainer.is_global_zero or not shown.arrays or dataset is None:
-            return
+    def figure(self, trainer: Trainer, task: Any, dataset: Any, shown: Examples) -> "Figure":
+        """Draw a row each."""
         data = getattr(trainer, "datamodule", None)
-        names = getattr(pl_module, "class_names", None) or getattr(data, "class_names", None)
-        with self._guard:
-            figure = draw_examples(
-                _load_examples(dataset, shown.chosen, shown.arrays),
-                names or [str(label) for label in range(IGNORED)],
-                data_palette(data),
-            )
-            save_png(figure, file)
-            logger.info("Examples of the masks are drawn in %s.", file)
+        names = getattr(task, "class_names", None) or getattr(data, "class_names", None)
+        return draw_examples(
+            _load_examples(dataset, shown.chosen, shown.arrays),
+            names or [str(label) for label in range(IGNORED)],
+            data_palette(data),
+        )
 
 
 def as_array(mask: Tensor) -> np.ndarray:
@@ -131,12 +102,6 @@ def score_image(predicted: Tensor, target: Tensor, *, place: int = 0, name: str 
     classes = int((pairs.sum(axis=1) > 0).sum())
     iou = SegmentationScores(confusion=pairs).mIoU
     return Scored(place, iou, max(classes - 1, 0), name)
-
-
-def _examples_of(trainer: Trainer) -> Any:
-    """The validation set, if it has `example(i)`."""
-    dataset = getattr(getattr(trainer, "datamodule", None), "val_dataset", None)
-    return dataset if hasattr(dataset, "example") else None
 
 
 def _load_examples(
