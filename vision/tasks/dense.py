@@ -15,8 +15,8 @@ from vision.optim.settings import OptimSettings
 from vision.tasks.alike import alike
 from vision.tasks.dense_checks import check_maps
 from vision.tasks.dense_decoders import DenseDecoder, DenseHead, build_decoder
-from vision.tasks.first_batch import Stage, check_sizes, require_keys
-from vision.tasks.image import ImageTask
+from vision.tasks.first_batch import Stage, check_evaluated, require_keys
+from vision.tasks.image import ImageTask, with_paths
 from vision.tasks.parts import find_row
 
 DEFAULTS = OptimSettings(
@@ -115,9 +115,7 @@ class DenseTask(ImageTask):
         super().check_batch(batch, stage)
         images = batch["image"]
         if stage != "train":
-            require_keys(batch, ["image", "size", "original_size", "path"])
-            check_sizes(batch["size"], images)
-            check_sizes(batch["original_size"], images, key="original_size")
+            check_evaluated(batch, images)
         if stage != "predict":
             require_keys(batch, ["image", self.key])
             size = (images.shape[2], images.shape[3]) if stage == "train" else None
@@ -173,11 +171,7 @@ class DenseTask(ImageTask):
 
     def predict_step(self, batch: Any, batch_idx: int) -> list[Any]:
         """The values of the pixels of each image of a batch, in the size of its file."""
-        found = self.run(batch)
-        return [
-            {**prediction, "path": path}
-            for prediction, path in zip(found, batch["path"], strict=True)
-        ]
+        return with_paths(self.run(batch), batch)
 
     def _seen(self, images: Tensor) -> Tensor:
         """Values of each pixel of normalised images, and of mirrored ones with `flip`."""

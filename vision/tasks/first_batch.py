@@ -243,6 +243,21 @@ def check_sizes(sizes: object, images: Tensor, *, key: str = "size") -> None:
         )
 
 
+def check_evaluated(batch: Any, images: Tensor) -> None:
+    """Check what the evaluation and the prediction of pixels need: size and path of each image.
+
+    Args:
+        batch: The batch.
+        images: Its images.
+
+    Raises:
+        DataError: One is absent or of another kind.
+    """
+    require_keys(batch, ["image", "size", "original_size", "path"])
+    check_sizes(batch["size"], images)
+    check_sizes(batch["original_size"], images, key="original_size")
+
+
 def check_targets(
     targets: object, sizes: Tensor, *, num_classes: int, masks: tuple[int, int] | None
 ) -> None:

@@ -1,6 +1,6 @@
 """Base class of tasks on images: normalisation, padding, memory format."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -112,3 +112,8 @@ class ImageTask(BaseTask):
         mean, std = self.normalize.values
         expected = {**asdict(self.backbone.default_input), "mean": mean, "std": std}
         return {**super().describe(), "input": plain(expected)}
+
+
+def with_paths(found: Iterable[Mapping[str, Any]], batch: Mapping[str, Any]) -> list[Any]:
+    """The predictions for a batch, each with the `path` of its image."""
+    return [{**one, "path": path} for one, path in zip(found, batch["path"], strict=True)]

@@ -35,8 +35,8 @@ from vision.ops.panoptic_merge import MergeOptions
 from vision.optim.settings import OptimSettings
 from vision.options import read_options
 from vision.tasks.classes import ClassTask
-from vision.tasks.first_batch import Stage, check_sizes, require_keys
-from vision.tasks.image import ImageTask, ImageTraining
+from vision.tasks.first_batch import Stage, check_evaluated, check_sizes, require_keys
+from vision.tasks.image import ImageTask, ImageTraining, with_paths
 from vision.tasks.panoptic_checks import agree_on_things, check_segments
 from vision.tasks.panoptic_decoders import DECODERS, build_panoptic_decoder
 from vision.tasks.parts import find_row
@@ -192,9 +192,7 @@ class PanopticSegmentation(ClassTask, ImageTask):
         super().check_batch(batch, stage)
         images = batch["image"]
         if stage != "train":
-            require_keys(batch, ["image", "size", "original_size", "path"])
-            check_sizes(batch["size"], images)
-            check_sizes(batch["original_size"], images, key="original_size")
+            check_evaluated(batch, images)
             if "canvas" in batch:
                 check_sizes(batch["canvas"], images, key="canvas")
         if stage != "predict":
@@ -305,11 +303,7 @@ class PanopticSegmentation(ClassTask, ImageTask):
 
     def predict_step(self, batch: PanopticBatch, batch_idx: int) -> list[PanopticPrediction]:
         """The segments of each image of a batch, in the size of its file."""
-        found = self.run(batch, measured=False)
-        return [
-            {**prediction, "path": path}
-            for prediction, path in zip(found, batch["path"], strict=True)
-        ]
+        return with_paths(self.run(batch, measured=False), batch)
 
 
 def _alike(batch: PanopticBatch) -> Iterator[tuple[list[int], tuple[int, int]]]:

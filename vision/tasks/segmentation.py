@@ -30,8 +30,8 @@ from vision.optim.settings import OptimSettings
 from vision.options import read_options
 from vision.tasks.alike import alike
 from vision.tasks.classes import ClassTask
-from vision.tasks.first_batch import Stage, check_masks, check_sizes, require_keys
-from vision.tasks.image import ImageTask, ImageTraining
+from vision.tasks.first_batch import Stage, check_evaluated, check_masks, require_keys
+from vision.tasks.image import ImageTask, ImageTraining, with_paths
 from vision.tasks.parts import find_row
 from vision.tasks.segmentors import SEGMENTORS, build_segmentor
 
@@ -147,9 +147,7 @@ class Segmentation(ClassTask, ImageTask):
         super().check_batch(batch, stage)
         images = batch["image"]
         if stage != "train":
-            require_keys(batch, ["image", "size", "original_size", "path"])
-            check_sizes(batch["size"], images)
-            check_sizes(batch["original_size"], images, key="original_size")
+            check_evaluated(batch, images)
         if stage != "predict":
             require_keys(batch, ["image", "mask"])
             check_masks(
@@ -211,8 +209,4 @@ class Segmentation(ClassTask, ImageTask):
         self, batch: SegmentationBatch, batch_idx: int
     ) -> list[SegmentationPrediction]:
         """The classes of the pixels of each image of a batch, in the size of its file."""
-        found = self.run(batch)
-        return [
-            {**prediction, "path": path}
-            for prediction, path in zip(found, batch["path"], strict=True)
-        ]
+        return with_paths(self.run(batch), batch)

@@ -7,10 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from vision.annotations.panoptic import Segments, check_segments, read_segment_ids
-from vision.data.files.finding import PathList
 from vision.data.files.mapped_arrays import PickledByPath
-from vision.data.images.read import EncodedImage, read_file
-from vision.errors import DataError, ImageError
+from vision.data.index.masked_files import MaskedFiles, take_paths
+from vision.errors import ImageError
 from vision.ops.segment_ids import distinct_ids
 
 
@@ -66,8 +65,8 @@ class SegmentTable(PickledByPath):
         )
 
 
-@dataclass(kw_only=True, eq=False)
-class PanopticIndex:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PanopticIndex(MaskedFiles):
     """The files of a split.
 
     Attributes:
@@ -85,43 +84,14 @@ class PanopticIndex:
         DataError: The numbers of images and masks differ.
     """
 
-    images: Sequence[str]
-    masks: Sequence[str] | None = None
+    what = "segments"
+
     names: Sequence[str] = ()
     sizes: np.ndarray | None = None
     table: SegmentTable | None = None
     read_ids: Callable[[str], np.ndarray] = read_segment_ids
     find_segments: Callable[[np.ndarray], Segments] | None = None
     hidden: bool = False
-
-    def __post_init__(self) -> None:
-        if self.masks is not None and len(self.masks) != len(self.images):
-            raise DataError(f"{len(self.images):,} images, but {len(self.masks):,} masks.")
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    @property
-    def has_targets(self) -> bool:
-        """Whether there are segments."""
-        return self.masks is not None
-
-    def image(self, place: int) -> EncodedImage:
-        """The bytes of an image, by its index in the split.
-
-        Raises:
-            ImageError: The file is absent or cannot be read.
-        """
-        return read_file(self.images[place])
-
-    def mask_file(self, place: int) -> EncodedImage:
-        """The bytes of the segment ids of an image.
-
-        Raises:
-            DataError: There are none.
-            ImageError: The file is absent or cannot be read.
-        """
-        return read_file(self._mask_path(place))
 
     def segments(self, place: int) -> StoredSegments:
         """The segments of an image, compared with the ids of its pixels.
@@ -130,7 +100,7 @@ class PanopticIndex:
             DataError: There are none, or ids are listed that no pixel has, or the reverse.
             ImageError: The file is absent, cannot be read, or has another size than annotated.
         """
-        path = self._mask_path(place)
+        path = self.mask_path(place)
         ids = self.read_ids(path)
         if self.table is None:
             assert self.find_segments is not None, "segments are listed, or follow from the ids"
@@ -145,15 +115,11 @@ class PanopticIndex:
 
     def take(self, chosen: np.ndarray) -> "PanopticIndex":
         """The files at some indices, int64 `(n,)`, as an index of their own."""
-
-        def taken(paths: Sequence[str]) -> PathList:
-            return PathList(paths[place] for place in chosen.tolist())
-
         return replace(
             self,
-            images=taken(self.images),
-            masks=None if self.masks is None else taken(self.masks),
-            names=taken(self.names) if len(self.names) else (),
+            images=take_paths(self.images, chosen),
+            masks=None if self.masks is None else take_paths(self.masks, chosen),
+            names=take_paths(self.names, chosen) if len(self.names) else (),
             sizes=None if self.sizes is None else self.sizes[chosen],
             table=None if self.table is None else self.table.take(chosen),
         )
@@ -164,12 +130,7 @@ class PanopticIndex:
         height, width = self.sizes[place].tolist()
         if height and ids.shape != (height, width):
             raise ImageError(
-                f"'{self._mask_path(place)}' has {ids.shape[0]} x {ids.shape[1]} pixels (height x "
+                f"'{self.mask_path(place)}' has {ids.shape[0]} x {ids.shape[1]} pixels (height x "
                 f"width), but the 'height' and 'width' of image {self.names[place]} are {height} x "
                 f"{width}. Put back the files that belong together."
             )
-
-    def _mask_path(self, place: int) -> str:
-        if self.masks is None:
-            raise DataError(f"image '{self.images[place]}' has no segments.")
-        return self.masks[place]
