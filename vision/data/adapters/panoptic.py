@@ -1,6 +1,6 @@
 """A dataset of images with segments as a datamodule for panoptic segmentation."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,13 +12,10 @@ from vision.annotations.columns import check_unique, complete, flag, identities
 from vision.annotations.panoptic import Segments, check_segments
 from vision.contracts.panoptic import PanopticSample
 from vision.contracts.segments import VOID, SegmentInfo
+from vision.data.adapters.pair_data import PairData
 from vision.data.adapters.pairs import Pairs, check_label
-from vision.data.base.datamodule import DataModule
-from vision.data.base.panoptic import PanopticData, PanopticOptions, Split
+from vision.data.base.panoptic import PanopticData, PanopticOptions
 from vision.data.base.panoptic_samples import make_sample
-from vision.data.check.problems import SplitSummary, summarise
-from vision.data.check.same_images import ImageSource
-from vision.data.index.panoptic import PanopticIndex
 from vision.data.transforms.panoptic import DecodedSegments, PanopticTransform, SegmentSource
 from vision.data.transforms.segment_map import SegmentMap, segment_infos
 from vision.errors import ConfigError, DataError, listed_lines, shown
@@ -146,7 +143,7 @@ def _read_segments(rows: object, num_classes: int, place: str) -> Segments:
     return Segments(ids, labels, np.array(crowd, dtype=bool))
 
 
-class PanopticPairs(PanopticData):
+class PanopticPairs(PairData, PanopticData):
     """A dataset of images with segments; see `vision.data.from_dataset`.
 
     Args:
@@ -207,14 +204,6 @@ class PanopticPairs(PanopticData):
         """The index of each class."""
         return np.arange(len(self._classes))
 
-    def read_index(self, split: Split) -> PanopticIndex:
-        """Not possible: the pairs are no files.
-
-        Raises:
-            DataError: Always.
-        """
-        raise DataError(f"the pairs of '{split}' are in a dataset, not in files.")
-
     def setup(self, stage: str) -> None:
         """Make the datasets of every stage; nothing is read."""
         is_thing = self.is_thing
@@ -224,15 +213,3 @@ class PanopticPairs(PanopticData):
         self.predict_dataset = SegmentedPairs(
             self._test, self.eval_transform, is_thing, targets=False
         )
-
-    def samples_to_check(self) -> Iterator[Dataset[Any]]:
-        """The datasets that are set up."""
-        return DataModule.samples_to_check(self)
-
-    def image_sources(self) -> Iterator[ImageSource]:
-        """None: the images are no files."""
-        return iter(())
-
-    def summary(self) -> dict[str, SplitSummary]:
-        """Number of images in the splits that are set up."""
-        return summarise(self)

@@ -1,6 +1,6 @@
 """A dataset of (image, mask) pairs as a datamodule for semantic segmentation."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -11,16 +11,12 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from vision.contracts.segmentation import IGNORED
+from vision.data.adapters.pair_data import PairData
 from vision.data.adapters.pairs import Pairs
-from vision.data.base.datamodule import DataModule
 from vision.data.base.segmentation import (
     SegmentationData,
-    SegmentationIndex,
     SegmentationOptions,
-    Split,
 )
-from vision.data.check.problems import SplitSummary, summarise
-from vision.data.check.same_images import ImageSource
 from vision.data.classes.label_tables import LabelTable
 from vision.data.loading.collate_segmentation import CanvasSample
 from vision.data.transforms.segmentation import SegmentationTransform
@@ -136,7 +132,7 @@ def to_mask(value: object, place: str) -> np.ndarray:
     return array.astype(np.uint8 if high <= np.iinfo(np.uint8).max else np.uint16)
 
 
-class SegmentationPairs(SegmentationData):
+class SegmentationPairs(PairData, SegmentationData):
     """A dataset of `(image, mask)` pairs; see `vision.data.from_dataset`.
 
     Args:
@@ -191,14 +187,6 @@ class SegmentationPairs(SegmentationData):
             remedy=REMEDY,
         )
 
-    def read_index(self, split: Split) -> SegmentationIndex:
-        """Not possible: the pairs are no files.
-
-        Raises:
-            DataError: Always.
-        """
-        raise DataError(f"the pairs of '{split}' are in a dataset, not in files.")
-
     def setup(self, stage: str) -> None:
         """Make the datasets of every stage; nothing is read."""
         self.train_dataset = MaskedPairs(self._train, self.train_transform, self.label_table)
@@ -207,15 +195,3 @@ class SegmentationPairs(SegmentationData):
         self.predict_dataset = MaskedPairs(
             self._test, self.eval_transform, self.label_table, targets=False
         )
-
-    def samples_to_check(self) -> Iterator[Dataset[Any]]:
-        """The datasets that are set up."""
-        return DataModule.samples_to_check(self)
-
-    def image_sources(self) -> Iterator[ImageSource]:
-        """None: the images are no files."""
-        return iter(())
-
-    def summary(self) -> dict[str, SplitSummary]:
-        """Number of images in the splits that are set up."""
-        return summarise(self)

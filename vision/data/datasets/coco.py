@@ -1,7 +1,6 @@
 """COCO, LVIS, and any dataset whose annotations are in COCO's format."""
 
 import os
-import shlex
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -14,11 +13,11 @@ from vision.data.check.index import problems_of_file
 from vision.data.check.problems import ImageFiles
 from vision.data.files.array_cache import default_cache_dir
 from vision.data.files.finding import list_folders, require_folder
+from vision.data.files.given_paths import given_paths
 from vision.data.formats.coco import CheckedFile, check_coco, read_coco
 from vision.data.index.detection import DetectionIndex
 from vision.errors import ConfigError, DataError, suggest
 from vision.keywords import Unpack
-from vision.reading import user_path
 
 # Annotation file and folder of images of each split, in the official layout.
 OFFICIAL = {
@@ -100,12 +99,8 @@ class COCO(DetectionData):
             "predict_annotations": predict_annotations,
             "predict_images": predict_images,
         }
-        given = {name: path for name, path in paths.items() if path is not None}
         # As they are given on the command line, for messages.
-        self._options = " ".join(
-            f"--{name} {shlex.quote(os.fspath(path))}" for name, path in given.items()
-        )
-        full = {name: user_path(path, what=f"--{name}") for name, path in given.items()}
+        self._options, full = given_paths(paths)
         self.root = full.get("root")
         self.sources = _sources(full)
         if cache_dir == "default":

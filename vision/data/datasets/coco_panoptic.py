@@ -1,14 +1,13 @@
 """COCO's panoptic annotations, and any dataset whose annotations are in their format."""
 
 import os
-import shlex
 from pathlib import Path
 
 from vision.data.base.panoptic import Split
 from vision.data.base.panoptic_files import PanopticFileOptions, PanopticFiles, PanopticPaths
+from vision.data.files.given_paths import given_paths
 from vision.errors import ConfigError
 from vision.keywords import Unpack
-from vision.reading import user_path
 
 PathLike = str | os.PathLike[str]
 EXPECTED = (
@@ -70,12 +69,8 @@ class COCOPanoptic(PanopticFiles):
             "val_images": val_images,
             "val_masks": val_masks,
         }
-        given = {name: path for name, path in paths.items() if path is not None}
         # As they are given on the command line, for messages.
-        self._options = " ".join(
-            f"--{name} {shlex.quote(os.fspath(path))}" for name, path in given.items()
-        )
-        full = {name: user_path(path, what=f"--{name}") for name, path in given.items()}
+        self._options, full = given_paths(paths)
         self.root = full.get("root")
         self.sources = _sources(full)
 
