@@ -12,13 +12,12 @@ from torch import Tensor
 from vision.contracts.depth import NO_READING
 from vision.draw.example_rows import draw_rows
 from vision.draw.palette import GREY
-from vision.draw.pixels import LIGHT, fit_figure, hatched, to_pixels, to_tensor
+from vision.draw.pixels import LIGHT, hatched, to_pixels, to_tensor
 from vision.draw.ramps import DEPTH, SIGNED, ramp_colors
 from vision.draw.scales import (
     MIN_WIDTH,
-    Strip,
     add_strip,
-    legible,
+    add_strips,
     round_ticks,
     scale_strip,
     type_size,
@@ -252,12 +251,8 @@ def draw_examples(examples: Iterable[DepthExample]) -> "Figure":
                 color_depth(example.prediction, span),
                 draw_depth_errors(example.prediction, example.target),
             )
-            # In the size of the figure, so that the scales are legible.
-            small = [legible(fit_figure(picture)) for picture in pictures]
             scale = partial(_strip, span)
-            strips: tuple[Strip, ...] = (_blank, scale, scale, _error_strip)
-            below = [add_strip(one, strip) for one, strip in zip(small, strips, strict=True)]
-            yield example.title, tuple(below)
+            yield example.title, add_strips(pictures, (None, scale, scale, _error_strip))
 
     return draw_rows(rows(), COLUMNS)
 
@@ -277,11 +272,6 @@ def _error_strip(width: int, size_px: int) -> np.ndarray:
     ends = [(0.0, -MAX_ERROR), (0.5, 0.0), (1.0, MAX_ERROR)]
     ticks = [(place, f"{value:+.0%}" if value else "0") for place, value in ends]
     return scale_strip(width, size_px, SIGNED, ticks, "")
-
-
-def _blank(width: int, size_px: int) -> np.ndarray:
-    """White, of the height of a scale."""
-    return np.full_like(_error_strip(width, size_px), 255)
 
 
 def _ends(depth: Tensor) -> tuple[float, float] | None:

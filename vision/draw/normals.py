@@ -17,9 +17,9 @@ from torch import Tensor
 
 from vision.draw.example_rows import draw_rows
 from vision.draw.palette import GREY
-from vision.draw.pixels import LIGHT, fit_figure, hatched, to_tensor
+from vision.draw.pixels import LIGHT, hatched, to_tensor
 from vision.draw.ramps import ERROR, ramp_colors
-from vision.draw.scales import add_strip, legible, scale_strip
+from vision.draw.scales import add_strips, scale_strip
 from vision.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -114,11 +114,7 @@ def draw_examples(examples: Iterable[NormalsExample]) -> "Figure":
                 color_normals(example.prediction),
                 draw_normals_errors(example.prediction, example.target),
             )
-            # In the size of the figure, so that the scale is legible.
-            small = [legible(fit_figure(picture)) for picture in pictures]
-            strips = (*[_blank] * (len(small) - 1), _angle_strip)
-            below = [add_strip(one, strip) for one, strip in zip(small, strips, strict=True)]
-            yield example.title, tuple(below)
+            yield example.title, add_strips(pictures, (None, None, None, _angle_strip))
 
     return draw_rows(rows(), COLUMNS)
 
@@ -126,11 +122,6 @@ def draw_examples(examples: Iterable[NormalsExample]) -> "Figure":
 def _angle_strip(width: int, size_px: int) -> np.ndarray:
     ticks = [(angle / MAX_ANGLE, f"{angle}°") for angle in range(0, round(MAX_ANGLE) + 1, 15)]
     return scale_strip(width, size_px, ERROR, ticks, "")
-
-
-def _blank(width: int, size_px: int) -> np.ndarray:
-    """White, of the height of a scale."""
-    return np.full_like(_angle_strip(width, size_px), 255)
 
 
 def _vectors(normals: Tensor) -> np.ndarray:

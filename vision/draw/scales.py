@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from vision.draw.figure import INK, font
-from vision.draw.pixels import to_pixels, to_tensor
+from vision.draw.pixels import fit_figure, to_pixels, to_tensor
 from vision.draw.ramps import Anchors, ramp_colors
 
 MAX_TICKS = 7
@@ -113,6 +113,25 @@ def add_strip(picture: Tensor, draw_strip: Strip) -> Tensor:
     sheet[:height, left : left + width] = pixels
     sheet[height:] = strip
     return torch.from_numpy(sheet).permute(2, 0, 1).contiguous()
+
+
+def add_strips(pictures: Sequence[Tensor], strips: Sequence[Strip | None]) -> tuple[Tensor, ...]:
+    """Put scales below pictures of one size, in the size of a figure, so that they are legible.
+
+    Args:
+        pictures: uint8 `(3, H, W)` RGB each.
+        strips: Draws the scale of each; None for white, as high as the others.
+
+    Returns:
+        uint8 `(3, H', W')` RGB each.
+    """
+    other = next(strip for strip in strips if strip is not None)
+
+    def blank(width: int, size_px: int) -> np.ndarray:
+        return np.full_like(other(width, size_px), 255)
+
+    small = [legible(fit_figure(picture)) for picture in pictures]
+    return tuple(add_strip(one, strip or blank) for one, strip in zip(small, strips, strict=True))
 
 
 def legible(picture: np.ndarray) -> Tensor:

@@ -9,6 +9,7 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from vision.data.check.problems import ImageFiles
+from vision.data.check.unique_parts import unique_parts
 from vision.data.formats.dense_files import DenseIndex
 from vision.data.transforms.dense_targets import DenseTargets
 from vision.errors import DataError, ImageError
@@ -209,11 +210,7 @@ def unique_images(
         indices: The splits, by name.
         facts: Makes a collection of facts.
     """
-    seen: set[str] = set()
-    for split, index in sorted(indices.items(), key=lambda item: not item[1].has_targets):
-        own = [place for place, path in enumerate(index.images) if path not in seen]
-        seen.update(index.images)
-        part = index.take(np.array(own, dtype=np.int64))
+    for split, part in unique_parts(indices):
         if part.has_targets:
             yield CheckedImages(part, facts(), split)
         else:

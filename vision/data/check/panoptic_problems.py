@@ -9,11 +9,11 @@ from torch.utils.data import Dataset
 
 from vision.contracts.segments import VOID
 from vision.data.check.problems import ImageFiles, SplitSummary
-from vision.data.check.segmentation_problems import MAX_LISTED, check_mask
-from vision.data.images.read import decode_image
+from vision.data.check.segmentation_problems import MAX_LISTED, check_mask, image_first
+from vision.data.check.unique_parts import unique_parts
 from vision.data.index.panoptic import PanopticIndex
 from vision.data.transforms.segmentation import decode_masked
-from vision.errors import DataError, ImageError
+from vision.errors import ImageError, listed
 from vision.wording import counted
 
 # Images of a split that are read at the start.
@@ -146,16 +146,9 @@ class CheckedSegments(Dataset[np.ndarray]):
             DataError: The listed segments are not those of the pixels.
         """
         encoded = self.index.image(place)
-        try:
+        with image_first(encoded, "segments"):
             ids, segments, path = self.index.segments(place)
             check_mask(self.index.mask_file(place))
-        except DataError as error:
-            # Wrong segments must not hide a wrong image.
-            try:
-                decode_image(encoded, strict=True)
-            except ImageError as other:
-                raise ImageError(f"{other} And its segments: {error}") from error
-            raise
         decode_masked(encoded, ids, path, strict=True)
         return np.bincount(segments.labels[~segments.crowd], minlength=len(self.class_names))
 
@@ -171,8 +164,7 @@ class CheckedSegments(Dataset[np.ndarray]):
             repr(self.class_names[label]) for label in np.flatnonzero(self.counts == 0).tolist()
         ]
         if absent:
-            more = f" and {len(absent) - MAX_LISTED} more" if len(absent) > MAX_LISTED else ""
-            names = ", ".join(absent[:MAX_LISTED]) + more
+            names = listed(absent, maximum=MAX_LISTED)
             lines.append(f"{self.split}: no segment of any image has the class {names}.")
         return lines
 
@@ -190,14 +182,7 @@ def unique_segmented(
         class_names: Name of each class.
         things: bool `(K,)`, which classes are things.
     """
-    seen: set[str] = set()
-    for split, index in sorted(indices.items(), key=lambda item: item[1].masks is None):
-        own = []
-        for place, path in enumerate(index.images):
-            if path not in seen:
-                seen.add(path)
-                own.append(place)
-        part = index.take(np.array(own, dtype=np.int64))
+    for split, part in unique_parts(indices):
         if part.masks is None:
             yield ImageFiles(part.images)
         else:

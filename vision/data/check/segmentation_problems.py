@@ -1,6 +1,7 @@
 """A scan of some masks of a segmentation dataset, and all of its problems at once."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,11 +10,12 @@ from torch.utils.data import Dataset
 
 from vision.contracts.segmentation import IGNORED
 from vision.data.check.problems import ImageFiles
+from vision.data.check.unique_parts import unique_parts
 from vision.data.classes.label_tables import Table
 from vision.data.images.read import EncodedImage, decode_image
 from vision.data.index.segmentation import SegmentationIndex
 from vision.data.transforms.segmentation import decode_masked
-from vision.errors import DataError, ImageError
+from vision.errors import DataError, ImageError, listed
 from vision.ops.png import png_fault, png_size_fault
 from vision.wording import counted
 
@@ -138,17 +140,10 @@ class CheckedPairs(Dataset[np.ndarray]):
             DataError: The mask has a value that is not expected.
         """
         encoded = self.index.image(place)
-        try:
+        with image_first(encoded, "mask"):
             labels, path = self.index.mask(place)
             mask = self.table.apply(labels, path)
             check_mask(self.index.mask_file(place))
-        except DataError as error:
-            # A wrong mask must not hide a wrong image.
-            try:
-                decode_image(encoded, strict=True)
-            except ImageError as other:
-                raise ImageError(f"{other} And its mask: {error}") from error
-            raise
         decode_masked(encoded, mask, path, strict=True)
         return np.bincount(mask.ravel(), minlength=IGNORED + 1) > 0
 
@@ -163,12 +158,32 @@ class CheckedPairs(Dataset[np.ndarray]):
         absent = [n for n, present in zip(self.class_names, here, strict=True) if not present]
         if not absent:
             return []
-        more = f" and {len(absent) - MAX_LISTED} more" if len(absent) > MAX_LISTED else ""
-        names = ", ".join(map(repr, absent[:MAX_LISTED])) + more
+        names = listed(map(repr, absent), maximum=MAX_LISTED)
         return [f"{self.split}: no pixel of any mask has the class {names}."]
 
     def __len__(self) -> int:
         return len(self.index)
+
+
+@contextmanager
+def image_first(image: EncodedImage, what: str) -> Iterator[None]:
+    """Let what is wrong with the mask of an image not hide what is wrong with the image.
+
+    Args:
+        image: The image.
+        what: What its mask is called in the message of both errors.
+
+    Raises:
+        ImageError: The mask is wrong within the context, and the image cannot be decoded either.
+    """
+    try:
+        yield
+    except DataError as error:
+        try:
+            decode_image(image, strict=True)
+        except ImageError as other:
+            raise ImageError(f"{other} And its {what}: {error}") from error
+        raise
 
 
 def check_mask(mask: EncodedImage) -> None:
@@ -187,14 +202,7 @@ def unique_pairs(
         table: The mapping from values to classes; None, if it is not known, reads only images.
         class_names: Name of each class.
     """
-    seen: set[str] = set()
-    for split, index in sorted(indices.items(), key=lambda item: item[1].masks is None):
-        own = []
-        for place, path in enumerate(index.images):
-            if path not in seen:
-                seen.add(path)
-                own.append(place)
-        part = index.take(np.array(own, dtype=np.int64))
+    for split, part in unique_parts(indices):
         if part.masks is None or table is None:
             yield ImageFiles(part.images)
         else:
