@@ -1,5 +1,6 @@
 """A tiny good copy of every dataset of depth and normals, and several breaks of it."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -66,9 +67,13 @@ def write_nyuv2_options(root: Path) -> dict[str, Any]:
 
 
 def damage_nyuv2(root: Path) -> list[str]:
-    with h5py.File(root / LABELED, "r+") as file:
+    # A copy replaces the file, which may still be open.
+    changed = root / "changed.mat"
+    shutil.copy(root / LABELED, changed)
+    with h5py.File(changed, "r+") as file:
         file["depths"][4, 7, 3] = np.nan
         file["depths"][0, 2, 9] = -2
+    changed.replace(root / LABELED)
     return [
         f"{LABELED}/00005.png' has 1 depths that are negative, infinite or NaN, such as nan in row "
         "3, column 7",

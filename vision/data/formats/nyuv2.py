@@ -123,7 +123,7 @@ def count_images(path: Path, depth: str) -> int:
         MissingPackageError: h5py is not installed.
     """
     _require_hdf5(path)
-    file = _open(path, os.getpid())
+    file = _open(path)
     absent = [name for name in (IMAGES, depth) if name not in file]
     if absent:
         raise DataError(
@@ -207,7 +207,7 @@ def _require_hdf5(path: Path) -> None:
 def _read(path: Path, variable: str, number: int) -> np.ndarray:
     """An image or a depth map of a file, as it is stored."""
     try:
-        return _open(path, os.getpid())[variable][number - 1]
+        return _open(path)[variable][number - 1]
     except (*UNEXPECTED, OSError) as error:
         if isinstance(error, DataError):
             raise
@@ -217,9 +217,18 @@ def _read(path: Path, variable: str, number: int) -> np.ndarray:
         ) from error
 
 
+def _open(path: Path) -> Any:
+    """The open file, of this process: HDF5 must not use that of the process it was forked from."""
+    try:
+        state = path.stat()
+    except OSError as error:
+        raise ImageError(f"'{path}' cannot be read: {_reason(error)}.") from error
+    # A file that replaced another one is opened again.
+    return _open_once(path, os.getpid(), (state.st_ino, state.st_mtime_ns))
+
+
 @lru_cache(maxsize=4)
-def _open(path: Path, process: int) -> Any:
-    """The open file of a process: HDF5 must not use that of the process it was forked from."""
+def _open_once(path: Path, process: int, version: tuple[int, int]) -> Any:
     try:
         import h5py
     except ImportError as error:
