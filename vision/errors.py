@@ -7,6 +7,9 @@ import difflib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+# A suggestion whose likeness to what was given is less by this, of 1, is left out.
+MUCH_LESS_NEAR = 0.25
+
 
 class VisionError(Exception):
     """Something that the user can fix; the message is complete without a traceback."""
@@ -59,7 +62,13 @@ def suggest(name: str, choices: Iterable[str], *, maximum: int = 3) -> str:
     near = difflib.get_close_matches(name, list(choices), n=maximum, cutoff=0.5)
     if not near:
         return ""
+    best = _likeness(name, near[0])
+    near = [choice for choice in near if _likeness(name, choice) >= best - MUCH_LESS_NEAR]
     return f" Did you mean {' or '.join(repr(choice) for choice in near)}?"
+
+
+def _likeness(name: str, choice: str) -> float:
+    return difflib.SequenceMatcher(None, choice, name).ratio()
 
 
 def listed(names: Iterable[object], *, maximum: int = 5) -> str:

@@ -11,8 +11,8 @@ def test_a_task_becomes_the_program_of_its_kind() -> None:
 
 
 def test_another_kind_is_refused_and_its_backbone_is_not() -> None:
-    class Depth:
-        kind = "depth"
+    class Pose:
+        kind = "pose"
 
-    with refuses(ConfigError, "'depth'", "detection", "--backbone"):
-        whole_model(Depth())
+    with refuses(ConfigError, "'pose'", "detection", "--backbone"):
+        whole_model(Pose())

@@ -48,7 +48,7 @@ def test_a_row_has_the_published_and_our_own_result(
 
 
 def test_a_pattern_is_a_part_or_has_stars(capsys: pytest.CaptureFixture[str]) -> None:
-    part = listed(capsys, "coco/rmt_tiny")
+    part = listed(capsys, "detection/coco/rmt_tiny")
     assert "rmt_tiny_retinanet_1x" in part
     assert "Detection on COCO" in part
     assert part.splitlines()[-1].startswith("2 configs in ")
