@@ -11,8 +11,7 @@ from torch import Tensor
 
 from vision.contracts.depth import NO_READING
 from vision.draw.example_rows import draw_rows
-from vision.draw.palette import GREY
-from vision.draw.pixels import LIGHT, hatched, to_pixels, to_tensor
+from vision.draw.pixels import mark_missing, to_pixels, to_tensor
 from vision.draw.ramps import DEPTH, SIGNED, ramp_colors
 from vision.draw.scales import (
     MIN_WIDTH,
@@ -105,8 +104,7 @@ def color_depth(depth: Tensor, span: DepthSpan | None = None) -> Tensor:
     span = span or depth_span(depth)
     missing = ~_known(meters)
     picture = ramp_colors(span.places(np.where(missing, span.near_m, meters)), DEPTH)
-    picture[missing] = GREY
-    picture[hatched(missing)] = LIGHT
+    mark_missing(picture, missing)
     return to_tensor(picture)
 
 
@@ -205,8 +203,7 @@ def draw_depth_errors(prediction: Tensor, target: Tensor) -> Tensor:
     missing = ~_known(true)
     relative = found / np.where(missing, 1.0, true) - 1
     picture = ramp_colors(0.5 + relative / (2 * MAX_ERROR), SIGNED)
-    picture[missing] = GREY
-    picture[hatched(missing)] = LIGHT
+    mark_missing(picture, missing)
     return to_tensor(picture)
 
 

@@ -16,8 +16,7 @@ import numpy as np
 from torch import Tensor
 
 from vision.draw.example_rows import draw_rows
-from vision.draw.palette import GREY
-from vision.draw.pixels import LIGHT, hatched, to_tensor
+from vision.draw.pixels import mark_missing, to_tensor
 from vision.draw.ramps import ERROR, ramp_colors
 from vision.draw.scales import add_strips, scale_strip
 from vision.errors import ConfigError
@@ -45,8 +44,7 @@ def color_normals(normals: Tensor) -> Tensor:
     vectors = _vectors(normals)
     missing = ~_known(vectors)
     picture = 255 * (np.nan_to_num(vectors) + 1) / 2
-    picture[missing] = GREY
-    picture[hatched(missing)] = LIGHT
+    mark_missing(picture, missing)
     return to_tensor(picture)
 
 
@@ -71,8 +69,7 @@ def draw_normals_errors(prediction: Tensor, target: Tensor) -> Tensor:
     missing = ~_known(true)
     cosines = (found * np.nan_to_num(true)).sum(axis=-1).clip(-1, 1)
     picture = ramp_colors(np.degrees(np.arccos(cosines)) / MAX_ANGLE, ERROR)
-    picture[missing] = GREY
-    picture[hatched(missing)] = LIGHT
+    mark_missing(picture, missing)
     return to_tensor(picture)
 
 

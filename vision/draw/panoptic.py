@@ -12,7 +12,7 @@ from vision.contracts.segments import VOID, SegmentInfo
 from vision.draw.example_rows import draw_rows
 from vision.draw.figure import shade
 from vision.draw.palette import GREY, RED, distinct_colors
-from vision.draw.pixels import LIGHT, hatched, to_tensor
+from vision.draw.pixels import mark_missing, to_tensor
 from vision.draw.regions import OPACITY, hatched_patch, pale, read_mask, tint_regions
 from vision.draw.tags import Place, draw_tag, enlarge, enlargement, tag_size
 from vision.draw.text import one_line
@@ -156,8 +156,7 @@ def draw_mismatches(
     picture[is_wrong], picture[is_missed] = RED, MISSED
     picture[is_wrong & is_missed] = BOTH
     void = (true == VOID) & ~is_wrong
-    picture[void] = GREY
-    picture[hatched(void)] = LIGHT
+    mark_missing(picture, void)
     return to_tensor(picture)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vision.draw.palette import GREY
 from vision.errors import ConfigError
 
 # Pixels without a value are hatched, so that no grey value looks like them: pixels of a stripe and
@@ -47,6 +48,17 @@ def hatched(missing: np.ndarray) -> np.ndarray:
     scale = max(1, round(max(height, width) / 300))
     diagonal = np.arange(height)[:, None] + np.arange(width)
     return missing & (diagonal % (PERIOD * scale) < STRIPE * scale)
+
+
+def mark_missing(picture: np.ndarray, missing: np.ndarray) -> None:
+    """Make pixels without a value grey with light stripes.
+
+    Args:
+        picture: `(H, W, 3)` in [0, 255], which is changed.
+        missing: bool `(H, W)`.
+    """
+    picture[missing] = GREY
+    picture[hatched(missing)] = LIGHT
 
 
 def fit_figure(picture: Tensor) -> np.ndarray:

@@ -10,7 +10,7 @@ from torch import Tensor
 from vision.contracts.segmentation import IGNORED
 from vision.draw.example_rows import draw_rows
 from vision.draw.palette import COUNT, GREY, RED, distinct_colors
-from vision.draw.pixels import LIGHT, hatched, to_tensor
+from vision.draw.pixels import mark_missing, to_tensor
 from vision.draw.regions import OPACITY, hatched_patch, pale, read_mask, tint_regions
 from vision.draw.text import figure_line
 from vision.errors import ConfigError
@@ -111,8 +111,7 @@ def draw_errors(image: Tensor, prediction: Tensor, target: Tensor) -> Tensor:
     found, true = read_mask(prediction, image), read_mask(target, image)
     picture = pale(image)
     picture[found != true] = RED
-    picture[true == IGNORED] = GREY
-    picture[hatched(true == IGNORED)] = LIGHT
+    mark_missing(picture, true == IGNORED)
     return to_tensor(picture)
 
 
