@@ -1,5 +1,6 @@
 """What a benchmark of heads runs, and what it says of memory."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ import torch
 from helpers.tiny_dense import random_batch, tiny_dense
 
 from vision.benchmarks.heads import HeadBenchmark, Settings
-from vision.benchmarks.memory import peak_growth
+from vision.benchmarks.memory import in_fresh_process, peak_growth
 
 SETTINGS = Settings(
     backbones=(), sizes=(), batch=2, rounds=1, warmup=0, threads=1, precision="fp32", device="cpu"
@@ -32,5 +33,5 @@ def test_a_step_is_a_training_step_and_the_head_is_run_alone(decoder: str) -> No
 
 
 def test_the_peak_of_a_step_counts_what_it_frees_again() -> None:
-    grown = peak_growth(lambda: torch.ones(2**24))
+    grown = in_fresh_process(peak_growth, partial(torch.ones, 2**24))
     assert 60 < grown < 80  # 64 MiB

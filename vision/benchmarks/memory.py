@@ -19,7 +19,10 @@ def peak_allocated(step: Callable[[], Any]) -> float:
 
 
 def peak_growth(step: Callable[[], Any]) -> float:
-    """MiB by which a step makes this process grow at most; Linux."""
+    """MiB by which a step makes this process grow at most; Linux.
+
+    In a fresh process: what an old one has freed and kept is used again, and is not counted.
+    """
     # Forget the peak of what came before.
     Path("/proc/self/clear_refs").write_text("5")
     before = _resident("VmRSS")
