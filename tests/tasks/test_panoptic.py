@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from helpers.refusals import refuses
 from helpers.tiny_models import TINY
 from helpers.tiny_panoptic import CLASSES, THINGS, random_batch, tiny_panoptic
 from helpers.tiny_segments import write_panoptic
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from vision.contracts.panoptic import PanopticBatch
 from vision.data.datasets.coco_panoptic import COCOPanoptic
+from vision.errors import ConfigError
 from vision.ops.mask_targets import make_mask_targets
 from vision.tasks.panoptic import PanopticSegmentation
 
@@ -130,6 +132,13 @@ def test_the_things_of_the_data_are_the_tasks_and_in_its_file(tmp_path: Path) ->
     trainer.save_checkpoint(tmp_path / "a.ckpt")
     loaded = PanopticSegmentation.load_from_checkpoint(tmp_path / "a.ckpt", weights_only=True)
     assert (loaded.things, loaded.class_names) == (task.things, task.class_names)
+    # As `vision predict --config` does: images to predict do not say which classes are things.
+    fresh = tiny_panoptic(things=None)
+    found = trainer.predict(fresh, data, ckpt_path=tmp_path / "a.ckpt", weights_only=True)
+    assert found is not None
+    assert fresh.things == task.things
+    with refuses(ConfigError, "the task and the checkpoint differ", "which classes are things"):
+        trainer.predict(tiny_panoptic(things=[0]), data, ckpt_path=tmp_path / "a.ckpt")
 
 
 @pytest.mark.parametrize(("mixed", "steps"), [(False, 12), (True, 3)])

@@ -22,9 +22,11 @@ def test_things_are_the_tasks_or_the_datas() -> None:
         ([0, 1], [1, 2], ["task alone has 0", "the data alone 2"]),
         (None, [4], ["things of the data are 4", "from 0 to 3"]),
         (None, [1, 1], ["each once"]),
+        (None, ["sky", [0]], ["things of the data are sky, [0]"]),
+        (None, 7, ["things of the data are 7"]),
     ],
 )
-def test_things_that_do_not_agree(ours: Any, theirs: list[int], words: list[str]) -> None:
+def test_things_that_do_not_agree(ours: Any, theirs: Any, words: list[str]) -> None:
     with refuses(ConfigError, *words):
         agree_on_things(ours, theirs, 4, "the data")
 

@@ -18,6 +18,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
 from vision.backbones.base import Backbone
+from vision.contracts.models import ModelDescription
 from vision.contracts.panoptic import PanopticBatch, PanopticPrediction
 from vision.errors import ConfigError
 from vision.heads.mask_transformer.kmax import KMaXHead
@@ -158,6 +159,21 @@ class PanopticSegmentation(ClassTask, ImageTask):
         things = getattr(getattr(self.trainer, "datamodule", None), "things", None)
         if things is not None and stage != TrainerFn.PREDICTING:
             self._adopt_things(things, "the data")
+
+    def adopt_description(self, description: ModelDescription, origin: str) -> None:
+        """Take over from a file too which classes are things: images to predict do not say it.
+
+        Args:
+            description: Description in the file.
+            origin: Name of the file, for errors.
+
+        Raises:
+            ConfigError: The classes or the things of the file are others.
+        """
+        super().adopt_description(description, origin)
+        things = description["hyper_parameters"].get("things")
+        if things is not None:
+            self._adopt_things(things, origin)
 
     def _adopt_things(self, things: Sequence[int], origin: str) -> None:
         self.things = agree_on_things(self.things, things, self.num_classes, origin)

@@ -1,6 +1,6 @@
 """Checks of what panoptic segmentation is given: which classes are things, and segments."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -28,11 +28,12 @@ def agree_on_things(
     Raises:
         ConfigError: An index is no class or comes twice, or the two differ.
     """
-    things = sorted(int(index) for index in theirs)
-    wrong = [index for index in things if not 0 <= index < num_classes]
-    if wrong or len(set(things)) < len(things):
+    # A file of a model may hold anything.
+    given = [*theirs] if isinstance(theirs, Iterable) else [theirs]
+    things = sorted(int(index) for index in given if index in range(num_classes))
+    if len(set(things)) < len(given):
         raise ConfigError(
-            f"things of {origin} are {listed(things)}; expected indices of classes of countable "
+            f"things of {origin} are {listed(given)}; expected indices of classes of countable "
             f"objects, from 0 to {num_classes - 1}, each once."
         )
     if ours is not None and things != [*ours]:
