@@ -38,9 +38,6 @@ NEEDLESS_WARNINGS = (
     r"You're resuming from a checkpoint that ended before the epoch ended",
     r"Found \d+ module\(s\) in eval mode at the start of training",  # frozen parts
     r"The dirpath has changed from",
-    # Every process has these from the gathered predictions: there is nothing to reduce.
-    r"It is recommended to use `self.log\('(val|test)/(box|mask)_A[PR]",
-    r"It is recommended to use `self.log\('(val|test)/(average_precision|f1|precision|recall)/",
     r"`isinstance\(treespec, LeafSpec\)` is deprecated",
 )
 

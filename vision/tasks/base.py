@@ -3,7 +3,7 @@
 import os
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, TypedDict
 
@@ -364,6 +364,26 @@ class BaseTask(LightningModule, ABC):
             sync_dist=stage != "train",
         )
         return loss
+
+    def log_evaluation(
+        self, stage: str, values: Mapping[str, float | Tensor], *, shown: Container[str] = ()
+    ) -> None:
+        """Log what every process has computed from the results of all.
+
+        Args:
+            stage: `"val"` or `"test"`.
+            values: Number by name.
+            shown: Names of those that the progress bar shows too.
+        """
+        for name, value in values.items():
+            # Lightning asks for a reduction; of equal numbers the largest is exact, and a mean not.
+            self.log(
+                f"{stage}/{name}",
+                value,
+                prog_bar=name in shown,
+                sync_dist=True,
+                reduce_fx="max",
+            )
 
     @property
     def starts_from(self) -> str:

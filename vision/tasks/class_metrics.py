@@ -45,18 +45,17 @@ class ClassMetrics(nn.Module):
         if self.metrics is not None:
             self.metrics.update(scores, labels)
 
-    def compute(self, stage: str, names: Sequence[str] | None) -> dict[str, Tensor]:
-        """The value of each metric and class, as `STAGE/METRIC/CLASS`.
+    def compute(self, names: Sequence[str] | None) -> dict[str, Tensor]:
+        """The value of each metric and class, as `METRIC/CLASS`.
 
         Args:
-            stage: `"val"` or `"test"`.
             names: Names of the classes; None uses their numbers.
         """
         if self.metrics is None:
             return {}
         shown = names or [str(label) for label in range(self.num_classes)]
         return {
-            f"{stage}/{metric}/{name.replace('/', '_')}": value
+            f"{metric}/{name.replace('/', '_')}": value
             for metric, values in self.metrics.compute().items()
             for name, value in zip(shown, torch.unbind(values.float()), strict=True)
         }

@@ -222,7 +222,7 @@ class Classifier(ClassTask, ImageTask):
 
     def end_evaluation(self, stage: str) -> None:
         """Log the metrics of each class, if they were asked for."""
-        self.log_dict(self.class_metrics.compute(stage, self.class_names))
+        self.log_evaluation(stage, self.class_metrics.compute(self.class_names))
 
     def predict_step(self, batch: Any, batch_idx: int) -> list[Any]:
         """The prediction for each image of a batch, with names, and its path if it has one."""

@@ -136,6 +136,4 @@ class DepthEstimation(DenseTask):
     def end_evaluation(self, stage: str) -> None:
         """Gather the errors of all processes, and log their means."""
         self.depth_result = self.evaluator.compute()
-        # Every process has the same values: there is nothing to reduce.
-        for name, value in self.depth_result.scalars().items():
-            self.log(f"{stage}/{name}", value, prog_bar=name in SHOWN)
+        self.log_evaluation(stage, self.depth_result.scalars(), shown=SHOWN)

@@ -184,9 +184,7 @@ class Detection(ClassTask, ImageTask):
         self.coco_result = self.evaluator.compute(
             data.ground_truth(stage), category_ids=data.category_ids
         )
-        # Every process has the same values: there is nothing to reduce.
-        for name, value in self.coco_result.scalars().items():
-            self.log(f"{stage}/{name}", value, prog_bar=name in SHOWN)
+        self.log_evaluation(stage, self.coco_result.scalars(), shown=SHOWN)
 
     def predict_step(self, batch: DetectionBatch, batch_idx: int) -> list[DetectionPrediction]:
         """The objects of each image of a batch, in pixels of its file."""

@@ -121,6 +121,4 @@ class SurfaceNormals(DenseTask):
     def end_evaluation(self, stage: str) -> None:
         """Add up the angles of all processes, and log the metrics."""
         self.normals_result = self.evaluator.compute(all_processes=True)
-        # Every process has the same values: there is nothing to reduce.
-        for name, value in self.normals_result.scalars().items():
-            self.log(f"{stage}/{name}", value, prog_bar=name in SHOWN)
+        self.log_evaluation(stage, self.normals_result.scalars(), shown=SHOWN)

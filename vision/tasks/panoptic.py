@@ -313,9 +313,7 @@ class PanopticSegmentation(ClassTask, ImageTask):
         if self.instance_evaluator is not None:
             self.coco_result = self.instance_evaluator.compute(names, things)
             scalars["mask_AP"] = self.coco_result.scalars()["mask_AP"]
-        # Every process has the same values: there is nothing to reduce.
-        for name, value in scalars.items():
-            self.log(f"{stage}/{name}", value, prog_bar=name in SHOWN)
+        self.log_evaluation(stage, scalars, shown=SHOWN)
 
     def predict_step(self, batch: PanopticBatch, batch_idx: int) -> list[PanopticPrediction]:
         """The segments of each image of a batch, in the size of its file."""

@@ -201,9 +201,7 @@ class Segmentation(ClassTask, ImageTask):
     def end_evaluation(self, stage: str) -> None:
         """Sum the counts of all processes, and log the metrics."""
         self.segmentation_result = self.evaluator.compute(self.class_names)
-        # Every process has the same values: there is nothing to reduce.
-        for name, value in self.segmentation_result.scalars().items():
-            self.log(f"{stage}/{name}", value, prog_bar=name in SHOWN)
+        self.log_evaluation(stage, self.segmentation_result.scalars(), shown=SHOWN)
 
     def predict_step(
         self, batch: SegmentationBatch, batch_idx: int
