@@ -3,6 +3,7 @@
 PyTorch is imported when it is needed: files are evaluated without it.
 """
 
+from collections.abc import Mapping
 from typing import TypeVar
 
 import numpy as np
@@ -26,6 +27,23 @@ def gather_shares(share: Share) -> list[Share]:
     shares: list[Share] = [share] * distributed.get_world_size()
     distributed.all_gather_object(shares, share)
     return shares
+
+
+def gather_rows(rows: Mapping[int, Share]) -> dict[int, Share]:
+    """What all processes have of their images; every process must call it.
+
+    Samplers that pad the shares of the processes to one length repeat images: each counts once, as
+    the process of the lowest rank has it.
+
+    Args:
+        rows: What this process has, by the number of the image; it is pickled.
+
+    Returns:
+        That of all processes, by ascending number, the same on every process.
+    """
+    shares = gather_shares(rows)
+    whole = {number: row for share in reversed(shares) for number, row in share.items()}
+    return dict(sorted(whole.items()))
 
 
 def sum_arrays(counts: np.ndarray) -> np.ndarray:

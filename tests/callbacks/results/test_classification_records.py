@@ -12,6 +12,7 @@ from vision.callbacks.results.classification_records import (
     ClassificationRecorder,
 )
 from vision.callbacks.results.evaluated import Evaluated
+from vision.metrics import processes
 
 TRAINER: Any = SimpleNamespace(world_size=1)
 IMAGES = 6
@@ -66,11 +67,12 @@ def test_images_of_several_processes_count_once(monkeypatch: pytest.MonkeyPatch)
     one, other = take(task, [0, 1, 2]), take(task, [2, 3])
     shares = iter([(one._rows, other._rows), (one._scores, other._scores)])
 
-    def both(trainer: Any, share: Any) -> list[Any]:
+    def both(share: Any) -> list[Any]:
         _, theirs = next(shares)
         return [share, theirs if isinstance(theirs, dict) else np.concatenate(theirs)]
 
-    monkeypatch.setattr(classification_records, "gather", both)
+    for module in (classification_records, processes):
+        monkeypatch.setattr(module, "gather_shares", both)
     merged = one.finish(TRAINER, task)
     for name in ClassificationRecord._fields:
         np.testing.assert_allclose(getattr(merged, name), getattr(whole, name), atol=1e-6)

@@ -10,11 +10,12 @@ from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
 from vision.callbacks.results.best_validation import BestValidation
-from vision.callbacks.results.evaluated import Evaluated, gather
+from vision.callbacks.results.evaluated import Evaluated
 from vision.contracts.classes import known_classes
 from vision.decoration import Decoration
 from vision.draw.classification import ClassifiedImage, draw_classification, draw_predictions
 from vision.draw.figure import save_png
+from vision.metrics.processes import gather_shares
 
 FILE_NAME = "predictions.png"
 # A confusion matrix of more classes takes more than 200 MB.
@@ -71,7 +72,7 @@ class ClassificationPictures(BestValidation):
     def write(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Keep the images of all processes, each once, until training ends."""
         own = torch.cat([row.cpu() for row in self._rows]) if self._rows else self._best_rows[:0]
-        rows = torch.cat(gather(trainer, own))
+        rows = torch.cat(gather_shares(own))
         _, order = rows[:, 0].sort(stable=True)
         rows = rows[order]
         first = torch.ones(len(rows), dtype=torch.bool)

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from lightning.pytorch import Trainer
 
-from vision.callbacks.results.evaluated import Evaluated, gather
+from vision.callbacks.results.evaluated import Evaluated
+from vision.metrics.processes import gather_rows, gather_shares
 
 # Scores kept for curves: 64 MiB in float32. Larger sets are subsampled evenly, since they are often
 # sorted by class.
@@ -64,8 +65,8 @@ class ClassificationRecorder:
     def finish(self, trainer: Trainer, task: Any) -> ClassificationRecord:
         """The images of all processes, each once."""
         rows = np.concatenate([*self._rows, np.zeros((0, 5))])
-        rows = np.concatenate(gather(trainer, rows))
-        scores = {i: one for share in gather(trainer, self._scores) for i, one in share.items()}
+        rows = np.concatenate(gather_shares(rows))
+        scores = gather_rows(self._scores)
         _, first = np.unique(rows[:, 0], return_index=True)
         rows = rows[first]
         index = rows[:, 0].astype(np.int64)

@@ -8,9 +8,10 @@ from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
 from vision.callbacks.results.dense_maps import DEPTH, NORMALS, DenseMaps
-from vision.callbacks.results.evaluated import Evaluated, gather
+from vision.callbacks.results.evaluated import Evaluated
 from vision.callbacks.results.named_files import NamedFiles, name_files
 from vision.callbacks.results.prediction_writer import PredictionWriter
+from vision.metrics.processes import gather_shares
 
 
 class DenseFiles(PredictionWriter):
@@ -50,7 +51,7 @@ class DenseFiles(PredictionWriter):
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Say how many files there are."""
         assert self._writer is not None, "it begins first"
-        counts = gather(trainer, len(self._writer))
+        counts = gather_shares(len(self._writer))
         if trainer.is_global_zero:
             sys.stdout.write(f"{sum(counts)} maps of {self.maps.key} are in {self.folder}\n")
 

@@ -8,11 +8,12 @@ from torch import Tensor
 
 from vision.callbacks.results.dense_files import DenseWriter
 from vision.callbacks.results.dense_maps import DEPTH, NORMALS, DenseMaps
-from vision.callbacks.results.evaluated import Evaluated, gather_rows
+from vision.callbacks.results.evaluated import Evaluated
 from vision.callbacks.results.map_results import MapResults
 from vision.callbacks.results.part_of_set import results_folder
 from vision.documents.csv_writing import write_rows
 from vision.metrics.coco.files import write_json
+from vision.metrics.processes import gather_rows
 
 METRICS = "metrics.json"
 IMAGES = "images.csv"
@@ -79,7 +80,7 @@ class DenseResults(MapResults):
     def write(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the numbers, on the first process."""
         # A collective call: every process makes it.
-        rows = gather_rows(trainer, self._rows)
+        rows = gather_rows(self._rows)
         result: Any = getattr(pl_module, self.maps.result, None)
         if result is None or not trainer.is_global_zero:
             return

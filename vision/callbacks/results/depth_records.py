@@ -10,12 +10,13 @@ from lightning.pytorch import Trainer
 
 from vision.callbacks.results.dense_maps import DEPTH, as_array
 from vision.callbacks.results.dense_pictures import shelve
-from vision.callbacks.results.evaluated import Evaluated, gather, gather_rows
+from vision.callbacks.results.evaluated import Evaluated
 from vision.callbacks.results.examples import Scored
 from vision.callbacks.results.shelf import Shelf, gather_examples
 from vision.metrics.depth import compared_depths, depth_errors
 from vision.metrics.depth_distance import DepthByDistance
 from vision.metrics.depth_table import DepthScores
+from vision.metrics.processes import gather_rows, gather_shares
 
 EXAMPLES = 6
 
@@ -69,11 +70,12 @@ class DepthRecorder:
 
     def finish(self, trainer: Trainer, task: Any) -> DepthRecord:
         """The images of all processes."""
-        shown = gather_examples(trainer, self._shelf, EXAMPLES)
+        assert self._distances is not None, "it begins first"
+        shown = gather_examples(self._shelf, EXAMPLES)
         record = DepthRecord(
             result=task.depth_result,
-            numbers=gather_rows(trainer, self._numbers),
-            distances=reduce(add, gather(trainer, self._distances)),
+            numbers=gather_rows(self._numbers),
+            distances=reduce(add, gather_shares(self._distances)),
             chosen=shown.chosen,
             arrays=shown.arrays,
         )

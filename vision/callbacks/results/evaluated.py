@@ -1,14 +1,12 @@
 """The hook for each batch that a task evaluates or predicts."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import BasePredictionWriter
 from torch import Tensor
-
-Row = TypeVar("Row")
 
 
 class Evaluated(NamedTuple):
@@ -116,24 +114,3 @@ class EvaluatedBatches(BasePredictionWriter):
             known = first + trainer.world_size * torch.arange(count)
         self._taken += count
         self.take(trainer, task, Evaluated(keys, found, known))
-
-
-def gather(trainer: Trainer, share: Any) -> list[Any]:
-    """Gather the objects of all processes; every process calls it."""
-    if trainer.world_size == 1:
-        return [share]
-    shares: list[Any] = [None] * trainer.world_size
-    torch.distributed.all_gather_object(shares, share)
-    return shares
-
-
-def gather_rows(trainer: Trainer, rows: Mapping[int, Row]) -> dict[int, Row]:
-    """Gather what is noted of images, by index in the dataset; every process calls it.
-
-    A sampler that pads the shares of the processes to one length repeats images: each counts once.
-
-    Returns:
-        That of all processes, in the order of the dataset.
-    """
-    whole = {place: row for share in gather(trainer, rows) for place, row in share.items()}
-    return {place: whole[place] for place in sorted(whole)}

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from lightning.pytorch import LightningModule, Trainer
 
-from vision.callbacks.results.evaluated import Evaluated, EvaluatedBatches, gather
+from vision.callbacks.results.evaluated import Evaluated, EvaluatedBatches
 from vision.callbacks.results.part_of_set import is_part
 from vision.contracts.classes import known_classes
+from vision.metrics.processes import gather_shares
 from vision.options import check_number
 from vision.task_parts import find_part, kind_name
 
@@ -123,7 +124,7 @@ class EvaluationRecords(EvaluatedBatches):
         if trainer.sanity_checking or self._recorder is None:
             return
         seconds = time.perf_counter() - self._start
-        images = sum(gather(trainer, self._images))
+        images = sum(gather_shares(self._images))
         body = self._recorder.finish(trainer, task)
         if not trainer.is_global_zero:
             return

@@ -67,7 +67,7 @@ class ExamplePictures(BestValidation):
     def write(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Draw, on the first process, from the images of all."""
         # A collective call: every process makes it.
-        shown = gather_examples(trainer, self._shelf, self.examples)
+        shown = gather_examples(self._shelf, self.examples)
         self._shelf = Shelf(0)
         dataset = _examples_of(trainer)
         file = results_folder(trainer, self.folder) / FILE_NAME

@@ -9,12 +9,13 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
-from vision.callbacks.results.evaluated import Evaluated, gather
+from vision.callbacks.results.evaluated import Evaluated
 from vision.callbacks.results.named_files import NamedFiles, name_files
 from vision.callbacks.results.prediction_writer import PredictionWriter
 from vision.contracts.segmentation import IGNORED
 from vision.draw.segmentation import class_palette
 from vision.errors import ConfigError
+from vision.metrics.processes import gather_shares
 from vision.ops.label_images import write_labels
 
 
@@ -80,7 +81,7 @@ class LabelMaps(PredictionWriter):
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Say how many files there are."""
         assert self._writer is not None, "it begins first"
-        counts = gather(trainer, len(self._writer))
+        counts = gather_shares(len(self._writer))
         if trainer.is_global_zero:
             sys.stdout.write(f"{sum(counts)} label maps are in {self.folder}\n")
 

@@ -10,11 +10,12 @@ from lightning.pytorch import Trainer
 
 from vision.callbacks.results.dense_maps import NORMALS, angle_numbers
 from vision.callbacks.results.dense_pictures import shelve
-from vision.callbacks.results.evaluated import Evaluated, gather, gather_rows
+from vision.callbacks.results.evaluated import Evaluated
 from vision.callbacks.results.examples import Scored
 from vision.callbacks.results.shelf import Shelf, gather_examples
 from vision.metrics.normals import NormalsScores
 from vision.metrics.normals_maps import angles_of_maps
+from vision.metrics.processes import gather_rows, gather_shares
 
 EXAMPLES = 6
 # Edges of the intervals of the histogram, in degrees.
@@ -64,11 +65,11 @@ class NormalsRecorder:
 
     def finish(self, trainer: Trainer, task: Any) -> NormalsRecord:
         """The images of all processes."""
-        shown = gather_examples(trainer, self._shelf, EXAMPLES)
+        shown = gather_examples(self._shelf, EXAMPLES)
         record = NormalsRecord(
             result=task.normals_result,
-            numbers=gather_rows(trainer, self._numbers),
-            counts=reduce(add, gather(trainer, self._counts)),
+            numbers=gather_rows(self._numbers),
+            counts=reduce(add, gather_shares(self._counts)),
             chosen=shown.chosen,
             arrays=shown.arrays,
         )

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from lightning.pytorch import Trainer
 
-from vision.callbacks.results.evaluated import Evaluated, gather
+from vision.callbacks.results.evaluated import Evaluated
 from vision.callbacks.results.examples import Scored
 from vision.callbacks.results.panoptic_images import compare_images, shelve
 from vision.callbacks.results.shelf import Shelf, gather_examples
@@ -16,6 +16,7 @@ from vision.draw.panoptic import Segmented
 from vision.metrics.panoptic import segments_of
 from vision.metrics.panoptic_breakdown import PanopticBreakdown
 from vision.metrics.panoptic_table import PanopticScores
+from vision.metrics.processes import gather_shares
 
 EXAMPLES = 6
 
@@ -60,11 +61,11 @@ class PanopticRecorder:
 
     def finish(self, trainer: Trainer, task: Any) -> PanopticRecord:
         """The images of all processes."""
-        shown = gather_examples(trainer, self._shelf, EXAMPLES)
+        shown = gather_examples(self._shelf, EXAMPLES)
         self._shelf = Shelf(EXAMPLES)
         return PanopticRecord(
             result=task.panoptic_result,
-            breakdown=reduce(add, gather(trainer, self._breakdown)),
+            breakdown=reduce(add, gather_shares(self._breakdown)),
             scored=shown.scored,
             chosen=shown.chosen,
             segments=shown.arrays,

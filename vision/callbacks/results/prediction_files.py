@@ -10,12 +10,13 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
-from vision.callbacks.results.evaluated import Evaluated, gather
+from vision.callbacks.results.evaluated import Evaluated
 from vision.callbacks.results.named_files import name_files
 from vision.callbacks.results.prediction_writer import PredictionWriter
 from vision.documents.json_writing import to_json
 from vision.errors import ConfigError
 from vision.files import write_text
+from vision.metrics.processes import gather_rows
 
 LINES = "predictions.jsonl"
 # Tensors with more numbers are written to their own files.
@@ -68,11 +69,11 @@ class PredictionFiles(PredictionWriter):
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the lines of all processes."""
-        lines = {i: line for share in gather(trainer, self._lines) for i, line in share.items()}
+        lines = gather_rows(self._lines)
         self._lines = {}
         if not trainer.is_global_zero:
             return
-        text = "".join(f"{to_json(lines[index])}\n" for index in sorted(lines))
+        text = "".join(f"{to_json(line)}\n" for line in lines.values())
         write_text(self.folder / LINES, text)
         sys.stdout.write(f"{len(lines)} predictions are in {self.folder}\n")
 

@@ -7,9 +7,10 @@ from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 
-from vision.callbacks.results.evaluated import Evaluated, gather_rows
+from vision.callbacks.results.evaluated import Evaluated
 from vision.callbacks.results.prediction_writer import PredictionWriter
 from vision.documents.csv_writing import write_table
+from vision.metrics.processes import gather_rows
 
 COLUMNS = ("path", "label", "name", "score")
 
@@ -42,7 +43,7 @@ class PredictionTable(PredictionWriter):
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the table, in the order of the dataset, from the rows of all processes."""
-        rows = gather_rows(trainer, self._rows)
+        rows = gather_rows(self._rows)
         if not trainer.is_global_zero:
             return
         write_table(self.path, COLUMNS, rows.values())

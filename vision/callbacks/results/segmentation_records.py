@@ -11,12 +11,13 @@ import torch
 from lightning.pytorch import Trainer
 from torch import Tensor
 
-from vision.callbacks.results.evaluated import Evaluated, gather
+from vision.callbacks.results.evaluated import Evaluated
 from vision.callbacks.results.examples import Scored
 from vision.callbacks.results.segmentation_pictures import as_array, score_image
 from vision.callbacks.results.shelf import Shelf, gather_examples
 from vision.contracts.segmentation import IGNORED
 from vision.metrics.calibration import Calibration
+from vision.metrics.processes import gather_shares
 from vision.metrics.segmentation_table import SegmentationScores
 
 EXAMPLES = 6
@@ -77,14 +78,14 @@ class SegmentationRecorder:
 
     def finish(self, trainer: Trainer, task: Any) -> SegmentationRecord:
         """The images of all processes."""
-        shown = gather_examples(trainer, self._shelf, EXAMPLES)
+        shown = gather_examples(self._shelf, EXAMPLES)
         record = SegmentationRecord(
             result=task.segmentation_result,
             scored=shown.scored,
             chosen=shown.chosen,
             masks=shown.arrays,
-            calibration=reduce(add, gather(trainer, self._calibration)),
-            sampled=sum(gather(trainer, self._sampled)),
+            calibration=reduce(add, gather_shares(self._calibration)),
+            sampled=sum(gather_shares(self._sampled)),
         )
         self._shelf = Shelf(EXAMPLES)
         return record

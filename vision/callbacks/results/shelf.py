@@ -5,9 +5,6 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from lightning.pytorch import Trainer
-
-from vision.callbacks.results.evaluated import gather
 from vision.callbacks.results.examples import (
     Scored,
     best_first,
@@ -15,6 +12,7 @@ from vision.callbacks.results.examples import (
     random_first,
     worst_first,
 )
+from vision.metrics.processes import gather_rows, gather_shares
 
 
 class Shelf:
@@ -75,19 +73,17 @@ class Examples(NamedTuple):
     arrays: Mapping[int, Any]
 
 
-def gather_examples(trainer: Trainer, shelf: Shelf, count: int) -> Examples:
+def gather_examples(shelf: Shelf, count: int) -> Examples:
     """Gather the shelves of all processes, and choose; every process calls it.
 
     Args:
-        trainer: The trainer.
         shelf: That of this process, for `count` images of each kind.
         count: Number of images of each kind.
     """
-    shares = gather(trainer, shelf.scored)
+    shares = gather_shares(shelf.scored)
     scored = {one.place: one for share in shares for one in share}
     ordered = [scored[place] for place in sorted(scored)]
     chosen = choose_images(ordered, count)
     places = {one.place for images in chosen.values() for one in images}
     held = {place: shelf.arrays[place] for place in places & {*shelf.arrays}}
-    arrays = {place: array for share in gather(trainer, held) for place, array in share.items()}
-    return Examples(ordered, chosen, arrays)
+    return Examples(ordered, chosen, gather_rows(held))

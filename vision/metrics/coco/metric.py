@@ -12,7 +12,7 @@ from vision.contracts.detection import DetectionPrediction
 from vision.errors import VisionError
 from vision.metrics.coco.evaluation import Backend, Kind, evaluate_coco
 from vision.metrics.coco.table import CocoResult
-from vision.metrics.processes import gather_shares
+from vision.metrics.processes import gather_rows
 
 __all__ = ["CocoEvaluator", "CocoResult", "evaluate_coco"]
 
@@ -222,12 +222,8 @@ def merge_shares(found: dict[int, Share]) -> dict[int, Share]:
     Returns:
         On the first process all of it by ascending image id, each image once; on others none.
     """
-    shares = gather_shares(found)
-    if _processes() > 1 and distributed.get_rank() > 0:
-        return {}
-    # Of an image that several processes have seen, what the lowest rank has counts.
-    merged = {image_id: one for share in reversed(shares) for image_id, one in share.items()}
-    return dict(sorted(merged.items()))
+    merged = gather_rows(found)
+    return {} if _processes() > 1 and distributed.get_rank() > 0 else merged
 
 
 def encode_masks(masks: Tensor) -> list[bytes]:
