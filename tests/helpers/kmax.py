@@ -1,6 +1,7 @@
 """kMaX-DeepLab of the authors' code beside ours: options, weights, outputs."""
 
 import json
+import math
 from typing import Any
 
 import torch
@@ -262,8 +263,8 @@ def check_kmax_post(reference: ParityFile) -> None:
         valid=(valid[0], valid[1]),
         original=(kwargs["out_h"], kwargs["out_w"]),
     )
-    resized = rows.rows(0, kwargs["out_h"])[..., :2].permute(2, 0, 1)
-    check_tensor(resized, tensors["masks_resized"], TOLERANCE, "masks_resized")
+    resized = rows.arrange(rows.strip(0, kwargs["out_h"])[..., :2].permute(3, 0, 1, 2))
+    check_tensor(math.log(2) * resized, tensors["masks_resized"], TOLERANCE, "masks_resized")
     classes = tensors["input/pred_logits"].softmax(dim=-1)[:, :-1]
     # Strips of the fewest rows, so that there are many.
     maps = cluster_maps(rows, classes, confidence_threshold=confidence_threshold, strip_bytes=1)

@@ -15,7 +15,7 @@ from torch import Tensor
 from vision.ops.resize_rows import neighbours
 
 # Pixels of a row that are computed from the same cells.
-BLOCK = 32
+BLOCK = 16
 
 
 class ComposedAxis:
@@ -97,11 +97,12 @@ class ComposedRows:
         kept: Height and width of what is kept of that, from the first row and column.
         wanted: Height H and width W that this is resized to.
         align_corners: As in `F.interpolate`, of both resizes.
+        scale: A factor of the result.
 
     Attributes:
         size: Height H and width W.
         channels: N.
-        largest: The largest magnitude of a value; none of the result is larger.
+        largest: The largest magnitude of a value times the factor; none of the result is larger.
     """
 
     def __init__(
@@ -112,45 +113,67 @@ class ComposedRows:
         kept: tuple[int, int],
         wanted: tuple[int, int],
         align_corners: bool,
+        scale: float = 1.0,
     ) -> None:
         self.size, self.channels = wanted, values.shape[0]
         self._rows, columns = (
             ComposedAxis(cells, resized=a, kept=b, wanted=c, align_corners=align_corners)
             for cells, a, b, c in zip(values.shape[1:], resized, kept, wanted, strict=True)
         )
-        self._values = values.float()
-        self.largest = max(map(abs, torch.stack(self._values.aminmax()).tolist()))
-        # Rows of cells in use, channels last, and the first of them.
-        self._lines, self._first = self._values.new_empty(0, values.shape[2], self.channels), 0
+        self._values = values
+        self.largest = abs(scale) * max(map(abs, torch.stack(values.aminmax()).tolist()))
         cells, weights = columns.blocks(min(BLOCK, wanted[1]))
-        self._cells, self._weights = cells.to(values.device), weights.to(values.device)
+        self._cells, self._weights = cells.to(values.device), (scale * weights).to(values.device)
+        blocks, size = weights.shape[:2]
+        # Memory that all strips share: fresh memory for each would not stay in the caches.
+        self._pixels = torch.empty(0, device=values.device)
+        # Rows of cells in use, resized along x and channels last: the first one, and the next.
+        self._lines = torch.empty(0, blocks, size, self.channels, device=values.device)
+        self._first, self._next = 0, 0
 
-    def rows(self, start: int, stop: int) -> Tensor:
-        """Some rows of the result.
+    def strip(self, start: int, stop: int) -> Tensor:
+        """Some rows of the result, each block of columns by itself; `arrange` puts them in order.
 
         Args:
             start: The first row; never above the one of an earlier call.
             stop: The row after the last one.
 
         Returns:
-            float32 `(stop - start, W, N)`, which may be changed.
+            float32 `(blocks, stop - start, size, N)`, which may be changed; the next call does so.
         """
-        count, channels, blocks = stop - start, self.channels, self._cells.shape[0]
         first, matrix = self._rows.matrix(start, stop)
-        source = self._source(first, first + matrix.shape[1])  # (k, w, N)
         with _full_precision():
-            lines = (matrix.to(source.device) @ source.flatten(1)).view(count, *source.shape[1:])
-            windows = lines.index_select(1, self._cells.flatten())
-            windows = windows.view(count * blocks, -1, channels)  # (count * blocks, k, N)
-            pixels = torch.bmm(self._weights.repeat(count, 1, 1), windows)
-        return pixels.view(count, -1, channels)[:, : self.size[1]]
+            lines = self._resized(first, first + matrix.shape[1])  # (k, blocks, size, N)
+            blocks, size = lines.shape[1:3]
+            shape = (blocks, stop - start, size * self.channels)
+            if self._pixels.shape != shape:
+                self._pixels = lines.new_empty(shape)
+            # A product for each block uses all cores, unlike one that is as wide as the image.
+            torch.bmm(
+                matrix.to(lines.device).expand(blocks, -1, -1),
+                lines.flatten(2).transpose(0, 1),
+                out=self._pixels,
+            )
+        return self._pixels.unflatten(2, (size, self.channels))
 
-    def _source(self, first: int, stop: int) -> Tensor:
-        """Rows of cells, float32 `(stop - first, w, N)`; each is brought into this order once."""
-        kept = self._lines[first - self._first :]
-        below = self._values[:, first + len(kept) : stop].permute(1, 2, 0)
-        if len(kept) < len(self._lines) or below.shape[0]:
-            self._lines, self._first = torch.cat([kept, below]), first
+    def arrange(self, pixels: Tensor) -> Tensor:
+        """From `(T, blocks, rows, size)`, the order of a strip, to `(T, rows, W)`."""
+        return pixels.transpose(1, 2).flatten(2)[..., : self.size[1]]
+
+    def _resized(self, first: int, stop: int) -> Tensor:
+        """Rows of cells, resized along x once, float32 `(stop - first, blocks, size, N)`."""
+        missing, shape = stop - first - len(self._lines), self._lines.shape[1:]
+        if missing > 0:
+            self._lines = torch.cat([self._lines, self._lines.new_empty(missing, *shape)])
+        shift, kept = first - self._first, max(self._next - first, 0)
+        if shift:
+            for line, row in zip(self._lines, self._lines[shift : shift + kept], strict=False):
+                line.copy_(row)
+        for row in range(first + kept, stop):
+            cells = self._values[:, row].t().float().contiguous()  # (w, N)
+            windows = cells.index_select(0, self._cells.flatten()).unflatten(0, self._cells.shape)
+            torch.bmm(self._weights, windows, out=self._lines[row - first])
+        self._first, self._next = first, max(self._next, stop)
         return self._lines[: stop - first]
 
 
