@@ -83,8 +83,11 @@ def test_sizes_are_compared(tmp_path: Path, files: dict[str, Any]) -> None:
 
 def test_images_are_those_of_the_annotations(tmp_path: Path, files: dict[str, Any]) -> None:
     last = files["found"]["annotations"].pop()
-    with refuses(DataError, "1 of 4 images", "found.json", "image 3"):
+    with refuses(DataError, "1 of 4 images", "found.json", "image 3", "predict those too"):
         evaluate(tmp_path, files)
+    other = {**files, "found": {"annotations": [{**last, "image_id": 9}]}}
+    with refuses(DataError, "4 of 4 images", "with its numbers", "--annotations FILE", "not 9"):
+        evaluate(tmp_path, other)
     files["found"]["annotations"] += [last, {**last, "image_id": 9}]
     with refuses(DataError, "1 of 5 predictions", "truth.json", "image 9", "split"):
         evaluate(tmp_path, files)

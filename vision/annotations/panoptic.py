@@ -24,6 +24,7 @@ from vision.annotations.panoptic_columns import (
 from vision.contracts.segments import VOID
 from vision.errors import DataError, listed
 from vision.ops.label_images import read_labels
+from vision.program import command
 
 REMEDY = "Fix the file, or write it again with its PNG files."
 _EXPECTED = (
@@ -176,10 +177,16 @@ def read_predictions(
             where, problems, f"Ids of categories and images come from {truth.where}."
         )
     if missing := [number for number in truth.images if number not in images]:
+        advice = "predict those too"
+        if len(missing) == len(truth.images) and images:
+            advice = (
+                f"predict its images with its numbers (`{command('predict')} --annotations FILE`),"
+                f" not {listed(images, maximum=3)}"
+            )
         raise DataError(
             f"{len(missing):,} of {len(truth.images):,} images of {truth.where} have no prediction"
             f" in {where}, such as image {listed(missing, maximum=3)}. Every image is measured:"
-            " predict those too."
+            f" {advice}."
         )
     if surplus := [number for number in images if number not in truth.images]:
         raise DataError(

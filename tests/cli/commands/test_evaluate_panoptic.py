@@ -56,14 +56,20 @@ def test_mistakes_end_with_a_message(
     assert "--predictions" in capsys.readouterr().err
 
 
-def test_it_does_not_wait_for_torch(command: list[str]) -> None:
+def test_files_are_compared_without_torch_of_which_no_line_speaks(
+    command: list[str], tmp_path: Path
+) -> None:
+    empty = ["--annotations", str(tmp_path / "none"), "--predictions", str(tmp_path / "none")]
     code = f"""
 import sys
 from vision.cli.commands import evaluate
 assert evaluate.main({command!r}) == 0
+assert evaluate.main(["depth", *{empty!r}]) == evaluate.main(["normals", *{empty!r}]) == 2
 print([name for name in ("torch", "lightning", "matplotlib") if name in sys.modules])
 """
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True
     )
     assert done.stdout.splitlines()[-1] == "[]"
+    assert done.stderr.count("there is no") == 2
+    assert "PyTorch" not in done.stdout

@@ -5,7 +5,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-from vision.cli.announce import announce
 from vision.cli.arguments import (
     add_number_files,
     add_suffixes,
@@ -66,7 +65,6 @@ def add_depth(commands: Any) -> None:
 
 def evaluate_depth(options: argparse.Namespace) -> None:
     """Compare two folders of depth maps, print the numbers, write the files."""
-    announce("evaluate depth")
     from vision.metrics.depth_files import evaluate_depth as evaluate
     from vision.ops.depth_maps import EXTENSIONS
 

@@ -5,7 +5,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-from vision.cli.announce import announce
 from vision.cli.arguments import (
     add_number_files,
     add_suffixes,
@@ -40,7 +39,6 @@ def add_normals(commands: Any) -> None:
 
 def evaluate_normals(options: argparse.Namespace) -> None:
     """Compare two folders of normals, print the numbers, write the files."""
-    announce("evaluate normals")
     from vision.metrics.normals_files import evaluate_normals as evaluate
     from vision.ops.normal_maps import EXTENSIONS
 

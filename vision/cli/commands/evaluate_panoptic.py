@@ -5,7 +5,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-from vision.cli.announce import announce
 from vision.cli.arguments import add_number_files, add_workers, write_number_files
 from vision.wording import speed
 
@@ -31,7 +30,6 @@ def add_panoptic(commands: Any) -> None:
 
 def evaluate_panoptic(options: argparse.Namespace) -> None:
     """Compare predictions with ground truth, print the tables, write the files."""
-    announce("evaluate panoptic")
     from vision.metrics.panoptic_files import evaluate_panoptic as evaluate
 
     start = time.perf_counter()
