@@ -2,12 +2,12 @@
 
 import math
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager, suppress
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import torch
@@ -194,44 +194,75 @@ def predict_video(
     video: Video | Camera = source if isinstance(source, Camera) else Video(source)
     open_folder(folder, job_description(model, video.name, options, pictures=pictures))
     times: dict[int, float] = {}
-
-    def frames() -> Iterator[Tensor]:
-        for index, (frame, time_s) in enumerate(islice(video, max_frames)):
-            times[index] = time_s
-            yield frame
-
-    writer: VideoWriter | None = None
+    results = Predictions(model.predictor, _timed(islice(video, max_frames), times), options)
     draw = model.predictor.frame_drawer()
-    results = Predictions(model.predictor, frames(), options)
-    target = folder / fit_name(f"{Path(video.name).stem}.mp4")
-    done = 0
+    drawn = _DrawnVideo(folder / fit_name(f"{Path(video.name).stem}.mp4"), video.rate)
     unfinished = folder / f".unfinished.{LINES}"
-    try:
-        with unfinished.open("w", encoding="utf-8") as lines, _end_by_hand(video):
-            for result in results:
-                time_s = times.pop(result.index)
-                line: dict[str, Any] = {"index": result.index, "time_s": time_s}
-                lines.write(to_json({**result.to_dict(), **line}) + "\n")
-                lines.flush()
-                if pictures:
-                    writer = writer or VideoWriter(target, result.size, video.rate)
-                    writer.write(draw(result))
-                done += 1
-                if show is not None:
-                    show(f"frame {result.index}, {time_s:.2f} s", result)
-                if progress is not None:
-                    progress(done, video.frames)
-        if writer is not None:
-            writer.finish()
-    except BaseException:
-        if writer is not None:
-            writer.abandon()
-        raise
-    finally:
-        results.close()
+    done = 0
+    with (
+        closing(results),
+        drawn,
+        unfinished.open("w", encoding="utf-8") as lines,
+        _end_by_hand(video),
+    ):
+        for result in results:
+            moment = {"index": result.index, "time_s": times.pop(result.index)}
+            lines.write(to_json({**result.to_dict(), **moment}) + "\n")
+            lines.flush()
+            if pictures:
+                drawn.write(draw(result), result.size)
+            done += 1
+            if show is not None:
+                show(f"frame {result.index}, {moment['time_s']:.2f} s", result)
+            if progress is not None:
+                progress(done, video.frames)
     os.replace(unfinished, folder / LINES)
-    files = [LINES, *([target.name] if writer is not None else [])]
-    return Summary(done, 0, 0, tuple(files))
+    return Summary(done, 0, 0, (LINES, *drawn.files))
+
+
+def _timed(frames: Iterable[tuple[Tensor, float]], times: dict[int, float]) -> Iterator[Tensor]:
+    """The frames alone; the time of each is noted by its number when it is taken."""
+    for index, (frame, time_s) in enumerate(frames):
+        times[index] = time_s
+        yield frame
+
+
+class _DrawnVideo:
+    """The drawn frames as a video, which begins with the first: whole, or absent after an error.
+
+    Args:
+        path: The file.
+        rate: Frames per second.
+    """
+
+    def __init__(self, path: Path, rate: Fraction) -> None:
+        self.path, self.rate = path, rate
+        self._writer: VideoWriter | None = None
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The name of the file, if it has a frame."""
+        return () if self._writer is None else (self.path.name,)
+
+    def write(self, picture: "Image", size: tuple[int, int]) -> None:
+        """Write a picture; height and width of the first one's frame are those of the video."""
+        self._writer = self._writer or VideoWriter(self.path, size, self.rate)
+        self._writer.write(picture)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._writer is None:
+            return
+        if kind is not None:
+            self._writer.abandon()
+            return
+        try:
+            self._writer.finish()
+        except BaseException:
+            self._writer.abandon()
+            raise
 
 
 @contextmanager
