@@ -85,13 +85,12 @@ def load_weights(
     """Load published or own weights into a backbone, or into a model with `backbone` and `head`.
 
     Key names of ours, the authors, timm, Hugging Face, mmdet, mmsegmentation and kMaX-DeepLab's
-    code are recognised.
-    Position tables, position embeddings and global filters are resized to the module's sizes, and
-    the first convolution is fitted to its image channels. A head with other classes, and an
-    auxiliary one, keeps the rows of classes with the same name; if the names are not known and the
-    number of classes differs, the rows of all classes are initialised randomly. An auxiliary head
-    of the source is left out if the module has none. The prefix of a wrapper (`model.`, `net.`,
-    `backbone.`, `encoder.`) is removed where the keys fit without it.
+    code are recognised. Position tables, position embeddings and global filters are resized to the
+    module's sizes, and the first convolution is fitted to its image channels. A head with other
+    classes, and an auxiliary one, keeps the rows of classes with the same name; if the names are
+    not known and the number of classes differs, the rows of all classes are initialised randomly.
+    An auxiliary head of the source is left out if the module has none. The prefix of a wrapper
+    (`model.`, `net.`, `backbone.`, `encoder.`) is removed where the keys fit without it.
 
     Args:
         module: A `Backbone`, or a module whose `backbone` is one.
@@ -112,13 +111,7 @@ def load_weights(
     if isinstance(source, str) and "://" in source:
         source = fetch(source)
     weights = read_weights(source, branch=branch)
-    backbone: Any = getattr(module, "backbone", module)
-    if not hasattr(backbone, "family"):
-        raise ConfigError(
-            f"load_weights accepts a Backbone or a model whose .backbone is one; got a "
-            f"{type(module).__name__}."
-        )
-    prefix = BACKBONE if backbone is not module else ""
+    backbone, prefix = _backbone_of(module)
     wrapped = any(name.startswith(WRAPPED) for name in module.state_dict())
     taken, naming, ours = _recognise(backbone, weights.state, prefix, wrapped)
     rows = _class_rows(module) if prefix else {}
@@ -142,6 +135,21 @@ def load_weights(
     problems = report.missing or report.unexpected or fresh
     logger.log(logging.WARNING if problems else logging.INFO, "%s", report)
     return report
+
+
+def _backbone_of(module: nn.Module) -> tuple[Any, str]:
+    """The backbone of a module, which may be itself, and what the names of its tensors begin with.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    backbone: Any = getattr(module, "backbone", module)
+    if not hasattr(backbone, "family"):
+        raise ConfigError(
+            f"load_weights accepts a Backbone or a model whose .backbone is one; got a "
+            f"{type(module).__name__}."
+        )
+    return backbone, "" if backbone is module else BACKBONE
 
 
 def _recognise(
