@@ -13,7 +13,7 @@ from helpers.refusals import refuses
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vision.data.datasets.digits import load_digits, split_digits
+from vision.data.formats.digits import load_digits, split_digits
 from vision.errors import ConfigError, MissingPackageError
 from vision.export.onnx import export_onnx
 from vision.export.quantize import QuantizeOptions, count_int8, quantize_onnx

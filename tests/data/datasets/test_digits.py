@@ -7,7 +7,8 @@ from helpers.refusals import refuses
 from sklearn.datasets import load_digits
 
 from vision.data import Digits
-from vision.data.datasets.digits import jitter, split_digits
+from vision.data.datasets.digits import jitter
+from vision.data.formats.digits import split_digits
 from vision.errors import ConfigError
 
 

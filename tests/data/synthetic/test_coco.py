@@ -12,7 +12,7 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
-from vision.data.datasets.digits import load_digits, split_digits
+from vision.data.formats.digits import load_digits, split_digits
 from vision.data.synthetic.coco import CATEGORY_IDS, write_coco
 from vision.data.synthetic.scenes import Glyphs, compose_scene
 from vision.data.synthetic.splits import SceneSamples

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from helpers.refusals import refuses
 
-from vision.data.datasets.digits import load_digits
+from vision.data.formats.digits import load_digits
 from vision.data.synthetic.scenes import MAX_DIGITS, MIN_VISIBLE, Glyphs, Scene, compose_scene
 from vision.errors import ConfigError
 

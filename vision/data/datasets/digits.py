@@ -1,15 +1,9 @@
-"""Handwritten digits: 1,797 real images that come with scikit-learn.
-
-From "Optical Recognition of Handwritten Digits", E. Alpaydin and C. Kaynak, 1998, UCI Machine
-Learning Repository (CC BY 4.0), https://doi.org/10.24432/C50P49: its test set, 8 x 8 pixels with
-17 levels.
-"""
+"""Handwritten digits: 1,797 real images that come with scikit-learn (`formats/digits.py`)."""
 
 import math
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -18,13 +12,10 @@ from torch.utils.data import Dataset
 from vision.contracts.classification import ClassificationSample
 from vision.contracts.images import ImageSample
 from vision.data.base.classification import ClassificationData
+from vision.data.formats.digits import NATIVE_SIZE, load_digits, split_digits
 from vision.data.transforms.classification import whole_square
 from vision.options import MAX_SIDE, check_number
 
-LEVELS = 16
-NATIVE_SIZE = 8
-# Every fifth image, counted class by class, is held out: 360 of 1,797.
-HELD_OUT = 5
 MAX_ROTATION_RAD = math.radians(10)
 MAX_SHIFT = 0.06  # share of the side
 
@@ -116,35 +107,6 @@ class Digits(ClassificationData):
     def samples_to_check(self) -> Iterator[Dataset[Any]]:
         """None: the images are arrays, not files."""
         return iter(())
-
-
-def load_digits(image_size: int) -> tuple[Tensor, Tensor]:
-    """All digits, scaled up bicubically.
-
-    Returns:
-        Images, uint8 `(1797, image_size, image_size)`, white on black, and labels, int64 `(1797,)`.
-    """
-    from sklearn.datasets import load_digits as load_from_sklearn
-
-    digits = load_from_sklearn()
-    images = torch.from_numpy(digits.images).float().unsqueeze(1) * (255 / LEVELS)
-    images = F.interpolate(images, size=image_size, mode="bicubic")
-    return images.squeeze(1).round().clamp(0, 255).byte(), torch.from_numpy(digits.target).long()
-
-
-def split_digits(labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Split the digits into training and validation, the same way every time.
-
-    Args:
-        labels: int64 `(N,)`, classes of all digits.
-
-    Returns:
-        Ascending indices of the training digits and of the held-out ones, a fifth of each class.
-    """
-    held_out = torch.from_numpy(np.sort(np.argsort(labels.numpy(), kind="stable")[::HELD_OUT]))
-    kept = torch.ones(len(labels), dtype=torch.bool)
-    kept[held_out] = False
-    return kept.nonzero().squeeze(1), held_out
 
 
 def jitter(image: Tensor) -> Tensor:

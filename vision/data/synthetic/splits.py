@@ -87,7 +87,7 @@ def compose_split(samples: SceneSamples, split: str) -> Iterator[ComposedScene]:
 
 def split_glyphs(split: str) -> "torch.Tensor":
     """Indices, in scikit-learn's set, of the digits in the scenes of a split."""
-    from vision.data.datasets.digits import load_digits, split_digits
+    from vision.data.formats.digits import load_digits, split_digits
 
     train, held_out = split_digits(load_digits(8)[1])
     return train if split == "train" else held_out
@@ -106,7 +106,7 @@ def save_jpeg(image: np.ndarray, path: Path) -> None:
 @cache
 def load_glyphs(split: str) -> Glyphs:
     """The digits of a split, for scenes."""
-    from vision.data.datasets.digits import load_digits
+    from vision.data.formats.digits import load_digits
 
     images, labels = load_digits(GLYPH_SIZE)
     chosen = split_glyphs(split)
