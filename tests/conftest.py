@@ -1,5 +1,6 @@
 """What holds for the whole suite of tests: no network but loopback, no borrowed settings."""
 
+import gc
 import os
 
 import pytest
@@ -17,6 +18,15 @@ os.environ.pop("COLUMNS", None)
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
+def pytest_collectstart() -> None:
+    """Import Lightning before anything that tests import.
+
+    `typing` keeps the first of equal unions. Where another package's `float | int | None` is first,
+    the Trainer's `int | float | None` is that one, and 1 batch becomes a share of 1.0: all of them.
+    """
+    import lightning.pytorch  # noqa: F401
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip the tests that need a CUDA device where there is none."""
     import torch
@@ -25,3 +35,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if "gpu" in item.keywords:
                 item.add_marker(pytest.mark.skip(reason="no CUDA device"))
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was imported and collected, and stays, out of later garbage collection."""
+    gc.collect()
+    gc.freeze()
