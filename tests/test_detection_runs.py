@@ -2,19 +2,16 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from subprocess import Popen
 from typing import Any, NamedTuple
 
 import pytest
 import torch
+from helpers.forked import Forked
 from helpers.tiny_coco import CATEGORIES, FIRST_ID, ID_STEP, write_tiny_coco
 from helpers.train_runs import (
-    ROOT,
     assert_same_end,
     contents,
     read_json,
@@ -23,9 +20,10 @@ from helpers.train_runs import (
     start_and_end,
     start_in_two,
     succeed,
-    wait_for,
 )
 from pycocotools import mask as coco_mask
+
+from vision.cli.commands import evaluate
 
 # Everything random there is: order by aspect, workers, scales, crops, drop path, samples of
 # proposals. 5 images, of which 4 have objects, make 3 batches of 2: the one portrait fills its own.
@@ -94,8 +92,8 @@ TOGETHER = [
 class Others(NamedTuple):
     """Processes that run beside this one."""
 
-    killed: Popen[str]  # by itself, in the middle of its second epoch
-    two: Popen[str]
+    killed: Forked  # by itself, in the middle of its second epoch
+    two: Forked
 
 
 def ids_of(split: str) -> list[int]:
@@ -117,7 +115,7 @@ def others(folder: Path) -> Iterator[Others]:
     )
     yield started
     for process in started:
-        wait_for(process)
+        process.wait()
 
 
 @pytest.fixture(scope="module")
@@ -159,10 +157,10 @@ def test_validating_the_best_checkpoint_writes_the_same_into_the_folder_of_its_r
 
 
 def test_the_tool_gives_the_numbers_of_the_run(folder: Path, whole: Path) -> None:
-    run = [sys.executable, str(ROOT / "tools/evaluate.py"), "coco", "--json", "out.json"]
-    run += ["--annotations", "coco/annotations/instances_val2017.json"]
-    run += ["--predictions", str(whole / "validation/predictions.json")]
-    subprocess.run(run, cwd=folder, check=True, capture_output=True)
+    words = ["coco", "--json", str(folder / "out.json")]
+    words += ["--annotations", str(folder / "coco/annotations/instances_val2017.json")]
+    words += ["--predictions", str(whole / "validation/predictions.json")]
+    assert evaluate.main(words) == 0
     numbers = read_json(whole / "validation" / "metrics.json")
     del numbers["categories"]
     assert read_json(folder / "out.json") == numbers
@@ -244,7 +242,7 @@ def test_weights_are_moved_to_the_classes_of_the_data(
 
 def test_a_killed_run_ends_with_the_same_bits(folder: Path, whole: Path, others: Others) -> None:
     run = folder / "killed" / "run" / "version_0"
-    assert wait_for(others.killed).returncode == -9
+    assert others.killed.wait()[0].returncode == -9
     before = read_state(run)
     assert (before["epoch"], before["global_step"]) == (1, 4)
     assert run_here(folder, *KILLED, "--ckpt_path", "last") == 0
@@ -261,7 +259,7 @@ def test_a_killed_run_ends_with_the_same_bits(folder: Path, whole: Path, others:
 @pytest.fixture(scope="module")
 def together(folder: Path, others: Others) -> Path:
     """The folder of the run of two processes."""
-    assert "recommended" not in succeed(others.two).stderr
+    assert not any("recommended" in done.stderr for done in succeed(others.two))
     return folder / "together" / "run" / "version_0"
 
 

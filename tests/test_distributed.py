@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers.train_runs import read_state, run_here, start_in_two, succeed
+from helpers.train_runs import read_state, run_here, torchrun_two
 from PIL import Image
 
 from vision.weights.model_file import read_model
@@ -87,7 +87,7 @@ def shown(folder: Path) -> str:
         together += [command("fit", "--runs_dir", "sharded", *SHARDED)]
         together += resumed("sharded", SHARDED)
         together += [command("validate", "--ckpt_path", "last", "--runs_dir", "sharded", *SHARDED)]
-    return succeed(start_in_two(folder, *together)).stdout
+    return torchrun_two(folder, *together).stdout
 
 
 @pytest.fixture(scope="module")

@@ -3,12 +3,11 @@
 import multiprocessing
 import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
+from helpers.forked import run_forked
 from helpers.resumed_run import write_resumed_run
 from helpers.train_runs import (
     ROOT,
@@ -18,7 +17,6 @@ from helpers.train_runs import (
     read_state,
     run_here,
     start_and_end,
-    wait_for,
 )
 
 
@@ -40,7 +38,7 @@ def train_and_end(
     folder: Path, runs: str, step: int, sent: str, *more: str
 ) -> CompletedProcess[str]:
     """Train in a process of its own, which gets a signal after some optimiser steps."""
-    return wait_for(start_and_end(folder, step, sent, *options(runs, *more)))
+    return start_and_end(folder, step, sent, *options(runs, *more)).wait()[0]
 
 
 def run_of(folder: Path, runs: str) -> Path:
@@ -144,16 +142,9 @@ def test_a_truncated_checkpoint_is_passed_over(
     assert_same_end(run_of(folder, copied), whole, steps=9)
 
 
-def test_killed_at_a_random_moment_a_run_ends_with_the_same_bits() -> None:
+def test_killed_at_a_random_moment_a_run_ends_with_the_same_bits(tmp_path: Path) -> None:
     # In a step, a validation or the writing of a checkpoint; by hand: --kills 20.
-    script = [
-        sys.executable,
-        str(ROOT / "tests" / "helpers" / "kill_many.py"),
-        "--kills",
-        "1",
-        "--seed",
-        "4",
-    ]
-    done = subprocess.run(script, capture_output=True, text=True, check=False)
+    script = ROOT / "tests" / "helpers" / "kill_many.py"
+    done = run_forked(script, "--kills", "1", "--seed", "4", folder=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "0 of them ended differently" in done.stdout

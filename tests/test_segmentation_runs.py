@@ -2,18 +2,15 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from subprocess import Popen
 from typing import NamedTuple
 
 import numpy as np
 import pytest
+from helpers.forked import Forked
 from helpers.tiny_masks import CLASSES, write_mask_folder
 from helpers.train_runs import (
-    ROOT,
     assert_same_end,
     contents,
     read_json,
@@ -22,9 +19,10 @@ from helpers.train_runs import (
     start_and_end,
     start_in_two,
     succeed,
-    wait_for,
 )
 from PIL import Image
+
+from vision.cli.commands import evaluate
 
 # Everything random there is: order, workers, scales, crops, colours, drop path, dropout. Seven
 # images make 3 batches of 2 in an epoch; the length is given in steps, validation every 2 of them.
@@ -81,8 +79,8 @@ TOGETHER = [
 class Others(NamedTuple):
     """Processes that run beside this one."""
 
-    killed: Popen[str]  # by itself, in the middle of its second epoch
-    two: Popen[str]
+    killed: Forked  # by itself, in the middle of its second epoch
+    two: Forked
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +98,7 @@ def others(folder: Path) -> Iterator[Others]:
     )
     yield started
     for process in started:
-        wait_for(process)
+        process.wait()
 
 
 @pytest.fixture(scope="module")
@@ -148,10 +146,10 @@ def test_validate_writes_masks_in_colours_and_overlays(folder: Path, validated: 
 
 
 def test_the_tool_gives_the_numbers_of_the_run(folder: Path, validated: Path) -> None:
-    run = [sys.executable, str(ROOT / "tools/evaluate.py"), "segmentation", "--json", "out.json"]
-    run += ["--annotations", "masks/masks/val", "--predictions", str(validated / "masks")]
-    run += ["--num-classes", str(len(CLASSES))]
-    subprocess.run(run, cwd=folder, check=True, capture_output=True)
+    words = ["segmentation", "--json", str(folder / "out.json")]
+    words += ["--annotations", str(folder / "masks/masks/val")]
+    words += ["--predictions", str(validated / "masks"), "--num-classes", str(len(CLASSES))]
+    assert evaluate.main(words) == 0
     ours, theirs = read_json(folder / "out.json"), read_json(validated / "metrics.json")
     for name in ("mIoU", "mAcc", "aAcc"):
         assert ours[name] == pytest.approx(theirs[name], abs=1e-12)
@@ -180,7 +178,7 @@ def test_windows_and_scales_are_options_of_an_evaluation(folder: Path, whole: Pa
 
 def test_a_killed_run_ends_with_the_same_bits(folder: Path, whole: Path, others: Others) -> None:
     run = folder / "killed" / "run" / "version_0"
-    assert wait_for(others.killed).returncode == -9
+    assert others.killed.wait()[0].returncode == -9
     before = read_state(run)
     assert (before["epoch"], before["global_step"]) == (1, 4)
     assert run_here(folder, *KILLED, "--ckpt_path", "last") == 0

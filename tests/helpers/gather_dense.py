@@ -1,4 +1,4 @@
-"""Measure random depths and normals on two processes: python gather_dense.py FOLDER RANK."""
+"""Measure random depths and normals on two processes, which `answers_of_two` starts."""
 
 import json
 import sys
@@ -38,10 +38,10 @@ def measured(images: Any, *, with_normals: bool = True) -> dict[str, Any]:
     return numbers[0]
 
 
-def run(folder: Path, rank: int) -> None:
+def run(folder: Path) -> None:
     """Write, per process, what comes of each share."""
-    meeting = f"file://{folder / 'meeting'}"
-    distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=2)
+    distributed.init_process_group("gloo")
+    rank = distributed.get_rank()
     answers = {
         # Only a dataset's index tells that an image is measured twice.
         name: measured(shares[rank], with_normals=name != "twice")
@@ -52,4 +52,4 @@ def run(folder: Path, rank: int) -> None:
 
 
 if __name__ == "__main__":
-    run(Path(sys.argv[1]), int(sys.argv[2]))
+    run(Path(sys.argv[1]))

@@ -1,4 +1,4 @@
-"""Measure random label maps on two processes: python gather_segmentation.py FOLDER RANK."""
+"""Measure random label maps on two processes, which `answers_of_two` starts."""
 
 import json
 import sys
@@ -27,10 +27,10 @@ def measured(evaluator: SegmentationEvaluator) -> dict[str, object]:
     }
 
 
-def run(folder: Path, rank: int) -> None:
+def run(folder: Path) -> None:
     """Write, per process, what comes of each share."""
-    meeting = f"file://{folder / 'meeting'}"
-    distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=2)
+    distributed.init_process_group("gloo")
+    rank = distributed.get_rank()
     maps = random_maps(SEED, CLASSES, sizes=SIZES)
     evaluator = SegmentationEvaluator(CLASSES)
     answers = {}
@@ -45,4 +45,4 @@ def run(folder: Path, rank: int) -> None:
 
 
 if __name__ == "__main__":
-    run(Path(sys.argv[1]), int(sys.argv[2]))
+    run(Path(sys.argv[1]))

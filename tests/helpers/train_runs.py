@@ -3,18 +3,18 @@
 import json
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from subprocess import PIPE, CompletedProcess, Popen, TimeoutExpired
 from typing import Any
 
 import pytest
 import torch
+from helpers.forked import MAX_SECONDS, Forked, start_forked
 
 from vision.cli.main import main
 
 ROOT = Path(__file__).parents[2]
-# Processes that wait for each other would do so for ever.
-MAX_SECONDS = 200
 
 
 def run_here(folder: Path, *argv: str) -> int:
@@ -25,9 +25,9 @@ def run_here(folder: Path, *argv: str) -> int:
         return main(argv)
 
 
-def start_and_end(folder: Path, step: int, sent: str, *argv: str) -> Popen[str]:
+def start_and_end(folder: Path, step: int, sent: str, *argv: str) -> Forked:
     """Start `fit` in a process of its own, which gets a signal after some optimiser steps."""
-    return _start(folder, str(ROOT / "train.py"), *argv, *killed_at(step, sent=sent))
+    return start_forked(ROOT / "train.py", *argv, *killed_at(step, sent=sent), folder=folder)
 
 
 def killed_at(step: int, **options: Any) -> list[str]:
@@ -36,35 +36,42 @@ def killed_at(step: int, **options: Any) -> list[str]:
     return ["--trainer.callbacks", json.dumps([callback])]
 
 
-def start_in_two(folder: Path, *commands: list[str], script: str = "run_commands.py") -> Popen[str]:
-    """Start torchrun with two processes, which run commands one after the other.
+def start_in_two(folder: Path, *commands: list[str], script: str = "run_commands.py") -> Forked:
+    """Start two processes, as torchrun does, which run commands one after the other.
 
     Args:
         folder: Where they run.
         commands: Those of train.py, or of the program that the script runs.
         script: Its name, in the folder of the helpers.
     """
-    (folder / "commands.json").write_text(json.dumps(commands))
+    words = _write_commands(folder, commands)
+    return start_forked(ROOT / "tests" / "helpers" / script, *words, folder=folder, ranks=2)
+
+
+def torchrun_two(folder: Path, *commands: list[str]) -> CompletedProcess[str]:
+    """Run commands of train.py by torchrun itself in two processes, and wait for their success."""
+    words = _write_commands(folder, commands)
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    return _start(folder, *torchrun, str(ROOT / "tests" / "helpers" / script), "commands.json")
-
-
-def wait_for(process: Popen[str]) -> CompletedProcess[str]:
-    """Wait for the end of a process."""
-    with process:
+    own = {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}", "OMP_NUM_THREADS": "1"}
+    argv = [sys.executable, *torchrun, str(ROOT / "tests" / "helpers" / "run_commands.py"), *words]
+    with Popen(
+        argv, cwd=folder, env={**os.environ, **own}, stdout=PIPE, stderr=PIPE, text=True
+    ) as process:
         try:
             shown, errors = process.communicate(timeout=MAX_SECONDS)
         except TimeoutExpired:
             process.terminate()  # torchrun then ends its processes
             raise
-    return CompletedProcess(process.args, process.returncode, shown, errors)
+    assert process.returncode == 0, shown + errors
+    return CompletedProcess(argv, process.returncode, shown, errors)
 
 
-def succeed(process: Popen[str]) -> CompletedProcess[str]:
-    """Wait for the end of a process, which must be a success."""
-    done = wait_for(process)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done
+def succeed(processes: Forked) -> list[CompletedProcess[str]]:
+    """Wait for the end of processes, each of which must be a success."""
+    ends = processes.wait()
+    for done in ends:
+        assert done.returncode == 0, done.stdout + done.stderr
+    return ends
 
 
 def read_json(path: Path) -> Any:
@@ -95,9 +102,7 @@ def assert_same_end(run: Path, expected: Path, *, steps: int) -> None:
     assert [path.name for path in run.parent.iterdir()] == [run.name]
 
 
-def _start(folder: Path, *argv: str) -> Popen[str]:
-    own = {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, *argv]
-    return Popen(
-        command, cwd=folder, env={**os.environ, **own}, stdout=PIPE, stderr=PIPE, text=True
-    )
+def _write_commands(folder: Path, commands: Sequence[list[str]]) -> list[str]:
+    """Write what the script is to run; its arguments."""
+    (folder / "commands.json").write_text(json.dumps(commands))
+    return ["commands.json"]

@@ -3,13 +3,12 @@
 import json
 import os
 import pickle
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from helpers.forked import run_forked
 from helpers.refusals import refuses
 from helpers.tiny_models import TINY
 from PIL import Image
@@ -305,13 +304,7 @@ def test_a_config_trains_validates_and_resumes(tmp_path: Path) -> None:
     (tmp_path / "config.py").write_text(CONFIG.replace("DATA", tmp_path.as_posix()))
     (tmp_path / "run.py").write_text(RUN)
     # A process of its own: mmengine keeps loggers and scopes of its last run.
-    result = subprocess.run(
-        [sys.executable, str(tmp_path / "run.py"), str(tmp_path / "config.py")],
-        capture_output=True,
-        text=True,
-        cwd=Path(__file__).parents[2],
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])},
-    )
+    result = run_forked(tmp_path / "run.py", str(tmp_path / "config.py"), folder=tmp_path)
     lines = [line for line in result.stdout.splitlines() if line.startswith("RESULT")]
     assert lines, result.stderr[-2000:]
     assert json.loads(lines[0].removeprefix("RESULT")) == {"iter": 2, "resumed": 3, "all": True}

@@ -3,13 +3,12 @@
 import os
 import pickle
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from helpers.forked import run_forked
 from helpers.refusals import refuses
 
 from vision.callbacks.run.checkpoint_io import AtomicCheckpointIO
@@ -54,9 +53,12 @@ except CheckpointError as error:
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGXFSZ"), reason="no limits on the size of files")
-def test_a_full_disk_leaves_the_checkpoint_before(path: Path) -> None:
-    command = [sys.executable, "-c", FULL_DISK, str(path)]
-    message = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+def test_a_full_disk_leaves_the_checkpoint_before(path: Path, tmp_path: Path) -> None:
+    script = tmp_path / "full_disk.py"
+    script.write_text(FULL_DISK)
+    done = run_forked(script, str(path), folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    message = done.stdout
     assert f"the checkpoint '{path}' cannot be written: File too large" in message
     assert "GiB are free" in message
     assert "the one written before is whole" in message
