@@ -1,13 +1,16 @@
 """What a benchmark of heads runs, and what it says of memory."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import pytest
 import torch
 from helpers.tiny_dense import random_batch, tiny_dense
+from torch._dynamo.exc import TorchDynamoException
 
-from vision.benchmarks.heads import HeadBenchmark, Settings
+from vision.benchmarks.heads import HeadBenchmark, Settings, print_compiled
 from vision.benchmarks.memory import in_fresh_process, peak_growth
 
 SETTINGS = Settings(
@@ -30,6 +33,44 @@ def test_a_step_is_a_training_step_and_the_head_is_run_alone(decoder: str) -> No
     del bench.task.backbone.forward
     bench.run("step")
     assert all(p.grad is not None for p in bench.task.parameters())
+
+
+def test_eager_is_timed_against_compiled(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wall_times(
+        sides: Sequence[partial[None]], device: torch.device, *, rounds: int, warmup: int
+    ) -> list[list[float]]:
+        seconds = []
+        for side in sides:
+            side()
+            task = side.func.__self__.task
+            parts = (task.backbone, task.neck, task.head)
+            compiled = {part._compiled_call_impl is not None for part in parts}
+            seconds.append([2.0] * rounds if compiled == {True} else [5.0] * rounds)
+        return seconds
+
+    monkeypatch.setattr("vision.benchmarks.heads.wall_times", wall_times)
+    with torch.compiler.set_stance("force_eager"):
+        print_compiled(build, "dpt", 65, replace(SETTINGS, rounds=3))
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert lines == [
+        "head, eager over compiled 2.50 95 % interval 2.50 to 2.50",
+        "step, eager over compiled 2.50 95 % interval 2.50 to 2.50",
+    ]
+
+
+def test_what_cannot_be_compiled_says_why(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(bench: HeadBenchmark, mode: str) -> None:
+        raise TorchDynamoException(f"no compiler for a {mode}\nand more")
+
+    monkeypatch.setattr(HeadBenchmark, "run", fail)
+    print_compiled(build, "dpt", 65, SETTINGS)
+    head, step = capsys.readouterr().out.splitlines()
+    assert head.endswith("cannot be compiled: no compiler for a head")
+    assert step.endswith("cannot be compiled: no compiler for a step")
 
 
 def test_the_peak_of_a_step_counts_what_it_frees_again() -> None:

@@ -2,10 +2,13 @@
 
 A head is measured in inference, on the maps that the neck makes of one image; a training step is
 forward, loss and backward pass of the whole model. Peak memory on a GPU is PyTorch's allocation
-over what was held before; on a CPU, the growth of the resident memory of a fresh process.
+over what was held before; on a CPU, the growth of the resident memory of a fresh process. Where it
+is asked for, both are timed in turn with those of a model whose backbone, neck and head are
+compiled; the loss, which matches queries on the host, is not.
 """
 
 import contextlib
+import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,9 +16,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._dynamo.exc import TorchDynamoException
 
 from vision.benchmarks.memory import in_fresh_process, peak_allocated, peak_growth
-from vision.benchmarks.timing import medians, print_versions
+from vision.benchmarks.timing import medians, print_versions, ratio_interval, wall_times
 
 # A task and a training batch for it, of a backbone, a number of images and their side in pixels.
 Build = Callable[[str, int, int], tuple[Any, dict[str, Any]]]
@@ -36,6 +40,7 @@ class Settings:
         threads: Threads of PyTorch.
         precision: `"fp32"` or `"bf16"`.
         device: Where to compute.
+        compile: Whether to time eager against `torch.compile` too.
     """
 
     backbones: Sequence[str]
@@ -46,6 +51,7 @@ class Settings:
     threads: int
     precision: str
     device: str
+    compile: bool = False
 
 
 class HeadBenchmark:
@@ -74,6 +80,11 @@ class HeadBenchmark:
         with torch.inference_mode(), self._autocast():
             self.task.eval()
             self.maps = self.task.neck(self.task.backbone(self.batch["image"][:1]))
+
+    def compile(self) -> None:
+        """Compile the model in place, for its size alone."""
+        for part in (self.task.backbone, self.task.neck, self.task.head):
+            part.compile(dynamic=False)
 
     def run(self, mode: str) -> None:
         """The head in inference, or a training step."""
@@ -109,6 +120,8 @@ def measure_heads(builds: Mapping[str, Build], settings: Settings) -> None:
             for name, build in builds.items():
                 row = [f"{value:10.1f}" for value in measure_one(build, backbone, size, settings)]
                 print(f"{f'{backbone}, {name}, {size} x {size}':44}", *row, flush=True)
+                if settings.compile:
+                    print_compiled(build, backbone, size, settings)
 
 
 def measure_one(build: Build, backbone: str, size: int, settings: Settings) -> list[float]:
@@ -128,6 +141,30 @@ def measure_one(build: Build, backbone: str, size: int, settings: Settings) -> l
         return times + [peak_allocated(partial(bench.run, mode)) for mode in MODES]
     del bench
     return times + [in_fresh_process(_growth, build, backbone, size, settings, m) for m in MODES]
+
+
+def print_compiled(build: Build, backbone: str, size: int, settings: Settings) -> None:
+    """Print the time of head and step over that of the compiled ones, or why there is none."""
+    torch.compiler.reset()
+    eager, compiled = (HeadBenchmark(build, backbone, size, settings) for _ in range(2))
+    compiled.compile()
+    for mode in MODES:
+        label = f"  {mode}, eager over compiled"
+        try:
+            compiled.run(mode)
+        except TorchDynamoException as error:
+            print(f"{label:44} cannot be compiled: {str(error).strip().splitlines()[0]}")
+            continue
+        times = wall_times(
+            [partial(side.run, mode) for side in (compiled, eager)],
+            eager.device,
+            rounds=settings.rounds,
+            warmup=settings.warmup,
+        )
+        ours, theirs = map(statistics.median, times)
+        low, high = ratio_interval(*times)
+        interval = f"95 % interval {low:.2f} to {high:.2f}"
+        print(f"{label:44} {theirs / ours:10.2f} {interval}", flush=True)
 
 
 def _growth(build: Build, backbone: str, size: int, settings: Settings, mode: str) -> float:

@@ -159,6 +159,7 @@ def add_head_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch", type=whole(), default=1, help="images of a training step")
     parser.add_argument("--threads", type=whole(1, MAX_PROCESSES), default=torch.get_num_threads())
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
+    parser.add_argument("--compile", action="store_true", help="also eager against torch.compile")
 
 
 def add_latency(add: Callable[..., Any]) -> None:
