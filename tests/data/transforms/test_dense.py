@@ -10,6 +10,7 @@ from helpers.properties import examples
 from helpers.refusals import refuses
 from hypothesis import given
 from hypothesis import strategies as st
+from torchvision.transforms import v2
 
 from vision.data.transforms.dense import DenseEvalTransform, DenseTrainTransform
 from vision.data.transforms.dense_options import DenseAugment
@@ -126,3 +127,51 @@ def test_evaluation_resizes_the_image_alone() -> None:
 def test_wrong_options_are_named(options: dict[str, Any], part: str) -> None:
     with refuses(ConfigError, part):
         DenseAugment(**options)
+
+
+def invert(image: torch.Tensor) -> torch.Tensor:
+    return 255 - image
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"albumentations": [{"name": "InvertImg", "p": 1.0}]},
+        {"transform": v2.RandomInvert(p=1.0)},
+        {"transform": invert},
+    ],
+    ids=["albumentations", "torchvision", "function"],
+)
+def test_augmentations_of_ones_own_change_colours_last(own: dict[str, Any]) -> None:
+    if "albumentations" in own:
+        pytest.importorskip("albumentations")
+    made = []
+    for more in ({}, own):
+        torch.manual_seed(0)
+        augment = DenseAugment(crop=(30, 40), rotation=10, photometric=False, **more)
+        made.append(DenseTrainTransform(augment).change(*ramps(300, 40)))
+    (plain, targets), (changed, found) = made
+    assert torch.equal(changed, 255 - plain)
+    assert targets is not None
+    assert found is not None
+    for name in ("depth", "normals", "camera"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(targets, name))
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"albumentations": [{"name": "HorizontalFlip", "p": 1.0}]},
+        {"albumentations": [{"name": "Affine", "translate_px": 1, "p": 1.0}]},
+        {"transform": v2.RandomVerticalFlip(p=1.0)},
+        {"transform": v2.RandomCrop((20, 20))},
+    ],
+    ids=["flip", "shift by a pixel", "flip by torchvision", "crop"],
+)
+def test_augmentations_of_ones_own_move_no_pixel(own: dict[str, Any]) -> None:
+    option = next(iter(own))
+    if option == "albumentations":
+        pytest.importorskip("albumentations")
+    transform = DenseTrainTransform(DenseAugment(**own))
+    with refuses(ConfigError, f"augment.{option} moved", "augment.hflip, rotation, scale and crop"):
+        transform.change(*ramps(300, 40))

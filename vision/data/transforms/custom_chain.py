@@ -7,6 +7,7 @@ from vision.data.transforms.albumentations_augment import AlbumentationsAugment
 from vision.data.transforms.callable_augment import CallableAugment
 from vision.data.transforms.custom_augment import CustomAugment
 from vision.data.transforms.objects import MappedObjects
+from vision.errors import ConfigError
 
 
 class CustomChain:
@@ -58,6 +59,27 @@ class CustomChain:
         for augment in self._augments:
             image, planes = augment.planes(image, planes)
         return image, planes[0] | planes[1].astype(np.uint16) << 8
+
+    def in_place(self, image: Tensor) -> Tensor:
+        """Change an image, uint8 `(3, H, W)`, whose pixels have to stay where they are.
+
+        Raises:
+            ConfigError: They were moved.
+        """
+        if not self._augments:
+            return image
+        rows, columns = np.indices((image.shape[1], image.shape[2]))
+        places = np.stack([rows & 255, rows >> 8, columns & 255, columns >> 8]).astype(np.uint8)
+        for augment in self._augments:
+            image, found = augment.planes(image, places)
+            if not np.array_equal(found, places):
+                raise ConfigError(
+                    f"{augment.option} moved the pixels of an image, but not its depth, normals "
+                    "and camera: a normal turns with its pixels, and the camera changes with "
+                    "them. Leave out what flips, turns, shifts, crops or resizes; "
+                    "augment.hflip, rotation, scale and crop change all of them alike."
+                )
+        return image
 
     def objects(
         self, image: Tensor, objects: MappedObjects, *, min_visible: float

@@ -7,6 +7,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from vision.data.transforms.custom_chain import CustomChain
 from vision.data.transforms.dense_options import DenseAugment
 from vision.data.transforms.dense_targets import DenseTargets, Rotation
 from vision.data.transforms.geometry import Geometry, Size, sample_window
@@ -35,7 +36,7 @@ class DenseTrainTransform(DenseTransform):
     """The random augmentation of a training image and its targets, with random numbers of PyTorch.
 
     Both have the same geometry. The image is interpolated bilinearly; targets are taken from the
-    nearest pixels.
+    nearest pixels. Augmentations of other libraries come last.
 
     Args:
         augment: The options.
@@ -46,6 +47,7 @@ class DenseTrainTransform(DenseTransform):
         self.augment = augment
         self.antialias = antialias
         self.canvas = augment.crop
+        self._custom = CustomChain(augment.albumentations, augment.transform)
 
     def change(
         self, image: Tensor, targets: DenseTargets | None
@@ -60,6 +62,7 @@ class DenseTrainTransform(DenseTransform):
         changed = geometry.resize(geometry.crop(image), antialias=self.antialias)
         if self.augment.photometric:
             changed = distort(changed, rng)
+        changed = self._custom.in_place(changed)
         if targets is not None:
             targets = targets.mapped(geometry, keep_focal=self.augment.keep_focal)
         return changed, targets

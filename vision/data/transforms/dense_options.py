@@ -31,6 +31,11 @@ class DenseAugment:
             What it uncovers is black, without depth or normal.
         hflip: Probability of a horizontal flip.
         photometric: Whether colours are distorted. See `vision.data.transforms.photometric`.
+        albumentations: Transforms of albumentations after all others, as rows such as
+            `{name: RandomBrightnessContrast, p: 0.3}`, or a file that its `save` wrote; in Python
+            also an `albumentations.Compose`. They may not move pixels. None for none.
+        transform: A callable after all others: a transform of `torchvision.transforms.v2` that
+            moves no pixels, or any function of an image, uint8 `(3, H, W)`. None for none.
 
     Raises:
         ConfigError: A value is out of its range.
@@ -44,6 +49,8 @@ class DenseAugment:
     rotation: float = 0.0
     hflip: float = 0.5
     photometric: bool = True
+    albumentations: object = None
+    transform: object = None
 
     def __post_init__(self) -> None:
         require_sides(self.short_side, self.long_side)
