@@ -173,7 +173,7 @@ def test_constructors_raise_nothing_but_messages(name: str) -> None:
         for value in BAD if group == "data" else BAD[1:7]:
             words = [f"--{k}={v}" for k, v in {**own, key: value}.items()]
             try:
-                # What is not given has the defaults of the constructor, without the parser's search.
+                # Without the parser's search for defaults: what is not given has the constructor's.
                 parser.instantiate(parser.parse_args(words, defaults=False))
             except (ParserError, VisionError):
                 refused += 1

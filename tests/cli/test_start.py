@@ -4,7 +4,6 @@ import importlib.metadata
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -63,7 +62,6 @@ def test_options_of_a_callback_are_left_to_the_parser(
 
 
 def test_the_first_line_comes_before_pytorch() -> None:
-    begin = time.monotonic()
     with subprocess.Popen(
         [sys.executable, str(ROOT / "train.py"), "fit", "--config", QUICKSTART],
         cwd=ROOT,
@@ -73,10 +71,12 @@ def test_the_first_line_comes_before_pytorch() -> None:
     ) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
-        seconds = time.monotonic() - begin
         process.kill()
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
     assert line == "fit digits_convnext (Classification on Digits): loading PyTorch ...\n"
-    assert seconds < 5, "PyTorch alone takes longer on a busy machine"
+    # Of the processor, since a busy machine lets it wait: PyTorch alone takes more.
+    assert used.ru_utime + used.ru_stime < 2
 
 
 Refused = Callable[..., str]
