@@ -5,6 +5,7 @@ line. `helpers/forked.py` is the other side. At the end of its input it kills wh
 """
 
 import atexit
+import gc
 import json
 import os
 import runpy
@@ -111,6 +112,7 @@ def wait(processes: list[int], seconds: float, codes: dict[int, int]) -> list[in
 
 def serve() -> None:
     """Answer requests until there are no more."""
+    gc.freeze()  # forks share what was imported
     started: list[int] = []
     codes: dict[int, int] = {}
     for line in sys.stdin:
