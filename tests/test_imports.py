@@ -43,7 +43,7 @@ ALLOWED = {
     "__init__": LEAVES,
     "__main__": {"cli"},
     "ops": LEAVES,
-    "mmcv": LEAVES | {"ops"},
+    "mmcv": BELOW_PARTS,
     "layers": LEAVES | {"ops"},
     "necks": BELOW_PARTS,
     "heads": BELOW_PARTS | {"mmcv"},

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from helpers.deformable import check_deformable
 from helpers.dpt import check_dpt
 from helpers.kmax import check_kmax_head, check_kmax_loss, check_kmax_post
 from helpers.parity_files import ParityFile, parity_files, read_parity
@@ -17,6 +18,7 @@ CHECKS: dict[str, Callable[[ParityFile], None]] = {
     "kmax_deeplab": check_kmax_head,
     "kmax_deeplab_loss": check_kmax_loss,
     "kmax_deeplab_postprocess": check_kmax_post,
+    "ms_deform_attn": check_deformable,
 }
 
 

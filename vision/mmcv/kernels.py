@@ -13,6 +13,7 @@ import torchvision
 from torch import Tensor
 from torch.nn import functional as F
 
+from vision.layers.deformable import deformable_attention
 from vision.mmcv.boxes import gradients
 
 # The value of the flag that mmcv passes for one of the two kinds of PSANet's attention.
@@ -233,7 +234,7 @@ def ms_deform_attn_forward(
     Returns:
         `(B, Q, heads * D)`.
     """
-    return _deformable_attention(value, locations, weights, shapes)
+    return deformable_attention(value, _sizes(shapes), locations, weights)
 
 
 def ms_deform_attn_backward(
@@ -249,27 +250,16 @@ def ms_deform_attn_backward(
     im2col_step: int,
 ) -> None:
     """Write the gradients of the values, the locations and the weights."""
+    sizes = _sizes(shapes)
     results = gradients(
-        lambda v, p, w: _deformable_attention(v, p, w, shapes), gradient, value, locations, weights
+        lambda v, p, w: deformable_attention(v, sizes, p, w), gradient, value, locations, weights
     )
     for target, result in zip((grad_value, grad_locations, grad_weights), results, strict=True):
         target.copy_(result)
 
 
-def _deformable_attention(
-    value: Tensor, locations: Tensor, weights: Tensor, shapes: Tensor
-) -> Tensor:
-    batch, _, heads, dim = value.shape
-    sizes = shapes.tolist()
-    maps = value.split([height * width for height, width in sizes], dim=1)
-    total = value.new_zeros(batch * heads, dim, locations.shape[1])
-    for level, (height, width) in enumerate(sizes):
-        grid = 2 * locations[:, :, :, level].transpose(1, 2).flatten(0, 1) - 1  # (B*heads, Q, P, 2)
-        share = weights[:, :, :, level].transpose(1, 2).flatten(0, 1)  # (B*heads, Q, P)
-        x = maps[level].permute(0, 2, 3, 1).reshape(batch * heads, dim, height, width)
-        sampled = F.grid_sample(x, grid, align_corners=False)  # (B*heads, D, Q, P)
-        total = total + (sampled * share[:, None]).sum(-1)
-    return total.unflatten(0, (batch, heads)).permute(0, 3, 1, 2).flatten(2)  # (B, Q, heads*D)
+def _sizes(shapes: Tensor) -> list[tuple[int, int]]:
+    return [(height, width) for height, width in shapes.tolist()]
 
 
 def masked_im2col_forward(
