@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from helpers.box_overlaps import check_centerpoint_boxes, check_kitti_overlaps
 from helpers.deformable import check_deformable
 from helpers.dpt import check_dpt
 from helpers.kmax import check_kmax_head, check_kmax_loss, check_kmax_post
@@ -15,6 +16,8 @@ from helpers.parity_files import ParityFile, parity_files, read_parity
 
 CHECKS: dict[str, Callable[[ParityFile], None]] = {
     "croco_downstream": check_dpt,
+    "flatformer_centerpoint": check_centerpoint_boxes,
+    "kitti_overlaps": check_kitti_overlaps,
     "kmax_deeplab": check_kmax_head,
     "kmax_deeplab_loss": check_kmax_loss,
     "kmax_deeplab_postprocess": check_kmax_post,
