@@ -10,28 +10,10 @@ from vision.contracts.detection import Detections, DetectionTarget
 from vision.contracts.features import ClassRows, FeatureSpec
 from vision.errors import ConfigError
 from vision.heads.detection.dense import DenseHead, reset_convs
+from vision.layers.conv_group_norm import ConvGroupNorm
 from vision.ops.boxes import at_least_float32, clip_boxes
 from vision.ops.dense import PointOutputs, flatten_map
 from vision.ops.points import points
-
-
-class ConvGroupNormAct(nn.Module):
-    """3 x 3 convolution with bias, group norm, ReLU.
-
-    Args:
-        in_channels: Channels of the map it is given.
-        out_channels: Channels of the result.
-        num_groups: Groups of channels that are normalised together.
-    """
-
-    def __init__(self, in_channels: int, out_channels: int, *, num_groups: int) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(in_channels, out_channels, 3, padding=1)
-        self.norm = nn.GroupNorm(num_groups, out_channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map `(B, C_in, H, W)` to `(B, C_out, H, W)`."""
-        return F.relu(self.norm(self.conv(x)))
 
 
 class FCOSHead(DenseHead):
@@ -91,10 +73,10 @@ class FCOSHead(DenseHead):
         self.prior_prob = prior_prob
         widths = [self.in_channels, *[channels] * num_convs]
         self.class_convs = nn.ModuleList(
-            ConvGroupNormAct(width, channels, num_groups=num_groups) for width in widths[:-1]
+            ConvGroupNorm(width, channels, num_groups=num_groups, act=True) for width in widths[:-1]
         )
         self.box_convs = nn.ModuleList(
-            ConvGroupNormAct(width, channels, num_groups=num_groups) for width in widths[:-1]
+            ConvGroupNorm(width, channels, num_groups=num_groups, act=True) for width in widths[:-1]
         )
         self.logits = nn.Conv2d(widths[-1], num_classes, 3, padding=1)
         self.distances = nn.Conv2d(widths[-1], 4, 3, padding=1)
