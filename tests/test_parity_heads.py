@@ -12,6 +12,7 @@ from helpers.box_overlaps import check_centerpoint_boxes, check_kitti_overlaps
 from helpers.deformable import check_deformable
 from helpers.dpt import check_dpt
 from helpers.kmax import check_kmax_head, check_kmax_loss, check_kmax_post
+from helpers.monodetr import check_monodetr_head
 from helpers.parity_files import ParityFile, parity_files, read_parity
 
 CHECKS: dict[str, Callable[[ParityFile], None]] = {
@@ -21,6 +22,7 @@ CHECKS: dict[str, Callable[[ParityFile], None]] = {
     "kmax_deeplab": check_kmax_head,
     "kmax_deeplab_loss": check_kmax_loss,
     "kmax_deeplab_postprocess": check_kmax_post,
+    "monodetr": check_monodetr_head,
     "ms_deform_attn": check_deformable,
 }
 
