@@ -11,6 +11,7 @@ import pytest
 from helpers.box_overlaps import check_centerpoint_boxes, check_kitti_overlaps
 from helpers.deformable import check_deformable
 from helpers.dpt import check_dpt
+from helpers.kitti import check_kitti_evaluation
 from helpers.kmax import check_kmax_head, check_kmax_loss, check_kmax_post
 from helpers.monodetr import check_monodetr_head
 from helpers.parity_files import ParityFile, parity_files, read_parity
@@ -33,5 +34,14 @@ def test_the_numbers_are_the_authors(path: Path) -> None:
     CHECKS[reference.metadata["family"]](reference)
 
 
+@pytest.mark.parametrize(
+    "path", parity_files("heads", "kitti_eval*.json"), ids=lambda path: path.stem
+)
+def test_average_precision_is_the_authors(path: Path, tmp_path: Path) -> None:
+    check_kitti_evaluation(path, tmp_path)
+
+
 def test_there_are_files() -> None:
-    assert any(path.stem == "kmax_loss" for path in parity_files("heads"))
+    stems = {path.stem for path in parity_files("heads")}
+    assert stems >= {"kmax_loss", "kitti_overlaps"}
+    assert parity_files("heads", "kitti_eval*.json")

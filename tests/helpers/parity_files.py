@@ -36,13 +36,13 @@ class ParityFile:
         return json.loads(self.metadata["results"])
 
 
-def parity_files(folder: str) -> list[Path]:
+def parity_files(folder: str, pattern: str = "*.safetensors") -> list[Path]:
     """The files of a folder: that of `PARITY_<FOLDER>_DIR`, or beside the repository, or ours."""
     given = os.environ.get(f"PARITY_{folder.upper()}_DIR")
     shared = TESTS.parents[1] / "shared" / "parity" / folder
     ours = TESTS / "fixtures" / "parity" / folder
     chosen = Path(given) if given else shared if shared.is_dir() else ours
-    return sorted(chosen.glob("*.safetensors"))
+    return sorted(chosen.glob(pattern))
 
 
 def read_parity(path: Path, known: Collection[str]) -> ParityFile:
