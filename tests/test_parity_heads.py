@@ -13,7 +13,7 @@ from helpers.deformable import check_deformable
 from helpers.dpt import check_dpt
 from helpers.kitti import check_kitti_evaluation
 from helpers.kmax import check_kmax_head, check_kmax_loss, check_kmax_post
-from helpers.monodetr import check_monodetr_head
+from helpers.monodetr import check_monodetr_head, check_monodetr_loss
 from helpers.parity_files import ParityFile, parity_files, read_parity
 
 CHECKS: dict[str, Callable[[ParityFile], None]] = {
@@ -24,6 +24,7 @@ CHECKS: dict[str, Callable[[ParityFile], None]] = {
     "kmax_deeplab_loss": check_kmax_loss,
     "kmax_deeplab_postprocess": check_kmax_post,
     "monodetr": check_monodetr_head,
+    "monodetr_loss": check_monodetr_loss,
     "ms_deform_attn": check_deformable,
 }
 

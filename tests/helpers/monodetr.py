@@ -1,17 +1,28 @@
-"""MonoDETR of the authors' code beside ours: options, weights, outputs."""
+"""MonoDETR of the authors' code beside ours: options, weights, outputs, losses."""
 
 import json
+import math
 from typing import Any
 
 import torch
-from helpers.parity_files import ParityFile, check_tensor
+from helpers.parity_files import ParityFile, check_tensor, under
 from torch import Tensor
 
 from vision.contracts.features import FeatureSpec
 from vision.heads.detection3d.decoding import Chosen, choose, decode
 from vision.heads.detection3d.monodetr import MonoDETRHead
+from vision.heads.detection3d.predictions import ANGLE_BINS
+from vision.losses.depth_map import paint_depth
+from vision.losses.monocular_matching import MatchingCosts, match_queries
+from vision.losses.monodetr import MonoDETRLoss
 from vision.ops.camera_views import CameraViews
-from vision.ops.monocular_predictions import MonocularPredictions, sides_to_corners
+from vision.ops.depth_bins import DepthBins
+from vision.ops.monocular_predictions import (
+    MonocularOutputs,
+    MonocularPredictions,
+    sides_to_corners,
+)
+from vision.ops.monocular_targets import MonocularTarget, pad_objects
 from vision.weights.names.monodetr import TABLE
 
 # Of the largest value, in float32 and in float64.
@@ -239,3 +250,101 @@ def _their_rows(chosen: Chosen) -> Tensor:
         ],
         dim=-1,
     )
+
+
+# Our term by theirs; those of layer i end in its number.
+TERMS = {
+    "loss_ce": "loss_class",
+    "loss_center": "loss_center",
+    "loss_bbox": "loss_sides",
+    "loss_giou": "loss_giou",
+    "loss_depth": "loss_depth",
+    "loss_dim": "loss_size",
+    "loss_angle": "loss_angle",
+}
+# Only logged there.
+LOGGED = ("cardinality_error", "class_error")
+
+
+def check_monodetr_loss(reference: ParityFile) -> None:
+    """Bins, the map of depth, and of both modes the matches, every term and every gradient."""
+    tensors, kwargs = reference.tensors, json.loads(reference.metadata["kwargs"])
+    assert kwargs.pop("focal_alpha") == 0.25, "focal_alpha"
+    assert torch.equal(DepthBins().index(tensors["bins/depth"]), tensors["bins/index"])
+    targets = [_read_target(reference.folder(f"target/{b}")) for b in range(2)]
+    assert [len(target["labels"]) for target in targets] == kwargs["num_targets"]
+    depth, _ = paint_depth(pad_objects(targets), (24, 80))
+    assert torch.equal(depth, tensors["depth_map/target_depth"])
+    assert torch.equal(DepthBins().index(depth), tensors["depth_map/target_bin"].long())
+    logits = tensors["input/eval/pred_depth_map_logits"]
+    for mode, groups in (("eval", 1), ("train", kwargs["group_num"])):
+        _check_loss(reference, mode, groups, targets, logits)
+
+
+def _read_target(target: dict[str, Tensor]) -> MonocularTarget:
+    centre, size = target["boxes"][:, :2], target["boxes"][:, 2:]
+    middle = target["heading_bin"] * (2 * math.pi / ANGLE_BINS)
+    return {
+        "labels": target["labels"],
+        "boxes": target["boxes_3d"],
+        "boxes2d": torch.cat([centre - size / 2, centre + size / 2], dim=-1),
+        "sizes": target["size_3d"],
+        "depth_m": target["depth"][:, 0],
+        "alpha": (middle + target["heading_res"])[:, 0],
+    }
+
+
+def _read_predictions(leaves: dict[str, Tensor]) -> MonocularPredictions:
+    depth, log_scale = leaves["pred_depth"].unbind(dim=-1)
+    found = {ours: leaves[theirs] for theirs, ours in KEYS.items()}
+    return {**found, "depth_m": depth, "log_scale": log_scale}
+
+
+def _check_loss(
+    reference: ParityFile,
+    mode: str,
+    groups: int,
+    targets: list[MonocularTarget],
+    depth_logits: Tensor,
+) -> None:
+    given = reference.folder(f"input/{mode}")
+    leaves = {key: value.clone().requires_grad_() for key, value in given.items()}
+    last = _read_predictions(leaves)
+    outputs: MonocularOutputs = {
+        **last,
+        "layers": [_read_predictions(under(leaves, f"aux_outputs/{i}/")) for i in range(2)],
+        "depth_logits": depth_logits,
+        "mean_sizes": torch.zeros(last["logits"].shape[-1], 3),
+        "num_groups": groups,
+    }
+    weights = json.loads(reference.metadata["weight_dict"])
+    terms = MonoDETRLoss()(outputs, targets)
+    expected = {
+        our_term(key): weights[key] * value
+        for key, value in reference.folder(mode).items()
+        if key.startswith("loss_")
+    }
+    assert terms.keys() == expected.keys()
+    for key, value in expected.items():
+        check_tensor(terms[key], value, TOLERANCE, f"{mode}/{key}")
+    total = torch.stack(list(terms.values())).sum()
+    check_tensor(total, reference.tensors[f"{mode}/total"], TOLERANCE, f"{mode}/total")
+    total.backward()
+    for key, value in reference.folder(f"{mode}/grad").items():
+        check_tensor(leaves[key].grad, value, TOLERANCE, f"{mode}/grad/{key}")
+    pairs = match_queries(last, pad_objects(targets), num_groups=groups, costs=MatchingCosts())
+    for b in range(len(targets)):
+        queries, places = reference.tensors[f"{mode}/match/{b}"]
+        here = pairs.image == b
+        assert pairs.query[here].tolist() == queries.tolist()
+        assert pairs.place[here].tolist() == places.tolist()
+    known = ("loss_", "grad/", "match/", "total", *LOGGED)
+    assert all(key.startswith(known) for key in reference.folder(mode))
+
+
+def our_term(theirs: str) -> str:
+    """Our name of a term of their criterion."""
+    name, _, layer = theirs.rpartition("_")
+    if layer.isdigit():
+        return f"{TERMS[name]}_{layer}"
+    return TERMS.get(theirs, theirs)

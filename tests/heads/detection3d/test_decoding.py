@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from helpers.tiny_monocular import CAMERA
+from helpers.tiny_monocular import CAMERA, ORIGINAL, project, ray_angle, seen_boxes
 from torch import Tensor
 
 from vision.heads.detection3d.decoding import Chosen, choose, decode, read_angle
@@ -12,28 +12,12 @@ from vision.ops.boxes3d import wrap_angle
 from vision.ops.camera_views import CameraViews, camera_views
 
 BINS = 12
-INPUT, ORIGINAL = (384, 1280), (375, 1242)
+INPUT = (384, 1280)
 # Two objects: centre x y z, length, height, width, yaw.
 BOXES = torch.tensor(
     [[2.0, 1.5, 20.0, 3.9, 1.6, 1.7, 0.4], [-6.0, 1.2, 35.0, 4.2, 1.4, 1.5, -3.0]],
     dtype=torch.float64,
 )
-
-
-def project(points: Tensor) -> Tensor:
-    """Columns and rows of points `(N, 3)`; as in KITTI's code, divided by their own depth."""
-    whole = torch.cat([points, torch.ones(len(points), 1, dtype=points.dtype)], dim=-1)
-    return (whole @ CAMERA.double().T)[:, :2] / points[:, 2:]
-
-
-def to_input(places: Tensor) -> Tensor:
-    """Places of the original image as shares of the input, by the transform of its pixels.
-
-    One scale brings the width to that of the input, and the middles fall together.
-    """
-    size, original = torch.tensor(INPUT[::-1]), torch.tensor(ORIGINAL[::-1])
-    pixels = (places - original / 2) * (INPUT[1] / ORIGINAL[1]) + size / 2
-    return pixels / size
 
 
 def angle_code(alpha: Tensor) -> Tensor:
@@ -47,25 +31,15 @@ def angle_code(alpha: Tensor) -> Tensor:
 
 def perfect(mean_sizes: Tensor) -> Chosen:
     """What a perfect network predicts for `BOXES`, of the classes 1 and 0."""
-    places = project(BOXES[:, :3])
-    # The 2-D box lies around the projected centre, its middle 4 columns to the right.
-    sides = torch.tensor([[20.0, 28, 10, 12]], dtype=torch.float64).expand(2, -1)
-    low = to_input(places - sides[:, [0, 2]])
-    high = to_input(places + sides[:, [1, 3]])
-    centre = to_input(places)
-    before, after = centre - low, high - centre
-    # Left and right, top and bottom, in turn.
-    boxes = torch.cat([centre, torch.stack([before, after], dim=-1).flatten(1)], dim=-1)
-    ray = torch.atan2(places[:, 0] + 4 - CAMERA[0, 2].double(), CAMERA[0, 0].double())
     labels = torch.tensor([1, 0])
     return Chosen(
         scores=torch.tensor([[0.9, 0.3]], dtype=torch.float64),
         labels=labels[None],
-        boxes=boxes[None],
+        boxes=seen_boxes(BOXES, INPUT)[None],
         sizes=(BOXES[:, [4, 5, 3]] - mean_sizes[labels])[None],
         depth=BOXES[None, :, 2],
         log_scale=torch.tensor([[0.0, 2.0]], dtype=torch.float64).log1p(),
-        angles=angle_code(BOXES[:, 6] - ray)[None],
+        angles=angle_code(BOXES[:, 6] - ray_angle(BOXES))[None],
     )
 
 
