@@ -49,6 +49,7 @@ def test_safetensors(tmp_path: Path) -> None:
         lambda state: {"state_dict_ema": state, "state_dict": {"x": torch.zeros(1)}},
         lambda state: {"model": {"x": torch.zeros(1)}, "model_ema": state},
         lambda state: {"model": {"state_dict": state}},
+        lambda state: {"model_state": state, "optimizer_state": {"state": {}}},
         lambda state: {f"module.{key}": value for key, value in state.items()},
         lambda state: {f"_orig_mod.{key}": value for key, value in state.items()},
         lambda state: {f"_orig_mod.module.{key}": value for key, value in state.items()},

@@ -23,6 +23,7 @@ _WRAPPERS = (
     "ema_state_dict",
     "state_dict",
     "model_state_dict",
+    "model_state",
     "model",
     "module",
 )

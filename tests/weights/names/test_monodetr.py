@@ -1,8 +1,12 @@
 """Names of MonoDETR's code; a whole head of theirs is in `test_parity_heads.py`."""
 
 import torch
-from helpers.tiny_monocular import tiny_head
+from helpers.tiny_monocular import TINY, tiny_head
+from torch import nn
 
+from vision import create_backbone
+from vision.heads.detection3d.monodetr import MonoDETRHead
+from vision.weights.load import load_weights
 from vision.weights.names.monodetr import TABLE
 
 
@@ -38,3 +42,33 @@ def test_shapes_of_what_has_no_effect() -> None:
     }
     assert {key: tuple(theirs[key].shape) for key in shapes} == shapes
     assert not any(theirs[key].any() for key in shapes)
+
+
+class Whole(nn.Module):
+    """A ResNet and a head."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.backbone = create_backbone("timm/resnet18")
+        self.head = MonoDETRHead(self.backbone.feature_specs, **TINY)
+
+
+def test_a_checkpoint_of_theirs_is_loaded() -> None:
+    torch.manual_seed(0)
+    model, other = Whole(), Whole()
+    # Their norms are frozen: they have statistics, and count nothing.
+    resnet = {
+        key.replace("model.", "backbone.0.body."): tensor
+        for key, tensor in model.backbone.state_dict().items()
+        if not key.endswith("num_batches_tracked")
+    }
+    assert "backbone.0.body.layer3.0.downsample.1.running_var" in resnet
+    state = {**resnet, **TABLE.write(model.head.state_dict())}
+    report = load_weights(other, {"epoch": 195, "model_state": state, "best_result": 0.0})
+    assert report.naming == "monodetr"
+    assert not report.unexpected + report.reinitialised
+    assert all(name.endswith("num_batches_tracked") for name in report.missing)
+    ours, found = model.state_dict(), other.state_dict()
+    for name in report.loaded:
+        assert torch.equal(ours[name], found[name]), name
+    assert len(report.loaded) + len(report.missing) == len(found)

@@ -1,12 +1,13 @@
-"""MonoDETR's head as the authors' PyTorch code names it.
+"""MonoDETR as the authors' PyTorch code names it.
 
 https://github.com/ZrrSkywalker/MonoDETR. Shapes are the same as ours, so that only names change.
 Besides, theirs has parameters without an effect, which are not read and written as zeros: a layer
 for the values of the attention among queries, networks that scale queries and make them of boxes,
 and a table of classes for noisy queries. The networks of boxes and sizes are there twice, as the
-decoder names them too.
+decoder names them too. Its backbone is torchvision's ResNet, whose names are timm's.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
@@ -14,6 +15,11 @@ from torch import Tensor
 from vision.weights.names.operations import State, dropped
 from vision.weights.names.table import Names, Row, within
 
+HEAD, BACKBONE = "head.", "backbone."
+# The ResNet of a whole model; the other part of their backbone has no tensors.
+_RESNET = "backbone.0.body."
+# What only their head has.
+_OWN_PART = "depthaware_transformer."
 ATTENTION: list[Row] = [
     ("sampling_offsets.", "offsets."),
     ("attention_weights.", "weights."),
@@ -148,3 +154,24 @@ TABLE = Names(
         )
     ],
 )
+
+
+def is_monodetr(keys: set[str]) -> bool:
+    """Whether these are keys of a whole model of MonoDETR's code."""
+    return any(key.startswith(_OWN_PART) for key in keys)
+
+
+def read(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rename a whole model's head to ours, and its backbone to timm's.
+
+    Args:
+        state: Tensor by key of a whole model.
+
+    Returns:
+        The tensors under `head.` and `backbone.`.
+    """
+    head = {key: tensor for key, tensor in state.items() if not key.startswith(_RESNET)}
+    return {
+        **{BACKBONE + k.removeprefix(_RESNET): v for k, v in state.items() if k not in head},
+        **{HEAD + key: tensor for key, tensor in TABLE.read(head).items()},
+    }
