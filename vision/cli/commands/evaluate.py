@@ -19,6 +19,8 @@
     vision evaluate depth --annotations depth --predictions found --max 80 --crop garg \
         --annotation-scale 256 --json numbers.json --csv images.csv
     vision evaluate normals --annotations normals --predictions found --json numbers.json
+    vision evaluate kitti --annotations training/label_2 --predictions found \
+        --split ImageSets/val.txt --json numbers.json --csv rows.csv
 
 `model` gives the numbers of `vision validate` (or `test`), for every task, and writes
 `report.json`, `report.html` and `images.csv` to the folder `evaluation` of the run. Further options
@@ -43,6 +45,10 @@ file and a folder of PNG files of segment ids. `--json` writes fractions: `PQ`, 
 files in metres. Its numbers are means over images. `normals` compares surface normals: RGB PNG
 files of 8 or 16 bits, or `.npy` files. Its angles are in degrees, over all pixels together.
 
+`kitti` compares boxes in space by the rules of KITTI's benchmark: text files of objects under the
+same names in both folders. `--json` writes fractions: the AP in the image, on the ground and in
+space and the orientation similarity of each class, at three difficulties.
+
 The exit status is 2 if the files do not fit each other or their format.
 """
 
@@ -65,6 +71,7 @@ from vision.cli.arguments import (
     write_number_files,
 )
 from vision.cli.commands.evaluate_depth import add_depth
+from vision.cli.commands.evaluate_kitti import add_kitti
 from vision.cli.commands.evaluate_normals import add_normals
 from vision.cli.commands.evaluate_panoptic import add_panoptic
 from vision.cli.ending import command_parser, end
@@ -238,7 +245,7 @@ def evaluate_model(options: argparse.Namespace) -> None:
     evaluate(options.source, EvaluationOptions(**chosen), print)
 
 
-COMMANDS = (add_model, add_coco, add_segmentation, add_panoptic, add_depth, add_normals)
+COMMANDS = (add_model, add_coco, add_segmentation, add_panoptic, add_depth, add_normals, add_kitti)
 
 
 def build_parser() -> argparse.ArgumentParser:
