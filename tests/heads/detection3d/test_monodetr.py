@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 import torch
 from helpers.refusals import refuses
-from helpers.tiny_monocular import CAMERA, TINY, arguments, specs, tiny_head
+from helpers.tiny_monocular import TINY, arguments, specs, tiny_head
 from torch import Tensor, nn
 
 from vision.contracts.features import FeatureSpec
 from vision.errors import ConfigError
-from vision.heads.detection3d.monodetr import MonoDETRHead, depth_at, depth_from_height
-from vision.ops.camera_views import camera_views
+from vision.heads.detection3d.monodetr import MonoDETRHead
+from vision.heads.detection3d.object_depth import depth_from_height
 from vision.ops.monocular_predictions import MonocularOutputs
 from vision.weights.names.monodetr import TABLE
 
@@ -102,33 +102,22 @@ def test_initial_values() -> None:
     assert head.queries.table.std().item() == pytest.approx(1, rel=0.1)
 
 
+def named_tensors(head: MonoDETRHead) -> list[tuple[str, Tensor]]:
+    return [*head.named_parameters(), *head.named_buffers()]
+
+
 def test_initialised_again_in_place() -> None:
-    head = tiny_head()
-    before = {name: value.clone() for name, value in head.named_parameters()}
+    """What is computed from options too: weights may be put into a head without memory."""
+    head = tiny_head(mean_sizes=[[1.8, 0.7, 0.8]] * 3)
+    before = {name: value.clone() for name, value in named_tensors(head)}
     with torch.no_grad():
-        for value in head.parameters():
+        for _, value in named_tensors(head):
             value.fill_(7)
     head.reset_parameters()
-    for name, value in head.named_parameters():
+    for name, value in named_tensors(head):
         assert not (value == 7).any(), name
-        constant = before[name].unique().numel() == 1
+        constant = before[name].unique().numel() == 1 or name in dict(head.named_buffers())
         assert not constant or torch.equal(value, before[name]), name
-
-
-def test_depth_from_the_height_of_a_box() -> None:
-    """1.5 m look 52.5 rows high from 20 m, with a focal length of 700."""
-    boxes = torch.tensor([[[0.5, 0.5, 0.1, 0.1, 0.1, 0.11], [0.5, 0.5, 0.1, 0.1, 0, 0]]])
-    views = camera_views(CAMERA[None], torch.tensor([[250, 800]]))
-    depth = depth_from_height(torch.tensor([[1.5, 1.5]]), boxes, views)
-    # A box without a height counts as one row high.
-    torch.testing.assert_close(depth, torch.tensor([[20.0, 1050.0]]))
-
-
-def test_depth_at_corners_and_between_cells() -> None:
-    depth = torch.tensor([[[1.0, 2, 3], [5, 6, 7]]])
-    places = torch.tensor([[[0.0, 0], [1, 0], [0, 1], [0.25, 0.5]]])
-    boxes = torch.cat([places, torch.zeros(1, 4, 4)], dim=-1)
-    torch.testing.assert_close(depth_at(depth, boxes), torch.tensor([[1.0, 3, 5, 3.5]]))
 
 
 @torch.no_grad()

@@ -29,6 +29,7 @@ class DepthPredictor(nn.Module):
 
     def __init__(self, dim: int, *, bins: DepthBins) -> None:
         super().__init__()
+        self.bins = bins
         self.fine = ConvGroupNorm(dim, dim, num_groups=NORM_GROUPS, stride=2)
         self.middle = ConvGroupNorm(dim, dim, num_groups=NORM_GROUPS, kernel_size=1)
         self.coarse = ConvGroupNorm(dim, dim, num_groups=NORM_GROUPS, kernel_size=1)
@@ -59,3 +60,10 @@ class DepthPredictor(nn.Module):
         logits = self.classifier(x)
         shares = at_least_float32(logits).softmax(dim=1)
         return x, logits, torch.einsum("bnhw,n->bhw", shares, self.bin_values.to(shares.dtype))
+
+    def reset_parameters(self) -> None:
+        """Initialise the parameters, with PyTorch's own rules for each layer."""
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d | nn.GroupNorm):
+                module.reset_parameters()
+        self.bin_values.copy_(self.bins.values())

@@ -1,12 +1,10 @@
 """MonoDETR's head: depth from bins, and queries that read it beside the maps of a pyramid."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from vision.contracts.detection3d import Boxes3DPrediction
 from vision.contracts.features import ClassRows, FeatureSpec
@@ -15,9 +13,11 @@ from vision.heads.detection3d.decoder import DecoderLayer, DepthGuidedDecoder, M
 from vision.heads.detection3d.decoding import choose, decode
 from vision.heads.detection3d.depth_encoder import DepthEncoder
 from vision.heads.detection3d.depth_predictor import DepthPredictor
+from vision.heads.detection3d.design import MonoDETRDesign
 from vision.heads.detection3d.encoder import EncoderLayer, cell_centres
+from vision.heads.detection3d.object_depth import object_depth
 from vision.heads.detection3d.predictions import LayerPredictions
-from vision.heads.detection3d.projections import NORM_GROUPS, STRIDES, InputProjections
+from vision.heads.detection3d.projections import STRIDES, InputProjections
 from vision.heads.detection3d.queries import GroupQueries
 from vision.layers.deformable import Size
 from vision.ops.boxes import at_least_float32, clip_boxes
@@ -32,8 +32,6 @@ from vision.ops.sine_positions import sine_positions
 from vision.options import (
     MAX_CLASSES,
     MAX_COUNT,
-    MAX_DEPTH,
-    MAX_WIDTH,
     PROBABILITY,
     Range,
     check_number,
@@ -47,52 +45,6 @@ __all__ = ["MonoDETRDesign", "MonoDETRHead"]
 LEVELS = len(STRIDES) + 1
 # Place of the map whose cells have a depth, that of stride 16.
 DEPTH_LEVEL = 1
-# Keeps the depth of a code of 0 finite: a million metres.
-DEPTH_EPS = 1e-6
-
-
-@dataclass(frozen=True)
-class MonoDETRDesign:
-    """Widths and depths that the authors keep the same.
-
-    Attributes:
-        dim: Channels of cells and queries, a multiple of 32.
-        num_heads: Heads of every attention.
-        num_points: Points per head and map of the deformable attention.
-        feedforward: Channels within the feed-forward networks.
-        depth_feedforward: The same in the depth encoder.
-        encoder_depth: Layers of the visual encoder.
-        decoder_depth: Layers of the decoder.
-        dropout: Probability of dropping a value in training.
-
-    Raises:
-        ConfigError: A number is out of its range.
-    """
-
-    dim: int = 256
-    num_heads: int = 8
-    num_points: int = 4
-    feedforward: int = 256
-    depth_feedforward: int = 256
-    encoder_depth: int = 3
-    decoder_depth: int = 3
-    dropout: float = 0.1
-
-    def __post_init__(self) -> None:
-        width, depth = Range(minimum=1, maximum=MAX_WIDTH), Range(minimum=1, maximum=MAX_DEPTH)
-        ranges = {
-            **dict.fromkeys(("dim", "num_heads", "num_points", "feedforward"), width),
-            "depth_feedforward": width,
-            "encoder_depth": depth,
-            "decoder_depth": depth,
-            "dropout": Range(minimum=0, below=1),
-        }
-        check_ranges(vars(self), ranges, group="design")
-        if self.dim % NORM_GROUPS:
-            raise ConfigError(
-                f"design.dim={self.dim} must be a multiple of {NORM_GROUPS}, the groups of its "
-                "norms."
-            )
 
 
 class MonoDETRHead(nn.Module):
@@ -148,7 +100,8 @@ class MonoDETRHead(nn.Module):
         self.num_classes, self.exact_rows = num_classes, exact_rows
         self.score_threshold, self.max_per_image = score_threshold, max_per_image
         self.dim = chosen.dim
-        self.register_buffer("mean_sizes", _mean_sizes(mean_sizes, num_classes), persistent=False)
+        self._mean_sizes = _check_sizes(mean_sizes, num_classes)
+        self.register_buffer("mean_sizes", torch.tensor(self._mean_sizes), persistent=False)
         self.projections = InputProjections(specs, dim=chosen.dim)
         self.depth_predictor = DepthPredictor(chosen.dim, bins=depths)
         self.depth_encoder = DepthEncoder(
@@ -297,18 +250,15 @@ class MonoDETRHead(nn.Module):
         }
 
     def reset_parameters(self) -> None:
-        """Initialise the parameters, as published."""
-        # Parts that have no rule of their own have PyTorch's.
-        for module in self.modules():
-            if module is not self and isinstance(module, nn.Conv2d | nn.GroupNorm):
-                module.reset_parameters()
-        owners = (self.projections, self.depth_encoder, self.queries, self.decoder)
-        for part in (*owners, *self.encoder, *self.predictions):
+        """Initialise the parameters, as published, and what is computed from options."""
+        owners = (self.projections, self.depth_predictor, self.depth_encoder, self.queries)
+        for part in (*owners, self.decoder, *self.encoder, *self.predictions):
             part.reset_parameters()
         nn.init.normal_(self.level_codes)
+        self.mean_sizes.copy_(torch.tensor(self._mean_sizes))
 
     def positions(self, x: Tensor) -> Tensor:
-        """The codes `(h * w, D)` of the places of a map's cells."""
+        """The codes `(h * w, D)` of the places of the cells of a map `(B, D, h, w)`."""
         size = (x.shape[-2], x.shape[-1])
         return sine_positions(size, self.dim, x.device).flatten(0, 1).to(x.dtype)
 
@@ -325,12 +275,7 @@ class MonoDETRHead(nn.Module):
         code, log_scale = at_least_float32(predict.depth(queries)).unbind(dim=-1)
         # Classes are asked without a gradient, as the best one is no smooth function.
         heights = sizes[..., 0] + self.mean_sizes[logits.argmax(dim=-1), 0]
-        depth = (
-            1 / (code.sigmoid() + DEPTH_EPS)
-            - 1
-            + depth_from_height(heights, boxes, views)
-            + depth_at(depth_map, boxes)
-        ) / 3
+        depth = object_depth(code, heights, boxes, depth_map, views)
         return {
             "logits": logits,
             "boxes": boxes,
@@ -341,43 +286,14 @@ class MonoDETRHead(nn.Module):
         }
 
 
-def depth_from_height(heights: Tensor, boxes: Tensor, views: CameraViews) -> Tensor:
-    """The depth at which objects look as high as their 2-D boxes.
-
-    Args:
-        heights: float `(B, Q)` in metres.
-        boxes: float `(B, Q, 6)`; boxes of less than a pixel count as one pixel high.
-        views: The cameras.
-
-    Returns:
-        float `(B, Q)` in metres.
-    """
-    rows = (boxes[..., 4] + boxes[..., 5]) * views.rows[:, None]
-    return heights / rows.clamp(min=1) * views.cameras[:, 0, 0, None]
-
-
-def depth_at(depth_map: Tensor, boxes: Tensor) -> Tensor:
-    """The depth of the map at projected centres, whose corner cells lie on the image's corners.
-
-    Args:
-        depth_map: float `(B, h, w)` in metres.
-        boxes: float `(B, Q, 6)`, without a gradient of their places.
-
-    Returns:
-        float `(B, Q)` in metres.
-    """
-    grid = 2 * boxes[:, :, None, :2].detach().to(depth_map.dtype) - 1  # (B, Q, 1, 2)
-    return F.grid_sample(depth_map[:, None], grid, align_corners=True)[:, 0, :, 0]
-
-
-def _mean_sizes(sizes: Sequence[Sequence[float]] | None, num_classes: int) -> Tensor:
+def _check_sizes(sizes: Sequence[Sequence[float]] | None, num_classes: int) -> list[list[float]]:
     """A row per class, zeros for None."""
     if sizes is None:
-        return torch.zeros(num_classes, 3)
+        return [[0.0] * 3] * num_classes
     rows = Range(above=0, length=3)
     if len(sizes) != num_classes or not all(rows.holds(row) for row in sizes):
         raise ConfigError(
             f"mean_sizes={shown(sizes)} must be {num_classes} rows, one per class, of height, "
             "width and length in metres, each above 0; or null."
         )
-    return torch.tensor([list(row) for row in sizes])
+    return [[float(side) for side in row] for row in sizes]
