@@ -132,6 +132,14 @@ def test_regions_that_are_not_annotated_excuse_detections_in_the_image_alone() -
     assert best(scores, "bev") == best(scores, "3d") == 0.5
 
 
+def test_an_empty_box_is_false_without_a_warning() -> None:
+    region = "DontCare -1 -1 -10 290 90 410 210 -1 -1 -1 -1000 -1000 -1000 -10"
+    empty = "Car 0 0 0 350 100 350 200 0 0 0 0 1.6 20 0"
+    with np.errstate(all="raise"):
+        scores = evaluate([CAR, region], [f"{CAR} 0.9", f"{empty} 0.95"])
+    assert best(scores) == best(scores, "3d") == 0.5
+
+
 def test_orientation_lowers_the_similarity() -> None:
     turned = CAR.replace("0 0.00 100", f"0 {np.pi / 2} 100")
     scores = evaluate([CAR], [f"{turned} 0.9"])

@@ -46,14 +46,15 @@ def compute_overlaps(
         found_counts: int64 `(F,)`, how many each image has.
     """
     dont_care = np.zeros(len(found.classes))
+    areas = _areas(found.boxes)
+    whole = np.where(areas > 0, areas, 1)  # an empty box shares nothing
     parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     for a, b in _pairs(object_counts, found_counts):
         shared = _shared_in_image(objects.boxes[a], found.boxes[b])
         region = objects.classes[a] == DONT_CARE
-        inside = shared[region] / _areas(found.boxes[b[region]])
-        np.maximum.at(dont_care, b[region], inside)
+        np.maximum.at(dont_care, b[region], shared[region] / whole[b[region]])
         iou = np.zeros((len(METRICS), len(a)))
-        iou[0] = intersection_over_union(shared, _areas(objects.boxes[a]), _areas(found.boxes[b]))
+        iou[0] = intersection_over_union(shared, _areas(objects.boxes[a]), areas[b])
         near = _are_near(objects, a, found, b)
         iou[1:, near] = _turned(objects, a[near], found, b[near])
         kept = (iou > 0).any(axis=0) & ~region
