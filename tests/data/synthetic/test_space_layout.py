@@ -75,6 +75,15 @@ def test_stickers_stand_free_within_the_image(rooms: dict[str, list[World]]) -> 
     assert set(counts) >= {1, 2, 3, MAX_STANDEES}
 
 
+def test_a_dataset_says_how_many_stickers_a_room_has_at_most() -> None:
+    class Crowded(RoomSamples):
+        stickers = 7
+
+    crowded = Crowded(train=25, size=96, seed=1)
+    counts = [len(one.world.standees) for one in compose_rooms(crowded, "train")]
+    assert MAX_STANDEES < max(counts) <= 7
+
+
 def test_a_room_depends_on_seed_split_and_place_alone(rooms: dict[str, list[World]]) -> None:
     fewer = RoomSamples(train=2, val=2, size=96, seed=1)
     for split, worlds in rooms.items():

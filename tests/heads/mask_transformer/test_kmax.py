@@ -237,3 +237,20 @@ def test_the_scale_of_masks_is_set_in_every_layer_and_when_values_are_drawn_agai
     assert [scale.item() for scale in scales] == [2.0] * 4
     with refuses(ConfigError, "mask_scale"):
         tiny(mask_scale=0.0)
+
+
+def test_the_deviation_of_classes_is_set_in_every_layer_and_when_values_are_drawn_again() -> None:
+    head = tiny(class_std=0.2)
+    weights = [value for name, value in head.named_parameters() if name.endswith("classes.weight")]
+    assert len(weights) == 4
+    # A normal distribution that is cut at two deviations has 0.88 of its deviation.
+    for weight in weights:
+        assert weight.std().item() == pytest.approx(0.88 * 0.2, rel=0.3)
+    with torch.no_grad():
+        for weight in weights:
+            weight.zero_()
+    head.reset_parameters()
+    for weight in weights:
+        assert weight.std().item() == pytest.approx(0.88 * 0.2, rel=0.3)
+    with refuses(ConfigError, "class_std"):
+        tiny(class_std=0.0)

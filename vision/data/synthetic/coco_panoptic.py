@@ -7,7 +7,7 @@ https://cocodataset.org/#format-data. Things are the ten digits, stuff is the fl
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -27,7 +27,7 @@ MAX_COLOR = 2**24
 
 @dataclass(frozen=True, kw_only=True)
 class PanopticSamples(RoomSamples):
-    """As `RoomSamples`.
+    """As `RoomSamples`, with more stickers: a model learns to tell digits apart from them.
 
     Attributes:
         test: Number of rooms without annotations, with the digits of the validation rooms.
@@ -36,6 +36,7 @@ class PanopticSamples(RoomSamples):
     train: int = 2000
     val: int = 200
     size: int = 128
+    stickers: ClassVar[int] = 8
     test: int = 20
 
 

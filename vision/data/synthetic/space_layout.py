@@ -48,9 +48,15 @@ def banded(rng: np.random.Generator, bounds: tuple[float, float], *, held_out: b
 
 
 def compose_world(
-    rng: np.random.Generator, glyphs: Glyphs, *, height: int, width: int, held_out: bool
+    rng: np.random.Generator,
+    glyphs: Glyphs,
+    *,
+    height: int,
+    width: int,
+    held_out: bool,
+    stickers: int = MAX_STANDEES,
 ) -> World:
-    """Compose a room with up to four stickers in it.
+    """Compose a room with stickers in it.
 
     Args:
         rng: Source of every choice: equal generators make equal rooms.
@@ -58,6 +64,7 @@ def compose_world(
         height: Of the image, in pixels.
         width: Of the image, in pixels.
         held_out: Take a camera height and a layout that no training room has.
+        stickers: The largest number of stickers.
 
     Returns:
         The room. All depths are between 0.7 and 10 metres. Every sticker lies within the image, and
@@ -76,7 +83,7 @@ def compose_world(
     light = camera.from_level(rng.uniform((-0.7, -1.0, -0.7), (-0.3, -0.8, -0.3)))
     walls = _room(rng, camera, turn, ahead, left, right)
     world = World(camera, walls, (), light / np.linalg.norm(light))
-    for _ in range(int(rng.integers(1, MAX_STANDEES + 1))):
+    for _ in range(int(rng.integers(1, stickers + 1))):
         index = int(rng.integers(len(glyphs.labels)))
         sticker = make_sticker(rng, glyphs, index, TEXELS)
         stroke, ground = sticker_colors(rng)

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from vision.data.synthetic.space_layout import compose_world
+from vision.data.synthetic.space_layout import MAX_STANDEES, compose_world
 from vision.data.synthetic.space_world import World
 from vision.data.synthetic.splits import SPLITS, Samples, load_glyphs
 
@@ -18,11 +18,15 @@ class RoomSamples(Samples):
     """As `Samples`, of rooms: images are wider than high, 4 to 3.
 
     Validation rooms have camera heights and layouts that no training room has.
+
+    Attributes:
+        stickers: The largest number of stickers in a room.
     """
 
     train: int = 600
     val: int = 100
     size: int = 160
+    stickers: ClassVar[int] = MAX_STANDEES
 
 
 class ComposedWorld(NamedTuple):
@@ -44,14 +48,19 @@ def compose_rooms(
         aspect: Width by height of the images.
 
     Yields:
-        Each room. Equal options and seeds make the same rooms for every dataset with images of the
-        same shape.
+        Each room. Equal options, seeds and numbers of stickers make the same rooms for every dataset
+        with images of the same shape.
     """
     glyphs = load_glyphs("train" if split == "train" else "val")
     height = round(samples.size / aspect)
     for place in range(getattr(samples, split)):
         rng = np.random.default_rng([samples.seed, SPLITS.index(split), place])
         world = compose_world(
-            rng, glyphs, height=height, width=samples.size, held_out=split != "train"
+            rng,
+            glyphs,
+            height=height,
+            width=samples.size,
+            held_out=split != "train",
+            stickers=samples.stickers,
         )
         yield ComposedWorld(place, world, rng)

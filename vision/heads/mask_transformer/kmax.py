@@ -7,7 +7,11 @@ from torch import Tensor
 
 from vision.contracts.features import ClassRows, FeatureSpec
 from vision.contracts.segmentation import IGNORED
-from vision.heads.mask_transformer.mask_prediction import MASK_SCALE, MaskPrediction
+from vision.heads.mask_transformer.mask_prediction import (
+    CLASS_STD,
+    MASK_SCALE,
+    MaskPrediction,
+)
 from vision.heads.mask_transformer.pixel_decoder import StageKind
 from vision.heads.mask_transformer.query_decoder import KMaXWidths, QueryDecoder, read_widths
 from vision.heads.mask_transformer.semantic_branch import ASPPDecoder, PlainBranch, SemanticBranch
@@ -40,6 +44,9 @@ class KMaXHead(QueryDecoder[MaskPredictions]):
         mask_scale: Initial scale of the norm over mask logits. A step changes it by about the
             learning rate: from the published 0.1, the first thousands of steps pass before masks
             can be sharp.
+        class_std: Initial standard deviation of the weights of the classes of queries. With the
+            published 0.01 all queries begin with the same classes; with a larger one, each query
+            has classes of its own from the first step.
         widths: Widths within the head.
 
     Raises:
@@ -60,6 +67,7 @@ class KMaXHead(QueryDecoder[MaskPredictions]):
         semantic: SemanticKind = "aspp",
         drop_path_rate: float = 0.2,
         mask_scale: float = MASK_SCALE,
+        class_std: float = CLASS_STD,
         widths: KMaXWidths | Mapping[str, Any] | None = None,
     ) -> None:
         widths = read_widths(widths)
@@ -67,7 +75,9 @@ class KMaXHead(QueryDecoder[MaskPredictions]):
         check_ranges({"semantic": semantic}, {"semantic": ("aspp", "plain", "none")})
         super().__init__(
             specs,
-            predict=lambda channels: _prediction(channels, num_classes, widths, mask_scale),
+            predict=lambda channels: _prediction(
+                channels, num_classes, widths, mask_scale=mask_scale, class_std=class_std
+            ),
             num_queries=num_queries,
             stage_channels=stage_channels,
             stage_depths=stage_depths,
@@ -114,7 +124,12 @@ class KMaXHead(QueryDecoder[MaskPredictions]):
 
 
 def _prediction(
-    pixel_channels: int, num_classes: int, widths: KMaXWidths, mask_scale: float
+    pixel_channels: int,
+    num_classes: int,
+    widths: KMaXWidths,
+    *,
+    mask_scale: float,
+    class_std: float,
 ) -> MaskPrediction:
     return MaskPrediction(
         pixel_channels,
@@ -123,6 +138,7 @@ def _prediction(
         mask_channels=widths.masks,
         num_classes=num_classes,
         mask_scale=mask_scale,
+        class_std=class_std,
     )
 
 

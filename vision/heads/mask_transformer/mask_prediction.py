@@ -17,6 +17,8 @@ Predictions = TypeVar("Predictions", bound=QueryMasks)
 
 # Initial scale of the norm over mask logits, as published.
 MASK_SCALE = 0.1
+# Initial deviation of the weights of classes, as published.
+CLASS_STD = 0.01
 # Probability of "no object" at the start of training, when all other logits are near 0.
 VOID_PRIOR = 0.9
 
@@ -90,6 +92,10 @@ class MaskPrediction(MaskKernels[MaskPredictions]):
         mask_channels: Channels C of pixel features and kernels.
         num_classes: Number K of classes, without "no object".
         mask_scale: As for `MaskKernels`.
+        class_std: Initial standard deviation of the weights of classes, above 0.
+
+    Raises:
+        ConfigError: The scale or the deviation is out of its range.
     """
 
     def __init__(
@@ -101,6 +107,7 @@ class MaskPrediction(MaskKernels[MaskPredictions]):
         mask_channels: int,
         num_classes: int,
         mask_scale: float = MASK_SCALE,
+        class_std: float = CLASS_STD,
     ) -> None:
         super().__init__(
             pixel_channels,
@@ -109,6 +116,8 @@ class MaskPrediction(MaskKernels[MaskPredictions]):
             mask_channels=mask_channels,
             mask_scale=mask_scale,
         )
+        check_number("class_std", class_std, above=0)
+        self.class_std = class_std
         self.classes = nn.Conv1d(query_channels, num_classes + 1, 1)
         # Not a part of the last layer's bias: weights of other numbers of classes keep theirs.
         self.void_bias = math.log(num_classes * VOID_PRIOR / (1 - VOID_PRIOR))
@@ -132,5 +141,5 @@ class MaskPrediction(MaskKernels[MaskPredictions]):
     def reset_parameters(self) -> None:
         """Initialise the layers that are not reset by themselves."""
         super().reset_parameters()
-        init_truncated(self.classes.weight, std=0.01)
+        init_truncated(self.classes.weight, std=self.class_std)
         nn.init.zeros_(self.classes.bias)  # type: ignore[arg-type]
