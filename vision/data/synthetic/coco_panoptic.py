@@ -27,7 +27,7 @@ MAX_COLOR = 2**24
 
 @dataclass(frozen=True, kw_only=True)
 class PanopticSamples(RoomSamples):
-    """As `RoomSamples`, with more stickers: a model learns to tell digits apart from them.
+    """As `RoomSamples`, with more and larger stickers: they are what a model learns digits from.
 
     Attributes:
         test: Number of rooms without annotations, with the digits of the validation rooms.
@@ -36,7 +36,8 @@ class PanopticSamples(RoomSamples):
     train: int = 2000
     val: int = 200
     size: int = 128
-    stickers: ClassVar[int] = 8
+    stickers: ClassVar[int] = 6
+    heights_m: ClassVar[tuple[float, float]] = (1.0, 1.3)
     test: int = 20
 
 

@@ -55,6 +55,7 @@ def compose_world(
     width: int,
     held_out: bool,
     stickers: int = MAX_STANDEES,
+    heights_m: tuple[float, float] = HEIGHTS_M,
 ) -> World:
     """Compose a room with stickers in it.
 
@@ -65,6 +66,7 @@ def compose_world(
         width: Of the image, in pixels.
         held_out: Take a camera height and a layout that no training room has.
         stickers: The largest number of stickers.
+        heights_m: Range of their heights, in metres.
 
     Returns:
         The room. All depths are between 0.7 and 10 metres. Every sticker lies within the image, and
@@ -88,7 +90,7 @@ def compose_world(
         sticker = make_sticker(rng, glyphs, index, TEXELS)
         stroke, ground = sticker_colors(rng)
         for _ in range(TRIES):
-            plane, height_m = _place(rng, camera, ahead)
+            plane, height_m = _place(rng, camera, ahead, heights_m)
             item = Standee(int(glyphs.labels[index]), plane, sticker, height_m, stroke, ground)
             if _fits(world, item):
                 world = World(camera, walls, (*world.standees, item), world.light)
@@ -118,7 +120,9 @@ def _room(
     )
 
 
-def _place(rng: np.random.Generator, camera: Camera, ahead: float) -> tuple[Plane, float]:
+def _place(
+    rng: np.random.Generator, camera: Camera, ahead: float, heights_m: tuple[float, float]
+) -> tuple[Plane, float]:
     """A place on the floor in the view of the camera, and a height."""
     distance = rng.uniform(NEAREST_M, min(ahead, FARTHEST_M))
     aside = rng.uniform(-0.5, 0.5) * distance * camera.width / camera.focal_px
@@ -126,7 +130,7 @@ def _place(rng: np.random.Generator, camera: Camera, ahead: float) -> tuple[Plan
     origin = np.array([aside, camera.elevation_m, distance])
     across = np.array([math.cos(turn), 0.0, -math.sin(turn)])
     axes = (camera.from_level(axis) for axis in (origin, across, np.array([0.0, -1.0, 0.0])))
-    return Plane(*axes), float(rng.uniform(*HEIGHTS_M))
+    return Plane(*axes), float(rng.uniform(*heights_m))
 
 
 def _fits(world: World, item: Standee) -> bool:

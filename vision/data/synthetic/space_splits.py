@@ -6,7 +6,7 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from vision.data.synthetic.space_layout import MAX_STANDEES, compose_world
+from vision.data.synthetic.space_layout import HEIGHTS_M, MAX_STANDEES, compose_world
 from vision.data.synthetic.space_world import World
 from vision.data.synthetic.splits import SPLITS, Samples, load_glyphs
 
@@ -21,12 +21,14 @@ class RoomSamples(Samples):
 
     Attributes:
         stickers: The largest number of stickers in a room.
+        heights_m: Range of their heights, in metres.
     """
 
     train: int = 600
     val: int = 100
     size: int = 160
     stickers: ClassVar[int] = MAX_STANDEES
+    heights_m: ClassVar[tuple[float, float]] = HEIGHTS_M
 
 
 class ComposedWorld(NamedTuple):
@@ -48,8 +50,8 @@ def compose_rooms(
         aspect: Width by height of the images.
 
     Yields:
-        Each room. Equal options, seeds and numbers of stickers make the same rooms for every dataset
-        with images of the same shape.
+        Each room. Equal options, seeds and stickers make the same rooms for every dataset with
+        images of the same shape.
     """
     glyphs = load_glyphs("train" if split == "train" else "val")
     height = round(samples.size / aspect)
@@ -62,5 +64,6 @@ def compose_rooms(
             width=samples.size,
             held_out=split != "train",
             stickers=samples.stickers,
+            heights_m=samples.heights_m,
         )
         yield ComposedWorld(place, world, rng)
