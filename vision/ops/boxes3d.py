@@ -127,10 +127,8 @@ def from_kitti(labels: Tensor) -> Tensor:
 def to_kitti(boxes: Tensor) -> Tensor:
     """The inverse of `from_kitti`; `rotation_y` is in [-pi, pi), where KITTI has it."""
     x, y, z, length, height, width, yaw = boxes.unbind(-1)
-    return torch.stack(
-        [height, width, length, x, y + height / 2, z, wrap_angle(yaw)],
-        dim=-1,
-    )
+    bottom = y + height / 2
+    return torch.stack([height, width, length, x, bottom, z, wrap_angle(yaw)], dim=-1)
 
 
 def from_lidar(boxes: Tensor, *, bottom: bool = False) -> Tensor:
