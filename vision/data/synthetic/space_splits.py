@@ -40,7 +40,7 @@ class ComposedWorld(NamedTuple):
 
 
 def compose_rooms(
-    samples: Samples, split: str, *, aspect: float = ASPECT
+    samples: RoomSamples, split: str, *, aspect: float = ASPECT
 ) -> Iterator[ComposedWorld]:
     """Compose the rooms of a split.
 
