@@ -23,6 +23,8 @@ USED = {
     "cli/parser.py": {"_actions"},
     # PyTorch's options of compiling have no public name.
     "benchmarks/latency.py": {"_inductor"},
+    # Nor have its errors of compiling.
+    "benchmarks/heads.py": {"_dynamo"},
     # What a pickle of an array names.
     "interop/mmseg.py": {"_reconstruct"},
     # The heads of mmsegmentation are built and initialised by these.
