@@ -88,6 +88,20 @@ def test_every_parameter_has_a_gradient() -> None:
     assert [name for name, p in head.named_parameters() if p.grad is None or not p.grad.any()] == []
 
 
+def test_a_layer_learns_nothing_from_the_boxes_of_the_next_one() -> None:
+    """Boxes are refined from references without a gradient, but for the points of the first."""
+    head = tiny_head().train()
+    outputs = head(*arguments(64, 96))
+    outputs["boxes"].sum().backward(retain_graph=True)
+    first, last = head.predictions
+    assert all(parameter.grad is None for parameter in first.boxes.parameters())
+    assert all(parameter.grad is not None for parameter in last.boxes.parameters())
+    head.zero_grad()
+    outputs["layers"][0]["boxes"].sum().backward()
+    assert head.decoder.points.weight.grad.any()
+    assert all(parameter.grad is not None for parameter in first.boxes.parameters())
+
+
 def test_initial_values() -> None:
     head = tiny_head()
     for layer in head.predictions:

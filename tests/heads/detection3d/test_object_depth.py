@@ -31,3 +31,15 @@ def test_three_guesses_count_alike() -> None:
         torch.zeros(1, 1), torch.tensor([[1.5]]), boxes, torch.full((1, 2, 2), 4.0), views
     )
     torch.testing.assert_close(depth, torch.tensor([[25 / 3]]))
+
+
+def test_boxes_learn_from_their_height_and_not_from_their_place() -> None:
+    boxes = torch.tensor([[[0.5, 0.6, 0.1, 0.1, 0.1, 0.11]]], requires_grad=True)
+    views = camera_views(CAMERA[None], torch.tensor([[250, 800]]))
+    depth_map = torch.rand(1, 3, 4, requires_grad=True)
+    heights = torch.tensor([[1.5]], requires_grad=True)
+    object_depth(torch.zeros(1, 1), heights, boxes, depth_map, views).sum().backward()
+    assert boxes.grad[0, 0, :4].tolist() == [0] * 4
+    assert (boxes.grad[0, 0, 4:] < 0).all()
+    assert depth_map.grad.any()
+    assert heights.grad.any()
