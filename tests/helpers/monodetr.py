@@ -8,6 +8,7 @@ import torch
 from helpers.parity_files import ParityFile, check_tensor, under
 from torch import Tensor
 
+from vision.contracts.detection3d import MonocularTarget
 from vision.contracts.features import FeatureSpec
 from vision.heads.detection3d.decoding import Chosen, choose, decode
 from vision.heads.detection3d.monodetr import MonoDETRHead
@@ -22,7 +23,7 @@ from vision.ops.monocular_predictions import (
     MonocularPredictions,
     sides_to_corners,
 )
-from vision.ops.monocular_targets import MonocularTarget, pad_objects
+from vision.ops.monocular_targets import pad_objects
 from vision.weights.names.monodetr import TABLE
 
 # Of the largest value, in float32 and in float64.

@@ -5,10 +5,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from vision.contracts.detection3d import MonocularTarget
 from vision.contracts.features import FeatureSpec
 from vision.heads.detection3d.monodetr import MonoDETRHead
 from vision.ops.monocular_predictions import sides_to_corners
-from vision.ops.monocular_targets import MonocularTarget
 
 STRIDES = (4, 8, 16, 32)
 TINY: dict[str, Any] = {

@@ -9,6 +9,7 @@ from helpers.refusals import refuses
 from helpers.tiny_monocular import arguments, tiny_head, tiny_target
 from torch import Tensor
 
+from vision.contracts.detection3d import MonocularTarget
 from vision.errors import ConfigError
 from vision.losses.monodetr import (
     MonoDETRLoss,
@@ -19,7 +20,6 @@ from vision.losses.monodetr import (
     size_loss,
 )
 from vision.ops.monocular_predictions import MonocularOutputs
-from vision.ops.monocular_targets import MonocularTarget
 
 SIZE = (64, 96)
 BINS = {"count": 6, "maximum": 20.0}

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vision.contracts.detection3d import MonocularTarget
 from vision.errors import ConfigError
 from vision.losses.depth_map import depth_map_loss
 from vision.losses.focal import sigmoid_focal_loss
@@ -25,7 +26,7 @@ from vision.ops.monocular_predictions import (
     MonocularPredictions,
     sides_to_corners,
 )
-from vision.ops.monocular_targets import MonocularTarget, PaddedObjects, pad_objects
+from vision.ops.monocular_targets import PaddedObjects, pad_objects
 from vision.ops.reduce import mean_over_processes
 from vision.options import Range, check_ranges, read_options
 

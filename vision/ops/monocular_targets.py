@@ -4,35 +4,14 @@ Letters: B images, M objects of an image or places for them.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple, TypedDict
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from vision.contracts.detection3d import MonocularTarget
 from vision.ops.boxes import at_least_float32
-
-
-class MonocularTarget(TypedDict):
-    """The objects of one image, as its input shows them.
-
-    Keys:
-        labels: int64 `(M,)` class index.
-        boxes: float `(M, 6)`: the projected centre (x, y) of the object, and how far the left,
-            right, top and bottom side of its 2-D box are from it, as shares of the width (x, left,
-            right) and of the height (y, top, bottom) of the input.
-        boxes2d: float `(M, 4)`, the 2-D box `(x1, y1, x2, y2)` as such shares.
-        sizes: float `(M, 3)` height, width and length in metres, above 0.
-        depth_m: float `(M,)` metres to the centre along the optical axis.
-        alpha: float `(M,)` observation angle in radians, any turn of it.
-    """
-
-    labels: Tensor
-    boxes: Tensor
-    boxes2d: Tensor
-    sizes: Tensor
-    depth_m: Tensor
-    alpha: Tensor
 
 
 class PaddedObjects(NamedTuple):
