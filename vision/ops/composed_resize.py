@@ -127,9 +127,10 @@ class ComposedRows:
         blocks, size = weights.shape[:2]
         # Memory that all strips share: fresh memory for each would not stay in the caches.
         self._pixels = torch.empty(0, device=values.device)
-        # Rows of cells in use, resized along x and channels last: the first one, and the next.
+        # Rows of cells in use, resized along x and channels last, each at the remainder of its
+        # number, so that none moves; and the number of the row after them.
         self._lines = torch.empty(0, blocks, size, self.channels, device=values.device)
-        self._first, self._next = 0, 0
+        self._next = 0
 
     def strip(self, start: int, stop: int) -> Tensor:
         """Some rows of the result, each block of columns by itself; `arrange` puts them in order.
@@ -143,7 +144,9 @@ class ComposedRows:
         """
         first, matrix = self._rows.matrix(start, stop)
         with _full_precision():
-            lines = self._resized(first, first + matrix.shape[1])  # (k, blocks, size, N)
+            lines = self._lines_of(first, first + matrix.shape[1])  # (P, blocks, size, N)
+            places = torch.arange(first, first + matrix.shape[1]) % len(lines)
+            matrix = matrix.new_zeros(len(matrix), len(lines)).index_copy_(1, places, matrix)
             blocks, size = lines.shape[1:3]
             shape = (blocks, stop - start, size * self.channels)
             if self._pixels.shape != shape:
@@ -160,21 +163,20 @@ class ComposedRows:
         """From `(T, blocks, rows, size)`, the order of a strip, to `(T, rows, W)`."""
         return pixels.transpose(1, 2).flatten(2)[..., : self.size[1]]
 
-    def _resized(self, first: int, stop: int) -> Tensor:
-        """Rows of cells, resized along x once, float32 `(stop - first, blocks, size, N)`."""
-        missing, shape = stop - first - len(self._lines), self._lines.shape[1:]
-        if missing > 0:
-            self._lines = torch.cat([self._lines, self._lines.new_empty(missing, *shape)])
-        shift, kept = first - self._first, max(self._next - first, 0)
-        if shift:
-            for line, row in zip(self._lines, self._lines[shift : shift + kept], strict=False):
-                line.copy_(row)
-        for row in range(first + kept, stop):
-            cells = self._values[:, row].t().float().contiguous()  # (w, N)
-            windows = cells.index_select(0, self._cells.flatten()).unflatten(0, self._cells.shape)
-            torch.bmm(self._weights, windows, out=self._lines[row - first])
-        self._first, self._next = first, max(self._next, stop)
-        return self._lines[: stop - first]
+    def _lines_of(self, first: int, stop: int) -> Tensor:
+        """Rows of cells, resized along x once, in their places, float32 `(P, blocks, size, N)`."""
+        if stop - first > len(self._lines):
+            # A place is the remainder of a row by their number: all move.
+            self._lines = self._lines.new_zeros(stop - first, *self._lines.shape[1:])
+            self._next = first
+        for row in range(max(self._next, first), stop):
+            # Not made contiguous: the product reads the few columns where they are.
+            cells = self._values[:, row].float()  # (N, w)
+            windows = cells.index_select(1, self._cells.flatten())
+            windows = windows.unflatten(1, self._cells.shape).permute(1, 2, 0)  # (blocks, k, N)
+            torch.bmm(self._weights, windows, out=self._lines[row % len(self._lines)])
+        self._next = max(self._next, stop)
+        return self._lines
 
 
 @contextlib.contextmanager
