@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from vision.data.formats.projections import read_projection
 from vision.documents.text import read_lines
 from vision.errors import DataError
-from vision.ops.camera import check_camera
 from vision.reading import MAX_SETTINGS_BYTES
 
 CALIBRATION = "calib_cam_to_cam.txt"
@@ -90,18 +90,7 @@ def read_calibration(path: Path, camera: str) -> np.ndarray:
         float64 `(4,)`: `(fx, fy, cx, cy)` in pixels.
 
     Raises:
-        DataError: The file is absent, or has no such camera.
+        DataError: The file is absent, has no such camera, or a broken one.
     """
-    key = f"P_rect_{camera[-2:]}"
-    for line in read_lines(path, max_bytes=MAX_SETTINGS_BYTES, what="calibration"):
-        name, _, numbers = line.partition(":")
-        if name == key:
-            try:
-                fx, _, cx, _, _, fy, cy, *_ = (float(number) for number in numbers.split())
-            except ValueError:
-                break
-            return check_camera((fx, fy, cx, cy), f"{key} of '{path}'", DataError)
-    raise DataError(
-        f"'{path}' has no line '{key}:' with the twelve numbers of a matrix of 3 x 4. Copy the "
-        "calibration of that day again."
-    )
+    projection = read_projection(path, f"P_rect_{camera[-2:]}")
+    return projection[[0, 1, 0, 1], [0, 1, 2, 2]]
