@@ -9,7 +9,7 @@ from torch import Tensor
 
 from vision.contracts.boxes3d import CAMERA, LIDAR
 from vision.ops import camera
-from vision.ops.box_projection import project_boxes, project_points
+from vision.ops.box_projection import project_boxes, project_points, project_segments
 from vision.ops.boxes3d import box_axes, box_corners, move_boxes
 
 # KITTI's P2 in form: its last column shifts the camera.
@@ -73,6 +73,19 @@ def test_a_box_beside_the_camera_is_cut_and_one_behind_is_not_seen() -> None:
     expected = torch.tensor([100 * 2.5 / 2, -500.0, 100 * 3.5 / 0.1, 500.0]).double()
     torch.testing.assert_close(rectangles[0], expected)
     assert rectangles[1].tolist() == [0, 0, 0, 0]
+
+
+def test_lines_end_where_they_come_too_near() -> None:
+    # From 3 m ahead to 1 m behind the camera, wholly behind it, and from 2 m behind to 3 m ahead.
+    camera = torch.tensor([[100.0, 0, 50, 0], [0, 100, 40, 0], [0, 0, 1, 0]])
+    points = torch.tensor([[2.0, 0, 3], [-2, 1, -1], [0, 0, -2]])
+    ends, seen = project_segments(points, camera, [(0, 1), (1, 2), (2, 0)], near=0.5)
+    assert seen.tolist() == [True, False, True]
+    # 0.5 m ahead the first line is at x = -0.5, y = 0.625.
+    expected = torch.tensor([[50 + 200 / 3, 40], [50 - 100, 40 + 125]])
+    torch.testing.assert_close(ends[0], expected)
+    # The third one is at x = 1 there.
+    torch.testing.assert_close(ends[2], torch.tensor([[50 + 200, 40], [50 + 200 / 3, 40]]))
 
 
 def test_a_frame_may_be_another() -> None:

@@ -95,7 +95,8 @@ def draw_tag(
 
 def font_size(picture: tuple[int, int]) -> int:
     """Font size in pixels for a picture of a width and height; large ones are viewed smaller."""
-    return max(14, round(max(picture) / 36))
+    # A panorama is low: letters as for its width would hide what is in it.
+    return max(14, round(min(max(picture), 2 * min(picture)) / 36))
 
 
 def _pad(picture: tuple[int, int]) -> int:

@@ -4,6 +4,8 @@ A projection is `(3, 4)`, such as KITTI's `P2`: it takes `(x, y, z, 1)` in the c
 `(u w, v w, w)`, where u is the column and v the row in pixels, and w the depth in metres.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -53,17 +55,36 @@ def project_boxes(
         `(..., 4)`, `(x1, y1, x2, y2)` in pixels, and bool `(...)`, whether any part of a box is in
         front of the camera; the rectangle of one that is not is zero.
     """
-    scaled = _scaled(box_corners(boxes, frame), projection)
-    first, second = (scaled[..., [edge[end] for edge in EDGES], :] for end in (0, 1))
-    ends = torch.cat([_cut(first, second, near), _cut(second, first, near)], dim=-2)
-    seen = ends[..., 2] >= near
-    # Depth is exact where it was cut, so that no end is lost to rounding.
-    pixels = ends[..., :2] / ends[..., 2:].clamp(min=near)
-    low = pixels.masked_fill(~seen[..., None], torch.inf).amin(dim=-2)
-    high = pixels.masked_fill(~seen[..., None], -torch.inf).amax(dim=-2)
+    ends, seen = project_segments(box_corners(boxes, frame), projection, EDGES, near=near)
+    ends, seen = ends.flatten(-3, -2), seen.repeat_interleave(2, dim=-1)
+    low = ends.masked_fill(~seen[..., None], torch.inf).amin(dim=-2)
+    high = ends.masked_fill(~seen[..., None], -torch.inf).amax(dim=-2)
     visible = seen.any(dim=-1)
     rectangles = torch.cat([low, high], dim=-1)
     return rectangles.masked_fill(~visible[..., None], 0), visible
+
+
+def project_segments(
+    points: Tensor, projection: Tensor, pairs: Sequence[tuple[int, int]], *, near: float = NEAR
+) -> tuple[Tensor, Tensor]:
+    """Where lines between points are seen, without a border of the image.
+
+    Args:
+        points: `(..., P, 3)` in metres.
+        projection: `(..., 3, 4)`, which broadcasts against the points.
+        pairs: Places of the first and the last point of each of S lines, such as `EDGES` of the
+            corners of a box.
+        near: Least depth in metres; what is nearer is cut off.
+
+    Returns:
+        Column and row in pixels of both ends, `(..., S, 2, 2)`, and bool `(..., S)`, whether any
+        part of a line is in front of the camera; the ends of one that is not mean nothing.
+    """
+    scaled = _scaled(points, projection)
+    first, last = (scaled[..., [pair[end] for pair in pairs], :] for end in (0, 1))
+    ends = torch.stack([_cut(first, last, near), _cut(last, first, near)], dim=-2)
+    # Depth is exact where it was cut, so that no end is lost to rounding.
+    return ends[..., :2] / ends[..., 2:].clamp(min=near), (ends[..., 2] >= near).all(dim=-1)
 
 
 def _cut(point: Tensor, other: Tensor, near: float) -> Tensor:
