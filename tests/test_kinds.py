@@ -87,6 +87,10 @@ ABSENT = {
     "panoptic": {"shard_form"},
     "depth": {"shard_form"},
     "normals": {"shard_form"},
+    "detection3d": {
+        *("train_cells", "predictor", "demo_view", "export_graph", "int8_score", "recorder"),
+        *("report", "hub", "shard_form", "template"),
+    },
 }
 
 

@@ -314,6 +314,11 @@ KINDS: dict[str, Kind] = {
             options="--data.root FOLDER",
         ),
     ),
+    "detection3d": Kind(
+        task="vision.tasks.detection3d:Detection3D",
+        design="detector",
+        designs="vision.tasks.detectors3d:DETECTORS3D",
+    ),
 }
 # Class name of each task -> its import path.
 TASKS = {kind.task.partition(":")[2]: kind.task for kind in KINDS.values()}

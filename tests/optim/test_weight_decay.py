@@ -133,6 +133,15 @@ def test_everything_decays_where_the_recipe_says_so(family: str) -> None:
     assert decaying(task) == {name for name, _ in task.named_parameters()}
 
 
+def test_biases_alone() -> None:
+    task = make("segmentor", "swin", no_decay="biases")
+    biases = {name for name, _ in task.named_parameters() if name.endswith(".bias")}
+    assert decaying(task) == {name for name, _ in task.named_parameters()} - biases - matching(
+        task, TABLES
+    )
+    assert norms(task) - biases <= decaying(task)
+
+
 def test_an_unknown_rule_is_refused() -> None:
     with refuses(ConfigError, "no_decay='bias'", "'vectors'", "'norms'"):
         OptimSettings(no_decay="bias")

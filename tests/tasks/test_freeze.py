@@ -52,6 +52,20 @@ def test_running_statistics_of_frozen_parts_stay(tmp_path: Path) -> None:
     assert {norm.training for name, norm in norms.items() if "layer3" in name} == {True}
 
 
+def test_batch_norms_stay_while_all_else_trains(tmp_path: Path) -> None:
+    task = Classification(
+        "timm/resnet10t", 8, frozen_norms=True, optim={"warmup_epochs": 0, "lr": 0.1}
+    )
+    before = {key: value.clone() for key, value in task.state_dict().items()}
+    quiet_trainer(tmp_path, max_epochs=1).fit(task, TinyData())
+    norms = [n for n, m in task.named_modules() if isinstance(m, nn.BatchNorm2d)]
+    for key, value in task.state_dict().items():
+        assert torch.equal(value, before[key]) == (key.rpartition(".")[0] in norms), key
+    assert not any(m.training for m in task.modules() if isinstance(m, nn.BatchNorm2d))
+    with refuses(ConfigError, "frozen_norms", "ConvNeXt", "leave it out"):
+        tiny_task(frozen_norms=True)
+
+
 @pytest.mark.parametrize("family", sorted(TINY))
 def test_stages_of_every_family(family: str) -> None:
     name, options = TINY[family]

@@ -99,7 +99,7 @@ def parse_objects(text: str, where: str, *, scored: bool) -> KittiObjects:
         fields = line.split()
         if not fields:
             continue
-        index = _class_index(fields[0])
+        index = class_index(fields[0])
         if fault := _fault(fields, scored):
             problems.append(f"line {number}: {fault}")
         elif index is None:
@@ -138,6 +138,11 @@ def write_objects(objects: KittiObjects, *, decimals: int = 4) -> str:
     return "".join(lines)
 
 
+def class_index(name: str) -> int | None:
+    """Index of a class in `CLASSES` by its name, in small or large letters; None for no class."""
+    return DONT_CARE if name == CLASSES[DONT_CARE] else _INDEX.get(name.lower())
+
+
 def _objects(names: list[int], rows: list[list[float]], scored: bool) -> KittiObjects:
     numbers = np.array(rows, dtype=np.float64).reshape(len(rows), 14 + scored)
     return KittiObjects(
@@ -167,10 +172,6 @@ def _fault(fields: list[str], scored: bool) -> str | None:
         if not _is_finite(field):
             return f"{name} is {shown(field)}, expected a finite number"
     return None
-
-
-def _class_index(name: str) -> int | None:
-    return DONT_CARE if name == CLASSES[DONT_CARE] else _INDEX.get(name.lower())
 
 
 def _is_finite(text: str) -> bool:

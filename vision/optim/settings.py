@@ -90,8 +90,8 @@ class OptimSettings:
         layer_decay_depth: Number of levels that are counted with stages: the last of four stages is
             `layer_decay_depth - 3` levels below the head. None counts the stages.
         no_decay: Parameters without weight decay: "vectors" (biases, norms, layer scales), "norms",
-            "named_norms" (those whose name in the published code says so) or "nothing". See
-            `undecayed_names`.
+            "named_norms" (those whose name in the published code says so), "biases" alone, or
+            "nothing". See `undecayed_names`.
         name: The optimiser: PyTorch's "adamw", "adam", "sgd" (with Nesterov momentum 0.9) and
             "muon", or one of timm's, such as "lamb", "adan" or "lion". See `vision.optim.names`.
         options: Further options of the optimiser, such as `{momentum: 0.95}` for "sgd" or

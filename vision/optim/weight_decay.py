@@ -7,7 +7,7 @@ from torch import nn
 
 from vision.weights.names.published_names import published_names
 
-NoDecay = Literal["vectors", "norms", "named_norms", "nothing"]
+NoDecay = Literal["vectors", "norms", "named_norms", "biases", "nothing"]
 _NORMS = (
     *(nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm),
     *(nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d, nn.GroupNorm, nn.LayerNorm),
@@ -26,7 +26,7 @@ def undecayed_names(module: nn.Module, rule: NoDecay) -> frozenset[str]:
             scales, but for the `decayed_vectors()` of a direct child. "named_norms", mmcv's rule
             of names: those in whose name "norm" occurs in the published code; the batch norms of
             heads are "bn" there, and decay. "norms", mmcv's `norm_decay_mult`: scale and shift of
-            every norm besides. "nothing".
+            every norm besides. "biases": those alone, in whose last name "bias" occurs. "nothing".
     """
     if rule == "nothing":
         return frozenset()
@@ -34,6 +34,9 @@ def undecayed_names(module: nn.Module, rule: NoDecay) -> frozenset[str]:
     if rule == "vectors":
         vectors = {name for name, p in module.named_parameters() if p.ndim <= 1}
         return frozenset(names | vectors - set(_of_children(module, "decayed_vectors")))
+    if rule == "biases":
+        biases = {n for n, _ in module.named_parameters() if "bias" in n.rpartition(".")[2]}
+        return frozenset(names | biases)
     names |= {ours for ours, theirs in published_names(module).items() if "norm" in theirs}
     if rule == "norms":
         for prefix, part in module.named_modules():

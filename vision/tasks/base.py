@@ -36,7 +36,12 @@ from vision.tasks.checkpoint import (
     plain,
 )
 from vision.tasks.first_batch import FirstBatches, Stage
-from vision.tasks.freeze import FrozenStages, freeze_backbone, rest_frozen_parts
+from vision.tasks.freeze import (
+    FrozenStages,
+    freeze_backbone,
+    freeze_norms,
+    rest_frozen_parts,
+)
 from vision.tasks.resume import (
     Plan,
     Resumed,
@@ -59,6 +64,7 @@ class Training(TypedDict, total=False):
     ema_decay: float | None
     ema_warmup: bool
     frozen_stages: FrozenStages
+    frozen_norms: bool
     compile: bool
     grad_checkpointing: bool
 
@@ -94,6 +100,8 @@ class BaseTask(LightningModule, ABC):
         frozen_stages: Frozen part of the backbone. "all" trains only what follows it
             (for a classifier, a linear probe), a number freezes the stem and as many stages, null
             trains everything.
+        frozen_norms: Whether the batch norms of the backbone keep their averages, and are not
+            trained.
         compile: Whether training and evaluation run the backbone through `torch.compile`.
         grad_checkpointing: Whether to recompute blocks in the backward pass to save memory.
 
@@ -128,6 +136,7 @@ class BaseTask(LightningModule, ABC):
         ema_decay: float | None = None,
         ema_warmup: bool = True,
         frozen_stages: FrozenStages = None,
+        frozen_norms: bool = False,
         compile: bool = False,
         grad_checkpointing: bool = False,
     ) -> None:
@@ -146,7 +155,7 @@ class BaseTask(LightningModule, ABC):
             grad_checkpointing=grad_checkpointing,
         )
         self.optim = read_options(OptimSettings, optim, group="optim")
-        self._frozen_stages = frozen_stages
+        self._frozen_stages, self._frozen_norms = frozen_stages, frozen_norms
         self._undecayed: frozenset[str] | None = None
         self.average = None if ema_decay is None else WeightAverage(ema_decay, warmup=ema_warmup)
         self.preprocessing: dict[str, Any] | None = None
@@ -162,13 +171,15 @@ class BaseTask(LightningModule, ABC):
         """Load the initial weights and freeze parts; called at the end of a constructor."""
         self._source = load_source(self, self._source, with_classifier=not self.dense)
         freeze_backbone(self.backbone, self._frozen_stages)
+        if self._frozen_norms:
+            freeze_norms(self.backbone)
         self._undecayed = undecayed_names(self, self.optim.no_decay)
         self.train(self.training)
 
     def train(self, mode: bool = True) -> Self:
         """Set the mode; frozen parts of the backbone stay in evaluation mode."""
         super().train(mode)
-        if mode and self._frozen_stages is not None:
+        if mode and (self._frozen_stages is not None or self._frozen_norms):
             rest_frozen_parts(self.backbone)
         return self
 

@@ -35,7 +35,8 @@ TRAINING = (
         "drop_rate",
         "head_init_scale",
     ),
-    *("ema_decay", "ema_warmup", "frozen_stages", "compile", "grad_checkpointing", "boundary"),
+    *("ema_decay", "ema_warmup", "frozen_stages", "frozen_norms", "compile"),
+    *("grad_checkpointing", "boundary"),
 )
 # Steps of a schedule have no bound; the tensors in the file bound the number of classes.
 UNLIMITED = (*TRAINING, "num_classes")

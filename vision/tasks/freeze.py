@@ -8,6 +8,7 @@ from vision.backbones.encoder import Encoder
 from vision.errors import ConfigError
 
 FrozenStages = Literal["all"] | int | None
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 
 
 def require_encoder(backbone: nn.Module, option: str) -> Encoder:
@@ -48,6 +49,22 @@ def freeze_backbone(backbone: nn.Module, frozen_stages: FrozenStages) -> None:
     for names in groups:
         for name in names:
             backbone.get_parameter(name).requires_grad_(False)
+
+
+def freeze_norms(backbone: nn.Module) -> None:
+    """Freeze every batch norm of a backbone, as detectors with small batches do.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    norms = [module for module in backbone.modules() if isinstance(module, BATCH_NORMS)]
+    if not norms:
+        raise ConfigError(
+            f"frozen_norms=True keeps batch norms as they are, and a {type(backbone).__name__} has "
+            "none: leave it out."
+        )
+    for norm in norms:
+        norm.requires_grad_(False)
 
 
 def rest_frozen_parts(module: nn.Module) -> None:

@@ -13,6 +13,10 @@ from vision.metrics.kitti.levels import LEVELS
 from vision.metrics.text_table import cell, columns
 
 METRICS = ("2d", "aos", "bev", "3d")
+# Their names in logs.
+LOGGED = {"2d": "AP_2D", "aos": "AOS", "bev": "AP_BEV", "3d": "AP_3D"}
+# The difficulty that papers rank by.
+MODERATE = 1
 # Places in a curve of recalls 0, 1/40, ..., 1 whose mean is the average precision. R40 is that of
 # the leaderboards since October 2019, R11 that of papers before.
 RECALLS = {"R40": slice(1, None), "R11": slice(None, None, 4)}
@@ -47,6 +51,30 @@ class KittiScores:
         """Average precision by the recalls of `RECALLS`, each float64 `(2, 4, K, 3)`."""
         means = {name: self.curves[..., chosen].mean(axis=-1) for name, chosen in RECALLS.items()}
         return {name: np.where(self.objects > 0, mean, np.nan) for name, mean in means.items()}
+
+    def scalars(self) -> dict[str, float]:
+        """The means over 40 recalls for a log.
+
+        Returns:
+            Of the first class, at moderate difficulty, by `AP_2D`, `AOS`, `AP_BEV` and `AP_3D`, the
+            latter also for `_easy` and `_hard`, and with the smaller least overlap in percent, such
+            as `AP_3D_50`. Those of further classes end in their names, such as `AP_3D_Cyclist`.
+        """
+        numbers: dict[str, float] = {}
+        for k, name in enumerate(self.classes):
+            ending = f"_{name}" if k else ""
+            strict, loose = self.ap["R40"][:, :, k]
+            least = self.min_overlaps[1, :, k]
+            for m, metric in enumerate(METRICS):
+                numbers[f"{LOGGED[metric]}{ending}"] = float(strict[m, MODERATE])
+                if least[m] < self.min_overlaps[0, m, k]:
+                    numbers[f"{LOGGED[metric]}_{100 * least[m]:.0f}{ending}"] = float(
+                        loose[m, MODERATE]
+                    )
+            for n in {*range(len(LEVELS))} - {MODERATE}:
+                own = f"AP_3D_{LEVELS[n].name}{ending}"
+                numbers[own] = float(strict[METRICS.index("3d"), n])
+        return numbers
 
     def rows(self) -> list[Row]:
         """A row for each class, metric, least overlap and kind of mean.
