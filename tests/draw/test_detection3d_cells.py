@@ -29,9 +29,7 @@ def test_the_camera_of_the_file_is_scaled_to_the_input() -> None:
     ((picture, text),) = train_cells(TrainBatch([image], batch, ["walker", "car"]))
     assert text == "2 objects, 12 to 25 m"
     (rectangle, _), _ = project_boxes(BOXES, CAMERA)
-    _, columns = np.nonzero(
-        (picture[:, :, :512].permute(1, 2, 0).numpy() == class_color(1)).all(2)
-    )
+    _, columns = np.nonzero((picture[:, :, :512].permute(1, 2, 0).numpy() == class_color(1)).all(2))
     scale = 512 / ORIGINAL[1]
     assert abs(columns.max() - scale * rectangle[2]) <= 2
     assert abs(columns.min() - scale * rectangle[0]) <= 2

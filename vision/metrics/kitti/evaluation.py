@@ -11,13 +11,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vision.annotations.kitti import NO_ORIENTATION, KittiObjects, parse_objects
+from vision.annotations.kitti import NO_ORIENTATION, KittiObjects
 from vision.errors import ConfigError, suggest
 from vision.metrics.kitti.curves import RECALLS, compute_curve
+from vision.metrics.kitti.joined import join_images
 from vision.metrics.kitti.levels import COUNTS, LEVELS, SIMILAR, detection_status, object_status
 from vision.metrics.kitti.matching import Candidates
 from vision.metrics.kitti.overlaps import METRICS as OVERLAPS
-from vision.metrics.kitti.overlaps import compute_overlaps
 from vision.metrics.kitti.table import METRICS, KittiScores
 
 CLASSES = tuple(SIMILAR)
@@ -53,13 +53,8 @@ def evaluate_objects(
                 f"class '{name}' has no evaluation; KITTI's benchmark has {', '.join(CLASSES)}."
                 f"{suggest(name, CLASSES)}"
             )
-    assert len(truth) == len(found), "each image has its objects and its detections"
-    objects, detections = _joined(truth), _joined(found)
-    counts = [
-        np.array([len(one.classes) for one in side], dtype=np.int64) for side in (truth, found)
-    ]
-    overlaps = compute_overlaps(objects, counts[0], detections, counts[1])
-    image = np.repeat(np.arange(len(truth)), counts[0])
+    joined = join_images(truth, found)
+    objects, detections, overlaps = joined.objects, joined.found, joined.overlaps
     shape = (len(classes), len(LEVELS))
     curves = np.zeros((2, len(METRICS), *shape, RECALLS))
     numbers = np.zeros(shape, dtype=np.int64)
@@ -69,7 +64,7 @@ def evaluate_objects(
                 objects=overlaps.objects,
                 found=overlaps.found,
                 overlap=overlaps.iou,
-                image=image,
+                image=joined.object_image,
                 object_status=object_status(objects, name, level),
                 found_status=detection_status(detections, name, level),
                 scores=detections.scores,
@@ -79,7 +74,7 @@ def evaluate_objects(
             curves[:, :, k, n] = _curves(candidates, name, alphas, overlaps.dont_care)
     which = [CLASSES.index(name) for name in classes]
     least = np.array([[MIN_OVERLAPS[metric][s] for metric in METRICS] for s in (0, 1)])
-    return KittiScores(tuple(classes), least[..., which], curves, numbers, len(truth))
+    return KittiScores(tuple(classes), least[..., which], curves, numbers, joined.images)
 
 
 def _curves(
@@ -114,8 +109,3 @@ def _curves(
     if (alphas[1][:1] == NO_ORIENTATION).any():
         curves[:, METRICS.index("aos")] = np.nan
     return curves
-
-
-def _joined(images: Sequence[KittiObjects]) -> KittiObjects:
-    none = parse_objects("", "no image", scored=True)
-    return KittiObjects(*(np.concatenate(column) for column in zip(none, *images, strict=True)))
