@@ -51,6 +51,7 @@ def test_two_processes_write_the_same_bytes(tmp_path: Path) -> None:
 
 
 FLAT = ("--train", 5, "--val", 2, "--test", 1, "--size", 160, "--seed", 5)
+STREETS = ("--train", 2, "--val", 1, "--test", 1, "--size", 160, "--seed", 5)
 ROOMS = ("--train", 2, "--val", 1, "--size", 96, "--seed", 5)
 
 
@@ -62,6 +63,7 @@ ROOMS = ("--train", 2, "--val", 1, "--size", 96, "--seed", 5)
         ("panoptic", (*ROOMS, "--test", 1), (2 + 1) * 2 + 1 + 3 + 1),
         pytest.param("nyuv2", ROOMS, (2 + 1) * 4 + 2 + 1, marks=needs_h5py),
         ("kitti_depth", ROOMS, (2 + 1) * 3 + 2 + 1),
+        ("kitti", STREETS, (2 + 1) * 4 + 1 * 3 + 4 + 1),
         pytest.param("motorcycle", (), 2 * 2 + 1 + 1 + 1, marks=needs_skimage),
     ],
 )

@@ -6,6 +6,7 @@
     vision make-samples panoptic --root data/panoptic_samples
     vision make-samples nyuv2 --root data/nyuv2_samples
     vision make-samples kitti_depth --root data/kitti_depth_samples
+    vision make-samples kitti --root data/kitti_samples
     vision make-samples motorcycle --root data/motorcycle
 
 The last is a photograph with measured depth, out of the package scikit-image. It takes seconds and
@@ -27,6 +28,7 @@ from vision.data.synthetic.ade20k import write_ade20k
 from vision.data.synthetic.cityscapes import CityscapesSamples, write_cityscapes
 from vision.data.synthetic.coco import write_coco
 from vision.data.synthetic.coco_panoptic import PanopticSamples, write_coco_panoptic
+from vision.data.synthetic.kitti import StreetSamples, write_kitti
 from vision.data.synthetic.kitti_depth import write_kitti_depth
 from vision.data.synthetic.motorcycle import MotorcycleSample, write_motorcycle
 from vision.data.synthetic.nyuv2 import write_nyuv2
@@ -52,6 +54,7 @@ LAYOUTS = {
     "panoptic": Layout("COCO 2017's panoptic annotations", PanopticSamples, write_coco_panoptic),
     "nyuv2": Layout("NYU Depth V2", RoomSamples, write_nyuv2),
     "kitti_depth": Layout("KITTI's depth prediction", RoomSamples, write_kitti_depth),
+    "kitti": Layout("KITTI's objects", StreetSamples, write_kitti),
     "motorcycle": Layout("DepthFolder, of one photograph", MotorcycleSample, write_motorcycle),
 }
 HELP = {
