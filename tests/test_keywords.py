@@ -13,7 +13,7 @@ from vision.cli.parser import class_options
 from vision.keywords import FullSignature, Unpack
 
 # Dataclasses, each field of which is an option.
-OWN_GROUPS = ("augment", "optim", "mix", "loss", "inference", "merge", "evaluation")
+OWN_GROUPS = ("augment", "optim", "mix", "loss", "inference", "merge", "evaluation", "objects")
 
 
 class Seed(TypedDict, total=False):

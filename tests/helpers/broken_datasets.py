@@ -20,6 +20,7 @@ from helpers.broken_dense_sets import (
     write_nyuv2_normals_options,
     write_nyuv2_options,
 )
+from helpers.broken_kitti import damage_kitti_objects, write_kitti_objects_options
 from helpers.cut_files import cut
 from helpers.shards import class_folders
 from helpers.tiny_boxes import write_image, write_voc, write_yolo
@@ -441,4 +442,5 @@ CASES = {
     "NYUv2": Case(write_nyuv2_options, damage_nyuv2, 6),
     "NYUv2Normals": Case(write_nyuv2_normals_options, damage_nyuv2_normals, 6),
     "KITTIDepth": Case(write_kitti_options, damage_kitti, 6),
+    "KITTI": Case(write_kitti_objects_options, damage_kitti_objects, 10),
 }

@@ -68,6 +68,20 @@ class KittiObjects(NamedTuple):
     scores: np.ndarray
 
 
+class ScannedObjects(NamedTuple):
+    """The objects of a text, and what is wrong with its other lines.
+
+    Attributes:
+        objects: The objects of the lines that can be read.
+        lines: int64 `(N,)`, number of the line of each, from 1.
+        problems: A message for each other line, which begins with its number.
+    """
+
+    objects: KittiObjects
+    lines: np.ndarray
+    problems: list[str]
+
+
 def read_objects(path: Path, *, scored: bool) -> KittiObjects:
     """Read a file of objects.
 
@@ -92,8 +106,17 @@ def parse_objects(text: str, where: str, *, scored: bool) -> KittiObjects:
         where: What messages call it.
         scored: Whether lines have a score.
     """
+    found = scan_objects(text, scored=scored)
+    if found.problems:
+        raise problems_error(where, found.problems, _REMEDY)
+    return found.objects
+
+
+def scan_objects(text: str, *, scored: bool) -> ScannedObjects:
+    """Read the text of a file of objects, and collect what is wrong; as `parse_objects`."""
     names: list[int] = []
     rows: list[list[float]] = []
+    lines: list[int] = []
     problems: list[str] = []
     for number, line in enumerate(text.splitlines(), start=1):
         fields = line.split()
@@ -110,9 +133,8 @@ def parse_objects(text: str, where: str, *, scored: bool) -> KittiObjects:
         else:
             names.append(index)
             rows.append([float(field) for field in fields[1:]])
-    if problems:
-        raise problems_error(where, problems, _REMEDY)
-    return _objects(names, rows, scored)
+            lines.append(number)
+    return ScannedObjects(_objects(names, rows, scored), np.array(lines, dtype=np.int64), problems)
 
 
 def write_objects(objects: KittiObjects, *, decimals: int = 4) -> str:

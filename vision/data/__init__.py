@@ -27,12 +27,15 @@ DATASETS = {
     "NYUv2": "vision.data.datasets.nyuv2",
     "NYUv2Normals": "vision.data.datasets.nyuv2_normals",
     "KITTIDepth": "vision.data.datasets.kitti_depth",
+    "KITTI": "vision.data.datasets.kitti",
     "DetectionShards": "vision.data.shards.detection",
     "SegmentationShards": "vision.data.shards.segmentation",
 }
 _MODULES = {
     **DATASETS,
     "Augment": "vision.data.transforms.options",
+    "Boxes3DAugment": "vision.data.transforms.boxes3d_options",
+    "Boxes3DData": "vision.data.base.boxes3d",
     "ClassData": "vision.data.base.classes",
     "ClassificationData": "vision.data.base.classification",
     "DataModule": "vision.data.base.datamodule",
@@ -42,6 +45,7 @@ _MODULES = {
     "DetectionAugment": "vision.data.transforms.detection_options",
     "DetectionData": "vision.data.base.detection",
     "ImageData": "vision.data.base.images",
+    "LearnedObjects": "vision.data.transforms.boxes3d_options",
     "NormalsData": "vision.data.base.normals",
     "PanopticAugment": "vision.data.transforms.panoptic_options",
     "PanopticData": "vision.data.base.panoptic",

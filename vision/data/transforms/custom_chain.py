@@ -60,8 +60,20 @@ class CustomChain:
             image, planes = augment.planes(image, planes)
         return image, planes[0] | planes[1].astype(np.uint16) << 8
 
-    def in_place(self, image: Tensor) -> Tensor:
+    def in_place(
+        self,
+        image: Tensor,
+        *,
+        kept: str = "its depth, normals and camera: a normal turns with its pixels, and the camera "
+        "changes with them",
+        instead: str = "augment.hflip, rotation, scale and crop",
+    ) -> Tensor:
         """Change an image, uint8 `(3, H, W)`, whose pixels have to stay where they are.
+
+        Args:
+            image: The image.
+            kept: What would no longer fit to the pixels and why, for the message.
+            instead: The options that change all of it alike.
 
         Raises:
             ConfigError: They were moved.
@@ -74,10 +86,9 @@ class CustomChain:
             image, found = augment.planes(image, places)
             if not np.array_equal(found, places):
                 raise ConfigError(
-                    f"{augment.option} moved the pixels of an image, but not its depth, normals "
-                    "and camera: a normal turns with its pixels, and the camera changes with "
-                    "them. Leave out what flips, turns, shifts, crops or resizes; "
-                    "augment.hflip, rotation, scale and crop change all of them alike."
+                    f"{augment.option} moved the pixels of an image, but not {kept}. Leave out "
+                    f"what flips, turns, shifts, crops or resizes; {instead} change all of them "
+                    "alike."
                 )
         return image
 

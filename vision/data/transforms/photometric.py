@@ -1,6 +1,7 @@
 """Photometric distortion, as in recipes for segmentation."""
 
 from functools import cache
+from itertools import permutations
 
 import numpy as np
 import torch
@@ -13,6 +14,8 @@ CONTRAST = (0.5, 1.5)
 SATURATION = (0.5, 1.5)
 HUE = 18  # steps of two degrees
 PROBABILITY = 0.5
+# The orders of the three channels, the usual one among them.
+ORDERS = tuple(permutations(range(3)))
 LEVELS = np.arange(256, dtype=np.float32)
 # Steps of an 8-bit hue in a whole circle, and in a sixth of it.
 HUES, SEXTANT = 180, 30
@@ -23,7 +26,7 @@ BYTE = np.float32(1) / np.float32(255)
 CHUNK = 16384
 
 
-def distort(image: Tensor, rng: SampleRng) -> Tensor:
+def distort(image: Tensor, rng: SampleRng, *, hue: int = HUE, shuffle: bool = False) -> Tensor:
     """Distort the colours of an image at random.
 
     The order, the ranges and the rounding equal mmsegmentation's `PhotoMetricDistortion`, which
@@ -36,6 +39,9 @@ def distort(image: Tensor, rng: SampleRng) -> Tensor:
     Args:
         image: uint8 `(3, H, W)` RGB.
         rng: Random numbers of the sample.
+        hue: Largest turn of the hue in steps of two degrees.
+        shuffle: Whether the three channels change places at last, with probability 0.5 too, as
+            they do in SSD.
 
     Returns:
         uint8 `(3, H, W)`; the input is not changed.
@@ -50,9 +56,11 @@ def distort(image: Tensor, rng: SampleRng) -> Tensor:
     if rng.chance(PROBABILITY):
         planes = scale_saturation(planes, rng.uniform(*SATURATION))
     if rng.chance(PROBABILITY):
-        planes = turn_hue(planes, rng.below(2 * HUE) - HUE)
+        planes = turn_hue(planes, rng.below(2 * hue) - hue)
     if factor is not None and not contrast_first:
         planes = adjust(planes, factor=factor)
+    if shuffle and rng.chance(PROBABILITY):
+        planes = planes[list(ORDERS[rng.below(len(ORDERS))])]
     return torch.from_numpy(planes)
 
 
