@@ -21,6 +21,8 @@
     vision evaluate normals --annotations normals --predictions found --json numbers.json
     vision evaluate kitti --annotations training/label_2 --predictions found \
         --split ImageSets/val.txt --json numbers.json --csv rows.csv
+    vision evaluate nuscenes --annotations v1.0-trainval --predictions results_nusc.json \
+        --split splits/val.txt --json numbers.json --csv classes.csv
 
 `model` gives the numbers of `vision validate` (or `test`), for every task, and writes
 `report.json`, `report.html` and `images.csv` to the folder `evaluation` of the run. Further options
@@ -49,6 +51,9 @@ files of 8 or 16 bits, or `.npy` files. Its angles are in degrees, over all pixe
 same names in both folders. `--json` writes fractions: the AP in the image, on the ground and in
 space and the orientation similarity of each class, at three difficulties.
 
+`nuscenes` compares a file of detection results with the tables of nuScenes by the rules of its
+benchmark. `--json` writes `NDS`, `mAP`, the mean `errors`, and in `classes` a row per class.
+
 The exit status is 2 if the files do not fit each other or their format.
 """
 
@@ -73,6 +78,7 @@ from vision.cli.arguments import (
 from vision.cli.commands.evaluate_depth import add_depth
 from vision.cli.commands.evaluate_kitti import add_kitti
 from vision.cli.commands.evaluate_normals import add_normals
+from vision.cli.commands.evaluate_nuscenes import add_nuscenes
 from vision.cli.commands.evaluate_panoptic import add_panoptic
 from vision.cli.ending import command_parser, end
 from vision.documents.text import read_lines
@@ -245,7 +251,16 @@ def evaluate_model(options: argparse.Namespace) -> None:
     evaluate(options.source, EvaluationOptions(**chosen), print)
 
 
-COMMANDS = (add_model, add_coco, add_segmentation, add_panoptic, add_depth, add_normals, add_kitti)
+COMMANDS = (
+    add_model,
+    add_coco,
+    add_segmentation,
+    add_panoptic,
+    add_depth,
+    add_normals,
+    add_kitti,
+    add_nuscenes,
+)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -1,0 +1,1 @@
+"""Average precision by centre distance, errors of what is found, and nuScenes' detection score."""
