@@ -88,8 +88,8 @@ ABSENT = {
     "depth": {"shard_form"},
     "normals": {"shard_form"},
     "detection3d": {
-        *("train_cells", "predictor", "demo_view", "export_graph", "int8_score", "recorder"),
-        *("report", "hub", "shard_form", "template"),
+        *("predictor", "demo_view", "export_graph", "int8_score"),
+        *("hub", "shard_form", "template"),
     },
 }
 

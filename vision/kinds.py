@@ -318,6 +318,10 @@ KINDS: dict[str, Kind] = {
         task="vision.tasks.detection3d:Detection3D",
         design="detector",
         designs="vision.tasks.detectors3d:DETECTORS3D",
+        train_cells="vision.draw.detection3d_cells:train_cells",
+        result_callbacks=("vision.callbacks.results.detection3d_pictures:Boxes3DPictures",),
+        recorder="vision.callbacks.results.detection3d_records:Boxes3DRecorder",
+        report="vision.report.detection3d:REPORT",
     ),
 }
 # Class name of each task -> its import path.

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.tiny_detection import random_target
+from helpers.tiny_monocular import CAMERA, ORIGINAL, tiny_target
 
 from vision.draw.classification_cells import train_cells as classification_cells
 from vision.draw.depth import color_depth, depth_span
@@ -113,9 +114,12 @@ def test_segments_have_the_colours_of_their_classes_and_void_is_striped() -> Non
 
 @pytest.mark.parametrize("kind", list(KINDS))
 def test_one_image_makes_a_picture(kind: str) -> None:
+    boxes3d = tiny_target(torch.tensor([[1.0, 1, 9, 4, 2, 2, 0]]), torch.tensor([1]), (300, 400))
     batch = {
         "label": torch.tensor([[0.0, 1.0, 0.0]] if kind == "multilabel" else [1]),
-        "target": [random_target(1, 0, (300, 400))],
+        "target": [boxes3d if kind == "detection3d" else random_target(1, 0, (300, 400))],
+        "camera": CAMERA[None],
+        "camera_size": torch.tensor([ORIGINAL]),
         "mask": torch.zeros(1, 300, 400, dtype=torch.int64),
         "segments": [[]],
         "depth": torch.ones(1, 300, 400),

@@ -14,16 +14,17 @@ from torch import Tensor
 from vision.contracts.boxes3d import CAMERA, CENTRE, SIZE
 from vision.contracts.detection3d import OTHER, Boxes3DTruth
 from vision.draw.birds_eye import Seen, draw_birds_eye
-from vision.draw.figure import class_color, shade
+from vision.draw.figure import INK, class_color, new_figure, shade
 from vision.draw.pixels import to_pixels
 from vision.draw.strokes import Color, Stroke, clip_line, draw_line
 from vision.draw.tags import Place, draw_tag, enlarge, enlargement, tag_size
-from vision.draw.text import one_line
+from vision.draw.text import figure_line, one_line
 from vision.errors import ConfigError
 from vision.ops.box_projection import EDGES, project_segments
 from vision.ops.boxes3d import box_corners
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from PIL.ImageDraw import ImageDraw
 
 GAP = 8  # pixels between the image and the view from above
@@ -87,6 +88,26 @@ def draw_boxes3d(
     picture[top : top + wires.shape[0], : wires.shape[1]] = wires
     picture[:, wires.shape[1] + GAP :] = above
     return picture
+
+
+def draw_examples(pictures: Sequence[tuple[str, np.ndarray]]) -> "Figure":
+    """Draw pictures under one another.
+
+    Args:
+        pictures: Title and result of `draw_boxes3d` of at least one image.
+
+    Returns:
+        A figure for `save_png`.
+    """
+    ratio = float(np.median([picture.shape[0] / picture.shape[1] for _, picture in pictures]))
+    width = 11.0  # inches
+    figure = new_figure(width, (width * ratio + 0.4) * len(pictures))
+    axes = figure.subplots(len(pictures), 1, squeeze=False).flat
+    for axis, (title, picture) in zip(axes, pictures, strict=True):
+        axis.set_axis_off()
+        axis.imshow(picture, interpolation="antialiased")
+        axis.set_title(figure_line(title), color=INK, fontsize=10, pad=4)
+    return figure
 
 
 class Mark(NamedTuple):

@@ -94,8 +94,8 @@ def test_errors_by_distance_are_those_of_its_pairs() -> None:
     middle = rows[1]
     assert middle["middle"] == 2
     assert middle["low"] == pytest.approx(-1 + 0.1 * 3)  # 5 % of the way over two steps
-    assert (middle["depth"], middle["across"], middle["overlap"]) == (2, 1, pytest.approx(0.4))
-    assert (middle["yaw"], middle["turned"]) == (pytest.approx(10), pytest.approx(1 / 3))
+    assert (middle["depth_m"], middle["across_m"], middle["overlap"]) == (2, 1, pytest.approx(0.4))
+    assert (middle["yaw_degrees"], middle["turned"]) == (pytest.approx(10), pytest.approx(1 / 3))
 
 
 def test_a_class_without_objects_has_rows_without_numbers() -> None:

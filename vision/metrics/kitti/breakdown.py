@@ -26,6 +26,8 @@ SPATIAL = ("3d", "bev")
 # Edges of intervals of the error of yaw in degrees.
 TURNS = tuple(range(0, 181, 10))
 
+_SIZES = ("height_share", "width_share", "length_share")
+
 Row = dict[str, Any]
 
 
@@ -153,11 +155,11 @@ def summarise(errors: Errors) -> Row:
     """Medians of absolute errors, and means.
 
     Returns:
-        `across`, `vertical`, `depth`: of the centre in metres; `size_height`, `size_width`,
-        `size_length`: relative; `yaw` in degrees; `turned`, the share of yaws that are off by more
-        than a quarter turn; `overlap`, the mean in space. None without a pair.
+        `across_m`, `vertical_m`, `depth_m`: of the centre; `height_share`, `width_share`,
+        `length_share`: over the true sizes; `yaw_degrees`; `turned`, the share of yaws that are off
+        by more than a quarter turn; `overlap`, the mean in space. None without a pair.
     """
-    names = ("across", "vertical", "depth", "size_height", "size_width", "size_length", "yaw")
+    names = ("across_m", "vertical_m", "depth_m", *_SIZES, "yaw_degrees")
     if not len(errors.distance):
         return dict.fromkeys((*names, "turned", "overlap"))
     numbers = [

@@ -1,6 +1,6 @@
 """Average precision of boxes in space over an epoch and over processes, by KITTI's rules."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from vision.annotations.kitti import KittiObjects
 from vision.contracts.detection3d import Boxes3DPrediction, Boxes3DTruth
@@ -11,6 +11,8 @@ from vision.metrics.kitti.table import KittiScores
 from vision.metrics.processes import gather_rows
 from vision.options import check_number
 
+# The objects and the detections of images, by number.
+Images = Mapping[int, tuple[KittiObjects, KittiObjects]]
 # Of float64.
 MAX_DECIMALS = 15
 
@@ -56,6 +58,13 @@ class KittiEvaluator:
             detections = found_objects(found, names, decimals=self.decimals)
             self._images[number] = true_objects(truth), detections
 
+    def gather(self) -> Images:
+        """The objects and the detections of the images of all processes, by ascending number.
+
+        Every process must call it; the result is the same on each.
+        """
+        return gather_rows(self._images)
+
     def compute(self, trained: Sequence[str]) -> KittiScores:
         """Evaluate the images of all processes; every process must call it.
 
@@ -76,5 +85,5 @@ class KittiEvaluator:
                 f"{', '.join(CLASSES)}. Give class_names of the model, or set "
                 "trainer.limit_val_batches=0."
             )
-        images = gather_rows(self._images).values()
+        images = self.gather().values()
         return evaluate_objects([one for one, _ in images], [one for _, one in images], classes)

@@ -4,6 +4,7 @@ Letters: N objects.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 from vision.annotations.kitti import CLASSES, DONT_CARE, KittiObjects, class_index
 from vision.contracts.detection3d import Boxes3DPrediction, Boxes3DTruth
 from vision.errors import ConfigError, suggest
-from vision.ops.boxes3d import to_kitti
+from vision.ops.boxes3d import from_kitti, to_kitti
 
 # Of annotations: their numbers are float32, which have the text's decimals only after rounding.
 TRUE_DECIMALS = 4
@@ -20,6 +21,20 @@ TRUE_DECIMALS = 4
 _OTHER = CLASSES.index("Misc")
 # In the text of regions that have no place in space.
 _NO_SIZE, _NO_PLACE, _NO_ANGLE = -1.0, -1000.0, -10.0
+
+
+class FoundBoxes(NamedTuple):
+    """Detections of one image as tensors, M boxes.
+
+    Attributes:
+        boxes3d: float64 `(M, 7)` in the frame of the camera.
+        labels: int64 `(M,)` class index.
+        scores: float64 `(M,)`.
+    """
+
+    boxes3d: Tensor
+    labels: Tensor
+    scores: Tensor
 
 
 def true_objects(truth: Boxes3DTruth) -> KittiObjects:
@@ -50,6 +65,21 @@ def found_objects(
         prediction["boxes3d"], prediction["boxes"], prediction["alpha"], classes, decimals
     )
     return objects._replace(scores=_rounded(prediction["scores"], decimals))
+
+
+def found_boxes(objects: KittiObjects, names: Sequence[str]) -> FoundBoxes:
+    """Detections as boxes with labels, the inverse of `found_objects` but for rounding.
+
+    Args:
+        objects: The detections; those of other classes are left out.
+        names: Name of each class by label.
+    """
+    known = {name.lower(): label for label, name in enumerate(names)}
+    labels = np.array([known.get(CLASSES[k].lower(), -1) for k in objects.classes], dtype=np.int64)
+    kept = labels >= 0
+    numbers = [objects.sizes, objects.locations, objects.rotation[:, None]]
+    boxes = from_kitti(torch.from_numpy(np.concatenate(numbers, axis=1)[kept]))
+    return FoundBoxes(boxes, torch.from_numpy(labels[kept]), torch.from_numpy(objects.scores[kept]))
 
 
 def check_kitti_names(names: Sequence[str]) -> None:
