@@ -160,3 +160,33 @@ def test_an_image_is_not_written_to_and_keeps_its_form() -> None:
         assert torch.equal(image, kept)
         torch.manual_seed(seed)
         assert torch.equal(distort(image, SampleRng()), changed)
+
+
+def test_channels_change_places_on_demand() -> None:
+    """In half of the images, to each of the six orders alike."""
+    image = torch.from_numpy(planes(height=3, width=8))
+    found = np.zeros(2)
+    for seed in range(120):
+        made = []
+        for shuffle in (False, True):
+            torch.manual_seed(seed)
+            made.append(distort(image, SampleRng(), hue=9, shuffle=shuffle))
+        plain, shuffled = (one.reshape(3, -1).tolist() for one in made)
+        assert sorted(plain) == sorted(shuffled)
+        found[int(plain != shuffled)] += 1
+    assert abs(found[1] / 120 - 0.5 * 5 / 6) < 0.12
+
+
+def test_the_largest_turn_of_the_hue_is_an_option() -> None:
+    """Of pure red, which every step but the hue leaves in red alone or grey."""
+    image = torch.zeros(3, 1, 1, dtype=torch.uint8)
+    image[0] = 200
+    turns = []
+    for seed in range(200):
+        torch.manual_seed(seed)
+        red, green, blue = (x / 255 for x in distort(image, SampleRng(), hue=9).flatten().tolist())
+        hue, saturation, _ = colorsys.rgb_to_hsv(red, green, blue)
+        turns += [(hue + 0.5) % 1 - 0.5] if saturation > 0.5 else []
+    assert max(map(abs, turns)) * 360 <= 18.5
+    assert max(turns) * 360 > 12
+    assert min(turns) * 360 < -12
