@@ -13,9 +13,11 @@
     vision benchmark latency convnext_tiny --threads 2 --json latency.json
     vision benchmark training --rounds 20
     vision benchmark mean-maps --root data/nyuv2_samples
+    vision benchmark mean-boxes --root data/kitti_samples
 
 The sides take turns; what is printed are medians and their ratio (above 1: ours is faster, or keeps
-less memory). mean-maps prints errors instead: those that depth and normals have to beat.
+less memory). mean-maps and mean-boxes print errors and average precision instead: what models of
+depth, normals and boxes in space have to beat.
 """
 
 # The modules of vision/benchmarks say what each command compares; docs/benchmarks.md has figures.
@@ -37,6 +39,7 @@ from vision.benchmarks.imports import measure_imports
 from vision.benchmarks.input import measure_input
 from vision.benchmarks.latency import ENGINES, measure_latency
 from vision.benchmarks.latency import Settings as LatencySettings
+from vision.benchmarks.mean_boxes import measure_mean_boxes
 from vision.benchmarks.mean_maps import measure_mean_maps
 from vision.benchmarks.panoptic import PostSettings, measure_panoptic
 from vision.benchmarks.segmentation import Settings as SegmentationSettings
@@ -89,9 +92,11 @@ def add_inputs(add: Callable[..., Any]) -> None:
 
 
 def add_means(add: Callable[..., Any]) -> None:
-    """The command that measures errors, not speed: those of means, beside which models stand."""
+    """The commands that measure errors, not speed: those of means, beside which models stand."""
     parser = add("mean-maps", measure_mean_maps, help="errors of the mean depth and mean normals")
     parser.add_argument("--root", type=Path, required=True, help="a dataset in NYUv2's layout")
+    parser = add("mean-boxes", measure_mean_boxes, help="AP of mean boxes at true rectangles")
+    parser.add_argument("--root", type=Path, required=True, help="a dataset in KITTI's layout")
 
 
 def add_models(add: Callable[..., Any]) -> None:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import torch
-from data.synthetic.test_street_world import make_street, make_thing
+from helpers.streets import make_street, make_thing
 
 from vision.annotations.kitti import CLASSES, DONT_CARE, KittiObjects, parse_objects, write_objects
 from vision.data.synthetic.street_labels import label
