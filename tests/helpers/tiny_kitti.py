@@ -15,8 +15,8 @@ from vision.ops.boxes3d import from_kitti, observation_angle
 # A tenth of KITTI's, with the offset of its left colour camera.
 SIZE = (38, 124)
 P2 = np.array([[72.0, 0, 61.0, 4.5], [0, 72.0, 17.3, 0.02], [0, 0, 1, 0.0027]])
-# Height, width, length, x, y, z of the bottom, rotation_y.
-CAR = (1.5, 1.6, 3.9, 0.2, 0.75, 6.0, -1.6)
+# Height, width, length, x, y, z of the bottom, rotation_y. The car counts as a moderate object.
+CAR = (1.5, 1.6, 3.9, 0.2, 0.75, 5.4, -1.6)
 CYCLIST = (1.7, 0.6, 1.8, 1.4, 0.8, 4.0, 1.2)
 VAN = (1.9, 1.8, 4.5, -3.0, 0.9, 12.0, 0.3)
 OPTIONS = {"image_size": [32, 96]}

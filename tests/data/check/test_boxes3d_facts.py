@@ -18,9 +18,9 @@ def test_facts_of_classes(tmp_path: Path) -> None:
     assert not list(data.problems(remarks=remarks))
     begins = ["train: Car: ", "train: Cycli", "val: Car: 2 ", "val: Cyclist"]
     assert [remark[:12] for remark in remarks] == begins
-    # Depths are 6, 6.1 and 6.2 m: 5 % of the way from the first to the last is 6.01.
+    # Depths are 5.4, 5.5 and 5.6 m: 5 % of the way from the first to the last is 5.41.
     assert remarks[0] == (
-        "train: Car: 3 objects, depth 6.1 m (6.0 to 6.2), height 1.50 (1.50 to 1.50), width 1.60 "
+        "train: Car: 3 objects, depth 5.5 m (5.4 to 5.6), height 1.50 (1.50 to 1.50), width 1.60 "
         "(1.60 to 1.60), length 3.90 (3.90 to 3.90) m; 3 are within the limits of what is learned"
     )
     index = data.index("train")
@@ -38,4 +38,4 @@ def test_facts_of_classes(tmp_path: Path) -> None:
     only = index.take(np.array([2, 0]))
     assert [Path(path).stem for path in only.images] == ["000002", "000000"]
     np.testing.assert_allclose(only.scene(1).boxes3d[:2, 2], [CAR[5], CYCLIST[5]])
-    assert only.truth(0)["boxes3d"][0, 2] == np.float32(6.2)
+    assert only.truth(0)["boxes3d"][0, 2] == np.float32(5.6)

@@ -46,9 +46,9 @@ def test_evaluation_has_every_line_of_a_label(good: Path) -> None:
     assert truth["labels"].tolist() == [1, 2, -1, -1]
     # The middle of the bottom is half a height lower than the centre.
     height, width, length, x, y, _, yaw = CAR
-    expected = [x, y - height / 2, 6.4, length, height, width, yaw]
+    expected = [x, y - height / 2, 5.8, length, height, width, yaw]
     np.testing.assert_allclose(truth["boxes3d"][0], expected, rtol=1e-5)
-    assert truth["alpha"][0] == pytest.approx(yaw - math.atan2(x, 6.4), abs=1e-4)
+    assert truth["alpha"][0] == pytest.approx(yaw - math.atan2(x, 5.8), abs=1e-4)
     assert truth["boxes"][3].tolist() == [10, 5, 20, 9]
     assert truth["truncation"][3] == truth["occlusion"][3] == -1
     assert {key: value.dtype for key, value in truth.items() if key != "names"} == {
@@ -75,7 +75,7 @@ def test_only_trained_classes_are_learned(
     assert data.train_dataset is not None
     sample = data.train_dataset[0]
     assert sample["target"]["labels"].tolist() == labels
-    assert sample["target"]["depth_m"][0] == 6
+    assert sample["target"]["depth_m"][0] == pytest.approx(5.4)
     assert "truth" not in sample
     assert data.trained_names == tuple(data.class_names[label] for label in labels) or not trained
     # All of evaluation's lines stay.
@@ -85,7 +85,7 @@ def test_only_trained_classes_are_learned(
 
 def test_what_is_learned_depends_on_the_limits(good: Path) -> None:
     still = Boxes3DAugment(hflip=0, crop=0, photometric=False, geometry="consistent")
-    data = make(good, objects=LearnedObjects(depth=(2, 6.15)), augment=still)
+    data = make(good, objects=LearnedObjects(depth=(2, 5.55)), augment=still)
     assert data.train_dataset is not None
     counts = [len(sample["target"]["labels"]) for sample in data.train_dataset]  # type: ignore[attr-defined]
     assert counts == [1, 1, 0]
