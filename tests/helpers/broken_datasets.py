@@ -27,6 +27,7 @@ from helpers.tiny_boxes import write_image, write_voc, write_yolo
 from helpers.tiny_coco import write_tiny_coco
 from helpers.tiny_imagenet import WNIDS, write_folders
 from helpers.tiny_masks import write_mask_folder
+from helpers.tiny_nuscenes import damage_nuscenes, write_nuscenes_options
 from helpers.tiny_segmentation_sets import (
     ADE20K_ROWS,
     cells,
@@ -443,4 +444,5 @@ CASES = {
     "NYUv2Normals": Case(write_nyuv2_normals_options, damage_nyuv2_normals, 6),
     "KITTIDepth": Case(write_kitti_options, damage_kitti, 6),
     "KITTI": Case(write_kitti_objects_options, damage_kitti_objects, 10),
+    "NuScenes": Case(write_nuscenes_options, damage_nuscenes, 36),
 }

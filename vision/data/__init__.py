@@ -28,6 +28,7 @@ DATASETS = {
     "NYUv2Normals": "vision.data.datasets.nyuv2_normals",
     "KITTIDepth": "vision.data.datasets.kitti_depth",
     "KITTI": "vision.data.datasets.kitti",
+    "NuScenes": "vision.data.datasets.nuscenes",
     "DetectionShards": "vision.data.shards.detection",
     "SegmentationShards": "vision.data.shards.segmentation",
 }
