@@ -2,7 +2,8 @@
 
 The recipes of ImageNet are compared with a table of what their authors published, written out here;
 COCO's are in test_coco_configs, ADE20K's and Cityscapes' in test_segmentation_configs, those of
-depth and normals in test_dense_configs, those of panoptic segmentation in test_panoptic_configs.
+depth and normals in test_dense_configs, those of panoptic segmentation in test_panoptic_configs,
+those of boxes in space in test_detection3d_configs.
 """
 
 import json
@@ -20,6 +21,7 @@ from helpers.config_runs import (
     CONFIGS,
     DENSE,
     DEPTH_KITTI,
+    DETECTION3D,
     IMAGENET,
     NORMALS_NYUV2,
     PANOPTIC,
@@ -31,7 +33,9 @@ from helpers.config_runs import (
 )
 from helpers.tiny_coco import write_tiny_coco
 from helpers.tiny_depth import CAMERA, write_depth_folder
+from helpers.tiny_kitti import write_kitti_objects
 from helpers.tiny_masks import CLASSES, write_mask_folder
+from helpers.tiny_monocular import TINY as SMALL_MONODETR
 from helpers.tiny_nyuv2 import write_kitti, write_labeled
 from helpers.tiny_panoptic import SMALL as SMALL_HEAD
 from helpers.tiny_segmentation_sets import write_ade20k, write_cityscapes
@@ -43,11 +47,13 @@ from vision.cli.config_files import users_of
 from vision.cli.main import main
 from vision.cli.names import find_class
 from vision.cli.settings import find_configs, read_settings
+from vision.data.base.boxes3d import Boxes3DData
 from vision.data.base.dense import DenseData
 from vision.data.base.panoptic import PanopticData
 from vision.data.base.segmentation import SegmentationData
 from vision.data.datasets.imagenet import ImageNet
 from vision.data.synthetic.semantic import CLASSES as SAMPLED_CLASSES
+from vision.data.transforms.boxes3d_options import Boxes3DAugment
 from vision.data.transforms.dense_options import DenseAugment
 from vision.data.transforms.detection_options import DetectionAugment
 from vision.data.transforms.options import Augment
@@ -77,6 +83,8 @@ TRAINED_DENSE = (
 )
 # Of panoptic segmentation's one, with a small head.
 TRAINED_PANOPTIC = (PANOPTIC[0] / "rmt_tiny_kmax.yaml",)
+# Of boxes in space the published one, with a small head.
+TRAINED_3D = (DETECTION3D / "resnet50_monodetr.yaml",)
 
 
 def is_trained(config: Path) -> bool:
@@ -89,6 +97,8 @@ def is_trained(config: Path) -> bool:
         return config in TRAINED_DENSE
     if config.parent in PANOPTIC:
         return config in TRAINED_PANOPTIC
+    if config.parent == DETECTION3D:
+        return config in TRAINED_3D
     return config.parent != IMAGENET or config.stem.removesuffix("_linear") in TRAINED
 
 
@@ -208,6 +218,18 @@ def coco_panoptic(root: Path) -> list[str]:
     return words(options)
 
 
+def kitti_objects(root: Path) -> list[str]:
+    """Options for a few small images with boxes in space, in KITTI's folders."""
+    write_kitti_objects(root)
+    head = {key: value for key, value in SMALL_MONODETR.items() if key != "num_classes"}
+    options = {
+        **{"data.root": root, "data.num_workers": 0, "data.batch_size": 2},
+        **{"data.image_size": "[64, 96]", "trainer.devices": 1, "model.pretrained": "false"},
+        "model.head_options": json.dumps(head),
+    }
+    return words(options)
+
+
 def words(options: dict[str, Any]) -> list[str]:
     return [word for key, value in options.items() for word in (f"--{key}", str(value))]
 
@@ -228,6 +250,7 @@ FAKE_DATA: dict[str, Callable[[Path], list[str]]] = {
     "NYUv2Normals": nyuv2,
     "KITTIDepth": kitti,
     "COCOPanoptic": coco_panoptic,
+    "KITTI": kitti_objects,
 }
 
 
@@ -261,6 +284,7 @@ def test_the_parts_of_a_large_config_build(config: Path) -> None:
         (SegmentationData, SegmentationAugment),
         (DenseData, DenseAugment),
         (PanopticData, PanopticAugment),
+        (Boxes3DData, Boxes3DAugment),
     ):
         augment = own if issubclass(kind, base) else augment
     data = kind(**{**options, "augment": augment(**options["augment"])})

@@ -1,6 +1,7 @@
 """Every import path of every kind leads to what its column stands for."""
 
 import inspect
+import re
 from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
@@ -72,6 +73,7 @@ PROTOCOLS: dict[str, Callable[[Any], bool]] = {
 PLAIN: dict[str, Callable[[Any], bool]] = {
     "design": lambda value: isinstance(value, str),
     "min_classes": lambda value: value in (1, 2),
+    "predict_needs": lambda value: not value or bool(re.fullmatch(r"--[a-z]+ [A-Z]+", value)),
     "hub": lambda value: isinstance(value, Hub) and bool(value.metrics),
     "template": lambda value: isinstance(value, Template) and find_config(value.config).is_file(),
 }
@@ -88,8 +90,7 @@ ABSENT = {
     "depth": {"shard_form"},
     "normals": {"shard_form"},
     "detection3d": {
-        *("predictor", "demo_view", "export_graph", "int8_score"),
-        *("hub", "shard_form", "template"),
+        *("export_graph", "int8_score", "shard_form"),
     },
 }
 

@@ -61,8 +61,9 @@ SAME_WORD = {
     "segmentation": r"coco|sbd|annotations|/detection|predict/panoptic|commands/evaluate.py",
     # Samples of it are made under that name.
     "panoptic": r"commands/make_samples.py",
-    "depth": r"vision/data/|vision/ops/|/dense_maps|losses/dense|weights/names/|vision/options.py",
+    "depth": r"vision/(data|ops|options|metrics/kitti)|/dense_maps|losses/dense|weights/names/",
     "normals": r"vision/data/|/dense_maps|losses/dense",
+    "detection3d": r"data/base/boxes3d.py",
 }
 
 

@@ -81,6 +81,7 @@ class Kind:
             task and its datamodule.
         recorder: Collects what a report shows, a `vision.callbacks.results` `Recorder`.
         report: The chapters of the report, a `vision.report.task_report.TaskReport`.
+        predict_needs: What `vision predict` needs beside a model and images, such as an option.
         hub: Names on the Hugging Face hub.
         shard_form: What tar shards hold beside its images, a `vision.data.shards.forms.Form`; read
             from this table only, as the index of shards names the kind.
@@ -108,6 +109,7 @@ class Kind:
     )
     recorder: str | None = _part("report", "`vision validate` prints the metrics.")
     report: str | None = _part("report", "`vision validate` prints the metrics.")
+    predict_needs: str = ""
     hub: Hub | None = None
     shard_form: str | None = _part("form of tar shards")
     template: Template | None = None
@@ -320,8 +322,26 @@ KINDS: dict[str, Kind] = {
         designs="vision.tasks.detectors3d:DETECTORS3D",
         train_cells="vision.draw.detection3d_cells:train_cells",
         result_callbacks=("vision.callbacks.results.detection3d_pictures:Boxes3DPictures",),
+        prediction_writer="vision.callbacks.results.boxes3d_predictions:Boxes3DPredictions",
+        predictor="vision.predict.detection3d:Detection3DPredictor",
+        demo_view="vision.predict.detection3d_view:Detection3DView",
         recorder="vision.callbacks.results.detection3d_records:Boxes3DRecorder",
         report="vision.report.detection3d:REPORT",
+        predict_needs="--camera FILE",
+        hub=Hub(
+            pipeline="object-detection",
+            tag="monocular-3d-object-detection",
+            metrics={
+                "AP_3D": HubMetric("map", "3-D AP, moderate"),
+                "AP_BEV": HubMetric("map", "bird's-eye view AP, moderate"),
+                "AP_2D": HubMetric("map", "2-D AP, moderate"),
+            },
+        ),
+        template=Template(
+            what="your own streets: images, calibrations and labels in KITTI's layout",
+            config="detection3d/kitti/resnet50_monodetr",
+            options="--data.root FOLDER",
+        ),
     ),
 }
 # Class name of each task -> its import path.

@@ -9,7 +9,7 @@ import pytest
 
 from vision.cli.next_commands import next_commands
 from vision.data import Digits
-from vision.tasks import Classification
+from vision.tasks import Classification, Detection3D
 
 ROOT = Path(__file__).parents[2]
 CLASSES = {"model": Classification, "data": Digits}
@@ -97,6 +97,15 @@ def test_the_tools_know_the_options(
     options = {word for word in words if word.startswith("--")}
     help_text = capsys.readouterr().out
     assert all(option in help_text for option in options)
+
+
+def test_a_model_that_needs_a_camera_is_predicted_with_one(tmp_path: Path) -> None:
+    folder = make(tmp_path, "config.yaml", "weights/best.safetensors")
+    options = {"name": "run", "backbone": "convnext"}
+    found = next_commands(folder, **options, classes={"model": Detection3D, "data": Digits})
+    (words,) = [words for words in (shlex.split(c) for _, c in found) if "--out" in words]
+    assert words[-2:] == ["--camera", "FILE"]
+    assert "--camera" not in [word for words in commands(folder) for word in words]
 
 
 def test_the_console_command_names_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

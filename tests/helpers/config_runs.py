@@ -27,6 +27,7 @@ PANOPTIC = [ROOT / "configs" / "panoptic" / name for name in ("coco", "cityscape
 DEPTH_NYUV2 = ROOT / "configs" / "depth" / "nyuv2"
 DEPTH_KITTI = ROOT / "configs" / "depth" / "kitti"
 NORMALS_NYUV2 = ROOT / "configs" / "normals" / "nyuv2"
+DETECTION3D = ROOT / "configs" / "detection3d" / "kitti"
 DENSE = (DEPTH_NYUV2, DEPTH_KITTI, NORMALS_NYUV2)
 
 

@@ -31,6 +31,12 @@ def tiny_detection3d(family: str = "convnext", **more: Any) -> Detection3D:
     return Detection3D(**{**settings, **more})
 
 
+def sure_detection3d(**more: Any) -> Detection3D:
+    """The small model in evaluation, which finds four objects in every image."""
+    options = {"score_threshold": 0.0, **more.pop("head_options", {})}
+    return tiny_detection3d(head_options=options, **more).eval()
+
+
 def random_batch(size: tuple[int, int] = SIZE, *, objects: int = 1) -> Boxes3DBatch:
     """A training batch of two normalised images, the first with a car, the second without."""
     generator = torch.Generator().manual_seed(0)

@@ -9,6 +9,7 @@ import torch
 from helpers.pictures import texture
 from helpers.tiny_dense import tiny_dense
 from helpers.tiny_detection import tiny_detector
+from helpers.tiny_detection3d import sure_detection3d
 from helpers.tiny_panoptic import sure_panoptic
 from helpers.tiny_segmentation import tiny_segmentor
 from helpers.tiny_task import TINY_CONVNEXT, tiny_task
@@ -26,6 +27,7 @@ PREPROCESSING: dict[str, dict[str, Any]] = {
     "panoptic": {"long_side": 64, "canvas": [64, 80]},
     "depth": {"short_side": 48, "long_side": 80},
     "normals": {"short_side": 48, "long_side": 80},
+    "detection3d": {"image_size": [64, 96]},
 }
 NAMES = ("egg", "disc", "pebble", "leaf", "twig", "bark", "moss", "fern")
 
@@ -40,6 +42,7 @@ def tiny_model(kind: str, **options: Any) -> Model:
         "panoptic": sure_panoptic,
         "depth": partial(tiny_dense, "depth"),
         "normals": partial(tiny_dense, "normals"),
+        "detection3d": sure_detection3d,
     }
     task = build[kind](**options)
     if isinstance(task, ClassTask):

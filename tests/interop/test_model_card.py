@@ -95,6 +95,7 @@ def test_paths_of_the_author_are_not_shown() -> None:
         ("test/mIoU", "segmentation", ("image-segmentation", "mean_iou")),
         ("val/abs_rel", "depth", ("depth-estimation", "abs_rel")),
         ("val/mean", "normals", ("depth-estimation", "mean_angle")),
+        ("val/AP_3D", "detection3d", ("object-detection", "map")),
     ],
 )
 def test_every_kind_of_task(metric: str, kind: str, expected: tuple[str, str]) -> None:
@@ -102,3 +103,4 @@ def test_every_kind_of_task(metric: str, kind: str, expected: tuple[str, str]) -
     (result,) = ModelCard(card).data.eval_results
     assert (result.task_type, result.metric_type) == expected
     assert result.metric_value == 0.5
+    assert ('model.predict("image.jpg", camera="FILE")' in card) == (kind == "detection3d")

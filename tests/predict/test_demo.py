@@ -70,6 +70,23 @@ def test_a_bad_picture_leaves_nothing_of_the_one_before(demo: Demo, tmp_path: Pa
     assert demo.predict(None, 0.3)[1][1] == demo.show(None, 0.3)[1]
 
 
+def test_a_number_that_the_model_needs_is_asked_for(pictures: list[str]) -> None:
+    demo = Demo(tiny_model("detection3d"))
+    near, far = (demo.predict(pictures[0], 0.0, focal)[0] for focal in (60.0, 120.0))
+    assert (near.projection[0, 0], far.projection[0, 0]) == (60, 120)
+    assert [row[0] for row in demo.show(near, 0.0)[2]] == near.label_names
+    for nothing in (None, 0, -3):
+        result, (_, summary, *_) = demo.predict(pictures[0], 0.0, nothing)
+        assert result is None
+        assert "focal length" in summary
+    labels = [part["props"].get("label") for part in build_demo(demo.model).config["components"]]
+    assert "Focal length" in labels
+    assert "Focal length" not in [
+        part["props"].get("label")
+        for part in build_demo(tiny_model("classification")).config["components"]
+    ]
+
+
 def test_old_drawings_go(demo: Demo, pictures: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "KEPT", 2)
     result, _ = demo.predict(pictures[0], 0.3)

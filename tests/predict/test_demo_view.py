@@ -52,8 +52,9 @@ def find_view(kind: str, classes: int) -> View:
 
 @pytest.mark.parametrize("kind", [name for name, kind in KINDS.items() if kind.demo_view])
 def test_what_a_model_gives_is_shown_at_both_ends_of_the_slider(kind: str) -> None:
-    result = tiny_model(kind).predict_image(PIXELS, threshold=0.0)
     view: View = find_view(kind, 8)
+    asked = view.options(view.number.value) if view.number else {}
+    result = tiny_model(kind).predict_image(PIXELS, threshold=0.0, **asked)
     control = view.control
     assert control.low <= control.value <= control.high
     for setting in (control.low, control.value, control.high):

@@ -129,7 +129,7 @@ class Truths(LightningDataModule):
     """An epoch of hand-made batches of evaluation, of which cars and cyclists are learned."""
 
     class_names, kind = NAMES, "detection3d"
-    trained = ("Car", "Cyclist")
+    trained_names = ("Car", "Cyclist")
 
     def val_dataloader(self) -> DataLoader:
         batch = evaluation_batch()

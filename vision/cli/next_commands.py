@@ -101,7 +101,8 @@ def _use(folder: Path, classes: Mapping[str, type], pictures: Path | None) -> li
     if has_part(task, "predictor"):
         where = "FOLDER" if pictures is None else shlex.quote(relative_path(pictures))
         about = "your own pictures" if pictures is None else "pictures, these or your own"
-        predict = f"{command('predict')} {model} {where} --out {out}{own}"
+        needs = " ".join(["", *filter(None, [read_column(task, "predict_needs")])])
+        predict = f"{command('predict')} {model} {where} --out {out}{needs}{own}"
         commands.append((f"{about}: drawn, and as JSON", predict))
     whole = has_part(task, "export_graph")
     commands.append(

@@ -166,10 +166,14 @@ def _use(description: ModelDescription, options: CardOptions) -> str:
     address = options.repo or "OWNER/NAME"
     # A class from outside the suite must be imported by the reader.
     own = "" if description["task"] in TASKS else f", task={description['task']}"
+    kind = KINDS.get(_kind(description))
+    needs = kind.predict_needs if kind else ""
+    option, _, value = needs.removeprefix("--").partition(" ")
+    more = f', {option}="{value}"' if needs else ""
     return (
         "```python\nimport vision\n\n"
         f'model = vision.load("hf://{address}"{own})\n'
-        'for result in model.predict("image.jpg"):\n    print(result.to_dict())\n```\n\n'
+        f'for result in model.predict("image.jpg"{more}):\n    print(result.to_dict())\n```\n\n'
         "A local copy of this folder loads by its path. Nothing in it is executed: "
         "`model.safetensors` holds tensors and, in its header, the description of the model that "
         "`config.json` repeats."

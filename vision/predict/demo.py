@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from vision.errors import ConfigError, VisionError
 from vision.kinds import DESIGNS
 from vision.predict.demo_hosts import HostGuard, KnownHosts
-from vision.predict.demo_view import View
+from vision.predict.demo_view import Number, View
 from vision.predict.model import Model
 from vision.predict.results import import_optional
 from vision.task_parts import find_part
@@ -93,7 +93,9 @@ class Demo:
         self._files: deque[Path] = deque()
         self._count = 0
 
-    def predict(self, path: str | None, setting: float) -> tuple[Any, Shown]:
+    def predict(
+        self, path: str | None, setting: float, number: float | None = None
+    ) -> tuple[Any, Shown]:
         """Predict a picture, and show the result at the slider's setting.
 
         The model runs once per picture: moving the slider filters the result.
@@ -101,6 +103,7 @@ class Demo:
         Args:
             path: The file; None if the picture was removed.
             setting: Value of the slider.
+            number: Value of the field of the view, if it has one; None if it is empty.
 
         Returns:
             The result, None if there is none, and the values of the parts of the page.
@@ -108,8 +111,9 @@ class Demo:
         if path is None:
             return None, self.empty(NOTHING)
         try:
+            options = {} if self.view.number is None else self.view.options(number or 0.0)
             # Objects of any score, which the slider then filters.
-            result = self.model.predict_image(path, threshold=0.0)
+            result = self.model.predict_image(path, threshold=0.0, **options)
             return result, self.show(result, setting)
         except VisionError as error:
             # The visitor knows the file's name, and not where this page keeps it.
@@ -251,6 +255,7 @@ def _lay_out(gradio: Any, demo: Demo, pictures: Sequence[str]) -> None:
                 info=control.about,
                 elem_id="setting",
             )
+            numbers = [_number_field(gradio, one) for one in [demo.view.number] if one is not None]
             if pictures:
                 gradio.Examples([[path] for path in pictures], inputs=[given], label="Examples")
         with gradio.Column(min_width=300):
@@ -280,27 +285,33 @@ def _lay_out(gradio: Any, demo: Demo, pictures: Sequence[str]) -> None:
         plain = gradio.JSON(show_label=False, max_height=320, elem_id="json")
     with gradio.Accordion("About the model", open=False):
         gradio.HTML(_facts(demo.model))
-    _wire(gradio, demo, given, setting, [drawn, summary, table, plain, download])
+    _wire(gradio, demo, [given, setting, *numbers], [drawn, summary, table, plain, download])
 
 
-def _wire(gradio: Any, demo: Demo, given: Any, setting: Any, parts: Sequence[Any]) -> None:
-    """Connect the events: a new picture, and a moved slider.
+def _number_field(gradio: Any, number: Number) -> Any:
+    return gradio.Number(
+        value=number.value, label=number.label, info=number.about, elem_id="number"
+    )
+
+
+def _wire(gradio: Any, demo: Demo, fields: Sequence[Any], parts: Sequence[Any]) -> None:
+    """Connect the events: a new picture or number, and a moved slider.
 
     Args:
         gradio: The package.
         demo: Handles the events.
-        given: The picture input.
-        setting: The slider.
+        fields: The picture input, the slider, and the field for a number if there is one.
         parts: The outputs: picture, summary, table, JSON, download.
     """
     result = gradio.State(None, time_to_live=KEPT_S)
+    given, setting, *numbers = fields
 
     def fill(shown: Shown) -> list[Any]:
         *others, file = shown
         return [*others, gradio.DownloadButton(value=file, interactive=file is not None)]
 
-    def predict(path: str | None, value: float) -> list[Any]:
-        found, shown = demo.predict(path, value)
+    def predict(path: str | None, value: float, *number: float | None) -> list[Any]:
+        found, shown = demo.predict(path, value, *number)
         return [found, *fill(shown)]
 
     def fail() -> list[Any]:
@@ -310,9 +321,11 @@ def _wire(gradio: Any, demo: Demo, given: Any, setting: Any, parts: Sequence[Any
         return fill(demo.show(found, value))
 
     own = {"api_visibility": "private", "concurrency_limit": 1}
-    asked = given.change(predict, [given, setting], [result, *parts], **own)
+    asked = given.change(predict, [*fields], [result, *parts], **own)
     # Files that gradio cannot open do not reach the model.
     asked.failure(fail, None, [result, *parts], **own)
+    for number in numbers:
+        number.change(predict, [*fields], [result, *parts], trigger_mode="always_last", **own)
     moved = {**own, "trigger_mode": "always_last", "show_progress": "hidden"}
     setting.change(move, [result, setting], list(parts), **moved)
 

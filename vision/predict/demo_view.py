@@ -34,6 +34,20 @@ class Control(NamedTuple):
     step: float
 
 
+class Number(NamedTuple):
+    """A field for a number that the prediction needs.
+
+    Attributes:
+        label: Name of the number.
+        about: A short description.
+        value: Initial value.
+    """
+
+    label: str
+    about: str
+    value: float
+
+
 class View(ABC):
     """Shows the results of a task.
 
@@ -50,6 +64,15 @@ class View(ABC):
     @abstractmethod
     def control(self) -> Control:
         """The slider."""
+
+    @property
+    def number(self) -> Number | None:
+        """A number that is asked for beside the picture; by default none."""
+        return None
+
+    def options(self, number: float) -> dict[str, Any]:
+        """Arguments of `Model.predict_image` for the value of `number`."""
+        return {}
 
     @abstractmethod
     def draw(self, result: Any, setting: float) -> "Image":

@@ -1,7 +1,7 @@
 """Prediction of detection and instance segmentation: boxes, and masks if the model has them."""
 
 import logging
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -151,6 +151,43 @@ def coco_objects(
     return results
 
 
+def write_coco(
+    path: Path,
+    lines: Iterable[Mapping[str, Any]],
+    ids: Mapping[str, int],
+    category_ids: Sequence[int],
+    *,
+    names: tuple[str, ...],
+    convert: Callable[..., list[dict[str, Any]]] = coco_objects,
+) -> None:
+    """Write results in COCO's format, and a file that explains their ids.
+
+    `images.json` is a file of COCO without annotations: `images` and `categories`.
+
+    Args:
+        path: The file of results.
+        lines: As in `Predictor.write_table`, with `objects`.
+        ids: COCO id of each image, by name.
+        category_ids: COCO id of each class, by label.
+        names: Name of each class, by label.
+        convert: Makes results of the objects of an image, as `coco_objects` does.
+    """
+    images = []
+
+    def results() -> Iterator[dict[str, Any]]:
+        for line in lines:
+            number, (height, width) = ids[line["image"]], line["size"]
+            size = {"height": height, "width": width}
+            images.append({"id": number, "file_name": line["image"], **size})
+            yield from convert(line["objects"], number, category_ids)
+
+    write_results(results(), path)
+    categories = [
+        {"id": number, "name": name_of(names, label)} for label, number in enumerate(category_ids)
+    ]
+    write_json({"images": images, "categories": categories}, path.with_name(IMAGES))
+
+
 class DetectionPredictor(Predictor):
     """Predicts objects.
 
@@ -242,22 +279,5 @@ class DetectionPredictor(Predictor):
         ids: Mapping[str, int],
         category_ids: Sequence[int],
     ) -> None:
-        """Write results in COCO's format, and a file that explains their ids.
-
-        `images.json` is a file of COCO without annotations: `images` and `categories`.
-        """
-        images = []
-
-        def results() -> Iterator[dict[str, Any]]:
-            for line in lines:
-                number, (height, width) = ids[line["image"]], line["size"]
-                size = {"height": height, "width": width}
-                images.append({"id": number, "file_name": line["image"], **size})
-                yield from coco_objects(line["objects"], number, category_ids)
-
-        write_results(results(), path)
-        categories = [
-            {"id": number, "name": name_of(self.names, label)}
-            for label, number in enumerate(category_ids)
-        ]
-        write_json({"images": images, "categories": categories}, path.with_name(IMAGES))
+        """Write results in COCO's format, and a file that explains their ids: see `write_coco`."""
+        write_coco(path, lines, ids, category_ids, names=self.names)

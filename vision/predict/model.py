@@ -12,6 +12,7 @@ from vision.contracts.classes import known_classes
 from vision.contracts.models import ModelDescription
 from vision.errors import ConfigError
 from vision.machine import find_device
+from vision.predict.calibration import CameraLike
 from vision.predict.options import Precision, PredictOptions, Tile
 from vision.predict.predictor import Predictor
 from vision.predict.results import Result
@@ -86,6 +87,7 @@ class Model:
         overlap: float = 0.2,
         whole_view: bool = True,
         precision: Precision = "float32",
+        camera: CameraLike | None = None,
         num_workers: int | None = None,
         skip_bad_images: bool | int = False,
     ) -> Predictions:
@@ -104,6 +106,9 @@ class Model:
             overlap: Share of a tile that the next one covers too, in [0, 1).
             whole_view: Whether a detector also sees the whole of an image that is cut into tiles.
             precision: "float32", "bfloat16", or "float16" on a GPU.
+            camera: The calibration of the camera, which boxes in space need: a file (KITTI's, or a
+                matrix), a folder of files with the names of the images, a matrix `(3, 4)` or
+                `(3, 3)`, `(fx, fy, cx, cy)`, or a focal length, in pixels of the images.
             num_workers: Threads that read images; 0 reads without any, None chooses by the CPU
                 cores.
             skip_bad_images: Whether to log and skip images that cannot be read, listed in
@@ -114,7 +119,8 @@ class Model:
 
         Raises:
             ConfigError: An option is out of range, or the source holds no images.
-            DataError: A folder holds no images (when the first result is asked for).
+            DataError: There is no such calibration; or a folder holds no images, or an image has no
+                calibration (when the result is asked for).
             ImageError: An image cannot be read (when its result is asked for).
         """
         options = PredictOptions(
@@ -124,6 +130,7 @@ class Model:
             overlap=overlap,
             whole_view=whole_view,
             precision=precision,
+            camera=camera,
         )
         return Predictions(
             self.predictor,
@@ -142,6 +149,7 @@ class Model:
         overlap: float = 0.2,
         whole_view: bool = True,
         precision: Precision = "float32",
+        camera: CameraLike | None = None,
     ) -> Result:
         """Predict one image.
 
@@ -152,6 +160,7 @@ class Model:
             overlap: Share of a tile that the next one covers too.
             whole_view: Whether a detector also sees the whole of an image that is cut into tiles.
             precision: Precision of the computation (autocast).
+            camera: The calibration of the camera.
 
         Returns:
             The result.
@@ -170,6 +179,7 @@ class Model:
             overlap=overlap,
             whole_view=whole_view,
             precision=precision,
+            camera=camera,
             num_workers=0,
         )
         found = list(results)
@@ -217,10 +227,15 @@ class Model:
         )
         return torch.stack([one.features for one in found])  # type: ignore[attr-defined]
 
-    def __call__(self, images: Tensor) -> Any:
-        """Call the task on images as in a batch: `(B, C, H, W)`, uint8 or floats in 0..255."""
+    def __call__(self, images: Tensor, *more: Tensor) -> Any:
+        """Call the task on images as in a batch, `(B, C, H, W)`, uint8 or floats in 0..255.
+
+        Args:
+            images: The images.
+            *more: What else the task takes, such as the cameras of the images.
+        """
         with torch.inference_mode():
-            return self.task(images.to(self.device))
+            return self.task(*(one.to(self.device) for one in (images, *more)))
 
     def __repr__(self) -> str:
         described, count = self.description, len(self.class_names)

@@ -6,6 +6,7 @@ from typing import Literal, get_args
 from torch import Tensor
 
 from vision.options import PROBABILITY, Range, Ranges, check_ranges
+from vision.predict.calibration import CameraLike, keep_camera
 
 Precision = Literal["float32", "bfloat16", "float16"]
 Tile = int | tuple[int, int]
@@ -31,9 +32,13 @@ class PredictOptions:
         whole_view: Whether a detector also sees the whole image that is cut into tiles, for objects
             larger than a tile.
         precision: Precision of the computation (autocast); "float16" needs a GPU.
+        camera: The calibration of the camera, for boxes in space: a file, a folder of files with
+            the names of the images, a matrix, `(fx, fy, cx, cy)` or a focal length in pixels. It is
+            kept as a path or as numbers.
 
     Raises:
         ConfigError: A value is out of range.
+        DataError: The calibration is absent.
     """
 
     batch_size: int = 8
@@ -42,8 +47,11 @@ class PredictOptions:
     overlap: float = 0.2
     whole_view: bool = True
     precision: Precision = "float32"
+    camera: CameraLike | None = None
 
     def __post_init__(self) -> None:
+        if self.camera is not None:
+            object.__setattr__(self, "camera", keep_camera(self.camera))
         check_ranges({**vars(self), "tile": self.tile_size}, RANGES)
 
     @property

@@ -5,7 +5,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import torch
 from torch import Tensor
@@ -67,13 +67,17 @@ class Predictor(ABC):
         beside: Names of further files in a folder of predictions.
         tiled: Whether large images can be cut into tiles, which `predict_tiled` then predicts.
         untiled: Why not, after the name of the task.
+        takes_camera: Whether the calibration of the camera is used.
+        frames_as_drawn: Whether a video has the size of the first drawing, not that of its frames.
     """
 
     collate: Callable[[Sequence[Any]], Any] = staticmethod(collate_images)
     table: ClassVar[str | None] = None
-    beside: ClassVar[tuple[str, ...]] = ()
+    beside: tuple[str, ...] = ()
     tiled: ClassVar[bool] = False
     untiled: ClassVar[str] = "which accepts a whole image"
+    takes_camera: ClassVar[bool] = False
+    frames_as_drawn: ClassVar[bool] = False
 
     def __init__(self, model: LoadedModel) -> None:
         self.model = model
@@ -94,6 +98,15 @@ class Predictor(ABC):
                 f"tile={options.tile} is not for a {type(self.model.task).__name__}, "
                 f"{self.untiled}. Cut the image up, and predict the parts."
             )
+        if options.camera is not None and not self.takes_camera:
+            raise ConfigError(
+                f"a {type(self.model.task).__name__} uses no calibration of the camera: leave out "
+                "camera."
+            )
+
+    def for_options(self, options: PredictOptions) -> Self:
+        """The predictor of a source with some options, which `check` has accepted."""
+        return self
 
     @abstractmethod
     def prepare(self, image: Tensor, path: str | None, index: int) -> dict[str, Any]:

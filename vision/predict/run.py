@@ -68,7 +68,7 @@ class Predictions(Iterator[Result]):
             check_number("skip_bad_images", skip_bad_images, minimum=0, unit="images")
         predictor.check(options)
         self.bad_images: list[BadImage] = []
-        self._predictor = predictor
+        self._predictor = predictor.for_options(options)
         self._options = options
         self._max_bad = None if skip_bad_images is True else int(skip_bad_images)
         self._results = self._predict(

@@ -191,6 +191,7 @@ def predict_video(
         ConfigError: The folder holds something else.
         DataError: The video is absent or broken, or results cannot be written.
     """
+    model.predictor.check(options)
     video: Video | Camera = source if isinstance(source, Camera) else Video(source)
     open_folder(folder, job_description(model, video.name, options, pictures=pictures))
     times: dict[int, float] = {}
@@ -210,7 +211,9 @@ def predict_video(
             lines.write(to_json({**result.to_dict(), **moment}) + "\n")
             lines.flush()
             if pictures:
-                drawn.write(draw(result), result.size)
+                picture = draw(result)
+                as_drawn = model.predictor.frames_as_drawn
+                drawn.write(picture, picture.size[::-1] if as_drawn else result.size)
             done += 1
             if show is not None:
                 show(f"frame {result.index}, {moment['time_s']:.2f} s", result)
@@ -245,7 +248,7 @@ class _DrawnVideo:
         return () if self._writer is None else (self.path.name,)
 
     def write(self, picture: "Image", size: tuple[int, int]) -> None:
-        """Write a picture; height and width of the first one's frame are those of the video."""
+        """Write a picture; the video has the height and width that are given with the first."""
         self._writer = self._writer or VideoWriter(self.path, size, self.rate)
         self._writer.write(picture)
 

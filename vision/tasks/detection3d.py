@@ -211,7 +211,7 @@ class Detection3D(ClassTask, ImageTask):
     def end_evaluation(self, stage: str) -> None:
         """Gather what all processes have found, and log the metrics."""
         data = getattr(self.trainer, "datamodule", None)
-        trained = getattr(data, "trained", None) or self._known_names()
+        trained = getattr(data, "trained_names", None) or self._known_names()
         self.kitti_result = self.evaluator.compute(trained)
         self.log_evaluation(stage, self.kitti_result.scalars(), shown=SHOWN)
 

@@ -9,6 +9,7 @@ import torch
 from vision.annotations.kitti import CLASSES, parse_objects, write_objects
 from vision.contracts.detection3d import Boxes3DPrediction, Boxes3DTruth
 from vision.errors import ConfigError
+from vision.metrics import processes
 from vision.metrics.kitti.evaluation import evaluate_objects
 from vision.metrics.kitti.metric import KittiEvaluator
 from vision.metrics.kitti.objects import check_kitti_names, found_objects, true_objects
@@ -92,6 +93,21 @@ def test_an_epoch_is_evaluated_once_as_its_text() -> None:
     assert scores.ap["R40"][1, 2, 0, 1] > 0, "cars are found on the ground"
     evaluator.reset()
     assert len(evaluator) == 0
+
+
+def test_processes_count_each_image_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    truth, predictions = truth_of(LABEL), [random_predictions(40, seed) for seed in range(3)]
+    whole, first, second = (KittiEvaluator() for _ in range(3))
+    # The sampler has filled up the share of the second process.
+    for evaluator, numbers in ((whole, (0, 1, 2)), (first, (0, 2)), (second, (1, 0))):
+        for number in numbers:
+            evaluator.update(number, predictions[number], truth, NAMES)
+    expected = whole.compute(NAMES)
+    monkeypatch.setattr(processes, "gather_shares", lambda own: [first._images, second._images])
+    for evaluator in (first, second):
+        scores = evaluator.compute(NAMES)
+        assert scores.images == 3
+        np.testing.assert_array_equal(scores.curves, expected.curves)
 
 
 def test_scalars_name_overlaps_and_further_classes() -> None:

@@ -7,14 +7,16 @@
     vision predict best.ckpt 0 --out found --frames 100
     vision predict best.ckpt https://HOST/a.jpg --out found --allow-downloads
     vision predict best.ckpt - --out found < list.txt
+    vision predict best.ckpt image_2 --out found --camera calib
     vision predict best.ckpt val2017 --out found --json-only \
         --annotations instances_val2017.json
 
 The first 20 results are printed, a line each, and at the end the classes of all.
 OUT/predictions.jsonl has a line per image (or frame), written as soon as it is known, and
 OUT/pictures the drawn images. At the end there is also predictions.csv (classification),
-predictions.json in COCO's format with images.json (detection), masks/*.png (segmentation), or
-depth/*.png and normals/*.png of 16 bits, which `vision evaluate depth` and `normals` read.
+predictions.json in COCO's format with images.json (detection), masks/*.png (segmentation),
+depth/*.png and normals/*.png of 16 bits, which `vision evaluate depth` and `normals` read, or
+kitti/*.txt (boxes in space), which `vision evaluate kitti` reads.
 
 The same command goes on where it was stopped. Images that cannot be read are listed in
 OUT/errors.jsonl, and tried again by the next run. The exit status is 0, 1 if there are such images,
@@ -79,6 +81,12 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--no-whole-view", action="store_true", help="with tiles, do not look at the whole too"
     )
+    parser.add_argument(
+        "--camera",
+        metavar="FILE",
+        help="calibration, for boxes in space: a file, a folder with one per image, fx,fy,cx,cy, "
+        "or a focal length, in pixels",
+    )
     add_task(parser)
     add_device(parser)
     add_batches(parser)
@@ -119,6 +127,7 @@ def predict(arguments: argparse.Namespace) -> int:
         overlap=arguments.overlap,
         whole_view=not arguments.no_whole_view,
         precision=arguments.precision,
+        camera=arguments.camera,
     )
     model = vision.load(
         arguments.model, device=choose_device(arguments.device), task=arguments.task

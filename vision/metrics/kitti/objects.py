@@ -10,7 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vision.annotations.kitti import CLASSES, DONT_CARE, KittiObjects, class_index
+from vision.annotations.kitti import (
+    CLASSES,
+    DONT_CARE,
+    KittiObjects,
+    class_index,
+    write_objects,
+)
 from vision.contracts.detection3d import Boxes3DPrediction, Boxes3DTruth
 from vision.errors import ConfigError, suggest
 from vision.ops.boxes3d import from_kitti, to_kitti
@@ -82,6 +88,17 @@ def found_boxes(objects: KittiObjects, names: Sequence[str]) -> FoundBoxes:
     return FoundBoxes(boxes, torch.from_numpy(labels[kept]), torch.from_numpy(objects.scores[kept]))
 
 
+def kitti_text(prediction: Boxes3DPrediction, names: Sequence[str], *, decimals: int) -> str:
+    """The text of what was found in an image, a line each; arguments as in `found_objects`.
+
+    Raises:
+        ConfigError: A class is none of KITTI's.
+    """
+    check_kitti_names(names)
+    found = found_objects(prediction, names, decimals=decimals)
+    return write_objects(found, decimals=decimals)
+
+
 def check_kitti_names(names: Sequence[str]) -> None:
     """Check that KITTI's text has a name for each class.
 
@@ -94,6 +111,11 @@ def check_kitti_names(names: Sequence[str]) -> None:
                 f"KITTI's text has no class '{name}', only {', '.join(CLASSES)}."
                 f"{suggest(name, CLASSES)} Give the model such class_names, or use to_dict()."
             )
+
+
+def is_kitti(names: Sequence[str]) -> bool:
+    """Whether KITTI's text has a name for each class, of which there are some."""
+    return bool(names) and all(class_index(name) is not None for name in names)
 
 
 def _classes(names: Sequence[str]) -> np.ndarray:
