@@ -89,9 +89,7 @@ ABSENT = {
     "panoptic": {"shard_form"},
     "depth": {"shard_form"},
     "normals": {"shard_form"},
-    "detection3d": {
-        *("export_graph", "int8_score", "shard_form"),
-    },
+    "detection3d": {"shard_form"},
 }
 
 

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from helpers.weighed_graph import WeighedGraph
 
 from vision.errors import ConfigError
 from vision.export.graph import GraphInput, input_type
@@ -11,6 +12,17 @@ def test_images_are_normalised_where_the_program_does_not() -> None:
     torch.testing.assert_close(spec.prepare(pixels).flatten(), torch.tensor([-2.0, 2.0]))
     raw = GraphInput(torch.float32, 1, False, mean=(0.5,), std=(0.25,))
     assert raw.prepare(pixels).flatten().tolist() == [0.0, 255.0]
+
+
+def test_inputs_beside_the_images_come_from_a_batch_or_are_made_up() -> None:
+    graph = WeighedGraph()
+    images = torch.zeros(3, 3, 16, 32)
+    assert graph.inputs == ["images", "weights"]
+    _, made = graph.arguments(images)
+    assert made.tolist() == [[0, 0.5]] * 3
+    _, given = graph.arguments(images, {"half": torch.arange(6).view(3, 2)})
+    assert given.dtype == torch.float32
+    assert given.tolist() == [[0, 1], [2, 3], [4, 5]]
 
 
 def test_an_unknown_type_names_the_nearest() -> None:

@@ -10,18 +10,18 @@ from helpers.refusals import refuses
 from vision.data.datasets.digits import Digits
 from vision.errors import ConfigError
 from vision.export.canvas import usual_canvas
-from vision.export.int8 import calibration_images, find_canvas, int8_table, measure_times
+from vision.export.int8 import calibration_parts, find_canvas, int8_table, measure_times
 
 
 def test_calibration_images_are_spread_over_the_training_set() -> None:
     data = Digits(num_workers=0)
-    found = [*calibration_images(data, "train", 3)]
+    found = [*calibration_parts(data, "train", 3)]
     data.setup("fit")
     dataset = data.train_dataset
     dataset.augment = False
     places = [0, (len(dataset) - 1) // 2, len(dataset) - 1]
-    for image, place in zip(found, places, strict=True):
-        assert torch.equal(image[0], dataset[place]["image"])
+    for part, place in zip(found, places, strict=True):
+        assert torch.equal(part["image"][0], dataset[place]["image"])
 
 
 def canvas(fixed: dict[str, str], one_size: bool, given: tuple[int, int] | None) -> Any:
@@ -43,7 +43,7 @@ def test_only_a_model_of_one_size_for_many_images_has_a_canvas() -> None:
 def test_every_model_is_timed() -> None:
     calls: list[str] = []
     runs = {name: lambda images, name=name: calls.append(name) for name in ("float", "int8")}
-    times = measure_times(runs, torch.zeros(1), rounds=3)
+    times = measure_times(runs, [torch.zeros(1)], rounds=3)
     assert calls == ["float", "int8"] * 5  # two to warm up
     assert all(times[name] >= 0 for name in runs)
 

@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -9,7 +10,8 @@ from helpers.refusals import refuses
 from helpers.tiny_detection import tiny_detector
 from helpers.tiny_models import TINY
 from helpers.tiny_segmentation import tiny_segmentor
-from helpers.tiny_task import tiny_task
+from helpers.tiny_task import random_images, tiny_task
+from helpers.weighed_graph import WeighedGraph
 
 from vision import create_backbone
 from vision.errors import ConfigError, MissingPackageError
@@ -92,6 +94,16 @@ def test_the_other_exporter(tmp_path: Path) -> None:
     example = torch.zeros(2, 3, 64, 64)
     path = export_onnx(graph, example, tmp_path / "m.onnx", exporter="dynamo", dynamic=["batch"])
     agree(path, graph, real_images((64, 64), 1))
+
+
+@pytest.mark.parametrize("exporter", ["torchscript", "dynamo"])
+@torch.no_grad()
+def test_inputs_beside_the_images_are_those_of_the_file(exporter: Any, tmp_path: Path) -> None:
+    graph, path = WeighedGraph(), tmp_path / "m.onnx"
+    export_onnx(graph, torch.zeros(2, 3, 16, 32), path, exporter=exporter)
+    images, weights = random_images(3, side=24).float(), torch.tensor([[0.0, 1], [0, 2], [0, 3]])
+    found = run_onnx(path, images, weights)["weighed"]
+    torch.testing.assert_close(found, graph(images, weights)[0], atol=1e-4, rtol=1e-4)
 
 
 def test_what_cannot_be_written_or_run_says_why(

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 import torch
 from helpers.refusals import refuses
+from helpers.weighed_graph import WeighedGraph
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vision.data.formats.digits import load_digits, split_digits
 from vision.errors import ConfigError, MissingPackageError
-from vision.export.onnx import export_onnx
+from vision.export.onnx import export_onnx, run_onnx
 from vision.export.quantize import QuantizeOptions, count_int8, quantize_onnx
 from vision.export.whole import whole_model
 from vision.tasks.classification import Classification
@@ -67,8 +68,20 @@ def write_onnx(model: nn.Module, path: Path) -> Path:
     return path
 
 
-def calibration(count: int = 24, batch: int = 4) -> Iterator[Tensor]:
-    yield from digits("train")[0][:count].split(batch)
+def calibration(count: int = 24, batch: int = 4) -> Iterator[tuple[Tensor]]:
+    yield from ((images,) for images in digits("train")[0][:count].split(batch))
+
+
+def test_a_file_is_calibrated_with_all_of_its_inputs(tmp_path: Path) -> None:
+    graph = WeighedGraph()
+    path = export_onnx(graph, torch.zeros(2, 3, SIDE, SIDE), tmp_path / "float.onnx")
+    images, weights = digits("train")[0][:4].float(), torch.tensor([[0.0, 2.0]] * 4)
+    made = quantize_onnx(path, tmp_path / "int8.onnx", [(images, weights)])
+    assert (made.images, made.quantized) == (4, 1)
+    # The range of the values that are weighed is known.
+    found = run_onnx(made.path, images, weights)["weighed"]
+    (expected,) = graph(images, weights)
+    assert (found - expected).abs().max() < 0.05 * expected.abs().max()
 
 
 def run(path: Path, images: Tensor) -> np.ndarray:

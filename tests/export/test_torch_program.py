@@ -4,6 +4,7 @@ import pytest
 import torch
 from helpers.refusals import refuses
 from helpers.tiny_task import random_images, tiny_task
+from helpers.weighed_graph import WeighedGraph
 
 from vision.errors import ConfigError
 from vision.export.graph import Graph, GraphInput
@@ -27,6 +28,15 @@ def test_fixed_sizes_refuse_others(tmp_path: Path) -> None:
     torch.testing.assert_close(program(images)[0], graph(images)[0])
     with pytest.raises(ConfigError, match="does not run on images"):
         program(random_images(2, side=64))
+
+
+@torch.no_grad()
+def test_inputs_beside_the_images_are_those_of_the_program(tmp_path: Path) -> None:
+    graph = WeighedGraph()
+    path = export_program(graph, torch.zeros(2, 3, 16, 32), tmp_path / "model.pt2")
+    images, weights = random_images(3, side=24).float(), torch.tensor([[0.0, 1], [0, 2], [0, 3]])
+    (found,) = open_program(path)(images, weights)
+    torch.testing.assert_close(found, graph(images, weights)[0])
 
 
 def test_what_torch_cannot_export_says_why(tmp_path: Path) -> None:

@@ -128,7 +128,7 @@ class Skipped(Exception):  # noqa: N818, it is no error
 
 def build_eager(graph: Graph, images: Tensor, folder: Path, options: Settings) -> Run:
     """PyTorch, operator by operator."""
-    return graph
+    return lambda images: graph(*graph.arguments(images))
 
 
 def build_compiled(graph: Graph, images: Tensor, folder: Path, options: Settings) -> Run:
@@ -136,7 +136,12 @@ def build_compiled(graph: Graph, images: Tensor, folder: Path, options: Settings
     need_compiler(images)
     torch.compiler.reset()
     # Of a copy: the graph itself stays eager.
-    run = torch.compile(copy.deepcopy(graph), dynamic=False)
+    compiled = torch.compile(copy.deepcopy(graph), dynamic=False)
+
+    def run(images: Tensor) -> tuple[Tensor, ...]:
+        found: tuple[Tensor, ...] = compiled(*graph.arguments(images))
+        return found
+
     run(images)
     return run
 
@@ -146,14 +151,14 @@ def build_aot(graph: Graph, images: Tensor, folder: Path, options: Settings) -> 
     need_compiler(images)
     from torch import _inductor as inductor
 
-    program = torch.export.export(graph, (images,))
+    program = torch.export.export(graph, graph.arguments(images))
     path = inductor.aoti_compile_and_package(
         program, package_path=str(folder / f"batch_{len(images)}.pt2")
     )
     loaded = inductor.aoti_load_package(path)
 
     def run(images: Tensor) -> tuple[Tensor, ...]:
-        found = loaded(images)
+        found = loaded(*graph.arguments(images))
         return (found,) if isinstance(found, Tensor) else tuple(found)
 
     return run
@@ -204,13 +209,14 @@ def open_onnx(path: Path, images: Tensor, graph: Graph) -> Run:
     settings.intra_op_num_threads = torch.get_num_threads()
     settings.log_severity_level = 4
     session = onnxruntime.InferenceSession(str(path), settings, providers=[provider])
-    (taken,) = (one.name for one in session.get_inputs())
+    taken = [one.name for one in session.get_inputs()]
     given = [one.name for one in session.get_outputs()]
     if lacking := [name for name in graph.axes if name not in given]:
         raise Skipped(f"{path} does not give '{lacking[0]}' but {', '.join(given)}")
 
     def run(images: Tensor) -> tuple[Tensor, ...]:
-        values = session.run(list(graph.axes), {taken: images.cpu().numpy()})
+        inputs = [one.cpu().numpy() for one in graph.arguments(images)]
+        values = session.run(list(graph.axes), dict(zip(taken, inputs, strict=True)))
         return tuple(map(torch.from_numpy, values))
 
     return run
@@ -345,7 +351,7 @@ def build_all(
     for name in names:
         try:
             if expected is None:
-                expected = graph(images)
+                expected = graph(*graph.arguments(images))
             run = ENGINES[name](graph, images, folder, options)
             lists = graph.unordered
             wrong = difference(run(images), expected, int8=name == "int8", lists=lists)

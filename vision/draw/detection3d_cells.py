@@ -61,4 +61,6 @@ def _range(target: MonocularTarget) -> str:
     depth = target["depth_m"]
     if not len(depth):
         return "no object"
-    return f"{counted(len(depth), 'objects')}, {depth.min():.0f} to {depth.max():.0f} m"
+    near, far = f"{depth.min():.0f}", f"{depth.max():.0f}"
+    span = near if near == far else f"{near} to {far}"
+    return f"{counted(len(depth), 'objects')}, {span} m"

@@ -10,7 +10,8 @@ from vision.errors import DataError
 from vision.export.score import Outputs, Score
 from vision.ops.grouping import places_by
 
-Run = Callable[[Tensor], Outputs]
+Run = Callable[..., Outputs]
+Arguments = Callable[[Tensor, Mapping[str, Any]], Sequence[Tensor]]
 
 
 def alike(batch: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -44,14 +45,17 @@ def measure_accuracy(
     *,
     score: Callable[[], Score],
     limit: int | None = None,
+    arguments: Arguments = lambda images, batch: (images,),
 ) -> tuple[dict[str, float], int]:
     """Run models on a validation set, all on the same images.
 
     Args:
-        runs: By name, each model as a function of images `(B, C, H, W)`, uint8.
+        runs: By name, each model as a function of images `(B, C, H, W)`, uint8, and of its other
+            inputs.
         batches: Batches of the validation set.
         score: Makes the metric of one model.
         limit: Maximum number of images; None for all.
+        arguments: All inputs of the models for images and their batch: `Graph.arguments`.
 
     Returns:
         The metric of each model by name, and the number of images.
@@ -63,8 +67,9 @@ def measure_accuracy(
     images = 0
     with torch.inference_mode():
         for part in _limited(batches, limit):
+            inputs = arguments(part["image"], part)
             for name, run in runs.items():
-                scores[name].update(run(part["image"]), part)
+                scores[name].update(run(*inputs), part)
             images += len(part["image"])
     if not images:
         raise DataError("the validation set has no images to measure the accuracy on.")

@@ -109,11 +109,15 @@ def _compare_mean(name: str, found: Tensor, source: Tensor, tolerance: float) ->
 def compare_objects(
     found: Mapping[str, Tensor], source: Mapping[str, Tensor], *, tolerance: float
 ) -> list[Difference]:
-    """Compare detections after matching them; otherwise as `compare_outputs`."""
+    """Compare detections after matching them by `boxes` and `labels`.
+
+    Of each image the first `count` are compared. Otherwise as `compare_outputs`.
+    """
     if misshapen := _misshapen(found, source, tolerance):
         return misshapen
     total, unmatched = 0, 0
-    pairs: dict[str, list[Tensor]] = {name: [] for name in ("boxes", "scores", "masks")}
+    values = [name for name in source if name not in ("labels", "count")]
+    pairs: dict[str, list[Tensor]] = {name: [] for name in values}
     sides = {name: [] for name in pairs}  # type: dict[str, list[Tensor]]
     for i, (ours, theirs) in enumerate(
         zip(source["count"].tolist(), found["count"].tolist(), strict=True)
@@ -125,15 +129,13 @@ def compare_objects(
         total += max(ours, theirs)
         unmatched += max(ours, theirs) - len(rows)
         for name in pairs:
-            if name in source:
-                sides[name].append(source[name][i, rows])
-                pairs[name].append(found[name][i, places])
+            sides[name].append(source[name][i, rows])
+            pairs[name].append(found[name][i, places])
     share = unmatched / total if total else 0.0
     differences = [Difference("objects (share unmatched)", share, share, MAX_UNMATCHED)]
     for name in pairs:
-        if name in source:
-            both = torch.cat(pairs[name]), torch.cat(sides[name])
-            differences.append(_compare(name, *both, tolerance))
+        both = torch.cat(pairs[name]), torch.cat(sides[name])
+        differences.append(_compare(name, *both, tolerance))
     return differences
 
 

@@ -1,6 +1,6 @@
-"""Base class of exported modules: one input tensor, a tuple of named output tensors."""
+"""Base class of exported modules: images and what is known of them in, named tensors out."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -43,13 +43,35 @@ class GraphInput:
         return ((images.float() / 255 - mean) / std).to(self.dtype)
 
 
+@dataclass(frozen=True)
+class SideInput:
+    """An input beside the images, with a row for each of them.
+
+    Attributes:
+        name: Of the input.
+        key: Of its values in a batch.
+        dtype: Its type.
+        shape: Shape of a row.
+        values: What a row is, for the JSON file beside an export.
+        example: Makes a row that fits images of a height and width.
+    """
+
+    name: str
+    key: str
+    dtype: torch.dtype
+    shape: tuple[int, ...]
+    values: str
+    example: Callable[[tuple[int, int]], Tensor]
+
+
 class Graph(nn.Module):
-    """A module that can be exported: its forward maps `images` to a tuple of tensors.
+    """A module that can be exported: its forward maps its inputs to a tuple of tensors.
 
     Args:
         axes: The axes of each output by its name, in the order of the tuple; an axis name is
             `"batch"`, or any other if its length depends on the size of the images.
-        images: Its input.
+        images: Its first input.
+        beside: Its other inputs, in their order.
         fixed: Which of `"batch"` and `"size"` cannot be dynamic, and why.
 
     Attributes:
@@ -64,10 +86,43 @@ class Graph(nn.Module):
     one_size: ClassVar[bool] = False
 
     def __init__(
-        self, *, axes: Mapping[str, Axes], images: GraphInput, fixed: Mapping[str, str]
+        self,
+        *,
+        axes: Mapping[str, Axes],
+        images: GraphInput,
+        fixed: Mapping[str, str],
+        beside: Sequence[SideInput] = (),
     ) -> None:
         super().__init__()
         self.axes, self.images, self.fixed = dict(axes), images, dict(fixed)
+        self.beside = tuple(beside)
+
+    @property
+    def inputs(self) -> list[str]:
+        """Names of all inputs, the images first."""
+        return [INPUT, *(one.name for one in self.beside)]
+
+    def arguments(
+        self, images: Tensor, batch: Mapping[str, Any] | None = None
+    ) -> tuple[Tensor, ...]:
+        """All inputs for images.
+
+        Args:
+            images: `(B, C, H, W)` as the program takes them.
+            batch: A batch of a datamodule, of the same images; None makes plausible values.
+        """
+        size, count = (int(images.shape[2]), int(images.shape[3])), len(images)
+        more = [
+            one.example(size).expand(count, *one.shape) if batch is None else batch[one.key]
+            for one in self.beside
+        ]
+        return (
+            images,
+            *(
+                values.to(images.device, one.dtype).contiguous()
+                for one, values in zip(self.beside, more, strict=True)
+            ),
+        )
 
     def compare(
         self, found: Mapping[str, Tensor], source: Mapping[str, Tensor], *, tolerance: float

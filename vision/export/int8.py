@@ -75,15 +75,19 @@ def make_int8(
     graph = whole_model(model.task)
     canvas = find_canvas(graph, model, options.canvas)
     mean = graph.images.mean
-    images = calibration_images(data, options.calibrate, options.images)
-    if canvas is not None:
-        images = (put_on_canvas(image, canvas, mean) for image in images)
+    parts = calibration_parts(data, options.calibrate, options.images)
+    inputs = (
+        (put_on_canvas(part["image"], canvas, mean),)
+        if canvas is not None
+        else graph.arguments(part["image"], part)
+        for part in parts
+    )
     with tempfile.TemporaryDirectory() as folder:
         before = Path(folder) / f"{model.path.stem}.onnx"
-        first = next(images)
-        dynamic = export_float(graph, first, before)
+        first = next(inputs)
+        dynamic = export_float(graph, first[0], before)
         made = quantize_onnx(
-            before, target, itertools.chain([first], images), options=options.quantize
+            before, target, itertools.chain([first], inputs), options=options.quantize
         )
         runs: dict[str, Run] = {
             name: partial(run_onnx, open_session(path))
@@ -95,12 +99,13 @@ def make_int8(
             data.val_dataloader(),
             score=partial(score, model.task, data),
             limit=options.limit,
+            arguments=graph.arguments,
         )
         times = measure_times(runs, first, options.rounds)
         float_bytes = before.stat().st_size
     measure = score(model.task, data)
     return {
-        **_describe(model, graph, made.path, (first.shape[2], first.shape[3]), dynamic),
+        **_describe(model, graph, made.path, (first[0].shape[2], first[0].shape[3]), dynamic),
         "accuracy": {
             "metric": measure.metric,
             "better": measure.better,
@@ -134,8 +139,8 @@ def find_canvas(graph: Graph, model: Any, given: tuple[int, int] | None) -> tupl
     return None
 
 
-def calibration_images(data: Any, source: str, count: int) -> Iterator[Tensor]:
-    """Images to calibrate with, as evaluation prepares them.
+def calibration_parts(data: Any, source: str, count: int) -> Iterator[dict[str, Any]]:
+    """Images to calibrate with, as evaluation prepares them, in batches.
 
     Args:
         data: The datamodule.
@@ -143,7 +148,7 @@ def calibration_images(data: Any, source: str, count: int) -> Iterator[Tensor]:
         count: Number of images; fewer where the set is smaller.
 
     Yields:
-        uint8 `(1, 3, H, W)`: one at a time, since their sizes may differ.
+        A batch of one: their sizes may differ. Its `image` is uint8 `(1, 3, H, W)`.
     """
     data.setup("fit" if source == "train" else "validate")
     dataset = copy.copy(data.train_dataset if source == "train" else data.val_dataset)
@@ -155,8 +160,7 @@ def calibration_images(data: Any, source: str, count: int) -> Iterator[Tensor]:
     places = torch.linspace(0, len(dataset) - 1, min(count, len(dataset))).long().tolist()
     loader = DataLoader(dataset, sampler=places, collate_fn=data.collate)
     for batch in loader:
-        for part in alike(batch):
-            yield part["image"]
+        yield from alike(batch)
 
 
 def export_float(graph: Graph, example: Tensor, path: Path) -> tuple[str, ...]:
@@ -169,14 +173,14 @@ def export_float(graph: Graph, example: Tensor, path: Path) -> tuple[str, ...]:
 
 
 def measure_times(
-    runs: Mapping[str, Callable[[Tensor], object]], images: Tensor, rounds: int
+    runs: Mapping[str, Callable[..., object]], inputs: Sequence[Tensor], rounds: int
 ) -> dict[str, float]:
     """Median milliseconds of each model for a batch, in turn, after a warm-up of two rounds."""
     times: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(rounds + 2):
         for name, run in runs.items():
             start = time.perf_counter()
-            run(images)
+            run(*inputs)
             times[name].append(1e3 * (time.perf_counter() - start))
     return {name: statistics.median(measured[2:]) for name, measured in times.items()}
 

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from vision.errors import ConfigError, MissingPackageError, suggest
 from vision.export.graph import BATCH, HEIGHT, INPUT, WIDTH, Graph
+from vision.export.torch_program import open_shapes
 from vision.extras import install_line
 
 Exporter = Literal["torchscript", "dynamo"]
@@ -112,25 +113,28 @@ def open_session(path: str | os.PathLike[str]) -> Any:
         raise ConfigError(_cannot_run(path, error)) from error
 
 
-def run_onnx(source: Any, images: Tensor) -> dict[str, Tensor]:
+def run_onnx(source: Any, *inputs: Tensor) -> dict[str, Tensor]:
     """Run an ONNX file on the CPU.
 
     Args:
         source: A path, or a session from `open_session`.
-        images: `(B, C, H, W)` in the dtype that the file takes.
+        inputs: Images `(B, C, H, W)`, then its other inputs, in the dtypes that the file takes.
 
     Returns:
         The outputs by name.
 
     Raises:
-        ConfigError: onnxruntime cannot run it on these images.
+        ConfigError: onnxruntime cannot run it on these inputs.
     """
     session = open_session(source) if isinstance(source, str | os.PathLike) else source
     names = [output.name for output in session.get_outputs()]
     try:
-        values = session.run(names, {session.get_inputs()[0].name: images.numpy()})
+        taken = (one.name for one in session.get_inputs())
+        given = zip(taken, (one.numpy() for one in inputs), strict=True)
+        values = session.run(names, dict(given))
     except Exception as error:
-        raise ConfigError(_cannot_run(tuple(images.shape), error)) from error
+        shapes = ", ".join(str(tuple(one.shape)) for one in inputs)
+        raise ConfigError(_cannot_run(shapes, error)) from error
     return {name: torch.from_numpy(value) for name, value in zip(names, values, strict=True)}
 
 
@@ -167,6 +171,7 @@ def _by_tracing(graph: Graph, example: Tensor, path: Path, dynamic: set[str], op
 
     fixed = {axis for axis in (BATCH,) if "batch" not in dynamic}
     axes = {INPUT: _open_axes(dynamic)}
+    axes |= {one.name: _open_axes(dynamic - {"size"}) for one in graph.beside}
     for name, lengths in graph.axes.items():
         names = {i: length for i, length in enumerate(lengths) if isinstance(length, str)}
         if "size" not in dynamic:
@@ -175,26 +180,25 @@ def _by_tracing(graph: Graph, example: Tensor, path: Path, dynamic: set[str], op
     with _unflatten_by_reshape():
         torch.onnx.export(
             graph,
-            (example,),
+            graph.arguments(example),
             os.fspath(path),
             dynamo=False,
             opset_version=opset,
-            input_names=[INPUT],
+            input_names=graph.inputs,
             output_names=list(graph.axes),
             dynamic_axes=axes,
         )
 
 
 def _by_dynamo(graph: Graph, example: Tensor, path: Path, dynamic: set[str], opset: int) -> None:
-    shapes = {axis: torch.export.Dim.DYNAMIC for axis in _open_axes(dynamic)}
     program = torch.onnx.export(
         graph,
-        (example,),
+        graph.arguments(example),
         dynamo=True,
         opset_version=opset,
-        input_names=[INPUT],
+        input_names=graph.inputs,
         output_names=list(graph.axes),
-        dynamic_shapes=(shapes,),
+        dynamic_shapes=open_shapes(graph, dynamic),
         verbose=False,
     )
     assert program is not None, "dynamo=True returns a program"

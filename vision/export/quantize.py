@@ -12,7 +12,7 @@ import contextlib
 import logging
 import re
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -26,7 +26,6 @@ from vision.extras import install_line
 Calibration = Literal["minmax", "entropy", "percentile"]
 # Operators with weights; products of two activations are excluded.
 OPERATORS = ("Conv", "MatMul", "Gemm")
-INPUT = "images"
 
 
 @dataclass(frozen=True)
@@ -93,16 +92,17 @@ class Quantized:
 def quantize_onnx(
     source: Path,
     target: Path,
-    batches: Iterable[Tensor],
+    batches: Iterable[Sequence[Tensor]],
     *,
     options: QuantizeOptions = DEFAULTS,
 ) -> Quantized:
     """Quantise an ONNX model.
 
     Args:
-        source: The float model, with one input "images".
+        source: The float model.
         target: The int8 model to write; its folder is created if absent.
-        batches: Calibration images as the model accepts them, each `(B, C, H, W)`; read once.
+        batches: What to calibrate with: images `(B, C, H, W)` as the model accepts them, then its
+            other inputs; read once.
         options: Options of quantisation.
 
     Returns:
@@ -116,7 +116,7 @@ def quantize_onnx(
     if source.resolve() == target.resolve():
         raise ConfigError(f"the int8 model would overwrite the float model '{source}'.")
     target.parent.mkdir(parents=True, exist_ok=True)
-    reader = _reader(batches)
+    reader = _reader(batches, _inputs(source))
     with tempfile.TemporaryDirectory(dir=target.parent) as folder, _quiet():
         ready = Path(folder) / "ready.onnx"
         unfinished = Path(folder) / "int8.onnx"
@@ -212,14 +212,21 @@ def _tools() -> Any:
     return quantization
 
 
-def _reader(batches: Iterable[Tensor]) -> Any:
-    """An onnxruntime `CalibrationDataReader`, one batch at a time."""
+def _inputs(path: Path) -> list[str]:
+    """Names of the inputs of a model."""
+    import onnx
+
+    return [one.name for one in onnx.load(path, load_external_data=False).graph.input]
+
+
+def _reader(batches: Iterable[Sequence[Tensor]], names: Sequence[str]) -> Any:
+    """An onnxruntime `CalibrationDataReader`, one batch at a time, by the names of its inputs."""
     from onnxruntime.quantization import CalibrationDataReader
 
     class Reader(CalibrationDataReader):
         def __init__(self) -> None:
             self.images = 0
-            self.batches: Iterator[np.ndarray] = (batch.cpu().numpy() for batch in batches)
+            self.batches = iter(batches)
 
         def get_next(self) -> dict[str, np.ndarray] | None:
             batch = next(self.batches, None)
@@ -227,8 +234,8 @@ def _reader(batches: Iterable[Tensor]) -> Any:
                 if not self.images:
                     raise ConfigError("there are no calibration images; give one batch or more.")
                 return None
-            self.images += len(batch)
-            return {INPUT: batch}
+            self.images += len(batch[0])
+            return {name: one.cpu().numpy() for name, one in zip(names, batch, strict=True)}
 
     return Reader()
 

@@ -245,7 +245,7 @@ class _Job:
         example = torch.zeros(shape, dtype=traced.images.dtype)
         run = self.write_format(traced, example, dynamic)
         return verify(
-            lambda images: run(images.to(traced.images.dtype)),
+            lambda images, *beside: run(images.to(traced.images.dtype), *beside),
             graph,
             shapes=verified_shapes(options.size, batch, varied),
             tolerance=self.tolerance,
@@ -265,18 +265,18 @@ class _Job:
             opset, exporter = options.opset, options.exporter
             export_onnx(traced, example, path, dynamic=dynamic, opset=opset, exporter=exporter)
             session = open_session(path)
-            return lambda images: run_onnx(session, images)
+            return lambda *inputs: run_onnx(session, *inputs)
         if options.format == "torch-export":
             export_program(traced, example, path, dynamic=dynamic)
             program = open_program(path)
-            return lambda images: graph.named(program(images))
+            return lambda *inputs: graph.named(program(*inputs))
         dtype = getattr(torch, options.precision)
         export_tensors(self.module, dict(self.description), path, dtype=dtype)
         reloaded = reload_tensors(graph, self.module, path)
 
-        def run(images: Tensor) -> dict[str, Tensor]:
+        def run(images: Tensor, *beside: Tensor) -> dict[str, Tensor]:
             with torch.no_grad():
-                return graph.named(reloaded(images.to(graph.images.dtype)))
+                return graph.named(reloaded(images.to(graph.images.dtype), *beside))
 
         return run
 

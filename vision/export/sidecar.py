@@ -49,7 +49,16 @@ def shape_facts(
                 "values": "normalised: (pixel / 255 - mean) / std"
                 if spec.normalised
                 else "pixels 0..255",
-            }
+            },
+            *(
+                {
+                    "name": one.name,
+                    "dtype": str(one.dtype).removeprefix("torch."),
+                    "shape": [number, *one.shape],
+                    "values": one.values,
+                }
+                for one in graph.beside
+            ),
         ],
         "outputs": [
             {

@@ -4,6 +4,7 @@ import os
 import warnings
 from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -33,14 +34,13 @@ def export_program(
     Raises:
         ConfigError: torch cannot export the program.
     """
-    axes = ([0] if "batch" in dynamic else []) + ([2, 3] if "size" in dynamic else [])
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
-            shapes = ({axis: torch.export.Dim.DYNAMIC for axis in axes},)
-            program = torch.export.export(graph, (example,), dynamic_shapes=shapes)
+            shapes = open_shapes(graph, dynamic)
+            program = torch.export.export(graph, graph.arguments(example), dynamic_shapes=shapes)
             torch.export.save(program, path)
     # torch.export's exceptions are undocumented; only the reason helps a user.
     except Exception as error:
@@ -52,11 +52,24 @@ def export_program(
     return path
 
 
-def open_program(path: str | os.PathLike[str]) -> Callable[[Tensor], tuple[Tensor, ...]]:
+def open_shapes(graph: Graph, dynamic: Collection[str]) -> tuple[dict[int, Any], ...]:
+    """The dynamic axes of each input, as torch's exporters take them.
+
+    Args:
+        graph: The program.
+        dynamic: Which of `"batch"` and `"size"` are dynamic.
+    """
+    batch = [0] if "batch" in dynamic else []
+    size = [2, 3] if "size" in dynamic else []
+    axes = [batch + size, *(batch for _ in graph.beside)]
+    return tuple({axis: torch.export.Dim.DYNAMIC for axis in one} for one in axes)
+
+
+def open_program(path: str | os.PathLike[str]) -> Callable[..., tuple[Tensor, ...]]:
     """Read a program from its file.
 
     Returns:
-        A function from images `(B, C, H, W)` to the tuple of outputs.
+        A function from images `(B, C, H, W)`, and its other inputs, to the tuple of outputs.
     """
     # Detectors use operators that torchvision registers.
     import torchvision  # noqa: F401
@@ -65,13 +78,13 @@ def open_program(path: str | os.PathLike[str]) -> Callable[[Tensor], tuple[Tenso
         warnings.simplefilter("ignore")
         module = torch.export.load(os.fspath(path)).module()
 
-    def run(images: Tensor) -> tuple[Tensor, ...]:
+    def run(*inputs: Tensor) -> tuple[Tensor, ...]:
         try:
             with torch.no_grad():
-                return tuple(module(images))
+                return tuple(module(*inputs))
         except (AssertionError, RuntimeError) as error:
             raise ConfigError(
-                f"the program does not run on images {tuple(images.shape)}: {error}"
+                f"the program does not run on images {tuple(inputs[0].shape)}: {error}"
             ) from error
 
     return run

@@ -16,7 +16,7 @@ from vision.export.graph import Graph
 from vision.ops.image_limits import check_pixels
 from vision.reading import MAX_IMAGE_BYTES, read_file
 
-Runner = Callable[[Tensor], dict[str, Tensor]]
+Runner = Callable[..., dict[str, Tensor]]
 # Largest allowed relative difference, by precision of the program.
 TOLERANCES = {"float32": 1e-4, "float16": 2e-2, "bfloat16": 1e-1}
 MIN_SIDE = 32
@@ -57,7 +57,7 @@ def verify(
     """Compare a program with its source.
 
     Args:
-        run: The program: maps images, in the form that it accepts, to outputs by name.
+        run: The program: maps its inputs, in the form that it accepts, to outputs by name.
         source: The module that was exported, in float32.
         shapes: Number of images, and their height and width, for each comparison.
         tolerance: As in `compare_outputs`.
@@ -76,10 +76,10 @@ def verify(
         random = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
         real = real_images(size, batch, images, channels=source.images.channels)
         for name, pixels in (("random", random), ("real", real)):
-            inputs = source.images.prepare(pixels)
+            inputs = source.arguments(source.images.prepare(pixels))
             with torch.no_grad():
-                expected = source.named(source(inputs))
-            found = {key: value.cpu() for key, value in run(inputs).items()}
+                expected = source.named(source(*inputs))
+            found = {key: value.cpu() for key, value in run(*inputs).items()}
             differences = source.compare(found, expected, tolerance=tolerance)
             cases.append(Case(name, batch, size, differences))
     return cases
