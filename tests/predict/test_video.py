@@ -12,7 +12,7 @@ from helpers.refusals import refuses
 from helpers.tiny_predict import tiny_model
 from PIL import Image
 
-from vision.errors import DataError, MissingPackageError
+from vision.errors import ConfigError, DataError, MissingPackageError
 from vision.predict import video as video_module
 from vision.predict.job import read_lines
 from vision.predict.options import PredictOptions
@@ -85,6 +85,21 @@ def test_every_frame_is_predicted_and_drawn(
     assert [frame.shape for frame in drawn] == [(*SIZE, 3)] * 5
     files = {path.name for path in (tmp_path / "out").iterdir()}
     assert files == {"run.json", "predictions.jsonl", "film.mp4"}
+
+
+def test_boxes_in_space_are_drawn_beside_the_frame(film: Path, tmp_path: Path) -> None:
+    """One camera is that of all frames; without one nothing is written."""
+    model = tiny_model("detection3d")
+    with refuses(ConfigError, "--camera"):
+        predict_video(model, film, tmp_path / "out", PredictOptions())
+    assert not (tmp_path / "out").exists()
+    options = PredictOptions(threshold=0.0, camera=60)
+    assert predict_video(model, film, tmp_path / "out", options, max_frames=2).done == 2
+    drawn, _ = decoded(tmp_path / "out" / "film.mp4")
+    frames, _ = decoded(film)
+    picture = model.predict_image(frames[0], threshold=0.0, camera=60).plot()
+    assert [frame.shape for frame in drawn] == [(picture.height, picture.width, 3)] * 2
+    assert picture.width > picture.height * SIZE[1] / SIZE[0]
 
 
 def test_a_video_is_not_read_far_ahead(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
