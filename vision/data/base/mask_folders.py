@@ -14,9 +14,10 @@ from vision.data.base.segmentation import (
     SegmentationOptions,
     Split,
 )
-from vision.data.check.problems import setup_problems
+from vision.data.check.problems import collected_problems
 from vision.data.files.finding import PathList
-from vision.data.index.mask_pairs import Pairs, Unpaired, find_some_images
+from vision.data.files.noted_problems import NotedProblems
+from vision.data.index.mask_pairs import Pairs, find_some_images
 from vision.keywords import Unpack
 from vision.ops.label_images import read_labels
 from vision.reading import user_path
@@ -48,7 +49,7 @@ class SegmentationFolders(SegmentationData):
         super().__init__(**options)
         self.root = user_path(root)
         self.predict_root = None if predict_root is None else user_path(predict_root)
-        self._unpaired = Unpaired()
+        self._unpaired = NotedProblems()
 
     @abstractmethod
     def find_pairs(self, split: Split) -> Pairs:
@@ -88,15 +89,13 @@ class SegmentationFolders(SegmentationData):
         if split == "predict":
             return SegmentationIndex(images=PathList(self._images_to_predict()))
         pairs = self.find_pairs(split)
-        self._unpaired.note(pairs, f"the {split} set in '{self.root.resolve()}'", self.expected)
+        where = f"the {split} set in '{self.root.resolve()}'"
+        self._unpaired.note(pairs.problems, pairs.heading(where), self.expected)
         return replace(pairs.index, read_mask=self.read_mask)
 
     def layout_problems(self) -> Iterator[str]:
         """Every unpaired file, and other problems that stop `setup`."""
-        with self._unpaired.collected() as unpaired:
-            problems = [*setup_problems(self)]
-        yield from unpaired
-        yield from problems
+        yield from collected_problems(self, self._unpaired)
 
     @cached_property
     def _test_images(self) -> list[str]:

@@ -12,14 +12,15 @@ import numpy as np
 
 from vision.data.base.dense import DenseData
 from vision.data.base.splits import Split
-from vision.data.check.problems import setup_problems
+from vision.data.check.problems import collected_problems
 from vision.data.files.finding import PathList, require_folder
+from vision.data.files.noted_problems import NotedProblems
 from vision.data.formats.cameras import Camera, KnownCameras, find_camera
 from vision.data.formats.dense_files import DenseFiles, DenseIndex
 from vision.data.formats.depth_reader import DepthReader
 from vision.data.formats.nyuv2 import DEPTHS, LABELED, count_images, read_split
 from vision.data.index.mask_pairs import find_some_images, pair_files, pair_folders
-from vision.errors import DataError, listed_lines
+from vision.errors import DataError
 from vision.ops.depth_maps import EXTENSIONS, PNG
 from vision.options import check_ranges
 from vision.reading import user_path
@@ -77,8 +78,7 @@ class NYUv2Data(DenseData):
         self.layout = layout
         self.predict_root = None if predict_root is None else user_path(predict_root)
         self._camera = camera
-        # Unpaired files that a check of the dataset collects; None where they are an error.
-        self._unpaired: list[str] | None = None
+        self._unpaired = NotedProblems()
 
     @abstractmethod
     def read_labeled(self, path: Path, numbers: np.ndarray) -> DenseIndex:
@@ -148,14 +148,7 @@ class NYUv2Data(DenseData):
 
     def layout_problems(self) -> Iterator[str]:
         """Every unpaired file, and other problems that stop `setup`."""
-        self._unpaired = []
-        try:
-            problems = [*setup_problems(self)]
-            unpaired = self._unpaired
-        finally:
-            self._unpaired = None
-        yield from unpaired
-        yield from problems
+        yield from collected_problems(self, self._unpaired)
 
     def pair(
         self, split: Split, folder: str, suffixes: Sequence[str] = EXTENSIONS
@@ -182,13 +175,9 @@ class NYUv2Data(DenseData):
                 kind=f"one of {', '.join(suffixes)}",
                 expected=EXPECTED,
             )
-        if self._unpaired is not None:
-            self._unpaired += problems
-        elif problems:
-            raise DataError(
-                f"{len(problems):,} files of the {part} set in '{self.root.resolve()}' are not "
-                f"paired:\n{listed_lines(problems)}\n{EXPECTED}"
-            )
+        where = f"the {part} set in '{self.root.resolve()}'"
+        heading = f"{len(problems):,} files of {where} are not paired"
+        self._unpaired.note(problems, heading, EXPECTED)
         return PathList(images), PathList(others)
 
     @property

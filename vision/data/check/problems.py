@@ -8,6 +8,7 @@ import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
 from vision.data.check.same_images import ImageSource, same_images
+from vision.data.files.noted_problems import NotedProblems
 from vision.data.images.read import decode_image, read_file
 from vision.errors import ConfigError, DataError, VisionError
 
@@ -144,6 +145,18 @@ def setup_problems(data: Checkable) -> Iterator[str]:
                 raise
         except DataError as error:
             yield str(error)
+
+
+def collected_problems(data: Checkable, noted: NotedProblems) -> Iterator[str]:
+    """Yield the problems that are noted while every stage is set up, and those that stop it.
+
+    Raises:
+        ConfigError: As for `setup_problems`.
+    """
+    with noted.collected() as found:
+        others = [*setup_problems(data)]
+    yield from found
+    yield from others
 
 
 def made_datasets(data: Any) -> dict[str, Dataset[Any]]:

@@ -17,8 +17,9 @@ from vision.data.check.classes import require_same_classes
 from vision.data.classes.cityscapes_instances import THINGS, find_segments, read_instance_ids
 from vision.data.datasets.cityscapes import IMAGE, files_of_cities
 from vision.data.files.finding import PathList, require_folder
+from vision.data.files.noted_problems import NotedProblems
 from vision.data.formats.panoptic import PanopticAnnotations
-from vision.data.index.mask_pairs import Pairs, Unpaired, find_some_images, pair_files
+from vision.data.index.mask_pairs import Pairs, find_some_images, pair_files
 from vision.data.index.panoptic import PanopticIndex
 from vision.data.transforms.panoptic_options import PanopticAugment
 from vision.documents.class_table import class_table
@@ -71,7 +72,7 @@ class CityscapesPanoptic(PanopticFiles):
     ) -> None:
         super().__init__(augment=augment, long_side=long_side, canvas=canvas, **options)
         self.root = user_path(root)
-        self._unpaired = Unpaired()
+        self._unpaired = NotedProblems()
 
     @property
     def check_options(self) -> str:
@@ -126,7 +127,8 @@ class CityscapesPanoptic(PanopticFiles):
         if split == "predict" or self.paths(split).annotations.is_file():
             return super().read_index(split)
         pairs = self._find_pairs(split)
-        self._unpaired.note(pairs, f"the {split} set in '{self.root.resolve()}'", EXPECTED)
+        where = f"the {split} set in '{self.root.resolve()}'"
+        self._unpaired.note(pairs.problems, pairs.heading(where), EXPECTED)
         images, masks = pairs.index.images, pairs.index.masks
         assert masks is not None, "pairs have both"
         stems = PathList(os.path.basename(path).removesuffix(IMAGE) for path in images)

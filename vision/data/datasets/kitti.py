@@ -10,8 +10,9 @@ from vision.annotations.kitti import CLASSES as NAMES
 from vision.contracts.detection3d import OTHER
 from vision.data.base.boxes3d import Boxes3DData, Boxes3DLoading
 from vision.data.base.splits import Split
-from vision.data.check.problems import setup_problems
+from vision.data.check.problems import collected_problems
 from vision.data.files.finding import PathList, require_folder
+from vision.data.files.noted_problems import NotedProblems
 from vision.data.formats.kitti_objects import (
     KittiFiles,
     KittiScenes,
@@ -22,7 +23,7 @@ from vision.data.formats.kitti_objects import (
 from vision.data.index.boxes3d import Boxes3DIndex
 from vision.data.index.mask_pairs import find_some_images
 from vision.data.transforms.boxes3d import IMAGE_SIZE
-from vision.errors import DataError, listed_lines
+from vision.errors import DataError
 from vision.keywords import Unpack
 from vision.reading import user_path
 from vision.wording import counted
@@ -83,8 +84,7 @@ class KITTI(Boxes3DData):
         self.root = user_path(root)
         self.predict_root = None if predict_root is None else user_path(predict_root)
         self._lists = {"train": train_split, "val": val_split}
-        # Problems of files that a check of the dataset collects; None where they are an error.
-        self._problems: list[str] | None = None
+        self._problems = NotedProblems()
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -106,7 +106,8 @@ class KITTI(Boxes3DData):
         files, absent = self._files(split)
         scenes = read_scenes(files)
         problems = [*absent, *scenes.problems]
-        self._note(problems, split)
+        heading = f"the {split} split has {counted(len(problems), 'problems')}"
+        self._problems.note(problems, heading, "vision check-dataset KITTI lists them all.")
         if not scenes.images:
             # A check of the dataset, which has collected the same, tells each problem once.
             raise DataError(problems[0])
@@ -114,14 +115,7 @@ class KITTI(Boxes3DData):
 
     def layout_problems(self) -> Iterator[str]:
         """Every absent or broken file and line, and other problems that stop `setup`."""
-        self._problems = []
-        try:
-            others = [*setup_problems(self)]
-            found = self._problems
-        finally:
-            self._problems = None
-        yield from found
-        yield from others
+        yield from collected_problems(self, self._problems)
 
     def _files(self, split: Split) -> tuple[list[KittiFiles], list[str]]:
         """The files of a split, and a message for each listed image that is absent."""
@@ -154,17 +148,6 @@ class KITTI(Boxes3DData):
             return read_names(user_path(given))
         require_folder(self.root / "ImageSets", EXPECTED)
         return read_names(self.root / "ImageSets" / f"{given}.txt")
-
-    def _note(self, problems: list[str], split: Split) -> None:
-        """Collect problems, or raise an error if there are any."""
-        if self._problems is not None:
-            self._problems += problems
-        elif problems:
-            raise DataError(
-                f"the {split} split has {counted(len(problems), 'problems')}:\n"
-                f"{listed_lines([' '.join(text.splitlines()) for text in problems])}\n"
-                "vision check-dataset KITTI lists them all."
-            )
 
 
 def _beside(folder: Path) -> list[KittiFiles]:

@@ -8,8 +8,9 @@ from typing import Literal
 
 from vision.data.base.depth import DepthData, DepthLoading
 from vision.data.base.splits import Split
-from vision.data.check.problems import setup_problems
+from vision.data.check.problems import collected_problems
 from vision.data.files.finding import PathList, find_images, require_folder
+from vision.data.files.noted_problems import NotedProblems
 from vision.data.formats.cameras import KnownCameras
 from vision.data.formats.dense_files import DenseFiles, DenseIndex
 from vision.data.formats.depth_reader import DepthReader
@@ -18,7 +19,7 @@ from vision.data.index.mask_pairs import find_some_images
 from vision.data.transforms.crops import Box
 from vision.data.transforms.dense_options import DenseAugment
 from vision.data.transforms.geometry import Size
-from vision.errors import DataError, listed_lines
+from vision.errors import DataError
 from vision.keywords import Unpack
 from vision.ops.depth_crops import crop_window
 from vision.options import check_ranges
@@ -98,8 +99,7 @@ class KITTIDepth(DepthData):
         self.kb_crop = kb_crop
         self.evaluated = evaluated
         self._lists = {"train": train_list, "val": val_list}
-        # Absent files that a check of the dataset collects; None where they are an error.
-        self._absent: list[str] | None = None
+        self._absent = NotedProblems()
 
     @property
     def predict_split(self) -> Split:
@@ -137,14 +137,7 @@ class KITTIDepth(DepthData):
 
     def layout_problems(self) -> Iterator[str]:
         """Every absent file, and other problems that stop `setup`."""
-        self._absent = []
-        try:
-            problems = [*setup_problems(self)]
-            absent = self._absent
-        finally:
-            self._absent = None
-        yield from absent
-        yield from problems
+        yield from collected_problems(self, self._absent)
 
     def _list_of(self, split: Split) -> Path | None:
         """The list of a split; None without one."""
@@ -199,13 +192,8 @@ class KITTIDepth(DepthData):
             absent += [f"there is no file '{path}'." for path in missing]
             if not missing:
                 kept.append(pair)
-        if self._absent is not None:
-            self._absent += absent
-        elif absent:
-            raise DataError(
-                f"{len(absent):,} files of the {split} set are not there:\n"
-                f"{listed_lines(absent)}\n{EXPECTED}"
-            )
+        heading = f"{len(absent):,} files of the {split} set are not there"
+        self._absent.note(absent, heading, EXPECTED)
         if not kept:
             raise DataError(f"no image of the {split} set has both files. {EXPECTED}")
         return kept

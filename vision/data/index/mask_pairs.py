@@ -2,8 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from vision.data.files.finding import (
     walk_folders,
 )
 from vision.data.index.segmentation import SegmentationIndex
-from vision.errors import DataError, listed_lines, suggest
+from vision.errors import DataError, suggest
 
 MASK_SUFFIX = ".png"
 # Maximum number of files for which the nearest name is suggested; thousands would take minutes.
@@ -35,40 +34,9 @@ class Pairs:
     index: SegmentationIndex
     problems: list[str]
 
-
-class Unpaired:
-    """Files without a partner: an error that ends a run, or collected where all are wanted."""
-
-    def __init__(self) -> None:
-        self._found: list[str] | None = None
-
-    def note(self, pairs: Pairs, where: str, expected: str) -> None:
-        """Collect the problems of some pairs, or raise an error if there are any.
-
-        Args:
-            pairs: The pairs.
-            where: Which files they are, for the message.
-            expected: The expected tree, for the end of the message.
-
-        Raises:
-            DataError: There are unpaired files, and they are not collected.
-        """
-        if self._found is not None:
-            self._found += pairs.problems
-        elif pairs.problems:
-            raise DataError(
-                f"{len(pairs.problems):,} files of {where} are not paired:\n"
-                f"{listed_lines(pairs.problems)}\n{expected}"
-            )
-
-    @contextmanager
-    def collected(self) -> Iterator[list[str]]:
-        """A block within which they are collected in the list that it gives."""
-        self._found = []
-        try:
-            yield self._found
-        finally:
-            self._found = None
+    def heading(self, where: str) -> str:
+        """The first line of an error, for the files of a place."""
+        return f"{len(self.problems):,} files of {where} are not paired"
 
 
 def pair_masks(images: Path, masks: Path, expected: str = "") -> Pairs:
