@@ -34,7 +34,7 @@ def damage_kitti_objects(root: Path) -> list[str]:
     assert np.linalg.det(singular[:, :3]) == 0
     return [
         "there is no image '" + str(training / "image_2" / "000000.png"),
-        "calib/000001.txt",
+        "calib/000001.txt'. Copy it there",
         "line 3 (P2) of the calibration '" + str(training / "calib" / "000002.txt"),
         "000003.txt' has the focal lengths -72 and 72",
         "000005.txt', line 2: 14 fields, expected 15",
@@ -42,7 +42,7 @@ def damage_kitti_objects(root: Path) -> list[str]:
         "000005.txt', line 4: y is 'nan', expected a finite number",
         "000005.txt', line 5: the Car is behind the camera: its z is -6 m",
         "000005.txt', line 6: height, width and length of the Car are 0, 1.6 and 3.9",
-        "label_2/000006.txt",
+        "label_2/000006.txt'. Copy it there",
         "image_2/000004.png'",
         "testing/calib/000000.txt' has 3 numbers",
     ]

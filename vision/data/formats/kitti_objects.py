@@ -1,5 +1,6 @@
 """Files of KITTI's object benchmark: lists of images, labels and calibrations, as arrays."""
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +17,7 @@ from vision.errors import DataError
 from vision.ops.boxes3d import from_kitti
 from vision.reading import MAX_SETTINGS_BYTES
 
-_FIELDS = f"Expected {' '.join(FIELDS[:-1])}."
+_FIELDS = f"Expected {' '.join(FIELDS[:-1])}. Correct the line, or remove it."
 # Of the learned classes; the others may lack numbers, as regions do.
 _CHECKED = ("Pedestrian", "Car", "Cyclist")
 
@@ -89,6 +90,7 @@ def read_scenes(files: Iterable[KittiFiles]) -> KittiScenes:
         found: list[str] = []
         camera, objects = None, None
         try:
+            _require(one.calibration, "calibration")
             camera = read_projection(one.calibration)
         except DataError as error:
             found.append(f"image '{one.image}': {error}")
@@ -120,7 +122,10 @@ def absent_images(names: Sequence[str], known: Mapping[str, str], folder: Path) 
     problems = []
     for name in names:
         if name not in known:
-            problems.append(f"there is no image '{folder / name}.png', which is listed.")
+            problems.append(
+                f"there is no image '{folder / name}.png', which is listed. Copy it there, or "
+                "remove its name from the list."
+            )
     return problems
 
 
@@ -141,8 +146,17 @@ def join_objects(objects: Sequence[KittiObjects]) -> Boxes3DTable:
     )
 
 
+def _require(path: Path, what: str) -> None:
+    """Raise an error for an absent file; files of other images, which are near, are no help."""
+    if not os.path.lexists(path):
+        raise DataError(
+            f"there is no {what} '{path}'. Copy it there, or leave the image out of the list."
+        )
+
+
 def _read_label(path: Path, image: str, problems: list[str]) -> KittiObjects | None:
     try:
+        _require(path, "label file")
         text = read_text(path, max_bytes=MAX_SETTINGS_BYTES, what="label file")
     except DataError as error:
         problems.append(f"image '{image}': {error}")

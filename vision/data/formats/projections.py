@@ -22,6 +22,7 @@ EXPECTED = (
 # Line of KITTI's calibration, and its shape.
 SHAPES = {"P2": (3, 4), "R0_rect": (3, 3), "Tr_velo_to_cam": (3, 4)}
 _COPY = "Copy the calibration of that image again."
+_CORRECT = "Correct the numbers, or calibrate the camera again."
 # Of the largest number: what counts as zero in a matrix that was written with six digits.
 _ROUNDING = 1e-5
 # By how much the axes of a rotation may be from unit length and from right angles.
@@ -205,10 +206,9 @@ def _numbers(words: list[str], where: str, counts: tuple[int, ...]) -> np.ndarra
     if wrong is not None:
         raise DataError(f"{where} has {shown(wrong)}, expected finite numbers. {_COPY}")
     if len(values) not in counts:
-        one = f"expected the {counts[0]} of a matrix of 3 x {counts[0] // 3}. {_COPY}"
-        raise DataError(
-            f"{where} has {len(values)} numbers; {one if len(counts) == 1 else EXPECTED}"
-        )
+        one = f", expected the {counts[0]} of a matrix of 3 x {counts[0] // 3}. {_COPY}"
+        expected = one if len(counts) == 1 else f". {EXPECTED}"
+        raise DataError(f"{where} has {len(values)} numbers{expected}")
     return np.array(values)
 
 
@@ -218,12 +218,12 @@ def _check_camera(matrix: np.ndarray, name: str, error: type[DataError | ConfigE
     if abs(np.linalg.det(inner)) <= _ROUNDING**2 * largest**2:
         raise error(
             f"{name} is singular (the determinant of its 3 x 3 part is "
-            f"{np.linalg.det(inner):.3g}): nothing can be located with it. {EXPECTED}"
+            f"{np.linalg.det(inner):.3g}): nothing can be located with it. {EXPECTED} {_CORRECT}"
         )
     if inner[0, 0] <= 0 or inner[1, 1] <= 0:
         raise error(
             f"{name} has the focal lengths {inner[0, 0]:g} and {inner[1, 1]:g}, expected numbers "
-            f"above 0. {EXPECTED}"
+            f"above 0. {EXPECTED} {_CORRECT}"
         )
     rest = inner - [[inner[0, 0], 0, inner[0, 2]], [0, inner[1, 1], inner[1, 2]], [0, 0, 1]]
     if np.abs(rest).max() > _ROUNDING * largest or abs(inner[2, 2] - 1) > _ROUNDING:
