@@ -8,10 +8,10 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from vision.contracts.detection3d import OTHER, Boxes3DSample, Boxes3DTruth
+from vision.data.base.splits import require_targets
 from vision.data.images.read import decode_image
 from vision.data.index.boxes3d import Boxes3DIndex
 from vision.data.transforms.boxes3d import Boxes3DTransform
-from vision.errors import DataError
 
 
 class Boxes3DExample(NamedTuple):
@@ -52,12 +52,8 @@ class Boxes3DSamples(Dataset[Boxes3DSample]):
         *,
         targets: bool = True,
     ) -> None:
-        if targets and not index.has_targets:
-            where = f", such as '{index.images[0]}'" if len(index) else ""
-            raise DataError(
-                f"the {len(index):,} images{where}, have no labels: they can be predicted, but "
-                "neither trained on nor evaluated."
-            )
+        if targets:
+            require_targets(index, "labels")
         self.index = index
         self.paths = index.images
         self.transform = transform

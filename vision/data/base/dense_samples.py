@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from vision.data.base.splits import require_targets
 from vision.data.formats.dense_files import DenseIndex
 from vision.data.transforms.dense import DenseTransform
-from vision.errors import DataError
 
 # The maps that samples have, of those in `DenseTargets`.
 MAPS = ("depth", "normals")
@@ -32,12 +32,8 @@ class DenseSamples(Dataset[dict[str, Any]]):
     def __init__(
         self, index: DenseIndex, transform: DenseTransform, *, targets: bool = True
     ) -> None:
-        if targets and index.target_names is None:
-            where = f", such as '{index.images[0]}'" if len(index) else ""
-            raise DataError(
-                f"the {len(index):,} images{where}, have no ground truth: they can be predicted, "
-                "but neither trained on nor evaluated."
-            )
+        if targets:
+            require_targets(index, "ground truth")
         self.index = index
         self.paths = index.images
         self.transform = transform

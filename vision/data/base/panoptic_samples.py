@@ -6,6 +6,7 @@ from torch.utils.data import Dataset
 
 from vision.contracts.panoptic import PanopticSample
 from vision.contracts.segments import SegmentInfo
+from vision.data.base.splits import require_targets
 from vision.data.index.panoptic import PanopticIndex
 from vision.data.transforms.geometry import Size
 from vision.data.transforms.panoptic import (
@@ -16,7 +17,6 @@ from vision.data.transforms.panoptic import (
 )
 from vision.data.transforms.segment_map import SegmentMap, segment_infos
 from vision.data.transforms.segmentation import decode_masked
-from vision.errors import DataError
 
 
 class PanopticSamples(Dataset[PanopticSample]):
@@ -43,12 +43,8 @@ class PanopticSamples(Dataset[PanopticSample]):
         *,
         targets: bool = True,
     ) -> None:
-        if targets and index.masks is None:
-            where = f", such as '{index.images[0]}'" if len(index) else ""
-            raise DataError(
-                f"the {len(index):,} images{where}, have no segments: they can be predicted, but "
-                "neither trained on nor evaluated."
-            )
+        if targets:
+            require_targets(index, "segments")
         self.index = index
         self.paths = index.images
         self.transform = transform

@@ -4,11 +4,11 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from vision.data.base.splits import require_targets
 from vision.data.classes.label_tables import Table
 from vision.data.index.segmentation import SegmentationIndex
 from vision.data.loading.collate_segmentation import CanvasSample
 from vision.data.transforms.segmentation import SegmentationTransform, decode_masked
-from vision.errors import DataError
 
 
 class SegmentationSamples(Dataset[CanvasSample]):
@@ -35,12 +35,8 @@ class SegmentationSamples(Dataset[CanvasSample]):
         *,
         targets: bool = True,
     ) -> None:
-        if targets and index.masks is None:
-            where = f", such as '{index.images[0]}'" if len(index) else ""
-            raise DataError(
-                f"the {len(index):,} images{where}, have no masks: they can be predicted, but "
-                "neither trained on nor evaluated."
-            )
+        if targets:
+            require_targets(index, "masks")
         self.index = index
         self.paths = index.images
         self.transform = transform

@@ -9,6 +9,7 @@ from torch.utils.data import Dataset
 from vision.data.base.images import ImageData, ImageLoading
 from vision.data.check.problems import SplitSummary
 from vision.data.check.same_images import ImageSource
+from vision.errors import DataError
 from vision.keywords import Unpack
 
 Split = Literal["train", "val", "test", "predict"]
@@ -27,6 +28,25 @@ class SplitIndex(Protocol):
 
 
 Index = TypeVar("Index", bound=SplitIndex)
+
+
+def require_targets(index: SplitIndex, what: str) -> None:
+    """Raise an error if the images of a split have no targets.
+
+    Args:
+        index: The images.
+        what: What their targets are called, such as "labels".
+
+    Raises:
+        DataError: They have none; the message has the first image.
+    """
+    if not index.has_targets:
+        images = index.images
+        where = f", such as '{images[0]}'," if len(images) else ""
+        raise DataError(
+            f"the {len(images):,} images{where} have no {what}: they can be predicted, but neither "
+            "trained on nor evaluated."
+        )
 
 
 class SplitData(ImageData, Generic[Index]):

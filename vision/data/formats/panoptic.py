@@ -14,11 +14,11 @@ import numpy as np
 from vision.annotations.coco import problems_error
 from vision.annotations.coco_tables import collector_paused, load_json
 from vision.annotations.columns import identity
-from vision.annotations.outlines import starts_of
 from vision.annotations.panoptic import PanopticTables, read_tables
 from vision.data.files.array_cache import cached_arrays
 from vision.data.files.finding import PathList, read_bytes
 from vision.data.index.panoptic import PanopticIndex, SegmentTable
+from vision.data.index.pieces import take_pieces
 from vision.errors import DataError
 from vision.program import command
 
@@ -177,9 +177,7 @@ def _parse(data: bytes, path: Path, problems: list[str]) -> dict[str, np.ndarray
     known = np.isin(segments.images, images.ids)
     order = np.flatnonzero(known)[np.argsort(segments.images[known], kind="stable")]
     places = np.searchsorted(images.ids, segments.images[order])
-    lengths = np.diff(segments.starts)[order]
-    starts = starts_of(lengths)
-    rows_of = np.arange(starts[-1]) + np.repeat(segments.starts[order] - starts[:-1], lengths)
+    starts, rows_of = take_pieces(segments.starts, order)
     texts = (
         [str(number) for number in segments.images[order].tolist()],
         [images.names[place] for place in places.tolist()],

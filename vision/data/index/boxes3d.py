@@ -11,6 +11,7 @@ from vision.contracts.detection3d import Boxes3DTruth
 from vision.data.files.mapped_arrays import PickledByPath
 from vision.data.images.read import EncodedImage, read_file
 from vision.data.index.masked_files import take_paths
+from vision.data.index.pieces import take_pieces
 from vision.errors import DataError
 
 
@@ -71,9 +72,7 @@ class Boxes3DTable(PickledByPath):
 
     def take(self, chosen: np.ndarray) -> "Boxes3DTable":
         """The objects of the images at some indices, int64 `(n,)`, as a table of their own."""
-        lengths = np.diff(self.starts)[chosen]
-        starts = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths)])
-        rows = np.arange(starts[-1]) + np.repeat(self.starts[chosen] - starts[:-1], lengths)
+        starts, rows = take_pieces(self.starts, chosen)
         return Boxes3DTable(
             starts=starts,
             names=self.names[rows],

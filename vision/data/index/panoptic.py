@@ -9,6 +9,7 @@ import numpy as np
 from vision.annotations.panoptic import Segments, check_segments, read_segment_ids
 from vision.data.files.mapped_arrays import PickledByPath
 from vision.data.index.masked_files import MaskedFiles, take_paths
+from vision.data.index.pieces import take_pieces
 from vision.errors import ImageError
 from vision.ops.segment_ids import distinct_ids
 
@@ -57,9 +58,7 @@ class SegmentTable(PickledByPath):
 
     def take(self, chosen: np.ndarray) -> "SegmentTable":
         """The segments of the images at some indices, int64 `(n,)`, as a table of their own."""
-        lengths = np.diff(self.starts)[chosen]
-        starts = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths)])
-        rows = np.arange(starts[-1]) + np.repeat(self.starts[chosen] - starts[:-1], lengths)
+        starts, rows = take_pieces(self.starts, chosen)
         return SegmentTable(
             starts=starts, ids=self.ids[rows], labels=self.labels[rows], crowd=self.crowd[rows]
         )
