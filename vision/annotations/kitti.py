@@ -134,7 +134,9 @@ def scan_objects(text: str, *, scored: bool) -> ScannedObjects:
             names.append(index)
             rows.append([float(field) for field in fields[1:]])
             lines.append(number)
-    return ScannedObjects(_objects(names, rows, scored), np.array(lines, dtype=np.int64), problems)
+    numbers = np.array(rows, dtype=np.float64).reshape(len(rows), 14 + scored)
+    objects = objects_from_rows(np.array(names, dtype=np.int64), numbers)
+    return ScannedObjects(objects, np.array(lines, dtype=np.int64), problems)
 
 
 def write_objects(objects: KittiObjects, *, decimals: int = 4) -> str:
@@ -165,10 +167,17 @@ def class_index(name: str) -> int | None:
     return DONT_CARE if name == CLASSES[DONT_CARE] else _INDEX.get(name.lower())
 
 
-def _objects(names: list[int], rows: list[list[float]], scored: bool) -> KittiObjects:
-    numbers = np.array(rows, dtype=np.float64).reshape(len(rows), 14 + scored)
+def objects_from_rows(classes: np.ndarray, numbers: np.ndarray) -> KittiObjects:
+    """Make objects of the numbers of lines.
+
+    Args:
+        classes: `(M,)`, index of each in `CLASSES`.
+        numbers: float64 `(M, 14)`, the other `FIELDS` without the score, and scores are NaN; or
+            `(M, 15)` with it.
+    """
+    scored = numbers.shape[1] == len(FIELDS) - 1
     return KittiObjects(
-        classes=np.array(names, dtype=np.int64),
+        classes=classes.astype(np.int64),
         truncation=numbers[:, 0],
         occlusion=numbers[:, 1],
         alpha=numbers[:, 2],
@@ -176,7 +185,7 @@ def _objects(names: list[int], rows: list[list[float]], scored: bool) -> KittiOb
         sizes=numbers[:, 7:10],
         locations=numbers[:, 10:13],
         rotation=numbers[:, 13],
-        scores=numbers[:, 14] if scored else np.full(len(rows), np.nan),
+        scores=numbers[:, 14] if scored else np.full(len(numbers), np.nan),
     )
 
 

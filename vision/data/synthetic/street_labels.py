@@ -4,10 +4,17 @@ import math
 
 import numpy as np
 
-from vision.annotations.kitti import CLASSES, DONT_CARE, NO_ORIENTATION, KittiObjects
+from vision.annotations.kitti import (
+    CLASSES,
+    DONT_CARE,
+    NO_ORIENTATION,
+    KittiObjects,
+    objects_from_rows,
+)
 from vision.data.synthetic.street_layout import area, rectangle
 from vision.data.synthetic.street_render import SeenThing, View
 from vision.data.synthetic.street_world import Street
+from vision.ops.angles import wrapped
 
 # Smallest visible share of the pixels of a thing for occlusion 0, 1 and 2. Below the last it has no
 # label.
@@ -49,17 +56,7 @@ def label(street: Street, seen: View) -> KittiObjects:
         small = box[3] - box[1] < MIN_HEIGHT
         (regions if small else objects).append(_region(box) if small else _object(street, one))
     rows = np.array([*objects, *regions], np.float64).reshape(-1, 15)
-    return KittiObjects(
-        classes=rows[:, 0].astype(np.int64),
-        truncation=rows[:, 1],
-        occlusion=rows[:, 2],
-        alpha=rows[:, 3],
-        boxes=rows[:, 4:8],
-        sizes=rows[:, 8:11],
-        locations=rows[:, 11:14],
-        rotation=rows[:, 14],
-        scores=np.full(len(rows), np.nan),
-    )
+    return objects_from_rows(rows[:, 0], rows[:, 1:])
 
 
 def _object(street: Street, one: SeenThing) -> list[float]:
@@ -67,8 +64,7 @@ def _object(street: Street, one: SeenThing) -> list[float]:
     whole, box = rectangle(street, thing)
     length, height, width = thing.size
     x, y, z = thing.bottom
-    alpha = thing.yaw - math.atan2(x, z)
-    alpha = (alpha + math.pi) % (2 * math.pi) - math.pi
+    alpha = wrapped(thing.yaw - math.atan2(x, z))
     occlusion = sum(one.visible < share for share in VISIBLE[:-1])
     begin = [CLASSES.index(thing.kind), 1 - area(box) / area(whole), occlusion, alpha]
     return [*begin, *box, height, width, length, x, y, z, thing.yaw]

@@ -15,6 +15,7 @@ from vision.data.synthetic.street_camera import Rig
 from vision.data.synthetic.street_materials import thing_palette
 from vision.data.synthetic.street_world import Houses, Street, Thing
 from vision.data.synthetic.textures import hsv_color
+from vision.ops.angles import wrapped
 
 ELEVATIONS_M = (1.58, 1.72)
 HEADINGS_DEG = (-7.0, 7.0)
@@ -139,8 +140,7 @@ def _thing(rng: np.random.Generator, street: Street, kind: str) -> Thing:
     lift = street.axes[:, 2]
     y = -(street.rig.elevation_m + lift[0] * x + lift[2] * z) / lift[1]
     # 0 is to the right of the camera, and angles rise clockwise.
-    yaw = street.heading_rad + turn - math.pi / 2
-    yaw = round((yaw + math.pi) % (2 * math.pi) - math.pi, DECIMALS)
+    yaw = round(wrapped(street.heading_rad + turn - math.pi / 2), DECIMALS)
     bottom = np.array([x, round(y, DECIMALS), z])
     return Thing(kind=kind, size=size, bottom=bottom, yaw=yaw, palette=thing_palette(rng))
 

@@ -16,6 +16,7 @@ import torch
 
 from vision.annotations.kitti import CLASSES, KittiObjects, read_objects
 from vision.metrics.kitti.evaluation import CLASSES as EVALUATED
+from vision.ops.angles import wrapped
 from vision.ops.box_projection import project_boxes
 from vision.ops.boxes3d import from_kitti
 
@@ -71,7 +72,7 @@ def frequent_yaw(yaws: np.ndarray) -> float:
     part = int(np.bincount(parts % YAWS, minlength=YAWS).argmax())
     rest = (yaws - parts * step)[parts % YAWS == part]
     yaw = part * step + float(rest.mean())
-    return (yaw + math.pi) % (2 * math.pi) - math.pi
+    return wrapped(yaw)
 
 
 def place_boxes(

@@ -15,6 +15,7 @@ from vision.annotations.kitti import CLASSES
 from vision.metrics.kitti.joined import Joined
 from vision.metrics.kitti.levels import ABSENT, COUNTS, LEVELS, detection_status, object_status
 from vision.metrics.kitti.overlaps import METRICS
+from vision.ops.angles import wrapped
 
 # Least overlap of the boxes in the image.
 MIN_OVERLAP = 0.5
@@ -103,12 +104,11 @@ def measure_errors(joined: Joined, pairs: Pairs) -> Errors:
     offset = found.locations[b] - truth.locations[a]
     # Locations are those of the bottom.
     offset[:, 1] -= (found.sizes[b, 0] - truth.sizes[a, 0]) / 2
-    turn = np.abs(found.rotation[b] - truth.rotation[a]) % (2 * np.pi)
     return Errors(
         distance=truth.locations[a, 2],
         offset=offset,
         size=found.sizes[b] / truth.sizes[a] - 1,
-        yaw=np.minimum(turn, 2 * np.pi - turn),
+        yaw=np.abs(wrapped(found.rotation[b] - truth.rotation[a])),
         overlap=pairs.overlap[paired],
     )
 

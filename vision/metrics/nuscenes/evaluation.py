@@ -15,6 +15,7 @@ from vision.annotations.nuscenes_names import CLASSES
 from vision.metrics.nuscenes.boxes import EvaluatedBoxes
 from vision.metrics.nuscenes.matching import Pairs, by_score, match, near_pairs
 from vision.metrics.nuscenes.table import DISTANCES_M, ERRORS, NuScenesScores
+from vision.ops.angles import wrapped
 
 # The distance whose matches give the errors.
 ERROR_DISTANCE_M = 2.0
@@ -103,11 +104,12 @@ def _errors(
 ) -> np.ndarray:
     """Each error, averaged over the recalls from above the minimum to the highest, `(5,)`."""
     true = np.flatnonzero(matched >= 0)
+    period = np.pi if name in _HALF_TURN else 2 * np.pi
     found, objects = theirs.select(true), own.select(matched[true])
     values = {
         "ATE": np.linalg.norm(found.centres[:, :2] - objects.centres[:, :2], axis=1),
         "ASE": 1 - _aligned_overlap(found.sizes, objects.sizes),
-        "AOE": _turns(objects.yaws - found.yaws, np.pi if name in _HALF_TURN else 2 * np.pi),
+        "AOE": np.abs(wrapped(objects.yaws - found.yaws, period)),
         "AVE": np.linalg.norm(found.velocities - objects.velocities, axis=1),
         "AAE": np.where(objects.attributes < 0, np.nan, objects.attributes != found.attributes),
     }
@@ -143,7 +145,3 @@ def _aligned_overlap(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Intersection over union of boxes with one centre and direction, `(T,)`."""
     shared = np.minimum(a, b).prod(axis=1)
     return shared / (a.prod(axis=1) + b.prod(axis=1) - shared)
-
-
-def _turns(angles: np.ndarray, period: float) -> np.ndarray:
-    return np.abs((angles + period / 2) % period - period / 2)
