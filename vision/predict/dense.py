@@ -10,7 +10,7 @@ from vision.data.loading.collate_dense import collate_dense
 from vision.data.transforms.dense import DenseEvalTransform
 from vision.predict.dense_samples import dense_sample
 from vision.predict.options import PredictOptions
-from vision.predict.predictor import LoadedModel, Predictor, Seen, build_transform
+from vision.predict.predictor import LoadedModel, Predictor, Seen, stored_transform
 from vision.predict.results import Result
 
 logger = logging.getLogger(__name__)
@@ -29,11 +29,7 @@ class DensePredictor(Predictor):
 
     def __init__(self, model: LoadedModel) -> None:
         super().__init__(model)
-        options = model.preprocessing
-        if options is None:
-            options = DenseEvalTransform().options
-            logger.warning("the model does not store its preprocessing; using %s", options)
-        self.transform: DenseEvalTransform = build_transform(DenseEvalTransform, options)
+        self.transform = stored_transform(model, DenseEvalTransform)
         self._warned = False
 
     def prepare(self, image: Tensor, path: str | None, index: int) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """Prediction of detection and instance segmentation: boxes, and masks if the model has them."""
 
-import logging
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +15,9 @@ from vision.data.transforms.detection import DetectionEvalTransform
 from vision.draw.detection import draw_detections
 from vision.metrics.coco.files import write_json, write_results
 from vision.predict.options import PredictOptions
-from vision.predict.predictor import LoadedModel, Predictor, Seen, build_transform
+from vision.predict.predictor import LoadedModel, Predictor, Seen, stored_transform
 from vision.predict.results import (
-    Result,
+    ObjectsResult,
     category_of,
     encode_mask,
     import_optional,
@@ -37,34 +36,20 @@ from vision.predict.tiles import (
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-logger = logging.getLogger(__name__)
-
 IMAGES = "images.json"
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class DetectionResult(Result):
+class DetectionResult(ObjectsResult):
     """The M objects of an image, highest score first.
 
     Attributes:
         boxes: float32 `(M, 4)`, `(x1, y1, x2, y2)` in pixels of the original image.
-        labels: int64 `(M,)` class index.
-        scores: float32 `(M,)` in [0, 1], all at or above the threshold.
         masks: bool `(M, H, W)` in the size of the original image; None without masks.
     """
 
     boxes: Tensor
-    labels: Tensor
-    scores: Tensor
     masks: Tensor | None
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    @property
-    def label_names(self) -> list[str]:
-        """Name of the class of each object."""
-        return [name_of(self.names, label) for label in self.labels.tolist()]
 
     def plot(self, *, threshold: float = 0.0) -> "Image":
         """Draw the image with boxes, names, scores and masks.
@@ -120,15 +105,6 @@ class DetectionResult(Result):
             class_id=self.labels.numpy().astype(np.int64),
             data={"class_name": np.array(self.label_names, dtype=str)},
         )
-
-    def labels_found(self) -> list[str]:
-        """The class of each object."""
-        return list(self.label_names)
-
-    def _summary(self) -> str:
-        names = self.label_names
-        counts = ", ".join(f"{names.count(name)} {name}" for name in dict.fromkeys(names))
-        return counts or "no objects"
 
 
 def coco_objects(
@@ -202,11 +178,7 @@ class DetectionPredictor(Predictor):
 
     def __init__(self, model: LoadedModel) -> None:
         super().__init__(model)
-        options = model.preprocessing
-        if options is None:
-            options = DetectionEvalTransform().options
-            logger.warning("the model does not store its preprocessing; using %s", options)
-        self.transform: DetectionEvalTransform = build_transform(DetectionEvalTransform, options)
+        self.transform = stored_transform(model, DetectionEvalTransform)
 
     def prepare(self, image: Tensor, path: str | None, index: int) -> dict[str, Any]:
         """The resized image."""

@@ -1,7 +1,6 @@
 """Prediction of boxes in space, from images whose cameras are known."""
 
 import copy
-import logging
 import os
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,20 +22,18 @@ from vision.ops.boxes3d_rows import boxes3d_rows
 from vision.predict.calibration import EXPECTED, Cameras, keep_camera
 from vision.predict.detection import IMAGES, coco_objects, write_coco
 from vision.predict.options import PredictOptions
-from vision.predict.predictor import LoadedModel, Predictor, Seen, build_transform
-from vision.predict.results import Result, import_optional, name_of
+from vision.predict.predictor import LoadedModel, Predictor, Seen, stored_transform
+from vision.predict.results import ObjectsResult, Result, import_optional
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-logger = logging.getLogger(__name__)
 
 # Folder of the files in KITTI's text.
 KITTI = "kitti"
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Boxes3DResult(Result):
+class Boxes3DResult(ObjectsResult):
     """The M objects of an image, highest score first.
 
     Attributes:
@@ -44,8 +41,7 @@ class Boxes3DResult(Result):
             metres, and yaw in radians, in the frame of the camera: `vision.contracts.boxes3d`.
         boxes: float32 `(M, 4)`, `(x1, y1, x2, y2)` in pixels of the original image.
         alpha: float32 `(M,)` observation angle in radians: the yaw, less that of the object's ray.
-        labels: int64 `(M,)` class index.
-        scores: float32 `(M,)`, all at or above the threshold; above 1 where the depth is sure.
+        scores: As in `ObjectsResult`, but above 1 where the depth is sure.
         projection: float32 `(3, 4)`, from the frame of the camera to pixels of the image.
         decimals: Decimals of numbers in KITTI's text.
     """
@@ -53,18 +49,8 @@ class Boxes3DResult(Result):
     boxes3d: Tensor
     boxes: Tensor
     alpha: Tensor
-    labels: Tensor
-    scores: Tensor
     projection: Tensor
     decimals: int = 2
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    @property
-    def label_names(self) -> list[str]:
-        """Name of the class of each object."""
-        return [name_of(self.names, label) for label in self.labels.tolist()]
 
     def plot(self, *, threshold: float = 0.0) -> "Image":
         """Draw the boxes as wires on the image, and beside it from above.
@@ -137,10 +123,6 @@ class Boxes3DResult(Result):
             },
         )
 
-    def labels_found(self) -> list[str]:
-        """The class of each object."""
-        return list(self.label_names)
-
     def _prediction(self) -> Boxes3DPrediction:
         return {
             "boxes3d": self.boxes3d,
@@ -154,9 +136,8 @@ class Boxes3DResult(Result):
         return self.names or tuple(str(k) for k in range(max(self.labels.tolist(), default=0) + 1))
 
     def _summary(self) -> str:
-        names, depth = self.label_names, self.boxes3d[:, 2].tolist()
-        counts = ", ".join(f"{names.count(name)} {name}" for name in dict.fromkeys(names))
-        return f"{counts}, the nearest at {min(depth):.1f} m" if names else "no objects"
+        counts = super()._summary()
+        return f"{counts}, the nearest at {self.boxes3d[:, 2].min():.1f} m" if len(self) else counts
 
 
 def coco_objects3d(
@@ -183,11 +164,7 @@ class Detection3DPredictor(Predictor):
 
     def __init__(self, model: LoadedModel) -> None:
         super().__init__(model)
-        options = model.preprocessing
-        if options is None:
-            options = Boxes3DEvalTransform().options
-            logger.warning("the model does not store its preprocessing; using %s", options)
-        self.transform: Boxes3DEvalTransform = build_transform(Boxes3DEvalTransform, options)
+        self.transform = stored_transform(model, Boxes3DEvalTransform)
         self.cameras: Cameras | None = None
         self._kitti = is_kitti(self.names)
         self.beside = (IMAGES, *((KITTI,) if self._kitti else ()))

@@ -1,6 +1,5 @@
 """Prediction of panoptic segmentation: objects and regions, each pixel in at most one."""
 
-import logging
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ from vision.ops.panoptic_writing import (
     write_segment_ids,
 )
 from vision.predict.options import PredictOptions
-from vision.predict.predictor import LoadedModel, Predictor, Seen, build_transform
+from vision.predict.predictor import LoadedModel, Predictor, Seen, stored_transform
 from vision.predict.results import (
     Result,
     category_of,
@@ -37,8 +36,6 @@ from vision.predict.results import (
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-logger = logging.getLogger(__name__)
 
 TABLE = "panoptic.json"
 # Folder of the PNG files: the name of the table without its suffix, as the format's authors do.
@@ -238,11 +235,7 @@ class PanopticPredictor(Predictor):
 
     def __init__(self, model: LoadedModel) -> None:
         super().__init__(model)
-        options = model.preprocessing
-        if options is None:
-            options = PanopticEvalTransform().options
-            logger.warning("the model does not store its preprocessing; using %s", options)
-        self.transform: PanopticEvalTransform = build_transform(PanopticEvalTransform, options)
+        self.transform = stored_transform(model, PanopticEvalTransform)
         task: Any = model.task
         own = model.description["palette"] or task.palette
         self.palette = class_palette(task.num_classes) if own is None else np.array(own, np.uint8)

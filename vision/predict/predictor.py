@@ -1,11 +1,12 @@
 """Base class of predictors, one subclass per kind of task."""
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor
@@ -20,6 +21,19 @@ from vision.tasks.base import BaseTask
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+logger = logging.getLogger(__name__)
+
+
+class Stored(Protocol):
+    """A transform that is built of the options in a model's description."""
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options."""
+
+
+StoredTransform = TypeVar("StoredTransform", bound=Stored)
 
 
 @dataclass(frozen=True)
@@ -193,6 +207,24 @@ def _arithmetic(device: torch.device, precision: Precision) -> AbstractContextMa
     if precision == "float32":
         return nullcontext()
     return torch.autocast(device.type, dtype=getattr(torch, precision))
+
+
+def stored_transform(model: LoadedModel, build: type[StoredTransform]) -> StoredTransform:
+    """Build the evaluation transform that a model was trained for.
+
+    Args:
+        model: The model. If its description lacks the options, defaults are used, with a warning.
+        build: Class of the transform.
+
+    Raises:
+        CheckpointError: As for `build_transform`.
+    """
+    options = model.preprocessing
+    if options is None:
+        options = build().options
+        logger.warning("the model does not store its preprocessing; using %s", options)
+    made: StoredTransform = build_transform(build, options)
+    return made
 
 
 def build_transform(build: Callable[..., Any], options: Mapping[str, Any]) -> Any:

@@ -116,6 +116,36 @@ class Result(ABC):
         """A few words for the representation."""
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
+class ObjectsResult(Result):
+    """The M objects of an image, highest score first.
+
+    Attributes:
+        labels: int64 `(M,)` class index.
+        scores: float32 `(M,)` in [0, 1], all at or above the threshold.
+    """
+
+    labels: Tensor
+    scores: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def label_names(self) -> list[str]:
+        """Name of the class of each object."""
+        return [name_of(self.names, label) for label in self.labels.tolist()]
+
+    def labels_found(self) -> list[str]:
+        """The class of each object."""
+        return list(self.label_names)
+
+    def _summary(self) -> str:
+        names = self.label_names
+        counts = ", ".join(f"{names.count(name)} {name}" for name in dict.fromkeys(names))
+        return counts or "no objects"
+
+
 def check_form(form: str, forms: Any, path: str | os.PathLike[str]) -> str:
     """The form in which a result is written: the one given, but arrays are never drawings.
 

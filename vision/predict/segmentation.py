@@ -1,7 +1,6 @@
 """Prediction of semantic segmentation: a class for each pixel."""
 
 import copy
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +18,7 @@ from vision.ops.label_images import write_labels
 from vision.ops.masks import masks_to_boxes
 from vision.predict.dense_samples import dense_sample
 from vision.predict.options import PredictOptions
-from vision.predict.predictor import LoadedModel, Predictor, Seen, build_transform
+from vision.predict.predictor import LoadedModel, Predictor, Seen, stored_transform
 from vision.predict.results import (
     Result,
     category_of,
@@ -31,8 +30,6 @@ from vision.predict.results import (
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-logger = logging.getLogger(__name__)
 
 MASKS = "masks"
 
@@ -135,13 +132,7 @@ class SegmentationPredictor(Predictor):
 
     def __init__(self, model: LoadedModel) -> None:
         super().__init__(model)
-        options = model.preprocessing
-        if options is None:
-            options = SegmentationEvalTransform().options
-            logger.warning("the model does not store its preprocessing; using %s", options)
-        self.transform: SegmentationEvalTransform = build_transform(
-            SegmentationEvalTransform, options
-        )
+        self.transform = stored_transform(model, SegmentationEvalTransform)
         own = model.description["palette"] or model.task.palette
         count = max(len(self.names), 1)
         self.palette = class_palette(count) if own is None else np.array(own, np.uint8)
