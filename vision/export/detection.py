@@ -3,13 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from vision.errors import ConfigError
 from vision.export.canvas import usual_canvas
 from vision.export.compare import Difference, compare_objects
-from vision.export.graph import BATCH, Axes, Graph, GraphInput, input_type
+from vision.export.graph import BATCH, Axes, Graph, GraphInput, image_sizes, input_type
 from vision.ops.boxes import clip_boxes
 from vision.tasks.detection import Detection
 
@@ -69,8 +68,7 @@ class DetectionGraph(Graph):
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Map images `(B, C, H, W)` to `Detections`, boxes clipped to the image."""
-        ones = torch.ones_like(images[:, 0], dtype=torch.int64)  # (B, H, W)
-        sizes = torch.stack([ones[:, :, 0].sum(dim=1), ones[:, 0].sum(dim=1)], dim=1)  # (B, 2)
+        sizes = image_sizes(images)
         found = self.head(self.neck(self.backbone(self.normalize(images))), sizes)
         boxes = clip_boxes(found["boxes"].float(), sizes)
         outputs = {**found, "boxes": boxes, "scores": found["scores"].float()}

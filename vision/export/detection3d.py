@@ -10,7 +10,7 @@ from vision.contracts.boxes3d import YAW
 from vision.errors import ConfigError
 from vision.export.backbone import fixed_axes
 from vision.export.compare import MAX_UNMATCHED, Difference, compare_objects
-from vision.export.graph import BATCH, Axes, Graph, GraphInput, SideInput, input_type
+from vision.export.graph import BATCH, Axes, Graph, GraphInput, SideInput, image_sizes, input_type
 from vision.ops.boxes import clip_boxes
 from vision.tasks.detection3d import Detection3D
 
@@ -108,8 +108,7 @@ class Detection3DGraph(Graph):
             cameras: float32 `(B, 3, 4)` projection to pixels of each original image.
             sizes: int64 `(B, 2)` height and width of each original image.
         """
-        ones = torch.ones_like(images[:, 0], dtype=torch.int64)  # (B, H, W)
-        own = torch.stack([ones[:, :, 0].sum(dim=1), ones[:, 0].sum(dim=1)], dim=1)  # (B, 2)
+        own = image_sizes(images)
         features = self.neck(self.backbone(self.normalize(images)))
         outputs = self.head(features, cameras, own, sizes)
         found = self.head.decode(outputs, self.head.views(cameras, own, sizes))

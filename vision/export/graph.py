@@ -64,6 +64,16 @@ class SideInput:
     example: Callable[[tuple[int, int]], Tensor]
 
 
+def image_sizes(images: Tensor) -> Tensor:
+    """Height and width of each image, int64 `(B, 2)`, which stay open in an exported program.
+
+    Args:
+        images: `(B, C, H, W)`.
+    """
+    ones = torch.ones_like(images[:, 0], dtype=torch.int64)  # (B, H, W)
+    return torch.stack([ones[:, :, 0].sum(dim=1), ones[:, 0].sum(dim=1)], dim=1)  # (B, 2)
+
+
 class Graph(nn.Module):
     """A module that can be exported: its forward maps its inputs to a tuple of tensors.
 

@@ -36,10 +36,11 @@ from vision.ops.panoptic_merge import MergeOptions
 from vision.optim.settings import OptimSettings
 from vision.options import read_options
 from vision.tasks.classes import ClassTask
+from vision.tasks.decoders import build_parts
 from vision.tasks.first_batch import Stage, check_evaluated, check_sizes, require_keys
 from vision.tasks.image import ImageTask, ImageTraining, with_paths
 from vision.tasks.panoptic_checks import agree_on_things, check_segments
-from vision.tasks.panoptic_decoders import DECODERS, build_panoptic_decoder
+from vision.tasks.panoptic_decoders import DECODERS
 from vision.tasks.parts import find_row
 
 SHOWN = ("PQ", "SQ", "RQ")
@@ -135,7 +136,7 @@ class PanopticSegmentation(ClassTask, ImageTask):
         if things is not None:
             self._adopt_things(things, "things")
         self.merge = read_options(MergeOptions, merge, group="merge")
-        self.neck, self.head, self.criterion = build_panoptic_decoder(
+        self.neck, self.head, self.criterion = build_parts(
             find_row(DECODERS, decoder, option="decoder"),
             self.backbone,
             num_classes=num_classes,
