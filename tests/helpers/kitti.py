@@ -121,7 +121,7 @@ def plain_curve(
 
 
 class _Frame:
-    """One image in the evaluation of one class, difficulty, metric and least overlap."""
+    """One image in the evaluation of one class, difficulty, metric and minimum overlap."""
 
     def __init__(
         self,

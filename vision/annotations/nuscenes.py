@@ -239,7 +239,7 @@ def _readings(
     kinds["camera_intrinsic"] = INTRINSICS
     calibration = read_table(folder, "calibrated_sensor", kinds)
     channel = channel[calibration.follow("sensor_token", sensor)]
-    # Of 2.6 million readings a tenth is of these sensors and in key frames.
+    # A tenth of 2.6 million readings belongs to these sensors and to key frames.
     unwanted = set(_texts(calibration.tokens[channel < 0]))
 
     def keep_reading(record: Record) -> bool:

@@ -98,7 +98,7 @@ def sections(parts: Json, record: Record, source: EvaluatedData) -> list[Html]:
             lead="AP over 40 recalls of the objects of difficulty hard or easier. Detections that "
             "match nothing are false at their own distance, and at every occlusion. Found are "
             "objects with a detection whose box in the image overlaps by more than a half. With "
-            "few objects AP is low whatever is found.",
+            "few objects AP is low even if all are found.",
         ),
         section(
             "Errors",

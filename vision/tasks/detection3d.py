@@ -46,9 +46,10 @@ class Detection3D(ClassTask, ImageTask):
     """Boxes in space, oriented about the vertical, from one image and its camera.
 
     Logs `train/loss` and its terms, `lr`, and per evaluation `val/AP_3D`, `val/AP_BEV`,
-    `val/AP_2D` and `val/AOS` (or `test/`), as KITTI defines them, and with a smaller least overlap
-    `val/AP_3D_50` and `val/AP_BEV_50`: fractions, for cars of moderate difficulty, or for the first
-    class of the benchmark that is trained. `vision.metrics.kitti.table` names those of the others.
+    `val/AP_2D` and `val/AOS` (or `test/`), as KITTI defines them, and `val/AP_3D_50` and
+    `val/AP_BEV_50` with a smaller minimum overlap: fractions, for cars of moderate difficulty, or
+    for the first class of the benchmark that is trained. `vision.metrics.kitti.table` names those
+    of the others.
 
     Args:
         backbone: A name for `create_backbone`, or a `Backbone` built with `dense=True`.

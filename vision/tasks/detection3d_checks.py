@@ -14,7 +14,7 @@ TARGET_SHAPES = {"boxes": (6,), "boxes2d": (4,), "sizes": (3,), "depth_m": (), "
 TRUTH_SHAPES = {"boxes3d": (7,), "boxes": (4,), "alpha": (), "truncation": ()}
 # Of these regions without a place in space have none.
 UNBOUND = ("boxes3d",)
-# A shorter focal length, in pixels, is of no camera.
+# In pixels; no camera has a shorter focal length.
 MIN_FOCAL = 1.0
 
 

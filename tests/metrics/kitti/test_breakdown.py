@@ -22,7 +22,7 @@ FAR = "Car 0 1 0 400 100 500 200 1.5 1.6 4 9 1.6 45 0"
 
 
 def images(truth: list[str], found: list[str], count: int = 60) -> Joined:
-    """The same image many times: with few objects AP is low whatever is found."""
+    """The same image many times: with few objects AP is low even if all are found."""
     parsed = [
         parse_objects("\n".join(lines), "the test", scored=scored)
         for lines, scored in ((truth, False), (found, True))

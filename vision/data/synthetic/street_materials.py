@@ -45,7 +45,7 @@ REFLECTANCE = np.array(
     ],
     np.float32,
 )
-# RGB in [0, 255]; those that differ from thing to thing are drawn anew for each.
+# RGB in [0, 255]; those that differ from thing to thing are drawn for each.
 COLORS = np.array(
     [
         *((98, 98, 102), (225, 225, 220), (160, 156, 150), (92, 122, 62), (180, 150, 120)),

@@ -84,8 +84,8 @@ def group_rows(joined: Joined, name: str, groups: list[Group], pairs: Pairs) -> 
 
     Returns:
         A row per group: `name`, `objects`, `seen` (share with a detection in the image), and
-        `AP_3D` and `AP_BEV` over 40 recalls, each also with `_loose` for the smaller least overlap;
-        None for a group without objects.
+        `AP_3D` and `AP_BEV` over 40 recalls, each also with `_loose` for the smaller minimum
+        overlap; None for a group without objects.
     """
     level = LEVELS[-1]
     status = object_status(joined.objects, name, level)

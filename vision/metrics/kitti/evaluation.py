@@ -21,7 +21,7 @@ from vision.metrics.kitti.overlaps import METRICS as OVERLAPS
 from vision.metrics.kitti.table import METRICS, KittiScores
 
 CLASSES = tuple(SIMILAR)
-# Least overlaps of Car, Pedestrian, Cyclist: those of the benchmark, and a second set with which
+# Minimum overlaps of Car, Pedestrian, Cyclist: those of the benchmark, and a second set with which
 # papers report boxes on the ground and in space too. Orientation follows the image.
 _STRICT, _LOOSE = (0.7, 0.5, 0.5), (0.5, 0.25, 0.25)
 MIN_OVERLAPS = {

@@ -17,7 +17,7 @@ from vision.metrics.kitti.levels import ABSENT, COUNTS, LEVELS, detection_status
 from vision.metrics.kitti.overlaps import METRICS
 from vision.ops.angles import wrapped
 
-# Least overlap of the boxes in the image.
+# Minimum overlap of the boxes in the image.
 MIN_OVERLAP = 0.5
 _IMAGE, _SPACE = METRICS.index("2d"), METRICS.index("3d")
 

@@ -33,7 +33,7 @@ class KittiScores:
 
     Attributes:
         classes: Names of the classes.
-        min_overlaps: float64 `(2, 4, K)`, the two sets of least overlaps, by `METRICS`.
+        min_overlaps: float64 `(2, 4, K)`, the two sets of minimum overlaps, by `METRICS`.
         curves: float64 `(2, 4, K, 3, 41)`, precision (of `aos`: orientation similarity) of each set
             of overlaps, metric, class and difficulty at recalls 0, 1/40, ..., 1.
         objects: int64 `(K, 3)`, how many objects count.
@@ -57,18 +57,18 @@ class KittiScores:
 
         Returns:
             Of the first class, at moderate difficulty, by `AP_2D`, `AOS`, `AP_BEV` and `AP_3D`, the
-            latter also for `_easy` and `_hard`, and with the smaller least overlap in percent, such
-            as `AP_3D_50`. Those of further classes end in their names, such as `AP_3D_Cyclist`.
+            latter also for `_easy` and `_hard`, and with the smaller minimum overlap in percent,
+            such as `AP_3D_50`. Those of further classes end in their names: `AP_3D_Cyclist`.
         """
         numbers: dict[str, float] = {}
         for k, name in enumerate(self.classes):
             ending = f"_{name}" if k else ""
             strict, loose = self.ap["R40"][:, :, k]
-            least = self.min_overlaps[1, :, k]
+            smaller = self.min_overlaps[1, :, k]
             for m, metric in enumerate(METRICS):
                 numbers[f"{LOGGED[metric]}{ending}"] = float(strict[m, MODERATE])
-                if least[m] < self.min_overlaps[0, m, k]:
-                    numbers[f"{LOGGED[metric]}_{100 * least[m]:.0f}{ending}"] = float(
+                if smaller[m] < self.min_overlaps[0, m, k]:
+                    numbers[f"{LOGGED[metric]}_{100 * smaller[m]:.0f}{ending}"] = float(
                         loose[m, MODERATE]
                     )
             for n in {*range(len(LEVELS))} - {MODERATE}:
@@ -77,7 +77,7 @@ class KittiScores:
         return numbers
 
     def rows(self) -> list[Row]:
-        """A row for each class, metric, least overlap and kind of mean.
+        """A row for each class, metric, minimum overlap and kind of mean.
 
         Returns:
             Rows with `class`, `metric`, `overlap`, `recalls`, and the AP of `easy`, `moderate` and
