@@ -14,6 +14,7 @@ from helpers.tiny_kitti import OPTIONS, write_kitti_objects
 from helpers.tiny_monocular import CAMERA
 from helpers.tiny_predict import tiny_model, write_pictures
 from helpers.tiny_task import quiet_trainer
+from helpers.validated import validated
 
 from vision.annotations.kitti import parse_objects, read_objects
 from vision.callbacks.results.boxes3d_predictions import Boxes3DPredictions
@@ -61,16 +62,8 @@ def test_predict_equals_validation(
     data: KITTI,
     images: list[str],
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    expected: dict[str, Any] = {}
-
-    def keep(_: str, outputs: Any, batch: Any) -> None:
-        expected.update(zip(batch["path"], outputs, strict=True))
-
-    monkeypatch.setattr(task, "evaluate", keep)
-    monkeypatch.setattr(task, "end_evaluation", lambda stage: None)
-    quiet_trainer(tmp_path).validate(task, data, verbose=False)
+    expected = validated(task, data, tmp_path)
     model = Model(task, task.describe())
     for batch_size in (1, 2):
         results = list(

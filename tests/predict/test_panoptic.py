@@ -14,6 +14,7 @@ from helpers.tiny_panoptic import sure_panoptic
 from helpers.tiny_predict import write_pictures
 from helpers.tiny_segments import CATEGORY_IDS, write_panoptic
 from helpers.tiny_task import quiet_trainer
+from helpers.validated import validated
 from PIL import Image
 from pycocotools import mask as mask_tools
 
@@ -60,17 +61,9 @@ def test_predict_equals_validation(
     task: PanopticSegmentation,
     canvas: tuple[int, int] | None,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     data = data_of(root, canvas=canvas)
-    expected: dict[str, Any] = {}
-
-    def keep(_: str, outputs: Any, batch: Any) -> None:
-        expected.update(zip(batch["path"], outputs, strict=True))
-
-    monkeypatch.setattr(task, "evaluate", keep)
-    monkeypatch.setattr(task, "end_evaluation", lambda stage: None)
-    quiet_trainer(tmp_path).validate(task, data, verbose=False)
+    expected = validated(task, data, tmp_path)
     model = Model(task, task.describe())
     assert model.preprocessing == {
         "long_side": 56,

@@ -11,7 +11,7 @@ import torch
 from helpers.tiny_masks import COLORS, write_mask_folder
 from helpers.tiny_predict import tiny_model, write_pictures
 from helpers.tiny_segmentation import tiny_segmentor
-from helpers.tiny_task import quiet_trainer
+from helpers.validated import validated
 from pycocotools import mask as mask_tools
 
 from vision.data.datasets.mask_folder import MaskFolder
@@ -22,29 +22,21 @@ from vision.predict.segmentation import SegmentationResult
 from vision.tasks.segmentation import Segmentation
 
 
-def test_predict_equals_validation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_predict_equals_validation(tmp_path: Path) -> None:
     write_mask_folder(tmp_path, counts={"train": 1, "val": 2})
     write_mask_folder(tmp_path / "wide", counts={"val": 3}, size=(30, 70))
     for part in ("images", "masks"):  # a third image, of another size
         (tmp_path / "wide" / part / "val" / "2.png").rename(tmp_path / part / "val" / "2.png")
     data = MaskFolder(root=tmp_path, short_side=48, long_side=100, batch_size=3, num_workers=0)
     task = tiny_segmentor(num_classes=3)
-    expected: dict[str, torch.Tensor] = {}
-
-    def keep(_: str, outputs: Any, batch: Any) -> None:
-        masks = [one["mask"] for one in outputs]
-        expected.update(zip(batch["path"], masks, strict=True))
-
-    monkeypatch.setattr(task, "evaluate", keep)
-    monkeypatch.setattr(task, "end_evaluation", lambda stage: None)
-    quiet_trainer(tmp_path).validate(task, data, verbose=False)
+    expected = validated(task, data, tmp_path)
     model = Model(task, task.describe())
     for batch_size in (1, 2):
         results = list(model.predict(tmp_path / "images" / "val", batch_size=batch_size))
         assert [result.path for result in results] == sorted(expected)
         for result in results:
             assert isinstance(result, SegmentationResult)
-            assert torch.equal(result.mask, expected[str(result.path)])
+            assert torch.equal(result.mask, expected[str(result.path)]["mask"])
     assert results[2].size == (30, 70)
     assert len(results[0]) > 1, "the random model finds several classes"
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.light_commands import HEAVY, evaluate_without
 from helpers.random_coco import judge, random_case
 from helpers.random_labels import random_maps
 from PIL import Image
@@ -84,16 +85,7 @@ def test_mistakes_end_with_a_message(files: tuple[Path, Path], tmp_path: Path) -
 
 
 def test_it_does_not_wait_for_torch(files: tuple[Path, Path]) -> None:
-    code = f"""
-import sys
-from vision.cli.commands import evaluate
-assert evaluate.main({[str(one) for one in options(files)]!r}) == 0
-print([name for name in ("torch", "lightning", "matplotlib") if name in sys.modules])
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True
-    )
-    assert done.stdout.splitlines()[-1] == "[]"
+    evaluate_without(HEAVY, options(files))
 
 
 # The last is in no map.
@@ -242,13 +234,4 @@ def test_numbers_of_classes_are_checked(
 
 
 def test_masks_do_not_wait_for_lightning(masks: list[object]) -> None:
-    code = f"""
-import sys
-from vision.cli.commands import evaluate
-assert evaluate.main({[str(one) for one in masks]!r}) == 0
-print([name for name in ("lightning", "torchvision", "matplotlib") if name in sys.modules])
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True
-    )
-    assert done.stdout.splitlines()[-1] == "[]"
+    evaluate_without(("lightning", "torchvision", "matplotlib"), masks)

@@ -1,17 +1,14 @@
 import csv
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from helpers.kitti import random_scene
+from helpers.light_commands import HEAVY, evaluate_without
 
 from vision.annotations.kitti import write_objects
 from vision.cli.commands import evaluate
 from vision.metrics.kitti.files import evaluate_kitti
-
-ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -75,13 +72,4 @@ def test_mistakes_end_with_a_message(
 
 
 def test_files_are_compared_without_torch(command: list[str]) -> None:
-    code = f"""
-import sys
-from vision.cli.commands import evaluate
-assert evaluate.main({command!r}) == 0
-print([name for name in ("torch", "lightning", "matplotlib") if name in sys.modules])
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True
-    )
-    assert done.stdout.splitlines()[-1] == "[]"
+    evaluate_without(HEAVY, command)

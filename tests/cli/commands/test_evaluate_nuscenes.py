@@ -1,18 +1,15 @@
 import csv
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.light_commands import HEAVY, evaluate_without
 from helpers.nuscenes import random_drive, random_results
 
 from vision.annotations.nuscenes_names import CLASSES
 from vision.cli.commands import evaluate
 from vision.metrics.nuscenes.files import evaluate_nuscenes
-
-ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -66,13 +63,4 @@ def test_mistakes_end_with_a_message(
 
 
 def test_results_are_compared_without_torch(command: list[str]) -> None:
-    code = f"""
-import sys
-from vision.cli.commands import evaluate
-assert evaluate.main({command!r}) == 0
-print([name for name in ("torch", "lightning", "matplotlib") if name in sys.modules])
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True
-    )
-    assert done.stdout.splitlines()[-1] == "[]"
+    evaluate_without(HEAVY, command)

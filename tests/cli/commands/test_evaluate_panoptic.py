@@ -1,14 +1,12 @@
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from helpers.light_commands import HEAVY, evaluate_without
 from helpers.random_panoptic import random_scene, scores_of, write_side
 
 from vision.cli.commands import evaluate
 
-ROOT = Path(__file__).parents[3]
 SCENES = [random_scene(seed) for seed in range(3)]
 
 
@@ -60,16 +58,6 @@ def test_files_are_compared_without_torch_of_which_no_line_speaks(
     command: list[str], tmp_path: Path
 ) -> None:
     empty = ["--annotations", str(tmp_path / "none"), "--predictions", str(tmp_path / "none")]
-    code = f"""
-import sys
-from vision.cli.commands import evaluate
-assert evaluate.main({command!r}) == 0
-assert evaluate.main(["depth", *{empty!r}]) == evaluate.main(["normals", *{empty!r}]) == 2
-print([name for name in ("torch", "lightning", "matplotlib") if name in sys.modules])
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True
-    )
-    assert done.stdout.splitlines()[-1] == "[]"
+    done = evaluate_without(HEAVY, command, ["depth", *empty], ["normals", *empty])
     assert done.stderr.count("there is no") == 2
     assert "PyTorch" not in done.stdout
