@@ -9,7 +9,7 @@ from vision.callbacks.results.detection3d_images import draw_found, score_evalua
 from vision.callbacks.results.detection3d_records import Boxes3DRecord
 from vision.callbacks.results.evaluation_records import Record
 from vision.callbacks.results.examples import Scored, choose_images
-from vision.metrics.kitti.breakdown import break_down, interval_name
+from vision.metrics.kitti.breakdown import DISTANCES, break_down, interval_name
 from vision.metrics.kitti.joined import join_images
 from vision.metrics.kitti.levels import LEVELS
 from vision.metrics.kitti.table import LOGGED, METRICS, MODERATE
@@ -119,10 +119,13 @@ def _groups(row: Json) -> list[Html]:
     found = [one for one in row["distance"] if one["objects"]]
     if not found:
         return [note("There are no objects.")]
-    places = [place + 0.5 for place, one in enumerate(row["distance"]) if one["objects"]]
-    steps = 10.0  # metres of an interval
+    # All intervals are as wide as the first one; the last, which is open, is drawn like them.
+    half = DISTANCES[1] / 2
+    middles = [
+        near + half for near, one in zip(DISTANCES, row["distance"], strict=False) if one["objects"]
+    ]
     lines = [
-        Series(title, [place * steps for place in places], unknown([one[key] for one in found]))
+        Series(title, middles, unknown([one[key] for one in found]))
         for key, title in GROUPED.items()
     ]
     chart = line_chart(
