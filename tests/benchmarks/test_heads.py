@@ -13,19 +13,20 @@ from torch._dynamo.exc import TorchDynamoException
 from vision.benchmarks.heads import HeadBenchmark, Settings, print_compiled
 from vision.benchmarks.memory import in_fresh_process, peak_growth
 
+SIZE = (65, 65)
 SETTINGS = Settings(
     backbones=(), sizes=(), batch=2, rounds=1, warmup=0, threads=1, precision="fp32", device="cpu"
 )
 
 
-def build(decoder: str, batch: int, size: int) -> tuple[Any, Any]:
+def build(decoder: str, batch: int, size: tuple[int, int]) -> tuple[Any, Any]:
     assert batch == 2
-    return tiny_dense(decoder=decoder), random_batch("depth", (size, size))
+    return tiny_dense(decoder=decoder), random_batch("depth", size)
 
 
 @pytest.mark.parametrize("decoder", ["dpt", "polymax"])
 def test_a_step_is_a_training_step_and_the_head_is_run_alone(decoder: str) -> None:
-    bench = HeadBenchmark(build, decoder, 65, SETTINGS)
+    bench = HeadBenchmark(build, decoder, SIZE, SETTINGS)
     assert [x.shape[0] for x in bench.maps] == [1] * 4
     bench.task.backbone.forward = None
     bench.run("head")
@@ -52,7 +53,7 @@ def test_eager_is_timed_against_compiled(
 
     monkeypatch.setattr("vision.benchmarks.heads.wall_times", wall_times)
     with torch.compiler.set_stance("force_eager"):
-        print_compiled(build, "dpt", 65, replace(SETTINGS, rounds=3))
+        print_compiled(build, "dpt", SIZE, replace(SETTINGS, rounds=3))
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert lines == [
         "head, eager over compiled 2.50 95 % interval 2.50 to 2.50",
@@ -67,7 +68,7 @@ def test_what_cannot_be_compiled_says_why(
         raise TorchDynamoException(f"no compiler for a {mode}\nand more")
 
     monkeypatch.setattr(HeadBenchmark, "run", fail)
-    print_compiled(build, "dpt", 65, SETTINGS)
+    print_compiled(build, "dpt", SIZE, SETTINGS)
     head, step = capsys.readouterr().out.splitlines()
     assert head.endswith("cannot be compiled: no compiler for a head")
     assert step.endswith("cannot be compiled: no compiler for a step")

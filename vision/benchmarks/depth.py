@@ -13,12 +13,14 @@ from vision.tasks.dense_decoders import DEPTH_DECODERS
 from vision.tasks.depth import DepthEstimation
 
 
-def build(decoder: str, backbone: str, batch: int, size: int) -> tuple[Any, dict[str, Any]]:
+def build(
+    decoder: str, backbone: str, batch: int, size: tuple[int, int]
+) -> tuple[Any, dict[str, Any]]:
     """A model of depth, and random normalised images with a random depth for each pixel."""
     generator = torch.Generator().manual_seed(0)
     task = DepthEstimation(backbone, decoder=decoder)
-    images = torch.randn(batch, 3, size, size, generator=generator)
-    depth = 1 + 8 * torch.rand(batch, size, size, generator=generator)
+    images = torch.randn(batch, 3, *size, generator=generator)
+    depth = 1 + 8 * torch.rand(batch, *size, generator=generator)
     return task, {"image": images, "depth": depth}
 
 

@@ -21,8 +21,8 @@ from torch._dynamo.exc import TorchDynamoException
 from vision.benchmarks.memory import in_fresh_process, peak_allocated, peak_growth
 from vision.benchmarks.timing import medians, print_versions, ratio_interval, wall_times
 
-# A task and a training batch for it, of a backbone, a number of images and their side in pixels.
-Build = Callable[[str, int, int], tuple[Any, dict[str, Any]]]
+# A task and a training batch for it, of a backbone, a number of images, and their height and width.
+Build = Callable[[str, int, tuple[int, int]], tuple[Any, dict[str, Any]]]
 COLUMNS = ("head, ms", "step, ms", "head, MiB", "step, MiB")
 MODES = ("head", "step")
 
@@ -33,7 +33,7 @@ class Settings:
 
     Attributes:
         backbones: Names of the backbones.
-        sizes: Sides of the images in pixels.
+        sizes: Heights and widths of the images in pixels.
         batch: Images of a training step.
         rounds: Measured runs of each.
         warmup: Runs before them.
@@ -41,10 +41,11 @@ class Settings:
         precision: `"fp32"` or `"bf16"`.
         device: Where to compute.
         compile: Whether to time eager against `torch.compile` too.
+        beside: Entries of a batch that the heads take beside the maps.
     """
 
     backbones: Sequence[str]
-    sizes: Sequence[int]
+    sizes: Sequence[tuple[int, int]]
     batch: int
     rounds: int
     warmup: int
@@ -52,6 +53,7 @@ class Settings:
     precision: str
     device: str
     compile: bool = False
+    beside: Sequence[str] = ()
 
 
 class HeadBenchmark:
@@ -60,11 +62,13 @@ class HeadBenchmark:
     Args:
         build: Builds both.
         backbone: Name of the backbone.
-        size: Side of the images in pixels.
+        size: Height and width of the images in pixels.
         settings: What is measured.
     """
 
-    def __init__(self, build: Build, backbone: str, size: int, settings: Settings) -> None:
+    def __init__(
+        self, build: Build, backbone: str, size: tuple[int, int], settings: Settings
+    ) -> None:
         torch.manual_seed(0)
         torch.set_num_threads(settings.threads)
         self.device = torch.device(settings.device)
@@ -80,6 +84,7 @@ class HeadBenchmark:
         with torch.inference_mode(), self._autocast():
             self.task.eval()
             self.maps = self.task.neck(self.task.backbone(self.batch["image"][:1]))
+        self.beside = [self.batch[key][:1] for key in settings.beside]
 
     def compile(self) -> None:
         """Compile the model in place, for its size alone."""
@@ -91,7 +96,7 @@ class HeadBenchmark:
         if mode == "head":
             self.task.eval()
             with torch.inference_mode(), self._autocast():
-                self.task.head(self.maps)
+                self.task.head(self.maps, *self.beside)
             return
         self.task.train()
         self.task.zero_grad(set_to_none=True)
@@ -119,12 +124,15 @@ def measure_heads(builds: Mapping[str, Build], settings: Settings) -> None:
         for backbone in settings.backbones:
             for name, build in builds.items():
                 row = [f"{value:10.1f}" for value in measure_one(build, backbone, size, settings)]
-                print(f"{f'{backbone}, {name}, {size} x {size}':44}", *row, flush=True)
+                label = f"{backbone}, {name}, {size[0]} x {size[1]}"
+                print(f"{label:44}", *row, flush=True)
                 if settings.compile:
                     print_compiled(build, backbone, size, settings)
 
 
-def measure_one(build: Build, backbone: str, size: int, settings: Settings) -> list[float]:
+def measure_one(
+    build: Build, backbone: str, size: tuple[int, int], settings: Settings
+) -> list[float]:
     """The values of `COLUMNS`."""
     bench = HeadBenchmark(build, backbone, size, settings)
     times = [
@@ -143,7 +151,7 @@ def measure_one(build: Build, backbone: str, size: int, settings: Settings) -> l
     return times + [in_fresh_process(_growth, build, backbone, size, settings, m) for m in MODES]
 
 
-def print_compiled(build: Build, backbone: str, size: int, settings: Settings) -> None:
+def print_compiled(build: Build, backbone: str, size: tuple[int, int], settings: Settings) -> None:
     """Print the time of head and step over that of the compiled ones, or why there is none."""
     torch.compiler.reset()
     eager, compiled = (HeadBenchmark(build, backbone, size, settings) for _ in range(2))
@@ -167,7 +175,9 @@ def print_compiled(build: Build, backbone: str, size: int, settings: Settings) -
         print(f"{label:44} {theirs / ours:10.2f} {interval}", flush=True)
 
 
-def _growth(build: Build, backbone: str, size: int, settings: Settings, mode: str) -> float:
+def _growth(
+    build: Build, backbone: str, size: tuple[int, int], settings: Settings, mode: str
+) -> float:
     return peak_growth(partial(HeadBenchmark(build, backbone, size, settings).run, mode))
 
 

@@ -52,24 +52,26 @@ class PostSettings:
     warmup: int
 
 
-def build(decoder: str, backbone: str, batch: int, size: int) -> tuple[Any, dict[str, Any]]:
+def build(
+    decoder: str, backbone: str, batch: int, size: tuple[int, int]
+) -> tuple[Any, dict[str, Any]]:
     """A model of 133 classes, and random normalised images with boxes for segments."""
     generator = torch.Generator().manual_seed(0)
     task = PanopticSegmentation(backbone, CLASSES, decoder=decoder, things=THINGS)
-    masks = torch.zeros(batch, size, size, dtype=torch.int32)
+    masks = torch.zeros(batch, *size, dtype=torch.int32)
     segments: list[list[SegmentInfo]] = []
     for mask in masks:
-        corners = (torch.rand(SEGMENTS, 2, generator=generator) * size * 0.75).long().tolist()
+        corners = torch.rand(SEGMENTS, 2, generator=generator) * torch.tensor(size) * 0.75
         labels = torch.randint(0, CLASSES, (SEGMENTS,), generator=generator).tolist()
-        for number, (top, left) in enumerate(corners, start=1):
-            mask[top : top + size // 4, left : left + size // 4] = number
+        for number, (top, left) in enumerate(corners.long().tolist(), start=1):
+            mask[top : top + size[0] // 4, left : left + size[1] // 4] = number
         segments.append(
             [
                 {"id": number, "category_id": label, "isthing": label < len(THINGS)}
                 for number, label in enumerate(labels, start=1)
             ]
         )
-    images = torch.randn(batch, 3, size, size, generator=generator)
+    images = torch.randn(batch, 3, *size, generator=generator)
     return task, {"image": images, "mask": masks, "segments": segments}
 
 

@@ -10,6 +10,7 @@
     vision benchmark segmentation --batch 2 --threads 1
     vision benchmark panoptic --sizes 641
     vision benchmark depth --sizes 641 --batch 1
+    vision benchmark detection3d --image 384 1280
     vision benchmark latency convnext_tiny --threads 2 --json latency.json
     vision benchmark training --rounds 20
     vision benchmark mean-maps --root data/nyuv2_samples
@@ -33,6 +34,7 @@ from vision.benchmarks.annotations import IMAGES, OBJECTS, measure_annotations
 from vision.benchmarks.backbones import COMPARED, measure_backbones
 from vision.benchmarks.depth import measure_depth_heads
 from vision.benchmarks.detection import measure_detection
+from vision.benchmarks.detection3d import BESIDE, measure_detection3d
 from vision.benchmarks.detection_input import measure_detection_input
 from vision.benchmarks.heads import Settings as HeadSettings
 from vision.benchmarks.imports import measure_imports
@@ -131,16 +133,26 @@ def add_heads(add: Callable[..., Any]) -> None:
     """Commands that measure heads with each backbone."""
     parser = add(
         "depth",
-        lambda **options: measure_depth_heads(HeadSettings(**options)),
+        lambda **options: measure_depth_heads(head_settings(**options)),
         help="the heads of depth and their training steps",
     )
     add_head_options(parser)
+    add_sizes(parser)
+    add_rounds(parser, 3, 1)
+    parser = add(
+        "detection3d",
+        lambda *, image, **options: measure_detection3d(
+            HeadSettings(sizes=[tuple(image)], beside=BESIDE, **options)
+        ),
+        help="MonoDETR's head and its training step; overlaps in space",
+    )
+    add_head_options(parser)
+    add_image(parser, [384, 1280])
     add_rounds(parser, 3, 1)
     parser = add("panoptic", _measure_panoptic, help="kMaX-DeepLab's head and its post-processing")
     add_head_options(parser)
-    parser.add_argument(
-        "--image", nargs=2, type=whole(), default=[1024, 2048], metavar=("H", "W"), help="in pixels"
-    )
+    add_sizes(parser)
+    add_image(parser, [1024, 2048])
     parser.add_argument("--queries", type=whole(), default=256, help="of the post-processing")
     parser.add_argument("--stride", type=whole(), default=4, help="pixels per cell of its masks")
     add_rounds(parser, 5, 1)
@@ -149,7 +161,7 @@ def add_heads(add: Callable[..., Any]) -> None:
 def _measure_panoptic(
     *, image: list[int], queries: int, stride: int, rounds: int, warmup: int, **heads: Any
 ) -> None:
-    settings = HeadSettings(rounds=rounds, warmup=warmup, **heads)
+    settings = head_settings(rounds=rounds, warmup=warmup, **heads)
     height, width = image
     post = PostSettings(
         height=height, width=width, queries=queries, stride=stride, rounds=rounds, warmup=warmup
@@ -160,11 +172,27 @@ def _measure_panoptic(
 def add_head_options(parser: argparse.ArgumentParser) -> None:
     """Options of the measurement of heads."""
     parser.add_argument("--backbones", nargs="+", default=TINY)
-    parser.add_argument("--sizes", nargs="+", type=whole(), default=[641, 1281], help="in pixels")
     parser.add_argument("--batch", type=whole(), default=1, help="images of a training step")
     parser.add_argument("--threads", type=whole(1, MAX_PROCESSES), default=torch.get_num_threads())
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
     parser.add_argument("--compile", action="store_true", help="also eager against torch.compile")
+
+
+def add_sizes(parser: argparse.ArgumentParser) -> None:
+    """The option of square images."""
+    parser.add_argument("--sizes", nargs="+", type=whole(), default=[641, 1281], help="in pixels")
+
+
+def add_image(parser: argparse.ArgumentParser, size: list[int]) -> None:
+    """The option of one image that need not be square."""
+    parser.add_argument(
+        "--image", nargs=2, type=whole(), default=size, metavar=("H", "W"), help="in pixels"
+    )
+
+
+def head_settings(*, sizes: Sequence[int], **options: Any) -> HeadSettings:
+    """Settings of the measurement of heads on square images."""
+    return HeadSettings(sizes=[(side, side) for side in sizes], **options)
 
 
 def add_latency(add: Callable[..., Any]) -> None:
