@@ -15,10 +15,11 @@ from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from vision.errors import ConfigError, suggest
+from vision.optim.corrected_decay import CorrectedDecayAdamW
 from vision.optim.muon import MATRICES, MuonWithAdamW
 from vision.options import building
 
-Torch = Literal["adamw", "adam", "sgd", "muon"]
+Torch = Literal["adamw", "adamw_corrected_decay", "adam", "sgd", "muon"]
 Momentum = Literal[
     "momentum", "sgdp", "sgdw", "rmsprop", "rmsproptf", "lars", "nlars", "lion", "clion"
 ]
@@ -39,6 +40,7 @@ Option = (
 )
 TORCH: dict[str, Callable[..., Optimizer]] = {
     "adamw": AdamW,
+    "adamw_corrected_decay": CorrectedDecayAdamW,
     "adam": Adam,
     "sgd": SGD,
     "muon": MuonWithAdamW,
@@ -46,12 +48,13 @@ TORCH: dict[str, Callable[..., Optimizer]] = {
 # timm's defaults for it, so that the name means the same everywhere.
 SGD_DEFAULTS = {"momentum": 0.9, "nesterov": True}
 # Have `betas` among the settings themselves.
-WITH_BETAS = ("adamw", "adam", "muon")
+WITH_BETAS = ("adamw", "adamw_corrected_decay", "adam", "muon")
 BETAS = (0.9, 0.999)
 # Change each number of a parameter by itself: a part of a parameter is trained as in the whole.
 ELEMENTWISE = frozenset(
     {
-        *("adamw", "adam", "sgd", "momentum", "sgdw", "rmsprop", "rmsproptf", "adabelief"),
+        *("adamw", "adamw_corrected_decay", "adam", "sgd", "momentum", "sgdw", "rmsprop"),
+        *("rmsproptf", "adabelief"),
         *("adamax", "adan", "adanw", "adopt", "adoptw", "nadam", "nadamw", "radam", "radamw"),
         *("laprop", "lion", "madgrad", "madgradw"),
     }

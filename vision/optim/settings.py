@@ -93,7 +93,8 @@ class OptimSettings:
             "named_norms" (those whose name in the published code says so), "biases" alone, or
             "nothing". See `undecayed_names`.
         name: The optimiser: PyTorch's "adamw", "adam", "sgd" (with Nesterov momentum 0.9) and
-            "muon", or one of timm's, such as "lamb", "adan" or "lion". See `vision.optim.names`.
+            "muon"; "adamw_corrected_decay" (`vision.optim.corrected_decay`); or one of timm's, such
+            as "lamb", "adan" or "lion". See `vision.optim.names`.
         options: Further options of the optimiser, such as `{momentum: 0.95}` for "sgd" or
             `{fused: true}` for "adamw"; None leaves its own defaults.
         peak: Share of the training at which "one_cycle" reaches `lr`.

@@ -32,6 +32,7 @@ from vision.tasks.parts import find_row
 
 SHOWN = ("AP_3D", "AP_BEV", "AP_BEV_50")
 DEFAULTS = OptimSettings(
+    name="adamw_corrected_decay",
     lr=2e-4,
     min_lr=0.0,
     weight_decay=1e-4,
