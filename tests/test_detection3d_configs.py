@@ -28,7 +28,8 @@ def test_settings() -> None:
     values = resolve(config)
     model, data = values["model"]["init_args"], values["data"]["init_args"]
     optim = model["optim"]
-    assert (optim["name"], optim["lr"], optim["weight_decay"]) == ("adamw_corrected_decay", 2e-4, 1e-4)
+    assert optim["name"] == "adamw_corrected_decay"
+    assert (optim["lr"], optim["weight_decay"]) == (2e-4, 1e-4)
     assert (optim["lr_schedule"], optim["milestones"], optim["gamma"]) == ("steps", [125, 165], 0.1)
     assert (optim["no_decay"], optim["warmup_epochs"]) == ("biases", 0)
     assert data["batch_size"] * int(values["trainer"]["devices"]) == 16
