@@ -59,7 +59,11 @@ def test_a_file_comes_before_a_name(folder: Path) -> None:
         ("coco/swin_tny_mask_rcnn_3x", "'coco/swin_tiny_mask_rcnn_3x'"),
         ("swin_tiny_mask_rcn_3x.yaml", "'swin_tiny_mask_rcnn_3x'"),
         ("own/rum.yaml", "'run.yaml'"),
-        ("samples", "detection/samples, normals/samples, panoptic/samples, segmentation/samples"),
+        (
+            "samples",
+            "depth/samples, detection/samples, detection3d/samples, normals/samples, "
+            "panoptic/samples, segmentation/samples.",
+        ),
     ],
 )
 def test_a_wrong_name_gets_the_nearest(folder: Path, given: str, says: str) -> None:

@@ -15,6 +15,8 @@ PARTS = "_base"
 SUFFIX = ".yaml"
 # The key of a config that names the files that it builds on.
 BASE = "base"
+# Configs of one name that a message lists: a kind of task each.
+MAX_LISTED = 10
 
 
 def configs_folder() -> Path:
@@ -62,7 +64,8 @@ def find_config(given: str, folder: Path = Path()) -> Path:
     ]
     if len(found) > 1:
         raise ConfigError(
-            f"several configs have the name {shown_path(given)}: {listed(found)}. Give one in full."
+            f"several configs have the name {shown_path(given)}: "
+            f"{listed(found, maximum=MAX_LISTED)}. Give one in full."
         )
     if found:
         return configs_folder() / f"{found[0]}{SUFFIX}"
