@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from vision.benchmarks.heads import Settings, measure_heads
-from vision.benchmarks.timing import print_row, ratio_interval, wall_times
+from vision.benchmarks.timing import print_compared, wall_times
 from vision.contracts.detection3d import MonocularTarget
 from vision.ops.rotated_iou import paired_rotated_iou
 from vision.tasks.detection3d import Detection3D
@@ -77,9 +77,7 @@ def measure_overlaps(rounds: int, warmup: int) -> None:
     times = wall_times([ours, theirs], torch.device("cpu"), rounds=rounds, warmup=warmup)
     apart = float(np.abs(ours().numpy() - theirs()).max())
     print(f"overlaps of {PAIRS:,} pairs from above; largest difference: {apart:.1e}")
-    print_row("ours and shapely's, ms", [1e3 * float(np.median(side)) for side in times])
-    low, high = ratio_interval(*times)
-    print(f"95 % interval of the ratio: {low:.2f} to {high:.2f}")
+    print_compared("ours and shapely's, ms", *times)
 
 
 def random_rectangles(count: int, seed: int) -> Tensor:

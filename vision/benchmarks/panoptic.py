@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vision.benchmarks.heads import Settings, measure_heads
-from vision.benchmarks.timing import print_row, ratio_interval, wall_times
+from vision.benchmarks.timing import print_compared, wall_times
 from vision.contracts.segments import SegmentInfo
 from vision.ops.panoptic_inference import ImageSizes, predict_panoptic
 from vision.ops.panoptic_merge import MergeOptions, merge_segments
@@ -98,9 +98,7 @@ def measure_post_processing(settings: PostSettings, device: torch.device) -> Non
     same = float((ours()["mask"].cpu() == torch.from_numpy(theirs())).float().mean())
     title = f"{settings.height} x {settings.width}, {settings.queries} queries"
     print(f"post-processing of {title}; pixels of the same segment: {same:.6f}")
-    print_row("ours and the definition, ms", [1e3 * float(np.median(side)) for side in times])
-    low, high = ratio_interval(*times)
-    print(f"95 % interval of the ratio: {low:.2f} to {high:.2f}")
+    print_compared("ours and the definition, ms", *times)
 
 
 def make_logits(settings: PostSettings) -> tuple[Tensor, Tensor, ImageSizes]:

@@ -80,6 +80,19 @@ def print_row(label: str, values: list[float]) -> None:
     print(f"{label:44}", *cells, ratio)
 
 
+def print_compared(label: str, ours: Sequence[float], theirs: Sequence[float]) -> None:
+    """Print the medians of two sides' times in milliseconds, and the ratio with its interval.
+
+    Args:
+        label: Begins the row.
+        ours: Seconds of each round.
+        theirs: The same of the other side.
+    """
+    print_row(label, [1e3 * statistics.median(side) for side in (ours, theirs)])
+    low, high = ratio_interval(ours, theirs)
+    print(f"95 % interval of the ratio: {low:.2f} to {high:.2f}")
+
+
 def print_head(ours: str = "ours", theirs: str = "theirs") -> None:
     """Print what the measurements run on, and the titles of the columns of `print_row`."""
     print_versions()
