@@ -60,6 +60,20 @@ def test_a_worker_that_ends_is_named_with_its_causes(sent: int | None, how: str)
     assert len(message.splitlines()) <= 5
 
 
+def test_a_killed_worker_is_named_where_its_end_was_seen_before_the_signal() -> None:
+    # PyTorch's handler of SIGCHLD finds nothing once the end of the process was asked for.
+    batches = iter(DataLoader(Ending(signal.SIGKILL), num_workers=1, timeout=1))
+    before = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    try:
+        with pytest.raises(RuntimeError, match="exited unexpectedly") as caught:
+            next(batches)
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+    message = explain_end_of_worker(caught.value) or ""
+    assert "a data worker (process " in message
+    assert "is killed by signal: Killed" in message
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

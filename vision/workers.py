@@ -13,7 +13,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from traceback import extract_tb
+from traceback import extract_tb, walk_tb
+from types import FrameType
+from typing import Any
 
 MAX_WORKERS = 8
 SHARED_MEMORY = Path("/dev/shm")
@@ -138,7 +140,10 @@ def _explain(error: BaseException) -> str | None:
     if ended := list(_ENDED.finditer(text)):
         # Often only the cause of the last error says that the worker was killed.
         one = next((match for match in ended if "signal" in match["how"]), ended[0])
-        return f"a data worker (process {one['process']}) {one['how'].strip()}.\n{_causes()}"
+        how = one["how"].strip()
+        if "signal" not in how and (number := _signal_of_worker(error)) is not None:
+            how = f"is killed by signal: {signal.strsignal(number)}"
+        return f"a data worker (process {one['process']}) {how}.\n{_causes()}"
     if _TOO_MANY_FILES.search(text) and "worker" in text.lower():
         return (
             "a data worker has too many open files. Raise the limit (ulimit -n 65536) or use fewer "
@@ -171,6 +176,27 @@ def _lost_connection(error: BaseException) -> bool:
     return isinstance(error, ConnectionError | EOFError) and any(
         Path(frame.filename).parts[-4:] == _DATA_LOADER for frame in extract_tb(error.__traceback__)
     )
+
+
+def _signal_of_worker(error: BaseException) -> int | None:
+    """The signal that has ended a worker, where PyTorch has seen its end before its handler did.
+
+    The end of a process can be asked for once only, so that the handler then finds nothing; the
+    process itself still knows its exit code.
+    """
+    for one in _chain(error):
+        for frame, _ in walk_tb(one.__traceback__):
+            for worker in _ended_workers(frame):
+                if (worker.exitcode or 0) < 0:
+                    return -worker.exitcode
+    return None
+
+
+def _ended_workers(frame: FrameType) -> list[Any]:
+    """The processes that a DataLoader, in its own frame, has found to have ended."""
+    if Path(frame.f_code.co_filename).parts[-4:] != _DATA_LOADER:
+        return []
+    return frame.f_locals.get("failed_workers", [])
 
 
 def _news_of_worker() -> BaseException:
