@@ -1,0 +1,1 @@
+"""Dice, surface distances and volumes of the segmentation of 3-D images."""
