@@ -18,6 +18,7 @@ needs_h5py = pytest.mark.skipif(find_spec("h5py") is None, reason="h5py is not i
 needs_skimage = pytest.mark.skipif(
     find_spec("skimage") is None, reason="scikit-image, which has the photograph, is not installed"
 )
+needs_nibabel = pytest.mark.skipif(find_spec("nibabel") is None, reason="nibabel is not installed")
 OPTIONS = ("--train", 5, "--val", 2, "--test", 1, "--size", 112, "--seed", 5)
 
 
@@ -52,6 +53,7 @@ def test_two_processes_write_the_same_bytes(tmp_path: Path) -> None:
 
 FLAT = ("--train", 5, "--val", 2, "--test", 1, "--size", 160, "--seed", 5)
 STREETS = ("--train", 2, "--val", 1, "--test", 1, "--size", 160, "--seed", 5)
+HEADS = ("--subjects", 2, "--size", 16, "--seed", 5)
 ROOMS = ("--train", 2, "--val", 1, "--size", 96, "--seed", 5)
 
 
@@ -65,6 +67,7 @@ ROOMS = ("--train", 2, "--val", 1, "--size", 96, "--seed", 5)
         ("kitti_depth", ROOMS, (2 + 1) * 3 + 2 + 1),
         ("kitti", STREETS, (2 + 1) * 4 + 1 * 3 + 4 + 1),
         pytest.param("motorcycle", (), 2 * 2 + 1 + 1 + 1, marks=needs_skimage),
+        pytest.param("brats", HEADS, 2 * 5 + 1, marks=needs_nibabel),
     ],
 )
 def test_every_layout_is_the_same_for_a_seed(

@@ -8,11 +8,12 @@
     vision make-samples kitti_depth --root data/kitti_depth_samples
     vision make-samples kitti --root data/kitti_samples
     vision make-samples motorcycle --root data/motorcycle
+    vision make-samples brats --root data/brats_samples
 
 Most show real handwritten digits. kitti has streets, as images and as scans of a lidar; motorcycle
-is a photograph with measured depth, out of the package scikit-image. It takes seconds to two
-minutes and no network. The same seed makes the same files, byte for byte. The exit status is 2 if
-the folder holds something else, which is then left as it is.
+is a photograph with measured depth, out of the package scikit-image; brats has volumes of heads
+with tumours. It takes seconds to two minutes and no network. The same seed makes the same files,
+byte for byte. The exit status is 2 if the folder holds something else, which is then left as it is.
 """
 
 import argparse
@@ -26,6 +27,7 @@ from vision.cli.announce import announce
 from vision.cli.arguments import whole
 from vision.cli.ending import command_parser, end
 from vision.data.synthetic.ade20k import write_ade20k
+from vision.data.synthetic.brats import BraTSSamples, write_brats
 from vision.data.synthetic.cityscapes import CityscapesSamples, write_cityscapes
 from vision.data.synthetic.coco import write_coco
 from vision.data.synthetic.coco_panoptic import PanopticSamples, write_coco_panoptic
@@ -57,12 +59,14 @@ LAYOUTS = {
     "kitti_depth": Layout("KITTI's depth prediction", RoomSamples, write_kitti_depth),
     "kitti": Layout("KITTI's objects", StreetSamples, write_kitti),
     "motorcycle": Layout("DepthFolder, of one photograph", MotorcycleSample, write_motorcycle),
+    "brats": Layout("BraTS 2021", BraTSSamples, write_brats),
 }
 HELP = {
     "train": "number of training scenes",
     "val": "number of validation scenes, with what no training scene has",
     "test": "number of scenes without annotations",
-    "size": "long side of the scenes in pixels",
+    "subjects": "number of subjects",
+    "size": "long side of the scenes in pixels, or cells along the long sides of volumes",
     "seed": "seed of all choices",
 }
 
