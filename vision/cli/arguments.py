@@ -148,12 +148,15 @@ def add_suffixes(parser: Any, before: str) -> None:
         )
 
 
-def find_pairs(options: argparse.Namespace, extensions: tuple[str, ...] = (".png",)) -> Any:
+def find_pairs(
+    options: argparse.Namespace, extensions: tuple[str, ...] = (".png",), *, folders: bool = True
+) -> Any:
     """The files of both folders that belong together, by the options of `add_suffixes`.
 
     Args:
         options: The parsed options, with the folders `annotations` and `predictions`.
         extensions: Extensions of the files.
+        folders: Whether files are in the same sub-folders; otherwise they only have the same names.
 
     Raises:
         DataError: As in `pair_files`.
@@ -166,6 +169,7 @@ def find_pairs(options: argparse.Namespace, extensions: tuple[str, ...] = (".png
         annotation_suffix=options.annotation_suffix,
         prediction_suffix=options.prediction_suffix,
         extensions=extensions,
+        folders=folders,
     )
 
 

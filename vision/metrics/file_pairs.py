@@ -30,7 +30,7 @@ class FilePair(NamedTuple):
 
 
 def find_files(
-    folder: Path, suffix: str = "", extensions: tuple[str, ...] = PNG
+    folder: Path, suffix: str = "", extensions: tuple[str, ...] = PNG, *, folders: bool = True
 ) -> dict[str, Path]:
     """Find the files with some extensions in a folder and its sub-folders.
 
@@ -39,13 +39,13 @@ def find_files(
         suffix: End of the names that count, before the extension, such as
             `_gtFine_labelTrainIds`.
         extensions: With the dot, such as `.png`.
+        folders: Whether the sub-folders of a file are a part of its key; otherwise it is the name.
 
     Returns:
-        Files by their path in the folder, without suffix and extension, in order.
+        Files by their path in the folder, or their name, without suffix and extension, in order.
 
     Raises:
-        DataError: The folder is absent, or has no such file, or two that differ only in their
-            extension.
+        DataError: The folder is absent, or has no such file, or two of one key.
     """
     if not folder.is_dir():
         raise DataError(f"there is no folder '{folder}' (looked at {folder.resolve()}).")
@@ -55,8 +55,9 @@ def find_files(
         for name in names:
             if name.endswith(endings) and not name.startswith("."):
                 path = Path(place, name)
-                key = path.relative_to(folder).as_posix()
-                key = key.removesuffix(path.suffix).removesuffix(suffix)
+                key = path.relative_to(folder).as_posix() if folders else name
+                ending = next(ending for ending in endings if name.endswith(ending))
+                key = key.removesuffix(ending)
                 if key in found:
                     raise DataError(
                         f"'{found[key]}' and '{path}' are both the file of '{key}'; remove one."
@@ -75,6 +76,7 @@ def pair_files(
     annotation_suffix: str = "",
     prediction_suffix: str = "",
     extensions: tuple[str, ...] = PNG,
+    folders: bool = True,
 ) -> list[FilePair]:
     """Find the prediction for each annotation: the file of the same path in the other folder.
 
@@ -84,22 +86,23 @@ def pair_files(
         annotation_suffix: As in `find_files`.
         prediction_suffix: Likewise.
         extensions: Likewise; those of a pair may differ.
+        folders: Likewise; without, the two files of a pair may lie in sub-folders of their own.
 
     Returns:
-        The pairs, in the order of their paths.
+        The pairs, in the order of their paths or names.
 
     Raises:
         DataError: A folder is absent or empty, or a file is without its counterpart.
     """
-    truth = find_files(annotations, annotation_suffix, extensions)
-    found = find_files(predictions, prediction_suffix, extensions)
+    truth = find_files(annotations, annotation_suffix, extensions, folders=folders)
+    found = find_files(predictions, prediction_suffix, extensions, folders=folders)
     missing = [name for name in truth if name not in found]
     if missing:
         named = _first(missing, prediction_suffix, extensions)
         raise DataError(
             f"{len(missing):,} of {len(truth):,} annotations in '{annotations}' have no prediction"
             f" in '{predictions}', such as {named}. Every image is"
-            " measured: predict those too, under the same paths."
+            f" measured: predict those too, under the same {'paths' if folders else 'names'}."
         )
     surplus = [name for name in found if name not in truth]
     if surplus:

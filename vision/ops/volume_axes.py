@@ -5,17 +5,20 @@ right (L, R), posterior or anterior (P, A), inferior or superior (I, S). An affi
 from the index of a cell to millimetres, x to the right, y to the anterior, z to the superior.
 """
 
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-from torch import Tensor
 
 from vision.errors import ConfigError, shown
+
+# Files of labels are compared without waiting for PyTorch.
+if TYPE_CHECKING:
+    from torch import Tensor
 
 # Directions along x, y, z in which an index grows: against the axis of the world, and along it.
 CODES = (("L", "R"), ("P", "A"), ("I", "S"))
 
-Array = TypeVar("Array", np.ndarray, Tensor)
+Array = TypeVar("Array", np.ndarray, "Tensor")
 
 
 def spacing_of(affine: np.ndarray) -> tuple[float, float, float]:
@@ -103,9 +106,9 @@ def reorient(array: Array, source: str, target: str) -> Array:
         ConfigError: One of the two is no orientation.
     """
     axes, flipped = _moves(array.ndim - 3, source, target)
-    if isinstance(array, Tensor):
-        return array.permute(axes).flip(flipped)
-    return np.flip(array.transpose(axes), flipped)
+    if isinstance(array, np.ndarray):
+        return np.flip(array.transpose(axes), flipped)
+    return array.permute(axes).flip(flipped)
 
 
 def _moves(lead: int, source: str, target: str) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -23,6 +23,8 @@
         --split ImageSets/val.txt --json numbers.json --csv rows.csv
     vision evaluate nuscenes --annotations v1.0-trainval --predictions results_nusc.json \
         --split splits/val.txt --json numbers.json --csv classes.csv
+    vision evaluate volumes --annotations BraTS2021 --annotation-suffix _seg --predictions found \
+        --regions brats --json numbers.json --csv subjects.csv
 
 `model` gives the numbers of `vision validate` (or `test`), for every task, and writes
 `report.json`, `report.html` and `images.csv` to the folder `evaluation` of the run. Further options
@@ -54,6 +56,10 @@ space and the orientation similarity of each class, at three difficulties.
 `nuscenes` compares a file of detection results with the tables of nuScenes by the rules of its
 benchmark. `--json` writes `NDS`, `mAP`, the mean `errors`, and in `classes` a row per class.
 
+`volumes` compares labels of 3-D images: NIfTI files of the same names in both folders, on the same
+grid. `--json` writes the means of `Dice`, of the 95 % Hausdorff distance `HD95` and the average
+surface distance `ASD` in mm and of the `VolumeError` in ml, and in `regions` a row per region.
+
 The exit status is 2 if the files do not fit each other or their format.
 """
 
@@ -80,6 +86,7 @@ from vision.cli.commands.evaluate_kitti import add_kitti
 from vision.cli.commands.evaluate_normals import add_normals
 from vision.cli.commands.evaluate_nuscenes import add_nuscenes
 from vision.cli.commands.evaluate_panoptic import add_panoptic
+from vision.cli.commands.evaluate_volumes import add_volumes
 from vision.cli.ending import command_parser, end
 from vision.documents.text import read_lines
 from vision.outputs import check_output_folder
@@ -260,6 +267,7 @@ COMMANDS = (
     add_normals,
     add_kitti,
     add_nuscenes,
+    add_volumes,
 )
 
 
