@@ -26,7 +26,7 @@ class TrainBatch:
     """The first images of a training batch, after augmentation.
 
     Attributes:
-        images: uint8 `(3, H, W)` RGB each, without their padding.
+        images: uint8 `(3, H, W)` RGB each, without their padding; empty for volumes.
         batch: The batch, with tensors on the CPU; its lists and first axes begin with the images.
         class_names: Name of each class, by index.
         palette: uint8 `(K, 3)` RGB colour of each class; None uses ours.

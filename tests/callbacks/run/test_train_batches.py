@@ -1,6 +1,7 @@
 """The first training batches are drawn, and training is as if they were not."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ import torch
 from helpers.tiny_detection import random_target, tiny_detector
 from helpers.tiny_segmentation import tiny_segmentor
 from helpers.tiny_task import TinyData, quiet_trainer, random_images, tiny_task
-from lightning.pytorch import Callback
+from lightning.pytorch import Callback, LightningModule
 from PIL import Image
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
@@ -118,3 +119,16 @@ def test_dense_batches_are_drawn_without_their_padding(tmp_path: Path, kind: str
     # Normalised and back.
     assert torch.equal(seen[0].images[0], batch["image"][0])
     assert torch.equal(seen[0].images[1], batch["image"][1, :, :48, :40])
+
+
+def test_volumes_are_taken_as_they_are() -> None:
+    module = LightningModule()
+    trainer: Any = SimpleNamespace(datamodule=None)
+    batch = {"volume": torch.rand(20, 1, 4, 4, 4), "subject": [str(i) for i in range(20)]}
+    shown = show_batch(module, trainer, batch)
+    assert shown is not None
+    assert shown.images == []
+    assert torch.equal(shown.batch["volume"], batch["volume"][:16])
+    assert shown.batch["subject"] == batch["subject"][:16]
+    assert show_batch(module, trainer, [batch]) is None
+    assert show_batch(module, trainer, {"image": batch["volume"]}) is None

@@ -29,8 +29,8 @@ class TrainBatches(Callback):
     The model is not run for them, and random numbers are not consumed. A resumed run keeps its
     pictures.
 
-    The task has `normalize` and the part `train_cells` of `vision.kinds`; of others nothing is
-    drawn.
+    The task has the part `train_cells` of `vision.kinds`, and `normalize` if its batches are
+    images; of others nothing is drawn.
 
     Args:
         folder: Folder of the run.
@@ -68,23 +68,24 @@ def show_batch(module: LightningModule, trainer: Trainer, batch: Any) -> TrainBa
     """Bring the first images of a batch, and what belongs to them, back to the CPU.
 
     Args:
-        module: The task, with the `normalize` that the batch went through.
+        module: The task, with the `normalize` that images went through.
         trainer: Its trainer.
-        batch: A batch whose images are normalised.
+        batch: A batch whose images or volumes are normalised.
 
     Returns:
-        None if it is not a batch of images.
+        None if it is not a batch of images or volumes.
     """
-    norm: Any = getattr(module, "normalize", None)
-    if norm is None or not isinstance(batch, Mapping) or "image" not in batch:
+    if not isinstance(batch, Mapping):
         return None
-    count = min(MAX_IMAGES, len(batch["image"]))
-    pixels = batch["image"][:count].float() * norm.std.float() + norm.mean.float()
-    pixels = pixels.round().clamp(0, 255).to(torch.uint8).cpu().contiguous()  # (B, C, H, W)
-    pixels = pixels[:, :3] if pixels.shape[1] >= 3 else pixels[:, :1].expand(-1, 3, -1, -1)
-    own = {key: _first(value, count) for key, value in batch.items() if key != "image"}
-    sizes = own["size"].tolist() if "size" in own else [pixels.shape[2:]] * count
-    images = [image[:, :h, :w] for image, (h, w) in zip(pixels, sizes, strict=True)]
+    if "volume" in batch:  # its patches are drawn by what belongs to them
+        images: list[Tensor] = []
+        own = {key: _first(value, MAX_IMAGES) for key, value in batch.items()}
+    else:
+        norm: Any = getattr(module, "normalize", None)
+        if norm is None or "image" not in batch:
+            return None
+        own = {key: _first(value, MAX_IMAGES) for key, value in batch.items() if key != "image"}
+        images = _pixels(norm, batch["image"][:MAX_IMAGES], own)
     data = getattr(trainer, "datamodule", None)
     palette = getattr(data, "palette", None)
     return TrainBatch(
@@ -93,6 +94,15 @@ def show_batch(module: LightningModule, trainer: Trainer, batch: Any) -> TrainBa
         class_names=known_classes(module, data),
         palette=None if palette is None else np.asarray(palette, np.uint8),
     )
+
+
+def _pixels(norm: Any, images: Tensor, own: Mapping[str, Any]) -> list[Tensor]:
+    """Normalised images as uint8 `(3, H, W)` RGB each, without their padding."""
+    pixels = images.float() * norm.std.float() + norm.mean.float()
+    pixels = pixels.round().clamp(0, 255).to(torch.uint8).cpu().contiguous()  # (B, C, H, W)
+    pixels = pixels[:, :3] if pixels.shape[1] >= 3 else pixels[:, :1].expand(-1, 3, -1, -1)
+    sizes = own["size"].tolist() if "size" in own else [pixels.shape[2:]] * len(pixels)
+    return [image[:, :h, :w] for image, (h, w) in zip(pixels, sizes, strict=True)]
 
 
 def _first(value: Any, count: int) -> Any:
