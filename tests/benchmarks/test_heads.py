@@ -1,5 +1,6 @@
 """What a benchmark of heads runs, and what it says of memory."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -12,6 +13,7 @@ from torch._dynamo.exc import TorchDynamoException
 
 from vision.benchmarks.heads import HeadBenchmark, Settings, print_compiled
 from vision.benchmarks.memory import in_fresh_process, peak_growth
+from vision.errors import ConfigError
 
 SIZE = (65, 65)
 SETTINGS = Settings(
@@ -77,3 +79,8 @@ def test_what_cannot_be_compiled_says_why(
 def test_the_peak_of_a_step_counts_what_it_frees_again() -> None:
     grown = in_fresh_process(peak_growth, partial(torch.ones, 2**24))
     assert 60 < grown < 80  # 64 MiB
+
+
+def test_a_measuring_process_that_is_ended_from_outside_is_no_endless_wait() -> None:
+    with pytest.raises(ConfigError, match="memory is full"):
+        in_fresh_process(os._exit, 3)

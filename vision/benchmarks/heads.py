@@ -134,21 +134,14 @@ def measure_one(
     build: Build, backbone: str, size: tuple[int, int], settings: Settings
 ) -> list[float]:
     """The values of `COLUMNS`."""
-    bench = HeadBenchmark(build, backbone, size, settings)
-    times = [
-        1e3 * value
-        for mode in MODES
-        for value in medians(
-            [partial(bench.run, mode)],
-            bench.device,
-            rounds=settings.rounds,
-            warmup=settings.warmup,
-        )
-    ]
-    if bench.device.type == "cuda":
-        return times + [peak_allocated(partial(bench.run, mode)) for mode in MODES]
-    del bench
-    return times + [in_fresh_process(_growth, build, backbone, size, settings, m) for m in MODES]
+    if torch.device(settings.device).type == "cuda":
+        bench = HeadBenchmark(build, backbone, size, settings)
+        peaks = [peak_allocated(partial(bench.run, mode)) for mode in MODES]
+        return _times(build, backbone, size, settings) + peaks
+    # What one process has freed and kept would leave less memory to the next.
+    arguments = (build, backbone, size, settings)
+    times = in_fresh_process(_times, *arguments)
+    return times + [in_fresh_process(_growth, *arguments, mode) for mode in MODES]
 
 
 def print_compiled(build: Build, backbone: str, size: tuple[int, int], settings: Settings) -> None:
@@ -173,6 +166,21 @@ def print_compiled(build: Build, backbone: str, size: tuple[int, int], settings:
         low, high = ratio_interval(*times)
         interval = f"95 % interval {low:.2f} to {high:.2f}"
         print(f"{label:44} {theirs / ours:10.2f} {interval}", flush=True)
+
+
+def _times(build: Build, backbone: str, size: tuple[int, int], settings: Settings) -> list[float]:
+    """Median milliseconds of each of `MODES`."""
+    bench = HeadBenchmark(build, backbone, size, settings)
+    return [
+        1e3 * value
+        for mode in MODES
+        for value in medians(
+            [partial(bench.run, mode)],
+            bench.device,
+            rounds=settings.rounds,
+            warmup=settings.warmup,
+        )
+    ]
 
 
 def _growth(

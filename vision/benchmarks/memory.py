@@ -3,10 +3,16 @@
 import multiprocessing
 import re
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
+
+from vision.errors import ConfigError
+
+Result = TypeVar("Result")
 
 
 def peak_allocated(step: Callable[[], Any]) -> float:
@@ -30,15 +36,25 @@ def peak_growth(step: Callable[[], Any]) -> float:
     return _resident("VmHWM") - before
 
 
-def in_fresh_process(measure: Callable[..., float], *arguments: Any) -> float:
+def in_fresh_process(measure: Callable[..., Result], *arguments: Any) -> Result:
     """The result of a function in a new process.
 
     Args:
         measure: A function of a module.
         arguments: Its arguments, which are pickled.
+
+    Raises:
+        ConfigError: The process was ended from outside.
     """
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(measure, arguments)
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=spawn) as pool:
+        try:
+            return pool.submit(measure, *arguments).result()
+        except BrokenProcessPool as error:
+            raise ConfigError(
+                "the process that measures memory was ended from outside: most likely memory is "
+                "full (the log of the system says so: dmesg). Measure a smaller size or batch."
+            ) from error
 
 
 def _resident(name: str) -> float:
