@@ -76,7 +76,7 @@ def test_the_classifier_uses_the_centre_of_a_table_for_a_smaller_map() -> None:
     results = []
     for model in (large, small):
         plan = model._plan(images_of(32, 32), 1, classifier=True)
-        assert (plan.window, plan.shift) == (4, 0)
+        assert (plan.window, plan.shift) == ((4, 4), (0, 0))
         y = model.merges["1"](x, plan.size)
         for block in model.stages[1]:
             y = block(y, plan)
@@ -155,5 +155,6 @@ def test_index_is_made_once_for_all_sizes() -> None:
         model(images_of(37, 39))  # the same windows
     assert len(model.cache) == count
     assert torch.equal(
-        model._plan(images_of(40, 40), 0, classifier=False).positions, relative_position_index(4, 4)
+        model._plan(images_of(40, 40), 0, classifier=False).positions,
+        relative_position_index((4, 4), (4, 4)),
     )

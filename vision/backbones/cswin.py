@@ -110,7 +110,7 @@ class StripeAttention(nn.Module):
         missing = stripes * rows - height
         top, bottom = missing // 2, missing - missing // 2
         # Zeros enter after the projection and are not masked: they dilute the softmax.
-        qkv = pad_map(qkv, top=top, bottom=bottom)
+        qkv = pad_map(qkv, (bottom, 0), before=(top, 0))
         tokens = regroup(qkv, batch * stripes, rows * width)
         tokens = tokens.unflatten(-1, (3, self.branch_heads, -1)).permute(2, 0, 3, 1, 4)
         q, k, v = tokens.unbind()  # (B * stripes, heads, N, D)
@@ -122,7 +122,7 @@ class StripeAttention(nn.Module):
         positions = _convolve_depthwise(values, kernel, bias)  # (B * stripes, rows, W, c)
         x = regroup(x, batch, stripes * rows, width)
         x = x + regroup(positions, batch, stripes * rows, width)
-        return pad_map(x, top=-top, bottom=-bottom)
+        return pad_map(x, (-bottom, 0), before=(-top, 0))
 
 
 def _convolve_depthwise(x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:

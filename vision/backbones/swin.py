@@ -12,7 +12,7 @@ the map, the dense variant does neither. `embed` follows the former, `forward` t
 import math
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +22,6 @@ from vision.backbones.base import Backbone, BackboneOptions, stage_levels
 from vision.contracts.features import FeatureSpec, InputSpec
 from vision.errors import ConfigError
 from vision.keywords import Unpack
-from vision.layers.attention import attend
 from vision.layers.block import PreNormBlock
 from vision.layers.drop_path import drop_path_rates
 from vision.layers.init import init_linear
@@ -30,38 +29,13 @@ from vision.layers.norm import LayerNorm2d
 from vision.layers.size_cache import SizeCache
 from vision.layers.window import (
     ceil_div,
-    from_windows,
     pad_map,
-    regroup,
     relative_position_index,
     shifted_bias_rows,
     shifted_window_masks,
-    to_windows,
 )
+from vision.layers.window_attention import WindowAttention, WindowPlan
 from vision.ops.tracing import is_traced
-
-
-class WindowPlan(NamedTuple):
-    """How the blocks of a stage cut their map into windows.
-
-    Attributes:
-        window: Side of a window.
-        shift: Rows and columns by which every second block shifts the map; 0 for no shift.
-        size: Height and width of the map.
-        grid: Rows and columns of windows, which cover the map.
-        positions: `(N, N)` row of the bias table for each pair of positions in a window.
-        masks: `(4, N, N)` biases of the windows of a shifted map; None without a shift.
-        bias_rows: `(windows * heads,)` which of the `4 * heads` sums of a mask and a head's bias
-            each window and head of a shifted map has; None without a shift.
-    """
-
-    window: int
-    shift: int
-    size: tuple[int, int]
-    grid: tuple[int, int]
-    positions: Tensor
-    masks: Tensor | None = None
-    bias_rows: Tensor | None = None
 
 
 class PatchEmbed(nn.Module):
@@ -113,100 +87,11 @@ class PatchMerging(nn.Module):
 
     def forward(self, x: Tensor, size: tuple[int, int]) -> Tensor:
         """Map `(B, H, W, C)` to `(B, *size, 2 * C)`, where `size` is half of (H, W) rounded up."""
-        x = pad_map(x, bottom=2 * size[0] - x.shape[1], right=2 * size[1] - x.shape[2])
+        x = pad_map(x, (2 * size[0] - x.shape[1], 2 * size[1] - x.shape[2]))
         # The column of a neighbour varies slower than its row, as published.
         neighbours = [x[:, row::2, column::2] for column in (0, 1) for row in (0, 1)]
         x = torch.cat(neighbours, dim=-1)  # (B, H / 2, W / 2, 4 * C)
         return self.reduction(self.norm(x))
-
-
-class WindowAttention(nn.Module):
-    """Multi-head attention inside windows with a bias per relative position (equation 4).
-
-    Args:
-        dim: Width of a token.
-        num_heads: Number of heads.
-        window_size: Side of the window that the bias table is made for.
-        qkv_bias: Whether queries, keys and values have a bias.
-        qk_scale: Factor on the scores; the inverse square root of a head's width if None.
-        attn_drop_rate: Probability of dropping an attention weight.
-        drop_rate: Probability of dropping an output value.
-    """
-
-    def __init__(
-        self,
-        dim: int,
-        *,
-        num_heads: int,
-        window_size: int,
-        qkv_bias: bool = True,
-        qk_scale: float | None = None,
-        attn_drop_rate: float = 0.0,
-        drop_rate: float = 0.0,
-    ) -> None:
-        super().__init__()
-        if dim % num_heads:
-            raise ConfigError(
-                f"a width of {dim} cannot be shared by {num_heads} heads; num_heads must divide it."
-            )
-        self.num_heads = num_heads
-        self.scale = qk_scale or (dim // num_heads) ** -0.5
-        self.attn_drop_rate = attn_drop_rate
-        self.qkv = nn.Linear(dim, 3 * dim, bias=qkv_bias)
-        rows = (2 * window_size - 1) ** 2
-        self.relative_position_bias_table = nn.Parameter(torch.empty(rows, num_heads))
-        nn.init.trunc_normal_(self.relative_position_bias_table, std=0.02)
-        self.proj = nn.Linear(dim, dim)
-        self.dropout = nn.Dropout(drop_rate)
-
-    def forward(self, x: Tensor, plan: WindowPlan, shifted: bool) -> Tensor:
-        """Attend inside windows.
-
-        Args:
-            x: `(B, H, W, C)`.
-            plan: How the map is cut into windows.
-            shifted: Whether the windows are shifted where the plan has a shift.
-
-        Returns:
-            `(B, H, W, C)`.
-        """
-        padded = (plan.grid[0] * plan.window, plan.grid[1] * plan.window)
-        bottom, right = padded[0] - plan.size[0], padded[1] - plan.size[1]
-        # Zeros enter before the projection, whose bias makes them attend.
-        x = pad_map(x, bottom=bottom, right=right)
-        shift = plan.shift if shifted else 0
-        if shift:
-            x = torch.roll(x, (-shift, -shift), (1, 2))
-        windows = to_windows(x, plan.window)  # (B * windows, N, C)
-        x = self._attend(windows, self._bias(plan, shift > 0), x.shape[0] if shift else None)
-        x = from_windows(x, plan.window, padded)
-        if shift:
-            x = torch.roll(x, (shift, shift), (1, 2))
-        return self.dropout(self.proj(pad_map(x, bottom=-bottom, right=-right)))
-
-    def _attend(self, x: Tensor, bias: Tensor, batch: int | None) -> Tensor:
-        """Attend inside `x` `(B * windows, N, C)`; `batch` is B if `bias` differs by window."""
-        (count, pairs, dim), heads = x.shape, self.num_heads
-        qkv = self.qkv(x).unflatten(-1, (3, heads, dim // heads)).permute(2, 0, 3, 1, 4)
-        if batch is not None:
-            # Windows and heads share an axis, so that the bias needs no copies along the batch.
-            qkv = regroup(qkv, 3, batch, bias.shape[1], pairs)
-        q, k, v = qkv.unbind()  # (B * windows, heads, N, D) or (B, windows * heads, N, D)
-        dropout = self.attn_drop_rate if self.training else 0.0
-        x = attend(q, k, v, bias=bias.to(q.dtype), scale=self.scale, dropout=dropout)
-        if batch is not None:
-            x = regroup(x, count, heads, pairs)  # (B * windows, heads, N, D)
-        return x.transpose(1, 2).flatten(2)  # (B * windows, N, C)
-
-    def _bias(self, plan: WindowPlan, shifted: bool) -> Tensor:
-        """Bias on the scores: `(1, heads, N, N)`, if shifted `(1, windows * heads, N, N)`."""
-        pairs = plan.positions.shape[0]
-        bias = F.embedding(plan.positions.flatten(), self.relative_position_bias_table)
-        bias = bias.t().reshape(1, self.num_heads, pairs, pairs)
-        if not shifted or plan.masks is None or plan.bias_rows is None:
-            return bias
-        bias = (bias + plan.masks[:, None]).flatten(0, 1)  # (4 * heads, N, N)
-        return bias.index_select(0, plan.bias_rows)[None]
 
 
 class SwinBlock(PreNormBlock):
@@ -215,7 +100,7 @@ class SwinBlock(PreNormBlock):
     Args:
         dim: Width of a token.
         num_heads: Number of heads.
-        window_size: Side of the window that the bias table is made for.
+        window_size: Sides of the window that the bias table is made for.
         shifted: Whether the block shifts its windows where the plan has a shift.
         mlp_ratio: Hidden width of the feed-forward network over `dim`.
         qkv_bias: Whether queries, keys and values have a bias.
@@ -230,7 +115,7 @@ class SwinBlock(PreNormBlock):
         dim: int,
         *,
         num_heads: int,
-        window_size: int,
+        window_size: Sequence[int],
         shifted: bool,
         mlp_ratio: float = 4.0,
         qkv_bias: bool = True,
@@ -254,7 +139,7 @@ class SwinBlock(PreNormBlock):
         self.shifted = shifted
 
     def forward(self, x: Tensor, plan: WindowPlan) -> Tensor:
-        """Map `x` `(B, H, W, C)` to the same shape."""
+        """Map `x` `(B, *size, C)` to the same shape."""
         return super().forward(x, plan, self.shifted)
 
 
@@ -335,7 +220,9 @@ class Swin(Backbone):
         )
         self.stages = nn.ModuleList()
         for i, rates in enumerate(drop_path_rates(self._drop_path_rate, depths)[:count]):
-            make = partial(make_block, dims[i], num_heads=num_heads[i], window_size=windows[i])
+            make = partial(
+                make_block, dims[i], num_heads=num_heads[i], window_size=[windows[i]] * 2
+            )
             blocks = [make(shifted=j % 2 == 1, drop_path=rate) for j, rate in enumerate(rates)]
             self.stages.append(nn.ModuleList(blocks))
 
@@ -395,18 +282,20 @@ class Swin(Backbone):
         # up at every stage, and nested roundings make compilation for all sizes slow.
         stride = patch * 2**stage
         size = (ceil_div(height, stride), ceil_div(width, stride))
-        table_window = self.table_windows[stage]
-        window, shift = table_window, table_window // 2
-        if classifier and min(size) <= window:
-            window, shift = min(size), 0
-        grid = (ceil_div(height, stride * window), ceil_div(width, stride * window))
+        table_window, side = self.table_windows[stage], self.table_windows[stage]
+        if classifier and min(size) <= side:
+            side, shift = min(size), (0, 0)
+        else:
+            shift = (side // 2, side // 2)
+        grid = (ceil_div(height, stride * side), ceil_div(width, stride * side))
+        window, table = (side, side), (table_window, table_window)
         device, dtype, heads = images.device, images.dtype, self.num_heads[stage]
         index = self.cache.get(
-            ("index", window, table_window, device),
-            lambda: relative_position_index(window, table_window, device=device),
+            ("index", window, table, device),
+            lambda: relative_position_index(window, table, device=device),
         )
-        if shift == 0:
-            return WindowPlan(window, 0, size, grid, index)
+        if not any(shift):
+            return WindowPlan(window, shift, size, grid, index)
         masks = self.cache.get(
             ("masks", window, shift, dtype, device),
             lambda: shifted_window_masks(window, shift, dtype=dtype, device=device),

@@ -1,0 +1,203 @@
+"""Multi-head attention inside the windows of a map, plain and shifted, in images and volumes."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vision.errors import ConfigError
+from vision.layers.attention import attend
+from vision.layers.window import from_windows, pad_map, regroup, shifted_window_kinds, to_windows
+
+
+class WindowGroups(NamedTuple):
+    """The windows of a shifted map, sorted by the mask that they have.
+
+    Attributes:
+        kinds: Mask of each group.
+        counts: Windows of each group, of all maps of the batch.
+        order: `(B * windows,)` windows, group by group.
+        back: `(B * windows,)` place of each window in `order`.
+    """
+
+    kinds: list[int]
+    counts: list[int]
+    order: Tensor
+    back: Tensor
+
+
+class WindowPlan(NamedTuple):
+    """How the blocks of a stage cut their map into windows; an entry per axis of the map.
+
+    Attributes:
+        window: Sides of a window.
+        shift: Cells by which every second block shifts the map; 0 for no shift.
+        size: Sides of the map.
+        grid: Windows along each axis, which cover the map.
+        positions: `(N, N)` row of the bias table for each pair of positions in a window.
+        masks: `(2 ** axes, N, N)` biases of the windows of a shifted map; None without a shift.
+        bias_rows: `(windows * heads,)` which of the sums of a mask and a head's bias each window
+            and head of a shifted map has; None without a shift, or with groups.
+        groups: The windows sorted by their mask, so that the biases need no copies for each window;
+            None without a shift, or with bias rows.
+    """
+
+    window: tuple[int, ...]
+    shift: tuple[int, ...]
+    size: tuple[int, ...]
+    grid: tuple[int, ...]
+    positions: Tensor
+    masks: Tensor | None = None
+    bias_rows: Tensor | None = None
+    groups: WindowGroups | None = None
+
+
+class WindowAttention(nn.Module):
+    """Multi-head attention inside windows with a bias per relative position.
+
+    "Swin Transformer", 2021, https://arxiv.org/abs/2103.14030, equation 4.
+
+    Args:
+        dim: Width of a token.
+        num_heads: Number of heads.
+        window_size: Sides of the window that the bias table is made for.
+        qkv_bias: Whether queries, keys and values have a bias.
+        qk_scale: Factor on the scores; the inverse square root of a head's width if None.
+        attn_drop_rate: Probability of dropping an attention weight.
+        drop_rate: Probability of dropping an output value.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        *,
+        num_heads: int,
+        window_size: Sequence[int],
+        qkv_bias: bool = True,
+        qk_scale: float | None = None,
+        attn_drop_rate: float = 0.0,
+        drop_rate: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if dim % num_heads:
+            raise ConfigError(
+                f"a width of {dim} cannot be shared by {num_heads} heads; num_heads must divide it."
+            )
+        self.num_heads = num_heads
+        self.scale = qk_scale or (dim // num_heads) ** -0.5
+        self.attn_drop_rate = attn_drop_rate
+        self.qkv = nn.Linear(dim, 3 * dim, bias=qkv_bias)
+        rows = math.prod(2 * side - 1 for side in window_size)
+        self.relative_position_bias_table = nn.Parameter(torch.empty(rows, num_heads))
+        nn.init.trunc_normal_(self.relative_position_bias_table, std=0.02)
+        self.proj = nn.Linear(dim, dim)
+        self.dropout = nn.Dropout(drop_rate)
+
+    def forward(self, x: Tensor, plan: WindowPlan, shifted: bool) -> Tensor:
+        """Attend inside windows.
+
+        Args:
+            x: `(B, *size, C)`.
+            plan: How the map is cut into windows.
+            shifted: Whether the windows are shifted where the plan has a shift.
+
+        Returns:
+            `(B, *size, C)`.
+        """
+        padded = [count * side for count, side in zip(plan.grid, plan.window, strict=True)]
+        missing = [whole - side for whole, side in zip(padded, plan.size, strict=True)]
+        # Zeros enter before the projection, whose bias makes them attend.
+        x = pad_map(x, missing)
+        axes = tuple(range(1, x.ndim - 1))
+        shifted = shifted and any(plan.shift)
+        if shifted:
+            x = torch.roll(x, tuple(-shift for shift in plan.shift), axes)
+        windows = to_windows(x, plan.window)  # (B * windows, N, C)
+        if shifted and plan.groups is not None:
+            x = self._attend_grouped(windows, plan, plan.groups)
+        else:
+            x = self._attend(windows, self._bias(plan, shifted), x.shape[0] if shifted else None)
+        x = from_windows(x, plan.window, padded)
+        if shifted:
+            x = torch.roll(x, plan.shift, axes)
+        return self.dropout(self.proj(pad_map(x, [-cells for cells in missing])))
+
+    def _attend(self, x: Tensor, bias: Tensor, batch: int | None) -> Tensor:
+        """Attend inside `x` `(B * windows, N, C)`; `batch` is B if `bias` differs by window."""
+        (count, pairs, dim), heads = x.shape, self.num_heads
+        qkv = self.qkv(x).unflatten(-1, (3, heads, dim // heads)).permute(2, 0, 3, 1, 4)
+        if batch is not None:
+            # Windows and heads share an axis, so that the bias needs no copies along the batch.
+            qkv = regroup(qkv, 3, batch, bias.shape[1], pairs)
+        q, k, v = qkv.unbind()  # (B * windows, heads, N, D) or (B, windows * heads, N, D)
+        dropout = self.attn_drop_rate if self.training else 0.0
+        x = attend(q, k, v, bias=bias.to(q.dtype), scale=self.scale, dropout=dropout)
+        if batch is not None:
+            x = regroup(x, count, heads, pairs)  # (B * windows, heads, N, D)
+        return x.transpose(1, 2).flatten(2)  # (B * windows, N, C)
+
+    def _attend_grouped(self, x: Tensor, plan: WindowPlan, groups: WindowGroups) -> Tensor:
+        """Attend inside the windows `x` `(B * windows, N, C)` of a shifted map, mask by mask."""
+        assert plan.masks is not None, "groups come with masks"
+        x = x.index_select(0, groups.order)
+        bias, outputs, start = self._bias(plan, False), [], 0
+        for kind, count in zip(groups.kinds, groups.counts, strict=True):
+            group = x.narrow(0, start, count)
+            outputs.append(self._attend(group, bias + plan.masks[kind], None))
+            start += count
+        return torch.cat(outputs).index_select(0, groups.back)
+
+    def _bias(self, plan: WindowPlan, shifted: bool) -> Tensor:
+        """Bias on the scores: `(1, heads, N, N)`, if shifted `(1, windows * heads, N, N)`."""
+        pairs = plan.positions.shape[0]
+        bias = F.embedding(plan.positions.flatten(), self.relative_position_bias_table)
+        bias = bias.t().reshape(1, self.num_heads, pairs, pairs)
+        if not shifted or plan.masks is None or plan.bias_rows is None:
+            return bias
+        bias = (bias + plan.masks[:, None]).flatten(0, 1)  # (masks * heads, N, N)
+        return bias.index_select(0, plan.bias_rows)[None]
+
+
+def group_sizes(
+    grid: Sequence[int], shift: Sequence[int], batch: int
+) -> tuple[list[int], list[int]]:
+    """The masks that the windows of a shifted map have, and how many windows have each.
+
+    Args:
+        grid: Windows along each axis, more than one where there is a shift.
+        shift: Cells of the shift along each axis.
+        batch: Number B of maps.
+
+    Returns:
+        `WindowGroups.kinds` and `counts`.
+    """
+    kinds, counts = [0], [batch]
+    for count, cells in zip(grid, shift, strict=True):
+        if cells:
+            kinds = [2 * kind + last for kind in kinds for last in (0, 1)]
+            counts = [number * n for number in counts for n in (count - 1, 1)]
+        else:
+            kinds, counts = [2 * kind for kind in kinds], [number * count for number in counts]
+    return kinds, counts
+
+
+def group_order(
+    grid: Sequence[int], shift: Sequence[int], batch: int, *, device: torch.device | None = None
+) -> Tensor:
+    """Sort the windows of a shifted map by their mask: `WindowGroups.order` and `back`.
+
+    Args:
+        grid: Windows along each axis.
+        shift: Cells of the shift along each axis.
+        batch: Number B of maps.
+        device: Where to make it.
+
+    Returns:
+        int64 `(2, B * windows)`.
+    """
+    kinds = shifted_window_kinds(grid, shifted=[cells > 0 for cells in shift], device=device)
+    order = kinds.repeat(batch).argsort(stable=True)
+    return torch.stack([order, order.argsort()])
