@@ -5,12 +5,20 @@ from typing import Any
 import pytest
 import torch
 from helpers.refusals import refuses
+from torch import nn
 
 import vision.backbones
 from vision import create_backbone, list_backbones
 from vision.backbones.base import Backbone
-from vision.backbones.registry import FAMILIES, variant_options
+from vision.backbones.registry import (
+    FAMILIES,
+    check_input,
+    families_of,
+    family_of,
+    variant_options,
+)
 from vision.errors import ConfigError, WeightsError
+from vision.tasks import Classification
 
 SMALL: dict[str, Any] = {"dims": (8, 16, 16, 32), "depths": (1, 1, 1, 1)}
 
@@ -18,7 +26,7 @@ SMALL: dict[str, Any] = {"dims": (8, 16, 16, 32), "depths": (1, 1, 1, 1)}
 def test_all_names_are_listed_once_in_order() -> None:
     names = list_backbones()
     assert names == sorted(set(names))
-    assert {name.partition("_")[0] for name in names} == set(FAMILIES)
+    assert {family_of(name) for name in names} == set(families_of("image"))
     assert {"swin_tiny", "cswin_base", "cvt_13", "tnt_small", "rmt_large"} <= set(names)
     assert {"hornet_tiny_7x7", "hornet_tiny_gf", "convnext_xlarge"} <= set(names)
 
@@ -41,7 +49,7 @@ def test_every_name_builds_its_family(name: str) -> None:
     with torch.device("meta"):
         backbone = create_backbone(name)
     assert isinstance(backbone, Backbone)
-    assert backbone.family == name.partition("_")[0]
+    assert backbone.family == family_of(name)
     assert backbone.training
 
 
@@ -50,6 +58,27 @@ def test_a_bare_family_builds_from_keywords(family: str) -> None:
     with torch.device("meta"):
         backbone = create_backbone(family, in_channels=2)
     assert backbone.get_parameter(backbone.input_conv).shape[1] == 2
+
+
+def test_encoders_of_volumes_are_listed_only_when_asked_for() -> None:
+    names = list_backbones(input="volume")
+    assert {"swin_volume_12", "swin_volume_24_v2", "swin_volume_48"} <= set(names)
+    assert not {*names} & {*list_backbones()}
+    assert {family_of(name) for name in names} == set(families_of("volume"))
+    assert not list_backbones(input="points")
+    with torch.device("meta"):
+        encoder: nn.Module = create_backbone("swin_volume_12")
+    assert not isinstance(encoder, Backbone)
+    with refuses(ConfigError, "'swin_volume_49'", "Did you mean 'swin_volume_48'"):
+        create_backbone("swin_volume_49")
+
+
+def test_a_task_refuses_what_encodes_another_input() -> None:
+    with refuses(ConfigError, "Classification", "images", "swin_volume_12", "list_backbones()"):
+        Classification("swin_volume_12", 3)
+    for name in ("swin_tiny", "timm/resnet18"):
+        with refuses(ConfigError, "Volumes", "images", name, 'input="volume"', "'swin_volume_12'"):
+            check_input(name, "volume", owner="Volumes")
 
 
 def test_keywords_override_those_of_the_variant() -> None:
@@ -100,8 +129,8 @@ def test_pretrained_takes_a_path(tmp_path: Path) -> None:
 
 
 def test_classes_are_exported_by_name() -> None:
-    for path in FAMILIES.values():
-        module, _, attribute = path.partition(":")
+    for row in FAMILIES.values():
+        module, _, attribute = row.path.partition(":")
         exported = getattr(vision.backbones, attribute)
         assert exported is getattr(importlib.import_module(module), attribute)
         assert attribute in dir(vision.backbones)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from vision.backbones.registry import FAMILIES
+from vision.backbones.registry import families_of
 from vision.interop.citations import papers, papers_of
 from vision.kinds import KINDS
 from vision.task_parts import find_part
@@ -15,13 +15,13 @@ DESIGNS = dict.fromkeys(
 DOCS = Path(__file__).parents[2] / "docs"
 
 
-@pytest.mark.parametrize("name", [*FAMILIES, *DESIGNS])
+@pytest.mark.parametrize("name", [*families_of("image"), *DESIGNS])
 def test_everything_has_a_paper(name: str) -> None:
     # mmsegmentation's heads have as many papers as there are heads.
     assert (name in papers()) == (name != "mmseg")
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", families_of("image"))
 def test_papers_of_backbones_are_those_of_the_documentation(family: str) -> None:
     paper = papers()[family]
     lines = [line for line in (DOCS / "backbones.md").read_text().splitlines() if paper.url in line]

@@ -1,9 +1,9 @@
-"""Backbones: images in, feature pyramids out. Classes resolve on first use."""
+"""Backbones: images in, or volumes, feature pyramids out. Classes resolve on first use."""
 
 from vision.backbones.registry import FAMILIES, create_backbone, list_backbones
 from vision.lazy import lazy_names
 
-_MODULES = {path.partition(":")[2]: path.partition(":")[0] for path in FAMILIES.values()}
+_MODULES = {row.path.partition(":")[2]: row.path.partition(":")[0] for row in FAMILIES.values()}
 _MODULES |= {"Backbone": "vision.backbones.base", "Encoder": "vision.backbones.encoder"}
 _MODULES |= {"TimmBackbone": "vision.backbones.timm"}
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from vision.contracts.features import FeatureSpec
+from vision.contracts.features import FeatureSpec, VolumeSpec
 
 # A parameter's name up to the number of its stage: stages.1, model.layer1, model.layers_1.
 _STAGE = re.compile(r"(.*\.)?(stage|layer)s?[._]?\d+(?=\.)")
@@ -28,7 +28,7 @@ class Encoder(nn.Module, ABC):
 
     def __init__(self) -> None:
         super().__init__()
-        self.feature_specs: tuple[FeatureSpec, ...] = ()
+        self.feature_specs: tuple[FeatureSpec | VolumeSpec, ...] = ()
         self.grad_checkpointing = False
 
     @abstractmethod

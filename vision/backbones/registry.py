@@ -1,34 +1,50 @@
-"""Names of backbones: list them, and build a backbone from its name."""
+"""Names of backbones and other encoders: list them, and build one from its name."""
 
 import difflib
 import importlib
 import inspect
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, NamedTuple
 
 from vision.backbones.base import Backbone
+from vision.contracts.features import Input
 from vision.errors import ConfigError, suggest
 from vision.options import building, check_design
 
-# Family -> class. The module of a family holds its VARIANTS; it is imported on first use.
+
+class Family(NamedTuple):
+    """An architecture.
+
+    Attributes:
+        path: Module and class. The module holds its VARIANTS; it is imported on first use.
+        input: What it encodes.
+    """
+
+    path: str
+    input: Input = "image"
+
+
 FAMILIES = {
-    "convnext": "vision.backbones.convnext:ConvNeXt",
-    "cswin": "vision.backbones.cswin:CSWin",
-    "cvt": "vision.backbones.cvt:CvT",
-    "hornet": "vision.backbones.hornet:HorNet",
-    "rmt": "vision.backbones.rmt:RMT",
-    "swin": "vision.backbones.swin:Swin",
-    "tnt": "vision.backbones.tnt:TNT",
+    "convnext": Family("vision.backbones.convnext:ConvNeXt"),
+    "cswin": Family("vision.backbones.cswin:CSWin"),
+    "cvt": Family("vision.backbones.cvt:CvT"),
+    "hornet": Family("vision.backbones.hornet:HorNet"),
+    "rmt": Family("vision.backbones.rmt:RMT"),
+    "swin": Family("vision.backbones.swin:Swin"),
+    "swin_volume": Family("vision.backbones.swin_volume:SwinVolume", "volume"),
+    "tnt": Family("vision.backbones.tnt:TNT"),
 }
 TIMM_PREFIX = "timm/"
+_PLURAL: dict[Input, str] = {"image": "images", "volume": "volumes", "points": "points"}
 
 
-def list_backbones(pattern: str = "*") -> list[str]:
+def list_backbones(pattern: str = "*", *, input: Input = "image") -> list[str]:
     """Names that `create_backbone` accepts, sorted.
 
     Args:
         pattern: Shell-style pattern, such as `"swin*"`. The models of timm are listed only by a
             pattern that begins with `"timm/"`, since importing timm takes seconds.
+        input: What they encode: `"image"`, `"volume"` or `"points"`.
 
     Returns:
         The names that match; a bare family name is accepted too but is not listed.
@@ -37,8 +53,24 @@ def list_backbones(pattern: str = "*") -> list[str]:
         from vision.backbones.timm import list_timm_models
 
         return list_timm_models(pattern.removeprefix(TIMM_PREFIX))
-    names = [f"{family}_{variant}" for family in FAMILIES for variant in _variants(family)]
+    families = families_of(input)
+    names = [f"{family}_{variant}" for family in families for variant in _variants(family)]
     return sorted(name for name in names if fnmatchcase(name, pattern))
+
+
+def families_of(input: Input) -> list[str]:
+    """The families that encode images, volumes or points."""
+    return [family for family, row in FAMILIES.items() if row.input == input]
+
+
+def family_of(name: str) -> str:
+    """The family of a variant's name: of `"swin_volume_48"` it is `"swin_volume"`.
+
+    Returns:
+        The longest family that the name begins with; empty if there is none.
+    """
+    fitting = [family for family in FAMILIES if f"{name}_".startswith(f"{family}_")]
+    return max(fitting, key=len, default="")
 
 
 def create_backbone(name: str, *, pretrained: bool | str = False, **overrides: Any) -> Backbone:
@@ -52,7 +84,8 @@ def create_backbone(name: str, *, pretrained: bool | str = False, **overrides: A
         **overrides: Constructor keywords that replace the variant's.
 
     Returns:
-        The backbone, in training mode as every new module.
+        The backbone, in training mode as every new module. Of a family of volumes it is an
+        `Encoder` and has no `embed`.
 
     Raises:
         ConfigError: The name or a keyword is unknown; the message names the nearest.
@@ -75,6 +108,28 @@ def create_backbone(name: str, *, pretrained: bool | str = False, **overrides: A
 
         load_pretrained(backbone, name, pretrained)
     return backbone
+
+
+def check_input(name: str, input: Input, *, owner: str) -> None:
+    """Refuse a backbone that encodes something else; names that do not exist pass.
+
+    Args:
+        name: As in `create_backbone`.
+        input: What `owner` accepts.
+        owner: The task, for the error.
+
+    Raises:
+        ConfigError: The backbone encodes something else.
+    """
+    family = family_of(name)
+    found = FAMILIES[family].input if family else "image"
+    if found != input and (family or name.startswith(TIMM_PREFIX)):
+        call = "list_backbones()" if input == "image" else f'list_backbones(input="{input}")'
+        first = next(iter(list_backbones(input=input)), "none")
+        raise ConfigError(
+            f"{owner} accepts {_PLURAL[input]}, and '{name}' encodes {_PLURAL[found]}: choose one "
+            f"of vision.{call}, such as '{first}'."
+        )
 
 
 def check_options(builder: type, options: dict[str, Any], *, owner: str) -> None:
@@ -108,8 +163,9 @@ def variant_options(name: str) -> dict[str, Any]:
 
 
 def _resolve(name: str) -> tuple[str, dict[str, Any]]:
-    family, _, variant = name.partition("_")
-    if family in FAMILIES:
+    family = family_of(name)
+    variant = name.removeprefix(family).removeprefix("_")
+    if family:
         if not variant:
             return family, {}
         variants = _variants(family)
@@ -127,7 +183,7 @@ def nearest_backbones(name: str) -> str:
 
     if has_timm_model(name):
         return f" timm has it: '{TIMM_PREFIX}{name}'."
-    ours = [*list_backbones(), *FAMILIES]
+    ours = [*list_backbones(), *list_backbones(input="volume"), *FAMILIES]
     theirs = list_backbones(f"{TIMM_PREFIX}*")
     bare = [one.removeprefix(TIMM_PREFIX) for one in theirs]
     best = difflib.get_close_matches(name, [*ours, *bare], n=1, cutoff=0.5)
@@ -137,10 +193,10 @@ def nearest_backbones(name: str) -> str:
 
 
 def _family_class(family: str) -> type[Backbone]:
-    module, _, attribute = FAMILIES[family].partition(":")
+    module, _, attribute = FAMILIES[family].path.partition(":")
     return getattr(importlib.import_module(module), attribute)
 
 
 def _variants(family: str) -> dict[str, dict[str, Any]]:
-    module = FAMILIES[family].partition(":")[0]
+    module = FAMILIES[family].path.partition(":")[0]
     return importlib.import_module(module).VARIANTS

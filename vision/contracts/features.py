@@ -1,7 +1,10 @@
 """Specs of a backbone's feature maps and input, and of a head's class rows."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
+
+# What an encoder encodes.
+Input = Literal["image", "volume", "points"]
 
 
 class FeatureSpec(NamedTuple):
@@ -14,6 +17,18 @@ class FeatureSpec(NamedTuple):
 
     channels: int
     stride: int
+
+
+class VolumeSpec(NamedTuple):
+    """Spec of one map of the pyramid of a volume: the same, with a stride per axis.
+
+    Attributes:
+        channels: Number of channels of the map.
+        stride: Cells of the volume per map cell along each axis.
+    """
+
+    channels: int
+    stride: tuple[int, ...]
 
 
 class ClassRows(NamedTuple):

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from vision.backbones.registry import FAMILIES, create_backbone
+from vision.backbones.registry import FAMILIES, create_backbone, families_of
 from vision.errors import ConfigError
 from vision.necks.pyramid import complete_pyramid, used_maps
 from vision.weights.load import load_weights
@@ -127,7 +127,7 @@ def _family(name: str, family: str) -> type[FourMaps]:
 BACKBONES: dict[str, type[FourMaps]] = {
     name: _family(name, family)
     for name, family in (
-        *((path.partition(":")[2], family) for family, path in FAMILIES.items()),
+        *((FAMILIES[family].path.partition(":")[2], family) for family in families_of("image")),
         ("Timm", "timm"),
     )
 }

@@ -12,7 +12,6 @@ https://github.com/huggingface/pytorch-image-models, 1.0.20 or newer.
 """
 
 import inspect
-import pkgutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -22,7 +21,12 @@ from timm.models import register_model as register
 from torch import Tensor, nn
 
 from vision.backbones.base import Backbone
-from vision.backbones.registry import FAMILIES, create_backbone, list_backbones, variant_options
+from vision.backbones.registry import (
+    backbone_class,
+    create_backbone,
+    list_backbones,
+    variant_options,
+)
 from vision.contracts.features import InputSpec
 from vision.errors import ConfigError
 from vision.heads.classification.linear import LinearHead
@@ -229,7 +233,7 @@ def create(
             f"'{name}' has one set of weights, and no tag '{pretrained_cfg}'. Leave it out."
         )
     overlay = {**(pretrained_cfg or {}), **(pretrained_cfg_overlay or {})}
-    family = pkgutil.resolve_name(FAMILIES[name.partition("_")[0]])
+    family = backbone_class(name)
     sized = img_size is not None and "img_size" in inspect.signature(family).parameters
     chosen = {"in_channels": in_chans, **({"img_size": img_size} if sized else {}), **options}
     backbone = create_backbone(name, **chosen)

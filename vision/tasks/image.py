@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from vision.backbones.base import Backbone
+from vision.backbones.registry import check_input
 from vision.contracts.models import ModelDescription
 from vision.errors import ConfigError
 from vision.keywords import Unpack
@@ -61,6 +62,8 @@ class ImageTask(BaseTask):
         channels_last: bool = True,
         **training: Unpack[Training],
     ) -> None:
+        if isinstance(backbone, str):
+            check_input(backbone, "image", owner=type(self).__name__)
         super().__init__(backbone, optim=optim, **training)
         if not isinstance(self.backbone, Backbone):
             raise ConfigError(

@@ -12,19 +12,20 @@ def fit_in_channels(weight: Tensor, in_channels: int) -> Tensor:
     so that an image whose channels are all equal gives the same response as before.
 
     Args:
-        weight: `(C_out, C_in, kH, kW)`.
+        weight: `(C_out, C_in, kH, kW)`, or of a volume `(C_out, C_in, kD, kH, kW)`.
         in_channels: Wanted number of input channels.
 
     Returns:
-        `(C_out, in_channels, kH, kW)`.
+        The same with `in_channels` for `C_in`.
     """
     published = weight.shape[1]
     index = torch.arange(in_channels) % published
     if in_channels < published:
-        return weight.sum(dim=1, keepdim=True).expand(-1, in_channels, -1, -1) / in_channels
+        total = weight.sum(dim=1, keepdim=True)
+        return total.expand(-1, in_channels, *weight.shape[2:]) / in_channels
     # Copies of a channel share its weight, so that each published channel keeps its total.
     copies = torch.bincount(index, minlength=published)[index].to(weight)
-    return weight[:, index] / copies.view(1, -1, 1, 1)
+    return weight[:, index] / copies.view(1, -1, *(1,) * (weight.ndim - 2))
 
 
 def resize_grid(grid: Tensor, size: tuple[int, int]) -> Tensor:

@@ -88,7 +88,11 @@ def _backbone_and_classifier(
     state: Mapping[str, Tensor], backbone: Any, naming: str
 ) -> dict[str, Tensor]:
     inner = _cut(state, BACKBONE)
-    classifier = {k: v for k, v in state.items() if k.startswith("head.fc.")}
+    # Of some families whole networks are published, whose head has names in the same table.
+    names = family_module(backbone.family)
+    named, trained = getattr(names, "NAMED_HEAD", "head.fc."), getattr(names, "TRAINED_WITH", ())
+    state = {key: tensor for key, tensor in state.items() if not key.startswith(trained)}
+    classifier = {k: v for k, v in state.items() if k.startswith(named)}
     others = [k for k in state if not k.startswith(BACKBONE) and k not in classifier]
     if others and naming != "official":
         raise ConfigError(
