@@ -21,6 +21,7 @@ from helpers.broken_dense_sets import (
     write_nyuv2_options,
 )
 from helpers.broken_kitti import damage_kitti_objects, write_kitti_objects_options
+from helpers.broken_volumes import damage_brats, write_brats_options
 from helpers.cut_files import cut
 from helpers.shards import class_folders
 from helpers.tiny_boxes import write_image, write_voc, write_yolo
@@ -445,4 +446,5 @@ CASES = {
     "KITTIDepth": Case(write_kitti_options, damage_kitti, 6),
     "KITTI": Case(write_kitti_objects_options, damage_kitti_objects, 10),
     "NuScenes": Case(write_nuscenes_options, damage_nuscenes, 36),
+    "BraTS": Case(write_brats_options, damage_brats, 5),
 }

@@ -29,6 +29,7 @@ DATASETS = {
     "KITTIDepth": "vision.data.datasets.kitti_depth",
     "KITTI": "vision.data.datasets.kitti",
     "NuScenes": "vision.data.datasets.nuscenes",
+    "BraTS": "vision.data.datasets.brats",
     "DetectionShards": "vision.data.shards.detection",
     "SegmentationShards": "vision.data.shards.segmentation",
 }
@@ -52,6 +53,8 @@ _MODULES = {
     "PanopticData": "vision.data.base.panoptic",
     "SegmentationAugment": "vision.data.transforms.segmentation_options",
     "SegmentationData": "vision.data.base.segmentation",
+    "VolumeAugment": "vision.data.transforms.volumes_options",
+    "VolumeData": "vision.data.base.volumes",
     "from_dataset": "vision.data.adapters.from_dataset",
     "read_image": "vision.data.images.read",
 }

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from helpers.broken_datasets import CASES
 
+from vision import data as datasets
 from vision.cli.commands import check_dataset
 
 EXPECTED_KEYS = ["dataset", "problems", "remarks", "images_decoded", "splits"]
@@ -27,12 +28,12 @@ def test_good_and_broken_copies(
     words = [name, *words_of(CASES[name].write(root)), "--json", report]
     code, lines, _ = run(capsys, *words)
     assert code == 0, lines
-    count = CASES[name].images
-    assert lines[-1] == f"decoded {count} images: all is well."
+    count, unit = CASES[name].images, getattr(datasets, name).unit
+    assert lines[-1] == f"decoded {count} {unit}: all is well."
     content = json.loads(report.read_text())
     assert list(content) == EXPECTED_KEYS
     assert (content["problems"], content["images_decoded"]) == ([], count)
-    assert lines[0].startswith(f"train: {content['splits']['train']['images']} images")
+    assert lines[0].startswith(f"train: {content['splits']['train']['images']} {unit}")
 
     parts = CASES[name].damage(root)
     code, lines, _ = run(capsys, *words)
