@@ -15,10 +15,11 @@
     vision benchmark training --rounds 20
     vision benchmark mean-maps --root data/nyuv2_samples
     vision benchmark mean-boxes --root data/kitti_samples
+    vision benchmark thresholds BraTS -- --root data/brats_samples
 
 The sides take turns; what is printed are medians and their ratio (above 1: ours is faster, or keeps
-less memory). mean-maps and mean-boxes print errors and average precision instead: what models of
-depth, normals and boxes in space have to beat.
+less memory). mean-maps, mean-boxes and thresholds print errors, average precision and Dice instead:
+what models of depth, normals, boxes in space and volumes have to beat.
 """
 
 # The modules of vision/benchmarks say what each command compares; docs/benchmarks.md has figures.
@@ -47,12 +48,15 @@ from vision.benchmarks.panoptic import PostSettings, measure_panoptic
 from vision.benchmarks.segmentation import Settings as SegmentationSettings
 from vision.benchmarks.segmentation import measure_segmentation
 from vision.benchmarks.segmentation_input import measure_segmentation_input
+from vision.benchmarks.thresholds import measure_thresholds
 from vision.benchmarks.training import Blocks, measure_training
 from vision.cli.app import run
 from vision.cli.arguments import check_output_files, choose_device, whole
+from vision.cli.dataset_options import build_dataset
 from vision.cli.ending import command_parser
 from vision.machine import find_device
 from vision.options import MAX_PROCESSES
+from vision.program import command
 
 # The smallest published variant of each family.
 TINY = [
@@ -99,6 +103,14 @@ def add_means(add: Callable[..., Any]) -> None:
     parser.add_argument("--root", type=Path, required=True, help="a dataset in NYUv2's layout")
     parser = add("mean-boxes", measure_mean_boxes, help="AP of mean boxes at true rectangles")
     parser.add_argument("--root", type=Path, required=True, help="a dataset in KITTI's layout")
+    parser = add("thresholds", _measure_thresholds, help="Dice of thresholds of single modalities")
+    parser.add_argument("name", metavar="DATASET", help="of volumes, such as BraTS")
+    parser.add_argument("options", nargs="*", help="its options, after -- (-- --root FOLDER)")
+
+
+def _measure_thresholds(*, name: str, options: Sequence[str]) -> None:
+    usage = f"{command('benchmark')} thresholds DATASET -- --root FOLDER"
+    measure_thresholds(data=build_dataset(name, options, usage=usage, begins=f"read {name}"))
 
 
 def add_models(add: Callable[..., Any]) -> None:
