@@ -345,6 +345,21 @@ KINDS: dict[str, Kind] = {
             options="--data.root FOLDER",
         ),
     ),
+    "volumes": Kind(
+        task="vision.tasks.volumes:VolumeSegmentation",
+        design="decoder",
+        designs="vision.tasks.volume_decoders:VOLUME_DECODERS",
+        min_classes=2,
+        train_cells="vision.draw.volumes_cells:train_cells",
+        hub=Hub(
+            pipeline="image-segmentation",
+            tag="medical-image-segmentation",
+            metrics={
+                "Dice": HubMetric("dice", "mean Dice"),
+                "HD95": HubMetric("hd95", "95 % Hausdorff distance in mm"),
+            },
+        ),
+    ),
 }
 # Class name of each task -> its import path.
 TASKS = {kind.task.partition(":")[2]: kind.task for kind in KINDS.values()}

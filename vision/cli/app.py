@@ -65,6 +65,7 @@ from vision.program import command_words
 from vision.quiet import without_chatter
 from vision.tasks.base import BaseTask
 from vision.tasks.build import AUTO
+from vision.tasks.checkpoint import plain
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +73,8 @@ TRAINER_DEFAULTS = {"log_every_n_steps": 10, "enable_model_summary": False}
 HARDWARE = ("trainer.accelerator", "trainer.devices")
 # Commands that print metrics, and how the names of these begin.
 MEASURED = {"validate": "val/", "test": "test/"}
+# Arguments of tasks that the data knows, where they are not given.
+FROM_DATA = ("num_classes", "regions", "modalities")
 
 
 class SaveConfig(SaveConfigCallback):
@@ -237,16 +240,23 @@ class VisionCLI(LightningCLI):
             check_writable(run.absolute(), f"--runs_dir {self.options['runs_dir']}")
 
     def _take_classes_from_data(self, model: Namespace) -> None:
-        """Fill in the number of classes, and their names where a file's are to be compared."""
-        counted = "num_classes" in model and "model.num_classes" not in self._given
+        """Fill in what the data knows of the task's outputs and inputs.
+
+        The number of classes, the regions and modalities of volumes, and the names of the classes
+        where a file's are to be compared.
+        """
+        counted = [
+            name for name in FROM_DATA if name in model and f"model.{name}" not in self._given
+        ]
         named = "class_names" in model and model.get("weights") and not model["class_names"]
         if not (counted or named):
             return
         data = self._build_data()
         if not hasattr(data, "num_classes"):
             return
-        if counted:
-            model["num_classes"] = data.num_classes
+        for name in counted:
+            if (value := getattr(data, name, None)) is not None:
+                model[name] = plain(value)
         if named and data.num_classes == model.get("num_classes"):
             model["class_names"] = list(data.class_names)
 

@@ -55,6 +55,19 @@ def to_original(
     return _interpolated(values, move, (d, h, w), filled)
 
 
+def same_cells(affine: Tensor, original_affine: Tensor) -> bool:
+    """Whether two grids have the same cells, apart from the order of axes and the first cell.
+
+    Args:
+        affine: `(4, 4)`, of the one grid.
+        original_affine: `(4, 4)`, of the other.
+
+    Raises:
+        DataError: The first affine cannot be inverted.
+    """
+    return _aligned(index_map(original_affine, affine)) is not None
+
+
 def index_map(source: Tensor, target: Tensor) -> Tensor:
     """From the index of a cell of one grid to its place in another one, in cells.
 

@@ -21,8 +21,9 @@ from vision.tasks.parts import find_row
 
 # Upper bound of any width, size or number of parts of a model.
 MAX_NUMBER = 2**16
-# The model file has all weights: nothing else is read. Class names come from its description.
-SOURCES = ("pretrained", "weights", "class_names")
+# The model file has all weights: nothing else is read. Names of classes and modalities are taken
+# over by the built task, which checks them.
+SOURCES = ("pretrained", "weights", "class_names", "modalities")
 # Arguments that only training needs.
 TRAINING = (
     *(

@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from vision.contracts.features import FeatureSpec
+from vision.contracts.features import FeatureSpec, VolumeSpec
 from vision.errors import ConfigError, shown, suggest
 from vision.options import building, check_design
 from vision.tasks.fitting import fits, hints_of, shown_hint
@@ -32,7 +32,7 @@ def find_row(rows: Mapping[str, Row], name: str, *, option: str) -> Row:
 
 def build_part(
     build: Callable[..., Any],
-    specs: Sequence[FeatureSpec] | None,
+    specs: Sequence[FeatureSpec | VolumeSpec] | None,
     group: str,
     own: Mapping[str, Any],
     given: Mapping[str, Any],
