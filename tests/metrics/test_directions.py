@@ -14,6 +14,8 @@ def test_errors_are_better_lower_and_shares_higher() -> None:
     angles = ("mean", "median", "rmse", "below_11.25", "below_30")
     assert [direction(f"test/{name}") for name in angles] == ["lower"] * 3 + ["higher"] * 2
     assert direction("val/loss") == direction("ece") == "lower"
+    volumes = ("HD95_TC", "ASD", "VolumeError", "Dice_TC")
+    assert [direction(f"val/{name}") for name in volumes] == ["lower"] * 3 + ["higher"]
     assert direction("val/mIoU") == direction("mean_iou") == "higher"
 
 

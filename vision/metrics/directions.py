@@ -3,8 +3,11 @@
 from typing import Literal
 
 Direction = Literal["higher", "lower"]
-# Parts of the names of losses and errors: of calibration, of depth and of normals.
-LOWER = ("loss", "ece", "mce", "abs_rel", "sq_rel", "rmse", "log10", "silog", "angle")
+# Parts of the names of losses and errors: of calibration, of depth, of normals and of volumes.
+LOWER = (
+    *("loss", "ece", "mce", "abs_rel", "sq_rel", "rmse", "log10", "silog", "angle"),
+    *("hd95", "asd", "volumeerror"),
+)
 # Whole names: angles of `vision.metrics.normals`.
 LOWER_NAMES = ("mean", "median")
 

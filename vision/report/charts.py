@@ -99,6 +99,36 @@ def line_chart(
     return _chart(title, parts, _legend(series) if named else "", explanation)
 
 
+def scatter_chart(
+    series: Sequence[Series],
+    x: Axis,
+    y: Axis,
+    *,
+    title: str,
+    names: Sequence[str] = (),
+    explanation: str = "",
+) -> Html:
+    """Draw points over two axes of one range, with the dashed line x = y and a legend.
+
+    Args:
+        series: The points; their `x` need not ascend. Those that are not finite are left out.
+        x: Horizontal axis; its range is that of all numbers.
+        y: Vertical axis, of the same range.
+        title: Heading, and alternative text for screen readers.
+        names: Name of each point, the same for every series, shown on hovering.
+        explanation: A line below the chart.
+    """
+    span = _range([values for one in series for values in (one.x, one.y)], x)
+    frame = _Frame(span, span)
+    parts = [frame.axes(x.title, y.title), frame.line(span, span, "guide")]
+    for place, one in enumerate(series):
+        for i, (a, b) in enumerate(zip(one.x, one.y, strict=True)):
+            if math.isfinite(a) and math.isfinite(b):
+                about = f"{one.name}, {names[i]}" if names else one.name
+                parts.append(frame.ring(a, b, _style(place), about))
+    return _chart(title, parts, _legend(series) if len(series) > 1 else "", explanation)
+
+
 def _style(place: int) -> str:
     """Classes of a line, for its colour and whether it is dashed."""
     return f"s{place % SERIES}{' again' if place // DASHED_FROM % 2 else ''}"
