@@ -19,6 +19,7 @@ from vision.report.charts import (
     histogram,
     line_chart,
     reliability_chart,
+    scatter_chart,
     ticks,
 )
 
@@ -54,6 +55,18 @@ def test_a_band_lies_between_its_lower_and_upper_values() -> None:
     (path,) = paths(chart, "band s0")
     left, right, low, high = LEFT, WIDTH - RIGHT, HEIGHT - BOTTOM, TOP
     assert path == f"M{left}.0 {low}.0L{right}.0 {low}.0L{right}.0 {high}.0L{left}.0 {high}.0Z"
+
+
+def test_points_lie_in_one_range_around_the_line_where_both_agree() -> None:
+    points = Series("a", [5.0, 0.0, np.nan], [0.0, 10.0, 3.0])
+    chart = scatter_chart([points], Axis("x"), Axis("y"), title="T", names=["p", EVIL, "r"])
+    circles = re.findall(r'<circle class="ring s0" cx="([^"]*)" cy="([^"]*)"', chart)
+    middle = (LEFT + WIDTH - RIGHT) / 2
+    assert circles == [(f"{middle:.1f}", f"{HEIGHT - BOTTOM}.0"), (f"{LEFT}.0", f"{TOP}.0")]
+    (path,) = paths(chart, "guide")
+    assert path == f"M{LEFT}.0 {HEIGHT - BOTTOM}.0h.01L{WIDTH - RIGHT}.0 {TOP}.0"
+    assert "a, p: 0" in chart
+    assert EVIL not in chart
 
 
 def test_charts_are_well_formed_and_escape_their_texts() -> None:
