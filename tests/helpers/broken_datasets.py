@@ -21,7 +21,14 @@ from helpers.broken_dense_sets import (
     write_nyuv2_options,
 )
 from helpers.broken_kitti import damage_kitti_objects, write_kitti_objects_options
-from helpers.broken_volumes import damage_brats, write_brats_options
+from helpers.broken_volumes import (
+    damage_brats,
+    damage_decathlon,
+    damage_volume_folder,
+    write_brats_options,
+    write_decathlon_options,
+    write_volume_folder_options,
+)
 from helpers.cut_files import cut
 from helpers.shards import class_folders
 from helpers.tiny_boxes import write_image, write_voc, write_yolo
@@ -447,4 +454,6 @@ CASES = {
     "KITTI": Case(write_kitti_objects_options, damage_kitti_objects, 10),
     "NuScenes": Case(write_nuscenes_options, damage_nuscenes, 36),
     "BraTS": Case(write_brats_options, damage_brats, 5),
+    "MedicalDecathlon": Case(write_decathlon_options, damage_decathlon, 6),
+    "VolumeFolder": Case(write_volume_folder_options, damage_volume_folder, 3),
 }

@@ -30,6 +30,8 @@ DATASETS = {
     "KITTI": "vision.data.datasets.kitti",
     "NuScenes": "vision.data.datasets.nuscenes",
     "BraTS": "vision.data.datasets.brats",
+    "MedicalDecathlon": "vision.data.datasets.medical_decathlon",
+    "VolumeFolder": "vision.data.datasets.volume_folder",
     "DetectionShards": "vision.data.shards.detection",
     "SegmentationShards": "vision.data.shards.segmentation",
 }

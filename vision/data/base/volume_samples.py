@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch.utils.data import Dataset
 
 from vision.contracts.volumes import VolumeSample
 from vision.data.base.splits import require_targets
 from vision.data.classes.volume_labels import VolumeLabels
+from vision.data.files.volume_cache import VolumeCache, key_of
 from vision.data.formats.subjects import StoredSubject, SubjectFiles, read_subject
 from vision.data.index.volumes import VolumeIndex
 from vision.data.transforms.volumes import Volume, VolumeTransform, to_tensor
@@ -25,6 +27,8 @@ class VolumeSamples(Dataset[VolumeSample]):
         labels: The classes.
         targets: Whether samples have a `mask`.
         resample: Whether files of other grids are brought to that of the first of a subject.
+        patches: Samples of each subject, one after the other for all subjects.
+        cache: Keeps prepared volumes; None prepares them for each sample.
 
     Attributes:
         paths: First file of each subject.
@@ -42,6 +46,8 @@ class VolumeSamples(Dataset[VolumeSample]):
         labels: VolumeLabels,
         targets: bool = True,
         resample: bool = False,
+        patches: int = 1,
+        cache: VolumeCache | None = None,
     ) -> None:
         if targets:
             require_targets(index, "labels")
@@ -51,19 +57,22 @@ class VolumeSamples(Dataset[VolumeSample]):
         self.modalities = tuple(modalities)
         self.labels = labels if targets else None
         self.resample = resample
+        self.patches = patches
+        self.cache = cache
 
-    def __getitem__(self, place: int) -> VolumeSample:
-        """The sample of a subject, by its number in the index.
+    def __getitem__(self, number: int) -> VolumeSample:
+        """A sample; the first `len(index)` are those of the subjects in the order of the index.
 
         Raises:
             ImageError: A file is absent, broken, or does not fit the others.
         """
+        place = number % len(self.index)
         return make_sample(
             self.transform.finish(self._prepared(place)),
             subject=self.index.subjects[place],
             path=self.paths[place],
             shape=self.index.shapes[place].tolist(),
-            affine=torch.from_numpy(self.index.affines[place]).float(),
+            affine=torch.tensor(self.index.affines[place], dtype=torch.float32),
         )
 
     def example(self, place: int) -> dict[str, Any]:
@@ -84,22 +93,44 @@ class VolumeSamples(Dataset[VolumeSample]):
         return found if volume.mask is None else found | {"mask": to_tensor(volume.mask)}
 
     def __len__(self) -> int:
-        return len(self.index)
+        return self.patches * len(self.index)
 
-    def _prepared(self, place: int) -> Volume:
-        return self.transform.prepare(self._stored(place).volume)
+    def _files(self, place: int) -> SubjectFiles:
+        mask = None if self.labels is None or self.index.masks is None else self.index.masks[place]
+        return SubjectFiles(self.index.subjects[place], self.index.files_of(place), mask)
 
     def _stored(self, place: int) -> StoredSubject:
-        masks = self.index.masks
-        files = SubjectFiles(
-            self.index.subjects[place],
-            self.index.files_of(place),
-            None if masks is None else masks[place],
-        )
+        files = self._files(place)
         try:
             return read_subject(files, self.modalities, self.labels, resample=self.resample)
         except DataError as error:
             raise ImageError(str(error)) from error
+
+    def _prepared(self, place: int) -> Volume:
+        if self.cache is None:
+            return self.transform.prepare(self._stored(place).volume)
+        files = self._files(place)
+        try:
+            key = key_of([*files.files, *([files.mask] if files.mask else [])], self._about)
+        except DataError as error:
+            raise ImageError(f"subject '{files.name}': {error}") from error
+        found = self.cache.get(place, key, lambda: self._arrays(place))
+        return Volume(found["values"], found["affine"], found.get("mask"))
+
+    def _arrays(self, place: int) -> dict[str, np.ndarray]:
+        volume = self.transform.prepare(self._stored(place).volume)
+        arrays = {"values": volume.values, "affine": volume.affine}
+        return arrays if volume.mask is None else arrays | {"mask": volume.mask}
+
+    @property
+    def _about(self) -> dict[str, Any]:
+        """All that a prepared volume depends on beside its files."""
+        return {
+            **self.transform.prepared_by,
+            "modalities": self.modalities,
+            "labels": None if self.labels is None else self.labels.values,
+            "resample": self.resample,
+        }
 
 
 def make_sample(
@@ -121,7 +152,7 @@ def make_sample(
     """
     sample: VolumeSample = {
         "volume": to_tensor(volume.values),
-        "affine": torch.from_numpy(volume.affine).float(),
+        "affine": torch.tensor(volume.affine, dtype=torch.float32),
         "original_size": torch.tensor(shape),
         "original_affine": affine,
         "subject": subject,

@@ -17,6 +17,7 @@ from vision.data.check.problems import collected_problems
 from vision.data.check.volume_facts import VolumeFacts, read_some, unique_subjects
 from vision.data.classes.volume_labels import VolumeLabels
 from vision.data.files.noted_problems import NotedProblems
+from vision.data.files.volume_cache import make_cache
 from vision.data.formats.subject_index import index_subjects
 from vision.data.formats.subjects import SubjectFiles
 from vision.data.index.volumes import VolumeIndex
@@ -29,14 +30,20 @@ from vision.data.transforms.volumes import (
 from vision.data.transforms.volumes_options import Intensity, VolumeAugment
 from vision.errors import DataError
 from vision.keywords import Unpack
+from vision.options import MAX_COUNT, Range, Ranges, check_ranges
 from vision.program import command
+from vision.reading import user_path
 from vision.wording import counted
 
 logger = logging.getLogger(__name__)
 
-__all__ = ["DEFAULT_AUGMENT", "VolumeData", "VolumeLoading", "VolumeOptions"]
+__all__ = ["DEFAULT_AUGMENT", "OrientedVolumes", "VolumeData", "VolumeLoading", "VolumeOptions"]
 
 DEFAULT_AUGMENT = VolumeAugment()
+RANGES: Ranges = {
+    "patches_per_volume": Range(minimum=1, maximum=MAX_COUNT),
+    "cache_gb": Range(minimum=0, maximum=2**20, unit="gigabytes"),
+}
 
 
 class VolumeLoading(ImageBatches, total=False):
@@ -46,12 +53,20 @@ class VolumeLoading(ImageBatches, total=False):
     spacing: tuple[float, float, float] | None
     foreground_crop: bool
     resample: bool
+    patches_per_volume: int
+    cache_gb: float
+    cache_dir: str | None
 
 
-class VolumeOptions(VolumeLoading, total=False):
-    """Keywords that other datasets pass on to `VolumeData`."""
+class OrientedVolumes(VolumeLoading, total=False):
+    """Keywords that datasets with their own way to normalise values pass on to `VolumeData`."""
 
     orientation: str
+
+
+class VolumeOptions(OrientedVolumes, total=False):
+    """Keywords that other datasets pass on to `VolumeData`."""
+
     intensity: str | dict[str, list[float]] | None
 
 
@@ -73,6 +88,11 @@ class VolumeData(ClassData, SplitData[VolumeIndex]):
         foreground_crop: Whether volumes are cut to the box of the cells above 0.
         resample: Whether modalities and labels of other grids are brought to that of a subject's
             first file. Without it they are an error.
+        patches_per_volume: Training patches of each subject in an epoch.
+        cache_gb: Gigabytes of prepared volumes to keep between epochs, for each of the training
+            and the evaluation set; 0 keeps none. A subject of BraTS has 0.15.
+        cache_dir: A folder to keep them in, for later runs too; None keeps them in memory, which
+            forked workers share.
         batch_size: Volumes or patches per batch and device.
         **loading: Other keywords of `ImageData`.
 
@@ -93,12 +113,20 @@ class VolumeData(ClassData, SplitData[VolumeIndex]):
         intensity: str | dict[str, list[float]] | None = "zscore_nonzero",
         foreground_crop: bool = False,
         resample: bool = False,
+        patches_per_volume: int = 1,
+        cache_gb: float = 0.0,
+        cache_dir: str | None = None,
         batch_size: int = 1,
         **loading: Unpack[ImageLoading],
     ) -> None:
         super().__init__(batch_size=batch_size, **loading)
         self.augment = augment
         self.resample = resample
+        counts = {"patches_per_volume": patches_per_volume, "cache_gb": cache_gb}
+        check_ranges(counts, RANGES)
+        self.patches_per_volume = patches_per_volume
+        self.cache_gb = cache_gb
+        self.cache_dir = None if not cache_dir else user_path(cache_dir)
         self._preparation: dict[str, Any] = {
             "orientation": orientation,
             "spacing": spacing,
@@ -192,6 +220,8 @@ class VolumeData(ClassData, SplitData[VolumeIndex]):
             labels=self.labels,
             targets=targets,
             resample=self.resample,
+            patches=self.patches_per_volume if transform is self.train_transform else 1,
+            cache=make_cache(len(index), gigabytes=self.cache_gb, folder=self.cache_dir),
         )
 
     def scan(self, split: Split) -> None:
