@@ -90,7 +90,7 @@ ABSENT = {
     "depth": {"shard_form"},
     "normals": {"shard_form"},
     "detection3d": {"shard_form"},
-    "volumes": {"predictor", "demo_view", "export_graph", "int8_score", "recorder", "report"}
+    "volumes": {"demo_view", "export_graph", "int8_score", "recorder", "report"}
     | {"shard_form", "template"},
 }
 

@@ -13,6 +13,7 @@ from helpers.tiny_detection3d import sure_detection3d
 from helpers.tiny_panoptic import sure_panoptic
 from helpers.tiny_segmentation import tiny_segmentor
 from helpers.tiny_task import TINY_CONVNEXT, tiny_task
+from helpers.tiny_volume_task import tiny_volumes
 from PIL import Image
 
 from vision.predict.model import Model
@@ -28,6 +29,7 @@ PREPROCESSING: dict[str, dict[str, Any]] = {
     "depth": {"short_side": 48, "long_side": 80},
     "normals": {"short_side": 48, "long_side": 80},
     "detection3d": {"image_size": [64, 96]},
+    "volumes": {"orientation": "RAS", "intensity": "zscore"},
 }
 NAMES = ("egg", "disc", "pebble", "leaf", "twig", "bark", "moss", "fern")
 
@@ -43,6 +45,7 @@ def tiny_model(kind: str, **options: Any) -> Model:
         "depth": partial(tiny_dense, "depth"),
         "normals": partial(tiny_dense, "normals"),
         "detection3d": sure_detection3d,
+        "volumes": tiny_volumes,
     }
     task = build[kind](**options)
     if isinstance(task, ClassTask):

@@ -15,9 +15,11 @@ from vision.errors import ConfigError, DataError
 from vision.metrics.coco.files import read_json
 from vision.ops.label_images import read_labels
 from vision.predict import job
-from vision.predict.job import mask_names, name_images, picture_names, predict_folder, read_lines
+from vision.predict.images import name_images
+from vision.predict.job import mask_names, picture_names, predict_folder, read_lines
 from vision.predict.model import Model
 from vision.predict.options import PredictOptions
+from vision.predict.sources import ImageSources
 
 NAMES = ("a.jpg", "a.png", "sub/a.png", "sub/b.bmp")
 OPTIONS = PredictOptions(batch_size=2, threshold=0.0)
@@ -178,12 +180,12 @@ def test_names_are_below_the_common_folder(tmp_path: Path) -> None:
 
 def test_names_of_files_are_unique() -> None:
     names = ["a.bmp", "a.bmp.png", "a.jpg", "a.jpg.png", "b.tif", "sub/b.tif"]
-    for rename in (picture_names, mask_names):
-        found = rename(names)
+    stem = ImageSources().stem
+    for found in (picture_names(names), mask_names(names, stem)):
         assert list(found) == names
         assert len(set(found.values())) == len(names)
     assert picture_names(names)["a.jpg"] == "a.jpg"
-    assert mask_names(names)["b.tif"] == "b"
+    assert mask_names(names, stem)["b.tif"] == "b"
 
 
 def test_an_absent_source_is_no_bad_image(tmp_path: Path, classifier: Model) -> None:

@@ -30,6 +30,13 @@ def test_a_task_without_a_predictor_is_named() -> None:
         model.predict("a.jpg")
 
 
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "volumes"])
+def test_maps_of_probabilities_are_refused_where_there_are_none(kind: str) -> None:
+    model = tiny_model(kind)
+    with refuses(ConfigError, type(model.task).__name__, "probabilities"):
+        model.predict("a.jpg", probabilities=True)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

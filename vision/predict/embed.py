@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from vision.errors import ConfigError
 from vision.predict.options import Precision, PredictOptions
 from vision.predict.predictor import Predictor, Seen
 from vision.predict.results import Result, to_picture
@@ -49,6 +50,7 @@ class EmbeddingPredictor(Predictor):
         super().__init__(own.model)
         self.own = own
         self.collate = own.collate
+        self.sources = own.sources
 
     def prepare(self, image: Tensor, path: str | None, index: int) -> dict[str, Any]:
         """The sample of an image, as evaluation makes it."""
@@ -110,6 +112,19 @@ def image_features(task: Any, batch: Mapping[str, Any]) -> Tensor:
     return (features * inside).sum(dim=(2, 3)) / inside.sum(dim=(2, 3))
 
 
+def check_embeds(own: Predictor) -> None:
+    """Refuse a task without features.
+
+    Raises:
+        ConfigError: It has none.
+    """
+    if not own.embeds:
+        raise ConfigError(
+            f"a {type(own.model.task).__name__} has no features of {own.sources.unit}: use "
+            "model.task.backbone, which gives its maps."
+        )
+
+
 def stream_features(
     own: Predictor,
     source: Any,
@@ -128,7 +143,11 @@ def stream_features(
         precision: Precision of the computation.
         num_workers: Threads that read images.
         skip_bad_images: Whether to skip images that cannot be read.
+
+    Raises:
+        ConfigError: The task has no features of images.
     """
+    check_embeds(own)
     return Predictions(
         EmbeddingPredictor(own),
         source,

@@ -17,8 +17,8 @@ from vision.errors import DataError
 from vision.files import replace_file, sha256_of
 from vision.metrics.knn import NEIGHBOURS, TEMPERATURE, KnnAccuracy, knn_accuracy
 from vision.outputs import check_output_file
-from vision.predict.embed import stream_features
-from vision.predict.job import LINES, name_images, open_folder, read_lines
+from vision.predict.embed import check_embeds, stream_features
+from vision.predict.job import LINES, open_folder, read_lines
 from vision.predict.options import Precision
 from vision.reading import MAX_TABLE_BYTES, read_file, shown_path
 from vision.version import __version__
@@ -78,7 +78,8 @@ def embed_folder(
         DataError: There are no images, or the file cannot be written.
     """
     check_output_file(out, option="--out")
-    files = name_images(source)
+    check_embeds(model.predictor)
+    files = model.predictor.sources.named(source)
     part = out.with_name(out.name + UNFINISHED)
     open_folder(part, _job(model, source, precision))
     listed = list(read_lines(part / LINES))

@@ -4,10 +4,10 @@ import glob
 import logging
 import os
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, TypeVar
 
 import numpy as np
@@ -18,6 +18,7 @@ from torch import Tensor
 from vision.data.files.finding import IMAGE_SUFFIXES, find_images, walk_folders
 from vision.data.images.arrays import array_to_image
 from vision.data.images.read import convert_image, read_image
+from vision.documents.json_writing import spelt
 from vision.errors import ConfigError, DataError, ImageError
 from vision.reading import user_path
 
@@ -33,7 +34,7 @@ U = TypeVar("U")
 
 
 @dataclass(frozen=True)
-class Unread:
+class UnreadImage:
     """An image of a source, not read yet.
 
     Attributes:
@@ -65,7 +66,7 @@ class Unread:
         return self.image
 
 
-def list_images(source: Any) -> Iterator[Unread]:
+def list_images(source: Any) -> Iterator[UnreadImage]:
     """List the images of a source in its order; files of a folder or pattern by name.
 
     Files are not opened, and a list or generator is taken item by item. Images in memory are copied
@@ -85,7 +86,7 @@ def list_images(source: Any) -> Iterator[Unread]:
         DataError: A folder or a pattern holds no images.
     """
     for index, (path, image) in enumerate(_expand(source)):
-        yield Unread(index, path, image)
+        yield UnreadImage(index, path, image)
 
 
 def _expand(source: Any) -> Iterator[tuple[str | None, Tensor | ImageError | None]]:
@@ -137,6 +138,38 @@ def find_files(source: str | os.PathLike[str]) -> list[str]:
             f"{Path.cwd()})."
         )
     return found
+
+
+def name_images(source: str | os.PathLike[str] | Sequence[str]) -> dict[str, str]:
+    """The image files of a source, by their paths relative to their common folder.
+
+    Args:
+        source: An image, a folder or a pattern, or a list of files, which need not exist.
+
+    Raises:
+        DataError: There are no images.
+    """
+    if not isinstance(source, str | os.PathLike):
+        return _relative(source, _common_folder(source))
+    paths = find_files(source)
+    if len(paths) == 1 and not os.path.isfile(paths[0]):
+        raise DataError(
+            f"there is no '{source}' (looked at {os.path.abspath(paths[0])}): give an image, a "
+            "folder, a pattern or a video."
+        )
+    root = Path(source).expanduser()
+    return _relative(paths, root if root.is_dir() else _common_folder(paths))
+
+
+def _common_folder(paths: Sequence[str]) -> Path:
+    return Path(os.path.commonpath([os.path.dirname(os.path.abspath(path)) for path in paths]))
+
+
+def _relative(paths: Sequence[str], root: Path) -> dict[str, str]:
+    """Paths by their place in a folder."""
+    root = Path(os.path.abspath(root))
+    places = {path: PurePath(os.path.abspath(path)).relative_to(root) for path in paths}
+    return {spelt(place.as_posix()): path for path, place in places.items()}
 
 
 def _matches(pattern: Path) -> Iterable[str]:

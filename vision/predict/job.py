@@ -5,17 +5,16 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vision.decoration import Decoration
 from vision.documents.json_text import parse_json
-from vision.documents.json_writing import spelt, to_json
+from vision.documents.json_writing import to_json
 from vision.errors import ConfigError, DataError
 from vision.files import fit_name, replace_file, sha256_of
 from vision.metrics.coco.files import read_json, write_json
 from vision.outputs import check_output_folder
-from vision.predict.images import find_files
 from vision.predict.inputs import DOWNLOADS
 from vision.predict.options import PredictOptions
 from vision.predict.predictor import Predictor
@@ -91,16 +90,17 @@ def predict_folder(
         ConfigError: The folder holds something else, or the annotations do not fit.
         DataError: There are no images, or a file cannot be written.
     """
-    files = name_images(source)
     predictor = model.predictor
     predictor.check(options)
+    files = predictor.sources.named(source)
     ids, category_ids = _numbers(list(files), model.class_names, annotations)
     open_folder(folder, job_description(model, source, options, pictures=pictures))
     lines = folder / LINES
     known = {line.get("image") for line in read_lines(lines)}
     missing = [name for name in files if name not in known]
     earlier = len(files) - len(missing)
-    stems, shown = mask_names(list(files)), picture_names(list(files))
+    stems = mask_names(list(files), predictor.sources.stem)
+    shown = picture_names(list(files))
     results = Predictions(
         predictor,
         [files[name] for name in missing],
@@ -130,7 +130,7 @@ def predict_folder(
     if predictor.table is not None:
         _write_table(predictor, folder, ids, category_ids)
         written.append(predictor.table)
-    return Summary(len(files) - bad, earlier, bad, (*written, *predictor.beside))
+    return Summary(len(files) - bad, earlier, bad, (*written, *predictor.files_beside(options)))
 
 
 def _write_table(
@@ -163,38 +163,6 @@ def _append(file: Any, line: Mapping[str, Any]) -> None:
     file.flush()
 
 
-def name_images(source: Source) -> dict[str, str]:
-    """The image files of a source, by their paths relative to their common folder.
-
-    Args:
-        source: An image, a folder or a pattern, or a list of files, which need not exist.
-
-    Raises:
-        DataError: There are no images.
-    """
-    if not isinstance(source, str | os.PathLike):
-        return _relative(source, _common_folder(source))
-    paths = find_files(source)
-    if len(paths) == 1 and not os.path.isfile(paths[0]):
-        raise DataError(
-            f"there is no '{source}' (looked at {os.path.abspath(paths[0])}): give an image, a "
-            "folder, a pattern or a video."
-        )
-    root = Path(source).expanduser()
-    return _relative(paths, root if root.is_dir() else _common_folder(paths))
-
-
-def _common_folder(paths: Sequence[str]) -> Path:
-    return Path(os.path.commonpath([os.path.dirname(os.path.abspath(path)) for path in paths]))
-
-
-def _relative(paths: Sequence[str], root: Path) -> dict[str, str]:
-    """Paths by their place in a folder."""
-    root = Path(os.path.abspath(root))
-    places = {path: PurePath(os.path.abspath(path)).relative_to(root) for path in paths}
-    return {spelt(place.as_posix()): path for path, place in places.items()}
-
-
 def picture_names(names: Sequence[str]) -> dict[str, str]:
     """The path of the picture of each image: its own, or with `.png` appended."""
     taken = set(names)
@@ -208,22 +176,27 @@ def picture_names(names: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def mask_names(names: Sequence[str]) -> dict[str, str]:
-    """The path of each image without its suffix, unless another image has the same."""
-    stems = {name: PurePath(name).with_suffix("").as_posix() for name in names}
+def mask_names(names: Sequence[str], stem: Callable[[str], str]) -> dict[str, str]:
+    """The path of each image without its suffix, unless another image has the same.
+
+    Args:
+        names: Their paths.
+        stem: Takes the suffix off.
+    """
+    stems = {name: stem(name) for name in names}
     owners: dict[str, int] = {}
-    for stem in stems.values():
-        owners[stem] = owners.get(stem, 0) + 1
-    taken = {stem for stem, count in owners.items() if count == 1}
-    for name, stem in stems.items():
-        if owners[stem] > 1:
+    for short in stems.values():
+        owners[short] = owners.get(short, 0) + 1
+    taken = {short for short, count in owners.items() if count == 1}
+    for name, short in stems.items():
+        if owners[short] > 1:
             unique = name
             while unique in taken:
                 unique += "_"
             taken.add(unique)
             stems[name] = unique
     # A suffix of four letters follows.
-    return {name: fit_name(stem, room=4) for name, stem in stems.items()}
+    return {name: fit_name(short, room=4) for name, short in stems.items()}
 
 
 def job_description(

@@ -1,6 +1,5 @@
 """A trained model, ready to predict."""
 
-import os
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -88,6 +87,7 @@ class Model:
         whole_view: bool = True,
         precision: Precision = "float32",
         camera: CameraLike | None = None,
+        probabilities: bool = False,
         num_workers: int | None = None,
         skip_bad_images: bool | int = False,
     ) -> Predictions:
@@ -98,6 +98,8 @@ class Model:
         Args:
             source: An image file, a folder, a pattern, a PIL image, a NumPy array in RGB order, a
                 tensor, or a list or generator of these: see `vision.predict.images.list_images`.
+                For volumes, the folder or the files of a subject, or a folder of subjects: see
+                `vision.predict.volume_sources.VolumeSources`.
             batch_size: Images per batch; with tiles, tiles of one image.
             threshold: Minimum score of an object, in [0, 1]; for detection only.
             tile: Side, or (height, width), in pixels of overlapping tiles that larger images are
@@ -109,6 +111,8 @@ class Model:
             camera: The calibration of the camera, which boxes in space need: a file (KITTI's, or a
                 matrix), a folder of files with the names of the images, a matrix `(3, 4)` or
                 `(3, 3)`, `(fx, fy, cx, cy)`, or a focal length, in pixels of the images.
+            probabilities: Whether results have the probability of each class or region in every
+                cell; for volumes only.
             num_workers: Threads that read images; 0 reads without any, None chooses by the CPU
                 cores.
             skip_bad_images: Whether to log and skip images that cannot be read, listed in
@@ -131,6 +135,7 @@ class Model:
             whole_view=whole_view,
             precision=precision,
             camera=camera,
+            probabilities=probabilities,
         )
         return Predictions(
             self.predictor,
@@ -150,6 +155,7 @@ class Model:
         whole_view: bool = True,
         precision: Precision = "float32",
         camera: CameraLike | None = None,
+        probabilities: bool = False,
     ) -> Result:
         """Predict one image.
 
@@ -161,6 +167,7 @@ class Model:
             whole_view: Whether a detector also sees the whole of an image that is cut into tiles.
             precision: Precision of the computation (autocast).
             camera: The calibration of the camera.
+            probabilities: Whether the result has the probability of each class in every cell.
 
         Returns:
             The result.
@@ -169,7 +176,7 @@ class Model:
             ConfigError: An option is out of range, or it is not one image.
             ImageError: The image cannot be read.
         """
-        if isinstance(image, str | os.PathLike) and os.path.isdir(os.path.expanduser(image)):
+        if not self.predictor.sources.may_be_one(image):
             raise ConfigError(f"'{image}' is a folder: predict() accepts folders.")
         results = self.predict(
             image,
@@ -180,6 +187,7 @@ class Model:
             whole_view=whole_view,
             precision=precision,
             camera=camera,
+            probabilities=probabilities,
             num_workers=0,
         )
         found = list(results)

@@ -35,6 +35,8 @@ class PredictOptions:
         camera: The calibration of the camera, for boxes in space: a file, a folder of files with
             the names of the images, a matrix, `(fx, fy, cx, cy)` or a focal length in pixels. It is
             kept as a path or as numbers.
+        probabilities: Whether results have the probability of each class or region in every cell
+            of a volume.
 
     Raises:
         ConfigError: A value is out of range.
@@ -48,6 +50,7 @@ class PredictOptions:
     whole_view: bool = True
     precision: Precision = "float32"
     camera: CameraLike | None = None
+    probabilities: bool = False
 
     def __post_init__(self) -> None:
         if self.camera is not None:

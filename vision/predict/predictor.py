@@ -17,6 +17,7 @@ from vision.errors import CheckpointError, ConfigError
 from vision.ops.grouping import places_by
 from vision.predict.options import Precision, PredictOptions
 from vision.predict.results import Result
+from vision.predict.sources import ImageSources, Sources
 from vision.tasks.base import BaseTask
 
 if TYPE_CHECKING:
@@ -38,18 +39,18 @@ StoredTransform = TypeVar("StoredTransform", bound=Stored)
 
 @dataclass(frozen=True)
 class Seen:
-    """An image that was read.
+    """An image, or a volume, that was read.
 
     Attributes:
         index: Its number in the source.
         path: Its file; None for one in memory.
-        image: uint8 `(3, H, W)` RGB, upright.
+        image: uint8 `(3, H, W)` RGB, upright, or what the predictor's `sources` read instead.
         sample: Input of its task's collate function; None if it is cut into tiles.
     """
 
     index: int
     path: str | None
-    image: Tensor
+    image: Any
     sample: dict[str, Any] | None
 
 
@@ -77,20 +78,32 @@ class Predictor(ABC):
 
     Attributes:
         collate: Makes a batch of samples, as the datamodules of that kind do.
+        sources: How what a person gives is found and read; images by default.
+        one_by_one: Whether a batch has one image, as the task runs each by itself.
         table: Name of the file that `write_table` writes, or None.
         beside: Names of further files in a folder of predictions.
         tiled: Whether large images can be cut into tiles, which `predict_tiled` then predicts.
         untiled: Why not, after the name of the task.
+        instead_of_tiles: What to do instead; a sentence.
         takes_camera: Whether the calibration of the camera is used.
+        takes_frames: Whether the frames of a video can be predicted.
+        embeds: Whether features can be computed.
+        gives_probabilities: Whether results may have the probability of each class everywhere.
         frames_as_drawn: Whether a video has the size of the first drawing, not that of its frames.
     """
 
     collate: Callable[[Sequence[Any]], Any] = staticmethod(collate_images)
+    sources: Sources = ImageSources()
+    one_by_one: ClassVar[bool] = False
     table: ClassVar[str | None] = None
     beside: tuple[str, ...] = ()
     tiled: ClassVar[bool] = False
     untiled: ClassVar[str] = "which accepts a whole image"
+    instead_of_tiles: ClassVar[str] = "Cut the image up, and predict the parts."
     takes_camera: ClassVar[bool] = False
+    takes_frames: ClassVar[bool] = True
+    embeds: ClassVar[bool] = True
+    gives_probabilities: ClassVar[bool] = False
     frames_as_drawn: ClassVar[bool] = False
 
     def __init__(self, model: LoadedModel) -> None:
@@ -110,12 +123,17 @@ class Predictor(ABC):
         if options.tile is not None and not self.tiled:
             raise ConfigError(
                 f"tile={options.tile} is not for a {type(self.model.task).__name__}, "
-                f"{self.untiled}. Cut the image up, and predict the parts."
+                f"{self.untiled}. {self.instead_of_tiles}"
             )
         if options.camera is not None and not self.takes_camera:
             raise ConfigError(
                 f"a {type(self.model.task).__name__} uses no calibration of the camera: leave out "
                 "camera."
+            )
+        if options.probabilities and not self.gives_probabilities:
+            raise ConfigError(
+                f"a {type(self.model.task).__name__} gives no maps of probabilities: leave out "
+                "probabilities."
             )
 
     def for_options(self, options: PredictOptions) -> Self:
@@ -123,8 +141,14 @@ class Predictor(ABC):
         return self
 
     @abstractmethod
-    def prepare(self, image: Tensor, path: str | None, index: int) -> dict[str, Any]:
-        """The sample of an image, uint8 `(3, H, W)`, as evaluation makes it."""
+    def prepare(self, image: Any, path: str | None, index: int) -> dict[str, Any]:
+        """The sample of an image, as evaluation makes it.
+
+        Args:
+            image: uint8 `(3, H, W)`, or what `sources` read instead.
+            path: Its file; None for one in memory.
+            index: Its number in the source.
+        """
 
     def group_of(self, sample: Mapping[str, Any]) -> Hashable:
         """Key of the samples that may share a batch; by default all may."""
@@ -148,6 +172,10 @@ class Predictor(ABC):
                 suffix.
         """
         return result.to_dict()
+
+    def files_beside(self, options: PredictOptions) -> tuple[str, ...]:
+        """Names of the further files in a folder of predictions with some options."""
+        return self.beside
 
     def frame_drawer(self) -> "Callable[[Any], Image]":
         """A function that draws the frames of one video, called with their results in order."""

@@ -24,7 +24,7 @@ class Result(ABC):
     """The prediction for an image. All tensors are on the CPU.
 
     Attributes:
-        image: uint8 `(3, H, W)` RGB: the original, upright.
+        image: The original: uint8 `(3, H, W)` RGB, upright, or the values of a volume.
         path: Its file; None for an image in memory.
         index: Its number in the source, from 0; skipped images are counted.
         names: Name of each class, by index.
@@ -36,9 +36,9 @@ class Result(ABC):
     names: tuple[str, ...]
 
     @property
-    def size(self) -> tuple[int, int]:
-        """Height and width of the original image in pixels."""
-        return self.image.shape[1], self.image.shape[2]
+    def size(self) -> tuple[int, ...]:
+        """Height and width of the original image in pixels, or the cells of a volume."""
+        return tuple(self.image.shape[1:])
 
     @abstractmethod
     def plot(self) -> "Image":
@@ -99,9 +99,9 @@ class Result(ABC):
         return {"path": self.path, "index": self.index, "size": list(self.size)}
 
     def __repr__(self) -> str:
-        height, width = self.size
+        size = " x ".join(map(str, self.size))
         where = self.path or f"image {self.index}"
-        return f"{type(self).__name__}({where}, {height} x {width}: {self._summary()})"
+        return f"{type(self).__name__}({where}, {size}: {self._summary()})"
 
     def in_words(self) -> str:
         """What was predicted, in a few words, such as `"2 dog, 1 cat"`."""

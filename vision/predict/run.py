@@ -7,10 +7,11 @@ from typing import Any, Self
 
 from vision.errors import ImageError, listed_lines
 from vision.options import check_number
-from vision.predict.images import Unread, list_images, read_ahead
+from vision.predict.images import read_ahead
 from vision.predict.options import PredictOptions
 from vision.predict.predictor import Predictor, Seen
 from vision.predict.results import Result
+from vision.predict.sources import Unread
 from vision.wording import counted
 from vision.workers import default_threads
 
@@ -40,7 +41,7 @@ class Predictions(Iterator[Result]):
 
     Args:
         predictor: The predictor.
-        source: As in `list_images`.
+        source: As the predictor's `sources` take it.
         options: Options of prediction.
         num_workers: Number of threads; 0 reads without any, None chooses by the CPU cores.
         skip_bad_images: Whether to skip images that cannot be read: True for any number, an integer
@@ -87,8 +88,10 @@ class Predictions(Iterator[Result]):
 
     def _predict(self, source: Any, workers: int) -> Iterator[Result]:
         # An image that is cut into tiles fills batches by itself.
-        size = 1 if self._options.tile is not None else self._options.batch_size
-        images = read_ahead(list_images(source), self._read, workers=workers, ahead=size)
+        alone = self._options.tile is not None or self._predictor.one_by_one
+        size = 1 if alone else self._options.batch_size
+        unread = self._predictor.sources.listed(source)
+        images = read_ahead(unread, self._read, workers=workers, ahead=size)
         batch: list[Seen] = []
         for seen in images:
             if isinstance(seen, BadImage):

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from vision.documents.json_writing import to_json
-from vision.errors import DataError
+from vision.errors import ConfigError, DataError
 from vision.files import fit_name, unfinished_name
 from vision.ops.image_limits import check_pixels, max_pixels
 from vision.predict.camera import Camera
@@ -188,10 +188,15 @@ def predict_video(
 
     Raises:
         MissingPackageError: PyAV is not installed.
-        ConfigError: The folder holds something else.
+        ConfigError: The folder holds something else, or the task takes no images.
         DataError: The video is absent or broken, or results cannot be written.
     """
     model.predictor.check(options)
+    if not model.predictor.takes_frames:
+        raise ConfigError(
+            f"a {type(model.task).__name__} takes no frames of a video: give "
+            f"{model.predictor.sources.expected}."
+        )
     video: Video | Camera = source if isinstance(source, Camera) else Video(source)
     open_folder(folder, job_description(model, video.name, options, pictures=pictures))
     times: dict[int, float] = {}
@@ -247,9 +252,10 @@ class _DrawnVideo:
         """The name of the file, if it has a frame."""
         return () if self._writer is None else (self.path.name,)
 
-    def write(self, picture: "Image", size: tuple[int, int]) -> None:
+    def write(self, picture: "Image", size: tuple[int, ...]) -> None:
         """Write a picture; the video has the height and width that are given with the first."""
-        self._writer = self._writer or VideoWriter(self.path, size, self.rate)
+        height, width = size
+        self._writer = self._writer or VideoWriter(self.path, (height, width), self.rate)
         self._writer.write(picture)
 
     def __enter__(self) -> Self:

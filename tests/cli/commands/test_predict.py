@@ -13,9 +13,13 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.tiny_predict import tiny_model, write_pictures
+from helpers.tiny_volumes import MODALITIES, write_brats
 from PIL import Image
 
 from vision.cli.commands.predict import main
+from vision.metrics.file_pairs import pair_files
+from vision.metrics.volumes.files import BRATS_REGIONS, evaluate_volumes
+from vision.ops.nifti import SUFFIXES
 from vision.predict.downloads import download_path
 from vision.predict.video import VideoWriter
 from vision.weights.model_file import write_model
@@ -165,3 +169,29 @@ def test_addresses_and_cameras(
     monkeypatch.setattr("vision.predict.camera.DEVICES", tmp_path)
     assert run_here(model_file, "7", "--out", tmp_path / "new") == 2
     assert "camera" in capsys.readouterr().err
+
+
+def test_subjects_become_labels_that_are_evaluated(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = write_brats(tmp_path / "brats", subjects=2, shape=(8, 9, 8))
+    model = tiny_model("volumes", modalities=list(MODALITIES), label_values=[0, 1, 2, 4])
+    path = write_model(tmp_path / "m.safetensors", model.task.state_dict(), model.description)
+    out = tmp_path / "found"
+    assert run_here(path, root, "--out", out, "--probabilities", "--no-pictures") == 0
+    said = capsys.readouterr().out
+    assert "2 subjects predicted in" in said
+    assert "predictions.csv, labels, probabilities" in said
+    assert len([*(out / "probabilities").iterdir()]) == 2 * 3
+    found = evaluate_volumes(
+        pair_files(
+            root, out / "labels", annotation_suffix="_seg", extensions=SUFFIXES, folders=False
+        ),
+        BRATS_REGIONS,
+    )
+    assert found.subjects == ("BraTS2021_00000", "BraTS2021_00001")
+    # Bad subjects are listed, and give the exit status of bad images.
+    (root / "BraTS2021_00001" / "BraTS2021_00001_t1.nii.gz").write_bytes(b"")
+    assert run_here(path, root, "--out", tmp_path / "again", "--no-pictures") == 1
+    (line,) = (tmp_path / "again" / "errors.jsonl").read_text().splitlines()
+    assert json.loads(line)["image"] == "BraTS2021_00001"

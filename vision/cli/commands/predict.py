@@ -8,6 +8,7 @@
     vision predict best.ckpt https://HOST/a.jpg --out found --allow-downloads
     vision predict best.ckpt - --out found < list.txt
     vision predict best.ckpt image_2 --out found --camera calib
+    vision predict best.ckpt BraTS2021 --out found --probabilities
     vision predict best.ckpt val2017 --out found --json-only \
         --annotations instances_val2017.json
 
@@ -15,8 +16,9 @@ The first 20 results are printed, a line each, and at the end the classes of all
 OUT/predictions.jsonl has a line per image (or frame), written as soon as it is known, and
 OUT/pictures the drawn images. At the end there is also predictions.csv (classification),
 predictions.json in COCO's format with images.json (detection), masks/*.png (segmentation),
-depth/*.png and normals/*.png of 16 bits, which `vision evaluate depth` and `normals` read, or
-kitti/*.txt (boxes in space), which `vision evaluate kitti` reads.
+depth/*.png and normals/*.png of 16 bits, which `vision evaluate depth` and `normals` read,
+kitti/*.txt (boxes in space), which `vision evaluate kitti` reads, or labels/*.nii.gz (volumes), on
+the grid of the source and with its values, which `vision evaluate volumes` reads.
 
 The same command goes on where it was stopped. Images that cannot be read are listed in
 OUT/errors.jsonl, and tried again by the next run. The exit status is 0, 1 if there are such images,
@@ -66,7 +68,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "input",
         metavar="INPUT",
-        help="image, folder, pattern, video, number of a camera, address, or - for paths on stdin",
+        help="image, folder, pattern, video, number of a camera, address, or - for paths on stdin; "
+        "of volumes a subject's folder or file, or a folder of subjects",
     )
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="for the results")
     parser.add_argument(
@@ -86,6 +89,11 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="calibration, for boxes in space: a file, a folder with one per image, fx,fy,cx,cy, "
         "or a focal length, in pixels",
+    )
+    parser.add_argument(
+        "--probabilities",
+        action="store_true",
+        help="of volumes, write those of each class or region too",
     )
     add_task(parser)
     add_device(parser)
@@ -128,6 +136,7 @@ def predict(arguments: argparse.Namespace) -> int:
         whole_view=not arguments.no_whole_view,
         precision=arguments.precision,
         camera=arguments.camera,
+        probabilities=arguments.probabilities,
     )
     model = vision.load(
         arguments.model, device=choose_device(arguments.device), task=arguments.task
@@ -147,7 +156,8 @@ def run(
     from vision.predict.video import is_video, predict_video
 
     is_file = isinstance(source, str) and is_video(source) and Path(source).is_file()
-    unit = "frames" if is_file or isinstance(source, Camera) else "images"
+    filmed = is_file or isinstance(source, Camera)
+    unit = "frames" if filmed else model.predictor.sources.unit
     progress = ProgressBar(unit)
     found = ImageLines(progress.write)
     shown: dict[str, Any] = {
@@ -157,7 +167,7 @@ def run(
     }
     start = time.perf_counter()
     try:
-        if unit == "frames":
+        if filmed:
             assert isinstance(source, str | Camera), "a list has no frames"
             limit = arguments.frames
             summary = predict_video(

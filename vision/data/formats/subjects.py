@@ -90,7 +90,7 @@ def find_subject(
     path = Path(source)
     if path.is_dir():
         found = sorted(entry.path for entry in os.scandir(path) if is_nifti(entry.name))
-        files = [file for file in found if _ending(file) not in LABEL_NAMES]
+        files = [file for file in found if ending_of(file) not in LABEL_NAMES]
         if not files:
             raise DataError(
                 f"'{path}' has no NIfTI file ({' or '.join(SUFFIXES)}); expected one for each of "
@@ -117,7 +117,7 @@ def _in_order(
     found: dict[str, list[str]] = {modality: [] for modality in modalities}
     for file in files:
         for modality in modalities:
-            if _ending(file) in names_of(modality):
+            if ending_of(file) in names_of(modality):
                 found[modality].append(file)
     if given and not any(found.values()) and len(files) == len(modalities):
         return tuple(files)
@@ -144,7 +144,7 @@ def names_of(modality: str) -> tuple[str, ...]:
     return (lower, *OTHER_NAMES.get(lower, ()))
 
 
-def _ending(file: str) -> str:
+def ending_of(file: str) -> str:
     """The last word of the name of a file, in lower case; nnU-Net's `_0000` is one."""
     return re.split(r"[-_. ]", nifti_stem(file).lower())[-1]
 
