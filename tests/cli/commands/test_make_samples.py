@@ -19,6 +19,9 @@ needs_skimage = pytest.mark.skipif(
     find_spec("skimage") is None, reason="scikit-image, which has the photograph, is not installed"
 )
 needs_nibabel = pytest.mark.skipif(find_spec("nibabel") is None, reason="nibabel is not installed")
+needs_nilearn = pytest.mark.skipif(
+    find_spec("nilearn") is None, reason="nilearn, which has the average brain, is not installed"
+)
 OPTIONS = ("--train", 5, "--val", 2, "--test", 1, "--size", 112, "--seed", 5)
 
 
@@ -68,6 +71,7 @@ ROOMS = ("--train", 2, "--val", 1, "--size", 96, "--seed", 5)
         ("kitti", STREETS, (2 + 1) * 4 + 1 * 3 + 4 + 1),
         pytest.param("motorcycle", (), 2 * 2 + 1 + 1 + 1, marks=needs_skimage),
         pytest.param("brats", HEADS, 2 * 5 + 1, marks=needs_nibabel),
+        pytest.param("mni", (), 2 * 2 + 1 + 1, marks=needs_nilearn),
     ],
 )
 def test_every_layout_is_the_same_for_a_seed(

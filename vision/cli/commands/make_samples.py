@@ -9,11 +9,13 @@
     vision make-samples kitti --root data/kitti_samples
     vision make-samples motorcycle --root data/motorcycle
     vision make-samples brats --root data/brats_samples
+    vision make-samples mni --root data/mni
 
 Most show real handwritten digits. kitti has streets, as images and as scans of a lidar; motorcycle
 is a photograph with measured depth, out of the package scikit-image; brats has volumes of heads
-with tumours. It takes seconds to two minutes and no network. The same seed makes the same files,
-byte for byte. The exit status is 2 if the folder holds something else, which is then left as it is.
+with tumours; mni is an average brain with its tissues, out of the package nilearn. It takes seconds
+to two minutes and no network. The same seed makes the same files, byte for byte. The exit status is
+2 if the folder holds something else, which is then left as it is.
 """
 
 import argparse
@@ -33,6 +35,7 @@ from vision.data.synthetic.coco import write_coco
 from vision.data.synthetic.coco_panoptic import PanopticSamples, write_coco_panoptic
 from vision.data.synthetic.kitti import StreetSamples, write_kitti
 from vision.data.synthetic.kitti_depth import write_kitti_depth
+from vision.data.synthetic.mni import MNISample, write_mni
 from vision.data.synthetic.motorcycle import MotorcycleSample, write_motorcycle
 from vision.data.synthetic.nyuv2 import write_nyuv2
 from vision.data.synthetic.space_splits import RoomSamples
@@ -60,6 +63,7 @@ LAYOUTS = {
     "kitti": Layout("KITTI's objects", StreetSamples, write_kitti),
     "motorcycle": Layout("DepthFolder, of one photograph", MotorcycleSample, write_motorcycle),
     "brats": Layout("BraTS 2021", BraTSSamples, write_brats),
+    "mni": Layout("VolumeFolder, of one average brain", MNISample, write_mni),
 }
 HELP = {
     "train": "number of training scenes",
