@@ -310,12 +310,12 @@ def _sheet(
     width = sum(widths) + (3 * len(planes) - 1) * edge
     legend = sorted((one for one in outlines if one.name), key=lambda one: one.label)[:MAX_NAMED]
     rows = _legend_rows(legend, width, size)
-    top = edge + line * (1 + bool(title))
+    top = edge + line + (2 * size if title else 0)
     bottom = top + max(heights) + edge + size // 2
     sheet = Image.new("RGB", (width, bottom + line * (1 + len(rows))))
     draw, small = ImageDraw.Draw(sheet), font(size, bold=False)
     if title:
-        draw.text((edge, size // 4), one_line(title), fill=WHITE, font=font(size), anchor="lt")
+        draw.text((edge, size // 2), one_line(title), fill=WHITE, font=font(size), anchor="lt")
     left = edge
     for plane in planes:
         rows_px, columns_px = plane.picture.shape[:2]
