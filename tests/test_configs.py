@@ -3,7 +3,7 @@
 The recipes of ImageNet are compared with a table of what their authors published, written out here;
 COCO's are in test_coco_configs, ADE20K's and Cityscapes' in test_segmentation_configs, those of
 depth and normals in test_dense_configs, those of panoptic segmentation in test_panoptic_configs,
-those of boxes in space in test_detection3d_configs.
+those of boxes in space in test_detection3d_configs, those of volumes in test_volumes_configs.
 """
 
 import json
@@ -26,6 +26,7 @@ from helpers.config_runs import (
     NORMALS_NYUV2,
     PANOPTIC,
     ROOT,
+    VOLUMES,
     build,
     command,
     resolve,
@@ -41,6 +42,7 @@ from helpers.tiny_panoptic import SMALL as SMALL_HEAD
 from helpers.tiny_segmentation_sets import write_ade20k, write_cityscapes
 from helpers.tiny_segments import CLASSES as SEGMENTED_CLASSES
 from helpers.tiny_segments import write_panoptic
+from helpers.tiny_volumes import write_brats, write_volume_list
 from PIL import Image
 
 from vision.cli.config_files import users_of
@@ -51,6 +53,7 @@ from vision.data.base.boxes3d import Boxes3DData
 from vision.data.base.dense import DenseData
 from vision.data.base.panoptic import PanopticData
 from vision.data.base.segmentation import SegmentationData
+from vision.data.base.volumes import VolumeData
 from vision.data.datasets.imagenet import ImageNet
 from vision.data.synthetic.semantic import CLASSES as SAMPLED_CLASSES
 from vision.data.transforms.boxes3d_options import Boxes3DAugment
@@ -59,6 +62,7 @@ from vision.data.transforms.detection_options import DetectionAugment
 from vision.data.transforms.options import Augment
 from vision.data.transforms.panoptic_options import PanopticAugment
 from vision.data.transforms.segmentation_options import SegmentationAugment
+from vision.data.transforms.volumes_options import VolumeAugment
 from vision.layers.drop_path import DropPath
 
 # Of ImageNet's configs one of each family trains, the smallest, and those that add to another; of
@@ -99,6 +103,8 @@ def is_trained(config: Path) -> bool:
         return config in TRAINED_PANOPTIC
     if config.parent == DETECTION3D:
         return config in TRAINED_3D
+    if config.is_relative_to(VOLUMES):
+        return config.parent in (VOLUMES, VOLUMES / "folder")
     return config.parent != IMAGENET or config.stem.removesuffix("_linear") in TRAINED
 
 
@@ -230,6 +236,27 @@ def kitti_objects(root: Path) -> list[str]:
     return words(options)
 
 
+SMALL_VOLUMES = {
+    **{"data.num_workers": 0, "data.batch_size": 1, "data.augment.patch_size": "[16, 16, 16]"},
+    **{"trainer.devices": 1, "model.inference.window": "[16, 16, 16]"},
+    "model.backbone": "swin_volume",
+    "model.backbone_options": "{dim: 6, depths: [1, 1], num_heads: [1, 2]}",
+}
+
+
+def brats(root: Path) -> list[str]:
+    """Options for a few small volumes in BraTS's folders."""
+    write_brats(root)
+    return words({"data.root": root, **SMALL_VOLUMES})
+
+
+def volume_folder(root: Path) -> list[str]:
+    """Options for a few small volumes in a list."""
+    write_volume_list(root)
+    classes = "[background, necrotic, edema, enhancing]"
+    return words({"data.root": root, "data.classes": classes, **SMALL_VOLUMES})
+
+
 def words(options: dict[str, Any]) -> list[str]:
     return [word for key, value in options.items() for word in (f"--{key}", str(value))]
 
@@ -251,6 +278,8 @@ FAKE_DATA: dict[str, Callable[[Path], list[str]]] = {
     "KITTIDepth": kitti,
     "COCOPanoptic": coco_panoptic,
     "KITTI": kitti_objects,
+    "BraTS": brats,
+    "VolumeFolder": volume_folder,
 }
 
 
@@ -285,6 +314,7 @@ def test_the_parts_of_a_large_config_build(config: Path) -> None:
         (DenseData, DenseAugment),
         (PanopticData, PanopticAugment),
         (Boxes3DData, Boxes3DAugment),
+        (VolumeData, VolumeAugment),
     ):
         augment = own if issubclass(kind, base) else augment
     data = kind(**{**options, "augment": augment(**options["augment"])})

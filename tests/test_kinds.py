@@ -90,8 +90,7 @@ ABSENT = {
     "depth": {"shard_form"},
     "normals": {"shard_form"},
     "detection3d": {"shard_form"},
-    "volumes": {"demo_view", "export_graph", "int8_score", "recorder", "report"}
-    | {"shard_form", "template"},
+    "volumes": {"demo_view", "export_graph", "int8_score", "shard_form"},
 }
 
 

@@ -64,8 +64,8 @@ SAME_WORD = {
     "depth": r"vision/(data|ops|options|metrics/kitti)|/dense_maps|losses/dense|weights/names/",
     "normals": r"vision/data/|/dense_maps|losses/dense",
     "detection3d": r"data/base/boxes3d.py",
-    # Packages are installed under that name, and an encoder takes volumes.
-    "volumes": r"ops/nifti.py|backbones/registry.py",
+    # Packages are installed under that name, an encoder takes volumes, and facts count them.
+    "volumes": r"ops/nifti.py|backbones/registry.py|data/check/volume_facts.py",
 }
 
 

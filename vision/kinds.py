@@ -364,6 +364,11 @@ KINDS: dict[str, Kind] = {
                 "HD95": HubMetric("hd95", "95 % Hausdorff distance in mm"),
             },
         ),
+        template=Template(
+            what="your own volumes: NIfTI files that a list names",
+            config="volumes/folder/swin_unetr",
+            options="--data.root FOLDER --data.classes '[background, NAME]'",
+        ),
     ),
 }
 # Class name of each task -> its import path.

@@ -9,7 +9,7 @@ import pytest
 
 from vision.cli.next_commands import next_commands
 from vision.data import Digits
-from vision.tasks import Classification, Detection3D
+from vision.tasks import Classification, Detection3D, VolumeSegmentation
 
 ROOT = Path(__file__).parents[2]
 CLASSES = {"model": Classification, "data": Digits}
@@ -119,3 +119,13 @@ def test_the_console_command_names_itself(tmp_path: Path, monkeypatch: pytest.Mo
     names = ["evaluate", "predict", "export", "validate", "fit", "fit"]
     assert [words[1] for words in found] == names
     assert ".py" not in " ".join(word for words in found for word in words)
+
+
+@pytest.mark.parametrize("backbone", ["swin_volume_24", "swin_volume_48"])
+def test_a_run_on_volumes_names_another_encoder_of_volumes(tmp_path: Path, backbone: str) -> None:
+    folder = make(tmp_path, "config.yaml")
+    classes = {"model": VolumeSegmentation, "data": Digits}
+    found = dict(next_commands(folder, name="run", backbone=backbone, classes=classes))
+    words = shlex.split(found["the same data with another backbone"])
+    other = words[words.index("--model.backbone") + 1]
+    assert {backbone, other} == {"swin_volume_24", "swin_volume_48"}

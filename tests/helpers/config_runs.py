@@ -15,6 +15,7 @@ from vision.backbones import create_backbone
 from vision.cli.main import main
 from vision.cli.names import find_class
 from vision.tasks.base import BaseTask
+from vision.tasks.classifier import Classifier
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted(path for path in (ROOT / "configs").rglob("*.yaml") if "_base" not in path.parts)
@@ -28,6 +29,7 @@ DEPTH_NYUV2 = ROOT / "configs" / "depth" / "nyuv2"
 DEPTH_KITTI = ROOT / "configs" / "depth" / "kitti"
 NORMALS_NYUV2 = ROOT / "configs" / "normals" / "nyuv2"
 DETECTION3D = ROOT / "configs" / "detection3d" / "kitti"
+VOLUMES = ROOT / "configs" / "volumes"
 DENSE = (DEPTH_NYUV2, DEPTH_KITTI, NORMALS_NYUV2)
 
 
@@ -71,7 +73,8 @@ def build(config: Path) -> BaseTask:
     options = {**chosen["init_args"], "pretrained": False}
     own = options.pop("backbone_options") or {}
     with torch.device("meta"):
-        backbone = create_backbone(options["backbone"], **{"dense": kind.dense, **own})
+        own = {"dense": True, **own} if kind.dense else own
+        backbone = create_backbone(options["backbone"], **own)
     # The metrics of a classifier need memory, and its head is small.
-    with torch.device("meta" if kind.dense else "cpu"):
+    with torch.device("cpu" if issubclass(kind, Classifier) else "meta"):
         return kind(**{**options, "backbone": backbone})

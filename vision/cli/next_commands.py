@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
+from vision.backbones.registry import FAMILIES, family_of
 from vision.cli.model_files import WEIGHTS
 from vision.cli.names import import_path
 from vision.cli.runs import CHECKPOINTS, NICKNAMES
@@ -24,6 +25,7 @@ SMALL_BACKBONES = {
     "convnext": "'{dims: [32, 64, 128, 256], depths: [1, 1, 2, 1], layer_scale: 1.0}'",
 }
 BACKBONES = {"convnext_tiny": "null", "swin_tiny": "null"}
+VOLUME_BACKBONES = ("swin_volume_24", "swin_volume_48")
 
 
 # Datasets of small images.
@@ -52,9 +54,7 @@ def next_commands(
     """
     config = shlex.quote(relative_path(folder / "config.yaml"))
     small = any(classes["data"] is import_path(path) for path in SMALL_DATA)
-    family = backbone.partition("_")[0]
-    choices = (SMALL_BACKBONES if small else BACKBONES).items()
-    other, options = next(item for item in choices if item[0].partition("_")[0] != family)
+    other, options = _other_backbone(backbone, small=small)
     commands = _use(folder, classes, pictures)
     if (folder / CHECKPOINTS / "best.ckpt").is_file():
         best = shlex.quote(relative_path(folder / CHECKPOINTS / "best.ckpt"))
@@ -73,6 +73,16 @@ def next_commands(
         start = f"{command('fit')} --config {template.config}"
         commands.append((template.what, f"{start} {template.options}"))
     return commands
+
+
+def _other_backbone(backbone: str, *, small: bool) -> tuple[str, str]:
+    """Another backbone for the same input, and its options."""
+    family = family_of(backbone)
+    if family and FAMILIES[family].input == "volume":
+        return next(name for name in VOLUME_BACKBONES if name != backbone), "null"
+    choices = (SMALL_BACKBONES if small else BACKBONES).items()
+    first = backbone.partition("_")[0]
+    return next(item for item in choices if item[0].partition("_")[0] != first)
 
 
 def _use(folder: Path, classes: Mapping[str, type], pictures: Path | None) -> list[tuple[str, str]]:

@@ -163,7 +163,8 @@ class VolumeSegmentation(ClassTask):
         values = None
         if stage != TrainerFn.PREDICTING:
             agree_on_regions(self.regions, getattr(data, "regions", None), "the data")
-            values = getattr(data, "label_values", None)
+            # Other data may have other values for the same classes, and reads them by itself.
+            values = self.label_values or getattr(data, "label_values", None)
         self._adopt(getattr(data, "modalities", None), values, "the data")
 
     def adopt_description(self, description: ModelDescription, origin: str) -> None:
