@@ -66,6 +66,9 @@ def test_what_does_not_name_its_modalities_is_refused(root: Path, tmp_path: Path
     (tmp_path / "none").mkdir()
     with pytest.raises(DataError, match="has no NIfTI file"):
         find_subject(tmp_path / "none", MODALITIES)
+    (tmp_path / "none" / "IM0001.DCM").write_bytes(b"")
+    with pytest.raises(DataError, match=r"none' holds a series of DICOM files.*dcm2niix"):
+        find_subject(tmp_path / "none", MODALITIES)
 
 
 @pytest.mark.parametrize(

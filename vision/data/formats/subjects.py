@@ -35,6 +35,7 @@ OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
 }
 # Endings of names of files of labels.
 LABEL_NAMES = ("seg", "label", "labels", "mask")
+DICOM = ".dcm"
 RESAMPLE = "Register and resample them, or set data.resample=true to bring all to the first grid."
 
 
@@ -91,6 +92,11 @@ def find_subject(
     if path.is_dir():
         found = sorted(entry.path for entry in os.scandir(path) if is_nifti(entry.name))
         files = [file for file in found if ending_of(file) not in LABEL_NAMES]
+        if not files and any(entry.name.lower().endswith(DICOM) for entry in os.scandir(path)):
+            raise DataError(
+                f"'{path}' holds a series of DICOM files ({DICOM}), which are not read. Convert it "
+                "to NIfTI, such as by `dcm2niix -z y FOLDER`."
+            )
         if not files:
             raise DataError(
                 f"'{path}' has no NIfTI file ({' or '.join(SUFFIXES)}); expected one for each of "
