@@ -354,6 +354,7 @@ KINDS: dict[str, Kind] = {
         result_callbacks=("vision.callbacks.results.volumes_pictures:VolumePictures",),
         prediction_writer="vision.callbacks.results.volume_files:VolumeFiles",
         predictor="vision.predict.volumes:VolumePredictor",
+        demo_view="vision.predict.volumes_view:VolumesView",
         recorder="vision.callbacks.results.volumes_records:VolumeRecorder",
         report="vision.report.volumes:REPORT",
         hub=Hub(

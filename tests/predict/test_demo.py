@@ -15,6 +15,7 @@ import pytest
 from helpers.browser import background, complaints, needs_browser, open_browser, overflow, show
 from helpers.refusals import refuses
 from helpers.tiny_predict import tiny_model, write_pictures
+from helpers.tiny_volumes import write_nifti
 from PIL import Image
 
 from vision.errors import ConfigError
@@ -68,6 +69,35 @@ def test_a_bad_picture_leaves_nothing_of_the_one_before(demo: Demo, tmp_path: Pa
     assert "&lt;i&gt;.png" in summary
     assert str(tmp_path) not in summary
     assert demo.predict(None, 0.3)[1][1] == demo.show(None, 0.3)[1]
+
+
+def test_the_files_of_a_subject_are_shown_by_three_sliders(tmp_path: Path) -> None:
+    model = tiny_model("volumes")
+    demo = Demo(model)
+    values = np.random.default_rng(0).random((2, 8, 9, 8))
+    files = [
+        str(write_nifti(tmp_path / f"s1_{name}.nii.gz", one))
+        for name, one in zip(model.predictor.modalities, values, strict=True)
+    ]
+    setting = demo.view.setting((50, 50, 50))
+    result, (file, summary, rows, plain, _) = demo.predict(files, setting)
+    assert np.array_equal(result.mask, model.predict_image(files[::-1]).mask)
+    assert Path(str(file)).name == "s1_flair_volumes.png"
+    assert [row[:2] for row in rows] == [
+        [name, round(ml, 3)] for name, ml in plain["ml"].items() if ml
+    ]
+    assert summary.count("<li>") == len(rows)
+    moved = demo.show(result, demo.view.setting((0, 50, 50)))[0]
+    with Image.open(str(file)) as before, Image.open(str(moved)) as after:
+        assert not np.array_equal(before, after)
+    # One file of two is refused, without the folder that the page keeps it in.
+    nothing, (_, summary, *_) = demo.predict(files[:1], setting)
+    assert nothing is None
+    assert "s1_flair.nii.gz" in summary
+    assert str(tmp_path) not in summary
+    parts = {getattr(part, "elem_id", None): part for part in build_demo(model).blocks.values()}
+    assert {"setting", "setting1", "setting2"} <= {*parts}
+    assert (parts["given"].file_count, parts["given"].file_types) == ("multiple", [".nii", ".gz"])
 
 
 def test_a_number_that_the_model_needs_is_asked_for(pictures: list[str]) -> None:

@@ -1,17 +1,22 @@
 """What the page to try a model shows of each kind of result."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from helpers.pictures import texture
 from helpers.tiny_predict import tiny_model
+from helpers.tiny_volumes import LPS, write_nifti
 
 from vision.draw.figure import class_color
 from vision.kinds import KINDS
+from vision.ops.nifti import read_header
 from vision.predict.classification import ClassificationResult
 from vision.predict.demo_view import MAX_SHOWN, View
 from vision.predict.detection import DetectionResult
 from vision.predict.segmentation import SegmentationResult
+from vision.predict.volumes import VolumeResult
 from vision.task_parts import find_part
 
 PIXELS = texture(20, 30)
@@ -51,13 +56,18 @@ def find_view(kind: str, classes: int) -> View:
 
 
 @pytest.mark.parametrize("kind", [name for name, kind in KINDS.items() if kind.demo_view])
-def test_what_a_model_gives_is_shown_at_both_ends_of_the_slider(kind: str) -> None:
+def test_what_a_model_gives_is_shown_at_both_ends_of_the_sliders(kind: str, tmp_path: Path) -> None:
     view: View = find_view(kind, 8)
     asked = view.options(view.number.value) if view.number else {}
-    result = tiny_model(kind).predict_image(PIXELS, threshold=0.0, **asked)
-    control = view.control
-    assert control.low <= control.value <= control.high
-    for setting in (control.low, control.value, control.high):
+    source: object = PIXELS
+    if view.suffixes:
+        source = write_nifti(tmp_path / "a.nii", np.random.default_rng(0).random((8, 9, 8, 2)))
+    result = tiny_model(kind).predict_image(source, threshold=0.0, **asked)
+    assert view.controls[0] == view.control
+    ends = [(control.low, control.value, control.high) for control in view.controls]
+    assert all(low <= value <= high for low, value, high in ends)
+    for values in zip(*ends, strict=True):
+        setting = view.setting(values)
         assert min(view.draw(result, setting).size) >= 20
         assert all(len(row) == len(view.headings) for row in view.rows(result, setting))
         assert view.summary(result, setting).startswith("<h3>")
@@ -125,3 +135,29 @@ def test_colours_are_those_of_the_drawing() -> None:
     summary = find_view("detection", 3).summary(detection((0.9,)), 0.5)
     red, green, blue = (int(part) for part in class_color(0))
     assert f"rgb({red},{green},{blue})" in summary
+
+
+def test_planes_of_a_volume_go_where_the_table_says_a_region_is(tmp_path: Path) -> None:
+    path = write_nifti(tmp_path / "a.nii", np.zeros((11, 21, 5), np.float32), LPS)
+    mask = torch.zeros(11, 21, 5, dtype=torch.uint8)
+    mask[1, 5, 4] = 1
+    result = VolumeResult(
+        path=str(path),
+        index=0,
+        image=torch.zeros(1, 11, 21, 5),
+        names=("background", "<b>"),
+        subject="a",
+        header=read_header(path),
+        mask=mask,
+        label_values=(0, 1),
+    )
+    view = find_view("volumes", 2)
+    # The first two axes grow to the left and to the back, the sliders to the right and the front.
+    ((name, ml, *places),) = view.rows(result, view.setting((0, 0, 0)))
+    assert (name, ml, places) == ("<b>", 0.001, [90.0, 75.0, 100.0])
+    drawn = [np.asarray(view.draw(result, view.setting(at))) for at in (places, (10, 75, 0))]
+    coloured = [(picture == class_color(1)).all(-1).sum() for picture in drawn]
+    # The outline is in all three planes, or in the coronal one; the legend has the colour too.
+    assert coloured[0] > coloured[1]
+    assert view.summary(result, (0, 0, 0)).startswith("<h3>1 region</h3>")
+    assert "&lt;b&gt; 0.00 ml" in view.summary(result, (0, 0, 0))

@@ -12,7 +12,7 @@ import tempfile
 from collections import deque
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vision.errors import ConfigError, VisionError
 from vision.kinds import DESIGNS
@@ -44,8 +44,6 @@ POLICY = (
     "font-src 'self' data:; connect-src 'self' data: blob:; worker-src 'self' blob:; "
     "form-action 'self'; base-uri 'self'"
 )
-NOTHING = "<p>Give a picture on the left; the result appears here.</p>"
-UNREADABLE = "The file could not be read as a picture: give a JPEG, PNG, WebP, TIFF or BMP file."
 CSS = """
 .found h3{margin:0 0 .4rem;font-size:1.25rem;overflow-wrap:anywhere}
 .found p{margin:0}
@@ -94,43 +92,48 @@ class Demo:
         self._count = 0
 
     def predict(
-        self, path: str | None, setting: float, number: float | None = None
+        self, given: str | Sequence[str] | None, setting: Any, number: float | None = None
     ) -> tuple[Any, Shown]:
-        """Predict a picture, and show the result at the slider's setting.
+        """Predict a picture, and show the result at the setting of the slider.
 
         The model runs once per picture: moving the slider filters the result.
 
         Args:
-            path: The file; None if the picture was removed.
-            setting: Value of the slider.
+            given: The file, or the files of one subject; None if they were removed.
+            setting: Value of the slider, as the view's `setting` gives it.
             number: Value of the field of the view, if it has one; None if it is empty.
 
         Returns:
             The result, None if there is none, and the values of the parts of the page.
         """
-        if path is None:
-            return None, self.empty(NOTHING)
+        if not given:
+            return None, self.nothing()
+        files = [given] if isinstance(given, str) else [*given]
         try:
             options = {} if self.view.number is None else self.view.options(number or 0.0)
             # Objects of any score, which the slider then filters.
-            result = self.model.predict_image(path, threshold=0.0, **options)
+            source = files[0] if len(files) == 1 else tuple(files)
+            result = self.model.predict_image(source, threshold=0.0, **options)
             return result, self.show(result, setting)
         except VisionError as error:
             # The visitor knows the file's name, and not where this page keeps it.
-            text = str(error).replace(path, Path(path).name)
+            text = str(error)
+            for file in files:
+                text = text.replace(file, Path(file).name)
             logger.warning("%s", error)
             return None, self.fail(text)
 
-    def show(self, result: Any, setting: float) -> Shown:
+    def show(self, result: Any, setting: Any) -> Shown:
         """Show a result at the slider's setting.
 
         Args:
             result: The result; None before there is one.
-            setting: Value of the slider.
+            setting: As in `predict`.
         """
         if result is None:
-            return self.empty(NOTHING)
-        file = self._save(self.view.draw(result, setting), Path(result.path or "picture").stem)
+            return self.nothing()
+        name = Path(result.path or "picture").stem.removesuffix(".nii")
+        file = self._save(self.view.draw(result, setting), name)
         chosen = self.view.chosen(result, setting).to_dict(masks=False)
         chosen["path"] = Path(result.path).name if result.path else None
         return (
@@ -144,6 +147,10 @@ class Demo:
     def fail(self, problem: str) -> Shown:
         """Show an error, and clear the earlier result."""
         return self.empty(f'<p class="problem" role="alert">{html.escape(problem)}</p>')
+
+    def nothing(self) -> Shown:
+        """Show what is to be given."""
+        return self.empty(f"<p>{html.escape(self.view.hint)}</p>")
 
     def empty(self, words: str) -> Shown:
         """Show only text, given as markup."""
@@ -227,7 +234,7 @@ def build_demo(model: Model, *, examples: Iterable[str | Path] = ()) -> "gradio.
     ) as blocks:
         count = len(model.class_names)
         known = f"{counted(count, 'classes')}. " if count else ""
-        known += "Upload a picture to see the predictions."
+        known += f"Upload a {demo.view.given} to see the predictions."
         gradio.HTML(f'<div class="title"><h1>{html.escape(title)}</h1><p>{known}</p></div>')
         _lay_out(gradio, demo, pictures)
     return blocks
@@ -235,29 +242,25 @@ def build_demo(model: Model, *, examples: Iterable[str | Path] = ()) -> "gradio.
 
 def _lay_out(gradio: Any, demo: Demo, pictures: Sequence[str]) -> None:
     """The parts of the page."""
-    control = demo.view.control
     with gradio.Row():
         with gradio.Column(min_width=300):
-            given = gradio.Image(
-                type="filepath",
-                image_mode=None,  # unconverted: the model's own reader handles all modes
-                sources=["upload", "clipboard", "webcam"],
-                label="Picture",
-                height=380,
-                elem_id="given",
-            )
-            setting = gradio.Slider(
-                control.low,
-                control.high,
-                value=control.value,
-                step=control.step,
-                label=control.label,
-                info=control.about,
-                elem_id="setting",
-            )
+            given = _upload(gradio, demo.view)
+            settings = [
+                gradio.Slider(
+                    control.low,
+                    control.high,
+                    value=control.value,
+                    step=control.step,
+                    label=control.label,
+                    info=control.about,
+                    elem_id=f"setting{place or ''}",
+                )
+                for place, control in enumerate(demo.view.controls)
+            ]
             numbers = [_number_field(gradio, one) for one in [demo.view.number] if one is not None]
             if pictures:
-                gradio.Examples([[path] for path in pictures], inputs=[given], label="Examples")
+                several = [[[path] if demo.view.suffixes else path] for path in pictures]
+                gradio.Examples(several, inputs=[given], label="Examples")
         with gradio.Column(min_width=300):
             drawn = gradio.Image(
                 label="Result",
@@ -267,7 +270,7 @@ def _lay_out(gradio: Any, demo: Demo, pictures: Sequence[str]) -> None:
                 buttons=["fullscreen"],
                 elem_id="drawn",
             )
-            summary = gradio.HTML(_found(NOTHING), elem_id="summary")
+            summary = gradio.HTML(demo.nothing()[1], elem_id="summary")
             download = gradio.DownloadButton(
                 "Download the picture", interactive=False, elem_id="download"
             )
@@ -285,7 +288,37 @@ def _lay_out(gradio: Any, demo: Demo, pictures: Sequence[str]) -> None:
         plain = gradio.JSON(show_label=False, max_height=320, elem_id="json")
     with gradio.Accordion("About the model", open=False):
         gradio.HTML(_facts(demo.model))
-    _wire(gradio, demo, [given, setting, *numbers], [drawn, summary, table, plain, download])
+    fields = Fields(given, settings, numbers)
+    _wire(gradio, demo, fields, [drawn, summary, table, plain, download])
+
+
+class Fields(NamedTuple):
+    """What a visitor fills in.
+
+    Attributes:
+        given: The picture, or the files.
+        settings: The sliders.
+        numbers: The field for a number, if there is one.
+    """
+
+    given: Any
+    settings: Sequence[Any]
+    numbers: Sequence[Any]
+
+
+def _upload(gradio: Any, view: View) -> Any:
+    """Where a picture is given, or files."""
+    shared = {"label": view.given.capitalize(), "height": 380, "elem_id": "given"}
+    if view.suffixes:
+        return gradio.File(
+            type="filepath", file_count="multiple", file_types=[*view.suffixes], **shared
+        )
+    return gradio.Image(
+        type="filepath",
+        image_mode=None,  # unconverted: the model's own reader handles all modes
+        sources=["upload", "clipboard", "webcam"],
+        **shared,
+    )
 
 
 def _number_field(gradio: Any, number: Number) -> Any:
@@ -294,40 +327,43 @@ def _number_field(gradio: Any, number: Number) -> Any:
     )
 
 
-def _wire(gradio: Any, demo: Demo, fields: Sequence[Any], parts: Sequence[Any]) -> None:
+def _wire(gradio: Any, demo: Demo, fields: Fields, parts: Sequence[Any]) -> None:
     """Connect the events: a new picture or number, and a moved slider.
 
     Args:
         gradio: The package.
         demo: Handles the events.
-        fields: The picture input, the slider, and the field for a number if there is one.
+        fields: The inputs.
         parts: The outputs: picture, summary, table, JSON, download.
     """
     result = gradio.State(None, time_to_live=KEPT_S)
-    given, setting, *numbers = fields
+    sliders = len(fields.settings)
+    inputs = [fields.given, *fields.settings, *fields.numbers]
 
     def fill(shown: Shown) -> list[Any]:
         *others, file = shown
         return [*others, gradio.DownloadButton(value=file, interactive=file is not None)]
 
-    def predict(path: str | None, value: float, *number: float | None) -> list[Any]:
-        found, shown = demo.predict(path, value, *number)
+    def predict(given: Any, *values: Any) -> list[Any]:
+        setting = demo.view.setting(values[:sliders])
+        found, shown = demo.predict(given, setting, *values[sliders:])
         return [found, *fill(shown)]
 
     def fail() -> list[Any]:
-        return [None, *fill(demo.fail(UNREADABLE))]
+        return [None, *fill(demo.fail(demo.view.unreadable))]
 
-    def move(found: Any, value: float) -> list[Any]:
-        return fill(demo.show(found, value))
+    def move(found: Any, *values: float) -> list[Any]:
+        return fill(demo.show(found, demo.view.setting(values)))
 
     own = {"api_visibility": "private", "concurrency_limit": 1}
-    asked = given.change(predict, [*fields], [result, *parts], **own)
+    asked = fields.given.change(predict, inputs, [result, *parts], **own)
     # Files that gradio cannot open do not reach the model.
     asked.failure(fail, None, [result, *parts], **own)
-    for number in numbers:
-        number.change(predict, [*fields], [result, *parts], trigger_mode="always_last", **own)
+    for number in fields.numbers:
+        number.change(predict, inputs, [result, *parts], trigger_mode="always_last", **own)
     moved = {**own, "trigger_mode": "always_last", "show_progress": "hidden"}
-    setting.change(move, [result, setting], list(parts), **moved)
+    for slider in fields.settings:
+        slider.change(move, [result, *fields.settings], list(parts), **moved)
 
 
 def _facts(model: Model) -> str:

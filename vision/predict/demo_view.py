@@ -2,7 +2,8 @@
 
 import html
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from vision.predict.results import Result
 
@@ -53,9 +54,23 @@ class View(ABC):
 
     Args:
         classes: Number of the model's classes.
+
+    Attributes:
+        headings: Of the table.
+        suffixes: Of the files that are uploaded, several of which may be given at once; none for a
+            picture.
+        given: Name of what is uploaded.
+        hint: What to do before there is a result.
+        unreadable: What is said of a file that the page cannot read.
     """
 
     headings: tuple[str, ...]
+    suffixes: ClassVar[tuple[str, ...]] = ()
+    given: ClassVar[str] = "picture"
+    hint: ClassVar[str] = "Give a picture on the left; the result appears here."
+    unreadable: ClassVar[str] = (
+        "The file could not be read as a picture: give a JPEG, PNG, WebP, TIFF or BMP file."
+    )
 
     def __init__(self, classes: int) -> None:
         self.classes = classes
@@ -63,7 +78,16 @@ class View(ABC):
     @property
     @abstractmethod
     def control(self) -> Control:
-        """The slider."""
+        """The slider, or the first one."""
+
+    @property
+    def controls(self) -> tuple[Control, ...]:
+        """All sliders; by default one."""
+        return (self.control,)
+
+    def setting(self, values: Sequence[float]) -> Any:
+        """What the other methods get for the values of the sliders; by default that of the one."""
+        return values[0]
 
     @property
     def number(self) -> Number | None:
@@ -75,18 +99,18 @@ class View(ABC):
         return {}
 
     @abstractmethod
-    def draw(self, result: Any, setting: float) -> "Image":
+    def draw(self, result: Any, setting: Any) -> "Image":
         """The picture at the slider's setting."""
 
     @abstractmethod
-    def rows(self, result: Any, setting: float) -> list[list[Cell]]:
+    def rows(self, result: Any, setting: Any) -> list[list[Cell]]:
         """The rows of the table under `headings`."""
 
     @abstractmethod
-    def summary(self, result: Any, setting: float) -> str:
+    def summary(self, result: Any, setting: Any) -> str:
         """A few lines of markup above the table; every text in it is escaped."""
 
-    def chosen(self, result: Any, setting: float) -> Result:
+    def chosen(self, result: Any, setting: Any) -> Result:
         """The result filtered by the slider; unchanged if the slider only affects the drawing."""
         return result
 

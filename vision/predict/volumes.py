@@ -56,16 +56,17 @@ class VolumeResult(Result):
     probabilities: Tensor | None = None
     label_values: tuple[int, ...]
 
+    def masks(self) -> dict[str, np.ndarray]:
+        """The cells of each region by name, or of each class but the background, bool."""
+        if self.regions is not None:
+            return dict(zip(self.region_names, self.regions.numpy(), strict=True))
+        mask = self.mask.numpy()
+        return {name_of(self.names, k): mask == k for k in range(1, len(self.label_values))}
+
     def volumes_ml(self) -> dict[str, float]:
         """Millilitres of each region by name, or of each class but the background."""
-        if self.regions is None:
-            cells = torch.bincount(self.mask.flatten(), minlength=len(self.label_values)).tolist()
-            named = {name_of(self.names, k): count for k, count in enumerate(cells) if k > 0}
-        else:
-            counts = self.regions.flatten(1).sum(1).tolist()
-            named = dict(zip(self.region_names, counts, strict=True))
         cell_ml = float(np.prod(self.header.spacing)) / 1000
-        return {name: count * cell_ml for name, count in named.items()}
+        return {name: int(mask.sum()) * cell_ml for name, mask in self.masks().items()}
 
     def plot(self, *, centre_mm: np.ndarray | None = None, modality: int = 0) -> "Image":
         """Draw three planes with the outlines of the classes, or of the regions.
