@@ -15,6 +15,7 @@ from helpers.kitti import check_kitti_evaluation
 from helpers.kmax import check_kmax_head, check_kmax_loss, check_kmax_post
 from helpers.monodetr import check_monodetr_head, check_monodetr_loss
 from helpers.parity_files import ParityFile, parity_files, read_parity
+from helpers.swin_unetr import check_swin_unetr
 
 CHECKS: dict[str, Callable[[ParityFile], None]] = {
     "croco_downstream": check_dpt,
@@ -26,6 +27,7 @@ CHECKS: dict[str, Callable[[ParityFile], None]] = {
     "monodetr": check_monodetr_head,
     "monodetr_loss": check_monodetr_loss,
     "ms_deform_attn": check_deformable,
+    "swin_unetr": check_swin_unetr,
 }
 
 

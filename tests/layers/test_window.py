@@ -1,3 +1,5 @@
+import itertools
+
 import pytest
 import torch
 
@@ -8,9 +10,12 @@ from vision.layers.window import (
     regroup,
     relative_position_index,
     shifted_bias_rows,
+    shifted_window_kinds,
     shifted_window_masks,
     to_windows,
+    window_positions,
 )
+from vision.layers.window_attention import group_order, group_sizes
 
 
 def test_windows_come_in_rows_and_their_positions_column_by_column() -> None:
@@ -25,10 +30,39 @@ def test_windows_come_in_rows_and_their_positions_column_by_column() -> None:
     ]
 
 
-@pytest.mark.parametrize("size", [(3, 3), (6, 9), (3, 12), (12, 3)])
-def test_windows_put_together_are_the_map(size: tuple[int, int]) -> None:
+@pytest.mark.parametrize(
+    ("size", "window"),
+    [
+        ((3, 3), (3, 3)),
+        ((6, 9), (3, 3)),
+        ((3, 12), (3, 4)),
+        ((12, 3), (2, 3)),
+        ((4, 6, 10), (2, 3, 5)),
+        ((3, 2, 4), (3, 1, 2)),
+    ],
+)
+def test_windows_put_together_are_the_map(size: tuple[int, ...], window: tuple[int, ...]) -> None:
     x = torch.randn(2, *size, 5)
-    assert torch.equal(from_windows(to_windows(x, (3, 3)), (3, 3), size), x)
+    windows = to_windows(x, window)
+    assert torch.equal(from_windows(windows, window, size), x)
+    # The first window in the order of its positions.
+    places = window_positions(window).tolist()
+    assert torch.equal(windows[0], x[(0, *places)])
+
+
+@pytest.mark.parametrize("window", [(2, 2, 2), (3, 2, 1), (2, 3)])
+def test_a_smaller_window_reads_the_table_by_rank_as_monai(window: tuple[int, ...]) -> None:
+    table = (3, 4, 2)[: len(window)]
+    whole = list(itertools.product(*map(range, table)))
+    place = window_positions(window).T.tolist()
+    ranks = {corner: rank for rank, corner in enumerate(itertools.product(*map(range, window)))}
+    index = relative_position_index(window, table, ranked=True)
+    for i, j in itertools.product(range(len(place)), repeat=2):
+        query, key = whole[ranks[tuple(place[i])]], whole[ranks[tuple(place[j])]]
+        row = 0
+        for a, b, side in zip(query, key, table, strict=True):
+            row = row * (2 * side - 1) + a - b + side - 1
+        assert index[i, j] == row
 
 
 def test_a_map_grows_by_zeros_and_shrinks_again() -> None:
@@ -55,28 +89,38 @@ def test_bias_rows_follow_the_formula_of_the_table(window: int, table_window: in
 
 
 @pytest.mark.parametrize(
-    ("grid", "window", "shift"), [((1, 1), 4, 2), ((2, 3), 3, 1), ((3, 1), 4, 3)]
+    ("grid", "window", "shift"),
+    [
+        ((1, 1), (4, 4), (2, 2)),
+        ((2, 3), (3, 3), (1, 1)),
+        ((3, 1), (4, 4), (3, 3)),
+        ((2, 3, 2), (2, 3, 2), (1, 1, 1)),
+        ((2, 1, 3), (3, 2, 2), (2, 0, 1)),
+    ],
 )
 def test_only_neighbours_of_the_unshifted_map_attend_to_each_other(
-    grid: tuple[int, int], window: int, shift: int
+    grid: tuple[int, ...], window: tuple[int, ...], shift: tuple[int, ...]
 ) -> None:
-    height, width = grid[0] * window, grid[1] * window
-    rows = torch.arange(height)[:, None].expand(height, width)
-    columns = torch.arange(width).expand(height, width)
+    size = [count * side for count, side in zip(grid, window, strict=True)]
     # Where each position lies, and where it lay before the shift.
-    here = torch.stack([rows, columns], dim=-1)
-    origin = torch.roll(here, (-shift, -shift), (0, 1))
-    places = to_windows(
-        torch.cat([here, origin], dim=-1)[None], (window, window)
-    )  # (windows, N, 4)
-    here, origin = places[..., :2], places[..., 2:]
+    here = torch.stack(torch.meshgrid(*map(torch.arange, size), indexing="ij"), dim=-1)
+    axes = len(size)
+    origin = torch.roll(here, [-cells for cells in shift], tuple(range(axes)))
+    places = to_windows(torch.cat([here, origin], dim=-1)[None], window)  # (windows, N, 2 * axes)
+    here, origin = places[..., :axes], places[..., axes:]
     # A pair that the shift brought together from opposite borders is as near now as it never was.
     kept = (here[:, :, None] - here[:, None] == origin[:, :, None] - origin[:, None]).all(-1)
 
-    masks = shifted_window_masks((window, window), (shift, shift))
-    kinds = shifted_bias_rows(grid, heads=1)
+    masks = shifted_window_masks(window, shift)
+    kinds = shifted_window_kinds(grid, shifted=[cells > 0 for cells in shift])
     assert torch.equal(masks[kinds] == 0, kept)
     assert set(masks.unique().tolist()) == {MASKED, 0.0}
+    order, back = group_order(grid, shift)
+    found, counts = group_sizes(grid, shift)
+    assert kinds[order].tolist() == [
+        k for k, n in zip(found, counts, strict=True) for _ in range(n)
+    ]
+    assert torch.equal(order[back], torch.arange(len(kinds)))
 
 
 def test_every_head_has_the_rows_of_its_window() -> None:

@@ -65,6 +65,7 @@ class Backbone(Encoder):
 
     __signature__ = FullSignature()
     input_conv: str | None = None
+    feature_specs: tuple[FeatureSpec, ...]
 
     def __init__(
         self,

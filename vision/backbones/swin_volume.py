@@ -8,6 +8,7 @@ than a window are followed.
 """
 
 import itertools
+import operator
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -29,6 +30,7 @@ from vision.layers.window import (
     shifted_window_masks,
 )
 from vision.layers.window_attention import WindowGroups, WindowPlan, group_order, group_sizes
+from vision.ops.tracing import is_traced
 
 Merging = Literal["merging", "mergingv2"]
 # Neighbours in the order of MONAI's 3-D `merging`, each by its place along the axes.
@@ -210,6 +212,9 @@ class SwinVolume(Encoder):
             `feature_specs`, finest first.
         """
         self.check_volumes(volumes)
+        if is_traced():
+            # One graph per size: patches have one, and sizes as symbols make compilation endless.
+            volumes = volumes.reshape(-1, *map(operator.index, volumes.shape[1:]))
         x = self.dropout(self.patch_embed(volumes))  # (B, *grid, C)
         maps = [self._output(x)]
         for i, blocks in enumerate(self.stages):
@@ -255,12 +260,10 @@ class SwinVolume(Encoder):
             ("masks", window, shift, dtype, device),
             lambda: shifted_window_masks(window, shift, dtype=dtype, device=device),
         )
-        batch = volumes.shape[0]
         order, back = self.cache.get(
-            ("order", grid, shift, batch, device),
-            lambda: group_order(grid, shift, batch, device=device),
+            ("order", grid, shift, device), lambda: group_order(grid, shift, device=device)
         )
-        kinds, counts = group_sizes(grid, shift, batch)
+        kinds, counts = group_sizes(grid, shift)
         groups = WindowGroups(kinds, counts, order, back)
         return WindowPlan(window, shift, size, grid, index, masks, groups=groups)
 

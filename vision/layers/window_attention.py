@@ -18,9 +18,9 @@ class WindowGroups(NamedTuple):
 
     Attributes:
         kinds: Mask of each group.
-        counts: Windows of each group, of all maps of the batch.
-        order: `(B * windows,)` windows, group by group.
-        back: `(B * windows,)` place of each window in `order`.
+        counts: Windows of each group in a map.
+        order: `(windows,)` windows, group by group.
+        back: `(windows,)` place of each window in `order`.
     """
 
     kinds: list[int]
@@ -142,13 +142,12 @@ class WindowAttention(nn.Module):
     def _attend_grouped(self, x: Tensor, plan: WindowPlan, groups: WindowGroups) -> Tensor:
         """Attend inside the windows `x` `(B * windows, N, C)` of a shifted map, mask by mask."""
         assert plan.masks is not None, "groups come with masks"
-        x = x.index_select(0, groups.order)
-        bias, outputs, start = self._bias(plan, False), [], 0
-        for kind, count in zip(groups.kinds, groups.counts, strict=True):
-            group = x.narrow(0, start, count)
-            outputs.append(self._attend(group, bias + plan.masks[kind], None))
-            start += count
-        return torch.cat(outputs).index_select(0, groups.back)
+        x = x.unflatten(0, (-1, len(groups.order))).index_select(1, groups.order)
+        bias, outputs = self._bias(plan, False), []
+        for kind, group in zip(groups.kinds, x.split(groups.counts, dim=1), strict=True):
+            y = self._attend(group.flatten(0, 1), bias + plan.masks[kind], None)
+            outputs.append(y.view(group.shape))
+        return torch.cat(outputs, dim=1).index_select(1, groups.back).flatten(0, 1)
 
     def _bias(self, plan: WindowPlan, shifted: bool) -> Tensor:
         """Bias on the scores: `(1, heads, N, N)`, if shifted `(1, windows * heads, N, N)`."""
@@ -161,20 +160,17 @@ class WindowAttention(nn.Module):
         return bias.index_select(0, plan.bias_rows)[None]
 
 
-def group_sizes(
-    grid: Sequence[int], shift: Sequence[int], batch: int
-) -> tuple[list[int], list[int]]:
+def group_sizes(grid: Sequence[int], shift: Sequence[int]) -> tuple[list[int], list[int]]:
     """The masks that the windows of a shifted map have, and how many windows have each.
 
     Args:
         grid: Windows along each axis, more than one where there is a shift.
         shift: Cells of the shift along each axis.
-        batch: Number B of maps.
 
     Returns:
         `WindowGroups.kinds` and `counts`.
     """
-    kinds, counts = [0], [batch]
+    kinds, counts = [0], [1]
     for count, cells in zip(grid, shift, strict=True):
         if cells:
             kinds = [2 * kind + last for kind in kinds for last in (0, 1)]
@@ -185,19 +181,18 @@ def group_sizes(
 
 
 def group_order(
-    grid: Sequence[int], shift: Sequence[int], batch: int, *, device: torch.device | None = None
+    grid: Sequence[int], shift: Sequence[int], *, device: torch.device | None = None
 ) -> Tensor:
     """Sort the windows of a shifted map by their mask: `WindowGroups.order` and `back`.
 
     Args:
         grid: Windows along each axis.
         shift: Cells of the shift along each axis.
-        batch: Number B of maps.
         device: Where to make it.
 
     Returns:
-        int64 `(2, B * windows)`.
+        int64 `(2, windows)`.
     """
     kinds = shifted_window_kinds(grid, shifted=[cells > 0 for cells in shift], device=device)
-    order = kinds.repeat(batch).argsort(stable=True)
+    order = kinds.argsort(stable=True)
     return torch.stack([order, order.argsort()])

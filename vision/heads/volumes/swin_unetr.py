@@ -134,7 +134,7 @@ class SwinUNETRHead(nn.Module):
     def reset_parameters(self) -> None:
         """Fill all layers with PyTorch's initial values, as MONAI has them."""
         for module in self.modules():
-            if isinstance(module, (*CONVS.values(), *TRANSPOSED.values())):
+            if isinstance(module, nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d | nn.ConvTranspose3d):
                 module.reset_parameters()
 
 
