@@ -81,11 +81,16 @@ def test_what_is_no_subject_is_refused(brats: Path, tmp_path: Path) -> None:
         list(SOURCES.listed(np.zeros(SIZE)))
     with refuses(ConfigError, "int", "folder of a subject"):
         list(SOURCES.listed([3]))
-    (tmp_path / "series").mkdir()
+    (tmp_path / "notes").mkdir()
     for number in range(2):
-        (tmp_path / "series" / f"{number}.dcm").touch()
-    with refuses(DataError, "series", "2 .dcm", ".nii.gz", "DICOM"):
+        (tmp_path / "notes" / f"{number}.txt").touch()
+    with refuses(DataError, "no volumes", "2 .txt", ".nii.gz", "DICOM"):
         list(SOURCES.listed(tmp_path))
+    (tmp_path / "series").mkdir()
+    (tmp_path / "series" / "1.dcm").touch()
+    (series,) = SOURCES.listed(tmp_path)
+    with refuses(ImageError, tmp_path / "series", "DICOM", "flair", "dcm2niix"):
+        series.read()
     with refuses(DataError, "no '", "absent"):
         SOURCES.named(tmp_path / "absent")
     with refuses(DataError, "/*.nii"):

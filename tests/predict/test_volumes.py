@@ -112,6 +112,34 @@ def test_predict_equals_validation_and_its_files_are_evaluated(
     assert written.get_fdata() == pytest.approx(results[0].probabilities[0].double().numpy())
 
 
+def test_a_series_of_dicom_files_gives_the_labels_of_the_same_volume_in_nifti(
+    tmp_path: Path,
+) -> None:
+    pytest.importorskip("pydicom")
+    from helpers.tiny_dicom import expected_affine, make_series, write_slices
+
+    from vision.ops.dicom import read_series_voxels
+
+    series = write_slices(tmp_path / "scans" / "anna", make_series())
+    write_nifti(tmp_path / "anna.nii.gz", read_series_voxels(series), expected_affine())
+    task = tiny_volumes(modalities=["CT"], regions=None)
+    model = Model(task, task.describe())
+    expected = model.predict_image(tmp_path / "anna.nii.gz")
+    assert len(expected.mask.unique()) > 1
+    # Alone, among other series, and beside labels.
+    write_nifti(series / "seg.nii.gz", np.zeros(expected.mask.shape, np.uint8))
+    write_slices(tmp_path / "scans" / "ben" / "CT", make_series())
+    summary = predict_folder(model, tmp_path / "scans", tmp_path / "found", PredictOptions())
+    assert (summary.done, summary.bad) == (2, 0)
+    for name in ("anna", "ben/CT"):
+        found = nibabel.load(tmp_path / "found" / "labels" / f"{name}.nii.gz")
+        np.testing.assert_array_equal(np.asarray(found.dataobj), expected.mask)
+        np.testing.assert_allclose(found.affine, expected_affine(), atol=1e-5)
+    assert model.predict_image(series).subject == "anna"
+    with refuses(ImageError, "1.dcm", "one slice", "folder"):
+        model.predict_image(series / "1.dcm")
+
+
 def result_of(path: Path, mask: np.ndarray, **more: Any) -> VolumeResult:
     return VolumeResult(
         image=torch.zeros(1, *mask.shape),

@@ -98,6 +98,16 @@ def read_voxels(path: StrPath, dtype: Any = np.float32) -> np.ndarray:
     values = np.ascontiguousarray(raw, dtype=dtype)
     if (slope, inter) != (1, 0):
         values = np.asarray(raw * slope + inter, dtype=dtype, order="C")
+    require_finite(values, path)
+    return values
+
+
+def require_finite(values: np.ndarray, path: StrPath) -> None:
+    """Raise an error unless all values of a volume are finite numbers.
+
+    Raises:
+        DataError: Some are not; the message has the path.
+    """
     # A sum is NaN or infinite if a value is; only then is each one looked at.
     if not np.isfinite(values.sum(dtype=np.float64)) and not np.isfinite(values).all():
         bad = int((~np.isfinite(values)).sum())
@@ -105,7 +115,6 @@ def read_voxels(path: StrPath, dtype: Any = np.float32) -> np.ndarray:
             f"'{path}': {bad:,} of {values.size:,} cells are no finite numbers (NaN or infinite). "
             "Replace them, such as by 0, in a copy of the file."
         )
-    return values
 
 
 def read_labels(path: StrPath) -> np.ndarray:
@@ -297,12 +306,13 @@ def _write(path: Path, array: np.ndarray, like: VolumeHeader | StrPath) -> None:
             f"'{path}' would have {array.shape[:3]} cells, but '{source.path}' has "
             f"{source.shape[:3]}: a volume is written on the grid of its source."
         )
-    if is_nifti(source.path):
+    if is_nifti(source.path) and not os.path.isdir(source.path):
         with _Stream(source.path) as stream:
             header = _parse_header(source.path, stream).header.copy()
-    else:
+    else:  # a series of slices
         header = nibabel.Nifti1Header()
         header.set_xyzt_units("mm")
+        header.set_sform(source.affine, code="scanner")
     header.set_data_dtype(array.dtype)
     header.set_slope_inter(1, 0)
     header["cal_min"] = header["cal_max"] = 0  # a window for the grey values of the source

@@ -20,6 +20,7 @@ from vision.data.formats.subjects import (
 )
 from vision.documents.json_writing import spelt
 from vision.errors import ConfigError, DataError, ImageError
+from vision.ops.dicom import is_dicom
 from vision.ops.nifti import SUFFIXES, is_nifti, nifti_stem, read_header
 from vision.predict.sources import Sources
 from vision.reading import user_path
@@ -65,11 +66,12 @@ class UnreadSubject:
 
 
 class VolumeSources(Sources):
-    """Subjects in NIfTI files.
+    """Subjects in NIfTI files, or in series of DICOM files.
 
-    A subject is a folder with a file per modality, files that a list or a tuple holds (in the order
-    of their names, or of the list where these have no modality), or a file with all of them. A
-    folder may hold many subjects, in sub-folders or side by side; files of labels are left out.
+    A subject is a folder with a file per modality or with the slices of a series, files that a list
+    or a tuple holds (in the order of their names, or of the list where these have no modality), or
+    a file with all of them. A folder may hold many subjects, in sub-folders or side by side; files
+    of labels are left out, and DICOM files beside NIfTI files.
 
     Args:
         modalities: Name of each modality, in the order of the channels.
@@ -77,8 +79,8 @@ class VolumeSources(Sources):
 
     unit = "subjects"
     expected = (
-        "the folder of a subject, a list with its files, a NIfTI file of all its modalities, or a "
-        "folder of subjects"
+        "the folder of a subject or of a series of DICOM files, a list with its files, a NIfTI "
+        "file of all its modalities, or a folder of subjects"
     )
 
     def __init__(self, modalities: Sequence[str]) -> None:
@@ -179,13 +181,15 @@ class VolumeSources(Sources):
             files = sorted(entry.path for entry in entries if is_nifti(entry.name))
             names = (entry.name for entry in entries if not is_nifti(entry.name))
             others.update(os.path.splitext(name)[1].lower() for name in names)
-            found += self._side_by_side(place, files)
+            subjects = self._side_by_side(place, files)
+            if not subjects and any(is_dicom(entry.path) for entry in entries):
+                subjects = [place]
+            found += subjects
         if not found:
             seen = ", ".join(f"{count} {suffix}" for suffix, count in others.most_common(4))
             raise DataError(
                 f"there are no volumes in '{folder.resolve()}'{f' (but {seen})' if seen else ''}. "
-                f"Files that count end in {' or '.join(SUFFIXES)}; convert a series of DICOM files "
-                "to one, such as by dcm2niix."
+                f"Files that count end in {' or '.join(SUFFIXES)}, or are slices of DICOM."
             )
         return found
 

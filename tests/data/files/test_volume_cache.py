@@ -131,6 +131,11 @@ def test_keys_follow_files_and_options(tmp_path: Path) -> None:
     assert second.split("-")[0] == first.split("-")[0]
     with pytest.raises(DataError, match="'absent' cannot be read"):
         key_of(["absent"], {})
+    # The slices of a series lie in a folder, whose own time says nothing of them.
+    of_folder = key_of([str(tmp_path)], {})
+    assert key_of([str(tmp_path)], {}) == of_folder
+    os.utime(path, ns=(7, 7))
+    assert key_of([str(tmp_path)], {}) != of_folder
 
 
 @pytest.mark.parametrize("folder", [False, True])

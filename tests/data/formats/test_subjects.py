@@ -67,8 +67,34 @@ def test_what_does_not_name_its_modalities_is_refused(root: Path, tmp_path: Path
     with pytest.raises(DataError, match="has no NIfTI file"):
         find_subject(tmp_path / "none", MODALITIES)
     (tmp_path / "none" / "IM0001.DCM").write_bytes(b"")
-    with pytest.raises(DataError, match=r"none' holds a series of DICOM files.*dcm2niix"):
+    with pytest.raises(DataError, match=r"none' holds a series of DICOM files.*flair.*dcm2niix"):
         find_subject(tmp_path / "none", MODALITIES)
+    assert find_subject(tmp_path / "none", ("CT",)) == ("none", (str(tmp_path / "none"),), None)
+
+
+def test_a_series_of_slices_is_read_with_labels_on_its_grid(tmp_path: Path) -> None:
+    pytest.importorskip("pydicom")
+    from helpers.tiny_dicom import expected_affine, make_series, write_slices
+
+    from vision.ops.dicom import read_series_voxels
+
+    series = write_slices(tmp_path / "anna", make_series())
+    values = read_series_voxels(series)
+    mask = (values > 0).astype(np.uint8)
+    affine = expected_affine()
+    path = str(write_nifti(tmp_path / "seg.nii", mask, affine))
+    subject = SubjectFiles("anna", (str(series),), path)
+    labels = VolumeLabels(names=("air", "body"), values=(0, 1))
+    found = read_subject(subject, ("CT",), labels)
+    np.testing.assert_array_equal(found.volume.values[0], values)
+    np.testing.assert_array_equal(found.volume.mask, mask)
+    # Converters reverse the rows; this is another grid.
+    turned = affine @ np.array([[1, 0, 0, 0], [0, -1, 0, 4], [0, 0, 1, 0], [0, 0, 0, 1]])
+    write_nifti(tmp_path / "seg.nii", mask[:, ::-1], turned)
+    with pytest.raises(DataError, match=r"differs from that of .*anna' by"):
+        read_subject(subject, ("CT",), labels)
+    found = read_subject(subject, ("CT",), labels, resample=True)
+    np.testing.assert_array_equal(found.volume.mask, mask)
 
 
 @pytest.mark.parametrize(

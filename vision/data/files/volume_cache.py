@@ -54,7 +54,7 @@ def key_of(files: Sequence[str], options: Mapping[str, Any]) -> str:
     """What an entry is known by: two digests, of the files and options, and of their state.
 
     Args:
-        files: The files that it is made from.
+        files: The files that it is made from; of a folder, all files in it.
         options: Plain values that it depends on.
 
     Raises:
@@ -63,12 +63,24 @@ def key_of(files: Sequence[str], options: Mapping[str, Any]) -> str:
     states = []
     for file in files:
         try:
-            found = os.stat(file)
+            states += [_state(path) for path in (file, *_inside(file))]
         except OSError as error:
             raise DataError(f"'{file}' cannot be read: {error.strerror}.") from error
-        states.append((found.st_size, found.st_mtime_ns, found.st_ino))
     names = [[os.path.abspath(file) for file in files], options, FORMAT]
     return f"{_digest(names)}-{_digest(states)}"
+
+
+def _inside(path: str) -> list[str]:
+    """The files in a folder, in the order of their names; none of a file."""
+    if not os.path.isdir(path):
+        return []
+    with os.scandir(path) as entries:
+        return sorted(entry.path for entry in entries if entry.is_file())
+
+
+def _state(path: str) -> tuple[int, int, int]:
+    found = os.stat(path)
+    return found.st_size, found.st_mtime_ns, found.st_ino
 
 
 def _digest(value: Any) -> str:

@@ -12,6 +12,7 @@ import torch
 from vision.data.classes.volume_labels import VolumeLabels
 from vision.data.transforms.volumes import Volume
 from vision.errors import DataError, listed
+from vision.ops.dicom import CONVERT, is_dicom, is_series, read_series_header, read_series_voxels
 from vision.ops.nifti import (
     SUFFIXES,
     VolumeHeader,
@@ -35,7 +36,6 @@ OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
 }
 # Endings of names of files of labels.
 LABEL_NAMES = ("seg", "label", "labels", "mask")
-DICOM = ".dcm"
 RESAMPLE = "Register and resample them, or set data.resample=true to bring all to the first grid."
 
 
@@ -44,7 +44,8 @@ class SubjectFiles(NamedTuple):
 
     Attributes:
         name: Name of the subject.
-        files: A file per modality, in their order, or one with a volume for each.
+        files: A file per modality, in their order, or one with a volume for each; a folder is a
+            series of DICOM files.
         mask: The file of its labels; None if they are not known.
     """
 
@@ -73,9 +74,10 @@ def find_subject(
     """Find the files of a subject.
 
     Args:
-        source: A folder with a file for each modality; a list of files; or one file with a volume
-            for each. Files are put in order by the modalities in their names, such as
-            `BraTS2021_00000_flair.nii.gz`; where the names have none, a list is taken in its order.
+        source: A folder with a file for each modality, or with the slices of a series of DICOM
+            files; a list of files; or one file with a volume for each. Files are put in order by
+            the modalities in their names, such as `BraTS2021_00000_flair.nii.gz`; where the names
+            have none, a list is taken in its order.
         modalities: Name of each modality, in the order of the channels.
 
     Returns:
@@ -92,19 +94,31 @@ def find_subject(
     if path.is_dir():
         found = sorted(entry.path for entry in os.scandir(path) if is_nifti(entry.name))
         files = [file for file in found if ending_of(file) not in LABEL_NAMES]
-        if not files and any(entry.name.lower().endswith(DICOM) for entry in os.scandir(path)):
-            raise DataError(
-                f"'{path}' holds a series of DICOM files ({DICOM}), which are not read. Convert it "
-                "to NIfTI, such as by `dcm2niix -z y FOLDER`."
-            )
+        name = path.resolve().name
+        if not files and is_series(path):
+            return SubjectFiles(name, (_of_one_modality(path, modalities),))
         if not files:
             raise DataError(
                 f"'{path}' has no NIfTI file ({' or '.join(SUFFIXES)}); expected one for each of "
                 f"{listed(modalities, maximum=8)}, or one of them all."
             )
-        name = path.resolve().name
         return SubjectFiles(name, _in_order(files, modalities, name, given=False))
+    if not is_nifti(path) and is_dicom(path):
+        raise DataError(
+            f"'{path}' is a DICOM file, one slice of a series; give the folder that holds them all."
+        )
     return SubjectFiles(nifti_stem(path), (os.fspath(path),))
+
+
+def _of_one_modality(series: Path, modalities: Sequence[str]) -> str:
+    """The folder of a series of DICOM files, if there is one modality."""
+    if len(modalities) > 1:
+        raise DataError(
+            f"'{series}' holds a series of DICOM files, which is a single volume; expected one for "
+            f"each of {listed(modalities, maximum=8)}. Convert each series to a NIfTI file of "
+            f"these names, such as by `{CONVERT}`."
+        )
+    return os.fspath(series)
 
 
 def _in_order(
@@ -190,7 +204,7 @@ def read_subject_header(
     for path in (*subject.files, *([subject.mask] if subject.mask else [])):
         volumes = len(modalities) if single and path != subject.mask else 1
         try:
-            headers[path] = _of_volumes(read_header(path), volumes)
+            headers[path] = _of_volumes(_read_header(path), volumes)
         except DataError as error:
             problems.append(str(error))
     if subject.files[0] in headers and not resample:
@@ -200,6 +214,14 @@ def read_subject_header(
     if problems:
         raise DataError("\n".join(f"subject '{subject.name}': {problem}" for problem in problems))
     return headers[subject.files[0]]
+
+
+def _read_header(path: str) -> VolumeHeader:
+    return read_series_header(path) if os.path.isdir(path) else read_header(path)
+
+
+def _read_voxels(path: str) -> np.ndarray:
+    return read_series_voxels(path) if os.path.isdir(path) else read_voxels(path)
 
 
 def _of_volumes(header: VolumeHeader, volumes: int) -> VolumeHeader:
@@ -272,15 +294,15 @@ def read_subject(
 def _values(subject: SubjectFiles, header: VolumeHeader, *, resample: bool) -> np.ndarray:
     """The values of all modalities, float32 `(C, D, H, W)`, on the first grid."""
     if len(subject.files) == 1:
-        voxels = read_voxels(subject.files[0])
+        voxels = _read_voxels(subject.files[0])
         if voxels.ndim == 3:
             return voxels[None]
         return np.ascontiguousarray(np.moveaxis(voxels, 3, 0))
     values = np.empty((len(subject.files), *header.shape), dtype=np.float32)
     for channel, path in zip(values, subject.files, strict=True):
-        voxels = read_voxels(path)
+        voxels = _read_voxels(path)
         voxels = voxels.reshape(voxels.shape[:3])  # a fourth axis of one volume
-        own = read_header(path) if resample else header
+        own = _read_header(path) if resample else header
         if own is not header and grid_problem(header, _of_volumes(own, 1)):
             moved = to_original(
                 torch.from_numpy(voxels)[None],
