@@ -216,7 +216,7 @@ class SwinVolume(Encoder):
             # One graph per size: patches have one, and sizes as symbols make compilation endless.
             volumes = volumes.reshape(-1, *map(operator.index, volumes.shape[1:]))
         x = self.dropout(self.patch_embed(volumes))  # (B, *grid, C)
-        maps = [self._output(x)]
+        maps = [self._output(x, self.feature_specs[0])]
         for i, blocks in enumerate(self.stages):
             if len(self.convs):
                 x = self.run_block(self.convs[i], x.movedim(-1, 1)).movedim(1, -1)
@@ -224,7 +224,7 @@ class SwinVolume(Encoder):
             for block in blocks.children():
                 x = self.run_block(block, x, plan)
             x = self.merges[i](x)
-            maps.append(self._output(x))
+            maps.append(self._output(x, self.feature_specs[i + 1]))
         return maps
 
     def check_volumes(self, volumes: Tensor) -> None:
@@ -236,15 +236,17 @@ class SwinVolume(Encoder):
                 f"C = {self.in_channels}; got {tuple(volumes.shape)}."
             )
 
-    def _output(self, x: Tensor) -> Tensor:
+    def _output(self, x: Tensor, spec: VolumeSpec) -> Tensor:
         """The map `(B, C, *size)` that is returned of tokens `(B, *size, C)`."""
-        x = F.layer_norm(x, x.shape[-1:]) if self.normalize else x
+        x = F.layer_norm(x, (spec.channels,)) if self.normalize else x
         return x.movedim(-1, 1)
 
     def _plan(self, volumes: Tensor, stage: int) -> WindowPlan:
         """Choose the windows of a stage for `volumes` `(B, C, *size)`."""
         stride = self.feature_specs[stage].stride
-        size = tuple(ceil_div(n, s) for n, s in zip(volumes.shape[2:], stride, strict=True))
+        # Plain numbers: of a size that is traced, each choice below would be an operator.
+        whole = map(operator.index, volumes.shape[2:])
+        size = tuple(ceil_div(n, s) for n, s in zip(whole, stride, strict=True))
         pairs = list(zip(size, self.window_size, strict=True))
         window = tuple(min(side, whole) for side, whole in pairs)
         shift = tuple(0 if side <= whole else whole // 2 for side, whole in pairs)

@@ -177,7 +177,7 @@ def _by_tracing(graph: Graph, example: Tensor, path: Path, dynamic: set[str], op
         if "size" not in dynamic:
             names = {i: length for i, length in names.items() if length == BATCH}
         axes[name] = {i: length for i, length in names.items() if length not in fixed}
-    with _unflatten_by_reshape():
+    with _plain_operators():
         torch.onnx.export(
             graph,
             graph.arguments(example),
@@ -206,12 +206,23 @@ def _by_dynamo(graph: Graph, example: Tensor, path: Path, dynamic: set[str], ops
 
 
 @contextmanager
-def _unflatten_by_reshape() -> Iterator[None]:
-    """Trace `unflatten` as a reshape: the exporter turns its other sizes into constants."""
+def _plain_operators() -> Iterator[None]:
+    """Trace operators that the exporter converts wrongly as others.
+
+    `unflatten` becomes a reshape, since its other sizes would become constants; axes of `movedim`
+    are counted from the first one, since negative ones stay in the file.
+    """
+    movedim = torch.Tensor.movedim
 
     def unflatten(x: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
         dim %= x.dim()
         return x.reshape(*x.shape[:dim], *sizes, *x.shape[dim + 1 :])
 
-    with patch.object(torch.Tensor, "unflatten", unflatten):
+    def counted(x: Tensor, source: int, destination: int) -> Tensor:
+        return movedim(x, source % x.dim(), destination % x.dim())
+
+    with (
+        patch.object(torch.Tensor, "unflatten", unflatten),
+        patch.object(torch.Tensor, "movedim", counted),
+    ):
         yield

@@ -5,7 +5,8 @@ Maps have two axes (images) or three (volumes); sizes are tuples with an entry p
 While compiling for all image sizes, a branch that depends on the size ("is there one window?", "is
 this view dense?") makes one graph per outcome. These functions have none: no axis ever holds only
 the rows or columns of windows, which may be one, and maps are padded and cropped by an operator
-that always copies.
+that always copies. While tracing into ONNX a size is a tensor, which `*=` and `//=` would
+overwrite: they are not used.
 """
 
 import math
@@ -76,7 +77,7 @@ def to_windows(x: Tensor, window: Sequence[int]) -> Tensor:
     count, *size, _ = x.shape
     inside = 1
     for i, side in enumerate(window[:-1]):
-        count *= size[i] // side
+        count = count * (size[i] // side)
         # The axes: side, what remains of the map, positions of the axes before.
         strips = regroup(x, count, side, math.prod(size[i + 1 :]), inside)
         x = strips.transpose(1, 2)
@@ -99,10 +100,10 @@ def from_windows(windows: Tensor, window: Sequence[int], size: Sequence[int]) ->
     count, inside = count // (size[-1] // window[-1]), inside // window[-1]
     for i in reversed(range(len(window) - 1)):
         side = window[i]
-        inside //= side
+        inside = inside // side
         strips = regroup(windows, count, math.prod(size[i + 1 :]), side, inside)
         windows = strips.transpose(1, 2)
-        count //= size[i] // side
+        count = count // (size[i] // side)
     return regroup(windows, count, *size)
 
 
@@ -204,7 +205,8 @@ def shifted_bias_rows(
         int64 `(windows * heads,)`: `kind * heads + head`, the kind as in `shifted_window_kinds`.
     """
     kinds = shifted_window_kinds(grid, repeats=heads, device=device)
-    return kinds * heads + torch.arange(len(kinds), device=device) % heads
+    # Not `len(kinds)`, which tracing into ONNX turns into a constant.
+    return kinds * heads + torch.arange(math.prod(grid) * heads, device=device) % heads
 
 
 def relative_position_index(

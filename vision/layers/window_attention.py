@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from vision.errors import ConfigError
 from vision.layers.attention import attend
-from vision.layers.window import from_windows, pad_map, regroup, shifted_window_kinds, to_windows
+from vision.layers.window import from_windows, pad_map, regroup, to_windows
 
 
 class WindowGroups(NamedTuple):
@@ -193,6 +193,10 @@ def group_order(
     Returns:
         int64 `(2, windows)`.
     """
-    kinds = shifted_window_kinds(grid, shifted=[cells > 0 for cells in shift], device=device)
-    order = kinds.argsort(stable=True)
+    # Cut in two along each shifted axis; a stable sort by kind, which gives the same, has no ONNX.
+    groups = [torch.arange(math.prod(grid), device=device).view(*grid)]
+    for axis, (count, cells) in enumerate(zip(grid, shift, strict=True)):
+        if cells:
+            groups = [part for group in groups for part in group.split([count - 1, 1], dim=axis)]
+    order = torch.cat([group.flatten() for group in groups])
     return torch.stack([order, order.argsort()])

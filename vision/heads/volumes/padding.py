@@ -1,6 +1,7 @@
 """Run an encoder and a head on volumes of any size: pad them at the end, run, crop the logits."""
 
 import math
+import operator
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -52,7 +53,8 @@ def padded_outputs(backbone: VolumeEncoder, head: Head, volumes: Tensor) -> Volu
     Returns:
         What the head returns, `logits` `(B, K, *size)`; `deeper` covers the padded volume.
     """
-    size = volumes.shape[2:]
+    # Plain numbers: a program has one size.
+    size = [operator.index(side) for side in volumes.shape[2:]]
     padded = padded_size(size, backbone.feature_specs[-1].stride)
     missing = [whole - side for whole, side in zip(padded, size, strict=True)]
     if any(missing):
