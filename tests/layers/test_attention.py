@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from vision.layers.attention import attend, is_exporting
+from vision.layers.attention import attend, attend_recomputed, is_exporting
 
 
 def formula(query: Tensor, key: Tensor, value: Tensor, bias: Tensor, scale: float) -> Tensor:
@@ -79,3 +79,19 @@ def test_an_export_is_told_from_a_compilation() -> None:
     zero = torch.zeros(1)
     assert torch.compile(Asks(), backend="eager", fullgraph=True)(zero).item() == 0
     assert torch.export.export(Asks(), (zero,)).module()(zero).item() == 1
+
+
+def test_weights_computed_again_give_the_same_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Two sets at a time, the last one alone.
+    monkeypatch.setattr("vision.layers.attention._WEIGHTS", 2 * 3 * 6 * 6)
+    generator = torch.Generator().manual_seed(0)
+    shapes = [(5, 3, 6, 4)] * 3 + [(1, 3, 6, 6)]
+    inputs = [torch.randn(s, generator=generator, dtype=torch.float64) for s in shapes]
+    q, k, v, bias = inputs = [x.requires_grad_() for x in inputs]
+    plain = attend(q, k, v, bias=bias, scale=0.3)
+    again = attend_recomputed(q, k, v, bias=bias, scale=0.3)
+    torch.testing.assert_close(again, plain, rtol=1e-9, atol=1e-9)
+    given = torch.cos(3 * plain.detach())
+    expected = torch.autograd.grad(plain, inputs, given)
+    for ours, theirs in zip(torch.autograd.grad(again, inputs, given), expected, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)

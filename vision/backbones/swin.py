@@ -108,6 +108,7 @@ class SwinBlock(PreNormBlock):
         drop_rate: Probability of dropping a value of projections and feed-forward network.
         attn_drop_rate: Probability of dropping an attention weight.
         drop_path: Probability of dropping a branch of a sample.
+        recompute: As in `WindowAttention`.
     """
 
     def __init__(
@@ -123,6 +124,7 @@ class SwinBlock(PreNormBlock):
         drop_rate: float = 0.0,
         attn_drop_rate: float = 0.0,
         drop_path: float = 0.0,
+        recompute: bool = False,
     ) -> None:
         attn = WindowAttention(
             dim,
@@ -132,6 +134,7 @@ class SwinBlock(PreNormBlock):
             qk_scale=qk_scale,
             attn_drop_rate=attn_drop_rate,
             drop_rate=drop_rate,
+            recompute=recompute,
         )
         super().__init__(
             dim, attn=attn, mlp_ratio=mlp_ratio, dropout=drop_rate, drop_path=drop_path

@@ -188,6 +188,7 @@ class SwinVolume(Encoder):
                     drop_rate=drop_rate,
                     attn_drop_rate=attn_drop_rate,
                     drop_path=rate,
+                    recompute=True,
                 )
                 for j, rate in enumerate(rates)
             ]

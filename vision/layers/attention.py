@@ -1,8 +1,13 @@
 """Scaled dot-product attention with an additive bias."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
+
+from vision.ops.tracing import is_traced
 
 
 def attend(
@@ -59,3 +64,66 @@ def _has_fused_kernel(query: Tensor, bias: Tensor | None) -> bool:
         return False
     # The CPU's kernel gives no gradient to a bias; what replaces it then is slower than this.
     return not (bias is not None and bias.requires_grad and query.device.type == "cpu")
+
+
+def attend_recomputed(
+    query: Tensor, key: Tensor, value: Tensor, *, bias: Tensor, scale: float
+) -> Tensor:
+    """`attend` of many small sets with one bias, whose weights are not kept for the gradient.
+
+    On the CPU PyTorch's fused kernel gives no gradient to a bias, and plain matrix products keep
+    the weights of all sets, which are most of the memory of attention inside the windows of a
+    volume. Here the fused kernel runs, and the backward pass computes the weights again, a part of
+    the sets at a time.
+
+    Args:
+        query: `(B, heads, N, D)`.
+        key: `(B, heads, N, D)`.
+        value: `(B, heads, N, D)`.
+        bias: `(1, heads, N, N)`, added to the scaled scores.
+        scale: Factor on the scores.
+
+    Returns:
+        `(B, heads, N, D)`.
+    """
+    if is_traced() or query.device.type != "cpu" or not bias.requires_grad:
+        return attend(query, key, value, bias=bias, scale=scale)
+    result: Tensor = _Recomputed.apply(query, key, value, bias, scale)
+    return result
+
+
+# Attention weights that the backward pass computes at a time: 4 MB in float32.
+_WEIGHTS = 2**20
+
+
+class _Recomputed(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, query: Tensor, key: Tensor, value: Tensor, bias: Tensor, scale: float
+    ) -> Tensor:
+        ctx.scale = scale
+        ctx.save_for_backward(query, key, value, bias)
+        # A bias that asks for a gradient would keep the fused kernel away here too.
+        mask = bias.detach()
+        return F.scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=scale)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, None]:
+        query, key, value, bias = ctx.saved_tensors
+        to_query, to_key, to_value = query.new_empty((3, *query.shape)).unbind()
+        to_bias = torch.zeros_like(bias[0])
+        step = max(1, _WEIGHTS // bias.numel())
+        for start in range(0, len(query), step):
+            q, k, v, g = (x[start : start + step] for x in (query, key, value, grad))
+            q = q * ctx.scale
+            scores = (q @ k.transpose(-2, -1)).add_(bias)  # (B, heads, N, N)
+            weights = torch.softmax(scores, dim=-1, out=scores)
+            to_value[start : start + step] = weights.transpose(-2, -1) @ g
+            inner = (g @ v.transpose(-2, -1)).mul_(weights)
+            # The gradient of the scores: weights * (products - their mean).
+            inner.addcmul_(weights, inner.sum(-1, keepdim=True), value=-1)
+            to_bias += inner.sum(0)
+            to_query[start : start + step] = (inner @ k).mul_(ctx.scale)
+            to_key[start : start + step] = inner.transpose(-2, -1) @ q
+        return to_query, to_key, to_value, to_bias[None], None

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vision.errors import ConfigError
-from vision.layers.attention import attend
+from vision.layers.attention import attend, attend_recomputed
 from vision.layers.window import from_windows, pad_map, regroup, to_windows
 
 
@@ -68,6 +68,8 @@ class WindowAttention(nn.Module):
         qk_scale: Factor on the scores; the inverse square root of a head's width if None.
         attn_drop_rate: Probability of dropping an attention weight.
         drop_rate: Probability of dropping an output value.
+        recompute: Whether the backward pass computes the attention weights again, which saves
+            memory where windows are large: for plans without bias rows.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class WindowAttention(nn.Module):
         qk_scale: float | None = None,
         attn_drop_rate: float = 0.0,
         drop_rate: float = 0.0,
+        recompute: bool = False,
     ) -> None:
         super().__init__()
         if dim % num_heads:
@@ -88,7 +91,7 @@ class WindowAttention(nn.Module):
             )
         self.num_heads = num_heads
         self.scale = qk_scale or (dim // num_heads) ** -0.5
-        self.attn_drop_rate = attn_drop_rate
+        self.attn_drop_rate, self.recompute = attn_drop_rate, recompute
         self.qkv = nn.Linear(dim, 3 * dim, bias=qkv_bias)
         rows = math.prod(2 * side - 1 for side in window_size)
         self.relative_position_bias_table = nn.Parameter(torch.empty(rows, num_heads))
@@ -134,7 +137,11 @@ class WindowAttention(nn.Module):
             qkv = regroup(qkv, 3, batch, bias.shape[1], pairs)
         q, k, v = qkv.unbind()  # (B * windows, heads, N, D) or (B, windows * heads, N, D)
         dropout = self.attn_drop_rate if self.training else 0.0
-        x = attend(q, k, v, bias=bias.to(q.dtype), scale=self.scale, dropout=dropout)
+        bias = bias.to(q.dtype)
+        if self.recompute and dropout == 0:
+            x = attend_recomputed(q, k, v, bias=bias, scale=self.scale)
+        else:
+            x = attend(q, k, v, bias=bias, scale=self.scale, dropout=dropout)
         if batch is not None:
             x = regroup(x, count, heads, pairs)  # (B * windows, heads, N, D)
         return x.transpose(1, 2).flatten(2)  # (B * windows, N, C)

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from vision.contracts.features import ClassRows, VolumeSpec
 from vision.contracts.volumes import VolumeOutputs
 from vision.errors import ConfigError
-from vision.layers.residual_conv import CONVS, ResidualConv
+from vision.layers.instance_norm import works_on_rows
+from vision.layers.residual_conv import CONVS, ResidualConv, enlarge, pointwise
 
 TRANSPOSED: dict[int, type[nn.ConvTranspose2d] | type[nn.ConvTranspose3d]] = {
     2: nn.ConvTranspose2d,
@@ -38,7 +39,7 @@ class UpBlock(nn.Module):
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         """Map `(B, C_in, *coarse)` and `(B, C_out, *fine)` to `(B, C_out, *fine)`."""
-        return self.block(torch.cat([self.up(x), skip], dim=1))
+        return self.block(enlarge(x, self.up.weight), skip)
 
 
 class SwinUNETRHead(nn.Module):
@@ -98,6 +99,10 @@ class SwinUNETRHead(nn.Module):
             Logits `(B, K, *size)`; in training also those of coarser maps, if there are any.
         """
         self.check_size(volumes.shape[2:])
+        if works_on_rows(volumes):
+            # As the encoder's maps are, and convolutions pass it on.
+            shape = torch.channels_last_3d if volumes.ndim == 5 else torch.channels_last
+            volumes = volumes.contiguous(memory_format=shape)
         skips = [volumes, *features[:-2]]
         x = self.bottleneck(features[-1])
         coarse = []
@@ -106,8 +111,8 @@ class SwinUNETRHead(nn.Module):
             skip = self.skips[i](skips[i]) if i < len(skips) else features[i - 1]
             x = up(x, skip)
             if self.training and 0 < i <= len(self.deeper):
-                coarse.append(self.deeper[i - 1](x))
-        outputs: VolumeOutputs = {"logits": self.out(x)}
+                coarse.append(_classify(x, self.deeper[i - 1]))
+        outputs: VolumeOutputs = {"logits": _classify(x, self.out)}
         if coarse:
             outputs["deeper"] = coarse[::-1]
         return outputs
@@ -136,6 +141,12 @@ class SwinUNETRHead(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d | nn.ConvTranspose3d):
                 module.reset_parameters()
+
+
+def _classify(x: Tensor, layer: nn.Module) -> Tensor:
+    """The logits of a map, in memory as volumes are: outputs before cells."""
+    weight, bias = layer.get_parameter("weight"), layer.get_parameter("bias")
+    return pointwise([x], weight, bias).contiguous()
 
 
 def _check_options(
