@@ -7,6 +7,7 @@ from helpers.tiny_segmentation import tiny_segmentor
 from helpers.tiny_task import tiny_task
 
 from vision.callbacks import Environment, TrainBatches, TrainingCurves
+from vision.callbacks.run.folds import FoldList
 from vision.cli.outputs import (
     predictions_path,
     record_run,
@@ -18,7 +19,8 @@ from vision.tasks import Classification
 
 def test_every_run_is_recorded_in_its_folder(tmp_path: Path) -> None:
     callbacks = record_run(tmp_path, title="t", command=["vision", "fit"])
-    assert [type(one) for one in callbacks] == [Environment, TrainBatches, TrainingCurves]
+    expected = [Environment, FoldList, TrainBatches, TrainingCurves]
+    assert [type(one) for one in callbacks] == expected
     assert callbacks[0].command == ["vision", "fit"]
     assert not list(tmp_path.iterdir())
 

@@ -14,6 +14,7 @@ from vision.callbacks.results.prediction_writer import PredictionWriter
 from vision.callbacks.run.best_checkpoint import BestCheckpoint
 from vision.callbacks.run.curves import TrainingCurves
 from vision.callbacks.run.environment import Environment
+from vision.callbacks.run.folds import FoldList
 from vision.callbacks.run.last_checkpoint import LastCheckpoint
 from vision.callbacks.run.train_batches import TrainBatches
 from vision.cli.metrics_log import MetricsLog
@@ -69,7 +70,8 @@ def record_run(folder: Path, *, title: str, command: Sequence[str]) -> list[Call
         command: The words that begin the run again.
     """
     environment = Environment(folder, command=command)
-    return [environment, TrainBatches(folder), TrainingCurves(folder, title=title)]
+    curves = TrainingCurves(folder, title=title)
+    return [environment, FoldList(folder), TrainBatches(folder), curves]
 
 
 def show_results(task: LightningModule, folder: Path, *, fits: bool) -> list[Callback]:

@@ -89,6 +89,33 @@ def test_a_published_list_gives_the_folds(root: Path, tmp_path: Path) -> None:
         brats(root, fold_list=path)
 
 
+def test_the_folds_of_a_run_are_given_back_as_its_list(root: Path, tmp_path: Path) -> None:
+    path = tmp_path / "folds.json"
+    table = BraTS(root=root, folds=3, seed=4).fold_table()
+    path.write_text(json.dumps(table))
+    row = table["training"][2]
+    name = row["subject"]
+    endings = ("flair", "t1ce", "t1", "t2", "seg")
+    files = [f"{name}/{name}_{ending}.nii.gz" for ending in endings]
+    assert [*row["image"], row["label"]] == files
+    splits = set()
+    for fold in range(3):
+        ours = BraTS(root=root, fold=fold, folds=3, seed=4)
+        # The list decides; neither the seed nor the number of folds does.
+        again = BraTS(root=root, fold=fold, fold_list=path, seed=9)
+        for split in ("train", "val"):
+            assert [*again.index(split).subjects] == [*ours.index(split).subjects]
+        assert again.fold_table() == table
+        splits.add(tuple(ours.index("val").subjects))
+    assert len(splits) == 3
+    # Without names, as in the published list, the folders name the subjects.
+    for one in table["training"]:
+        del one["subject"]
+    path.write_text(json.dumps(table))
+    again = BraTS(root=root, fold=2, fold_list=path)
+    assert [*again.index("val").subjects] == [*ours.index("val").subjects]
+
+
 def test_samples_depend_on_seed_epoch_and_index_alone(root: Path) -> None:
     def batches(workers: int, seed: int = 0) -> list[dict[str, Any]]:
         data = brats(root, num_workers=workers, batch_size=2, seed=seed)

@@ -48,6 +48,26 @@ def test_ct_gets_a_window_and_magnetic_resonance_a_zscore(tmp_path: Path) -> Non
     assert data.preprocessing["intensity"] == "zscore_nonzero"
 
 
+@pytest.mark.parametrize("named", [True, False])
+def test_the_folds_of_a_run_are_given_back_as_its_list(named: bool, tmp_path: Path) -> None:
+    root = write_decathlon(tmp_path / "task", modalities=("CT",))
+    path = tmp_path / "folds.json"
+    ours = [decathlon(root, fold=fold, folds=2, seed=3) for fold in (0, 1)]
+    table = ours[0].fold_table()
+    row = table["training"][4]
+    assert (row["image"], row["label"]) == ("imagesTr/TASK_004.nii.gz", "labelsTr/TASK_004.nii.gz")
+    if not named:  # as in MONAI's lists
+        for one in table["training"]:
+            del one["subject"]
+    path.write_text(json.dumps(table))
+    for fold, data in enumerate(ours):
+        again = decathlon(root, fold=fold, fold_list=path)
+        assert [*again.index("val").subjects] == [*data.index("val").subjects]
+    path.write_text(json.dumps({"training": table["training"][1:]}))
+    with pytest.raises(DataError, match=r"folds\.json' has no fold for 1 of 5 subjects.*TASK_000"):
+        decathlon(root, fold_list=path).setup("fit")
+
+
 @pytest.mark.parametrize(
     ("change", "match"),
     [

@@ -10,6 +10,7 @@ import pytest
 from helpers.tiny_volumes import tumour, write_nifti, write_volume_list
 
 from vision.data import VolumeFolder
+from vision.data.check.problems import find_problems
 from vision.data.transforms.volumes_options import VolumeAugment
 from vision.errors import ConfigError, DataError
 
@@ -84,6 +85,44 @@ def test_subjects_without_labels_are_predicted(root: Path, tmp_path: Path) -> No
     path.write_text(json.dumps({"train": rows}))
     with pytest.raises(DataError, match=r"of the train split have no labels in the list: '[01]'"):
         folder(root, list_file=path, folds=2).index("train")
+
+
+def test_the_folds_of_a_run_are_given_back_as_its_list(root: Path, tmp_path: Path) -> None:
+    assert folder(root).fold_table() is None  # the list names a validation set
+    own, away = root / "own.csv", tmp_path / "away.nii.gz"
+    away.symlink_to(root / "scans" / "0.nii.gz")
+    rows = [f"s{k},scans/{k % 3}.nii.gz,labels/{k % 3}.nii.gz,train" for k in range(4)]
+    rows += [f"far,{away},labels/0.nii.gz,train", "t,scans/1.nii.gz,labels/1.nii.gz,test"]
+    own.write_text("\n".join(["subject,image,label,split", *rows, "p,scans/2.nii.gz,,predict"]))
+    first = folder(root, list_file=own, folds=2)
+    table = first.fold_table()
+    assert table is not None
+    assert [*table] == ["training", "test", "predict"]
+    assert table["training"][4]["image"] == str(away)
+    assert table["predict"] == [{"subject": "p", "image": "scans/2.nii.gz"}]
+    path = tmp_path / "folds.json"
+    path.write_text(json.dumps(table))
+    for fold in (0, 1):
+        ours = folder(root, list_file=own, fold=fold, folds=2)
+        again = folder(root, list_file=path, fold=fold, seed=7)
+        for split in ("train", "val", "test", "predict"):
+            assert again.find_subjects(split) == ours.find_subjects(split)
+        assert again.fold_table() == table
+
+
+def test_subjects_of_two_splits_are_found_by_their_names(root: Path) -> None:
+    def problems(lines: list[str]) -> list[str]:
+        path = root / "shared.csv"
+        path.write_text("\n".join(["subject,image,label,split", *lines]) + "\n")
+        return [*find_problems(folder(root, list_file=path))]
+
+    train = [f"s{k},scans/{k}.nii.gz,labels/{k}.nii.gz,train" for k in (0, 1)]
+    last = "scans/2.nii.gz,labels/2.nii.gz"
+    # Whom to predict may be anyone.
+    assert not problems([*train, f"s2,{last},val", f"s1,{last},predict"])
+    (found,) = problems([*train, f"s1,{last},val"])
+    files = [str(root / "scans" / f"{k}.nii.gz") for k in (1, 2)]
+    assert f"subject 's1' is in the splits train ('{files[0]}') and val ('{files[1]}')" in found
 
 
 def test_ignored_cells_and_values_of_classes(tmp_path: Path) -> None:

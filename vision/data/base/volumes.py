@@ -18,7 +18,7 @@ from vision.data.check.volume_facts import VolumeFacts, read_some, unique_subjec
 from vision.data.classes.volume_labels import VolumeLabels
 from vision.data.files.noted_problems import NotedProblems
 from vision.data.files.volume_cache import make_cache
-from vision.data.formats.subject_index import index_subjects
+from vision.data.formats.subject_index import index_subjects, shared_subjects
 from vision.data.formats.subjects import SubjectFiles
 from vision.data.index.volumes import VolumeIndex
 from vision.data.loading.collate_volumes import collate_volumes
@@ -169,6 +169,20 @@ class VolumeData(ClassData, SplitData[VolumeIndex]):
             DataError: Files are absent or not in the expected layout.
         """
 
+    def fold_table(self) -> dict[str, Any] | None:
+        """The folds of the subjects as a list in the published form, which a run writes.
+
+        Given back as the list of the dataset, it makes the same splits.
+
+        Returns:
+            `{"training": [{"fold": 0, "subject": NAME, "image": ..., "label": ...}, ...]}`; None if
+            the splits are no folds.
+
+        Raises:
+            DataError: As for `find_subjects`.
+        """
+        return None
+
     @cached_property
     def train_transform(self) -> VolumeTrainTransform:
         """Makes the patches."""
@@ -204,6 +218,10 @@ class VolumeData(ClassData, SplitData[VolumeIndex]):
     def layout_problems(self) -> Iterator[str]:
         """Every absent or broken file, and other problems that stop `setup`."""
         yield from collected_problems(self, self._noted)
+
+    def annotation_problems(self) -> Iterator[str]:
+        """Subjects of two splits that were read."""
+        yield from shared_subjects(self._indices)
 
     def make_samples(
         self, index: VolumeIndex, transform: VolumeTransform, *, targets: bool = True

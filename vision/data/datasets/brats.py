@@ -4,13 +4,21 @@ import os
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from vision.contracts.volumes import Regions
 from vision.data.base.splits import Split
 from vision.data.base.volumes import VolumeData, VolumeLoading
 from vision.data.files.finding import list_folders, require_folder
-from vision.data.files.subject_folds import check_folds, choose, divide, read_fold_list
+from vision.data.formats.subject_folds import (
+    TRAINING,
+    Folds,
+    check_folds,
+    choose,
+    find_folds,
+    fold_rows,
+    name_of_folder,
+)
 from vision.data.formats.subjects import SubjectFiles
 from vision.errors import DataError
 from vision.keywords import Unpack
@@ -128,12 +136,27 @@ class BraTS(VolumeData):
             names = subject_names(self.predict_root)
             return [_files(self.predict_root, name, labels=False) for name in names]
         names = subject_names(self.root)
-        if self.fold_list is None:
-            where, folds = "the division", divide(names, folds=self.folds, seed=self.seed)
-        else:
-            where, folds = f"'{self.fold_list}'", read_fold_list(self.fold_list)
-        chosen = choose(names, folds, self.fold, train=split == "train", where=where)
+        chosen = choose(names, self._find_folds(names), self.fold, train=split == "train")
         return [_files(self.root, name, labels=True) for name in chosen]
+
+    def fold_table(self) -> dict[str, Any]:
+        """The folds of the subjects, to be given as `fold_list`.
+
+        Raises:
+            DataError: There are no folders of subjects, or the list has another form.
+        """
+        names = subject_names(self.root)
+        subjects = [_files(self.root, name, labels=True) for name in names]
+        return {TRAINING: fold_rows(subjects, self._find_folds(names).of, self.root)}
+
+    def _find_folds(self, names: Sequence[str]) -> Folds:
+        return find_folds(
+            names,
+            folds=self.folds,
+            seed=self.seed,
+            fold_list=self.fold_list,
+            name_of=name_of_folder,
+        )
 
 
 def subject_names(root: Path) -> list[str]:

@@ -8,7 +8,14 @@ from typing import Any
 from vision.data.base.splits import Split
 from vision.data.base.volumes import OrientedVolumes, VolumeData
 from vision.data.files.finding import require_folder
-from vision.data.files.subject_folds import check_folds, choose, divide
+from vision.data.formats.subject_folds import (
+    TRAINING,
+    Folds,
+    check_folds,
+    choose,
+    find_folds,
+    fold_rows,
+)
 from vision.data.formats.subjects import SubjectFiles
 from vision.data.transforms.volumes_options import WINDOW, Intensity, check_intensity
 from vision.documents.json_text import read_json
@@ -40,6 +47,8 @@ class MedicalDecathlon(VolumeData):
         root: The folder of the task.
         fold: The fold that validates, from 0; the others are trained on.
         folds: Number of folds of our own division by subject, which depends on `seed`.
+        fold_list: A JSON file with the fold of each subject, such as the `folds.json` of a run or
+            one of MONAI's data lists; `folds` is then not used.
         intensity: As in `VolumeData`. "auto" is the window of soft tissue for CT, -175 to 250
             Hounsfield units, and "zscore_nonzero" for all else; lungs need another window.
         **options: Other keywords of `VolumeData`.
@@ -56,13 +65,16 @@ class MedicalDecathlon(VolumeData):
         root: str | os.PathLike[str],
         fold: int = 0,
         folds: int = 5,
+        fold_list: str | os.PathLike[str] | None = None,
         intensity: str | dict[str, list[float]] | None = AUTO,
         **options: Unpack[OrientedVolumes],
     ) -> None:
         chosen = None if intensity == AUTO else intensity
         super().__init__(intensity=chosen, **options)
-        check_folds(fold, folds)
+        if fold_list is None:
+            check_folds(fold, folds)
         self.root = user_path(root)
+        self.fold_list = None if fold_list is None else user_path(fold_list)
         self.fold, self.folds = fold, folds
         self._by_modality = intensity == AUTO
 
@@ -121,20 +133,40 @@ class MedicalDecathlon(VolumeData):
         Raises:
             DataError: An entry of the list has another form.
         """
-        key = "test" if split == "predict" else "training"
-        rows = [self._subject(row, key, number) for number, row in enumerate(self.listed[key], 1)]
+        key = "test" if split == "predict" else TRAINING
+        rows = self._subjects(key)
         if split == "predict":
             return rows
         names = [row.name for row in rows]
-        folds = divide([*{*names}], folds=self.folds, seed=self.seed)
-        train = split == "train"
-        chosen = {*choose(names, folds, self.fold, train=train, where="the division")}
+        chosen = {*choose(names, self._find_folds(names), self.fold, train=split == "train")}
         return [row for row in rows if row.name in chosen]
+
+    def fold_table(self) -> dict[str, Any]:
+        """The folds of the training subjects, to be given as `fold_list`.
+
+        Raises:
+            DataError: A list is absent, or has another form.
+        """
+        rows = self._subjects(TRAINING)
+        folds = self._find_folds([row.name for row in rows])
+        return {TRAINING: fold_rows(rows, folds.of, self.root)}
+
+    def _find_folds(self, names: Sequence[str]) -> Folds:
+        return find_folds(
+            names,
+            folds=self.folds,
+            seed=self.seed,
+            fold_list=self.fold_list,
+            name_of=nifti_stem,
+        )
+
+    def _subjects(self, key: str) -> list[SubjectFiles]:
+        return [self._subject(row, key, number) for number, row in enumerate(self.listed[key], 1)]
 
     def _subject(self, row: Any, key: str, number: int) -> SubjectFiles:
         entry = row if isinstance(row, dict) else {"image": row}
         image, label = entry.get("image"), entry.get("label")
-        labelled = key == "training"
+        labelled = key == TRAINING
         if not isinstance(image, str) or not isinstance(label, str if labelled else object):
             raise DataError(
                 f"'{self.root / LIST}', entry {number:,} of '{key}': {shown(row)}; expected "

@@ -3,12 +3,20 @@
 import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from typing import Any
 
 from vision.contracts.volumes import Regions
 from vision.data.base.splits import Split
 from vision.data.base.volumes import VolumeData, VolumeOptions
 from vision.data.files.finding import require_folder
-from vision.data.files.subject_folds import check_folds, choose, divide
+from vision.data.formats.subject_folds import (
+    TRAINING,
+    Folds,
+    check_folds,
+    choose,
+    divide,
+    fold_rows,
+)
 from vision.data.formats.subjects import SubjectFiles
 from vision.data.formats.volume_list import FORM, ListedSubject, read_volume_list
 from vision.errors import ConfigError, DataError, listed
@@ -138,17 +146,42 @@ class VolumeFolder(VolumeData):
                 f"subjects of the {split} split have no labels in the list: "
                 f"{listed(map(repr, unlabelled))}. Add them, or move the subjects to 'predict'."
             )
-        return [SubjectFiles(row.name, row.files, row.mask) for row in rows]
+        return [_files(row) for row in rows]
 
     def _part(self, *, train: bool) -> list[ListedSubject]:
         """The training subjects outside the fold that validates, or those in it."""
         rows = [row for row in self.rows if row.split == "train"]
-        names = [row.name for row in rows]
-        given = {row.name: row.fold for row in rows if row.fold is not None}
-        folds = given or divide([*{*names}], folds=self.folds, seed=self.seed)
-        where = "the list of volumes" if given else "the division"
-        chosen = {*choose(names, folds, self.fold, train=train, where=where)}
+        folds = self._find_folds(rows)
+        chosen = {*choose([row.name for row in rows], folds, self.fold, train=train)}
         return [row for row in rows if row.name in chosen]
+
+    def _find_folds(self, rows: Sequence[ListedSubject]) -> Folds:
+        given = {row.name: row.fold for row in rows if row.fold is not None}
+        if given:
+            return Folds(given, "the list of volumes")
+        return Folds(divide([*{row.name for row in rows}], folds=self.folds, seed=self.seed))
+
+    def fold_table(self) -> dict[str, Any] | None:
+        """The list with the fold of each training subject, to be given as `list_file`.
+
+        Returns:
+            None if the list names a validation set.
+
+        Raises:
+            DataError: The list is absent or has another form.
+        """
+        if any(row.split == "val" for row in self.rows):
+            return None
+        table: dict[str, Any] = {}
+        for split in dict.fromkeys(row.split for row in self.rows):
+            rows = [row for row in self.rows if row.split == split]
+            key, folds = (split, {}) if split != "train" else (TRAINING, self._find_folds(rows).of)
+            table[key] = fold_rows([_files(row) for row in rows], folds, self.root)
+        return table
+
+
+def _files(row: ListedSubject) -> SubjectFiles:
+    return SubjectFiles(row.name, row.files, row.mask)
 
 
 def _to_predict(row: ListedSubject) -> bool:

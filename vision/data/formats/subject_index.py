@@ -2,7 +2,8 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -70,6 +71,26 @@ def _same_names(subjects: Sequence[SubjectFiles]) -> Iterator[str]:
                 f"{count} subjects have the name '{name}', such as those of '{first}' and "
                 f"'{second}': predictions would overwrite each other. Rename one."
             )
+
+
+def shared_subjects(indices: Mapping[Any, VolumeIndex]) -> Iterator[str]:
+    """A line for each subject with labels whose name is in two splits.
+
+    Args:
+        indices: The splits by name.
+    """
+    seen: dict[str, tuple[str, str]] = {}
+    for split, index in indices.items():
+        if not index.has_targets:
+            continue
+        for subject, path in zip(index.subjects, index.images, strict=True):
+            first, other = seen.setdefault(subject, (split, path))
+            if first != split:
+                yield (
+                    f"subject '{subject}' is in the splits {first} ('{other}') and {split} "
+                    f"('{path}'): what is measured on it says nothing of other subjects. Keep each "
+                    "in one split; other people need other names."
+                )
 
 
 def _too_large(
