@@ -57,6 +57,7 @@ def test_values_out_of_range_are_named(setting: dict[str, Any]) -> None:
         ({"milestones": (8, 11)}, "milestones="),
         ({"lr_schedule": "steps", "milestones": (11, 8)}, "ascending"),
         ({"warmup_steps": -1}, "warmup_steps=-1"),
+        ({"warmup_steps": 20, "lr_interval": "epoch"}, "lr_interval='step', or warmup_epochs"),
         ({"lr_schedule": "linear"}, "'cosine' or 'steps'"),
     ],
 )

@@ -145,6 +145,13 @@ class OptimSettings:
                 f"layer_decay_depth={self.layer_decay_depth} counts stages: set "
                 "layer_decay_by='stage', or leave it out."
             )
+        if self.warmup_steps and self.lr_interval == "epoch":
+            raise ConfigError(
+                f"warmup_steps={self.warmup_steps} with lr_interval='epoch': the learning rate "
+                "changes at the start of an epoch only, so that all of the first one would be "
+                f"trained at warmup_lr={self.warmup_lr:g}. Set lr_interval='step', or "
+                "warmup_epochs."
+            )
         if self.cooldown_epochs and self.lr_schedule in WITHOUT_COOLDOWN:
             raise ConfigError(
                 f"cooldown_epochs={self.cooldown_epochs} has no place in lr_schedule="
