@@ -8,6 +8,7 @@
     vision benchmark annotations
     vision benchmark detection --rounds 3
     vision benchmark segmentation --batch 2 --threads 1
+    vision benchmark volumes --sizes 96 --threads 2
     vision benchmark panoptic --sizes 641
     vision benchmark depth --sizes 641 --batch 1
     vision benchmark detection3d --image 384 1280
@@ -50,6 +51,8 @@ from vision.benchmarks.segmentation import measure_segmentation
 from vision.benchmarks.segmentation_input import measure_segmentation_input
 from vision.benchmarks.thresholds import measure_thresholds
 from vision.benchmarks.training import Blocks, measure_training
+from vision.benchmarks.volumes import Settings as VolumeSettings
+from vision.benchmarks.volumes import measure_volumes
 from vision.cli.app import run
 from vision.cli.arguments import check_output_files, choose_device, whole
 from vision.cli.dataset_options import build_dataset
@@ -138,6 +141,16 @@ def add_models(add: Callable[..., Any]) -> None:
     parser.add_argument("--threads", type=whole(1, MAX_PROCESSES), default=torch.get_num_threads())
     parser.add_argument("--channels-last", action="store_true", help="on both sides")
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
+    add_rounds(parser, 5, 1)
+    parser = add(
+        "volumes",
+        lambda **options: measure_volumes(VolumeSettings(**options)),
+        help="Swin UNETR against MONAI's",
+    )
+    parser.add_argument("--feature-size", type=whole(), default=48)
+    parser.add_argument("--sizes", nargs="+", type=whole(32), default=[96], help="sides, in cells")
+    parser.add_argument("--batch", type=whole(), default=1)
+    parser.add_argument("--threads", type=whole(1, MAX_PROCESSES), default=torch.get_num_threads())
     add_rounds(parser, 5, 1)
 
 
