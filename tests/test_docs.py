@@ -12,6 +12,7 @@ from adversarial.case import ROOT, run_console
 from helpers.documentation import LANGUAGES, PAGES, Block, blocks, commands
 from helpers.pictures import texture
 from helpers.tiny_panoptic import export_panoptic
+from helpers.tiny_volume_task import export_volumes, tiny_volumes
 from PIL import Image
 
 DIGITS = "configs/classification/digits/convnext_linear.yaml"
@@ -34,6 +35,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
         train = ["fit", "--config", DIGITS, "--name", "digits_convnext"]
         run_console([*train, "--trainer.max_epochs", 1])
     export_panoptic(folder / "panoptic.onnx")
+    export_volumes(tiny_volumes(label_values=[0, 1, 2, 4]), folder / "volumes.onnx")
     run = folder / "runs" / "digits_convnext" / "version_0"
     for name in ("NAME", "OTHER", "flowers", "digits_swin"):
         shutil.copytree(run, folder / "runs" / name / "version_0")

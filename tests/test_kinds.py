@@ -90,7 +90,7 @@ ABSENT = {
     "depth": {"shard_form"},
     "normals": {"shard_form"},
     "detection3d": {"shard_form"},
-    "volumes": {"export_graph", "int8_score", "shard_form"},
+    "volumes": {"shard_form"},
 }
 
 

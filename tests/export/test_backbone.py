@@ -30,9 +30,9 @@ def test_a_normalisation_becomes_a_part_of_the_program() -> None:
     spec = plain.backbone.default_input
     graph = BackboneGraph(plain.backbone, normalize=Normalize(spec.mean, spec.std))
     pixels = torch.randint(0, 256, (1, 3, 32, 32), dtype=torch.uint8)
-    assert graph.images.dtype == torch.uint8
-    assert not graph.images.normalised
-    for found, expected in zip(graph(pixels), plain(plain.images.prepare(pixels)), strict=True):
+    assert graph.first.dtype == torch.uint8
+    assert not graph.first.normalised
+    for found, expected in zip(graph(pixels), plain(plain.first.prepare(pixels)), strict=True):
         torch.testing.assert_close(found, expected)
 
 

@@ -1,9 +1,11 @@
 import pytest
 import torch
+from helpers.refusals import refuses
 from helpers.weighed_graph import WeighedGraph
 
 from vision.errors import ConfigError
 from vision.export.graph import GraphInput, input_type
+from vision.export.inputs import VolumeInput
 
 
 def test_images_are_normalised_where_the_program_does_not() -> None:
@@ -12,6 +14,21 @@ def test_images_are_normalised_where_the_program_does_not() -> None:
     torch.testing.assert_close(spec.prepare(pixels).flatten(), torch.tensor([-2.0, 2.0]))
     raw = GraphInput(torch.float32, 1, False, mean=(0.5,), std=(0.25,))
     assert raw.prepare(pixels).flatten().tolist() == [0.0, 255.0]
+
+
+def test_a_size_that_an_input_cannot_have_is_refused() -> None:
+    images = GraphInput(torch.float32, 3)
+    images.check_size((32, 64))
+    with refuses(ConfigError, "(16, 64)", "at least 32"):
+        images.check_size((16, 64))
+    with refuses(ConfigError, "3 sides", "images have 2", "--size HEIGHT WIDTH"):
+        images.check_size((64, 64, 64))
+    volumes = VolumeInput(torch.float32, 4)
+    volumes.check_size((8, 8, 16))
+    with refuses(ConfigError, "2 sides", "volumes have 3", "--size D H W"):
+        volumes.check_size((64, 64))
+    with refuses(ConfigError, "--inputs a.png out"):
+        volumes.examples(1, (8, 8, 8), "a.png")
 
 
 def test_inputs_beside_the_images_come_from_a_batch_or_are_made_up() -> None:

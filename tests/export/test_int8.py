@@ -52,13 +52,13 @@ def test_the_table_compares_both_models() -> None:
     facts = {
         "accuracy": {
             **{"metric": "top1", "better": "higher", "unit": ""},
-            **{"float": 0.9, "int8": 0.875, "images": 1000},
+            **{"float": 0.9, "int8": 0.875, "images": 1000, "of": "images"},
         },
         "float_bytes": 4_000_000,
         "bytes": 1_000_000,
         "milliseconds": {"float": 6.0, "int8": 3.0},
         "nodes": {"int8": 7, "candidates": 8},
-        "calibration": {"images": 20, "from": "train", "calibration": "minmax"},
+        "calibration": {"images": 20, "of": "images", "from": "train", "calibration": "minmax"},
     }
     lines = int8_table(facts).splitlines()
     assert [line.split() for line in lines[:2]] == [

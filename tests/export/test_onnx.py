@@ -18,7 +18,7 @@ from vision.errors import ConfigError, MissingPackageError
 from vision.export.backbone import BackboneGraph
 from vision.export.graph import Graph
 from vision.export.onnx import export_onnx, least_runtime, open_session, run_onnx
-from vision.export.verify import real_images
+from vision.export.photographs import real_images
 from vision.export.whole import whole_model
 
 FAMILIES = [*TINY, "timm"]
@@ -31,7 +31,7 @@ def backbone_graph(family: str, outputs: str = "features") -> BackboneGraph:
 
 
 def agree(path: Path, graph: Graph, pixels: torch.Tensor) -> None:
-    inputs = graph.images.prepare(pixels)
+    inputs = graph.first.prepare(pixels)
     with torch.no_grad():
         expected = graph.named(graph(inputs))
     found = run_onnx(path, inputs)

@@ -115,7 +115,6 @@ def test_what_a_model_does_not_allow_is_refused_with_the_reason() -> None:
         ({"format": "onxx"}, "'onnx'"),
         ({"format": "onnx", "precision": "float61"}, "'float16'"),
         ({"format": "onnx", "dynamic": ("bach",)}, "'batch'"),
-        ({"format": "onnx", "size": (16, 64)}, "32 rows"),
         ({"format": "onnx", "batch": 0}, "1 or more"),
     ],
 )

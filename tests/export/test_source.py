@@ -35,7 +35,7 @@ def test_a_backbone_by_name_has_its_published_input() -> None:
         include_normalisation=False,
     )
     assert source.default_size() == source.module.default_input.size
-    assert source.graph.images.normalised
+    assert source.graph.first.normalised
 
 
 def test_the_backbone_of_a_task_may_take_pixels() -> None:
@@ -43,4 +43,4 @@ def test_the_backbone_of_a_task_may_take_pixels() -> None:
     model = SimpleNamespace(task=task, description=task.describe())
     source = backbone_of(model, outputs="features", include_normalisation=True)
     assert source.module is task.backbone
-    assert not source.graph.images.normalised
+    assert not source.graph.first.normalised

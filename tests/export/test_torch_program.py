@@ -45,7 +45,7 @@ def test_what_torch_cannot_export_says_why(tmp_path: Path) -> None:
             return (images if len(images) > 3 else -images,)
 
     spec = GraphInput(torch.float32, 1, False, (0.0,), (1.0,))
-    graph = Sized(axes={"x": ("batch",)}, images=spec, fixed={})
+    graph = Sized(axes={"x": ("batch",)}, first=spec, fixed={})
     images, path = torch.zeros(2, 1, 4, 4), tmp_path / "model.pt2"
     with refuses(ConfigError, "torch.export of torch"):
         export_program(graph, images, path, dynamic=("batch",))

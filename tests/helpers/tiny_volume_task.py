@@ -1,10 +1,13 @@
 """A small model of volumes, and small batches of random volumes with regions."""
 
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from vision.contracts.volumes import IGNORED, VolumeBatch
+from vision.export.run import Exported, ExportOptions, Format, export
+from vision.export.volumes import VolumesGraph
 from vision.tasks.volumes import VolumeSegmentation
 
 BACKBONE: dict[str, Any] = {
@@ -35,6 +38,12 @@ def tiny_volumes(**more: Any) -> VolumeSegmentation:
         "class_names": NAMES,
     }
     return VolumeSegmentation(**{**settings, **more})
+
+
+def export_volumes(task: VolumeSegmentation, path: Path, form: Format = "onnx") -> Exported:
+    """Export the logits of a window, with the file beside it."""
+    options = ExportOptions(format=form, size=task.inference.window)
+    return export(VolumesGraph(task, logits=True), task, {**task.describe()}, path, options)
 
 
 def random_batch(size: tuple[int, int, int] = (8, 8, 16), *, classes: int = 4) -> VolumeBatch:

@@ -22,7 +22,7 @@ class WeighedGraph(Graph):
         )
         super().__init__(
             axes={"weighed": (BATCH, 4, HEIGHT, WIDTH)},
-            images=GraphInput(torch.float32, 3, False, (0.5,) * 3, (0.25,) * 3),
+            first=GraphInput(torch.float32, 3, False, (0.5,) * 3, (0.25,) * 3),
             fixed={},
             beside=[beside],
         )

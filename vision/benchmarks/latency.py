@@ -395,22 +395,23 @@ def without_chatter() -> Iterator[None]:
 
 
 def build_graph(options: Settings) -> tuple[Graph, Tensor]:
-    """The program of a checkpoint or of a backbone, and one random image for it."""
+    """The program of a checkpoint or of a backbone, and one random image or volume for it."""
     generator = torch.Generator().manual_seed(0)
     if options.model in list_backbones():
         torch.manual_seed(0)
         backbone = create_backbone(options.model)
         graph: Graph = BackboneGraph(backbone, outputs=options.outputs)
-        height, width = options.size or backbone.default_input.size
+        size = options.size or backbone.default_input.size
     else:
         from vision.predict.load import load
 
         model = load(options.model)
         graph = whole_model(model.task)
-        height, width = options.size or usual_size(model.description["preprocessing"])
-    shape = (1, graph.images.channels, height, width)
-    pixels = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
-    return graph.eval().to(options.device), graph.images.prepare(pixels).to(options.device)
+        usual = graph.own_size or usual_size(model.description["preprocessing"])
+        size = options.size or usual
+    graph.first.check_size(size)
+    images = graph.first.random(1, size, generator)
+    return graph.eval().to(options.device), images.to(options.device)
 
 
 def usual_size(preprocessing: Mapping[str, Any] | None) -> tuple[int, int]:

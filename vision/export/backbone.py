@@ -60,7 +60,7 @@ class BackboneGraph(Graph):
         default = torch.float32 if normalize is None else torch.uint8
         super().__init__(
             axes=axes,
-            images=GraphInput(dtype or default, len(mean), normalize is None, mean, std),
+            first=GraphInput(dtype or default, len(mean), normalize is None, mean, std),
             fixed=fixed_axes(backbone, embeds=outputs == "embedding"),
         )
         self.backbone, self.normalize, self.outputs = backbone, normalize, outputs

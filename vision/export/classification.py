@@ -26,7 +26,7 @@ class ClassificationGraph(Graph):
         mean, std = task.normalize.values
         super().__init__(
             axes={"scores": shape, **({"logits": shape} if logits else {})},
-            images=GraphInput(input_type(input_dtype), len(mean), False, mean, std),
+            first=GraphInput(input_type(input_dtype), len(mean), False, mean, std),
             fixed=fixed_axes(task.backbone, embeds=True),
         )
         self.normalize, self.backbone, self.head = task.normalize, task.backbone, task.head

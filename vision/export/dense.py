@@ -42,7 +42,7 @@ class DenseGraph(Graph):
         mean, std = task.normalize.values
         super().__init__(
             axes={task.key: self.axes_of},
-            images=GraphInput(input_type(input_dtype), len(mean), False, mean, std),
+            first=GraphInput(input_type(input_dtype), len(mean), False, mean, std),
             fixed=fixed_axes(task.backbone, embeds=False),
         )
         # Its maps have an even width for images of any size.

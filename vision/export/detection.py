@@ -49,7 +49,7 @@ class DetectionGraph(Graph):
             axes["masks"] = (BATCH, "objects", "mask_rows", "mask_columns")
         super().__init__(
             axes=axes,
-            images=GraphInput(input_type(input_dtype), len(mean), False, mean, std),
+            first=GraphInput(input_type(input_dtype), len(mean), False, mean, std),
             fixed=FIXED,
         )
         self.normalize, self.backbone = task.normalize, task.backbone

@@ -18,7 +18,7 @@ from vision.tasks.detection3d import Detection3D
 FOCAL = 0.6
 
 
-def example_camera(size: tuple[int, int]) -> Tensor:
+def example_camera(size: tuple[int, ...]) -> Tensor:
     """The projection `(3, 4)` of a camera that looks through the middle of an image."""
     height, width = size
     focal = FOCAL * width
@@ -81,7 +81,7 @@ class Detection3DGraph(Graph):
         }
         super().__init__(
             axes=axes,
-            images=GraphInput(input_type(input_dtype), len(mean), False, mean, std),
+            first=GraphInput(input_type(input_dtype), len(mean), False, mean, std),
             fixed=fixed_axes(task.backbone, embeds=False),
             beside=INPUTS,
         )

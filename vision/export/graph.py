@@ -1,6 +1,6 @@
-"""Base class of exported modules: images and what is known of them in, named tensors out."""
+"""Base class of exported modules: images or volumes in, named tensors out."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -8,39 +8,24 @@ import torch
 from torch import Tensor, nn
 
 from vision.errors import ConfigError, suggest
+from vision.export.canvas import Run, on_canvas, put_on_canvas
 from vision.export.compare import Difference, compare_outputs
+from vision.export.inputs import BATCH, HEIGHT, WIDTH, GraphInput, ProgramInput
 
-INPUT = "images"
-# Names for the lengths of dynamic axes; fixed lengths are numbers.
-BATCH, HEIGHT, WIDTH = "batch", "height", "width"
 Axes = tuple[str | int, ...]
+__all__ = [
+    "BATCH",
+    "HEIGHT",
+    "WIDTH",
+    "Axes",
+    "Graph",
+    "GraphInput",
+    "SideInput",
+    "image_sizes",
+    "input_type",
+]
+
 INPUT_TYPES = {"uint8": torch.uint8, "float32": torch.float32}
-
-
-@dataclass(frozen=True)
-class GraphInput:
-    """The input of a program.
-
-    Attributes:
-        dtype: Type of the images.
-        channels: Channels of the images; three are RGB.
-        normalised: Whether mean and deviation are already applied; otherwise values are 0..255.
-        mean: Per-channel mean for values in [0, 1].
-        std: Per-channel deviation for values in [0, 1].
-    """
-
-    dtype: torch.dtype
-    channels: int
-    normalised: bool
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-
-    def prepare(self, images: Tensor) -> Tensor:
-        """Convert uint8 images `(B, C, H, W)` to the program's input."""
-        if not self.normalised:
-            return images.to(self.dtype)
-        mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (self.mean, self.std))
-        return ((images.float() / 255 - mean) / std).to(self.dtype)
 
 
 @dataclass(frozen=True)
@@ -53,7 +38,7 @@ class SideInput:
         dtype: Its type.
         shape: Shape of a row.
         values: What a row is, for the JSON file beside an export.
-        example: Makes a row that fits images of a height and width.
+        example: Makes a row that fits images with given sides.
     """
 
     name: str
@@ -61,7 +46,7 @@ class SideInput:
     dtype: torch.dtype
     shape: tuple[int, ...]
     values: str
-    example: Callable[[tuple[int, int]], Tensor]
+    example: Callable[[tuple[int, ...]], Tensor]
 
 
 def image_sizes(images: Tensor) -> Tensor:
@@ -80,7 +65,7 @@ class Graph(nn.Module):
     Args:
         axes: The axes of each output by its name, in the order of the tuple; an axis name is
             `"batch"`, or any other if its length depends on the size of the images.
-        images: Its first input.
+        first: Its first input, images or volumes.
         beside: Its other inputs, in their order.
         fixed: Which of `"batch"` and `"size"` cannot be dynamic, and why.
 
@@ -89,39 +74,48 @@ class Graph(nn.Module):
         unordered: Whether its outputs are lists of objects, whose order may differ between
             programs.
         one_size: Whether evaluation gives all images one size.
+        calibrated: What an int8 model is calibrated on.
+        scored_logits: Whether the metric of int8 models needs logits.
+        own_size: The sides of its input, if the model itself has them.
     """
 
     kind: ClassVar[str]
     unordered: ClassVar[bool] = False
     one_size: ClassVar[bool] = False
+    calibrated: ClassVar[str] = "images"
+    scored_logits: ClassVar[bool] = False
+    own_size: tuple[int, ...] | None = None
 
     def __init__(
         self,
         *,
         axes: Mapping[str, Axes],
-        images: GraphInput,
+        first: ProgramInput,
         fixed: Mapping[str, str],
         beside: Sequence[SideInput] = (),
     ) -> None:
         super().__init__()
-        self.axes, self.images, self.fixed = dict(axes), images, dict(fixed)
+        self.axes, self.first, self.fixed = dict(axes), first, dict(fixed)
         self.beside = tuple(beside)
 
     @property
     def inputs(self) -> list[str]:
-        """Names of all inputs, the images first."""
-        return [INPUT, *(one.name for one in self.beside)]
+        """Names of all inputs."""
+        return [self.first.name, *(one.name for one in self.beside)]
 
     def arguments(
         self, images: Tensor, batch: Mapping[str, Any] | None = None
     ) -> tuple[Tensor, ...]:
-        """All inputs for images.
+        """All inputs for images or volumes.
 
         Args:
-            images: `(B, C, H, W)` as the program takes them.
+            images: `(B, C, *size)` as the program takes them.
             batch: A batch of a datamodule, of the same images; None makes plausible values.
+
+        Returns:
+            As many as `inputs`.
         """
-        size, count = (int(images.shape[2]), int(images.shape[3])), len(images)
+        size, count = tuple(map(int, images.shape[2:])), len(images)
         more = [
             one.example(size).expand(count, *one.shape) if batch is None else batch[one.key]
             for one in self.beside
@@ -140,13 +134,39 @@ class Graph(nn.Module):
         """Compare outputs with this module's outputs, by name: see `compare_outputs`."""
         return compare_outputs(found, source, tolerance=tolerance)
 
-    def usual_size(self, preprocessing: Mapping[str, Any]) -> tuple[int, int] | None:
-        """Height and width that hold every image of an evaluation; None leaves it to the caller.
+    def usual_size(self, preprocessing: Mapping[str, Any]) -> tuple[int, ...] | None:
+        """The sides that hold every image of an evaluation; None leaves them to the caller.
 
         Args:
             preprocessing: Options of the evaluation transform.
         """
-        return None
+        return self.own_size
+
+    def parts(self, images: Tensor, size: Sequence[int]) -> Iterator[Tensor]:
+        """What a program of one size gets of images, for calibration.
+
+        Args:
+            images: `(B, C, *size)` as evaluation prepares them.
+            size: The sides of the program's input.
+        """
+        yield put_on_canvas(images, (size[0], size[1]), self.first.mean)
+
+    def on_all(self, run: Run, size: Sequence[int]) -> Run:
+        """Wrap a program of one size, so that it takes the images of an evaluation.
+
+        Args:
+            run: The program; maps its inputs to outputs by name.
+            size: The sides of its input.
+        """
+        return on_canvas(run, (size[0], size[1]), self.first.mean)
+
+    def facts(self, size: Sequence[int]) -> dict[str, Any]:
+        """What else one needs to run it, for the JSON file beside an export.
+
+        Args:
+            size: The sides of its input, if they are fixed.
+        """
+        return {}
 
     def named(self, outputs: tuple[Tensor, ...]) -> dict[str, Tensor]:
         """The outputs by name."""

@@ -6,7 +6,7 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,13 +18,14 @@ from torch.utils.data import DataLoader
 
 from vision.errors import ConfigError
 from vision.export.accuracy import alike, measure_accuracy
-from vision.export.canvas import Run, on_canvas, put_on_canvas
+from vision.export.canvas import Run
 from vision.export.graph import Graph
 from vision.export.onnx import OPSET, export_onnx, least_runtime, open_session, run_onnx
 from vision.export.quantize import DEFAULTS, QuantizeOptions, quantize_onnx
 from vision.export.score import Score
 from vision.export.sidecar import export_facts
 from vision.export.whole import whole_model
+from vision.task_parts import find_part
 from vision.wording import counted
 
 DYNAMIC = ("batch", "size")
@@ -37,9 +38,9 @@ class Int8Options:
     Attributes:
         quantize: How ranges and nodes are chosen.
         calibrate: Which images give the ranges.
-        images: Number of them; fewer where the set is smaller.
-        canvas: Height and width of all images, for a model of one size; None uses the usual ones.
-        limit: Number of validation images; None for all.
+        images: Number of them, or of volumes; fewer where the set is smaller.
+        canvas: The sides of all images, for a model of one size; None uses the usual ones.
+        limit: Number of validation images or volumes; None for all.
         rounds: Number of timed batches.
         max_drop: How much worse the metric may become, in its unit; None takes that of the metric.
     """
@@ -47,7 +48,7 @@ class Int8Options:
     quantize: QuantizeOptions = DEFAULTS
     calibrate: Literal["train", "val"] = "train"
     images: int = 128
-    canvas: tuple[int, int] | None = None
+    canvas: tuple[int, ...] | None = None
     limit: int | None = None
     rounds: int = 20
     max_drop: float | None = None
@@ -72,15 +73,11 @@ def make_int8(
         ConfigError: The model or an option does not allow it.
         MissingPackageError: onnxruntime or onnx is not installed.
     """
-    graph = whole_model(model.task)
-    canvas = find_canvas(graph, model, options.canvas)
-    mean = graph.images.mean
-    parts = calibration_parts(data, options.calibrate, options.images)
-    inputs = (
-        (put_on_canvas(part["image"], canvas, mean),)
-        if canvas is not None
-        else graph.arguments(part["image"], part)
-        for part in parts
+    logits = find_part(model.task, "export_graph").scored_logits
+    graph = whole_model(model.task, logits=logits)
+    canvas, key = find_canvas(graph, model, options.canvas), graph.first.key
+    inputs = _calibration_inputs(
+        graph, calibration_parts(data, options.calibrate, options.images, key=key), canvas
     )
     with tempfile.TemporaryDirectory() as folder:
         before = Path(folder) / f"{model.path.stem}.onnx"
@@ -95,17 +92,18 @@ def make_int8(
         }
         data.setup("validate")
         accuracy, count = measure_accuracy(
-            runs if canvas is None else {n: on_canvas(r, canvas, mean) for n, r in runs.items()},
+            runs if canvas is None else {n: graph.on_all(r, canvas) for n, r in runs.items()},
             data.val_dataloader(),
             score=partial(score, model.task, data),
             limit=options.limit,
             arguments=graph.arguments,
+            key=key,
         )
         times = measure_times(runs, first, options.rounds)
         float_bytes = before.stat().st_size
     measure = score(model.task, data)
     return {
-        **_describe(model, graph, made.path, (first[0].shape[2], first[0].shape[3]), dynamic),
+        **_describe(model, graph, made.path, tuple(first[0].shape[2:]), dynamic),
         "accuracy": {
             "metric": measure.metric,
             "better": measure.better,
@@ -114,6 +112,7 @@ def make_int8(
             "drop": measure.drop(accuracy["float"], accuracy["int8"]),
             "max_drop": measure.max_drop if options.max_drop is None else options.max_drop,
             "images": count,
+            "of": graph.first.name,
         },
         "float_bytes": float_bytes,
         "milliseconds": {**times, "batch": 1, "threads": os.cpu_count()},
@@ -121,13 +120,26 @@ def make_int8(
         "calibration": {
             "from": options.calibrate,
             "images": made.images,
+            "of": graph.calibrated,
             **vars(options.quantize),
         },
     }
 
 
-def find_canvas(graph: Graph, model: Any, given: tuple[int, int] | None) -> tuple[int, int] | None:
-    """Height and width of all images of a program of one size; None for one of any size.
+def _calibration_inputs(
+    graph: Graph, parts: Iterable[Mapping[str, Any]], canvas: tuple[int, ...] | None
+) -> Iterator[tuple[Tensor, ...]]:
+    """All inputs of the program for parts of batches."""
+    for part in parts:
+        images = part[graph.first.key]
+        if canvas is None:
+            yield graph.arguments(images, part)
+        else:
+            yield from ((one,) for one in graph.parts(images, canvas))
+
+
+def find_canvas(graph: Graph, model: Any, given: tuple[int, ...] | None) -> tuple[int, ...] | None:
+    """The sides of all images of a program of one size; None for one of any size.
 
     Raises:
         ConfigError: One is given for a program of any size, or none is known.
@@ -139,16 +151,20 @@ def find_canvas(graph: Graph, model: Any, given: tuple[int, int] | None) -> tupl
     return None
 
 
-def calibration_parts(data: Any, source: str, count: int) -> Iterator[dict[str, Any]]:
-    """Images to calibrate with, as evaluation prepares them, in batches.
+def calibration_parts(
+    data: Any, source: str, count: int, *, key: str = "image"
+) -> Iterator[dict[str, Any]]:
+    """Images or volumes to calibrate with, as evaluation prepares them, in batches.
 
     Args:
         data: The datamodule.
         source: "train" or "val".
         count: Number of images; fewer where the set is smaller.
+        key: Of the images or volumes in a batch.
 
     Yields:
-        A batch of one: their sizes may differ. Its `image` is uint8 `(1, 3, H, W)`.
+        A batch of one, since their sizes may differ: uint8 `(1, 3, H, W)`, or float32 volumes
+        `(1, C, D, H, W)`.
     """
     data.setup("fit" if source == "train" else "validate")
     dataset = copy.copy(data.train_dataset if source == "train" else data.val_dataset)
@@ -160,14 +176,15 @@ def calibration_parts(data: Any, source: str, count: int) -> Iterator[dict[str, 
     places = torch.linspace(0, len(dataset) - 1, min(count, len(dataset))).long().tolist()
     loader = DataLoader(dataset, sampler=places, collate_fn=data.collate)
     for batch in loader:
-        yield from alike(batch)
+        yield from alike(batch, key)
 
 
 def export_float(graph: Graph, example: Tensor, path: Path) -> tuple[str, ...]:
     """Write the float model; returns which axes are dynamic."""
     dynamic = tuple(axis for axis in DYNAMIC if axis not in graph.fixed)
     # Of a batch of one, the exporter would take its length for a constant.
-    examples = example.expand(2 if "batch" in dynamic else 1, -1, -1, -1).contiguous()
+    count = 2 if "batch" in dynamic else 1
+    examples = example[:1].expand(count, *example.shape[1:]).contiguous()
     export_onnx(graph, examples, path, dynamic=dynamic)
     return dynamic
 
@@ -186,7 +203,7 @@ def measure_times(
 
 
 def _describe(
-    model: Any, graph: Graph, path: Path, size: tuple[int, int], dynamic: Sequence[str]
+    model: Any, graph: Graph, path: Path, size: tuple[int, ...], dynamic: Sequence[str]
 ) -> dict[str, Any]:
     """What the file of an export says too, as plain values."""
     described = model.description
@@ -229,11 +246,12 @@ def int8_table(facts: Mapping[str, Any]) -> str:
         (
             f"{'':24} {'float':>10} {'int8':>10}",
             f"{named:24} {accuracy['float']:10.4f} {accuracy['int8']:10.4f}"
-            f"   difference {change:+.4f}{lower} on {counted(accuracy['images'], 'images')}",
+            f"   difference {change:+.4f}{lower} on {counted(accuracy['images'], accuracy['of'])}",
             f"{'file, MB':24} {megabytes[0]:10.2f} {megabytes[1]:10.2f}   {smaller:.2f}x smaller",
             f"{'batch of 1, ms':24} {times['float']:10.2f} {times['int8']:10.2f}"
             f"   {faster:.2f}x as fast",
             f"{nodes['int8']} of {nodes['candidates']} nodes in int8, calibrated on "
-            f"{calibration['images']} {calibration['from']} images ({calibration['calibration']})",
+            f"{calibration['images']} {calibration['from']} {calibration['of']} "
+            f"({calibration['calibration']})",
         )
     )

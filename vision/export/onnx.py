@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from vision.errors import ConfigError, MissingPackageError, suggest
-from vision.export.graph import BATCH, HEIGHT, INPUT, WIDTH, Graph
+from vision.export.graph import BATCH, Graph
 from vision.export.torch_program import open_shapes
 from vision.extras import install_line
 
@@ -47,8 +47,8 @@ def export_onnx(
 
     Args:
         graph: The program.
-        example: Images `(B, C, H, W)` as the program accepts them; axes that are not dynamic take
-            their lengths. B is at least 2 if it is dynamic.
+        example: Its first input `(B, C, *size)`; axes that are not dynamic take their lengths. B
+            is at least 2 if it is dynamic.
         path: The file.
         dynamic: Which of `"batch"` and `"size"` are dynamic.
         opset: ONNX opset version.
@@ -118,7 +118,8 @@ def run_onnx(source: Any, *inputs: Tensor) -> dict[str, Tensor]:
 
     Args:
         source: A path, or a session from `open_session`.
-        inputs: Images `(B, C, H, W)`, then its other inputs, in the dtypes that the file takes.
+        inputs: Images or volumes `(B, C, *size)`, then its other inputs, in the dtypes that the
+            file takes.
 
     Returns:
         The outputs by name.
@@ -161,17 +162,17 @@ def _check(opset: int, exporter: str) -> None:
         )
 
 
-def _open_axes(dynamic: set[str]) -> dict[int, str]:
+def _open_axes(dynamic: set[str], size: Sequence[str] = ()) -> dict[int, str]:
     axes = {0: BATCH} if "batch" in dynamic else {}
-    return axes | ({2: HEIGHT, 3: WIDTH} if "size" in dynamic else {})
+    return axes | (dict(enumerate(size, start=2)) if "size" in dynamic else {})
 
 
 def _by_tracing(graph: Graph, example: Tensor, path: Path, dynamic: set[str], opset: int) -> None:
     import onnx  # noqa: F401  torch asks for it only at the end
 
     fixed = {axis for axis in (BATCH,) if "batch" not in dynamic}
-    axes = {INPUT: _open_axes(dynamic)}
-    axes |= {one.name: _open_axes(dynamic - {"size"}) for one in graph.beside}
+    axes = {graph.first.name: _open_axes(dynamic, graph.first.axes)}
+    axes |= {one.name: _open_axes(dynamic) for one in graph.beside}
     for name, lengths in graph.axes.items():
         names = {i: length for i, length in enumerate(lengths) if isinstance(length, str)}
         if "size" not in dynamic:

@@ -50,7 +50,7 @@ class PanopticGraph(Graph):
             }
         super().__init__(
             axes=axes,
-            images=GraphInput(input_type(input_dtype), len(mean), False, mean, std),
+            first=GraphInput(input_type(input_dtype), len(mean), False, mean, std),
             fixed={**fixed_axes(task.backbone, embeds=False), "size": FIXED},
         )
         self.normalize, self.backbone = task.normalize, task.backbone

@@ -16,7 +16,6 @@ from vision.export.safetensors import export_tensors, reload_tensors
 from vision.export.sidecar import export_facts, verification_facts, write_sidecar
 from vision.export.torch_program import export_program, open_program
 from vision.export.verify import (
-    MIN_SIDE,
     TOLERANCES,
     Case,
     Runner,
@@ -39,14 +38,14 @@ class ExportOptions:
 
     Attributes:
         format: "safetensors", "torch-export" or "onnx".
-        size: Height and width of the images it is traced with.
-        batch: Number of images it is traced with; at least 2 if dynamic.
+        size: Height and width of the images, or the three sides of the volumes, it is traced with.
+        batch: Number of images or volumes it is traced with; at least 2 if dynamic.
         dynamic: Which of "batch" and "size" are dynamic; None makes dynamic what can be.
         precision: "float32", "float16" or "bfloat16", of weights and computation.
         opset: ONNX opset version.
         exporter: "torchscript" or "dynamo", for ONNX.
         tolerance: Largest allowed relative difference; None uses the default of the precision.
-        images: An image or folder to compare on; None uses a photograph of scikit-learn.
+        images: As in `ProgramInput.examples`.
         licence: Licence of the weights; None if it is not known.
         source: What is exported, as a person gave it, for the JSON file.
 
@@ -55,7 +54,7 @@ class ExportOptions:
     """
 
     format: Format
-    size: tuple[int, int] = (224, 224)
+    size: tuple[int, ...] = (224, 224)
     batch: int = 1
     dynamic: tuple[str, ...] | None = None
     precision: str = "float32"
@@ -72,10 +71,6 @@ class ExportOptions:
         for axis in self.dynamic or ():
             _known("dynamic", axis, AXES)
         check_number("batch", self.batch, minimum=1, unit="images")
-        if min(self.size) < MIN_SIDE:
-            raise ConfigError(
-                f"size={self.size} is too small: images have at least {MIN_SIDE} rows and columns."
-            )
 
 
 @dataclass(frozen=True)
@@ -88,6 +83,7 @@ class Exported:
         cases: The comparisons with its source.
         dynamic: Which of "batch" and "size" are dynamic.
         notes: What a user should know, such as why a size is fixed.
+        what: What was given to it, such as "images".
     """
 
     path: Path
@@ -95,6 +91,7 @@ class Exported:
     cases: Sequence[Case]
     dynamic: tuple[str, ...]
     notes: Sequence[str]
+    what: str
 
     @property
     def passed(self) -> bool:
@@ -116,8 +113,9 @@ class Exported:
                 f"  {one.output:<28} {one.absolute:>13.3g} {one.relative:>10.2g} "
                 f"{one.tolerance:>10.2g}{mark}"
             )
-        shapes = dict.fromkeys(f"{c.batch} x {c.size[0]} x {c.size[1]}" for c in self.cases)
-        lines.append(f"  compared on random and real images: {', '.join(shapes)}")
+        shapes = dict.fromkeys(" x ".join(map(str, (c.batch, *c.size))) for c in self.cases)
+        names = dict.fromkeys(c.inputs for c in self.cases)
+        lines.append(f"  compared on {' and '.join(names)} {self.what}: {', '.join(shapes)}")
         if not self.passed:
             lines.append("  It differs from its source by more than the tolerance.")
         return "\n".join(lines)
@@ -154,6 +152,7 @@ def export(
         ConfigError: An option does not fit the model, or the export fails.
         MissingPackageError: A package is absent.
     """
+    graph.first.check_size(options.size)
     dynamic, notes = choose_dynamic(graph, options)
     job = _Job(graph, module, description, path, options)
     dynamic, cases, failed = job.write_openly(dynamic)
@@ -178,7 +177,7 @@ def export(
         },
         "verification": verification_facts(cases, job.tolerance),
     }
-    return Exported(path, write_sidecar(path, facts), cases, dynamic, notes)
+    return Exported(path, write_sidecar(path, facts), cases, dynamic, notes, graph.first.name)
 
 
 def choose_dynamic(graph: Graph, options: ExportOptions) -> tuple[tuple[str, ...], list[str]]:
@@ -241,11 +240,11 @@ class _Job:
         # A safetensors file has no shapes of its own: axes that the program fixes are not varied.
         varied = tuple(axis for axis in dynamic if axis not in graph.fixed)
         traced = _in_precision(graph, options.precision)
-        shape = (batch, graph.images.channels, *options.size)
-        example = torch.zeros(shape, dtype=traced.images.dtype)
+        shape = (batch, graph.first.channels, *options.size)
+        example = torch.zeros(shape, dtype=traced.first.dtype)
         run = self.write_format(traced, example, dynamic)
         return verify(
-            lambda images, *beside: run(images.to(traced.images.dtype), *beside),
+            lambda images, *beside: run(images.to(traced.first.dtype), *beside),
             graph,
             shapes=verified_shapes(options.size, batch, varied),
             tolerance=self.tolerance,
@@ -257,7 +256,7 @@ class _Job:
 
         Args:
             traced: The program in the precision of the file.
-            example: Images in the form that it accepts.
+            example: Its first input.
             dynamic: The dynamic axes.
         """
         options, graph, path = self.options, self.graph, self.path
@@ -276,7 +275,7 @@ class _Job:
 
         def run(images: Tensor, *beside: Tensor) -> dict[str, Tensor]:
             with torch.no_grad():
-                return graph.named(reloaded(images.to(graph.images.dtype), *beside))
+                return graph.named(reloaded(images.to(graph.first.dtype), *beside))
 
         return run
 
@@ -287,8 +286,8 @@ def _in_precision(graph: Graph, precision: str) -> Graph:
         return graph
     dtype = getattr(torch, precision)
     copied = copy.deepcopy(graph).to(dtype)
-    if copied.images.normalised:
-        copied.images = replace(copied.images, dtype=dtype)
+    if copied.first.normalised:
+        copied.first = replace(copied.first, dtype=dtype)
     return copied
 
 

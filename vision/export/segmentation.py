@@ -30,7 +30,7 @@ class SegmentationGraph(Graph):
             axes = {"logits": (BATCH, task.num_classes or 0, HEIGHT, WIDTH)}
         super().__init__(
             axes=axes,
-            images=GraphInput(input_type(input_dtype), len(mean), False, mean, std),
+            first=GraphInput(input_type(input_dtype), len(mean), False, mean, std),
             fixed=fixed_axes(task.backbone, embeds=False),
         )
         self.normalize, self.backbone = task.normalize, task.backbone

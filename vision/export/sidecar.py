@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vision.documents.json_writing import to_json
-from vision.export.graph import BATCH, HEIGHT, INPUT, WIDTH, Graph
+from vision.export.graph import BATCH, Graph
 from vision.export.verify import Case
 from vision.files import sha256_of, write_text
 from vision.machine import list_versions
@@ -25,30 +25,27 @@ def file_facts(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def shape_facts(
-    graph: Graph, *, batch: int, size: tuple[int, int], dynamic: Sequence[str]
+    graph: Graph, *, batch: int, size: tuple[int, ...], dynamic: Sequence[str]
 ) -> dict[str, Any]:
     """Inputs and outputs of a program, with the names of its dynamic axes.
 
     Args:
         graph: The program.
-        batch: Number of images, if it is fixed.
-        size: Height and width, if they are fixed.
+        batch: Number of images or volumes, if it is fixed.
+        size: Their sides, if they are fixed.
         dynamic: Which of `"batch"` and `"size"` are dynamic.
     """
     number: str | int = BATCH if "batch" in dynamic else batch
-    lengths: list[str | int] = [HEIGHT, WIDTH] if "size" in dynamic else list(size)
-    spec = graph.images
+    spec = graph.first
+    lengths: list[str | int] = [*spec.axes] if "size" in dynamic else list(size)
+    named = dict(zip(spec.axes, lengths, strict=True))
     return {
         "inputs": [
             {
-                "name": INPUT,
+                "name": spec.name,
                 "dtype": str(spec.dtype).removeprefix("torch."),
                 "shape": [number, spec.channels, *lengths],
-                "axes": "batch, channels, rows, columns",
-                "colours": "RGB" if spec.channels == 3 else None,
-                "values": "normalised: (pixel / 255 - mean) / std"
-                if spec.normalised
-                else "pixels 0..255",
+                **spec.facts(),
             },
             *(
                 {
@@ -63,12 +60,7 @@ def shape_facts(
         "outputs": [
             {
                 "name": name,
-                "shape": [
-                    number
-                    if axis == BATCH
-                    else dict(zip((HEIGHT, WIDTH), lengths, strict=True)).get(str(axis), axis)
-                    for axis in axes
-                ],
+                "shape": [number if axis == BATCH else named.get(str(axis), axis) for axis in axes],
             }
             for name, axes in graph.axes.items()
         ],
@@ -87,7 +79,7 @@ def export_facts(
     form: str,
     precision: str,
     batch: int,
-    size: tuple[int, int],
+    size: tuple[int, ...],
     dynamic: Sequence[str],
     description: Mapping[str, Any],
     licence: str | None,
@@ -111,6 +103,7 @@ def export_facts(
         "kind": graph.kind,
         "precision": precision,
         **shape_facts(graph, batch=batch, size=size, dynamic=dynamic),
+        **graph.facts(size),
         "dynamic": list(dynamic),
         "classes": description.get("class_names"),
         "preprocessing": {

@@ -6,7 +6,9 @@ from typing import Any
 
 from torch import nn
 
-from vision.backbones.registry import create_backbone
+from vision.backbones.base import Backbone
+from vision.backbones.registry import check_input, create_backbone
+from vision.errors import ConfigError
 from vision.export.backbone import BackboneGraph, BackboneOutputs
 from vision.export.graph import Graph
 from vision.export.safetensors import describe_backbone
@@ -29,8 +31,10 @@ class Source:
     module: nn.Module
     description: Mapping[str, Any]
 
-    def default_size(self) -> tuple[int, int]:
-        """Height and width of the images that it was trained or published with."""
+    def default_size(self) -> tuple[int, ...]:
+        """The sides of its own, or of the images that it was trained or published with."""
+        if self.graph.own_size is not None:
+            return self.graph.own_size
         preprocessing = self.description.get("preprocessing") or {}
         if preprocessing and (size := self.graph.usual_size(preprocessing)):
             return size
@@ -41,7 +45,7 @@ class Source:
         return height, width
 
 
-def whole_source(model: Any, *, logits: bool, input_dtype: str) -> Source:
+def whole_source(model: Any, *, logits: bool, input_dtype: str | None) -> Source:
     """A trained model with its post-processing.
 
     Args:
@@ -63,8 +67,16 @@ def backbone_of(model: Any, *, outputs: BackboneOutputs, include_normalisation: 
         model: What `vision.load` returns.
         outputs: `"features"` or `"embedding"`.
         include_normalisation: Whether it accepts pixels 0..255.
+
+    Raises:
+        ConfigError: It encodes something else than images.
     """
     task, described = model.task, model.description
+    if not isinstance(task.backbone, Backbone):
+        raise ConfigError(
+            f"a backbone that is exported by itself encodes images; that of this {model.kind} "
+            "model does not. Leave --backbone out: the whole model is exported."
+        )
     normalize = task.normalize if include_normalisation else None
     graph = BackboneGraph(task.backbone, outputs=outputs, normalize=normalize)
     arguments = described["hyper_parameters"].get("backbone_options") or {}
@@ -88,7 +100,11 @@ def named_backbone(
         weights: A file of weights; None for none.
         outputs: `"features"` or `"embedding"`.
         include_normalisation: Whether it accepts pixels 0..255.
+
+    Raises:
+        ConfigError: It encodes something else than images.
     """
+    check_input(name, "image", owner="an export of a backbone by itself")
     backbone = create_backbone(name, pretrained=pretrained)
     if weights:
         load_weights(backbone, weights)

@@ -24,7 +24,7 @@ def export_program(
 
     Args:
         graph: The program.
-        example: Images `(B, C, H, W)` as the program accepts them; B is at least 2 if dynamic.
+        example: Its first input `(B, C, *size)`; B is at least 2 if dynamic.
         path: The file, `.pt2`.
         dynamic: Which of `"batch"` and `"size"` are dynamic.
 
@@ -60,7 +60,7 @@ def open_shapes(graph: Graph, dynamic: Collection[str]) -> tuple[dict[int, Any],
         dynamic: Which of `"batch"` and `"size"` are dynamic.
     """
     batch = [0] if "batch" in dynamic else []
-    size = [2, 3] if "size" in dynamic else []
+    size = [2 + i for i in range(len(graph.first.axes))] if "size" in dynamic else []
     axes = [batch + size, *(batch for _ in graph.beside)]
     return tuple({axis: torch.export.Dim.DYNAMIC for axis in one} for one in axes)
 
@@ -69,7 +69,8 @@ def open_program(path: str | os.PathLike[str]) -> Callable[..., tuple[Tensor, ..
     """Read a program from its file.
 
     Returns:
-        A function from images `(B, C, H, W)`, and its other inputs, to the tuple of outputs.
+        A function from images or volumes `(B, C, *size)`, and its other inputs, to the tuple of
+        outputs.
     """
     # Detectors use operators that torchvision registers.
     import torchvision  # noqa: F401
@@ -83,8 +84,9 @@ def open_program(path: str | os.PathLike[str]) -> Callable[..., tuple[Tensor, ..
             with torch.no_grad():
                 return tuple(module(*inputs))
         except (AssertionError, RuntimeError) as error:
+            shape = tuple(inputs[0].shape)
             raise ConfigError(
-                f"the program does not run on images {tuple(inputs[0].shape)}: {error}"
+                f"the program does not run on images or volumes of {shape}: {error}"
             ) from error
 
     return run

@@ -152,7 +152,7 @@ class VolumeSegmentation(ClassTask):
             loss_options=loss_options or {},
         )
         self.empty, self.distances = empty, distances
-        self.evaluator = self._make_evaluator()
+        self.evaluator = self.make_evaluator()
         self.volume_result: VolumeScores | None = None
         self.load_initial_weights()
 
@@ -270,18 +270,24 @@ class VolumeSegmentation(ClassTask):
         self, stage: str, outputs: Sequence[VolumePrediction], batch: VolumeBatch
     ) -> Sequence[VolumePrediction]:
         """Add the predictions for a batch of the `"val"` or `"test"` set; returns them."""
+        self.measure(self.evaluator, outputs, batch)
+        return outputs
+
+    def measure(
+        self, evaluator: VolumeEvaluator, outputs: Sequence[VolumePrediction], batch: VolumeBatch
+    ) -> None:
+        """Add the predictions for a batch to an evaluator of `make_evaluator`."""
         measured = self._measured()
         for i, one in enumerate(outputs):
             d, h, w = one["mask"].shape
             truth = batch["mask"][i, :d, :h, :w]
-            self.evaluator.update(
+            evaluator.update(
                 batch["subject"][i],
                 one["regions"] if "regions" in one else region_masks(one["mask"], measured),
                 region_masks(truth, measured),
                 truth != IGNORED,
                 spacing_of(batch["original_affine"][i].cpu().numpy()),
             )
-        return outputs
 
     def _measured(self) -> Regions:
         """What is measured: the regions, or each class but the background."""
@@ -290,12 +296,13 @@ class VolumeSegmentation(ClassTask):
         names = self.class_names or [str(k) for k in range(self.num_classes)]
         return {name: (k,) for k, name in enumerate(names) if k > 0}
 
-    def _make_evaluator(self) -> VolumeEvaluator:
+    def make_evaluator(self) -> VolumeEvaluator:
+        """An evaluator without subjects, by the names that the classes have by now."""
         return VolumeEvaluator([*self._measured()], empty=self.empty, distances=self.distances)
 
     def begin_evaluation(self) -> None:
         """Begin with no subjects, by the names that the classes have by now."""
-        self.evaluator = self._make_evaluator()
+        self.evaluator = self.make_evaluator()
 
     def end_evaluation(self, stage: str) -> None:
         """Gather the numbers of all processes, and log their means."""

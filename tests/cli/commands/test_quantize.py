@@ -8,6 +8,7 @@ import pytest
 import torch
 from helpers.tiny_coco import write_tiny_coco
 from helpers.tiny_masks import write_mask_folder
+from helpers.tiny_volumes import write_brats
 from helpers.train_runs import run_here
 
 from vision.cli.commands import quantize
@@ -67,6 +68,22 @@ data:
     cache_dir: null
     augment: {short_sides: [96], long_side: 128, hflip: 0}
     batch_size: 2
+    num_workers: 0
+"""
+VOLUMES = """
+model:
+  class_path: VolumeSegmentation
+  init_args:
+    backbone: swin_volume
+    backbone_options: {dim: 6, depths: [1, 1], num_heads: [1, 1], window_size: 4}
+    inference: {window: [16, 16, 16]}
+    optim: {lr: 1.0e-2, warmup_epochs: 0}
+data:
+  class_path: BraTS
+  init_args:
+    root: brats
+    folds: 2
+    augment: {patch_size: [16, 16, 16]}
     num_workers: 0
 """
 FIT = ["--trainer.accelerator", "cpu", "--trainer.num_sanity_val_steps", "0", "--threads", "1"]
@@ -171,3 +188,22 @@ def test_boxes(tmp_path: Path) -> None:
     assert found["boxes"].shape == (1, found["scores"].shape[1], 4)
     small = [folder, "--out", path, "--canvas", 96, 96]
     assert run(tmp_path, *small) == 2
+
+
+def test_volumes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_brats(tmp_path / "brats", subjects=4, shape=(16, 20, 16))
+    folder = fit(tmp_path, VOLUMES, 20, "--trainer.check_val_every_n_epoch", "20")
+    path = tmp_path / "volumes.onnx"
+    assert run(tmp_path, folder, "--out", path, "--rounds", 1, "--max-drop", 0.05) == 0
+    written = facts(path)
+    accuracy, nodes = written["accuracy"], written["nodes"]
+    assert (accuracy["metric"], accuracy["images"]) == ("Dice", 2)
+    assert accuracy["float"] == pytest.approx(written["model"]["metrics"]["val/Dice"], abs=1e-3)
+    assert accuracy["float"] > 0.4
+    assert written["inputs"][0]["shape"] == ["batch", 4, 16, 16, 16]
+    assert nodes["int8"] == nodes["candidates"] > 20
+    shown = capsys.readouterr().out
+    assert "volumes/s" in shown  # of the training
+    assert "on 2 volumes" in shown
+    # Windows along the diagonal of each of two volumes.
+    assert "calibrated on 6 train windows" in shown

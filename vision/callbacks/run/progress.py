@@ -25,6 +25,8 @@ REFRESH_S = 0.25
 # Columns of the bar for the number of batches, and between columns.
 COUNT_WIDTH = 7
 COLUMN_GAPS = 3
+# What a batch may hold by its key, and how it is counted.
+UNITS = {"image": "images", "volume": "volumes"}
 # What a narrow terminal leaves out, in this order.
 LEAST_IMPORTANT = ("data ", "mem ", "lr ")
 
@@ -59,7 +61,7 @@ class Progress(ProgressBar):
         self._validated = False
         self._start_s = self._shown_s = 0.0
         self._start_step = 0
-        self._images = 0
+        self._inputs, self._unit = 0, ""
         # In this epoch: end of the last step, total time waited and trained.
         self._step_end_s = self._waited_s = self._trained_s = 0.0
 
@@ -95,7 +97,8 @@ class Progress(ProgressBar):
         now = time.perf_counter()
         self._trained_s += now - self._step_end_s
         self._step_end_s = now
-        self._images += _count_images(batch) * trainer.world_size
+        count, self._unit = _count_inputs(batch)
+        self._inputs += count * trainer.world_size
         if self._due():
             stats = self._stats(trainer, _loss(outputs))
             self._show(_epoch(trainer), batch_idx + 1, self.total_train_batches, stats)
@@ -184,7 +187,7 @@ class Progress(ProgressBar):
     def _start_epoch(self, trainer: Trainer) -> None:
         self._step_end_s = time.perf_counter()
         self._waited_s = self._trained_s = 0.0
-        self._images = 0
+        self._inputs = 0
         self._validated = False
         self._open(_epoch(trainer), self.total_train_batches)
 
@@ -193,8 +196,8 @@ class Progress(ProgressBar):
         parts = [] if loss is None else [f"loss {float(loss):.4f}"]
         if trainer.optimizers:
             parts.append(f"lr {trainer.optimizers[0].param_groups[-1]['lr']:.1e}")
-        if self._images:
-            parts.append(speed(self._images, self._trained_s, "images"))
+        if self._inputs:
+            parts.append(speed(self._inputs, self._trained_s, self._unit))
             parts.append(f"data {self._waited_s / self._trained_s:.0%}")
         parts.append(_memory(trainer.strategy.root_device))
         done = trainer.global_step - self._start_step
@@ -290,9 +293,13 @@ def _loss(outputs: Any) -> Tensor | None:
     return loss if isinstance(loss, Tensor) else None
 
 
-def _count_images(batch: Any) -> int:
-    image = batch.get("image") if isinstance(batch, Mapping) else None
-    return len(image) if isinstance(image, Tensor) else 0
+def _count_inputs(batch: Any) -> tuple[int, str]:
+    """How many images or volumes a batch has, and which of them; none if it is not known."""
+    for key, unit in UNITS.items():
+        values = batch.get(key) if isinstance(batch, Mapping) else None
+        if isinstance(values, Tensor):
+            return len(values), unit
+    return 0, ""
 
 
 def _best_mark(trainer: Trainer, name: str) -> str:

@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
     size = options.size or source.default_size()
     settings = ExportOptions(
         format=options.format,
-        size=(size[0], size[1]),
+        size=tuple(size),
         batch=options.batch,
         dynamic=dynamic_axes(options.dynamic),
         precision=options.precision,
@@ -89,9 +89,15 @@ def build_parser() -> argparse.ArgumentParser:
     add("--pretrained", action="store_true", help="backbone: the published weights")
     add("--weights", help="backbone: a file of weights")
     add("--logits", action="store_true", help="whole model: give the logits (too)")
-    add("--input-dtype", default="uint8", help="whole model: uint8 or float32, of 0..255")
-    add("--size", type=whole(), nargs=2, metavar=("H", "W"), help="by default that of the weights")
-    add("--batch", type=whole(), default=1, help="number of images to trace with")
+    add("--input-dtype", help="of images 0..255: uint8, the default, or float32")
+    add(
+        "--size",
+        type=whole(),
+        nargs="+",
+        metavar="SIDE",
+        help="H W, of volumes D H W; by default that of the weights",
+    )
+    add("--batch", type=whole(), default=1, help="number of images or volumes to trace with")
     add("--dynamic", help="batch,size or batch or size or none; by default as many as possible")
     add("--precision", default="float32", help="float32, float16 or bfloat16")
     add("--opset", type=whole(), default=18, help="of ONNX")
