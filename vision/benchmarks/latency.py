@@ -53,7 +53,8 @@ class Settings:
         engines: Names of `ENGINES`; int8 only where there is a file of it.
         int8: An int8 model in ONNX, or None.
         outputs: `"embedding"` or `"features"` of a backbone.
-        size: Height and width in pixels; None for the usual ones of the model.
+        size: Height and width in pixels, or three sides in cells; None for the usual ones of the
+            model.
         max_batch: Maximum batch size.
         rounds: Measured calls of each engine.
         warmup: Calls before them.
@@ -322,7 +323,7 @@ def measure(graph: Graph, images: Tensor, options: Settings) -> Report:
     batch = 1
     with tempfile.TemporaryDirectory() as folder, torch.no_grad(), without_chatter():
         while alive and batch <= options.max_batch:
-            many = images.expand(batch, -1, -1, -1).contiguous()
+            many = images.expand(batch, *images.shape[1:]).contiguous()
             engines = build_all(graph, many, alive, Path(folder), options, report)
             measure_batch(engines, many, options, report)
             alive = [name for name in engines if still_grows(report.of(name))]

@@ -233,7 +233,7 @@ def add_latency(add: Callable[..., Any]) -> None:
     parser.add_argument(
         "--outputs", choices=("embedding", "features"), default="embedding", help="of a backbone"
     )
-    parser.add_argument("--size", nargs=2, type=whole(), metavar=("H", "W"), help="in pixels")
+    parser.add_argument("--size", nargs="+", type=whole(), metavar="SIDE", help="H W, or D H W")
     parser.add_argument("--max-batch", type=whole(), default=64, help="1 measures latency only")
     parser.add_argument("--threads", type=whole(1, MAX_PROCESSES), help="default: PyTorch's choice")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")

@@ -76,6 +76,8 @@ def make_int8(
     logits = find_part(model.task, "export_graph").scored_logits
     graph = whole_model(model.task, logits=logits)
     canvas, key = find_canvas(graph, model, options.canvas), graph.first.key
+    if canvas is not None:
+        graph.first.check_size(canvas)
     inputs = _calibration_inputs(
         graph, calibration_parts(data, options.calibrate, options.images, key=key), canvas
     )

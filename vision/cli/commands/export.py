@@ -8,7 +8,8 @@
 
 A model is a checkpoint, the folder of a run, a `.safetensors` of the suite, or `hf://owner/repo`; a
 backbone is a name of `vision.list_backbones()`. What is exported is run, on random and on real
-images, and compared with its source; a JSON file beside it says all that a user of it needs.
+images, and compared with its source; a JSON file beside it says all that a user of it needs. Of a
+model of volumes a window is exported, which the user of the file slides over volumes.
 
 Without --out, a model of a run is written into the folder `weights` of the run, named after run and
 file, any other model beside itself, and a backbone into the current folder.

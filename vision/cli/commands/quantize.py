@@ -16,7 +16,8 @@ the same), and 2 for a mistake that can be fixed.
 
 An exported detector takes one image of one size: images are put on a canvas of the mean colour that
 holds all of them, or that of `--canvas`. There its average precision may differ a little from that
-of `vision validate`, whose images are not padded so far; float and int8 see the same.
+of `vision validate`, whose images are not padded so far; float and int8 see the same. A model of
+volumes takes windows, which slide over whole volumes as in `vision validate`.
 """
 
 import argparse
@@ -104,7 +105,11 @@ def build_parser() -> argparse.ArgumentParser:
         help="how ranges come from values; the latter two keep all activations in memory",
     )
     made.add_argument(
-        "--canvas", type=whole(), nargs=2, metavar=("H", "W"), help="detection: size of the images"
+        "--canvas",
+        type=whole(),
+        nargs="+",
+        metavar="SIDE",
+        help="detection: H W of the images; volumes: D H W of a window",
     )
     made.add_argument("--operators", nargs="+", choices=OPERATORS, default=OPERATORS)
     made.add_argument(
