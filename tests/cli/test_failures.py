@@ -6,6 +6,7 @@ import os
 import pytest
 
 from vision.cli.failures import explain_failures
+from vision.data.base.volumes import VolumeData
 from vision.errors import ConfigError, VisionError
 
 
@@ -35,6 +36,17 @@ def test_a_disk_without_a_name_is_reported_too() -> None:
 
 def test_a_process_that_cannot_be_started_for_want_of_memory() -> None:
     assert "memory is full at 32 images" in said(OSError(errno.ENOMEM, "Cannot allocate memory"))
+
+
+def test_a_full_memory_names_the_options_of_volumes() -> None:
+    explained = explain_failures(1, 1, unit=VolumeData.unit, sizes=VolumeData.sizes)
+    with pytest.raises(VisionError) as caught, explained:
+        raise MemoryError
+    message = str(caught.value)
+    assert "memory is full at 1 volume per batch" in message
+    assert "a smaller --data.augment.patch_size, --model.inference.window or --model" in message
+    assert "image" not in message
+    assert "--data.batch_size" not in message, "a batch of one has no half"
 
 
 def test_a_dead_worker_is_no_fault_of_the_program() -> None:

@@ -98,6 +98,7 @@ def test_memory_is_that_of_a_strip_and_of_what_is_kept(weighting: str) -> None:
     [
         ({"window": (0, 8, 8)}, ["inference.window", "1"]),
         ({"window": (8, 8)}, ["inference.window", "3 numbers"]),
+        ({"window": (1024, 1024, 1024)}, ["inference.window", "1,073,741,824 cells, more than"]),
         ({"overlap": 1.0}, ["inference.overlap=1.0", "below 1"]),
         ({"weighting": "gausian"}, ["inference.weighting='gausian'", "gaussian"]),
         ({"batch": 0}, ["inference.batch=0"]),

@@ -30,6 +30,7 @@ from vision.layers.window import (
     shifted_window_masks,
 )
 from vision.layers.window_attention import WindowGroups, WindowPlan, group_order, group_sizes
+from vision.ops.padding import pad_end
 from vision.ops.tracing import is_traced
 
 Merging = Literal["merging", "mergingv2"]
@@ -69,9 +70,7 @@ class PatchEmbed(nn.Module):
         """Map `(B, C_in, *size)`, completed with zeros at the end, to tokens `(B, *grid, dim)`."""
         sizes = zip(volumes.shape[2:], self.patch_size, strict=True)
         missing = [-size % side for size, side in sizes]
-        if any(missing):
-            volumes = F.pad(volumes, [n for cells in reversed(missing) for n in (0, cells)])
-        return self.norm(self.proj(volumes).movedim(1, -1))
+        return self.norm(self.proj(pad_end(volumes, missing)).movedim(1, -1))
 
 
 class PatchMerging(nn.Module):

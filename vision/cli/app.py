@@ -292,7 +292,9 @@ class VisionCLI(LightningCLI):
         with (
             explain_stop(self._signals, self._last_checkpoint),
             self._no_empty_run(),
-            explain_failures(batch_size, accumulated),
+            explain_failures(
+                batch_size, accumulated, unit=self.datamodule.unit, sizes=self.datamodule.sizes
+            ),
             explain_refusals(batch_size),
         ):
             super()._run_subcommand(subcommand)

@@ -28,33 +28,42 @@ _UNWRITABLE = {
 
 
 @contextmanager
-def explain_failures(batch_size: int, accumulated: int) -> Iterator[None]:
+def explain_failures(
+    batch_size: int, accumulated: int, *, unit: str = "images", sizes: str = "--data.image_size"
+) -> Iterator[None]:
     """Convert failures of the machine to errors that say what to change.
 
     Args:
         batch_size: Images per batch and device.
         accumulated: Batches per optimiser step.
+        unit: What an image is called, in the plural.
+        sizes: Options of the size of one.
 
     Raises:
         VisionError: Memory or a disk is full, a file cannot be written, a worker has ended, or a
             logger cannot log.
         CheckpointError: A checkpoint does not hold what it should.
     """
+
+    def full_memory(error: BaseException) -> VisionError:
+        remedies = _less_memory(batch_size, accumulated, sizes)
+        return _full_memory(error, counted(batch_size, unit), remedies)
+
     try:
         yield
     except (VisionError, MisconfigurationException):
         raise
     except (torch.OutOfMemoryError, MemoryError) as error:
-        raise _full_memory(error, batch_size, accumulated) from error
+        raise full_memory(error) from error
     except RuntimeError as error:
         if _CPU_ALLOCATOR in str(error):
-            raise _full_memory(error, batch_size, accumulated) from error
+            raise full_memory(error) from error
         _refuse_lost_worker(error)
         _refuse_checkpoint(error)
         raise
     except OSError as error:
         if error.errno == errno.ENOMEM:
-            raise _full_memory(error, batch_size, accumulated) from error
+            raise full_memory(error) from error
         if error.errno in _UNWRITABLE:
             raise VisionError(_unwritable(error)) from error
         _refuse_lost_worker(error)
@@ -101,17 +110,25 @@ def _refuse_logger(error: Exception) -> None:
         ) from error
 
 
-def _full_memory(error: BaseException, batch_size: int, accumulated: int) -> VisionError:
+def _less_memory(batch_size: int, accumulated: int, sizes: str) -> list[str]:
+    fewer = (
+        f"--data.batch_size {batch_size // 2} --trainer.accumulate_grad_batches {2 * accumulated}"
+        "   (the same optimiser steps)"
+    )
+    return [
+        *([fewer] if batch_size > 1 else []),
+        "--trainer.precision bf16-mixed",
+        "--model.grad_checkpointing true   (slower by about a third)",
+        f"a smaller {sizes} or --model.backbone",
+    ]
+
+
+def _full_memory(error: BaseException, batch: str, remedies: list[str]) -> VisionError:
     device = "the GPU's memory" if isinstance(error, torch.OutOfMemoryError) else "memory"
-    half = max(1, batch_size // 2)
     return VisionError(
-        f"{device} is full at {counted(batch_size, 'images')} per batch. Any of these needs less:\n"
-        f"  --data.batch_size {half} --trainer.accumulate_grad_batches {2 * accumulated}"
-        "   (the same optimiser steps)\n"
-        "  --trainer.precision bf16-mixed\n"
-        "  --model.grad_checkpointing true   (slower by about a third)\n"
-        "  a smaller --data.image_size or --model.backbone\n"
-        f"{str(error).strip().partition(chr(10))[0][:160]}"
+        f"{device} is full at {batch} per batch. Any of these needs less:\n"
+        + "".join(f"  {remedy}\n" for remedy in remedies)
+        + str(error).strip().partition("\n")[0][:160]
     )
 
 

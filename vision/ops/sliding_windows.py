@@ -4,6 +4,7 @@ Letters: C modalities, K outputs; D, H, W cells along the three axes of a volume
 batch.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -21,6 +22,8 @@ Weighting = Literal["constant", "gaussian"]
 SIGMA = 0.125
 # Weights are never smaller, so that a corner that one window alone covers can be divided by them.
 MIN_WEIGHT = 1e-3
+# Cells of a window or patch: the first maps of a network on more would fill any memory.
+MAX_WINDOW_CELLS = 2**28
 
 RANGES: Ranges = {
     "window": Range(minimum=1, maximum=2**12, length=3, unit="cells (D, H, W)"),
@@ -60,12 +63,31 @@ class VolumeInference:
 
     def __post_init__(self) -> None:
         check_ranges(vars(self), RANGES, group="inference")
+        check_cells("inference.window", self.window)
         axes = [*self.mirror] if isinstance(self.mirror, Sequence) else [self.mirror]
         if any(axis not in (0, 1, 2) for axis in axes) or len({*axes}) < len(axes):
             raise ConfigError(
                 f"inference.mirror={self.mirror!r} must be a list of axes, 0, 1 or 2, each at most "
                 "once, such as [0, 1, 2]; [] for none."
             )
+
+
+def check_cells(name: str, sides: Sequence[int]) -> None:
+    """Check that a window is small enough for a network.
+
+    Args:
+        name: Name of the option.
+        sides: Its cells along each axis.
+
+    Raises:
+        ConfigError: It has more than `MAX_WINDOW_CELLS`.
+    """
+    cells = math.prod(sides)
+    if cells > MAX_WINDOW_CELLS:
+        raise ConfigError(
+            f"{name}={[*sides]} has {cells:,} cells, more than the {MAX_WINDOW_CELLS:,} that a "
+            "network is given at once. Sides of 64 to 160 cells are usual."
+        )
 
 
 def slide(

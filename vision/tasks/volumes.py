@@ -13,7 +13,6 @@ from typing import Any
 
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
-from torch.nn import functional as F
 
 from vision.backbones.encoder import Encoder
 from vision.backbones.registry import check_input
@@ -31,6 +30,7 @@ from vision.keywords import Unpack
 from vision.metrics.volumes.dice import Empty
 from vision.metrics.volumes.evaluator import VolumeEvaluator
 from vision.metrics.volumes.table import VolumeScores
+from vision.ops.padding import pad_end
 from vision.ops.sliding_windows import VolumeInference
 from vision.ops.volume_axes import spacing_of
 from vision.ops.volume_inference import Grids, predict_volume
@@ -261,9 +261,9 @@ class VolumeSegmentation(ClassTask):
         volumes, mask = batch["volume"], batch["mask"]
         # Labels are padded too, since coarser maps cover the padded volumes.
         size = padded_size(mask.shape[1:], self.backbone.feature_specs[-1].stride)
-        terms = self.criterion(
-            self._outputs(_pad_end(volumes, size, 0)), _pad_end(mask, size, IGNORED)
-        )
+        missing = [whole - side for whole, side in zip(size, mask.shape[1:], strict=True)]
+        outputs = self._outputs(pad_end(volumes, missing))
+        terms = self.criterion(outputs, pad_end(mask, missing, IGNORED))
         return self.log_losses("train", terms, len(volumes))
 
     def evaluate(
@@ -313,11 +313,3 @@ class VolumeSegmentation(ClassTask):
         """The class of each cell of each original volume of a batch."""
         named = zip(self.run(batch), batch["subject"], batch["path"], strict=True)
         return [{**one, "subject": subject, "path": path} for one, subject, path in named]
-
-
-def _pad_end(cells: Tensor, size: Sequence[int], value: int) -> Tensor:
-    """Pad the last three axes at their ends to a size."""
-    missing = [whole - side for whole, side in zip(size, cells.shape[-3:], strict=True)]
-    if not any(missing):
-        return cells
-    return F.pad(cells, [end for side in reversed(missing) for end in (0, side)], value=value)

@@ -80,9 +80,12 @@ def test_every_layout_is_the_same_for_a_seed(
     files: int,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     for root in ("first", "second"):
         assert run_here(monkeypatch, name, "--root", tmp_path / root, *options) == 0
+    unit = "volume" if name in ("brats", "mni") else "image"
+    assert f" {unit}" in capsys.readouterr().out
     assert digests(tmp_path / "first") == digests(tmp_path / "second")
     assert len(digests(tmp_path / "first")) == files
 

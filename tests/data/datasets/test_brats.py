@@ -239,10 +239,20 @@ def test_a_class_that_no_volume_has_is_noted(tmp_path: Path) -> None:
     remarks: list[str] = []
     assert [*data.problems(remarks=remarks)] == []
     assert "train: no cell of any volume has the class 'ET'." in remarks
-    for path in root.glob("*/*_seg.nii.gz"):
+
+
+def test_lesions_of_the_last_subject_are_enough(tmp_path: Path) -> None:
+    root = write_brats(tmp_path, subjects=10)
+    data = BraTS(root=root, folds=2, num_workers=0)
+    index = data.index("train")
+    masks = [Path(path) for path in index.masks or ()]
+    for path in masks[:3] + masks[4:]:
         change(path, np.zeros_like)
-    with pytest.raises(DataError, match="is background or ignored: there is nothing to learn"):
-        brats(root, folds=2)
+    data.scan("train")
+    change(masks[3], np.zeros_like)
+    match = "every cell of the 5 volumes of the train split, .* there is nothing to learn"
+    with pytest.raises(DataError, match=match):
+        data.scan("train")
 
 
 def test_unreadable_subjects_may_be_skipped(tmp_path: Path) -> None:

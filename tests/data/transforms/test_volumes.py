@@ -236,3 +236,10 @@ def test_a_volume_that_fills_the_memory_is_refused() -> None:
 def test_wrong_options_are_refused(options: dict[str, Any], match: str) -> None:
     with pytest.raises(ConfigError, match=match):
         VolumeEvalTransform(**options)
+
+
+def test_a_patch_that_fills_the_memory_is_refused() -> None:
+    with pytest.raises(
+        ConfigError, match=r"augment\.patch_size=\[1024, 1024, 512\] has 536,870,912"
+    ):
+        VolumeAugment(patch_size=(1024, 1024, 512))

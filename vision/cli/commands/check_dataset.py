@@ -46,7 +46,7 @@ def check(name: str, words: Sequence[str], path: Path | None) -> int:
     line = ProgressLine(every_s=0.2, log_every_s=5.0)
 
     def show_progress(done: int, total: int) -> None:
-        line(f"read {done:,} of {counted(total, 'images')}", last=done == total)
+        line(f"read {done:,} of {counted(total, data.unit)}", last=done == total)
         if done == total:
             line.end()
 

@@ -46,11 +46,12 @@ from vision.wording import counted
 
 
 class Layout(NamedTuple):
-    """A dataset that can be made: its name, its options, and what writes it."""
+    """A dataset that can be made: its name, its options, what writes it, and what that counts."""
 
     title: str
     options: type[Any]
     write: Callable[[Path, Any], dict[str, tuple[int, int]]]
+    unit: str = "images"
 
 
 LAYOUTS = {
@@ -62,8 +63,8 @@ LAYOUTS = {
     "kitti_depth": Layout("KITTI's depth prediction", RoomSamples, write_kitti_depth),
     "kitti": Layout("KITTI's objects", StreetSamples, write_kitti),
     "motorcycle": Layout("DepthFolder, of one photograph", MotorcycleSample, write_motorcycle),
-    "brats": Layout("BraTS 2021", BraTSSamples, write_brats),
-    "mni": Layout("VolumeFolder, of one average brain", MNISample, write_mni),
+    "brats": Layout("BraTS 2021", BraTSSamples, write_brats, "volumes"),
+    "mni": Layout("VolumeFolder, of one average brain", MNISample, write_mni, "volumes"),
 }
 HELP = {
     "train": "number of training scenes",
@@ -97,8 +98,8 @@ def make(arguments: argparse.Namespace) -> int:
     begin = time.monotonic()
     chosen = {option.name: getattr(arguments, option.name) for option in fields(layout.options)}
     samples = layout.options(**chosen)
-    for split, (images, annotations) in layout.write(arguments.root, samples).items():
-        print(f"{split}: {counted(images, 'images')}, {counted(annotations, 'annotations')}")
+    for split, (count, annotations) in layout.write(arguments.root, samples).items():
+        print(f"{split}: {counted(count, layout.unit)}, {counted(annotations, 'annotations')}")
     print(f"{arguments.root}: written in {time.monotonic() - begin:.0f} s")
     return 0
 

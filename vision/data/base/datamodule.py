@@ -58,6 +58,7 @@ class DataModule(LightningDataModule, ABC):
     Attributes:
         kind: Name of the task that the samples are for, such as `"classification"`; None for any.
         unit: What a sample is called, in the plural.
+        sizes: Options of a sample's size, which decides how much memory a step needs.
         train_dataset: Augmented samples; None before `setup("fit")`, and so on for the others.
         val_dataset: Samples of the validation set.
         test_dataset: Samples of the test set.
@@ -75,6 +76,7 @@ class DataModule(LightningDataModule, ABC):
     __signature__ = FullSignature()
     kind: ClassVar[str | None] = None
     unit: ClassVar[str] = "samples"
+    sizes: ClassVar[str] = "--data.image_size"
     collate: Callable[[Any], Any] = staticmethod(default_collate)
 
     def __init__(

@@ -102,6 +102,7 @@ class VolumeData(ClassData, SplitData[VolumeIndex]):
 
     kind = "volumes"
     unit = "volumes"
+    sizes = "--data.augment.patch_size, --model.inference.window"
     collate = staticmethod(collate_volumes)
 
     def __init__(

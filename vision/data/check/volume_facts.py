@@ -94,18 +94,22 @@ class VolumeFacts:
         found = [note.counts for note in self.notes if note.counts is not None]
         return np.sum([np.zeros(IGNORED + 1, np.int64), *found], axis=0)
 
+    def has_no_class(self) -> bool:
+        """Whether there are labels, and every cell is background or ignored."""
+        counts = self.counts()
+        return bool(counts.any() and not counts[1 : len(self.labels.names)].any())
+
     def check(self, split: str) -> None:
         """Raise an error if there is nothing to learn.
 
         Raises:
             DataError: Every cell is background or ignored.
         """
-        counts = self.counts()
-        if counts.any() and not counts[1 : len(self.labels.names)].any():
+        if self.has_no_class():
             raise DataError(
-                f"every cell of the {counted(len(self.notes), 'volumes')} of the {split} split "
-                f"that were read, such as '{self.notes[0].path}', is background or ignored: there "
-                f"is nothing to learn. The values of the classes are {self.labels.describe()}."
+                f"every cell of the {counted(len(self.notes), 'volumes')} of the {split} split, "
+                f"such as '{self.notes[0].path}', is background or ignored: there is nothing to "
+                f"learn. The values of the classes are {self.labels.describe()}."
             )
 
     def absent(self) -> list[str]:
@@ -172,21 +176,27 @@ def read_some(
 ) -> None:
     """Read some subjects of a split, evenly spread, and log what they hold.
 
+    Where no cell of these has a class, others are read until one has: of rare lesions many subjects
+    may have none.
+
     Args:
         index: The split.
         facts: Collects what they hold.
         split: Name of the split.
         resample: As in `read_subject`.
         skip: Whether unreadable ones are left out here, and the run decides whether it skips them.
-        maximum: Number of subjects to read.
+        maximum: Number of subjects to read; others follow only if these have no class.
 
     Raises:
         ImageError: A file is absent or broken, unless `skip`.
         DataError: There is nothing to learn.
     """
     last = max(0, len(index) - 1)
-    places = np.unique(np.linspace(0, last, maximum if len(index) else 0).round().astype(int))
-    for place in places.tolist():
+    spread = np.linspace(0, last, maximum if len(index) else 0).round().astype(int).tolist()
+    places = dict.fromkeys([*spread, *range(len(index))])
+    for count, place in enumerate(places):
+        if count >= maximum and not facts.has_no_class():
+            break
         try:
             facts.notes.append(facts.look(index, place, resample=resample))
         except ImageError:

@@ -24,6 +24,7 @@ from vision.ops.nifti import (
 )
 from vision.ops.volume_grids import nearest_cells
 from vision.ops.volume_resampling import to_original
+from vision.wording import counted
 
 # The largest difference between two affines of one grid, in mm.
 SAME_MM = 1e-3
@@ -36,7 +37,10 @@ OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
 }
 # Endings of names of files of labels.
 LABEL_NAMES = ("seg", "label", "labels", "mask")
-RESAMPLE = "Register and resample them, or set data.resample=true to bring all to the first grid."
+RESAMPLE = (
+    "Register and resample them; a dataset brings all to the grid of the first file with "
+    "data.resample=true."
+)
 
 
 class SubjectFiles(NamedTuple):
@@ -147,9 +151,9 @@ def _in_order(
         others = [os.path.basename(file) for file in files if file not in known]
         beside = f" The names {listed(others)} have no modality." if others else ""
         raise DataError(
-            f"subject '{name}' has no file of {listed(map(repr, absent))}; expected one that ends "
-            f"in such as '_{absent[0]}{SUFFIXES[0]}' for each of {listed(modalities, maximum=8)}."
-            f"{beside}"
+            f"subject '{name}' has no file of {listed(map(repr, absent))}; expected one for each "
+            f"of {listed(modalities, maximum=8)}, by the end of its name, such as "
+            f"'_{absent[0]}{SUFFIXES[0]}'.{beside}"
         )
     twice = next((several for several in found.values() if len(several) > 1), None)
     if twice:
@@ -202,9 +206,9 @@ def read_subject_header(
     headers: dict[str, VolumeHeader] = {}
     single = len(subject.files) == 1
     for path in (*subject.files, *([subject.mask] if subject.mask else [])):
-        volumes = len(modalities) if single and path != subject.mask else 1
+        several = modalities if single and path != subject.mask else ()
         try:
-            headers[path] = _of_volumes(_read_header(path), volumes)
+            headers[path] = _of_volumes(_read_header(path), several)
         except DataError as error:
             problems.append(str(error))
     if subject.files[0] in headers and not resample:
@@ -224,14 +228,21 @@ def _read_voxels(path: str) -> np.ndarray:
     return read_series_voxels(path) if os.path.isdir(path) else read_voxels(path)
 
 
-def _of_volumes(header: VolumeHeader, volumes: int) -> VolumeHeader:
-    """The header of one of several volumes of a file; their number is checked."""
+def _of_volumes(header: VolumeHeader, modalities: Sequence[str] = ()) -> VolumeHeader:
+    """The header of one volume of a file, which has one for each of some modalities, or a single.
+
+    Raises:
+        DataError: It has another number of volumes.
+    """
     found = header.shape[3] if len(header.shape) == 4 else 1
-    if found != volumes:
-        wanted = "a single volume (3 axes)" if volumes == 1 else f"{volumes} volumes (4 axes)"
+    if found != max(1, len(modalities)):
+        wanted = "a single volume (3 axes)"
+        if len(modalities) > 1:
+            names = listed(modalities, maximum=8)
+            wanted = f"{len(modalities)} volumes (4 axes), one for each of {names}"
         raise DataError(
-            f"'{header.path}' has the shape {header.shape}, {found} volumes; expected {wanted}, "
-            "one for each modality."
+            f"'{header.path}' has the shape {header.shape}, {counted(found, 'volumes')}; expected "
+            f"{wanted}."
         )
     return VolumeHeader(
         header.path, header.shape[:3], header.affine, header.spacing, header.orientation
@@ -303,7 +314,7 @@ def _values(subject: SubjectFiles, header: VolumeHeader, *, resample: bool) -> n
         voxels = _read_voxels(path)
         voxels = voxels.reshape(voxels.shape[:3])  # a fourth axis of one volume
         own = _read_header(path) if resample else header
-        if own is not header and grid_problem(header, _of_volumes(own, 1)):
+        if own is not header and grid_problem(header, _of_volumes(own)):
             moved = to_original(
                 torch.from_numpy(voxels)[None],
                 torch.from_numpy(own.affine),
@@ -321,6 +332,6 @@ def _mask(path: str, header: VolumeHeader, labels: VolumeLabels, *, resample: bo
     mask = labels.apply(stored.reshape(stored.shape[:3]), path)
     if resample:
         own = read_header(path)
-        if grid_problem(header, _of_volumes(own, 1)):
+        if grid_problem(header, _of_volumes(own)):
             return nearest_cells(mask, own.affine, header.affine, header.shape)
     return mask

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from vision.errors import ConfigError, shown
+from vision.ops.sliding_windows import check_cells
 from vision.options import PROBABILITY, Range, Ranges, check_ranges
 
 # Cells along an axis of a patch: a larger one fills no memory that there is.
@@ -61,6 +62,7 @@ class VolumeAugment:
 
     def __post_init__(self) -> None:
         check_ranges(vars(self), RANGES)
+        check_cells("augment.patch_size", self.patch_size)
 
 
 def check_intensity(intensity: Intensity) -> Intensity:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from torch import Tensor
-from torch.nn import functional as F
 
 from vision.contracts.features import VolumeSpec
 from vision.contracts.volumes import VolumeOutputs
+from vision.ops.padding import pad_end
 
 
 class VolumeEncoder(Protocol):
@@ -57,8 +57,7 @@ def padded_outputs(backbone: VolumeEncoder, head: Head, volumes: Tensor) -> Volu
     size = [operator.index(side) for side in volumes.shape[2:]]
     padded = padded_size(size, backbone.feature_specs[-1].stride)
     missing = [whole - side for whole, side in zip(padded, size, strict=True)]
-    if any(missing):
-        volumes = F.pad(volumes, [n for cells in reversed(missing) for n in (0, cells)])
+    volumes = pad_end(volumes, missing)
     outputs = head(backbone(volumes), volumes)
     if any(missing):
         kept = (slice(None), slice(None), *(slice(side) for side in size))
