@@ -56,13 +56,12 @@ PLACES = {
     "Add a kind of task": {"vision/kinds.py", "vision/data/__init__.py"},
 }
 # The key of a mask in COCO's format has the name of a kind, and so has a way to evaluate files.
-# Maps of depth and of normals have it as their key, and a network and a volume have a depth too.
+# Maps of depth and of normals have it as their key, and a network has a depth too.
 SAME_WORD = {
     "segmentation": r"coco|sbd|annotations|/detection|predict/panoptic|commands/evaluate.py",
     # Samples of it are made under that name.
     "panoptic": r"commands/make_samples.py",
-    "depth": r"vision/(data|ops|options|metrics/kitti)|/dense_maps|losses/dense|weights/names/|"
-    r"export/inputs.py",
+    "depth": r"vision/(data|ops|options|metrics/kitti)|/dense_maps|losses/dense|weights/names/",
     "normals": r"vision/data/|/dense_maps|losses/dense",
     "detection3d": r"data/base/boxes3d.py",
     # Packages are installed under that name, encoders and exported programs take volumes, and

@@ -15,7 +15,7 @@ from vision.export.photographs import real_images
 from vision.wording import counted
 
 # Names for the lengths of dynamic axes; fixed lengths are numbers.
-BATCH, DEPTH, HEIGHT, WIDTH = "batch", "depth", "height", "width"
+BATCH, PLANES, HEIGHT, WIDTH = "batch", "planes", "height", "width"
 Source = str | os.PathLike[str] | None
 
 
@@ -145,7 +145,7 @@ class VolumeInput(ProgramInput):
 
     name = "volumes"
     key = "volume"
-    axes = (DEPTH, HEIGHT, WIDTH)
+    axes = (PLANES, HEIGHT, WIDTH)
     min_side = 1
     options = "--size D H W"
     modalities: tuple[str, ...] | None = None

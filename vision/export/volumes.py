@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from vision.errors import ConfigError
 from vision.export.canvas import Run
 from vision.export.graph import BATCH, HEIGHT, WIDTH, Axes, Graph
-from vision.export.inputs import DEPTH, VolumeInput
+from vision.export.inputs import PLANES, VolumeInput
 from vision.heads.volumes.padding import padded_outputs
 from vision.ops.sliding_windows import VolumeInference, slide
 from vision.tasks.volumes import VolumeSegmentation
@@ -50,7 +50,7 @@ class VolumesGraph(Graph):
                 f"normalised: leave --input-dtype out, or give {DTYPE}."
             )
         outputs = task.num_classes if task.regions is None else len(task.regions)
-        cells: Axes = (BATCH, outputs, DEPTH, HEIGHT, WIDTH)
+        cells: Axes = (BATCH, outputs, PLANES, HEIGHT, WIDTH)
         names = None if task.modalities is None else tuple(task.modalities)
         super().__init__(
             axes={"logits" if logits else "probabilities": cells},
