@@ -125,6 +125,13 @@ def test_one_image_makes_a_picture(kind: str) -> None:
         "depth": torch.ones(1, 300, 400),
         "normals": torch.ones(1, 3, 300, 400),
     }
+    if kind == "volumes":
+        batch = {
+            "volume": torch.rand(1, 2, 16, 20, 12),
+            "mask": torch.zeros(1, 16, 20, 12, dtype=torch.uint8),
+            "affine": torch.eye(4)[None],
+            "size": torch.tensor([[16, 20, 12]]),
+        }
     picture = draw_train_batch(find_part(kind, "train_cells"), TrainBatch([GREY], batch, NAMES))
     assert picture is not None
     assert picture.mode == "RGB"

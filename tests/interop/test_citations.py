@@ -32,6 +32,8 @@ def test_the_papers_of_a_model_in_order() -> None:
     keys = [paper.key for paper in papers_of("swin_tiny", ["mask_rcnn"])]
     assert keys == ["liu2021swin", "he2017mask", "lin2017fpn"]
     assert [paper.key for paper in papers_of("timm/resnet50", [])] == ["wightman2019timm"]
+    volumes = papers_of("swin_volume_48", ["swin_unetr"])
+    assert [paper.key for paper in volumes] == ["liu2021swin", "hatamizadeh2022swin"]
     assert papers_of("MyOwn", ["unheard_of"]) == []
 
 
