@@ -174,7 +174,7 @@ def _causes() -> str:
 def _lost_connection(error: BaseException) -> bool:
     """Whether a DataLoader was reading from a worker that has ended."""
     return isinstance(error, ConnectionError | EOFError) and any(
-        Path(frame.filename).parts[-4:] == _DATA_LOADER for frame in extract_tb(error.__traceback__)
+        _is_data_loader(frame.filename) for frame in extract_tb(error.__traceback__)
     )
 
 
@@ -194,9 +194,12 @@ def _signal_of_worker(error: BaseException) -> int | None:
 
 def _ended_workers(frame: FrameType) -> list[Any]:
     """The processes that a DataLoader, in its own frame, has found to have ended."""
-    if Path(frame.f_code.co_filename).parts[-4:] != _DATA_LOADER:
-        return []
-    return frame.f_locals.get("failed_workers", [])
+    known = _is_data_loader(frame.f_code.co_filename)
+    return frame.f_locals.get("failed_workers", []) if known else []
+
+
+def _is_data_loader(filename: str) -> bool:
+    return Path(filename).parts[-4:] == _DATA_LOADER
 
 
 def _news_of_worker() -> BaseException:

@@ -136,11 +136,11 @@ def measure_one(
     """The values of `COLUMNS`."""
     if torch.device(settings.device).type == "cuda":
         bench = HeadBenchmark(build, backbone, size, settings)
-        peaks = [peak_allocated(partial(bench.run, mode)) for mode in MODES]
-        return _times(build, backbone, size, settings) + peaks
+        times = _times(bench, settings)
+        return times + [peak_allocated(partial(bench.run, mode)) for mode in MODES]
     # What one process has freed and kept would leave less memory to the next.
     arguments = (build, backbone, size, settings)
-    times = in_fresh_process(_times, *arguments)
+    times = in_fresh_process(_fresh_times, *arguments)
     return times + [in_fresh_process(_growth, *arguments, mode) for mode in MODES]
 
 
@@ -168,9 +168,14 @@ def print_compiled(build: Build, backbone: str, size: tuple[int, int], settings:
         print(f"{label:44} {theirs / ours:10.2f} {interval}", flush=True)
 
 
-def _times(build: Build, backbone: str, size: tuple[int, int], settings: Settings) -> list[float]:
+def _fresh_times(
+    build: Build, backbone: str, size: tuple[int, int], settings: Settings
+) -> list[float]:
+    return _times(HeadBenchmark(build, backbone, size, settings), settings)
+
+
+def _times(bench: HeadBenchmark, settings: Settings) -> list[float]:
     """Median milliseconds of each of `MODES`."""
-    bench = HeadBenchmark(build, backbone, size, settings)
     return [
         1e3 * value
         for mode in MODES
