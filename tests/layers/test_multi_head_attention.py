@@ -25,6 +25,10 @@ def test_it_is_that_of_pytorch() -> None:
     query, key, value = torch.randn(3, 5, 8), torch.randn(3, 7, 8), torch.randn(3, 7, 8)
     expected, _ = theirs(query, key, value)
     torch.testing.assert_close(ours(query, key, value), expected)
+    blocked = torch.rand(5, 7) < 0.3
+    expected, _ = theirs(query, key, value, attn_mask=blocked)
+    bias = torch.zeros(5, 7).masked_fill(blocked, -torch.inf)
+    torch.testing.assert_close(ours(query, key, value, bias), expected)
 
 
 @torch.no_grad()

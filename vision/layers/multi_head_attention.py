@@ -32,13 +32,17 @@ class MultiHeadAttention(nn.Module):
         self.output = nn.Linear(dim, dim)
         self.reset_parameters()
 
-    def forward(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    def forward(
+        self, query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None = None
+    ) -> Tensor:
         """Attend.
 
         Args:
             query: float `(B, Q, D)`.
             key: float `(B, N, D)`.
             value: float `(B, N, D)`.
+            bias: Added to the scaled scores, minus infinity where a query must not look; broadcasts
+                to `(B, heads, Q, N)`.
 
         Returns:
             float `(B, Q, D)`.
@@ -49,7 +53,7 @@ class MultiHeadAttention(nn.Module):
             for x, weight, bias in zip((query, key, value), weights, biases, strict=True)
         )
         dropout = self.dropout if self.training else 0.0
-        x = attend(q, k, v, dropout=dropout).transpose(1, 2)  # (B, Q, heads, D / heads)
+        x = attend(q, k, v, bias=bias, dropout=dropout).transpose(1, 2)  # (B, Q, heads, D / heads)
         return self.output(x.reshape(query.shape))
 
     def reset_parameters(self) -> None:
