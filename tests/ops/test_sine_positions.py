@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from vision.ops.sine_positions import sine_positions
+from vision.ops.sine_positions import cell_positions, sine_positions
 
 
 def test_a_cell_by_hand() -> None:
@@ -29,3 +29,12 @@ def test_rows_and_columns_are_apart() -> None:
     assert torch.equal(
         sine_positions((6, 6), 8)[..., :4].transpose(0, 1), sine_positions((6, 6), 8)[..., 4:]
     )
+
+
+def test_a_cell_that_is_counted_from_zero() -> None:
+    """Row 1, column 3 of a map of any size: sines, then cosines, of the row, then the column."""
+    expected = [
+        f(place * rate) for place in (1, 3) for f in (math.sin, math.cos) for rate in (1, 0.01)
+    ]
+    assert cell_positions((3, 5), 8)[1, 3].tolist() == pytest.approx(expected, abs=1e-6)
+    assert cell_positions((2, 9), 8)[1, 3].tolist() == pytest.approx(expected, abs=1e-6)

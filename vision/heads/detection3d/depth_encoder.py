@@ -3,16 +3,13 @@
 Letters: D width, h x w cells of stride 16.
 """
 
-import math
-
 import torch
 from torch import Tensor, nn
 
-from vision.layers.mlp import Mlp
-from vision.layers.multi_head_attention import MultiHeadAttention
+from vision.layers.post_norm_block import PostNormBlock
 
 
-class DepthEncoder(nn.Module):
+class DepthEncoder(PostNormBlock):
     """A transformer layer over the cells of a map, and a table of codes of depth.
 
     "MonoDETR", Zhang et al., 2023, https://arxiv.org/abs/2203.13310: the depth
@@ -29,13 +26,10 @@ class DepthEncoder(nn.Module):
     def __init__(
         self, dim: int, *, num_heads: int, hidden_dim: int, max_depth: float, dropout: float
     ) -> None:
-        super().__init__()
+        super().__init__(
+            dim, num_heads=num_heads, hidden_dim=hidden_dim, act_layer=nn.ReLU, dropout=dropout
+        )
         self.max_depth = max_depth
-        self.attention = MultiHeadAttention(dim, num_heads=num_heads, dropout=dropout)
-        self.norm1 = nn.LayerNorm(dim)
-        self.mlp = Mlp(dim, hidden_dim=hidden_dim, act_layer=nn.ReLU, dropout=dropout)
-        self.norm2 = nn.LayerNorm(dim)
-        self.dropout = nn.Dropout(dropout)
         self.table = nn.Parameter(torch.empty(int(max_depth) + 1, dim))
         self.reset_parameters()
 
@@ -52,9 +46,7 @@ class DepthEncoder(nn.Module):
             they hold already.
         """
         x = features.flatten(2).transpose(1, 2)  # (B, h * w, D)
-        placed = x + positions
-        x = self.norm1(x + self.dropout(self.attention(placed, placed, x)))
-        x = self.norm2(x + self.mlp(x))
+        x = self.attend(x, positions)
         code = self.code(depth.flatten(1)).to(x.dtype)
         return x + code, code
 
@@ -75,9 +67,6 @@ class DepthEncoder(nn.Module):
         return below * (1 - share) + above * share
 
     def reset_parameters(self) -> None:
-        """Initialise the parameters, as PyTorch does the parts of its own such layer."""
-        self.attention.reset_parameters()
-        for layer in (self.norm1, self.norm2, self.mlp.fc1, self.mlp.fc2):
-            layer.reset_parameters()
-        nn.init.kaiming_uniform_(self.attention.output.weight, a=math.sqrt(5))
+        """Initialise the parameters."""
+        super().reset_parameters()
         nn.init.normal_(self.table)
