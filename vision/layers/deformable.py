@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vision.errors import ConfigError
+from vision.ops.boxes import at_least_float32
 from vision.options import MAX_WIDTH, check_number
 
 # Height and width of a map; tensors while a model is traced.
@@ -89,7 +90,8 @@ class DeformableAttention(nn.Module):
         # Not by unflatten, which makes constants of sizes that are traced.
         value = value.reshape(batch, memory.shape[1], heads, -1)  # (B, N, heads, D / heads)
         shape = (batch, count, heads, self.num_levels, self.num_points)
-        offsets = self.offsets(query).reshape(*shape, 2)  # (B, Q, heads, L, P, 2)
+        # Places are in float32: half precision would move them by parts of a cell.
+        offsets = at_least_float32(self.offsets(query)).reshape(*shape, 2)  # (B,Q,heads,L,P,2)
         # One softmax over the points of all maps.
         weights = self.weights(query).reshape(batch, count, heads, -1).softmax(dim=-1)
         locations = self._locations(offsets, references, sizes)

@@ -5,8 +5,7 @@ from typing import Any
 
 from vision.backbones.base import Backbone
 from vision.errors import ConfigError
-from vision.heads.detection3d.monodetr import MonoDETRHead
-from vision.heads.detection3d.projections import STRIDES
+from vision.heads.detection3d.monodetr import STRIDES, MonoDETRHead
 from vision.losses.monodetr import MonoDETRLoss, MonoDETRLossOptions
 from vision.tasks.decoders import Decoder, DecoderParts, build_parts
 

@@ -110,7 +110,7 @@ def test_initial_values() -> None:
     assert first[2:].tolist() == [-2] * 4
     assert second[2:].abs().max() < 1
     assert not head.decoder.points.bias.any()
-    assert not head.projections.coarsest.conv.bias.any()
+    assert not head.projections.coarser[0].conv.bias.any()
     bound = (6 / (32 + 12)) ** 0.5
     assert head.encoder[0].mlp.fc1.weight.abs().max().item() == pytest.approx(bound, rel=0.05)
     assert head.queries.table.std().item() == pytest.approx(1, rel=0.1)

@@ -8,11 +8,12 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from vision.heads.detection3d.predictions import LayerPredictions, refine
+from vision.heads.detection3d.predictions import LayerPredictions
 from vision.heads.detection3d.queries import GroupQueries
 from vision.layers.deformable import DeformableAttention, Size
 from vision.layers.mlp import Mlp
 from vision.layers.multi_head_attention import MultiHeadAttention
+from vision.ops.references import refine
 
 
 class Memory(NamedTuple):

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from vision.heads.detection3d.projections import NORM_GROUPS
 from vision.layers.conv_group_norm import ConvGroupNorm
+from vision.layers.input_projections import NORM_GROUPS
 from vision.ops.boxes import at_least_float32
 from vision.ops.depth_bins import DepthBins
 from vision.ops.interpolation import resize_bilinear

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from vision.errors import ConfigError
-from vision.heads.detection3d.projections import NORM_GROUPS
+from vision.layers.input_projections import NORM_GROUPS
 from vision.options import MAX_DEPTH, MAX_WIDTH, Range, check_ranges
 
 

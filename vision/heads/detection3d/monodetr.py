@@ -14,12 +14,12 @@ from vision.heads.detection3d.decoding import choose, decode
 from vision.heads.detection3d.depth_encoder import DepthEncoder
 from vision.heads.detection3d.depth_predictor import DepthPredictor
 from vision.heads.detection3d.design import MonoDETRDesign
-from vision.heads.detection3d.encoder import EncoderLayer, cell_centres
 from vision.heads.detection3d.object_depth import object_depth
 from vision.heads.detection3d.predictions import LayerPredictions
-from vision.heads.detection3d.projections import STRIDES, InputProjections
 from vision.heads.detection3d.queries import GroupQueries
 from vision.layers.deformable import Size
+from vision.layers.deformable_encoder import DeformableEncoderLayer, cell_centres
+from vision.layers.input_projections import InputProjections
 from vision.ops.boxes import at_least_float32, clip_boxes
 from vision.ops.camera_views import CameraViews, camera_views
 from vision.ops.depth_bins import DepthBins
@@ -41,7 +41,9 @@ from vision.options import (
 
 __all__ = ["MonoDETRDesign", "MonoDETRHead"]
 
-# Read maps, and the one that is made of the last of them.
+# Strides of the maps that are read.
+STRIDES = (8, 16, 32)
+# These, and the one that is made of the last of them.
 LEVELS = len(STRIDES) + 1
 # Place of the map whose cells have a depth, that of stride 16.
 DEPTH_LEVEL = 1
@@ -102,7 +104,9 @@ class MonoDETRHead(nn.Module):
         self.dim = chosen.dim
         self._mean_sizes = _check_sizes(mean_sizes, num_classes)
         self.register_buffer("mean_sizes", torch.tensor(self._mean_sizes), persistent=False)
-        self.projections = InputProjections(specs, dim=chosen.dim)
+        self.projections = InputProjections(
+            specs, dim=chosen.dim, num_levels=LEVELS, owner="MonoDETRHead", strides=STRIDES
+        )
         self.depth_predictor = DepthPredictor(chosen.dim, bins=depths)
         self.depth_encoder = DepthEncoder(
             chosen.dim,
@@ -120,7 +124,7 @@ class MonoDETRHead(nn.Module):
         }
         self.level_codes = nn.Parameter(torch.empty(LEVELS, chosen.dim))
         self.encoder = nn.ModuleList(
-            EncoderLayer(chosen.dim, **layer) for _ in range(chosen.encoder_depth)
+            DeformableEncoderLayer(chosen.dim, **layer) for _ in range(chosen.encoder_depth)
         )
         self.queries = GroupQueries(chosen.dim, num_queries=num_queries, num_groups=num_groups)
         self.decoder = DepthGuidedDecoder(

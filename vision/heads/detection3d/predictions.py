@@ -5,9 +5,9 @@ Letters: D width, Q queries, K classes, A bins of angles.
 
 import math
 
-import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import nn
+
+from vision.layers.perceptron import Perceptron
 
 # Bins of the observation angle, 30 degrees each.
 ANGLE_BINS = 12
@@ -15,27 +15,6 @@ ANGLE_BINS = 12
 PRIOR_PROBABILITY = 0.01
 # Sides of boxes before training: sigmoid(-2), 0.12 of the image, from the projected centre.
 SIDE_BIAS = -2.0
-
-
-class Perceptron(nn.Module):
-    """Linear layers with ReLUs between them.
-
-    Args:
-        dim: Width of the input and between the layers.
-        out_dim: Width of the output.
-        depth: Number of layers.
-    """
-
-    def __init__(self, dim: int, out_dim: int, *, depth: int) -> None:
-        super().__init__()
-        widths = [dim] * depth + [out_dim]
-        self.layers = nn.ModuleList(nn.Linear(widths[i], widths[i + 1]) for i in range(depth))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map `(..., dim)` to `(..., out_dim)`."""
-        for layer in self.layers[:-1]:
-            x = F.relu(layer(x))
-        return self.layers[-1](x)
 
 
 class LayerPredictions(nn.Module):
@@ -73,23 +52,3 @@ class LayerPredictions(nn.Module):
             last = self.boxes.layers[-1]
             assert isinstance(last, nn.Linear), "it is one of a list of such layers"
             nn.init.constant_(last.bias[2:], SIDE_BIAS)
-
-
-def refine(references: Tensor, change: Tensor) -> Tensor:
-    """Move points or boxes, in the space before the sigmoid.
-
-    Args:
-        references: float `(B, Q, 2)` points or `(B, Q, 6)` boxes, in [0, 1].
-        change: float `(B, Q, 6)`; to a point it also gives its size.
-
-    Returns:
-        float `(B, Q, 6)` boxes (x, y, left, right, top, bottom) in (0, 1).
-    """
-    known = inverse_sigmoid(references)
-    return (F.pad(known, (0, change.shape[-1] - known.shape[-1])) + change).sigmoid()
-
-
-def inverse_sigmoid(x: Tensor) -> Tensor:
-    """Logits of shares in [0, 1]; those nearer than 1e-5 to an end are as far from it."""
-    low, high = x.clamp(min=1e-5, max=1), (1 - x).clamp(min=1e-5, max=1)
-    return torch.log(low / high)

@@ -94,7 +94,7 @@ def _predictions(theirs: str, ours: str) -> Row:
 
 _ROWS: list[Row] = [
     # The last map first: its number is one more than those of the others.
-    *_norm("input_proj.3.0", "input_proj.3.1", "projections.coarsest"),
+    *_norm("input_proj.3.0", "input_proj.3.1", "projections.coarser.0"),
     *_norm("input_proj.{i}.0", "input_proj.{i}.1", "projections.maps.{i}"),
     *_DEPTH,
     *_TRANSFORMER,

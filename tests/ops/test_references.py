@@ -1,10 +1,10 @@
-"""How boxes are refined; whole predictions are in `test_parity_heads.py`."""
+"""How references are refined; whole predictions are in `test_parity_heads.py`."""
 
 import math
 
 import torch
 
-from vision.heads.detection3d.predictions import inverse_sigmoid, refine
+from vision.ops.references import inverse_sigmoid, refine
 
 
 def test_logits_of_the_ends_are_finite() -> None:
@@ -28,3 +28,11 @@ def test_a_point_gets_its_size_and_a_box_another_one() -> None:
     torch.testing.assert_close(same, box)
     # Changes add up before the sigmoid.
     torch.testing.assert_close(refine(refine(box, change), -change), box)
+
+
+def test_the_smallest_share_may_be_another() -> None:
+    found = inverse_sigmoid(torch.tensor([0.0, 0.5, 1.0]), eps=1e-3)
+    torch.testing.assert_close(found, torch.tensor([math.log(1e-3), 0.0, -math.log(1e-3)]))
+    # The logit of an end is log(eps).
+    box = refine(torch.zeros(1, 1, 4), torch.zeros(1, 1, 4), eps=0.25)
+    torch.testing.assert_close(box, torch.full((1, 1, 4), 0.2))
