@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from helpers.box_overlaps import check_centerpoint_boxes, check_kitti_overlaps
 from helpers.deformable import check_deformable
+from helpers.dino_loss import check_dino_loss
 from helpers.dpt import check_dpt
 from helpers.kitti import check_kitti_evaluation
 from helpers.kmax import check_kmax_head, check_kmax_loss, check_kmax_post
@@ -19,6 +20,7 @@ from helpers.swin_unetr import check_swin_unetr
 
 CHECKS: dict[str, Callable[[ParityFile], None]] = {
     "croco_downstream": check_dpt,
+    "dino": check_dino_loss,
     "flatformer_centerpoint": check_centerpoint_boxes,
     "kitti_overlaps": check_kitti_overlaps,
     "kmax_deeplab": check_kmax_head,

@@ -8,7 +8,8 @@ import torch
 from helpers.refusals import refuses
 
 from vision.errors import ConfigError
-from vision.losses.monocular_matching import MatchingCosts, Pairs, match_queries, pair_costs
+from vision.losses.monocular_matching import MatchingCosts, match_queries, pair_costs
+from vision.losses.set_matching import Pairs
 from vision.ops.monocular_targets import PaddedObjects, pad_objects
 
 COSTS = MatchingCosts()

@@ -17,7 +17,8 @@ from vision.contracts.detection3d import MonocularTarget
 from vision.errors import ConfigError
 from vision.losses.depth_map import depth_map_loss
 from vision.losses.focal import sigmoid_focal_loss
-from vision.losses.monocular_matching import MatchingCosts, Pairs, match_queries
+from vision.losses.monocular_matching import MatchingCosts, match_queries
+from vision.losses.set_matching import Pairs
 from vision.ops.boxes import at_least_float32, paired_giou
 from vision.ops.depth_bins import DepthBins
 from vision.ops.matching import BACKGROUND

@@ -77,7 +77,7 @@ class NoisedQueries:
         groups: Number G of groups; each has a positive and a negative query per object.
         blocked: bool `(N + Q, N + Q)`, whether a query (row) must not see another (column). The
             noised queries are the first.
-        image: int64 `(T,)` image of each positive query.
+        image: int64 `(T,)` image of each positive query, ascending.
         query: int64 `(T,)` its place among the N.
         place: int64 `(T,)` of its object among the targets of the image.
     """
@@ -141,15 +141,15 @@ def noised_queries(
     filled = labels != num_classes
     replaced = filled & (draws.chance < options.label_noise / 2)
     noised = _shift_sides(boxes, draws.shifts, negative, options.box_noise)
-    start = torch.arange(groups, device=image.device)[:, None] * 2 * most
+    start = torch.arange(groups, device=image.device) * 2 * most
     return NoisedQueries(
         labels=torch.where(replaced, draws.labels, labels),
         boxes=torch.where(filled[..., None], noised, EMPTY),
         groups=groups,
         blocked=_blocked(groups, 2 * most, num_queries, image.device),
-        image=image.repeat(groups),
-        query=(start + rank).flatten(),
-        place=place.repeat(groups),
+        image=image.repeat_interleave(groups),
+        query=(rank[:, None] + start).flatten(),
+        place=place.repeat_interleave(groups),
     )
 
 
