@@ -34,6 +34,7 @@ from helpers.shards import class_folders
 from helpers.tiny_boxes import write_image, write_voc, write_yolo
 from helpers.tiny_coco import write_tiny_coco
 from helpers.tiny_imagenet import WNIDS, write_folders
+from helpers.tiny_lvis import damage_lvis, write_tiny_lvis
 from helpers.tiny_masks import write_mask_folder
 from helpers.tiny_nuscenes import damage_nuscenes, write_nuscenes_options
 from helpers.tiny_segmentation_sets import (
@@ -436,6 +437,7 @@ CASES = {
     "CIFAR10": Case(write_cifar("CIFAR10"), damage_cifar("CIFAR10"), 0),
     "CIFAR100": Case(write_cifar("CIFAR100"), damage_cifar("CIFAR100"), 0),
     "COCO": Case(write_coco, damage_coco, 12),
+    "LVIS": Case(write_tiny_lvis, damage_lvis, 12),
     "YOLO": Case(write_yolo_options, damage_yolo, 5),
     "VOC": Case(write_voc_options, damage_voc, 4),
     "ADE20K": Case(write_ade20k_options, damage_ade20k, 4),

@@ -12,6 +12,7 @@ DATASETS = {
     "ImageNet": "vision.data.datasets.imagenet",
     "ImageShards": "vision.data.shards.classification",
     "COCO": "vision.data.datasets.coco",
+    "LVIS": "vision.data.datasets.lvis",
     "YOLO": "vision.data.datasets.yolo",
     "VOC": "vision.data.datasets.voc",
     "ADE20K": "vision.data.datasets.ade20k",

@@ -4,7 +4,7 @@ head         vision/heads/detection/, by the rows of vision/tasks/detectors.py
 neck         vision/necks/
 losses       vision/losses/two_stage.py, retinanet.py, fcos.py
 metrics      vision/metrics/coco/metric.py, average precision and recall as COCO defines them
-datamodules  vision.data.COCO, vision.data.YOLO, vision.data.VOC
+datamodules  vision.data.COCO, LVIS, YOLO, VOC
 configs      configs/detection/
 """
 

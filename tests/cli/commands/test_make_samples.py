@@ -63,6 +63,7 @@ ROOMS = ("--train", 2, "--val", 1, "--size", 96, "--seed", 5)
 @pytest.mark.parametrize(
     ("name", "options", "files"),
     [
+        ("lvis", FLAT, 5 + 2 + 1 + 3 + 1),
         ("ade20k", FLAT, 5 * 2 + 2 * 2 + 1 + 3),
         ("cityscapes", FLAT, (5 + 2 + 1) * 5 + 1),
         ("panoptic", (*ROOMS, "--test", 1), (2 + 1) * 2 + 1 + 3 + 1),

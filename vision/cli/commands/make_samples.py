@@ -1,6 +1,7 @@
 """Compose a small dataset in the exact layout of a large one.
 
     vision make-samples coco --root data/coco_samples
+    vision make-samples lvis --root data/lvis_samples
     vision make-samples ade20k --root data/ade20k_samples
     vision make-samples cityscapes --root data/cityscapes_samples
     vision make-samples panoptic --root data/panoptic_samples
@@ -35,6 +36,7 @@ from vision.data.synthetic.coco import write_coco
 from vision.data.synthetic.coco_panoptic import PanopticSamples, write_coco_panoptic
 from vision.data.synthetic.kitti import StreetSamples, write_kitti
 from vision.data.synthetic.kitti_depth import write_kitti_depth
+from vision.data.synthetic.lvis import write_lvis
 from vision.data.synthetic.mni import MNISample, write_mni
 from vision.data.synthetic.motorcycle import MotorcycleSample, write_motorcycle
 from vision.data.synthetic.nyuv2 import write_nyuv2
@@ -56,6 +58,7 @@ class Layout(NamedTuple):
 
 LAYOUTS = {
     "coco": Layout("COCO 2017", SceneSamples, write_coco),
+    "lvis": Layout("LVIS v1", SceneSamples, write_lvis),
     "ade20k": Layout("ADEChallengeData2016", SceneSamples, write_ade20k),
     "cityscapes": Layout("Cityscapes", CityscapesSamples, write_cityscapes),
     "panoptic": Layout("COCO 2017's panoptic annotations", PanopticSamples, write_coco_panoptic),

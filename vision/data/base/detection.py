@@ -28,11 +28,13 @@ from vision.data.files.finding import require_folder
 from vision.data.index.detection import DetectionIndex
 from vision.data.loading.aspect_sampling import AspectSampler
 from vision.data.loading.collate_detection import collate_detection
+from vision.data.loading.repeat_factors import count_images, repeat_factors
 from vision.data.loading.sampling import EpochSampler
 from vision.data.transforms.detection import DetectionEvalTransform, DetectionTrainTransform
 from vision.data.transforms.detection_options import DetectionAugment
 from vision.errors import DataError
 from vision.keywords import Unpack
+from vision.options import check_number
 from vision.wording import counted
 
 logger = logging.getLogger(__name__)
@@ -53,6 +55,7 @@ class BoxOptions(ImageBatches, total=False):
     keep_empty: bool
     clip_boxes: bool
     group_by_aspect: bool
+    repeat_threshold: float | None
 
 
 class MaskOptions(BoxOptions, total=False):
@@ -79,6 +82,8 @@ class DetectionData(ClassData, ImageData):
         clip_boxes: Whether boxes that reach out of their image are clipped to it. Otherwise boxes
             that do so by more than a pixel are errors.
         group_by_aspect: Whether the images of a training batch are all landscape or all portrait.
+        repeat_threshold: Share of the training images below which those with a class come more than
+            once in an epoch, by the repeat factors of LVIS, 0.001 there; None for once.
         batch_size: Images per batch and device.
         **loading: Other keywords of `ImageData`.
 
@@ -102,6 +107,7 @@ class DetectionData(ClassData, ImageData):
         masks: bool = True,
         clip_boxes: bool = False,
         group_by_aspect: bool = True,
+        repeat_threshold: float | None = None,
         batch_size: int = 2,
         **loading: Unpack[ImageLoading],
     ) -> None:
@@ -114,6 +120,9 @@ class DetectionData(ClassData, ImageData):
         self.masks = masks
         self.clip_boxes = clip_boxes
         self.group_by_aspect = group_by_aspect
+        if repeat_threshold is not None:
+            check_number("repeat_threshold", repeat_threshold, above=0, maximum=1)
+        self.repeat_threshold = repeat_threshold
         self._indices: dict[Split, DetectionIndex] = {}
         # Number of objects that a reader has left out, by split and reason.
         self.dropped: dict[Split, dict[str, int]] = {}
@@ -233,17 +242,44 @@ class DetectionData(ClassData, ImageData):
 
     def train_sampler(self, dataset: Dataset[Any], rank: int, count: int) -> EpochSampler:
         """The order of training samples for one of `count` processes."""
-        if not self.group_by_aspect:
+        if not self.group_by_aspect and self.repeat_threshold is None:
             return super().train_sampler(dataset, rank, count)
         sizes = dataset.index.sizes  # type: ignore[attr-defined]
         return AspectSampler(
             dataset,
-            portrait=sizes[:, 0] > sizes[:, 1],
+            portrait=(sizes[:, 0] > sizes[:, 1]) & self.group_by_aspect,
             batch_size=self.batch_size,
             seed=self.seed,
             rank=rank,
             count=count,
+            factors=self._repeat_factors(dataset.index),  # type: ignore[attr-defined]
         )
+
+    def _repeat_factors(self, index: DetectionIndex) -> np.ndarray | None:
+        """How often each training image comes in an epoch; None for once."""
+        if self.repeat_threshold is None:
+            return None
+        factors = repeat_factors(
+            index.starts,
+            index.labels,
+            index.crowd,
+            len(index.class_names),
+            threshold=self.repeat_threshold,
+        )
+        logger.info(
+            "an epoch has %s draws of the %s images: up to %.1f of one, by repeat_threshold %g",
+            f"{round(factors.sum()):,}",
+            f"{len(index):,}",
+            factors.max(),
+            self.repeat_threshold,
+        )
+        return factors
+
+    @property
+    def class_image_counts(self) -> np.ndarray:
+        """Number of training images with each class, by label, crowds aside: int64 `(K,)`."""
+        index = self.index("train")
+        return count_images(index.starts, index.labels, index.crowd, len(index.class_names))
 
     def _split_of(self, stage: Literal["val", "test"]) -> Split:
         return "val" if stage == "val" else self.test_split

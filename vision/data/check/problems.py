@@ -64,6 +64,7 @@ class SplitSummary(TypedDict):
         objects: Number of objects, crowd regions included.
         crowd_regions: Number of objects that are crowd regions, or ignored like them.
         empty_images: Number of images without objects.
+        clipped_boxes: Number of boxes that were clipped to their images.
         dropped: Number of objects that are left out, by reason.
     """
 
@@ -72,6 +73,7 @@ class SplitSummary(TypedDict):
     objects: NotRequired[int]
     crowd_regions: NotRequired[int]
     empty_images: NotRequired[int]
+    clipped_boxes: NotRequired[int]
     dropped: NotRequired[dict[str, int]]
 
 

@@ -76,7 +76,7 @@ def summary_lines(splits: Mapping[str, Mapping[str, Any]], unit: str) -> Iterato
     """What each split holds, in lines to read; a sample is one of the `unit`."""
     for split, found in splits.items():
         parts = [counted(found["images"], unit)]
-        for key in ("objects", "crowd_regions", "empty_images"):
+        for key in ("objects", "crowd_regions", "empty_images", "clipped_boxes"):
             if key in found:
                 parts.append(counted(found[key], key.replace("_", " ")))
         parts += [f"{count:,} {why} dropped" for why, count in found.get("dropped", {}).items()]

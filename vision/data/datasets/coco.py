@@ -1,16 +1,17 @@
-"""COCO, LVIS, and any dataset whose annotations are in COCO's format."""
+"""COCO, and any dataset whose annotations are in COCO's format."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from torch.utils.data import Dataset
 
+from vision.annotations.coco_kinds import Kind
 from vision.data.base.detection import DetectionData, MaskOptions, Split
 from vision.data.check.index import problems_of_file
-from vision.data.check.problems import ImageFiles
+from vision.data.check.problems import ImageFiles, SplitSummary
 from vision.data.files.array_cache import default_cache_dir
 from vision.data.files.finding import list_folders, require_folder
 from vision.data.files.given_paths import given_paths
@@ -19,12 +20,6 @@ from vision.data.index.detection import DetectionIndex
 from vision.errors import ConfigError, DataError, suggest
 from vision.keywords import Unpack
 
-# Annotation file and folder of images of each split, in the official layout.
-OFFICIAL = {
-    "train": ("annotations/instances_train2017.json", "train2017"),
-    "val": ("annotations/instances_val2017.json", "val2017"),
-    "predict": ("annotations/image_info_test-dev2017.json", "test2017"),
-}
 EXPECTED = (
     "Expected ROOT/annotations/instances_{train,val}2017.json and ROOT/{train,val}2017/*.jpg (and "
     "ROOT/annotations/image_info_test-dev2017.json and ROOT/test2017/*.jpg); or, for any files in "
@@ -49,9 +44,7 @@ class COCO(DetectionData):
     """COCO 2017 by its root, or any dataset in COCO's format by paths.
 
     "Microsoft COCO: Common Objects in Context", Lin et al., 2014, arXiv 1405.0312. Labels number
-    the categories by ascending id: 0..79 for the ids 1..90 of COCO, as in published weights. LVIS
-    is read too: without `file_name`, images are found by the end of `coco_url`, so that their
-    folder is the one that holds `train2017` and `val2017`.
+    the categories by ascending id: 0..79 for the ids 1..90 of COCO, as in published weights.
 
     The test labels were never published: the validation set is tested. Test-dev is predicted, or
     the validation set without it.
@@ -69,12 +62,23 @@ class COCO(DetectionData):
             none; "default" is `vision/annotations` in `$XDG_CACHE_HOME` or `~/.cache`.
         **options: Other keywords of `DetectionData`.
 
+    Attributes:
+        reads: What its annotation files have to be.
+        layout: Annotation file and folder of images of each split, below `root`.
+        clipped: Number of boxes that were clipped to their images, by split; known after a check.
+
     Raises:
         ConfigError: Neither `root` nor both paths of a split are given, one of a pair of paths is,
             or an option is out of its range.
     """
 
     expected = EXPECTED
+    reads: ClassVar[Kind] = "objects"
+    layout: ClassVar[Mapping[str, tuple[str, str]]] = {
+        "train": ("annotations/instances_train2017.json", "train2017"),
+        "val": ("annotations/instances_val2017.json", "val2017"),
+        "predict": ("annotations/image_info_test-dev2017.json", "test2017"),
+    }
 
     def __init__(
         self,
@@ -102,7 +106,8 @@ class COCO(DetectionData):
         # As they are given on the command line, for messages.
         self._options, full = given_paths(paths)
         self.root = full.get("root")
-        self.sources = _sources(full)
+        self.sources = self._sources(full)
+        self.clipped: dict[Split, int] = {}
         if cache_dir == "default":
             self.cache_dir: Path | None = default_cache_dir()
         else:
@@ -140,8 +145,9 @@ class COCO(DetectionData):
             masks=self.masks and split != "predict",
             annotated=split != "predict",
             clip_boxes=self.clip_boxes,
+            kind=self.reads,
             cache_dir=self.cache_dir,
-            check=f"COCO {self._options}",
+            check=f"{type(self).__name__} {self._options}",
         )
 
     def annotations(self, split: Split) -> Path:
@@ -166,6 +172,7 @@ class COCO(DetectionData):
             if split in self._indices:
                 degenerate = checked.annotations - len(self._indices[split].boxes)
                 self.dropped[split] = {"degenerate": degenerate}
+                self.clipped[split] = checked.clipped
             yield from problems_of_file(checked, f"'{self.sources[split].annotations}'")
 
     def samples_to_check(self) -> Iterator[Dataset[Any]]:
@@ -178,6 +185,14 @@ class COCO(DetectionData):
                 paths |= dict.fromkeys(str(index.path(i)) for i in range(len(index)))
         yield ImageFiles(list(paths))
 
+    def summary(self) -> dict[str, SplitSummary]:
+        """As of every detection dataset, with the number of clipped boxes."""
+        found = super().summary()
+        for split, count in self.clipped.items():
+            if count and split in found:
+                found[split]["clipped_boxes"] = count
+        return found
+
     @cached_property
     def _checked(self) -> dict[Split, CheckedFile]:
         splits: tuple[Split, ...] = ("train", "val", "predict")
@@ -186,6 +201,7 @@ class COCO(DetectionData):
                 *self.sources[split],
                 masks=self.masks and split != "predict",
                 clip_boxes=self.clip_boxes,
+                kind=self.reads,
             )
             for split in splits
             if split in self.sources and self.sources[split].annotations.is_file()
@@ -199,43 +215,41 @@ class COCO(DetectionData):
             )
         if self._is_official(split) and not source.annotations.is_file():
             assert self.root is not None, "the official layout has a root"
-            require_folder(self.root, EXPECTED)
+            require_folder(self.root, self.expected)
             folder = source.annotations.parent
             names = [path.name for path in folder.glob("*.json")] if folder.is_dir() else []
             near = suggest(source.annotations.name, names)
             has = ", ".join(list_folders(self.root)) or "no folders"
             raise DataError(
                 f"there is no annotation file '{source.annotations.resolve()}' ("
-                f"'{self.root.resolve()}' has {has}).{near} {EXPECTED}"
+                f"'{self.root.resolve()}' has {has}).{near} {self.expected}"
             )
         return source
 
     def _is_official(self, split: str) -> bool:
-        return self.root is not None and self.sources.get(split) == _official(self.root, split)
+        return self.root is not None and self.sources.get(split) == self._official(self.root, split)
 
+    def _official(self, root: Path, split: str) -> SplitPaths:
+        annotations, images = self.layout[split]
+        return SplitPaths(root / annotations, root / images)
 
-def _official(root: Path, split: str) -> SplitPaths:
-    annotations, images = OFFICIAL[split]
-    return SplitPaths(root / annotations, root / images)
-
-
-def _sources(paths: dict[str, Path]) -> dict[str, SplitPaths]:
-    """The paths of each split, from the given paths by option."""
-    sources = {}
-    for split in OFFICIAL:
-        names = (f"{split}_annotations", f"{split}_images")
-        if "root" in paths:
-            official = _official(paths["root"], split)
-            sources[split] = SplitPaths(*map(paths.get, names, official))
-        elif present := [name for name in names if name in paths]:
-            if absent := set(names).difference(present):
-                raise ConfigError(
-                    f"{absent.pop()} must be set too: the {split} set needs both paths."
-                )
-            sources[split] = SplitPaths(*(paths[name] for name in names))
-    if not sources:
-        raise ConfigError(
-            "set root to the folder of COCO, or train_annotations, train_images, "
-            "val_annotations and val_images to the files of another dataset."
-        )
-    return sources
+    def _sources(self, paths: dict[str, Path]) -> dict[str, SplitPaths]:
+        """The paths of each split, from the given paths by option."""
+        sources = {}
+        for split in self.layout:
+            names = (f"{split}_annotations", f"{split}_images")
+            if "root" in paths:
+                official = self._official(paths["root"], split)
+                sources[split] = SplitPaths(*map(paths.get, names, official))
+            elif present := [name for name in names if name in paths]:
+                if absent := set(names).difference(present):
+                    raise ConfigError(
+                        f"{absent.pop()} must be set too: the {split} set needs both paths."
+                    )
+                sources[split] = SplitPaths(*(paths[name] for name in names))
+        if not sources:
+            raise ConfigError(
+                f"set root to the folder of {type(self).__name__}, or train_annotations, "
+                "train_images, val_annotations and val_images to the files of another dataset."
+            )
+        return sources

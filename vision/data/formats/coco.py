@@ -14,7 +14,15 @@ from typing import NamedTuple
 import numpy as np
 
 from vision.annotations.coco import ID_ZERO, CocoFile, Objects, judge, namer, problems_error
+from vision.annotations.coco_kinds import (
+    Kind,
+    has_keypoints,
+    kind_of,
+    require_kind,
+    require_objects,
+)
 from vision.annotations.coco_tables import collector_paused, read_tables
+from vision.annotations.lvis import read_federation
 from vision.annotations.outlines import starts_of
 from vision.data.files.array_cache import cached_arrays
 from vision.data.files.finding import PathList, read_bytes
@@ -26,7 +34,7 @@ from vision.program import command
 logger = logging.getLogger(__name__)
 
 # Version of the arrays made from a file: a cache of another version is not read.
-VERSION = 2
+VERSION = 3
 # Boxes of COCO itself reach past the edge by a fraction of a pixel.
 TOLERANCE_PX = 1.0
 MIN_SIDE_PX = 1.0
@@ -40,7 +48,7 @@ DROPPED = (
     "cut %s boxes that reach out of their images of %s",
     ID_ZERO,
 )
-
+CLIPPED = 2
 
 NO_MASK = (
     "it has no 'segmentation', but other objects have; give it one, or set masks: false to use "
@@ -55,11 +63,27 @@ class CheckedFile(NamedTuple):
         problems: A line for each problem, with the id of the entry.
         readable: The images and objects without a problem; None if the file cannot be read.
         annotations: Number of annotations without a problem.
+        clipped: Number of boxes that were clipped to their images.
     """
 
     problems: list[str]
     readable: DetectionIndex | None
     annotations: int
+    clipped: int = 0
+
+
+class Parsing(NamedTuple):
+    """How a file is parsed.
+
+    Attributes:
+        path: The file.
+        clip_boxes: Whether boxes that reach out of their images are clipped.
+        federated: Whether what LVIS says of its images and categories is checked.
+    """
+
+    path: Path
+    clip_boxes: bool
+    federated: bool
 
 
 def read_coco(
@@ -69,10 +93,11 @@ def read_coco(
     masks: bool = True,
     annotated: bool = True,
     clip_boxes: bool = False,
+    kind: Kind | None = None,
     cache_dir: Path | None = None,
     check: str = "COCO --root FOLDER",
 ) -> DetectionIndex:
-    """Read a file in COCO's format.
+    """Read a file in COCO's format, or LVIS'.
 
     Images, the objects of each image, and the categories are in ascending order of their ids. Boxes
     without extent, or with less than a pixel within the image, are left out with a warning that
@@ -82,36 +107,51 @@ def read_coco(
         path: The JSON file.
         folder: The folder of the images. Where entries have no `file_name` (LVIS), the last two
             parts of `coco_url`, such as `train2017/000000391895.jpg`, are looked for in it, or
-            beside it if it is `train2017` itself.
+            beside it if it is `train2017` itself. Where a `file_name` of several folders is not
+            there (Objects365), neither, its last two parts are looked for.
         masks: Whether to read the segmentations, which all objects must have, or none.
         annotated: Whether the file has to have annotations; to predict it does not.
         clip_boxes: Whether boxes that reach out of their images are clipped; if not, boxes that do
             so by more than a pixel are problems.
+        kind: `"objects"` refuses an LVIS file that is annotated, `"lvis"` any other; None reads
+            both.
         cache_dir: Folder of the cache of the arrays; None does not cache them.
         check: Arguments of the command check-dataset, for the message of an error.
 
     Raises:
-        DataError: The file is absent, is not JSON, or has problems; names the first few, with ids.
+        DataError: The file is absent, is not JSON, is of another kind, or has problems; names the
+            first few, with ids.
     """
-    make = partial(_parse_whole, path=path, clip_boxes=clip_boxes, check=check)
-    version = f"coco-{VERSION}{'-clipped' if clip_boxes else ''}"
+    federated = kind == "lvis"
+    parsing = Parsing(path, clip_boxes=clip_boxes, federated=federated)
+    make = partial(_parse_whole, parsing=parsing, check=check)
+    version = f"{'lvis' if federated else 'coco'}-{VERSION}{'-clipped' if clip_boxes else ''}"
     arrays = cached_arrays(path, make, version=version, folder=cache_dir)
     if annotated and not arrays["annotated"]:
         raise DataError(
             f"'{path}' has no 'annotations'. Such a file is only for prediction "
             "(predict_annotations); expected one like instances_val2017.json."
         )
+    if annotated and kind is not None:
+        require_kind("lvis" if arrays["lvis"] else "objects", kind, f"'{path}'")
+    if arrays["keypoints"]:
+        logger.info("'%s' has keypoints, which are ignored: only boxes and masks are read", path)
     for text, count in zip(DROPPED, arrays["dropped"].tolist(), strict=True):
         if count:
             logger.warning(text, f"{count:,}", f"'{path}'")
-    index = DetectionIndex.from_arrays(dict(arrays), _root_of(folder, arrays))
+    index = _locate(arrays, folder)
     if masks and index.has_masks and (problems := _mask_problems(arrays)):
         raise _problems_error(path, problems, check)
     return index if masks or not index.has_masks else index.without_masks()
 
 
 def check_coco(
-    path: Path, folder: Path, *, masks: bool = True, clip_boxes: bool = False
+    path: Path,
+    folder: Path,
+    *,
+    masks: bool = True,
+    clip_boxes: bool = False,
+    kind: Kind | None = None,
 ) -> CheckedFile:
     """Find all problems of a file in COCO's format.
 
@@ -120,16 +160,21 @@ def check_coco(
         folder: The folder of its images.
         masks: As in `read_coco`.
         clip_boxes: As in `read_coco`.
+        kind: As in `read_coco`.
     """
     problems: list[str] = []
     try:
-        arrays = _parse(read_bytes(path), path, clip_boxes, problems)
+        parsing = Parsing(path, clip_boxes=clip_boxes, federated=kind == "lvis")
+        arrays = _parse(read_bytes(path), parsing, problems)
+        if arrays["annotated"] and kind is not None:
+            require_kind("lvis" if arrays["lvis"] else "objects", kind, f"'{path}'")
     except DataError as error:
         return CheckedFile([str(error)], None, 0)
-    index = DetectionIndex.from_arrays(arrays, _root_of(folder, arrays))
+    index = _locate(arrays, folder)
     if masks and index.has_masks:
         problems += _mask_problems(arrays)
-    return CheckedFile(problems, index, int(arrays["annotations"]))
+    clipped = int(arrays["dropped"][CLIPPED])
+    return CheckedFile(problems, index, int(arrays["annotations"]), clipped)
 
 
 def _mask_problems(arrays: Mapping[str, np.ndarray]) -> list[str]:
@@ -148,27 +193,31 @@ def _problems_error(path: Path, problems: list[str], check: str) -> DataError:
     )
 
 
-def _parse_whole(data: bytes, *, path: Path, clip_boxes: bool, check: str) -> dict[str, np.ndarray]:
+def _parse_whole(data: bytes, *, parsing: Parsing, check: str) -> dict[str, np.ndarray]:
     problems: list[str] = []
-    arrays = _parse(data, path, clip_boxes, problems)
+    arrays = _parse(data, parsing, problems)
     if problems:
-        raise _problems_error(path, problems, check)
+        raise _problems_error(parsing.path, problems, check)
     return arrays
 
 
-def _parse(data: bytes, path: Path, clip_boxes: bool, problems: list[str]) -> dict[str, np.ndarray]:
+def _parse(data: bytes, parsing: Parsing, problems: list[str]) -> dict[str, np.ndarray]:
     """The arrays of a file, without the entries that have a problem.
 
     Raises:
         DataError: It is not JSON or does not have the form of a COCO file.
     """
     with collector_paused():
-        tables = read_tables(data, path)
+        tables = read_tables(data, parsing.path)
+        require_objects(tables, f"'{parsing.path}'")
         file = judge(tables, problems, grouped=True)
+        is_lvis = kind_of(tables) == "lvis"
+        if parsing.federated and is_lvis and tables.annotations is not None:
+            read_federation(tables, file, problems)
     images, objects = file.images, file.objects
     dropped = [0] * len(DROPPED)
     dropped[3] = int((objects.ids == 0).sum())
-    corners, kept = _corners(file, clip_boxes, dropped, problems)
+    corners, kept = _corners(file, parsing.clip_boxes, dropped, problems)
     unmasked = objects.unmasked
     has_masks = not unmasked.all()
     index = DetectionIndex(
@@ -193,6 +242,8 @@ def _parse(data: bytes, path: Path, clip_boxes: bool, problems: list[str]) -> di
         "annotated": np.array(tables.annotations is not None),
         "annotations": np.array(len(objects.ids)),
         "dropped": np.array(dropped),
+        "lvis": np.array(is_lvis),
+        "keypoints": np.array(has_keypoints(tables)),
         "unmasked": np.stack([objects.ids[unmasked], owners[unmasked]], axis=1),
     }
 
@@ -224,7 +275,7 @@ def _corners(
     # A box beyond the edge, but within the tolerance, has no pixel and is dropped.
     outside = (out > TOLERANCE_PX + 1e-3) & ~flat & (sizes > 0).all(axis=1)
     if clip_boxes:
-        dropped[2] = int(outside.sum())
+        dropped[CLIPPED] = int(outside.sum())
     else:
         problems += _outside_problems(file, outside, out)
     thin = (corners[:, 2:] - corners[:, :2] < MIN_SIDE_PX).any(axis=1) & ~flat
@@ -269,12 +320,25 @@ def looks_like_corners(file: CocoFile, outside: np.ndarray) -> bool:
     return bool(fits.all(axis=1).mean() >= XYXY_INSIDE)
 
 
-def _root_of(folder: Path, arrays: Mapping[str, np.ndarray]) -> Path:
-    """The folder that the names are relative to: the parent if they begin with its name."""
+def _locate(arrays: Mapping[str, np.ndarray], folder: Path) -> DetectionIndex:
+    """The index of some arrays, with its images where the first of them is found.
+
+    Names may begin with the folder's own name, or with folders that were not unpacked.
+    """
     names = PathList.from_arrays(arrays["paths"], arrays["path_starts"])
     # Unlike pathlib's functions, these treat a name that is too long as absent.
-    if len(names) and not os.path.exists(folder / names[0]):
-        parent = folder.resolve().parent
-        if names[0].startswith(f"{folder.resolve().name}/") and os.path.exists(parent / names[0]):
-            return parent
-    return folder
+    if not len(names) or os.path.exists(folder / names[0]):
+        return DetectionIndex.from_arrays(dict(arrays), folder)
+    parent = folder.resolve().parent
+    if names[0].startswith(f"{folder.resolve().name}/") and os.path.exists(parent / names[0]):
+        return DetectionIndex.from_arrays(dict(arrays), parent)
+    if os.path.exists(folder / _short(names[0])):
+        short = PathList(map(_short, names)).arrays()
+        renamed = dict(zip(("paths", "path_starts"), short, strict=True))
+        return DetectionIndex.from_arrays({**arrays, **renamed}, folder)
+    return DetectionIndex.from_arrays(dict(arrays), folder)
+
+
+def _short(name: str) -> str:
+    """The file and its folder: `patch0/a.jpg` of `images/v1/patch0/a.jpg`, as Objects365 has it."""
+    return "/".join(name.split("/")[-2:])

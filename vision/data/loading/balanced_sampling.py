@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from vision.data.loading.sampling import EpochSampler, Key
+from vision.data.loading.sampling import EpochSampler, Key, occurrences
 from vision.ops.seeds import mix
 
 
@@ -56,7 +56,7 @@ class BalancedSampler(EpochSampler):
             ]
         )
         every = drawn[torch.randperm(len(drawn), generator=generator)]
-        self._draws = _occurrences(every)[self.rank :: self.num_replicas]
+        self._draws = occurrences(every)[self.rank :: self.num_replicas]
         return every[self.rank :: self.num_replicas]
 
     def keys(self, indices: Tensor, start: int) -> Iterator[Key]:
@@ -71,13 +71,3 @@ def _draw(members: Tensor, count: int, generator: torch.Generator) -> Tensor:
     rounds = -(-count // len(members))
     orders = [members[torch.randperm(len(members), generator=generator)] for _ in range(rounds)]
     return torch.cat([members[:0], *orders])[:count]
-
-
-def _occurrences(indices: Tensor) -> Tensor:
-    """How often each index has come before, int64 `(N,)`."""
-    order = indices.argsort(stable=True)
-    ordered = indices[order]
-    starts = torch.searchsorted(ordered, ordered)
-    found = torch.empty_like(indices)
-    found[order] = torch.arange(len(indices)) - starts
-    return found

@@ -187,3 +187,13 @@ class CountedSamples(Dataset[Any]):
 def with_keys(sample: Any, **keys: Any) -> Any:
     """Add keys to a sample if it is a dict; anything else is returned unchanged."""
     return {**sample, **keys} if isinstance(sample, dict) else sample
+
+
+def occurrences(indices: Tensor) -> Tensor:
+    """How often each index has come before, int64 `(N,)`."""
+    order = indices.argsort(stable=True)
+    ordered = indices[order]
+    starts = torch.searchsorted(ordered, ordered)
+    found = torch.empty_like(indices)
+    found[order] = torch.arange(len(indices)) - starts
+    return found

@@ -21,7 +21,7 @@ from vision.data.shards.datamodule import SPLITS, Arrangement, ShardedData, Shar
 from vision.data.shards.index import ANNOTATIONS, has_index
 from vision.data.shards.reader import ShardReader
 from vision.data.shards.remote import public
-from vision.errors import DataError
+from vision.errors import ConfigError, DataError
 from vision.keywords import Unpack
 from vision.program import command
 
@@ -86,6 +86,12 @@ class DetectionShards(ShardedData, DetectionData):
         **options: Unpack[DetectionShardOptions],
     ) -> None:
         super().__init__(root=root, **options)
+        if self.repeat_threshold is not None:
+            raise ConfigError(
+                f"repeat_threshold={self.repeat_threshold:g} is not possible with shards, "
+                "which are read from end to end, once in an epoch. Leave it out, or read the "
+                "dataset from its own files (COCO, LVIS, ...)."
+            )
         if annotations_cache == "default":
             self.annotations_cache: Path | None = default_cache_dir()
         else:

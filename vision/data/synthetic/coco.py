@@ -81,33 +81,49 @@ def describe_object(
         run lengths as counts for crowds, and compressed for other objects.
     """
     outlines = trace_outlines(item.mask)
-    area = sum(map(signed_area, outlines))
+    filled = sum(map(signed_area, outlines))
     category = CATEGORY_IDS[item.label]
-    segmentation: Any
-    if item.crowd or rle or not outlines or area > (1 + MAX_HOLES) * item.mask.sum():
+    if item.crowd or rle or not outlines or filled > (1 + MAX_HOLES) * item.mask.sum():
         top, left, bottom, right = extent(item.mask)
-        low, high = np.array([left, top]), np.array([right, bottom])
-        area = int(item.mask.sum())
-        segmentation = _run_lengths(item.mask, compressed=not item.crowd)
+        shape = {
+            "segmentation": _run_lengths(item.mask, compressed=not item.crowd),
+            "area": int(item.mask.sum()),
+            "bbox": _sides(np.array([left, top]), np.array([right, bottom])),
+        }
     else:
-        # Two decimals, as in COCO; area and box follow from the rounded numbers.
-        outlines = [outline.round(2) for outline in outlines]
-        area = round(sum(map(signed_area, outlines)), 4)
-        corners = np.concatenate(outlines)
-        low, high = corners.min(axis=0), corners.max(axis=0)
-        segmentation = [outline.ravel().tolist() for outline in outlines]
-    box = np.concatenate([low, high - low]).astype(np.float64).round(2).tolist()
+        shape = polygon_shape(outlines)
     if item.crowd:
         annotation_id = int(f"9{category:03d}{image_id:08d}")
     return {
-        "segmentation": segmentation,
-        "area": area,
+        "segmentation": shape["segmentation"],
+        "area": shape["area"],
         "iscrowd": int(item.crowd),
         "image_id": image_id,
-        "bbox": box,
+        "bbox": shape["bbox"],
         "category_id": category,
         "id": annotation_id,
     }
+
+
+def polygon_shape(outlines: Sequence[np.ndarray]) -> dict[str, Any]:
+    """Polygons with their area and box, as COCO and LVIS write them: a part of an annotation.
+
+    Args:
+        outlines: Corners of each part, `(P, 2)` of x and y in pixels.
+    """
+    # Two decimals, as in COCO; area and box follow from the rounded numbers.
+    rounded = [outline.round(2) for outline in outlines]
+    area = round(sum(map(signed_area, rounded)), 4)
+    corners = np.concatenate(rounded)
+    return {
+        "segmentation": [outline.ravel().tolist() for outline in rounded],
+        "area": area,
+        "bbox": _sides(corners.min(axis=0), corners.max(axis=0)),
+    }
+
+
+def _sides(low: np.ndarray, high: np.ndarray) -> list[float]:
+    return np.concatenate([low, high - low]).astype(np.float64).round(2).tolist()
 
 
 def number_images(samples: Samples, split: str) -> list[int]:

@@ -67,18 +67,21 @@ class ComposedScene(NamedTuple):
     rng: np.random.Generator
 
 
-def compose_split(samples: SceneSamples, split: str) -> Iterator[ComposedScene]:
+def compose_split(
+    samples: SceneSamples, split: str, glyphs: Glyphs | None = None
+) -> Iterator[ComposedScene]:
     """Compose the scenes of a split.
 
     Args:
         samples: What to compose.
         split: `"train"`, `"val"` or `"test"`.
+        glyphs: The digits to choose from, at least one of each class; None for all of the split.
 
     Yields:
         Each scene. Equal options and seeds make the same scenes for every dataset, unless its
         scenes have another shape.
     """
-    glyphs = load_glyphs("train" if split == "train" else "val")
+    glyphs = glyphs or load_glyphs("train" if split == "train" else "val")
     for place in range(getattr(samples, split)):
         rng = np.random.default_rng([samples.seed, SPLITS.index(split), place])
         scene = compose_scene(rng, glyphs, size=samples.size, aspect=samples.aspect)
