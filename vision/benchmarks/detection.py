@@ -58,8 +58,8 @@ class TheirBackbone(nn.Module):
         return self.fpn(maps)
 
 
-def their_detector(ours: Detection, backbone: Backbone) -> nn.Module:
-    """Mask R-CNN of torchvision with the settings and the weights of ours."""
+def their_detector(ours: Detection, backbone: Backbone, *, size: tuple[int, int]) -> nn.Module:
+    """Mask R-CNN of torchvision with the settings and the weights of ours, for images of a size."""
     from torchvision.models.detection import MaskRCNN
     from torchvision.models.detection.rpn import AnchorGenerator
 
@@ -73,7 +73,9 @@ def their_detector(ours: Detection, backbone: Backbone) -> nn.Module:
         rpn_pre_nms_top_n_test=1000,
         rpn_post_nms_top_n_train=1000,
         rpn_post_nms_top_n_test=1000,
-        _skip_resize=True,
+        # Only in training would it leave the size of images alone if asked to.
+        min_size=min(size),
+        max_size=max(size),
     )
     missing = theirs.load_state_dict(their_weights(ours.state_dict()), strict=False)
     assert not missing.missing_keys, missing
@@ -147,7 +149,7 @@ def measure_detection(
     ours = Detection(backbone, CLASSES)
     with torch.no_grad():
         ours.get_parameter("head.box_heads.0.logits.weight").mul_(SPREAD)
-    theirs = their_detector(ours, Detection(backbone, CLASSES).backbone)
+    theirs = their_detector(ours, Detection(backbone, CLASSES).backbone, size=(height, width))
     ours, theirs = ours.to(place), theirs.to(place)
     made = _moved(make_batch(batch, height, width, objects), place)
     print(f"{backbone}, {batch} x {height} x {width}")

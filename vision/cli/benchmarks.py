@@ -7,6 +7,7 @@
     vision benchmark segmentation-input --images 16
     vision benchmark annotations
     vision benchmark detection --rounds 3
+    vision benchmark detection --detectors dino/hybrid dino transformers/rt_detr
     vision benchmark segmentation --batch 2 --threads 1
     vision benchmark volumes --sizes 96 --threads 2
     vision benchmark panoptic --sizes 641
@@ -38,6 +39,8 @@ from vision.benchmarks.depth import measure_depth_heads
 from vision.benchmarks.detection import measure_detection
 from vision.benchmarks.detection3d import BESIDE, measure_detection3d
 from vision.benchmarks.detection_input import measure_detection_input
+from vision.benchmarks.detectors import Settings as DetectorSettings
+from vision.benchmarks.detectors import measure_detectors
 from vision.benchmarks.heads import Settings as HeadSettings
 from vision.benchmarks.imports import measure_imports
 from vision.benchmarks.input import measure_input
@@ -123,13 +126,7 @@ def add_models(add: Callable[..., Any]) -> None:
     parser.add_argument("--batch", type=whole(), default=4)
     parser.add_argument("--size", type=whole(), default=224)
     add_rounds(parser, 7, 2)
-    parser = add("detection", measure_detection, help="Mask R-CNN against torchvision's")
-    parser.add_argument("--backbone", default="swin_tiny")
-    parser.add_argument("--batch", type=whole(), default=1)
-    parser.add_argument("--height", type=whole(), default=800)
-    parser.add_argument("--width", type=whole(), default=1344)
-    parser.add_argument("--objects", type=whole(), default=8, help="per image")
-    add_rounds(parser, 5, 1)
+    add_detection(add)
     parser = add(
         "segmentation",
         lambda **options: measure_segmentation(SegmentationSettings(**options)),
@@ -152,6 +149,47 @@ def add_models(add: Callable[..., Any]) -> None:
     parser.add_argument("--batch", type=whole(), default=1)
     parser.add_argument("--threads", type=whole(1, MAX_PROCESSES), default=torch.get_num_threads())
     add_rounds(parser, 5, 1)
+
+
+def add_detection(add: Callable[..., Any]) -> None:
+    """The command that measures detectors."""
+    parser = add("detection", _measure_detection, help="detectors against those of others")
+    parser.add_argument(
+        "--detectors",
+        nargs="+",
+        metavar="NAME",
+        help="inference of ours (dino, dino/hybrid, fcos), torchvision/ and transformers/; "
+        "default: Mask R-CNN against torchvision's, and its training",
+    )
+    parser.add_argument("--backbone", default="swin_tiny", help="of ours")
+    parser.add_argument("--batch", type=whole(), default=1)
+    parser.add_argument("--height", type=whole(), default=800)
+    parser.add_argument("--width", type=whole(), default=1344)
+    parser.add_argument("--objects", type=whole(), default=8, help="per image of a training step")
+    parser.add_argument("--queries", type=whole(), default=300, help="of --detectors")
+    parser.add_argument("--layers", type=whole(), default=6, help="of their decoders")
+    parser.add_argument("--threads", type=whole(1, MAX_PROCESSES), default=torch.get_num_threads())
+    add_rounds(parser, 5, 1)
+
+
+def _measure_detection(
+    *,
+    detectors: list[str] | None,
+    objects: int,
+    queries: int,
+    layers: int,
+    threads: int,
+    **options: Any,
+) -> None:
+    if detectors is None:
+        torch.set_num_threads(threads)
+        measure_detection(objects=objects, **options)
+        return
+    measure_detectors(
+        DetectorSettings(
+            detectors=detectors, queries=queries, layers=layers, threads=threads, **options
+        )
+    )
 
 
 def add_heads(add: Callable[..., Any]) -> None:
