@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from helpers.refusals import refuses
 
-from vision.data.formats.xml import only_text, read_xml
+from vision.annotations.xml import only_text, read_xml
 from vision.errors import DataError
 
 BODY = "<annotation><name>{}</name></annotation>"
