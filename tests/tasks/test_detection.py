@@ -73,6 +73,38 @@ def test_what_validation_logs_is_what_pycocotools_says(dataset: Path, tmp_path: 
     assert task.class_names == ["disc", "egg", "pebble"]
 
 
+class Federated(COCO):
+    """Rare categories, every image checked for all of them."""
+
+    evaluation = "lvis"
+
+    def ground_truth(self, stage: Any) -> Any:
+        truth = self.index("val").ground_truth()
+        present = {(one["image_id"], one["category_id"]) for one in truth["annotations"]}
+        for image in truth["images"]:
+            numbers = [one["id"] for one in truth["categories"]]
+            absent = [number for number in numbers if (image["id"], number) not in present]
+            image |= {"neg_category_ids": absent, "not_exhaustive_category_ids": []}
+        truth["categories"] = [{**one, "frequency": "r"} for one in truth["categories"]]
+        return truth
+
+
+def test_the_data_chooses_the_rules(dataset: Path, tmp_path: Path) -> None:
+    task = tiny_detector(head_options={"score_threshold": 0.01})
+    data = data_of(dataset)
+    federated = Federated(root=dataset, batch_size=2, num_workers=0, cache_dir=None, short_side=64)
+    logged = [
+        quiet_trainer(tmp_path).validate(task, datamodule=one, verbose=False)[0]
+        for one in (data, federated)
+    ]
+    # Every image is checked for everything and no detection is beyond the hundredth: it is COCO's.
+    for name in ("val/box_AP", "val/mask_AP50"):
+        assert logged[0][name] == pytest.approx(logged[1][name], abs=1e-6)
+    assert logged[1]["val/box_AP_rare"] == logged[1]["val/box_AP"]
+    assert logged[1]["val/mask_AP_common"] == -1
+    assert "val/box_AP_rare" not in logged[0]
+
+
 def test_predictions_do_not_depend_on_the_batch() -> None:
     task = tiny_detector(head_options={"score_threshold": 0.01}).eval()
     images = random_batch(counts=(1, 1, 1))["image"] * 40 + 128

@@ -1,4 +1,4 @@
-"""COCO's average precision of exported detectors."""
+"""Average precision of exported detectors."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,25 +7,31 @@ from typing import Any, cast
 from vision.contracts.detection import Detections
 from vision.export.score import Outputs, Score
 from vision.heads.detection.base import DetectionHead
-from vision.metrics.coco.metric import CocoEvaluator
+from vision.metrics.detection_evaluators import build_evaluator
 
 
 class AveragePrecision(Score):
-    """COCO's average precision of masks if the detector has them, otherwise of boxes.
+    """Average precision of masks if the detector has them, otherwise of boxes.
 
     Args:
         head: The detector's head, which maps detections to the pixels of the files.
         ground_truth: Annotations in COCO's format, or their file.
         category_ids: Category id of each class in the dataset, by label.
+        protocol: Whose rules are followed, by its name in `vision.metrics.detection_evaluators`.
     """
 
     def __init__(
-        self, head: DetectionHead, ground_truth: Mapping[str, Any] | Path, category_ids: Any
+        self,
+        head: DetectionHead,
+        ground_truth: Mapping[str, Any] | Path,
+        category_ids: Any,
+        *,
+        protocol: str = "coco",
     ) -> None:
         super().__init__()
         self.head, self.ground_truth, self.category_ids = head, ground_truth, category_ids
         self.metric = "mask_AP" if head.has_masks else "box_AP"
-        self.evaluator = CocoEvaluator(masks=head.has_masks)
+        self.evaluator = build_evaluator(protocol, masks=head.has_masks)
 
     def update(self, outputs: Outputs, batch: Mapping[str, Any]) -> None:
         """Add the `Detections` of the images `image_id` `(B,)`."""
@@ -41,4 +47,9 @@ class AveragePrecision(Score):
 
 def average_precision(task: Any, data: Any) -> AveragePrecision:
     """The metric of a detector and its datamodule."""
-    return AveragePrecision(task.head, data.ground_truth("val"), data.category_ids)
+    return AveragePrecision(
+        task.head,
+        data.ground_truth("val"),
+        data.category_ids,
+        protocol=getattr(data, "evaluation", "coco"),
+    )

@@ -14,7 +14,7 @@ from vision.metrics.box_matching import covered_share, match_detections
 from vision.metrics.calibration import Calibration
 from vision.metrics.coco.curves import OVERLAPS, RECALLS, coco_curves
 from vision.metrics.coco.metric import PackedPrediction, coco_results
-from vision.metrics.coco.table import NAMES, PREFIXES, CocoResult
+from vision.metrics.coco.table import PREFIXES, CocoResult
 from vision.metrics.precision_recall import precision_recall
 from vision.report.parts import (
     MAX_STORED,
@@ -98,10 +98,10 @@ def analyse(record: Record, source: EvaluatedData) -> Json:
 
 
 def coco_table(result: CocoResult) -> list[Json]:
-    """COCO's twelve numbers, one row each with a value per IoU type; None without ground truth."""
+    """The numbers, one row each with a value per IoU type; None without ground truth."""
     return [
-        {"name": name, **{PREFIXES[k]: known(v[i]) for k, v in result.stats.items()}}
-        for i, name in enumerate(NAMES)
+        {"name": number.name, **{PREFIXES[k]: known(v[i]) for k, v in result.stats.items()}}
+        for i, number in enumerate(result.numbers)
     ]
 
 

@@ -3,7 +3,8 @@
 head         vision/heads/detection/, by the rows of vision/tasks/detectors.py
 neck         vision/necks/
 losses       vision/losses/two_stage.py, retinanet.py, fcos.py
-metrics      vision/metrics/coco/metric.py, average precision and recall as COCO defines them
+metrics      vision/metrics/detection_evaluators.py, average precision and recall as COCO, LVIS or
+             Pascal VOC define them: the datamodule's `evaluation` says which
 datamodules  vision.data.COCO, LVIS, YOLO, VOC
 configs      configs/detection/
 """
@@ -26,6 +27,7 @@ from vision.errors import ConfigError
 from vision.heads.detection.base import DetectionHead, join_detections
 from vision.keywords import Unpack
 from vision.metrics.coco.metric import CocoEvaluator, CocoResult
+from vision.metrics.detection_evaluators import build_evaluator
 from vision.ops.grouping import places_by
 from vision.optim.attached import attached_trainer
 from vision.optim.settings import OptimSettings
@@ -44,7 +46,9 @@ class Detection(ClassTask, ImageTask):
 
     Logs `train/loss` and its terms, `lr`, and per evaluation `val/box_AP`, `val/box_AP50`,
     `val/box_AP75`, `val/box_AP_small` and so on, and the same with `mask_` (or `test/`): fractions,
-    as COCO defines them, over the images that were evaluated; -1 without ground truth.
+    as COCO defines them, over the images that were evaluated; -1 without ground truth. Datasets
+    whose `evaluation` is `"lvis"` have `val/box_AP_rare`, `_common` and `_frequent` too, by LVIS'
+    rules, those of `"voc"` `val/box_AP_2007` and `val/box_AP_2010` beside COCO's numbers.
 
     Args:
         backbone: A name for `create_backbone`, or a `Backbone` built with `dense=True`.
@@ -96,14 +100,16 @@ class Detection(ClassTask, ImageTask):
             head_options=head_options or {},
             loss_options=loss_options or {},
         )
-        self.evaluator = CocoEvaluator(masks=self.head.has_masks)
+        self.evaluator: CocoEvaluator = CocoEvaluator(masks=self.head.has_masks)
         self.coco_result: CocoResult | None = None
         self.load_initial_weights()
 
     def setup(self, stage: str) -> None:
-        """Set up as every task, and check for the masks that a mask branch needs."""
+        """Set up as every task, check for the masks that a mask branch needs, choose the rules."""
         super().setup(stage)
         data: Any = getattr(self.trainer, "datamodule", None)
+        protocol = getattr(data, "evaluation", "coco")
+        self.evaluator = build_evaluator(protocol, masks=self.head.has_masks)
         if self.head.has_masks and hasattr(data, "require_masks"):
             data.require_masks(stage)
 

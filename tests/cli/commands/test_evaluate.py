@@ -13,6 +13,7 @@ from PIL import Image
 
 from vision.cli.commands import evaluate
 from vision.contracts.segmentation import IGNORED
+from vision.metrics.coco.evaluation import evaluate_coco
 
 ROOT = Path(__file__).parents[3]
 
@@ -67,6 +68,22 @@ def test_boxes_alone_and_the_other_library(tmp_path: Path) -> None:
     assert written["bbox"] == judge(files[0], str(files[1]), "bbox")[0].tolist()
     assert "segm" not in done.stdout
     assert "by pycocotools" in done.stdout
+
+
+def test_proposals_are_measured(files: tuple[Path, Path], tmp_path: Path) -> None:
+    numbers, rows = tmp_path / "numbers.json", tmp_path / "rows.csv"
+    more = ["--class-agnostic", "--max-detections", 5, 300, "--kinds", "bbox"]
+    more += ["--json", numbers, "--csv", rows]
+    assert evaluate.main([str(one) for one in [*options(files), *more]]) == 0
+    expected = evaluate_coco(
+        *files, kinds=["bbox"], max_detections=[5, 300], class_agnostic=True, backend="pycocotools"
+    )
+    written = json.loads(numbers.read_text())["bbox"]
+    assert len(written) == 11
+    np.testing.assert_allclose(written, expected.stats["bbox"], rtol=0, atol=1e-12)
+    assert "(any)" in rows.read_text()
+    wrong = [*options(files), "--max-detections", 100, 10]
+    assert evaluate.main([str(one) for one in wrong]) == 2
 
 
 def test_mistakes_end_with_a_message(files: tuple[Path, Path], tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """Evaluation by COCO's rules: equal to pycocotools as its authors use it."""
 
+import contextlib
 import copy
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,8 @@ from helpers.random_coco import judge, random_case
 from helpers.refusals import refuses
 from hypothesis import given
 from hypothesis import strategies as st
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 
 from vision.errors import ConfigError, DataError
 from vision.metrics.coco.evaluation import Backend, evaluate_coco
@@ -82,6 +86,65 @@ def test_without_results_images_or_objects(backend: Backend) -> None:
     result = evaluate_coco(empty, results, backend=backend)
     same(result.stats["segm"], judge(empty, results, "segm")[0])
     assert set(result.stats["segm"]) == {-1}
+
+
+def by_parameters(
+    truth: Json, results: list[Json], maxima: list[int], class_agnostic: bool
+) -> list[float]:
+    """The numbers of boxes from the arrays of pycocotools with its parameters changed."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        objects = COCO()
+        objects.dataset = copy.deepcopy(truth)
+        objects.createIndex()
+        evaluation = COCOeval(objects, objects.loadRes(copy.deepcopy(results)), "bbox")
+        evaluation.params.maxDets = maxima
+        evaluation.params.useCats = int(not class_agnostic)
+        evaluation.evaluate()
+        evaluation.accumulate()
+    precision, recall = (evaluation.eval[name] for name in ("precision", "recall"))
+    parts = [precision[..., 0, -1], precision[0, ..., 0, -1], precision[5, ..., 0, -1]]
+    parts += [precision[..., size, -1] for size in (1, 2, 3)]
+    parts += [recall[..., 0, place] for place in range(len(maxima))]
+    parts += [recall[..., size, -1] for size in (1, 2, 3)]
+    return [float(one[one > -1].mean()) if (one > -1).any() else -1.0 for one in parts]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("class_agnostic", [False, True])
+@pytest.mark.parametrize("maxima", [[3], [120], [2, 5, 100, 300]])
+def test_other_numbers_of_detections_are_those_of_pycocotools_parameters(
+    maxima: list[int], class_agnostic: bool, backend: Backend
+) -> None:
+    values = []
+    for seed in (2, 4):
+        truth, results = random_case(seed, images=5, crowded=True, masks=False)
+        result = evaluate_coco(
+            truth,
+            results,
+            max_detections=maxima,
+            class_agnostic=class_agnostic,
+            backend=backend,
+        )
+        same(result.stats["bbox"], by_parameters(truth, results, maxima, class_agnostic))
+        assert f"box_AR{maxima[-1]}" in result.scalars()
+        assert len(result.table("bbox").splitlines()) == len(result.numbers) == 9 + len(maxima)
+        values.append(result.stats["bbox"][0])
+    assert min(values) > 0.02
+
+
+def test_proposals_by_hand() -> None:
+    truth, results = two_squares()
+    truth["annotations"][1]["category_id"] = 9
+    del results[1]["category_id"]
+    # The class of a proposal does not matter, and both are small.
+    result = evaluate_coco(
+        truth, results, kinds=("bbox",), max_detections=[1, 2], class_agnostic=True
+    )
+    scalars = result.scalars()
+    assert (scalars["box_AR1"], scalars["box_AR2"], scalars["box_AR_small"]) == (0.5, 1, 1)
+    row = result.categories()[0]
+    assert (row["name"], row["objects"], row["predictions"]) == ("(any)", 2, 2)
+    assert len(result.rows) == 1
 
 
 def test_results_of_masks_alone_have_the_boxes_of_their_masks() -> None:
@@ -270,5 +333,8 @@ def test_wrong_choices_are_refused() -> None:
     truth, results = two_squares()
     with pytest.raises(ConfigError, match="keypoints"):
         evaluate_coco(truth, results, kinds=("keypoints",))  # type: ignore[arg-type]
+    for maxima in ([], [0, 10], [100, 10], [5, 5]):
+        with refuses(ConfigError, f"max_detections={maxima}", "ascending", "[300]"):
+            evaluate_coco(truth, results, max_detections=maxima)
     with pytest.raises(ConfigError, match="choose one of"):
         evaluate_coco(truth, results, backend="other")  # type: ignore[arg-type]

@@ -6,6 +6,11 @@
     vision evaluate coco --annotations instances_val2017.json --predictions found.json
     vision evaluate coco --annotations GT.json --predictions DT.json --categories \
         --json numbers.json --csv categories.csv
+    vision evaluate coco --annotations GT.json --predictions PROPOSALS.json \
+        --class-agnostic --max-detections 100 300 1000
+    vision evaluate lvis --annotations lvis_v1_val.json --predictions found.json
+    vision evaluate voc --annotations VOC2007/Annotations --predictions found.json \
+        --split VOC2007/ImageSets/Main/test.txt --csv classes.csv
     vision evaluate segmentation --annotations masks --predictions found \
         --num-classes 21 --json numbers.json --csv classes.csv
     vision evaluate segmentation --annotations ADE/annotations/validation \
@@ -34,7 +39,14 @@ The other commands need no model and start in a moment.
 
 `coco` prints the familiar tables: of boxes, and of masks where the predictions have a
 `segmentation`. `--json` writes `{"bbox": [12 numbers], "segm": [12 numbers]}` in the order of
-pycocotools, with which they agree to 1e-12.
+pycocotools, with which they agree to 1e-12. `--max-detections` sets other numbers of detections per
+image than 1, 10 and 100, `--class-agnostic` the recall of proposals.
+
+`lvis` does the same by the rules of LVIS: its thirteen numbers, of rare, common and frequent
+categories too.
+
+`voc` compares boxes with XML files by the rules of Pascal VOC: AP at 11 recalls (2007) and as an
+area (2010 and later) of each class.
 
 `segmentation` compares label images: PNG files of class indices, under the same paths in both
 folders. `--json` writes fractions: `mIoU`, `mAcc`, `aAcc`, `mBIoU`, and per class `IoU`, `Acc`,
@@ -81,11 +93,14 @@ from vision.cli.arguments import (
     whole,
     write_number_files,
 )
+from vision.cli.commands.evaluate_coco import add_coco
 from vision.cli.commands.evaluate_depth import add_depth
 from vision.cli.commands.evaluate_kitti import add_kitti
+from vision.cli.commands.evaluate_lvis import add_lvis
 from vision.cli.commands.evaluate_normals import add_normals
 from vision.cli.commands.evaluate_nuscenes import add_nuscenes
 from vision.cli.commands.evaluate_panoptic import add_panoptic
+from vision.cli.commands.evaluate_voc import add_voc
 from vision.cli.commands.evaluate_volumes import add_volumes
 from vision.cli.ending import command_parser, end
 from vision.documents.text import read_lines
@@ -95,45 +110,6 @@ from vision.wording import counted, speed
 
 # A label image has a byte per pixel, and one of its values is for pixels that do not count.
 MAX_CLASSES = 255
-
-
-def add_coco(commands: Any) -> None:
-    """Add the command `coco` to the parsers of argparse."""
-    parser = commands.add_parser("coco", help="boxes and masks in COCO's format")
-    parser.add_argument("--annotations", required=True, type=Path, help="ground truth, JSON")
-    parser.add_argument("--predictions", required=True, type=Path, help="list of results, JSON")
-    parser.add_argument(
-        "--kinds",
-        nargs="+",
-        choices=("bbox", "segm"),
-        help="overlap of boxes or masks; by default masks too where the predictions have them",
-    )
-    parser.add_argument("--categories", action="store_true", help="print a row per category too")
-    add_number_files(parser, "categories")
-    parser.add_argument(
-        "--backend",
-        choices=("faster_coco_eval", "pycocotools"),
-        default="faster_coco_eval",
-        help="the library; the numbers are the same",
-    )
-    parser.set_defaults(run=evaluate_detection)
-
-
-def evaluate_detection(options: argparse.Namespace) -> None:
-    """Compare results with ground truth, print the tables, write the files."""
-    # Other commands should not wait for it.
-    from vision.metrics.coco.evaluation import evaluate_coco
-
-    result = evaluate_coco(
-        options.annotations, options.predictions, kinds=options.kinds, backend=options.backend
-    )
-    for kind in result.stats:
-        print(f"Evaluate annotation type *{kind}*")
-        print(result.table(kind))
-    if options.categories:
-        print(result.category_table())
-    print(f"{counted(result.images, 'images')} in {result.seconds:.1f} s by {result.backend}")
-    write_number_files(options, result.to_json, result.categories)
 
 
 def add_segmentation(commands: Any) -> None:
@@ -261,6 +237,8 @@ def evaluate_model(options: argparse.Namespace) -> None:
 COMMANDS = (
     add_model,
     add_coco,
+    add_lvis,
+    add_voc,
     add_segmentation,
     add_panoptic,
     add_depth,

@@ -93,6 +93,8 @@ class DetectionData(ClassData, ImageData):
 
     kind = "detection"
     collate = staticmethod(collate_detection)
+    # Whose rules detections are evaluated by: a name in `vision.metrics.detection_evaluators`.
+    evaluation = "coco"
     # The expected layout of the dataset's files; ends the errors.
     expected = ""
 

@@ -4,19 +4,15 @@ import os
 from collections.abc import Iterator, Sequence
 from functools import cached_property, partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
+from vision.annotations.voc import plain_name, read_annotation
 from vision.data.base.annotation_files import AnnotationFiles, Reading, Report
 from vision.data.base.detection import BoxOptions, Split
 from vision.data.files.finding import IMAGE_SUFFIXES, require_folder
-from vision.data.formats.voc import (
-    EXPECTED,
-    devkit_folder,
-    plain_name,
-    read_annotation,
-    read_names,
-)
+from vision.data.formats.voc import EXPECTED, devkit_folder, read_names
 from vision.data.images.sizes import read_sizes
 from vision.data.index.builder import IndexBuilder
 from vision.documents.class_table import class_table
@@ -42,6 +38,7 @@ class VOC(AnnotationFiles):
     are not misses when not found, and any number of detections there are not false positives.
     One thing differs: the overlap with a crowd region is the share of the detection, not the IoU,
     so that a detection of a part is ignored too. `difficult: true` makes them ordinary objects.
+    With `evaluation: voc` average precision is measured by VOC's own protocol as well.
 
     Args:
         root: The folder `VOCdevkit`, or the folder above it.
@@ -52,6 +49,7 @@ class VOC(AnnotationFiles):
         test_sets: Image sets for testing; None tests `val_sets`.
         classes: Names of the classes, by label; None is the 20 of VOC.
         difficult: Whether objects marked as difficult count like the others.
+        evaluation: Whose rules detections are evaluated by: COCO's, or those of VOC beside them.
         **options: Other keywords of `DetectionData`.
 
     Raises:
@@ -69,6 +67,7 @@ class VOC(AnnotationFiles):
         test_sets: Sequence[str] | None = None,
         classes: Sequence[str] | None = None,
         difficult: bool = False,
+        evaluation: Literal["coco", "voc"] = "coco",
         predict_root: str | os.PathLike[str] | None = None,
         **options: Unpack[BoxOptions],
     ) -> None:
@@ -87,6 +86,7 @@ class VOC(AnnotationFiles):
         if not all(self._classes) or len({*self._classes}) < max(1, len(self._classes)):
             raise ConfigError(f"classes={list(self._classes)} must be names, each of them once.")
         self.difficult = difficult
+        self.evaluation = evaluation
 
     @property
     def class_names(self) -> tuple[str, ...]:

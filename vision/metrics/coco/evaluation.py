@@ -14,23 +14,28 @@ import warnings
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from vision.errors import ConfigError
 from vision.metrics.coco.files import Json, Truth, has_masks, read_json, read_results, read_truth
 from vision.metrics.coco.table import (
-    NAMES,
+    MAX_DETECTIONS,
     PREFIXES,
     CategoryRow,
     CocoResult,
+    Number,
     category_scores,
+    coco_numbers,
     summarize,
 )
 
 Backend = Literal["faster_coco_eval", "pycocotools"]
 Kind = Literal["bbox", "segm"]
+Curves = tuple[np.ndarray, np.ndarray]  # precision and recall, as `summarize` reads them
+# The row of all categories together, if results are evaluated without their categories.
+ANY_CATEGORY = (0, "(any)")
 # faster-coco-eval keeps an entry for each pair of an image and a category: with the 1,203 of LVIS
 # and 20,000 images those are gigabytes. Categories do not depend on each other.
 _CATEGORIES_AT_ONCE = 100
@@ -42,6 +47,8 @@ def evaluate_coco(
     *,
     kinds: Sequence[Kind] | None = None,
     image_ids: Collection[int] | None = None,
+    max_detections: Sequence[int] = MAX_DETECTIONS,
+    class_agnostic: bool = False,
     backend: Backend = "faster_coco_eval",
     check_masks: bool = True,
 ) -> CocoResult:
@@ -54,106 +61,70 @@ def evaluate_coco(
             too.
         kinds: Overlap of boxes, of masks, or both; None uses masks where results have them.
         image_ids: Images to evaluate; None for all. Images without results count.
+        max_detections: Numbers of results per image and category, those of the highest scores.
+            Average recall is measured at each, average precision at the largest.
+        class_agnostic: Whether objects and results of all categories are compared together, as
+            proposals are; `max_detections` are then per image, and results need no `category_id`.
         backend: The library; the numbers are the same to 1e-12.
         check_masks: Whether to look for broken run lengths, which takes 40 us per mask; not needed
             for masks that pycocotools has just packed.
 
     Returns:
-        The twelve numbers per kind, and the scores of each category.
+        The numbers per kind (twelve with COCO's `max_detections`), and the scores of each category.
 
     Raises:
         DataError: A file breaks its format, or results do not fit the ground truth.
-        ConfigError: A kind or the backend is unknown.
+        ConfigError: A kind or the backend is unknown, or `max_detections` are not ascending.
     """
     begin = time.perf_counter()
     where = f"'{results}'" if isinstance(results, Path | str) else "the results"
     rows = read_json(results) if isinstance(results, Path | str) else results
-    chosen: Sequence[str] = kinds or (("bbox", "segm") if has_masks(rows) else ("bbox",))
-    _check_choices(chosen, backend)
+    chosen = choose_kinds(kinds, rows)
+    _check_choices(max_detections, backend)
     masks = "segm" in chosen
     truth = read_truth(ground_truth, image_ids=image_ids, masks=masks)
+    if class_agnostic:
+        rows = _with_category(rows, truth)
     found = read_results(rows, truth, where=where, masks=masks, check_masks=check_masks)
+    plan = _Plan(coco_numbers(max_detections), list(max_detections), class_agnostic, backend)
     stats, scores = {}, {}
     for kind in chosen:
-        stats[kind], scores[kind] = _evaluate(truth, found, kind, backend)
+        stats[kind], scores[kind] = _evaluate(truth, found, kind, plan)
     return CocoResult(
         stats=stats,
-        rows=_rows(truth, found, scores),
+        rows=(_one_row if class_agnostic else category_rows)(truth, found, scores),
         images=len(truth.image_ids),
         seconds=time.perf_counter() - begin,
         backend=backend,
+        numbers=plan.numbers,
     )
 
 
-def _check_choices(kinds: Sequence[str], backend: str) -> None:
-    if unknown := set(kinds) - set(PREFIXES):
+def choose_kinds(kinds: Sequence[str] | None, results: Any) -> Sequence[str]:
+    """The kinds of overlap to evaluate: the given ones, or those that the first result allows.
+
+    Raises:
+        ConfigError: A kind is unknown.
+    """
+    if unknown := set(kinds or ()) - set(PREFIXES):
         raise ConfigError(f"kinds={sorted(unknown)} are unknown; choose from {sorted(PREFIXES)}.")
-    if backend not in _BACKENDS:
-        raise ConfigError(f"backend='{backend}' is unknown; choose one of {sorted(_BACKENDS)}.")
+    return kinds or (("bbox", "segm") if has_masks(results) else ("bbox",))
 
 
-def _evaluate(
-    truth: Truth, found: list[Json], kind: str, backend: Backend
-) -> tuple[np.ndarray, list[tuple[float, float]]]:
-    if not truth.image_ids:  # to both libraries an empty list means all images
-        nothing = [(-1.0, -1.0)] * len(truth.contents["categories"])
-        return np.full(len(NAMES), -1.0), nothing
-    objects = truth.contents
-    results = {**objects, "annotations": found}
-    return _BACKENDS[backend](objects, results, kind, truth.image_ids)
-
-
-def _by_faster_coco_eval(
-    objects: Json, results: Json, kind: str, image_ids: list[int]
-) -> tuple[np.ndarray, list[tuple[float, float]]]:
-    from faster_coco_eval import COCO, COCOeval_faster
-
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Found annotation id 0")  # `files` warns
-        truth, found = COCO(objects), COCO(results)
-    categories = sorted(truth.cats)
-    precision, recall = [], []
-    for start in range(0, len(categories), _CATEGORIES_AT_ONCE):
-        evaluation = COCOeval_faster(truth, found, kind, print_function=_say_nothing)
-        evaluation.params.imgIds = image_ids
-        evaluation.params.catIds = categories[start : start + _CATEGORIES_AT_ONCE]
-        evaluation.evaluate()
-        evaluation.accumulate()
-        precision.append(np.asarray(evaluation.eval["precision"]))
-        recall.append(np.asarray(evaluation.eval["recall"]))
-    whole = np.concatenate(precision, axis=2)
-    return summarize(whole, np.concatenate(recall, axis=1)), category_scores(whole)
-
-
-def _by_pycocotools(
-    objects: Json, results: Json, kind: str, image_ids: list[int]
-) -> tuple[np.ndarray, list[tuple[float, float]]]:
-    from pycocotools.coco import COCO
-    from pycocotools.cocoeval import COCOeval
-
-    with contextlib.redirect_stdout(io.StringIO()):
-        truth, found = COCO(), COCO()
-        for index, contents in ((truth, objects), (found, results)):
-            index.dataset = contents
-            index.createIndex()
-        evaluation = COCOeval(truth, found, kind)
-        evaluation.params.imgIds = image_ids
-        evaluation.evaluate()
-        evaluation.accumulate()
-        evaluation.summarize()
-    return evaluation.stats, category_scores(evaluation.eval["precision"])
-
-
-_BACKENDS = {"faster_coco_eval": _by_faster_coco_eval, "pycocotools": _by_pycocotools}
-
-
-def _say_nothing(*words: object) -> None:
-    """Replaces print."""
-
-
-def _rows(
-    truth: Truth, found: list[Json], scores: dict[str, list[tuple[float, float]]]
+def category_rows(
+    truth: Truth,
+    found: Sequence[Json],
+    scores: Mapping[str, Sequence[tuple[float, float]]],
+    frequencies: Sequence[str] = (),
 ) -> tuple[CategoryRow, ...]:
+    """A row per category, by ascending id.
+
+    Args:
+        truth: The ground truth.
+        found: The results.
+        scores: Per kind, AP and AP50 of each category.
+        frequencies: Group of each category, where there are groups.
+    """
     annotations = truth.contents["annotations"]
     objects = Counter(one["category_id"] for one in annotations if not one["iscrowd"])
     crowds = Counter(one["category_id"] for one in annotations if one["iscrowd"])
@@ -167,6 +138,109 @@ def _rows(
             crowds=crowds[category],
             predictions=predictions[category],
             scores={kind: pairs[k] for kind, pairs in scores.items()},
+            frequency=frequencies[k] if frequencies else "",
         )
         for k, category in enumerate(sorted(names))
     )
+
+
+class _Plan(NamedTuple):
+    numbers: tuple[Number, ...]
+    max_detections: list[int]
+    class_agnostic: bool
+    backend: Backend
+
+
+def _check_choices(max_detections: Sequence[int], backend: str) -> None:
+    if (
+        not max_detections
+        or min(max_detections) < 1
+        or list(max_detections) != sorted(set(max_detections))
+    ):
+        raise ConfigError(
+            f"max_detections={list(max_detections)} must be ascending numbers from 1 on, such as "
+            "[1, 10, 100] or [300]."
+        )
+    if backend not in _BACKENDS:
+        raise ConfigError(f"backend='{backend}' is unknown; choose one of {sorted(_BACKENDS)}.")
+
+
+def _evaluate(
+    truth: Truth, found: list[Json], kind: str, plan: _Plan
+) -> tuple[np.ndarray, list[tuple[float, float]]]:
+    categories = 1 if plan.class_agnostic else len(truth.contents["categories"])
+    if not truth.image_ids:  # to both libraries an empty list means all images
+        return np.full(len(plan.numbers), -1.0), [(-1.0, -1.0)] * categories
+    objects = truth.contents
+    results = {**objects, "annotations": found}
+    curves = _BACKENDS[plan.backend](objects, results, kind, truth.image_ids, plan)
+    return summarize(*curves, plan.numbers), category_scores(curves[0])
+
+
+def _by_faster_coco_eval(
+    objects: Json, results: Json, kind: str, image_ids: list[int], plan: _Plan
+) -> Curves:
+    from faster_coco_eval import COCO, COCOeval_faster
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Found annotation id 0")  # `files` warns
+        truth, found = COCO(objects), COCO(results)
+    categories = sorted(truth.cats)
+    # Without categories an image is one entry.
+    step = len(categories) if plan.class_agnostic else _CATEGORIES_AT_ONCE
+    precision, recall = [], []
+    for start in range(0, len(categories), step):
+        evaluation = COCOeval_faster(truth, found, kind, print_function=_say_nothing)
+        evaluation.params.imgIds = image_ids
+        evaluation.params.catIds = categories[start : start + step]
+        evaluation.params.maxDets = plan.max_detections
+        evaluation.params.useCats = int(not plan.class_agnostic)
+        evaluation.evaluate()
+        evaluation.accumulate()
+        precision.append(np.asarray(evaluation.eval["precision"]))
+        recall.append(np.asarray(evaluation.eval["recall"]))
+    return np.concatenate(precision, axis=2), np.concatenate(recall, axis=1)
+
+
+def _by_pycocotools(
+    objects: Json, results: Json, kind: str, image_ids: list[int], plan: _Plan
+) -> Curves:
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth, found = COCO(), COCO()
+        for index, contents in ((truth, objects), (found, results)):
+            index.dataset = contents
+            index.createIndex()
+        evaluation = COCOeval(truth, found, kind)
+        evaluation.params.imgIds = image_ids
+        evaluation.params.maxDets = plan.max_detections
+        evaluation.params.useCats = int(not plan.class_agnostic)
+        evaluation.evaluate()
+        evaluation.accumulate()
+    return evaluation.eval["precision"], evaluation.eval["recall"]
+
+
+_BACKENDS = {"faster_coco_eval": _by_faster_coco_eval, "pycocotools": _by_pycocotools}
+
+
+def _say_nothing(*words: object) -> None:
+    """Replaces print."""
+
+
+def _with_category(rows: Any, truth: Truth) -> Any:
+    """Results without a category get the first one; what is no result is left to `read_results`."""
+    if not isinstance(rows, list | tuple):
+        return rows
+    first = truth.contents["categories"][0]["id"]
+    return [{"category_id": first, **one} if isinstance(one, Mapping) else one for one in rows]
+
+
+def _one_row(
+    truth: Truth, found: list[Json], scores: dict[str, list[tuple[float, float]]]
+) -> tuple[CategoryRow, ...]:
+    annotations = truth.contents["annotations"]
+    crowds = sum(one["iscrowd"] for one in annotations)
+    pairs = {kind: pairs[0] for kind, pairs in scores.items()}
+    return (CategoryRow(*ANY_CATEGORY, len(annotations) - crowds, crowds, len(found), pairs),)

@@ -16,6 +16,7 @@ import numpy as np
 from vision.annotations.coco import ID_ZERO, MAX_BOX, CocoFile, judge, problems_error
 from vision.annotations.coco_tables import find_tables, load_json
 from vision.annotations.columns import finite, identity
+from vision.annotations.lvis import FREQUENCIES, Federation, read_federation
 from vision.annotations.outlines import outline_fault, packed_text, to_run_lengths
 from vision.annotations.run_lengths import broken_rows
 from vision.documents.csv_writing import write_rows
@@ -33,7 +34,8 @@ class Truth(NamedTuple):
     """Checked ground truth; annotations are copies, only for the wanted images.
 
     Attributes:
-        contents: `images`, `categories` and `annotations`, as pycocotools accepts them.
+        contents: `images`, `categories` and `annotations`, as pycocotools accepts them; with what
+            LVIS adds, if it was asked for.
         sizes: Height and width of each image by its number; None where they are unknown.
         image_ids: Numbers of the images to evaluate, ascending.
         where: What it was read from, for messages.
@@ -98,6 +100,7 @@ def read_truth(
     *,
     image_ids: Collection[int] | None = None,
     masks: bool = False,
+    federated: bool = False,
 ) -> Truth:
     """Read ground truth by the same rules as in training (`vision.annotations.coco`).
 
@@ -105,6 +108,8 @@ def read_truth(
         truth: The annotations, or the file that holds them.
         image_ids: Images to evaluate; None for all.
         masks: Whether annotations need masks, which are converted to packed run lengths.
+        federated: Whether images and categories need what LVIS says of them: the absent and the
+            not exhaustively annotated categories, and how frequent a category is.
 
     Returns:
         The ground truth; the argument is not changed.
@@ -121,6 +126,7 @@ def read_truth(
         )
     problems: list[str] = []
     file = judge(tables, problems, files=False)
+    federation = read_federation(tables, file, problems) if federated else None
     if problems:
         raise problems_error(where, problems)
     ids = file.images.ids.tolist()
@@ -142,7 +148,25 @@ def read_truth(
         ],
         "annotations": _annotations(file, wanted, masks, where),
     }
+    if federation is not None:
+        _add_federation(ready, federation)
     return Truth(ready, dict(pairs), sorted(wanted), where)
+
+
+def _add_federation(contents: Json, federation: Federation) -> None:
+    """Add what LVIS says of images and categories, under the names of its files."""
+    images, categories = contents["images"], contents["categories"]
+    letters = [*FREQUENCIES]
+    for category, place in zip(categories, federation.frequencies.tolist(), strict=True):
+        category["frequency"] = letters[place]
+    for key, pairs in (
+        ("neg_category_ids", federation.negative),
+        ("not_exhaustive_category_ids", federation.not_exhaustive),
+    ):
+        for image in images:
+            image[key] = []
+        for image, category in pairs.tolist():
+            images[image][key].append(categories[category]["id"])
 
 
 def has_masks(results: Any) -> bool:

@@ -1,6 +1,6 @@
 """Average precision of a detector over an epoch and over processes, by COCO's rules."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -10,7 +10,7 @@ from torch import Tensor, distributed
 
 from vision.contracts.detection import DetectionPrediction
 from vision.errors import VisionError
-from vision.metrics.coco.evaluation import Backend, Kind, evaluate_coco
+from vision.metrics.coco.evaluation import Kind, evaluate_coco
 from vision.metrics.coco.table import CocoResult
 from vision.metrics.processes import gather_rows
 
@@ -107,8 +107,6 @@ class CocoEvaluator:
         self,
         ground_truth: Mapping[str, Any] | Path | str,
         category_ids: Sequence[int] | np.ndarray | Tensor,
-        *,
-        backend: Backend = "faster_coco_eval",
     ) -> CocoResult:
         """Evaluate the images of all processes; every process must call it.
 
@@ -116,7 +114,6 @@ class CocoEvaluator:
             ground_truth: Annotations in COCO's format, or their file; only the first process
                 reads it.
             category_ids: Number of each class in the dataset, by label.
-            backend: As in `evaluate_coco`.
 
         Returns:
             The result, the same on every process.
@@ -127,7 +124,7 @@ class CocoEvaluator:
         self._gathered = merge_shares(self._found)
         answer: list[Any] = [None]
         if _processes() == 1 or distributed.get_rank() == 0:
-            answer = [self._evaluate(ground_truth, category_ids, backend)]
+            answer = [self._evaluate(ground_truth, category_ids)]
         if _processes() > 1:
             # An error is sent as well: otherwise the other processes would wait for ever.
             distributed.broadcast_object_list(answer, src=0)
@@ -135,21 +132,31 @@ class CocoEvaluator:
             raise answer[0]
         return answer[0]
 
+    def evaluate(
+        self,
+        ground_truth: Mapping[str, Any] | Path | str,
+        results: Sequence[Mapping[str, Any]],
+        image_ids: Collection[int],
+    ) -> CocoResult:
+        """Compare results with ground truth by the rules of this evaluator, on one process.
+
+        Args:
+            ground_truth: Annotations in COCO's format, or their file.
+            results: As `results` gives them.
+            image_ids: Images to evaluate.
+        """
+        return evaluate_coco(
+            ground_truth, results, kinds=self.kinds, image_ids=image_ids, check_masks=False
+        )
+
     def _evaluate(
         self,
         ground_truth: Mapping[str, Any] | Path | str,
         category_ids: Sequence[int] | np.ndarray | Tensor,
-        backend: Backend,
     ) -> CocoResult | Exception:
         try:
-            return evaluate_coco(
-                ground_truth,
-                self.results(category_ids),
-                kinds=self.kinds,
-                image_ids=list(self._gathered or ()),
-                backend=backend,
-                check_masks=False,
-            )
+            results, seen = self.results(category_ids), list(self._gathered or ())
+            return self.evaluate(ground_truth, results, seen)
         except VisionError as error:
             return error
         except Exception as error:

@@ -1,5 +1,6 @@
-"""Result of a COCO evaluation: the twelve numbers, as scalars, as text and per category."""
+"""Result of a COCO evaluation: its numbers, as scalars, as text and per category."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -7,26 +8,51 @@ import numpy as np
 
 # Name of a number in a log, by kind of overlap.
 PREFIXES = {"bbox": "box", "segm": "mask"}
-# Of the twelve numbers in pycocotools' order: name, threshold of the overlap, area, most results.
-_TWELVE = (
-    ("AP", "0.50:0.95", "all", 100),
-    ("AP50", "0.50", "all", 100),
-    ("AP75", "0.75", "all", 100),
-    ("AP_small", "0.50:0.95", "small", 100),
-    ("AP_medium", "0.50:0.95", "medium", 100),
-    ("AP_large", "0.50:0.95", "large", 100),
-    ("AR1", "0.50:0.95", "all", 1),
-    ("AR10", "0.50:0.95", "all", 10),
-    ("AR100", "0.50:0.95", "all", 100),
-    ("AR_small", "0.50:0.95", "small", 100),
-    ("AR_medium", "0.50:0.95", "medium", 100),
-    ("AR_large", "0.50:0.95", "large", 100),
-)
-NAMES = tuple(row[0] for row in _TWELVE)
+# Largest numbers of results that COCO evaluates.
+MAX_DETECTIONS = (1, 10, 100)
 _AREAS = ("all", "small", "medium", "large")
-_MAX = (1, 10, 100)
-_THRESHOLDS = {"0.50:0.95": slice(None), "0.50": slice(0, 1), "0.75": slice(5, 6)}
+_EVERY = "0.50:0.95"
+_THRESHOLDS = {_EVERY: slice(None), "0.50": slice(0, 1), "0.75": slice(5, 6)}
 _WORDS = {"AP": ("Average Precision", "(AP)"), "AR": ("Average Recall", "(AR)")}
+
+
+class Number(NamedTuple):
+    """What one of the numbers is the mean of.
+
+    Attributes:
+        name: Such as `"AP50"`; it begins with `"AP"` or `"AR"`.
+        threshold: Of the overlap: `"0.50:0.95"` is ten.
+        area: `"all"`, or the size of the objects.
+        maximum: Number of results that count, those of the highest scores.
+        group: Frequency of the categories: `"rare"` and so on; `"all"` for every category.
+    """
+
+    name: str
+    threshold: str
+    area: str
+    maximum: int
+    group: str = "all"
+
+
+def coco_numbers(max_detections: Sequence[int] = MAX_DETECTIONS) -> tuple[Number, ...]:
+    """The numbers of COCO, in pycocotools' order: six of precision, then those of recall.
+
+    Args:
+        max_detections: Numbers of results per image and category, ascending: recall is measured at
+            each, precision at the largest.
+    """
+    top = max_detections[-1]
+    return (
+        Number("AP", _EVERY, "all", top),
+        Number("AP50", "0.50", "all", top),
+        Number("AP75", "0.75", "all", top),
+        *(Number(f"AP_{area}", _EVERY, area, top) for area in _AREAS[1:]),
+        *(Number(f"AR{maximum}", _EVERY, "all", maximum) for maximum in max_detections),
+        *(Number(f"AR_{area}", _EVERY, area, top) for area in _AREAS[1:]),
+    )
+
+
+COCO_NUMBERS = coco_numbers()
 
 
 class CategoryRow(NamedTuple):
@@ -39,6 +65,7 @@ class CategoryRow(NamedTuple):
         crowds: Crowd regions in them.
         predictions: Results for this category.
         scores: Per kind, AP and AP50, each in [0, 1], or -1 for a category without objects.
+        frequency: Its group, such as `"rare"`, in a dataset that has groups.
     """
 
     id: int
@@ -47,6 +74,7 @@ class CategoryRow(NamedTuple):
     crowds: int
     predictions: int
     scores: dict[str, tuple[float, float]]
+    frequency: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,12 +82,13 @@ class CocoResult:
     """Result of an evaluation by COCO's rules.
 
     Attributes:
-        stats: Per kind, `"bbox"` or `"segm"`, the float64 `(12,)` numbers in the order of
-            pycocotools: each in [0, 1], or -1 where there are no objects to find.
+        stats: Per kind, `"bbox"` or `"segm"`, the values of `numbers`, float64 `(N,)`: each in
+            [0, 1], or -1 where there are no objects to find.
         rows: One row per category, by its number.
         images: Number of images that were evaluated.
         seconds: Time that the evaluation took.
         backend: The library that matched results with objects.
+        numbers: What is measured; COCO's twelve in the order of pycocotools.
     """
 
     stats: dict[str, np.ndarray]
@@ -67,23 +96,26 @@ class CocoResult:
     images: int = 0
     seconds: float = 0.0
     backend: str = "faster_coco_eval"
+    numbers: tuple[Number, ...] = COCO_NUMBERS
 
     def scalars(self) -> dict[str, float]:
         """The numbers by the names they are logged under, such as `box_AP` and `mask_AP50`."""
         return {
-            f"{PREFIXES[kind]}_{name}": float(value)
+            f"{PREFIXES[kind]}_{number.name}": float(value)
             for kind, stats in self.stats.items()
-            for name, value in zip(NAMES, stats, strict=True)
+            for number, value in zip(self.numbers, stats, strict=True)
         }
 
     def table(self, kind: str) -> str:
-        """The twelve lines that `COCOeval.summarize` of pycocotools prints, for one kind."""
+        """The lines that `COCOeval.summarize` of pycocotools prints, for one kind."""
         lines = []
-        for (name, threshold, area, maximum), value in zip(_TWELVE, self.stats[kind], strict=True):
-            title, short = _WORDS[name[:2]]
+        grouped = any(number.group != "all" for number in self.numbers)
+        for number, value in zip(self.numbers, self.stats[kind], strict=True):
+            title, short = _WORDS[number.name[:2]]
+            group = f"| categories={number.group:>8s} " if grouped else ""
             lines.append(
-                f" {title:<18} {short} @[ IoU={threshold:<9} | area={area:>6s} |"
-                f" maxDets={maximum:>3d} ] = {value:0.3f}"
+                f" {title:<18} {short} @[ IoU={number.threshold:<9} | area={number.area:>6s} |"
+                f" maxDets={number.maximum:>3d} {group}] = {value:0.3f}"
             )
         return "\n".join(lines)
 
@@ -92,12 +124,14 @@ class CocoResult:
 
         Returns:
             Rows with `id`, `name`, `objects`, `crowds`, `predictions`, and `box_AP`, `box_AP50`,
-            `mask_AP`, `mask_AP50` for the kinds that were evaluated.
+            `mask_AP`, `mask_AP50` for the kinds that were evaluated; `frequency` too where
+            categories have groups.
         """
         return [
             {
                 "id": row.id,
                 "name": row.name,
+                **({"frequency": row.frequency} if row.frequency else {}),
                 "objects": row.objects,
                 "crowds": row.crowds,
                 "predictions": row.predictions,
@@ -120,34 +154,45 @@ class CocoResult:
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         return "\n".join(
             "  ".join(
-                cell.ljust(width) if name == "name" else cell.rjust(width)
+                cell.ljust(width) if name in ("name", "frequency") else cell.rjust(width)
                 for name, cell, width in zip(names, row, widths, strict=True)
             ).rstrip()
             for row in cells
         )
 
     def to_json(self) -> dict[str, list[float]]:
-        """Per kind, the twelve numbers as a list."""
+        """Per kind, the numbers as a list, in the order of `numbers`."""
         return {kind: stats.tolist() for kind, stats in self.stats.items()}
 
 
-def summarize(precision: np.ndarray, recall: np.ndarray) -> np.ndarray:
-    """Compute the twelve numbers from accumulated values, as `COCOeval.summarize` does.
+def summarize(
+    precision: np.ndarray,
+    recall: np.ndarray,
+    numbers: Sequence[Number] = COCO_NUMBERS,
+    frequencies: Sequence[str] = (),
+) -> np.ndarray:
+    """Compute the numbers from accumulated values, as `COCOeval.summarize` does.
 
     Args:
-        precision: float64 `(T, R, K, 4, 3)`: 10 thresholds, 101 recalls, category, area, most
-            results; -1 where there are no objects.
-        recall: float64 `(T, K, 4, 3)`, likewise.
+        precision: float64 `(T, R, K, 4, M)`: 10 thresholds, 101 recalls, category, area, number of
+            results, ascending; -1 where there are no objects.
+        recall: float64 `(T, K, 4, M)`, likewise.
+        numbers: What to compute.
+        frequencies: Group of each of the K categories, where numbers have groups.
 
     Returns:
-        float64 `(12,)`.
+        float64 `(N,)`.
     """
     values = []
-    for name, threshold, area, maximum in _TWELVE:
+    maxima = sorted({number.maximum for number in numbers})
+    for number in numbers:
         # Lists keep the axes: sums then run over memory in the order of pycocotools, to the bit.
-        place = [_AREAS.index(area)], [_MAX.index(maximum)]
-        source = precision if name.startswith("AP") else recall
-        values.append(_mean(source[_THRESHOLDS[threshold]][..., *place]))
+        place = [_AREAS.index(number.area)], [maxima.index(number.maximum)]
+        source = precision if number.name.startswith("AP") else recall
+        if number.group != "all":
+            chosen = np.array([frequency == number.group for frequency in frequencies], dtype=bool)
+            source = source.compress(chosen, axis=source.ndim - 3)
+        values.append(_mean(source[_THRESHOLDS[number.threshold]][..., *place]))
     return np.array(values)
 
 

@@ -1,0 +1,1 @@
+"""Average precision of boxes by Pascal VOC's rules, of 2007 and of 2010 and later."""
