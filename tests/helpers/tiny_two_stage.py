@@ -17,6 +17,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "faster": {"masks": False},
     "mask": {"masks": True, "allow_low_quality": True},
     "cascade": {"stages": CASCADE, "box_head": "4conv1fc"},
+    "cascade of sigmoids": {"stages": CASCADE, "classifier": "sigmoid"},
     "cascade of boxes, class agnostic": {
         "stages": CASCADE,
         "masks": False,
@@ -50,6 +51,7 @@ def decided(head: TwoStage) -> TwoStage:
     with torch.no_grad():
         for branch in head.box_heads:
             branch.logits.weight.mul_(40)
+            branch.logits.bias.zero_()
             branch.deltas.weight.mul_(100)
         head.rpn.logits.weight.mul_(20)
         head.rpn.deltas.weight.mul_(5)

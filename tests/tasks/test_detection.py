@@ -1,5 +1,6 @@
 """Every backbone with every detector, and the detector in the loops of a trainer."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +9,14 @@ import torch
 from helpers.refusals import refuses
 from helpers.tiny_coco import write_tiny_coco
 from helpers.tiny_detection import SMALL, random_batch, tiny_detector
+from helpers.tiny_lvis import write_tiny_lvis
 from helpers.tiny_models import TINY
 from helpers.tiny_task import quiet_trainer
 from pycocotools import coco
 from pycocotools.cocoeval import COCOeval
 
 from vision.data.datasets.coco import COCO
+from vision.data.datasets.lvis import LVIS
 from vision.data.transforms.detection_options import DetectionAugment
 from vision.errors import ConfigError, DataError
 from vision.tasks.detection import Detection
@@ -206,3 +209,32 @@ def test_masks_that_a_mask_branch_needs_are_missed_before_the_first_step(
     data.trainer = None
     task = tiny_detector(detector="faster_rcnn")
     quiet_trainer(tmp_path, fast_dev_run=1).validate(task, datamodule=data, verbose=False)
+
+
+def test_a_federated_loss_weighs_classes_by_their_training_images(tmp_path: Path) -> None:
+    options = write_tiny_lvis(tmp_path / "lvis")
+    data = LVIS(
+        **options, augment=DetectionAugment(short_sides=(64,)), num_workers=0, repeat_threshold=0.9
+    )
+    contents = json.loads((tmp_path / "lvis/annotations/lvis_v1_train.json").read_text())
+    pairs = {(one["image_id"], one["category_id"]) for one in contents["annotations"]}
+    counts = [sum(category == wanted for _, category in pairs) for wanted in (3, 7, 90)]
+    task = tiny_detector(
+        head_options={"classifier": "sigmoid"}, loss_options={"federated_classes": 2}
+    )
+    quiet_trainer(tmp_path, fast_dev_run=1, limit_val_batches=0).fit(task, datamodule=data)
+    torch.testing.assert_close(task.criterion.federated.weights, torch.tensor(counts).sqrt())
+    assert len(data.train_dataloader().sampler) > len(data.train_dataset)
+    with refuses(ConfigError, "loss_options.classifier='softmax'", "head_options.classifier"):
+        tiny_detector(
+            head_options={"classifier": "sigmoid"}, loss_options={"classifier": "softmax"}
+        )
+
+
+def test_a_federated_loss_needs_the_numbers_of_images(tmp_path: Path) -> None:
+    task = tiny_detector(
+        head_options={"classifier": "sigmoid"}, loss_options={"federated_classes": 2}
+    )
+    loader = torch.utils.data.DataLoader([random_batch()], batch_size=None)
+    with refuses(ConfigError, "federated_classes", "class_image_counts", "LVIS"):
+        quiet_trainer(tmp_path, fast_dev_run=1, limit_val_batches=0).fit(task, loader)

@@ -7,8 +7,16 @@ from torch.nn import functional as F
 
 from vision.contracts.detection import DetectionBatch
 from vision.errors import ConfigError
+from vision.losses.federated import FederatedClasses
 from vision.ops.boxes import at_least_float32, paired_giou
-from vision.ops.two_stage import AnchorSamples, BoxSamples, MaskSamples, TwoStageOutputs
+from vision.ops.two_stage import (
+    AnchorSamples,
+    BoxSamples,
+    Classifier,
+    MaskSamples,
+    TwoStageOutputs,
+    check_classifier,
+)
 from vision.options import check_number
 
 BoxLoss = Literal["l1", "giou"]
@@ -28,6 +36,11 @@ class TwoStageLoss(nn.Module):
         box_loss_weight: Factor on the box loss of the stages; 10 in those recipes.
         rpn_smooth_l1_beta: Where the box loss of the region proposal network turns from a parabola
             into a line; 0 for L1; 1 / 9 in the Cascade recipes.
+        classifier: The head's: `"sigmoid"` compares each class by itself, and the loss of a sample
+            is the sum over them.
+        federated_classes: Number of classes that the sigmoids of a batch are compared in, by
+            `FederatedClasses`, 50 as published; None for all.
+        federated_power: Its exponent of the numbers of training images.
 
     Raises:
         ConfigError: An option has a value out of its range.
@@ -39,6 +52,9 @@ class TwoStageLoss(nn.Module):
         box_loss: BoxLoss = "l1",
         box_loss_weight: float = 1.0,
         rpn_smooth_l1_beta: float = 0.0,
+        classifier: Classifier = "softmax",
+        federated_classes: int | None = None,
+        federated_power: float = 0.5,
     ) -> None:
         super().__init__()
         if box_loss not in ("l1", "giou"):
@@ -49,6 +65,15 @@ class TwoStageLoss(nn.Module):
             box_loss_weight,
             rpn_smooth_l1_beta,
         )
+        self.classifier: Classifier = check_classifier(classifier)
+        self.federated: FederatedClasses | None = None
+        if federated_classes is not None:
+            if classifier != "sigmoid":
+                raise ConfigError(
+                    f"federated_classes={federated_classes} needs a sigmoid for each class: set "
+                    "head_options.classifier: sigmoid, or leave it out."
+                )
+            self.federated = FederatedClasses(federated_classes, power=federated_power)
 
     def forward(
         self, outputs: TwoStageOutputs, batch: DetectionBatch | None = None
@@ -94,7 +119,10 @@ class TwoStageLoss(nn.Module):
         valid, positive = samples["valid"], samples["positive"]
         logits = at_least_float32(samples["logits"])
         count = valid.sum().clamp(min=1)
-        classes = F.cross_entropy(logits.movedim(-1, 1), samples["labels"], reduction="none")
+        if self.classifier == "sigmoid":
+            classes = self._sigmoids(logits, samples)
+        else:
+            classes = F.cross_entropy(logits.movedim(-1, 1), samples["labels"], reduction="none")
         if self.box_loss == "giou":
             boxes = 1 - paired_giou(samples["boxes"], samples["target_boxes"])
         else:
@@ -108,6 +136,16 @@ class TwoStageLoss(nn.Module):
         if "masks" in samples:
             terms["loss_mask"] = _mask_loss(samples["masks"])
         return terms
+
+    def _sigmoids(self, logits: Tensor, samples: BoxSamples) -> Tensor:
+        """Losses `(B, S)` of logits `(B, S, K + 1)`, whose last column is not used."""
+        labels, classes = samples["labels"], logits.shape[-1] - 1
+        wanted = F.one_hot(labels, classes + 1)[..., :-1].to(logits.dtype)
+        losses = F.binary_cross_entropy_with_logits(logits[..., :-1], wanted, reduction="none")
+        if self.federated is not None:
+            chosen = self.federated(labels, samples["valid"], classes)
+            losses = losses.masked_fill(~chosen, 0)
+        return losses.sum(dim=-1)
 
 
 def _mask_loss(samples: MaskSamples) -> Tensor:

@@ -3,12 +3,28 @@
 S counts the places of a sample, P objects with masks.
 """
 
-from typing import NotRequired, TypedDict
+from typing import Literal, NotRequired, TypedDict, get_args
 
 import torch
 from torch import Tensor
 
+from vision.errors import ConfigError
 from vision.ops.tracing import is_traced
+
+# How the logits of a proposal become probabilities.
+Classifier = Literal["softmax", "sigmoid"]
+
+
+def check_classifier(name: str) -> Classifier:
+    """A classifier by name.
+
+    Raises:
+        ConfigError: There is none of that name.
+    """
+    for known in get_args(Classifier):
+        if name == known:
+            return known
+    raise ConfigError(f"classifier={name!r} must be 'softmax' or 'sigmoid'.")
 
 
 class AnchorSamples(TypedDict):
@@ -33,7 +49,7 @@ class BoxSamples(TypedDict):
     """Sampled proposals of one stage.
 
     Keys:
-        logits: float `(B, S, K + 1)`, before the softmax, background last.
+        logits: float `(B, S, K + 1)`, before the softmax or the sigmoid, background last.
         labels: int64 `(B, S)`, class of the object, or K.
         deltas: float `(B, S, 4)`, predicted for that class.
         target_deltas: float `(B, S, 4)`, which turn the proposals into their objects.

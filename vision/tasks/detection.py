@@ -105,13 +105,16 @@ class Detection(ClassTask, ImageTask):
         self.load_initial_weights()
 
     def setup(self, stage: str) -> None:
-        """Set up as every task, check for the masks that a mask branch needs, choose the rules."""
+        """Set up as every task, and look at the data for what head and criterion need of it."""
         super().setup(stage)
         data: Any = getattr(self.trainer, "datamodule", None)
         protocol = getattr(data, "evaluation", "coco")
         self.evaluator = build_evaluator(protocol, masks=self.head.has_masks)
         if self.head.has_masks and hasattr(data, "require_masks"):
             data.require_masks(stage)
+        federated = getattr(self.criterion, "federated", None)
+        if federated is not None and stage == "fit":
+            federated.set_image_counts(_image_counts(data))
 
     def forward(self, images: Tensor) -> list[DetectionPrediction]:
         """Find the objects of images as they are in a batch.
@@ -210,6 +213,16 @@ def _require_ground_truth(trainer: Any) -> None:
             "COCO, or one that vision.data.from_dataset makes; without one, set "
             "trainer.limit_val_batches=0."
         )
+
+
+def _image_counts(data: Any) -> Any:
+    """The number of training images with each class, from a datamodule."""
+    if not hasattr(data, "class_image_counts"):
+        raise ConfigError(
+            "loss_options.federated_classes needs the number of training images with each class: "
+            "a datamodule of vision.data, such as LVIS or COCO, or class_image_counts of your own."
+        )
+    return data.class_image_counts.tolist()
 
 
 def _by_canvas(sizes: Tensor) -> dict[tuple[int, int], list[int]]:

@@ -7,6 +7,7 @@ from typing import Any
 from torch import nn
 
 from vision.backbones.base import Backbone
+from vision.errors import ConfigError
 from vision.heads.detection.base import DetectionHead
 from vision.heads.detection.fcos import FCOSHead
 from vision.heads.detection.retinanet import RetinaNetHead
@@ -29,6 +30,7 @@ class Detector:
         neck_options: Options of `build_neck`.
         head_options: Options of the head.
         loss_options: Options of the criterion.
+        shared: Attributes of the head that are options of the criterion too.
     """
 
     head: type[DetectionHead]
@@ -36,6 +38,7 @@ class Detector:
     neck_options: Mapping[str, Any] = field(default_factory=dict)
     head_options: Mapping[str, Any] = field(default_factory=dict)
     loss_options: Mapping[str, Any] = field(default_factory=dict)
+    shared: tuple[str, ...] = ()
 
     @property
     def builders(self) -> dict[str, Callable[..., Any]]:
@@ -52,8 +55,12 @@ _COARSE = {"strides": (8, 16, 32), "extra_levels": 2}
 # mmdetection's base config of Mask R-CNN, which the authors of the backbones use; Faster R-CNN
 # differs only in allow_low_quality.
 DETECTORS: dict[str, Detector] = {
-    "faster_rcnn": Detector(TwoStage, TwoStageLoss, head_options={"masks": False}),
-    "mask_rcnn": Detector(TwoStage, TwoStageLoss, head_options={"allow_low_quality": True}),
+    "faster_rcnn": Detector(
+        TwoStage, TwoStageLoss, head_options={"masks": False}, shared=("classifier",)
+    ),
+    "mask_rcnn": Detector(
+        TwoStage, TwoStageLoss, head_options={"allow_low_quality": True}, shared=("classifier",)
+    ),
     # The authors of Swin call it "giou_4conv1f"; ConvNeXt, HorNet and RMT have it too.
     "cascade_mask_rcnn": Detector(
         TwoStage,
@@ -64,6 +71,7 @@ DETECTORS: dict[str, Detector] = {
             "rpn": {"allowed_border": 0, "post_nms_topk_train": 2000},
         },
         loss_options={"box_loss": "giou", "box_loss_weight": 10.0, "rpn_smooth_l1_beta": 1 / 9},
+        shared=("classifier",),
     ),
     "retinanet": Detector(
         RetinaNetHead, RetinaNetLoss, neck_options={**_COARSE, "extra": "conv_input"}
@@ -102,5 +110,12 @@ def build_detector(
     head = build_part(
         detector.head, neck.feature_specs, "head_options", detector.head_options, named
     )
-    loss = build_part(detector.criterion, None, "loss_options", detector.loss_options, loss_options)
+    own = {**detector.loss_options, **{name: getattr(head, name) for name in detector.shared}}
+    for name in detector.shared:
+        if loss_options.get(name, own[name]) != own[name]:
+            raise ConfigError(
+                f"loss_options.{name}={loss_options[name]!r} differs from the head's "
+                f"{own[name]!r}; set head_options.{name} alone."
+            )
+    loss = build_part(detector.criterion, None, "loss_options", own, loss_options)
     return neck, head, loss

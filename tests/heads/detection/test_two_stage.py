@@ -46,17 +46,20 @@ def detect_one_by_one(head: TwoStage, features: list[Tensor], sizes: Tensor, i: 
     """The published post-processing of image i, class by class."""
     all_boxes, valid = head.rpn.propose(head.rpn(features), sizes)
     boxes, (height, width) = all_boxes[i][valid[i]], sizes[i].tolist()
-    logits = torch.zeros(len(boxes), CLASSES + 1)
+    logits, sigmoids = torch.zeros(2, len(boxes), CLASSES + 1)
     rows = torch.arange(len(boxes))
     for stage, branch in zip(head.stages, head.box_heads, strict=True):
         outputs = branch(pool_one_by_one(features, boxes, i, 7))
         logits += outputs.logits
+        sigmoids += outputs.logits.sigmoid()
         deltas = outputs.deltas.expand(-1, CLASSES, -1)
         if stage is not head.stages[-1]:
             best = outputs.logits[:, :-1].argmax(dim=1)
             moved = decode_boxes(boxes, deltas[rows, best], stage.target_stds)
             boxes = clip_boxes_to_image(moved, (height, width))
     scores = (logits / len(head.stages)).softmax(dim=1)
+    if head.classifier == "sigmoid":
+        scores = sigmoids / len(head.stages)
     found = []
     for label in range(CLASSES):
         moved = decode_boxes(boxes, deltas[:, label], head.stages[-1].target_stds)

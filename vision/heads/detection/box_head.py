@@ -3,6 +3,7 @@
 R counts proposals.
 """
 
+import math
 from typing import Literal, NamedTuple
 
 from torch import Tensor, nn
@@ -13,6 +14,8 @@ from vision.layers.conv_norm import ConvNormAct
 
 BoxHeadKind = Literal["2fc", "4conv1fc"]
 LAYERS: dict[BoxHeadKind, tuple[int, int]] = {"2fc": (0, 2), "4conv1fc": (4, 1)}
+# Initial probability of every class of a sigmoid, as in focal losses and in CenterNet2's code.
+PRIOR = 0.01
 POOL_SIZE = 7  # cells along each side of the grid that is pooled for a proposal
 
 
@@ -20,7 +23,7 @@ class BoxOutputs(NamedTuple):
     """Predictions for each proposal.
 
     Attributes:
-        logits: float `(R, K + 1)`, before the softmax, background last.
+        logits: float `(R, K + 1)`, before the softmax or the sigmoid, background last.
         deltas: float `(R, K, 4)`, or `(R, 1, 4)` where all classes share them.
     """
 
@@ -42,6 +45,7 @@ class BoxHead(nn.Module):
         channels: Channels of the convolutions.
         fc_dim: Width of the linear layers.
         class_agnostic: Whether all classes share their deltas.
+        prior: Initial probability of each class by a sigmoid; None for a softmax.
     """
 
     def __init__(
@@ -53,9 +57,10 @@ class BoxHead(nn.Module):
         channels: int = 256,
         fc_dim: int = 1024,
         class_agnostic: bool = False,
+        prior: float | None = None,
     ) -> None:
         super().__init__()
-        self.class_agnostic = class_agnostic
+        self.class_agnostic, self.prior = class_agnostic, prior
         conv_count, fc_count = LAYERS[kind]
         widths = [in_channels] + [channels] * conv_count
         self.convs = nn.ModuleList(map(ConvNormAct, widths[:-1], widths[1:]))
@@ -77,6 +82,8 @@ class BoxHead(nn.Module):
         for layer, std in ((self.logits, 0.01), (self.deltas, 0.001)):
             nn.init.normal_(layer.weight, std=std)
             nn.init.zeros_(layer.bias)
+        if self.prior is not None:
+            nn.init.constant_(self.logits.bias, math.log(self.prior / (1 - self.prior)))
 
     @property
     def has_norm(self) -> bool:

@@ -14,7 +14,7 @@ from vision.contracts.detection import Detections, DetectionTarget
 from vision.contracts.features import ClassRows, FeatureSpec
 from vision.errors import ConfigError, DataError, suggest
 from vision.heads.detection.base import DetectionHead
-from vision.heads.detection.box_head import LAYERS, BoxHead, BoxHeadKind, BoxOutputs
+from vision.heads.detection.box_head import LAYERS, PRIOR, BoxHead, BoxHeadKind, BoxOutputs
 from vision.heads.detection.box_head import POOL_SIZE as BOX_POOL_SIZE
 from vision.heads.detection.mask_head import MASK_SIZE, MaskHead
 from vision.heads.detection.mask_head import POOL_SIZE as MASK_POOL_SIZE
@@ -27,8 +27,10 @@ from vision.ops.roi import multi_level_roi_align
 from vision.ops.targets import PaddedTargets, pad_targets
 from vision.ops.two_stage import (
     BoxSamples,
+    Classifier,
     MaskSamples,
     TwoStageOutputs,
+    check_classifier,
     pick_class,
     rows_to_run,
 )
@@ -63,6 +65,10 @@ CASCADE = (
     Stage(iou_threshold=0.7, target_stds=(0.033, 0.033, 0.067, 0.067), loss_weight=0.25),
 )
 
+# Pairs of a proposal and a class, by falling score, that detections of sigmoids are chosen from: as
+# many as exceed the usual threshold of 0.05 by a softmax of 1,000 proposals.
+MAX_SIGMOID = 20_000
+
 
 class _Proposals(NamedTuple):
     boxes: Tensor  # (B, P, 4), zeros in empty places
@@ -96,6 +102,9 @@ class TwoStage(DetectionHead):
         stages: The stages, or their fields; `CASCADE` for Cascade R-CNN.
         box_head: Layers of the box heads: `"2fc"` or, with batch norms, `"4conv1fc"`.
         masks: Whether there is a mask head per stage.
+        classifier: `"softmax"` over the classes and the background, or `"sigmoid"`, one for each
+            class, whose probabilities a cascade averages in place of the logits; the output for the
+            background is then not used (as in detectron2 for LVIS).
         channels: Channels of the convolutions of the box and mask heads.
         fc_dim: Width of the linear layers of the box heads.
         class_agnostic: Whether all classes share the deltas of a proposal.
@@ -123,6 +132,7 @@ class TwoStage(DetectionHead):
         stages: Sequence[Stage | Mapping[str, Any]] = ONE_STAGE,
         box_head: BoxHeadKind = "2fc",
         masks: bool = True,
+        classifier: Classifier = "softmax",
         channels: int = 256,
         fc_dim: int = 1024,
         class_agnostic: bool = False,
@@ -138,6 +148,7 @@ class TwoStage(DetectionHead):
         super().__init__()
         self.stages = tuple(read_options(Stage, stage, group="stages") for stage in stages)
         _check(specs, self.stages, box_head)
+        self.classifier: Classifier = check_classifier(classifier)
         counts = {"num_classes": num_classes, "max_per_image": max_per_image}
         counts["batch_size_per_image"] = batch_size_per_image
         check_ranges(counts, dict.fromkeys(counts, Range(minimum=1)))
@@ -160,6 +171,7 @@ class TwoStage(DetectionHead):
                 channels=channels,
                 fc_dim=fc_dim,
                 class_agnostic=class_agnostic,
+                prior=None if classifier == "softmax" else PRIOR,
             )
             for _ in self.stages
         )
@@ -335,14 +347,18 @@ class TwoStage(DetectionHead):
     ) -> Detections:
         boxes, valid = proposals
         rows = rows_to_run(valid.flatten(), exact=False)
-        logits = torch.zeros((), device=boxes.device)
+        # Logits before a softmax, probabilities of a sigmoid.
+        mean = torch.zeros((), device=boxes.device)
         seen = self._run_boxes(0, features, boxes, rows)
         for i, stage in enumerate(self.stages):
-            logits = logits + at_least_float32(seen.logits) / len(self.stages)
+            logits = at_least_float32(seen.logits)
+            own = logits if self.classifier == "softmax" else logits.sigmoid()
+            mean = mean + own / len(self.stages)
             if i + 1 < len(self.stages):
                 boxes = self._move(stage, boxes, seen, _best_class(seen, valid), sizes)
                 seen = self._run_boxes(i + 1, features, boxes, rows)
-        scores = logits.softmax(dim=-1)[:, :-1].view(*valid.shape, -1)  # (B, P, K)
+        scores = mean.softmax(dim=-1) if self.classifier == "softmax" else mean
+        scores = scores[:, :-1].view(*valid.shape, -1)  # (B, P, K)
         scores = scores.masked_fill(~valid[..., None] | (scores <= self.score_threshold), 0.0)
         found = self._choose(boxes, seen.deltas, scores, sizes)
         if len(self.mask_heads):
@@ -352,9 +368,11 @@ class TwoStage(DetectionHead):
     def _choose(self, boxes: Tensor, deltas: Tensor, scores: Tensor, sizes: Tensor) -> Detections:
         """The best boxes of all classes, from proposals `(B, P, 4)` and scores `(B, P, K)`."""
         batch, count, classes = scores.shape
-        # The scores of a proposal sum to 1, so that no more than these exceed the threshold.
         maximum = count * classes
-        if self.score_threshold > 0:
+        if self.classifier == "sigmoid":
+            maximum = min(maximum, MAX_SIGMOID)
+        # The scores of a proposal sum to 1, so that no more than these exceed the threshold.
+        elif self.score_threshold > 0:
             maximum = min(maximum, int(count / self.score_threshold) + 1)
         score, place = scores.flatten(1).topk(maximum, dim=1)  # (B, C)
         label, proposal = place % classes, place // classes
