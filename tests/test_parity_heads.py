@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from helpers.box_overlaps import check_centerpoint_boxes, check_kitti_overlaps
 from helpers.deformable import check_deformable
-from helpers.dino_loss import check_dino_loss
+from helpers.dino import check_dino
 from helpers.dpt import check_dpt
 from helpers.kitti import check_kitti_evaluation
 from helpers.kmax import check_kmax_head, check_kmax_loss, check_kmax_post
@@ -20,7 +20,7 @@ from helpers.swin_unetr import check_swin_unetr
 
 CHECKS: dict[str, Callable[[ParityFile], None]] = {
     "croco_downstream": check_dpt,
-    "dino": check_dino_loss,
+    "dino": check_dino,
     "flatformer_centerpoint": check_centerpoint_boxes,
     "kitti_overlaps": check_kitti_overlaps,
     "kmax_deeplab": check_kmax_head,

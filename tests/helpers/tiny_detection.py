@@ -3,6 +3,7 @@
 from typing import Any
 
 import torch
+from helpers import tiny_dino
 from helpers.tiny_models import TINY
 from torch import Tensor
 
@@ -18,7 +19,10 @@ SMALL: dict[str, dict[str, Any]] = {
     },
     "retinanet": {"channels": 16, "num_convs": 1},
     "fcos": {"channels": 16, "num_convs": 1, "num_groups": 4},
+    "dino": tiny_dino.SMALL,
 }
+# The neck of DINO only completes the pyramid.
+NECKS: dict[str, dict[str, Any]] = {"dino": {}}
 
 
 def tiny_detector(family: str = "convnext", detector: str = "mask_rcnn", **more: Any) -> Detection:
@@ -30,7 +34,7 @@ def tiny_detector(family: str = "convnext", detector: str = "mask_rcnn", **more:
         "num_classes": 3,
         "detector": detector,
         "backbone_options": options,
-        "neck_options": {"out_channels": 16},
+        "neck_options": NECKS.get(detector, {"out_channels": 16}),
         "head_options": head,
     }
     return Detection(name, **{**settings, **more})

@@ -69,7 +69,7 @@ def ours(detector: str, encoder: str | None, settings: Settings) -> tuple[torch.
         head = {
             "encoder": encoder,
             "num_queries": settings.queries,
-            "design": {"depth": settings.layers},
+            "design": {"decoder_depth": settings.layers},
         }
     task = Detection(settings.backbone, CLASSES, detector=detector, head_options=head)
     return task, lambda images: task(images * 255)

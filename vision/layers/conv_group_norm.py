@@ -1,5 +1,6 @@
 """A convolution and group norm."""
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -33,7 +34,28 @@ class ConvGroupNorm(nn.Module):
         )
         self.norm = nn.GroupNorm(num_groups, out_channels)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map `(B, C_in, H, W)` to `(B, C_out, H', W')`, the sides divided by the stride."""
-        x = self.norm(self.conv(x))
+    def forward(self, x: Tensor, padding: Tensor | None = None) -> Tensor:
+        """Map `(B, C_in, H, W)` to `(B, C_out, H', W')`, the sides divided by the stride.
+
+        Args:
+            x: The map.
+            padding: bool `(B, H', W')`, cells of the result that the norm leaves out; None for
+                none.
+        """
+        x = self.conv(x)
+        x = self.norm(x) if padding is None else _norm_valid(x, self.norm, padding)
         return F.relu(x) if self.act else x
+
+
+def _norm_valid(x: Tensor, norm: nn.GroupNorm, padding: Tensor) -> Tensor:
+    """Group norm by the mean and deviation of the cells that are no padding."""
+    groups = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+    # Not by unflatten, which makes constants of sizes that are traced.
+    groups = groups.reshape(x.shape[0], norm.num_groups, -1, x.shape[-2], x.shape[-1])
+    valid = ~padding[:, None, None]  # (B, 1, 1, H, W)
+    count = valid.sum(dim=(3, 4), keepdim=True) * (norm.num_channels // norm.num_groups)
+    mean = (groups * valid).sum(dim=(2, 3, 4), keepdim=True) / count
+    apart = groups - mean
+    variance = (apart.square() * valid).sum(dim=(2, 3, 4), keepdim=True) / count
+    result = (apart * (variance + norm.eps).rsqrt()).reshape(x.shape)
+    return result * norm.weight[:, None, None] + norm.bias[:, None, None]

@@ -3,13 +3,14 @@
 Letters: B images, C channels of a map, D width, L maps.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
 from vision.contracts.features import FeatureSpec
 from vision.errors import ConfigError
 from vision.layers.conv_group_norm import ConvGroupNorm
+from vision.ops.flat_maps import Size
 
 # Groups of all group norms.
 NORM_GROUPS = 32
@@ -60,20 +61,34 @@ class InputProjections(nn.Module):
         )
         self.reset_parameters()
 
-    def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
+    def forward(
+        self, features: Sequence[Tensor], padding_of: Callable[[Size], Tensor] | None = None
+    ) -> list[Tensor]:
         """Project the maps.
 
         Args:
             features: One map `(B, C, h, w)` per spec.
+            padding_of: Gives for the height and width of a map its cells of padding, bool
+                `(B, h, w)`; valid cells do not depend on them then. None if there is no padding.
 
         Returns:
             L maps `(B, D, h, w)`, the coarser ones last.
         """
+
+        def padding(size: Size) -> Tensor | None:
+            return None if padding_of is None else padding_of(size)
+
         chosen = [features[place] for place in self.places]
-        maps = [project(x) for project, x in zip(self.maps, chosen, strict=True)]
+        maps = [
+            project(x, padding((x.shape[-2], x.shape[-1])))
+            for project, x in zip(self.maps, chosen, strict=True)
+        ]
         last = chosen[-1]
         for project in self.coarser:
-            last = project(last)
+            size = (last.shape[-2], last.shape[-1])
+            if padding_of is not None:
+                last = last.masked_fill(padding_of(size)[:, None], 0)
+            last = project(last, padding(((size[0] + 1) // 2, (size[1] + 1) // 2)))
             maps.append(last)
         return maps
 

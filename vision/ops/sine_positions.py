@@ -1,4 +1,4 @@
-"""Positions of the cells of a map, as sines and cosines of several frequencies."""
+"""Positions of cells and boxes, as sines and cosines of several frequencies."""
 
 import math
 
@@ -28,6 +28,49 @@ def sine_positions(size: tuple[int, int], dim: int, device: torch.device | None 
     """
     rows, columns = (_code(cells, dim // 2, device) for cells in size)
     return _join(rows, columns, size)
+
+
+def valid_positions(padding: Tensor, dim: int, *, temperatures: tuple[float, float]) -> Tensor:
+    """Encode the row and the column of each cell of padded images.
+
+    As `sine_positions`, but divided by the number of valid rows and columns. "DINO: DETR with
+    Improved DeNoising Anchor Boxes for End-to-End Object Detection", Zhang et al., 2022,
+    https://arxiv.org/abs/2203.03605, has other temperatures (appendix D.1).
+
+    Args:
+        padding: bool `(B, H, W)`, cells beyond the valid image, which is left and at the top.
+        dim: Width D of the code, a multiple of 4.
+        temperatures: Ratio of the largest wavelength to the smallest, of rows and of columns.
+
+    Returns:
+        float32 `(B, H, W, D)`; the codes of padding mean nothing.
+    """
+    valid = ~padding
+    codes = []
+    for axis, temperature in zip((1, 2), temperatures, strict=True):
+        place = valid.cumsum(axis, dtype=torch.float32)
+        last = place.narrow(axis, padding.shape[axis] - 1, 1)
+        lengths = _lengths(dim // 2, temperature, padding.device)
+        codes.append(_waves(place / (last + EPS) * (2 * math.pi), lengths))
+    return torch.cat(codes, dim=-1)
+
+
+def box_codes(boxes: Tensor, dim: int) -> Tensor:
+    """Encode boxes.
+
+    "DAB-DETR: Dynamic Anchor Boxes are Better Queries for DETR", Liu et al., 2022,
+    https://arxiv.org/abs/2201.12329, section 4.2.
+
+    Args:
+        boxes: float `(..., 4)`, (center x, center y, width, height) as shares of an image.
+        dim: Width D of the code of two numbers, a multiple of 4.
+
+    Returns:
+        float `(..., 2 * D)`: the codes of center y, center x, width and height.
+    """
+    x, y, width, height = (boxes * (2 * math.pi)).unbind(dim=-1)
+    lengths = _lengths(dim // 2, TEMPERATURE, boxes.device)
+    return torch.cat([_waves(angle, lengths) for angle in (y, x, width, height)], dim=-1)
 
 
 def cell_positions(size: tuple[int, int], dim: int, device: torch.device | None = None) -> Tensor:
@@ -66,7 +109,18 @@ def _join(rows: Tensor, columns: Tensor, size: tuple[int, int]) -> Tensor:
 def _code(cells: int, dim: int, device: torch.device | None) -> Tensor:
     """The code `(cells, dim)` of one axis."""
     place = torch.arange(1, cells + 1, dtype=torch.float32, device=device)
-    angle = place / (cells + EPS) * (2 * math.pi)
     exponent = torch.arange(0, dim, 2, dtype=torch.float32, device=device) / dim
-    angles = angle[:, None] / TEMPERATURE**exponent  # (cells, dim / 2)
-    return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1)
+    return _waves(place / (cells + EPS) * (2 * math.pi), TEMPERATURE**exponent)
+
+
+def _lengths(dim: int, temperature: float, device: torch.device) -> Tensor:
+    """Wavelengths `(dim / 2,)`, from 1 to almost the temperature."""
+    # Each twice, as published: the last bit of a power depends on how many are computed at once.
+    exponent = 2 * (torch.arange(dim, dtype=torch.float32, device=device) // 2) / dim
+    return (temperature**exponent)[::2]
+
+
+def _waves(angle: Tensor, lengths: Tensor) -> Tensor:
+    """Sines and cosines in turn, `(..., 2 * len(lengths))`, of angles `(...)`."""
+    angles = angle[..., None] / lengths
+    return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(-2)

@@ -2,7 +2,7 @@
 
 head         vision/heads/detection/, by the rows of vision/tasks/detectors.py
 neck         vision/necks/
-losses       vision/losses/two_stage.py, retinanet.py, fcos.py
+losses       vision/losses/two_stage.py, retinanet.py, fcos.py, dino.py
 metrics      vision/metrics/detection_evaluators.py, average precision and recall as COCO, LVIS or
              Pascal VOC define them: the datamodule's `evaluation` says which
 datamodules  vision.data.COCO, LVIS, YOLO, VOC
@@ -54,8 +54,9 @@ class Detection(ClassTask, ImageTask):
         backbone: A name for `create_backbone`, or a `Backbone` built with `dense=True`.
         num_classes: Number of classes, without the background.
         detector: Name of the detector: "mask_rcnn", "faster_rcnn", "cascade_mask_rcnn",
-            "retinanet" or "fcos".
-        neck_options: Options of `vision.necks.build_neck` that replace the detector's.
+            "retinanet", "fcos" or "dino".
+        neck_options: Options of `vision.necks.build_neck`, or for "dino" of
+            `vision.necks.pyramid.complete_pyramid`, that replace the detector's.
         head_options: Options of the head that replace the detector's, such as
             `score_threshold`.
         loss_options: Options of the criterion that replace the detector's.

@@ -9,14 +9,16 @@ from torch import nn
 from vision.backbones.base import Backbone
 from vision.errors import ConfigError
 from vision.heads.detection.base import DetectionHead
+from vision.heads.detection.dino import DINOHead
 from vision.heads.detection.fcos import FCOSHead
 from vision.heads.detection.retinanet import RetinaNetHead
 from vision.heads.detection.two_stage import CASCADE, TwoStage
+from vision.losses.dino import DINOLoss
 from vision.losses.fcos import FCOSLoss
 from vision.losses.retinanet import RetinaNetLoss
 from vision.losses.two_stage import TwoStageLoss
-from vision.necks.build import STRIDES, Neck, build_neck
-from vision.necks.pyramid import used_maps
+from vision.necks.build import STRIDES, build_neck
+from vision.necks.pyramid import complete_pyramid, used_maps
 from vision.tasks.parts import build_part
 
 
@@ -27,7 +29,8 @@ class Detector:
     Attributes:
         head: Class of the head.
         criterion: Class of the criterion.
-        neck_options: Options of `build_neck`.
+        neck: Builds the head's input maps.
+        neck_options: Options of the neck.
         head_options: Options of the head.
         loss_options: Options of the criterion.
         shared: Attributes of the head that are options of the criterion too.
@@ -35,6 +38,7 @@ class Detector:
 
     head: type[DetectionHead]
     criterion: type[nn.Module]
+    neck: Callable[..., nn.Module] = build_neck
     neck_options: Mapping[str, Any] = field(default_factory=dict)
     head_options: Mapping[str, Any] = field(default_factory=dict)
     loss_options: Mapping[str, Any] = field(default_factory=dict)
@@ -44,7 +48,7 @@ class Detector:
     def builders(self) -> dict[str, Callable[..., Any]]:
         """The class or function that takes each group of options, by name of the group."""
         return {
-            "neck_options": build_neck,
+            "neck_options": self.neck,
             "head_options": self.head,
             "loss_options": self.criterion,
         }
@@ -77,6 +81,9 @@ DETECTORS: dict[str, Detector] = {
         RetinaNetHead, RetinaNetLoss, neck_options={**_COARSE, "extra": "conv_input"}
     ),
     "fcos": Detector(FCOSHead, FCOSLoss, neck_options={**_COARSE, "extra": "conv_output"}),
+    "dino": Detector(
+        DINOHead, DINOLoss, neck=complete_pyramid, neck_options={"strides": (8, 16, 32)}
+    ),
 }
 
 
@@ -88,14 +95,14 @@ def build_detector(
     neck_options: Mapping[str, Any],
     head_options: Mapping[str, Any],
     loss_options: Mapping[str, Any],
-) -> tuple[Neck, DetectionHead, nn.Module]:
+) -> tuple[nn.Module, DetectionHead, nn.Module]:
     """Build neck, head and criterion.
 
     Args:
         detector: The detector.
         backbone: The backbone; maps that the neck does not use are no longer returned.
         num_classes: Number of classes.
-        neck_options: Options of `build_neck` that replace the detector's.
+        neck_options: Options of the neck that replace the detector's.
         head_options: The same for the head.
         loss_options: The same for the criterion.
 
@@ -105,7 +112,7 @@ def build_detector(
     strides = {**detector.neck_options, **neck_options}.get("strides", STRIDES)
     backbone.keep_outputs(used_maps(backbone.feature_specs, strides))
     specs = backbone.feature_specs
-    neck = build_part(build_neck, specs, "neck_options", detector.neck_options, neck_options)
+    neck = build_part(detector.neck, specs, "neck_options", detector.neck_options, neck_options)
     named = {**head_options, "num_classes": num_classes}
     head = build_part(
         detector.head, neck.feature_specs, "head_options", detector.head_options, named

@@ -2,9 +2,9 @@
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,7 @@ from vision.contracts.features import ClassRows
 from vision.errors import ConfigError, WeightsError, suggest
 from vision.weights.class_rows import ClassMap, copy_rows, map_classes
 from vision.weights.download import fetch
-from vision.weights.names import kmax, mmdet, mmseg, monodetr
+from vision.weights.names import dino, kmax, mmdet, mmseg, monodetr
 from vision.weights.names.families import family_module, family_naming, to_ours
 from vision.weights.prefixes import Branch, without_prefixes
 from vision.weights.read import read_weights
@@ -35,13 +35,26 @@ BACKBONE = "backbone."
 WRAPPED = HEAD + "head."
 
 
+class _Whole(NamedTuple):
+    """Code whose models have names of their own for backbone and head alike."""
+
+    is_own: Callable[[Collection[str]], bool]
+    read: Callable[[Mapping[str, Tensor]], dict[str, Tensor]]
+
+
+_WHOLE = {
+    "monodetr": _Whole(monodetr.is_monodetr, monodetr.read),
+    "dino": _Whole(dino.is_dino, dino.read),
+}
+
+
 @dataclass
 class LoadReport:
     """Result of `load_weights`, by parameter or buffer name of the module.
 
     Attributes:
         naming: Whose key names the source has: ours, official, timm, huggingface, detectron2,
-            mmdet, mmseg, kmax or monodetr.
+            mmdet, mmseg, kmax, monodetr or dino.
         prefix: What was taken off the keys of the source first, such as `"model."`.
         loaded: Names that were filled, the resized ones included.
         resized: Name -> (published shape, own shape) of what was resized.
@@ -84,13 +97,14 @@ def load_weights(
 ) -> LoadReport:
     """Load published or own weights into a backbone, or into a model with `backbone` and `head`.
 
-    Key names of ours, the authors, timm, Hugging Face, mmdet, mmsegmentation, kMaX-DeepLab's and
-    MonoDETR's code are recognised. Position tables, position embeddings and global filters are
-    resized to the module's sizes, and the first convolution is fitted to its image channels. A head
-    with other classes, and an auxiliary one, keeps the rows of classes with the same name; if the
-    names are not known and the number of classes differs, the rows of all classes are initialised
-    randomly. An auxiliary head of the source is left out if the module has none. The prefix of a
-    wrapper (`model.`, `net.`, `backbone.`, `encoder.`) is removed where the keys fit without it.
+    Key names of ours, the authors, timm, Hugging Face, mmdet, mmsegmentation, kMaX-DeepLab's,
+    MonoDETR's and DINO's code are recognised. Position tables, position embeddings and global
+    filters are resized to the module's sizes, and the first convolution is fitted to its image
+    channels. A head with other classes, and an auxiliary one, keeps the rows of classes with the
+    same name; if the names are not known and the number of classes differs, the rows of all classes
+    are initialised randomly. An auxiliary head of the source is left out if the module has none.
+    The prefix of a wrapper (`model.`, `net.`, `backbone.`, `encoder.`) is removed where the keys
+    fit without it.
 
     Args:
         module: A `Backbone`, or a module whose `backbone` is one.
@@ -179,16 +193,16 @@ def _convert(
     family: str, state: dict[str, Tensor], prefix: str, wrapped: bool
 ) -> tuple[str, dict[str, Tensor]]:
     """Key naming, and the state dict under the module's names."""
-    whole = monodetr.is_monodetr(set(state))
-    if whole:
-        state = monodetr.read(state)
+    whole = next((name for name, names in _WHOLE.items() if names.is_own(state)), None)
+    if whole is not None:
+        state = _WHOLE[whole].read(state)
     inner = {k.removeprefix(BACKBONE): v for k, v in state.items() if k.startswith(BACKBONE)}
     rest = {k: v for k, v in state.items() if not k.startswith(BACKBONE)} if inner else {}
     naming = family_naming(family, inner or state)
     converted = to_ours(family, inner or state)
     named = {k if k.startswith(HEAD) else prefix + k: v for k, v in converted.items()}
-    if whole:
-        naming = "monodetr"
+    if whole is not None:
+        naming = whole
     elif mmseg.is_mmseg(set(rest)):
         naming, rest = "mmseg", mmseg.read(rest, wrapped=wrapped)
     elif kmax.is_kmax(set(rest)):

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from vision.errors import VisionError, WeightsError
 from vision.reading import MAX_WEIGHTS_BYTES, require_file, shown_path
-from vision.weights.names.mmdet import default_class_names
+from vision.weights.names import dino, mmdet
 from vision.weights.plain_load import load_plain, refused_object
 from vision.weights.prefixes import BRANCHES, Branch, choose_branch
 from vision.weights.tensors import check_tensors
@@ -79,7 +79,8 @@ def read_weights(
     if path is not None:
         check_tensors(tensors, name)
     state = _without_wrappers(choose_branch(tensors, branch))
-    return Weights(state, _find_class_names(source) or default_class_names(state))
+    defaults = mmdet.default_class_names(state) or dino.default_class_names(state)
+    return Weights(state, _find_class_names(source) or defaults)
 
 
 def read_state_dict(source: str | os.PathLike[str] | Mapping[str, Any]) -> dict[str, Tensor]:
@@ -109,7 +110,7 @@ def read_class_names(source: str | os.PathLike[str] | Mapping[str, Any]) -> list
 
     Returns:
         The names by class index; None if the checkpoint does not say. A detector of mmdet with 80
-        classes and no names has COCO's.
+        classes and no names has COCO's, and so has one of DINO's code with 91, by category id.
 
     Raises:
         WeightsError: As for `read_state_dict`.

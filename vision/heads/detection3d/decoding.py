@@ -9,7 +9,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from vision.ops.boxes import at_least_float32
 from vision.ops.boxes3d import wrap_angle
 from vision.ops.camera_views import CameraViews, locate
 from vision.ops.monocular_predictions import (
@@ -17,6 +16,7 @@ from vision.ops.monocular_predictions import (
     MonocularPredictions,
     sides_to_corners,
 )
+from vision.ops.query_classes import best_classes
 
 
 class Chosen(NamedTuple):
@@ -48,26 +48,15 @@ def choose(predictions: MonocularPredictions, count: int) -> Chosen:
         predictions: Of the last layer.
         count: Number D of pairs; fewer if there are not as many.
     """
-    shares = at_least_float32(predictions["logits"]).sigmoid()
-    classes = shares.shape[-1]
-    count = min(count, int(shares.shape[1]) * classes)
-    scores, places = shares.flatten(1).topk(count, dim=1)
-    query = places // classes
-
-    def take(values: Tensor) -> Tensor:
-        values = at_least_float32(values)
-        if values.ndim == 2:
-            return values.gather(1, query)
-        return values.gather(1, query[..., None].expand(-1, -1, values.shape[-1]))
-
+    pairs = best_classes(predictions["logits"], count)
     return Chosen(
-        scores=scores,
-        labels=places % classes,
-        boxes=take(predictions["boxes"]),
-        sizes=take(predictions["sizes"]),
-        depth=take(predictions["depth_m"]),
-        log_scale=take(predictions["log_scale"]),
-        angles=take(predictions["angles"]),
+        scores=pairs.scores,
+        labels=pairs.labels,
+        boxes=pairs.take(predictions["boxes"]),
+        sizes=pairs.take(predictions["sizes"]),
+        depth=pairs.take(predictions["depth_m"]),
+        log_scale=pairs.take(predictions["log_scale"]),
+        angles=pairs.take(predictions["angles"]),
     )
 
 

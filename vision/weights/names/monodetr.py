@@ -7,7 +7,7 @@ and a table of classes for noisy queries. The networks of boxes and sizes are th
 decoder names them too. Its backbone is torchvision's ResNet, whose names are timm's.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from torch import Tensor
@@ -26,12 +26,12 @@ ATTENTION: list[Row] = [
     ("value_proj.", "value."),
     ("output_proj.", "output."),
 ]
-_MULTI_HEAD: list[Row] = [
+MULTI_HEAD: list[Row] = [
     ("in_proj_weight", "qkv.weight"),
     ("in_proj_bias", "qkv.bias"),
     ("out_proj.", "output."),
 ]
-_MLP: list[Row] = [("linear1.", "mlp.fc1."), ("linear2.", "mlp.fc2.")]
+MLP: list[Row] = [("linear1.", "mlp.fc1."), ("linear2.", "mlp.fc2.")]
 
 
 def _norm(conv: str, norm: str, ours: str) -> list[Row]:
@@ -43,8 +43,8 @@ _DEPTH = within(
     "depth_predictor.",
     "",
     ("depth_pos_embed.weight", "depth_encoder.table"),
-    *within("depth_encoder.layers.0.self_attn.", "depth_encoder.attention.", *_MULTI_HEAD),
-    *within("depth_encoder.layers.0.", "depth_encoder.", *_MLP),
+    *within("depth_encoder.layers.0.self_attn.", "depth_encoder.attention.", *MULTI_HEAD),
+    *within("depth_encoder.layers.0.", "depth_encoder.", *MLP),
     ("depth_encoder.layers.0.", "depth_encoder."),
     ("depth_bin_values", "depth_predictor.bin_values"),
     ("depth_classifier.", "depth_predictor.classifier."),
@@ -58,17 +58,17 @@ _ENCODER = within(
     "encoder.layers.{i}.",
     "encoder.{i}.",
     *within("self_attn.", "attention.", *ATTENTION),
-    *_MLP,
+    *MLP,
     ("norm1.", "norm1."),
     ("norm2.", "norm2."),
 )
 _DECODER = within(
     "decoder.layers.{i}.",
     "decoder.layers.{i}.",
-    *within("cross_attn_depth.", "depth_attention.", *_MULTI_HEAD),
-    *within("self_attn.", "self_attention.", *_MULTI_HEAD),
+    *within("cross_attn_depth.", "depth_attention.", *MULTI_HEAD),
+    *within("self_attn.", "self_attention.", *MULTI_HEAD),
     *within("cross_attn.", "visual_attention.", *ATTENTION),
-    *_MLP,
+    *MLP,
     ("sa_qcontent_proj.", "query_content."),
     ("sa_qpos_proj.", "query_position."),
     ("sa_kcontent_proj.", "key_content."),
@@ -156,7 +156,7 @@ TABLE = Names(
 )
 
 
-def is_monodetr(keys: set[str]) -> bool:
+def is_monodetr(keys: Collection[str]) -> bool:
     """Whether these are keys of a whole model of MonoDETR's code."""
     return any(key.startswith(_OWN_PART) for key in keys)
 
