@@ -7,7 +7,8 @@ alternating; times are CPU time, and the last column is each side's over ours.
 """
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,11 @@ import torch
 from vision.benchmarks.input import compare, report, write_pictures
 from vision.data.images.read import decode_image, read_file
 from vision.data.index.detection import Objects
+from vision.data.transforms.annotated import AnnotatedImage, AnnotatedImages
 from vision.data.transforms.detection import DetectionTrainTransform
 from vision.data.transforms.detection_options import DetectionAugment
 from vision.data.transforms.geometry import plain_geometry
+from vision.data.transforms.mixing import make_train_transform
 from vision.data.transforms.objects import map_objects
 
 HEIGHT, WIDTH, COUNT = 480, 640, 20
@@ -44,6 +47,21 @@ def ours(objects: Objects, outlines: list[Any], **options: Any) -> Side:
     """Our pipeline."""
     transform = DetectionTrainTransform(DetectionAugment(short_sides=SHORT_SIDES, **options))
     return lambda path: transform.decode(read_file(path), objects, outlines, size=(HEIGHT, WIDTH))
+
+
+def mixed(
+    paths: list[str], objects: Objects, outlines: list[Any], augment: DetectionAugment
+) -> Side:
+    """Our pipeline on images that are mixed with others."""
+
+    @contextmanager
+    def read(place: int) -> Iterator[AnnotatedImage]:
+        image = decode_image(read_file(paths[place]))
+        yield AnnotatedImage(image, objects, outlines)
+
+    transform = make_train_transform(augment, masks=True, antialias=True)
+    source = AnnotatedImages(read, lambda place: range(len(paths)))
+    return lambda path: transform.draw(paths.index(path), source)
 
 
 def torchvision_side(objects: Objects, outlines: list[Any]) -> Side:
@@ -113,3 +131,19 @@ def measure_detection_input(*, images: int, rounds: int) -> None:
             "large-scale jitter": ours(objects, outlines, jitter=(0.1, 2.0)),
         }
         report(compare(more, paths, rounds))
+        print("mixed with other images, against plain ones of a side of 640")
+        fixed = {"short_sides": (640,), "long_side": 640}
+        jitter = {"jitter": (0.1, 2.0), "jitter_size": 640}
+        options: dict[str, dict[str, Any]] = {
+            "plain": fixed,
+            "large-scale jitter": jitter,
+            "mosaic": {**fixed, "mosaic": 1.0},
+            "mixup": {**fixed, "mixup": 1.0},
+            "mosaic and mixup": {**fixed, "mosaic": 1.0, "mixup": 1.0},
+            "jitter and copy-paste": {**jitter, "copy_paste": 1.0},
+        }
+        mixing = {
+            name: mixed(paths, objects, outlines, DetectionAugment(**own))
+            for name, own in options.items()
+        }
+        report(compare(mixing, paths, rounds), base="plain")

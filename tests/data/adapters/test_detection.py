@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from torch.utils.data import Dataset
 from torchvision import tv_tensors
 
 from vision.data import COCO, DetectionAugment, from_dataset
-from vision.errors import DataError
+from vision.errors import ConfigError, DataError
 
 CLASSES = list(CATEGORIES.values())
 OPTIONS: dict[str, Any] = {"short_side": 64, "long_side": 96, "batch_size": 2, "num_workers": 0}
@@ -91,6 +92,27 @@ def test_it_trains_and_is_measured(pairs: Any) -> None:
     trainer.fit(task, pairs)
     assert 0 <= float(trainer.callback_metrics["val/box_AP"]) <= 1
     assert task.class_names == CLASSES
+
+
+def test_pairs_are_mixed_too() -> None:
+    other = {"boxes": torch.tensor([[0.0, 0.0, 50.0, 40.0]]), "labels": torch.tensor([0])}
+    pairs = [(IMAGE, GOOD), (IMAGE + 200, other)]
+    for options in ({"mosaic": 1.0, "mosaic_size": 32}, {"mixup": 1.0}):
+        augment = replace(AUGMENT, **options)
+        data: Any = from_dataset(pairs, pairs, classes=CLASSES, augment=augment, **OPTIONS)
+        data.setup("fit")
+        torch.manual_seed(0)
+        samples = [data.train_dataset[0] for _ in range(4)]
+        assert all(sample["image_id"] == 1 for sample in samples)
+        assert all(sample["original_size"].tolist() == [40, 50] for sample in samples)
+        assert all(0 in sample["target"]["labels"] for sample in samples)
+        assert any(sample["target"]["labels"].unique().tolist() == [0, 1] for sample in samples)
+    paste = replace(AUGMENT, copy_paste=1.0)
+    data = from_dataset(pairs, pairs, classes=CLASSES, augment=paste, **OPTIONS)
+    data.setup("fit")
+    with refuses(ConfigError, "augment.copy_paste", "masks"):
+        for _ in range(20):
+            data.train_dataset[0]
 
 
 def test_without_masks_there_are_boxes(coco: COCO) -> None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -6,6 +7,7 @@ import pytest
 import torch
 from helpers.refusals import refuses
 from helpers.tiny_coco import CATEGORIES, EMPTY, FIRST_ID, ID_STEP, write_tiny_coco
+from lightning.pytorch import Trainer
 
 from vision.data.base.detection import DetectionData
 from vision.data.formats.coco import read_coco
@@ -23,7 +25,7 @@ class Tiny(DetectionData):
     expected = "Expected the tiny dataset."
 
     def __init__(self, root: Path, **options: Any) -> None:
-        super().__init__(augment=TRAIN, **SMALL, **options)
+        super().__init__(**{"augment": TRAIN, **SMALL, **options})
         self.root = root
         self.reads: list[str] = []
 
@@ -120,6 +122,72 @@ def test_a_fit_resumed_within_an_epoch_goes_on_in_the_same_order(root: Path) -> 
     data.load_state_dict({"epoch": 3, "samples": 4, "batch": 2, "bad_images": []})
     assert ids(data, 3) == whole[4:]
     assert ids(data, 4) == ids(made(root, "fit"), 4)
+
+
+MIXED = replace(TRAIN, mosaic=0.8, mosaic_size=64, mixup=0.8, close_mixing_epochs=2)
+
+
+def pixels(loader: Any, epoch: int) -> dict[int, tuple[int, int]]:
+    """Size and sum of the image of each index."""
+    loader.sampler.set_epoch(epoch)
+    return {
+        int(index): (int(size.prod()), int(image.sum()))
+        for batch in loader
+        for index, size, image in zip(batch["index"], batch["size"], batch["image"], strict=True)
+    }
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_the_last_epochs_are_those_of_a_run_that_does_not_mix(root: Path, workers: int) -> None:
+    mixed = made(root, "fit", augment=MIXED, num_workers=workers)
+    mixed.trainer = Trainer(max_epochs=4, accelerator="cpu", logger=False, barebones=True)
+    loader, plain = mixed.train_dataloader(), made(root, "fit").train_dataloader()
+    for epoch in (0, 1, 2, 3):  # workers outlive an epoch
+        read, expected = pixels(loader, epoch), pixels(plain, epoch)
+        assert {*read} == {*expected}
+        unlike = [read[i] != expected[i] for i in read]
+        assert not any(unlike) if epoch >= 2 else sum(unlike) >= 4
+    resumed = made(root, "fit", augment=MIXED)
+    resumed.trainer = mixed.trainer
+    for epoch in (1, 2):
+        whole = pixels(loader, epoch)
+        resumed.load_state_dict({"epoch": epoch, "samples": 4, "batch": 2, "bad_images": []})
+        rest = pixels(resumed.train_dataloader(), epoch)
+        assert rest == {index: whole[index] for index in rest}
+        assert len(rest) in (3, 4)
+
+
+def test_closing_needs_a_known_end(root: Path, caplog: pytest.LogCaptureFixture) -> None:
+    data = made(root, "fit", augment=MIXED)
+    assert data.train_dataloader().dataset.later is None  # outside of a fit
+    data.trainer = Trainer(max_steps=9, max_epochs=-1, logger=False, barebones=True)
+    with refuses(ConfigError, "close_mixing_epochs=2", "mosaic, mixup", "trainer.max_epochs"):
+        data.train_dataloader()
+    data = made(root, "fit", augment=replace(MIXED, close_mixing_epochs=0))
+    data.trainer = Trainer(max_steps=9, max_epochs=-1, logger=False, barebones=True)
+    assert data.train_dataloader().dataset.later is None
+    data = made(root, "fit", augment=MIXED)
+    data.trainer = Trainer(max_epochs=2, logger=False, barebones=True)
+    caplog.clear()
+    later = data.train_dataloader().dataset.later
+    assert later is not None
+    assert later[0] == 0
+    assert "leaves mosaic, mixup out of all 2 epochs" in caplog.text
+
+
+def test_pasting_needs_masks(root: Path) -> None:
+    paste = replace(TRAIN, copy_paste=0.5)
+    with refuses(ConfigError, "augment.copy_paste=0.5", "only boxes", "data.masks"):
+        made(root, augment=paste, masks=False)
+
+    class Bare(Tiny):
+        def read_index(self, split: str) -> DetectionIndex:
+            return super().read_index(split).without_masks()
+
+    data = Bare(root, augment=paste)
+    with refuses(DataError, "augment.copy_paste", "only boxes", "train2017"):
+        data.setup("fit")
+    made(root, "fit", augment=paste)
 
 
 def test_the_ground_truth_is_in_the_form_of_coco(root: Path) -> None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from vision.data.loading.collate_detection import collate_detection
 from vision.data.loading.sampling import EpochSampler, SeededSamples
 from vision.data.transforms.detection import DetectionEvalTransform, DetectionTrainTransform
 from vision.data.transforms.detection_options import DetectionAugment
+from vision.data.transforms.mixing import MixingTrainTransform, make_train_transform
 from vision.errors import DataError, ImageError
 
 HEIGHT, WIDTH = 48, 64
@@ -156,8 +158,11 @@ def test_a_mask_of_another_size_is_named_with_its_image(folder: Path) -> None:
         samples[0]
 
 
-def epoch_of(folder: Path, *, epoch: int, workers: int, seed: int = 0) -> list[Any]:
-    samples = DetectionSamples(index_of(folder), DetectionTrainTransform(AUGMENT))
+def epoch_of(
+    folder: Path, augment: DetectionAugment, *, epoch: int, workers: int, seed: int = 0
+) -> list[Any]:
+    transform = make_train_transform(augment, masks=True, antialias=True)
+    samples = DetectionSamples(index_of(folder), transform)
     dataset = SeededSamples(samples, seed=seed)
     sampler = EpochSampler(dataset, seed=seed)
     sampler.set_epoch(epoch)
@@ -185,12 +190,38 @@ def fingerprint(batches: list[Any]) -> dict[int, tuple[Any, ...]]:
     }
 
 
-def test_epoch_and_seed_decide_and_workers_do_not(folder: Path) -> None:
-    first = fingerprint(epoch_of(folder, epoch=0, workers=0))
+@pytest.mark.parametrize(
+    "augment",
+    [
+        AUGMENT,
+        replace(AUGMENT, mosaic=0.7, mosaic_size=50, mixup=0.5),
+        replace(AUGMENT, copy_paste=0.7),
+    ],
+    ids=["plain", "mosaic and mixup", "copy_paste"],
+)
+def test_epoch_and_seed_decide_and_workers_do_not(folder: Path, augment: DetectionAugment) -> None:
+    first = fingerprint(epoch_of(folder, augment, epoch=0, workers=0))
     assert len(first) == 4
-    assert fingerprint(epoch_of(folder, epoch=0, workers=2)) == first
+    assert fingerprint(epoch_of(folder, augment, epoch=0, workers=2)) == first
     for other in (
-        fingerprint(epoch_of(folder, epoch=1, workers=0)),
-        fingerprint(epoch_of(folder, epoch=0, workers=0, seed=1)),
+        fingerprint(epoch_of(folder, augment, epoch=1, workers=0)),
+        fingerprint(epoch_of(folder, augment, epoch=0, workers=0, seed=1)),
     ):
         assert all(other[i] != first[i] for i in (0, 1, 2, 3))
+
+
+def test_a_bad_partner_is_named_and_counted_once(folder: Path) -> None:
+    """Not the image that it is mixed with: each would count as another bad one."""
+    index = index_of(folder, ["0.jpg", "1.jpg", "2.jpg", "broken.jpg"])
+    transform = MixingTrainTransform(replace(AUGMENT, mixup=1.0))
+    skipping = SkippingSamples(DetectionSamples(index, transform), maximum=1)
+    torch.manual_seed(0)
+    messages = set()
+    for _ in range(10):
+        sample = skipping[0]
+        assert sample["image_id"].item() in (501, 502, 503)
+        messages |= {*sample.get("bad_images", [])}
+    assert len(messages) == 1
+    (message,) = messages
+    assert message.startswith("image id 504: ")
+    assert "broken.jpg" in message

@@ -28,8 +28,14 @@ class Noise(Dataset[torch.Tensor]):
         return COUNT
 
 
-def make_loader(*, seed: int = 0, workers: int = 0, persistent: bool = False) -> DataLoader:
-    dataset = SeededSamples(Noise(), seed=seed)
+def make_loader(
+    *,
+    seed: int = 0,
+    workers: int = 0,
+    persistent: bool = False,
+    dataset: SeededSamples | None = None,
+) -> DataLoader:
+    dataset = dataset or SeededSamples(Noise(), seed=seed)
     return DataLoader(
         dataset,
         batch_size=3,
@@ -61,6 +67,23 @@ def test_workers_do_not_change_the_data(persistent: bool) -> None:
     expected = read_epochs(make_loader(), [0, 1, 2])
     actual = read_epochs(make_loader(workers=2, persistent=persistent), [0, 1, 2])
     torch.testing.assert_close(actual, expected, rtol=0, atol=0)
+
+
+def test_samples_of_later_epochs_come_from_another_dataset() -> None:
+    """Workers that outlive an epoch follow; the numbers of the other epochs stay."""
+
+    class Negative(Noise):
+        def __getitem__(self, index: int) -> torch.Tensor:
+            return -super().__getitem__(index)
+
+    plain = read_epochs(make_loader(), [0, 1, 2, 3])
+    expected = torch.cat([plain[:2], -plain[2:]])
+    for workers in (0, 2):
+        dataset = SeededSamples(Noise(), seed=0, later=(2, Negative()))
+        loader = make_loader(workers=workers, persistent=workers > 0, dataset=dataset)
+        read = read_epochs(loader, [0, 1, 2, 3])
+        torch.testing.assert_close(read, expected, rtol=0, atol=0)
+    torch.testing.assert_close(dataset[4], dataset[0, 4], rtol=0, atol=0)
 
 
 def test_an_epoch_does_not_depend_on_those_before_it() -> None:

@@ -1,5 +1,6 @@
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,25 @@ def server(root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.setattr(shard_remote, "WAITS", (0.01, 0.01))
     with serve(root) as server:
         yield server
+
+
+def test_images_are_mixed_with_those_of_their_shard(root: Path) -> None:
+    """Others of a remote set would have to be copied first."""
+    data = shards(root, augment=replace(SMALL["augment"], mosaic=0.5, mosaic_size=48, mixup=0.5))
+    data.setup("fit")
+    index = data.train_dataset.index
+    found = [index.partners(image) for image in range(len(index))]
+    shard = index.reader.index.shards_of(index.members)
+    for image, partners in enumerate(found):
+        assert image in partners
+        assert {*shard[partners].tolist()} == {shard[image]}
+    assert sum(len(own) for own in {tuple(own) for own in found}) == len(index)
+    read: list[int] = []
+    index.reader.read = lambda member, plain=index.reader.read: read.append(member) or plain(member)
+    for image in range(len(index)):
+        read.clear()
+        assert data.train_dataset[image]["image_id"] == index.image_ids[image]
+        assert {*index.reader.index.shards_of(np.array(read)).tolist()} == {shard[image]}
 
 
 @pytest.mark.parametrize("options", [{}, {"masks": False}, {"keep_empty": True}])

@@ -9,6 +9,10 @@ def test_published_options_are_accepted() -> None:
     DetectionAugment()
     DetectionAugment(short_sides=list(range(480, 801, 32)), crop="detr")
     DetectionAugment(jitter=(0.1, 2.0), photometric=0.5)
+    assert DetectionAugment().mixed == {}
+    augment = DetectionAugment(mosaic=1.0, mixup=0.5, jitter=(0.1, 2.0))
+    assert augment.mixed == {"mosaic": 1.0, "mixup": 0.5}
+    DetectionAugment(copy_paste=1.0, mixup=1.0, jitter=(0.1, 2.0), close_mixing_epochs=0)
 
 
 @pytest.mark.parametrize(
@@ -30,6 +34,17 @@ def test_published_options_are_accepted() -> None:
         ({"min_visible": -1}, ("min_visible=-1",)),
         ({"fill": (0, 0, 256)}, ("fill",)),
         ({"jitter": (0.1, 2.0), "crop": "detr"}, ("exclude each other",)),
+        ({"mosaic": 1.5}, ("mosaic=1.5",)),
+        ({"mosaic_size": 0}, ("mosaic_size=0",)),
+        ({"mosaic_scale": (2.0, 0.1)}, ("mosaic_scale=", "ascending")),
+        ({"mixup": -1}, ("mixup=-1",)),
+        ({"mixup_scale": (0.0, 1.0)}, ("mixup_scale=(0.0, 1.0)",)),
+        ({"copy_paste": "yes"}, ("copy_paste='yes'",)),
+        ({"close_mixing_epochs": -1}, ("close_mixing_epochs=-1", "epochs")),
+        (
+            {"mosaic": 0.5, "copy_paste": 0.2},
+            ("mosaic=0.5", "copy_paste=0.2", "exclude each other"),
+        ),
     ],
 )
 def test_values_out_of_range_are_named(options: dict, message: tuple[str, ...]) -> None:

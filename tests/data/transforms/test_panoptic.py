@@ -17,7 +17,6 @@ from vision.data.transforms.panoptic import (
     PanopticEvalTransform,
     PanopticTrainTransform,
     SegmentSource,
-    another,
     evaluated_size,
     sample_geometry,
 )
@@ -130,10 +129,6 @@ def test_the_other_image_has_half_the_scale_and_is_never_the_same() -> None:
     assert changed.any()
     assert not changed[20:].any()
     assert not changed[:, 28:].any()
-    rng = SampleRng()
-    drawn = [another(4, 6, rng) for _ in range(300)]
-    assert {*drawn} == {0, 1, 2, 3, 5}
-    assert another(0, 1, rng) == 0
 
 
 def test_images_with_too_few_labelled_pixels_are_replaced() -> None:

@@ -35,3 +35,9 @@ def test_numbers_depend_on_the_generator_alone() -> None:
     first = sample(SampleRng.unit, 100)
     np.testing.assert_array_equal(first, sample(SampleRng.unit, 100))
     assert len(np.unique(first)) == 100
+
+
+def test_another_number_is_any_but_the_given_one() -> None:
+    counts = np.bincount(sample(lambda rng: rng.other(2, 5), 4000), minlength=5) / 4000
+    np.testing.assert_allclose(counts, [0.25, 0.25, 0, 0.25, 0.25], atol=0.03)
+    assert SampleRng().other(0, 1) == 0

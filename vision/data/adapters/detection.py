@@ -2,9 +2,10 @@
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 from torch import Tensor
@@ -25,6 +26,7 @@ from vision.data.files.finding import PathList
 from vision.data.index.detection import DetectionIndex, Objects
 from vision.data.index.segments import Outline, RunLengths, Segments
 from vision.data.loading.loader import Loader
+from vision.data.transforms.annotated import AnnotatedImage, AnnotatedImages
 from vision.data.transforms.detection import DetectionTransform
 from vision.data.transforms.detection_options import DetectionAugment
 from vision.data.transforms.geometry import plain_geometry
@@ -46,20 +48,7 @@ REMEDY = (
 # Boxes may exceed their image by this in pixels, from rounding.
 EDGE = 1.0
 READ_AT_ONCE = 16
-
-
-class Annotated(NamedTuple):
-    """A sample, read and checked.
-
-    Attributes:
-        image: uint8 `(3, H, W)` RGB.
-        objects: Its objects.
-        outlines: Run lengths of each; None without masks.
-    """
-
-    image: Tensor
-    objects: Objects
-    outlines: list[Outline] | None
+Outlines = Sequence[Outline] | None  # of each object
 
 
 class BoxedPairs(Dataset[DetectionSample]):
@@ -97,10 +86,18 @@ class BoxedPairs(Dataset[DetectionSample]):
         if not self.targets:
             image, _ = self.pairs.read(place)
             return make_sample(self.transform.apply(image), place + 1, name)
-        found = self.annotated(place)
-        return make_sample(self.transform.apply(*found), place + 1, name)
+        source = AnnotatedImages(self._open, self._partners)
+        return make_sample(self.transform.draw(place, source), place + 1, name)
 
-    def annotated(self, place: int) -> Annotated:
+    @contextmanager
+    def _open(self, place: int) -> Iterator[AnnotatedImage]:
+        """An image and its objects, whose errors name the sample; see `AnnotatedImages`."""
+        yield self.annotated(place)
+
+    def _partners(self, place: int) -> range:
+        return range(len(self))
+
+    def annotated(self, place: int) -> AnnotatedImage:
         """The image and the objects of a sample, in its pixels.
 
         Raises:
@@ -110,7 +107,7 @@ class BoxedPairs(Dataset[DetectionSample]):
         size = (image.shape[1], image.shape[2])
         name = self.pairs.place(place)
         objects, masks = read_objects(target, size, self.num_classes, name, clip=self.clip_boxes)
-        return Annotated(image, objects, None if masks is None else run_lengths(masks))
+        return AnnotatedImage(image, objects, None if masks is None else run_lengths(masks))
 
     def example(self, place: int) -> tuple[Tensor, DetectionTarget]:
         """An image and its objects before the transform, for pictures.
@@ -336,7 +333,7 @@ class _OnlyObjects(Dataset[Any]):
     def __init__(self, samples: BoxedPairs) -> None:
         self.samples = samples
 
-    def __getitem__(self, place: int) -> tuple[tuple[int, int], Objects, list[Outline] | None]:
+    def __getitem__(self, place: int) -> tuple[tuple[int, int], Objects, Outlines]:
         image, objects, outlines = self.samples.annotated(place)
         return (image.shape[1], image.shape[2]), objects, outlines
 
@@ -345,7 +342,7 @@ class _OnlyObjects(Dataset[Any]):
 
 
 def build_index(
-    found: Sequence[tuple[tuple[int, int], Objects, list[Outline] | None]],
+    found: Sequence[tuple[tuple[int, int], Objects, Outlines]],
     name: str,
     class_names: tuple[str, ...],
 ) -> DetectionIndex:

@@ -147,10 +147,16 @@ class DataModule(LightningDataModule, ABC):
         if self.whole_steps:
             sampler.shorten(self._samples_of_whole_steps(len(sampler)))
         sampler.resume(place.epoch, place.samples // sampler.num_replicas)
-        seeded = SeededSamples(self.readable(dataset), seed=self.seed)
         return self._loader(
-            seeded, sampler, drop_last=len(sampler) > self.batch_size, every_epoch=True
+            self.train_samples(dataset),
+            sampler,
+            drop_last=len(sampler) > self.batch_size,
+            every_epoch=True,
         )
+
+    def train_samples(self, dataset: Dataset[Any]) -> SeededSamples:
+        """The training samples by the keys of the sampler."""
+        return SeededSamples(self.readable(dataset), seed=self.seed)
 
     def _samples_of_whole_steps(self, samples: int) -> int:
         together = 1 if self.trainer is None else self.trainer.accumulate_grad_batches

@@ -4,6 +4,7 @@ import logging
 import os
 from abc import abstractmethod
 from collections.abc import Iterator
+from copy import copy
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -14,10 +15,12 @@ from torch.utils.data import Dataset
 from vision.data.base.classes import ClassData
 from vision.data.base.detection_samples import DetectionSamples
 from vision.data.base.images import ImageBatches, ImageData, ImageLoading
+from vision.data.base.mixing_epochs import closing_epoch
 from vision.data.check.classes import numbered_classes, require_same_classes
 from vision.data.check.detection import (
     require_alike_masks,
     require_masks,
+    require_masks_to_paste,
     require_objects_to_learn,
     require_objects_to_measure,
 )
@@ -29,9 +32,10 @@ from vision.data.index.detection import DetectionIndex
 from vision.data.loading.aspect_sampling import AspectSampler
 from vision.data.loading.collate_detection import collate_detection
 from vision.data.loading.repeat_factors import count_images, repeat_factors
-from vision.data.loading.sampling import EpochSampler
-from vision.data.transforms.detection import DetectionEvalTransform, DetectionTrainTransform
+from vision.data.loading.sampling import EpochSampler, SeededSamples
+from vision.data.transforms.detection import DetectionEvalTransform
 from vision.data.transforms.detection_options import DetectionAugment
+from vision.data.transforms.mixing import make_train_transform
 from vision.errors import DataError
 from vision.keywords import Unpack
 from vision.options import check_number
@@ -114,7 +118,7 @@ class DetectionData(ClassData, ImageData):
         **loading: Unpack[ImageLoading],
     ) -> None:
         super().__init__(batch_size=batch_size, **loading)
-        self.train_transform = DetectionTrainTransform(augment, masks=masks, antialias=antialias)
+        self.train_transform = make_train_transform(augment, masks=masks, antialias=antialias)
         self.eval_transform = DetectionEvalTransform(
             short_side=short_side, long_side=long_side, antialias=antialias
         )
@@ -283,6 +287,19 @@ class DetectionData(ClassData, ImageData):
         index = self.index("train")
         return count_images(index.starts, index.labels, index.crowd, len(index.class_names))
 
+    def train_samples(self, dataset: Dataset[Any]) -> SeededSamples:
+        """The training samples by the keys of the sampler, not mixed in the last epochs.
+
+        Raises:
+            ConfigError: The last epochs are not known.
+        """
+        epoch, later = closing_epoch(self.train_transform.augment, self.trainer), None
+        if epoch is not None:
+            plain: Any = copy(dataset)
+            plain.transform = self.train_transform.without_mixing()
+            later = epoch, self.readable(plain)
+        return SeededSamples(self.readable(dataset), seed=self.seed, later=later)
+
     def _split_of(self, stage: Literal["val", "test"]) -> Split:
         return "val" if stage == "val" else self.test_split
 
@@ -303,6 +320,8 @@ class DetectionData(ClassData, ImageData):
         index = self.index("train")
         self.require_images(index)
         require_objects_to_learn(index, partial(self.looked_at, "train"))
+        if self.train_transform.augment.copy_paste:
+            require_masks_to_paste(index, partial(self.looked_at, "train"))
         kept = index if self.keep_empty else index.with_objects()
         left_out = len(index) - len(kept)
         logger.info(

@@ -1,10 +1,14 @@
 """Samples of a detection dataset."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch.utils.data import Dataset
 
 from vision.contracts.detection import DetectionSample, DetectionTarget
 from vision.data.index.detection import DetectionIndex
+from vision.data.transforms.annotated import AnnotatedImage, AnnotatedImages
 from vision.data.transforms.detection import DetectionTransform, TransformedImage, decode_annotated
 from vision.data.transforms.geometry import plain_geometry
 from vision.data.transforms.objects import MappedObjects, map_objects
@@ -36,23 +40,40 @@ class DetectionSamples(Dataset[DetectionSample]):
             ImageError: The file is absent, broken, or of another size than annotated.
             DataError: The mask of an object has another size than the image.
         """
-        number = int(self.index.image_ids[image])
-        try:
-            result = self._read(image)
-        except DataError as error:
-            raise type(error)(f"image id {number}: {error}") from error
-        return make_sample(result, number, str(self.index.path(image)))
+        if self.targets:
+            source = AnnotatedImages(self._open, self.index.partners)
+            result = self.transform.draw(image, source)
+        else:
+            with self._named(image):
+                result = self.transform.apply(self._decode(image))
+        number, path = int(self.index.image_ids[image]), str(self.index.path(image))
+        return make_sample(result, number, path)
 
-    def _read(self, image: int) -> TransformedImage:
-        height, width = self.index.sizes[image].tolist()
-        encoded = self.index.read(image)
-        if not self.targets:
-            return self.transform.decode(encoded, size=(height, width))
+    @contextmanager
+    def _open(self, image: int) -> Iterator[AnnotatedImage]:
+        """An image and its objects; see `AnnotatedImages`."""
+        with self._named(image):
+            yield self._annotated(image, masks=self.transform.masks)
+
+    @contextmanager
+    def _named(self, image: int) -> Iterator[None]:
+        """Name an image in errors of its data."""
+        try:
+            yield
+        except DataError as error:
+            number = int(self.index.image_ids[image])
+            raise type(error)(f"image id {number}: {error}") from error
+
+    def _annotated(self, image: int, *, masks: bool) -> AnnotatedImage:
         objects = self.index.objects(image)
         outlines = None
-        if self.transform.masks and self.index.has_masks:
+        if masks and self.index.has_masks:
             outlines = [self.index.segments.get(row) for row in objects.rows]
-        return self.transform.decode(encoded, objects, outlines, size=(height, width))
+        return AnnotatedImage(self._decode(image), objects, outlines)
+
+    def _decode(self, image: int) -> torch.Tensor:
+        height, width = self.index.sizes[image].tolist()
+        return decode_annotated(self.index.read(image), (height, width))
 
     def example(self, image: int) -> tuple[torch.Tensor, DetectionTarget]:
         """An image as it is in its file, and its objects, for pictures.
@@ -68,12 +89,7 @@ class DetectionSamples(Dataset[DetectionSample]):
             ImageError: The file is absent, broken, or of another size than annotated.
             DataError: The mask of an object has another size than the image.
         """
-        height, width = self.index.sizes[image].tolist()
-        pixels = decode_annotated(self.index.read(image), (height, width))
-        objects = self.index.objects(image)
-        outlines = None
-        if self.index.has_masks:
-            outlines = [self.index.segments.get(row) for row in objects.rows]
+        pixels, objects, outlines = self._annotated(image, masks=True)
         size = (pixels.shape[1], pixels.shape[2])
         unchanged = plain_geometry(size, short_side=min(size), long_side=max(size))
         mapped = map_objects(objects, outlines, unchanged)

@@ -66,6 +66,24 @@ def require_masks(index: DetectionIndex, split: str, looked_at: Callable[[], str
         )
 
 
+def require_masks_to_paste(index: DetectionIndex, looked_at: Callable[[], str]) -> None:
+    """Raise an error unless a training set has the masks by which objects are pasted.
+
+    Args:
+        index: The training set.
+        looked_at: Returns where its annotations were looked for.
+
+    Raises:
+        DataError: It has only boxes.
+    """
+    if not index.has_masks:
+        raise DataError(
+            "augment.copy_paste needs masks, and the training set has only boxes. Looked for "
+            f"annotations in {looked_at()}. Give every object a mask, or set augment.copy_paste to "
+            "0; augment.mosaic and augment.mixup need no masks."
+        )
+
+
 def require_alike_masks(
     sets: Mapping[str, DetectionIndex], looked_at: Callable[[str], str]
 ) -> None:

@@ -1,5 +1,6 @@
 """The index of a detection dataset: files and objects in arrays, without pixels."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -108,6 +109,14 @@ class DetectionIndex(PickledByPath):
             areas=np.array(self.areas[own]),
             rows=rows,
         )
+
+    def partners(self, image: int) -> Sequence[int]:
+        """Numbers of the images that an image may be mixed with, its own among them: all.
+
+        Args:
+            image: Number of the image, 0 to N - 1.
+        """
+        return range(len(self))
 
     def with_objects(self) -> "DetectionIndex":
         """The index of the images that have objects, crowds included; arrays are shared."""

@@ -138,11 +138,21 @@ class SeededSamples(Dataset[Any]):
     Args:
         dataset: Makes a sample from an index, with random numbers only from PyTorch.
         seed: Seed of the run.
+        later: An epoch, and the dataset of the same length that samples are taken from since then.
+            It is chosen by the key, so that workers that outlive an epoch change with it. None
+            for one dataset in all epochs.
     """
 
-    def __init__(self, dataset: Dataset[Any], *, seed: int) -> None:
+    def __init__(
+        self,
+        dataset: Dataset[Any],
+        *,
+        seed: int,
+        later: tuple[int, Dataset[Any]] | None = None,
+    ) -> None:
         self.dataset = dataset
         self.seed = seed
+        self.later = later
 
     def __getitem__(self, key: Key | int) -> Any:
         """The sample of a key of `EpochSampler`, with its `index`; a plain index means epoch 0.
@@ -155,9 +165,12 @@ class SeededSamples(Dataset[Any]):
         state = generator.get_state()
         generator.manual_seed(mix("sample", self.seed, *key))
         try:
-            return with_keys(self.dataset[key[1]], index=key[1])
+            return with_keys(self._dataset_of(key[0])[key[1]], index=key[1])
         finally:
             generator.set_state(state)
+
+    def _dataset_of(self, epoch: int) -> Dataset[Any]:
+        return self.dataset if self.later is None or epoch < self.later[0] else self.later[1]
 
     def __len__(self) -> int:
         return len(self.dataset)  # type: ignore[arg-type]

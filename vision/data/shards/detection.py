@@ -1,7 +1,7 @@
 """Images with boxes and masks of objects in tar shards."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -48,6 +48,15 @@ class ShardedDetectionIndex(DetectionIndex):
             DataError: Its shard cannot be read.
         """
         return self.reader.read(int(self.members[image]))
+
+    def partners(self, image: int) -> Sequence[int]:
+        """Numbers of the images in the shard of an image: another would have to be copied first.
+
+        Args:
+            image: Number of the image, 0 to N - 1.
+        """
+        shards = self.reader.index.shards_of(self.members)
+        return np.flatnonzero(shards == shards[image]).tolist()
 
     def with_objects(self) -> "ShardedDetectionIndex":
         """The index of the images that have objects, crowds included; arrays are shared."""

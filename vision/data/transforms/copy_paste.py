@@ -2,7 +2,8 @@
 
 "k-means Mask Transformer", Yu et al., 2022, arXiv 2207.04044; the rule for what is pasted is that
 of the authors' code. "Simple Copy-Paste is a Strong Data Augmentation Method for Instance
-Segmentation", Ghiasi et al., 2021, arXiv 2012.07177, pastes a random part of the objects.
+Segmentation", Ghiasi et al., 2021, arXiv 2012.07177, pastes a random part of the objects:
+`vision.data.transforms.copy_paste_objects`.
 """
 
 from typing import NamedTuple
@@ -45,8 +46,7 @@ def choose_segments(segments: Segments, things: np.ndarray, rng: SampleRng) -> n
     """
     chosen = things[segments.labels] & ~segments.crowd
     possible = np.flatnonzero(~segments.crowd)
-    order = np.argsort([rng.unit() for _ in possible])
-    chosen[possible[order[: rng.below(len(possible) + 1)]]] = True
+    chosen[possible[rng.subset(len(possible))]] = True
     return chosen
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from vision.contracts.segmentation import IGNORED
-from vision.data.transforms.objects import MappedObjects
+from vision.data.transforms.objects import MappedObjects, mask_extent
 from vision.errors import ConfigError
 
 # A side of a box that is farther than this from its mask, in pixels, moves to it.
@@ -158,11 +158,8 @@ def _extents(boxes: np.ndarray) -> np.ndarray:
 
 def _fitted(box: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """A box whose sides lie at the edges of its mask; fractions of a pixel are kept."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not len(rows):
-        return np.zeros(4, dtype=np.float32)
-    tight = np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1], dtype=np.float32)
-    return np.where(np.abs(box - tight) <= _SLACK, box, tight)
+    tight = mask_extent(mask).astype(np.float32)
+    return np.where(np.abs(box - tight) <= _SLACK, box, tight) if tight.any() else tight
 
 
 def _sides(image: Tensor) -> str:

@@ -13,6 +13,7 @@ from vision.data.images.jpeg import BROKEN
 from vision.data.images.read import FORMATS, EncodedImage, decode_image
 from vision.data.index.detection import Objects
 from vision.data.index.segments import Outline
+from vision.data.transforms.annotated import AnnotatedImages
 from vision.data.transforms.custom_chain import CustomChain
 from vision.data.transforms.detection_options import DetectionAugment
 from vision.data.transforms.geometry import Geometry, Size, plain_geometry, sample_geometry
@@ -53,6 +54,20 @@ class DetectionTransform(ABC):
     @abstractmethod
     def change(self, image: Tensor) -> tuple[Tensor, Geometry]:
         """Change an image, uint8 `(3, H, W)`, and return the geometry used."""
+
+    def draw(self, place: int, source: AnnotatedImages) -> TransformedImage:
+        """Make the sample of an image of a split.
+
+        Args:
+            place: Its index in the split.
+            source: The images of the split.
+
+        Raises:
+            ImageError: A file cannot be read, or has another size than annotated.
+            DataError: The mask of an object has another size than the image.
+        """
+        with source.open(place) as annotated:
+            return self.apply(*annotated)
 
     def decode(
         self,
@@ -112,6 +127,8 @@ class DetectionTransform(ABC):
 class DetectionTrainTransform(DetectionTransform):
     """The random augmentation of a training image, with random numbers from PyTorch.
 
+    Images are not mixed: `vision.data.transforms.mixing`.
+
     Args:
         augment: The options.
         masks: Whether the objects' masks are made.
@@ -126,10 +143,18 @@ class DetectionTrainTransform(DetectionTransform):
         self._distort = v2.RandomPhotometricDistort()
         self._custom = CustomChain(augment.albumentations, augment.transform, boxes=True)
 
+    def without_mixing(self) -> "DetectionTrainTransform":
+        """The same augmentation of each image by itself."""
+        return self
+
     def change(self, image: Tensor) -> tuple[Tensor, Geometry]:
         """Change an image, uint8 `(3, H, W)`, and say by which geometry."""
         rng = SampleRng()
         geometry = sample_geometry((image.shape[1], image.shape[2]), self.augment, rng)
+        return self.render(image, geometry, rng), geometry
+
+    def render(self, image: Tensor, geometry: Geometry, rng: SampleRng) -> Tensor:
+        """Apply a geometry to an image, uint8 `(3, H, W)`, and the colours at random."""
         distort = rng.chance(self.augment.photometric)
         window = geometry.crop(image)
         # Colour distortion, the slowest step, is done where there are fewer pixels.
@@ -139,7 +164,7 @@ class DetectionTrainTransform(DetectionTransform):
         changed = geometry.resize(window, antialias=self.antialias)
         if distort and not first:
             changed = self._distort(changed)
-        return geometry.pad(changed, self.augment.fill), geometry
+        return geometry.pad(changed, self.augment.fill)
 
     def finish(self, image: Tensor, objects: MappedObjects) -> tuple[Tensor, MappedObjects]:
         """Apply the augmentations of other libraries."""

@@ -164,6 +164,25 @@ def sample_geometry(size: Size, augment: DetectionAugment, rng: SampleRng) -> Ge
     return Geometry(size, window, fitted, flip, fitted)
 
 
+def sample_fitted(
+    size: Size, into: Size, rng: SampleRng, *, scale: tuple[float, float], hflip: float
+) -> Geometry:
+    """Sample the geometry of an image that is scaled at random and cropped to a size.
+
+    Args:
+        size: Height and width of the image in pixels.
+        into: Height and width of the crop, at a random place. A smaller image is kept whole.
+        rng: Random numbers of the sample.
+        scale: Minimum and maximum of the scale, at 1 the largest at which it fits into the crop.
+        hflip: Probability of a horizontal flip.
+    """
+    factor = rng.uniform(*scale) * min(into[0] / size[0], into[1] / size[1])
+    scaled = max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
+    kept = min(scaled[0], into[0]), min(scaled[1], into[1])
+    window = sample_window(size, scaled, kept, rng)
+    return Geometry(size, window, kept, rng.chance(hflip), kept)
+
+
 def _choose(values: Sequence[int], rng: SampleRng) -> int:
     return values[rng.below(len(values))]
 

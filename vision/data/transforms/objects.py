@@ -92,6 +92,69 @@ def map_objects(
     return _select(objects, boxes, areas, kept, masks)
 
 
+def join_objects(
+    parts: Sequence[tuple[MappedObjects, tuple[int, int]]],
+    canvas: tuple[int, int],
+    *,
+    masks: bool,
+) -> MappedObjects:
+    """The objects of several images in the pixels of one that shows them all.
+
+    Args:
+        parts: The objects of each image, and the pixel, down and across, where its top left lies.
+        canvas: Height and width of the whole in pixels, within which all masks lie.
+        masks: Whether to join masks too.
+
+    Returns:
+        All objects in order. They have no masks if some of them have none.
+    """
+    moved = [
+        objects.boxes + torch.tensor([left, top, left, top], dtype=torch.float32)
+        for objects, (top, left) in parts
+    ]
+    return MappedObjects(
+        boxes=torch.cat([torch.zeros(0, 4), *moved]),
+        labels=_cat(torch.int64, [objects.labels for objects, _ in parts]),
+        crowd=_cat(torch.bool, [objects.crowd for objects, _ in parts]),
+        areas=_cat(torch.float32, [objects.areas for objects, _ in parts]),
+        masks=_join_masks(parts, canvas) if masks else None,
+    )
+
+
+def _cat(dtype: torch.dtype, columns: list[Tensor]) -> Tensor:
+    return torch.cat([torch.zeros(0, dtype=dtype), *columns])
+
+
+def _join_masks(
+    parts: Sequence[tuple[MappedObjects, tuple[int, int]]], canvas: tuple[int, int]
+) -> Tensor | None:
+    count = sum(len(objects.labels) for objects, _ in parts)
+    joined = np.zeros((count, *canvas), dtype=bool)
+    start = 0
+    for objects, (top, left) in parts:
+        if objects.masks is None:
+            if len(objects.labels):
+                return None
+            continue
+        rows, height, width = objects.masks.shape
+        own = objects.masks.numpy()
+        joined[start : start + rows, top : top + height, left : left + width] = own
+        start += rows
+    return torch.from_numpy(joined)
+
+
+def mask_extent(mask: np.ndarray) -> np.ndarray:
+    """The box around the pixels of a mask, bool `(H, W)`.
+
+    Returns:
+        int64 `(4,)`, `(x1, y1, x2, y2)` in pixels; zeros without any pixel.
+    """
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        return np.zeros(4, dtype=np.int64)
+    return np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1])
+
+
 def _share(boxes: np.ndarray, full: np.ndarray) -> np.ndarray:
     sides, whole = (value[:, 2:] - value[:, :2] for value in (boxes, full))
     return (sides / np.maximum(whole, 1e-9)).prod(axis=1)
@@ -138,12 +201,11 @@ def _visible_box(part: _Part, geometry: Geometry) -> np.ndarray:
         return np.zeros(4)
     if isinstance(part, list):
         return visible_box(part, *geometry.size)
-    rows, columns = np.flatnonzero(part.any(axis=1)), np.flatnonzero(part.any(axis=0))
-    if not len(rows):
+    extent = mask_extent(part)
+    if not extent.any():
         return np.zeros(4)
-    corners = np.array([[columns[0], rows[0]], [columns[-1] + 1, rows[-1] + 1]])
-    corners += (geometry.window.left, geometry.window.top)
-    return geometry.boxes(corners.reshape(1, 4))[0]
+    offset = (geometry.window.left, geometry.window.top) * 2
+    return geometry.boxes((extent + offset).reshape(1, 4))[0]
 
 
 def _draw(mask: np.ndarray, part: _Part, geometry: Geometry) -> None:

@@ -12,7 +12,7 @@ from vision.data.transforms.copy_paste import SegmentedImage, choose_segments, p
 from vision.data.transforms.crops import Box
 from vision.data.transforms.custom_chain import CustomChain
 from vision.data.transforms.detection import require_flag
-from vision.data.transforms.geometry import Geometry, Size, sample_window
+from vision.data.transforms.geometry import Geometry, Size, sample_fitted
 from vision.data.transforms.panoptic_options import PanopticAugment
 from vision.data.transforms.photometric import distort
 from vision.data.transforms.rng import SampleRng
@@ -136,7 +136,7 @@ class PanopticTrainTransform(PanopticTransform):
             decoded = source.load(place)
             made = self._change(decoded, rng, 1.0)
             if self.augment.copy_paste:
-                partner = source.load(another(place, source.length, rng))
+                partner = source.load(rng.other(place, source.length))
                 other = self._change(partner, rng, PASTED)
                 chosen = choose_segments(other.segmented.segments, source.things, rng)
                 made = paste_segments(made, other, chosen, self.augment.fill)
@@ -261,14 +261,4 @@ def sample_geometry(
         rng: Random numbers of the sample.
         scale: Minimum and maximum of the scale, relative to fitting the crop.
     """
-    crop = augment.crop
-    factor = rng.uniform(*scale) * min(crop[0] / size[0], crop[1] / size[1])
-    scaled = max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
-    kept = min(scaled[0], crop[0]), min(scaled[1], crop[1])
-    window = sample_window(size, scaled, kept, rng)
-    return Geometry(size, window, kept, rng.chance(augment.hflip), kept)
-
-
-def another(place: int, count: int, rng: SampleRng) -> int:
-    """The index of another image of a split, at random; the same where it is the only one."""
-    return (place + 1 + rng.below(count - 1)) % count if count > 1 else place
+    return sample_fitted(size, augment.crop, rng, scale=scale, hflip=augment.hflip)

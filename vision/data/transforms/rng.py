@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 
+import numpy as np
 import torch
 
 # Enough for a crop, a flip and two operators of RandAugment in nearly all samples.
@@ -37,6 +38,15 @@ class SampleRng:
     def chance(self, probability: float) -> bool:
         """True with this probability."""
         return self.unit() < probability
+
+    def subset(self, count: int) -> list[int]:
+        """Some of the integers from 0 to `count - 1` in random order, uniformly none to all."""
+        order = np.argsort([self.unit() for _ in range(count)])
+        return order[: self.below(count + 1)].tolist()
+
+    def other(self, place: int, count: int) -> int:
+        """An integer from 0 to `count - 1` that is not `place`, unless it is the only one."""
+        return (place + 1 + self.below(count - 1)) % count if count > 1 else place
 
     def normal(self, mean: float, std: float) -> float:
         """A normally distributed number (Box and Muller, 1958)."""
