@@ -11,6 +11,7 @@
     vision evaluate lvis --annotations lvis_v1_val.json --predictions found.json
     vision evaluate voc --annotations VOC2007/Annotations --predictions found.json \
         --split VOC2007/ImageSets/Main/test.txt --csv classes.csv
+    vision evaluate cityscapes-instances --annotations gtFine/val --predictions found
     vision evaluate segmentation --annotations masks --predictions found \
         --num-classes 21 --json numbers.json --csv classes.csv
     vision evaluate segmentation --annotations ADE/annotations/validation \
@@ -47,6 +48,9 @@ categories too.
 
 `voc` compares boxes with XML files by the rules of Pascal VOC: AP at 11 recalls (2007) and as an
 area (2010 and later) of each class.
+
+`cityscapes-instances` compares masks with `*_gtFine_instanceIds.png` by the rules of Cityscapes'
+scripts: AP and AP at an IoU of 0.5 of each class.
 
 `segmentation` compares label images: PNG files of class indices, under the same paths in both
 folders. `--json` writes fractions: `mIoU`, `mAcc`, `aAcc`, `mBIoU`, and per class `IoU`, `Acc`,
@@ -93,6 +97,7 @@ from vision.cli.arguments import (
     whole,
     write_number_files,
 )
+from vision.cli.commands.evaluate_cityscapes import add_cityscapes_instances
 from vision.cli.commands.evaluate_coco import add_coco
 from vision.cli.commands.evaluate_depth import add_depth
 from vision.cli.commands.evaluate_kitti import add_kitti
@@ -239,6 +244,7 @@ COMMANDS = (
     add_coco,
     add_lvis,
     add_voc,
+    add_cityscapes_instances,
     add_segmentation,
     add_panoptic,
     add_depth,
