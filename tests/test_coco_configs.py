@@ -48,6 +48,9 @@ hornet_base_7x7_cascade_mask_rcnn_3x 0.0002 0.05 0.7 0.8
 hornet_base_gf_cascade_mask_rcnn_3x 0.0002 0.05 0.7 0.8
 hornet_large_7x7_cascade_mask_rcnn_3x 0.0001 0.05 0.7 0.7
 hornet_large_gf_cascade_mask_rcnn_3x 0.0001 0.05 0.7 0.7
+hornet_small_7x7_mask_rcnn_1x 0.0001 0.05 0.6 0.95
+hornet_small_7x7_mask_rcnn_horfpn_7x7_1x 0.0001 0.05 0.6 0.95
+hornet_small_7x7_mask_rcnn_horfpn_gf_1x 0.0001 0.05 0.6 0.95
 convnext_tiny_mask_rcnn_3x 0.0001 0.05 0.4 0.95
 convnext_tiny_cascade_mask_rcnn_3x 0.0002 0.05 0.4 0.7
 convnext_small_cascade_mask_rcnn_3x 0.0002 0.05 0.6 0.7
@@ -73,6 +76,9 @@ NO_DECAY = {
     **{"swin": NAMED, "cswin": NAMED, "hornet": VECTORS, "convnext": VECTORS},
     "rmt": {"mask_rcnn": "named_norms", "cascade_mask_rcnn": "norms", "retinanet": "nothing"},
 }
+# Their figures stand in a table of HorNet's paper alone.
+UNREAD = {run for run in RECIPES if run.startswith("hornet_small_7x7_mask_rcnn")}
+NECKS = {"horfpn_7x7": {"output": "gnconv"}, "horfpn_gf": {"output": "gnconv_gf"}}
 DETECTORS = ("cascade_mask_rcnn", "mask_rcnn", "retinanet")
 
 
@@ -105,8 +111,8 @@ def test_a_recipe_is_the_published_one(run: str) -> None:
     assert data["batch_size"] * int(trainer["devices"]) == 16
     assert (data["short_side"], data["long_side"], augment["long_side"]) == (800, 1333, 1333)
     assert data["antialias"] is False
-    # The authors of Swin train at many scales in 1x too.
-    many = schedule == "3x" or run.startswith("swin")
+    # The authors of Swin and of HorNet train at many scales in 1x too.
+    many = schedule == "3x" or run.startswith(("swin", "hornet"))
     assert augment["short_sides"] == (MULTI_SCALE if many else [800])
     assert augment["crop"] == ("detr" if many else "none")
     assert (augment["crop_sides"], augment["crop_size"]) == ([400, 500, 600], [384, 600])
@@ -114,6 +120,8 @@ def test_a_recipe_is_the_published_one(run: str) -> None:
     assert trainer["precision"] == ("32-true" if run.startswith(FLOAT32) else "bf16-mixed")
     part = "loss_options" if detector == "retinanet" else "head_options"
     assert model[part] == {"crowd_iof": None}
+    neck = next((options for name, options in NECKS.items() if name in run), {})
+    assert (model.get("neck_options") or {}) == neck
 
 
 @pytest.mark.parametrize("run", [run for run in RECIPES if RECIPES[run]["decay"] != "-"])
@@ -131,7 +139,8 @@ def test_the_head_of_a_config_states_the_published_result() -> None:
     for config in COCO.glob("*.yaml"):
         head = config.read_text().partition("\nname:")[0]
         masks = "retinanet" not in config.stem
-        pattern = r"# Published: box AP \d\d\.\d" + (r", mask AP \d\d\.\d" if masks else "")
+        number = r"\?" if config.stem in UNREAD else r"\d\d\.\d"
+        pattern = f"# Published: box AP {number}" + (f", mask AP {number}" if masks else "")
         assert re.search(pattern + r" on val2017 \(.+\)\.", head), config
 
 

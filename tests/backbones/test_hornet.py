@@ -8,12 +8,9 @@ from helpers.refusals import refuses
 from torch import Tensor
 
 from vision import create_backbone
-from vision.backbones.hornet import (
-    GlobalLocalFilter,
-    HorNet,
-    RecursiveGatedConv,
-)
+from vision.backbones.hornet import HorNet
 from vision.errors import ConfigError
+from vision.layers.gated_conv import GlobalLocalFilter, RecursiveGatedConv
 from vision.layers.spectrum import resize_filter
 
 TINY: dict[str, Any] = {"dim": 16, "depths": (1, 1, 1, 1)}

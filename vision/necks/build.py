@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from vision.contracts.features import FeatureSpec
-from vision.necks.fpn import FPN, Extra
+from vision.necks.fpn import FPN, Extra, Output
 from vision.necks.pyramid import Pyramid, complete_pyramid
 
 # Strides of the maps that an FPN merges.
@@ -40,6 +40,7 @@ def build_neck(
     out_channels: int = 256,
     extra_levels: int = 1,
     extra: Extra = "pool",
+    output: Output = "conv",
 ) -> Neck:
     """Build a neck for the maps of any backbone.
 
@@ -49,12 +50,17 @@ def build_neck(
         out_channels: Channels of every output map.
         extra_levels: Coarser levels above those.
         extra: What makes them; see `FPN`.
+        output: What makes the output maps; see `FPN`, `"gnconv"` and `"gnconv_gf"` for HorFPN.
 
     Raises:
         ConfigError: A stride or option is not one that `Pyramid` or `FPN` takes.
     """
     pyramid = complete_pyramid(specs, strides)
     fpn = FPN(
-        pyramid.feature_specs, out_channels=out_channels, extra_levels=extra_levels, extra=extra
+        pyramid.feature_specs,
+        out_channels=out_channels,
+        extra_levels=extra_levels,
+        extra=extra,
+        output=output,
     )
     return Neck(pyramid=pyramid, fpn=fpn)
