@@ -66,6 +66,16 @@ def test_a_file_agrees_at_other_sizes_and_with_other_cameras(
     ]
 
 
+def test_a_file_for_engines_without_grid_sampling(task: Detection3D, tmp_path: Path) -> None:
+    import onnx
+
+    graph, path = Detection3DGraph(task), tmp_path / "a.onnx"
+    options = ExportOptions(format="onnx", size=(64, 96), dynamic=(), sampling="gather")
+    made = export(graph, task, dict(task.describe()), path, options)
+    assert made.passed, made.table()
+    assert "GridSample" not in {node.op_type for node in onnx.load(path).graph.node}
+
+
 def test_a_difference_is_seen_in_places_that_do_not_count(task: Detection3D) -> None:
     graph = Detection3DGraph(task)
     with torch.no_grad():

@@ -116,6 +116,7 @@ def test_what_a_model_does_not_allow_is_refused_with_the_reason() -> None:
         ({"format": "onnx", "precision": "float61"}, "'float16'"),
         ({"format": "onnx", "dynamic": ("bach",)}, "'batch'"),
         ({"format": "onnx", "batch": 0}, "1 or more"),
+        ({"format": "onnx", "sampling": "gathr"}, "'gather'"),
     ],
 )
 def test_wrong_options_name_what_is_accepted(options: dict[str, Any], message: str) -> None:

@@ -1,6 +1,7 @@
 """Deformable attention; the authors' tensors are in `test_parity_heads.py`."""
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ from helpers.refusals import refuses
 from torch import Tensor, nn
 
 from vision.errors import ConfigError
-from vision.layers.deformable import DeformableAttention, deformable_attention
+from vision.layers.deformable import DeformableAttention
+from vision.ops.bilinear import SAMPLINGS, Sampling, sampling_by
+from vision.ops.deformable_sampling import sum_by_bags, sum_by_gather, sum_by_grid
 
 SIZES = [(4, 6), (2, 3)]
 CELLS = 30
@@ -35,7 +38,11 @@ def at(values: Tensor, x: float, y: float) -> Tensor:
     return total
 
 
-def test_a_loop_over_points_gives_the_same() -> None:
+FORMS: list[Callable[..., Tensor]] = [sum_by_grid, sum_by_gather, sum_by_bags]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_loop_over_points_gives_the_same(form: Callable[..., Tensor]) -> None:
     torch.manual_seed(0)
     value = torch.randn(2, CELLS, 2, 3, dtype=torch.float64)
     locations = torch.rand(2, 5, 2, 2, 3, 2, dtype=torch.float64) * 1.4 - 0.2
@@ -48,8 +55,52 @@ def test_a_loop_over_points_gives_the_same() -> None:
         cells = maps[level][image, :, head].view(height, width, 3)
         x, y = (locations[tuple(place)] * torch.tensor([width, height]) - 0.5).tolist()
         expected[image, query, head] += weights[tuple(place)] * at(cells, x, y)
-    found = deformable_attention(value, SIZES, locations, weights)
+    found = form(value, SIZES, locations, weights)
     torch.testing.assert_close(found, expected.flatten(2), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_gradients_against_finite_differences(form: Callable[..., Tensor]) -> None:
+    """Of values, places (beyond the border too) and weights."""
+    torch.manual_seed(0)
+    value = torch.randn(1, 10, 2, 2, dtype=torch.float64, requires_grad=True)
+    # Away from the middles of cells, where bilinear values have no derivative.
+    locations = torch.randint(-1, 5, (1, 2, 2, 2, 2, 2)) / 4 + 0.06
+    locations = locations.double().requires_grad_()
+    weights = torch.rand(1, 2, 2, 2, 2, dtype=torch.float64, requires_grad=True)
+    sizes = [(2, 4), (2, 1)]
+    assert torch.autograd.gradcheck(
+        lambda *x: form(x[0], sizes, *x[1:]), (value, locations, weights)
+    )
+
+
+@pytest.mark.parametrize("numbers", [2, 4, 6])
+def test_gradients_of_the_layer(numbers: int) -> None:
+    """Of queries, references and memory, in float64."""
+    torch.manual_seed(0)
+    layer = tiny(num_points=1).double()
+    shapes = ((1, 2, 8), (1, 2, 2, numbers), (1, 6, 8))
+    query, references, memory = (torch.rand(shape, dtype=torch.float64) for shape in shapes)
+    arguments = (query, references * 1.4 - 0.2, memory)
+    assert torch.autograd.gradcheck(
+        lambda *x: layer(*x, [(2, 2), (1, 2)]), [x.requires_grad_() for x in arguments]
+    )
+
+
+@torch.no_grad()
+def test_places_that_are_not_numbers_are_seen() -> None:
+    value, locations = torch.ones(1, CELLS, 2, 3), torch.full((1, 1, 2, 2, 3, 2), torch.nan)
+    weights = torch.ones(1, 1, 2, 2, 3)
+    for form in (sum_by_gather, sum_by_bags):
+        assert form(value, SIZES, locations, weights).isnan().all()
+
+
+@torch.no_grad()
+def test_half_precision_of_all_parameters() -> None:
+    layer, arguments = tiny(), inputs(4)
+    found = layer.bfloat16()(*(x.bfloat16() for x in arguments), SIZES)
+    assert found.dtype == torch.bfloat16
+    torch.testing.assert_close(found.float(), tiny()(*arguments, SIZES), rtol=0.1, atol=0.1)
 
 
 def inputs(numbers: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -137,21 +188,26 @@ class Whole(nn.Module):
 
 
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("sampling", SAMPLINGS)
 @torch.no_grad()
-def test_onnx_of_opset_16_agrees_at_other_sizes(tmp_path: Path) -> None:
+def test_onnx_of_opset_16_agrees_at_other_sizes(tmp_path: Path, sampling: Sampling) -> None:
+    import onnx
     import onnxruntime
 
     model, path = Whole().eval(), tmp_path / "attention.onnx"
     axes = {0: "batch", 2: "height", 3: "width"}
-    torch.onnx.export(
-        model,
-        (torch.randn(2, 8, 4, 6), torch.randn(2, 8, 2, 3)),
-        path,
-        dynamo=False,
-        opset_version=16,
-        input_names=["fine", "coarse"],
-        dynamic_axes={"fine": axes, "coarse": {0: "batch", 2: "low", 3: "narrow"}},
-    )
+    with sampling_by(sampling):
+        torch.onnx.export(
+            model,
+            (torch.randn(2, 8, 4, 6), torch.randn(2, 8, 2, 3)),
+            path,
+            dynamo=False,
+            opset_version=16,
+            input_names=["fine", "coarse"],
+            dynamic_axes={"fine": axes, "coarse": {0: "batch", 2: "low", 3: "narrow"}},
+        )
+    operators = {node.op_type for node in onnx.load(path).graph.node}
+    assert ("GridSample" in operators) == (sampling == "grid")
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     for batch, (height, width) in ((2, (4, 6)), (1, (6, 10))):
         fine = torch.randn(batch, 8, height, width)
@@ -161,10 +217,13 @@ def test_onnx_of_opset_16_agrees_at_other_sizes(tmp_path: Path) -> None:
         torch.testing.assert_close(torch.from_numpy(found), expected, rtol=1e-4, atol=1e-5)
 
 
-def test_torch_export_agrees() -> None:
+@pytest.mark.parametrize("sampling", SAMPLINGS)
+def test_torch_export_agrees(sampling: Sampling) -> None:
     model = Whole().eval()
     maps = (torch.randn(2, 8, 4, 6), torch.randn(2, 8, 2, 3))
-    program = torch.export.export(model, maps)
+    with sampling_by(sampling):
+        program = torch.export.export(model, maps)
+    assert ("grid_sampler" in program.graph_module.code) == (sampling == "grid")
     torch.testing.assert_close(program.module()(*maps), model(*maps))
 
 

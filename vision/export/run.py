@@ -24,6 +24,7 @@ from vision.export.verify import (
     worst,
 )
 from vision.line_width import break_parts, line_width
+from vision.ops.bilinear import SAMPLINGS, Sampling, sampling_by
 from vision.options import check_number
 
 Format = Literal["safetensors", "torch-export", "onnx"]
@@ -44,6 +45,8 @@ class ExportOptions:
         precision: "float32", "float16" or "bfloat16", of weights and computation.
         opset: ONNX opset version.
         exporter: "torchscript" or "dynamo", for ONNX.
+        sampling: How deformable attention samples maps: "grid", or "gather" for engines whose grid
+            sampling is missing or wrong.
         tolerance: Largest allowed relative difference; None uses the default of the precision.
         images: As in `ProgramInput.examples`.
         licence: Licence of the weights; None if it is not known.
@@ -60,6 +63,7 @@ class ExportOptions:
     precision: str = "float32"
     opset: int = OPSET
     exporter: Exporter = "torchscript"
+    sampling: Sampling = "grid"
     tolerance: float | None = None
     images: str | None = None
     licence: str | None = None
@@ -68,6 +72,7 @@ class ExportOptions:
     def __post_init__(self) -> None:
         _known("format", self.format, get_args(Format))
         _known("precision", self.precision, tuple(TOLERANCES))
+        _known("sampling", self.sampling, SAMPLINGS)
         for axis in self.dynamic or ():
             _known("dynamic", axis, AXES)
         check_number("batch", self.batch, minimum=1, unit="images")
@@ -242,7 +247,8 @@ class _Job:
         traced = _in_precision(graph, options.precision)
         shape = (batch, graph.first.channels, *options.size)
         example = torch.zeros(shape, dtype=traced.first.dtype)
-        run = self.write_format(traced, example, dynamic)
+        with sampling_by(options.sampling):
+            run = self.write_format(traced, example, dynamic)
         return verify(
             lambda images, *beside: run(images.to(traced.first.dtype), *beside),
             graph,

@@ -8,10 +8,12 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from vision.errors import ConfigError
+from vision.ops.bilinear import chosen_sampling
 from vision.ops.boxes import at_least_float32
+from vision.ops.deformable_sampling import sum_by_bags, sum_by_gather, sum_by_grid
+from vision.ops.tracing import is_traced
 from vision.options import MAX_WIDTH, check_number
 
 # Height and width of a map; tensors while a model is traced.
@@ -95,7 +97,8 @@ class DeformableAttention(nn.Module):
         # One softmax over the points of all maps.
         weights = self.weights(query).reshape(batch, count, heads, -1).softmax(dim=-1)
         locations = self._locations(offsets, references, sizes)
-        return self.output(deformable_attention(value, sizes, locations, weights.reshape(shape)))
+        found = deformable_attention(value, sizes, locations, weights.reshape(shape))
+        return self.output(found.to(value.dtype))
 
     def reset_parameters(self) -> None:
         """Initialise as published: point j of head i is j cells away in direction i."""
@@ -139,7 +142,8 @@ def deformable_attention(
 ) -> Tensor:
     """Weighted sum of values at places of several maps ("Deformable DETR", equation 3).
 
-    Values between cells are interpolated bilinearly; beyond the border they are zero.
+    Values between cells are interpolated bilinearly; beyond the border they are zero. The form of
+    the computation depends on the device and on `sampling_by`.
 
     Args:
         value: float `(B, N, heads, D)`, the cells of all maps, row by row, map by map.
@@ -150,18 +154,9 @@ def deformable_attention(
     Returns:
         float `(B, Q, heads * D)`.
     """
-    batch, heads, dim = value.shape[0], value.shape[2], value.shape[3]
-    total, start = None, 0
-    for level, (height, width) in enumerate(sizes):
-        grid = 2 * locations[:, :, :, level].transpose(1, 2).flatten(0, 1) - 1  # (B*heads, Q, P, 2)
-        share = weights[:, :, :, level].transpose(1, 2).flatten(0, 1)  # (B*heads, Q, P)
-        cells = value[:, start : start + height * width]
-        x = cells.permute(0, 2, 3, 1).reshape(batch * heads, dim, height, width)
-        # Operators without autocast need one type.
-        sampled = F.grid_sample(x.to(grid.dtype), grid, align_corners=False)  # (B*heads, D, Q, P)
-        part = (sampled * share[:, None]).sum(dim=-1)
-        total = part if total is None else total + part
-        start = start + height * width
-    assert total is not None, "there is a map"
-    total = total.reshape(batch, heads * dim, -1)  # (B, heads*D, Q)
-    return total.transpose(1, 2)
+    if chosen_sampling() == "gather":
+        return sum_by_gather(value, sizes, locations, weights)
+    # Sums over bags have no counterpart in ONNX, and a compiler has its own ways.
+    if value.device.type == "cpu" and not is_traced():
+        return sum_by_bags(value, sizes, locations, weights)
+    return sum_by_grid(value, sizes, locations, weights)

@@ -63,6 +63,7 @@ def run(options: argparse.Namespace) -> int:
         precision=options.precision,
         opset=options.opset,
         exporter=options.exporter,
+        sampling=options.sampling,
         tolerance=options.tolerance,
         images=options.inputs,
         licence=options.licence,
@@ -103,6 +104,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--precision", default="float32", help="float32, float16 or bfloat16")
     add("--opset", type=whole(), default=18, help="of ONNX")
     add("--exporter", default="torchscript", help="of ONNX: torchscript or dynamo")
+    add("--sampling", default="grid", help="of deformable attention: grid or gather")
     add("--tolerance", type=float, help="largest difference, relative to the largest value")
     add("--inputs", metavar="PATH", help="image or folder of images to compare on")
     add("--licence", help="licence of the weights, for the JSON file")

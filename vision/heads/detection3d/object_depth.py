@@ -4,8 +4,8 @@ Letters: B images, Q queries.
 """
 
 from torch import Tensor
-from torch.nn import functional as F
 
+from vision.ops.bilinear import sample_at
 from vision.ops.camera_views import CameraViews
 
 # Keeps the depth of a code of 0 finite: a million metres.
@@ -56,5 +56,4 @@ def depth_at(depth_map: Tensor, boxes: Tensor) -> Tensor:
     Returns:
         float `(B, Q)` in metres.
     """
-    grid = 2 * boxes[:, :, None, :2].detach().to(depth_map.dtype) - 1  # (B, Q, 1, 2)
-    return F.grid_sample(depth_map[:, None], grid, align_corners=True)[:, 0, :, 0]
+    return sample_at(depth_map, boxes[..., :2].detach().to(depth_map.dtype))
