@@ -181,12 +181,37 @@ def test_masks_that_are_right_cost_little() -> None:
     features = torch.where(shapes, 20.0, -20.0).expand(2, -1, -1, -1)
     codes = torch.zeros(2, QUERIES, 2)
     codes[:, -2:] = torch.eye(2)
-    right = DINOLoss()(outputs({**known, "mask_codes": codes}, mask_features=features), data)
+    # Boxes alone decide who stands for whom.
+    criterion = DINOLoss(matching={"mask": 0.0, "dice": 0.0})
+    right = criterion(outputs({**known, "mask_codes": codes}, mask_features=features), data)
     wrong_codes = {**known, "mask_codes": codes.flip(2)}
-    wrong = DINOLoss()(outputs(wrong_codes, mask_features=features), data)
+    wrong = criterion(outputs(wrong_codes, mask_features=features), data)
+    swapped = DINOLoss()(outputs(wrong_codes, mask_features=features), data)
     assert 5 * right["loss_mask"] < wrong["loss_mask"]
     assert right["loss_dice"] < 0.5
     assert wrong["loss_dice"] > 4
+    assert 5 * swapped["loss_mask"] < wrong["loss_mask"]
+    assert swapped["loss_box"] > 1
+
+
+def test_padding_changes_no_term() -> None:
+    """The same random numbers give the same points of the valid image."""
+    data = batch()
+    layer = leaves(masks=True)
+    features = torch.randn(2, 5, 16, 24)
+    # Beyond the images all is zero, as a sampled map is beyond its border.
+    features[0, :, 10:] = 0
+    features[0, :, :, 20:] = 0
+    padded = batch()
+    for target in padded["target"]:
+        target["masks"] = torch.nn.functional.pad(target["masks"], (0, 32, 0, 64))
+    found = []
+    for one, maps in ((data, features), (padded, torch.nn.functional.pad(features, (0, 8, 0, 16)))):
+        torch.manual_seed(0)
+        criterion = DINOLoss(points={"count": 50})
+        found.append(criterion(outputs(layer, mask_features=maps), one))
+    for name, term in found[0].items():
+        torch.testing.assert_close(found[1][name], term, msg=name)
 
 
 def test_half_precision_is_raised() -> None:

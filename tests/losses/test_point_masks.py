@@ -63,8 +63,8 @@ def test_large_maps_with_little_detail_need_few_points() -> None:
     mask[1, :, :16] = True
     logits = torch.where(mask[:, ::4, ::4], 30.0, -30.0).requires_grad_()
     options = PointOptions(count=64)
-    entropy, dice = mask_losses(logits, mask, torch.tensor([0, 1]), options)
-    wrong, apart = mask_losses(-logits, mask, torch.tensor([0, 1]), options)
+    entropy, dice = mask_losses(logits, mask, torch.tensor([0, 1]), torch.ones(2, 2), options)
+    wrong, apart = mask_losses(-logits, mask, torch.tensor([0, 1]), torch.ones(2, 2), options)
     # Between the cells of the map the border is soft.
     assert entropy < 1
     assert wrong > 20
@@ -80,7 +80,8 @@ def test_no_matched_query_has_a_gradient_of_zero() -> None:
     logits = whole_masks(codes, features, [0, 0])
     nothing = torch.zeros(0, dtype=torch.int64)
     masks = torch.zeros(1, 32, 32, dtype=torch.bool)
-    entropy, dice = mask_losses(logits, masks, nothing, PointOptions(count=16))
+    options = PointOptions(count=16)
+    entropy, dice = mask_losses(logits, masks, nothing, torch.ones(0, 2), options)
     (entropy + dice).backward()
     assert (entropy + dice).item() == 0
     assert not features.grad.any()

@@ -41,13 +41,15 @@ def test_points_lie_where_masks_are_uncertain() -> None:
     """Logits that are zero along x = 0.3: three in four points are the nearest of those drawn."""
     torch.manual_seed(0)
     options = PointOptions(count=100, oversample=10, uncertain_share=0.75)
-    points = uncertain_points(lambda p: 50 * (p[..., 0] - 0.3), 2, options, torch.zeros(()))
+    extents = torch.tensor([[1.0, 1.0], [1.0, 0.5]])
+    points = uncertain_points(lambda p: 50 * (p[..., 0] - 0.3), extents, options)
     assert points.shape == (2, 100, 2)
     near = (points[..., 0] - 0.3).abs()
     # The nearest 75 of 1000 lie within about 0.0375 of a strip of both sides.
     assert near[:, :75].max() < 0.06
     assert near[:, 75:].max() > 0.3
-    assert points[:, :75, 1].std() == pytest.approx(math.sqrt(1 / 12), abs=0.05)
+    assert points[0, :75, 1].std() == pytest.approx(math.sqrt(1 / 12), abs=0.05)
+    assert 0.4 < points[1, :, 1].max() <= 0.5
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,8 @@ class DINOLoss(nn.Module):
     decoder layer; noised queries with the objects they were made of. All terms are sums over the
     number of objects (for noised queries, times the number of groups), in float32 at least. In
     distributed training that number is a mean over the processes. Objects beyond the number of
-    queries stay without one. Crowds are no objects, as in the authors' code.
+    queries stay without one. Crowds are no objects, as in the authors' code. Points of masks lie in
+    the valid images, there in the padded ones.
 
     Args:
         class_weight: Weight of the focal loss of classes; 4 in Mask DINO.
@@ -180,7 +181,8 @@ class DINOLoss(nn.Module):
         assert objects.masks is not None, "masks have been read"
         logits = whole_masks(pairs.of_queries(predictions["mask_codes"]), features, counts)
         index = objects.first[pairs.image] + pairs.place
-        entropy, dice = mask_losses(logits, objects.masks, index, self.points)
+        extents = objects.extents[pairs.image]
+        entropy, dice = mask_losses(logits, objects.masks, index, extents, self.points)
         return {"loss_mask": self.mask_weight * entropy, "loss_dice": self.dice_weight * dice}
 
     def _warn_of_surplus(

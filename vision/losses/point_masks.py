@@ -62,7 +62,7 @@ def whole_masks(mask_codes: Tensor, mask_features: Tensor, counts: Sequence[int]
 
 
 def mask_losses(
-    logits: Tensor, masks: Tensor, index: Tensor, options: PointOptions
+    logits: Tensor, masks: Tensor, index: Tensor, extents: Tensor, options: PointOptions
 ) -> tuple[Tensor, Tensor]:
     """Sums of `point_losses` over matched queries, at points that are drawn.
 
@@ -70,6 +70,8 @@ def mask_losses(
         logits: float `(T, h, w)` on a map that spans the padded image.
         masks: bool `(M, H, W)` of the objects of all images.
         index: int64 `(T,)`, the object of each query.
+        extents: float `(T, 2)` shares of width and height of the padded image that are valid; all
+            points lie there.
         options: How many points, and which.
 
     Returns:
@@ -79,7 +81,7 @@ def mask_losses(
     def logits_at(points: Tensor) -> Tensor:
         return sample_maps(logits[:, None], points)[:, 0]
 
-    points = uncertain_points(logits_at, len(logits), options, logits)
+    points = uncertain_points(logits_at, extents, options)
     target = sample_masks(masks, index, points)
     entropy, dice = point_losses(logits_at(points), target)
     return entropy.sum(), dice.sum()

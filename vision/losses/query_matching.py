@@ -67,6 +67,13 @@ class QueryObjects:
     masks: Tensor | None
     first: Tensor
 
+    @property
+    def extents(self) -> Tensor:
+        """The shares `(B, 2)` of width and height of the padded images that are valid."""
+        assert self.masks is not None, "masks have the size of the padded images"
+        height, width = self.masks.shape[1:]
+        return self.sizes.flip(1) / self.sizes.new_tensor([width, height])
+
     def hides(self, boxes: Tensor, crowd_iof: float) -> Tensor:
         """Whether at least a share of each box lies in a crowd.
 
@@ -118,7 +125,7 @@ def read_objects(batch: DetectionBatch, *, masks: bool) -> QueryObjects:
 
 @torch.no_grad()
 def draw_point_features(mask_features: Tensor, objects: QueryObjects, count: int) -> PointFeatures:
-    """Draw points of each image, and read the features and the objects' masks there.
+    """Draw points of each valid image, and read the features and the objects' masks there.
 
     Args:
         mask_features: float `(B, C, h, w)` of the padded images.
@@ -128,7 +135,7 @@ def draw_point_features(mask_features: Tensor, objects: QueryObjects, count: int
     masks = objects.masks
     assert masks is not None, "a detector with masks has read them"
     batch, places = objects.padded.labels.shape
-    points = torch.rand(batch, count, 2, device=mask_features.device)
+    points = torch.rand(batch, count, 2, device=mask_features.device) * objects.extents[:, None]
     lengths = torch.diff(objects.first, append=objects.first.new_tensor([len(masks)]))
     image = torch.arange(batch, device=points.device).repeat_interleave(
         lengths, output_size=len(masks)

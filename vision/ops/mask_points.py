@@ -92,22 +92,23 @@ def sample_masks(masks: Tensor, index: Tensor, points: Tensor) -> Tensor:
 
 @torch.no_grad()
 def uncertain_points(
-    logits_at: Callable[[Tensor], Tensor], count: int, options: PointOptions, like: Tensor
+    logits_at: Callable[[Tensor], Tensor], extents: Tensor, options: PointOptions
 ) -> Tensor:
     """Draw points, most of them where masks are least certain.
 
     Args:
         logits_at: Gives the logits `(T, P')` of the masks at points `(T, P', 2)`.
-        count: Number T of masks.
+        extents: float `(T, 2)`, the largest x and y of points, on the device that draws them.
         options: How many points, and which.
-        like: A tensor of the device whose generator draws.
 
     Returns:
         float32 `(T, P, 2)`.
     """
-    drawn = torch.rand(count, int(options.count * options.oversample), 2, device=like.device)
+    count, device = len(extents), extents.device
+    candidates = int(options.count * options.oversample)
+    drawn = torch.rand(count, candidates, 2, device=device) * extents[:, None]
     kept = int(options.uncertain_share * options.count)
     best = (-logits_at(drawn).abs()).topk(kept, dim=1).indices  # (T, kept)
     chosen = drawn.gather(1, best[..., None].expand(-1, -1, 2))
-    anywhere = torch.rand(count, options.count - kept, 2, device=like.device)
+    anywhere = torch.rand(count, options.count - kept, 2, device=device) * extents[:, None]
     return torch.cat([chosen, anywhere], dim=1)
