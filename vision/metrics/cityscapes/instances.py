@@ -79,7 +79,9 @@ def compare_image(ids: np.ndarray, detections: Iterable[Detection]) -> ImageInst
     places = places[ids]
     is_void = np.isin(present, VOID)
     things = np.flatnonzero(np.isin(label_of, [*CLASSES.values()]))
-    rows, pairs, shared = [], [], []
+    rows: list[tuple[int, float, int, int]] = []
+    pairs: list[tuple[int, int]] = []
+    shared: list[int] = []
     for one in detections:
         if one.label not in CLASSES.values():
             continue

@@ -41,7 +41,8 @@ def read_text_results(folder: Path, keys: Sequence[str]) -> dict[str, list[Found
     Raises:
         DataError: A file is absent, there are two, or a line is wrong; the message has the place.
     """
-    known, files = set(keys), {}
+    known = set(keys)
+    files: dict[str, Path] = {}
     for place, _, names in os.walk(folder, followlinks=True):
         for name in sorted(names):
             path = Path(place, name)
