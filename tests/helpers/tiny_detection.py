@@ -20,9 +20,10 @@ SMALL: dict[str, dict[str, Any]] = {
     "retinanet": {"channels": 16, "num_convs": 1},
     "fcos": {"channels": 16, "num_convs": 1, "num_groups": 4},
     "dino": tiny_dino.SMALL,
+    "mask_dino": tiny_dino.SMALL,
 }
 # The neck of DINO only completes the pyramid.
-NECKS: dict[str, dict[str, Any]] = {"dino": {}}
+NECKS: dict[str, dict[str, Any]] = {"dino": {}, "mask_dino": {}}
 
 
 def tiny_detector(family: str = "convnext", detector: str = "mask_rcnn", **more: Any) -> Detection:

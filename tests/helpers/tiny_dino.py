@@ -26,7 +26,8 @@ def tiny_head(*, design: dict[str, Any] | None = None, **options: Any) -> DINOHe
     """A head of three classes; all its parts do something, unlike as initialised."""
     torch.manual_seed(0)
     small = {**SMALL, "design": {**SMALL["design"], **(design or {})}}
-    head = DINOHead(specs(), **{"num_classes": 3, **small, **options})
+    pyramid = specs((4, 8, 16, 32) if options.get("masks") else (8, 16, 32))
+    head = DINOHead(pyramid, **{"num_classes": 3, **small, **options})
     with torch.no_grad():
         for name, parameter in head.named_parameters():
             if not parameter.any() or "offsets.weight" in name or "classes" in name:
@@ -34,11 +35,13 @@ def tiny_head(*, design: dict[str, Any] | None = None, **options: Any) -> DINOHe
     return head
 
 
-def features(height: int, width: int, batch: int = 2) -> list[Tensor]:
+def features(
+    height: int, width: int, batch: int = 2, strides: tuple[int, ...] = (8, 16, 32)
+) -> list[Tensor]:
     generator = torch.Generator().manual_seed(1)
     return [
         torch.randn(batch, channels, -(-height // stride), -(-width // stride), generator=generator)
-        for channels, stride in specs()
+        for channels, stride in specs(strides)
     ]
 
 

@@ -54,8 +54,8 @@ class Detection(ClassTask, ImageTask):
         backbone: A name for `create_backbone`, or a `Backbone` built with `dense=True`.
         num_classes: Number of classes, without the background.
         detector: Name of the detector: "mask_rcnn", "faster_rcnn", "cascade_mask_rcnn",
-            "retinanet", "fcos" or "dino".
-        neck_options: Options of `vision.necks.build_neck`, or for "dino" of
+            "retinanet", "fcos", "dino" or "mask_dino".
+        neck_options: Options of `vision.necks.build_neck`, or for "dino" and "mask_dino" of
             `vision.necks.pyramid.complete_pyramid`, that replace the detector's.
         head_options: Options of the head that replace the detector's, such as
             `score_threshold`.

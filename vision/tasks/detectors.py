@@ -84,6 +84,19 @@ DETECTORS: dict[str, Detector] = {
     "dino": Detector(
         DINOHead, DINOLoss, neck=complete_pyramid, neck_options={"strides": (8, 16, 32)}
     ),
+    # Numbers of "Mask DINO", Li et al., 2022, by its authors' config for COCO.
+    "mask_dino": Detector(
+        DINOHead,
+        DINOLoss,
+        neck=complete_pyramid,
+        head_options={
+            "masks": True,
+            "num_queries": 300,
+            "max_per_image": 100,
+            "design": {"decoder_depth": 9},
+        },
+        loss_options={"class_weight": 4.0, "matching": {"classes": 4.0}},
+    ),
 }
 
 

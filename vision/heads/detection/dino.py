@@ -1,8 +1,8 @@
 """DINO: queries that begin with boxes of the encoder's cells, each for one object."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -14,10 +14,12 @@ from vision.heads.detection.base import DetectionHead
 from vision.heads.detection.dino_decoder import DecoderLayer, DINODecoder
 from vision.heads.detection.dino_design import ENCODERS, DINODesign, EncoderName, build_encoder
 from vision.heads.detection.query_heads import EPS, QueryHeads
+from vision.heads.detection.query_masks import STRIDE, QueryMasks, masks_in_boxes
 from vision.heads.detection.query_selection import QuerySelection, Selected
 from vision.layers.input_projections import InputProjections
+from vision.ops.boxes import clip_boxes
 from vision.ops.denoising import DenoisingOptions, NoisedQueries, noised_queries
-from vision.ops.flat_maps import FlatMaps, flatten_maps, padded_cells
+from vision.ops.flat_maps import FlatMaps, flatten_maps, padded_cells, split_maps
 from vision.ops.query_classes import best_classes
 from vision.ops.query_predictions import QueryOutputs, QueryPredictions
 from vision.ops.references import inverse_sigmoid
@@ -45,13 +47,14 @@ class DINOHead(DetectionHead):
 
     Args:
         specs: Channels and stride of each map, finest first; strides of 8 to 32 as published, or 4
-            to 32.
+            to 32. With `masks` the first is one of stride 4, which only masks read.
         num_classes: Number K of classes.
         num_queries: Number Q of queries, and so of objects that can be learnt in an image.
         num_levels: Number L of maps that queries read; those beyond the pyramid's are made of its
             last. Null for one more than the pyramid has, or with the hybrid encoder for as many.
         encoder: "deformable", or "hybrid" for real-time use.
         encoder_options: Options of `DeformableEncoderOptions` or `HybridEncoderOptions`.
+        masks: Whether queries have masks too, as in "Mask DINO"; see `QueryMasks`.
         denoising: Options of `DenoisingOptions`, for training.
         score_threshold: Detections whose score is not above it are dropped.
         max_per_image: Number D of detections per image, pairs of a query and a class.
@@ -70,6 +73,7 @@ class DINOHead(DetectionHead):
         num_levels: int | None = None,
         encoder: EncoderName = "deformable",
         encoder_options: Mapping[str, Any] | None = None,
+        masks: bool = False,
         denoising: DenoisingOptions | Mapping[str, Any] | None = None,
         score_threshold: float = 0.0,
         max_per_image: int = 300,
@@ -81,14 +85,16 @@ class DINOHead(DetectionHead):
         check_ranges({"score_threshold": score_threshold}, {"score_threshold": PROBABILITY})
         check_ranges({"encoder": encoder}, {"encoder": tuple(ENCODERS)})
         _check_count(max_per_image, num_queries, num_classes)
-        levels = len(specs) + ENCODERS[encoder].coarser if num_levels is None else num_levels
+        read = specs[1:] if masks else specs
+        levels = len(read) + ENCODERS[encoder].coarser if num_levels is None else num_levels
         chosen = read_options(DINODesign, design or {}, group="design")
         self.denoising = read_options(DenoisingOptions, denoising or {}, group="denoising")
         self.num_classes, self.stride = num_classes, specs[0].stride
         self.exact_padding = chosen.exact_padding
         self.score_threshold, self.max_per_image = score_threshold, max_per_image
-        dim = chosen.dim
-        self.projections = InputProjections(specs, dim=dim, num_levels=levels, owner="DINOHead")
+        self.has_masks, dim = masks, chosen.dim
+        self.masks = _mask_branch(specs, dim) if masks else None
+        self.projections = InputProjections(read, dim=dim, num_levels=levels, owner="DINOHead")
         self.encoder = build_encoder(
             encoder, encoder_options or {}, design=chosen, num_levels=levels
         )
@@ -154,8 +160,9 @@ class DINOHead(DetectionHead):
                 num_queries=selected.boxes.shape[1],
             )
         layers = self.decode(memory, selected, noised)
+        mask_features = self.mask_features(features[0], memory, sizes)
         if targets is None:
-            return self.detect(layers[-1], sizes)
+            return self.detect(layers[-1], sizes, mask_features)
         # Without noised queries their classes take no part.
         unused = torch.zeros((), device=sizes.device)
         if noised is None:
@@ -165,6 +172,9 @@ class DINOHead(DetectionHead):
             "selection": {"logits": selected.logits, "boxes": selected.boxes},
             "unused": unused,
         }
+        if self.masks is not None and mask_features is not None:
+            outputs["mask_features"] = mask_features
+            outputs["selection"]["mask_codes"] = self.masks.codes(selected.cells)
         if noised is not None:
             count = noised.labels.shape[1]
             outputs["noised"] = noised
@@ -179,12 +189,25 @@ class DINOHead(DetectionHead):
             features: One map `(B, C, h, w)` per spec.
             sizes: int64 `(B, 2)` valid height and width of each image.
         """
-        finest = features[0].shape
-        canvas = (finest[-2] * self.stride, finest[-1] * self.stride)
-        padding_of = partial(padded_cells, sizes, canvas)
-        maps = self.projections(features, padding_of if self.exact_padding else None)
+        padding_of = self._padding(features[0], sizes)
+        read = features if self.masks is None else features[1:]
+        maps = self.projections(read, padding_of if self.exact_padding else None)
         padding = [padding_of((x.shape[-2], x.shape[-1])) for x in maps]
         return flatten_maps(self.encoder(maps, padding), padding)
+
+    def mask_features(self, fine: Tensor, memory: FlatMaps, sizes: Tensor) -> Tensor | None:
+        """Features of masks `(B, D, h, w)`, or None without masks.
+
+        Args:
+            fine: float `(B, C, h, w)`, the finest map of the pyramid.
+            memory: Encoded cells.
+            sizes: int64 `(B, 2)` valid height and width of each image.
+        """
+        if self.masks is None:
+            return None
+        padding = self._padding(fine, sizes)((fine.shape[-2], fine.shape[-1]))
+        features: Tensor = self.masks(fine, split_maps(memory.cells, memory.sizes)[0], padding)
+        return features
 
     def decode(
         self, memory: FlatMaps, selected: Selected, noised: NoisedQueries | None = None
@@ -199,13 +222,17 @@ class DINOHead(DetectionHead):
         x, references = self.queries(selected, noised)
         blocked = None if noised is None else noised.blocked
         decoded = self.decoder(x, references, memory, self.heads, blocked)
-        return [
-            {
-                "logits": self.heads.logits(i, queries),
-                "boxes": self.heads.refine(i, queries, decoded.references[i]),
-            }
-            for i, queries in enumerate(decoded.queries)
-        ]
+        layers: list[QueryPredictions] = []
+        for i, queries in enumerate(decoded.queries):
+            layers.append(
+                {
+                    "logits": self.heads.logits(i, queries),
+                    "boxes": self.heads.refine(i, queries, decoded.references[i]),
+                }
+            )
+            if self.masks is not None:
+                layers[-1]["mask_codes"] = self.masks.codes(queries)
+        return layers
 
     def queries(
         self, selected: Selected, noised: NoisedQueries | None = None
@@ -230,22 +257,31 @@ class DINOHead(DetectionHead):
         boxes = inverse_sigmoid(noised.boxes, eps=EPS).sigmoid()
         return torch.cat([contents, x], dim=1), torch.cat([boxes, references], dim=1)
 
-    def detect(self, predictions: QueryPredictions, sizes: Tensor) -> Detections:
+    def detect(
+        self, predictions: QueryPredictions, sizes: Tensor, mask_features: Tensor | None = None
+    ) -> Detections:
         """The most probable pairs of a query and a class.
 
         Args:
             predictions: Of the last layer.
             sizes: int64 `(B, 2)` valid height and width of each image.
+            mask_features: Of `mask_features`; the boxes of masks are clipped to the image.
         """
         best = best_classes(predictions["logits"], self.max_per_image)
         boxes = shares_to_boxes(best.take(predictions["boxes"]), sizes)
         valid = best.scores > self.score_threshold
-        return {
+        found: Detections = {
             "boxes": boxes * valid[..., None],
             "scores": best.scores * valid,
             "labels": best.labels * valid,
             "count": valid.sum(dim=1),
         }
+        if mask_features is not None:
+            found["boxes"] = clip_boxes(found["boxes"], sizes)
+            codes = best.take(predictions["mask_codes"])
+            masks = masks_in_boxes(mask_features, codes, found["boxes"], sizes)
+            found["masks"] = masks * valid[..., None, None]
+        return found
 
     def class_rows(self) -> dict[str, ClassRows]:
         """The layers of classes, and the table of the classes of noised queries."""
@@ -260,7 +296,14 @@ class DINOHead(DetectionHead):
         """Initialise the parameters, as published."""
         for part in (self.projections, self.encoder, self.selection, self.decoder, self.heads):
             part.reset_parameters()  # type: ignore[operator]
+        if self.masks is not None:
+            self.masks.reset_parameters()
         self._reset_tables()
+
+    def _padding(self, finest: Tensor, sizes: Tensor) -> Callable[[tuple[int, int]], Tensor]:
+        """What gives the padded cells `(B, h, w)` of a map of a size."""
+        canvas = (finest.shape[-2] * self.stride, finest.shape[-1] * self.stride)
+        return partial(padded_cells, sizes, canvas)
 
     def _reset_tables(self) -> None:
         nn.init.normal_(self.labels.weight)
@@ -270,7 +313,19 @@ class DINOHead(DetectionHead):
 
 def _part(predictions: QueryPredictions, queries: slice) -> QueryPredictions:
     """The predictions of some of the queries."""
-    return {"logits": predictions["logits"][:, queries], "boxes": predictions["boxes"][:, queries]}
+    part = {name: one[:, queries] for name, one in cast(dict[str, Tensor], predictions).items()}
+    return cast(QueryPredictions, part)
+
+
+def _mask_branch(specs: Sequence[FeatureSpec], dim: int) -> QueryMasks:
+    """The mask branch for the first map of a pyramid."""
+    strides = [spec.stride for spec in specs]
+    if strides[0] != STRIDE or len(specs) < 2:
+        raise ConfigError(
+            f"masks=True of DINOHead needs a map of stride {STRIDE} and coarser ones; the pyramid "
+            f"has strides {strides}. Set neck_options.strides to [4, 8, 16, 32], or masks to false."
+        )
+    return QueryMasks(specs[0].channels, dim=dim)
 
 
 def _check_count(max_per_image: int, num_queries: int, num_classes: int) -> None:
