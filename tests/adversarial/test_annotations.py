@@ -75,6 +75,30 @@ def coco(change: Change, *, split: str = "train", **more: Any) -> Callable[[Path
     return read
 
 
+def panoptic(c: dict[str, Any]) -> None:
+    segment = {"id": 1, "category_id": 3, "bbox": [0, 0, 1, 1], "area": 1, "iscrowd": 0}
+    c["annotations"] = [{"image_id": 7, "file_name": "7.png", "segments_info": [segment]}]
+
+
+def captions(c: dict[str, Any]) -> None:
+    del c["categories"]
+    c["annotations"] = [{"image_id": 7, "id": 1, "caption": "a cat"}]
+
+
+def keypoints(c: dict[str, Any]) -> None:
+    c["categories"][0] |= {"keypoints": ["nose"], "skeleton": []}
+    for annotation in c["annotations"]:
+        annotation |= {"keypoints": [9, 9, 2], "num_keypoints": 1}
+
+
+def names_for_ids(c: dict[str, Any]) -> None:
+    names = {7: "000002b66c9c498e", 8: "0123456789abcdef"}
+    for image in c["images"]:
+        image["id"] = names[image["id"]]
+    for annotation in c["annotations"]:
+        annotation["image_id"] = names[annotation["image_id"]]
+
+
 def first(**keys: Any) -> Change:
     """Sets keys of the first annotation; None of REMOVED is left out."""
     return lambda c: c["annotations"][0].update(keys)
@@ -222,6 +246,10 @@ def refused(name: str, change: Change, *says: str, **options: Any) -> Case:
     ),
     Case("COCO: back-slashes", coco(image(file_name="..\\train\\7.png")), says=("leads out of",)),
     Case("COCO: back-slashes within", coco(image(file_name=".\\7.png")), gives=AS_IS),
+    refused("panoptic annotations", panoptic, "holds panoptic", "vision.data.COCOPanoptic"),
+    refused("captions", captions, "holds captions", "instances_train2017.json"),
+    refused("ids of Open Images", names_for_ids, "'000002b66c9c498e'", "number the images"),
+    Case("COCO: keypoints", coco(keypoints), gives=AS_IS),
     refused("a file of the system", image(file_name="/etc/passwd"), "image 7", "leads out of"),
     refused("a file outside", image(file_name="a/../../x.png"), "image 7", "leads out of"),
     Case("COCO: a name of 400 characters", coco(image(file_name="9" * 400)), says=("image id 7",)),

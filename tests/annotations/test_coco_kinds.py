@@ -35,6 +35,15 @@ def test_files_without_objects_are_named(
         require_objects(tables(annotation), "'f.json'")
 
 
+def test_texts_for_the_ids_of_all_images_are_told_once() -> None:
+    images = [{**IMAGE, "id": number} for number in ("000002b66c9c498e", "0123456789abcdef")]
+    with refuses(DataError, "'f.json'", "'000002b66c9c498e'", "Open Images", "number the images"):
+        require_objects(Tables(images, [], []), "'f.json'")
+    # A single wrong id, and numbers as texts, are not this.
+    require_objects(Tables([*images, IMAGE], [], []), "'f.json'")
+    require_objects(Tables([{**IMAGE, "id": "12"}], [], []), "'f.json'")
+
+
 @pytest.mark.parametrize("annotations", [None, [], [3], [OBJECT], [{**OBJECT, "caption": "a cat"}]])
 def test_files_with_objects_or_without_any_entry_pass(annotations: Any) -> None:
     found = Tables([IMAGE], annotations, None)

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from vision.annotations.coco_tables import Tables
-from vision.errors import DataError
+from vision.annotations.columns import identity
+from vision.errors import DataError, shown
 
 Kind = Literal["objects", "lvis"]
 # By which key of the first annotation a file without objects is known, and what it is.
@@ -32,12 +33,19 @@ def require_objects(tables: Tables, where: str) -> None:
         where: What the message calls the file.
 
     Raises:
-        DataError: It holds panoptic annotations or captions.
+        DataError: It holds panoptic annotations or captions, or names its images by texts.
     """
     first = _first(tables.annotations)
     for key, message in _OTHERS.items():
         if key in first and "bbox" not in first:
             raise DataError(f"{where} {message}.")
+    ids = [record.get("id") for record in tables.images if isinstance(record, Mapping)]
+    if ids and all(isinstance(one, str) and identity(one) is None for one in ids):
+        raise DataError(
+            f"{where} has texts for the ids of its images, such as {shown(ids[0])}, as Open Images "
+            "names them. Expected whole numbers: number the images from 1, and write these numbers "
+            "as 'id' of the images and 'image_id' of the annotations."
+        )
 
 
 def kind_of(tables: Tables) -> Kind:

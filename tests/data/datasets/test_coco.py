@@ -8,6 +8,7 @@ from helpers.refusals import refuses
 from helpers.tiny_coco import CATEGORIES, FIRST_ID, ID_STEP, write_tiny_coco
 
 from vision.data import COCO
+from vision.data.check.report import summary_lines
 from vision.data.files.mapped_arrays import is_mapped
 from vision.data.transforms.detection_options import DetectionAugment
 from vision.errors import ConfigError, DataError
@@ -189,6 +190,23 @@ def test_a_dataset_from_the_cache_is_pickled_by_path(own: Path, tmp_path: Path) 
         FIRST_ID["val"] + i * ID_STEP for i in range(4)
     ]
     assert b".npy" not in pickled(None)
+
+
+def test_a_check_counts_the_boxes_that_it_clips(own: Path) -> None:
+    path = own / "annotations/instances_train2017.json"
+    contents = json.loads(path.read_text())
+    for annotation in contents["annotations"][:2]:
+        annotation["bbox"] = [-20, 10, 40, 400]
+    path.write_text(json.dumps(contents))
+    data = COCO(root=own, clip_boxes=True, **SMALL)
+    assert list(data.problems()) == []
+    summary = data.summary()
+    assert summary["train"]["clipped_boxes"] == 2
+    assert "clipped_boxes" not in summary["val"]
+    (line, *_) = summary_lines(summary, "images")
+    assert "2 clipped boxes" in line
+    refused = list(COCO(root=own, **SMALL).problems())
+    assert sum("clip_boxes: true" in problem for problem in refused) == 2
 
 
 def test_labels_do_not_depend_on_the_order_in_the_file(own: Path) -> None:

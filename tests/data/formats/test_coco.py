@@ -107,6 +107,41 @@ def test_lvis_names_its_images_by_url(folder: str, root: Path, changed) -> None:
     assert index.class_names[3] == "thing_0"
 
 
+@pytest.mark.parametrize("given", ["patch0/{}", "images/v1/patch0/{}", "images/v1/{}"])
+def test_folders_in_names_that_were_not_unpacked_are_left_out(
+    given: str, root: Path, changed, tmp_path: Path
+) -> None:
+    """Objects365's names begin with images/v1, its archives with patch0."""
+
+    def change(contents: dict[str, Any]) -> None:
+        for image in contents["images"]:
+            image["file_name"] = given.format(image["file_name"])
+
+    (tmp_path / "patch0").symlink_to(root / "train2017")
+    index = read_coco(changed(change), tmp_path, cache_dir=tmp_path / "cache")
+    found = [index.path(i).is_file() for i in range(len(index))]
+    # A folder that is not there is not guessed.
+    assert set(found) == {"patch0" in given}
+    assert index.paths[0].startswith("patch0/" if "patch0" in given else "images/v1/")
+
+
+def test_keypoints_are_said_to_be_ignored(
+    root: Path, changed, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def change(contents: dict[str, Any]) -> None:
+        for annotation in contents["annotations"]:
+            annotation |= {"keypoints": [0] * 51, "num_keypoints": 0}
+
+    path = changed(change)
+    for _ in range(2):  # a cached start says so too
+        caplog.clear()
+        with caplog.at_level(logging.INFO):
+            index = read_coco(path, root / "train2017", cache_dir=tmp_path / "cache")
+        said = [r.getMessage() for r in caplog.records if "keypoints" in r.getMessage()]
+        assert said == [f"'{path}' has keypoints, which are ignored: only boxes and masks are read"]
+    assert index.has_masks
+
+
 def test_a_list_of_images_can_be_read_to_predict_only(root: Path) -> None:
     path = root / "annotations/image_info_test-dev2017.json"
     index = read_coco(path, root / "test2017", annotated=False)

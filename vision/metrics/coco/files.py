@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from vision.annotations.coco import ID_ZERO, MAX_BOX, CocoFile, judge, problems_error
+from vision.annotations.coco_kinds import require_objects
 from vision.annotations.coco_tables import find_tables, load_json
 from vision.annotations.columns import finite, identity
 from vision.annotations.lvis import FREQUENCIES, Federation, read_federation
@@ -120,6 +121,7 @@ def read_truth(
     where = f"'{truth}'" if isinstance(truth, Path | str) else "the ground truth"
     contents = read_json(truth) if isinstance(truth, Path | str) else truth
     tables = find_tables(contents, where)
+    require_objects(tables, where)
     if tables.annotations is None:
         raise DataError(
             f"{where} has no list 'annotations': it lists only images, as for the test set."
