@@ -22,6 +22,7 @@ CONFIGS = sorted(path for path in (ROOT / "configs").rglob("*.yaml") if "_base" 
 BASES = sorted((ROOT / "configs" / "_base").glob("*.yaml"))
 IMAGENET = ROOT / "configs" / "classification" / "imagenet"
 COCO = ROOT / "configs" / "detection" / "coco"
+COCO_DINO = sorted(COCO.glob("*_dino_*.yaml"))
 ADE20K = ROOT / "configs" / "segmentation" / "ade20k"
 CITYSCAPES = ROOT / "configs" / "segmentation" / "cityscapes"
 PANOPTIC = [ROOT / "configs" / "panoptic" / name for name in ("coco", "cityscapes", "ade20k")]
