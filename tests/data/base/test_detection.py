@@ -190,6 +190,35 @@ def test_pasting_needs_masks(root: Path) -> None:
     made(root, "fit", augment=paste)
 
 
+@pytest.mark.parametrize("grouped", [True, False])
+def test_images_with_rare_classes_are_repeated_and_a_resumed_fit_goes_on(
+    grouped: bool, root: Path
+) -> None:
+    options = {"repeat_threshold": 1.0, "group_by_aspect": grouped}
+
+    def keys(data: Tiny, epoch: int) -> list[tuple[int, ...]]:
+        sampler = data.train_dataloader().sampler
+        sampler.set_epoch(epoch)
+        return list(sampler)
+
+    data = made(root, "fit", **options)
+    index = data.train_dataset.index
+    # The definition, object by object: f of each class, then the largest factor of an image.
+    present = [
+        {int(label) for label, crowd in zip(*index.objects(i)[1:3], strict=True) if not crowd}
+        for i in range(len(index))
+    ]
+    shares = [sum(label in own for own in present) / len(index) for label in range(3)]
+    assert data.class_image_counts.tolist() == [round(share * len(index)) for share in shares]
+    factors = [max(1.0, *(shares[label] ** -0.5 for label in own)) for own in present]
+    assert max(factors) > 1
+    whole = keys(data, 3)
+    assert len(set(whole)) == len(whole) >= round(sum(factors))
+    resumed = made(root, "fit", **options)
+    resumed.load_state_dict({"epoch": 3, "samples": 4, "batch": 2, "bad_images": []})
+    assert keys(resumed, 3) == whole[4:]
+
+
 def test_the_ground_truth_is_in_the_form_of_coco(root: Path) -> None:
     truth = made(root).ground_truth("test")
     assert len(truth["images"]) == 8
@@ -258,3 +287,5 @@ def test_a_training_set_without_objects_is_told(root: Path) -> None:
 def test_options_out_of_range_are_told(root: Path) -> None:
     with pytest.raises(ConfigError, match="batch_size=0"):
         Tiny(root, batch_size=0)
+    with refuses(ConfigError, "repeat_threshold=0", "above 0"):
+        Tiny(root, repeat_threshold=0)

@@ -12,9 +12,10 @@ import webdataset
 from helpers.shards import Server, assert_equal, fit, quiet_trainer, serve
 from helpers.tiny_coco import write_tiny_coco
 from helpers.tiny_detection import tiny_detector
+from helpers.tiny_lvis import CHECKED, write_tiny_lvis
 
 from vision.contracts.detection import DetectionTarget
-from vision.data import COCO, DetectionShards
+from vision.data import COCO, LVIS, DetectionShards
 from vision.data.loading.sampling import SeededSamples
 from vision.data.shards import remote as shard_remote
 from vision.data.shards.folders import check_folder, index_folder
@@ -242,6 +243,23 @@ def test_a_broken_image_can_be_gone_past(source: Path, tmp_path: Path) -> None:
     assert sum(len(batch["target"]) for batch in batches) == 3
     (problem,) = check_folder(str(tmp_path / "out"))
     assert broken.stem in problem
+
+
+def test_shards_of_lvis_are_evaluated_by_its_rules(tmp_path: Path) -> None:
+    source = LVIS(**write_tiny_lvis(tmp_path / "lvis"), **SMALL)
+    make_shards(source, tmp_path / "out", shard_bytes=SHARD_BYTES)
+    data = shards(tmp_path / "out")
+    assert data.evaluation == "coco"
+    data.setup("validate")
+    assert data.evaluation == "lvis"
+    contents = json.loads(Path(data.ground_truth("val")).read_text())
+    assert contents["images"][0]["neg_category_ids"] == CHECKED[0][0]
+    assert {one["frequency"] for one in contents["categories"]} == {*"rcf"}
+
+
+def test_shards_cannot_repeat_images(root: Path) -> None:
+    with pytest.raises(ConfigError, match=r"repeat_threshold=0\.001 is not possible with shards"):
+        shards(root, repeat_threshold=0.001)
 
 
 def test_annotations_of_other_images_are_refused(root: Path, tmp_path: Path) -> None:

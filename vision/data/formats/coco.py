@@ -34,7 +34,7 @@ from vision.program import command
 logger = logging.getLogger(__name__)
 
 # Version of the arrays made from a file: a cache of another version is not read.
-VERSION = 3
+VERSION = 4
 # Boxes of COCO itself reach past the edge by a fraction of a pixel.
 TOLERANCE_PX = 1.0
 MIN_SIDE_PX = 1.0
@@ -133,7 +133,7 @@ def read_coco(
             "(predict_annotations); expected one like instances_val2017.json."
         )
     if annotated and kind is not None:
-        require_kind("lvis" if arrays["lvis"] else "objects", kind, f"'{path}'")
+        require_kind("lvis" if arrays["federated"] else "objects", kind, f"'{path}'")
     if arrays["keypoints"]:
         logger.info("'%s' has keypoints, which are ignored: only boxes and masks are read", path)
     for text, count in zip(DROPPED, arrays["dropped"].tolist(), strict=True):
@@ -167,7 +167,7 @@ def check_coco(
         parsing = Parsing(path, clip_boxes=clip_boxes, federated=kind == "lvis")
         arrays = _parse(read_bytes(path), parsing, problems)
         if arrays["annotated"] and kind is not None:
-            require_kind("lvis" if arrays["lvis"] else "objects", kind, f"'{path}'")
+            require_kind("lvis" if arrays["federated"] else "objects", kind, f"'{path}'")
     except DataError as error:
         return CheckedFile([str(error)], None, 0)
     index = _locate(arrays, folder)
@@ -235,6 +235,7 @@ def _parse(data: bytes, parsing: Parsing, problems: list[str]) -> dict[str, np.n
         class_names=tuple(file.categories.names),
         category_ids=file.categories.ids,
         has_masks=has_masks,
+        federated=is_lvis,
     )
     owners = images.ids[objects.images]
     return {
@@ -242,7 +243,6 @@ def _parse(data: bytes, parsing: Parsing, problems: list[str]) -> dict[str, np.n
         "annotated": np.array(tables.annotations is not None),
         "annotations": np.array(len(objects.ids)),
         "dropped": np.array(dropped),
-        "lvis": np.array(is_lvis),
         "keypoints": np.array(has_keypoints(tables)),
         "unmasked": np.stack([objects.ids[unmasked], owners[unmasked]], axis=1),
     }

@@ -55,6 +55,7 @@ class DetectionIndex(PickledByPath):
         class_names: Name of each class, by label.
         category_ids: int64 `(K,)`, the dataset's own number of each class, by label.
         has_masks: Whether the dataset has outlines.
+        federated: Whether its annotation file has LVIS' lists of what images were checked for.
     """
 
     folder: Path
@@ -71,6 +72,7 @@ class DetectionIndex(PickledByPath):
     class_names: tuple[str, ...]
     category_ids: np.ndarray
     has_masks: bool
+    federated: bool = False
 
     def __len__(self) -> int:
         return len(self.image_ids)
@@ -145,6 +147,7 @@ class DetectionIndex(PickledByPath):
             **{name: getattr(self, name) for name in _PLAIN},
             **{_SEGMENTS + name: array for name, array in self.segments.arrays().items()},
             "has_masks": np.array(self.has_masks),
+            "federated": np.array(self.federated),
         }
 
     @classmethod
@@ -168,6 +171,7 @@ class DetectionIndex(PickledByPath):
             ),
             class_names=tuple(names),
             has_masks=bool(arrays["has_masks"]),
+            federated=bool(arrays["federated"]),
             **{name: arrays[name] for name in _PLAIN},
         )
 

@@ -125,6 +125,8 @@ class DetectionShards(ShardedData, DetectionData):
                 cache_dir=self.annotations_cache,
                 check=f"DetectionShards --root {public(self.root)}",
             )
+        if index.federated:
+            self.evaluation = "lvis"
         ids = reader.index.places["image_id"]
         members = np.argsort(ids, kind="stable")
         if not np.array_equal(ids[members], index.image_ids):
