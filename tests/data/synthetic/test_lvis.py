@@ -17,9 +17,9 @@ from vision.data.synthetic.splits import SceneSamples, load_glyphs
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("lvis") / "samples"
-    found = write_lvis(folder, SceneSamples(train=30, val=6, test=1, size=96, seed=2))
+    found = write_lvis(folder, SceneSamples(train=12, val=6, test=1, size=96, seed=2))
     assert {split: images for split, (images, _) in found.items()} == {
-        "train": 30,
+        "train": 12,
         "val": 6,
         "test": 1,
     }
