@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pycocotools import mask as mask_tools
 
-from vision.annotations.run_lengths import broken_rows, pack_counts
+from vision.annotations.run_lengths import broken_rows, mask_areas, pack_counts
 
 
 def encode(mask: np.ndarray) -> dict:
@@ -58,3 +58,10 @@ def test_each_kind_of_damage_is_found_and_leaves_the_others_whole() -> None:
 
 def test_counts_are_packed() -> None:
     assert pack_counts([25, 30, 300, 5, 40], height=20, width=20) == pack([25, 30, 300, 5, 40])
+
+
+def test_areas_of_any_number_of_masks() -> None:
+    draw = np.random.default_rng(0)
+    masks = draw.random((600, 7, 9)) < draw.random((600, 1, 1))
+    assert mask_areas([encode(one) for one in masks]) == masks.sum(axis=(1, 2)).tolist()
+    assert mask_areas([]) == []

@@ -5,11 +5,14 @@ ones down the columns, from the third count after the first on as a difference t
 before, each in characters of five bits, the lowest first, a sixth bit marking that more follow.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from typing import Any
 
 import numpy as np
 
 _CHUNK = 4096  # masks whose counts are in memory at once
+_AREAS_AT_ONCE = 255
 _MIN_CHARACTER = 48
 _MORE, _SIGN = 0x20, 0x10
 _MAX_CHARACTERS = 7  # of a count of 32 bits
@@ -28,6 +31,21 @@ def pack_counts(counts: Sequence[int], *, height: int, width: int) -> bytes:
     return mask_tools.frPyObjects({"size": [height, width], "counts": counts}, height, width)[
         "counts"
     ]
+
+
+def mask_areas(masks: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Areas of masks in pixels.
+
+    pycocotools 2.0.11 fails on 256 masks at once on NumPy 2: their number has to fit into a byte.
+
+    Args:
+        masks: Packed run lengths, as pycocotools accepts them.
+    """
+    from pycocotools import mask as mask_tools
+
+    starts = range(0, len(masks), _AREAS_AT_ONCE)
+    parts = [mask_tools.area(masks[start : start + _AREAS_AT_ONCE]).tolist() for start in starts]
+    return list(chain.from_iterable(parts))
 
 
 def broken_rows(texts: Sequence[bytes], pixels: Sequence[int] | np.ndarray) -> np.ndarray:

@@ -19,7 +19,7 @@ from vision.annotations.coco_tables import find_tables, load_json
 from vision.annotations.columns import finite, identity
 from vision.annotations.lvis import FREQUENCIES, Federation, read_federation
 from vision.annotations.outlines import outline_fault, packed_text, to_run_lengths
-from vision.annotations.run_lengths import broken_rows
+from vision.annotations.run_lengths import broken_rows, mask_areas
 from vision.documents.csv_writing import write_rows
 from vision.documents.json_writing import to_json
 from vision.errors import DataError, shown
@@ -285,7 +285,7 @@ def _measure_masks(results: Sequence[Json]) -> None:
 
     masks = [result["segmentation"] for result in results]
     if masks:
-        sides, areas = mask_tools.toBbox(masks).tolist(), mask_tools.area(masks).tolist()
+        sides, areas = mask_tools.toBbox(masks).tolist(), mask_areas(masks)
         for result, box, area in zip(results, sides, areas, strict=True):
             result.update(bbox=box, area=area)
 

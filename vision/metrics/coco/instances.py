@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from vision.annotations.run_lengths import mask_areas
 from vision.contracts.detection import DetectionPrediction
 from vision.contracts.segments import SegmentInfo
 from vision.metrics.coco.metric import CocoEvaluator, CocoResult, encode_masks, merge_shares
@@ -97,7 +98,7 @@ def _annotations(truth: Mapping[int, dict[str, Any]]) -> Iterator[dict[str, Any]
 
     for image, one in truth.items():
         masks = [{"size": one["size"], "counts": counts} for counts in one["counts"]]
-        areas, boxes = mask_tools.area(masks).tolist(), mask_tools.toBbox(masks).tolist()
+        areas, boxes = mask_areas(masks), mask_tools.toBbox(masks).tolist()
         columns = (masks, areas, boxes, one["labels"], one["crowds"])
         for mask, area, box, label, crowd in zip(*columns, strict=True):
             yield {
