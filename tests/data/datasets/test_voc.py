@@ -3,13 +3,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from helpers.refusals import refuses
 from helpers.tiny_boxes import HEIGHT, VOC_OBJECTS, WIDTH, boxes_of, voc_xml, write_image, write_voc
 from pycocotools import coco
 from pycocotools.cocoeval import COCOeval
 from torchvision.datasets import VOCDetection
 
-from vision.data import VOC
+from vision.data import VOC, DetectionAugment
 from vision.documents.class_table import class_table
 from vision.errors import ConfigError, DataError
 
@@ -148,3 +149,18 @@ def test_problems_end_a_run(tmp_path: Path, caplog: pytest.LogCaptureFixture) ->
 def test_options_out_of_range(tmp_path: Path, options: dict[str, list[str]]) -> None:
     with pytest.raises(ConfigError, match=next(iter(options))):
         make(tmp_path, **options)
+
+
+def test_images_are_mixed_and_nothing_is_pasted(tmp_path: Path) -> None:
+    """Difficult objects stay crowds; there are no masks to paste by."""
+    root = write_voc(tmp_path)
+    data = make(root, augment=DetectionAugment(mosaic=1.0, mosaic_size=48, mixup=1.0))
+    data.setup("fit")
+    torch.manual_seed(0)
+    targets = [data.train_dataset[0]["target"] for _ in range(12)]
+    dog = CLASSES.index("dog")
+    assert {CLASSES[label] for one in targets for label in one["labels"]} >= {"chair", "tvmonitor"}
+    assert all(torch.equal(one["iscrowd"], one["labels"] == dog) for one in targets)
+    assert any(one["iscrowd"].any() for one in targets)
+    with refuses(ConfigError, "augment.copy_paste=0.5", "only boxes"):
+        make(root, augment=DetectionAugment(copy_paste=0.5))

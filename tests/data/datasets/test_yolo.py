@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from helpers.refusals import refuses
 from helpers.tiny_boxes import (
     HEIGHT,
@@ -175,3 +176,20 @@ def test_a_turned_photograph_has_the_size_that_is_seen(tmp_path: Path) -> None:
     index = make(root).index("train")
     assert index.sizes.tolist() == [[WIDTH, HEIGHT]]
     np.testing.assert_allclose(index.boxes, [[10, 15, 30, 45]], atol=1e-5)
+
+
+def test_polygons_are_pasted_and_boxes_are_not(tmp_path: Path) -> None:
+    augment = DetectionAugment(short_sides=(HEIGHT,), copy_paste=1.0)
+    polygons = {**YOLO_POLYGONS, "train/b": ["1 0.8 0.1 1.0 0.1 1.0 0.3 0.8 0.3"]}
+    data = make(write_yolo(tmp_path / "polygons", polygons), augment=augment)
+    data.setup("fit")
+    torch.manual_seed(0)
+    targets = [data.train_dataset[0]["target"] for _ in range(12)]
+    pasted = [one for one in targets if NAMES.index("egg") in one["labels"]]
+    assert 2 <= len(pasted) <= 10
+    for one in targets:
+        assert one["labels"][:2].tolist() == [0, 2]  # its own, which the other does not reach
+        assert len(one["masks"]) == len(one["labels"])
+    data = make(write_yolo(tmp_path / "boxes"), augment=augment)
+    with refuses(DataError, "augment.copy_paste", "only boxes", "augment.mosaic"):
+        data.setup("fit")
