@@ -21,13 +21,18 @@ from vision.predict.detection import DetectionResult
 from vision.predict.model import Model
 
 
-@pytest.fixture(scope="module")
-def validated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Model, Path, dict[int, Any]]:
+@pytest.fixture(scope="module", params=["mask_rcnn", "mask_dino"])
+def validated(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> tuple[Model, Path, dict[int, Any]]:
     """A model, its images, and what a validation found in them one by one, by image id."""
     root = tmp_path_factory.mktemp("coco")
     write_tiny_coco(root, images=4, size=(60, 80))
     data = COCO(root=root, short_side=64, long_side=96, batch_size=1, num_workers=0)
-    task = tiny_detector()
+    queries = {"num_queries": 30, "max_per_image": 30}
+    task = tiny_detector(
+        detector=request.param, head_options=queries if request.param == "mask_dino" else {}
+    )
     found: dict[int, Any] = {}
 
     def keep(_: str, outputs: Any, batch: Any) -> None:
