@@ -88,6 +88,17 @@ def test_every_detector_of_a_fixed_size(detector: str, tmp_path: Path) -> None:
     agree(path, graph, pixels)
 
 
+@pytest.mark.parametrize("encoder", ["deformable", "hybrid"])
+def test_queries_take_any_batch(encoder: str, tmp_path: Path) -> None:
+    options = {"feedforward": 12, "num_blocks": 1} if encoder == "hybrid" else {"num_layers": 1}
+    head = {"encoder": encoder, "encoder_options": options}
+    graph = whole_model(tiny_detector(detector="dino", head_options=head))
+    example = torch.zeros(2, 3, 64, 96, dtype=torch.uint8)
+    path = export_onnx(graph, example, tmp_path / "model.onnx", dynamic=("batch",))
+    agree(path, graph, real_images((64, 96), 3))
+    assert open_session(path).get_inputs()[0].shape == ["batch", 3, 64, 96]
+
+
 def test_the_other_exporter(tmp_path: Path) -> None:
     backbone = create_backbone("convnext", dims=(8,), depths=(1,))
     graph = BackboneGraph(backbone, outputs="features")

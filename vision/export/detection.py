@@ -16,6 +16,8 @@ FIXED = {
     "batch": "its non-maximum suppression is traced for a fixed number of images",
     "size": "the number of candidates that a detector keeps per map depends on the map's size",
 }
+# Of detectors with queries.
+FIXED_QUERIES = {"size": "a small image has fewer queries than a large one"}
 
 
 class DetectionGraph(Graph):
@@ -50,7 +52,7 @@ class DetectionGraph(Graph):
         super().__init__(
             axes=axes,
             first=GraphInput(input_type(input_dtype), len(mean), False, mean, std),
-            fixed=FIXED,
+            fixed=FIXED if task.head.suppresses else FIXED_QUERIES,
         )
         self.normalize, self.backbone = task.normalize, task.backbone
         self.neck, self.head = task.neck, task.head

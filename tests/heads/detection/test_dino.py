@@ -1,6 +1,5 @@
 """DINO's head; its numbers are in `test_parity_heads.py`."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -185,35 +184,12 @@ class Whole(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.head = tiny_head()
+        self.head = tiny_head(design={"decoder_depth": 1})
 
     def forward(self, *maps: Tensor) -> tuple[Tensor, ...]:
         sizes = torch.tensor([[64, 96]]).expand(maps[0].shape[0], -1)
         found: Any = self.head(maps, sizes)
         return tuple(found[key] for key in KEYS)
-
-
-@pytest.mark.filterwarnings("ignore")
-@torch.no_grad()
-def test_onnx_of_opset_16_agrees_for_other_batches(tmp_path: Path) -> None:
-    import onnxruntime
-
-    model, path = Whole().eval(), tmp_path / "head.onnx"
-    torch.onnx.export(
-        model,
-        tuple(features(64, 96)),
-        path,
-        dynamo=False,
-        opset_version=16,
-        input_names=[*"abc"],
-        dynamic_axes={name: {0: "batch"} for name in "abc"},
-    )
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    for batch in (2, 3):
-        maps = features(64, 96, batch)
-        feed = {name: value.numpy() for name, value in zip("abc", maps, strict=True)}
-        for found, expected in zip(session.run(None, feed), model(*maps), strict=True):
-            torch.testing.assert_close(torch.from_numpy(found), expected, rtol=1e-3, atol=1e-3)
 
 
 @torch.no_grad()

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import torch
+from helpers.tiny_detection import tiny_detector
 from helpers.tiny_dino import SMALL, tiny_head
 from torch import Tensor, nn
 
@@ -13,6 +14,7 @@ from vision.heads.detection.dino import DINOHead
 from vision.necks.pyramid import complete_pyramid
 from vision.weights.load import load_weights
 from vision.weights.names.dino import COCO_IDS, TABLE, default_class_names
+from vision.weights.names.published_names import published_names
 from vision.weights.names.swin import TABLES
 
 SWIN: dict[str, Any] = {
@@ -55,6 +57,14 @@ def test_what_is_there_more_than_once_shares_no_memory() -> None:
     assert len({copy.data_ptr() for copy in copies}) == 4
     assert theirs["label_enc.weight"].shape == (4, 32)
     assert not theirs["label_enc.weight"][-1].any()
+
+
+def test_parameters_are_named_as_in_the_published_code() -> None:
+    names = published_names(tiny_detector(detector="dino"))
+    assert names["head.projections.coarser.0.norm.weight"] == "input_proj.3.1.weight"
+    offsets = "transformer.encoder.layers.0.self_attn.sampling_offsets.weight"
+    assert names["head.encoder.layers.0.attention.offsets.weight"] == offsets
+    assert names["head.heads.classes.0.bias"] == "class_embed.0.bias"
 
 
 class Whole(nn.Module):

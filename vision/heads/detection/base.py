@@ -22,9 +22,12 @@ class DetectionHead(nn.Module, ABC):
 
     Attributes:
         has_masks: Whether detections have masks.
+        suppresses: Whether boxes that overlap better ones are dropped; queries that each stand for
+            an object need no such step.
     """
 
     has_masks: bool = False
+    suppresses: bool = True
 
     @abstractmethod
     def class_rows(self) -> dict[str, ClassRows]:

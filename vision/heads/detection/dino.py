@@ -64,6 +64,8 @@ class DINOHead(DetectionHead):
         ConfigError: An option is out of its range, or does not fit the others or the pyramid.
     """
 
+    suppresses = False
+
     def __init__(
         self,
         specs: Sequence[FeatureSpec],

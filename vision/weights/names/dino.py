@@ -185,6 +185,22 @@ def is_dino(keys: Collection[str]) -> bool:
     return any(key.startswith(_OWN_PART) for key in keys)
 
 
+def is_head(names: Collection[str]) -> bool:
+    """Whether these are parameters of one of our models with this head."""
+    return any(name.startswith("head.selection.") for name in names)
+
+
+def names_of(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of such a model, as they are, under the names of DINO's code where it has them.
+
+    Args:
+        state: Tensor by key, under `head.`, `neck.` and the like.
+    """
+    head = {k.removeprefix(HEAD): tensor for k, tensor in state.items() if k.startswith(HEAD)}
+    rest = {key: tensor for key, tensor in state.items() if not key.startswith(HEAD)}
+    return {**rest, **TABLE.names_of(_number_extra_maps(head))}
+
+
 def read(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Rename a whole model's head to ours, and its backbone to that of the backbone's own code.
 

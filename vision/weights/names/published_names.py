@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from vision.weights.names import kmax, mmdet, mmseg
+from vision.weights.names import dino, kmax, mmdet, mmseg
 from vision.weights.names.families import family_module
 
 BACKBONE = "backbone."
@@ -12,8 +12,8 @@ def published_names(module: nn.Module) -> dict[str, str]:
     """The name of each parameter in the published code, by ours.
 
     Backbones have the names of their authors' code, necks and heads the names of mmdetection,
-    mmsegmentation and kMaX-DeepLab's code. Unpublished parameters keep our name, as does the last
-    part of the name of a layer that is several layers there, or a part of one.
+    mmsegmentation, kMaX-DeepLab's and DINO's code. Unpublished parameters keep our name, as does
+    the last part of the name of a layer that is several layers there, or a part of one.
 
     Args:
         module: A task, whose parts are `backbone`, `neck`, `head` and `auxiliary`.
@@ -26,6 +26,8 @@ def published_names(module: nn.Module) -> dict[str, str]:
     named = {BACKBONE + k: p for k, p in (table.names_of(inner) if table else inner).items()}
     if kmax.is_mask_transformer(rest):
         named |= kmax.write(rest)
+    elif dino.is_head(rest):
+        named |= dino.names_of(rest)
     else:
         named |= mmdet.write(rest) if mmdet.is_detector(rest) else mmseg.write(rest)
     theirs = {id(parameter): name for name, parameter in named.items()}
