@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from vision.errors import DataError
+from vision.metrics.cityscapes.coco_results import read_coco_results
 from vision.metrics.cityscapes.evaluation import evaluate_instances
 from vision.metrics.cityscapes.instances import (
     LABEL_IDS,
@@ -15,7 +16,7 @@ from vision.metrics.cityscapes.instances import (
     compare_image,
     labels_of,
 )
-from vision.metrics.cityscapes.results import FoundMask, read_coco_results, read_text_results
+from vision.metrics.cityscapes.results import FoundMask, read_text_results
 from vision.metrics.cityscapes.table import CityscapesResult
 from vision.metrics.file_pairs import FilePair, find_files, read_ahead, require_equal_sizes
 from vision.ops.label_images import read_labels
