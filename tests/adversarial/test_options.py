@@ -181,7 +181,7 @@ def test_constructors_raise_nothing_but_messages(name: str) -> None:
 
 
 PARTS = {
-    **{name: DETECTORS[name].builders for name in ("mask_rcnn", "retinanet", "fcos")},
+    **{name: DETECTORS[name].builders for name in ("mask_rcnn", "retinanet", "fcos", "dino")},
     "upernet": SEGMENTORS["upernet"].builders,
 }
 # As Python has them, who builds a task in a program.
@@ -199,7 +199,7 @@ def test_options_of_parts_raise_nothing_but_messages(
     monkeypatch.setattr("vision.tasks.build.create_backbone", lambda *_, **__: deepcopy(built))
     refused = tried = 0
     for group, builder in PARTS[name].items():
-        for key in hints_of(builder).keys() - {"specs", "num_classes", "strides"}:
+        for key in hints_of(builder).keys() - {"specs", "num_classes"}:
             for value in WRONG:
                 tried += 1
                 try:

@@ -5,7 +5,13 @@ from typing import Any
 import pytest
 from helpers.refusals import refuses
 
-from vision.annotations.coco_kinds import has_keypoints, kind_of, require_kind, require_objects
+from vision.annotations.coco_kinds import (
+    has_keypoints,
+    kind_of,
+    require_federation,
+    require_kind,
+    require_objects,
+)
 from vision.annotations.coco_tables import Tables
 from vision.errors import DataError
 
@@ -33,6 +39,14 @@ def test_files_without_objects_are_named(
 ) -> None:
     with refuses(DataError, *parts):
         require_objects(tables(annotation), "'f.json'")
+
+
+def test_a_file_without_anything_of_lvis() -> None:
+    with refuses(DataError, "'f.json'", "'neg_category_ids'", "'frequency'", "evaluate coco"):
+        require_federation(tables(OBJECT), "'f.json'")
+    # What else it lacks is a list of problems.
+    require_federation(tables(OBJECT, {**IMAGE, "neg_category_ids": []}), "'f.json'")
+    require_federation(tables(OBJECT, category={**CATEGORY, "frequency": "r"}), "'f.json'")
 
 
 def test_texts_for_the_ids_of_all_images_are_told_once() -> None:

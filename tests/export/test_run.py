@@ -117,6 +117,7 @@ def test_what_a_model_does_not_allow_is_refused_with_the_reason() -> None:
         ({"format": "onnx", "dynamic": ("bach",)}, "'batch'"),
         ({"format": "onnx", "batch": 0}, "1 or more"),
         ({"format": "onnx", "sampling": "gathr"}, "'gather'"),
+        ({"format": "safetensors", "sampling": "gather"}, "torch-export"),
     ],
 )
 def test_wrong_options_name_what_is_accepted(options: dict[str, Any], message: str) -> None:

@@ -115,6 +115,8 @@ def test_boxes_in_crowds() -> None:
     assert objects().hides(lower, 0.5).tolist() == [[True, False, False], [False] * 3]
 
 
-def test_negative_costs() -> None:
+def test_costs_that_are_no_weights() -> None:
     with refuses(ConfigError, "matching.giou=-1", "0 or more"):
         QueryCosts(giou=-1)
+    with refuses(ConfigError, "matching.classes", "matching.giou", "above 0"):
+        QueryCosts(classes=0, box=0, giou=0, mask=1)

@@ -1,5 +1,7 @@
 """Pyramids of all backbones: sizes, specs, parameters only for what is missing."""
 
+from typing import Any
+
 import pytest
 import torch
 from helpers.refusals import refuses
@@ -147,8 +149,11 @@ def test_a_tiny_map_keeps_a_cell() -> None:
     assert Resample(14, new_stride=32)(torch.ones(1, 1, 1, 1)).shape == (1, 1, 1, 1)
 
 
-@pytest.mark.parametrize("strides", [(), (8, 4), (4, 4, 8), (4, 12), (4, 6, 8)])
-def test_unfit_strides_are_refused(strides: tuple[int, ...]) -> None:
+@pytest.mark.parametrize(
+    "strides",
+    [(), (8, 4), (4, 4, 8), (4, 12), (4, 6, 8), (0, 8), (-8, 8), (4.0, 8.0), ("a",), 8, "48", None],
+)
+def test_unfit_strides_are_refused(strides: Any) -> None:
     with refuses(ConfigError, "powers", "apart"):
         complete_pyramid(specs_of((8, 16)), strides)
 

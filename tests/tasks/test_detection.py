@@ -211,6 +211,26 @@ def test_masks_that_a_mask_branch_needs_are_missed_before_the_first_step(
     quiet_trainer(tmp_path, fast_dev_run=1).validate(task, datamodule=data, verbose=False)
 
 
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        ({"head_options": {"encoder": "hybird"}}, ("head_options.encoder='hybird'", "'hybrid'")),
+        (
+            {"head_options": {"design": {"activation": "rel"}}},
+            ("head_options.design.activation='rel'", "Did you mean 'relu'"),
+        ),
+        ({"head_options": {"denoising": {"queries": "x"}}}, ("denoising.queries='x'", "int")),
+        ({"neck_options": {"strides": 8}}, ("strides", "got 8", "(4, 8, 16, 32)")),
+        ({"neck_options": {"strides": [4, 8]}}, ("neck_options.strides=[4, 8]", "32")),
+    ],
+)
+def test_options_of_query_detectors_that_do_not_fit(
+    options: dict[str, Any], parts: tuple[str, ...]
+) -> None:
+    with refuses(ConfigError, *parts):
+        tiny_detector(detector="dino", **options)
+
+
 def test_a_federated_loss_weighs_classes_by_their_training_images(tmp_path: Path) -> None:
     options = write_tiny_lvis(tmp_path / "lvis")
     data = LVIS(

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import pytest
 
-from vision.tasks.fitting import fits, hints_of, shown_hint
+from vision.tasks.fitting import find_misfit, fits, hints_of, literals, shown_hint
 
 
 @dataclass
@@ -78,3 +78,16 @@ def test_annotations_are_those_of_the_named_parameters() -> None:
 
     assert hints_of(Part) == {"dim": int, "name": Any}
     assert shown_hint(Sequence[int] | None) == "Sequence[int] | None"
+
+
+def test_the_option_that_does_not_fit_is_found_within_others() -> None:
+    hint = Settings | Mapping[str, Any] | None
+    assert find_misfit("top", {"kind": "b", "sizes": [1]}, hint) is None
+    assert find_misfit("top", {"kind": "c"}, hint) == ("top.kind", "c", Literal["a", "b"])
+    assert find_misfit("top", {"sizes": 3}, hint) == ("top.sizes", 3, Sequence[int])
+    assert find_misfit("top", 3, hint) == ("top", 3, hint)
+
+
+def test_values_of_literals() -> None:
+    assert literals(Literal["a", 1] | None) == ("a", 1)
+    assert literals(int | None) == ()

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from vision.annotations.coco_tables import Tables
 from vision.annotations.columns import identity
 from vision.errors import DataError, shown
+from vision.program import command
 
 Kind = Literal["objects", "lvis"]
 # By which key of the first annotation a file without objects is known, and what it is.
@@ -75,6 +76,23 @@ def require_kind(kind: Kind, expected: Kind, where: str) -> None:
         f"{where} is not an LVIS file: its images have no 'neg_category_ids', without which LVIS' "
         "evaluation is not defined. vision.data.COCO reads it, with the same options as LVIS."
     )
+
+
+def require_federation(tables: Tables, where: str) -> None:
+    """Raise an error if nothing in a file is LVIS', which is one message in place of thousands.
+
+    Args:
+        tables: The lists of the file.
+        where: What the message calls the file.
+
+    Raises:
+        DataError: It has neither what LVIS says of images nor what it says of categories.
+    """
+    if kind_of(tables) != "lvis" and "frequency" not in _first(tables.categories):
+        raise DataError(
+            f"{where} is not an LVIS file: its images have no 'neg_category_ids', its categories no"
+            f" 'frequency'. `{command('evaluate')} coco` compares results with it by COCO's rules."
+        )
 
 
 def has_keypoints(tables: Tables) -> bool:

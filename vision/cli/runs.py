@@ -184,6 +184,7 @@ def check_checkpoint(path: Path, module: nn.Module, *, resumes: bool = False) ->
     if problem:
         vision = checkpoint.get("vision")
         described = "" if vision is None else describe_difference(check_description(vision), module)
+        problem = f"{problem[0].upper()}{problem[1:]}" if described else problem
         raise WeightsError(
             f"--ckpt_path {path}: the checkpoint belongs to another model: {described}{problem}\n"
             f"Use the config of its run{_config_beside(path)}"

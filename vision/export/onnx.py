@@ -76,10 +76,10 @@ def export_onnx(
         ) from error
     # The exporters raise arbitrary exceptions; only the reason helps a user.
     except Exception as error:
-        reason = str(error).strip().partition("\n")[0]
+        reason = str(error).strip().partition("\n")[0].removesuffix(".")
         raise ConfigError(
             f"torch {torch.__version__} cannot export this model to ONNX with exporter="
-            f"{exporter!r}, opset {opset}, dynamic={sorted(dynamic) or 'none'}: {reason} Try "
+            f"{exporter!r}, opset {opset}, dynamic={sorted(dynamic) or 'none'}: {reason}. Try "
             "--dynamic none, another --exporter, or --format torch-export."
         ) from error
     return path

@@ -76,6 +76,11 @@ class ExportOptions:
         for axis in self.dynamic or ():
             _known("dynamic", axis, AXES)
         check_number("batch", self.batch, minimum=1, unit="images")
+        if self.sampling != "grid" and self.format == "safetensors":
+            raise ConfigError(
+                f"sampling={self.sampling!r} is of programs, and format='safetensors' writes only "
+                "weights: leave it out, or choose onnx or torch-export."
+            )
 
 
 @dataclass(frozen=True)

@@ -44,10 +44,10 @@ def export_program(
             torch.export.save(program, path)
     # torch.export's exceptions are undocumented; only the reason helps a user.
     except Exception as error:
-        reason = str(error).strip().partition("\n")[0]
+        reason = str(error).strip().partition("\n")[0].removesuffix(".")
         raise ConfigError(
             f"torch.export of torch {torch.__version__} fails with dynamic="
-            f"{sorted(dynamic) or 'none'}: {reason} Try --dynamic none or --format onnx."
+            f"{sorted(dynamic) or 'none'}: {reason}. Try --dynamic none or --format onnx."
         ) from error
     return path
 

@@ -58,4 +58,5 @@ def _norm_valid(x: Tensor, norm: nn.GroupNorm, padding: Tensor) -> Tensor:
     apart = groups - mean
     variance = (apart.square() * valid).sum(dim=(2, 3, 4), keepdim=True) / count
     result = (apart * (variance + norm.eps).rsqrt()).reshape(x.shape)
-    return result * norm.weight[:, None, None] + norm.bias[:, None, None]
+    # As group norm does it: half precision for weights of it, float32 where autocast has made `x`.
+    return (result * norm.weight[:, None, None] + norm.bias[:, None, None]).to(norm.weight.dtype)

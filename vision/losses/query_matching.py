@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from vision.contracts.detection import DetectionBatch
+from vision.errors import ConfigError
 from vision.losses.point_masks import mask_costs
 from vision.losses.set_matching import Pairs, assign_queries, class_cost
 from vision.ops.boxes import at_least_float32, box_iof, paired_giou
@@ -32,7 +33,7 @@ class QueryCosts:
         dice: Of one minus the overlap of masks at points.
 
     Raises:
-        ConfigError: A weight is negative.
+        ConfigError: A weight is negative, or those of class and box are all zero.
     """
 
     classes: float = 2.0
@@ -43,6 +44,11 @@ class QueryCosts:
 
     def __post_init__(self) -> None:
         check_ranges(vars(self), dict.fromkeys(vars(self), Range(minimum=0)), group="matching")
+        if not self.classes + self.box + self.giou:
+            raise ConfigError(
+                "matching.classes, matching.box and matching.giou are all 0, so that any query "
+                "would do for an object; set one of them above 0."
+            )
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,14 @@ networks of a single stride, and by stride-2 convolutions above a pyramid that e
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vision.contracts.features import FeatureSpec
-from vision.errors import ConfigError
+from vision.errors import ConfigError, shown
 from vision.layers.norm import LayerNorm2d
 
 
@@ -155,12 +155,21 @@ def used_maps(specs: Sequence[FeatureSpec], strides: Sequence[int] = (4, 8, 16, 
 def _check(specs: Sequence[FeatureSpec], strides: Sequence[int]) -> None:
     if not specs:
         raise ConfigError("a pyramid needs at least one map; the backbone gives none.")
-    steps_down = [fine >= coarse for fine, coarse in pairwise(strides)]
-    if not strides or any(steps_down) or any(_steps(strides[0], s) is None for s in strides):
+    if not _are_strides(strides):
         raise ConfigError(
-            f"strides are ascending and powers of two apart, such as (4, 8, 16, 32); got "
-            f"{tuple(strides)}."
+            "strides are ascending whole numbers, powers of two apart, such as (4, 8, 16, 32); got "
+            f"{shown(strides)}."
         )
+
+
+def _are_strides(strides: Any) -> bool:
+    """Whether a value, perhaps of a person's config, is what `strides` has to be."""
+    if not isinstance(strides, list | tuple) or not strides:
+        return False
+    if not all(type(stride) is int and stride > 0 for stride in strides):
+        return False
+    ascend = all(fine < coarse for fine, coarse in pairwise(strides))
+    return ascend and all(_steps(strides[0], stride) is not None for stride in strides)
 
 
 def _steps(fine: int, coarse: int) -> int | None:

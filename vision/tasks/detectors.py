@@ -123,7 +123,15 @@ def build_detector(
         ConfigError: An option is unknown or out of its range.
     """
     strides = {**detector.neck_options, **neck_options}.get("strides", STRIDES)
-    backbone.keep_outputs(used_maps(backbone.feature_specs, strides))
+    used = used_maps(backbone.feature_specs, strides)
+    if used[-1] != len(backbone.feature_specs) - 1:
+        last = backbone.feature_specs[-1].stride
+        raise ConfigError(
+            f"neck_options.strides={[*strides]} leaves out the backbone's last map, of stride "
+            f"{last}, which would be computed for nothing. Go on to {last}, or end the backbone "
+            "earlier with backbone_options.out_indices."
+        )
+    backbone.keep_outputs(used)
     specs = backbone.feature_specs
     neck = build_part(detector.neck, specs, "neck_options", detector.neck_options, neck_options)
     named = {**head_options, "num_classes": num_classes}

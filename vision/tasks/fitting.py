@@ -65,6 +65,36 @@ def fits(value: Any, hint: Any, *, text: bool = False) -> bool:
     return text and isinstance(hint, type) and isinstance(value, hint)
 
 
+def find_misfit(name: str, value: Any, hint: Any) -> tuple[str, Any, Any] | None:
+    """The value that does not fit its annotation, within options too.
+
+    Args:
+        name: Name of the option.
+        value: Its value, of a person's options.
+        hint: The annotation; a dataclass stands for a mapping of some of its fields.
+
+    Returns:
+        Name, value and annotation of the option, or of the first one within it; None if all fit.
+    """
+    if fits(value, hint, text=True):
+        return None
+    group = next((one for one in (hint, *get_args(hint)) if is_dataclass(one)), None)
+    if isinstance(value, Mapping) and group is not None:
+        known = get_type_hints(group)
+        for key in [key for key in value if key in known]:
+            if found := find_misfit(f"{name}.{key}", value[key], known[key]):
+                return found
+    return name, value, hint
+
+
+def literals(hint: Any) -> tuple[Any, ...]:
+    """The values of a `Literal`, alone or among others; none for other annotations."""
+    if get_origin(hint) is Literal:
+        return get_args(hint)
+    within = get_args(hint) if get_origin(hint) in (Union, UnionType) else ()
+    return tuple(value for one in within for value in literals(one))
+
+
 def leaves(value: Any) -> list[Any]:
     """The values in lists and mappings of any depth."""
     if isinstance(value, Mapping):

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from vision.contracts.features import FeatureSpec, VolumeSpec
 from vision.errors import ConfigError, shown, suggest
 from vision.options import building, check_design
-from vision.tasks.fitting import fits, hints_of, shown_hint
+from vision.tasks.fitting import find_misfit, hints_of, literals, shown_hint
 
 Row = TypeVar("Row")
 
@@ -58,10 +58,10 @@ def build_part(
                 f"there is no option {group}.{name}.{suggest(name, known)} The options are "
                 f"{', '.join(known)}."
             )
-        if name in hints and not fits(value, hints[name], text=True):
-            raise ConfigError(
-                f"{group}.{name}={shown(value)} is no value of {shown_hint(hints[name])}."
-            )
+        if name in hints and (misfit := find_misfit(f"{group}.{name}", value, hints[name])):
+            option, wrong, hint = misfit
+            near = suggest(str(wrong), [str(one) for one in literals(hint)])
+            raise ConfigError(f"{option}={shown(wrong)} is no value of {shown_hint(hint)}.{near}")
     if not takes_any:
         check_design({k: v for k, v in given.items() if k != "num_classes"}, owner=group)
     options = dict(own)

@@ -213,6 +213,8 @@ def test_torch_export_agrees() -> None:
         ({"encoder_options": {"expansion": 1}}, ("encoder_options.expansion", "row_temperature")),
         ({"encoder_options": {"num_layers": 0}}, ("encoder_options.num_layers=0", "from 1")),
         ({"num_levels": 2}, ("num_levels=2", "3 maps", "neck_options.strides")),
+        ({"num_levels": 0}, ("num_levels=0", "from 1 to 16")),
+        ({"num_levels": 17}, ("num_levels=17", "from 1 to 16")),
         ({"num_queries": 0}, ("num_queries=0", "from 1")),
         ({"max_per_image": 19}, ("max_per_image=19", "18 pairs", "num_queries=6")),
         ({"score_threshold": 2}, ("score_threshold=2", "from 0 to 1")),

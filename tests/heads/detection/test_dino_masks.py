@@ -56,6 +56,19 @@ def test_more_padding_changes_no_mask(encoder: Any) -> None:
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("encoder", ["deformable", "hybrid"])
+def test_weights_in_half_precision(encoder: Any) -> None:
+    """As an export to float16 has them; where queries look and what they say stays the same."""
+    head = tiny_head(masks=True, encoder=encoder, encoder_options={"feedforward": 12}).eval()
+    maps, sizes = features(64, 96, strides=STRIDES), sizes_of(64, 96)
+    expected = head(maps, sizes)
+    found = head.half()([x.half() for x in maps], sizes)
+    assert {found[name].dtype for name in ("boxes", "scores", "masks")} == {torch.float32}
+    torch.testing.assert_close(found["scores"], expected["scores"], rtol=0, atol=0.03)
+    torch.testing.assert_close(found["boxes"], expected["boxes"], rtol=0, atol=4)
+
+
+@torch.no_grad()
 def test_a_detection_has_the_mask_of_its_query() -> None:
     """The first query is the left half of the image, the second all; boxes end at the border."""
     head = tiny_head(masks=True, score_threshold=0.3, max_per_image=4)

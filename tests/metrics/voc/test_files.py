@@ -10,7 +10,7 @@ from helpers.refusals import refuses
 from helpers.tiny_boxes import voc_xml
 from helpers.voc import CLASSES, SIDE, VocAnswer, VocObject, devkit, random_voc
 
-from vision.errors import DataError
+from vision.errors import ConfigError, DataError
 from vision.metrics.voc.files import evaluate_files
 
 
@@ -127,6 +127,8 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
     names, objects, answers = random_voc(2)
     write(tmp_path, names, objects, answers)
     xml, lines = tmp_path / "xml", tmp_path / "lines"
+    with refuses(ConfigError, "'dog' twice"):
+        evaluate_files(xml, lines, class_names=[*CLASSES, "dog"])
 
     def refused(*words: str, found: Path = lines, split: Path | None = None) -> None:
         with refuses(DataError, *words):

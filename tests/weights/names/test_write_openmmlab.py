@@ -183,5 +183,7 @@ def test_models_of_another_kind_are_refused() -> None:
         to_naming(tiny_detector(), "mmseg")
     with refuses(ConfigError, "mmdet", "models", "detector"):
         to_naming(tiny_segmentor(), "mmdet")
+    with refuses(ConfigError, "mmdet", "DINO", "official"):
+        to_naming(tiny_detector(detector="dino"), "mmdet")
     with refuses(ConfigError, "mmseg", "names", "models"):
         to_naming(tiny_detector().backbone, "mmseg")

@@ -33,6 +33,10 @@ from vision.options import (
     read_options,
 )
 
+# Each map has half the cells of the one before along each axis: from stride 4 on, a cell of the
+# last one spans more pixels than images have.
+MAX_LEVELS = 16
+
 
 class DINOHead(DetectionHead):
     """A transformer over the maps of any pyramid, whose queries each stand for one object.
@@ -84,6 +88,8 @@ class DINOHead(DetectionHead):
         super().__init__()
         check_number("num_classes", num_classes, minimum=1, maximum=MAX_CLASSES)
         check_number("num_queries", num_queries, minimum=1, maximum=MAX_COUNT)
+        if num_levels is not None:
+            check_number("num_levels", num_levels, minimum=1, maximum=MAX_LEVELS)
         check_ranges({"score_threshold": score_threshold}, {"score_threshold": PROBABILITY})
         check_ranges({"encoder": encoder}, {"encoder": tuple(ENCODERS)})
         _check_count(max_per_image, num_queries, num_classes)

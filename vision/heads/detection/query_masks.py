@@ -82,7 +82,7 @@ def masks_in_boxes(features: Tensor, codes: Tensor, boxes: Tensor, sizes: Tensor
 
     Args:
         features: float `(B, C, h, w)` of stride 4.
-        codes: float `(B, D, C)` of the detections.
+        codes: float `(B, D, C)` of the detections; the products are in the type of `features`.
         boxes: float `(B, D, 4)`, `(x1, y1, x2, y2)` in pixels of the padded image.
         sizes: int64 `(B, 2)` valid height and width of each image in pixels.
 
@@ -90,7 +90,7 @@ def masks_in_boxes(features: Tensor, codes: Tensor, boxes: Tensor, sizes: Tensor
         float32 `(B, D, G, G)`, probabilities in [0, 1].
     """
     boxes = at_least_float32(boxes)
-    maps = at_least_float32(torch.einsum("bdc,bchw->bdhw", codes, features))
+    maps = at_least_float32(torch.einsum("bdc,bchw->bdhw", codes.to(features.dtype), features))
     height, width = sizes.to(boxes.dtype).unbind(dim=-1)
     rows = _weights(boxes[..., 1], boxes[..., 3], height, maps.shape[2])  # (B, D, G, h)
     columns = _weights(boxes[..., 0], boxes[..., 2], width, maps.shape[3])  # (B, D, G, w)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from vision.annotations.coco import ID_ZERO, MAX_BOX, CocoFile, judge, problems_error
-from vision.annotations.coco_kinds import require_objects
+from vision.annotations.coco_kinds import require_federation, require_objects
 from vision.annotations.coco_tables import find_tables, load_json
 from vision.annotations.columns import finite, identity
 from vision.annotations.lvis import FREQUENCIES, Federation, read_federation
@@ -122,6 +122,8 @@ def read_truth(
     contents = read_json(truth) if isinstance(truth, Path | str) else truth
     tables = find_tables(contents, where)
     require_objects(tables, where)
+    if federated:
+        require_federation(tables, where)
     if tables.annotations is None:
         raise DataError(
             f"{where} has no list 'annotations': it lists only images, as for the test set."

@@ -9,7 +9,7 @@ from vision.annotations.coco import problems_error
 from vision.annotations.columns import identity
 from vision.annotations.voc import listed_name, read_annotation
 from vision.documents.text import read_lines, read_text
-from vision.errors import DataError, listed, shown
+from vision.errors import ConfigError, DataError, listed, shown
 from vision.metrics.coco.files import Json, read_json
 from vision.metrics.voc.evaluation import evaluate_voc
 from vision.metrics.voc.table import VocResult
@@ -37,8 +37,11 @@ def evaluate_files(
         split: List of the images to evaluate, such as `ImageSets/Main/test.txt`; None for all.
 
     Raises:
+        ConfigError: Two classes have one name.
         DataError: A file is absent or not in its format; the message has the place.
     """
+    if twice := [name for name in class_names if [*class_names].count(name) > 1]:
+        raise ConfigError(f"class_names has '{twice[0]}' twice; each class has one name.")
     names = _names(annotations, split)
     truth = _truth(annotations, names, class_names)
     if predictions.is_dir():

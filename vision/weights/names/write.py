@@ -19,6 +19,8 @@ from vision.weights.names.table import Names
 Naming = Literal["official", "timm", "huggingface", "mmdet", "mmseg"]
 NAMINGS: tuple[str, ...] = get_args(Naming)
 OPENMMLAB = ("mmdet", "mmseg")
+# What only the heads of query detectors have.
+_QUERY_HEAD = "head.projections.maps."
 # Prefixes of the two parts of the registered backbones of `vision.interop.mmseg`.
 _OURS_WITHIN = "backbone.backbone."
 _PYRAMID_WITHIN = "backbone.pyramid."
@@ -122,6 +124,11 @@ def _openmmlab(state: Mapping[str, Tensor], backbone: Any, naming: str) -> dict[
     parts = {key: v for key, v in state.items() if not key.startswith(BACKBONE)}
     is_segmentor = not mmdet.is_detector(parts)
     classifier = any(key.startswith("head.fc.") for key in parts)
+    if any(key.startswith(_QUERY_HEAD) for key in parts):
+        raise ConfigError(
+            f"{naming} has no names for query detectors such as DINO; of these, official and mmdet "
+            "name the backbone alone: to_naming(model.backbone, 'official')."
+        )
     if not parts or classifier or is_segmentor != (naming == "mmseg"):
         kind = "segmentor" if naming == "mmseg" else "detector"
         raise ConfigError(f"{naming} names whole models: give a {kind}, with its neck and head.")
