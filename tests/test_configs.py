@@ -52,16 +52,16 @@ from vision.data.transforms.volumes_options import VolumeAugment
 from vision.layers.drop_path import DropPath
 
 # Of ImageNet's configs one of each family trains, the smallest, and those that add to another; of
-# COCO's the smallest: Mask R-CNN trains with the template for COCO's format, and a step of Cascade
-# R-CNN takes more than a minute. Of ADE20K's and Cityscapes'
-# one of each head, the smallest.
+# COCO's the smallest with RetinaNet and with DINO: Mask R-CNN trains with the template for COCO's
+# format, and a step of Cascade R-CNN takes more than a minute. Of ADE20K's and Cityscapes' one of
+# each head, the smallest.
 TRAINED = (
     *("swin_tiny", "cswin_tiny", "cvt_13", "tnt_small", "rmt_tiny", "convnext_tiny"),
     *("hornet_tiny_7x7", "hornet_tiny_gf"),
 )
 ADDED = ("linear_probe", "frozen_stages")
 ADDED_PARTS = [part for part in BASES if part.stem in ADDED]
-TRAINED_DETECTORS = ("rmt_tiny_retinanet_1x",)
+TRAINED_DETECTORS = ("rmt_tiny_retinanet_1x", "rmt_tiny_dino_12e")
 TRAINED_SEGMENTORS = (
     *(ADE20K / "rmt_tiny_semantic_fpn.yaml", ADE20K / "convnext_tiny_upernet.yaml"),
     *(CITYSCAPES / "rmt_tiny_semantic_fpn.yaml", CITYSCAPES / "cvt_13_upernet.yaml"),

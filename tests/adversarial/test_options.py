@@ -1,7 +1,7 @@
 """Values of options that no command can take: of train.py, of its trainer, and of the tools."""
 
 from collections.abc import Callable
-from copy import deepcopy
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import pytest
 import torch
 from adversarial.case import Case, check, command, table, tool
 from helpers.tiny_detection import tiny_detector
+from helpers.tiny_models import TINY as TINY_BACKBONES
 from helpers.tiny_segmentation import tiny_segmentor
 from torch import nn
 
@@ -194,9 +195,16 @@ def test_options_of_parts_raise_nothing_but_messages(
 ) -> None:
     tiny: Callable[..., Any] = tiny_segmentor if name in SEGMENTORS else tiny_detector
     with torch.device("meta"):
-        built = tiny("convnext", name).backbone
-    # It is the same for all: only what is built on it differs.
-    monkeypatch.setattr("vision.tasks.build.create_backbone", lambda *_, **__: deepcopy(built))
+        every = create_backbone("convnext", dense=True, **TINY_BACKBONES["convnext"][1])
+    norms = {**every.out_norms}
+
+    def backbone_again(*_: Any, **__: Any) -> Any:
+        """The same for all, as only what is built on it differs; none of its maps is left out."""
+        again = copy(every)
+        again.out_norms = nn.ModuleDict(norms)
+        return again
+
+    monkeypatch.setattr("vision.tasks.build.create_backbone", backbone_again)
     refused = tried = 0
     for group, builder in PARTS[name].items():
         for key in hints_of(builder).keys() - {"specs", "num_classes"}:

@@ -184,7 +184,7 @@ class Whole(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.head = tiny_head(design={"decoder_depth": 1})
+        self.head = tiny_head(num_levels=3, design={"decoder_depth": 1})
 
     def forward(self, *maps: Tensor) -> tuple[Tensor, ...]:
         sizes = torch.tensor([[64, 96]]).expand(maps[0].shape[0], -1)
