@@ -22,12 +22,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vision.metrics.cityscapes.instances import (
-    CLASSES,
-    OBJECTS,
-    ImageInstances,
-    labels_of,
-)
+from vision.annotations.cityscapes_ids import OBJECTS, labels_of
+from vision.metrics.cityscapes.instances import CLASSES, ImageInstances
 from vision.metrics.cityscapes.table import CityscapesResult, CityscapesRow
 
 # As the scripts count them: the third is 0.6000000000000001.

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from vision.annotations.cityscapes_ids import read_instance_values
 from vision.errors import DataError
 from vision.metrics.cityscapes.coco_results import read_coco_results
 from vision.metrics.cityscapes.evaluation import evaluate_instances
@@ -14,7 +15,6 @@ from vision.metrics.cityscapes.instances import (
     Detection,
     ImageInstances,
     compare_image,
-    labels_of,
 )
 from vision.metrics.cityscapes.results import FoundMask, read_text_results
 from vision.metrics.cityscapes.table import CityscapesResult
@@ -56,7 +56,7 @@ def evaluate_files(
 
 
 def _compare(image: _Image) -> ImageInstances:
-    ids = read_instance_ids(image.annotation)
+    ids = read_instance_values(image.annotation, LABEL_IDS.values())
     return compare_image(ids, _decoded(image, ids.shape))
 
 
@@ -81,29 +81,3 @@ def _mask(mask: Path | Mapping[str, Any]) -> np.ndarray:
     from pycocotools import mask as mask_tools
 
     return mask_tools.decode(mask).view(bool)
-
-
-def read_instance_ids(path: Path) -> np.ndarray:
-    """Read the values of `*_gtFine_instanceIds.png`.
-
-    Returns:
-        `(H, W)`, unsigned integers.
-
-    Raises:
-        ImageError: The file is absent or broken.
-        DataError: It is an RGB image, or has a value of no label.
-    """
-    values = read_labels(path)
-    if values.ndim != 2:
-        raise DataError(
-            f"'{path}' is an RGB image, expected the grey one of instance ids that is in"
-            " gtFine_trainvaltest.zip under this name."
-        )
-    present = np.flatnonzero(np.bincount(values.ravel()))
-    unknown = present[~np.isin(labels_of(present), [*LABEL_IDS.values()])]
-    if len(unknown):
-        raise DataError(
-            f"'{path}' has the value {unknown[0]}, which is neither a label id (0 to 33) nor 1,000"
-            " times one plus a number. Take the file of gtFine_trainvaltest.zip."
-        )
-    return values

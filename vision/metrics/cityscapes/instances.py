@@ -1,8 +1,5 @@
 """The masks of detections in an image, compared with Cityscapes' instance ids.
 
-A value of `*_gtFine_instanceIds.png` below 1,000 is a label id: of stuff, of void, or of a group of
-objects that were not told apart. Any other is 1,000 times a label id plus the number of an object.
-
 Letters: P detections, G objects and groups, R pairs of the two that share pixels.
 """
 
@@ -11,10 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from vision.annotations.cityscapes_ids import labels_of
 from vision.documents.class_table import class_table
 
-# The first value of a single object.
-OBJECTS = 1000
 _TABLE = class_table("cityscapes")
 # Name and label id of the classes that are evaluated: those of single objects.
 CLASSES = {_TABLE.labels[value]: value for value in _TABLE.values[11:]}
@@ -104,11 +100,6 @@ def compare_image(ids: np.ndarray, detections: Iterable[Detection]) -> ImageInst
         pairs=np.array(pairs, dtype=np.int64).reshape(-1, 2),
         shared=np.array(shared, dtype=np.int64),
     )
-
-
-def labels_of(values: np.ndarray) -> np.ndarray:
-    """The label id of each value of a file."""
-    return np.where(values < OBJECTS, values, values // OBJECTS)
 
 
 def _inside(places: np.ndarray, mask: np.ndarray) -> np.ndarray:
