@@ -52,6 +52,16 @@ def test_figures_of_a_timing() -> None:
     assert (found["engine"], found["batch"], found["calls"]) == ("eager", 8, 4)
 
 
+def test_volumes_are_called_so(capsys: pytest.CaptureFixture[str]) -> None:
+    report = latency.Report()
+    report.timings.append(latency.Timing("eager", 2, [0.5], None))
+    latency.show(report, "volumes")
+    text = capsys.readouterr().out
+    assert "volumes/s" in text.splitlines()[0]
+    assert "best of eager: 4.0 volumes/s at batch 2" in text
+    assert "images" not in text
+
+
 def test_batches_grow_while_throughput_does() -> None:
     def timings(*per_image: float) -> list[Any]:
         return [

@@ -1,5 +1,6 @@
 """A small head of DINO, and what it reads."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -47,3 +48,21 @@ def features(
 
 def sizes_of(height: int, width: int, batch: int = 2) -> Tensor:
     return torch.tensor([[height, width]] * batch)
+
+
+def check_gradients(head: DINOHead, gradients: Callable[..., dict[str, Tensor | None]]) -> None:
+    """See that every parameter has a gradient that is not zero, and without objects one at all.
+
+    Args:
+        head: The head.
+        gradients: Of the head and the numbers of objects of two images, by name of the parameter.
+    """
+    for name, gradient in gradients(head, (2, 0)).items():
+        assert gradient is not None, name
+        assert gradient.isfinite().all(), name
+        assert gradient.any(), name
+    head.zero_grad(set_to_none=True)
+    # Distributed training waits for all of them.
+    for name, gradient in gradients(head, (0, 0)).items():
+        assert gradient is not None, name
+        assert gradient.isfinite().all(), name

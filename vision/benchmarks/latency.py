@@ -81,7 +81,7 @@ class Timing(NamedTuple):
 
     Attributes:
         engine: Its name.
-        batch: Images per call.
+        batch: Images, or volumes, per call.
         seconds: One time per call.
         peak_bytes: Peak memory of PyTorch's allocator on a GPU, over what was held before; None
             where it is not known.
@@ -437,7 +437,7 @@ def measure_latency(options: Settings) -> None:
     print(f"{device}, {torch.get_num_threads()} threads, {shown}")
     print(f"{options.model} ({graph.kind}), {' x '.join(map(str, images.shape[1:]))}")
     report = measure(graph, images, options)
-    show(report)
+    show(report, graph.first.name)
     if options.json:
         contents = {
             "model": options.model,
@@ -453,10 +453,15 @@ def measure_latency(options: Settings) -> None:
         write_json(contents, options.json)
 
 
-def show(report: Report) -> None:
-    """Print a row per engine and batch size, and the best of each engine."""
+def show(report: Report, what: str = "images") -> None:
+    """Print a row per engine and batch size, and the best of each engine.
+
+    Args:
+        report: What was measured.
+        what: What is computed, such as "volumes".
+    """
     columns = "".join(f"{f'p{percent}':>9}" for percent in PERCENTS)
-    print(f"{'engine':12} {'batch':>5} {'mean ms':>9}{columns} {'images/s':>10} {'peak MiB':>9}")
+    print(f"{'engine':12} {'batch':>5} {'mean ms':>9}{columns} {f'{what}/s':>10} {'peak MiB':>9}")
     for one in report.timings:
         row = one.to_dict()
         shown = "".join(f"{row[f'p{percent}_ms']:9.2f}" for percent in PERCENTS)
@@ -468,6 +473,6 @@ def show(report: Report) -> None:
     for engine in dict.fromkeys(one.engine for one in report.timings):
         timings = report.of(engine)
         best = max(timings, key=lambda one: one.images_per_second)
-        print(f"best of {engine}: {best.images_per_second:.1f} images/s at batch {best.batch}")
+        print(f"best of {engine}: {best.images_per_second:.1f} {what}/s at batch {best.batch}")
     for absent in report.skipped:
         print(f"not timed: {absent['engine']} at batch {absent['batch']}: {absent['reason']}")

@@ -1,6 +1,7 @@
 """Names of MonoDETR's code; a whole head of theirs is in `test_parity_heads.py`."""
 
 import torch
+from helpers.loaded_weights import check_all_loaded
 from helpers.tiny_monocular import TINY, tiny_head
 from torch import nn
 
@@ -66,9 +67,4 @@ def test_a_checkpoint_of_theirs_is_loaded() -> None:
     state = {**resnet, **TABLE.write(model.head.state_dict())}
     report = load_weights(other, {"epoch": 195, "model_state": state, "best_result": 0.0})
     assert report.naming == "monodetr"
-    assert not report.unexpected + report.reinitialised
-    assert all(name.endswith("num_batches_tracked") for name in report.missing)
-    ours, found = model.state_dict(), other.state_dict()
-    for name in report.loaded:
-        assert torch.equal(ours[name], found[name]), name
-    assert len(report.loaded) + len(report.missing) == len(found)
+    check_all_loaded(other, model, report)

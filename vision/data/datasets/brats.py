@@ -12,11 +12,10 @@ from vision.data.base.volumes import VolumeData, VolumeLoading
 from vision.data.files.finding import list_folders, require_folder
 from vision.data.formats.subject_folds import (
     TRAINING,
-    Folds,
     check_folds,
     choose,
-    find_folds,
     fold_rows,
+    folds_of,
     name_of_folder,
 )
 from vision.data.formats.subjects import SubjectFiles
@@ -136,7 +135,8 @@ class BraTS(VolumeData):
             names = subject_names(self.predict_root)
             return [_files(self.predict_root, name, labels=False) for name in names]
         names = subject_names(self.root)
-        chosen = choose(names, self._find_folds(names), self.fold, train=split == "train")
+        folds = folds_of(self, names, name_of_folder)
+        chosen = choose(names, folds, self.fold, train=split == "train")
         return [_files(self.root, name, labels=True) for name in chosen]
 
     def fold_table(self) -> dict[str, Any]:
@@ -147,16 +147,7 @@ class BraTS(VolumeData):
         """
         names = subject_names(self.root)
         subjects = [_files(self.root, name, labels=True) for name in names]
-        return {TRAINING: fold_rows(subjects, self._find_folds(names).of, self.root)}
-
-    def _find_folds(self, names: Sequence[str]) -> Folds:
-        return find_folds(
-            names,
-            folds=self.folds,
-            seed=self.seed,
-            fold_list=self.fold_list,
-            name_of=name_of_folder,
-        )
+        return {TRAINING: fold_rows(subjects, folds_of(self, names, name_of_folder).of, self.root)}
 
 
 def subject_names(root: Path) -> list[str]:

@@ -10,11 +10,10 @@ from vision.data.base.volumes import OrientedVolumes, VolumeData
 from vision.data.files.finding import require_folder
 from vision.data.formats.subject_folds import (
     TRAINING,
-    Folds,
     check_folds,
     choose,
-    find_folds,
     fold_rows,
+    folds_of,
 )
 from vision.data.formats.subjects import SubjectFiles
 from vision.data.transforms.volumes_options import WINDOW, Intensity, check_intensity
@@ -138,7 +137,8 @@ class MedicalDecathlon(VolumeData):
         if split == "predict":
             return rows
         names = [row.name for row in rows]
-        chosen = {*choose(names, self._find_folds(names), self.fold, train=split == "train")}
+        folds = folds_of(self, names, nifti_stem)
+        chosen = {*choose(names, folds, self.fold, train=split == "train")}
         return [row for row in rows if row.name in chosen]
 
     def fold_table(self) -> dict[str, Any]:
@@ -148,17 +148,8 @@ class MedicalDecathlon(VolumeData):
             DataError: A list is absent, or has another form.
         """
         rows = self._subjects(TRAINING)
-        folds = self._find_folds([row.name for row in rows])
+        folds = folds_of(self, [row.name for row in rows], nifti_stem)
         return {TRAINING: fold_rows(rows, folds.of, self.root)}
-
-    def _find_folds(self, names: Sequence[str]) -> Folds:
-        return find_folds(
-            names,
-            folds=self.folds,
-            seed=self.seed,
-            fold_list=self.fold_list,
-            name_of=nifti_stem,
-        )
 
     def _subjects(self, key: str) -> list[SubjectFiles]:
         return [self._subject(row, key, number) for number, row in enumerate(self.listed[key], 1)]

@@ -4,7 +4,7 @@ import os
 import random
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from vision.data.formats.subjects import SubjectFiles
 from vision.documents.json_text import read_json
@@ -26,6 +26,20 @@ class Folds(NamedTuple):
 
     of: Mapping[str, int]
     where: str = "the division"
+
+
+class Divided(Protocol):
+    """A dataset with folds.
+
+    Attributes:
+        folds: Number of parts of our own division.
+        seed: Seed of it.
+        fold_list: A list with the fold of each subject, in its place; None for none.
+    """
+
+    folds: int
+    seed: int
+    fold_list: Path | None
 
 
 def check_folds(fold: int, folds: int) -> None:
@@ -84,6 +98,23 @@ def find_folds(
     if fold_list is None:
         return Folds(divide([*{*names}], folds=folds, seed=seed))
     return Folds(read_fold_list(fold_list, name_of=name_of), f"'{fold_list}'")
+
+
+def folds_of(data: Divided, names: Sequence[str], name_of: Callable[[str], str]) -> Folds:
+    """As `find_folds`, by the options of a dataset.
+
+    Args:
+        data: The dataset.
+        names: Names of its subjects with labels.
+        name_of: Name of a subject from the path of its first image.
+
+    Raises:
+        ConfigError: There are fewer subjects than parts.
+        DataError: The list is absent or has another form.
+    """
+    return find_folds(
+        names, folds=data.folds, seed=data.seed, fold_list=data.fold_list, name_of=name_of
+    )
 
 
 def name_of_folder(path: str) -> str:

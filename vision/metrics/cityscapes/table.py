@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from vision.metrics.text_table import cell, columns
+from vision.metrics.text_table import Value, mean_table
 
 
 class CityscapesRow(NamedTuple):
@@ -46,7 +46,7 @@ class CityscapesResult:
             return {"AP": math.nan, "AP50": math.nan}
         return {"AP": float(np.mean(known)), "AP50": float(np.mean([ap[0] for ap in known]))}
 
-    def classes(self) -> list[dict[str, int | float | str | None]]:
+    def classes(self) -> list[dict[str, Value]]:
         """A row per class; None for a class without objects."""
         return [
             {
@@ -62,14 +62,7 @@ class CityscapesResult:
 
     def table(self) -> str:
         """The classes and the means as text; `-` marks undefined values."""
-        counts = {
-            key: sum(getattr(row, key) for row in self.rows)
-            for key in ("objects", "ignored", "predictions")
-        }
-        means = self.scalars()
-        names = ["class", *counts, *means]
-        body = [*self.classes(), {"class": "mean", **counts, **means}]
-        return "\n".join(columns([names, *([cell(row[name]) for name in names] for row in body)]))
+        return mean_table(self.classes(), ("objects", "ignored", "predictions"), self.scalars())
 
     def to_json(self) -> dict[str, Any]:
         """The means (None without objects), `images`, and `per_class`, the rows."""

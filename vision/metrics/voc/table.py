@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from vision.metrics.text_table import cell, columns
+from vision.metrics.text_table import Value, mean_table
 
 
 class VocRow(NamedTuple):
@@ -48,7 +48,7 @@ class VocResult:
             "AP_2010": float(np.mean([row.ap_2010 for row in known])) if known else -1.0,
         }
 
-    def classes(self) -> list[dict[str, int | float | str | None]]:
+    def classes(self) -> list[dict[str, Value]]:
         """A row per class; None for a class without objects."""
         return [
             {
@@ -64,15 +64,8 @@ class VocResult:
 
     def table(self) -> str:
         """The classes and the means as text; `-` marks undefined values."""
-        rows = self.classes()
         means = {name: value if value >= 0 else None for name, value in self.scalars().items()}
-        counts = {
-            key: sum(getattr(row, key) for row in self.rows)
-            for key in ("objects", "difficult", "predictions")
-        }
-        names = ["class", *counts, *means]
-        body = [*rows, {"class": "mean", **counts, **means}]
-        return "\n".join(columns([names, *([cell(row[name]) for name in names] for row in body)]))
+        return mean_table(self.classes(), ("objects", "difficult", "predictions"), means)
 
     def to_json(self) -> dict[str, Any]:
         """The means, `images`, and `per_class`, the rows."""
