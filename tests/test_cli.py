@@ -16,7 +16,6 @@ from PIL import Image
 from vision.cli.main import main
 from vision.cli.names import CLASSES, find_class
 from vision.cli.runs import find_checkpoint, new_run_folder
-from vision.cli.settings import read_settings
 from vision.errors import ConfigError, MissingPackageError
 from vision.losses.classification import ClassificationLoss
 
@@ -92,6 +91,8 @@ def make_images(root: Path, *, classes: int = 2, count: int = 4) -> Path:
         (["--batchsize", "3"], ["'batchsize'", "'data.batch_size'"]),
         (["--max_epochs", "3"], ["'max_epochs'", "'trainer.max_epochs'"]),
         (["--model.optim.lr", "fast"], ["model.optim.lr", "'fast'", "float"]),
+        (["--model.optim", "{lr: fast}"], ["model.optim.lr", "'fast'", "float"]),
+        (["--model.optim", "{lrr: 1}"], ["'model.optim.lrr'", "'model.optim.lr'"]),
         (["--trainer.max_epochs", "1.5"], ["trainer.max_epochs", "'1.5'", "int or null"]),
         (["--data.augment", "maybe"], ["data.augment", "'maybe'", "true or false"]),
         (["--trainer.precision", "bf16-mixd"], ["trainer.precision", "Did you mean 'bf16-mixed'"]),
@@ -259,22 +260,6 @@ def test_short_names_are_those_of_the_classes() -> None:
         for name, path in names.items():
             assert find_class(group, name, source="").__name__ == name
             assert find_class(group, path, source="") is find_class(group, name, source="")
-
-
-def test_settings_keep_their_order_and_place(tmp_path: Path) -> None:
-    path = tmp_path / "a.yaml"
-    path.write_text("model:\n  init_args: &shared\n    lr: 1\nextra:\n  <<: *shared\n")
-    settings = read_settings(["--config", str(path), "--model.lr=2", "--flag", "--x", "-1"])
-    found = [(s.key, s.value) for s in settings if not isinstance(s.value, dict)]
-    assert found == [
-        ("model.init_args.lr", 1),
-        ("extra.lr", 1),
-        ("model.lr", "2"),
-        ("flag", None),
-        ("x", "-1"),
-    ]
-    assert settings[2].source == f"{path}, line 3"
-    assert settings[2].plain_key == "model.lr"
 
 
 # ---------------------------------------------------------------------------------- run folders

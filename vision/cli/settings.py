@@ -116,11 +116,39 @@ def read_settings(args: Sequence[str]) -> list[Setting]:
                 "they build on first: --config FILE --config FILE."
             )
         else:
-            settings.append(Setting(flag.removeprefix("--"), value, COMMAND_LINE))
+            key = flag.removeprefix("--")
+            settings += [Setting(key, value, COMMAND_LINE), *_entries(key, value or "")]
     has_backbone = any(setting.plain_key == BACKBONE for setting in settings)
     if not has_backbone and (advice := part_advice(files_of(settings))):
         raise ConfigError(advice)
     return settings
+
+
+def _entries(key: str, text: str) -> list[Setting]:
+    """What a mapping on the command line sets, such as `--data.augment "{mosaic: 0.5}"`.
+
+    Numbers and words are the texts that they are written as, like those of other arguments.
+    """
+    if not text.lstrip().startswith("{"):
+        return []
+    loader = yaml.SafeLoader(text)
+    try:
+        node = loader.get_single_node()
+        return list(_pairs(loader, node, key)) if isinstance(node, yaml.MappingNode) else []
+    except yaml.YAMLError:  # the parser has the last word
+        return []
+    finally:
+        loader.dispose()
+
+
+def _pairs(loader: yaml.SafeLoader, mapping: yaml.MappingNode, prefix: str) -> Iterator[Setting]:
+    for key_node, node in mapping.value:
+        key = f"{prefix}.{key_node.value}"
+        is_text = isinstance(node, yaml.ScalarNode)
+        value = node.value if is_text else loader.construct_object(node, deep=True)
+        yield Setting(key, value, COMMAND_LINE)
+        if isinstance(node, yaml.MappingNode):
+            yield from _pairs(loader, node, key)
 
 
 def files_of(settings: Sequence[Setting]) -> list[str]:
