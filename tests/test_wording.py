@@ -2,7 +2,7 @@
 
 import pytest
 
-from vision.wording import counted, speed
+from vision.wording import counted, speed, timed
 
 
 @pytest.mark.parametrize(
@@ -34,3 +34,8 @@ def test_less_than_one_a_second_is_seconds_for_each(
     count: int, seconds: float, expected: str
 ) -> None:
     assert speed(count, seconds, "images") == expected
+
+
+def test_how_many_in_what_time() -> None:
+    assert timed(1234, 100, "key frames") == "1,234 key frames in 100.0 s, 12 key frames/s"
+    assert timed(1, 4, "images") == "1 image in 4.0 s, 4.0 s/image"

@@ -30,3 +30,14 @@ def speed(count: float, seconds: float, nouns: str) -> str:
     if count and per_second < 1:
         return f"{1 / per_second:.1f} s/{singular(nouns)}"
     return f"{per_second:.{0 if per_second >= 10 else 1}f} {nouns}/s"
+
+
+def timed(count: int, seconds: float, nouns: str) -> str:
+    """How many in what time, and how fast: `"20 images in 4.0 s, 5.0 images/s"`.
+
+    Args:
+        count: How many.
+        seconds: In how many seconds.
+        nouns: What is counted, in the plural.
+    """
+    return f"{counted(count, nouns)} in {seconds:.1f} s, {speed(count, seconds, nouns)}"

@@ -135,6 +135,8 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
         with refuses(VisionError, *words):
             evaluate_files(truth, found)
 
+    with refuses(VisionError, "images=", "is a folder"):
+        evaluate_files(truth, text, images=tmp_path / "found.json")
     for line, words in (
         ("masks/a.png 26", ("line 1", "a label id such as 26")),
         ("masks/a.png 26 0.5 0.5", ("line 1", "a score")),

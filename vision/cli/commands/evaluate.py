@@ -111,7 +111,7 @@ from vision.cli.ending import command_parser, end
 from vision.documents.text import read_lines
 from vision.outputs import check_output_folder
 from vision.reading import MAX_SETTINGS_BYTES
-from vision.wording import counted, speed
+from vision.wording import timed
 
 # A label image has a byte per pixel, and one of its values is for pixels that do not count.
 MAX_CLASSES = 255
@@ -184,8 +184,7 @@ def evaluate_segmentation(options: argparse.Namespace) -> None:
     )
     seconds = time.perf_counter() - start
     print(result.table())
-    rate = speed(result.images, seconds, "images")
-    print(f"{counted(result.images, 'images')} in {seconds:.1f} s, {rate}")
+    print(timed(result.images, seconds, "images"))
     write_number_files(options, result.to_json, result.rows)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from vision.cli.arguments import add_number_files, add_workers, write_number_files
-from vision.wording import speed
+from vision.wording import timed
 
 
 def add_cityscapes_instances(commands: Any) -> None:
@@ -54,5 +54,5 @@ def evaluate_cityscapes(options: argparse.Namespace) -> None:
     )
     seconds = time.perf_counter() - start
     print(result.table())
-    print(f"{result.images:,} images in {seconds:.1f} s, {speed(result.images, seconds, 'images')}")
+    print(timed(result.images, seconds, "images"))
     write_number_files(options, result.to_json, result.classes)

@@ -15,7 +15,7 @@ from vision.cli.arguments import (
 )
 from vision.errors import ConfigError
 from vision.metrics.depth_protocol import CROPS, SCALES, DepthProtocol
-from vision.wording import speed
+from vision.wording import timed
 
 # Values that no depth has.
 MAX_METRES, MAX_SCALE = 1e6, 1e6
@@ -85,5 +85,5 @@ def evaluate_depth(options: argparse.Namespace) -> None:
     )
     seconds = time.perf_counter() - start
     print(result.table())
-    print(f"{len(pairs):,} images in {seconds:.1f} s, {speed(len(pairs), seconds, 'images')}")
+    print(timed(len(pairs), seconds, "images"))
     write_number_files(options, result.to_json, result.rows)

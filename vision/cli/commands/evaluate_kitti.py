@@ -7,7 +7,7 @@ from typing import Any
 
 from vision.cli.arguments import add_number_files, write_number_files
 from vision.metrics.kitti.levels import SIMILAR
-from vision.wording import speed
+from vision.wording import timed
 
 
 def add_kitti(commands: Any) -> None:
@@ -52,5 +52,5 @@ def evaluate_kitti(options: argparse.Namespace) -> None:
     seconds = time.perf_counter() - start
     print("AP, mean over 40 recalls")
     print(result.table())
-    print(f"{result.images:,} images in {seconds:.1f} s, {speed(result.images, seconds, 'images')}")
+    print(timed(result.images, seconds, "images"))
     write_number_files(options, result.to_json, result.rows)

@@ -12,7 +12,7 @@ from vision.cli.arguments import (
     find_pairs,
     write_number_files,
 )
-from vision.wording import speed
+from vision.wording import timed
 
 # Predictions this bad are most often in another frame.
 SUSPECT_DEGREES = 60
@@ -49,5 +49,5 @@ def evaluate_normals(options: argparse.Namespace) -> None:
     print(result.table())
     if result.mean > SUSPECT_DEGREES:
         print("The mean angle is large: if the axes differ, --negate turns some of them round.")
-    print(f"{len(pairs):,} images in {seconds:.1f} s, {speed(len(pairs), seconds, 'images')}")
+    print(timed(len(pairs), seconds, "images"))
     write_number_files(options, result.to_json, lambda: rows)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from vision.cli.arguments import add_number_files, write_number_files
-from vision.wording import speed
+from vision.wording import timed
 
 
 def add_nuscenes(commands: Any) -> None:
@@ -44,6 +44,5 @@ def evaluate_nuscenes(options: argparse.Namespace) -> None:
     result = evaluate(options.annotations, options.predictions, split=options.split)
     seconds = time.perf_counter() - start
     print(result.table())
-    rate = speed(result.samples, seconds, "key frames")
-    print(f"{result.samples:,} key frames in {seconds:.1f} s, {rate}")
+    print(timed(result.samples, seconds, "key frames"))
     write_number_files(options, result.to_json, result.rows)

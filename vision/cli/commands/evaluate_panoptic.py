@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from vision.cli.arguments import add_number_files, add_workers, write_number_files
-from vision.wording import speed
+from vision.wording import timed
 
 
 def add_panoptic(commands: Any) -> None:
@@ -44,6 +44,5 @@ def evaluate_panoptic(options: argparse.Namespace) -> None:
     if options.categories:
         print(result.category_table(), end="\n\n")
     print(result.table())
-    rate = speed(result.images, seconds, "images")
-    print(f"{result.images:,} images in {seconds:.1f} s, {rate}")
+    print(timed(result.images, seconds, "images"))
     write_number_files(options, result.to_json, result.rows)

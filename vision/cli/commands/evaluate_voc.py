@@ -7,7 +7,7 @@ from typing import Any
 
 from vision.cli.arguments import add_number_files, write_number_files
 from vision.documents.class_table import class_table
-from vision.wording import speed
+from vision.wording import timed
 
 
 def add_voc(commands: Any) -> None:
@@ -56,5 +56,5 @@ def evaluate_voc(options: argparse.Namespace) -> None:
     seconds = time.perf_counter() - start
     print("AP at an IoU of 0.5: at 11 recalls (2007), as an area (2010 and later)")
     print(result.table())
-    print(f"{result.images:,} images in {seconds:.1f} s, {speed(result.images, seconds, 'images')}")
+    print(timed(result.images, seconds, "images"))
     write_number_files(options, result.to_json, result.classes)

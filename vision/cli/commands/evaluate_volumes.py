@@ -15,7 +15,7 @@ from vision.cli.arguments import (
 )
 from vision.errors import ConfigError
 from vision.metrics.volumes.dice import EMPTY
-from vision.wording import speed
+from vision.wording import timed
 
 MAX_LABEL = 65_535
 
@@ -106,5 +106,5 @@ def evaluate_volumes(options: argparse.Namespace) -> None:
     )
     seconds = time.perf_counter() - start
     print(result.table())
-    print(f"{len(pairs):,} volumes in {seconds:.1f} s, {speed(len(pairs), seconds, 'volumes')}")
+    print(timed(len(pairs), seconds, "volumes"))
     write_number_files(options, result.to_json, result.rows)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from vision.annotations.cityscapes_ids import read_instance_values
-from vision.errors import DataError
+from vision.errors import ConfigError, DataError
 from vision.metrics.cityscapes.coco_results import read_coco_results
 from vision.metrics.cityscapes.evaluation import evaluate_instances
 from vision.metrics.cityscapes.instances import (
@@ -44,8 +44,14 @@ def evaluate_files(
         workers: Threads that read files; 0 reads them one after the other.
 
     Raises:
+        ConfigError: `images` is given for a folder.
         DataError: A file is absent, broken or does not fit the others; the message names it.
     """
+    if images is not None and predictions.is_dir():
+        raise ConfigError(
+            f"images='{images}' is for results in JSON, but '{predictions}' is a folder, whose "
+            "text files are named after their images. Leave it out."
+        )
     truth = find_files(annotations, SUFFIX, folders=False)
     if predictions.is_dir():
         found = read_text_results(predictions, [*truth])
