@@ -15,6 +15,7 @@ from torch import nn
 from vision.callbacks.run.rehearsal import Rehearsal
 from vision.data import COCO
 from vision.errors import ConfigError, DataError
+from vision.metrics.coco.metric import CocoEvaluator
 
 
 class Steps(Callback):
@@ -62,7 +63,7 @@ def test_masks_are_rehearsed_where_they_are_evaluated(
         kinds.append(task.evaluator.masks)
         raise DataError("the ground truth has no masks.")
 
-    monkeypatch.setattr(task.evaluator, "compute", compute)
+    monkeypatch.setattr(CocoEvaluator, "compute", compute)
     data = COCO(root=str(tmp_path / "coco"), batch_size=2, num_workers=0)
     with pytest.raises(DataError, match="no masks"):
         rehearsed(tmp_path, callbacks=[steps]).fit(task, data)
