@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from helpers.refusals import refuses
-from helpers.tiny_detection import tiny_detector
+from helpers.tiny_detection import SMALL, tiny_detector
 from helpers.tiny_models import TINY
 from helpers.tiny_segmentation import tiny_segmentor
 from helpers.tiny_task import random_images, tiny_task
@@ -91,7 +91,8 @@ def test_every_detector_of_a_fixed_size(detector: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("encoder", ["deformable", "hybrid"])
 def test_queries_take_any_batch(encoder: str, tmp_path: Path) -> None:
     options = {"feedforward": 12, "num_blocks": 1} if encoder == "hybrid" else {"num_layers": 1}
-    head = {"encoder": encoder, "encoder_options": options}
+    design = {**SMALL["dino"]["design"], "decoder_depth": 1}
+    head = {"encoder": encoder, "encoder_options": options, "num_levels": 3, "design": design}
     graph = whole_model(tiny_detector(detector="dino", head_options=head))
     example = torch.zeros(2, 3, 64, 96, dtype=torch.uint8)
     path = export_onnx(graph, example, tmp_path / "model.onnx", dynamic=("batch",))
