@@ -17,6 +17,19 @@ STRIDES = (4, 8, 16, 32)
 POINTS = {"count": 20}
 
 
+@torch.no_grad()
+def test_queries_read_the_finest_map_if_asked() -> None:
+    """Otherwise a change of it moves no box; masks follow it either way."""
+    sizes, maps = sizes_of(64, 96), features(64, 96, strides=STRIDES)
+    other = [maps[0].flip(1), *maps[1:]]
+    for apart in (True, False):
+        head = tiny_head(masks=True, finest_for_masks=apart).eval()
+        assert len(head.projections(maps[head.first :])) == (4 if apart else 5)
+        before, after = head(maps, sizes), head(other, sizes)
+        assert torch.equal(before["boxes"], after["boxes"]) == apart
+        assert not torch.allclose(before["masks"], after["masks"])
+
+
 def gradients(head: DINOHead, counts: tuple[int, int]) -> dict[str, Tensor | None]:
     targets = [random_target(count, i, (64, 96)) for i, count in enumerate(counts)]
     batch: Any = {"target": targets, "size": sizes_of(64, 96)}

@@ -51,7 +51,7 @@ class DINOHead(DetectionHead):
 
     Args:
         specs: Channels and stride of each map, finest first; strides of 8 to 32 as published, or 4
-            to 32. With `masks` the first is one of stride 4, which only masks read.
+            to 32. With `masks` the first is one of stride 4.
         num_classes: Number K of classes.
         num_queries: Number Q of queries, and so of objects that can be learnt in an image.
         num_levels: Number L of maps that queries read; those beyond the pyramid's are made of its
@@ -59,6 +59,8 @@ class DINOHead(DetectionHead):
         encoder: "deformable", or "hybrid" for real-time use.
         encoder_options: Options of `DeformableEncoderOptions` or `HybridEncoderOptions`.
         masks: Whether queries have masks too, as in "Mask DINO"; see `QueryMasks`.
+        finest_for_masks: With `masks`, whether only they read the map of stride 4; false lets
+            queries read it too, as some of the published configs do, at a higher cost.
         denoising: Options of `DenoisingOptions`, for training.
         score_threshold: Detections whose score is not above it are dropped.
         max_per_image: Number D of detections per image, pairs of a query and a class.
@@ -80,6 +82,7 @@ class DINOHead(DetectionHead):
         encoder: EncoderName = "deformable",
         encoder_options: Mapping[str, Any] | None = None,
         masks: bool = False,
+        finest_for_masks: bool = True,
         denoising: DenoisingOptions | Mapping[str, Any] | None = None,
         score_threshold: float = 0.0,
         max_per_image: int = 300,
@@ -93,7 +96,9 @@ class DINOHead(DetectionHead):
         check_ranges({"score_threshold": score_threshold}, {"score_threshold": PROBABILITY})
         check_ranges({"encoder": encoder}, {"encoder": tuple(ENCODERS)})
         _check_count(max_per_image, num_queries, num_classes)
-        read = specs[1:] if masks else specs
+        # Place of the first map that queries read.
+        self.first = int(masks and finest_for_masks)
+        read = specs[self.first :]
         levels = len(read) + ENCODERS[encoder].coarser if num_levels is None else num_levels
         chosen = read_options(DINODesign, design or {}, group="design")
         self.denoising = read_options(DenoisingOptions, denoising or {}, group="denoising")
@@ -198,8 +203,7 @@ class DINOHead(DetectionHead):
             sizes: int64 `(B, 2)` valid height and width of each image.
         """
         padding_of = self._padding(features[0], sizes)
-        read = features if self.masks is None else features[1:]
-        maps = self.projections(read, padding_of if self.exact_padding else None)
+        maps = self.projections(features[self.first :], padding_of if self.exact_padding else None)
         padding = [padding_of((x.shape[-2], x.shape[-1])) for x in maps]
         return flatten_maps(self.encoder(maps, padding), padding)
 
