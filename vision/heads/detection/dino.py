@@ -123,19 +123,7 @@ class DINOHead(DetectionHead):
         self.contents = nn.Embedding(num_queries, dim) if chosen.learned_contents else None
         # Contents of noised queries.
         self.labels = nn.Embedding(num_classes, dim)
-        layer: dict[str, Any] = {
-            "num_levels": levels,
-            "num_heads": chosen.num_heads,
-            "num_points": chosen.num_points,
-            "hidden_dim": chosen.feedforward,
-            "dropout": chosen.dropout,
-            "activation": chosen.activation,
-        }
-        self.decoder = DINODecoder(
-            [DecoderLayer(dim, **layer) for _ in range(chosen.decoder_depth)],
-            dim=dim,
-            padded_codes=not chosen.exact_padding,
-        )
+        self.decoder = _build_decoder(chosen, levels)
         self.heads = QueryHeads(
             dim,
             num_classes=num_classes,
@@ -321,6 +309,23 @@ class DINOHead(DetectionHead):
         nn.init.normal_(self.labels.weight)
         if self.contents is not None:
             nn.init.xavier_uniform_(self.contents.weight)
+
+
+def _build_decoder(design: DINODesign, num_levels: int) -> DINODecoder:
+    """The decoder of a design, for a number of maps."""
+    layers = [
+        DecoderLayer(
+            design.dim,
+            num_levels=num_levels,
+            num_heads=design.num_heads,
+            num_points=design.num_points,
+            hidden_dim=design.feedforward,
+            dropout=design.dropout,
+            activation=design.activation,
+        )
+        for _ in range(design.decoder_depth)
+    ]
+    return DINODecoder(layers, dim=design.dim, padded_codes=not design.exact_padding)
 
 
 def _part(predictions: QueryPredictions, queries: slice) -> QueryPredictions:
