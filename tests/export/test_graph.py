@@ -1,3 +1,6 @@
+from collections.abc import Mapping
+from typing import ClassVar
+
 import pytest
 import torch
 from helpers.refusals import refuses
@@ -40,6 +43,18 @@ def test_inputs_beside_the_images_come_from_a_batch_or_are_made_up() -> None:
     _, given = graph.arguments(images, {"half": torch.arange(6).view(3, 2)})
     assert given.dtype == torch.float32
     assert given.tolist() == [[0, 1], [2, 3], [4, 5]]
+
+
+def test_a_format_that_cannot_hold_a_program_is_refused_with_the_reason() -> None:
+    class Sorting(WeighedGraph):
+        kind = "sorting"
+        refused: ClassVar[Mapping[str, str]] = {
+            "onnx": "its operators sort rows by keys of 64 bits"
+        }
+
+    Sorting.check_format("torch-export")
+    with refuses(ConfigError, "onnx", "sorting model", "64 bits"):
+        Sorting.check_format("onnx")
 
 
 def test_an_unknown_type_names_the_nearest() -> None:

@@ -61,6 +61,20 @@ def test_a_factor_of_the_backbone_multiplies_that_of_each_level() -> None:
     assert rates == pytest.approx([1e-4, 1e-3])
 
 
+def test_a_factor_of_blocks_is_for_those_after_the_backbone_too() -> None:
+    model = nn.Module()
+    model.backbone = nn.ModuleDict({"blocks": nn.Linear(2, 2), "blocks_norm": nn.Linear(2, 2)})
+    model.head = nn.ModuleDict({"blocks": nn.ModuleList([nn.Linear(2, 2)])})
+    groups = parameter_groups(model, weight_decay=0.05, backbone_lr=0.5, block_lr=0.1)
+    scale = {name: group.lr_scale for group in groups for name in group.names}
+    assert scale["backbone.blocks.weight"] == pytest.approx(0.05)
+    assert scale["backbone.blocks_norm.weight"] == 0.5
+    assert scale["head.blocks.0.bias"] == pytest.approx(0.1)
+    optimizer = build_optimizer(model, OptimSettings(block_lr=0.1))
+    rates = sorted({group["lr"] for group in optimizer.param_groups})
+    assert rates == pytest.approx([1e-4, 1e-3])
+
+
 @pytest.mark.parametrize(("depth", "last"), [(None, 1), (6, 3), (12, 9)])
 def test_stages_as_levels_by_hand(depth: int | None, last: int) -> None:
     # The released code of ConvNeXt: 0.9 ** (depth + 1 - i) for stage i of 1 to 4; the stem and the

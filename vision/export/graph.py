@@ -77,6 +77,7 @@ class Graph(nn.Module):
         calibrated: What an int8 model is calibrated on.
         scored_logits: Whether the metric of int8 models needs logits.
         own_size: The sides of its input, if the model itself has them.
+        refused: Formats that cannot hold it, by name, and why.
     """
 
     kind: ClassVar[str]
@@ -85,6 +86,7 @@ class Graph(nn.Module):
     calibrated: ClassVar[str] = "images"
     scored_logits: ClassVar[bool] = False
     own_size: tuple[int, ...] | None = None
+    refused: ClassVar[Mapping[str, str]] = {}
 
     def __init__(
         self,
@@ -97,6 +99,19 @@ class Graph(nn.Module):
         super().__init__()
         self.axes, self.first, self.fixed = dict(axes), first, dict(fixed)
         self.beside = tuple(beside)
+
+    @classmethod
+    def check_format(cls, form: str) -> None:
+        """Refuse a format that cannot hold the program.
+
+        Args:
+            form: `"safetensors"`, `"torch-export"` or `"onnx"`.
+
+        Raises:
+            ConfigError: It cannot.
+        """
+        if form in cls.refused:
+            raise ConfigError(f"{form} cannot hold a {cls.kind} model: {cls.refused[form]}.")
 
     @property
     def inputs(self) -> list[str]:

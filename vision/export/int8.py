@@ -73,7 +73,9 @@ def make_int8(
         ConfigError: The model or an option does not allow it.
         MissingPackageError: onnxruntime or onnx is not installed.
     """
-    logits = find_part(model.task, "export_graph").scored_logits
+    builder = find_part(model.task, "export_graph")
+    builder.check_format("onnx")
+    logits = builder.scored_logits
     graph = whole_model(model.task, logits=logits)
     canvas, key = find_canvas(graph, model, options.canvas), graph.first.key
     if canvas is not None:

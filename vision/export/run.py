@@ -162,6 +162,7 @@ def export(
         ConfigError: An option does not fit the model, or the export fails.
         MissingPackageError: A package is absent.
     """
+    graph.check_format(options.format)
     graph.first.check_size(options.size)
     dynamic, notes = choose_dynamic(graph, options)
     job = _Job(graph, module, description, path, options)

@@ -11,6 +11,7 @@ from vision.optim.sharding import plain_name
 from vision.optim.weight_decay import undecayed_names
 
 BACKBONE = "backbone."
+BLOCKS = "blocks"
 
 
 @dataclass
@@ -40,6 +41,7 @@ def parameter_groups(
     layer_decay_by: Levels = "block",
     layer_decay_depth: int | None = None,
     backbone_lr: float = 1.0,
+    block_lr: float = 1.0,
     undecayed: frozenset[str] | None = None,
     matrices: frozenset[str] = frozenset(),
 ) -> list[ParameterGroup]:
@@ -57,6 +59,8 @@ def parameter_groups(
         layer_decay_by: What a level is.
         layer_decay_depth: As in `OptimSettings`.
         backbone_lr: Factor on the learning rate of the backbone, besides that of each level.
+        block_lr: Factor on the learning rate of parameters with `blocks` as a part of their name,
+            besides the others.
         undecayed: What `undecayed_names` gave when the task was built: FSDP flattens every
             parameter. None asks now, by the rule "vectors".
         matrices: Names of the parameters that Muon trains, which are in groups of their own.
@@ -72,6 +76,7 @@ def parameter_groups(
         if not parameter.requires_grad:
             continue
         scale = scales.get(name, 1.0) * (backbone_lr if name.startswith(BACKBONE) else 1.0)
+        scale *= block_lr if BLOCKS in plain_name(name).split(".") else 1.0
         decay = 0.0 if plain_name(name) in undecayed else weight_decay
         key = (scale, -decay, name not in matrices)
         new = ParameterGroup(scale, decay, [], [], matrices=name in matrices)

@@ -48,6 +48,7 @@ def build_optimizer(
         layer_decay_by=settings.layer_decay_by,
         layer_decay_depth=settings.layer_decay_depth,
         backbone_lr=settings.backbone_lr,
+        block_lr=settings.block_lr,
         undecayed=undecayed,
         matrices=hidden_matrices(module) if muon else frozenset(),
     )

@@ -36,6 +36,7 @@ RANGES: Ranges = {
     "lr_batch_size": Range(minimum=1, optional=True),
     "lr_scaling": get_args(Scaling),
     "backbone_lr": Range(above=0, maximum=1),
+    "block_lr": Range(above=0, maximum=1),
     "layer_decay": Range(above=0, maximum=1),
     "layer_decay_by": get_args(Levels),
     "layer_decay_depth": Range(minimum=1, optional=True),
@@ -83,6 +84,8 @@ class OptimSettings:
         lr_scaling: What `lr_batch_size` scales: "lr" only, or "all" of `lr`, `min_lr` and
             `warmup_lr`. `min_lr` never becomes larger than `lr`.
         backbone_lr: Factor on the learning rate of the whole backbone, such as 0.1.
+        block_lr: Factor on the learning rate of blocks, in the backbone and after it: parameters
+            with `blocks` as a part of their name.
         layer_decay: Factor on the learning rate per depth level of the backbone, from the last
             level to the stem. 1 trains all levels alike.
         layer_decay_by: What a depth level is: a "block" (or what the authors took for one), or a
@@ -122,6 +125,7 @@ class OptimSettings:
     lr_batch_size: int | None = None
     lr_scaling: Scaling = "lr"
     backbone_lr: float = 1.0
+    block_lr: float = 1.0
     layer_decay: float = 1.0
     layer_decay_by: Levels = "block"
     layer_decay_depth: int | None = None

@@ -132,3 +132,23 @@ def test_volumes_are_taken_as_they_are() -> None:
     assert shown.batch["subject"] == batch["subject"][:16]
     assert show_batch(module, trainer, [batch]) is None
     assert show_batch(module, trainer, {"image": batch["volume"]}) is None
+
+
+def test_clouds_are_cut_where_the_first_ones_end() -> None:
+    module = LightningModule()
+    trainer: Any = SimpleNamespace(datamodule=None)
+    counts = torch.arange(1, 21)
+    points = int(counts.sum())
+    batch = {
+        "coords": torch.rand(points, 3),
+        "label": torch.arange(points),
+        "counts": counts,
+        "room": [str(i) for i in range(20)],
+        "index": torch.arange(20),
+    }
+    shown = show_batch(module, trainer, batch)
+    assert shown is not None
+    kept = int(counts[:16].sum())
+    assert torch.equal(shown.batch["coords"], batch["coords"][:kept])
+    assert len(shown.batch["label"]) == kept
+    assert len(shown.batch["room"]) == len(shown.batch["index"]) == len(shown.batch["counts"]) == 16

@@ -70,16 +70,19 @@ def show_batch(module: LightningModule, trainer: Trainer, batch: Any) -> TrainBa
     Args:
         module: The task, with the `normalize` that images went through.
         trainer: Its trainer.
-        batch: A batch whose images or volumes are normalised.
+        batch: A batch whose images or volumes are normalised, or clouds of points one after
+            another.
 
     Returns:
-        None if it is not a batch of images or volumes.
+        None if it is neither.
     """
     if not isinstance(batch, Mapping):
         return None
     if "volume" in batch:  # its patches are drawn by what belongs to them
         images: list[Tensor] = []
         own = {key: _first(value, MAX_IMAGES) for key, value in batch.items()}
+    elif "counts" in batch:
+        images, own = [], _first_clouds(batch, MAX_IMAGES)
     else:
         norm: Any = getattr(module, "normalize", None)
         if norm is None or "image" not in batch:
@@ -112,6 +115,18 @@ def _first(value: Any, count: int) -> Any:
     if isinstance(value, list | tuple):
         return [_to_cpu(item) for item in value[:count]]
     return value
+
+
+def _first_clouds(batch: Mapping[str, Any], count: int) -> dict[str, Any]:
+    """The part of the first clouds, whose points stand one after another, on the CPU."""
+    counts = batch["counts"]
+    points, kept = int(counts.sum()), int(counts[:count].sum())
+    packed = {
+        key
+        for key, value in batch.items()
+        if isinstance(value, Tensor) and value.ndim and len(value) == points != len(counts)
+    }
+    return {key: _first(value, kept if key in packed else count) for key, value in batch.items()}
 
 
 def _to_cpu(value: Any) -> Any:

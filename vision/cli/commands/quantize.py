@@ -63,6 +63,8 @@ def quantize(arguments: argparse.Namespace, more: Sequence[str]) -> int:
     if arguments.out is not None:
         check_export_files(arguments.out)
     model = load(arguments.source, task=arguments.task)
+    # Why it is not possible, rather than that nothing measures it.
+    find_part(model.task, "export_graph").check_format("onnx")
     score = find_part(model.task, "int8_score")
     assert model.path is not None, "it was loaded from a file"
     target = arguments.out or default_export_file(arguments.source, ".int8.onnx", backbone=False)

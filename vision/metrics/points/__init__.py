@@ -1,0 +1,1 @@
+"""Segmentation of point clouds, measured over points."""
