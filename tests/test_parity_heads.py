@@ -8,10 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from helpers.box_overlaps import check_centerpoint_boxes, check_kitti_overlaps
+from helpers.box_overlaps import check_kitti_overlaps
+from helpers.centerpoint import check_centerpoint
 from helpers.deformable import check_deformable
 from helpers.dino import check_dino
 from helpers.dpt import check_dpt
+from helpers.flatformer import check_flatformer
 from helpers.kitti import check_kitti_evaluation
 from helpers.kmax import check_kmax_head, check_kmax_loss, check_kmax_post
 from helpers.monodetr import check_monodetr_head, check_monodetr_loss
@@ -21,7 +23,8 @@ from helpers.swin_unetr import check_swin_unetr
 CHECKS: dict[str, Callable[[ParityFile], None]] = {
     "croco_downstream": check_dpt,
     "dino": check_dino,
-    "flatformer_centerpoint": check_centerpoint_boxes,
+    "flatformer": check_flatformer,
+    "flatformer_centerpoint": check_centerpoint,
     "kitti_overlaps": check_kitti_overlaps,
     "kmax_deeplab": check_kmax_head,
     "kmax_deeplab_loss": check_kmax_loss,

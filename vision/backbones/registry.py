@@ -28,6 +28,7 @@ FAMILIES = {
     "convnext": Family("vision.backbones.convnext:ConvNeXt"),
     "cswin": Family("vision.backbones.cswin:CSWin"),
     "cvt": Family("vision.backbones.cvt:CvT"),
+    "flatformer": Family("vision.backbones.flatformer:FlatFormer", "points"),
     "hornet": Family("vision.backbones.hornet:HorNet"),
     "rmt": Family("vision.backbones.rmt:RMT"),
     "swin": Family("vision.backbones.swin:Swin"),

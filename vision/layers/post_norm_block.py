@@ -48,7 +48,7 @@ class PostNormBlock(nn.Module):
 
         Args:
             x: float `(B, N, D)`.
-            positions: float `(N, D)`, the code of the place of each cell.
+            positions: float `(N, D)` or `(B, N, D)`, the code of the place of each cell.
             bias: Added to the scaled scores; broadcasts to `(B, heads, N, N)`.
 
         Returns:

@@ -13,7 +13,7 @@ from vision.contracts.features import ClassRows
 from vision.errors import ConfigError, WeightsError, suggest
 from vision.weights.class_rows import ClassMap, copy_rows, map_classes
 from vision.weights.download import fetch
-from vision.weights.names import dino, kmax, mmdet, mmseg, monodetr
+from vision.weights.names import dino, flatformer, kmax, mmdet, mmseg, monodetr
 from vision.weights.names.families import family_module, family_naming, to_ours
 from vision.weights.prefixes import Branch, without_prefixes
 from vision.weights.read import read_weights
@@ -30,6 +30,8 @@ HEAD = "head."
 AUXILIARY = "auxiliary."
 HEADS = (HEAD, AUXILIARY)
 NECK = "neck."
+# What turns points into the features of an encoder of points.
+READER = "reader."
 BACKBONE = "backbone."
 # Prefix of the parameters of mmsegmentation's head within `MMSegHead`.
 WRAPPED = HEAD + "head."
@@ -45,6 +47,7 @@ class _Whole(NamedTuple):
 _WHOLE = {
     "monodetr": _Whole(monodetr.is_monodetr, monodetr.read),
     "dino": _Whole(dino.is_dino, dino.read),
+    "flatformer": _Whole(flatformer.is_flatformer, flatformer.read),
 }
 
 
@@ -54,7 +57,7 @@ class LoadReport:
 
     Attributes:
         naming: Whose key names the source has: ours, official, timm, huggingface, detectron2,
-            mmdet, mmseg, kmax, monodetr or dino.
+            mmdet, mmseg, kmax, monodetr, dino or flatformer.
         prefix: What was taken off the keys of the source first, such as `"model."`.
         loaded: Names that were filled, the resized ones included.
         resized: Name -> (published shape, own shape) of what was resized.
@@ -98,11 +101,12 @@ def load_weights(
     """Load published or own weights into a backbone, or into a model with `backbone` and `head`.
 
     Key names of ours, the authors, timm, Hugging Face, mmdet, mmsegmentation, kMaX-DeepLab's,
-    MonoDETR's and DINO's code are recognised. Position tables, position embeddings and global
-    filters are resized to the module's sizes, and the first convolution is fitted to its image
-    channels. A head with other classes, and an auxiliary one, keeps the rows of classes with the
-    same name; if the names are not known and the number of classes differs, the rows of all classes
-    are initialised randomly. An auxiliary head of the source is left out if the module has none.
+    MonoDETR's, DINO's and FlatFormer's code are recognised. Position tables, position embeddings
+    and global filters are resized to the module's sizes, and the first convolution is fitted to its
+    image channels. A head with other classes, and an auxiliary one, keeps the rows of classes with
+    the same name; if the names are not known and the number of classes differs, the rows of all
+    classes are initialised randomly. An auxiliary head of the source is left out if the module has
+    none.
     The prefix of a wrapper (`model.`, `net.`, `backbone.`, `encoder.`) is removed where the keys
     fit without it.
 
@@ -241,9 +245,9 @@ def _fit(
     """
     targets = module.state_dict()
     mapped = classes.names if classes and classes.sources else []
-    # A bare backbone has no neck and no head, a neck may not take every map, and not every model
-    # has an auxiliary head: these keys are known, not unexpected.
-    spare: tuple[str, ...] = () if prefix else (HEAD, NECK)
+    # A bare backbone has no reader, neck and head, a neck may not take every map, and not every
+    # model has an auxiliary head: these keys are known, not unexpected.
+    spare: tuple[str, ...] = () if prefix else (HEAD, NECK, READER)
     if prefix and backbone.dense:
         spare = (prefix + "out_norms.",)
     for second in (AUXILIARY, HEAD + AUXILIARY):

@@ -73,9 +73,9 @@ def _table(family: str, naming: str) -> Names | None:
 
 
 def _own_state(module: nn.Module) -> dict[str, Tensor]:
-    """The tensors of backbone, neck and heads, without those that only training needs."""
+    """The tensors of reader, backbone, neck and heads, without those that only training needs."""
     parts = {"backbone": getattr(module, "backbone", module)}
-    for name in ("neck", "head", "auxiliary"):
+    for name in ("reader", "neck", "head", "auxiliary"):
         part = getattr(module, name, None) if parts["backbone"] is not module else None
         if part is not None:
             parts[name] = part
