@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 from helpers.refusals import refuses
-from helpers.tiny_dense import tiny_dense
+from helpers.tiny_dense import SMALL, tiny_dense
+from helpers.tiny_models import TINY
 from helpers.tiny_task import random_images
 
 from vision.errors import ConfigError
@@ -35,3 +36,14 @@ def test_a_file_takes_images_of_any_size(tmp_path: Path) -> None:
     made = export(whole_model(task), task, task.describe(), tmp_path / "a.onnx", options)
     assert made.passed, made.table()
     assert made.dynamic == ("batch", "size")
+
+
+def test_a_program_of_clusters_takes_any_batch(tmp_path: Path) -> None:
+    # Few operators, since torch.export takes long.
+    head = {**SMALL["polymax"], "depths": [1, 0, 0]}
+    backbone = {**TINY["convnext"][1], "depths": [1, 1, 1, 1]}
+    task = tiny_dense("normals", "polymax", backbone_options=backbone, head_options=head).eval()
+    options = ExportOptions(format="torch-export", size=(64, 64))
+    made = export(whole_model(task), task, task.describe(), tmp_path / "a.pt2", options)
+    assert made.passed, made.table()
+    assert made.dynamic == ("batch",)
