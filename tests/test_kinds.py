@@ -76,6 +76,9 @@ PLAIN: dict[str, Callable[[Any], bool]] = {
     "predict_needs": lambda value: not value or bool(re.fullmatch(r"--[a-z]+ [A-Z]+", value)),
     "hub": lambda value: isinstance(value, Hub) and bool(value.metrics),
     "template": lambda value: isinstance(value, Template) and find_config(value.config).is_file(),
+    "by_input": lambda value: all(
+        {*columns} <= {*PROTOCOLS, *PLAIN} - {"task", "by_input"} for columns in value.values()
+    ),
 }
 
 

@@ -1,6 +1,7 @@
 """Columns of a task: its own attributes before the row of its kind, and one message for absence."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from helpers.refusals import refuses
@@ -82,3 +83,26 @@ def test_a_task_without_a_kind_goes_by_its_class() -> None:
 def test_paths_that_lead_nowhere_are_named(path: str) -> None:
     with pytest.raises(ConfigError, match=f"'{path}'.*package.module:Class"):
         resolve_part(path)
+
+
+class Scenes:
+    kind = "detection3d"
+
+    def __init__(self, reads: str) -> None:
+        self.reads = reads
+
+
+def test_a_column_may_depend_on_what_the_task_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    of_points = {"predictor": "json:JSONDecoder", "int8_score": None, "predict_needs": ""}
+    row = replace(KINDS["detection3d"], by_input={"points": of_points})
+    monkeypatch.setitem(KINDS, "detection3d", row)
+    assert find_part(Scenes("points"), "predictor") is json.JSONDecoder
+    # What is not listed, and what reads the usual input, has the kind's.
+    assert read_column(Scenes("points"), "report") == row.report
+    for usual in (Scenes("image"), Scenes, "detection3d"):
+        assert read_column(usual, "predictor") == row.predictor
+        assert read_column(usual, "predictor", reads="points") == "json:JSONDecoder"
+    assert not has_part("detection3d", "int8_score", reads="points")
+    with refuses(ConfigError, "int8", "'detection3d' of points", "Export in float") as error:
+        find_part(Scenes("points"), "int8_score")
+    assert "detection3d." not in str(error.value).partition("There is one for")[2]

@@ -86,6 +86,9 @@ class Kind:
         shard_form: What tar shards hold beside its images, a `vision.data.shards.forms.Form`; read
             from this table only, as the index of shards names the kind.
         template: A config for the user's own data.
+        by_input: Columns of tasks that read another input than the others of the kind, by the
+            task's `reads` (such as `"points"`), then by the name of the column; what is not listed
+            is the kind's, and None is absent.
     """
 
     task: str
@@ -113,6 +116,7 @@ class Kind:
     hub: Hub | None = None
     shard_form: str | None = _part("form of tar shards")
     template: Template | None = None
+    by_input: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 KINDS: dict[str, Kind] = {

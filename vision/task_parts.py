@@ -12,28 +12,33 @@ from vision.program import with_commands
 _COLUMNS = {column.name: column for column in fields(Kind)}
 
 
-def read_column(task: object, column: str) -> Any:
+def read_column(task: object, column: str, *, reads: str | None = None) -> Any:
     """The value of a column as it is written, which may be an import path.
 
     Args:
         task: A task, its class, or the name of a kind. A class attribute of the name of the column
             comes before the row of the class's `kind`.
         column: Name of a field of `Kind`.
+        reads: What the task reads, for a class or a kind whose tasks read different inputs; a task
+            says it by its attribute of that name. None is the kind's usual input.
 
     Returns:
-        The default of the column where neither has a value.
+        The default of the column where none has a value.
     """
     cls = task if isinstance(task, type | str) else type(task)
     own = None if isinstance(cls, str) else getattr(cls, column, None)
     if own is not None:
         return own
     row = KINDS.get(cls if isinstance(cls, str) else str(getattr(cls, "kind", None)))
-    return _COLUMNS[column].default if row is None else getattr(row, column)
+    if row is None:
+        return _COLUMNS[column].default
+    of_input = row.by_input.get(reads or str(getattr(task, "reads", None)), {})
+    return of_input[column] if column in of_input else getattr(row, column)
 
 
-def has_part(task: object, column: str) -> bool:
-    """Whether a task has a part; nothing is imported. Arguments as in `find_part`."""
-    return read_column(task, column) is not None
+def has_part(task: object, column: str, *, reads: str | None = None) -> bool:
+    """Whether a task has a part; nothing is imported. Arguments as in `read_column`."""
+    return read_column(task, column, reads=reads) is not None
 
 
 def find_part(task: object, column: str) -> Any:
@@ -98,9 +103,13 @@ def kinds_with(column: str) -> list[str]:
 def _absent(task: object, column: str) -> ConfigError:
     name, known = kind_name(task), kinds_with(column)
     about = _COLUMNS[column].metadata
+    of = ""
+    if name in known:  # only not for this input
+        known.remove(name)
+        of = f" of {getattr(task, 'reads', 'this input')}"
     others = " ".join(
         [
-            f"there is no {about['noun']} for '{name}'.{suggest(name, known)}",
+            f"there is no {about['noun']} for '{name}'{of}.{suggest(name, known)}",
             f"There is one for {_listed(known)}.",
             *([] if isinstance(task, str) else [f"A task gets one by its class attribute {column}"
               " = 'package.module:NAME'."]),

@@ -74,6 +74,12 @@ def family_of(name: str) -> str:
     return max(fitting, key=len, default="")
 
 
+def input_of(name: str) -> Input:
+    """What a backbone encodes, by its name; images, if no family of ours has the name."""
+    family = family_of(name)
+    return FAMILIES[family].input if family else "image"
+
+
 def create_backbone(name: str, *, pretrained: bool | str = False, **overrides: Any) -> Backbone:
     """Build a backbone by name.
 
@@ -122,9 +128,8 @@ def check_input(name: str, input: Input, *, owner: str) -> None:
     Raises:
         ConfigError: The backbone encodes something else.
     """
-    family = family_of(name)
-    found = FAMILIES[family].input if family else "image"
-    if found != input and (family or name.startswith(TIMM_PREFIX)):
+    found = input_of(name)
+    if found != input and (family_of(name) or name.startswith(TIMM_PREFIX)):
         call = "list_backbones()" if input == "image" else f'list_backbones(input="{input}")'
         first = next(iter(list_backbones(input=input)), "none")
         raise ConfigError(

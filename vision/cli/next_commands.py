@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
-from vision.backbones.registry import FAMILIES, family_of
+from vision.backbones.registry import family_of, input_of, list_backbones
 from vision.cli.model_files import WEIGHTS
 from vision.cli.names import import_path
 from vision.cli.runs import CHECKPOINTS, NICKNAMES
@@ -54,38 +54,44 @@ def next_commands(
     """
     config = shlex.quote(relative_path(folder / "config.yaml"))
     small = any(classes["data"] is import_path(path) for path in SMALL_DATA)
-    other, options = _other_backbone(backbone, small=small)
-    commands = _use(folder, classes, pictures)
+    other = _other_backbone(backbone, small=small)
+    reads = input_of(backbone)
+    commands = _use(folder, classes, pictures, reads)
     if (folder / CHECKPOINTS / "best.ckpt").is_file():
         best = shlex.quote(relative_path(folder / CHECKPOINTS / "best.ckpt"))
         measure = f"{command('validate')} --config {config} --ckpt_path {best}"
         commands.append(("measure the best checkpoint again", measure))
-    if {"backbone", "backbone_options"} <= {*inspect.signature(classes["model"]).parameters}:
+    given = {*inspect.signature(classes["model"]).parameters}
+    if other is not None and {"backbone", "backbone_options"} <= given:
         commands.append(
             (
                 "the same data with another backbone",
-                f"{command('fit')} --config {config} --name {name}_{other} "
-                f"--model.backbone {other} --model.backbone_options {options}",
+                f"{command('fit')} --config {config} --name {name}_{other[0]} "
+                f"--model.backbone {other[0]} --model.backbone_options {other[1]}",
             )
         )
-    template: Template | None = read_column(classes["model"], "template")
+    template: Template | None = read_column(classes["model"], "template", reads=reads)
     if template is not None:
         start = f"{command('fit')} --config {template.config}"
         commands.append((template.what, f"{start} {template.options}"))
     return commands
 
 
-def _other_backbone(backbone: str, *, small: bool) -> tuple[str, str]:
-    """Another backbone for the same input, and its options."""
-    family = family_of(backbone)
-    if family and FAMILIES[family].input == "volume":
+def _other_backbone(backbone: str, *, small: bool) -> tuple[str, str] | None:
+    """Another backbone for the same input, and its options; None if there is none."""
+    if input_of(backbone) == "volume":
         return next(name for name in VOLUME_BACKBONES if name != backbone), "null"
+    if input_of(backbone) == "points":
+        family = list_backbones(f"{family_of(backbone)}_*", input="points")
+        return next(((name, "null") for name in family if name != backbone), None)
     choices = (SMALL_BACKBONES if small else BACKBONES).items()
     first = backbone.partition("_")[0]
     return next(item for item in choices if item[0].partition("_")[0] != first)
 
 
-def _use(folder: Path, classes: Mapping[str, type], pictures: Path | None) -> list[tuple[str, str]]:
+def _use(
+    folder: Path, classes: Mapping[str, type], pictures: Path | None, reads: str
+) -> list[tuple[str, str]]:
     """Commands for the trained model that work for its task; none where it was not saved."""
     # A run that was not validated has no best one.
     files = [
@@ -105,16 +111,16 @@ def _use(folder: Path, classes: Mapping[str, type], pictures: Path | None) -> li
     # A config that names code of others is not read unless it is given.
     config = f" --config {run}/config.yaml" if any(map(_is_own, classes.values())) else ""
     commands = []
-    if has_part(task, "recorder") and has_part(task, "report"):
+    if has_part(task, "recorder", reads=reads) and has_part(task, "report", reads=reads):
         report = f"{command('evaluate')} model {run}{config}"
         commands.append(("a report: curves, tables, best and worst examples", report))
-    if has_part(task, "predictor"):
+    if has_part(task, "predictor", reads=reads):
         where = "FOLDER" if pictures is None else shlex.quote(relative_path(pictures))
         about = "your own pictures" if pictures is None else "pictures, these or your own"
-        needs = " ".join(["", *filter(None, [read_column(task, "predict_needs")])])
+        needs = " ".join(["", *filter(None, [read_column(task, "predict_needs", reads=reads)])])
         predict = f"{command('predict')} {model} {where} --out {out}{needs}{own}"
         commands.append((f"{about}: drawn, and as JSON", predict))
-    whole = has_part(task, "export_graph")
+    whole = has_part(task, "export_graph", reads=reads)
     commands.append(
         (
             f"a file {'' if whole else 'of the backbone '}for other programs{_needed()}",

@@ -4,15 +4,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from vision.backbones.registry import input_of
 from vision.contracts.models import ModelDescription
 from vision.documents.json_writing import to_json
 from vision.interop.citations import papers_of
 from vision.interop.markdown import code, text
-from vision.kinds import DESIGNS, KINDS, TASKS, Hub, HubMetric
+from vision.kinds import DESIGNS, TASKS, Hub, HubMetric
+from vision.task_parts import read_column
 from vision.weights.index import published_weights
 from vision.wording import counted
 
 LIBRARY = "vision-suite"
+# What an example predicts, by what the backbone encodes.
+_SOURCES = {"image": "image.jpg", "volume": "volume.nii.gz", "points": "points.npy"}
 _MAX_NAMES = 1000
 # Arguments left out of the recipe: the architecture is shown elsewhere, and the initial weights may
 # be a path on the author's machine.
@@ -30,7 +34,7 @@ class CardOptions:
             name of the datamodule.
         repo: `"owner/name"` on the hub; None if not known yet.
         has_config: Whether the resolved config of the run is beside the card.
-        hub: The hub's name of the task; None uses it from `KINDS`.
+        hub: The hub's name of the task; None uses it from `vision.kinds`.
     """
 
     name: str | None = None
@@ -54,7 +58,7 @@ def model_card(description: ModelDescription, options: CardOptions) -> str:
     from huggingface_hub import ModelCardData
 
     kind = _kind(description)
-    hub = options.hub or (KINDS[kind].hub if kind in KINDS else None)
+    hub = options.hub or _column(description, "hub")
     pipeline = hub.pipeline if hub else None
     results = _results(description, options, pipeline or kind, hub.metrics if hub else {})
     tags = [LIBRARY, hub.tag if hub else kind, description["backbone"], *_parts(description)]
@@ -87,10 +91,14 @@ def _kind(description: ModelDescription) -> str:
     return description["kind"] or description["task"].lower()
 
 
+def _column(description: ModelDescription, name: str) -> Any:
+    """A column of the model's kind, for what its backbone encodes."""
+    return read_column(_kind(description), name, reads=input_of(description["backbone"]))
+
+
 def _purpose(description: ModelDescription) -> str:
     """What the model is for, in the hub's words if it has any."""
-    kind = KINDS.get(_kind(description))
-    hub = kind.hub if kind else None
+    hub = _column(description, "hub")
     return hub.tag.replace("-", " ") if hub else _kind(description)
 
 
@@ -166,14 +174,14 @@ def _use(description: ModelDescription, options: CardOptions) -> str:
     address = options.repo or "OWNER/NAME"
     # A class from outside the suite must be imported by the reader.
     own = "" if description["task"] in TASKS else f", task={description['task']}"
-    kind = KINDS.get(_kind(description))
-    needs = kind.predict_needs if kind else ""
+    needs = _column(description, "predict_needs")
+    source = _SOURCES[input_of(description["backbone"])]
     option, _, value = needs.removeprefix("--").partition(" ")
     more = f', {option}="{value}"' if needs else ""
     return (
         "```python\nimport vision\n\n"
         f'model = vision.load("hf://{address}"{own})\n'
-        f'for result in model.predict("image.jpg"{more}):\n    print(result.to_dict())\n```\n\n'
+        f'for result in model.predict("{source}"{more}):\n    print(result.to_dict())\n```\n\n'
         "A local copy of this folder loads by its path. Nothing in it is executed: "
         "`model.safetensors` holds tensors and, in its header, the description of the model that "
         "`config.json` repeats."

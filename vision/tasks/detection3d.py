@@ -1,33 +1,32 @@
-"""Boxes in space from one image with a known camera.
+"""Boxes in space, from an image with a known camera or from a sweep of a lidar.
 
+input        vision/tasks/scene_inputs/, one file for images and one for points
 head         vision/heads/detection3d/, by the rows of vision/tasks/detectors3d.py
 neck         vision/necks/
-losses       vision/losses/monodetr.py
+losses       vision/losses/monodetr.py, center.py
 metrics      vision/metrics/kitti/, average precision as KITTI's benchmark defines it
-datamodules  vision.data.KITTI
+datamodules  vision.data.KITTI, KITTILidar
 configs      configs/detection3d/
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from vision.backbones.base import Backbone
-from vision.contracts.detection3d import Boxes3DBatch, Boxes3DPrediction
-from vision.heads.detection3d.monodetr import MonoDETRHead
+from vision.contracts.detection3d import Boxes3DPrediction
+from vision.contracts.models import ModelDescription
 from vision.keywords import Unpack
+from vision.layers.pixels import Normalize
 from vision.metrics.kitti.metric import KittiEvaluator
 from vision.metrics.kitti.table import KittiScores
-from vision.ops.grouping import places_by
-from vision.ops.monocular_predictions import MonocularOutputs
 from vision.optim.settings import OptimSettings
+from vision.tasks.base import Training
 from vision.tasks.classes import ClassTask
-from vision.tasks.detection3d_checks import check_cameras, check_targets3d, check_truth
-from vision.tasks.detectors3d import DETECTORS3D, build_detector3d
-from vision.tasks.first_batch import Stage, check_evaluated, check_sizes, require_keys
-from vision.tasks.image import ImageTask, ImageTraining, with_paths
+from vision.tasks.detection3d_checks import check_truth
+from vision.tasks.detectors3d import DETECTORS3D, Detector3DOptions
+from vision.tasks.first_batch import Stage, require_keys
+from vision.tasks.image import with_paths
 from vision.tasks.parts import find_row
 
 SHOWN = ("AP_3D", "AP_BEV", "AP_BEV_50")
@@ -43,8 +42,11 @@ DEFAULTS = OptimSettings(
 )
 
 
-class Detection3D(ClassTask, ImageTask):
-    """Boxes in space, oriented about the vertical, from one image and its camera.
+class Detection3D(ClassTask):
+    """Boxes in space, oriented about the vertical.
+
+    The detector says what is read: "monodetr" one image and its camera, "centerpoint" the points
+    of a lidar's sweep. A batch may have both.
 
     Logs `train/loss` and its terms, `lr`, and per evaluation `val/AP_3D`, `val/AP_BEV`,
     `val/AP_2D` and `val/AOS` (or `test/`), as KITTI defines them, and `val/AP_3D_50` and
@@ -53,20 +55,30 @@ class Detection3D(ClassTask, ImageTask):
     of the others.
 
     Args:
-        backbone: A name for `create_backbone`, or a `Backbone` built with `dense=True`.
+        backbone: A name for `create_backbone`, or an encoder of what the detector reads: a
+            `Backbone` built with `dense=True`, or an encoder of points.
         num_classes: Number of classes.
-        detector: Name of the detector: "monodetr".
+        detector: Name of the detector: "monodetr" or "centerpoint".
+        reader_options: Options of what groups points to pillars that replace the detector's, such
+            as `point_range` and `pillar_size`; for points.
         neck_options: Options of the neck that replace the detector's.
         head_options: Options of the head that replace the detector's, such as `num_queries`,
             `mean_sizes`, or `bins`, which the criterion uses too.
-        loss_options: Options of `vision.losses.monodetr.MonoDETRLossOptions`.
+        loss_options: Options of `vision.losses.monodetr.MonoDETRLossOptions`, or of
+            `vision.losses.center.CenterLossOptions`.
         decimals: Decimals of the numbers that are evaluated and written in KITTI's text. Published
             results have two, which changes them a little.
         class_names: Name of each class; null uses them from the datamodule.
+        mean: Mean of each channel for values in [0, 1]; null uses the backbone's. For images.
+        std: Standard deviation of each channel for values in [0, 1]; null uses the backbone's. For
+            images.
+        channels_last: Whether images and convolutions use the channels-last memory format.
         optim: Options of the optimiser and its schedule.
-        **training: Other arguments of `ImageTask`.
+        **training: Other arguments of `BaseTask`.
 
     Attributes:
+        reads: What is read: "image" or "points".
+        scene: How it is read.
         evaluator: Objects of the validation or test set, and what was found.
         kitti_result: Result of the last evaluation; None before.
 
@@ -78,118 +90,111 @@ class Detection3D(ClassTask, ImageTask):
     kind = "detection3d"
     dense = True
     monitor = ("val/AP_3D", "max")
-    head: MonoDETRHead
+    # By the detector: `reader` is of points, `normalize` of images.
+    backbone: Any
+    reader: nn.Module
+    normalize: Normalize
+    neck: nn.Module
+    head: Any
+    criterion: nn.Module
 
     def __init__(
         self,
-        backbone: str | Backbone | None = "timm/resnet50",
+        backbone: str | nn.Module | None = "timm/resnet50",
         num_classes: int = 3,
         *,
         detector: str = "monodetr",
+        reader_options: dict[str, Any] | None = None,
         neck_options: dict[str, Any] | None = None,
         head_options: dict[str, Any] | None = None,
         loss_options: dict[str, Any] | None = None,
         decimals: int = 2,
         class_names: list[str] | None = None,
+        mean: list[float] | None = None,
+        std: list[float] | None = None,
+        channels_last: bool = True,
         optim: OptimSettings = DEFAULTS,
-        **training: Unpack[ImageTraining],
+        **training: Unpack[Training],
     ) -> None:
+        row = find_row(DETECTORS3D, detector, option="detector")
+        row.check_name(backbone, owner=f"{type(self).__name__} with detector='{detector}'")
         super().__init__(backbone, optim=optim, **training)
         self.set_classes(num_classes, class_names)
-        self.neck, self.head, self.criterion = build_detector3d(
-            find_row(DETECTORS3D, detector, option="detector"),
-            self.backbone,
+        self.reads = row.scene.reads
+        options = Detector3DOptions(
             num_classes=num_classes,
-            neck_options=neck_options or {},
-            head_options=head_options or {},
-            loss_options=loss_options or {},
+            reader=reader_options or {},
+            neck=neck_options or {},
+            head=head_options or {},
+            loss=loss_options or {},
+            mean=mean,
+            std=std,
+            channels_last=channels_last,
         )
+        for name, part in row.build(self.backbone, options).items():
+            self.add_module(name, part)
+        self.scene = row.scene(self)
         self.evaluator = KittiEvaluator(decimals=decimals)
         self.kitti_result: KittiScores | None = None
         self.load_initial_weights()
+        self.scene.settle()
 
     def forward(
         self,
-        images: Tensor,
-        cameras: Tensor,
+        inputs: Tensor,
+        beside: Tensor | None = None,
         sizes: Tensor | None = None,
         original_sizes: Tensor | None = None,
     ) -> list[Boxes3DPrediction]:
-        """Find the objects of images as they are in a batch.
+        """Find the objects of scenes as they are in a batch.
 
         Args:
-            images: `(B, C, H, W)`, uint8 or float in 0..255, each valid to its borders.
-            cameras: float `(B, 3, 4)` projection to pixels of each original image: `camera`.
-            sizes: int64 `(B, 2)` height and width of each image: `size`; None for those of
-                `images`.
-            original_sizes: int64 `(B, 2)` height and width of each original image: `camera_size`.
-                None if the cameras project to pixels of `images`.
+            inputs: Images `(B, C, H, W)`, uint8 or float in 0..255; or the points `(P, C)` of all
+                sweeps.
+            beside: Projection of the camera of each image, float `(B, 3, 4)`; or the number of
+                points of each sweep, int64 `(B,)`, None for a single one.
+            sizes: int64 `(B, 2)` height and width of each image; None for those of `inputs`.
+            original_sizes: int64 `(B, 2)` height and width of each original image, to whose pixels
+                its camera projects; None for those of `inputs`.
 
         Returns:
-            The objects of each image in the frame of its camera.
+            The objects of each image in the frame of its camera, or of each sweep.
         """
-        whole = torch.tensor([images.shape[2:]] * len(images), device=images.device)
-        sizes = whole if sizes is None else sizes
-        original = whole if original_sizes is None else original_sizes
-        return self._found(self.normalize(images), cameras, sizes, original)
+        return self.scene.forward(inputs, beside, sizes, original_sizes)
 
-    def _found(
-        self, images: Tensor, cameras: Tensor, sizes: Tensor, original_sizes: Tensor
-    ) -> list[Boxes3DPrediction]:
-        outputs = self._head(images, cameras, sizes, original_sizes)
-        views = self.head.views(cameras, sizes, original_sizes)
-        return self.head.predict(self.head.decode(outputs, views), original_sizes)
-
-    def _head(
-        self, images: Tensor, cameras: Tensor, sizes: Tensor, original_sizes: Tensor
-    ) -> MonocularOutputs:
-        """Outputs of the head for normalised images `(B, C, H, W)`."""
-        return self.head(self.neck(self.backbone(images)), cameras, sizes, original_sizes)
+    def describe(self) -> ModelDescription:
+        """Describe as every task, with the expected input."""
+        return {**super().describe(), "input": self.scene.describe()}
 
     def check_batch(self, batch: Any, stage: Stage) -> None:
-        """Check the images, cameras and objects of the first batch of a stage.
+        """Check the input and the objects of the first batch of a stage.
 
         Raises:
             DataError: They are of another type, shape or range.
         """
         super().check_batch(batch, stage)
-        images = batch["image"]
-        require_keys(batch, ["image", "size", "camera", "camera_size"])
-        check_sizes(batch["size"], images)
-        check_cameras(batch, images)
-        if stage == "train":
-            require_keys(batch, ["image", "target"])
-            check_targets3d(batch["target"], batch, num_classes=self.num_classes)
-            return
-        check_evaluated(batch, images)
-        if stage != "predict":
-            require_keys(batch, ["image", "truth"])
-            check_truth(batch["truth"], count=len(images))
+        self.scene.check_batch(batch, stage)
+        if stage in ("val", "test"):
+            require_keys(batch, ["truth"])
+            check_truth(batch["truth"], count=self.scene.count(batch))
 
-    def run(self, batch: Boxes3DBatch) -> list[Boxes3DPrediction]:
-        """The objects of a batch whose images are normalised, in the frames of their cameras.
+    def prepare(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Prepare what is read on the device."""
+        return self.scene.prepare(batch)
 
-        Images are run together with those of the same size, without padding: the result does not
-        depend on the rest of the batch.
+    def run(self, batch: Any) -> list[Boxes3DPrediction]:
+        """The objects of the scenes of a prepared batch, in the frames of their cameras.
+
+        What is found in a scene does not depend on the rest of the batch.
         """
-        found: dict[int, Boxes3DPrediction] = {}
-        sizes = ((height, width) for height, width in batch["size"].tolist())
-        for (height, width), places in places_by(sizes).items():
-            images = batch["image"][places, :, :height, :width]
-            cameras, size, original = (
-                batch[key][places] for key in ("camera", "size", "camera_size")
-            )
-            found |= dict(zip(places, self._found(images, cameras, size, original), strict=True))
-        return [found[i] for i in range(len(found))]
+        return self.scene.run(batch)
 
-    def training_step(self, batch: Boxes3DBatch, batch_idx: int) -> Tensor:
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Loss `()` of a batch."""
-        outputs = self._head(batch["image"], batch["camera"], batch["size"], batch["camera_size"])
-        terms = self.criterion(outputs, batch["target"])
-        return self.log_losses("train", terms, len(batch["image"]))
+        return self.log_losses("train", self.scene.losses(batch), self.scene.count(batch))
 
     def evaluate(
-        self, stage: str, outputs: Sequence[Boxes3DPrediction], batch: Boxes3DBatch
+        self, stage: str, outputs: Sequence[Boxes3DPrediction], batch: Mapping[str, Any]
     ) -> Sequence[Boxes3DPrediction]:
         """Add the objects found in a batch of the `"val"` or `"test"` set; returns them."""
         indices = batch["index"].tolist() if "index" in batch else [None] * len(outputs)
@@ -199,7 +204,7 @@ class Detection3D(ClassTask, ImageTask):
         return outputs
 
     def _number(self) -> int:
-        """A number for an image that has none: each of n processes has every n-th image."""
+        """A number for a scene that has none: each of n processes has every n-th one."""
         trainer = self.trainer
         return len(self.evaluator) * trainer.world_size + trainer.global_rank
 
@@ -217,6 +222,6 @@ class Detection3D(ClassTask, ImageTask):
         self.kitti_result = self.evaluator.compute(trained)
         self.log_evaluation(stage, self.kitti_result.scalars(), shown=SHOWN)
 
-    def predict_step(self, batch: Boxes3DBatch, batch_idx: int) -> list[Boxes3DPrediction]:
-        """The objects of each image of a batch, in the frame of its camera."""
+    def predict_step(self, batch: Any, batch_idx: int) -> list[Boxes3DPrediction]:
+        """The objects of each scene of a batch, in the frame of its camera."""
         return with_paths(self.run(batch), batch)

@@ -67,11 +67,11 @@ def check_targets3d(targets: Any, batch: Mapping[str, Any], *, num_classes: int)
             f"batch['size'] has {batch['size'].min(dim=0).values.tolist()} (height, width) for "
             f"batch['image'], {shown_tensor(images)}; a training batch has images of one size."
         )
-    _check_list(targets, "target", len(images))
+    check_list(targets, "target", len(images))
     for place, target in enumerate(targets):
         name = f"batch['target'][{place}]"
         require_keys(target, ["labels", *TARGET_SHAPES], where=name)
-        count = _check_labels(target["labels"], name, lowest=0, num_classes=num_classes)
+        count = check_labels(target["labels"], name, lowest=0, num_classes=num_classes)
         _check_columns(target, TARGET_SHAPES, name, count)
         for key in ("sizes", "depth_m"):
             if not bool((target[key] > 0).all()):
@@ -90,11 +90,11 @@ def check_truth(truth: Any, *, count: int) -> None:
     Raises:
         DataError: One has another form.
     """
-    _check_list(truth, "truth", count)
+    check_list(truth, "truth", count)
     for place, one in enumerate(truth):
         name = f"batch['truth'][{place}]"
         require_keys(one, ["labels", "names", "occlusion", *TRUTH_SHAPES], where=name)
-        objects = _check_labels(one["labels"], name)
+        objects = check_labels(one["labels"], name)
         _check_columns(one, TRUTH_SHAPES, name, objects)
         for key in ("names", "occlusion"):
             if len(one[key]) != objects:
@@ -104,18 +104,42 @@ def check_truth(truth: Any, *, count: int) -> None:
                 )
 
 
-def _check_list(values: object, key: str, count: int) -> None:
+def check_list(values: object, key: str, count: int, *, unit: str = "image") -> None:
+    """Check that there is a dict for each image or sweep.
+
+    Args:
+        values: What should be a list of them.
+        key: Its key in the batch.
+        count: Number of images or sweeps.
+        unit: What one is called.
+
+    Raises:
+        DataError: It is another thing, or has another length.
+    """
     if not isinstance(values, Sequence) or len(values) != count:
         raise DataError(
             f"batch['{key}'] is {shown_tensor(values)}; expected a list of {count} dicts, one per "
-            "image."
+            f"{unit}."
         )
 
 
-def _check_labels(
+def check_labels(
     labels: object, name: str, *, lowest: int | None = None, num_classes: int = 0
 ) -> int:
-    """Check class indices, int64 `(N,)`; returns how many there are."""
+    """Check class indices, int64 `(N,)`.
+
+    Args:
+        labels: The indices.
+        name: Where they stand, for messages.
+        lowest: The smallest index; None leaves the range unchecked.
+        num_classes: Number of classes.
+
+    Returns:
+        How many there are.
+
+    Raises:
+        DataError: They are of another kind, or out of range.
+    """
     expected = "expected class indices, int64 (N,)"
     if not isinstance(labels, Tensor) or labels.ndim != 1 or labels.dtype != torch.int64:
         raise DataError(f"{name}['labels'] is {shown_tensor(labels)}; {expected}.")

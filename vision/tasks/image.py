@@ -12,7 +12,7 @@ from vision.backbones.registry import check_input
 from vision.contracts.models import ModelDescription
 from vision.errors import ConfigError
 from vision.keywords import Unpack
-from vision.layers.pixels import blank_padding
+from vision.layers.pixels import Normalize, blank_padding
 from vision.optim.settings import OptimSettings
 from vision.tasks.base import BaseTask, Training
 from vision.tasks.build import build_normalize
@@ -65,11 +65,7 @@ class ImageTask(BaseTask):
         if isinstance(backbone, str):
             check_input(backbone, "image", owner=type(self).__name__)
         super().__init__(backbone, optim=optim, **training)
-        if not isinstance(self.backbone, Backbone):
-            raise ConfigError(
-                f"{type(self).__name__} accepts images, which a {type(self.backbone).__name__} "
-                "does not encode: choose a Backbone, such as one of vision.list_backbones()."
-            )
+        require_image_backbone(self.backbone, owner=type(self).__name__)
         if not self.dense:
             self.backbone.check_can_embed()
         self.normalize = build_normalize(self.backbone, mean, std, channels_last=channels_last)
@@ -80,9 +76,7 @@ class ImageTask(BaseTask):
         """Load the initial weights, freeze parts and set the memory format: ends a constructor."""
         super().load_initial_weights()
         if self._channels_last:
-            for module in self.modules():
-                if isinstance(module, nn.Conv2d):
-                    module.to(memory_format=torch.channels_last)
+            use_channels_last(self)
 
     def embed(self, images: Tensor) -> Tensor:
         """`Backbone.embed` of normalised images `(B, C, H, W)`, compiled if requested."""
@@ -105,16 +99,57 @@ class ImageTask(BaseTask):
 
     def prepare(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Normalise the images of a batch; for dense tasks their padding becomes zero."""
-        images = self.normalize(batch["image"])
-        if self.dense and "size" in batch:
-            images = blank_padding(images, batch["size"])
-        return {**batch, "image": images}
+        return normalize_batch(batch, self.normalize, blank=self.dense)
 
     def describe(self) -> ModelDescription:
         """Describe as every task, with the backbone's expected input."""
-        mean, std = self.normalize.values
-        expected = {**asdict(self.backbone.default_input), "mean": mean, "std": std}
-        return {**super().describe(), "input": plain(expected)}
+        return {**super().describe(), "input": describe_input(self.backbone, self.normalize)}
+
+
+def require_image_backbone(backbone: nn.Module, *, owner: str) -> Backbone:
+    """Check that a backbone encodes images.
+
+    Args:
+        backbone: The backbone, as it was given or built.
+        owner: The task, for the error.
+
+    Raises:
+        ConfigError: It encodes something else.
+    """
+    if not isinstance(backbone, Backbone):
+        raise ConfigError(
+            f"{owner} accepts images, which a {type(backbone).__name__} does not encode: choose a "
+            "Backbone, such as one of vision.list_backbones()."
+        )
+    return backbone
+
+
+def use_channels_last(module: nn.Module) -> None:
+    """Bring the weights of all 2-d convolutions to the channels-last memory format."""
+    for part in module.modules():
+        if isinstance(part, nn.Conv2d):
+            part.to(memory_format=torch.channels_last)
+
+
+def normalize_batch(batch: dict[str, Any], normalize: Normalize, *, blank: bool) -> dict[str, Any]:
+    """Normalise the images of a batch.
+
+    Args:
+        batch: Has `image`, and maybe `size`.
+        normalize: Maps values 0..255 to the backbone's input.
+        blank: Whether the padding beyond `size` becomes zero.
+    """
+    images = normalize(batch["image"])
+    if blank and "size" in batch:
+        images = blank_padding(images, batch["size"])
+    return {**batch, "image": images}
+
+
+def describe_input(backbone: Backbone, normalize: Normalize) -> dict[str, Any]:
+    """Size, mean, std, crop and interpolation that a backbone expects, as plain values."""
+    mean, std = normalize.values
+    described: dict[str, Any] = plain({**asdict(backbone.default_input), "mean": mean, "std": std})
+    return described
 
 
 def with_paths(found: Iterable[Mapping[str, Any]], batch: Mapping[str, Any]) -> list[Any]:

@@ -1,0 +1,1 @@
+"""What detectors of boxes in space read: one file per input."""
