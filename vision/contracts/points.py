@@ -8,8 +8,9 @@ from typing import NotRequired, TypedDict
 
 from torch import Tensor
 
-# The label of points that are ignored in training and in metrics.
-IGNORED = 255
+from vision.contracts.ignored_points import IGNORED
+
+__all__ = ["IGNORED", "PointBatch", "PointPrediction", "PointSample"]
 
 
 class PointSample(TypedDict):

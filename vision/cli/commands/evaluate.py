@@ -31,6 +31,8 @@
         --split splits/val.txt --json numbers.json --csv classes.csv
     vision evaluate volumes --annotations BraTS2021 --annotation-suffix _seg --predictions found \
         --regions brats --json numbers.json --csv subjects.csv
+    vision evaluate points --annotations rooms --predictions found/labels --num-classes 13 \
+        --json numbers.json --csv classes.csv
 
 `model` gives the numbers of `vision validate` (or `test`), for every task, and writes
 `report.json`, `report.html` and `images.csv` to the folder `evaluation` of the run. Further options
@@ -76,6 +78,12 @@ benchmark. `--json` writes `NDS`, `mAP`, the mean `errors`, and in `classes` a r
 grid. `--json` writes the means of `Dice`, of the 95 % Hausdorff distance `HD95` and the average
 surface distance `ASD` in mm and of the `VolumeError` in ml, and in `regions` a row per region.
 
+`points` compares the classes of points: files of the same paths in both folders, of clouds with
+labels (PLY, npz, LAS, rows of npy) or of labels alone (npy, or text with one per line).
+Intersections and unions are summed over all files, so that the six areas of S3DIS together are
+six-fold. `--json` writes fractions: `mIoU`, `mAcc`, `OA`, per class `IoU` and `Acc`, and in `rooms`
+a row per file.
+
 The exit status is 2 if the files do not fit each other or their format.
 """
 
@@ -105,6 +113,7 @@ from vision.cli.commands.evaluate_lvis import add_lvis
 from vision.cli.commands.evaluate_normals import add_normals
 from vision.cli.commands.evaluate_nuscenes import add_nuscenes
 from vision.cli.commands.evaluate_panoptic import add_panoptic
+from vision.cli.commands.evaluate_points import add_points
 from vision.cli.commands.evaluate_voc import add_voc
 from vision.cli.commands.evaluate_volumes import add_volumes
 from vision.cli.ending import command_parser, end
@@ -251,6 +260,7 @@ COMMANDS = (
     add_kitti,
     add_nuscenes,
     add_volumes,
+    add_points,
 )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from vision.contracts.points import IGNORED
+from vision.contracts.ignored_points import IGNORED
 from vision.errors import ConfigError, DataError, listed
 from vision.metrics.points.table import PointScores
 from vision.metrics.processes import gather_shares

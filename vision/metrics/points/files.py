@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vision.contracts.points import IGNORED
+from vision.contracts.ignored_points import IGNORED
 from vision.errors import DataError
 from vision.metrics.file_pairs import FilePair, read_ahead
 from vision.metrics.points.evaluator import PointEvaluator
