@@ -63,7 +63,8 @@ SAME_WORD = {
     "panoptic": r"commands/make_samples.py",
     "depth": r"vision/(data|ops|options|metrics/kitti)|/dense_maps|losses/dense|weights/names/",
     "normals": r"vision/data/|/dense_maps|losses/dense",
-    "detection3d": r"data/base/boxes3d.py",
+    # Two sorts of samples are for it: images, and sweeps of a lidar.
+    "detection3d": r"data/base/(boxes3d|lidar).py",
     # Packages are installed under that name, encoders and exported programs take volumes, and
     # readers, samples and rates count them.
     "volumes": r"ops/nifti.py|backbones/registry.py|export/inputs.py|data/check/volume_facts.py|"

@@ -52,6 +52,7 @@ from helpers.tiny_segments import (
     write_panoptic,
     write_pixels,
 )
+from helpers.tiny_sweeps import damage_kitti_lidar, write_kitti_lidar_options
 from PIL import Image
 
 from vision.data import COCO, ImageFolder, MaskFolder
@@ -454,6 +455,7 @@ CASES = {
     "NYUv2Normals": Case(write_nyuv2_normals_options, damage_nyuv2_normals, 6),
     "KITTIDepth": Case(write_kitti_options, damage_kitti, 6),
     "KITTI": Case(write_kitti_objects_options, damage_kitti_objects, 10),
+    "KITTILidar": Case(write_kitti_lidar_options, damage_kitti_lidar, 13),
     "NuScenes": Case(write_nuscenes_options, damage_nuscenes, 36),
     "BraTS": Case(write_brats_options, damage_brats, 5),
     "MedicalDecathlon": Case(write_decathlon_options, damage_decathlon, 6),

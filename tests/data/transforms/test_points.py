@@ -46,6 +46,7 @@ def test_points_stay_in_their_boxes(motion: Motion, seed: int) -> None:
     assert before.any()
     assert (inside(moved, moved_boxes) == before).all()
     assert (moved[:, 3:] == points[:, 3:]).all()
+    np.testing.assert_allclose(points[:, :3] @ motion.matrix()[:3, :3].T, moved[:, :3], atol=1e-9)
     assert (moved_boxes[:, 6] >= -math.pi).all()
     assert (moved_boxes[:, 6] < math.pi).all()
     np.testing.assert_allclose(moved_boxes[:, 3:6], boxes[:, 3:6] * motion.scale)

@@ -4,13 +4,12 @@ import logging
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
 from torch.utils.data import Dataset
 
 from vision.data.base.boxes3d_samples import Boxes3DSamples
-from vision.data.base.classes import ClassData
 from vision.data.base.images import ImageBatches, ImageLoading
 from vision.data.base.splits import Split, SplitData
+from vision.data.base.trained_classes import TrainedClassData
 from vision.data.check.boxes3d_facts import (
     check_objects,
     describe_objects,
@@ -28,7 +27,6 @@ from vision.data.transforms.boxes3d import (
     Boxes3DTransform,
 )
 from vision.data.transforms.boxes3d_options import Boxes3DAugment, LearnedObjects
-from vision.errors import ConfigError, suggest
 from vision.keywords import Unpack
 
 logger = logging.getLogger(__name__)
@@ -52,7 +50,7 @@ class Boxes3DOptions(Boxes3DLoading, total=False):
     trained: Sequence[str] | None
 
 
-class Boxes3DData(ClassData, SplitData[Boxes3DIndex]):
+class Boxes3DData(TrainedClassData, SplitData[Boxes3DIndex]):
     """A dataset of single images with known cameras and boxes in space.
 
     A subclass lists images, cameras and objects. When a split is first used, its objects are
@@ -93,30 +91,6 @@ class Boxes3DData(ClassData, SplitData[Boxes3DIndex]):
         self.eval_transform = Boxes3DEvalTransform(image_size=image_size)
         self.objects = objects
         self.trained = None if trained is None else tuple(trained)
-
-    @property
-    def trained_names(self) -> tuple[str, ...]:
-        """Names of the classes that are learned, in the order of all classes.
-
-        Raises:
-            ConfigError: `trained` has none, or one that the dataset lacks.
-        """
-        names = self.class_names
-        if self.trained is None:
-            return names
-        unknown = [name for name in self.trained if name not in names]
-        if unknown or not self.trained:
-            what = f"the class {unknown[0]!r}" if unknown else "no class"
-            near = suggest(unknown[0], names) if unknown else ""
-            raise ConfigError(
-                f"trained has {what}; the classes of the dataset are {', '.join(names)}.{near}"
-            )
-        return tuple(name for name in names if name in self.trained)
-
-    @property
-    def is_trained(self) -> np.ndarray:
-        """Which classes are learned, bool `(K,)`."""
-        return np.isin(self.class_names, self.trained_names)
 
     def make_samples(
         self, index: Boxes3DIndex, transform: Boxes3DTransform, *, targets: bool = True

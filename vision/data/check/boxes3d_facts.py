@@ -69,7 +69,7 @@ def check_objects(
     split: str,
     class_names: Sequence[str],
     trained: np.ndarray,
-    rules: LearnedObjects,
+    rules: LearnedObjects | None,
 ) -> None:
     """Raise an error if the objects of a split cannot be meant.
 
@@ -78,7 +78,7 @@ def check_objects(
         split: Its name.
         class_names: Name of each class.
         trained: bool `(K,)`, which classes are learned.
-        rules: Which of their objects are learned.
+        rules: Which of their objects are learned; None if that is not known of them alone.
 
     Raises:
         DataError: There is nothing to learn or to measure, or the cameras do not show the objects
@@ -87,14 +87,19 @@ def check_objects(
     scene = index.scene()
     wanted = np.append(trained, False)[scene.labels]
     names = " or ".join(np.array(class_names)[trained].tolist())
+    samples = counted(len(index), index.unit)
     if not wanted.any():
         found = [index.object_names[i] for i in np.unique(index.objects.names)]  # type: ignore[union-attr]
         raise DataError(
-            f"the {counted(len(index), 'images')} of the {split} split have no {names}, but "
+            f"the {samples} of the {split} split have no {names}, but "
             f"{', '.join(found) or 'no object at all'}: there is nothing to learn or to measure. "
             "Check the labels, and data.trained."
         )
-    if split == "train" and not (wanted & fitting_objects(scene, rules)).any():
+    if (
+        rules is not None
+        and split == "train"
+        and not (wanted & fitting_objects(scene, rules)).any()
+    ):
         raise DataError(
             f"no {names} of the train split is within the limits of data.objects "
             f"({_limits(rules)}): there is nothing to learn. Widen them."
@@ -104,8 +109,8 @@ def check_objects(
         raise DataError(
             f"the centres of only {inside:,} of {counted(judged, 'objects')} of the {split} split "
             "lie in their 2-D boxes when the calibrations project them: expected nearly all. "
-            "Calibrations of other images, another frame or unit, or images and boxes of another "
-            "size are usual reasons."
+            f"Calibrations of other {index.unit}, another frame or unit, or images and boxes of "
+            "another size are usual reasons."
         )
 
 

@@ -16,9 +16,10 @@ from vision.data.files.noted_problems import NotedProblems
 from vision.data.formats.kitti_objects import (
     KittiFiles,
     KittiScenes,
-    absent_images,
-    read_names,
+    absent_files,
     read_scenes,
+    split_names,
+    testing_names,
 )
 from vision.data.index.boxes3d import Boxes3DIndex
 from vision.data.index.mask_pairs import find_some_images
@@ -136,18 +137,13 @@ class KITTI(Boxes3DData):
             for name in names
             if name in known
         ]
-        return files, absent_images(names, known, part / IMAGES)
+        return files, absent_files(names, known, f"{part / IMAGES}/{{}}.png")
 
     def _names(self, split: Split, known: dict[str, str]) -> list[str]:
         """The names of the images of a split."""
         if split == "predict":
-            path = self.root / "ImageSets" / "test.txt"
-            return read_names(path) if path.is_file() else [*known]
-        given = self._lists[split]
-        if given.endswith(".txt"):
-            return read_names(user_path(given))
-        require_folder(self.root / "ImageSets", EXPECTED)
-        return read_names(self.root / "ImageSets" / f"{given}.txt")
+            return testing_names(self.root, known)
+        return split_names(self.root, self._lists[split], EXPECTED)
 
 
 def _beside(folder: Path) -> list[KittiFiles]:

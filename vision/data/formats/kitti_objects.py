@@ -10,14 +10,17 @@ import torch
 
 from vision.annotations.kitti import CLASSES, FIELDS, KittiObjects, scan_objects
 from vision.annotations.outlines import starts_of
+from vision.data.files.finding import require_folder
 from vision.data.formats.projections import read_projection
 from vision.data.index.boxes3d import Boxes3DTable
 from vision.documents.text import read_lines, read_text
 from vision.errors import DataError
 from vision.ops.boxes3d import from_kitti
-from vision.reading import MAX_SETTINGS_BYTES
+from vision.reading import MAX_SETTINGS_BYTES, user_path
 
 _FIELDS = f"Expected {' '.join(FIELDS[:-1])}. Correct the line, or remove it."
+# Folder of the lists.
+LISTS = "ImageSets"
 # Of the learned classes; the others may lack numbers, as regions do.
 _CHECKED = ("Pedestrian", "Car", "Cyclist")
 
@@ -90,13 +93,13 @@ def read_scenes(files: Iterable[KittiFiles]) -> KittiScenes:
         found: list[str] = []
         camera, objects = None, None
         try:
-            _require(one.calibration, "calibration")
+            require_file(one.calibration, "calibration")
             camera = read_projection(one.calibration)
         except DataError as error:
             found.append(f"image '{one.image}': {error}")
         if one.label is not None:
             labelled = True
-            objects = _read_label(one.label, one.image, found)
+            objects = read_label(one.label, f"image '{one.image}'", found)
         problems += found
         if not found and camera is not None:
             images.append(one.image)
@@ -111,22 +114,46 @@ def read_scenes(files: Iterable[KittiFiles]) -> KittiScenes:
     )
 
 
-def absent_images(names: Sequence[str], known: Mapping[str, str], folder: Path) -> list[str]:
-    """A message for each name that no image has.
+def split_names(root: Path, given: str, expected: str) -> list[str]:
+    """The names of the images of a split.
+
+    Args:
+        root: The folder of `ImageSets`.
+        given: Name of a list in it, or the path of one, which ends in `.txt`.
+        expected: The expected tree, for the end of errors.
+
+    Raises:
+        DataError: The list is absent or wrong.
+    """
+    if given.endswith(".txt"):
+        return read_names(user_path(given))
+    require_folder(root / LISTS, expected)
+    return read_names(root / LISTS / f"{given}.txt")
+
+
+def testing_names(root: Path, known: Iterable[str]) -> list[str]:
+    """The names of the testing images: those of their list, or all that are known."""
+    path = root / LISTS / "test.txt"
+    return read_names(path) if path.is_file() else [*known]
+
+
+def absent_files(
+    names: Sequence[str], known: Mapping[str, str], place: str, what: str = "image"
+) -> list[str]:
+    """A message for each name that no image or sweep has.
 
     Args:
         names: Listed names.
         known: Path of each image, by its name.
-        folder: The folder of the images.
+        place: Where one is expected, with `{}` for its name.
+        what: What it is.
     """
-    problems = []
-    for name in names:
-        if name not in known:
-            problems.append(
-                f"there is no image '{folder / name}.png', which is listed. Copy it there, or "
-                "remove its name from the list."
-            )
-    return problems
+    return [
+        f"there is no {what} '{place.format(name)}', which is listed. Copy it there, or remove its "
+        "name from the list."
+        for name in names
+        if name not in known
+    ]
 
 
 def join_objects(objects: Sequence[KittiObjects]) -> Boxes3DTable:
@@ -146,20 +173,34 @@ def join_objects(objects: Sequence[KittiObjects]) -> Boxes3DTable:
     )
 
 
-def _require(path: Path, what: str) -> None:
-    """Raise an error for an absent file; files of other images, which are near, are no help."""
+def require_file(path: Path, what: str) -> None:
+    """Raise an error for an absent file; files of other images, which are near, are no help.
+
+    Raises:
+        DataError: It is absent.
+    """
     if not os.path.lexists(path):
         raise DataError(
             f"there is no {what} '{path}'. Copy it there, or leave the image out of the list."
         )
 
 
-def _read_label(path: Path, image: str, problems: list[str]) -> KittiObjects | None:
+def read_label(path: Path, name: str, problems: list[str]) -> KittiObjects | None:
+    """Read the objects of an image or a sweep.
+
+    Args:
+        path: The label file.
+        name: What messages call the image, such as "image '000000.png'".
+        problems: Takes a message for everything that is wrong.
+
+    Returns:
+        The objects of the lines that are whole; None if the file cannot be read.
+    """
     try:
-        _require(path, "label file")
+        require_file(path, "label file")
         text = read_text(path, max_bytes=MAX_SETTINGS_BYTES, what="label file")
     except DataError as error:
-        problems.append(f"image '{image}': {error}")
+        problems.append(f"{name}: {error}")
         return None
     scanned = scan_objects(text, scored=False)
     # Messages about a class are whole.

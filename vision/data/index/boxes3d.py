@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -105,6 +105,8 @@ class Boxes3DIndex:
     object_names: tuple[str, ...] = ()
     labels: np.ndarray
     objects: Boxes3DTable | None = None
+    # What a sample is called, in the plural.
+    unit: ClassVar[str] = "images"
 
     def __post_init__(self) -> None:
         counts = [len(self.images), len(self.cameras)]

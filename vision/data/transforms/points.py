@@ -44,6 +44,12 @@ class Motion(NamedTuple):
         turned = rotate_boxes(mirror_boxes(boxes, self.mirror), self.angle)
         return scale_boxes(turned, self.scale)
 
+    def matrix(self) -> np.ndarray:
+        """The same as a matrix, float64 `(4, 4)`, of `(x, y, z, 1)`."""
+        whole = np.eye(4)
+        whole[:3, :3] = self.points(np.eye(3)).T
+        return whole
+
 
 def rotate(points: np.ndarray, angle: float) -> np.ndarray:
     """Rotate points `(P, C)` or directions `(P, 3)` about z.
