@@ -223,10 +223,12 @@ def _metrics_table(description: ModelDescription) -> str:
 
 def _preprocessing(description: ModelDescription) -> str:
     given = description["input"]
-    lines = [
-        "- values in [0, 1], RGB; mean "
-        f"{_numbers(given['mean'])}, standard deviation {_numbers(given['std'])}"
-    ]
+    lines = []
+    if "mean" in given:  # points and volumes have none
+        lines = [
+            "- values in [0, 1], RGB; mean "
+            f"{_numbers(given['mean'])}, standard deviation {_numbers(given['std'])}"
+        ]
     resize = description["preprocessing"]
     if resize:
         lines.append(

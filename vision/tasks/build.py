@@ -1,5 +1,6 @@
 """Build the parts that every task has, with errors for parts that do not fit together."""
 
+import inspect
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +10,7 @@ from torch import nn
 
 from vision.backbones.base import Backbone
 from vision.backbones.encoder import Encoder
-from vision.backbones.registry import TIMM_PREFIX, create_backbone
+from vision.backbones.registry import TIMM_PREFIX, backbone_class, create_backbone
 from vision.errors import ConfigError, WeightsError
 from vision.layers.pixels import Normalize
 from vision.options import check_number
@@ -76,7 +77,9 @@ def build_backbone(
             "Give it again: load_from_checkpoint(path, backbone=...)."
         )
     if isinstance(backbone, str):
-        options = {"dense": True, **options} if dense else options
+        # An encoder without a classifier has no such option.
+        if dense and "dense" in inspect.signature(backbone_class(backbone)).parameters:
+            options = {"dense": True, **options}
         built: nn.Module
         if backbone.startswith(TIMM_PREFIX):
             built, pretrained = _build_timm(backbone, options, pretrained)

@@ -145,7 +145,7 @@ class Detection3D(ClassTask):
         beside: Tensor | None = None,
         sizes: Tensor | None = None,
         original_sizes: Tensor | None = None,
-    ) -> list[Boxes3DPrediction]:
+    ) -> Sequence[Boxes3DPrediction]:
         """Find the objects of scenes as they are in a batch.
 
         Args:
@@ -182,7 +182,7 @@ class Detection3D(ClassTask):
         """Prepare what is read on the device."""
         return self.scene.prepare(batch)
 
-    def run(self, batch: Any) -> list[Boxes3DPrediction]:
+    def run(self, batch: Any) -> Sequence[Boxes3DPrediction]:
         """The objects of the scenes of a prepared batch, in the frames of their cameras.
 
         What is found in a scene does not depend on the rest of the batch.

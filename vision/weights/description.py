@@ -20,6 +20,7 @@ MAX_VALUES = 100_000
 MAX_TEXT = 4096
 MAX_CHANNELS = 1024
 MAX_COUNT = 2**62
+MAX_METRES = 1000
 INTERPOLATIONS = ("bicubic", "bilinear")
 MISSING: ModelDescription = {
     "version": "0",
@@ -244,9 +245,13 @@ def _preprocessing(value: Any, where: str) -> dict[str, Any]:
     for key, item in found.items():
         is_number = isinstance(item, int | float) and not isinstance(item, bool)
         is_size = _all(found, key, 1, MAX_SIDE, (2,))
-        wrong = isinstance(item, dict | list) and not is_size
+        is_range = _all(found, key, -MAX_METRES, MAX_METRES, (6,))
+        wrong = isinstance(item, dict | list) and not (is_size or is_range)
         if wrong or (is_number and not 0 <= item <= MAX_SIDE):
-            expected = f"a number of 0 to {MAX_SIDE}, or [height, width] up to it"
+            expected = (
+                f"a number of 0 to {MAX_SIDE}, [height, width] up to it, or a range [x, y, z, x, "
+                f"y, z] of -{MAX_METRES} to {MAX_METRES}"
+            )
             raise _refusal(f"{where}.{key}", _kind_of(item), expected)
     return found
 

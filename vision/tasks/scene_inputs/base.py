@@ -1,7 +1,7 @@
 """The interface between a detector of boxes in space and what it reads."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from torch import Tensor
@@ -57,7 +57,7 @@ class SceneInput(ABC):
         """Weighted terms `()` of the loss of a training batch, by name."""
 
     @abstractmethod
-    def run(self, batch: Mapping[str, Any]) -> list[Boxes3DPrediction]:
+    def run(self, batch: Mapping[str, Any]) -> Sequence[Boxes3DPrediction]:
         """The objects of each scene of a prepared batch, which do not depend on the others."""
 
     @abstractmethod
@@ -67,7 +67,7 @@ class SceneInput(ABC):
         beside: Tensor | None = None,
         sizes: Tensor | None = None,
         original_sizes: Tensor | None = None,
-    ) -> list[Boxes3DPrediction]:
+    ) -> Sequence[Boxes3DPrediction]:
         """Find the objects of scenes as they are in a batch, before it is prepared.
 
         Args:
