@@ -18,6 +18,7 @@ from helpers.kitti import check_kitti_evaluation
 from helpers.kmax import check_kmax_head, check_kmax_loss, check_kmax_post
 from helpers.monodetr import check_monodetr_head, check_monodetr_loss
 from helpers.parity_files import ParityFile, parity_files, read_parity
+from helpers.swin3d import check_swin3d
 from helpers.swin_unetr import check_swin_unetr
 
 CHECKS: dict[str, Callable[[ParityFile], None]] = {
@@ -32,6 +33,7 @@ CHECKS: dict[str, Callable[[ParityFile], None]] = {
     "monodetr": check_monodetr_head,
     "monodetr_loss": check_monodetr_loss,
     "ms_deform_attn": check_deformable,
+    "swin3d": check_swin3d,
     "swin_unetr": check_swin_unetr,
 }
 

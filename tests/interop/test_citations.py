@@ -34,6 +34,7 @@ def test_the_papers_of_a_model_in_order() -> None:
     assert [paper.key for paper in papers_of("timm/resnet50", [])] == ["wightman2019timm"]
     volumes = papers_of("swin_volume_48", ["swin_unetr"])
     assert [paper.key for paper in volumes] == ["liu2021swin", "hatamizadeh2022swin"]
+    assert [paper.key for paper in papers_of("swin3d_large", ["swin3d"])] == ["yang2023swin3d"]
     assert papers_of("MyOwn", ["unheard_of"]) == []
 
 

@@ -32,6 +32,7 @@ FAMILIES = {
     "hornet": Family("vision.backbones.hornet:HorNet"),
     "rmt": Family("vision.backbones.rmt:RMT"),
     "swin": Family("vision.backbones.swin:Swin"),
+    "swin3d": Family("vision.backbones.swin3d:Swin3D", "points"),
     "swin_volume": Family("vision.backbones.swin_volume:SwinVolume", "volume"),
     "tnt": Family("vision.backbones.tnt:TNT"),
 }
@@ -189,7 +190,8 @@ def nearest_backbones(name: str) -> str:
 
     if has_timm_model(name):
         return f" timm has it: '{TIMM_PREFIX}{name}'."
-    ours = [*list_backbones(), *list_backbones(input="volume"), *FAMILIES]
+    inputs: tuple[Input, ...] = ("image", "volume", "points")
+    ours = [*(name for one in inputs for name in list_backbones(input=one)), *FAMILIES]
     theirs = list_backbones(f"{TIMM_PREFIX}*")
     bare = [one.removeprefix(TIMM_PREFIX) for one in theirs]
     best = difflib.get_close_matches(name, [*ours, *bare], n=1, cutoff=0.5)

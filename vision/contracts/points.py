@@ -4,7 +4,7 @@ Letters: B clouds, P points of files, V voxels that hold points. The points and 
 batch stand one after another, cloud by cloud, without padding.
 """
 
-from typing import NotRequired, TypedDict
+from typing import NamedTuple, NotRequired, TypedDict
 
 from torch import Tensor
 
@@ -81,3 +81,23 @@ class PointPrediction(TypedDict):
     scores: Tensor
     path: NotRequired[str]
     room: NotRequired[str]
+
+
+class VoxelMap(NamedTuple):
+    """Features of the voxels of a packed batch at one stride, what encoders of points give.
+
+    Attributes:
+        coords: int64 `(V, 4)` sample, x, y, z of the lowest corner, in voxels of the input:
+            multiples of `stride`; samples one after another.
+        counts: int64 `(B,)` voxels of each sample.
+        signal: float `(V, 7)`, or `(V, 10)` with normals: sample, place in voxels of the input,
+            colour, normal of the point that stands for each voxel.
+        features: float `(V, C)`.
+        stride: Voxels of the input per voxel along each axis.
+    """
+
+    coords: Tensor
+    counts: Tensor
+    signal: Tensor
+    features: Tensor
+    stride: int

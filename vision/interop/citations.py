@@ -61,9 +61,9 @@ def papers_of(backbone: str, parts: Iterable[str]) -> list[Paper]:
             skipped.
 
     Returns:
-        The papers, the backbone's first.
+        The papers, the backbone's first; each once, where backbone and head have the same.
     """
     names = [backbone.partition("/")[0].partition("_")[0].lower(), *parts]
     known = papers()
-    found = [known[name] for name in names if name in known]
+    found = [known[name] for name in dict.fromkeys(names) if name in known]
     return [one for paper in found for one in (paper, *([known[paper.also]] if paper.also else []))]

@@ -1,0 +1,1 @@
+"""Heads that give each voxel of a cloud of points the logits of classes."""
