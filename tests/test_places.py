@@ -65,6 +65,8 @@ SAME_WORD = {
     "normals": r"vision/data/|/dense_maps|losses/dense",
     # Two sorts of samples are for it: images, and sweeps of a lidar.
     "detection3d": r"data/base/(boxes3d|lidar).py",
+    # Files of points name labels so.
+    "classification": r"data/formats/clouds.py",
     # Packages are installed under that name, encoders and exported programs take volumes, and
     # readers, samples and rates count them.
     "volumes": r"ops/nifti.py|backbones/registry.py|export/inputs.py|data/check/volume_facts.py|"

@@ -21,6 +21,14 @@ from helpers.broken_dense_sets import (
     write_nyuv2_options,
 )
 from helpers.broken_kitti import damage_kitti_objects, write_kitti_objects_options
+from helpers.broken_points import (
+    damage_point_folder,
+    damage_s3dis,
+    damage_scannet,
+    write_point_folder_options,
+    write_s3dis_options,
+    write_scannet_options,
+)
 from helpers.broken_volumes import (
     damage_brats,
     damage_decathlon,
@@ -460,4 +468,7 @@ CASES = {
     "BraTS": Case(write_brats_options, damage_brats, 5),
     "MedicalDecathlon": Case(write_decathlon_options, damage_decathlon, 6),
     "VolumeFolder": Case(write_volume_folder_options, damage_volume_folder, 3),
+    "S3DIS": Case(write_s3dis_options, damage_s3dis, 10),
+    "ScanNet": Case(write_scannet_options, damage_scannet, 7),
+    "PointFolder": Case(write_point_folder_options, damage_point_folder, 5),
 }

@@ -34,6 +34,9 @@ DATASETS = {
     "BraTS": "vision.data.datasets.brats",
     "MedicalDecathlon": "vision.data.datasets.medical_decathlon",
     "VolumeFolder": "vision.data.datasets.volume_folder",
+    "S3DIS": "vision.data.datasets.s3dis",
+    "ScanNet": "vision.data.datasets.scannet",
+    "PointFolder": "vision.data.datasets.point_folder",
     "DetectionShards": "vision.data.shards.detection",
     "SegmentationShards": "vision.data.shards.segmentation",
 }
@@ -57,6 +60,8 @@ _MODULES = {
     "NormalsData": "vision.data.base.normals",
     "PanopticAugment": "vision.data.transforms.panoptic_options",
     "PanopticData": "vision.data.base.panoptic",
+    "PointAugment": "vision.data.transforms.rooms_options",
+    "PointData": "vision.data.base.points",
     "SegmentationAugment": "vision.data.transforms.segmentation_options",
     "SegmentationData": "vision.data.base.segmentation",
     "VolumeAugment": "vision.data.transforms.volumes_options",

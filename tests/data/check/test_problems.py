@@ -36,7 +36,7 @@ def test_a_good_copy_has_no_problems(name: str, tmp_path: Path) -> None:
     summary = data.summary()
     assert {"train", "val"} <= {*summary} | {"test" if "CIFAR" in name else "val"}
     for split in summary.values():
-        if data.kind in ("segmentation", "depth", "normals", "volumes"):
+        if data.kind in ("segmentation", "depth", "normals", "volumes", "points"):
             assert "classes" not in split  # pixels are not counted
             continue
         assert tuple(split["classes"]) == data.class_names

@@ -166,7 +166,7 @@ def test_files_that_hold_something_else(tmp_path: Path, name: str) -> None:
 
 def test_other_units_are_seen_by_the_extent() -> None:
     check_extent(POINTS, "a.ply")
-    with refuses(DataError, "a.ply", "metres", "millimetres", "data.unit=0.001"):
+    with refuses(DataError, "a.ply", "metres", "millimetres", "data.unit_m=0.001"):
         check_extent(POINTS * 1000, "a.ply")
     with refuses(DataError, "a.ply", "metres", "0.1 to 1,000"):
         check_extent(POINTS / 1000, "a.ply")

@@ -12,12 +12,13 @@ from vision.data.shards.writer import make_shards
 from vision.errors import ConfigError
 
 NO_FILES = {"CIFAR10", "CIFAR100"}
-# Sets of classes, segments, depth, normals, boxes in space and volumes have no form of shards.
+# Sets of classes, segments, depth, normals, boxes in space, volumes and points have no form of
+# shards.
 NO_FORM = {
     name
     for name in CASES
     if getattr(datasets, name).kind
-    in {"multilabel", "panoptic", "depth", "normals", "detection3d", "volumes"}
+    in {"multilabel", "panoptic", "depth", "normals", "detection3d", "volumes", "points"}
 }
 
 

@@ -60,9 +60,9 @@ def check_extent(points: np.ndarray, path: StrPath) -> None:
     if MIN_EXTENT <= longest <= MAX_EXTENT:
         return
     if longest > MAX_EXTENT:
-        guess = "Are they in millimetres? Give data.unit=0.001, or remove points far off"
+        guess = "Are they in millimetres? Give data.unit_m=0.001, or remove points far off"
     else:
-        guess = "Are they in kilometres? Give data.unit=1000, or leave the file out"
+        guess = "Are they in kilometres? Give data.unit_m=1000, or leave the file out"
     raise DataError(
         f"{shown_path(path)}: the points extend over {longest:,.4g} metres; expected "
         f"{MIN_EXTENT:g} to {MAX_EXTENT:,.0f}. {guess}."

@@ -8,7 +8,6 @@ import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -20,9 +19,12 @@ from vision.data.formats.cloud_values import (
     to_normals,
 )
 from vision.data.formats.ply import read_ply
+from vision.data.transforms.rooms import Cloud
 from vision.errors import DataError, MissingPackageError, listed
 from vision.extras import install_line
 from vision.reading import MAX_TABLE_BYTES, require_file, shown_path
+
+__all__ = ["READERS", "Cloud", "read_cloud"]
 
 AXES = ("x", "y", "z")
 COLORS = ("red", "green", "blue")
@@ -48,22 +50,6 @@ _BROKEN = (
 _LAS = 256
 
 StrPath = str | os.PathLike[str]
-
-
-class Cloud(NamedTuple):
-    """The points of one file.
-
-    Attributes:
-        points: float `(P, 3)` x, y and z, as precise as they are stored; finite.
-        colors: uint8 `(P, 3)` RGB; None if the file has none.
-        normals: float32 `(P, 3)` unit vectors, or 0 where there is none; None likewise.
-        label: int64 `(P,)` as in the file; None likewise.
-    """
-
-    points: np.ndarray
-    colors: np.ndarray | None = None
-    normals: np.ndarray | None = None
-    label: np.ndarray | None = None
 
 
 def read_cloud(path: StrPath, *, full: float = FULL) -> Cloud:

@@ -45,12 +45,12 @@ class Element(NamedTuple):
 
     Attributes:
         name: Its name.
-        count: How many there are.
+        number: How many there are.
         properties: What each has.
     """
 
     name: str
-    count: int
+    number: int
     properties: tuple[Property, ...]
 
     @property
@@ -106,14 +106,14 @@ def read_ply(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
             f"({listed(element.lists)}); expected one number each, such as 'property float x'."
         )
     if header.is_text:
-        skipped = sum(one.count for one in before)
+        skipped = sum(one.number for one in before)
         return _text_rows(data[header.size :], element, skipped, path)
     at = header.size
     for one in before:
         at = _behind(data, at, one, header.order, path)
     row = element.row(header.order)
-    _require_bytes(data, at, element, row.itemsize * element.count, path)
-    rows = np.frombuffer(data, row, element.count, at)
+    _require_bytes(data, at, element, row.itemsize * element.number, path)
+    rows = np.frombuffer(data, row, element.number, at)
     return {name: rows[name].astype(row[name].newbyteorder("=")) for name in row.names or ()}
 
 
@@ -176,11 +176,11 @@ def _text_rows(
     body: bytes, element: Element, skipped: int, path: str | os.PathLike[str]
 ) -> dict[str, np.ndarray]:
     lines = body.decode("latin-1").splitlines()
-    rows = [line for line in lines if line.strip()][skipped : skipped + element.count]
-    if len(rows) < element.count:
+    rows = [line for line in lines if line.strip()][skipped : skipped + element.number]
+    if len(rows) < element.number:
         raise DataError(
             f"element 'vertex' of {shown_path(path)} has {len(rows):,} of the "
-            f"{counted(element.count, 'rows')} that its header states: the file was cut. Copy or "
+            f"{counted(element.number, 'rows')} that its header states: the file was cut. Copy or "
             "write it again."
         )
     names = [one.name for one in element.properties]
@@ -209,10 +209,10 @@ def _behind(
 ) -> int:
     """The place behind an element of a binary file that begins at a place."""
     if not element.lists:
-        size = element.count * element.row(order).itemsize
+        size = element.number * element.row(order).itemsize
         _require_bytes(data, at, element, size, path)
         return at + size
-    for _ in range(element.count):
+    for _ in range(element.number):
         for size in _sizes(data, at, element, order, path):
             _require_bytes(data, at, element, size, path)
             at += size
@@ -237,9 +237,10 @@ def _sizes(
 def _require_bytes(
     data: bytes, at: int, element: Element, size: int, path: str | os.PathLike[str]
 ) -> None:
-    if len(data) - at < size:
+    there = max(0, len(data) - at)
+    if there < size:
         raise DataError(
-            f"element '{element.name}' of {shown_path(path)} needs {counted(element.count, 'rows')}"
-            f", {size:,} bytes from byte {at:,} on, and {max(0, len(data) - at):,} are there: the "
-            "file was cut. Copy or write it again."
+            f"element '{element.name}' of {shown_path(path)} needs "
+            f"{counted(element.number, 'rows')}, {size:,} bytes from byte {at:,} on, and "
+            f"{there:,} are there: the file was cut. Copy or write it again."
         )
