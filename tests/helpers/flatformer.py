@@ -57,7 +57,7 @@ def _check_groups(model: FlatFormer, reference: ParityFile, coords: Tensor) -> N
         assert torch.equal(order, mapping[name]), name
     counts = torch.bincount(coords[:, 0])
     groups = cut_groups(counts, len(coords), model.group_size, copies=True)
-    assert torch.equal(groups.rank_of, mapping["flat2win"])
+    assert torch.equal(groups.rank_of.flatten(), mapping["flat2win"])
     assert torch.equal(groups.place_of, mapping["win2flat"])
     assert groups.seen is None
     expected = reference.tensors["pos_embed"]

@@ -35,6 +35,8 @@ def test_the_papers_of_a_model_in_order() -> None:
     volumes = papers_of("swin_volume_48", ["swin_unetr"])
     assert [paper.key for paper in volumes] == ["liu2021swin", "hatamizadeh2022swin"]
     assert [paper.key for paper in papers_of("swin3d_large", ["swin3d"])] == ["yang2023swin3d"]
+    points = papers_of("flatformer_128", ["centerpoint"])
+    assert [paper.key for paper in points] == ["liu2023flatformer", "yin2021centerpoint"]
     assert papers_of("MyOwn", ["unheard_of"]) == []
 
 

@@ -5,7 +5,7 @@ https://arxiv.org/abs/2301.08739; code: mit-han-lab/flatformer (Apache-2.0 in it
 Deviations: samples never mix, where the key of the authors mixes those of a small grid, and a
 sample with fewer pillars than a group is one shorter group, where their code fails.
 
-Letters: N pillars, B samples, C channels, S places of all groups, G places of one group.
+Letters: N pillars, B samples, C channels, S groups of all samples, G places of one group.
 """
 
 from collections.abc import Callable, Sequence
@@ -34,10 +34,10 @@ class Plan(NamedTuple):
     """What all blocks share.
 
     Attributes:
-        taken: int64 `(S,)` the pillar in each place of the groups, for each entry of `ORDERS`.
+        taken: int64 `(S, G)` the pillar in each place of the groups, for each entry of `ORDERS`.
         places: int64 `(N,)` the place of each pillar, likewise.
         positions: float `(N, C)` code of the place of each pillar.
-        bias: float `(groups, 1, 1, G)`, minus infinity at places that are not seen; None if all
+        bias: float `(S, 1, 1, G)`, minus infinity at places that are not seen; None if all
             are.
     """
 
@@ -63,7 +63,7 @@ class GroupLayer(PostNormBlock):
         )
 
     def forward(self, x: Tensor, positions: Tensor, bias: Tensor | None) -> Tensor:
-        """Map `(groups, G, C)` to the same shape; the rest is as in `attend`."""
+        """Map `(S, G, C)` to the same shape; the rest is as in `attend`."""
         return self.attend(x, positions, bias)
 
 
@@ -74,23 +74,18 @@ class FlatFormerBlock(nn.Module):
         dim: Channels C.
         num_heads: Heads of the attention.
         activation: Of the feed-forward networks.
-        group_size: Places G of a group.
     """
 
-    def __init__(
-        self, dim: int, *, num_heads: int, activation: Activation, group_size: int
-    ) -> None:
+    def __init__(self, dim: int, *, num_heads: int, activation: Activation) -> None:
         super().__init__()
-        self.group_size = group_size
         self.layers = nn.ModuleList(
             GroupLayer(dim, num_heads=num_heads, activation=activation) for _ in ORDERS
         )
 
     def forward(self, x: Tensor, plan: Plan) -> Tensor:
         """Map features `(N, C)` of pillars to the same shape."""
-        shape = (-1, self.group_size, x.shape[-1])
         for layer, taken, place in zip(self.layers, plan.taken, plan.places, strict=True):
-            grouped = layer(x[taken].view(shape), plan.positions[taken].view(shape), plan.bias)
+            grouped = layer(x[taken], plan.positions[taken], plan.bias)  # (S, G, C)
             x = grouped.flatten(0, 1)[place]
         return x
 
@@ -157,7 +152,7 @@ class FlatFormer(Encoder):
         self.sparse_shape = tuple(sparse_shape)
         self.in_channels = self.embed_dim = dim
         self.blocks = nn.ModuleList(
-            FlatFormerBlock(dim, num_heads=num_heads, activation=activation, group_size=group_size)
+            FlatFormerBlock(dim, num_heads=num_heads, activation=activation)
             for _ in range(num_blocks)
         )
         self.feature_specs = (FeatureSpec(dim, 1),)
@@ -179,7 +174,7 @@ class FlatFormer(Encoder):
             ConfigError: The features have another width, or the places another form.
         """
         self.check_pillars(features, coords)
-        if len(features) == 0:
+        if features.shape[0] == 0:
             return features
         plan = self.plan(features, coords.long(), counts)
         for block in self.blocks:
@@ -193,17 +188,17 @@ class FlatFormer(Encoder):
                 f"this {type(self).__name__} accepts features (N, {self.in_channels}) of pillars; "
                 f"got {tuple(features.shape)}."
             )
-        if tuple(coords.shape) != (features.shape[0], 4):
+        if coords.ndim != 2 or coords.shape[0] != features.shape[0] or coords.shape[1] != 4:
             raise ConfigError(
                 f"this {type(self).__name__} accepts coords (N, 4), sample, z, y, x of each "
-                f"pillar; got {tuple(coords.shape)} for {len(features)} pillars."
+                f"pillar; got {tuple(coords.shape)} for {features.shape[0]} pillars."
             )
 
     def plan(self, features: Tensor, coords: Tensor, counts: Tensor | None = None) -> Plan:
         """Sort the pillars `coords` `(N, 4)` in each way, and cut the lists into groups."""
         counts = torch.bincount(coords[:, 0]) if counts is None else counts
         copies = self.short_group == "copy"
-        groups = cut_groups(counts, len(features), self.group_size, copies=copies)
+        groups = cut_groups(counts, features.shape[0], self.group_size, copies=copies)
         orders = [
             window_order(coords, self.window, axis=axis, shifted=shifted)
             for axis, shifted in ORDERS
@@ -214,7 +209,7 @@ class FlatFormer(Encoder):
         bias = None
         if groups.seen is not None:
             bias = torch.zeros_like(groups.seen, dtype=features.dtype)
-            bias = bias.masked_fill(~groups.seen, -torch.inf).view(-1, 1, 1, self.group_size)
+            bias = bias.masked_fill(~groups.seen, -torch.inf)[:, None, None]
         return Plan(taken, places, self.positions(coords).to(features.dtype), bias)
 
     def positions(self, coords: Tensor) -> Tensor:
@@ -239,7 +234,7 @@ class FlatFormer(Encoder):
                 place = place / cells * 2 * HALF_TURN
             angle = place[:, None] / period
             parts.append(torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1))
-        rest = angle.new_zeros(len(coords), self.in_channels - 2 * length)
+        rest = angle.new_zeros(coords.shape[0], self.in_channels - 2 * length)
         return torch.cat([*parts, rest], dim=1)
 
     def reset_parameters(self) -> None:

@@ -54,7 +54,7 @@ class MultiHeadAttention(nn.Module):
         )
         dropout = self.dropout if self.training else 0.0
         x = attend(q, k, v, bias=bias, dropout=dropout).transpose(1, 2)  # (B, Q, heads, D / heads)
-        return self.output(x.reshape(query.shape))
+        return self.output(x.flatten(-2))
 
     def reset_parameters(self) -> None:
         """Initialise as `nn.MultiheadAttention`, with Xavier's range for the last layer too."""
@@ -64,5 +64,5 @@ class MultiHeadAttention(nn.Module):
 
     def _heads(self, x: Tensor) -> Tensor:
         """Split `(B, N, D)` into `(B, heads, N, D / heads)`."""
-        x = x.reshape(x.shape[0], x.shape[1], self.num_heads, -1)
+        x = x.unflatten(-1, (self.num_heads, -1))
         return torch.transpose(x, 1, 2)

@@ -4,7 +4,7 @@
 https://arxiv.org/abs/2301.08739, section 3.2; code: mit-han-lab/flatformer (Apache-2.0). Its keys
 mix samples where the grid is not much larger than a window; here samples never mix.
 
-Letters: N pillars, B samples, S places of all groups, G places of one group.
+Letters: N pillars, B samples, S groups of all samples, G places of one group.
 """
 
 from typing import NamedTuple
@@ -19,9 +19,10 @@ class Groups(NamedTuple):
     """Which sorted pillars stand in the places of the groups.
 
     Attributes:
-        rank_of: int64 `(S,)` place in the sorted list of the pillar that stands in each place.
-        place_of: int64 `(N,)` the place of each pillar of the sorted list; the others are filled.
-        seen: bool `(S,)` whether a place may be attended to; None if all may.
+        rank_of: int64 `(S, G)` rank in the sorted list of the pillar that stands in each place.
+        place_of: int64 `(N,)` the place, of all S * G, of each pillar of the sorted list; the
+            others are filled up.
+        seen: bool `(S, G)` whether a place may be attended to; None if all may.
     """
 
     rank_of: Tensor
@@ -58,10 +59,10 @@ def window_order(
     inner = row_sign * (in_column * (2 * high) + column_sign * in_row)
     outer = row_sign * column
     # A digit d with |d| < R keeps the order of what stands before it in a number of base 2 R.
-    key = coords[:, 0] * (row.amax() + 1) + row
-    key = key * (2 * (column.amax() + 1)) + outer
+    key = coords[:, 0] * (row.amax(0) + 1) + row
+    key = key * (2 * (column.amax(0) + 1)) + outer
     key = key * (4 * wide * high) + inner
-    return key.argsort(stable=True)
+    return key.sort().indices
 
 
 def cut_groups(counts: Tensor, total: int, size: int, *, copies: bool) -> Groups:
@@ -79,11 +80,11 @@ def cut_groups(counts: Tensor, total: int, size: int, *, copies: bool) -> Groups
     padded = (counts + size - 1) // size * size
     ends, padded_ends = counts.cumsum(0), padded.cumsum(0)
     starts, padded_starts = ends - counts, padded_ends - padded
-    traced = is_traced()
-    # In a program for other numbers there are some groups too many, whose results nobody reads.
-    places = (total // size + len(counts)) * size if traced else int(padded_ends[-1])
-    place = torch.arange(places, device=device)
-    sample = torch.searchsorted(padded_ends, place, right=True).clamp(max=len(counts) - 1)
+    # Without `int`, which would make a constant of it in an exported program.
+    groups = (padded_ends[-1] // size).item()
+    first = size * torch.arange(groups, device=device)
+    place = first[:, None] + torch.arange(size, device=device)  # (S, G)
+    sample = _owners(place, padded_ends)
     offset, count = place - padded_starts[sample], counts[sample]
     filled = offset >= count
     if copies:
@@ -92,10 +93,14 @@ def cut_groups(counts: Tensor, total: int, size: int, *, copies: bool) -> Groups
         offset = torch.where(repeated, offset - size, offset)
     # Of a place that is not filled the pillar does not matter.
     offset = torch.where(filled, 0, offset)
-    rank_of = (starts[sample] + offset).clamp(max=total - 1)
+    rank_of = starts[sample] + offset
     rank = torch.arange(total, device=device)
-    owner = torch.searchsorted(ends, rank, right=True)
+    owner = _owners(rank, ends)
     place_of = rank - starts[owner] + padded_starts[owner]
-    # In a group that nobody reads every place is seen: a softmax over none is not a number.
-    seen = ~filled | (place >= padded_ends[-1])
-    return Groups(rank_of, place_of, seen if traced or bool(filled.any()) else None)
+    hidden = is_traced() or bool(filled.any())
+    return Groups(rank_of, place_of, ~filled if hidden else None)
+
+
+def _owners(places: Tensor, ends: Tensor) -> Tensor:
+    """Of which sample places `(...)` of the batch are, where each of the samples `(B,)` ends."""
+    return (places[..., None] >= ends).sum(-1)

@@ -168,5 +168,5 @@ def pillar_map(features: Tensor, coords: Tensor, batch_size: int, size: tuple[in
     coords = coords.long()
     place = (coords[:, 0] * rows + coords[:, 2]) * columns + coords[:, 3]
     flat = features.new_zeros(batch_size * rows * columns, features.shape[1])
-    flat = flat.index_copy(0, place, features)
+    flat = flat.index_put((place,), features)
     return flat.view(batch_size, rows, columns, -1).permute(0, 3, 1, 2).contiguous()
