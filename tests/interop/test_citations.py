@@ -15,7 +15,7 @@ DESIGNS = dict.fromkeys(
 DOCS = Path(__file__).parents[2] / "docs"
 
 
-@pytest.mark.parametrize("name", [*families_of("image"), *DESIGNS])
+@pytest.mark.parametrize("name", [*families_of("image"), *families_of("points"), *DESIGNS])
 def test_everything_has_a_paper(name: str) -> None:
     # mmsegmentation's heads have as many papers as there are heads.
     assert (name in papers()) == (name != "mmseg")
