@@ -3,7 +3,8 @@
 The recipes of ImageNet are compared with a table of what their authors published, written out here;
 COCO's are in test_coco_configs, ADE20K's and Cityscapes' in test_segmentation_configs, those of
 depth and normals in test_dense_configs, those of panoptic segmentation in test_panoptic_configs,
-those of boxes in space in test_detection3d_configs, those of volumes in test_volumes_configs.
+those of boxes in space in test_detection3d_configs, those of volumes in test_volumes_configs, those
+of points in test_points_configs.
 """
 
 import re
@@ -24,6 +25,7 @@ from helpers.config_runs import (
     IMAGENET,
     NORMALS_NYUV2,
     PANOPTIC,
+    POINTS,
     ROOT,
     VOLUMES,
     build,
@@ -39,6 +41,7 @@ from vision.cli.settings import find_configs, read_settings
 from vision.data.base.boxes3d import Boxes3DData
 from vision.data.base.dense import DenseData
 from vision.data.base.panoptic import PanopticData
+from vision.data.base.points import PointData
 from vision.data.base.segmentation import SegmentationData
 from vision.data.base.volumes import VolumeData
 from vision.data.datasets.imagenet import ImageNet
@@ -47,6 +50,7 @@ from vision.data.transforms.dense_options import DenseAugment
 from vision.data.transforms.detection_options import DetectionAugment
 from vision.data.transforms.options import Augment
 from vision.data.transforms.panoptic_options import PanopticAugment
+from vision.data.transforms.rooms_options import PointAugment
 from vision.data.transforms.segmentation_options import SegmentationAugment
 from vision.data.transforms.volumes_options import VolumeAugment
 from vision.layers.drop_path import DropPath
@@ -91,6 +95,8 @@ def is_trained(config: Path) -> bool:
         return config in TRAINED_3D
     if config.is_relative_to(VOLUMES):
         return config.parent in (VOLUMES, VOLUMES / "folder")
+    if config.is_relative_to(POINTS):
+        return config.parent in (POINTS, POINTS / "folder")
     return config.parent != IMAGENET or config.stem.removesuffix("_linear") in TRAINED
 
 
@@ -126,6 +132,7 @@ def test_the_parts_of_a_large_config_build(config: Path) -> None:
         (PanopticData, PanopticAugment),
         (Boxes3DData, Boxes3DAugment),
         (VolumeData, VolumeAugment),
+        (PointData, PointAugment),
     ):
         augment = own if issubclass(kind, base) else augment
     data = kind(**{**options, "augment": augment(**options["augment"])})

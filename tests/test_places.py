@@ -62,7 +62,7 @@ SAME_WORD = {
     # Samples of it are made under that name.
     "panoptic": r"commands/make_samples.py",
     "depth": r"vision/(data|ops|options|metrics/kitti)|/dense_maps|losses/dense|weights/names/",
-    "normals": r"vision/data/|/dense_maps|losses/dense",
+    "normals": r"vision/data/|/dense_maps|losses/dense|tasks/points",
     # Two sorts of samples are for it: images, and sweeps of a lidar.
     "detection3d": r"data/base/(boxes3d|lidar).py",
     # Files of points name labels so.
@@ -71,6 +71,9 @@ SAME_WORD = {
     # readers, samples and rates count them.
     "volumes": r"ops/nifti.py|backbones/registry.py|export/inputs.py|data/check/volume_facts.py|"
     r"formats/subjects.py|commands/make_samples.py|run/progress.py",
+    # Sweeps of a lidar are points too, encoders take them, and detectors have points of their own.
+    "points": r"backbones/registry.py|contracts/features.py|cli/next_commands.py|lidar|sweep|"
+    r"formats/clouds.py|losses/(dino|fcos)|detection/fcos|interop/model_card.py|ops/voxel_",
 }
 
 

@@ -377,6 +377,34 @@ KINDS: dict[str, Kind] = {
             options="--data.root FOLDER --data.classes '[background, NAME]'",
         ),
     ),
+    "points": Kind(
+        task="vision.tasks.points:PointSegmentation",
+        design="decoder",
+        designs="vision.tasks.point_decoders:POINT_DECODERS",
+        min_classes=2,
+        train_cells="vision.draw.points_cells:train_cells",
+        result_callbacks=("vision.callbacks.results.points_pictures:PointPictures",),
+        prediction_writer="vision.callbacks.results.point_files:PointFiles",
+        predictor="vision.predict.points:PointPredictor",
+        demo_view="vision.predict.points_view:PointsView",
+        export_graph="vision.export.points:PointsGraph",
+        recorder="vision.callbacks.results.points_records:PointRecorder",
+        report="vision.report.points:REPORT",
+        hub=Hub(
+            pipeline="other",
+            tag="point-cloud-segmentation",
+            metrics={
+                "mIoU": HubMetric("mean_iou", "mean IoU"),
+                "mAcc": HubMetric("accuracy", "mean accuracy of classes"),
+                "OA": HubMetric("accuracy", "overall accuracy of points"),
+            },
+        ),
+        template=Template(
+            what="your own clouds: PLY or npy files of points with colours and classes",
+            config="points/folder/swin3d",
+            options="--data.root FOLDER --data.classes '[NAME, NAME]'",
+        ),
+    ),
 }
 # Class name of each task -> its import path.
 TASKS = {kind.task.partition(":")[2]: kind.task for kind in KINDS.values()}

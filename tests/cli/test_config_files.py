@@ -62,7 +62,7 @@ def test_a_file_comes_before_a_name(folder: Path) -> None:
         (
             "samples",
             "depth/samples, detection/samples, detection3d/samples, normals/samples, "
-            "panoptic/samples, segmentation/samples, volumes/samples.",
+            "panoptic/samples, points/samples, segmentation/samples, volumes/samples.",
         ),
     ],
 )

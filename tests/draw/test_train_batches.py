@@ -132,6 +132,13 @@ def test_one_image_makes_a_picture(kind: str) -> None:
             "affine": torch.eye(4)[None],
             "size": torch.tensor([[16, 20, 12]]),
         }
+    if kind == "points":
+        batch = {
+            "coords": 9 * torch.rand(50, 3),
+            "colors": torch.randint(0, 256, (50, 3), dtype=torch.uint8),
+            "label": torch.zeros(50, dtype=torch.int64),
+            "counts": torch.tensor([50]),
+        }
     picture = draw_train_batch(find_part(kind, "train_cells"), TrainBatch([GREY], batch, NAMES))
     assert picture is not None
     assert picture.mode == "RGB"

@@ -12,6 +12,7 @@ from helpers.tiny_masks import CLASSES, write_mask_folder
 from helpers.tiny_monocular import TINY as SMALL_MONODETR
 from helpers.tiny_nyuv2 import write_kitti, write_labeled
 from helpers.tiny_panoptic import SMALL as SMALL_HEAD
+from helpers.tiny_points import write_point_folder, write_s3dis
 from helpers.tiny_segmentation_sets import write_ade20k, write_cityscapes
 from helpers.tiny_segments import CLASSES as SEGMENTED_CLASSES
 from helpers.tiny_segments import write_panoptic
@@ -170,6 +171,26 @@ def volume_folder(root: Path) -> list[str]:
     return words({"data.root": root, "data.classes": classes, **SMALL_VOLUMES})
 
 
+SMALL_POINTS = {
+    **{"data.num_workers": 0, "data.batch_size": 1, "data.voxel_size": 0.15},
+    "model.backbone": "swin3d",
+    "model.backbone_options": "{channels: [8, 16], depths: [1, 1], num_heads: [1, 2], "
+    "window_sizes: [3, 3]}",
+}
+
+
+def s3dis(root: Path) -> list[str]:
+    """Options for a few small rooms of S3DIS."""
+    write_s3dis(root)
+    return words({"data.root": root, **SMALL_POINTS})
+
+
+def point_folder(root: Path) -> list[str]:
+    """Options for a few small clouds in folders."""
+    write_point_folder(root)
+    return words({"data.root": root, "data.classes": "[a, b, c, d]", **SMALL_POINTS})
+
+
 def words(options: dict[str, Any]) -> list[str]:
     return [word for key, value in options.items() for word in (f"--{key}", str(value))]
 
@@ -193,4 +214,6 @@ FAKE_DATA: dict[str, Callable[[Path], list[str]]] = {
     "KITTI": kitti_objects,
     "BraTS": brats,
     "VolumeFolder": volume_folder,
+    "S3DIS": s3dis,
+    "PointFolder": point_folder,
 }

@@ -31,6 +31,7 @@ DEPTH_KITTI = ROOT / "configs" / "depth" / "kitti"
 NORMALS_NYUV2 = ROOT / "configs" / "normals" / "nyuv2"
 DETECTION3D = ROOT / "configs" / "detection3d" / "kitti"
 VOLUMES = ROOT / "configs" / "volumes"
+POINTS = ROOT / "configs" / "points"
 DENSE = (DEPTH_NYUV2, DEPTH_KITTI, NORMALS_NYUV2)
 
 

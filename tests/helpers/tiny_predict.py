@@ -11,6 +11,7 @@ from helpers.tiny_dense import tiny_dense
 from helpers.tiny_detection import tiny_detector
 from helpers.tiny_detection3d import sure_detection3d
 from helpers.tiny_panoptic import sure_panoptic
+from helpers.tiny_point_task import tiny_points
 from helpers.tiny_segmentation import tiny_segmentor
 from helpers.tiny_task import TINY_CONVNEXT, tiny_task
 from helpers.tiny_volume_task import tiny_volumes
@@ -30,6 +31,7 @@ PREPROCESSING: dict[str, dict[str, Any]] = {
     "normals": {"short_side": 48, "long_side": 80},
     "detection3d": {"image_size": [64, 96]},
     "volumes": {"orientation": "RAS", "intensity": "zscore"},
+    "points": {"voxel_size": 0.1},
 }
 NAMES = ("egg", "disc", "pebble", "leaf", "twig", "bark", "moss", "fern")
 
@@ -46,6 +48,7 @@ def tiny_model(kind: str, **options: Any) -> Model:
         "normals": partial(tiny_dense, "normals"),
         "detection3d": sure_detection3d,
         "volumes": tiny_volumes,
+        "points": tiny_points,
     }
     task = build[kind](**options)
     if isinstance(task, ClassTask):

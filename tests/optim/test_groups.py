@@ -62,14 +62,15 @@ def test_a_factor_of_the_backbone_multiplies_that_of_each_level() -> None:
 
 
 def test_a_factor_of_blocks_is_for_those_after_the_backbone_too() -> None:
-    model = nn.Module()
-    model.backbone = nn.ModuleDict({"blocks": nn.Linear(2, 2), "blocks_norm": nn.Linear(2, 2)})
-    model.head = nn.ModuleDict({"blocks": nn.ModuleList([nn.Linear(2, 2)])})
+    model = Model("swin")
+    model.head = nn.ModuleDict({"block": nn.ModuleList([nn.Linear(2, 2)]), "last": nn.Linear(2, 2)})
     groups = parameter_groups(model, weight_decay=0.05, backbone_lr=0.5, block_lr=0.1)
     scale = {name: group.lr_scale for group in groups for name in group.names}
-    assert scale["backbone.blocks.weight"] == pytest.approx(0.05)
-    assert scale["backbone.blocks_norm.weight"] == 0.5
-    assert scale["head.blocks.0.bias"] == pytest.approx(0.1)
+    # "layers.0.blocks.0" in the authors' code.
+    assert scale["backbone.stages.0.0.norm1.weight"] == pytest.approx(0.05)
+    assert scale["backbone.merges.1.reduction.weight"] == 0.5
+    assert scale["head.block.0.bias"] == pytest.approx(0.1)
+    assert scale["head.last.bias"] == 1.0
     optimizer = build_optimizer(model, OptimSettings(block_lr=0.1))
     rates = sorted({group["lr"] for group in optimizer.param_groups})
     assert rates == pytest.approx([1e-4, 1e-3])

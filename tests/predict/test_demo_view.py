@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.pictures import texture
+from helpers.tiny_points import room
 from helpers.tiny_predict import tiny_model
 from helpers.tiny_volumes import LPS, write_nifti
 
@@ -15,6 +16,7 @@ from vision.ops.nifti import read_header
 from vision.predict.classification import ClassificationResult
 from vision.predict.demo_view import MAX_SHOWN, View
 from vision.predict.detection import DetectionResult
+from vision.predict.points import PointResult
 from vision.predict.segmentation import SegmentationResult
 from vision.predict.volumes import VolumeResult
 from vision.task_parts import find_part
@@ -60,8 +62,11 @@ def test_what_a_model_gives_is_shown_at_both_ends_of_the_sliders(kind: str, tmp_
     view: View = find_view(kind, 8)
     asked = view.options(view.number.value) if view.number else {}
     source: object = PIXELS
-    if view.suffixes:
+    if ".nii" in view.suffixes:
         source = write_nifti(tmp_path / "a.nii", np.random.default_rng(0).random((8, 9, 8, 2)))
+    elif ".ply" in view.suffixes:
+        source = tmp_path / "a.npy"
+        np.save(source, room(0))
     result = tiny_model(kind).predict_image(source, threshold=0.0, **asked)
     assert view.controls[0] == view.control
     ends = [(control.low, control.value, control.high) for control in view.controls]
@@ -161,3 +166,26 @@ def test_planes_of_a_volume_go_where_the_table_says_a_region_is(tmp_path: Path) 
     assert coloured[0] > coloured[1]
     assert view.summary(result, (0, 0, 0)).startswith("<h3>1 region</h3>")
     assert "&lt;b&gt; 0.00 ml" in view.summary(result, (0, 0, 0))
+
+
+def test_classes_of_points_by_their_share() -> None:
+    result = PointResult(
+        image=torch.rand(3, 8),
+        path="a.ply",
+        index=0,
+        names=NAMES,
+        colors=None,
+        labels=torch.tensor([1, 1, 1, 1, 0, 0, 1, 1]),
+        scores=torch.linspace(0.3, 1.0, 8),
+        palette=np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255]], np.uint8),
+    )
+    view = find_view("points", 3)
+    (dog, cat) = view.rows(result, -60.0)
+    assert dog == ["dog", 0.75, 6, pytest.approx((0.3 + 0.4 + 0.5 + 0.6 + 0.9 + 1.0) / 6, abs=1e-3)]
+    assert cat[:3] == ["<b>cat</b>", 0.25, 2]
+    summary = view.summary(result, -60.0)
+    assert summary.startswith("<h3>2 classes</h3>")
+    assert ESCAPED in summary
+    assert "rgb(0,255,0)" in summary
+    ends = [np.asarray(view.draw(result, setting)) for setting in (-60.0, 120.0)]
+    assert not np.array_equal(*ends)

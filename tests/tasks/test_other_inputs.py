@@ -84,7 +84,7 @@ class VolumeMean(Regression):
 class PointSpread(Regression):
     """Its backbone is no `Encoder`."""
 
-    kind = "points"
+    kind = "point_spread"
 
     def __init__(self) -> None:
         super().__init__(nn.Linear(3, 8), optim=OptimSettings(warmup_epochs=0))
@@ -127,7 +127,7 @@ class Volumes(DataModule):
 
 
 class Clouds(Volumes):
-    kind = "points"
+    kind = "point_spread"
 
 
 CASES = [(VolumeMean, Volumes), (PointSpread, Clouds)]

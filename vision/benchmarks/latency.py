@@ -149,6 +149,7 @@ def build_compiled(graph: Graph, images: Tensor, folder: Path, options: Settings
 
 def build_aot(graph: Graph, images: Tensor, folder: Path, options: Settings) -> Run:
     """A compiled library from `torch.export`, without Python in it."""
+    graph.check_format("torch-export")
     need_compiler(images)
     from torch import _inductor as inductor
 
@@ -167,6 +168,7 @@ def build_aot(graph: Graph, images: Tensor, folder: Path, options: Settings) -> 
 
 def build_onnxruntime(graph: Graph, images: Tensor, folder: Path, options: Settings) -> Run:
     """onnxruntime, float, of a model exported for this size only."""
+    graph.check_format("onnx")
     path = folder / f"batch_{len(images)}.onnx"
     export_onnx(on_cpu(graph), images.cpu(), path, dynamic=())
     return open_onnx(path, images, graph)

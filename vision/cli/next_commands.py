@@ -14,7 +14,7 @@ from vision.extras import install_line
 from vision.files import relative_path
 from vision.kinds import Template
 from vision.program import command
-from vision.task_parts import has_part, read_column
+from vision.task_parts import has_part, read_column, resolve_part
 
 # Folder within a run for predictions on other images.
 PREDICTED = "predicted"
@@ -121,18 +121,26 @@ def _use(
         predict = f"{command('predict')} {model} {where} --out {out}{needs}{own}"
         commands.append((f"{about}: drawn, and as JSON", predict))
     whole = has_part(task, "export_graph", reads=reads)
+    form = _export_format(task, reads) if whole else "onnx"
     commands.append(
         (
-            f"a file {'' if whole else 'of the backbone '}for other programs{_needed()}",
-            f"{command('export')} {model}{'' if whole else ' --backbone'} --format onnx{own}",
+            f"a file {'' if whole else 'of the backbone '}for other programs{_needed(form)}",
+            f"{command('export')} {model}{'' if whole else ' --backbone'} --format {form}{own}",
         )
     )
     return commands
 
 
-def _needed() -> str:
-    """What an export to ONNX needs that is not installed."""
-    return "" if find_spec("onnx") else f" (first: {install_line('export')})"
+def _export_format(task: type, reads: str) -> str:
+    """ONNX, or a file of tensors where it cannot hold the model."""
+    graph = resolve_part(read_column(task, "export_graph", reads=reads))
+    return "safetensors" if "onnx" in graph.refused else "onnx"
+
+
+def _needed(form: str) -> str:
+    """What an export needs that is not installed."""
+    missing = form == "onnx" and find_spec("onnx") is None
+    return f" (first: {install_line('export')})" if missing else ""
 
 
 def _is_own(cls: type) -> bool:

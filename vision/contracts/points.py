@@ -10,7 +10,7 @@ from torch import Tensor
 
 from vision.contracts.ignored_points import IGNORED
 
-__all__ = ["IGNORED", "PointBatch", "PointPrediction", "PointSample"]
+__all__ = ["IGNORED", "PointBatch", "PointPrediction", "PointSample", "VoxelMap"]
 
 
 class PointSample(TypedDict):

@@ -9,9 +9,11 @@ from vision.backbones.encoder import Encoder
 from vision.optim.settings import Levels
 from vision.optim.sharding import plain_name
 from vision.optim.weight_decay import undecayed_names
+from vision.weights.names.published_names import published_names
 
 BACKBONE = "backbone."
-BLOCKS = "blocks"
+# Parts of the names of parameters within blocks, in the published code or in ours.
+BLOCKS = ("block", "blocks")
 
 
 @dataclass
@@ -59,7 +61,7 @@ def parameter_groups(
         layer_decay_by: What a level is.
         layer_decay_depth: As in `OptimSettings`.
         backbone_lr: Factor on the learning rate of the backbone, besides that of each level.
-        block_lr: Factor on the learning rate of parameters with `blocks` as a part of their name,
+        block_lr: Factor on the learning rate of the blocks, before and behind the backbone's end,
             besides the others.
         undecayed: What `undecayed_names` gave when the task was built: FSDP flattens every
             parameter. None asks now, by the rule "vectors".
@@ -71,12 +73,13 @@ def parameter_groups(
     scales = dict(_lr_scales(module, layer_decay, layer_decay_by, layer_decay_depth))
     if undecayed is None:
         undecayed = undecayed_names(module, "vectors")
+    blocks = frozenset() if block_lr == 1.0 else block_names(module)
     groups: dict[tuple[float, float, bool], ParameterGroup] = {}
     for name, parameter in module.named_parameters():
         if not parameter.requires_grad:
             continue
         scale = scales.get(name, 1.0) * (backbone_lr if name.startswith(BACKBONE) else 1.0)
-        scale *= block_lr if BLOCKS in plain_name(name).split(".") else 1.0
+        scale *= block_lr if plain_name(name) in blocks else 1.0
         decay = 0.0 if plain_name(name) in undecayed else weight_decay
         key = (scale, -decay, name not in matrices)
         new = ParameterGroup(scale, decay, [], [], matrices=name in matrices)
@@ -84,6 +87,16 @@ def parameter_groups(
         group.names.append(name)
         group.parameters.append(parameter)
     return [groups[key] for key in sorted(groups)]
+
+
+def block_names(module: nn.Module) -> frozenset[str]:
+    """Names of the parameters with a part `block` or `blocks` in their name in the published code.
+
+    Args:
+        module: The task.
+    """
+    published = published_names(module).items()
+    return frozenset(ours for ours, theirs in published if {*BLOCKS} & {*theirs.split(".")})
 
 
 def hidden_matrices(module: nn.Module) -> frozenset[str]:

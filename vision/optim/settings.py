@@ -84,8 +84,8 @@ class OptimSettings:
         lr_scaling: What `lr_batch_size` scales: "lr" only, or "all" of `lr`, `min_lr` and
             `warmup_lr`. `min_lr` never becomes larger than `lr`.
         backbone_lr: Factor on the learning rate of the whole backbone, such as 0.1.
-        block_lr: Factor on the learning rate of blocks, in the backbone and after it: parameters
-            with `blocks` as a part of their name.
+        block_lr: Factor on the learning rate of the blocks, in the backbone and after it:
+            parameters with `blocks` as a part of their name in the published code.
         layer_decay: Factor on the learning rate per depth level of the backbone, from the last
             level to the stem. 1 trains all levels alike.
         layer_decay_by: What a depth level is: a "block" (or what the authors took for one), or a

@@ -9,7 +9,8 @@ import pytest
 from helpers.refusals import refuses
 
 from vision.data.formats.cloud_values import check_extent, check_full
-from vision.data.formats.clouds import Cloud, read_cloud
+from vision.data.formats.clouds import read_cloud
+from vision.data.transforms.clouds import Cloud
 from vision.errors import ConfigError, DataError, MissingPackageError
 from vision.ops.ply import write_ply
 

@@ -9,7 +9,8 @@ pytest.importorskip("skimage")
 
 from vision.data.formats.clouds import read_cloud
 from vision.data.synthetic.motorcycle import read_motorcycle
-from vision.data.transforms.rooms import Cloud, PointEvalTransform
+from vision.data.transforms.clouds import Cloud
+from vision.data.transforms.rooms import PointEvalTransform
 from vision.ops.camera import back_project
 from vision.ops.ply import write_ply
 

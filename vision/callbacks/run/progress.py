@@ -26,7 +26,7 @@ REFRESH_S = 0.25
 COUNT_WIDTH = 7
 COLUMN_GAPS = 3
 # What a batch may hold by its key, and how it is counted.
-UNITS = {"image": "images", "volume": "volumes"}
+UNITS = {"image": "images", "volume": "volumes", "counts": "clouds"}
 # What a narrow terminal leaves out, in this order.
 LEAST_IMPORTANT = ("data ", "mem ", "lr ")
 
@@ -294,7 +294,7 @@ def _loss(outputs: Any) -> Tensor | None:
 
 
 def _count_inputs(batch: Any) -> tuple[int, str]:
-    """How many images or volumes a batch has, and which of them; none if it is not known."""
+    """How many images, volumes or clouds a batch has, and which; none if it is not known."""
     for key, unit in UNITS.items():
         values = batch.get(key) if isinstance(batch, Mapping) else None
         if isinstance(values, Tensor):

@@ -9,7 +9,8 @@ from vision.contracts.points import PointSample
 from vision.data.base.splits import require_targets
 from vision.data.formats.rooms import RoomForm, files_of, read_room
 from vision.data.index.points import PointIndex
-from vision.data.transforms.rooms import Cloud, PointTransform, VoxelCloud
+from vision.data.transforms.clouds import Cloud
+from vision.data.transforms.rooms import PointTransform, VoxelCloud
 from vision.errors import DataError, ImageError
 
 

@@ -19,12 +19,10 @@ from vision.data.formats.cloud_values import (
     to_normals,
 )
 from vision.data.formats.ply import read_ply
-from vision.data.transforms.rooms import Cloud
+from vision.data.transforms.clouds import Cloud
 from vision.errors import DataError, MissingPackageError, listed
 from vision.extras import install_line
 from vision.reading import MAX_TABLE_BYTES, require_file, shown_path
-
-__all__ = ["READERS", "Cloud", "read_cloud"]
 
 AXES = ("x", "y", "z")
 COLORS = ("red", "green", "blue")

@@ -15,7 +15,7 @@ from vision.data.formats.cloud_values import FULL, check_extent, check_full, che
 from vision.data.formats.clouds import read_cloud
 from vision.data.formats.s3dis_annotations import read_annotations
 from vision.data.index.points import PointIndex
-from vision.data.transforms.rooms import Cloud
+from vision.data.transforms.clouds import Cloud
 from vision.errors import DataError
 from vision.options import Range, check_ranges
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from vision.data.files.finding import require_folder
 from vision.data.formats.cloud_values import FULL, check_places, to_colors
-from vision.data.transforms.rooms import Cloud
+from vision.data.transforms.clouds import Cloud
 from vision.documents.text import read_lines
 from vision.errors import DataError, listed
 from vision.reading import MAX_TABLE_BYTES

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vision.data.transforms.clouds import Cloud
 from vision.data.transforms.points import (
     GREY,
     Motion,
@@ -30,27 +31,6 @@ from vision.data.transforms.rooms_options import VOXEL_SIZE, PointAugment
 from vision.options import check_ranges
 
 DEFAULT_VOXEL_SIZE = 0.04
-
-
-class Cloud(NamedTuple):
-    """The points of one file.
-
-    Attributes:
-        points: float `(P, 3)` x, y and z, as precise as they are stored; finite.
-        colors: uint8 `(P, 3)` RGB; None if the file has none.
-        normals: float32 `(P, 3)` unit vectors, or 0 where there is none; None likewise.
-        label: int64 `(P,)`: of a file that was read the number that it has; in transforms the class
-            index or `IGNORED`; None likewise.
-    """
-
-    points: np.ndarray
-    colors: np.ndarray | None = None
-    normals: np.ndarray | None = None
-    label: np.ndarray | None = None
-
-    def take(self, chosen: np.ndarray) -> "Cloud":
-        """Some of the points, by their indices int64 `(n,)`."""
-        return Cloud(*(None if part is None else part[chosen] for part in self))  # type: ignore[arg-type]
 
 
 class VoxelCloud(NamedTuple):
