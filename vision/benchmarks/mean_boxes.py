@@ -6,11 +6,11 @@ has learnt depth and yaw is better, although it has to find the rectangles itsel
 
 from pathlib import Path
 
+from vision.annotations.kitti_levels import LEVELS
 from vision.data.formats.projections import read_projection
 from vision.documents.text import read_lines
 from vision.errors import DataError
 from vision.metrics.kitti.evaluation import CLASSES, evaluate_objects
-from vision.metrics.kitti.levels import LEVELS
 from vision.metrics.kitti.mean_boxes import mean_boxes, place_boxes, read_labels
 from vision.metrics.text_table import cell, columns
 from vision.reading import MAX_SETTINGS_BYTES

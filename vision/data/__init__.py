@@ -58,6 +58,7 @@ _MODULES = {
     "LidarAugment": "vision.data.transforms.lidar_options",
     "LidarData": "vision.data.base.lidar",
     "NormalsData": "vision.data.base.normals",
+    "ObjectPasting": "vision.data.transforms.lidar_options",
     "PanopticAugment": "vision.data.transforms.panoptic_options",
     "PanopticData": "vision.data.base.panoptic",
     "PointAugment": "vision.data.transforms.rooms_options",

@@ -5,13 +5,13 @@ from functools import partial
 
 import numpy as np
 
+from vision.annotations.kitti_levels import LEVELS
 from vision.callbacks.results.detection3d_images import draw_found, score_evaluated
 from vision.callbacks.results.detection3d_records import Boxes3DRecord
 from vision.callbacks.results.evaluation_records import Record
 from vision.callbacks.results.examples import Scored, choose_images
 from vision.metrics.kitti.breakdown import DISTANCES, break_down, interval_name
 from vision.metrics.kitti.joined import join_images
-from vision.metrics.kitti.levels import LEVELS
 from vision.metrics.kitti.table import LOGGED, METRICS, MODERATE
 from vision.report.chapters import chapter
 from vision.report.charts import Axis, Series, histogram, line_chart

@@ -57,6 +57,10 @@ COMMANDS = {
     "prepare-imagenet": Command(
         "unpack ImageNet's archives", "vision.cli.commands.prepare_imagenet:main"
     ),
+    "prepare-kitti-database": Command(
+        "crop KITTI's objects, to paste them in training",
+        "vision.cli.commands.prepare_kitti_database:main",
+    ),
     "configs": Command("list the configs, with their results", "vision.cli.commands.configs:main"),
     "models": Command("list the backbones", "vision.cli.commands.models:main"),
     "benchmark": Command("measure speed and memory", "vision.cli.commands.benchmark:main"),

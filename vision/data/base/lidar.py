@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import Any
 
 from torch.utils.data import Dataset
@@ -14,16 +15,21 @@ from vision.data.check.boxes3d_facts import check_objects, describe_objects, sum
 from vision.data.check.lidar_facts import CheckedSweeps, read_some
 from vision.data.check.problems import SplitSummary
 from vision.data.check.unique_parts import unique_parts
+from vision.data.formats.object_database import read_database
 from vision.data.index.lidar import LidarIndex
 from vision.data.loading.collate_lidar import collate_lidar
 from vision.data.transforms.lidar import LidarEvalTransform, LidarTrainTransform, LidarTransform
-from vision.data.transforms.lidar_options import LidarAugment
+from vision.data.transforms.lidar_options import LidarAugment, ObjectPasting
+from vision.data.transforms.object_pasting import ObjectPaster
 from vision.keywords import Unpack
 from vision.options import Range, check_ranges
+from vision.reading import user_path
+from vision.wording import counted
 
 logger = logging.getLogger(__name__)
 
 DEFAULT_AUGMENT = LidarAugment()
+NOTHING_PASTED = ObjectPasting()
 # x forward, y left, z up, in metres: all around, as published for Waymo.
 POINT_RANGE = (-74.88, -74.88, -2.0, 74.88, 74.88, 4.0)
 NUMBERS = Range(minimum=3, maximum=64, unit="numbers")
@@ -36,6 +42,7 @@ class LidarLoading(ImageBatches, total=False):
 
     trained: Sequence[str] | None
     min_points: int
+    paste: ObjectPasting
 
 
 class LidarData(TrainedClassData, SplitData[LidarIndex]):
@@ -55,6 +62,7 @@ class LidarData(TrainedClassData, SplitData[LidarIndex]):
         min_points: Fewest points in the box of an object that is learned; evaluation counts others
             too.
         augment: Options of the augmentation of training sweeps.
+        paste: Options of objects that are pasted into them.
         numbers: Numbers of each point in a file, x, y and z first.
         batch_size: Sweeps per batch and device.
         **loading: Other keywords of `ImageData`.
@@ -76,18 +84,46 @@ class LidarData(TrainedClassData, SplitData[LidarIndex]):
         trained: Sequence[str] | None = None,
         min_points: int = 1,
         augment: LidarAugment = DEFAULT_AUGMENT,
+        paste: ObjectPasting = NOTHING_PASTED,
         numbers: int = 4,
         batch_size: int = 4,
         **loading: Unpack[ImageLoading],
     ) -> None:
         super().__init__(batch_size=batch_size, **loading)
         check_ranges({"numbers": numbers}, {"numbers": NUMBERS})
-        self.train_transform = LidarTrainTransform(
-            augment, min_points=min_points, point_range=point_range, in_view=in_view
-        )
+        self._options: dict[str, Any] = {
+            "augment": augment,
+            "min_points": min_points,
+            "point_range": point_range,
+            "in_view": in_view,
+        }
+        LidarTrainTransform(**self._options)  # a wrong option, at once
+        self.paste = paste
         self.eval_transform = LidarEvalTransform(point_range=point_range, in_view=in_view)
         self.trained = None if trained is None else tuple(trained)
         self.numbers = numbers
+
+    @cached_property
+    def train_transform(self) -> LidarTrainTransform:
+        """Augments training sweeps; the database of objects is read when it is first used.
+
+        Raises:
+            ConfigError: `paste` names an unknown class.
+            DataError: The database is absent or broken, or has no object that fits.
+        """
+        paster = None
+        if self.paste.database is not None:
+            folder = user_path(self.paste.database)
+            database = read_database(folder, numbers=self.numbers)
+            paster = ObjectPaster(database, self.paste, self.class_names, self.trained_names)
+            for label, rows in paster.candidates.items():
+                logger.info(
+                    "%s: %s of the class %s can be pasted",
+                    folder,
+                    counted(len(rows), "objects"),
+                    self.class_names[label],
+                )
+        return LidarTrainTransform(**self._options, paster=paster)
 
     def make_samples(
         self, index: LidarIndex, transform: LidarTransform, *, targets: bool = True

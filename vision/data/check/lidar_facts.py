@@ -119,11 +119,10 @@ def plain_objects(index: LidarIndex, place: int) -> SweepObjects:
         index: The sweeps.
         place: Index of the sweep.
     """
-    scene = index.scene(place)
+    scene = index.in_space(place)
     plain = scene.truncation <= MAX_TRUNCATION
     plain &= (scene.occlusion <= MAX_OCCLUSION) & (scene.occlusion >= 0)
-    real = (scene.boxes3d[:, 3:6] > 0).all(axis=1)
-    return index.objects_of(place).take((plain & (scene.labels >= 0))[real])
+    return index.objects_of(place).take(plain & (scene.labels >= 0))
 
 
 def read_some(sweeps: Sweeps, split: str, *, skip: bool = False) -> None:

@@ -6,8 +6,8 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 import torch
 
-from vision.contracts.boxes3d import CAMERA, LIDAR
-from vision.data.index.boxes3d import Boxes3DIndex
+from vision.contracts.boxes3d import CAMERA, LIDAR, SIZE
+from vision.data.index.boxes3d import Boxes3DIndex, SceneObjects
 from vision.data.index.masked_files import take_paths
 from vision.errors import DataError
 from vision.ops.boxes3d import move_boxes
@@ -70,17 +70,26 @@ class LidarIndex(Boxes3DIndex):
         """The camera of a sweep, by its index in the split."""
         return SweepView(self.lidar_to_camera[place], self.cameras[place], self.sizes[place])
 
-    def objects_of(self, place: int) -> SweepObjects:
-        """The objects of a sweep that have a place in space, by its index in the split.
+    def in_space(self, place: int) -> SceneObjects:
+        """The objects of a sweep that have a place in space, in the frame of the camera.
 
         Raises:
             DataError: They are not known.
         """
         scene = self.scene(place)
-        real = (scene.boxes3d[:, 3:6] > 0).all(axis=1)  # a region without annotations has no size
+        # A region without annotations has no size.
+        return scene.take(np.all(scene.boxes3d[:, SIZE] > 0, axis=1))
+
+    def objects_of(self, place: int) -> SweepObjects:
+        """The same objects in the frame of the lidar, by the index of their sweep in the split.
+
+        Raises:
+            DataError: They are not known.
+        """
+        scene = self.in_space(place)
         to_lidar = torch.from_numpy(np.linalg.inv(self.lidar_to_camera[place]))
-        boxes = move_boxes(torch.from_numpy(scene.boxes3d[real]), to_lidar, CAMERA, LIDAR)
-        return SweepObjects(boxes.numpy(), scene.labels[real])
+        boxes = move_boxes(torch.from_numpy(scene.boxes3d), to_lidar, CAMERA, LIDAR)
+        return SweepObjects(boxes.numpy(), scene.labels)
 
     def take(self, chosen: np.ndarray) -> "LidarIndex":
         """The sweeps at some indices, int64 `(n,)`, as an index of their own."""

@@ -11,6 +11,7 @@ import torch
 from vision.contracts.boxes3d import CENTRE
 from vision.data.index.lidar import SweepObjects, SweepView
 from vision.data.transforms.lidar_options import LidarAugment
+from vision.data.transforms.object_pasting import ObjectPaster
 from vision.data.transforms.points import Motion, kept_points
 from vision.data.transforms.rng import SampleRng
 from vision.errors import ConfigError
@@ -91,14 +92,15 @@ class LidarTransform(ABC):
 class LidarTrainTransform(LidarTransform):
     """The random augmentation of a training sweep, with random numbers of PyTorch.
 
-    A motion about the lidar, then the range. Objects are learned if enough of the points are in
-    their boxes and if their centres stay within the range.
+    Pasted objects, a motion about the lidar, then the range. Objects are learned if enough of the
+    points are in their boxes, and if their centres stay within the range.
 
     Args:
         augment: The options.
         min_points: Fewest points of an object that is learned.
         point_range: As in `LidarTransform`.
         in_view: As in `LidarTransform`.
+        paster: Pastes objects; None for no pasted ones.
 
     Raises:
         ConfigError: An option is out of its range.
@@ -111,17 +113,21 @@ class LidarTrainTransform(LidarTransform):
         min_points: int,
         point_range: Sequence[float],
         in_view: bool,
+        paster: ObjectPaster | None = None,
     ) -> None:
         super().__init__(point_range=point_range, in_view=in_view)
         check_ranges({"min_points": min_points}, {"min_points": POINTS})
         self.augment = augment
         self.min_points = min_points
+        self.paster = paster
 
     def change(
         self, points: np.ndarray, view: SweepView, objects: SweepObjects | None
     ) -> TransformedSweep:
         """Augment a sweep; there are no `objects` without annotated ones."""
         rng = SampleRng()
+        if objects is not None and self.paster is not None:
+            points, objects = self.paster.paste(points, objects)
         if objects is not None:
             objects = objects.take((objects.labels >= 0) & self._has_points(points, objects))
         motion = sample_motion(self.augment, rng)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from vision.annotations.kitti_levels import LEVELS
 from vision.errors import ConfigError, shown
 from vision.options import MAX_COUNT, PROBABILITY, Range, Ranges, check_ranges
 
@@ -13,7 +14,7 @@ RANGES: Ranges = {
     "scale": Range(above=0.1, maximum=10, length=2, ascending=True),
     "dropped": PROBABILITY,
 }
-DIFFICULTIES = ("easy", "moderate", "hard", "any")
+DIFFICULTIES = (*(level.name for level in LEVELS), "any")
 _COUNT = Range(minimum=0, maximum=MAX_COUNT)
 
 

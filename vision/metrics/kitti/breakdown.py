@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from vision.annotations.kitti_levels import LEVELS
 from vision.metrics.kitti.curves import compute_curve
 from vision.metrics.kitti.evaluation import CLASSES, MIN_OVERLAPS
 from vision.metrics.kitti.joined import Joined
-from vision.metrics.kitti.levels import COUNTS, LEVELS, NEUTRAL, detection_status, object_status
+from vision.metrics.kitti.levels import COUNTS, NEUTRAL, detection_status, object_status
 from vision.metrics.kitti.matching import Candidates
 from vision.metrics.kitti.overlaps import METRICS
 from vision.metrics.kitti.pairs import Errors, Pairs, measure_errors, pair_objects

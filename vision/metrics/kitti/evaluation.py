@@ -12,10 +12,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from vision.annotations.kitti import NO_ORIENTATION, KittiObjects
+from vision.annotations.kitti_levels import LEVELS
 from vision.errors import ConfigError, suggest
 from vision.metrics.kitti.curves import RECALLS, compute_curve
 from vision.metrics.kitti.joined import join_images
-from vision.metrics.kitti.levels import COUNTS, LEVELS, SIMILAR, detection_status, object_status
+from vision.metrics.kitti.levels import COUNTS, SIMILAR, detection_status, object_status
 from vision.metrics.kitti.matching import Candidates
 from vision.metrics.kitti.overlaps import METRICS as OVERLAPS
 from vision.metrics.kitti.table import METRICS, KittiScores

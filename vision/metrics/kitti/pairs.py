@@ -12,8 +12,9 @@ from typing import NamedTuple
 import numpy as np
 
 from vision.annotations.kitti import CLASSES
+from vision.annotations.kitti_levels import LEVELS
 from vision.metrics.kitti.joined import Joined
-from vision.metrics.kitti.levels import ABSENT, COUNTS, LEVELS, detection_status, object_status
+from vision.metrics.kitti.levels import ABSENT, COUNTS, detection_status, object_status
 from vision.metrics.kitti.overlaps import METRICS
 from vision.ops.angles import wrapped
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from vision.metrics.kitti.levels import LEVELS
+from vision.annotations.kitti_levels import LEVELS
 from vision.metrics.text_table import cell, columns
 
 METRICS = ("2d", "aos", "bev", "3d")
