@@ -72,6 +72,7 @@ ROOMS = ("--train", 2, "--val", 1, "--size", 96, "--seed", 5)
         ("kitti", STREETS, (2 + 1) * 4 + 1 * 3 + 4 + 1),
         pytest.param("motorcycle", (), 2 * 2 + 1 + 1 + 1, marks=needs_skimage),
         pytest.param("brats", HEADS, 2 * 5 + 1, marks=needs_nibabel),
+        ("s3dis", ("--rooms", 7, "--density", 20, "--seed", 5), 7 + 1),
         pytest.param("mni", (), 2 * 2 + 1 + 1, marks=needs_nilearn),
     ],
 )
@@ -85,7 +86,7 @@ def test_every_layout_is_the_same_for_a_seed(
 ) -> None:
     for root in ("first", "second"):
         assert run_here(monkeypatch, name, "--root", tmp_path / root, *options) == 0
-    unit = "volume" if name in ("brats", "mni") else "image"
+    unit = {"brats": "volume", "mni": "volume", "s3dis": "room"}.get(name, "image")
     assert f" {unit}" in capsys.readouterr().out
     assert digests(tmp_path / "first") == digests(tmp_path / "second")
     assert len(digests(tmp_path / "first")) == files

@@ -11,12 +11,14 @@
     vision make-samples motorcycle --root data/motorcycle
     vision make-samples brats --root data/brats_samples
     vision make-samples mni --root data/mni
+    vision make-samples s3dis --root data/s3dis_samples
 
 Most show real handwritten digits. kitti has streets, as images and as scans of a lidar; motorcycle
 is a photograph with measured depth, out of the package scikit-image; brats has volumes of heads
-with tumours; mni is an average brain with its tissues, out of the package nilearn. It takes seconds
-to two minutes and no network. The same seed makes the same files, byte for byte. The exit status is
-2 if the folder holds something else, which is then left as it is.
+with tumours; mni is an average brain with its tissues, out of the package nilearn; s3dis has
+furnished rooms as coloured points. It takes seconds to two minutes and no network. The same seed
+makes the same files, byte for byte. The exit status is 2 if the folder holds something else, which
+is then left as it is.
 """
 
 import argparse
@@ -40,6 +42,7 @@ from vision.data.synthetic.lvis import write_lvis
 from vision.data.synthetic.mni import MNISample, write_mni
 from vision.data.synthetic.motorcycle import MotorcycleSample, write_motorcycle
 from vision.data.synthetic.nyuv2 import write_nyuv2
+from vision.data.synthetic.s3dis import S3DISSamples, write_s3dis
 from vision.data.synthetic.space_splits import RoomSamples
 from vision.data.synthetic.splits import SceneSamples
 from vision.options import MAX_SEED
@@ -48,12 +51,21 @@ from vision.wording import counted
 
 
 class Layout(NamedTuple):
-    """A dataset that can be made: its name, its options, what writes it, and what that counts."""
+    """A dataset that can be made: its name, its options, what writes it, and what that counts.
+
+    Attributes:
+        title: Name of the layout.
+        options: Dataclass of its options.
+        write: Writes it; returns two numbers for each split.
+        unit: What the first of them counts.
+        parts: What the second counts.
+    """
 
     title: str
     options: type[Any]
     write: Callable[[Path, Any], dict[str, tuple[int, int]]]
     unit: str = "images"
+    parts: str = "annotations"
 
 
 LAYOUTS = {
@@ -68,12 +80,15 @@ LAYOUTS = {
     "motorcycle": Layout("DepthFolder, of one photograph", MotorcycleSample, write_motorcycle),
     "brats": Layout("BraTS 2021", BraTSSamples, write_brats, "volumes"),
     "mni": Layout("VolumeFolder, of one average brain", MNISample, write_mni, "volumes"),
+    "s3dis": Layout("S3DIS", S3DISSamples, write_s3dis, "rooms", "points"),
 }
 HELP = {
     "train": "number of training scenes",
     "val": "number of validation scenes, with what no training scene has",
     "test": "number of scenes without annotations",
     "subjects": "number of subjects",
+    "rooms": "number of rooms, one after the other for each of six areas",
+    "density": "points on a square metre",
     "size": "long side of the scenes in pixels, or cells along the long sides of volumes",
     "seed": "seed of all choices",
 }
@@ -101,8 +116,8 @@ def make(arguments: argparse.Namespace) -> int:
     begin = time.monotonic()
     chosen = {option.name: getattr(arguments, option.name) for option in fields(layout.options)}
     samples = layout.options(**chosen)
-    for split, (count, annotations) in layout.write(arguments.root, samples).items():
-        print(f"{split}: {counted(count, layout.unit)}, {counted(annotations, 'annotations')}")
+    for split, (count, parts) in layout.write(arguments.root, samples).items():
+        print(f"{split}: {counted(count, layout.unit)}, {counted(parts, layout.parts)}")
     print(f"{arguments.root}: written in {time.monotonic() - begin:.0f} s")
     return 0
 
