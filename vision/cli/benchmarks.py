@@ -42,6 +42,7 @@ from vision.benchmarks.detection_input import measure_detection_input
 from vision.benchmarks.detectors import Settings as DetectorSettings
 from vision.benchmarks.detectors import measure_detectors
 from vision.benchmarks.heads import Settings as HeadSettings
+from vision.benchmarks.height_colour import measure_height_colour
 from vision.benchmarks.imports import measure_imports
 from vision.benchmarks.input import measure_input
 from vision.benchmarks.latency import ENGINES, measure_latency
@@ -104,7 +105,7 @@ def add_inputs(add: Callable[..., Any]) -> None:
 
 
 def add_means(add: Callable[..., Any]) -> None:
-    """The commands that measure errors, not speed: those of means, beside which models stand."""
+    """The commands that measure errors, not speed: of simple rules, beside which models stand."""
     parser = add("mean-maps", measure_mean_maps, help="errors of the mean depth and mean normals")
     parser.add_argument("--root", type=Path, required=True, help="a dataset in NYUv2's layout")
     parser = add("mean-boxes", measure_mean_boxes, help="AP of mean boxes at true rectangles")
@@ -112,6 +113,14 @@ def add_means(add: Callable[..., Any]) -> None:
     parser = add("thresholds", _measure_thresholds, help="Dice of thresholds of single modalities")
     parser.add_argument("name", metavar="DATASET", help="of volumes, such as BraTS")
     parser.add_argument("options", nargs="*", help="its options, after -- (-- --root FOLDER)")
+    parser = add("height-colour", _measure_height_colour, help="mIoU of heights and colours alone")
+    parser.add_argument("name", metavar="DATASET", help="of points, such as S3DIS")
+    parser.add_argument("options", nargs="*", help="its options, after -- (-- --root FOLDER)")
+
+
+def _measure_height_colour(*, name: str, options: Sequence[str]) -> None:
+    usage = f"{command('benchmark')} height-colour DATASET -- --root FOLDER"
+    measure_height_colour(data=build_dataset(name, options, usage=usage, begins=f"read {name}"))
 
 
 def _measure_thresholds(*, name: str, options: Sequence[str]) -> None:
