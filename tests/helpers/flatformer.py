@@ -72,8 +72,7 @@ def _check_layers(
     handles = []
     for i, block in enumerate(model.blocks):
         for name, part in [(f"block/{i}", block)] + [
-            (f"layer/{i}/{j}", layer)
-            for j, layer in enumerate(block.layers)  # type: ignore[union-attr, arg-type]
+            (f"layer/{i}/{j}", layer) for j, layer in enumerate(block.layers)
         ]:
             keep = _keeper(kept, name)
             handles.append(part.register_forward_hook(keep))

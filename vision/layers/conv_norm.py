@@ -87,7 +87,7 @@ def batch_norm(norm: nn.Module, x: Tensor) -> Tensor:
         x: `(B, C, ...)`.
     """
     plain = nn.BatchNorm1d | nn.BatchNorm2d
-    if isinstance(norm, plain) and norm.training and x[:, 0].numel() == 1:
+    if isinstance(norm, plain) and norm.training and x[:, 0].numel() <= 1:
         return F.batch_norm(
             x, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps
         )
