@@ -73,7 +73,8 @@ SAME_WORD = {
     r"formats/subjects.py|commands/make_samples.py|run/progress.py",
     # Sweeps of a lidar are points too, encoders take them, and detectors have points of their own.
     "points": r"backbones/registry.py|contracts/features.py|cli/next_commands.py|lidar|sweep|"
-    r"formats/clouds.py|losses/(dino|fcos)|detection/fcos|interop/model_card.py|ops/voxel_",
+    r"formats/clouds.py|losses/(dino|fcos)|detection/fcos|interop/model_card.py|ops/voxel_|"
+    r"formats/object_database.py|commands/make_samples.py",
 }
 
 

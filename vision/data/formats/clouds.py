@@ -19,9 +19,11 @@ from vision.data.formats.cloud_values import (
     to_normals,
 )
 from vision.data.formats.ply import read_ply
+from vision.data.formats.ply_triangles import read_triangles
 from vision.data.transforms.clouds import Cloud
 from vision.errors import DataError, MissingPackageError, listed
 from vision.extras import install_line
+from vision.ops.mesh_normals import vertex_normals
 from vision.reading import MAX_TABLE_BYTES, require_file, shown_path
 
 AXES = ("x", "y", "z")
@@ -54,7 +56,8 @@ def read_cloud(path: StrPath, *, full: float = FULL) -> Cloud:
     """Read the points of a file.
 
     Args:
-        path: A PLY file, with x, y, z and maybe red, green, blue, nx, ny, nz and a label; a `.npy`
+        path: A PLY file, with x, y, z and maybe red, green, blue, nx, ny, nz and a label, where a
+            mesh of triangles without nx, ny, nz has the normals of its triangles; a `.npy`
             file of rows (P, 3), (P, 6) with colours, (P, 7) with labels too, (P, 9) with colours
             and normals, or (P, 10) with labels too; a `.npz` file of `points`, `colors`, `normals`
             and `label`; or a `.las` or `.laz` file, which laspy reads.
@@ -92,13 +95,29 @@ def _read_ply(path: StrPath) -> dict[str, np.ndarray]:
             f"but {listed(columns, maximum=8) or 'none'}; expected x, y and z."
         )
     found = {"points": _stacked(columns, AXES)}
-    for key, names in (("colors", COLORS), ("normals", NORMALS)):
-        if all(name in columns for name in names):
-            found[key] = _stacked(columns, names)
-    for name in LABELS:
-        if name in columns:
-            return found | {"label": columns[name]}
-    return found
+    if all(name in columns for name in COLORS):
+        found["colors"] = _stacked(columns, COLORS)
+    if all(name in columns for name in NORMALS):
+        found["normals"] = _stacked(columns, NORMALS)
+    else:
+        triangles = read_triangles(path, len(found["points"]))
+        if triangles is not None:
+            found["normals"] = vertex_normals(found["points"], triangles)
+    label = _label_column(columns)
+    return found if label is None else found | {"label": label}
+
+
+def read_ply_label(path: StrPath) -> np.ndarray | None:
+    """The labels of the vertices of a PLY file, `(P,)`; None if it has none.
+
+    Raises:
+        DataError: It is no PLY file.
+    """
+    return _label_column({name.lower(): values for name, values in read_ply(path).items()})
+
+
+def _label_column(columns: Mapping[str, np.ndarray]) -> np.ndarray | None:
+    return next((columns[name] for name in LABELS if name in columns), None)
 
 
 def _stacked(columns: Mapping[str, np.ndarray], names: Sequence[str]) -> np.ndarray:

@@ -63,13 +63,22 @@ class Element(NamedTuple):
         return np.dtype([(one.name, order + one.kind) for one in self.properties])
 
 
-class _Header(NamedTuple):
+class Header(NamedTuple):
+    """The header of a file.
+
+    Attributes:
+        order: Order of the bytes of numbers, `<` or `>`; `=` in text.
+        elements: What follows, in this order.
+        size: Bytes before the first element.
+    """
+
     order: str
     elements: tuple[Element, ...]
-    size: int  # bytes until the first element
+    size: int
 
     @property
     def is_text(self) -> bool:
+        """Whether elements are lines of text."""
         return self.order == ENCODINGS["ascii"]
 
 
@@ -88,7 +97,7 @@ def read_ply(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
             before their last one.
     """
     data = read_file(path, max_bytes=MAX_TABLE_BYTES, what="PLY file")
-    header = _read_header(data, path)
+    header = read_header(data, path)
     before: list[Element] = []
     for element in header.elements:
         if element.name == VERTEX:
@@ -110,14 +119,23 @@ def read_ply(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
         return _text_rows(data[header.size :], element, skipped, path)
     at = header.size
     for one in before:
-        at = _behind(data, at, one, header.order, path)
+        at = behind(data, at, one, header.order, path)
     row = element.row(header.order)
     _require_bytes(data, at, element, row.itemsize * element.number, path)
     rows = np.frombuffer(data, row, element.number, at)
     return {name: rows[name].astype(row[name].newbyteorder("=")) for name in row.names or ()}
 
 
-def _read_header(data: bytes, path: str | os.PathLike[str]) -> _Header:
+def read_header(data: bytes, path: str | os.PathLike[str]) -> Header:
+    """Read the header of a file.
+
+    Args:
+        data: The bytes of the file.
+        path: The file, for errors.
+
+    Raises:
+        DataError: It is no PLY file.
+    """
     if not data.startswith(b"ply"):
         what = "is empty" if not data else "does not begin with 'ply'"
         raise DataError(f"{shown_path(path)} {what}: it is no PLY file.")
@@ -147,7 +165,7 @@ def _read_header(data: bytes, path: str | os.PathLike[str]) -> _Header:
             ) from error
     if order is None:
         raise DataError(f"the header of {shown_path(path)} has no line 'format'.")
-    return _Header(order, tuple(elements), newline + 1)
+    return Header(order, tuple(elements), newline + 1)
 
 
 def _element(words: Sequence[str]) -> Element:
@@ -204,9 +222,7 @@ def _text_rows(
     }
 
 
-def _behind(
-    data: bytes, at: int, element: Element, order: str, path: str | os.PathLike[str]
-) -> int:
+def behind(data: bytes, at: int, element: Element, order: str, path: str | os.PathLike[str]) -> int:
     """The place behind an element of a binary file that begins at a place."""
     if not element.lists:
         size = element.number * element.row(order).itemsize

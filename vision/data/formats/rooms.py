@@ -12,7 +12,7 @@ import numpy as np
 
 from vision.data.classes.point_labels import PointLabels
 from vision.data.formats.cloud_values import FULL, check_extent, check_full, check_places, to_labels
-from vision.data.formats.clouds import read_cloud
+from vision.data.formats.clouds import read_cloud, read_ply_label
 from vision.data.formats.s3dis_annotations import read_annotations
 from vision.data.index.points import PointIndex
 from vision.data.transforms.clouds import Cloud
@@ -108,14 +108,14 @@ def _read_label(files: RoomFiles, cloud: Cloud, form: RoomForm) -> np.ndarray | 
 
 
 def _label_file(path: str, count: int) -> np.ndarray:
-    """The labels of a file of labels alone, or of the same points with labels, int64 `(P,)`."""
+    """The labels of an npy file of labels alone, or of a PLY file, int64 `(P,)`."""
     if path.lower().endswith(".npy"):
         try:
             values = np.load(path, allow_pickle=False)
         except (ValueError, OSError, EOFError) as error:
             raise DataError(f"'{path}' is no npy file of numbers: {error}.") from error
         return to_labels(values, count, path)
-    label = read_cloud(path).label
+    label = read_ply_label(path)
     if label is None:
         raise DataError(f"'{path}' has no labels; expected a property 'label' of its vertices.")
     return to_labels(label, count, path)
