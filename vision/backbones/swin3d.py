@@ -86,8 +86,8 @@ class Swin3D(Encoder):
         first_down_stride: Voxels of the input per voxel of the second stage along each axis.
         knn_down: Whether a coarser voxel is the maximum over the 16 voxels nearest to the one that
             stands for it, rather than over those inside it.
-        in_channels: Channels of a voxel: 3 for colours and 3 for normals, where the encoding has
-            them, and 3 more for the place inside the voxel.
+        in_channels: Channels of a voxel: 3 for colours, 3 for normals, where the encoding has them
+            or there are 9, and 3 more for the place inside the voxel.
         encoding: The signals whose differences are encoded: `"XYZ"`, `"XYZ_RGB"` or
             `"XYZ_RGB_NORM"`.
 
@@ -122,7 +122,7 @@ class Swin3D(Encoder):
     ) -> None:
         super().__init__()
         count = len(channels) if num_layers is None else num_layers
-        self.normals = "NORM" in encoding
+        self.normals = "NORM" in encoding or in_channels == 9
         self.in_channels, self.encoding, self.quant_size = in_channels, encoding, quant_size
         _check_options(self, depths, channels, num_heads, window_sizes, count)
         self.num_heads, self.window_sizes = tuple(num_heads[:count]), tuple(window_sizes[:count])
@@ -227,7 +227,8 @@ class Swin3D(Encoder):
         layers = self.stem if isinstance(self.stem, nn.ModuleList) else [self.stem]
         x = voxels.features
         for layer in layers:
-            x = self.run_block(layer, x, table)
+            # Not recomputed: batch norms would count the batch twice.
+            x = layer(x, table)
         return x
 
     def _stage(self, blocks: nn.Module, voxels: VoxelMap) -> Tensor:

@@ -10,6 +10,7 @@
     vision benchmark detection --detectors dino/hybrid dino transformers/rt_detr
     vision benchmark segmentation --batch 2 --threads 1
     vision benchmark volumes --sizes 96 --threads 2
+    vision benchmark points --voxels 80000
     vision benchmark panoptic --sizes 641
     vision benchmark depth --sizes 641 --batch 1
     vision benchmark detection3d --image 384 1280
@@ -50,6 +51,8 @@ from vision.benchmarks.latency import Settings as LatencySettings
 from vision.benchmarks.mean_boxes import measure_mean_boxes
 from vision.benchmarks.mean_maps import measure_mean_maps
 from vision.benchmarks.panoptic import PostSettings, measure_panoptic
+from vision.benchmarks.points import Settings as PointSettings
+from vision.benchmarks.points import measure_points
 from vision.benchmarks.segmentation import Settings as SegmentationSettings
 from vision.benchmarks.segmentation import measure_segmentation
 from vision.benchmarks.segmentation_input import measure_segmentation_input
@@ -158,6 +161,18 @@ def add_models(add: Callable[..., Any]) -> None:
     parser.add_argument("--batch", type=whole(), default=1)
     parser.add_argument("--threads", type=whole(1, MAX_PROCESSES), default=torch.get_num_threads())
     add_rounds(parser, 5, 1)
+    parser = add(
+        "points",
+        lambda **options: measure_points(PointSettings(**options)),
+        help="Swin3D on a room of points, and two forms of its attention",
+    )
+    parser.add_argument("--names", nargs="+", default=["swin3d_small", "swin3d_large"])
+    parser.add_argument("--voxels", type=whole(100), default=80_000, help="of the room")
+    parser.add_argument(
+        "--attention", type=whole(0), default=10_000, help="voxels to compare the attention; or 0"
+    )
+    parser.add_argument("--threads", type=whole(1, MAX_PROCESSES), default=torch.get_num_threads())
+    add_rounds(parser, 1, 0)
 
 
 def add_detection(add: Callable[..., Any]) -> None:

@@ -7,8 +7,8 @@ positions, colours and normals of the table's row for the difference.
 
 No tensor has a number per pair and channel. A voxel's products with all rows of a table are
 computed at once and looked up by the pairs; weights are summed by row before they meet the table of
-values. That is done a part of the windows at a time, and again in the backward pass: memory grows
-with voxels times channels alone, and with the pairs by two bytes per axis.
+values. That is done a part of the windows at a time, so that products with rows are never there for
+all voxels; kept for the backward pass are one weight per pair and head, and the rows of each pair.
 
 Letters: N voxels, H heads, D width of a head, W windows of a part, n places of each, M voxels of a
 part, R rows of all axes' tables.
@@ -116,10 +116,7 @@ class EncodedAttention(nn.Module):
             `(N, C)`, after the projection.
         """
         qkv = self.qkv(x)
-        tables = [
-            torch.cat([self.get_parameter(_table(term, s)).flatten(0, 1) for s in self.signals])
-            for term in TERMS
-        ]
+        tables = self.joined_tables()
         # In the type of the tables: sums of many small products.
         with torch.autocast(x.device.type, enabled=False):
             qkv = qkv.to(tables[0].dtype)[windows.order]
@@ -130,6 +127,13 @@ class EncodedAttention(nn.Module):
             # (H, N, D) to (N, C)
             found = found.transpose(0, 1).flatten(1)[windows.place]
         return self.proj(found)
+
+    def joined_tables(self) -> list[Tensor]:
+        """The tables of query, key and value, those of all axes one after another: `(R, H, D)`."""
+        return [
+            torch.cat([self.get_parameter(_table(term, s)).flatten(0, 1) for s in self.signals])
+            for term in TERMS
+        ]
 
 
 def _table(term: str, signal: Signal) -> str:
@@ -164,7 +168,7 @@ def attend_encoded(
 
 
 class _Encoded(torch.autograd.Function):
-    """The weights are computed again in the backward pass."""
+    """Of all that is computed for pairs and rows, the weights alone are kept."""
 
     @staticmethod
     def forward(
@@ -178,7 +182,7 @@ class _Encoded(torch.autograd.Function):
         parts: Sequence[WindowPart],
     ) -> Tensor:
         ctx.parts = parts
-        ctx.save_for_backward(query, key, value, query_table, key_table, value_table)
+        kept = []
         result = torch.empty_like(query, memory_format=torch.contiguous_format)
         to_value = value_table.transpose(1, 2).contiguous()  # (H, R, D)
         for part in parts:
@@ -188,20 +192,22 @@ class _Encoded(torch.autograd.Function):
             sums = lookup.sum_rows(weights, lookup.of_query)  # (H, M, R)
             found = lookup.unpad(weights @ lookup.pad(value[:, span]))
             result[:, span] = found.baddbmm_(sums, to_value)
+            kept.append(weights)
+        inputs = (query, key, value, query_table, key_table, value_table)
+        ctx.save_for_backward(*inputs, *kept)
         return result
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        query, key, value, query_table, key_table, value_table = ctx.saved_tensors
+        query, key, value, query_table, key_table, value_table, *kept = ctx.saved_tensors
         to_query, to_key, to_value = query.new_empty((3, *query.shape)).unbind()
         tables = (query_table, key_table, value_table)
         to_tables = [torch.zeros_like(t, memory_format=torch.contiguous_format) for t in tables]
-        for part in ctx.parts:
+        for part, weights in zip(ctx.parts, kept, strict=True):  # (H, W, n, n)
             span = slice(part.start, part.stop)
             q, k, v, g = (x[:, span] for x in (query, key, value, grad))
             lookup = _Lookup(part, query_table.shape[2])
-            weights = lookup.weights(q, k, query_table, key_table)  # (H, W, n, n)
             sums = lookup.sum_rows(weights, lookup.of_query)
             to_tables[2].baddbmm_(g.transpose(1, 2), sums)
             padded = lookup.pad(g)
