@@ -58,11 +58,11 @@ ALLOWED = {
     "data": LEAVES | {"ops", "annotations"},
     "draw": BELOW_PARTS | PARTS,
     **{name: BELOW_TOPS for name in TOPS},
-    **{name: BELOW_TOPS | TOPS | {"data"} for name in ("predict", "report")},
+    **{name: BELOW_TOPS | TOPS | {"annotations", "data"} for name in ("predict", "report")},
     "export": BELOW_TOPS | TOPS,
     "cli": BELOW_TOPS | TOPS | {"benchmarks", "data", "export", "predict", "report"},
     # What a trained model is loaded by, and the graphs that engines run.
-    "benchmarks": BELOW_TOPS | TOPS | {"data", "export", "predict"},
+    "benchmarks": BELOW_TOPS | TOPS | {"annotations", "data", "export", "predict"},
 }
 # The rooms of vision/data: each may import itself and what comes before it.
 ROOMS = ["images", "files", "loading", "index", "classes", "transforms", "formats", "check"]
