@@ -66,7 +66,7 @@ def damage_scannet(root: Path) -> list[str]:
     return [
         "scene 'scene0000_00': there is no file",
         "scene0001_00_vh_clean_2.labels.ply': labels have the shape (299,)",
-        "element 'vertex' of '" + str(file(2, "")) + "' needs",
+        "element 'face' of '" + str(file(2, "")) + "' needs",
         "scene0003_00_vh_clean_2.labels.ply' has no labels",
         "scene 'scene0005_0': there is no file",
     ]

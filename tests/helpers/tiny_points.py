@@ -26,6 +26,16 @@ def write_s3dis(root: Path, *, areas: tuple[int, ...] = (1, 1, 3, 5), points: in
     return root
 
 
+def write_mesh(path: Path, points: np.ndarray, colors: np.ndarray) -> Path:
+    """A PLY file whose points are the corners of triangles, one after the other."""
+    data = write_ply(path, points, colors).read_bytes()
+    faces = np.empty(len(points) // 3, [("count", "u1"), ("corners", "<i4", 3)])
+    faces["count"], faces["corners"] = 3, np.arange(3 * len(faces)).reshape(-1, 3)
+    lines = f"element face {len(faces)}\nproperty list uchar int vertex_indices\nend_header\n"
+    path.write_bytes(data.replace(b"end_header\n", lines.encode(), 1) + faces.tobytes())
+    return path
+
+
 def write_scannet(root: Path, *, scenes: int = 3, val: int = 1, test: int = 0) -> Path:
     """Scenes in the official folders, with the labels of NYU's classes."""
     names = [f"scene{number:04d}_00" for number in range(scenes + val + test)]
@@ -35,7 +45,7 @@ def write_scannet(root: Path, *, scenes: int = 3, val: int = 1, test: int = 0) -
         folder = root / ("scans" if labelled else "scans_test") / name
         values = np.array([1, 2, 39, 0])[rows[:, 6].astype(int)]  # the last one is of no class
         colors = rows[:, 3:6].astype(np.uint8)
-        write_ply(folder / f"{name}_vh_clean_2.ply", rows[:, :3], colors)
+        write_mesh(folder / f"{name}_vh_clean_2.ply", rows[:, :3], colors)
         if labelled:
             write_ply(folder / f"{name}_vh_clean_2.labels.ply", rows[:, :3], colors, values)
     (root / "scannetv2_train.txt").write_text("\n".join(names[:scenes]))

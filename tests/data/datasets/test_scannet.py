@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 from helpers.refusals import refuses
 from helpers.tiny_points import room, write_scannet
 
@@ -21,6 +22,9 @@ def test_scenes_are_those_of_the_lists(tmp_path: Path) -> None:
     assert one.predict_dataset[0]["room"] == "scene0004_00"
     assert "label" not in one.predict_dataset[0]
     assert len(one.class_names) == len({*CLASSES.values()}) == 20
+    # Normals of the mesh, in the batch too.
+    assert one.val_dataset[0]["normals"].norm(dim=1).numpy() == pytest.approx(1, abs=1e-5)
+    assert next(iter(one.train_dataloader()))["normals"].shape[1] == 3
     # NYU's classes 1, 2 and 39, and 0, which is none.
     truth = np.array([0, 1, 19, IGNORED])[room(3)[:, 6].astype(int)]
     np.testing.assert_array_equal(one.val_dataset[0]["label"], truth)
