@@ -80,7 +80,7 @@ def nearest_to_centres(voxels: Voxels, others: Sequence[np.ndarray]) -> np.ndarr
 
     Args:
         voxels: The voxels.
-        others: Arrays `(P, ...)` that decide between points at equal distances, the first one
+        others: Arrays `(P, n)` that decide between points at equal distances, the first one
             first: the smaller value wins, in the first column first.
 
     Returns:
@@ -91,11 +91,15 @@ def nearest_to_centres(voxels: Voxels, others: Sequence[np.ndarray]) -> np.ndarr
     distances = np.einsum("pc,pc->p", offsets, offsets)
     nearest = np.minimum.reduceat(distances[voxels.order], voxels.starts)
     equal = np.flatnonzero(distances == nearest[voxels.voxel_of])
-    columns = [column for other in others for column in other.reshape(len(other), -1).T]
-    keys = [voxels.voxel_of[equal], *(column[equal] for column in columns)]
-    ranked = equal[np.lexsort(keys[::-1])]
-    owners = voxels.voxel_of[ranked]
-    chosen: np.ndarray = ranked[np.flatnonzero(np.diff(owners, prepend=-1))]
+    owners = voxels.voxel_of[equal]
+    alone = np.bincount(owners)[owners] == 1
+    chosen = np.empty(len(voxels.starts), np.int64)
+    chosen[owners[alone]] = equal[alone]
+    tied, owners = equal[~alone], owners[~alone]
+    columns = [column for other in others for column in other[tied].T]
+    ranks = np.lexsort([owners, *columns][::-1])
+    first = ranks[np.flatnonzero(np.diff(owners[ranks], prepend=-1))]
+    chosen[owners[first]] = tied[first]
     return chosen
 
 
