@@ -40,6 +40,7 @@ from vision.cli.names import find_class
 from vision.cli.settings import find_configs, read_settings
 from vision.data.base.boxes3d import Boxes3DData
 from vision.data.base.dense import DenseData
+from vision.data.base.lidar import LidarData
 from vision.data.base.panoptic import PanopticData
 from vision.data.base.points import PointData
 from vision.data.base.segmentation import SegmentationData
@@ -48,6 +49,7 @@ from vision.data.datasets.imagenet import ImageNet
 from vision.data.transforms.boxes3d_options import Boxes3DAugment
 from vision.data.transforms.dense_options import DenseAugment
 from vision.data.transforms.detection_options import DetectionAugment
+from vision.data.transforms.lidar_options import LidarAugment
 from vision.data.transforms.options import Augment
 from vision.data.transforms.panoptic_options import PanopticAugment
 from vision.data.transforms.rooms_options import PointAugment
@@ -91,6 +93,8 @@ def is_trained(config: Path) -> bool:
         return config in TRAINED_DENSE
     if config.parent in PANOPTIC:
         return config in TRAINED_PANOPTIC
+    if config.parent == DETECTION3D.parent / "waymo":
+        return False
     if config.parent == DETECTION3D:
         return config in TRAINED_3D
     if config.is_relative_to(VOLUMES):
@@ -131,6 +135,7 @@ def test_the_parts_of_a_large_config_build(config: Path) -> None:
         (DenseData, DenseAugment),
         (PanopticData, PanopticAugment),
         (Boxes3DData, Boxes3DAugment),
+        (LidarData, LidarAugment),
         (VolumeData, VolumeAugment),
         (PointData, PointAugment),
     ):

@@ -12,6 +12,7 @@ import torch
 import yaml
 
 from vision.backbones import create_backbone
+from vision.backbones.registry import input_of
 from vision.cli.main import main
 from vision.cli.names import find_class
 from vision.tasks.base import BaseTask
@@ -75,7 +76,8 @@ def build(config: Path) -> BaseTask:
     options = {**chosen["init_args"], "pretrained": False}
     own = options.pop("backbone_options") or {}
     with torch.device("meta"):
-        own = {"dense": True, **own} if kind.dense else own
+        if kind.dense and input_of(options["backbone"]) == "image":
+            own = {"dense": True, **own}
         backbone = create_backbone(options["backbone"], **own)
     # The metrics of a classifier need memory, and its head is small.
     with torch.device("cpu" if issubclass(kind, Classifier) else "meta"):

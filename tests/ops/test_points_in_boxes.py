@@ -7,7 +7,6 @@ from helpers.boxes3d import FRAMES
 from torch import Tensor
 
 from vision.contracts.boxes3d import Frame
-from vision.ops import points_in_boxes as module
 from vision.ops.boxes3d import box_corners
 from vision.ops.points_in_boxes import points_in_boxes
 
@@ -26,8 +25,7 @@ def by_planes(points: Tensor, boxes: Tensor, frame: Frame) -> np.ndarray:
 
 
 @pytest.mark.parametrize("frame", FRAMES, ids=lambda frame: frame.name)
-def test_points_between_the_faces(frame: Frame, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "CHUNK", 100)
+def test_points_between_the_faces(frame: Frame) -> None:
     generator = torch.Generator().manual_seed(0)
     numbers = torch.rand(5, 7, generator=generator, dtype=torch.float64)
     boxes = numbers * torch.tensor([6, 6, 6, 5, 5, 5, 6]) + torch.tensor([0, 0, 0, 1, 1, 1, -3])

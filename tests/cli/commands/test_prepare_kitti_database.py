@@ -30,6 +30,8 @@ def test_objects_are_cropped_and_pasted(
     expected = [boxes_in_sweep(root / "training", f"{i:06d}")[:2].numpy() for i in range(5)]
     np.testing.assert_allclose(found.boxes3d, np.concatenate(expected), atol=1e-9)
     assert (found.counts >= 0.9 * POINTS_ON_EACH).all()
+    assert main(["--root", str(root), "--out", str(tmp_path / "all"), "--all-around"]) == 0
+    assert (read_database(tmp_path / "all", numbers=4).counts >= POINTS_ON_EACH).all()
     again = tmp_path / "again"
     assert main(["--root", str(root), "--out", str(again), "--split", "trainval"]) == 0
     for name in ("objects.json", "points.npy"):

@@ -107,6 +107,23 @@ def test_all_points_can_be_kept(good: Path) -> None:
     assert held.lidar_to_camera.shape == (4, 4)
 
 
+def test_objects_may_be_all_around(root: Path) -> None:
+    """Behind the camera, and without a 2-D box, which the camera alone would need."""
+    label = root / "training" / "label_2" / "000000.txt"
+    behind = "Car 0 0 0 0 0 0 0 1.5 1.6 3.9 0.2 0.75 -9 -1.6\n"
+    label.write_text(label.read_text() + behind)
+    with refuses(DataError, "000000.txt', line 5: the 2-D box of the Car is 0 0 0 0"):
+        make(root)
+    sweep = root / "training" / "velodyne" / "000000.bin"
+    sweep.write_bytes(sweep.read_bytes() + np.float32([-8.7, -0.2, -0.1, 0.5]).tobytes())
+    wide = (-40.0, -40.0, -5.0, 40.0, 40.0, 5.0)
+    data = make(root, in_view=False, point_range=wide, augment=STILL)
+    assert data.train_dataset is not None
+    target = data.train_dataset[0]["target"]
+    assert target["labels"].tolist() == [1, 2, 1]
+    assert target["boxes3d"][2, 0].item() == pytest.approx(-9 + 0.27)
+
+
 def test_the_same_seed_gives_the_same_samples(good: Path) -> None:
     first, second = (next(iter(make(good, batch_size=3).train_dataloader())) for _ in range(2))
     assert torch.equal(first["points"], second["points"])

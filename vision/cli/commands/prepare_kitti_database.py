@@ -23,6 +23,8 @@ from vision.outputs import check_output_folder
 from vision.wording import counted
 
 MIN_POINTS = 5
+NUMBERS, MAX_NUMBERS = 4, 64
+EVERYWHERE = (-1000.0, -1000.0, -1000.0, 1000.0, 1000.0, 1000.0)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -39,6 +41,17 @@ def build_parser() -> argparse.ArgumentParser:
         default=MIN_POINTS,
         help=f"fewest points of an object ({MIN_POINTS})",
     )
+    parser.add_argument(
+        "--numbers",
+        type=whole(3, MAX_NUMBERS),
+        default=NUMBERS,
+        help=f"numbers of each point in a file ({NUMBERS})",
+    )
+    parser.add_argument(
+        "--all-around",
+        action="store_true",
+        help="keep points that the camera does not see; for sweeps annotated on all sides",
+    )
     return parser
 
 
@@ -48,10 +61,17 @@ def prepare(arguments: argparse.Namespace) -> int:
     announce(f"crop the objects of {arguments.root}")
     # PyTorch, which help and a wrong option do not wait for.
     from vision.data.base.object_crops import crop_objects
-    from vision.data.datasets.kitti_lidar import KITTILidar
+    from vision.data.datasets.kitti_lidar import POINT_RANGE, KITTILidar
     from vision.data.formats.object_database import write_database
 
-    data = KITTILidar(root=arguments.root, train_split=arguments.split, num_workers=0)
+    data = KITTILidar(
+        root=arguments.root,
+        train_split=arguments.split,
+        point_range=EVERYWHERE if arguments.all_around else POINT_RANGE,
+        in_view=not arguments.all_around,
+        numbers=arguments.numbers,
+        num_workers=0,
+    )
     samples = data.make_samples(data.index("train"), data.eval_transform)
     progress = ProgressLine()
     try:

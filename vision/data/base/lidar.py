@@ -43,6 +43,7 @@ class LidarLoading(ImageBatches, total=False):
     trained: Sequence[str] | None
     min_points: int
     paste: ObjectPasting
+    numbers: int
 
 
 class LidarData(TrainedClassData, SplitData[LidarIndex]):

@@ -122,6 +122,7 @@ def centres_inside(index: Boxes3DIndex, scene: SceneObjects) -> tuple[int, int]:
         (scene.labels >= 0)
         & (scene.boxes3d[:, 2] >= MIN_DEPTH)
         & (scene.truncation <= MAX_TRUNCATION)
+        & np.all(scene.boxes[:, 2:] > scene.boxes[:, :2], axis=1)
     )
     cameras = index.cameras[image[judged]]
     centres = projected_centres(scene.boxes3d[judged], cameras)

@@ -45,7 +45,11 @@ class KITTILidar(LidarData):
     to that of the lidar, `x` forward, `y` left, `z` up.
 
     Only objects that the camera sees are annotated, therefore points outside its image are left
-    out; objects are learned if a point is left in their box. Evaluation sees every line of a label.
+    out; objects are learned if a point is left in their box. Sweeps of another lidar in this layout
+    may have objects all around: without `in_view` these may be behind the camera, and without a 2-D
+    box, 0 0 0 0. Evaluation sees every line of a label; by KITTI's rules an object without a 2-D
+    box may be found but need not.
+
     The validation split is tested; the testing sweeps are predicted if they are there.
 
     Args:
@@ -103,7 +107,7 @@ class KITTILidar(LidarData):
             DataError: Files are absent, broken or not in the expected layout.
         """
         files, absent = self._files(split)
-        sweeps = read_sweeps(files)
+        sweeps = read_sweeps(files, all_around=not self.eval_transform.in_view)
         problems = [*absent, *sweeps.problems]
         heading = f"the {split} split has {counted(len(problems), 'problems')}"
         end = f"`{command('check-dataset')} KITTILidar` lists them all."

@@ -185,13 +185,16 @@ def require_file(path: Path, what: str) -> None:
         )
 
 
-def read_label(path: Path, name: str, problems: list[str]) -> KittiObjects | None:
+def read_label(
+    path: Path, name: str, problems: list[str], *, all_around: bool = False
+) -> KittiObjects | None:
     """Read the objects of an image or a sweep.
 
     Args:
         path: The label file.
         name: What messages call the image, such as "image '000000.png'".
         problems: Takes a message for everything that is wrong.
+        all_around: Whether objects may be where the camera does not see them, without 2-D boxes.
 
     Returns:
         The objects of the lines that are whole; None if the file cannot be read.
@@ -206,13 +209,13 @@ def read_label(path: Path, name: str, problems: list[str]) -> KittiObjects | Non
     # Messages about a class are whole.
     faults = [fault if fault[-1] in ".?" else f"{fault}. {_FIELDS}" for fault in scanned.problems]
     for row, line in enumerate(scanned.lines.tolist()):
-        if fault := _fault(scanned.objects, row):
+        if fault := _fault(scanned.objects, row, all_around=all_around):
             faults.append(f"line {line}: {fault}")
     problems += [f"label file '{path}', {fault}" for fault in faults]
     return scanned.objects
 
 
-def _fault(objects: KittiObjects, row: int) -> str | None:
+def _fault(objects: KittiObjects, row: int, *, all_around: bool) -> str | None:
     """What is impossible in an object of a learned class; None if nothing is."""
     name = CLASSES[objects.classes[row]]
     if name not in _CHECKED:
@@ -223,6 +226,8 @@ def _fault(objects: KittiObjects, row: int) -> str | None:
             f"height, width and length of the {name} are {height:g}, {width:g} and {length:g}, "
             "expected metres above 0. Annotate it again, or remove the line."
         )
+    if all_around:
+        return None
     x1, y1, x2, y2 = objects.boxes[row].tolist()
     if x2 <= x1 or y2 <= y1:
         return (

@@ -49,11 +49,12 @@ class KittiSweeps(NamedTuple):
     problems: list[str]
 
 
-def read_sweeps(files: Sequence[KittiSweepFiles]) -> KittiSweeps:
+def read_sweeps(files: Sequence[KittiSweepFiles], *, all_around: bool) -> KittiSweeps:
     """Read calibrations and labels of sweeps, and collect all that is wrong.
 
     Args:
         files: Those of each sweep; all have labels, or none.
+        all_around: Whether objects may be where the camera does not see them, without 2-D boxes.
     """
     problems: list[str] = []
     sizes = read_sizes([one.image for one in files], problems.append)
@@ -63,7 +64,8 @@ def read_sweeps(files: Sequence[KittiSweepFiles]) -> KittiSweeps:
         calibration = _read_calibration(one, found)
         objects = None
         if one.label is not None:
-            objects = read_label(one.label, f"sweep '{one.sweep}'", found)
+            name = f"sweep '{one.sweep}'"
+            objects = read_label(one.label, name, found, all_around=all_around)
         problems += found
         if calibration is not None and not found and sizes[place].all():
             kept.append(place)
