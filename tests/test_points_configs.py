@@ -18,8 +18,8 @@ PUBLISHED = {
     "s3dis/swin3d_small": (("72.5", "76.9"), 26_495_773, 6e-4, 600),
     "s3dis/swin3d_small_pretrained": (("73.0", "78.2"), 26_495_773, 6e-4, 600),
     "s3dis/swin3d_large_pretrained": (("74.5", "79.8"), 68_238_973, 1e-3, 1000),
-    "scannet/swin3d_small": (("75.2", "75.6"), 26_495_773 + 7 * 49, 6e-3, 600),
-    "scannet/swin3d_large": (("76.2",), 68_238_973 + 7 * 81, 6e-3, 600),
+    "scannet/swin3d_small": (("75.2", "75.6"), 28_227_661 + 7 * 49, 6e-3, 600),
+    "scannet/swin3d_large": (("76.2",), 71_125_453 + 7 * 81, 6e-3, 600),
 }
 
 
@@ -48,6 +48,7 @@ def test_a_recipe_is_the_published_one(config: Path) -> None:
     assert values["trainer"]["max_epochs"] == epochs
     task = build(config)
     assert sum(p.numel() for p in task.parameters()) == parameters
+    assert task.uses_normals is on_scannet
     assert task.backbone.strides[1] == (3 if on_scannet else 2)
     assert max(m.rate for m in task.backbone.modules() if isinstance(m, DropPath)) == pytest.approx(0.3)
     optim = task.optim
