@@ -50,7 +50,9 @@ def test_a_recipe_is_the_published_one(config: Path) -> None:
     assert sum(p.numel() for p in task.parameters()) == parameters
     assert task.uses_normals is on_scannet
     assert task.backbone.strides[1] == (3 if on_scannet else 2)
-    assert max(m.rate for m in task.backbone.modules() if isinstance(m, DropPath)) == pytest.approx(0.3)
+    assert max(m.rate for m in task.backbone.modules() if isinstance(m, DropPath)) == pytest.approx(
+        0.3
+    )
     optim = task.optim
     assert optim == OptimSettings(**model["optim"])
     assert (optim.name, optim.lr, optim.weight_decay) == ("adamw", lr, 0.05)

@@ -7,7 +7,8 @@
 Give it a picture, by upload, paste or webcam. Classification shows the most likely classes,
 detection boxes and masks from a threshold on, segmentation the classes of the pixels with their
 legend, depth and normals their colours. Volumes are given as NIfTI files and shown in three planes,
-a slider each.
+a slider each; clouds of points as PLY, npy, npz or LAS files, beside their classes, with a slider
+to turn them.
 
 The page is only for this machine; --host 0.0.0.0 lets others in. It answers to the address and
 the name of this machine, to those of --names, and to no other host name. It loads nothing from

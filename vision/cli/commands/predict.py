@@ -9,6 +9,7 @@
     vision predict best.ckpt - --out found < list.txt
     vision predict best.ckpt image_2 --out found --camera calib
     vision predict best.ckpt BraTS2021 --out found --probabilities
+    vision predict best.ckpt rooms --out found
     vision predict best.ckpt val2017 --out found --json-only \
         --annotations instances_val2017.json
 
@@ -17,8 +18,9 @@ OUT/predictions.jsonl has a line per image (or frame), written as soon as it is 
 OUT/pictures the drawn images. At the end there is also predictions.csv (classification),
 predictions.json in COCO's format with images.json (detection), masks/*.png (segmentation),
 depth/*.png and normals/*.png of 16 bits, which `vision evaluate depth` and `normals` read,
-kitti/*.txt (boxes in space), which `vision evaluate kitti` reads, or labels/*.nii.gz (volumes), on
-the grid of the source and with its values, which `vision evaluate volumes` reads.
+kitti/*.txt (boxes in space), which `vision evaluate kitti` reads, labels/*.nii.gz (volumes), on the
+grid of the source and with its values, which `vision evaluate volumes` reads, or labels/*.ply
+(points), which `vision evaluate points` reads.
 
 The same command goes on where it was stopped. Images that cannot be read are listed in
 OUT/errors.jsonl, and tried again by the next run. The exit status is 0, 1 if there are such images,
