@@ -99,8 +99,8 @@ class Model:
             source: An image file, a folder, a pattern, a PIL image, a NumPy array in RGB order, a
                 tensor, or a list or generator of these: see `vision.predict.images.list_images`.
                 For volumes, the folder or the files of a subject, or a folder of subjects: see
-                `vision.predict.volume_sources.VolumeSources`. For clouds, files of points, folders and
-                patterns of them: see `vision.predict.point_sources.PointSources`.
+                `vision.predict.volume_sources.VolumeSources`. For clouds, files of points, folders
+                and patterns of them: see `vision.predict.point_sources.PointSources`.
             batch_size: Images per batch; with tiles, tiles of one image.
             threshold: Minimum score of an object, in [0, 1]; for detection only.
             tile: Side, or (height, width), in pixels of overlapping tiles that larger images are
