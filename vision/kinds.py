@@ -348,6 +348,29 @@ KINDS: dict[str, Kind] = {
             config="detection3d/kitti/resnet50_monodetr",
             options="--data.root FOLDER",
         ),
+        by_input={
+            "points": {
+                "train_cells": "vision.draw.lidar_cells:train_cells",
+                "predictor": "vision.predict.lidar:LidarPredictor",
+                "demo_view": "vision.predict.lidar_view:LidarView",
+                "export_graph": "vision.export.lidar:LidarGraph",
+                "int8_score": None,
+                "predict_needs": "",
+                "hub": Hub(
+                    pipeline="other",
+                    tag="lidar-3d-object-detection",
+                    metrics={
+                        "AP_3D": HubMetric("map", "3-D AP, moderate"),
+                        "AP_BEV": HubMetric("map", "bird's-eye view AP, moderate"),
+                    },
+                ),
+                "template": Template(
+                    what="your own sweeps: lidar, calibrations and labels in KITTI's layout",
+                    config="detection3d/kitti/flatformer",
+                    options="--data.root FOLDER",
+                ),
+            }
+        },
     ),
     "volumes": Kind(
         task="vision.tasks.volumes:VolumeSegmentation",

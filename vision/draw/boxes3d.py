@@ -70,7 +70,7 @@ def draw_boxes3d(
         ConfigError: The image is not uint8 `(3, H, W)`, or a label has no name.
     """
     found = _marks(boxes3d, labels, scores, class_names, palette)
-    known = _true_boxes(truth)
+    known = true_boxes(truth)
     wires = draw_wires(image, found, projection, known)
     height = max(wires.shape[0], round(PANORAMA * wires.shape[1]))
     stroke, dashed = Stroke(1), Stroke(1, dash=max(3, height // 100))
@@ -188,8 +188,15 @@ def _marks(
     return marks
 
 
-def _true_boxes(truth: Boxes3DTruth | None) -> Tensor:
-    """The objects of the classes, `(N, 7)`, that have a place in space."""
+def true_boxes(truth: Boxes3DTruth | None) -> Tensor:
+    """The true objects that are drawn.
+
+    Args:
+        truth: What is annotated; None for nothing.
+
+    Returns:
+        float64 `(N, 7)`, those of the classes that have a place in space.
+    """
     if truth is None:
         return torch.zeros(0, 7, dtype=torch.float64)
     boxes = truth["boxes3d"].double().cpu()

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from vision.errors import ConfigError
+from vision.ops.tracing import is_traced
 
 Reduction = Literal["mean", "max", "first"]
 # Keys are int64.
@@ -124,11 +125,13 @@ def cell_keys(coords: Tensor, bounds: Bounds | None = None) -> Tensor:
     return ((coords - coords.new_tensor(bounds.low)) * steps).sum(-1)
 
 
-def group_cells(coords: Tensor) -> Cells:
+def group_cells(coords: Tensor, bounds: Bounds | None = None) -> Cells:
     """Group rows with equal indices.
 
     Args:
         coords: int64 `(N, D)`.
+        bounds: What all indices lie within; None for the bounds of `coords`, which an exported
+            program cannot have.
 
     Returns:
         The cells, sorted.
@@ -136,7 +139,7 @@ def group_cells(coords: Tensor) -> Cells:
     Raises:
         ConfigError: The cells within the bounds of `coords` cannot be numbered in int64.
     """
-    keys, order = torch.sort(cell_keys(coords), stable=True)
+    keys, order = torch.sort(cell_keys(coords, bounds), stable=True)
     _, place, counts = torch.unique_consecutive(keys, return_inverse=True, return_counts=True)
     cell_of = torch.empty_like(place).scatter_(0, order, place)
     return Cells(coords[order[first_rows(counts)]], cell_of, counts, order)
@@ -161,6 +164,11 @@ def reduce_cells(values: Tensor, cells: Cells, how: Reduction) -> Tensor:
     """
     if how == "first":
         return values[cells.order[first_rows(cells.counts)]]
+    if is_traced():  # programs have no reduction of segments
+        rows = cells.cell_of[:, None].expand(-1, values.shape[1])
+        empty = values.new_zeros(cells.coords.shape[0], values.shape[1])
+        name = "amax" if how == "max" else how
+        return empty.scatter_reduce(0, rows, values, name, include_self=False)
     if not len(values):
         return values
     return torch.segment_reduce(values[cells.order], how, lengths=cells.counts, axis=0)

@@ -91,23 +91,43 @@ class Cameras:
             return check_projection(self._kept, "camera")
         place = Path(self._kept)
         if place.is_dir():
-            return read_projection(_file_in(place, path), size=size)
+            return read_projection(file_for(place, path), size=size)
         if size not in self._read:
             self._read = {size: read_projection(place, size=size)}
         return self._read[size]
 
 
-def _file_in(folder: Path, path: str | None) -> Path:
+def file_for(
+    folder: Path,
+    path: str | None,
+    *,
+    unit: str = "image",
+    instead: str = "one file, a matrix, or a focal length in pixels",
+    expected: str = EXPECTED,
+) -> Path:
+    """The calibration of an image or a sweep in a folder.
+
+    Args:
+        folder: The folder.
+        path: File of the image; None for one in memory.
+        unit: What it is, for messages.
+        instead: What may be given for one in memory, for messages.
+        expected: What may be given at all, a sentence.
+
+    Raises:
+        ConfigError: It is in memory, and has no name.
+        DataError: There is no such file.
+    """
     if path is None:
         raise ConfigError(
-            f"camera='{folder}' is a folder with a file for each image, and an image in memory has "
-            "no name: give one file, a matrix, or a focal length in pixels."
+            f"camera='{folder}' is a folder with a file for each {unit}, and what is in memory has "
+            f"no name: give {instead}."
         )
     file = folder / f"{Path(path).stem}{SUFFIX}"
     if not file.is_file():
         others = sorted(one.name for one in folder.glob(f"*{SUFFIX}"))
         has = f"it has {listed(others, maximum=3)}" if others else f"it has no file {SUFFIX}"
-        raise DataError(f"the image '{path}' has no calibration '{file}'; {has}. {EXPECTED}")
+        raise DataError(f"the {unit} '{path}' has no calibration '{file}'; {has}. {expected}")
     return file
 
 

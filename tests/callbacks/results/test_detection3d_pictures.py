@@ -14,9 +14,10 @@ from lightning.pytorch import LightningDataModule, LightningModule
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from vision.callbacks.results.detection3d_images import score_evaluated
+from vision.callbacks.results.detection3d_images import draw_found, score_evaluated
 from vision.callbacks.results.detection3d_pictures import Boxes3DPictures
 from vision.callbacks.results.detection3d_records import Boxes3DRecorder
+from vision.ops.lidar_predictions import looking_ahead
 
 
 class Data(LightningDataModule):
@@ -88,3 +89,22 @@ def test_the_record_has_what_the_task_evaluated() -> None:
     truth, found = record.images[2]
     assert len(truth.classes) == len(found.classes) == 3
     assert found.locations[0, 2] == pytest.approx(20 * 1.1)
+
+
+class Sweeps(Streets):
+    """The same objects, seen by a lidar in the place of the camera."""
+
+    def example(self, place: int) -> Any:
+        one = super().example(place)
+        points = torch.rand(200, 4, generator=torch.Generator().manual_seed(place)) * 20
+        return SimpleNamespace(
+            points=points, lidar_to_camera=looking_ahead(), camera=one.camera, truth=one.truth
+        )
+
+
+def test_sweeps_are_drawn_from_above() -> None:
+    images, dataset = evaluated().gather(), Sweeps()
+    drawn = draw_found(dataset.example(0), images, 0, NAMES, None)
+    assert max(drawn.shape) == 960
+    # Every object was found where it is: the true ones are drawn dashed over them.
+    assert (drawn == 255).all(axis=2).sum() > 50

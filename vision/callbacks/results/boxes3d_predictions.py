@@ -13,7 +13,7 @@ from vision.contracts.detection3d import Boxes3DPrediction
 from vision.files import write_text
 from vision.metrics.kitti.objects import is_kitti, kitti_text
 from vision.metrics.processes import gather_shares
-from vision.ops.boxes3d_rows import boxes3d_rows
+from vision.ops.boxes3d_rows import object_rows
 
 # Folder of the files in KITTI's text.
 KITTI = "kitti"
@@ -22,9 +22,9 @@ KITTI = "kitti"
 class Boxes3DPredictions(PredictionFiles):
     """Writes the boxes of `predict`.
 
-    `predictions.jsonl` has a line per image, with its `objects`, and `kitti/*.txt` the text that
-    `vision evaluate kitti` reads, if it has names for all classes of the task: a file is named
-    after its image. Every process writes those of its own images.
+    `predictions.jsonl` has a line per image or sweep, with its `objects`, and `kitti/*.txt` the
+    text that `vision evaluate kitti` reads, if it has names for all classes of the task: a file is
+    named after its image. Every process writes those of its own images.
 
     Args:
         folder: Where the files are written; created if absent.
@@ -48,7 +48,7 @@ class Boxes3DPredictions(PredictionFiles):
     def take(self, trainer: Trainer, task: Any, evaluated: Evaluated) -> None:
         """Write the text of a batch and keep its lines."""
         names = task.class_names or ()
-        rows = [{"objects": boxes3d_rows(one, names)} for one in evaluated.predictions]
+        rows = [{"objects": object_rows(one, names)} for one in evaluated.predictions]
         super().take(trainer, task, evaluated._replace(predictions=rows))
         if self._kitti is None:
             return

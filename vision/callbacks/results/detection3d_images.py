@@ -1,17 +1,21 @@
-"""The images of an evaluation of boxes in space: scored, and drawn."""
+"""The images or sweeps of an evaluation of boxes in space: scored, and drawn."""
 
 from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Any
 
 import numpy as np
+import torch
 
 from vision.callbacks.results.examples import Scored
-from vision.draw.boxes3d import draw_boxes3d
+from vision.contracts.boxes3d import CAMERA, LIDAR
+from vision.draw.boxes3d import draw_boxes3d, true_boxes
+from vision.draw.sweeps import draw_sweep
 from vision.metrics.kitti.joined import join_images
 from vision.metrics.kitti.metric import Images
 from vision.metrics.kitti.objects import found_boxes
 from vision.metrics.kitti.pairs import pair_objects, score_images
+from vision.ops.boxes3d import move_boxes
 
 
 def score_evaluated(images: Images, classes: Sequence[str], paths: Any) -> list[Scored]:
@@ -38,10 +42,11 @@ def draw_found(
     class_names: Sequence[str],
     palette: np.ndarray | None,
 ) -> np.ndarray:
-    """Draw an image of a dataset with its detections, and true objects dashed.
+    """Draw an image or a sweep of a dataset with its detections, and true objects dashed.
 
     Args:
-        example: `image`, `camera` and `truth` of `example(i)` of the dataset.
+        example: `image`, `camera` and `truth` of `example(i)` of the dataset; of a sweep `points`,
+            `lidar_to_camera` and `truth`.
         images: What was evaluated.
         place: Index of the image.
         class_names: Name of each class of the model, by index.
@@ -51,6 +56,17 @@ def draw_found(
         uint8 `(H, W, 3)` RGB.
     """
     found = found_boxes(images[place][1], class_names)
+    if hasattr(example, "points"):
+        to_lidar = torch.linalg.inv(example.lidar_to_camera.double())
+        return draw_sweep(
+            example.points,
+            move_boxes(found.boxes3d, to_lidar, CAMERA, LIDAR),
+            labels=found.labels,
+            scores=found.scores,
+            class_names=class_names,
+            palette=palette,
+            truth=move_boxes(true_boxes(example.truth), to_lidar, CAMERA, LIDAR),
+        )
     return draw_boxes3d(
         example.image,
         found.boxes3d,

@@ -20,7 +20,7 @@ from vision.errors import ConfigError
 from vision.layers.conv_norm import batch_norm
 from vision.ops.boxes import at_least_float32
 from vision.ops.pillar_grid import PillarGrid
-from vision.ops.voxels import Cells, group_cells, reduce_cells, voxel_coords
+from vision.ops.voxels import Bounds, Cells, group_cells, reduce_cells, voxel_coords
 from vision.options import MAX_WIDTH, Range, check_ranges, read_options
 
 # Epsilon and momentum of the norms in the authors' detector.
@@ -109,7 +109,9 @@ class PillarEncoder(nn.Module):
                 f"{tuple(points.shape)}."
             )
         points = at_least_float32(points)
-        cells = group_cells(self.cells(points, counts))
+        rows, columns = self.grid.size
+        bounds = Bounds([0, 0, 0, 0], [max(len(counts) - 1, 0), 0, rows - 1, columns - 1])
+        cells = group_cells(self.cells(points, counts), bounds)
         x = self.point_features(points, cells)
         first, *rest = self.layers
         x, pillars = first(x, cells)
@@ -125,7 +127,7 @@ class PillarEncoder(nn.Module):
         limits = torch.tensor([columns - 1, rows - 1, 0], device=points.device)
         place = place.clamp(min=torch.zeros_like(limits), max=limits)
         sample = torch.arange(len(counts), device=points.device)
-        sample = sample.repeat_interleave(counts, output_size=len(points))
+        sample = sample.repeat_interleave(counts, output_size=points.shape[0])
         return torch.cat([sample[:, None], place.flip(1)], dim=1)
 
     def point_features(self, points: Tensor, cells: Cells) -> Tensor:
