@@ -123,8 +123,8 @@ class LidarGraph(Graph):
             first=SweepInput(torch.float32, task.reader.in_channels, low=grid.low, high=grid.high),
             fixed={"batch": ONE_SWEEP},
         )
-        self.reader, self.backbone = task.reader, task.backbone
-        self.neck, self.head = task.neck, task.head
+        parts: tuple[Any, ...] = task.reader, task.backbone, task.neck, task.head
+        self.reader, self.backbone, self.neck, self.head = parts
         self.eval()
 
     def forward(self, sweeps: Tensor) -> tuple[Tensor, ...]:

@@ -92,7 +92,7 @@ class Detection3D(ClassTask):
     monitor = ("val/AP_3D", "max")
     # By the detector: `reader` is of points, `normalize` of images.
     backbone: Any
-    reader: nn.Module
+    reader: Any
     normalize: Normalize
     neck: nn.Module
     head: Any
