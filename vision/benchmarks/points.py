@@ -1,12 +1,14 @@
 """Swin3D on a room: time and peak memory of the forward pass and of a training step.
 
 The room is of surfaces: floor, ceiling, walls, and boxes that stand in it, one point for each voxel
-of 4 cm that is touched. The attention is also measured beside the plain form, which gathers the
+of 4 cm that is touched. On the CPU the time of its processors is printed too, which other work on
+the machine changes little. The attention is also measured beside the plain form, which gathers the
 table's vectors for all pairs of voxels: a tensor of pairs times channels.
 """
 
 import itertools
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -235,43 +237,52 @@ def measure_points(settings: Settings) -> None:
         one = Benchmark(settings, name)
         print(f"{name}, {len(one.room.coords)} voxels")
         for mode in MODES:
-            steps = [partial(one.step, mode)]
-            found = medians(steps, one.device, rounds=settings.rounds, warmup=settings.warmup)
-            print_row(f"{mode}, s", found)
-            if one.device.type == "cuda":
-                peak = peak_allocated(steps[0])
-            else:
-                peak = in_fresh_process(_growth, settings, name, mode)
-            print_row(f"{mode}, peak MiB", [peak])
+            _print_steps(settings, mode, one.device, [partial(one.step, mode)], [(name,)])
         del one
     if settings.attention:
-        _compare_attention(settings)
+        both = Attention(settings)
+        pairs = sum(part.slots.numel() * part.slots.shape[1] for part in both.windows.parts)
+        print_head("rows", "plain")
+        print(
+            f"attention of the first block of {settings.names[0]}, {len(both.x)} voxels, "
+            f"{pairs} pairs"
+        )
+        for mode in MODES:
+            steps = [partial(both.step, mode, side) for side in (0, 1)]
+            _print_steps(settings, mode, both.device, steps, [(None, 0), (None, 1)])
 
 
-def _compare_attention(settings: Settings) -> None:
-    both = Attention(settings)
-    pairs = sum(part.slots.numel() * part.slots.shape[1] for part in both.windows.parts)
-    print_head("rows", "pairs x channels")
-    print(
-        f"attention of the first block of {settings.names[0]}, {len(both.x)} voxels, {pairs} pairs"
-    )
-    for mode in MODES:
-        steps = [partial(both.step, mode, side) for side in (0, 1)]
-        found = medians(steps, both.device, rounds=settings.rounds, warmup=settings.warmup)
-        print_row(f"{mode}, s", found)
-        if both.device.type == "cuda":
-            peaks = [peak_allocated(step) for step in steps]
-        else:
-            peaks = [
-                in_fresh_process(_growth_of_attention, settings, mode, side) for side in (0, 1)
-            ]
-        print_row(f"{mode}, peak MiB", peaks)
+def _print_steps(
+    settings: Settings,
+    mode: str,
+    device: torch.device,
+    steps: Sequence[Callable[[], None]],
+    sides: Sequence[tuple[Any, ...]],
+) -> None:
+    """Print a row of times, and of memory; on the CPU also of the time of its processors."""
+    found = medians(steps, device, rounds=settings.rounds, warmup=settings.warmup)
+    print_row(f"{mode}, s", found)
+    if device.type == "cuda":
+        print_row(f"{mode}, peak MiB", [peak_allocated(step) for step in steps])
+        return
+    costs = [in_fresh_process(_cost, settings, mode, *side) for side in sides]
+    print_row(f"{mode}, s of the processor", [seconds for seconds, _ in costs])
+    print_row(f"{mode}, peak MiB", [growth for _, growth in costs])
 
 
-def _growth(settings: Settings, name: str, mode: str) -> float:
-    """MiB by which one step makes a new process grow."""
-    return peak_growth(partial(Benchmark(settings, name).step, mode))
+def _cost(settings: Settings, mode: str, name: str | None, side: int = 0) -> tuple[float, float]:
+    """Seconds of processors, and MiB by which one step makes a new process grow.
 
-
-def _growth_of_attention(settings: Settings, mode: str, side: int) -> float:
-    return peak_growth(partial(Attention(settings).step, mode, side))
+    Args:
+        settings: What is measured.
+        mode: Inference or training.
+        name: The encoder; None for the attention alone.
+        side: Which form of the attention.
+    """
+    if name is None:
+        step = partial(Attention(settings).step, mode, side)
+    else:
+        step = partial(Benchmark(settings, name).step, mode)
+    before = time.process_time()
+    growth = peak_growth(step)
+    return time.process_time() - before, growth
