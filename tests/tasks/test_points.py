@@ -16,6 +16,7 @@ from helpers.tiny_point_task import (
 )
 from helpers.tiny_task import quiet_trainer
 from lightning.pytorch import LightningDataModule
+from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
@@ -25,6 +26,7 @@ from vision.errors import ConfigError
 from vision.metrics.segmentation import SegmentationEvaluator
 from vision.ops.point_rotations import rotate_clouds
 from vision.tasks.points import PointSegmentation
+from vision.weights.names.write import to_naming
 
 
 def summed(stage: str, terms: dict[str, Tensor], size: int) -> Tensor:
@@ -171,6 +173,7 @@ def test_numbers_are_those_of_the_predictions_and_a_file_has_the_model(tmp_path:
         ({"backbone": "convnext_tiny", "backbone_options": {}}, ["points", "PointSegmentation"]),
         ({"backbone": torch.nn.Linear(3, 3), "backbone_options": {}}, ["Linear", "swin3d_small"]),
         ({"num_classes": 256}, ["num_classes=256", "from 2 to 255"]),
+        ({"compile": True}, ["compile=True", "windows"]),
         ({"votes": 0}, ["votes=0", "from 1 to 360 rotations"]),
         ({"decoder": "swin2d"}, ["decoder='swin2d'", "swin3d"]),
         ({"loss_options": {"terms": {"dice": 1}}}, ["'dice'", "cross_entropy"]),
@@ -180,3 +183,17 @@ def test_numbers_are_those_of_the_predictions_and_a_file_has_the_model(tmp_path:
 def test_arguments_that_do_not_fit_are_refused(options: dict[str, Any], parts: list[str]) -> None:
     with refuses(ConfigError, *parts):
         tiny_points(**options)
+
+
+def test_a_model_of_the_authors_is_a_start_for_other_classes(tmp_path: Path) -> None:
+    theirs = tiny_points(num_classes=5, class_names=list("abcde"))
+    file = tmp_path / "theirs.safetensors"
+    save_file(to_naming(theirs, "official"), file)
+    ours = tiny_points(weights=str(file))
+    expected = theirs.state_dict()
+    for name, value in ours.state_dict().items():
+        if not name.startswith("head.classifier.3."):
+            assert torch.equal(value, expected[name]), name
+    same = tiny_points(num_classes=5, class_names=list("abcde"), weights=str(file))
+    for name, value in same.state_dict().items():
+        assert torch.equal(value, expected[name]), name

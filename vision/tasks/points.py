@@ -19,6 +19,7 @@ from vision.backbones.encoder import Encoder
 from vision.backbones.registry import check_input
 from vision.backbones.swin3d import Swin3D
 from vision.contracts.points import IGNORED, PointBatch, PointPrediction
+from vision.errors import ConfigError
 from vision.heads.points.swin3d import Swin3DHead
 from vision.keywords import Unpack
 from vision.metrics.points.evaluator import PointEvaluator
@@ -40,6 +41,10 @@ from vision.tasks.points_checks import (
 
 SHOWN = ("mIoU", "mAcc", "OA")
 MAX_VOTES = 360
+COMPILED = (
+    "compile=True gains nothing for points: how many windows there are, and how many voxels in "
+    "each, differs from batch to batch, and each would be compiled anew. Leave it out."
+)
 # As published for S3DIS, with a schedule that fits any number of epochs.
 DEFAULTS = OptimSettings(
     lr=6e-4,
@@ -106,6 +111,8 @@ class PointSegmentation(ClassTask):
     ) -> None:
         if isinstance(backbone, str):
             check_input(backbone, "points", owner=type(self).__name__)
+        if training.get("compile"):
+            raise ConfigError(COMPILED)
         super().__init__(backbone, optim=optim, **training)
         check_encoder(self.backbone)
         check_number("num_classes", num_classes, minimum=2, maximum=IGNORED)

@@ -12,10 +12,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.tiny_points import write_point_folder
 from helpers.tiny_predict import tiny_model, write_pictures
 from helpers.tiny_volumes import MODALITIES, write_brats
 from PIL import Image
 
+from vision.cli.commands import evaluate
 from vision.cli.commands.predict import main
 from vision.metrics.file_pairs import pair_files
 from vision.metrics.volumes.files import BRATS_REGIONS, evaluate_volumes
@@ -195,3 +197,19 @@ def test_subjects_become_labels_that_are_evaluated(
     assert run_here(path, root, "--out", tmp_path / "again", "--no-pictures") == 1
     (line,) = (tmp_path / "again" / "errors.jsonl").read_text().splitlines()
     assert json.loads(line)["image"] == "BraTS2021_00001"
+
+
+def test_rooms_become_labels_that_are_evaluated(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = write_point_folder(tmp_path / "rooms", train=1, val=2)
+    model = tiny_model("points", num_classes=4, class_names=list("abcd"))
+    path = write_model(tmp_path / "m.safetensors", model.task.state_dict(), model.description)
+    out = tmp_path / "found"
+    assert run_here(path, root / "val", "--out", out) == 0
+    said = capsys.readouterr().out
+    assert "2 clouds predicted in" in said
+    assert "predictions.csv, labels" in said
+    folders = ["--annotations", root / "val", "--predictions", out / "labels"]
+    assert evaluate.main(["points", *map(str, folders), "--num-classes", "4"]) == 0
+    assert "of 600 points" in capsys.readouterr().out
