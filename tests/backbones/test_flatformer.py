@@ -8,6 +8,7 @@ from helpers.refusals import refuses
 from torch import Tensor
 
 from vision import create_backbone
+from vision.backbones import flatformer
 from vision.backbones.flatformer import FlatFormer
 from vision.errors import ConfigError
 from vision.layers.multi_head_attention import MultiHeadAttention
@@ -59,6 +60,19 @@ def test_a_batch_gives_what_its_samples_give(short_group: str) -> None:
     # A permutation of the pillars permutes what is found.
     order = torch.randperm(len(coords))
     torch.testing.assert_close(model(features[order], coords[order]), whole[order])
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("counts", [(100,), (100, 5)])
+def test_groups_are_computed_in_parts(
+    counts: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = build()
+    features, coords = pillars(*counts)
+    whole = model(features, coords)
+    for places in (1, 30):
+        monkeypatch.setattr(flatformer, "MAX_PLACES", places)
+        torch.testing.assert_close(model(features, coords), whole)
 
 
 @torch.no_grad()

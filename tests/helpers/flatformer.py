@@ -86,6 +86,8 @@ def _check_layers(
 
 def _keeper(kept: dict[str, Tensor], name: str) -> Any:
     def keep(module: Any, inputs: Any, output: Tensor) -> None:
-        kept[name] = output.flatten(0, -2)
+        # A layer computes some groups at a time.
+        before = [kept[name]] if name in kept else []
+        kept[name] = torch.cat([*before, output.flatten(0, -2)])
 
     return keep

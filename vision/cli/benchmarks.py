@@ -11,6 +11,7 @@
     vision benchmark segmentation --batch 2 --threads 1
     vision benchmark volumes --sizes 96 --threads 2
     vision benchmark points --voxels 80000
+    vision benchmark pillars --pillars 20000 40000 80000 --threads 2
     vision benchmark panoptic --sizes 641
     vision benchmark depth --sizes 641 --batch 1
     vision benchmark detection3d --image 384 1280
@@ -21,8 +22,9 @@
     vision benchmark thresholds BraTS -- --root data/brats_samples
 
 The sides take turns; what is printed are medians and their ratio (above 1: ours is faster, or keeps
-less memory). mean-maps, mean-boxes and thresholds print errors, average precision and Dice instead:
-what models of depth, normals, boxes in space and volumes have to beat.
+less memory). pillars has one side, and prints how its time grows. mean-maps, mean-boxes and
+thresholds print errors, average precision and Dice instead: what models of depth, normals, boxes in
+space and volumes have to beat.
 """
 
 # The modules of vision/benchmarks say what each command compares; docs/benchmarks.md has figures.
@@ -53,6 +55,8 @@ from vision.benchmarks.mean_maps import measure_mean_maps
 from vision.benchmarks.panoptic import PostSettings, measure_panoptic
 from vision.benchmarks.points import Settings as PointSettings
 from vision.benchmarks.points import measure_points
+from vision.benchmarks.pillars import Settings as PillarSettings
+from vision.benchmarks.pillars import measure_pillars
 from vision.benchmarks.segmentation import Settings as SegmentationSettings
 from vision.benchmarks.segmentation import measure_segmentation
 from vision.benchmarks.segmentation_input import measure_segmentation_input
@@ -173,6 +177,14 @@ def add_models(add: Callable[..., Any]) -> None:
     )
     parser.add_argument("--threads", type=whole(1, MAX_PROCESSES), default=torch.get_num_threads())
     add_rounds(parser, 1, 0)
+    parser = add(
+        "pillars",
+        lambda **options: measure_pillars(PillarSettings(**options)),
+        help="FlatFormer's encoder over more and more pillars",
+    )
+    parser.add_argument("--pillars", nargs="+", type=whole(), default=[20_000, 40_000, 80_000])
+    parser.add_argument("--threads", type=whole(1, MAX_PROCESSES), default=torch.get_num_threads())
+    add_rounds(parser, 5, 1)
 
 
 def add_detection(add: Callable[..., Any]) -> None:
