@@ -14,7 +14,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from vision import create_backbone
+from vision.backbones.registry import create_backbone
 from vision.benchmarks.memory import in_fresh_process, peak_allocated, peak_growth
 from vision.benchmarks.timing import print_versions, wall_times
 from vision.ops.pillar_grid import PillarGrid

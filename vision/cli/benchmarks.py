@@ -53,10 +53,10 @@ from vision.benchmarks.latency import Settings as LatencySettings
 from vision.benchmarks.mean_boxes import measure_mean_boxes
 from vision.benchmarks.mean_maps import measure_mean_maps
 from vision.benchmarks.panoptic import PostSettings, measure_panoptic
-from vision.benchmarks.points import Settings as PointSettings
-from vision.benchmarks.points import measure_points
 from vision.benchmarks.pillars import Settings as PillarSettings
 from vision.benchmarks.pillars import measure_pillars
+from vision.benchmarks.points import Settings as PointSettings
+from vision.benchmarks.points import measure_points
 from vision.benchmarks.segmentation import Settings as SegmentationSettings
 from vision.benchmarks.segmentation import measure_segmentation
 from vision.benchmarks.segmentation_input import measure_segmentation_input
