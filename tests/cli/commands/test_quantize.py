@@ -8,12 +8,14 @@ import pytest
 import torch
 from helpers.tiny_coco import write_tiny_coco
 from helpers.tiny_masks import write_mask_folder
+from helpers.tiny_predict import tiny_model
 from helpers.tiny_volumes import write_brats
 from helpers.train_runs import run_here
 
 from vision.cli.commands import quantize
 from vision.data.datasets.digits import Digits
 from vision.export.onnx import run_onnx
+from vision.weights.model_file import write_model
 
 pytest.importorskip("onnxruntime")
 DIGITS = """
@@ -207,3 +209,12 @@ def test_volumes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "on 2 volumes" in shown
     # Windows along the diagonal of each of two volumes.
     assert "calibrated on 6 train windows" in shown
+
+
+def test_a_model_of_points_says_why_there_is_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = tiny_model("points")
+    file = write_model(tmp_path / "m.safetensors", model.task.state_dict(), model.description)
+    assert run(tmp_path, file) == 2
+    assert "where the points lie" in capsys.readouterr().err
