@@ -18,7 +18,7 @@ ELEVATION = 42.0
 
 
 class PointsView(View):
-    """The points rendered in their colours and in those of their classes, and a slider to turn."""
+    """The points from two sides, in their colours and in those of their classes, and a slider."""
 
     headings = ("class", "share of points", "points", "mean score")
     suffixes = (".ply", ".npy", ".npz", ".las", ".laz")
@@ -32,13 +32,14 @@ class PointsView(View):
         return Control("Direction", "from which it is seen, in degrees", -180.0, 180.0, -60.0, 5.0)
 
     def draw(self, result: PointResult, setting: float) -> "Image":
-        """The cloud from one side: its own colours beside those of the classes."""
+        """The cloud from two opposite sides: its own colours beside those of the classes."""
         points, labels = result.points, result.labels.numpy()
         panels = [
             Panel("points", own_colors(points, result.colors)),
             Panel("classes", label_colors(labels, result.palette)),
         ]
-        picture = draw_panels(points, panels, views=[Direction(setting, ELEVATION)])
+        views = [Direction(setting + turn, ELEVATION) for turn in (0, 180)]
+        picture = draw_panels(points, panels, views=views)
         return to_picture(with_legend(picture, legend_of([labels], result.names, result.palette)))
 
     def rows(self, result: PointResult, setting: float) -> list[list[Cell]]:
