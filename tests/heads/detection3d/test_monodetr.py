@@ -222,7 +222,9 @@ def test_onnx_of_opset_16_agrees_at_other_sizes(tmp_path: Path) -> None:
 
 @torch.no_grad()
 def test_torch_export_agrees() -> None:
-    model, values = Whole().eval(), inputs(64, 96, 2)
+    # In float64: the order of sums differs, and the depth follows its rounding steeply.
+    model = Whole().double().eval()
+    values = tuple(x.double() if x.is_floating_point() else x for x in inputs(64, 96, 2))
     program = torch.export.export(model, values)
     for found, expected in zip(program.module()(*values), model(*values), strict=True):
         torch.testing.assert_close(found, expected)
