@@ -1,4 +1,4 @@
-"""The configs of boxes in space: what is published, and that the rest goes together."""
+"""The configs of boxes in space from images: what is published, and that the rest fits."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 from helpers.config_runs import DETECTION3D, ROOT, build, resolve
 from torch import nn
 
-CONFIGS = sorted(DETECTION3D.glob("*.yaml"))
+CONFIGS = sorted(DETECTION3D.glob("*_monodetr.yaml"))
 FAMILIES = {"resnet50", "swin", "cswin", "cvt", "tnt", "rmt", "hornet", "convnext"}
 
 

@@ -16,6 +16,7 @@ from helpers.tiny_points import write_point_folder, write_s3dis
 from helpers.tiny_segmentation_sets import write_ade20k, write_cityscapes
 from helpers.tiny_segments import CLASSES as SEGMENTED_CLASSES
 from helpers.tiny_segments import write_panoptic
+from helpers.tiny_sweeps import write_kitti_sweeps
 from helpers.tiny_volumes import write_brats, write_volume_list
 from PIL import Image
 
@@ -150,6 +151,12 @@ def kitti_objects(root: Path) -> list[str]:
     return words(options)
 
 
+def kitti_sweeps(root: Path) -> list[str]:
+    """Options for a few small sweeps with boxes in space, in KITTI's folders."""
+    write_kitti_sweeps(root)
+    return words({"data.root": root, "data.num_workers": 0, "data.batch_size": 2})
+
+
 SMALL_VOLUMES = {
     **{"data.num_workers": 0, "data.batch_size": 1, "data.augment.patch_size": "[16, 16, 16]"},
     **{"trainer.devices": 1, "model.inference.window": "[16, 16, 16]"},
@@ -212,6 +219,7 @@ FAKE_DATA: dict[str, Callable[[Path], list[str]]] = {
     "KITTIDepth": kitti,
     "COCOPanoptic": coco_panoptic,
     "KITTI": kitti_objects,
+    "KITTILidar": kitti_sweeps,
     "BraTS": brats,
     "VolumeFolder": volume_folder,
     "S3DIS": s3dis,
