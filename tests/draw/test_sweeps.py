@@ -16,7 +16,7 @@ from vision.errors import ConfigError
 
 
 def test_forward_is_up_and_left_is_left() -> None:
-    view = fit_view(np.array([[0.0, -10], [40, 10]]))
+    view = fit_view(np.zeros((0, 2)), np.array([[0.0, -10], [40, 10]]))
     assert max(view.size) == LONG
     (ahead, left, right) = view.pixels(np.array([[30.0, 0], [10, 8], [10, -8]]))
     assert ahead[1] < left[1] == right[1]
@@ -26,14 +26,16 @@ def test_forward_is_up_and_left_is_left() -> None:
 
 
 def test_what_is_far_away_does_not_shrink_the_rest() -> None:
-    near = fit_view(np.array([[20.0, 3]]))
-    assert fit_view(np.array([[20.0, 3], [500, 0], [np.nan, 1]])) == near
+    near = np.array([[20.0, 3]])
+    view = fit_view(near.repeat(500, axis=0), near)
+    assert fit_view(near, np.array([[20.0, 3], [500, 0], [np.nan, 1]])) == view
+    assert fit_view(np.concatenate([near.repeat(500, axis=0), [[90.0, 0]]]), near) == view
 
 
 def test_colours_say_the_height() -> None:
     points = torch.tensor([[5.0, 0, -2], [10, 0, 0], [15, 0, 2]])
     drawn = draw_sweep(points, CAR[:0], labels=torch.zeros(0).long(), class_names=NAMES)
-    view = fit_view(points[:, :2].numpy())
+    view = fit_view(points[:, :2].numpy(), np.zeros((0, 2)))
     seen = [
         drawn[row + 1, column + 1]
         for column, row in view.pixels(points[:, :2].numpy()).round().astype(int)

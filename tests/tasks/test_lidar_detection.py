@@ -91,6 +91,8 @@ def test_backbones_and_options_of_the_other_input_are_refused() -> None:
         Detection3D("flatformer_128", detector="monodetr")
     with refuses(ConfigError, "'centerpoint'", "Linear", "flatformer_128"):
         tiny_lidar(backbone=torch.nn.Linear(2, 2), backbone_options=None)
+    with refuses(ConfigError, "compile=True", "'centerpoint'", "sweep to sweep"):
+        tiny_lidar(compile=True)
     with refuses(ConfigError, "mean", "images", "leave them out"):
         tiny_lidar(mean=[0.5])
     with refuses(ConfigError, "reader_options", "points", "leave them out"):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw
 
 # Longest side of a picture, and the shortest, in pixels.
-LONG, SHORT = 960, 320
+LONG, SHORT = 960, 480
 BACKGROUND, GRID, LETTERS = (17, 21, 28), (44, 51, 62), (150, 160, 172)
 TRUE = (255, 255, 255)  # dashed
 # From the ground upwards: lightness rises all the way.
@@ -34,6 +34,7 @@ LOWEST, HIGHEST = 0.02, 0.98
 # Distances between the lines of the grid, in metres; there are at most so many along a side.
 STEPS, MAX_LINES = (1, 2, 5, 10, 20, 50), 9
 MARGIN_M = 1.0
+OUTSIDE = 0.03  # share of the points that may lie beyond each side
 FARTHEST = 120.0  # metres from the lidar that are shown
 BAR_PX = 140  # width of the scale of heights
 
@@ -94,10 +95,8 @@ def draw_sweep(
 
     places = points[:, :3].double().cpu().numpy()
     true = torch.zeros(0, 7) if truth is None else truth
-    shown = np.concatenate(
-        [places[:, :2], *(_corners(one).reshape(-1, 2) for one in (boxes3d, true))]
-    )
-    view = fit_view(shown, side)
+    corners = [_corners(one).reshape(-1, 2) for one in (boxes3d, true)]
+    view = fit_view(places[:, :2], np.concatenate(corners), side)
     pixels = np.full((view.size[1], view.size[0], 3), BACKGROUND, np.uint8)
     _draw_grid_lines(pixels, view)
     limits = _draw_points(pixels, view, places)
@@ -117,11 +116,20 @@ def draw_sweep(
     return np.asarray(picture)
 
 
-def fit_view(places: np.ndarray, side: int = LONG) -> View:
-    """The view that holds places `(N, 2)` x, y in metres, and the lidar, in a picture of a side."""
-    near = places[np.isfinite(places).all(axis=1) & (np.abs(places) <= FARTHEST).all(axis=1)]
-    near = np.concatenate([near, np.zeros((1, 2))])
-    low, high = near.min(axis=0) - MARGIN_M, near.max(axis=0) + MARGIN_M
+def fit_view(points: np.ndarray, corners: np.ndarray, side: int = LONG) -> View:
+    """The view that holds the lidar, most of the points, and boxes that are not too far away.
+
+    Args:
+        points: `(P, 2)` x, y in metres.
+        corners: `(N, 2)`, of boxes.
+        side: Longest side of the picture in pixels.
+    """
+    near = corners[np.isfinite(corners).all(axis=1) & (np.abs(corners) <= FARTHEST).all(axis=1)]
+    places = [np.zeros((1, 2)), near]
+    if len(points):
+        places.append(np.quantile(points, [OUTSIDE, 1 - OUTSIDE], axis=0).clip(-FARTHEST, FARTHEST))
+    whole = np.concatenate(places)
+    low, high = whole.min(axis=0) - MARGIN_M, whole.max(axis=0) + MARGIN_M
     per_metre = side / float((high - low).max())
     height, width = (max(SHORT, round(extent * per_metre)) for extent in (high - low).tolist())
     # What is enlarged to the shortest side shows more of the ground on both sides.
@@ -258,17 +266,17 @@ def _name_boxes(
 
 
 def _draw_scale(draw: "ImageDraw", view: View, limits: tuple[float, float]) -> None:
-    """The ramp of heights with its ends, at the bottom on the right."""
+    """The ramp of heights with its ends, at the top on the right."""
     size_px = max(11, round(0.7 * font_size(view.size)))
     typeface = font(size_px, bold=False)
     thick, gap = max(6, size_px // 2), 6
-    right, bottom = view.size[0] - 10, view.size[1] - 10
+    right, top = view.size[0] - 10, 10
     colors = ramp_colors(np.linspace(0, 1, BAR_PX), HEIGHTS)
     for i, (red, green, blue) in enumerate(colors.tolist()):
         x = right - BAR_PX + i
-        draw.line([(x, bottom - thick), (x, bottom)], fill=(red, green, blue))
+        draw.line([(x, top), (x, top + thick)], fill=(red, green, blue))
     low, high = (f"{value:.1f}" for value in limits)
-    y = bottom - thick - gap - size_px
+    y = top + thick + gap
     draw.text((right - BAR_PX, y), low, fill=LETTERS, font=typeface)
     text = f"{high} m"
     draw.text((right - draw.textlength(text, font=typeface), y), text, fill=LETTERS, font=typeface)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from vision.contracts.detection3d import Boxes3DPrediction
 from vision.contracts.models import ModelDescription
+from vision.errors import ConfigError
 from vision.keywords import Unpack
 from vision.layers.pixels import Normalize
 from vision.metrics.kitti.metric import KittiEvaluator
@@ -118,6 +119,11 @@ class Detection3D(ClassTask):
     ) -> None:
         row = find_row(DETECTORS3D, detector, option="detector")
         row.check_name(backbone, owner=f"{type(self).__name__} with detector='{detector}'")
+        if training.get("compile") and row.scene.no_compile is not None:
+            raise ConfigError(
+                f"compile=True is not for detector='{detector}': {row.scene.no_compile}. Leave it "
+                "out."
+            )
         super().__init__(backbone, optim=optim, **training)
         self.set_classes(num_classes, class_names)
         self.reads = row.scene.reads

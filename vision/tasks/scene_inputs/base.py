@@ -21,10 +21,12 @@ class SceneInput(ABC):
 
     Attributes:
         reads: What it reads.
+        no_compile: Why the backbone is not compiled; None if it may be.
         task: The task.
     """
 
     reads: ClassVar[Input]
+    no_compile: ClassVar[str | None] = None
 
     def __init__(self, task: Any) -> None:
         self.task = task

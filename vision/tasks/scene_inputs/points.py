@@ -26,6 +26,10 @@ class LidarScenes(SceneInput):
     """
 
     reads = "points"
+    no_compile = (
+        "how many groups of pillars there are differs from sweep to sweep, and each number would "
+        "be compiled anew"
+    )
 
     def settle(self) -> None:
         """Set the memory format."""
