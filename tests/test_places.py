@@ -63,8 +63,8 @@ SAME_WORD = {
     "panoptic": r"commands/make_samples.py",
     "depth": r"vision/(data|ops|options|metrics/kitti)|/dense_maps|losses/dense|weights/names/",
     "normals": r"vision/data/|/dense_maps|losses/dense|tasks/points",
-    # Two sorts of samples are for it: images, and sweeps of a lidar.
-    "detection3d": r"data/base/(boxes3d|lidar).py",
+    # Two sorts of samples are for it: images, and sweeps of a lidar, which have a program too.
+    "detection3d": r"data/base/(boxes3d|lidar).py|export/lidar.py",
     # Files of points name labels so.
     "classification": r"data/formats/clouds.py",
     # Packages are installed under that name, encoders and exported programs take volumes, and

@@ -56,7 +56,7 @@ def draw_found(
         uint8 `(H, W, 3)` RGB.
     """
     found = found_boxes(images[place][1], class_names)
-    if hasattr(example, "points"):
+    if hasattr(example, "lidar_to_camera"):
         to_lidar = torch.linalg.inv(example.lidar_to_camera.double())
         return draw_sweep(
             example.points,
