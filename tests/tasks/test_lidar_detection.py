@@ -20,6 +20,7 @@ from helpers.tiny_lidar import (
 )
 from helpers.tiny_task import quiet_trainer
 from lightning.pytorch import LightningDataModule
+from safetensors.torch import save_file
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -28,6 +29,7 @@ from vision.contracts.boxes3d import CAMERA, LIDAR
 from vision.errors import ConfigError
 from vision.ops.boxes3d import move_boxes
 from vision.tasks.detection3d import Detection3D
+from vision.weights.names.write import to_naming
 
 
 def summed(stage: str, terms: dict[str, Tensor], size: int) -> Tensor:
@@ -164,6 +166,15 @@ def test_fit_resume_save_load_and_predict(tmp_path: Path) -> None:
         expected = model.task.run(model.task.prepare(dict(batch)))
     for one, same in zip(found[0], expected, strict=True):
         torch.testing.assert_close(one["scores"], same["scores"])
+
+
+def test_a_detector_of_the_authors_is_a_start(tmp_path: Path) -> None:
+    file = tmp_path / "authors.safetensors"
+    save_file({k: v.contiguous() for k, v in to_naming(tiny_lidar(), "official").items()}, file)
+    # Other weights than those that every small model begins with.
+    again = tiny_lidar(weights=str(file), seed=1)
+    for name, value in tiny_lidar().state_dict().items():
+        assert torch.equal(again.state_dict()[name], value), name
 
 
 def test_norms_have_no_decay_if_the_recipe_says_so() -> None:
