@@ -7,6 +7,7 @@ from tokenize import TokenError
 import numpy as np
 
 from vision.errors import DataError, listed
+from vision.ops.npy_files import PARSING, map_npy
 from vision.options import UNEXPECTED
 from vision.reading import MAX_IMAGE_BYTES, require_file
 
@@ -33,7 +34,7 @@ def read_floats(path: Path, what: str, key: str = "") -> np.ndarray:
     packed = bool(key) and path.suffix == NPZ
     try:
         # Mapped: a header that states more values than the file has allocates nothing.
-        array = _packed(path, key) if packed else np.load(path, mmap_mode="r", allow_pickle=False)
+        array = _packed(path, key) if packed else map_npy(path)
     except DataError:
         raise
     except (*BROKEN, zipfile.BadZipFile) as error:
@@ -62,5 +63,5 @@ def _packed(path: Path, key: str) -> np.ndarray:
             f"'{path}' has the arrays {listed(map(repr, names)) or 'none'}; expected one, or one of"
             f" the name {key!r}."
         )
-    with np.load(path, allow_pickle=False) as arrays:
+    with PARSING, np.load(path, allow_pickle=False) as arrays:
         return arrays[key if key in names else names[0]]

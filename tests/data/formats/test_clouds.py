@@ -171,3 +171,20 @@ def test_other_units_are_seen_by_the_extent() -> None:
         check_extent(POINTS * 1000, "a.ply")
     with refuses(DataError, "a.ply", "metres", "0.1 to 1,000"):
         check_extent(POINTS / 1000, "a.ply")
+    with refuses(DataError, "a.ply", "over 0 metres", "one place"):
+        check_extent(POINTS * 0, "a.ply")
+
+
+def test_places_of_32_bits_far_from_the_origin_are_refused() -> None:
+    far = POINTS + 5e6
+    check_extent(far.astype(np.float64), "a.ply")
+    with refuses(DataError, "a.ply", "5,000,00", "float32", "steps of 0.5 metres", "float64"):
+        check_extent(far.astype(np.float32), "a.ply")
+
+
+def test_a_file_that_is_no_array_is_told_without_advice_to_unpickle_it(tmp_path: Path) -> None:
+    path = tmp_path / "a.npy"
+    path.write_text("x y z")
+    with refuses(DataError, "a.npy", "it is text, or holds Python objects") as refusal:
+        read_cloud(path)
+    assert "allow_pickle" not in str(refusal.value)

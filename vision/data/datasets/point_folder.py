@@ -10,14 +10,13 @@ from vision.data.base.splits import Split
 from vision.data.classes.point_labels import PointLabels
 from vision.data.files.finding import require_folder, walk_folders
 from vision.data.formats.clouds import READERS
+from vision.data.formats.point_labels import LABELS
 from vision.data.formats.rooms import RoomFiles
 from vision.documents.text import read_lines
 from vision.errors import DataError, listed
 from vision.keywords import Unpack
 from vision.reading import MAX_SETTINGS_BYTES, user_path
 
-# Ending of the name of a file with the labels of another one: those of `a.ply` in `a.labels.npy`.
-LABELS = ".labels.npy"
 EXPECTED = (
     "Expected ROOT/train and ROOT/val, each a folder of files or a text file with a path in each "
     f"line (ROOT/train.txt). Files are {listed(READERS)}; labels are in them, or of NAME.ply in "

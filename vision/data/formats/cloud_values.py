@@ -14,8 +14,21 @@ from vision.reading import shown_path
 FULL = 255.0
 # Sides of rooms and buildings in metres. A smaller or larger one is in another unit.
 MIN_EXTENT, MAX_EXTENT = 0.1, 1000.0
+# Metres: coordinates of 32 bits far from 0 have larger steps, and points fall onto one another.
+MAX_STEP = 0.01
+UNIT = "Give data.unit_m={}"
 
 StrPath = str | os.PathLike[str]
+
+
+def broken_npy(path: StrPath, error: Exception) -> DataError:
+    """The error about a file that numpy does not read, without numpy's advice to unpickle it."""
+    reason = str(error).partition(chr(10))[0].rstrip(".")
+    if "pickle" in reason:
+        reason = "it is text, or holds Python objects"
+    return DataError(
+        f"{shown_path(path)} is no npy file of numbers: {reason}. Write it with numpy.save, whole."
+    )
 
 
 def check_places(points: np.ndarray, path: StrPath) -> np.ndarray:
@@ -45,28 +58,44 @@ def check_places(points: np.ndarray, path: StrPath) -> np.ndarray:
     return points
 
 
-def check_extent(points: np.ndarray, path: StrPath) -> None:
+def check_extent(points: np.ndarray, path: StrPath, *, mend: str = UNIT) -> None:
     """Check that points are in metres, as far as their extent says.
 
     Args:
         points: float `(P, 3)`, finite, in metres.
         path: Their file.
+        mend: What to do about another unit; `{}` is its number.
 
     Raises:
-        DataError: The longest side of their box is below 10 cm or above 1 km.
+        DataError: The longest side of their box is below 10 cm or above 1 km, or the steps between
+            the numbers that they are stored as are above 1 cm.
     """
     sides = points.max(axis=0).astype(np.float64) - points.min(axis=0)
     longest = float(sides.max())
     if MIN_EXTENT <= longest <= MAX_EXTENT:
+        _check_steps(points, path)
         return
     if longest > MAX_EXTENT:
-        guess = "Are they in millimetres? Give data.unit_m=0.001, or remove points far off"
+        guess = f"Are they in millimetres? {mend.format(0.001)}, or remove points far off"
+    elif not longest:
+        guess = "All points are in one place: leave the file out"
     else:
-        guess = "Are they in kilometres? Give data.unit_m=1000, or leave the file out"
+        guess = f"Are they in kilometres? {mend.format(1000)}, or leave the file out"
     raise DataError(
         f"{shown_path(path)}: the points extend over {longest:,.4g} metres; expected "
         f"{MIN_EXTENT:g} to {MAX_EXTENT:,.0f}. {guess}."
     )
+
+
+def _check_steps(points: np.ndarray, path: StrPath) -> None:
+    largest = np.abs(points).max()
+    step = float(np.spacing(largest))
+    if step > MAX_STEP:
+        raise DataError(
+            f"{shown_path(path)}: coordinates up to {float(largest):,.0f} metres are stored as "
+            f"{points.dtype}, which has steps of {step:.3g} metres there; expected at most "
+            f"{MAX_STEP:g}. Subtract what all have in common, or write them as float64."
+        )
 
 
 def check_full(full: float) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 
 from vision.data.formats.cloud_values import (
     FULL,
+    broken_npy,
     check_places,
     to_colors,
     to_labels,
@@ -24,6 +25,7 @@ from vision.data.transforms.clouds import Cloud
 from vision.errors import DataError, MissingPackageError, listed
 from vision.extras import install_line
 from vision.ops.mesh_normals import vertex_normals
+from vision.ops.npy_files import PARSING, map_npy
 from vision.reading import MAX_TABLE_BYTES, require_file, shown_path
 
 AXES = ("x", "y", "z")
@@ -127,9 +129,9 @@ def _stacked(columns: Mapping[str, np.ndarray], names: Sequence[str]) -> np.ndar
 def _read_npy(path: StrPath) -> dict[str, np.ndarray]:
     require_file(path, max_bytes=MAX_TABLE_BYTES, what="file of points")
     try:
-        rows = np.load(path, allow_pickle=False)
+        rows = map_npy(path)
     except (ValueError, OSError, EOFError) as error:
-        raise DataError(f"{shown_path(path)} is no npy file of numbers: {error}.") from error
+        raise broken_npy(path, error) from error
     if not isinstance(rows, np.ndarray) or rows.dtype.kind not in "fiu":
         raise DataError(f"{shown_path(path)} is no npy file of one array of numbers.")
     if rows.ndim != 2 or rows.shape[1] not in COLUMNS:
@@ -150,7 +152,7 @@ def _read_npy(path: StrPath) -> dict[str, np.ndarray]:
 def _read_npz(path: StrPath) -> dict[str, np.ndarray]:
     require_file(path, max_bytes=MAX_TABLE_BYTES, what="file of points")
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with PARSING, np.load(path, allow_pickle=False) as archive:
             found = {key: archive[key] for key in KEYS if key in archive.files}
             others = [*archive.files]
     except _BROKEN as error:

@@ -5,13 +5,17 @@ from pathlib import Path
 
 import numpy as np
 
+from vision.data.formats.cloud_values import broken_npy
 from vision.data.formats.clouds import READERS, read_cloud
 from vision.documents.text import read_lines
 from vision.errors import DataError, listed
+from vision.ops.npy_files import map_npy
 from vision.reading import MAX_TABLE_BYTES, require_file, shown_path
 
 TEXT = ".txt"
 SUFFIXES = (*READERS, TEXT)
+# Ending of the name of a file with the labels of another one: those of `a.ply` in `a.labels.npy`.
+LABELS = ".labels.npy"
 
 
 def read_point_labels(path: str | os.PathLike[str]) -> np.ndarray:
@@ -50,9 +54,9 @@ def _read_alone(path: str | os.PathLike[str]) -> np.ndarray | None:
     """The numbers of a `.npy` file of one axis; None if it has several."""
     require_file(path, max_bytes=MAX_TABLE_BYTES, what="file of labels")
     try:
-        labels = np.load(path, allow_pickle=False, mmap_mode="r")
+        labels = map_npy(path)
     except (ValueError, OSError, EOFError) as error:
-        raise DataError(f"{shown_path(path)} is no npy file of numbers: {error}.") from error
+        raise broken_npy(path, error) from error
     if labels.ndim != 1:
         return None
     if labels.dtype.kind not in "iu":

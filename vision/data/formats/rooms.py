@@ -11,12 +11,20 @@ from typing import NamedTuple
 import numpy as np
 
 from vision.data.classes.point_labels import PointLabels
-from vision.data.formats.cloud_values import FULL, check_extent, check_full, check_places, to_labels
+from vision.data.formats.cloud_values import (
+    FULL,
+    broken_npy,
+    check_extent,
+    check_full,
+    check_places,
+    to_labels,
+)
 from vision.data.formats.clouds import read_cloud, read_ply_label
 from vision.data.formats.s3dis_annotations import read_annotations
 from vision.data.index.points import PointIndex
 from vision.data.transforms.clouds import Cloud
 from vision.errors import DataError
+from vision.ops.npy_files import map_npy
 from vision.options import Range, check_ranges
 
 UNIT = Range(above=0, maximum=10**6, unit="metres")
@@ -111,9 +119,9 @@ def _label_file(path: str, count: int) -> np.ndarray:
     """The labels of an npy file of labels alone, or of a PLY file, int64 `(P,)`."""
     if path.lower().endswith(".npy"):
         try:
-            values = np.load(path, allow_pickle=False)
+            values = map_npy(path)
         except (ValueError, OSError, EOFError) as error:
-            raise DataError(f"'{path}' is no npy file of numbers: {error}.") from error
+            raise broken_npy(path, error) from error
         return to_labels(values, count, path)
     label = read_ply_label(path)
     if label is None:
