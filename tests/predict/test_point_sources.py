@@ -63,3 +63,9 @@ def test_what_holds_no_points_is_refused(rooms: Path) -> None:
     bad = next(iter(SOURCES.listed(rooms / "bad.ply")))
     with refuses(ImageError, "bad.ply"):
         bad.read()
+
+
+def test_files_of_labels_are_left_out_of_folders_and_patterns(rooms: Path) -> None:
+    np.save(rooms / "b" / "hall.labels.npy", np.zeros(300, np.int64))
+    assert [*SOURCES.named(rooms)] == ["a.ply", "b/hall.npy"]
+    assert [*SOURCES.named(str(rooms / "b" / "*.npy"))] == ["hall.npy"]

@@ -128,6 +128,32 @@ def test_bad_files_are_named_and_may_be_skipped(model: Model, root: Path, tmp_pa
     assert len(results.bad_images) == 1
 
 
+def test_clouds_in_another_unit_are_named_and_may_be_skipped(model: Model, tmp_path: Path) -> None:
+    np.save(tmp_path / "far.npy", room(0) * [1e4, 1e4, 1e4, 1, 1, 1, 1])
+    np.save(tmp_path / "near.npy", room(0))
+    with refuses(ImageError, "far.npy", "metres", "0.1 to 1,000", "unit of the files"):
+        list(model.predict(tmp_path))
+    results = model.predict(tmp_path, skip_bad_images=True)
+    assert [Path(str(one.path)).name for one in results] == ["near.npy"]
+
+
+def test_files_are_meant_as_those_of_the_training(root: Path, tmp_path: Path) -> None:
+    options = {"voxel_size": 0.1, "num_workers": 0}
+    data = PointFolder(root=root, classes=NAMES, unit_m=0.001, full_color=1, **options)
+    one = tiny_model("points", num_classes=4, class_names=NAMES)
+    usual = one.predict_image(root / "val" / "0.npy")
+    task: Any = one.task
+    task.preprocessing = data.eval_transform.options
+    small = Model(task, task.describe())
+    rows = np.load(root / "val" / "0.npy") * [1000, 1000, 1000, *[1 / 255] * 3, 1]
+    np.save(tmp_path / "0.npy", rows)
+    found = small.predict_image(tmp_path / "0.npy")
+    assert isinstance(found, PointResult)
+    assert isinstance(usual, PointResult)
+    assert torch.equal(found.labels, usual.labels)
+    assert np.allclose(found.points, usual.points * 1000)
+
+
 def test_what_does_not_apply_is_refused(model: Model, root: Path, tmp_path: Path) -> None:
     with refuses(ConfigError, "PointSegmentation", "whole clouds"):
         model.predict(root, tile=64)

@@ -15,12 +15,13 @@ from torch import Tensor
 
 from vision.callbacks.results.point_files import write_labels
 from vision.data.base.point_samples import make_sample
+from vision.data.formats.cloud_values import check_extent
 from vision.data.loading.collate_points import collate_points
 from vision.data.transforms.clouds import Cloud
 from vision.data.transforms.rooms import PointEvalTransform
 from vision.documents.csv_writing import write_table
 from vision.draw.points import draw_labels, label_colors
-from vision.errors import DataError
+from vision.errors import DataError, ImageError
 from vision.ops.ply import write_ply
 from vision.predict.options import PredictOptions
 from vision.predict.point_sources import PointSources
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 LABELS = "labels"
+MEND = "Bring them to the unit of the files that the model was trained on"
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -116,7 +118,6 @@ class PointPredictor(Predictor):
     """Predicts clouds one by one; every point gets the class of its voxel."""
 
     collate = staticmethod(collate_points)
-    sources = PointSources()
     one_by_one = True
     table = "predictions.csv"
     beside = (LABELS,)
@@ -128,13 +129,19 @@ class PointPredictor(Predictor):
     def __init__(self, model: LoadedModel) -> None:
         super().__init__(model)
         self.transform = stored_transform(model, PointEvalTransform)
+        self.sources = PointSources(self.transform.full_color)
         palette = getattr(model.task, "palette", None)
         self.palette = None if palette is None else np.array(palette, np.uint8)
 
     def prepare(self, image: Cloud, path: str | None, index: int) -> dict[str, Any]:
-        """One point of each voxel, and the voxel of each point."""
+        """One point of each voxel, and the voxel of each point; a cloud in memory is in metres."""
         name = f"cloud {index}" if path is None else path
-        changed = self.transform.change(image._replace(label=None), name)
+        points = image.points if path is None else image.points * self.transform.unit_m
+        try:
+            check_extent(points, name, mend=MEND)
+            changed = self.transform.change(image._replace(points=points, label=None), name)
+        except DataError as error:
+            raise ImageError(str(error)) from error
         return {**make_sample(changed, path=name, room=Path(name).stem)}
 
     def result(

@@ -148,6 +148,9 @@ class Predictor(ABC):
             image: uint8 `(3, H, W)`, or what `sources` read instead.
             path: Its file; None for one in memory.
             index: Its number in the source.
+
+        Raises:
+            ImageError: The model cannot use it.
         """
 
     def group_of(self, sample: Mapping[str, Any]) -> Hashable:

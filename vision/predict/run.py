@@ -105,17 +105,17 @@ class Predictions(Iterator[Result]):
             yield from self._run(batch)
 
     def _read(self, unread: Unread) -> Seen | BadImage:
+        sample = None
         try:
             image = unread.read()
+            if not self._options.is_cut(image):
+                sample = self._predictor.prepare(image, unread.path, unread.index)
         except ImageError as error:
             named = unread.path is None or unread.path in str(error)
             message = str(error) if named else f"{unread.path}: {error}"
             if unread.path is None:
                 message = f"{unread.name}: {error}"
             return BadImage(unread.index, unread.path, message)
-        sample = None
-        if not self._options.is_cut(image):
-            sample = self._predictor.prepare(image, unread.path, unread.index)
         return Seen(unread.index, unread.path, image, sample)
 
     def _leave_out(self, bad: BadImage) -> None:

@@ -39,7 +39,7 @@ def test_one_area_validates(tmp_path: Path) -> None:
         assert len(one.index("train")) == 4 - len(rooms)
         assert not {*one.index("train").rooms} & {*rooms}
     assert one.class_names == CLASSES
-    assert one.preprocessing == {"voxel_size": 0.2}
+    assert one.preprocessing == {"voxel_size": 0.2, "unit_m": 1.0, "full_color": 255.0}
     assert one.summary() == {"train": {"images": 2}, "val": {"images": 2}}
 
 

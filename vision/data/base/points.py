@@ -120,7 +120,9 @@ class PointData(ClassData, SplitData[PointIndex]):
     @cached_property
     def eval_transform(self) -> PointEvalTransform:
         """Takes one point of each voxel."""
-        return PointEvalTransform(voxel_size=self.voxel_size)
+        return PointEvalTransform(
+            voxel_size=self.voxel_size, unit_m=self.unit_m, full_color=self.full_color
+        )
 
     def read_index(self, split: Split) -> PointIndex:
         """Find the files of a split.

@@ -70,8 +70,8 @@ def _refuse(points: np.ndarray, size: float, path: str, found: str) -> None:
     sides = " x ".join(f"{side:.3g}" for side in (points.max(axis=0) - points.min(axis=0)).tolist())
     raise DataError(
         f"'{path}': its {len(points):,} points, {sides} metres, lie in {found} of {size:g} metres; "
-        f"expected at most {MAX_VOXELS:,}. Give a larger data.voxel_size, or data.unit_m where the "
-        "coordinates are in another unit."
+        f"expected at most {MAX_VOXELS:,}. Train with a larger data.voxel_size, bring the "
+        "coordinates to metres (data.unit_m), or cut the cloud into several."
     )
 
 

@@ -87,7 +87,24 @@ class PointEvalTransform(PointTransform):
 
     Between points at equal distances the smallest x, y, z, colours and normals decide, so that the
     order of the points in the file changes nothing. Voxels are in the order of x, y, z.
+
+    Args:
+        voxel_size: Side of a voxel in metres.
+        unit_m: The unit of the coordinates in files, in metres. Who reads files for a model finds
+            it here; clouds that are changed are in metres already.
+        full_color: Number of full brightness in files, likewise.
     """
+
+    def __init__(
+        self,
+        *,
+        voxel_size: float = DEFAULT_VOXEL_SIZE,
+        unit_m: float = 1.0,
+        full_color: float = 255.0,
+    ) -> None:
+        super().__init__(voxel_size=voxel_size)
+        self.unit_m, self.full_color = float(unit_m), float(full_color)
+        self.options |= {"unit_m": self.unit_m, "full_color": self.full_color}
 
     def change(self, cloud: Cloud, path: str = "the cloud") -> VoxelCloud:
         """Change a cloud; the label stays that of all points."""
