@@ -59,7 +59,12 @@ class PointEvaluator:
         self._rooms: dict[str, _Pairs] = {}
 
     def update(
-        self, room: str, predicted: "np.ndarray | Tensor", target: "np.ndarray | Tensor"
+        self,
+        room: str,
+        predicted: "np.ndarray | Tensor",
+        target: "np.ndarray | Tensor",
+        *,
+        where: str | None = None,
     ) -> None:
         """Count the points of one room; one that was counted before counts once.
 
@@ -67,21 +72,23 @@ class PointEvaluator:
             room: Its name, unique in the dataset.
             predicted: Integers `(P,)` in 0..K-1; points that are ignored may have any value.
             target: Integers `(P,)` in 0..K-1, or `IGNORED`.
+            where: What errors name; None for the room.
 
         Raises:
             DataError: The numbers of points differ, or a value is no class. The room is not
                 counted.
         """
+        where = room if where is None else where
         found, truth = _array(predicted), _array(target)
         if found.ndim != 1 or found.shape != truth.shape:
             raise DataError(
-                f"{room}: the prediction has the shape {found.shape} and the labels {truth.shape};"
+                f"{where}: the prediction has the shape {found.shape} and the labels {truth.shape};"
                 " both need a class index for each point, (P,)."
             )
         counted = truth != IGNORED
         found, truth = found[counted], truth[counted]
         for name, labels in (("labels", truth), ("prediction", found)):
-            self._check(room, name, labels)
+            self._check(where, name, labels)
         codes, counts = np.unique(truth * self.num_classes + found, return_counts=True)
         self._rooms[room] = _Pairs(codes, counts)
 
@@ -126,13 +133,13 @@ class PointEvaluator:
             own[:] = matrix.diagonal(), matrix.sum(axis=0), matrix.sum(axis=1)
         return PointScores(confusion.reshape(size, size), names, areas, class_names)
 
-    def _check(self, room: str, name: str, labels: np.ndarray) -> None:
+    def _check(self, where: str, name: str, labels: np.ndarray) -> None:
         wrong = labels[(labels < 0) | (labels >= self.num_classes)]
         if len(wrong):
             values, counts = np.unique(wrong, return_counts=True)
             more = f" (others: {listed(values[1:].tolist())})" if len(values) > 1 else ""
             raise DataError(
-                f"{room}: the {name} {'have' if name == 'labels' else 'has'} the class {values[0]}"
+                f"{where}: the {name} {'have' if name == 'labels' else 'has'} the class {values[0]}"
                 f" at {counts[0]:,} points that count{more}; expected 0 to {self.num_classes - 1},"
                 f" or {IGNORED} in the labels of points that do not count. Compare the number of"
                 " classes."

@@ -1,5 +1,6 @@
 """Labels of points measured between two folders of files."""
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -27,7 +28,8 @@ def evaluate_points(
     """Compare the labels of points, a few files at a time.
 
     Args:
-        pairs: Their files; a room is named after its prediction.
+        pairs: Their files; a room is named by the path of its prediction below the folder that all
+            have in common, without the suffix.
         num_classes: K, at most 255.
         read: Reads the labels of a file.
         ignored: Values in annotations whose points do not count, besides `IGNORED`.
@@ -52,6 +54,8 @@ def evaluate_points(
             )
         return found, np.where(np.isin(truth, ignored), IGNORED, truth)
 
+    root = os.path.commonpath([os.path.abspath(pair.prediction.parent) for pair in pairs])
     for pair, (found, truth) in zip(pairs, read_ahead(read_pair, pairs, workers), strict=True):
-        evaluator.update(f"'{pair.prediction}'", found, truth)
+        room = Path(os.path.relpath(pair.prediction, root)).with_suffix("").as_posix()
+        evaluator.update(room, found, truth, where=f"'{pair.prediction}'")
     return evaluator.compute(class_names, all_processes=False)
