@@ -50,7 +50,7 @@ def use(name: str, *words: object) -> Callable[[Path], str]:
 
 
 def one_value(_: Path) -> None:
-    with explain_refusals(1):
+    with explain_refusals(1, "--data.image_size"):
         nn.BatchNorm2d(4)(torch.zeros(1, 4, 1, 1))
 
 

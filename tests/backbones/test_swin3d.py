@@ -138,8 +138,14 @@ def test_what_does_not_fit_is_refused() -> None:
         tiny(in_channels=4)
     with refuses(ConfigError, "depths=[2, 1, 2]", "4 stages"):
         tiny(num_layers=4)
-    with refuses(ConfigError, "num_layers=1"):
-        tiny(num_layers=1)
+    for options in (
+        *({"num_layers": 1}, {"window_sizes": (0, 3, 3)}, {"depths": (1, -1, 1)}),
+        *({"first_down_stride": 0}, {"quant_size": 0}, {"drop_path_rate": 2}),
+        {"num_heads": (0, 2, 2)},
+    ):
+        ((name, value),) = options.items()
+        with refuses(ConfigError, name, str(value).strip("()")):
+            tiny(**options)
     twice = cloud.coords.clone()
     twice[3] = twice[7]
     with refuses(ConfigError, "holds 2 points", "voxelise"):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.refusals import refuses
+from helpers.tiny_point_task import tiny_points
 from helpers.tiny_task import tiny_task
 from torch import Tensor
 
@@ -134,6 +135,21 @@ def test_engines_agree_and_a_wrong_one_is_not_timed(monkeypatch: pytest.MonkeyPa
         "aot": "there is no C++ compiler",
     }
     assert {one["batch"] for one in report.skipped} == {1}
+
+
+def test_what_no_program_can_hold_is_not_compiled_either() -> None:
+    graph = whole_model(tiny_points().eval())
+    images = graph.first.random(1, (90,), torch.Generator())
+    engines = ("eager", "compiled", "aot", "onnxruntime")
+    report = latency.measure(graph, images, settings("any", max_batch=1, engines=engines))
+    assert [one.engine for one in report.timings] == ["eager"]
+    assert [one["engine"] for one in report.skipped] == [*engines[1:]]
+    assert all("cannot hold a points model" in one["reason"] for one in report.skipped)
+
+
+def test_encoders_of_other_inputs_are_named() -> None:
+    with refuses(VisionError, "'swin3d_small' encodes points", "accepts images"):
+        latency.measure_latency(settings("swin3d_small"))
 
 
 def test_a_backbone_through_the_command(

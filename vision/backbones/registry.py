@@ -118,13 +118,14 @@ def create_backbone(name: str, *, pretrained: bool | str = False, **overrides: A
     return backbone
 
 
-def check_input(name: str, input: Input, *, owner: str) -> None:
+def check_input(name: str, input: Input, *, owner: str, example: str | None = None) -> None:
     """Refuse a backbone that encodes something else; names that do not exist pass.
 
     Args:
         name: As in `create_backbone`.
         input: What `owner` accepts.
         owner: The task, for the error.
+        example: A backbone that `owner` accepts; None names the first that encodes `input`.
 
     Raises:
         ConfigError: The backbone encodes something else.
@@ -132,7 +133,7 @@ def check_input(name: str, input: Input, *, owner: str) -> None:
     found = input_of(name)
     if found != input and (family_of(name) or name.startswith(TIMM_PREFIX)):
         call = "list_backbones()" if input == "image" else f'list_backbones(input="{input}")'
-        first = next(iter(list_backbones(input=input)), "none")
+        first = example or next(iter(list_backbones(input=input)), "none")
         raise ConfigError(
             f"{owner} accepts {_PLURAL[input]}, and '{name}' encodes {_PLURAL[found]}: choose one "
             f"of vision.{call}, such as '{first}'."

@@ -26,9 +26,11 @@ from vision.layers.sparse_conv import SparseConv3d, conv_table
 from vision.layers.voxel_block import VoxelBlock
 from vision.layers.voxel_pooling import CellDown, NearestDown, Representatives, coarsen
 from vision.ops.voxels import group_cells, sample_of
+from vision.options import MAX_DEPTH, MAX_WIDTH, Range, check_number, check_ranges
 
 # Colours in the encoding stay below 1, so that no difference reaches the end of a table.
 SHADE = 1.001
+MAX_WINDOW = 1024  # voxels
 
 
 class ConvNorm(nn.Module):
@@ -124,7 +126,16 @@ class Swin3D(Encoder):
         count = len(channels) if num_layers is None else num_layers
         self.normals = "NORM" in encoding or in_channels == 9
         self.in_channels, self.encoding, self.quant_size = in_channels, encoding, quant_size
-        _check_options(self, depths, channels, num_heads, window_sizes, count)
+        _check_options(
+            self,
+            depths,
+            channels,
+            num_heads,
+            window_sizes,
+            first_down_stride,
+            drop_path_rate,
+            count,
+        )
         self.num_heads, self.window_sizes = tuple(num_heads[:count]), tuple(window_sizes[:count])
         self.strides = [1, *(first_down_stride * 2**i for i in range(count - 1))]
         down = NearestDown if knn_down else CellDown
@@ -264,26 +275,34 @@ def _check_options(
     channels: Sequence[int],
     num_heads: Sequence[int],
     window_sizes: Sequence[int],
+    first_down_stride: int,
+    drop_path_rate: float,
     count: int,
 ) -> None:
+    check_number("num_layers", count, minimum=2, maximum=MAX_DEPTH, unit="stages")
+    width = Range(minimum=1, maximum=MAX_WIDTH, length=0)
+    depth = Range(minimum=0, maximum=MAX_DEPTH, length=0)
     lists = {
-        "depths": depths,
-        "channels": channels,
-        "num_heads": num_heads,
-        "window_sizes": window_sizes,
+        "depths": (depths, depth),
+        "channels": (channels, width),
+        "num_heads": (num_heads, width),
+        "window_sizes": (window_sizes, Range(minimum=1, maximum=MAX_WINDOW, length=0)),
     }
-    for name, values in lists.items():
+    for name, (values, bounds) in lists.items():
+        check_ranges({name: values}, {name: bounds})
         if len(values) < count:
             raise ConfigError(
                 f"{name}={list(values)} must have one entry for each of the {count} stages."
             )
-    if count < 2:
-        raise ConfigError(f"num_layers={count} must be at least 2.")
-    width = 6 if encoder.normals else 3
-    if encoder.in_channels not in (width, width + 3):
+    # Of one voxel the next stage would be as fine as the first.
+    check_number("first_down_stride", first_down_stride, minimum=2, maximum=MAX_WINDOW)
+    check_number("drop_path_rate", drop_path_rate, minimum=0, below=1)
+    check_number("quant_size", encoder.quant_size, minimum=1, maximum=MAX_WIDTH)
+    signals = 6 if encoder.normals else 3
+    if encoder.in_channels not in (signals, signals + 3):
         raise ConfigError(
             f"in_channels={encoder.in_channels} does not fit encoding='{encoder.encoding}': "
-            f"expected {width}, or {width + 3} with the place inside the voxel."
+            f"expected {signals}, or {signals + 3} with the place inside the voxel."
         )
 
 

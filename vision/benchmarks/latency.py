@@ -24,7 +24,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from vision.backbones.registry import create_backbone, list_backbones
+from vision.backbones.registry import check_input, create_backbone, list_backbones
 from vision.export.backbone import BackboneGraph
 from vision.export.graph import Graph
 from vision.export.onnx import export_onnx
@@ -134,6 +134,7 @@ def build_eager(graph: Graph, images: Tensor, folder: Path, options: Settings) -
 
 def build_compiled(graph: Graph, images: Tensor, folder: Path, options: Settings) -> Run:
     """`torch.compile` for this size only."""
+    graph.check_format("torch-export")  # what no program can hold is compiled in endless pieces
     need_compiler(images)
     torch.compiler.reset()
     # Of a copy: the graph itself stays eager.
@@ -408,6 +409,8 @@ def build_graph(options: Settings) -> tuple[Graph, Tensor]:
     else:
         from vision.predict.load import load
 
+        if not Path(options.model).exists():
+            check_input(options.model, "image", owner="benchmark latency")
         model = load(options.model)
         graph = whole_model(model.task)
         usual = graph.own_size or usual_size(model.description["preprocessing"])

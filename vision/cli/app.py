@@ -295,7 +295,7 @@ class VisionCLI(LightningCLI):
             explain_failures(
                 batch_size, accumulated, unit=self.datamodule.unit, sizes=self.datamodule.sizes
             ),
-            explain_refusals(batch_size),
+            explain_refusals(batch_size, self.datamodule.sizes),
         ):
             super()._run_subcommand(subcommand)
         if shows:

@@ -45,11 +45,12 @@ def check_trainer(options: Mapping[str, Any]) -> None:
 
 
 @contextmanager
-def explain_refusals(batch_size: int) -> Iterator[None]:
+def explain_refusals(batch_size: int, sizes: str) -> Iterator[None]:
     """Explain what Lightning and batch norm refuse in a training.
 
     Args:
         batch_size: Images per batch and device.
+        sizes: Options of a sample's size, as of a datamodule.
 
     Raises:
         ConfigError: Lightning or batch norm refuses an option.
@@ -60,10 +61,10 @@ def explain_refusals(batch_size: int) -> Iterator[None]:
         if ONE_VALUE in str(error):
             raise ConfigError(
                 "batch norm needs more than one value per channel to train: a batch of "
-                f"{batch_size}, or the smaller last one of an epoch, ends in a map of 1 x 1 "
-                "pixels. Any of these helps:\n"
+                f"{batch_size}, or the smaller last one of an epoch, ends in a map of one value. "
+                "Any of these helps:\n"
                 f"  --data.batch_size {max(2, batch_size)} or more\n"
-                "  a larger --data.image_size\n"
+                f"  samples of a larger size: {sizes}\n"
                 f"{str(error).partition(chr(10))[0][:160]}"
             ) from error
         # What Lightning itself raises is about its options; ours and PyTorch's are not.

@@ -110,7 +110,7 @@ class PointSegmentation(ClassTask):
         **training: Unpack[Training],
     ) -> None:
         if isinstance(backbone, str):
-            check_input(backbone, "points", owner=type(self).__name__)
+            check_input(backbone, "points", owner=type(self).__name__, example="swin3d_small")
         if training.get("compile"):
             raise ConfigError(COMPILED)
         super().__init__(backbone, optim=optim, **training)

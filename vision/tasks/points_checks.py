@@ -41,7 +41,13 @@ def check_clouds(batch: Any, *, normals: bool) -> None:
     Raises:
         DataError: They are of another type, shape or range, or two are in one voxel.
     """
-    require_keys(batch, ["coords", "colors", "counts", *(["normals"] if normals else [])])
+    require_keys(batch, ["coords", "colors", "counts"])
+    if normals and "normals" not in batch:
+        raise DataError(
+            "the model uses normals, and a cloud of the batch has none: give files with nx, ny and "
+            "nz, or a model of colours alone, backbone_options.encoding='XYZ_RGB' with "
+            "in_channels=6."
+        )
     coords, counts = batch["coords"], batch["counts"]
     expected = f"expected float32 (V, 3), {VOXELS}"
     if not _is_float_rows(coords):

@@ -63,17 +63,18 @@ def build_parser() -> argparse.ArgumentParser:
 def load(arguments: argparse.Namespace) -> Any:
     """The trained model, or the published backbone where the name is one and no file has it."""
     import vision
+    from vision.backbones.registry import check_input, nearest_backbones
 
     device = choose_device(arguments.device)
     name = arguments.model
     is_backbone = name.startswith("timm/") or name in vision.list_backbones()
     if is_backbone and not os.path.exists(name):
         return vision.load_backbone(name, device=device)
+    if not os.path.exists(name):
+        check_input(name, "image", owner="embed")
     try:
         return vision.load(name, device=device, task=arguments.task)
     except WeightsError as error:
-        from vision.backbones.registry import nearest_backbones
-
         near = "" if os.path.exists(name) else nearest_backbones(name)
         if not near:
             raise
