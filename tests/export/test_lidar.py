@@ -40,9 +40,12 @@ def test_a_program_accepts_other_numbers_of_points(task: Detection3D, tmp_path: 
 
 @torch.no_grad()
 def test_candidates_are_those_of_the_task(task: Detection3D) -> None:
-    points = lidar_batch(counts=(300,))["points"]
-    boxes, scores, labels, valid = LidarGraph(task)(points.T[None])
-    outputs = task.scene.outputs(points, torch.tensor([len(points)]))  # type: ignore[attr-defined]
+    """Of every sweep of a batch, if they have equally many points."""
+    points = lidar_batch(counts=(300, 380))["points"]
+    sweeps = points.unflatten(0, (2, -1)).transpose(1, 2)
+    boxes, scores, labels, valid = LidarGraph(task)(sweeps)
+    counts = torch.tensor([sweeps.shape[2]] * 2)
+    outputs = task.scene.outputs(points, counts)  # type: ignore[attr-defined]
     expected = task.head.decode(outputs)
     torch.testing.assert_close(boxes, expected["boxes3d"])
     torch.testing.assert_close(scores, expected["scores"])

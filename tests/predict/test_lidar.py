@@ -149,6 +149,8 @@ def test_wrong_cameras_and_sweeps_are_refused(
     (tmp_path / "a.txt").write_text("")
     with refuses(DataError, "no points", "1 .txt", ".bin"):
         list(model.predict(tmp_path))
+    with refuses(ImageError, "a.txt", "no sweep by its name", ".bin, .npy"):
+        list(model.predict(tmp_path / "a.txt"))
 
 
 def test_the_writer_of_predict_has_both_frames(

@@ -9,6 +9,7 @@ events on a GPU, from the wall clock on a CPU.
 """
 
 import copy
+import logging
 import math
 import shutil
 import statistics
@@ -390,9 +391,15 @@ def measure_batch(
 @contextmanager
 def without_chatter() -> Iterator[None]:
     """Without the warnings of exporters and compilers."""
+    compiler = logging.getLogger("torch._dynamo")
+    level = compiler.level
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        yield
+        compiler.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            compiler.setLevel(level)
 
 
 # ------------------------------------------------------------------------------------ the report

@@ -29,7 +29,7 @@ ONE_SWEEP = "a program has one sweep, since each has its own number of points"
 
 @dataclass(frozen=True)
 class SweepInput(ProgramInput):
-    """One sweep, `(1, C, P)`: x, y, z in metres first, in the range of the model.
+    """Sweeps of equally many points, `(B, C, P)`: x, y, z in metres first, in the model's range.
 
     Attributes:
         low: Lowest x, y, z in metres.
@@ -128,15 +128,15 @@ class LidarGraph(Graph):
         self.eval()
 
     def forward(self, sweeps: Tensor) -> tuple[Tensor, ...]:
-        """Map a sweep `(1, C, P)` to `CenterCandidates`."""
-        points = sweeps[0].transpose(0, 1)
-        counts = torch.full((1,), points.shape[0], dtype=torch.int64, device=points.device)
+        """Map sweeps of equally many points `(B, C, P)` to `CenterCandidates`."""
+        number, points = sweeps.shape[0], sweeps.transpose(1, 2).flatten(0, 1)
+        counts = torch.full((number,), sweeps.shape[2], dtype=torch.int64, device=points.device)
         features, coords = self.reader(points, counts)
         # Of one point or more there is a pillar, which an exporter does not know.
         torch._check(coords.shape[0] > 0)
-        pillars = torch.full((1,), coords.shape[0], dtype=torch.int64, device=points.device)
+        pillars = (coords[:, :1] == torch.arange(number, device=points.device)).sum(0)
         features = self.backbone(features, coords, pillars)
-        outputs = self.head(self.neck(self.reader.to_map(features, coords, 1)))
+        outputs = self.head(self.neck(self.reader.to_map(features, coords, number)))
         found = self.head.decode(outputs)
         return tuple(found[name] for name in self.axes)
 

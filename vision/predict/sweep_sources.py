@@ -18,6 +18,7 @@ from vision.errors import DataError, ImageError, listed
 from vision.predict.file_sources import FileSources
 
 PLY = ".ply"
+SUFFIXES = (BIN, NPY, PLY)
 AXES = ("x", "y", "z")
 # Names in PLY files of what a lidar measures beside the place, in [0, 1].
 MEASURED = ("reflectance", "intensity", "scalar_intensity", "scalar_Intensity")
@@ -77,7 +78,13 @@ class UnreadSweep:
     def _points(self) -> np.ndarray:
         if not isinstance(self.given, str):
             return self._checked(np.asarray(self.given))
-        if Path(self.given).suffix.lower() == PLY:
+        suffix = Path(self.given).suffix.lower()
+        if suffix not in SUFFIXES:
+            raise ImageError(
+                f"{self._shown} is no sweep by its name; expected a file that ends in "
+                f"{listed(SUFFIXES)}. Give sweeps, or name them so."
+            )
+        if suffix == PLY:
             try:
                 columns = read_ply(self.given)
             except DataError as error:
@@ -119,7 +126,7 @@ class SweepSources(FileSources):
     """
 
     unit = "sweeps"
-    suffixes = (BIN, NPY, PLY)
+    suffixes = SUFFIXES
     expected = (
         "a sweep (.bin of float32, .npy or .ply), a folder or a pattern of them, an array of "
         "points (P, C), or a list of these"

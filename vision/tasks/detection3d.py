@@ -61,7 +61,7 @@ class Detection3D(ClassTask):
         num_classes: Number of classes.
         detector: Name of the detector: "monodetr" or "centerpoint".
         reader_options: Options of what groups points to pillars that replace the detector's, such
-            as `point_range` and `pillar_size`; for points.
+            as `in_channels` and `grid` with its `cell_size` and `point_range`; for points.
         neck_options: Options of the neck that replace the detector's.
         head_options: Options of the head that replace the detector's, such as `num_queries`,
             `mean_sizes`, or `bins`, which the criterion uses too.

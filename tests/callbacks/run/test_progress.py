@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from helpers.tiny_task import RandomImages, TinyData, quiet_trainer, tiny_task
 from lightning.pytorch import Callback
 from rich.console import Console
 from torch.utils.data import DataLoader
 
 from vision.callbacks import Progress
-from vision.callbacks.run.progress import _fitted
+from vision.callbacks.run.progress import _count_inputs, _fitted
 
 SPEED = r"lr \d\.\de-\d\d  \d+(\.\d)? images/s  data \d+%  (mem \d+\.\d GiB  )?left \d+:\d\d"
 
@@ -45,6 +46,21 @@ def test_long_epochs_show_steps_without_a_terminal(tmp_path: Path) -> None:
     fit(tmp_path, Progress(console=plain, plain_every_s=0.0), max_epochs=1)
     steps = re.findall(r"epoch 1/1  (\d+)/3  loss", text.getvalue())
     assert steps == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize(
+    ("keys", "unit"),
+    [
+        (("image", "camera"), "images"),
+        (("volume",), "volumes"),
+        (("coords", "counts"), "clouds"),
+        (("points", "counts", "lidar_to_camera", "camera"), "sweeps"),
+        (("label",), ""),
+    ],
+)
+def test_batches_are_counted_by_what_they_hold(keys: tuple[str, ...], unit: str) -> None:
+    batch = {key: torch.zeros(3, 1) for key in keys}
+    assert _count_inputs(batch) == (3 if unit else 0, unit)
 
 
 class SlowData(TinyData):

@@ -64,6 +64,7 @@ def test_absent_files_are_named(tmp_path: Path) -> None:
         (lambda p: put(p, 49, 2, np.inf), ("z of point 49", "inf")),
         (lambda p: put(p, 2, 3, np.nan), ("number 4 of point 2",)),
         (lambda p: p * 1000, ("span", "expected metres", "1,000 at most", "divide")),
+        (lambda p: put(put(p, 0, 0, 3e38), 1, 0, -3e38), ("span 6e+38", "1,000 at most")),
         (lambda p: p / 1000, ("span 0.0", "0.1 at least", "kilometres")),
     ],
 )

@@ -149,6 +149,7 @@ def test_wrong_augmentation_is_named() -> None:
     for make in (
         lambda: LidarAugment(mirror=(0, 2)),
         lambda: LidarAugment(rotation=200),
+        lambda: LidarAugment(dropped=1),
         lambda: LidarAugment(scale=(1.1, 1.0)),
         lambda: ObjectPasting(counts={"Car": -1}),
         lambda: ObjectPasting(max_difficulty="harder"),  # type: ignore[arg-type]

@@ -25,8 +25,13 @@ REFRESH_S = 0.25
 # Columns of the bar for the number of batches, and between columns.
 COUNT_WIDTH = 7
 COLUMN_GAPS = 3
-# What a batch may hold by its key, and how it is counted.
-UNITS = {"image": "images", "volume": "volumes", "counts": "clouds"}
+# What a batch may hold by its key, and how it is counted: by the first of these keys.
+UNITS = {
+    "image": "images",
+    "volume": "volumes",
+    "lidar_to_camera": "sweeps",
+    "counts": "clouds",
+}
 # What a narrow terminal leaves out, in this order.
 LEAST_IMPORTANT = ("data ", "mem ", "lr ")
 

@@ -74,7 +74,8 @@ def check_points(points: np.ndarray, name: str, error: type[DataError] = DataErr
             f"finite numbers; so it is with {counted(bad, 'points')} of {len(points):,}. Remove "
             "these points."
         )
-    extent = np.ptp(points[:, :3], axis=0)
+    # In float64: the extent of float32 numbers may be above the largest of them.
+    extent = np.ptp(points[:, :3].astype(np.float64), axis=0)
     largest = int(extent.argmax())
     span = f"{name}: its points span {extent[largest]:,.4g} along {AXES[largest]}"
     if extent[largest] > MAX_EXTENT_M:

@@ -6,13 +6,13 @@ from typing import Literal
 
 from vision.annotations.kitti_levels import LEVELS
 from vision.errors import ConfigError, shown
-from vision.options import MAX_COUNT, PROBABILITY, Range, Ranges, check_ranges
+from vision.options import MAX_COUNT, Range, Ranges, check_ranges
 
 RANGES: Ranges = {
     "mirror": Range(minimum=0, maximum=1, length=2),
     "rotation": Range(minimum=0, maximum=180, unit="degrees"),
     "scale": Range(above=0.1, maximum=10, length=2, ascending=True),
-    "dropped": PROBABILITY,
+    "dropped": Range(minimum=0, below=1),
 }
 DIFFICULTIES = (*(level.name for level in LEVELS), "any")
 _COUNT = Range(minimum=0, maximum=MAX_COUNT)
