@@ -9,6 +9,7 @@ from helpers.refusals import refuses
 from helpers.tiny_point_task import (
     COUNTS,
     NAMES,
+    OPTIONS,
     POINT_COUNTS,
     evaluation_batch,
     tiny_points,
@@ -197,3 +198,25 @@ def test_a_model_of_the_authors_is_a_start_for_other_classes(tmp_path: Path) -> 
     same = tiny_points(num_classes=5, class_names=list("abcde"), weights=str(file))
     for name, value in same.state_dict().items():
         assert torch.equal(value, expected[name]), name
+
+
+@pytest.mark.parametrize("options", [{}, {"knn_down": False}, {"stem_transformer": False}], ids=str)
+def test_gradients_in_half_precision_are_the_same_inside_and_outside_autocast(
+    options: dict[str, Any],
+) -> None:
+    found = []
+    for inside in (False, True):
+        task = tiny_points(backbone_options={**OPTIONS, **options}).train()
+        batch = training_batch()
+        torch.manual_seed(0)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            logits = task(batch["coords"], batch["colors"], batch["counts"])
+            loss = sum(task.criterion(logits, batch["label"]).values())
+            if inside:
+                loss.backward()
+        if not inside:
+            loss.backward()
+        found.append([p.grad for p in task.parameters()])
+    for one, other in zip(*found, strict=True):
+        assert one is not None
+        torch.testing.assert_close(one, other, rtol=0.05, atol=1e-3)

@@ -200,6 +200,12 @@ class _Encoded(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        # Also where the loss is differentiated inside autocast.
+        with torch.autocast(grad.device.type, enabled=False):
+            return _Encoded._gradients(ctx, grad)
+
+    @staticmethod
+    def _gradients(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         query, key, value, query_table, key_table, value_table, *kept = ctx.saved_tensors
         to_query, to_key, to_value = query.new_empty((3, *query.shape)).unbind()
         tables = (query_table, key_table, value_table)

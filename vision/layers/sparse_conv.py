@@ -85,14 +85,16 @@ class _SparseConv(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, None, Tensor | None]:
         features, table, kernel = ctx.saved_tensors
         to_features = to_kernel = None
-        if ctx.needs_input_grad[0]:
-            turned = kernel.flip(0).transpose(1, 2)
-            to_features = _sum_places(grad, table, turned)
-        if ctx.needs_input_grad[2]:
-            to_kernel = torch.empty_like(kernel)
-            for place, column in enumerate(table.unbind(1)):
-                rows = torch.nonzero(column >= 0)[:, 0]
-                to_kernel[place] = features[column[rows]].T @ grad[rows]
+        # Also where the loss is differentiated inside autocast.
+        with torch.autocast(grad.device.type, enabled=False):
+            if ctx.needs_input_grad[0]:
+                turned = kernel.flip(0).transpose(1, 2)
+                to_features = _sum_places(grad, table, turned)
+            if ctx.needs_input_grad[2]:
+                to_kernel = torch.empty_like(kernel)
+                for place, column in enumerate(table.unbind(1)):
+                    rows = torch.nonzero(column >= 0)[:, 0]
+                    to_kernel[place] = features[column[rows]].T @ grad[rows]
         return to_features, None, to_kernel
 
 
