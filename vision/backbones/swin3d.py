@@ -9,7 +9,7 @@ that it has (there numbers outside the sample are read).
 Letters: V voxels, B samples, C channels.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -30,7 +30,6 @@ from vision.options import MAX_DEPTH, MAX_WIDTH, Range, check_number, check_rang
 
 # Colours in the encoding stay below 1, so that no difference reaches the end of a table.
 SHADE = 1.001
-MAX_WINDOW = 1024  # voxels
 
 
 class ConvNorm(nn.Module):
@@ -126,16 +125,9 @@ class Swin3D(Encoder):
         count = len(channels) if num_layers is None else num_layers
         self.normals = "NORM" in encoding or in_channels == 9
         self.in_channels, self.encoding, self.quant_size = in_channels, encoding, quant_size
-        _check_options(
-            self,
-            depths,
-            channels,
-            num_heads,
-            window_sizes,
-            first_down_stride,
-            drop_path_rate,
-            count,
-        )
+        sizes = {"depths": depths, "channels": channels, "num_heads": num_heads}
+        _check_stages({**sizes, "window_sizes": window_sizes}, count)
+        _check_options(self, first_down_stride, drop_path_rate)
         self.num_heads, self.window_sizes = tuple(num_heads[:count]), tuple(window_sizes[:count])
         self.strides = [1, *(first_down_stride * 2**i for i in range(count - 1))]
         down = NearestDown if knn_down else CellDown
@@ -269,33 +261,20 @@ class Swin3D(Encoder):
         return levels
 
 
-def _check_options(
-    encoder: Swin3D,
-    depths: Sequence[int],
-    channels: Sequence[int],
-    num_heads: Sequence[int],
-    window_sizes: Sequence[int],
-    first_down_stride: int,
-    drop_path_rate: float,
-    count: int,
-) -> None:
+def _check_stages(lists: Mapping[str, Sequence[int]], count: int) -> None:
     check_number("num_layers", count, minimum=2, maximum=MAX_DEPTH, unit="stages")
-    width = Range(minimum=1, maximum=MAX_WIDTH, length=0)
-    depth = Range(minimum=0, maximum=MAX_DEPTH, length=0)
-    lists = {
-        "depths": (depths, depth),
-        "channels": (channels, width),
-        "num_heads": (num_heads, width),
-        "window_sizes": (window_sizes, Range(minimum=1, maximum=MAX_WINDOW, length=0)),
-    }
-    for name, (values, bounds) in lists.items():
-        check_ranges({name: values}, {name: bounds})
+    for name, values in lists.items():
+        low, high = (0, MAX_DEPTH) if name == "depths" else (1, MAX_WIDTH)
+        check_ranges({name: values}, {name: Range(minimum=low, maximum=high, length=0)})
         if len(values) < count:
             raise ConfigError(
                 f"{name}={list(values)} must have one entry for each of the {count} stages."
             )
-    # Of one voxel the next stage would be as fine as the first.
-    check_number("first_down_stride", first_down_stride, minimum=2, maximum=MAX_WINDOW)
+
+
+def _check_options(encoder: Swin3D, first_down_stride: int, drop_path_rate: float) -> None:
+    # With 1 the second stage would be as fine as the first.
+    check_number("first_down_stride", first_down_stride, minimum=2, maximum=MAX_WIDTH)
     check_number("drop_path_rate", drop_path_rate, minimum=0, below=1)
     check_number("quant_size", encoder.quant_size, minimum=1, maximum=MAX_WIDTH)
     signals = 6 if encoder.normals else 3
