@@ -65,8 +65,8 @@ def intersection_over_union(shared: Array, a: Array, b: Array) -> Array:
         `(...)` in [0, 1]; 0 where either is empty.
     """
     filled = (a > 0) & (b > 0)
-    union = a + b - shared
-    return (shared * filled / (union + (union <= 0) * 1.0)).clip(0, 1)
+    union = (a + b - shared).clip(0)
+    return (shared * filled / (union + (union == 0) * 1.0)).clip(0, 1)
 
 
 def _turn(x: Array, y: Array, b: Array) -> tuple[Array, Array]:
