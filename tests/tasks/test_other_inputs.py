@@ -109,7 +109,7 @@ class Samples(Dataset):
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         generator = torch.Generator().manual_seed(index)
-        if self.kind == "points":
+        if self.kind == "point_spread":
             points = {"xyz": torch.rand(20, 3, generator=generator), "weight": torch.ones(20)}
             return {"cloud": points, "mean": points["xyz"].std()}
         size = (2, 8, 12, 10)
