@@ -13,7 +13,10 @@ from vision.cli.parser import class_options
 from vision.keywords import FullSignature, Unpack
 
 # Dataclasses, each field of which is an option.
-OWN_GROUPS = ("augment", "optim", "mix", "loss", "inference", "merge", "evaluation", "objects")
+OWN_GROUPS = (
+    *("augment", "optim", "mix", "loss", "inference", "merge", "evaluation", "objects"),
+    "paste",
+)
 
 
 class Seed(TypedDict, total=False):

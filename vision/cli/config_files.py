@@ -17,6 +17,8 @@ SUFFIX = ".yaml"
 BASE = "base"
 # Configs of one name that a message lists: a kind of task each.
 MAX_LISTED = 10
+# Configs of a part of a run that a message lists.
+MAX_PARTS = 40
 
 
 def configs_folder() -> Path:
@@ -161,6 +163,6 @@ def config_advice(files: Collection[str]) -> str:
     if files:
         return (
             f"A config of a part of a run names the rest, `{BASE}: FILE`: a file of yours, or one "
-            f"of {listed(part_names(), maximum=20)}."
+            f"of {listed(part_names(), maximum=MAX_PARTS)}."
         )
     return f"`{command('configs')}` lists configs to start from."

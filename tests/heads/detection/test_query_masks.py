@@ -65,7 +65,8 @@ def test_grids_do_not_read_padding(width: int) -> None:
     cells = -(-width // 4)
     other = features.clone()
     other[..., cells:] = 1e4
-    assert torch.equal(
-        masks_in_boxes(features[..., :cells], codes, boxes, sizes),
-        masks_in_boxes(other, codes, boxes, sizes),
-    )
+    padded = masks_in_boxes(other, codes, boxes, sizes)
+    assert torch.equal(masks_in_boxes(features, codes, boxes, sizes), padded)
+    # Places in maps of other widths are rounded otherwise on some processors.
+    cut = masks_in_boxes(features[..., :cells], codes, boxes, sizes)
+    torch.testing.assert_close(cut, padded)
