@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from vision.documents.text import read_lines
 from vision.errors import ConfigError
 from vision.options import MAX_COUNT, MAX_PROCESSES
 from vision.outputs import check_output_file
+from vision.reading import MAX_SETTINGS_BYTES
 from vision.workers import default_threads
 
 
@@ -171,6 +173,18 @@ def find_pairs(
         extensions=extensions,
         folders=folders,
     )
+
+
+def class_names_of(options: argparse.Namespace) -> list[str] | None:
+    """The names of `--classes`, or those in the lines of the file that it names; None without it.
+
+    Raises:
+        DataError: The file cannot be read.
+    """
+    names: list[str] | None = options.classes
+    if names is not None and len(names) == 1 and Path(names[0]).is_file():
+        return read_lines(names[0], max_bytes=MAX_SETTINGS_BYTES, what="file of classes")
+    return names
 
 
 def add_batches(parser: Any) -> None:

@@ -101,6 +101,7 @@ from vision.cli.arguments import (
     add_task,
     add_workers,
     check_output_files,
+    class_names_of,
     find_pairs,
     whole,
     write_number_files,
@@ -117,9 +118,7 @@ from vision.cli.commands.evaluate_points import add_points
 from vision.cli.commands.evaluate_voc import add_voc
 from vision.cli.commands.evaluate_volumes import add_volumes
 from vision.cli.ending import command_parser, end
-from vision.documents.text import read_lines
 from vision.outputs import check_output_folder
-from vision.reading import MAX_SETTINGS_BYTES
 from vision.wording import timed
 
 # A label image has a byte per pixel, and one of its values is for pixels that do not count.
@@ -176,9 +175,7 @@ def evaluate_segmentation(options: argparse.Namespace) -> None:
     from vision.metrics.segmentation_files import evaluate_labels
 
     start = time.perf_counter()
-    names = options.classes
-    if names is not None and len(names) == 1 and Path(names[0]).is_file():
-        names = read_lines(names[0], max_bytes=MAX_SETTINGS_BYTES, what="file of classes")
+    names = class_names_of(options)
     annotated, predicted = compared_labels(
         options.num_classes, ignored=options.ignore, reduce_zero_label=options.reduce_zero_label
     )

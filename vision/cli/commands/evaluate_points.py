@@ -9,12 +9,11 @@ from vision.cli.arguments import (
     add_number_files,
     add_suffixes,
     add_workers,
+    class_names_of,
     find_pairs,
     whole,
     write_number_files,
 )
-from vision.documents.text import read_lines
-from vision.reading import MAX_SETTINGS_BYTES
 from vision.wording import timed
 
 # As many as there are besides the label of points that do not count.
@@ -61,9 +60,7 @@ def evaluate_points(options: argparse.Namespace) -> None:
     from vision.metrics.points.files import evaluate_points as evaluate
 
     start = time.perf_counter()
-    names = options.classes
-    if names is not None and len(names) == 1 and Path(names[0]).is_file():
-        names = read_lines(names[0], max_bytes=MAX_SETTINGS_BYTES, what="file of classes")
+    names = class_names_of(options)
     pairs = find_pairs(options, SUFFIXES)
     result = evaluate(
         pairs,

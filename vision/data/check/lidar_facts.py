@@ -1,7 +1,7 @@
 """What the sweeps of a split hold, and all problems of such a dataset at once."""
 
-import logging
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -10,12 +10,11 @@ from torch.utils.data import Dataset
 
 from vision.contracts.boxes3d import CENTRE
 from vision.data.check.boxes3d_facts import MAX_TRUNCATION, MIN_OBJECTS
+from vision.data.check.looking import look_at, spread_places
 from vision.data.index.lidar import LidarIndex, SweepObjects
-from vision.errors import DataError, ImageError
+from vision.errors import DataError
 from vision.ops.points_in_boxes import points_in_boxes
 from vision.wording import counted
-
-logger = logging.getLogger(__name__)
 
 # Sweeps of a split that are read at the start; more, up to a maximum, if these have few objects.
 LOOKED_AT, MAX_LOOKED_AT = 3, 12
@@ -139,19 +138,18 @@ def read_some(sweeps: Sweeps, split: str, *, skip: bool = False) -> None:
     """
     facts = LidarFacts()
     count = len(sweeps.index)
-    spread = np.linspace(0, max(0, count - 1), LOOKED_AT if count else 0).round().astype(int)
-    places = [*dict.fromkeys([*spread.tolist(), *range(count)])][:MAX_LOOKED_AT]
-    for number, place in enumerate(places):
-        if number >= LOOKED_AT and sum(note.objects for note in facts.notes) >= MIN_OBJECTS:
-            break
-        try:
-            facts.notes.append(facts.look(sweeps, place))
-        except ImageError:
-            if not skip:
-                raise
-    facts.check(split)
-    for line in facts.describe():
-        logger.info("%s: %s", split, line)
+    places = [*dict.fromkeys([*spread_places(count, LOOKED_AT), *range(count)])][:MAX_LOOKED_AT]
+    wanted = takewhile(
+        lambda one: one[0] < LOOKED_AT or sum(note.objects for note in facts.notes) < MIN_OBJECTS,
+        enumerate(places),
+    )
+    look_at(
+        facts,
+        (place for _, place in wanted),
+        lambda place: facts.look(sweeps, place),
+        split=split,
+        skip=skip,
+    )
 
 
 class CheckedSweeps(Dataset[SweepNote]):

@@ -1,6 +1,5 @@
 """What the rooms of a split hold, and all problems of such a dataset at once."""
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -8,14 +7,13 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from vision.contracts.points import IGNORED
+from vision.data.check.looking import look_at, spread_places
 from vision.data.check.unique_parts import unique_parts
 from vision.data.formats.rooms import RoomForm, files_of, read_room
 from vision.data.index.points import PointIndex
 from vision.data.transforms.room_voxels import find_voxels
 from vision.errors import DataError, ImageError, listed
 from vision.wording import counted
-
-logger = logging.getLogger(__name__)
 
 # Rooms of a split that are read at the start.
 LOOKED_AT = 3
@@ -152,16 +150,8 @@ def read_some(index: PointIndex, facts: PointFacts, split: str, *, skip: bool = 
         ImageError: A file is absent or broken, unless `skip`.
         DataError: There is nothing to learn.
     """
-    spread = np.linspace(0, max(0, len(index) - 1), LOOKED_AT if len(index) else 0)
-    for place in dict.fromkeys(spread.round().astype(int).tolist()):
-        try:
-            facts.notes.append(facts.look(index, place))
-        except ImageError:
-            if not skip:
-                raise
-    facts.check(split)
-    for line in facts.describe():
-        logger.info("%s: %s", split, line)
+    places = spread_places(len(index), LOOKED_AT)
+    look_at(facts, places, lambda place: facts.look(index, place), split=split, skip=skip)
 
 
 class CheckedRooms(Dataset[PointNote]):

@@ -1,13 +1,14 @@
 """What the volumes of a split hold, and all problems of such a dataset at once."""
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import takewhile
 from typing import Any, NamedTuple
 
 import numpy as np
 from torch.utils.data import Dataset
 
 from vision.contracts.volumes import IGNORED
+from vision.data.check.looking import look_at, spread_places
 from vision.data.check.unique_parts import unique_parts
 from vision.data.classes.volume_labels import VolumeLabels
 from vision.data.formats.subjects import SubjectFiles, read_subject
@@ -15,8 +16,6 @@ from vision.data.index.volumes import VolumeIndex
 from vision.errors import DataError, ImageError, listed
 from vision.ops.volume_axes import orientation_of, spacing_of
 from vision.wording import counted
-
-logger = logging.getLogger(__name__)
 
 # Volumes of a split that are read at the start.
 LOOKED_AT = 3
@@ -191,20 +190,15 @@ def read_some(
         ImageError: A file is absent or broken, unless `skip`.
         DataError: There is nothing to learn.
     """
-    last = max(0, len(index) - 1)
-    spread = np.linspace(0, last, maximum if len(index) else 0).round().astype(int).tolist()
-    places = dict.fromkeys([*spread, *range(len(index))])
-    for count, place in enumerate(places):
-        if count >= maximum and not facts.has_no_class():
-            break
-        try:
-            facts.notes.append(facts.look(index, place, resample=resample))
-        except ImageError:
-            if not skip:
-                raise
-    facts.check(split)
-    for line in facts.describe():
-        logger.info("%s: %s", split, line)
+    places = dict.fromkeys([*spread_places(len(index), maximum), *range(len(index))])
+    wanted = takewhile(lambda one: one[0] < maximum or facts.has_no_class(), enumerate(places))
+    look_at(
+        facts,
+        (place for _, place in wanted),
+        lambda place: facts.look(index, place, resample=resample),
+        split=split,
+        skip=skip,
+    )
 
 
 class CheckedSubjects(Dataset[VolumeNote]):
