@@ -142,6 +142,22 @@ def test_keypoints_are_said_to_be_ignored(
     assert index.has_masks
 
 
+def test_a_cached_start_parses_nothing(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start() -> list[Any]:
+        path = root / "annotations/instances_train2017.json"
+        index = read_coco(path, root / "train2017", cache_dir=tmp_path)
+        outlines = [index.segments.get(row) for row in range(len(index.boxes))]
+        return [index.boxes.tolist(), index.labels.tolist(), list(index.paths), str(outlines)]
+
+    first = start()
+    monkeypatch.setattr(
+        "vision.data.formats.coco._parse_whole", lambda *_, **__: pytest.fail("parsed")
+    )
+    assert start() == first
+
+
 def test_a_list_of_images_can_be_read_to_predict_only(root: Path) -> None:
     path = root / "annotations/image_info_test-dev2017.json"
     index = read_coco(path, root / "test2017", annotated=False)
