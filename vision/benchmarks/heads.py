@@ -19,7 +19,7 @@ from torch import Tensor
 from torch._dynamo.exc import TorchDynamoException
 
 from vision.benchmarks.memory import in_fresh_process, peak_allocated, peak_growth
-from vision.benchmarks.timing import medians, print_versions, ratio_interval, wall_times
+from vision.benchmarks.timing import medians, print_versions, ratio_interval, seconds, wall_times
 
 # A task and a training batch for it, of a backbone, a number of images, and their height and width.
 Build = Callable[[str, int, tuple[int, int]], tuple[Any, dict[str, Any]]]
@@ -140,8 +140,8 @@ def measure_one(
         return times + [peak_allocated(partial(bench.run, mode)) for mode in MODES]
     # What one process has freed and kept would leave less memory to the next.
     arguments = (build, backbone, size, settings)
-    times = in_fresh_process(_fresh_times, *arguments)
-    return times + [in_fresh_process(_growth, *arguments, mode) for mode in MODES]
+    found = [in_fresh_process(_measure_fresh, *arguments, mode) for mode in MODES]
+    return [milliseconds for milliseconds, _ in found] + [growth for _, growth in found]
 
 
 def print_compiled(build: Build, backbone: str, size: tuple[int, int], settings: Settings) -> None:
@@ -168,12 +168,6 @@ def print_compiled(build: Build, backbone: str, size: tuple[int, int], settings:
         print(f"{label:44} {theirs / ours:10.2f} {interval}", flush=True)
 
 
-def _fresh_times(
-    build: Build, backbone: str, size: tuple[int, int], settings: Settings
-) -> list[float]:
-    return _times(HeadBenchmark(build, backbone, size, settings), settings)
-
-
 def _times(bench: HeadBenchmark, settings: Settings) -> list[float]:
     """Median milliseconds of each of `MODES`."""
     return [
@@ -188,10 +182,20 @@ def _times(bench: HeadBenchmark, settings: Settings) -> list[float]:
     ]
 
 
-def _growth(
+def _measure_fresh(
     build: Build, backbone: str, size: tuple[int, int], settings: Settings, mode: str
-) -> float:
-    return peak_growth(partial(HeadBenchmark(build, backbone, size, settings).run, mode))
+) -> tuple[float, float]:
+    """Median milliseconds of a mode, and the MiB by which its first run makes a process grow."""
+    bench = HeadBenchmark(build, backbone, size, settings)
+    times: list[float] = []
+
+    def run() -> None:
+        times.append(seconds(partial(bench.run, mode), bench.device))
+
+    growth = peak_growth(run)
+    for _ in range(settings.rounds + settings.warmup - 1):
+        run()
+    return 1e3 * statistics.median(times[settings.warmup :]), growth
 
 
 def _sum(stage: str, terms: Mapping[str, Tensor], count: int) -> Tensor:
