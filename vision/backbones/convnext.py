@@ -37,9 +37,7 @@ class ConvNeXtBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map `x` `(B, C, H, W)` to the same shape."""
         branch = self.conv(x).permute(0, 2, 3, 1)  # (B, H, W, C)
-        branch = self.mlp(self.norm(branch))
-        if self.gamma is not None:
-            branch = branch * self.gamma
+        branch = self.mlp(branch, norm=self.norm, scale=self.gamma)
         return x + self.drop_path(branch.permute(0, 3, 1, 2))  # (B, C, H, W)
 
 

@@ -3,14 +3,16 @@
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from vision.contracts.features import FeatureSpec, VolumeSpec
+from vision.layers.lean import set_lean
 
+MemoryMode = Literal["fast", "lean", "checkpoint"]
 # A parameter's name up to the number of its stage: stages.1, model.layer1, model.layers_1.
 _STAGE = re.compile(r"(.*\.)?(stage|layer)s?[._]?\d+(?=\.)")
 
@@ -91,9 +93,20 @@ class Encoder(nn.Module, ABC):
             last = stage
         return groups
 
+    def set_memory(self, mode: MemoryMode) -> None:
+        """Choose what the forward pass keeps for the backward pass.
+
+        Args:
+            mode: `"fast"` keeps what is used again; `"lean"` makes cheap things again (see
+                `vision.layers.lean`); `"checkpoint"` keeps the inputs of blocks alone, and computes
+                each block once more.
+        """
+        self.grad_checkpointing = mode == "checkpoint"
+        set_lean(self, mode == "lean")
+
     def set_grad_checkpointing(self, enabled: bool = True) -> None:
-        """Trade computation for memory: recompute each block in the backward pass."""
-        self.grad_checkpointing = enabled
+        """Recompute each block in the backward pass, or keep what is used again."""
+        self.set_memory("checkpoint" if enabled else "fast")
 
     def run_block(self, block: nn.Module, *inputs: Any) -> Any:
         """Call a block, recomputing it in the backward pass if checkpointing is on."""

@@ -44,4 +44,4 @@ class PreNormBlock(nn.Module):
     def forward(self, x: Tensor, *context: Any) -> Tensor:
         """Map tokens `x` `(B, ..., C)` to the same shape; the attention also gets `context`."""
         x = x + self.drop_path(self.attn(self.norm1(x), *context))
-        return x + self.drop_path(self.mlp(self.norm2(x)))
+        return x + self.drop_path(self.mlp(x, norm=self.norm2))

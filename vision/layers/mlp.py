@@ -3,9 +3,12 @@
 from collections.abc import Callable
 
 from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vision.layers.lean import Lean, call_lean
 
 
-class Mlp(nn.Module):
+class Mlp(Lean):
     """Linear, activation, linear, on the last axis.
 
     Args:
@@ -29,7 +32,31 @@ class Mlp(nn.Module):
         self.fc2 = nn.Linear(hidden_dim, dim)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map `x` `(..., D)` to the same shape."""
+    def forward(
+        self, x: Tensor, *, norm: nn.Module | None = None, scale: Tensor | None = None
+    ) -> Tensor:
+        """Map `x` `(..., D)` to the same shape.
+
+        Args:
+            x: The input.
+            norm: Normalises the input, if there is a norm.
+            scale: A factor on each channel of the result, `(D,)`.
+        """
+        if self.keeps_less() and not (self.training and self.dropout.p > 0):
+            return self._forward_lean(x, norm, scale)
+        x = x if norm is None else norm(x)
         x = self.dropout(self.act(self.fc1(x)))
-        return self.dropout(self.fc2(x))
+        x = self.dropout(self.fc2(x))
+        return x if scale is None else x * scale
+
+    def _forward_lean(self, x: Tensor, norm: nn.Module | None, scale: Tensor | None) -> Tensor:
+        hidden = self.fc1(x) if norm is None else call_lean(self.fc1, lambda: norm(x))
+        if scale is None:
+            return call_lean(self.fc2, lambda: self.act(hidden))
+        # A scale of the weights, not of the result: that need not be kept for the scale's gradient.
+        bias = self.fc2.bias * scale
+        return call_lean(
+            lambda x, weight: F.linear(x, weight, bias),
+            lambda: self.act(hidden),
+            lambda: self.fc2.weight * scale[:, None],
+        )
