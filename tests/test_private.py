@@ -25,6 +25,9 @@ USED = {
     "benchmarks/latency.py": {"_inductor"},
     # Nor have its errors of compiling.
     "benchmarks/heads.py": {"_dynamo"},
+    # Fake tensors, modes of dispatch and the identity of a storage.
+    "benchmarks/kept.py": {"_subclasses", "_python_dispatch", "_pytree", "_cdata"},
+    "layers/lean.py": {"_cdata"},
     # What a pickle of an array names.
     "interop/mmseg.py": {"_reconstruct"},
     # The heads of mmsegmentation are built and initialised by these.
