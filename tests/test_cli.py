@@ -84,6 +84,7 @@ def make_images(root: Path, *, classes: int = 2, count: int = 4) -> Path:
     ("argv", "words"),
     [
         (["--model.optim.lrr", "1"], ["'model.optim.lrr'", "'model.optim.lr'"]),
+        (["--model.grad_checkpointing", "true"], ["model.memory: checkpoint"]),
         (["--model.lr", "1"], ["'model.lr'", "'model.optim.lr'"]),
         (["--trainer.max_epoch", "3"], ["'trainer.max_epoch'", "'trainer.max_epochs'"]),
         (["--data.sead", "3"], ["'data.sead'", "'data.seed'"]),
@@ -447,7 +448,7 @@ def test_full_memory_ends_with_what_to_change(
         "--data.batch_size 32",
         "--trainer.accumulate_grad_batches 2",
         "bf16-mixed",
-        "--model.grad_checkpointing true",
+        "--model.memory lean",
     ):
         assert word in message
     assert len(message.splitlines()) <= 8

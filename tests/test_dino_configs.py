@@ -88,7 +88,7 @@ def test_a_recipe_is_the_published_one(config: Path) -> None:
     if family in OTHERS:
         assert drop == OTHERS[family]
     elif family.startswith("swin"):
-        assert (drop, model["grad_checkpointing"]) == (0.2, True)
+        assert (drop, model["memory"]) == (0.2, "checkpoint")
     head = {"queries": 100, "label_noise": 0.5, "box_noise": 1.0}
     assert model["head_options"]["denoising"] == head
     assert model["head_options"]["num_queries"] == 900

@@ -20,6 +20,7 @@ model:
   init_args:
     backbone: convnext
     backbone_options: {dims: [8, 16, 24, 32], depths: [1, 1, 1, 1], layer_scale: 1.0}
+    memory: lean
     optim: {lr: 1.0e-3, warmup_epochs: 1}
     ema_decay: 0.9
 data:

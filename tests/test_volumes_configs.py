@@ -35,7 +35,7 @@ def test_brats_is_the_published_recipe(config: Path) -> None:
     assert (inference["window"], inference["overlap"]) == ([128, 128, 128], 0.5)
     assert inference["weighting"] == "constant"
     assert (data["fold"], data["folds"], data["batch_size"]) == (0, 5, 1)
-    assert (values["trainer"]["max_epochs"], model["grad_checkpointing"]) == (300, True)
+    assert (values["trainer"]["max_epochs"], model["memory"]) == (300, "checkpoint")
     task = build(config)
     assert sum(p.numel() for p in task.parameters()) == PARAMETERS[config.stem]
     assert task.optim == OptimSettings(**model["optim"])

@@ -21,6 +21,8 @@ from vision.errors import ConfigError
 
 SIDE = st.integers(min_value=32, max_value=100)
 FAMILIES = sorted(TINY)
+# RMT has no lean form.
+LEAN = {name: () if name == "rmt" else ("lean",) for name in FAMILIES}
 
 
 def build(family: str, **overrides: Any) -> Backbone:
@@ -192,19 +194,38 @@ def test_parameters_without_decay_exist(backbone: Backbone) -> None:
     assert backbone.no_weight_decay() <= {name for name, _ in backbone.named_parameters()}
 
 
-def test_recomputing_blocks_changes_nothing(family: str) -> None:
-    model = randomise(build(family)).train()
-    for module in model.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            module.eval()  # its running statistics would be updated twice
+def test_modes_of_memory_agree(family: str) -> None:
+    model = randomise(build(family, drop_path_rate=0.2)).double().train()
+    images = images_of(45, 61, batch=2).double()
     results = []
-    for enabled in (False, True):
-        model.set_grad_checkpointing(enabled)
+    for mode in ("fast", *LEAN[family], "checkpoint"):
+        model.set_memory(mode)
         model.zero_grad()
-        weighted_sum(model.embed(images_of(40, 56, batch=2))).backward()
-        results.append({name: p.grad.clone() for name, p in model.named_parameters()})
-    for name, gradient in results[0].items():
-        torch.testing.assert_close(results[1][name], gradient, msg=name)
+        torch.manual_seed(0)
+        outputs = [*model(images), model.embed(images)]
+        sum(weighted_sum(x) for x in outputs).backward()
+        gradients = {name: p.grad for name, p in model.named_parameters()}
+        results.append(({str(i): x for i, x in enumerate(outputs)}, gradients))
+    fast, *others = results
+    for other in others:
+        for expected, found in zip(fast, other, strict=True):
+            for name, x in expected.items():
+                bound = 1e-12 * max(1.0, x.abs().max().item())
+                torch.testing.assert_close(found[name], x, rtol=0, atol=bound, msg=name)
+
+
+def test_the_lean_mode_trains_under_autocast(family: str) -> None:
+    images = images_of(64, 64, batch=2)
+    gradients = []
+    for mode in ("fast", *LEAN[family]):
+        model = randomise(build(family)).train()
+        model.set_memory(mode)
+        with torch.autocast("cpu", torch.bfloat16):
+            weighted_sum(model.embed(images).float()).backward()
+        gradients.append(torch.cat([p.grad.flatten() for p in model.parameters()]))
+    fast = gradients[0]
+    for lean in gradients[1:]:
+        assert (lean - fast).norm() / fast.norm() < 0.02
 
 
 @torch.no_grad()

@@ -59,16 +59,17 @@ def test_self_supervised_weights_load_into_more_channels_and_say_what_is_missing
 
 
 @pytest.mark.parametrize("second", [False, True])
-def test_recomputing_blocks_changes_no_gradient(second: bool) -> None:
+def test_modes_of_memory_give_the_same_gradients(second: bool) -> None:
     grads = []
-    for recomputed in (False, True):
+    for mode in ("fast", "lean", "checkpoint"):
         backbone = build(use_v2=second).double()
-        backbone.set_grad_checkpointing(recomputed)
+        backbone.set_memory(mode)
         maps = backbone(volumes_of(14, 8, 10, batch=2).double())
         sum((x * torch.arange(x.numel()).view(x.shape).sin()).sum() for x in maps).backward()
         grads.append([parameter.grad for parameter in backbone.parameters()])
-    for plain, again in zip(*grads, strict=True):
-        torch.testing.assert_close(plain, again, rtol=1e-9, atol=1e-12)
+    for plain, *others in zip(*grads, strict=True):
+        for again in others:
+            torch.testing.assert_close(plain, again, rtol=1e-9, atol=1e-12)
 
 
 def test_layer_groups_hold_each_parameter_once_by_depth() -> None:

@@ -81,15 +81,20 @@ def test_an_export_is_told_from_a_compilation() -> None:
     assert torch.export.export(Asks(), (zero,)).module()(zero).item() == 1
 
 
-def test_weights_computed_again_give_the_same_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Two sets at a time, the last one alone.
-    monkeypatch.setattr("vision.layers.attention._WEIGHTS", 2 * 3 * 6 * 6)
+@pytest.mark.parametrize("shared", [False, True])
+def test_weights_computed_again_give_the_same_gradients(
+    monkeypatch: pytest.MonkeyPatch, shared: bool
+) -> None:
+    # Two sets, or the heads of two kinds of window, at a time; the last one alone.
+    monkeypatch.setattr("vision.layers.attention._WEIGHTS", 2 * (5 if shared else 3) * 6 * 6)
+    rows = torch.tensor([1, 0, 1]) if shared else None
     generator = torch.Generator().manual_seed(0)
-    shapes = [(5, 3, 6, 4)] * 3 + [(1, 3, 6, 6)]
+    shapes = [(5, 3, 6, 4)] * 3 + [(2 if shared else 3, 6, 6)]
     inputs = [torch.randn(s, generator=generator, dtype=torch.float64) for s in shapes]
     q, k, v, bias = inputs = [x.requires_grad_() for x in inputs]
-    plain = attend(q, k, v, bias=bias, scale=0.3)
-    again = attend_recomputed(q, k, v, bias=bias, scale=0.3)
+    whole = bias if rows is None else bias[rows]
+    plain = attend(q, k, v, bias=whole[None], scale=0.3)
+    again = attend_recomputed(q, k, v, bias=bias, scale=0.3, rows=rows)
     torch.testing.assert_close(again, plain, rtol=1e-9, atol=1e-9)
     given = torch.cos(3 * plain.detach())
     expected = torch.autograd.grad(plain, inputs, given)

@@ -5,8 +5,8 @@ from vision.layers.block import PreNormBlock
 
 
 class Scale(nn.Module):
-    def forward(self, x: Tensor, factor: float) -> Tensor:
-        return factor * x
+    def forward(self, x: Tensor, factor: float, *, norm: nn.Module) -> Tensor:
+        return factor * norm(x)
 
 
 def test_each_branch_reads_the_norm_and_is_added() -> None:

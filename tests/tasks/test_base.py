@@ -22,6 +22,7 @@ from lightning.pytorch.loggers import CSVLogger
 from torch import Tensor, nn
 
 from vision import create_backbone
+from vision.backbones.encoder import MemoryMode
 from vision.contracts.features import InputSpec
 from vision.errors import CheckpointError, ConfigError, WeightsError
 from vision.optim.settings import OptimSettings
@@ -317,6 +318,7 @@ def test_resumed_at_an_epochs_end_equals_uninterrupted(
             backbone_options={"drop_path_rate": 0.5},
             drop_rate=0.5,
             ema_decay=0.8,
+            memory="lean" if callback else "fast",
             lr=0.01,
             warmup_epochs=1,
         )
@@ -373,16 +375,15 @@ def test_gradients_reach_every_parameter() -> None:
         assert parameter.grad.abs().max() > 0, name
 
 
-def test_checkpointed_gradients_are_the_same() -> None:
-    losses, gradients = [], []
-    for enabled in (False, True):
-        task = tiny_task(grad_checkpointing=enabled)
-        assert task.backbone.grad_checkpointing == enabled
-        losses.append(loss_of(task))
-        losses[-1].backward()
-        gradients.append([parameter.grad for parameter in task.parameters()])
-    assert torch.equal(*losses)
-    torch.testing.assert_close(*gradients)
+@pytest.mark.parametrize("mode", ["lean", "checkpoint"])
+def test_modes_of_memory_give_the_same_gradients(mode: MemoryMode) -> None:
+    task, fast = tiny_task(memory=mode), tiny_task()
+    assert task.backbone.grad_checkpointing == (mode == "checkpoint")
+    assert task.backbone.stages[0][0].mlp.lean == (mode == "lean")
+    for one in (task, fast):
+        loss_of(one).backward()
+    for ours, theirs in zip(task.parameters(), fast.parameters(), strict=True):
+        torch.testing.assert_close(ours.grad, theirs.grad)
 
 
 @pytest.mark.parametrize("precision", ["bf16-mixed", "bf16-true", "64-true"])

@@ -45,6 +45,19 @@ def test_settings_for_training_are_kept(tmp_path: Path) -> None:
     assert Classification.load_from_checkpoint(path, drop_rate=0.5).head.dropout.p == 0.5
 
 
+@pytest.mark.parametrize(("recomputed", "memory"), [(True, "checkpoint"), (False, "fast")])
+def test_files_of_earlier_versions_recompute_blocks(
+    tmp_path: Path, recomputed: bool, memory: str
+) -> None:
+    written = contents(tiny_task())
+    for arguments in (written["hyper_parameters"], written["vision"]["hyper_parameters"]):
+        del arguments["memory"]
+        arguments["grad_checkpointing"] = recomputed
+    again = Classification.load_from_checkpoint(saved(tmp_path / "a.ckpt", written))
+    assert again.backbone.grad_checkpointing == recomputed
+    assert again.hparams["memory"] == memory
+
+
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from torch.utils.data import Dataset
 
 from vision.backbones import Encoder
+from vision.backbones.encoder import MemoryMode
 from vision.callbacks.run.summary import RunSummary
 from vision.contracts.features import FeatureSpec
 from vision.data import DataModule
@@ -61,14 +62,14 @@ class VolumeMean(Regression):
     kind = "volume_mean"
 
     def __init__(
-        self, width: int = 8, frozen_stages: Any = None, checkpointing: bool = False
+        self, width: int = 8, frozen_stages: Any = None, memory: MemoryMode = "fast"
     ) -> None:
         super().__init__(
             VolumeEncoder(),
             optim=OptimSettings(warmup_epochs=0, layer_decay=0.5),
             ema_decay=0.5,
             frozen_stages=frozen_stages,
-            grad_checkpointing=checkpointing,
+            memory=memory,
         )
         self.head = nn.Linear(width, 1)
         self.load_initial_weights()
@@ -162,7 +163,7 @@ def test_fit_validate_predict_save_load(
     described = torch.load(tmp_path / "a.ckpt", weights_only=True)["vision"]
     assert described["kind"] == data.kind
     assert (described["class_names"], described["palette"], described["input"]) == (None, None, {})
-    own = {"width", "frozen_stages", "checkpointing"} if task_class is VolumeMean else set()
+    own = {"width", "frozen_stages", "memory"} if task_class is VolumeMean else set()
     assert {*described["hyper_parameters"]} == own | {"pretrained", "weights"}
     for loaded in (
         task_class.load_from_checkpoint(tmp_path / "a.ckpt"),
@@ -174,7 +175,7 @@ def test_fit_validate_predict_save_load(
 
 
 def test_an_encoder_of_volumes_is_frozen_recomputed_and_has_rates_by_depth(tmp_path: Path) -> None:
-    task = VolumeMean(frozen_stages=0, checkpointing=True)
+    task = VolumeMean(frozen_stages=0, memory="checkpoint")
     assert task.backbone.grad_checkpointing
     assert [p.requires_grad for p in task.backbone.parameters()] == [False, False, True, True]
     trainer = quiet_trainer(tmp_path, max_steps=1, limit_val_batches=0)
@@ -191,10 +192,13 @@ def test_another_module_is_neither_frozen_nor_recomputed_nor_a_backbone_of_image
 
         run = evaluate = None
 
-    for option in ({"frozen_stages": "all"}, {"grad_checkpointing": True}):
+    for option in ({"frozen_stages": "all"}, {"memory": "lean"}):
         (name,) = option
         with pytest.raises(ConfigError, match=rf"{name} needs .* Linear .* vision.backbones.Enc"):
             Own(**option)
+
+    with refuses(ConfigError, "VolumeEncoder", "'checkpoint'", "'fast'"):
+        VolumeMean(memory="lean")
 
     class OfImages(ImageTask):
         run = evaluate = None

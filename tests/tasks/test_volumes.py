@@ -38,7 +38,7 @@ def summed(stage: str, terms: dict[str, Tensor], size: int) -> Tensor:
     [
         ({}, 3),
         ({"regions": None, "loss_options": {"terms": {"dice": 1, "cross_entropy": 1}}}, 4),
-        ({"head_options": {"deep_supervision": 2}, "grad_checkpointing": True}, 3),
+        ({"head_options": {"deep_supervision": 2}, "memory": "checkpoint"}, 3),
     ],
     ids=["regions", "classes", "deep"],
 )

@@ -18,6 +18,7 @@ from vision.backbones.base import Backbone, stage_levels
 from vision.contracts.features import FeatureSpec
 from vision.layers.drop_path import drop_path_rates
 from vision.layers.init import init_linear_and_conv
+from vision.layers.lean import Lean
 from vision.layers.norm import LayerNorm2d
 
 EPS = 1e-6
@@ -55,7 +56,7 @@ class ConvPyramid(Backbone):
         self.downsample = nn.ModuleList()
         self.stages = nn.ModuleList()
         for i, rates in enumerate(drop_path_rates(self._drop_path_rate, depths)[:count]):
-            entry = _stem(self.in_channels, dims[0]) if i == 0 else _halve(dims[i - 1], dims[i])
+            entry = _stem(self.in_channels, dims[0]) if i == 0 else _Halve(dims[i - 1], dims[i])
             self.downsample.append(entry)
             self.stages.append(nn.ModuleList(self.make_block(i, rate) for rate in rates))
 
@@ -141,7 +142,15 @@ def _stem(in_channels: int, dim: int) -> nn.Sequential:
     )
 
 
-def _halve(in_dim: int, out_dim: int) -> nn.Sequential:
-    return nn.Sequential(
-        LayerNorm2d(in_dim, eps=EPS), nn.Conv2d(in_dim, out_dim, kernel_size=2, stride=2)
-    )
+class _Halve(Lean, nn.Sequential):
+    """Normalise a map and halve it by a convolution."""
+
+    def __init__(self, in_dim: int, out_dim: int) -> None:
+        super().__init__(
+            LayerNorm2d(in_dim, eps=EPS), nn.Conv2d(in_dim, out_dim, kernel_size=2, stride=2)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map `x` `(B, C, H, W)` to `(B, C', H / 2, W / 2)`."""
+        norm, conv = self
+        return self.run_layer(conv, partial(norm, x))

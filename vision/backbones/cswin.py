@@ -9,7 +9,7 @@ stripes are wide. Two branches compute the same there, since each of their strip
 map, so that only the shapes of published weights tell the two apart.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -25,11 +25,12 @@ from vision.layers.attention import attend, is_exporting
 from vision.layers.block import PreNormBlock
 from vision.layers.drop_path import drop_path_rates
 from vision.layers.init import init_linear
+from vision.layers.lean import Lean
 from vision.layers.norm import LayerNorm2d
 from vision.layers.window import ceil_div, pad_map, regroup
 
 
-class StripeAttention(nn.Module):
+class StripeAttention(Lean):
     """Attention inside stripes with a locally enhanced position encoding (Sections 3.2 and 3.3).
 
     The first half of the channels and heads attends inside vertical stripes as high as the map,
@@ -71,30 +72,35 @@ class StripeAttention(nn.Module):
         self.lepe = nn.Conv2d(dim, dim, kernel_size=3, padding=1, groups=dim)
         self.proj = nn.Linear(dim, dim)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map `x` `(B, H, W, C)` to the same shape."""
-        qkv, half = self.qkv(x), x.shape[-1] // 2
+    def forward(self, x: Tensor, *, norm: nn.Module | None = None) -> Tensor:
+        """Map `x` `(B, H, W, C)` to the same shape; `norm` normalises it first, if there is one."""
+        qkv = self.run_layer(self.qkv, lambda: x if norm is None else norm(x))
+        half = x.shape[-1] // 2
         kernel, bias = self.lepe.weight, self.lepe.bias
         if self.split_size is None:
-            return self.proj(self._attend(qkv, x.shape[1], kernel, bias))
+            return self.run_layer(self.proj, self._attend(qkv, x.shape[1], kernel, bias))
         vertical, horizontal = qkv.unflatten(-1, (3, 2, half)).unbind(-2)  # (B, H, W, 3, C / 2)
         # Vertical stripes of a map are horizontal stripes of its transpose.
-        vertical = self._attend(
+        add_vertical = self._attend(
             vertical.transpose(1, 2).contiguous().flatten(3),
             self.split_size,
             kernel[:half].transpose(2, 3),
             None if bias is None else bias[:half],
         )
-        horizontal = self._attend(
+        add_horizontal = self._attend(
             horizontal.contiguous().flatten(3),
             self.split_size,
             kernel[half:],
             None if bias is None else bias[half:],
         )
-        return self.proj(torch.cat([vertical.transpose(1, 2), horizontal], dim=-1))
+        return self.run_layer(
+            self.proj, lambda: torch.cat([add_vertical().transpose(1, 2), add_horizontal()], dim=-1)
+        )
 
-    def _attend(self, qkv: Tensor, rows: int, kernel: Tensor, bias: Tensor | None) -> Tensor:
-        """Attend inside horizontal stripes and add the position encoding.
+    def _attend(
+        self, qkv: Tensor, rows: int, kernel: Tensor, bias: Tensor | None
+    ) -> Callable[[], Tensor]:
+        """Attend inside horizontal stripes.
 
         Args:
             qkv: `(B, H, W, 3 * c)` queries, keys and values of a branch with c channels.
@@ -103,7 +109,8 @@ class StripeAttention(nn.Module):
             bias: `(c,)` of the position encoding.
 
         Returns:
-            `(B, H, W, c)`.
+            Adds the position encoding to the result: `(B, H, W, c)`. Both are made from what the
+            gradient of the attention needs anyway.
         """
         batch, height, width, channels = qkv.shape
         stripes = ceil_div(height, rows)
@@ -115,14 +122,17 @@ class StripeAttention(nn.Module):
         tokens = tokens.unflatten(-1, (3, self.branch_heads, -1)).permute(2, 0, 3, 1, 4)
         q, k, v = tokens.unbind()  # (B * stripes, heads, N, D)
         dropout = self.attn_drop_rate if self.training else 0.0
-        x = attend(q, k, v, scale=self.scale, dropout=dropout)
-        x = x.transpose(1, 2).flatten(2)  # (B * stripes, N, c)
-
+        out = attend(q, k, v, scale=self.scale, dropout=dropout)
+        out = out.transpose(1, 2).flatten(2)  # (B * stripes, N, c)
         values = regroup(qkv, batch * stripes, rows, width)[..., 2 * channels // 3 :]
-        positions = _convolve_depthwise(values, kernel, bias)  # (B * stripes, rows, W, c)
-        x = regroup(x, batch, stripes * rows, width)
-        x = x + regroup(positions, batch, stripes * rows, width)
-        return pad_map(x, (-bottom, 0), before=(-top, 0))
+
+        def add() -> Tensor:
+            positions = _convolve_depthwise(values, kernel, bias)  # (B * stripes, rows, W, c)
+            x = regroup(out, batch, stripes * rows, width)
+            x = x + regroup(positions, batch, stripes * rows, width)
+            return pad_map(x, (-bottom, 0), before=(-top, 0))
+
+        return add
 
 
 def _convolve_depthwise(x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:

@@ -136,8 +136,20 @@ class ConvAttention(nn.Module):
         self.proj = nn.Linear(dim, dim)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, tokens: Tensor, size: tuple[int, int]) -> Tensor:
-        """Map `tokens` `(B, [1 +] H * W, C)` to the same shape; `size` is (H, W)."""
+    def forward(
+        self, tokens: Tensor, size: tuple[int, int], *, norm: nn.Module | None = None
+    ) -> Tensor:
+        """Attend.
+
+        Args:
+            tokens: `(B, [1 +] H * W, C)`.
+            size: H and W.
+            norm: Normalises the tokens first, if there is a norm.
+
+        Returns:
+            `(B, [1 +] H * W, C)`.
+        """
+        tokens = tokens if norm is None else norm(tokens)
         first, patches = tokens.tensor_split([self.num_class_tokens], dim=1)
         # Without a class token this is a view; with one, a single copy serves all convolutions.
         x = patches.unflatten(1, size).permute(0, 3, 1, 2)  # (B, C, H, W)

@@ -10,7 +10,8 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from vision.contracts.features import FeatureSpec, VolumeSpec
-from vision.layers.lean import set_lean
+from vision.errors import ConfigError
+from vision.layers.lean import Lean, set_lean
 
 MemoryMode = Literal["fast", "lean", "checkpoint"]
 # A parameter's name up to the number of its stage: stages.1, model.layer1, model.layers_1.
@@ -100,7 +101,15 @@ class Encoder(nn.Module, ABC):
             mode: `"fast"` keeps what is used again; `"lean"` makes cheap things again (see
                 `vision.layers.lean`); `"checkpoint"` keeps the inputs of blocks alone, and computes
                 each block once more.
+
+        Raises:
+            ConfigError: Nothing in this encoder has a lean form.
         """
+        if mode == "lean" and not any(isinstance(part, Lean) for part in self.modules()):
+            raise ConfigError(
+                f"a {type(self).__name__} has no parts that can keep less: memory is 'checkpoint' "
+                "to recompute its blocks, or 'fast'."
+            )
         self.grad_checkpointing = mode == "checkpoint"
         set_lean(self, mode == "lean")
 

@@ -56,10 +56,8 @@ class HorNetBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map `x` `(B, C, H, W)` to the same shape."""
         x = x.permute(0, 2, 3, 1)  # (B, H, W, C)
-        branch = self.gnconv(self.norm1(x))
-        x = x + self.drop_path(branch if self.gamma1 is None else branch * self.gamma1)
-        branch = self.mlp(self.norm2(x))
-        x = x + self.drop_path(branch if self.gamma2 is None else branch * self.gamma2)
+        x = x + self.drop_path(self.gnconv(x, norm=self.norm1, out_scale=self.gamma1))
+        x = x + self.drop_path(self.mlp(x, norm=self.norm2, scale=self.gamma2))
         return x.permute(0, 3, 1, 2)  # (B, C, H, W)
 
 

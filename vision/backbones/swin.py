@@ -25,6 +25,7 @@ from vision.keywords import Unpack
 from vision.layers.block import PreNormBlock
 from vision.layers.drop_path import drop_path_rates
 from vision.layers.init import init_linear
+from vision.layers.lean import Lean
 from vision.layers.norm import LayerNorm2d
 from vision.layers.size_cache import SizeCache
 from vision.layers.window import (
@@ -73,7 +74,7 @@ class PatchEmbed(nn.Module):
         return self.norm(self.proj(images).permute(0, 2, 3, 1))  # (B, H, W, C)
 
 
-class PatchMerging(nn.Module):
+class PatchMerging(Lean):
     """Halve a map: concatenate each 2 x 2 neighbourhood, normalise, project (Section 3.1).
 
     Args:
@@ -91,7 +92,7 @@ class PatchMerging(nn.Module):
         # The column of a neighbour varies slower than its row, as published.
         neighbours = [x[:, row::2, column::2] for column in (0, 1) for row in (0, 1)]
         x = torch.cat(neighbours, dim=-1)  # (B, H / 2, W / 2, 4 * C)
-        return self.reduction(self.norm(x))
+        return self.run_layer(self.reduction, partial(self.norm, x))
 
 
 class SwinBlock(PreNormBlock):

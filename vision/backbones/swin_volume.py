@@ -10,6 +10,7 @@ than a window are followed.
 import itertools
 import operator
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -21,6 +22,7 @@ from vision.backbones.swin import SwinBlock
 from vision.contracts.features import VolumeSpec
 from vision.errors import ConfigError
 from vision.layers.drop_path import drop_path_rates
+from vision.layers.lean import Lean
 from vision.layers.residual_conv import CONVS, ResidualConv
 from vision.layers.size_cache import SizeCache
 from vision.layers.window import (
@@ -73,7 +75,7 @@ class PatchEmbed(nn.Module):
         return self.norm(self.proj(pad_end(volumes, missing)).movedim(1, -1))
 
 
-class PatchMerging(nn.Module):
+class PatchMerging(Lean):
     """Halve a map along each axis: concatenate neighbours, normalise, project.
 
     Args:
@@ -99,7 +101,8 @@ class PatchMerging(nn.Module):
         if any(odd):
             x = pad_map(x, odd)
         parts = [x[(slice(None), *(slice(i, None, 2) for i in place))] for place in self.places]
-        return self.reduction(self.norm(torch.cat(parts, dim=-1)))
+        merged = torch.cat(parts, dim=-1)
+        return self.run_layer(self.reduction, partial(self.norm, merged))
 
 
 class SwinVolume(Encoder):

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vision.backbones.base import Backbone, BackboneOptions
+from vision.backbones.encoder import MemoryMode
 from vision.contracts.features import FeatureSpec, InputSpec
 from vision.errors import ConfigError, WeightsError, suggest
 from vision.keywords import Unpack
@@ -142,17 +143,17 @@ class TimmBackbone(Backbone):
         groups = group_parameters(self.model, self.model.group_matcher(coarse=False))
         return [[f"model.{name}" for name in groups[level]] for level in sorted(groups)]
 
-    def set_grad_checkpointing(self, enabled: bool = True) -> None:
-        """Let timm recompute its blocks in the backward pass.
+    def set_memory(self, mode: MemoryMode) -> None:
+        """As for other encoders, but that timm's blocks have no `"lean"`.
 
         Raises:
-            ConfigError: The model does not support it.
+            ConfigError: The model does not support the mode.
         """
+        super().set_memory(mode)
         try:
-            self.model.set_grad_checkpointing(enabled)
+            self.model.set_grad_checkpointing(mode == "checkpoint")
         except (AttributeError, AssertionError) as error:
             raise ConfigError(f"timm/{self.name} does not support checkpointing.") from error
-        super().set_grad_checkpointing(enabled)
 
     def _maps(self, images: Tensor, indices: list[int]) -> list[Tensor]:
         maps = self.model.forward_intermediates(

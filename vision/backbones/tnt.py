@@ -8,6 +8,7 @@ Letters: c width of the inner tokens, S words of a patch.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from math import ceil
 from typing import Any
 
@@ -23,11 +24,12 @@ from vision.layers.attention import attend
 from vision.layers.block import PreNormBlock
 from vision.layers.drop_path import drop_path_rates
 from vision.layers.init import init_linear
+from vision.layers.lean import Lean
 from vision.layers.norm import LayerNorm2d
 from vision.ops.tracing import is_traced
 
 
-class Attention(nn.Module):
+class Attention(Lean):
     """Multi-head self-attention over all tokens.
 
     Args:
@@ -57,9 +59,10 @@ class Attention(nn.Module):
         self.proj = nn.Linear(dim, dim)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map `x` `(B, N, C)` to the same shape."""
-        qkv = self.qkv(x).unflatten(-1, (3, self.num_heads, -1))  # (B, N, 3, heads, D)
+    def forward(self, x: Tensor, *, norm: nn.Module | None = None) -> Tensor:
+        """Map `x` `(B, N, C)` to the same shape; `norm` normalises it first, if there is one."""
+        qkv = self.run_layer(self.qkv, lambda: x if norm is None else norm(x))
+        qkv = qkv.unflatten(-1, (3, self.num_heads, -1))  # (B, N, 3, heads, D)
         query, key, value = qkv.permute(2, 0, 3, 1, 4).unbind(0)  # (B, heads, N, D)
         dropout = self.attn_dropout if self.training else 0.0
         out = attend(query, key, value, scale=self.qk_scale, dropout=dropout)
@@ -126,11 +129,11 @@ class TransformerLayer(PreNormBlock):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map `x` `(B, N, C)` to the same shape."""
-        x = x + self.drop_path(self.attn(self.norm1(x)))
-        return x + self.drop_path(self.gate(self.mlp(self.norm2(x))))
+        x = x + self.drop_path(self.attn(x, norm=self.norm1))
+        return x + self.drop_path(self.gate(self.mlp(x, norm=self.norm2)))
 
 
-class WordsToPatch(nn.Module):
+class WordsToPatch(Lean):
     """Project all words of a patch together to the width of the patch (section 2.2).
 
     Args:
@@ -149,7 +152,7 @@ class WordsToPatch(nn.Module):
     def forward(self, inner: Tensor, batch: int) -> Tensor:
         """Map words `(B * N, S, c)` of `batch` images to patches `(B, N, C)`."""
         words = inner.flatten(1).unflatten(0, (batch, -1))  # (B, N, S * c)
-        return self.norm2(self.proj(self.norm1(words)))
+        return self.norm2(self.run_layer(self.proj, partial(self.norm1, words)))
 
 
 class TNTBlock(nn.Module):

@@ -117,8 +117,8 @@ def _less_memory(batch_size: int, accumulated: int, sizes: str) -> list[str]:
     )
     return [
         *([fewer] if batch_size > 1 else []),
+        "--model.memory lean   (the same speed), or checkpoint   (slower by about a third)",
         "--trainer.precision bf16-mixed",
-        "--model.grad_checkpointing true   (slower by about a third)",
         f"a smaller {sizes} or --model.backbone",
     ]
 

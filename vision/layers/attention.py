@@ -1,5 +1,6 @@
 """Scaled dot-product attention with an additive bias."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -67,28 +68,35 @@ def _has_fused_kernel(query: Tensor, bias: Tensor | None) -> bool:
 
 
 def attend_recomputed(
-    query: Tensor, key: Tensor, value: Tensor, *, bias: Tensor, scale: float
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    *,
+    bias: Tensor,
+    scale: float,
+    rows: Tensor | None = None,
 ) -> Tensor:
-    """`attend` of many small sets with one bias, whose weights are not kept for the gradient.
+    """`attend` of many small sets with few biases, whose weights are not kept for the gradient.
 
     On the CPU PyTorch's fused kernel gives no gradient to a bias, and plain matrix products keep
-    the weights of all sets, which are most of the memory of attention inside the windows of a
-    volume. Here the fused kernel runs, and the backward pass computes the weights again, a part of
-    the sets at a time.
+    the weights of all sets, which are much of the memory of attention inside windows. Here the
+    backward pass computes the weights again, a part of the sets at a time.
 
     Args:
         query: `(B, heads, N, D)`.
         key: `(B, heads, N, D)`.
         value: `(B, heads, N, D)`.
-        bias: `(1, heads, N, N)`, added to the scaled scores.
+        bias: `(heads, N, N)`, added to the scaled scores.
         scale: Factor on the scores.
+        rows: int64 `(heads,)`, which row of `bias` `(rows, N, N)` each head has; None for its own.
 
     Returns:
         `(B, heads, N, D)`.
     """
     if is_traced() or query.device.type != "cpu" or not bias.requires_grad:
-        return attend(query, key, value, bias=bias, scale=scale)
-    result: Tensor = _Recomputed.apply(query, key, value, bias, scale)
+        bias = bias if rows is None else bias.index_select(0, rows)
+        return attend(query, key, value, bias=bias[None], scale=scale)
+    result: Tensor = _Recomputed.apply(query, key, value, bias, rows, scale)
     return result
 
 
@@ -99,31 +107,67 @@ _WEIGHTS = 2**20
 class _Recomputed(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, query: Tensor, key: Tensor, value: Tensor, bias: Tensor, scale: float
+        ctx: Any,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        bias: Tensor,
+        rows: Tensor | None,
+        scale: float,
     ) -> Tensor:
         ctx.scale = scale
-        ctx.save_for_backward(query, key, value, bias)
+        ctx.save_for_backward(query, key, value, bias, rows)
         # A bias that asks for a gradient would keep the fused kernel away here too.
-        mask = bias.detach()
+        mask = _of_heads(bias.detach(), rows)[None]
         return F.scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=scale)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, None]:
-        query, key, value, bias = ctx.saved_tensors
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        query, key, value, bias, rows = ctx.saved_tensors
         to_query, to_key, to_value = query.new_empty((3, *query.shape)).unbind()
-        to_bias = torch.zeros_like(bias[0])
-        step = max(1, _WEIGHTS // bias.numel())
-        for start in range(0, len(query), step):
-            q, k, v, g = (x[start : start + step] for x in (query, key, value, grad))
-            q = q * ctx.scale
-            scores = (q @ k.transpose(-2, -1)).add_(bias)  # (B, heads, N, N)
-            weights = torch.softmax(scores, dim=-1, out=scores)
-            to_value[start : start + step] = weights.transpose(-2, -1) @ g
-            inner = (g @ v.transpose(-2, -1)).mul_(weights)
-            # The gradient of the scores: weights * (products - their mean).
-            inner.addcmul_(weights, inner.sum(-1, keepdim=True), value=-1)
-            to_bias += inner.sum(0)
-            to_query[start : start + step] = (inner @ k).mul_(ctx.scale)
-            to_key[start : start + step] = inner.transpose(-2, -1) @ q
-        return to_query, to_key, to_value, to_bias[None], None
+        to_bias = torch.zeros_like(bias, dtype=torch.promote_types(bias.dtype, torch.float32))
+        # Parts of the batch, or where heads are many, as those of all windows of a map, of these.
+        axis = 0 if rows is None else 1
+        tensors = (query, key, value, grad, to_query, to_key, to_value)
+        each = query.shape[1 - axis] * query.shape[2] ** 2
+        step = max(1, _WEIGHTS // each)
+        for start in range(0, query.shape[axis], step):
+            part = [x.narrow(axis, start, min(step, x.shape[axis] - start)) for x in tensors]
+            chosen = None if rows is None else rows[start : start + step]
+            inner = _differentiate(part, _of_heads(bias, chosen), ctx.scale)
+            inner = inner.sum(0, dtype=to_bias.dtype)
+            if chosen is None:
+                to_bias += inner
+            else:
+                to_bias.index_add_(0, chosen, inner)
+        return to_query, to_key, to_value, to_bias.to(bias.dtype), None, None
+
+
+def _of_heads(bias: Tensor, rows: Tensor | None) -> Tensor:
+    return bias if rows is None else bias.index_select(0, rows)
+
+
+def _differentiate(part: Sequence[Tensor], bias: Tensor, scale: float) -> Tensor:
+    """Write the gradients of queries, keys and values, and return that of the scores.
+
+    Args:
+        part: Queries, keys, values, gradient of the result, and where to write theirs, each
+            `(B, heads, N, D)`.
+        bias: `(heads, N, N)`.
+        scale: Factor on the scores.
+
+    Returns:
+        `(B, heads, N, N)`.
+    """
+    query, key, value, grad, to_query, to_key, to_value = part
+    query = query * scale
+    scores = (query @ key.transpose(-2, -1)).add_(bias)  # (B, heads, N, N)
+    weights = torch.softmax(scores, dim=-1, out=scores)
+    to_value.copy_(weights.transpose(-2, -1) @ grad)
+    inner = (grad @ value.transpose(-2, -1)).mul_(weights)
+    # The gradient of the scores: weights * (products - their mean).
+    inner.addcmul_(weights, inner.sum(-1, keepdim=True), value=-1)
+    to_query.copy_((inner @ key).mul_(scale))
+    to_key.copy_(inner.transpose(-2, -1) @ query)
+    return inner

@@ -16,7 +16,8 @@ class PreNormBlock(nn.Module):
 
     Args:
         dim: Width of the tokens.
-        attn: The attention; maps tokens, and further arguments if there are any, to tokens.
+        attn: The attention; maps tokens, and further arguments if there are any, to tokens. Its
+            keyword `norm` is a module that normalises the tokens first.
         mlp_ratio: Hidden width of the feed-forward network, in widths of the tokens.
         act_layer: Builds its activation.
         dropout: Probability of dropping a value in the feed-forward network.
@@ -43,5 +44,5 @@ class PreNormBlock(nn.Module):
 
     def forward(self, x: Tensor, *context: Any) -> Tensor:
         """Map tokens `x` `(B, ..., C)` to the same shape; the attention also gets `context`."""
-        x = x + self.drop_path(self.attn(self.norm1(x), *context))
+        x = x + self.drop_path(self.attn(x, *context, norm=self.norm1))
         return x + self.drop_path(self.mlp(x, norm=self.norm2))

@@ -6,10 +6,12 @@ Networks for Image Classification", Rao et al., 2021, https://arxiv.org/abs/2107
 """
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
+from vision.layers.lean import Lean, given
 from vision.layers.norm import LayerNorm2d
 from vision.layers.spectrum import filter_spectrum, resize_filter
 from vision.ops.tracing import is_traced
@@ -17,7 +19,7 @@ from vision.ops.tracing import is_traced
 EPS = 1e-6
 
 
-class GlobalLocalFilter(nn.Module):
+class GlobalLocalFilter(Lean):
     """Half the channels through a 3 x 3 convolution, half through a filter in the spectrum.
 
     Args:
@@ -39,18 +41,19 @@ class GlobalLocalFilter(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map `x` `(B, C, H, W)` to the same shape."""
-        near, far = self.pre_norm(x).chunk(2, dim=1)
-        near, far = self.conv(near), self._filter(far)
+        near, far = self._halves(x)
+        near = self.run_layer(self.conv, given(near, lambda: self._halves(x)[0]))
+        grid = self._grid_for(x.shape[2], x.shape[3] // 2 + 1)
+        again = (lambda: _precise(self._halves(x)[1])) if self.keeps_less() else None
+        far = filter_spectrum(_precise(far), grid, again=again)
         # The halves alternate channel by channel.
         mixed = torch.stack((near.to(far.dtype), far), dim=2).flatten(1, 2)  # (B, C, H, W)
         return self.post_norm(mixed)
 
-    def _filter(self, x: Tensor) -> Tensor:
-        """Multiply the spectrum of `x` `(B, C / 2, H, W)` by the learned grid."""
-        height, width = x.shape[-2:]
-        # There are no transforms of 16-bit numbers of every length.
-        x = x.to(torch.promote_types(x.dtype, torch.float32))
-        return filter_spectrum(x, self._grid_for(height, width // 2 + 1))
+    def _halves(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Normalise `x` and halve its channels: two `(B, C / 2, H, W)`."""
+        near, far = self.pre_norm(x).chunk(2, dim=1)
+        return near, far
 
     def _grid_for(self, height: int, width: int) -> Tensor:
         """The learned grid `(C / 2, height, width, 2)`."""
@@ -61,7 +64,12 @@ class GlobalLocalFilter(nn.Module):
         return grid
 
 
-class RecursiveGatedConv(nn.Module):
+def _precise(x: Tensor) -> Tensor:
+    """There are no transforms of 16-bit numbers of every length."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+class RecursiveGatedConv(Lean):
     """Recursive gated convolution of order n: n products of gates and spatial mixtures.
 
     Args:
@@ -93,14 +101,31 @@ class RecursiveGatedConv(nn.Module):
         )
         self.proj_out = nn.Linear(dim, dim)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map `x` `(B, H, W, C)` to the same shape."""
-        mixed = self.mix(self.proj_in(x).permute(0, 3, 1, 2)).permute(0, 2, 3, 1)  # (B, H, W, C')
-        first, *others = (mixed * self.scale).split(self.widths, dim=-1)
-        x = self.gate(x) * first
+    def forward(
+        self, x: Tensor, *, norm: nn.Module | None = None, out_scale: Tensor | None = None
+    ) -> Tensor:
+        """Map `x` `(B, H, W, C)` to the same shape.
+
+        Args:
+            x: The input.
+            norm: Normalises the input, if there is a norm.
+            out_scale: A factor on each channel of the result, `(C,)`.
+        """
+        gate, inner = self.run_layer(
+            lambda x: (self.gate(x), self.proj_in(x)), lambda: x if norm is None else norm(x)
+        )
+        mixed = self.mix(inner.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)  # (B, H, W, C')
+        first, *others = mixed.split(self.widths, dim=-1)
+        product = self._multiply(gate, first)
         for step, mixture in zip(self.steps, others, strict=True):
-            x = step(x) * mixture
-        return self.proj_out(x)
+            product = self._multiply(self.run_layer(step, product), mixture)
+        return self.run_scaled(self.proj_out, product, out_scale)
+
+    def _multiply(self, x: Tensor, mixture: Tensor) -> Callable[[], Tensor]:
+        """Make the product of `x` and the scaled mixture, both `(B, H, W, width)`."""
+        return lambda: self.run_layer(
+            lambda scaled: x * scaled, lambda: mixture * self.scale, cast=False
+        )
 
 
 class GatedConv2d(RecursiveGatedConv):
@@ -118,9 +143,12 @@ class GatedConv2d(RecursiveGatedConv):
         super().__init__(dim, order=order, scale=1.0, grid_size=grid_size)
         self.reset_parameters()
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map `x` `(B, C, H, W)` to the same shape."""
-        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+    def forward(
+        self, x: Tensor, *, norm: nn.Module | None = None, out_scale: Tensor | None = None
+    ) -> Tensor:
+        """Map `x` `(B, C, H, W)` to the same shape; `norm` is of `(B, H, W, C)`."""
+        x = x.permute(0, 2, 3, 1)
+        return super().forward(x, norm=norm, out_scale=out_scale).permute(0, 3, 1, 2)
 
     def reset_parameters(self) -> None:
         """Initialise as published in HorFPN: uniform after Glorot and Bengio, 2010, and no bias."""

@@ -7,12 +7,15 @@ anyway. Numbers are the same ones, bit for bit, as the same operations make them
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from vision.ops.tracing import is_traced
+
+Result = TypeVar("Result")
 
 
 class Lean(nn.Module):
@@ -27,6 +30,44 @@ class Lean(nn.Module):
     def keeps_less(self) -> bool:
         """Whether to keep less now: not without gradients, nor where a compiler decides."""
         return self.lean and torch.is_grad_enabled() and not is_traced()
+
+    def run_layer(
+        self, layer: Callable[..., Result], *inputs: Callable[[], Tensor], cast: bool = True
+    ) -> Result:
+        """Call a layer on inputs, which are made again in the backward pass if less is kept.
+
+        Args:
+            layer: As in `call_lean`.
+            *inputs: As in `call_lean`.
+            cast: As in `call_lean`.
+        """
+        if self.keeps_less():
+            return call_lean(layer, *inputs, cast=cast)
+        return layer(*(make() for make in inputs))
+
+    def run_scaled(
+        self, layer: nn.Linear, make: Callable[[], Tensor], scale: Tensor | None
+    ) -> Tensor:
+        """Call a linear layer as `run_layer` does, and scale the channels of its result.
+
+        Where less is kept, the weights are scaled instead of the result, which the gradient of the
+        scale would need; not in float16, where small scales would make the weights zero.
+
+        Args:
+            layer: A linear layer to C channels.
+            make: As in `call_lean`.
+            scale: `(C,)`; None leaves the result as it is.
+        """
+        if scale is None:
+            return self.run_layer(layer, make)
+        if not self.keeps_less() or _computed_in(layer.weight) == torch.float16:
+            return self.run_layer(layer, make) * scale
+        bias = None if layer.bias is None else layer.bias * scale
+        return call_lean(
+            lambda x, weight: F.linear(x, weight, bias),
+            make,
+            lambda: layer.weight * scale[:, None],
+        )
 
 
 def set_lean(module: nn.Module, enabled: bool) -> None:
@@ -45,20 +86,29 @@ class _Place(NamedTuple):
     offset: int
 
 
-def call_lean(layer: Callable[..., Tensor], *inputs: Callable[[], Tensor]) -> Tensor:
+def call_lean(
+    layer: Callable[..., Result], *inputs: Callable[[], Tensor], cast: bool = True
+) -> Result:
     """Call a layer whose inputs are not kept for the backward pass, but made again there.
 
     Args:
-        layer: A linear layer or convolution, or another function. What it keeps beside its inputs,
-            such as weights, it keeps.
-        *inputs: Make its inputs, each a new tensor. They are called now, and again without
-            gradients whenever the backward pass reads an input. What they use must not change until
-            then, and so they draw no random numbers and update no averages.
+        layer: A linear layer or convolution, or another function of tensors. What it keeps beside
+            its inputs, such as weights, it keeps.
+        *inputs: Make its inputs. They are called now, and again without gradients whenever the
+            backward pass reads an input. What they use must not change until then, nor the names
+            that a lambda looks up; and so they draw no random numbers and update no averages.
+        cast: Whether autocast converts the inputs, as it does for linear layers, convolutions and
+            matrix products. Then these keep the converted ones, which are made again too.
 
     Returns:
         The layer's result.
     """
-    made = [_cast(make()) for make in inputs]
+
+    def converted(make: Callable[[], Tensor]) -> Tensor:
+        x = make()
+        return x.to(_computed_in(x)) if cast else x
+
+    made = [converted(make) for make in inputs]
     storages = [one.untyped_storage()._cdata for one in made]
     offsets = [int(one.storage_offset()) for one in made]
     device = made[0].device.type
@@ -82,16 +132,27 @@ def call_lean(layer: Callable[..., Tensor], *inputs: Callable[[], Tensor]) -> Te
             tensor: Tensor = kept
             return tensor
         with torch.no_grad(), torch.autocast(device, **state):
-            again = _cast(inputs[kept.number]())
+            again = converted(inputs[kept.number])
         return again.as_strided(kept.size, kept.stride, again.storage_offset() + kept.offset)
 
     with torch.autograd.graph.saved_tensors_hooks(pack, unpack):
         return layer(*made)
 
 
-def _cast(x: Tensor) -> Tensor:
-    """What autocast makes of the input of a linear layer: that is what such a layer keeps."""
+def given(value: Tensor, make: Callable[[], Tensor]) -> Callable[[], Tensor]:
+    """Make an input of `call_lean` that is there already when it is called for the first time.
+
+    Args:
+        value: The input.
+        make: Makes it again.
+    """
+    values = [value]
+    return lambda: values.pop() if values else make()
+
+
+def _computed_in(x: Tensor) -> torch.dtype:
+    """The type in which a linear layer computes with `x`: autocast's, if it is on."""
     device = x.device.type
     if torch.is_autocast_enabled(device) and x.dtype == torch.float32:
-        return x.to(torch.get_autocast_dtype(device))
-    return x
+        return torch.get_autocast_dtype(device)
+    return x.dtype

@@ -1,11 +1,11 @@
 """The two-layer feed-forward network of transformer blocks."""
 
 from collections.abc import Callable
+from functools import partial
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from vision.layers.lean import Lean, call_lean
+from vision.layers.lean import Lean
 
 
 class Mlp(Lean):
@@ -42,21 +42,8 @@ class Mlp(Lean):
             norm: Normalises the input, if there is a norm.
             scale: A factor on each channel of the result, `(D,)`.
         """
-        if self.keeps_less() and not (self.training and self.dropout.p > 0):
-            return self._forward_lean(x, norm, scale)
-        x = x if norm is None else norm(x)
-        x = self.dropout(self.act(self.fc1(x)))
-        x = self.dropout(self.fc2(x))
-        return x if scale is None else x * scale
-
-    def _forward_lean(self, x: Tensor, norm: nn.Module | None, scale: Tensor | None) -> Tensor:
-        hidden = self.fc1(x) if norm is None else call_lean(self.fc1, lambda: norm(x))
-        if scale is None:
-            return call_lean(self.fc2, lambda: self.act(hidden))
-        # A scale of the weights, not of the result: that need not be kept for the scale's gradient.
-        bias = self.fc2.bias * scale
-        return call_lean(
-            lambda x, weight: F.linear(x, weight, bias),
-            lambda: self.act(hidden),
-            lambda: self.fc2.weight * scale[:, None],
-        )
+        hidden = self.fc1(x) if norm is None else self.run_layer(self.fc1, partial(norm, x))
+        if self.training and self.dropout.p > 0:
+            result = self.dropout(self.fc2(self.dropout(self.act(hidden))))
+            return result if scale is None else result * scale
+        return self.run_scaled(self.fc2, partial(self.act, hidden), scale)

@@ -1,12 +1,14 @@
 """Filters in the spectrum of a map."""
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from vision.layers.attention import is_exporting
+from vision.layers.lean import call_lean, given
 
 
 def resize_filter(grid: Tensor, size: tuple[int, int]) -> Tensor:
@@ -24,7 +26,9 @@ def resize_filter(grid: Tensor, size: tuple[int, int]) -> Tensor:
     return parts.permute(1, 2, 3, 0)
 
 
-def filter_spectrum(x: Tensor, grid: Tensor) -> Tensor:
+def filter_spectrum(
+    x: Tensor, grid: Tensor, *, again: Callable[[], Tensor] | None = None
+) -> Tensor:
     """Multiply the spectrum of a map by a filter.
 
     ONNX has no transforms of two axes, and its runtimes have none of sizes unknown in advance: an
@@ -33,14 +37,26 @@ def filter_spectrum(x: Tensor, grid: Tensor) -> Tensor:
     Args:
         x: float32 or float64 `(B, C, H, W)`.
         grid: Real and imaginary parts `(C, H, W // 2 + 1, 2)`.
+        again: Makes `x` again; then the spectrum is not kept for the backward pass (see
+            `vision.layers.lean.call_lean`).
 
     Returns:
         `(B, C, H, W)`.
     """
     if is_exporting():
         return _filter_by_matrices(x, grid.to(x.dtype))
-    spectrum = torch.fft.rfft2(x, norm="ortho") * torch.view_as_complex(grid.contiguous())
-    return torch.fft.irfft2(spectrum, s=(x.shape[2], x.shape[3]), norm="ortho")
+    size = (x.shape[2], x.shape[3])
+
+    def transform(x: Tensor) -> Tensor:
+        return torch.fft.rfft2(x, norm="ortho")
+
+    def multiply(spectrum: Tensor) -> Tensor:
+        product = spectrum * torch.view_as_complex(grid.contiguous())
+        return torch.fft.irfft2(product, s=size, norm="ortho")
+
+    if again is None:
+        return multiply(transform(x))
+    return call_lean(multiply, given(transform(x), lambda: transform(again())), cast=False)
 
 
 def _filter_by_matrices(x: Tensor, grid: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from vision.errors import ConfigError
 from vision.layers.attention import attend, attend_recomputed
+from vision.layers.lean import Lean
 from vision.layers.window import from_windows, pad_map, regroup, to_windows
 
 
@@ -55,7 +56,7 @@ class WindowPlan(NamedTuple):
     groups: WindowGroups | None = None
 
 
-class WindowAttention(nn.Module):
+class WindowAttention(Lean):
     """Multi-head attention inside windows with a bias per relative position.
 
     "Swin Transformer", 2021, https://arxiv.org/abs/2103.14030, equation 4.
@@ -68,8 +69,8 @@ class WindowAttention(nn.Module):
         qk_scale: Factor on the scores; the inverse square root of a head's width if None.
         attn_drop_rate: Probability of dropping an attention weight.
         drop_rate: Probability of dropping an output value.
-        recompute: Whether the backward pass computes the attention weights again, which saves
-            memory where windows are large: for plans without bias rows.
+        recompute: Whether the backward pass computes the attention weights again in any case,
+            which saves memory where windows are large.
     """
 
     def __init__(
@@ -99,72 +100,106 @@ class WindowAttention(nn.Module):
         self.proj = nn.Linear(dim, dim)
         self.dropout = nn.Dropout(drop_rate)
 
-    def forward(self, x: Tensor, plan: WindowPlan, shifted: bool) -> Tensor:
+    def forward(
+        self, x: Tensor, plan: WindowPlan, shifted: bool, *, norm: nn.Module | None = None
+    ) -> Tensor:
         """Attend inside windows.
 
         Args:
             x: `(B, *size, C)`.
             plan: How the map is cut into windows.
             shifted: Whether the windows are shifted where the plan has a shift.
+            norm: Normalises the tokens first, if there is a norm.
 
         Returns:
             `(B, *size, C)`.
         """
         padded = [count * side for count, side in zip(plan.grid, plan.window, strict=True)]
         missing = [whole - side for whole, side in zip(padded, plan.size, strict=True)]
-        # Zeros enter before the projection, whose bias makes them attend.
-        x = pad_map(x, missing)
         axes = tuple(range(1, x.ndim - 1))
         shifted = shifted and any(plan.shift)
-        if shifted:
-            x = torch.roll(x, tuple(-shift for shift in plan.shift), axes)
-        windows = to_windows(x, plan.window)  # (B * windows, N, C)
-        if shifted and plan.groups is not None:
-            x = self._attend_grouped(windows, plan, plan.groups)
-        else:
-            x = self._attend(windows, self._bias(plan, shifted), x.shape[0] if shifted else None)
-        x = from_windows(x, plan.window, padded)
-        if shifted:
-            x = torch.roll(x, plan.shift, axes)
-        return self.dropout(self.proj(pad_map(x, [-cells for cells in missing])))
 
-    def _attend(self, x: Tensor, bias: Tensor, batch: int | None) -> Tensor:
-        """Attend inside `x` `(B * windows, N, C)`; `batch` is B if `bias` differs by window."""
-        (count, pairs, dim), heads = x.shape, self.num_heads
-        qkv = self.qkv(x).unflatten(-1, (3, heads, dim // heads)).permute(2, 0, 3, 1, 4)
-        if batch is not None:
+        def windows() -> Tensor:
+            # Zeros enter before the projection, whose bias makes them attend.
+            y = pad_map(x if norm is None else norm(x), missing)
+            if shifted:
+                y = torch.roll(y, tuple(-shift for shift in plan.shift), axes)
+            y = to_windows(y, plan.window)  # (B * windows, N, C)
+            if shifted and plan.groups is not None:
+                y = y.unflatten(0, (-1, len(plan.groups.order)))
+                y = y.index_select(1, plan.groups.order)  # (B, windows, N, C)
+            return y
+
+        qkv = self.run_layer(self.qkv, windows)
+        if shifted and plan.groups is not None:
+            out = self._attend_grouped(qkv, plan, plan.groups)
+        else:
+            out = self._attend(qkv, *self._bias(plan, shifted), x.shape[0])
+
+        def tokens() -> Tensor:
+            y = from_windows(out, plan.window, padded)
+            if shifted:
+                y = torch.roll(y, plan.shift, axes)
+            return pad_map(y, [-cells for cells in missing])
+
+        return self.dropout(self.proj(tokens()))
+
+    def _attend(self, qkv: Tensor, bias: Tensor, rows: Tensor | None, batch: int) -> Tensor:
+        """Attend inside windows.
+
+        Args:
+            qkv: `(B * windows, N, 3 * C)`.
+            bias: `(heads, N, N)`, or one for each kind of window and head.
+            rows: Which `bias` each window and head of a map has; None if all windows have the same.
+            batch: B.
+
+        Returns:
+            `(B * windows, N, C)`.
+        """
+        (count, pairs, _), heads = qkv.shape, self.num_heads
+        qkv = qkv.unflatten(-1, (3, heads, -1)).permute(2, 0, 3, 1, 4)
+        if rows is not None:
             # Windows and heads share an axis, so that the bias needs no copies along the batch.
-            qkv = regroup(qkv, 3, batch, bias.shape[1], pairs)
+            qkv = regroup(qkv, 3, batch, rows.shape[0], pairs)
         q, k, v = qkv.unbind()  # (B * windows, heads, N, D) or (B, windows * heads, N, D)
         dropout = self.attn_drop_rate if self.training else 0.0
         bias = bias.to(q.dtype)
-        if self.recompute and dropout == 0:
-            x = attend_recomputed(q, k, v, bias=bias, scale=self.scale)
+        if dropout == 0 and (self.recompute or self.keeps_less()):
+            x = attend_recomputed(q, k, v, bias=bias, scale=self.scale, rows=rows)
         else:
-            x = attend(q, k, v, bias=bias, scale=self.scale, dropout=dropout)
-        if batch is not None:
+            bias = bias if rows is None else bias.index_select(0, rows)
+            x = attend(q, k, v, bias=bias[None], scale=self.scale, dropout=dropout)
+        if rows is not None:
             x = regroup(x, count, heads, pairs)  # (B * windows, heads, N, D)
         return x.transpose(1, 2).flatten(2)  # (B * windows, N, C)
 
-    def _attend_grouped(self, x: Tensor, plan: WindowPlan, groups: WindowGroups) -> Tensor:
-        """Attend inside the windows `x` `(B * windows, N, C)` of a shifted map, mask by mask."""
+    def _attend_grouped(self, qkv: Tensor, plan: WindowPlan, groups: WindowGroups) -> Tensor:
+        """Attend inside the windows of a shifted map, mask by mask.
+
+        Args:
+            qkv: `(B, windows, N, 3 * C)`, in the order of the groups.
+            plan: How the map is cut into windows.
+            groups: Its windows by mask.
+
+        Returns:
+            `(B * windows, N, C)`, in the order of the map.
+        """
         assert plan.masks is not None, "groups come with masks"
-        x = x.unflatten(0, (-1, len(groups.order))).index_select(1, groups.order)
-        bias, outputs = self._bias(plan, False), []
-        for kind, group in zip(groups.kinds, x.split(groups.counts, dim=1), strict=True):
-            y = self._attend(group.flatten(0, 1), bias + plan.masks[kind], None)
-            outputs.append(y.view(group.shape))
+        (bias, _), outputs = self._bias(plan, False), []
+        for kind, group in zip(groups.kinds, qkv.split(groups.counts, dim=1), strict=True):
+            y = self._attend(group.flatten(0, 1), bias + plan.masks[kind], None, len(group))
+            outputs.append(y.unflatten(0, group.shape[:2]))
         return torch.cat(outputs, dim=1).index_select(1, groups.back).flatten(0, 1)
 
-    def _bias(self, plan: WindowPlan, shifted: bool) -> Tensor:
-        """Bias on the scores: `(1, heads, N, N)`, if shifted `(1, windows * heads, N, N)`."""
+    def _bias(self, plan: WindowPlan, shifted: bool) -> tuple[Tensor, Tensor | None]:
+        """Bias on the scores `(heads, N, N)`, or of each kind of window, and which one each has."""
         pairs = plan.positions.shape[0]
         bias = F.embedding(plan.positions.flatten(), self.relative_position_bias_table)
-        bias = bias.t().reshape(1, self.num_heads, pairs, pairs)
+        bias = bias.t().reshape(self.num_heads, pairs, pairs)
         if not shifted or plan.masks is None or plan.bias_rows is None:
-            return bias
+            return bias, None
         bias = (bias + plan.masks[:, None]).flatten(0, 1)  # (masks * heads, N, N)
-        return bias.index_select(0, plan.bias_rows)[None]
+        return bias, plan.bias_rows
 
 
 def group_sizes(grid: Sequence[int], shift: Sequence[int]) -> tuple[list[int], list[int]]:

@@ -14,6 +14,7 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from vision.backbones.encoder import MemoryMode
 from vision.contracts.models import ModelDescription
 from vision.keywords import FullSignature
 from vision.optim.attached import attached_trainer
@@ -66,7 +67,7 @@ class Training(TypedDict, total=False):
     frozen_stages: FrozenStages
     frozen_norms: bool
     compile: bool
-    grad_checkpointing: bool
+    memory: MemoryMode
 
 
 class BaseTask(LightningModule, ABC):
@@ -103,7 +104,9 @@ class BaseTask(LightningModule, ABC):
         frozen_norms: Whether the batch norms of the backbone keep their averages, and are not
             trained.
         compile: Whether training and evaluation run the backbone through `torch.compile`.
-        grad_checkpointing: Whether to recompute blocks in the backward pass to save memory.
+        memory: What training keeps of the backbone for the backward pass: "fast" all that is used
+            again, "lean" not what is cheap to make again, "checkpoint" only the inputs of blocks,
+            which it computes twice. Gradients are the same up to rounding.
 
     Attributes:
         kind: Name of the task, which the datamodule's `kind` has to be; None accepts any.
@@ -138,7 +141,7 @@ class BaseTask(LightningModule, ABC):
         frozen_stages: FrozenStages = None,
         frozen_norms: bool = False,
         compile: bool = False,
-        grad_checkpointing: bool = False,
+        memory: MemoryMode = "fast",
     ) -> None:
         super().__init__()
         name = backbone if isinstance(backbone, str) else None
@@ -152,7 +155,7 @@ class BaseTask(LightningModule, ABC):
             backbone_options or {},
             pretrained=pretrained,
             dense=self.dense,
-            grad_checkpointing=grad_checkpointing,
+            memory=memory,
         )
         self.optim = read_options(OptimSettings, optim, group="optim")
         self._frozen_stages, self._frozen_norms = frozen_stages, frozen_norms

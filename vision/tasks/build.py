@@ -9,7 +9,7 @@ from typing import Any
 from torch import nn
 
 from vision.backbones.base import Backbone
-from vision.backbones.encoder import Encoder
+from vision.backbones.encoder import Encoder, MemoryMode
 from vision.backbones.registry import TIMM_PREFIX, backbone_class, create_backbone
 from vision.errors import ConfigError, WeightsError
 from vision.layers.pixels import Normalize
@@ -53,7 +53,7 @@ def build_backbone(
     *,
     pretrained: bool | str,
     dense: bool,
-    grad_checkpointing: bool,
+    memory: MemoryMode,
 ) -> tuple[nn.Module, bool | str]:
     """Build a task's backbone from its name, or take one that is built.
 
@@ -63,13 +63,13 @@ def build_backbone(
         options: Keywords for `create_backbone`.
         pretrained: Used only for timm's models; for others the task loads what fits.
         dense: Whether the task needs the dense-prediction variant.
-        grad_checkpointing: Whether it recomputes its blocks in the backward pass.
+        memory: What it keeps for the backward pass: see `Encoder.set_memory`.
 
     Returns:
         The backbone, and the `pretrained` that is left: False where "auto" has found no weights.
 
     Raises:
-        ConfigError: The name or an option is unknown, or the backbone cannot recompute blocks.
+        ConfigError: The name or an option is unknown, or the backbone has no such mode of memory.
     """
     if backbone is None:
         raise ConfigError(
@@ -93,9 +93,9 @@ def build_backbone(
     else:
         built = backbone
     if isinstance(built, Encoder):
-        built.set_grad_checkpointing(grad_checkpointing)
-    elif grad_checkpointing:
-        require_encoder(built, "grad_checkpointing")
+        built.set_memory(memory)
+    elif memory != "fast":
+        require_encoder(built, "memory")
     return built, pretrained
 
 

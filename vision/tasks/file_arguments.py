@@ -37,7 +37,7 @@ TRAINING = (
         "head_init_scale",
     ),
     *("ema_decay", "ema_warmup", "frozen_stages", "frozen_norms", "compile"),
-    *("grad_checkpointing", "boundary"),
+    *("memory", "boundary"),
 )
 # Steps of a schedule have no bound; the tensors in the file bound the number of classes.
 UNLIMITED = (*TRAINING, "num_classes")
@@ -61,6 +61,7 @@ def file_arguments(
         ConfigError: An argument is unknown, or does not fit its parameter.
     """
     left_out = SOURCES if training else (*SOURCES, *TRAINING)
+    given = _in_present_words(task, given)
     arguments = {key: value for key, value in given.items() if key not in left_out}
     tables = _tables(task)
     groups = _groups(task, arguments, tables)
@@ -72,6 +73,15 @@ def file_arguments(
         elif name not in tables and (name in checked or name not in hints):
             _check(hints, name, value, "", limit=math.inf if name in UNLIMITED else MAX_NUMBER)
     return arguments
+
+
+def _in_present_words(task: type[nn.Module], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The hyper-parameters of a file, where files of earlier versions have others."""
+    present = dict(given)
+    if "grad_checkpointing" in present and "grad_checkpointing" not in _hints(task):
+        recomputed = present.pop("grad_checkpointing")
+        present.setdefault("memory", "checkpoint" if recomputed else "fast")
+    return present
 
 
 def _parameters_of_the_caller(task: type[nn.Module]) -> set[str]:
