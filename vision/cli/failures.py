@@ -117,7 +117,7 @@ def _less_memory(batch_size: int, accumulated: int, sizes: str) -> list[str]:
     )
     return [
         *([fewer] if batch_size > 1 else []),
-        "--model.memory lean   (the same speed), or checkpoint   (slower by about a third)",
+        "--model.memory lean, or checkpoint   (slower by about a third)",
         "--trainer.precision bf16-mixed",
         f"a smaller {sizes} or --model.backbone",
     ]

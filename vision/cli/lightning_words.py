@@ -11,7 +11,7 @@ SCHEDULES = (
 # An option, or its first part -> what it is here.
 ANSWERS = {
     "model.grad_checkpointing": (
-        "model.memory: checkpoint recomputes blocks, and lean saves memory in less time."
+        "model.memory: checkpoint recomputes blocks, and lean saves less memory in less time."
     ),
     **dict.fromkeys(("optimizer", "optimizers", "optimiser"), OPTIMIZERS),
     **dict.fromkeys(("lr_scheduler", "scheduler", "sched"), SCHEDULES),
