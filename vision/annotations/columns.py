@@ -151,6 +151,17 @@ def finite(value: Any) -> float | None:
     return number if math.isfinite(number) else None
 
 
+def plain_floats(values: list[Any]) -> np.ndarray | None:
+    """A column of finite numbers as float64; None if one is not, or not of Python's own types."""
+    if not set(map(type, values)) <= {int, float}:
+        return None
+    try:
+        numbers = np.array(values, dtype=np.float64)
+    except OverflowError:  # an integer of hundreds of digits
+        return None
+    return numbers if np.isfinite(numbers).all() else None
+
+
 def are_numbers(types: Iterable[type]) -> bool:
     """Whether values of these types are all numbers; booleans are not."""
     return all(issubclass(t, _INTEGERS + _FLOATS) and not issubclass(t, _BOOLEANS) for t in types)

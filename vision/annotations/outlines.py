@@ -235,7 +235,10 @@ def packed_text(segmentation: Mapping[str, Any], height: int, width: int) -> byt
     if "size" not in segmentation or "counts" not in segmentation:
         raise ValueError(f"the segmentation is {shown(segmentation)}, {EXPECTED}")
     stated, counts = segmentation["size"], segmentation["counts"]
-    size = [whole(side) for side in stated] if isinstance(stated, list | tuple) else []
+    sides = stated if isinstance(stated, list | tuple) else ()
+    # Most are plain numbers, and there are many.
+    plain = [*map(type, sides)] == [int, int]
+    size = [*sides] if plain else [whole(side) for side in sides]
     if size != [height, width]:
         raise ValueError(
             f"the mask has the size {shown(stated)}, its image {[height, width]} (height, width)"

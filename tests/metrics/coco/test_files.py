@@ -9,14 +9,13 @@ from helpers.refusals import refuses
 
 from vision.errors import DataError
 from vision.metrics.coco.files import (
-    has_masks,
     read_json,
-    read_results,
     read_truth,
     write_categories,
     write_json,
     write_results,
 )
+from vision.metrics.coco.results import has_masks, read_results
 
 
 def test_results_are_written_one_per_line_and_lose_no_bit(tmp_path: Path) -> None:

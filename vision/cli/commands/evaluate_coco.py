@@ -31,8 +31,8 @@ def add_coco(commands: Any) -> None:
     )
     parser.add_argument(
         "--backend",
-        choices=("faster_coco_eval", "pycocotools"),
-        default="faster_coco_eval",
+        choices=("numpy", "faster_coco_eval", "pycocotools"),
+        default="numpy",
         help="the library; the numbers are the same",
     )
     parser.set_defaults(run=evaluate_coco)

@@ -8,7 +8,8 @@ from vision.annotations.columns import identity
 from vision.errors import DataError, shown
 from vision.metrics.cityscapes.instances import LABEL_IDS
 from vision.metrics.cityscapes.results import FoundMask, image_key
-from vision.metrics.coco.files import Truth, read_json, read_results
+from vision.metrics.coco.files import Truth, read_json
+from vision.metrics.coco.results import read_results
 from vision.ops.png import png_size
 from vision.reading import MAX_IMAGE_BYTES, open_file
 

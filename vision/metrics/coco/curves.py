@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from vision.metrics.coco.files import read_results, read_truth
+from vision.metrics.coco.files import read_truth
+from vision.metrics.coco.results import read_results
 
 OVERLAPS = (0.5, 0.75)
 RECALLS = np.linspace(0, 1, 101)

@@ -1,10 +1,12 @@
 """Average precision and recall by COCO's rules, equal to pycocotools.
 
 "Microsoft COCO: Common Objects in Context", 2014, arXiv:1405.0312, and the evaluation of its
-authors, pycocotools, which defines the numbers. faster-coco-eval does the same in C++ and is used
-by default; both get the same prepared data, and the sums are made here in pycocotools' order. It
-differs from pycocotools where an annotation has an id below 0, where an annotation has no `iscrowd`
-and where a polygon has fewer than three points; the preparation in `files` settles these.
+authors, pycocotools, which defines the numbers. By default its rules are followed here for all
+images and categories at once (`matching`, `averages`); faster-coco-eval, which does so in C++, and
+pycocotools itself get the same prepared data, and the sums are made in pycocotools' order.
+faster-coco-eval differs from pycocotools where an annotation has an id below 0, where an annotation
+has no `iscrowd` and where a polygon has fewer than three points; the preparation in `files` settles
+these.
 """
 
 import contextlib
@@ -19,7 +21,9 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from vision.errors import ConfigError
-from vision.metrics.coco.files import Json, Truth, has_masks, read_json, read_results, read_truth
+from vision.metrics.coco.averages import average
+from vision.metrics.coco.files import Json, Truth, read_json, read_truth
+from vision.metrics.coco.results import has_masks, read_results
 from vision.metrics.coco.table import (
     MAX_DETECTIONS,
     PREFIXES,
@@ -31,7 +35,7 @@ from vision.metrics.coco.table import (
     summarize,
 )
 
-Backend = Literal["faster_coco_eval", "pycocotools"]
+Backend = Literal["numpy", "faster_coco_eval", "pycocotools"]
 Kind = Literal["bbox", "segm"]
 Curves = tuple[np.ndarray, np.ndarray]  # precision and recall, as `summarize` reads them
 # The row of all categories together, if results are evaluated without their categories.
@@ -49,7 +53,7 @@ def evaluate_coco(
     image_ids: Collection[int] | None = None,
     max_detections: Sequence[int] = MAX_DETECTIONS,
     class_agnostic: bool = False,
-    backend: Backend = "faster_coco_eval",
+    backend: Backend = "numpy",
     check_masks: bool = True,
 ) -> CocoResult:
     """Compare results with ground truth.
@@ -66,8 +70,8 @@ def evaluate_coco(
         class_agnostic: Whether objects and results of all categories are compared together, as
             proposals are; `max_detections` are then per image, and results need no `category_id`.
         backend: The library; the numbers are the same to 1e-12.
-        check_masks: Whether to look for broken run lengths, which takes 40 us per mask; not needed
-            for masks that pycocotools has just packed.
+        check_masks: Whether to look for broken run lengths; not needed for masks that pycocotools
+            has just packed.
 
     Returns:
         The numbers per kind (twelve with COCO's `max_detections`), and the scores of each category.
@@ -177,6 +181,18 @@ def _evaluate(
     return summarize(*curves, plan.numbers), category_scores(curves[0])
 
 
+def _by_numpy(objects: Json, results: Json, kind: str, image_ids: list[int], plan: _Plan) -> Curves:
+    return average(
+        objects["annotations"],
+        results["annotations"],
+        kind,
+        image_ids=image_ids,
+        category_ids=sorted(category["id"] for category in objects["categories"]),
+        max_detections=plan.max_detections,
+        class_agnostic=plan.class_agnostic,
+    )
+
+
 def _by_faster_coco_eval(
     objects: Json, results: Json, kind: str, image_ids: list[int], plan: _Plan
 ) -> Curves:
@@ -222,7 +238,11 @@ def _by_pycocotools(
     return evaluation.eval["precision"], evaluation.eval["recall"]
 
 
-_BACKENDS = {"faster_coco_eval": _by_faster_coco_eval, "pycocotools": _by_pycocotools}
+_BACKENDS = {
+    "numpy": _by_numpy,
+    "faster_coco_eval": _by_faster_coco_eval,
+    "pycocotools": _by_pycocotools,
+}
 
 
 def _say_nothing(*words: object) -> None:

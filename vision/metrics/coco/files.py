@@ -1,28 +1,20 @@
-"""Ground truth and results in COCO's format: reading, checking, writing.
-
-Both are prepared for the evaluation by the rules of pycocotools' `loadRes`: if the first result has
-a box, the area of every result is the area of its box, for masks too; otherwise boxes and areas
-are computed from the masks.
-"""
+"""Ground truth and files in COCO's format: reading, checking, writing."""
 
 import logging
-import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from vision.annotations.coco import ID_ZERO, MAX_BOX, CocoFile, judge, problems_error
+from vision.annotations.coco import ID_ZERO, CocoFile, judge, problems_error
 from vision.annotations.coco_kinds import require_federation, require_objects
 from vision.annotations.coco_tables import find_tables, load_json
-from vision.annotations.columns import finite, identity
 from vision.annotations.lvis import FREQUENCIES, Federation, read_federation
-from vision.annotations.outlines import outline_fault, packed_text, to_run_lengths
-from vision.annotations.run_lengths import broken_rows, mask_areas
+from vision.annotations.outlines import to_run_lengths
 from vision.documents.csv_writing import write_rows
 from vision.documents.json_writing import to_json
-from vision.errors import DataError, shown
+from vision.errors import DataError
 from vision.files import replace_file, write_text
 from vision.reading import MAX_TABLE_BYTES, read_file
 
@@ -173,125 +165,6 @@ def _add_federation(contents: Json, federation: Federation) -> None:
             images[image][key].append(categories[category]["id"])
 
 
-def has_masks(results: Any) -> bool:
-    """Whether results have masks: the first one decides, as in pycocotools."""
-    first = results[0] if isinstance(results, list | tuple) and results else None
-    return isinstance(first, dict) and "segmentation" in first
-
-
-def read_results(
-    results: Sequence[Mapping[str, Any]],
-    truth: Truth,
-    *,
-    where: str,
-    masks: bool,
-    check_masks: bool = True,
-) -> list[Json]:
-    """Check and prepare results, by the rules of pycocotools' `loadRes`.
-
-    Ids, numbers and masks are read by the rules of annotations.
-
-    Args:
-        results: As in a file of results.
-        truth: Ground truth to compare with.
-        where: What they were read from, for messages.
-        masks: Whether masks are evaluated.
-        check_masks: Whether to look for run lengths that do not cover their mask.
-
-    Returns:
-        Copies of the results for the wanted images, with `id`, `area` and `iscrowd`.
-
-    Raises:
-        DataError: A result lacks something, or names an image or a category that is not there.
-    """
-    if not isinstance(results, list | tuple):
-        raise DataError(
-            f"{where} holds {type(results).__name__}, not a list of results, each with image_id,"
-            " category_id, score, and bbox or segmentation."
-        )
-    categories = {one["id"] for one in truth.contents["categories"]}
-    wanted, ready = set(truth.image_ids), []
-    boxes = bool(results) and isinstance(results[0], dict) and _is_stated(results[0].get("bbox"))
-    for index, one in enumerate(results):
-        try:
-            ready.append(_result(one, index, truth, categories, boxes=boxes))
-            if masks or not boxes:
-                size = truth.sizes[ready[-1]["image_id"]]
-                ready[-1]["segmentation"] = _packed(one["segmentation"], size, check_masks)
-        except KeyError as error:
-            raise DataError(f"result {index} of {where} has no {error}.") from error
-        except ValueError as error:
-            raise DataError(f"result {index} of {where} {error}.") from error
-        if ready[-1]["image_id"] not in wanted:
-            del ready[-1]
-    if check_masks:
-        _refuse_broken(ready, where)
-    if not boxes:
-        _measure_masks(ready)
-    return ready
-
-
-def _is_stated(box: Any) -> bool:
-    return box is not None and (not hasattr(box, "__len__") or len(box) > 0)
-
-
-def _result(result: Any, index: int, truth: Truth, categories: set[int], *, boxes: bool) -> Json:
-    """A result but for its mask.
-
-    Raises:
-        ValueError: Something in it is not what it should be.
-    """
-    if not isinstance(result, Mapping):
-        raise ValueError(f"is {shown(result)}, not an object with image_id, category_id, score")
-    ids = (
-        _known(result, key, known, truth.where)
-        for key, known in (("image_id", truth.sizes), ("category_id", categories))
-    )
-    ready: Json = {"id": index + 1, **dict(zip(("image_id", "category_id"), ids, strict=True))}
-    score = finite(result["score"])
-    if score is None:
-        raise ValueError(f"has the score {shown(result['score'])}; expected a finite number")
-    ready |= {"score": score, "iscrowd": 0}
-    if boxes:
-        ready["bbox"] = _box(result["bbox"])
-        ready["area"] = ready["bbox"][2] * ready["bbox"][3]
-    return ready
-
-
-def _known(result: Mapping[str, Any], key: str, known: Collection[int], where: str) -> int:
-    number = identity(result[key])
-    if number is None or number not in known:
-        raise ValueError(
-            f"has {key} {shown(result[key])}, which is not in {where}, such as "
-            f"{next(iter(known), None)}. The ids come from the annotations; they are not labels "
-            "that count from 0"
-        )
-    return number
-
-
-def _packed(segmentation: Any, size: tuple[int, int] | None, check: bool) -> Json:
-    """Packed run lengths; whether they cover the mask is checked later, for all at once."""
-    if size is None:
-        raise ValueError("has a mask, but its image has no 'height' and 'width'")
-    if not check:
-        return to_run_lengths(segmentation, *size)
-    if isinstance(segmentation, Mapping) and isinstance(segmentation.get("counts"), bytes | str):
-        return {"size": list(size), "counts": packed_text(segmentation, *size)}
-    if fault := outline_fault(segmentation, *size):
-        raise ValueError(f"has a mask that cannot be read: {fault}")
-    return to_run_lengths(segmentation, *size)
-
-
-def _measure_masks(results: Sequence[Json]) -> None:
-    from pycocotools import mask as mask_tools
-
-    masks = [result["segmentation"] for result in results]
-    if masks:
-        sides, areas = mask_tools.toBbox(masks).tolist(), mask_areas(masks)
-        for result, box, area in zip(results, sides, areas, strict=True):
-            result.update(bbox=box, area=area)
-
-
 def _annotations(file: CocoFile, wanted: set[int], masks: bool, where: str) -> list[Json]:
     """The annotations of the wanted images for pycocotools, in the order of the file."""
     objects = file.objects
@@ -341,30 +214,6 @@ def _require_masks(file: CocoFile, where: str) -> None:
     ]
     if problems:
         raise problems_error(where, problems)
-
-
-def _box(box: Any) -> list[float]:
-    numbers = [finite(x) for x in box] if isinstance(box, list | tuple | np.ndarray) else []
-    if len(numbers) != 4 or any(x is None or abs(x) > MAX_BOX for x in numbers):
-        raise ValueError(
-            f"has the bbox {shown(box)}; expected four finite numbers [x, y, width, height]"
-        )
-    return numbers  # type: ignore[return-value]
-
-
-def _refuse_broken(ready: Sequence[Json], where: str) -> None:
-    masked = [one for one in ready if "segmentation" in one]
-    texts = [one["segmentation"]["counts"] for one in masked]
-    packed = [text if isinstance(text, bytes) else text.encode() for text in texts]
-    pixels = [math.prod(one["segmentation"]["size"]) for one in masked]
-    broken = np.flatnonzero(broken_rows(packed, pixels))
-    if len(broken):
-        one = masked[broken[0]]
-        raise DataError(
-            f"result for image {one['image_id']}, category {one['category_id']}, in {where}: the"
-            f" run lengths of its mask do not cover {one['segmentation']['size']}. Write them"
-            " again with pycocotools.mask.encode."
-        )
 
 
 def _size(size: tuple[int, int] | None) -> dict[str, int]:

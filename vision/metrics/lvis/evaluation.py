@@ -22,7 +22,8 @@ import numpy as np
 
 from vision.annotations.lvis import FREQUENCIES
 from vision.metrics.coco.evaluation import Kind, category_rows, choose_kinds
-from vision.metrics.coco.files import Json, Truth, read_json, read_results, read_truth
+from vision.metrics.coco.files import Json, Truth, read_json, read_truth
+from vision.metrics.coco.results import read_results
 from vision.metrics.coco.table import CocoResult, Number, category_scores, summarize
 
 MAX_DETECTIONS = 300

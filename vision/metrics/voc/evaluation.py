@@ -19,7 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from vision.metrics.coco.files import Json, read_json, read_results, read_truth
+from vision.metrics.coco.files import Json, read_json, read_truth
+from vision.metrics.coco.results import read_results
 from vision.metrics.voc.table import VocResult, VocRow
 
 MIN_OVERLAP = 0.5
