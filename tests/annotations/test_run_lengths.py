@@ -41,6 +41,38 @@ def test_whole_masks_pass_and_any_change_of_a_sum_is_found(
     assert np.flatnonzero(broken_rows(texts, pixels)).tolist() == [broken]
 
 
+def covers(text: bytes, pixels: int) -> bool:
+    """Whether run lengths cover a mask, read one character after the other."""
+    counts: list[int] = []
+    place = 0
+    while place < len(text):
+        count, bits, more = 0, 0, True
+        while more:
+            if place == len(text) or not 48 <= text[place] < 112 or bits == 35:
+                return False
+            character = text[place] - 48
+            count |= (character & 31) << bits
+            bits, place, more = bits + 5, place + 1, character >= 32
+        if character & 16:
+            count -= 1 << bits
+        counts.append(count + (counts[-2] if len(counts) > 2 else 0))
+    return sum(counts) == pixels and min(counts, default=0) >= 0
+
+
+@examples(60)
+@given(seed=st.integers(0, 10**6))
+def test_texts_with_any_characters_are_judged_as_one_by_one(seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    texts = [encode(draw.random((9, 11)) < draw.random())["counts"] for _ in range(12)]
+    for place in range(8):
+        text = bytearray(texts[place])
+        for _ in range(int(draw.integers(1, 4))):
+            text[int(draw.integers(len(text)))] = int(draw.integers(40, 120))
+        texts[place] = bytes(text)
+    broken = broken_rows(texts, [99] * len(texts))
+    assert broken.tolist() == [not covers(text, 99) for text in texts]
+
+
 def test_each_kind_of_damage_is_found_and_leaves_the_others_whole() -> None:
     whole = encode(np.eye(20))["counts"]
     cases = [b"", whole[:-1], whole + b"0", b"0P", b"\x7f" + whole, whole[:-1] + b" ", b"P" * 9]

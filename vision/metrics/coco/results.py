@@ -254,7 +254,7 @@ def _refuse_broken(ready: Sequence[Json], where: str) -> None:
     if len(broken):
         one = masked[broken[0]]
         raise DataError(
-            f"result for image {one['image_id']}, category {one['category_id']}, in {where}: the"
-            f" run lengths of its mask do not cover {one['segmentation']['size']}. Write them"
-            " again with pycocotools.mask.encode."
+            f"result {one['id'] - 1} of {where}, for image {one['image_id']} and category"
+            f" {one['category_id']}: the run lengths of its mask do not cover"
+            f" {one['segmentation']['size']}. Write them again with pycocotools.mask.encode."
         )

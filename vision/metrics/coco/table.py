@@ -95,7 +95,7 @@ class CocoResult:
     rows: tuple[CategoryRow, ...] = ()
     images: int = 0
     seconds: float = 0.0
-    backend: str = "faster_coco_eval"
+    backend: str = "numpy"
     numbers: tuple[Number, ...] = COCO_NUMBERS
 
     def scalars(self) -> dict[str, float]:
