@@ -1,15 +1,24 @@
-"""Start-up: imports over torch's own, help, a misspelt option, and the first line of a training."""
+"""Start-up: imports over torch's own, help, a misspelt option, a training's first line and step."""
 
 import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 
 from vision.benchmarks.timing import print_versions
 
 QUICKSTART = "classification/digits/convnext_linear"
+# A command that ends with the first step of its optimiser.
+_TO_FIRST_STEP = """
+import os, sys
+from torch.optim.optimizer import register_optimizer_step_post_hook
+from vision.cli.main import main
+register_optimizer_step_post_hook(lambda *step: os._exit(0))
+main(sys.argv[1:])
+"""
 
 
 def measure_imports(*, rounds: int) -> None:
@@ -23,6 +32,7 @@ def measure_imports(*, rounds: int) -> None:
     fit = [*program, "fit", "--config", QUICKSTART]
     commands = {
         "import torch": ["-c", "import torch"],
+        "import torch, lightning.pytorch": ["-c", "import torch, lightning.pytorch"],
         "import vision": ["-c", "import torch, vision"],
         "import vision, create a backbone": [
             "-c",
@@ -36,6 +46,9 @@ def measure_imports(*, rounds: int) -> None:
     for label, command in commands.items():
         _print(label, [_run(command) for _ in range(rounds)])
     _print("vision fit, to its first line", [_first_line(fit) for _ in range(rounds)])
+    with tempfile.TemporaryDirectory() as folder:
+        training = ["-c", _TO_FIRST_STEP, *fit[len(program) :], "--runs_dir", folder]
+        _print("vision fit, to its first step", [_run(training) for _ in range(rounds)])
 
 
 def _run(command: Sequence[str]) -> tuple[float, float]:
