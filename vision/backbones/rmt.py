@@ -15,14 +15,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vision.backbones.base import Backbone, BackboneOptions, stage_levels
+from vision.backbones.manhattan import ManhattanAttention, ManhattanPrior
 from vision.contracts.features import FeatureSpec
 from vision.errors import ConfigError
 from vision.keywords import Unpack
-from vision.layers.attention import attend
 from vision.layers.drop_path import DropPath, drop_path_rates
 from vision.layers.init import init_linear
 from vision.layers.norm import LayerNorm2d
-from vision.layers.size_cache import SizeCache
 
 EPS = 1e-6
 OUT_NORM_EPS = 1e-5
@@ -31,179 +30,6 @@ PER_STAGE = (
     *("dims", "depths", "num_heads", "init_values", "head_ranges"),
     *("mlp_ratios", "decomposed", "layer_scales"),
 )
-
-
-class ManhattanPrior(nn.Module):
-    """The constants of a stage: rotations of queries and keys, and decays of the scores.
-
-    The decay rates are a buffer, as in the published weights: they are float32 results of a
-    logarithm whose last bit differs between processors, and the stored ones reproduce the
-    published outputs. Angles are always float32 too, regardless of the precision of the model.
-
-    Args:
-        head_dim: Channels of a head, even.
-        num_heads: Number of heads.
-        init_value: The first head fades by the factor `1 - 2 ** -init_value` per step.
-        head_range: Span of that exponent over the heads.
-        decomposed: Whether rows and columns are attended to one after the other.
-    """
-
-    log_decay: Tensor
-
-    def __init__(
-        self,
-        head_dim: int,
-        *,
-        num_heads: int,
-        init_value: float,
-        head_range: float,
-        decomposed: bool,
-    ) -> None:
-        super().__init__()
-        steps = torch.arange(num_heads, dtype=torch.float32)
-        exponents = -init_value - head_range * steps / num_heads
-        self.register_buffer("log_decay", (1 - 2**exponents).log())  # (heads,)
-        # Always on the CPU, so that a model builds under "meta".
-        spread = torch.linspace(0, 1, head_dim // 2, dtype=torch.float32, device="cpu")
-        self.frequencies: list[float] = (1 / 10000**spread).tolist()
-        self.decomposed = decomposed
-        self._cache = SizeCache(maximum=16)
-
-    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """The constants for a map, in the type in which its attention is computed.
-
-        Args:
-            x: `(B, H, W, C)`.
-
-        Returns:
-            The rotation `(2, H, W, 1, D)` for `rotate_pairs`, then the decays: `(1, heads, N, N)`
-            or, decomposed, for a row `(1, heads, W, W)` and for a column `(1, heads, H, H)`.
-        """
-        height, width = x.shape[1:3]
-        dtype = _attention_dtype(x)
-        rotation = self._cache.get(
-            ("rotation", height, width, dtype, x.device),
-            lambda: self._rotation(height, width, _wide(dtype), x.device).to(dtype),
-        )
-        if self.decomposed:
-            return rotation, *(self._decay((length,), dtype) for length in (width, height))
-        return rotation, self._decay((height, width), dtype)
-
-    def _rotation(
-        self, height: int, width: int, dtype: torch.dtype, device: torch.device
-    ) -> Tensor:
-        """Cosines and signed sines by position in row-major order, each angle for two channels."""
-        position = torch.arange(height * width, device=device, dtype=dtype)
-        frequency = torch.tensor(self.frequencies, device=device, dtype=dtype)
-        angle = position[:, None] * frequency  # (N, D / 2)
-        cos, sin = angle.cos(), angle.sin()
-        pairs = torch.stack((cos, cos, -sin, sin), dim=-1).unflatten(-1, (2, 2))
-        table = pairs.permute(2, 0, 1, 3)  # (2, N, D / 2, 2)
-        return table.reshape(2, height, width, 1, -1)
-
-    def _decay(self, size: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-        """Rate of each head times the distances on a line or a map; made once per forward pass."""
-        rate = self.log_decay.to(_wide(dtype))
-        distances = self._cache.get(
-            ("distances", size, rate.dtype, rate.device),
-            lambda: _distances(size, rate.dtype, rate.device),
-        )
-        return (rate.view(1, -1, 1, 1) * distances).to(dtype)
-
-
-def _attention_dtype(x: Tensor) -> torch.dtype:
-    if not x.is_meta and torch.is_autocast_enabled(x.device.type):
-        return torch.get_autocast_dtype(x.device.type)
-    return x.dtype
-
-
-def _wide(dtype: torch.dtype) -> torch.dtype:
-    return torch.promote_types(dtype, torch.float32)
-
-
-def _distances(size: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Manhattan distances between all positions of a line `(L,)` or a map `(H, W)`."""
-    steps = []
-    for length in size:
-        index = torch.arange(length, device=device, dtype=dtype)
-        steps.append((index[:, None] - index).abs())
-    if len(steps) == 1:
-        return steps[0]  # (L, L)
-    vertical, horizontal = steps[0][:, None, :, None], steps[1][None, :, None, :]
-    count = size[0] * size[1]
-    return (vertical + horizontal).reshape(count, count)  # (N, N)
-
-
-def rotate_pairs(x: Tensor, rotation: Tensor) -> Tensor:
-    """Rotate each pair of adjacent channels by the angle of its position.
-
-    Args:
-        x: `(B, H, W, heads, D)`.
-        rotation: `(2, H, W, 1, D)`: cosines, and sines that are negative for the first of a pair.
-
-    Returns:
-        The same shape.
-    """
-    cos, signed_sin = rotation.unbind(0)
-    swapped = x.unflatten(-1, (-1, 2)).flip(-1).flatten(-2)
-    return torch.addcmul(x * cos, swapped, signed_sin)
-
-
-class ManhattanAttention(nn.Module):
-    """Manhattan self-attention with local context enhancement (Section 3.2).
-
-    Args:
-        dim: Number of channels.
-        num_heads: Number of heads.
-    """
-
-    def __init__(self, dim: int, *, num_heads: int) -> None:
-        super().__init__()
-        self.num_heads = num_heads
-        # Values are projected separately from queries and keys, so that the convolution and the
-        # attention read them without a copy.
-        self.qk = nn.Linear(dim, 2 * dim)
-        self.v = nn.Linear(dim, dim)
-        self.local = nn.Conv2d(dim, dim, kernel_size=5, padding=2, groups=dim)
-        self.proj = nn.Linear(dim, dim)
-
-    def forward(self, x: Tensor, rotation: Tensor, *decays: Tensor) -> Tensor:
-        """Map `x` `(B, H, W, C)` to the same shape.
-
-        Args:
-            x: The normalised map.
-            rotation: `(2, H, W, 1, D)`, made by `ManhattanPrior`.
-            *decays: One for attention over the whole map, two for its decomposed form.
-        """
-        batch, height, width, _ = x.shape
-        qk = self.qk(x).view(batch, height, width, 2 * self.num_heads, -1)
-        qk = rotate_pairs(qk, rotation)  # (B, H, W, 2 * heads, D)
-        v = self.v(x)  # (B, H, W, C)
-        local = self.local(v.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)  # (B, H, W, C)
-        v = v.unflatten(-1, (self.num_heads, -1))  # (B, H, W, heads, D)
-        if len(decays) == 1:
-            out = _attend_lines(qk.flatten(1, 2), v.flatten(1, 2), decays[0])  # (B, N, heads, D)
-            out = out.reshape(batch, height, width, -1)
-        else:
-            out = self._attend_rows_then_columns(qk, v, *decays)
-        # The dense operand first: the sum takes its memory order, and `proj` needs no copy.
-        return self.proj(local + out)
-
-    def _attend_rows_then_columns(
-        self, qk: Tensor, v: Tensor, row_decay: Tensor, column_decay: Tensor
-    ) -> Tensor:
-        batch, height, width = v.shape[:3]
-        v = _attend_lines(qk.flatten(0, 1), v.flatten(0, 1), row_decay)  # (B * H, W, heads, D)
-        v = v.reshape(batch, height, width, self.num_heads, -1).transpose(1, 2).flatten(0, 1)
-        qk = qk.transpose(1, 2).flatten(0, 1)  # (B * W, H, 2 * heads, D)
-        v = _attend_lines(qk, v, column_decay)  # (B * W, H, heads, D)
-        return v.reshape(batch, width, height, -1).transpose(1, 2)  # (B, H, W, C)
-
-
-def _attend_lines(qk: Tensor, v: Tensor, decay: Tensor) -> Tensor:
-    """Attention within each line of tokens: `(lines, L, heads, D)` for v and the result."""
-    q, k = qk.transpose(1, 2).chunk(2, dim=1)  # (lines, heads, L, D)
-    return attend(q, k, v.transpose(1, 2), bias=decay).transpose(1, 2)
 
 
 class ConvFeedForward(nn.Module):
