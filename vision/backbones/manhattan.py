@@ -17,10 +17,10 @@ from vision.layers.attention import attend
 from vision.layers.size_cache import SizeCache
 from vision.ops.tracing import is_traced
 
-# The most decays of a map that are made at once and kept: 128 MB in float32. Small ones are faster
+# The most decays of a map that are made at once and kept: 128 MiB in float32. Small ones are faster
 # so, as all blocks of a stage use the same.
 WHOLE = 2**25
-# The decays that are made at a time where there are more: 16 MB in float32.
+# The decays that are made at a time where there are more: 16 MiB in float32.
 PART = 2**22
 
 
