@@ -16,7 +16,9 @@
     vision benchmark depth --sizes 641 --batch 1
     vision benchmark detection3d --image 384 1280
     vision benchmark latency convnext_tiny --threads 2 --json latency.json
-    vision benchmark training --rounds 20
+    vision benchmark loop --rounds 20
+    vision benchmark check
+    vision benchmark tables --from docs/benchmarks/*.json
     vision benchmark mean-maps --root data/nyuv2_samples
     vision benchmark mean-boxes --root data/kitti_samples
     vision benchmark thresholds BraTS -- --root data/brats_samples
@@ -24,12 +26,15 @@
 The sides take turns; what is printed are medians and their ratio (above 1: ours is faster, or keeps
 less memory). pillars has one side, and prints how its time grows. mean-maps, mean-boxes and
 thresholds print errors, average precision and Dice instead: what models of depth, normals, boxes in
-space and volumes have to beat.
+space and volumes have to beat. check compares counts that no machine changes (work, memory,
+operators, graphs, files) with stored ones, and fails where one has risen.
 """
 
 # The modules of vision/benchmarks say what each command compares; docs/benchmarks.md has figures.
 
 import argparse
+import dataclasses
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -50,6 +55,7 @@ from vision.benchmarks.imports import measure_imports
 from vision.benchmarks.input import measure_input
 from vision.benchmarks.latency import ENGINES, measure_latency
 from vision.benchmarks.latency import Settings as LatencySettings
+from vision.benchmarks.loop import Blocks, measure_loop
 from vision.benchmarks.mean_boxes import measure_mean_boxes
 from vision.benchmarks.mean_maps import measure_mean_maps
 from vision.benchmarks.panoptic import PostSettings, measure_panoptic
@@ -57,19 +63,21 @@ from vision.benchmarks.pillars import Settings as PillarSettings
 from vision.benchmarks.pillars import measure_pillars
 from vision.benchmarks.points import Settings as PointSettings
 from vision.benchmarks.points import measure_points
+from vision.benchmarks.results import Table, write_tables
 from vision.benchmarks.segmentation import Settings as SegmentationSettings
 from vision.benchmarks.segmentation import measure_segmentation
 from vision.benchmarks.segmentation_input import measure_segmentation_input
 from vision.benchmarks.thresholds import measure_thresholds
-from vision.benchmarks.training import Blocks, measure_training
 from vision.benchmarks.volumes import Settings as VolumeSettings
 from vision.benchmarks.volumes import measure_volumes
 from vision.cli.app import run
 from vision.cli.arguments import check_output_files, choose_device, whole
+from vision.cli.benchmark_results import add_check, add_tables
 from vision.cli.dataset_options import build_dataset
 from vision.cli.ending import command_parser
 from vision.machine import find_device
 from vision.options import MAX_PROCESSES
+from vision.outputs import check_output_file
 from vision.program import command
 
 # The smallest published variant of each family.
@@ -86,6 +94,13 @@ def add_rounds(parser: argparse.ArgumentParser, rounds: int, warmup: int | None 
     if warmup is not None:
         parser.add_argument("--warmup", type=whole(0), default=warmup)
         parser.add_argument("--device", default=choose_device(None))
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """The option of a file of results, for commands that return a table."""
+    parser.add_argument(
+        "--json", dest="results", type=Path, metavar="FILE", help="write all figures"
+    )
 
 
 def add_inputs(add: Callable[..., Any]) -> None:
@@ -319,7 +334,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser = command_parser("benchmark", __doc__)
     commands = parser.add_subparsers(required=True)
 
-    def add(name: str, measure: Callable[..., None], *, help: str) -> argparse.ArgumentParser:
+    def add(
+        name: str, measure: Callable[..., int | Table | None], *, help: str
+    ) -> argparse.ArgumentParser:
         command: argparse.ArgumentParser = commands.add_parser(name, help=help)
         command.set_defaults(measure=measure)
         return command
@@ -335,28 +352,45 @@ def build_parser() -> argparse.ArgumentParser:
     add_heads(add)
     add_latency(add)
     add_means(add)
+    add_check(add)
+    add_tables(add)
 
     def fit(words: Sequence[str], blocks: Blocks) -> None:
         run("fit", words, callbacks=[blocks])
 
-    training = add(
-        "training",
-        lambda **options: measure_training(fit, **options),
+    loop = add(
+        "loop",
+        lambda **options: measure_loop(fit, **options),
         help="a training step against a bare loop's",
     )
-    training.add_argument("--config", type=Path, default=QUICKSTART, help="of fit")
-    training.add_argument("--rounds", type=whole(), default=20, help="pairs of blocks")
-    training.add_argument("--steps", type=whole(), default=10, help="optimiser steps of a block")
-    training.add_argument(
+    loop.add_argument("--config", type=Path, default=QUICKSTART, help="of fit")
+    loop.add_argument("--rounds", type=whole(), default=20, help="pairs of blocks")
+    loop.add_argument("--steps", type=whole(), default=10, help="optimiser steps of a block")
+    add_json(loop)
+    loop.add_argument(
         "options", nargs="*", help="options of fit, after -- (-- --data.batch_size 8)"
     )
     return parser
 
 
-def measure(arguments: argparse.Namespace) -> int:
-    """Run a benchmark; returns the exit status."""
+def measure(arguments: argparse.Namespace, words: Sequence[str] = ()) -> int:
+    """Run a benchmark.
+
+    Args:
+        arguments: The parsed options.
+        words: Those that they were parsed from, for the file of results.
+
+    Returns:
+        The exit status.
+    """
     find_device(getattr(arguments, "device", "cpu"))
     check_output_files(arguments, "json")
     options = vars(arguments)
-    options.pop("measure")(**options)
-    return 0
+    file: Path | None = options.pop("results", None)
+    if file is not None:
+        check_output_file(file, option="--json")
+    found: int | Table | None = options.pop("measure")(**options)
+    if isinstance(found, Table) and file is not None:
+        command = shlex.join(["vision", "benchmark", *words])
+        write_tables([dataclasses.replace(found, command=command)], file)
+    return found if isinstance(found, int) else 0

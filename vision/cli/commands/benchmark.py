@@ -21,6 +21,6 @@ def main(words: Sequence[str]) -> int:
         announce(" ".join(["benchmark", *words[:1]]))
         from vision.cli.benchmarks import measure
 
-        return measure(build_parser().parse_args(words))
+        return measure(build_parser().parse_args(words), words)
 
     return end(run)

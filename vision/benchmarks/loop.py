@@ -19,7 +19,9 @@ import numpy as np
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from vision.benchmarks.timing import print_head, print_row
+from vision.benchmarks.measurement import Measurement
+from vision.benchmarks.results import Table
+from vision.benchmarks.timing import Times
 
 
 class BareLoop:
@@ -117,15 +119,15 @@ class Blocks(Callback):
         return np.array([time.perf_counter(), time.process_time()])
 
 
-def measure_training(
+def measure_loop(
     fit: Callable[[Sequence[str], Blocks], Any],
     *,
     config: Path,
     rounds: int,
     steps: int,
     options: Sequence[str],
-) -> None:
-    """Compare the two sides.
+) -> Table:
+    """Compare the two sides; the trainer's is ours.
 
     Args:
         fit: Runs `vision fit` with command-line arguments and one more callback.
@@ -134,19 +136,15 @@ def measure_training(
         steps: Optimiser steps of a block.
         options: Further arguments.
     """
-    print_head("trainer", "bare")
+    measured = Measurement("A step of `vision fit` beside a bare loop's")
     blocks = Blocks(rounds=rounds, steps=steps)
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
         words = ["--config", str(config), "--runs_dir", folder, *options]
         # Validation is no part of a step; the blocks end the training.
         words += ["--trainer.limit_val_batches", "0", "--trainer.max_epochs", "100000"]
         fit(words, blocks)
-    ours, theirs = (np.array(times[1:]) for times in blocks.times)
-    for column, label in enumerate(("ms/step", "ms of CPU time/step")):
-        medians = [1e3 * float(np.median(side[:, column])) for side in (ours, theirs)]
-        print_row(f"{config.stem}, {label}", medians)
-    by_clock, of_cpu = np.median(ours / theirs, axis=0)
-    print(
-        f"trainer over bare loop: {by_clock:.3f} by the clock, {of_cpu:.3f} of CPU time "
-        f"(median of {len(ours)} pairs of blocks of {steps} steps)"
-    )
+    # The first block of each side warms up.
+    sides = [Times(*map(list, zip(*times[1:], strict=True))) for times in blocks.times]
+    label = f"{config.stem}, {steps} steps a block"
+    measured.add_times(label, sides, peer="bare loop", of="step")
+    return measured.table()

@@ -1,0 +1,156 @@
+"""Counts that do not depend on the machine: work, memory, operators, graphs, sizes of files.
+
+Work is that of a published variant of each family; all else is counted on the same widths with few
+blocks, as all blocks of a stage are alike: a block that costs more then shows all the more.
+"""
+
+import importlib.util
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, get_args
+
+import torch
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from vision.backbones.base import Backbone
+from vision.backbones.encoder import MemoryMode
+from vision.backbones.measure import count_gmacs
+from vision.backbones.registry import create_backbone
+from vision.benchmarks.kept import kept_bytes
+from vision.export.backbone import BackboneGraph
+from vision.export.onnx import export_onnx
+
+# A published variant of each family, and what leaves it few blocks; two where they alternate.
+SHORTENED: dict[str, dict[str, Any]] = {
+    "swin_tiny": {"depths": (2, 1, 1, 1)},
+    "cswin_tiny": {"depths": (1, 1, 1, 1)},
+    "cvt_13": {"depths": (1, 1, 1)},
+    "tnt_small": {"depth": 1},
+    "rmt_tiny": {"depths": (1, 1, 1, 1)},
+    "hornet_tiny_7x7": {"depths": (1, 1, 1, 1)},
+    "hornet_tiny_gf": {"depths": (1, 1, 1, 1)},
+    "convnext_tiny": {"depths": (1, 1, 1, 1)},
+}
+SIDE = 224
+# Where something is computed, by few pixels.
+SMALL_SIDE = 64
+Counts = dict[str, float]
+
+
+class OperatorCounter(TorchDispatchMode):
+    """Counts the operators that PyTorch dispatches below autograd, views included.
+
+    Attributes:
+        count: Number so far.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        self.count += 1
+        return func(*args, **(kwargs or {}))
+
+
+def count_backbone(name: str) -> Counts:
+    """All counts of one of `SHORTENED`, by what is counted.
+
+    Args:
+        name: Its name.
+    """
+    backbone = create_backbone(name, **SHORTENED[name])
+    return {
+        "FLOPs": count_flops(name),
+        **count_kept(name),
+        "graphs when compiled": count_graphs(backbone),
+        **count_files(backbone),
+        **count_operators(backbone),
+    }
+
+
+def count_flops(name: str) -> float:
+    """Floating-point operations of the vector of one image, two for a multiply-add."""
+    with torch.device("meta"):
+        backbone = create_backbone(name).eval()
+    return round(2e9 * count_gmacs(backbone, (SIDE, SIDE)))
+
+
+def count_kept(name: str) -> Counts:
+    """Bytes that a forward pass of one image keeps for the backward pass, in each memory mode."""
+    return {
+        f"bytes kept, {mode}": kept_bytes(_in_mode(name, mode), (1, 3, SIDE, SIDE), _embed)
+        for mode in get_args(MemoryMode)
+    }
+
+
+def count_operators(backbone: Backbone) -> Counts:
+    """Operators of a forward pass without gradients, and of forward and backward in each mode."""
+    counts: Counts = {}
+    images = torch.zeros(1, 3, SMALL_SIDE, SMALL_SIDE)
+    with torch.no_grad():
+        backbone.eval().embed(images)  # fills caches
+        with OperatorCounter() as operators:
+            backbone.embed(images)
+    counts["operators, inference"] = operators.count
+    backbone.train()
+    for mode in get_args(MemoryMode):
+        backbone.set_memory(mode)
+        # What a random draw chooses changes no count: drop path draws either way.
+        with OperatorCounter() as operators:
+            backbone.embed(images).sum().backward()
+        backbone.zero_grad(set_to_none=True)
+        counts[f"operators, training, {mode}"] = operators.count
+    return counts
+
+
+def count_graphs(backbone: Backbone) -> float:
+    """Graphs that `torch.compile` makes of the vector of an image: one, and one more a break."""
+    graphs = 0
+
+    def count(module: torch.fx.GraphModule, inputs: Any) -> Callable[..., Any]:
+        nonlocal graphs
+        graphs += 1
+        return module.forward
+
+    backbone.eval()
+    torch.compiler.reset()
+    with torch.no_grad():
+        torch.compile(backbone.embed, backend=count, dynamic=False)(
+            torch.zeros(1, 3, SMALL_SIDE, SMALL_SIDE)
+        )
+    torch.compiler.reset()
+    return graphs
+
+
+def count_files(backbone: Backbone) -> Counts:
+    """Nodes and bytes of an ONNX file of the maps; empty where the package onnx is absent."""
+    if importlib.util.find_spec("onnx") is None:
+        return {}
+    import onnx
+
+    backbone.eval()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "backbone.onnx"
+        example = torch.zeros(1, 3, SMALL_SIDE, SMALL_SIDE)
+        export_onnx(BackboneGraph(backbone, outputs="features"), example, path, dynamic=())
+        nodes = len(onnx.load(path, load_external_data=False).graph.node)
+        return {"nodes in ONNX": nodes, "bytes in ONNX": path.stat().st_size}
+
+
+def _in_mode(name: str, mode: MemoryMode) -> Callable[[], nn.Module]:
+    def build() -> nn.Module:
+        backbone = create_backbone(name, **SHORTENED[name])
+        backbone.set_memory(mode)
+        return backbone
+
+    return build
+
+
+def _embed(backbone: nn.Module, images: torch.Tensor) -> torch.Tensor:
+    assert isinstance(backbone, Backbone), "it is built as one"
+    return backbone.embed(images)
