@@ -4,6 +4,7 @@ import pytest
 import torch
 from torchvision.transforms.v2 import functional as transforms
 
+from vision.layers import pixels
 from vision.layers.pixels import Normalize, blank_padding
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -21,9 +22,27 @@ def test_equals_torchvision(channels_last: bool) -> None:
     assert result.is_contiguous(memory_format=order)
 
 
-def test_bytes_equal_floats() -> None:
-    norm = Normalize(MEAN, STD)
-    assert torch.equal(norm(IMAGES), norm(IMAGES.float()))
+@pytest.mark.parametrize("chunk", [1, 250, pixels.CHUNK])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_every_way_gives_the_same_numbers(
+    monkeypatch: pytest.MonkeyPatch, chunk: int, dtype: torch.dtype
+) -> None:
+    monkeypatch.setattr(pixels, "CHUNK", chunk)
+    images = IMAGES.repeat(2, 1, 1, 1)[:3]  # 105 numbers each: chunks of one, of two, of all
+    expected = None
+    for channels_last in (False, True):
+        norm = Normalize(MEAN, STD, channels_last=channels_last).to(dtype)
+        for given in (images, images.contiguous(memory_format=torch.channels_last)):
+            # With a gradient it is computed without chunks.
+            for values in (given, given.float(), given.float().requires_grad_()):
+                result = norm(values)
+                expected = result.detach() if expected is None else expected
+                assert torch.equal(result, expected)
+                assert result.requires_grad == values.requires_grad
+
+
+def test_a_batch_without_images() -> None:
+    assert Normalize(MEAN, STD)(IMAGES[:0]).shape == (0, 3, 5, 7)
 
 
 def test_the_result_has_the_dtype_of_the_module() -> None:

@@ -7,6 +7,7 @@ import torch
 from timm.data.random_erasing import RandomErasing
 from torch import Tensor
 
+from vision.ops import erase
 from vision.ops.erase import erase_random
 
 COUNT, HEIGHT, WIDTH = 2000, 24, 32
@@ -35,9 +36,9 @@ def test_rectangles_are_distributed_as_timms(ours: Tensor) -> None:
     random.seed(0)
     torch.manual_seed(0)
     timms = torch.full((COUNT, 3, HEIGHT, WIDTH), 9.0)
-    erase = RandomErasing(probability=0.25, mode="pixel", device="cpu")
+    theirs_erase = RandomErasing(probability=0.25, mode="pixel", device="cpu")
     for image in timms:
-        erase(image)
+        theirs_erase(image)
     mine, theirs = (torch.tensor(erased_boxes(x), dtype=torch.float32) for x in (ours, timms))
     for boxes in (mine, theirs):
         assert len(boxes) / COUNT == pytest.approx(0.25, abs=0.03)
@@ -75,6 +76,29 @@ def test_memory_order_and_dtype_stay() -> None:
     erased = erase_random(images, 1.0)
     assert erased.dtype == torch.bfloat16
     assert erased.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_every_order_of_memory_gets_the_same_numbers() -> None:
+    images = torch.full((20, 3, 16, 16), 9.0)
+    results = []
+    for order in (torch.contiguous_format, torch.channels_last):
+        torch.manual_seed(0)
+        results.append(erase_random(images.contiguous(memory_format=order), 0.5))
+    assert torch.equal(*results)
+    assert bool((images == 9.0).all())  # the input is not changed
+
+
+def test_the_form_without_synchronisation_erases_the_same_rectangles(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    images = torch.full((40, 3, 24, 32), 9.0)
+    torch.manual_seed(0)
+    here = erase_random(images, 0.5)
+    monkeypatch.setattr(erase, "is_traced", lambda: True)
+    torch.manual_seed(0)
+    elsewhere = erase_random(images, 0.5)
+    assert torch.equal(here != 9.0, elsewhere != 9.0)
+    assert 0 < len(erased_boxes(elsewhere)) < 40
 
 
 def test_an_image_of_one_pixel_is_left_alone() -> None:

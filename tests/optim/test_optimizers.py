@@ -39,11 +39,11 @@ def test_muon_trains_the_matrices_of_the_backbone() -> None:
     assert rates == sorted(rates)
 
 
-def test_the_default_is_adamw_as_it_was() -> None:
+def test_the_default_is_fused_adamw() -> None:
     task = tiny_task(lr=1e-3, weight_decay=0.05)
     optimizer = build_optimizer(task, task.optim)
     assert type(optimizer) is AdamW
-    assert optimizer.defaults == AdamW(task.parameters(), lr=1e-3).defaults
+    assert optimizer.defaults == AdamW(task.parameters(), lr=1e-3, fused=True).defaults
     sizes = [(group["weight_decay"], len(group["params"])) for group in optimizer.param_groups]
     decayed = [p for p in task.parameters() if p.ndim > 1]
     others = [p for p in task.parameters() if p.ndim <= 1]

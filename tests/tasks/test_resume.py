@@ -116,6 +116,35 @@ def test_rates_and_decay_of_a_resumed_run_are_those_of_its_config(tmp_path: Path
     assert seen.decay == 0.3
 
 
+class Steps(Callback):
+    """Whether the optimiser's steps are fused, and what they make of the weights."""
+
+    def __init__(self) -> None:
+        self.fused: set[object] = set()
+        self.weights: list[Tensor] = []
+
+    def on_before_zero_grad(
+        self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer
+    ) -> None:
+        self.fused |= {group["fused"] for group in optimizer.param_groups}
+        weights = [p.detach().flatten() for p in pl_module.parameters()]
+        self.weights.append(torch.cat(weights).double())
+
+
+def test_the_kind_of_step_is_that_of_the_config(tmp_path: Path) -> None:
+    plain = {"lr": 1e-2, "options": {"foreach": False, "fused": False}}
+    first = first_part(tmp_path, step=6, optim=plain)
+    seen: dict[str, Steps] = {"plain": Steps(), "again": Steps(), "fused": Steps()}
+    for name, steps in seen.items():
+        optim = {"lr": 1e-2} if name == "fused" else plain
+        fit(tmp_path, steps, resume=first, optim=optim, max_epochs=4)
+    assert [steps.fused for steps in seen.values()] == [{False}, {False}, {True}]
+    last = {name: steps.weights[-1] for name, steps in seen.items()}
+    assert torch.equal(last["plain"], last["again"])
+    # The same steps but for rounding: the moments and their counts are those of the file.
+    torch.testing.assert_close(last["fused"], last["plain"], rtol=1e-4, atol=1e-5)
+
+
 def test_a_length_in_steps_is_kept_in_steps(tmp_path: Path) -> None:
     first = first_part(tmp_path, step=6, max_epochs=-1, max_steps=12)
     options = {"max_epochs": -1, "max_steps": 12, "accumulate_grad_batches": 3}

@@ -5,6 +5,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from vision.ops.tracing import is_traced
+
+# Numbers of a batch that are processed at a time on the CPU: they stay in the processor's cache.
+CHUNK = 2**18
+
 
 class Normalize(nn.Module):
     """Map pixel values 0..255 to what a backbone was trained on: `(x / 255 - mean) / std`.
@@ -41,9 +46,26 @@ class Normalize(nn.Module):
         """
         dtype = self.mean.dtype
         precise = torch.promote_types(dtype, torch.float32)
+        differentiated = images.requires_grad and torch.is_grad_enabled()
+        if images.is_cpu and not differentiated and not is_traced():
+            return self._by_chunks(images, precise)
         # Order memory while the images are still bytes.
         images = images.contiguous(memory_format=self.memory_format).to(precise)
         return ((images - self.mean.to(precise)) / self.std.to(precise)).to(dtype)
+
+    def _by_chunks(self, images: Tensor, precise: torch.dtype) -> Tensor:
+        """The same numbers, several times as fast on the CPU.
+
+        PyTorch is slow at reordering bytes and at one mean for each of three neighbouring numbers,
+        and the system at providing memory for each step's result.
+        """
+        mean, std = self.mean.to(precise), self.std.to(precise)
+        result = torch.empty(images.shape, dtype=self.mean.dtype, memory_format=self.memory_format)
+        count = max(1, CHUNK // max(1, images[:1].numel()))
+        scratch = torch.empty((min(count, len(images)), *images.shape[1:]), dtype=precise)
+        for part, place in zip(images.split(count), result.split(count), strict=True):
+            place.copy_(scratch[: len(part)].copy_(part).sub_(mean).div_(std))
+        return result
 
     def extra_repr(self) -> str:
         """Show the settings in the module's printout."""

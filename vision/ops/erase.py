@@ -5,6 +5,8 @@ import math
 import torch
 from torch import Tensor
 
+from vision.ops.tracing import is_traced
+
 MIN_SHARE, MAX_SHARE = 0.02, 1 / 3  # of the image's area
 MIN_RATIO = 0.3  # height over width, and its inverse the largest
 ATTEMPTS = 10
@@ -22,7 +24,9 @@ def erase_random(images: Tensor, probability: float) -> Tensor:
         probability: Probability for each image.
 
     Returns:
-        The images, new where any is erased; random numbers are drawn on the images' device.
+        The images, new where any is erased; random numbers are drawn on the images' device. On the
+        CPU noise is drawn for the rectangles alone; elsewhere for all pixels, so that the host
+        never waits for their sizes.
     """
     batch, _, height, width = images.shape
     random = torch.rand(4, batch, ATTEMPTS, device=images.device)
@@ -37,9 +41,25 @@ def erase_random(images: Tensor, probability: float) -> Tensor:
     chosen = fits.any(dim=1, keepdim=True) & (
         torch.rand(batch, 1, device=images.device) < probability
     )
+    if images.is_cpu and not is_traced():
+        places = torch.cat([top, left, h, w], dim=1).long()  # (B, 4)
+        return _erase_each(images, places.tolist(), chosen[:, 0].tolist())
     y = torch.arange(height, device=images.device)
     x = torch.arange(width, device=images.device)
     rows = (y >= top) & (y < top + h) & chosen  # (B, H)
     columns = (x >= left) & (x < left + w)  # (B, W)
     erased = rows[:, None, :, None] & columns[:, None, None, :]  # (B, 1, H, W)
     return torch.where(erased, torch.randn_like(images), images)
+
+
+def _erase_each(images: Tensor, places: list[list[int]], chosen: list[bool]) -> Tensor:
+    """Fill the rectangle (top, left, height, width) of each chosen image with noise."""
+    if not any(chosen):
+        return images
+    erased = images.clone()
+    for image, (top, left, height, width), is_chosen in zip(erased, places, chosen, strict=True):
+        if is_chosen:
+            # Drawn by itself: the same numbers in any order of memory.
+            noise = torch.randn((len(image), height, width), dtype=images.dtype)
+            image[:, top : top + height, left : left + width] = noise
+    return erased

@@ -5,6 +5,8 @@ from torch import nn
 from torch.optim import Optimizer
 
 from vision.errors import ConfigError
+from vision.optim.attached import attached_trainer
+from vision.optim.fused import SCALED, fused_by_default
 from vision.optim.groups import hidden_matrices, parameter_groups
 from vision.optim.muon import MATRICES
 from vision.optim.names import ELEMENTWISE, create_optimizer
@@ -18,7 +20,8 @@ def build_optimizer(
 ) -> Optimizer:
     """The optimiser of the settings over the groups of `parameter_groups`.
 
-    By default it is AdamW ("Decoupled Weight Decay Regularization", 2019).
+    By default it is AdamW ("Decoupled Weight Decay Regularization", 2019), whose steps are fused
+    where PyTorch can (`vision.optim.fused`).
 
     Args:
         module: The task.
@@ -63,19 +66,20 @@ def build_optimizer(
         }
         for group in groups
     ]
+    own = dict(settings.options or {})
+    trained = [parameter for group in groups for parameter in group.parameters]
+    precision = getattr(attached_trainer(module), "precision", None)
+    if fused_by_default(settings.name, own, trained, precision=precision):
+        own["fused"] = True
     return create_optimizer(
-        settings.name,
-        options,
-        lr=settings.lr,
-        betas=settings.betas,
-        options=settings.options or {},
+        settings.name, options, lr=settings.lr, betas=settings.betas, options=own
     )
 
 
 def check_precision(trainer: Trainer, settings: OptimSettings) -> None:
     """Raise a `ConfigError` if gradients are to be clipped that the optimiser itself unscales."""
     fused = bool((settings.options or {}).get("fused"))
-    if fused and trainer.precision == "16-mixed" and trainer.gradient_clip_val:
+    if fused and trainer.precision == SCALED and trainer.gradient_clip_val:
         raise ConfigError(
             "optim.options.fused unscales gradients within the step, so that they cannot be "
             f"clipped: leave it out, or trainer.gradient_clip_val={trainer.gradient_clip_val}, or "

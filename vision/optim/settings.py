@@ -99,7 +99,8 @@ class OptimSettings:
             "muon"; "adamw_corrected_decay" (`vision.optim.corrected_decay`); or one of timm's, such
             as "lamb", "adan" or "lion". See `vision.optim.names`.
         options: Further options of the optimiser, such as `{momentum: 0.95}` for "sgd" or
-            `{fused: true}` for "adamw"; None leaves its own defaults.
+            `{foreach: true}` for "adamw"; None leaves its own defaults, and fused steps where
+            PyTorch has them (`vision.optim.fused`).
         peak: Share of the training at which "one_cycle" reaches `lr`.
         patience: Validations without improvement that "plateau" waits for.
 

@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from vision.errors import CheckpointError, ConfigError, listed
+from vision.optim.fused import place_steps
 from vision.optim.names import FACTORED
 from vision.optim.settings import OptimSettings
 from vision.optim.timeline import Timeline, counted_in_epochs
@@ -110,9 +111,10 @@ def check_groups(resumed: Resumed, optimizer: Optimizer) -> None:
 def continue_schedule(trainer: Trainer, plan: Plan, resumed: Resumed) -> None:
     """Apply the config's options to a restored optimiser, and set its position in the schedule.
 
-    A checkpoint holds moments and the position; rates, decay and the length of the training come
-    from the config, from the first step on. If the number of optimiser steps per epoch has changed,
-    the schedule continues at the same epoch, provided that the checkpoint was written between two.
+    A checkpoint holds moments and the position; rates, decay, the kind of step (fused or not) and
+    the length of the training come from the config, from the first step on. If the number of
+    optimiser steps per epoch has changed, the schedule continues at the same epoch, provided that
+    the checkpoint was written between two.
 
     Args:
         trainer: The trainer, which has restored everything.
@@ -137,6 +139,7 @@ def continue_schedule(trainer: Trainer, plan: Plan, resumed: Resumed) -> None:
         )
     for group, options in zip(optimizer.param_groups, plan.group_options, strict=True):
         group.update(options)
+    place_steps(optimizer)
     if plan.settings.name not in FACTORED:
         _check_moments(optimizer)
     _move(schedule, place)
