@@ -153,7 +153,7 @@ class _Header(NamedTuple):
 def read_jpeg(data: bytes) -> Jpeg | None:
     """Read the header of a JPEG file; None if the file is left to the general reader."""
     header = _read_header(data)
-    if header is None or header.frame not in _FRAMES or is_truncated(data):
+    if header is None or header.frame not in _FRAMES or _is_endless(data, header):
         return None
     try:
         return _read_frame(data, header)
@@ -164,8 +164,7 @@ def read_jpeg(data: bytes) -> Jpeg | None:
 def is_truncated(data: bytes) -> bool:
     """Whether a JPEG file lacks its end marker, which decoders may ignore."""
     header = _read_header(data)
-    # An end marker before the scan belongs to a thumbnail.
-    return header is not None and data.rfind(_END, header.begin) < 0
+    return header is not None and _is_endless(data, header)
 
 
 def jpeg_fault(data: bytes, *, strict: bool = False) -> str | None:
@@ -224,6 +223,11 @@ def _is_padding(warning: str, data: bytes) -> bool:
     # A longer run of one byte replaces pixels; the decoder has read a part of it.
     run = end - len(data[:end].rstrip(data[end - 1 : end]))
     return count <= _WORD or (count <= MAX_PADDING and count <= run <= count + _TAKEN_AHEAD)
+
+
+def _is_endless(data: bytes, header: _Header) -> bool:
+    # An end marker before the scan belongs to a thumbnail.
+    return data.rfind(_END, header.begin) < 0
 
 
 def _read_header(data: bytes) -> _Header | None:

@@ -100,10 +100,11 @@ class TrainTransform:
         if interpolation == "random":
             interpolation = "bicubic" if rng.chance(0.5) else "bilinear"
         square = resize_crop(image, box, self.image_size, interpolation)
-        # NumPy is faster at de-interleaving channels, PyTorch at flipping.
-        planes = np.ascontiguousarray(square.numpy())
+        pixels = square.numpy()
         if rng.chance(self.augment.hflip):
-            planes = torch.from_numpy(planes).flip(2).numpy()
+            pixels = pixels[:, :, ::-1]
+        # NumPy is faster than PyTorch at de-interleaving channels, and flips them on the way.
+        planes = np.ascontiguousarray(pixels)
         for change in self._changes:
             planes = change(planes, rng)
         return self._custom.image(torch.from_numpy(planes))

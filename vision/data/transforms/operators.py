@@ -12,6 +12,7 @@ from PIL import Image
 LEVELS = np.arange(256)
 # Weights of red, green and blue in luma (ITU-R BT.601), in 1/65536, as Pillow rounds them.
 LUMA = (19595, 38470, 7471)
+SHARES = tuple(np.float32(weight / 2**16) for weight in LUMA)
 
 
 def auto_contrast(image: np.ndarray) -> np.ndarray:
@@ -59,13 +60,21 @@ def brightness(image: np.ndarray, factor: float) -> np.ndarray:
 
 def contrast(image: np.ndarray, factor: float) -> np.ndarray:
     """Scale the distance of all values from the image's mean luma."""
-    mean = int(luma(image).mean() + 0.5)
+    grey = luma(image)
+    mean = int(int(grey.sum(dtype=np.int64)) / grey.size + 0.5)
     return _look_up(image, _blend(mean, LEVELS, factor))
 
 
 def saturation(image: np.ndarray, factor: float) -> np.ndarray:
     """Scale the distance of each pixel from its luma."""
-    return _blend(luma(image), image, factor).astype(np.uint8)
+    values = image.astype(np.float32)
+    # Multiples of 1 / 65536 below 256 have 24 bits: float32 holds each of them, and every sum.
+    grey = values[0] * SHARES[0]
+    grey += values[1] * SHARES[1]
+    grey += values[2] * SHARES[2]
+    grey += np.float32(0.5)
+    np.floor(grey, out=grey)
+    return _blend_into(grey, values, factor).astype(np.uint8)
 
 
 def sharpness(image: np.ndarray, factor: float) -> np.ndarray:
@@ -77,16 +86,25 @@ def sharpness(image: np.ndarray, factor: float) -> np.ndarray:
     # The kernel is 1 with 5 in its middle, divided by 13; its result is rounded.
     total = columns[:, :, :-2] + columns[:, :, 1:-1] + columns[:, :, 2:]
     total += 4 * wide[:, 1:-1, 1:-1]
-    smooth = (2 * total + 13) // 26
+    total *= 2
+    total += 13
+    total //= 26
+    values = image[:, 1:-1, 1:-1].astype(np.float32)
     result = image.copy()
-    result[:, 1:-1, 1:-1] = _blend(smooth, image[:, 1:-1, 1:-1], factor)
+    result[:, 1:-1, 1:-1] = _blend_into(total.astype(np.float32), values, factor)
     return result
 
 
 def luma(image: np.ndarray) -> np.ndarray:
     """Grey values as Pillow rounds them, uint32 `(H, W)`."""
-    red, green, blue = image.astype(np.uint32)
-    return (red * LUMA[0] + green * LUMA[1] + blue * LUMA[2] + 0x8000) >> 16
+    grey, *others = image.astype(np.uint32)
+    grey *= LUMA[0]
+    for plane, weight in zip(others, LUMA[1:], strict=True):
+        plane *= weight
+        grey += plane
+    grey += 0x8000
+    grey >>= 16
+    return grey
 
 
 def _blend(start: np.ndarray | int, end: np.ndarray, factor: float) -> np.ndarray:
@@ -98,16 +116,31 @@ def _blend(start: np.ndarray | int, end: np.ndarray, factor: float) -> np.ndarra
     return np.clip(result, 0, 255, out=result)
 
 
+def _blend_into(start: np.ndarray, end: np.ndarray, factor: float) -> np.ndarray:
+    """The same of float32 arrays, truncated to int16; `end` is overwritten; factors below 64."""
+    end -= start
+    end *= np.float32(factor)
+    end += start
+    # NumPy clips integers several times as fast as floats.
+    whole = end.astype(np.int16)
+    return np.clip(whole, 0, 255, out=whole)
+
+
 def _look_up(image: np.ndarray, table: np.ndarray) -> np.ndarray:
     # Faster than indexing the table by the image, which makes 64-bit indices first. A bytearray
     # makes the array writable.
-    values = bytearray(image).translate(table.astype(np.uint8).tobytes())
-    return np.frombuffer(values, dtype=np.uint8).reshape(image.shape)
+    return _as_image(bytearray(image).translate(table.astype(np.uint8).tobytes()), image)
 
 
 def _look_up_each(image: np.ndarray, tables: list[np.ndarray]) -> np.ndarray:
-    pairs = zip(image, tables, strict=True)
-    return np.stack([_look_up(plane, table) for plane, table in pairs])
+    values = bytearray()
+    for plane, table in zip(image, tables, strict=True):
+        values += bytearray(plane).translate(table.astype(np.uint8).tobytes())
+    return _as_image(values, image)
+
+
+def _as_image(values: bytearray, like: np.ndarray) -> np.ndarray:
+    return np.frombuffer(values, dtype=np.uint8).reshape(like.shape)
 
 
 def _equalizing_table(plane: np.ndarray) -> np.ndarray:
