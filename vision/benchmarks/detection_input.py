@@ -1,11 +1,12 @@
-"""The training input of detectors against torchvision's transforms.
+"""The training input of detectors against torchvision's and albumentations' transforms.
 
-Ours and torchvision's make the same training images from the same files of 640 x 480 pixels with 20
-objects each: a short side from 480 to 800, mirroring, and masks. torchvision's side rasterises the
-polygons first, and resizes the masks like the image (transforms v2 on tv_tensors). One thread,
+Ours and theirs make the same training images from the same files of 640 x 480 pixels with 20
+objects each: a short side from 480 to 800, mirroring, and masks. Their sides rasterise the polygons
+first, and resize the masks like the image (torchvision's transforms v2 on tv_tensors). One thread,
 alternating; times are CPU time, and the last column is each side's over ours.
 """
 
+import importlib.util
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from vision.benchmarks.albumentations_input import detection_side
 from vision.benchmarks.input import compare, report, write_pictures
 from vision.data.images.read import decode_image, read_file
 from vision.data.index.detection import Objects
@@ -64,9 +66,16 @@ def mixed(
     return lambda path: transform.draw(paths.index(path), source)
 
 
+def mask_drawer(outlines: list[Any]) -> Callable[[], list[np.ndarray]]:
+    """Makes the masks of polygons as pycocotools does, uint8 `(HEIGHT, WIDTH)` each."""
+    from pycocotools.mask import decode, frPyObjects
+
+    flat = [[polygon.ravel().tolist() for polygon in polygons] for polygons in outlines]
+    return lambda: [decode(frPyObjects(polygons, HEIGHT, WIDTH)).max(axis=2) for polygons in flat]
+
+
 def torchvision_side(objects: Objects, outlines: list[Any]) -> Side:
     """Masks rasterised first, then transforms v2 on tv_tensors."""
-    from pycocotools.mask import decode, frPyObjects
     from torchvision import tv_tensors
     from torchvision.transforms import v2
 
@@ -77,10 +86,10 @@ def torchvision_side(objects: Objects, outlines: list[Any]) -> Side:
             v2.SanitizeBoundingBoxes(),
         ]
     )
-    flat = [[polygon.ravel().tolist() for polygon in polygons] for polygons in outlines]
+    draw_masks = mask_drawer(outlines)
 
     def make(path: str) -> Any:
-        masks = [decode(frPyObjects(polygons, HEIGHT, WIDTH)).any(axis=2) for polygons in flat]
+        masks = [mask.astype(bool) for mask in draw_masks()]
         return change(
             tv_tensors.Image(decode_image(read_file(path))),
             {
@@ -122,6 +131,10 @@ def measure_detection_input(*, images: int, rounds: int) -> None:
             "ours": ours(objects, outlines),
             "transforms v2": torchvision_side(objects, outlines),
         }
+        if importlib.util.find_spec("albumentations"):
+            sides["albumentations"] = detection_side(
+                objects.boxes, objects.labels, mask_drawer(outlines), SHORT_SIDES
+            )
         report(compare(sides, paths, rounds), base="ours")
         print("our steps by themselves, and with more options")
         more = {

@@ -1,13 +1,17 @@
-"""The training input of classification against timm's and torchvision's.
+"""The training input of classification against timm's, torchvision's and albumentations'.
 
 Ours, timm's and torchvision's make the same training images for ImageNet from the same files:
 a random crop at 224 pixels with antialiased bicubic resizing, mirroring and RandAugment
 (rand-m9-mstd0.5-inc1). timm's side goes on to normalise and erase, as its loader does without a
-prefetcher; ours and torchvision's end at uint8. One process and one thread, alternating; times are
-CPU time, not wall time, so that other programs disturb them less.
+prefetcher; ours and torchvision's end at uint8. Crop and mirroring alone, and with changed colours,
+stand beside albumentations', which has no RandAugment (`pip install '.[albumentations]'`). One
+process and one thread; the sides alternate, A B B A; times are CPU time, not wall time, so that
+other programs disturb them less. A ratio is the median of the rounds', with its 95 % interval.
 """
 
+import importlib.util
 import io
+import itertools
 import statistics
 import tempfile
 import time
@@ -20,7 +24,8 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
-from vision.benchmarks.timing import print_versions
+from vision.benchmarks.albumentations_input import JITTER, crop_side
+from vision.benchmarks.timing import median_ratio, print_versions, ratio_interval, times
 from vision.data.images.read import decode_image, read_file
 from vision.data.loading.sampling import EpochSampler, SeededSamples
 from vision.data.transforms.classification import TrainTransform
@@ -113,18 +118,25 @@ def _fix_posterize(rand_augment: Any) -> None:
             operator.level_fn = lambda *given, of=argument: (max(1, of(*given)[0]),)
 
 
-def compare(sides: dict[str, Side], paths: Sequence[str], rounds: int) -> dict[str, float]:
-    """Median processor seconds per image of each side; the sides alternate."""
-    times: dict[str, list[float]] = {name: [] for name in sides}
-    for i in range(rounds + 1):
-        for name, side in sides.items():
-            torch.manual_seed(i)
-            start = time.process_time()
+def compare(sides: dict[str, Side], paths: Sequence[str], rounds: int) -> dict[str, list[float]]:
+    """Processor seconds per image of each side in each round; the sides alternate."""
+
+    def step(side: Side) -> Callable[[], None]:
+        seeds = itertools.count()
+
+        def make_all() -> None:
+            torch.manual_seed(next(seeds))
             for path in paths:
                 side(path)
-            if i:  # the first round warms up
-                times[name].append((time.process_time() - start) / len(paths))
-    return {name: statistics.median(measured) for name, measured in times.items()}
+
+        return make_all
+
+    steps = [step(side) for side in sides.values()]
+    found = times(steps, torch.device("cpu"), rounds=rounds, warmup=1)
+    return {
+        name: [value / len(paths) for value in measured.processor]
+        for name, measured in zip(sides, found, strict=True)
+    }
 
 
 def stages() -> dict[str, Side]:
@@ -198,11 +210,42 @@ def load_all(make: Callable[[], Side], paths: Sequence[str], workers: int) -> fl
     return (time.perf_counter() - start) / len(paths)
 
 
-def report(seconds: dict[str, float], *, base: str | None = None) -> None:
-    """Print images per second, milliseconds, and how many times faster than each `base` is."""
-    for name, value in seconds.items():
-        ratio = f"{value / seconds[base]:8.2f}" if base else ""
-        print(f"{name:36} {1 / value:10.0f} images/s {1e3 * value:8.3f} ms {ratio}")
+def report(seconds: dict[str, list[float]], *, base: str | None = None) -> None:
+    """Print images per second, milliseconds, and how many times faster than each `base` is.
+
+    Args:
+        seconds: Those per image of each side in each round.
+        base: The side that ratios are over; None prints none.
+    """
+    for name, measured in seconds.items():
+        value = statistics.median(measured)
+        line = f"{name:36} {1 / value:10.0f} images/s {1e3 * value:8.3f} ms"
+        if base is not None:
+            line += f" {median_ratio(seconds[base], measured):8.2f}"
+            if name != base and len(measured) > 1:
+                line += " ({:.2f} to {:.2f})".format(*ratio_interval(seconds[base], measured))
+        print(line)
+
+
+def plain_sides() -> dict[str, Side]:
+    """Crop and mirroring alone, and with changed colours, ours and those of albumentations."""
+    crop = TrainTransform(SIZE)
+    jitter = TrainTransform(SIZE, Augment(color_jitter=JITTER))
+    return {
+        "ours": lambda path: crop.decode(read_file(path)),
+        "albumentations, area": crop_side(SIZE, "area"),
+        "albumentations, cubic": crop_side(SIZE, "cubic"),
+        "ours, jitter": lambda path: jitter.decode(read_file(path)),
+        "albumentations, area, jitter": crop_side(SIZE, "area", jitter=True),
+        "albumentations, cubic, jitter": crop_side(SIZE, "cubic", jitter=True),
+    }
+
+
+def report_plain(seconds: dict[str, list[float]]) -> None:
+    """Print the sides of `plain_sides`, each beside ours of the same work."""
+    for base, jitters in (("ours", False), ("ours, jitter", True)):
+        same = {name: found for name, found in seconds.items() if ("jitter" in name) == jitters}
+        report(same, base=base)
 
 
 def measure_input(*, images: int, quality: int, rounds: int, workers: int) -> None:
@@ -226,6 +269,9 @@ def measure_input(*, images: int, quality: int, rounds: int, workers: int) -> No
         sides = {label: make() for label, make in makers.items()}
         print("one thread; the last column is each side's time over ours")
         report(compare(sides, paths, rounds), base="ours")
+        if importlib.util.find_spec("albumentations"):
+            print("crop and mirroring alone, and with jitter of the colours")
+            report_plain(compare(plain_sides(), paths, rounds))
         print("our stages, each with all stages before it")
         report(compare(stages(), paths, rounds))
         print("our steps by themselves")
@@ -233,7 +279,7 @@ def measure_input(*, images: int, quality: int, rounds: int, workers: int) -> No
         if workers:
             print(f"{workers} workers, by the wall clock")
             loaded = {label: load_all(make, paths, workers) for label, make in makers.items()}
-            report(loaded, base="ours")
+            report({label: [seconds] for label, seconds in loaded.items()}, base="ours")
         count = max(1, images // 4)
         paths = write_pictures(Path(name), count, 1000, 750, quality)
         large = {"ours": ours(), "ours, full decode": ours(reduced=False), "timm": timm_side()}

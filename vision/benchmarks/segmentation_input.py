@@ -1,9 +1,10 @@
-"""The training input of segmentors against mmsegmentation's.
+"""The training input of segmentors against mmsegmentation's and albumentations'.
 
 Ours and mmsegmentation's make the same training samples from the same files of 683 x 512 pixels: a
 random scale from 0.5 to 2, a crop of 512 x 512 with the limit of 0.75 on one class, mirroring and
-distorted colours. One thread, alternating; times are CPU time, and the last column is each side's
-over ours. mmsegmentation's side needs `pip install '.[mmseg]'`.
+distorted colours. albumentations' is of the same meaning, without the limit. One thread,
+alternating; times are CPU time, and the last column is each side's over ours. Their sides need `pip
+install '.[mmseg]'` and `pip install '.[albumentations]'`.
 """
 
 import importlib.util
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from vision.benchmarks.albumentations_input import segmentation_side
 from vision.benchmarks.input import compare, report, write_pictures
 from vision.data.classes.label_tables import LabelTable
 from vision.data.images.read import decode_image, read_file
@@ -151,6 +153,9 @@ def measure_segmentation_input(*, images: int, rounds: int) -> None:
         if importlib.util.find_spec("mmseg"):
             sides["mmsegmentation"] = mmseg_side()
             sides["mmsegmentation, as they are"] = mmseg_side(photometric=False)
+        if importlib.util.find_spec("albumentations"):
+            sides["albumentations"] = segmentation_side(mask_of)
+            sides["albumentations, as they are"] = segmentation_side(mask_of, photometric=False)
         report(compare(sides, paths, rounds), base="ours")
         print("our steps by themselves")
         report(compare(stages(paths[0]), paths, rounds))
