@@ -23,8 +23,7 @@ def fused_by_default(
     """Whether an optimiser takes the fused kernel, which reads and writes each number once.
 
     Elsewhere PyTorch chooses, for GPUs its `foreach` kernels. With loss scaling too: a fused step
-    unscales the gradients itself, so that they cannot be clipped or looked at before it, and with
-    FSDP one process may find an overflow that another does not.
+    unscales the gradients itself, so that they cannot be clipped or looked at before it.
 
     Args:
         name: One of the names of `OptimizerName`.

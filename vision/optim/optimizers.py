@@ -35,7 +35,8 @@ def build_optimizer(
         ConfigError: Every parameter is frozen, or FSDP spreads parameters that the optimiser needs
             whole.
     """
-    if settings.name not in ELEMENTWISE and sharded_model(module) is not None:
+    sharded = sharded_model(module) is not None
+    if settings.name not in ELEMENTWISE and sharded:
         raise ConfigError(
             f"optim.name={settings.name!r} needs whole parameters, which trainer.strategy fsdp "
             f"spreads over processes. Choose one of {', '.join(sorted(ELEMENTWISE))}, or "
@@ -69,7 +70,8 @@ def build_optimizer(
     own = dict(settings.options or {})
     trained = [parameter for group in groups for parameter in group.parameters]
     precision = getattr(attached_trainer(module), "precision", None)
-    if fused_by_default(settings.name, own, trained, precision=precision):
+    # Of pieces that FSDP spreads, states are gathered and loaded as PyTorch's own choice has them.
+    if not sharded and fused_by_default(settings.name, own, trained, precision=precision):
         own["fused"] = True
     return create_optimizer(
         settings.name, options, lr=settings.lr, betas=settings.betas, options=own
