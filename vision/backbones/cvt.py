@@ -23,19 +23,22 @@ from vision.layers.attention import attend
 from vision.layers.block import PreNormBlock
 from vision.layers.drop_path import drop_path_rates
 from vision.layers.init import init_linear
-from vision.layers.norm import LayerNorm2d
+from vision.layers.lean import Lean, given
+from vision.layers.norm import LayerNorm2d, can_normalise_again, normalise_again
 
 Projection = Literal["dw_bn", "avg"]
 Activation = Literal["quick_gelu", "gelu"]
 
 
-class QuickGELU(nn.Module):
+class QuickGELU(Lean):
     """`x * sigmoid(1.702 x)`, the quick approximation of GELU (Hendrycks and Gimpel, 2016)."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Map `x` of any shape to the same shape."""
         # By way of SiLU, y * sigmoid(y), the backward pass keeps one tensor instead of two.
-        return F.silu(1.702 * x) / 1.702
+        if not torch.is_grad_enabled():
+            return F.silu(1.702 * x, inplace=True).div_(1.702)
+        return self.run_layer(F.silu, lambda: 1.702 * x, cast=False).div_(1.702)
 
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {"quick_gelu": QuickGELU, "gelu": nn.GELU}
@@ -83,7 +86,7 @@ class ConvTokenEmbedding(nn.Module):
         return self.dropout(tokens), (height, width)
 
 
-class ConvAttention(nn.Module):
+class ConvAttention(Lean):
     """Attention whose queries, keys and values come from convolved maps (section 3.2).
 
     A class token takes part without convolution. The scores are scaled by the inverse square root
@@ -149,24 +152,45 @@ class ConvAttention(nn.Module):
         Returns:
             `(B, [1 +] H * W, C)`.
         """
-        tokens = tokens if norm is None else norm(tokens)
-        first, patches = tokens.tensor_split([self.num_class_tokens], dim=1)
-        # Without a class token this is a view; with one, a single copy serves all convolutions.
-        x = patches.unflatten(1, size).permute(0, 3, 1, 2)  # (B, C, H, W)
-        x = x.contiguous(memory_format=torch.channels_last)
-        query = self._heads(first, self.query_conv(x), self.query)
-        key = self._heads(first, self.key_conv(x), self.key)
-        value = self._heads(first, self.value_conv(x), self.value)
+        split = [self.num_class_tokens, tokens.shape[1] - self.num_class_tokens]
+        first, patches = tokens.split(split, dim=1) if self.num_class_tokens else (None, tokens)
+        if first is not None and norm is not None:
+            first = norm(first)
+
+        def make_map() -> Tensor:
+            x = patches if norm is None else norm(patches)
+            x = x.unflatten(1, size).permute(0, 3, 1, 2)  # (B, C, H, W)
+            # Without a class token this is a view; with one, a copy serves all convolutions.
+            return x.contiguous(memory_format=torch.channels_last)
+
+        branches = (self.query_conv, self.key_conv, self.value_conv)
+        convs, norms = zip(*(_conv_and_norm(branch) for branch in branches), strict=True)
+        maps = self.run_layer(lambda x: [conv(x) for conv in convs], make_map)
+        query, key, value = (
+            self._heads(first, x, norm, linear)
+            for x, norm, linear in zip(maps, norms, (self.query, self.key, self.value), strict=True)
+        )
         dropout = self.attn_dropout if self.training else 0.0
         out = attend(query, key, value, scale=self.scale, dropout=dropout)
         return self.dropout(self.proj(out.transpose(1, 2).flatten(2)))  # (B, N, C)
 
-    def _heads(self, first: Tensor, x: Tensor, linear: nn.Module) -> Tensor:
-        """Project the class token and a map `(B, C, h, w)` to `(B, heads, [1 +] h * w, D)`."""
-        tokens = x.flatten(2).transpose(1, 2)  # (B, L, C)
-        if self.num_class_tokens:
-            tokens = torch.cat([first, tokens], dim=1)
-        return linear(tokens).unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+    def _heads(self, first: Tensor | None, x: Tensor, norm: nn.Module, linear: nn.Linear) -> Tensor:
+        """Project a class token `(B, 1, C)`, if any, and a normalised map `(B, C, h, w)`.
+
+        Returns:
+            `(B, heads, [1 +] h * w, D)`.
+        """
+
+        def tokens(x: Tensor) -> Tensor:
+            x = x.flatten(2).transpose(1, 2)  # (B, L, C)
+            return x if first is None else torch.cat([first, x], dim=1)
+
+        made = tokens(norm(x))
+        if can_normalise_again(norm):
+            made = self.run_layer(linear, given(made, lambda: tokens(normalise_again(norm, x))))
+        else:
+            made = linear(made)
+        return made.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
 
 
 class CvT(Backbone):
@@ -312,6 +336,13 @@ def _depthwise(dim: int, kernel: int, stride: int, padding: int) -> nn.Module:
     """Depthwise convolution and batch norm on `(B, C, H, W)`."""
     conv = nn.Conv2d(dim, dim, kernel, stride=stride, padding=padding, groups=dim, bias=False)
     return nn.Sequential(OrderedDict(conv=conv, norm=nn.BatchNorm2d(dim)))
+
+
+def _conv_and_norm(branch: nn.Module) -> tuple[nn.Module, nn.Module]:
+    """The two layers of `_depthwise`; anything else counts as the first, without a norm."""
+    if isinstance(branch, nn.Sequential):
+        return branch.conv, branch.norm
+    return branch, nn.Identity()
 
 
 def _average(dim: int, kernel: int, stride: int, padding: int) -> nn.Module:

@@ -14,6 +14,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from vision.layers.attention import attend
+from vision.layers.lean import Lean
 from vision.layers.size_cache import SizeCache
 from vision.ops.tracing import is_traced
 
@@ -143,7 +144,7 @@ def rotate_pairs(x: Tensor, rotation: Tensor) -> Tensor:
     return torch.addcmul(x * cos, swapped, signed_sin)
 
 
-class ManhattanAttention(nn.Module):
+class ManhattanAttention(Lean):
     """Manhattan self-attention with local context enhancement (Section 3.2).
 
     Args:
@@ -161,19 +162,29 @@ class ManhattanAttention(nn.Module):
         self.local = nn.Conv2d(dim, dim, kernel_size=5, padding=2, groups=dim)
         self.proj = nn.Linear(dim, dim)
 
-    def forward(self, x: Tensor, rotation: Tensor, *decays: Tensor) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        rotation: Tensor,
+        *decays: Tensor,
+        norm: nn.Module | None = None,
+        scale: Tensor | None = None,
+    ) -> Tensor:
         """Map `x` `(B, H, W, C)` to the same shape.
 
         Args:
-            x: The normalised map.
+            x: The map.
             rotation: `(2, H, W, 1, D)`, made by `ManhattanPrior`.
-            *decays: One for attention over the whole map, or the rates of the heads; two for its
-                decomposed form.
+            *decays: One for attention over the whole map, two for its decomposed form.
+            norm: Normalises the map first, if there is a norm.
+            scale: A factor on each channel of the result, `(C,)`.
         """
         batch, height, width, _ = x.shape
-        qk = self.qk(x).view(batch, height, width, 2 * self.num_heads, -1)
+        qk, v = self.run_layer(
+            lambda x: (self.qk(x), self.v(x)), lambda: x if norm is None else norm(x)
+        )
+        qk = qk.view(batch, height, width, 2 * self.num_heads, -1)
         qk = rotate_pairs(qk, rotation)  # (B, H, W, 2 * heads, D)
-        v = self.v(x)  # (B, H, W, C)
         local = self.local(v.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)  # (B, H, W, C)
         v = v.unflatten(-1, (self.num_heads, -1))  # (B, H, W, heads, D)
         if len(decays) == 2:
@@ -184,17 +195,21 @@ class ManhattanAttention(nn.Module):
             out = _attend_lines(qk.flatten(1, 2), v.flatten(1, 2), decays[0])  # (B, N, heads, D)
             out = out.reshape(batch, height, width, -1)
         # The dense operand first: the sum takes its memory order, and `proj` needs no copy.
-        return self.proj(local + out)
+        together = local + out
+        return self.run_scaled(self.proj, lambda: together, scale)
 
     def _attend_rows_then_columns(
         self, qk: Tensor, v: Tensor, row_decay: Tensor, column_decay: Tensor
     ) -> Tensor:
         batch, height, width = v.shape[:3]
-        v = _attend_lines(qk.flatten(0, 1), v.flatten(0, 1), row_decay)  # (B * H, W, heads, D)
-        v = v.reshape(batch, height, width, self.num_heads, -1).transpose(1, 2).flatten(0, 1)
-        qk = qk.transpose(1, 2).flatten(0, 1)  # (B * W, H, 2 * heads, D)
-        v = _attend_lines(qk, v, column_decay)  # (B * W, H, heads, D)
-        return v.reshape(batch, width, height, -1).transpose(1, 2)  # (B, H, W, C)
+        rows = _attend_lines(qk.flatten(0, 1), v.flatten(0, 1), row_decay)
+        rows = rows.reshape(batch, height, width, self.num_heads, -1)  # (B, H, W, heads, D)
+        out = self.run_layer(
+            lambda qk, v: _attend_lines(qk, v, column_decay),
+            lambda: qk.transpose(1, 2).flatten(0, 1),  # (B * W, H, 2 * heads, D)
+            lambda: rows.transpose(1, 2).flatten(0, 1),  # (B * W, H, heads, D)
+        )
+        return out.reshape(batch, width, height, -1).transpose(1, 2)  # (B, H, W, C)
 
 
 def _attend_in_parts(qk: Tensor, v: Tensor, rate: Tensor) -> Tensor:

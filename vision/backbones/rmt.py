@@ -21,6 +21,7 @@ from vision.errors import ConfigError
 from vision.keywords import Unpack
 from vision.layers.drop_path import DropPath, drop_path_rates
 from vision.layers.init import init_linear
+from vision.layers.lean import Lean, given
 from vision.layers.norm import LayerNorm2d
 
 EPS = 1e-6
@@ -32,7 +33,7 @@ PER_STAGE = (
 )
 
 
-class ConvFeedForward(nn.Module):
+class ConvFeedForward(Lean):
     """Feed-forward network with a residual depthwise convolution between its layers.
 
     Args:
@@ -46,15 +47,33 @@ class ConvFeedForward(nn.Module):
         self.conv = nn.Conv2d(hidden_dim, hidden_dim, kernel_size=3, padding=1, groups=hidden_dim)
         self.fc2 = nn.Linear(hidden_dim, dim)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map `x` `(B, H, W, C)` to the same shape."""
-        x = F.gelu(self.fc1(x))
-        return self.fc2(_add_convolved(x, self.conv))
+    def forward(
+        self, x: Tensor, *, norm: nn.Module | None = None, scale: Tensor | None = None
+    ) -> Tensor:
+        """Map `x` `(B, H, W, C)` to the same shape.
+
+        Args:
+            x: The map.
+            norm: Normalises the map first, if there is a norm.
+            scale: A factor on each channel of the result, `(C,)`.
+        """
+        hidden = self.run_layer(self.fc1, lambda: x if norm is None else norm(x))
+        return self.run_scaled(self.fc2, lambda: self._between(hidden), scale)
+
+    def _between(self, hidden: Tensor) -> Tensor:
+        x = F.gelu(hidden)
+        again = given(x, lambda: F.gelu(hidden))
+        return x + self.run_layer(lambda x: _convolve(x, self.conv), again)
 
 
 def _add_convolved(x: Tensor, conv: nn.Conv2d) -> Tensor:
     """`x + conv(x)` for `x` `(B, H, W, C)`."""
-    return x + conv(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+    return x + _convolve(x, conv)
+
+
+def _convolve(x: Tensor, conv: nn.Conv2d) -> Tensor:
+    """`conv(x)` for `x` `(B, H, W, C)`."""
+    return conv(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
 
 
 class RMTBlock(nn.Module):
@@ -90,10 +109,9 @@ class RMTBlock(nn.Module):
     def forward(self, x: Tensor, *constants: Tensor) -> Tensor:
         """Map `x` `(B, H, W, C)` to the same shape; `constants` come from `ManhattanPrior`."""
         x = _add_convolved(x, self.pos)
-        branch = self.attn(self.norm1(x), *constants)
-        x = x + self.drop_path(branch if self.gamma1 is None else branch * self.gamma1)
-        branch = self.ffn(self.norm2(x))
-        return x + self.drop_path(branch if self.gamma2 is None else branch * self.gamma2)
+        branch = self.attn(x, *constants, norm=self.norm1, scale=self.gamma1)
+        x = x + self.drop_path(branch)
+        return x + self.drop_path(self.ffn(x, norm=self.norm2, scale=self.gamma2))
 
 
 def _layer_scale(dim: int, value: float | None) -> nn.Parameter | None:
@@ -148,7 +166,7 @@ class RMT(Backbone):
         _check_stages(*stages, mlp_ratios, decomposed, layer_scales)
         count = self.choose_outputs(len(depths))
 
-        self.stem = _stem(self.in_channels, dims[0])
+        self.stem = _Stem(self.in_channels, dims[0])
         self.stages = nn.ModuleList()
         # Entry i halves the output of stage i.
         self.downsample = nn.ModuleList(_halve(dims[i], dims[i + 1]) for i in range(count - 1))
@@ -215,14 +233,27 @@ class RMT(Backbone):
         return stage_levels(self.stages, stem=["stem"], entry="downsample.{}", offset=-1)
 
 
-def _stem(in_channels: int, dim: int) -> nn.Sequential:
-    """Four 3 x 3 convolutions, a quarter of the image's resolution."""
-    layers: list[nn.Module] = []
-    widths = (in_channels, dim // 2, dim // 2, dim, dim)
-    for i, stride in enumerate((2, 1, 2, 1)):
-        conv = nn.Conv2d(widths[i], widths[i + 1], kernel_size=3, stride=stride, padding=1)
-        layers += [conv, nn.BatchNorm2d(widths[i + 1]), nn.GELU()]
-    return nn.Sequential(*layers[:-1])
+class _Stem(Lean, nn.Sequential):
+    """Four 3 x 3 convolutions with batch norm, a quarter of the image's resolution."""
+
+    def __init__(self, in_channels: int, dim: int) -> None:
+        layers: list[nn.Module] = []
+        widths = (in_channels, dim // 2, dim // 2, dim, dim)
+        for i, stride in enumerate((2, 1, 2, 1)):
+            conv = nn.Conv2d(widths[i], widths[i + 1], kernel_size=3, stride=stride, padding=1)
+            layers += [conv, nn.BatchNorm2d(widths[i + 1]), nn.GELU()]
+        super().__init__(*layers[:-1])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map images `(B, C_in, H, W)` to `(B, C, H / 4, W / 4)`."""
+        first, *others = self
+        x = first(x)
+        for norm, act, conv in zip(others[::3], others[1::3], others[2::3], strict=False):
+            x = self._activate_and_convolve(norm(x), act, conv)
+        return others[-1](x)
+
+    def _activate_and_convolve(self, x: Tensor, act: nn.Module, conv: nn.Module) -> Tensor:
+        return self.run_layer(conv, lambda: act(x))
 
 
 def _halve(in_dim: int, out_dim: int) -> nn.Sequential:
