@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from helpers.literal import check_literal
+from torch import nn
 
 from vision.backbones.cswin import CSWin, StripeAttention
 from vision.errors import ConfigError
@@ -26,49 +26,10 @@ def randomised(model: nn.Module) -> nn.Module:
     return model.eval()
 
 
-def literal_branch(qkv: Tensor, conv: nn.Conv2d, stripe: tuple[int, int], heads: int) -> Tensor:
-    """Stripes cut one by one from `qkv` `(3, c, H, W)`, padded evenly; returns `(c, H, W)`."""
-    height, width = qkv.shape[2:]
-    missing = [-side % extent for side, extent in zip((height, width), stripe, strict=True)]
-    top, left = missing[0] // 2, missing[1] // 2
-    qkv = F.pad(qkv, (left, missing[1] - left, top, missing[0] - top))
-    out = torch.zeros_like(qkv[0])
-    for y in range(0, qkv.shape[2], stripe[0]):
-        for x in range(0, qkv.shape[3], stripe[1]):
-            part = (slice(y, y + stripe[0]), slice(x, x + stripe[1]))
-            piece = qkv[:, :, *part]
-            q, k, v = piece.reshape(3, heads, -1, stripe[0] * stripe[1])  # (heads, D, N)
-            weights = (q.transpose(1, 2) @ k * q.shape[1] ** -0.5).softmax(-1)
-            mixed = (weights @ v.transpose(1, 2)).transpose(1, 2).reshape(-1, *stripe)
-            out[:, *part] = mixed + conv(piece[2][None])[0]
-    return out[:, top : top + height, left : left + width]
-
-
-def share(conv: nn.Conv2d, start: int, stop: int) -> nn.Conv2d:
-    part = nn.Conv2d(stop - start, stop - start, 3, padding=1, groups=stop - start)
-    part.weight.data, part.bias.data = conv.weight[start:stop], conv.bias[start:stop]
-    return part
-
-
-@torch.no_grad()
-@pytest.mark.parametrize("size", [(6, 6), (7, 5), (2, 9)])
-def test_two_branches_attend_inside_their_stripes(size: tuple[int, int]) -> None:
-    attn = randomised(StripeAttention(12, num_heads=4, split_size=3))
-    x = torch.randn(1, *size, 12)
-    qkv = attn.qkv(x)[0].view(*size, 3, 12).permute(2, 3, 0, 1)  # (3, C, H, W)
-    vertical = literal_branch(qkv[:, :6], share(attn.lepe, 0, 6), (size[0], 3), heads=2)
-    horizontal = literal_branch(qkv[:, 6:], share(attn.lepe, 6, 12), (3, size[1]), heads=2)
-    expected = attn.proj(torch.cat([vertical, horizontal]).permute(1, 2, 0))
-    torch.testing.assert_close(attn(x)[0], expected)
-
-
-@torch.no_grad()
-def test_the_last_stage_attends_over_the_whole_map() -> None:
-    attn = randomised(StripeAttention(12, num_heads=3, split_size=None))
-    x = torch.randn(1, 4, 5, 12)
-    qkv = attn.qkv(x)[0].view(4, 5, 3, 12).permute(2, 3, 0, 1)
-    expected = attn.proj(literal_branch(qkv, attn.lepe, (4, 5), heads=3).permute(1, 2, 0))
-    torch.testing.assert_close(attn(x)[0], expected)
+@pytest.mark.parametrize("size", [(47, 65), (32, 33)])
+def test_the_network_is_its_equations(size: tuple[int, int]) -> None:
+    """Maps of 12 x 17 and of 6 x 9: stripes of 5 and of 4 do not divide them."""
+    check_literal(CSWin(dim=8, depths=(1, 2, 1), num_heads=(2, 4, 4), split_sizes=(5, 4, 2)), size)
 
 
 @torch.no_grad()

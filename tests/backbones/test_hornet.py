@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import torch
+from helpers.literal import check_literal
 from helpers.refusals import refuses
 from torch import Tensor
 
@@ -16,28 +17,14 @@ from vision.layers.spectrum import resize_filter
 TINY: dict[str, Any] = {"dim": 16, "depths": (1, 1, 1, 1)}
 
 
-def mixed(conv: RecursiveGatedConv, x: Tensor) -> Tensor:
-    return conv.mix(conv.proj_in(x).movedim(-1, 1)).movedim(1, -1)
+@pytest.mark.parametrize("filters", [(None,) * 4, ((5, 3), (3, 4), None, (1, 2))])
+def test_the_network_is_its_equations(filters: tuple[tuple[int, int] | None, ...]) -> None:
+    check_literal(HorNet(**TINY, global_filters=filters, layer_scale=0.3), (47, 65))
 
 
-@torch.no_grad()
-def test_order_one_is_a_single_gate() -> None:
-    torch.manual_seed(0)
-    conv = RecursiveGatedConv(4, order=1, scale=0.5)
-    x = torch.randn(2, 9, 8, 4)
-    torch.testing.assert_close(conv(x), conv.proj_out(conv.gate(x) * mixed(conv, x) * 0.5))
-
-
-@torch.no_grad()
-def test_order_three_by_hand() -> None:
-    torch.manual_seed(0)
-    conv = RecursiveGatedConv(8, order=3, scale=1 / 3)
-    x = torch.randn(2, 7, 6, 8)
-    parts = mixed(conv, x) / 3
-    out = conv.gate(x) * parts[..., :2]
-    out = conv.steps[0](out) * parts[..., 2:6]
-    out = conv.steps[1](out) * parts[..., 6:]
-    torch.testing.assert_close(conv(x), conv.proj_out(out))
+def test_orders_may_be_others_and_scales_left_out() -> None:
+    options = {"dim": 8, "depths": (1, 1), "orders": (1, 4), "scales": (0.5, 2.0)}
+    check_literal(HorNet(**options, global_filters=(None, None), layer_scale=0.0), (33, 47))
 
 
 def identity_filter(size: tuple[int, int]) -> GlobalLocalFilter:

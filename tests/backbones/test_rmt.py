@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import torch
+from helpers.literal import check_literal
 
 from vision import create_backbone
 from vision.backbones.rmt import RMT
@@ -15,6 +16,11 @@ TINY: dict[str, Any] = {
     "num_heads": (2, 2, 4, 6),
     "projection": 64,
 }
+
+
+@pytest.mark.parametrize("decomposed", [(True, True, False, False), (False, True, True, True)])
+def test_the_network_is_its_equations(decomposed: tuple[bool, ...]) -> None:
+    check_literal(RMT(**TINY, decomposed=decomposed, layer_scales=(True,) * 4), (47, 65))
 
 
 @pytest.mark.parametrize("decomposed", [(True,) * 4, (False,) * 4])

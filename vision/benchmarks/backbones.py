@@ -1,127 +1,214 @@
-"""Backbones against timm's and transformers' implementations of the same networks."""
+"""Backbones beside other implementations of the same networks.
 
-from collections.abc import Sequence
+Each peer gets our weights, and its outputs are compared with ours before anything is timed. The
+rows of a pair: inference and a training step by the clock and in processor time, bytes that the
+forward pass keeps for the backward pass, peak memory of a step in a fresh process, and the number
+of operators that a step calls. A training step is forward and backward pass without an optimiser;
+nothing is dropped at random on either side.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from vision.backbones.registry import create_backbone
-from vision.benchmarks.timing import medians, print_head, print_row
+from vision.benchmarks.kept import kept_bytes
+from vision.benchmarks.measurement import Measurement, check_equal
+from vision.benchmarks.memory import in_fresh_process, peak_allocated, peak_growth
+from vision.benchmarks.operators import count_operators
+from vision.benchmarks.peers.table import (
+    Embedding,
+    build_peer,
+    sources_of,
+    spread_weights,
+)
+from vision.benchmarks.results import Row, Table
 
-TIMM_NAMES = {
-    "swin_tiny": "swin_tiny_patch4_window7_224",
-    "swin_base": "swin_base_patch4_window7_224",
-    "convnext_tiny": "convnext_tiny",
-    "convnext_base": "convnext_base",
-    "tnt_small": "tnt_s_patch16_224",
-    "tnt_base": "tnt_b_patch16_224",
-}
-# Backbones that have a counterpart.
-COMPARED = (*TIMM_NAMES, "cvt_13")
-
-
-class TimmEmbedding(nn.Module):
-    """The other side: the same vector from timm's model."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__()
-        import timm
-
-        self.model = timm.create_model(name, num_classes=0)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """`(B, 3, H, W)` to `(B, D)`."""
-        return self.model(images)
+# One backbone of each family that has a peer.
+COMPARED = (
+    *("swin_tiny", "convnext_tiny", "tnt_small", "cvt_13"),
+    *("cswin_tiny", "rmt_tiny", "hornet_tiny_7x7", "hornet_tiny_gf"),
+)
+TOLERANCE = 1e-4  # of the largest value, in float32
+MIB = 2**20
+OURS = "ours"
+Memory = Literal["fast", "lean", "checkpoint"]
 
 
-class HuggingFaceCvt(nn.Module):
-    """The other side for CvT: the class token of transformers' model."""
+@dataclass(frozen=True)
+class Settings:
+    """Settings of the measurement.
 
-    def __init__(self) -> None:
-        super().__init__()
-        from transformers import CvtConfig, CvtModel
-
-        self.model = CvtModel(CvtConfig())
-
-    def forward(self, images: Tensor) -> Tensor:
-        """`(B, 3, H, W)` to `(B, D)`."""
-        return self.model(images).cls_token_value[:, 0]
-
-
-class Embedding(nn.Module):
-    """Our side: `embed` as a module's call."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__()
-        self.model = create_backbone(name)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """`(B, 3, H, W)` to `(B, D)`."""
-        return self.model.embed(images)
-
-
-def other_side(name: str) -> nn.Module | None:
-    """The same network by timm or transformers, if one of them has it."""
-    if name in TIMM_NAMES:
-        return TimmEmbedding(TIMM_NAMES[name])
-    return HuggingFaceCvt() if name == "cvt_13" else None
-
-
-def inference(model: nn.Module, images: Tensor) -> None:
-    """One forward pass without gradients."""
-    with torch.inference_mode():
-        model(images)
-
-
-def training(model: nn.Module, images: Tensor) -> None:
-    """One forward and backward pass."""
-    model.zero_grad(set_to_none=True)
-    model(images).square().mean().backward()
-
-
-def kept_for_backward(model: nn.Module, images: Tensor) -> int:
-    """Bytes of activations that one forward pass keeps for the backward pass."""
-    own = {p.untyped_storage().data_ptr() for p in model.parameters()}
-    kept: dict[int, int] = {}
-
-    def pack(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in own:
-            kept[storage.data_ptr()] = storage.nbytes()
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        output = model(images)
-    total = sum(kept.values())
-    del output
-    return total
-
-
-def measure_backbones(
-    *, names: Sequence[str], batch: int, size: int, rounds: int, warmup: int, device: str
-) -> None:
-    """Print time and kept memory of each backbone and its counterpart.
-
-    Args:
-        names: Backbones; one without a counterpart is measured by itself.
+    Attributes:
+        names: Backbones; one without a peer is measured by itself.
+        against: Source of the peers, or `"all"`.
+        memory: Memory modes of our training step, each a set of rows.
         batch: Images of a step.
         size: Their side in pixels.
         rounds: Measured steps of each side.
         warmup: Steps before them.
+        threads: Threads of PyTorch.
         device: Where to compute.
     """
-    print_head()
-    place = torch.device(device)
-    for name in names:
-        torch.manual_seed(0)
-        images = torch.randn(batch, 3, size, size, device=place)
-        sides = [side.to(place) for side in (Embedding(name), other_side(name)) if side is not None]
-        for label, step in (("inference", inference), ("training", training)):
-            for side in sides:
-                side.train(step is training)
-            steps = [partial(step, side, images) for side in sides]
-            found = medians(steps, place, rounds=rounds, warmup=warmup)
-            print_row(f"{name} {label}, ms/image", [1e3 * value / batch for value in found])
-        memory = [kept_for_backward(side.train(), images) / 2**20 / batch for side in sides]
-        print_row(f"{name} kept for backward, MiB/image", memory)
+
+    names: Sequence[str]
+    against: str
+    memory: Sequence[Memory]
+    batch: int
+    size: int
+    rounds: int
+    warmup: int
+    threads: int
+    device: str
+
+
+def build_side(name: str, source: str, size: int, memory: Memory = "fast") -> nn.Module:
+    """One side of a comparison, from images to vectors, with the same weights each time.
+
+    Args:
+        name: Name of the backbone.
+        source: `OURS`, or a source of a peer.
+        size: Side of the images in pixels.
+        memory: Memory mode of ours.
+    """
+    torch.manual_seed(0)
+    ours = Embedding(name)
+    on_meta = any(parameter.is_meta for parameter in ours.parameters())
+    if not on_meta:
+        spread_weights(ours, torch.Generator().manual_seed(0))
+    if source == OURS:
+        ours.model.set_memory(memory)
+        return ours
+    peer = build_peer(source, ours.model, (size, size))
+    if not on_meta:
+        peer.copy_weights(ours.model)
+    return peer
+
+
+def inference(model: nn.Module, images: Tensor) -> Tensor:
+    """One forward pass without gradients."""
+    with torch.inference_mode():
+        return model.eval()(images)
+
+
+def training(model: nn.Module, images: Tensor) -> None:
+    """One forward and backward pass."""
+    model.train().zero_grad(set_to_none=True)
+    model(images).square().mean().backward()
+
+
+class Comparison:
+    """A backbone, one source of peers, and images.
+
+    Args:
+        name: Name of the backbone.
+        source: Source of the peer; None to measure ours alone.
+        settings: What is measured.
+        measured: Where the rows go.
+    """
+
+    def __init__(
+        self, name: str, source: str | None, settings: Settings, measured: Measurement
+    ) -> None:
+        self.name, self.source, self.settings, self.measured = name, source, settings, measured
+        self.sources = [OURS, source] if source else [OURS]
+        self.device = torch.device(settings.device)
+        build = partial(build_side, name, size=settings.size)
+        self.sides = [build(one).to(self.device) for one in self.sources]
+        self.images = make_images(settings).to(self.device)
+        self.difference: float | None = None
+
+    def run(self) -> None:
+        """Compare outputs, then add all rows.
+
+        Raises:
+            UnequalSidesError: The outputs differ.
+        """
+        if self.source:
+            outputs = (inference(side, self.images) for side in self.sides)
+            what = f"{self.name} and {self.source}'s"
+            self.difference = check_equal(*outputs, tolerance=TOLERANCE, what=what)
+        self._time(f"{self.name}, inference", inference)
+        self._count(f"{self.name}, inference", inference, "fast")
+        for memory in self.settings.memory:
+            self.sides[0].model.set_memory(memory)
+            label = f"{self.name}, training, {memory}"
+            self._time(label, training)
+            kept = [self._kept(source, memory) for source in self.sources]
+            self._add(f"{label}, kept", "MiB/image", kept)
+            self._count(label, training, memory)
+
+    def _time(self, label: str, step: Callable[[nn.Module, Tensor], object]) -> None:
+        steps = [partial(step, side, self.images) for side in self.sides]
+        self.measured.compare(
+            label,
+            *steps,
+            rounds=self.settings.rounds,
+            warmup=self.settings.warmup,
+            peer=self.source or "",
+            per=self.settings.batch,
+            difference=self.difference,
+        )
+
+    def _count(
+        self, label: str, step: Callable[[nn.Module, Tensor], object], memory: Memory
+    ) -> None:
+        peaks = []
+        for source, side in zip(self.sources, self.sides, strict=True):
+            if self.device.type == "cuda":
+                peaks.append(peak_allocated(partial(step, side, self.images)))
+            else:
+                peaks.append(in_fresh_process(_growth, self.name, source, memory, step, self.settings))
+        self._add(f"{label}, peak", "MiB", peaks)
+        counts = [
+            float(count_operators(partial(step, side, self.images)).total()) for side in self.sides
+        ]
+        self._add(f"{label}, operators", "calls", counts)
+
+    def _kept(self, source: str, memory: Memory) -> float:
+        batch, size = self.settings.batch, self.settings.size
+        build = partial(build_side, self.name, source, size, memory)
+        return kept_bytes(build, (batch, 3, size, size)) / MIB / batch
+
+    def _add(self, label: str, unit: str, values: Sequence[float]) -> None:
+        self.measured.add(Row(label, unit, *values, peer=self.source or ""))
+
+
+def make_images(settings: Settings) -> Tensor:
+    """Random normalised images `(B, 3, size, size)`, the same each time."""
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(settings.batch, 3, settings.size, settings.size, generator=generator)
+
+
+def _growth(
+    name: str,
+    source: str,
+    memory: Memory,
+    step: Callable[[nn.Module, Tensor], object],
+    settings: Settings,
+) -> float:
+    """MiB by which a step makes a new process grow."""
+    torch.set_num_threads(settings.threads)
+    side, images = build_side(name, source, settings.size, memory), make_images(settings)
+    return peak_growth(partial(step, side, images))
+
+
+def measure_backbones(settings: Settings) -> Table:
+    """Measure each backbone beside each of its peers.
+
+    Raises:
+        ConfigError: There is no such source of peers.
+        UnequalSidesError: The outputs of a peer differ from ours.
+    """
+    torch.set_num_threads(settings.threads)
+    found = {name: sources_of(name, settings.against) for name in settings.names}
+    measured = Measurement("Backbones beside other implementations", device=settings.device)
+    for name, sources in found.items():
+        if not sources:
+            measured.note(f"{name}: no peer, measured by itself")
+        for source in sources or [None]:
+            Comparison(name, source, settings, measured).run()
+    return measured.table()

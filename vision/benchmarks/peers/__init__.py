@@ -1,0 +1,1 @@
+"""Other implementations of our networks, with our weights: what the benchmarks measure beside."""

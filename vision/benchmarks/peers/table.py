@@ -1,0 +1,101 @@
+"""Which other implementation there is of which family, and its outputs beside ours."""
+
+import importlib
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from vision.backbones.base import Backbone
+from vision.backbones.registry import create_backbone, family_of
+from vision.benchmarks.peers.base import Peer
+from vision.errors import ConfigError, suggest
+
+# Source, and the module and class of it.
+PEERS: dict[str, dict[str, str]] = {
+    "swin": {
+        "timm": "timm:TimmPeer",
+        "torchvision": "torchvision:TorchvisionPeer",
+        "transformers": "transformers:TransformersPeer",
+    },
+    "convnext": {
+        "timm": "timm:TimmPeer",
+        "torchvision": "torchvision:TorchvisionPeer",
+        "transformers": "transformers:TransformersPeer",
+    },
+    "tnt": {"timm": "timm:TimmPeer"},
+    "cvt": {"transformers": "transformers:CvtPeer"},
+    "cswin": {"literal": "literal_cswin:LiteralCSWin"},
+    "rmt": {"literal": "literal_rmt:LiteralRMT"},
+    "hornet": {"literal": "literal_hornet:LiteralHorNet"},
+}
+SOURCES = ("timm", "torchvision", "transformers", "literal")
+# What must be set on our side for the same network: CvT of transformers has another activation.
+OPTIONS: dict[str, dict[str, Any]] = {"cvt": {"act": "gelu"}}
+
+
+class Embedding(nn.Module):
+    """Our side: `embed` as a module's call, with the options that a comparison needs.
+
+    Args:
+        name: Name of the backbone.
+        **options: Further keywords of it.
+    """
+
+    def __init__(self, name: str, **options: Any) -> None:
+        super().__init__()
+        self.model = create_backbone(name, **{**OPTIONS.get(family_of(name), {}), **options})
+
+    def forward(self, images: Tensor) -> Tensor:
+        """`(B, 3, H, W)` to `(B, embed_dim)`."""
+        return self.model.embed(images)
+
+
+def sources_of(name: str, against: str = "all") -> list[str]:
+    """The sources that have a peer of a backbone, among those asked for.
+
+    Args:
+        name: Name of the backbone.
+        against: One of `SOURCES`, or `"all"`.
+
+    Raises:
+        ConfigError: `against` is neither.
+    """
+    if against not in (*SOURCES, "all"):
+        raise ConfigError(
+            f"against='{against}' is no peer.{suggest(against, SOURCES)} "
+            f"Known are {', '.join(SOURCES)} and all."
+        )
+    known = PEERS.get(family_of(name), {})
+    return [source for source in SOURCES if source in known and against in (source, "all")]
+
+
+def build_peer(source: str, ours: Backbone, size: tuple[int, int]) -> Peer:
+    """Build a peer with the sizes of a backbone and initial weights of its own.
+
+    Args:
+        source: One of those that `sources_of` lists for the backbone.
+        ours: The backbone.
+        size: Height and width of the images.
+    """
+    module, _, name = PEERS[ours.family][source].partition(":")
+    peer: type[Peer] = getattr(importlib.import_module(f"vision.benchmarks.peers.{module}"), name)
+    return peer(ours, size)
+
+
+@torch.no_grad()
+def spread_weights(module: nn.Module, generator: torch.Generator) -> None:
+    """Move vectors of weights and statistics away from their initial values.
+
+    Fresh biases are zero, norms one, and scales of branches 1e-6, so that wrong ones would show in
+    no output.
+    """
+    for parameter in module.parameters():
+        if parameter.ndim <= 1:
+            parameter.add_(torch.randn(parameter.shape, generator=generator), alpha=0.2)
+    for norm in module.modules():
+        if isinstance(norm, nn.BatchNorm2d):
+            assert norm.running_mean is not None
+            assert norm.running_var is not None
+            norm.running_mean.copy_(torch.randn(norm.num_features, generator=generator) / 10)
+            norm.running_var.copy_(1 + torch.rand(norm.num_features, generator=generator))

@@ -1,0 +1,108 @@
+"""Swin, ConvNeXt and CvT of transformers with our sizes and weights."""
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from vision.backbones.base import Backbone
+from vision.benchmarks.peers.base import Peer
+from vision.weights.names.write import to_naming
+
+_LAST_NORM = "layernorm."
+
+
+class TransformersPeer(Peer):
+    """A backbone of transformers, up to the vector of its pooler.
+
+    Args:
+        ours: A `Swin` or `ConvNeXt`.
+        size: Height and width of the images.
+    """
+
+    def __init__(self, ours: Backbone, size: tuple[int, int]) -> None:
+        super().__init__()
+        self.model = {"swin": _swin, "convnext": _convnext}[ours.family](ours, size)
+
+    def copy_weights(self, ours: Backbone) -> None:
+        """Take over all weights; tables of indices are those of transformers."""
+        self.model = _filled(self.model, to_naming(ours, "huggingface"))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """`(B, 3, H, W)` to `(B, embed_dim)`."""
+        return self.model(images).pooler_output
+
+
+class CvtPeer(Peer):
+    """CvT of transformers and the norm that its classifier adds, up to the class token.
+
+    Its activation is GELU, so that outputs equal those of ours with `act="gelu"`.
+
+    Args:
+        ours: A `CvT` whose last stage has a class token.
+        size: Height and width of the images, which nothing here depends on.
+    """
+
+    def __init__(self, ours: Backbone, size: tuple[int, int]) -> None:
+        super().__init__()
+        self.model = _cvt(ours)
+        self.norm = nn.LayerNorm(ours.embed_dim)
+
+    def copy_weights(self, ours: Backbone) -> None:
+        """Take over all weights and buffers."""
+        state = to_naming(ours, "huggingface")
+        norm = {k.removeprefix(_LAST_NORM): state.pop(k) for k in [*state] if k.startswith(_LAST_NORM)}
+        self.model = _filled(self.model, state)
+        self.norm.load_state_dict(norm)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """`(B, 3, H, W)` to `(B, embed_dim)`."""
+        return self.norm(self.model(images).cls_token_value).mean(dim=1)
+
+
+def _filled(model: Any, state: dict[str, Tensor]) -> Any:
+    """The model with weights under the names that its files have; those in memory differ."""
+    filled, report = type(model).from_pretrained(
+        None, config=model.config, state_dict=state, output_loading_info=True
+    )
+    lacking = sorted(report["missing_keys"])
+    assert not lacking, lacking
+    return filled
+
+
+def _swin(ours: Any, size: tuple[int, int]) -> Any:
+    from transformers import SwinConfig, SwinModel
+
+    config = SwinConfig(
+        image_size=size,
+        embed_dim=ours.feature_specs[0].channels,
+        depths=[len(blocks) for blocks in ours.stages],
+        num_heads=list(ours.num_heads),
+        window_size=ours.table_windows[0],
+        drop_path_rate=0.0,
+    )
+    return SwinModel(config)
+
+
+def _convnext(ours: Any, size: tuple[int, int]) -> Any:
+    from transformers import ConvNextConfig, ConvNextModel
+
+    config = ConvNextConfig(
+        depths=[len(blocks) for blocks in ours.stages],
+        hidden_sizes=[spec.channels for spec in ours.feature_specs],
+        layer_norm_eps=ours.norm.eps,
+    )
+    return ConvNextModel(config)
+
+
+def _cvt(ours: Any) -> Any:
+    from transformers import CvtConfig, CvtModel
+
+    stages = [blocks[0].attn for blocks in ours.stages]
+    config = CvtConfig(
+        embed_dim=[spec.channels for spec in ours.feature_specs],
+        depth=[len(blocks) for blocks in ours.stages],
+        num_heads=[attn.num_heads for attn in stages],
+        cls_token=[attn.num_class_tokens > 0 for attn in stages],
+        drop_path_rate=[0.0] * len(stages),
+    )
+    return CvtModel(config)
