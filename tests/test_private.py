@@ -27,7 +27,7 @@ USED = {
     "benchmarks/heads.py": {"_dynamo"},
     # Fake tensors, modes of dispatch and the identity of a storage.
     "benchmarks/kept.py": {"_subclasses", "_python_dispatch", "_pytree", "_cdata"},
-    "benchmarks/counts.py": {"_python_dispatch"},
+    "benchmarks/operators.py": {"_python_dispatch"},
     "layers/lean.py": {"_cdata"},
     # What a pickle of an array names.
     "interop/mmseg.py": {"_reconstruct"},

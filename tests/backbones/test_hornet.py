@@ -6,12 +6,11 @@ import pytest
 import torch
 from helpers.literal import check_literal
 from helpers.refusals import refuses
-from torch import Tensor
 
 from vision import create_backbone
 from vision.backbones.hornet import HorNet
 from vision.errors import ConfigError
-from vision.layers.gated_conv import GlobalLocalFilter, RecursiveGatedConv
+from vision.layers.gated_conv import GlobalLocalFilter
 from vision.layers.spectrum import resize_filter
 
 TINY: dict[str, Any] = {"dim": 16, "depths": (1, 1, 1, 1)}

@@ -10,7 +10,7 @@ nothing is dropped at random on either side.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Literal, cast, get_args
 
 import torch
 from torch import Tensor, nn
@@ -36,6 +36,7 @@ TOLERANCE = 1e-4  # of the largest value, in float32
 MIB = 2**20
 OURS = "ours"
 Memory = Literal["fast", "lean", "checkpoint"]
+MODES: tuple[Memory, ...] = get_args(Memory)
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ class Comparison:
         self._time(f"{self.name}, inference", inference)
         self._count(f"{self.name}, inference", inference, "fast")
         for memory in self.settings.memory:
-            self.sides[0].model.set_memory(memory)
+            cast(Embedding, self.sides[0]).model.set_memory(memory)
             label = f"{self.name}, training, {memory}"
             self._time(label, training)
             kept = [self._kept(source, memory) for source in self.sources]
@@ -156,17 +157,14 @@ class Comparison:
     def _count(
         self, label: str, step: Callable[[nn.Module, Tensor], object], memory: Memory
     ) -> None:
-        peaks = []
-        for source, side in zip(self.sources, self.sides, strict=True):
-            if self.device.type == "cuda":
-                peaks.append(peak_allocated(partial(step, side, self.images)))
-            else:
-                peaks.append(in_fresh_process(_growth, self.name, source, memory, step, self.settings))
+        steps = [partial(step, side, self.images) for side in self.sides]
+        if self.device.type == "cuda":
+            peaks = [peak_allocated(one) for one in steps]
+        else:
+            given = (memory, step, self.settings)
+            peaks = [in_fresh_process(_growth, self.name, one, *given) for one in self.sources]
         self._add(f"{label}, peak", "MiB", peaks)
-        counts = [
-            float(count_operators(partial(step, side, self.images)).total()) for side in self.sides
-        ]
-        self._add(f"{label}, operators", "calls", counts)
+        self._add(f"{label}, operators", "calls", [count_operators(one).total() for one in steps])
 
     def _kept(self, source: str, memory: Memory) -> float:
         batch, size = self.settings.batch, self.settings.size
@@ -174,7 +172,8 @@ class Comparison:
         return kept_bytes(build, (batch, 3, size, size)) / MIB / batch
 
     def _add(self, label: str, unit: str, values: Sequence[float]) -> None:
-        self.measured.add(Row(label, unit, *values, peer=self.source or ""))
+        theirs = values[1] if self.source else None
+        self.measured.add(Row(label, unit, values[0], theirs, self.source or ""))
 
 
 def make_images(settings: Settings) -> Tensor:
@@ -209,6 +208,7 @@ def measure_backbones(settings: Settings) -> Table:
     for name, sources in found.items():
         if not sources:
             measured.note(f"{name}: no peer, measured by itself")
-        for source in sources or [None]:
+            Comparison(name, None, settings, measured).run()
+        for source in sources:
             Comparison(name, source, settings, measured).run()
     return measured.table()

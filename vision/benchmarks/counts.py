@@ -7,18 +7,19 @@ blocks, as all blocks of a stage are alike: a block that costs more then shows a
 import importlib.util
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
 import torch
 from torch import nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from vision.backbones.base import Backbone
 from vision.backbones.encoder import MemoryMode
 from vision.backbones.measure import count_gmacs
 from vision.backbones.registry import create_backbone
 from vision.benchmarks.kept import kept_bytes
+from vision.benchmarks.operators import count_operators
 from vision.export.backbone import BackboneGraph
 from vision.export.onnx import export_onnx
 
@@ -39,24 +40,6 @@ SMALL_SIDE = 64
 Counts = dict[str, float]
 
 
-class OperatorCounter(TorchDispatchMode):
-    """Counts the operators that PyTorch dispatches below autograd, views included.
-
-    Attributes:
-        count: Number so far.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.count = 0
-
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
-    ) -> Any:
-        self.count += 1
-        return func(*args, **(kwargs or {}))
-
-
 def count_backbone(name: str) -> Counts:
     """All counts of one of `SHORTENED`, by what is counted.
 
@@ -69,7 +52,7 @@ def count_backbone(name: str) -> Counts:
         **count_kept(name),
         "graphs when compiled": count_graphs(backbone),
         **count_files(backbone),
-        **count_operators(backbone),
+        **count_calls(backbone),
     }
 
 
@@ -88,23 +71,21 @@ def count_kept(name: str) -> Counts:
     }
 
 
-def count_operators(backbone: Backbone) -> Counts:
+def count_calls(backbone: Backbone) -> Counts:
     """Operators of a forward pass without gradients, and of forward and backward in each mode."""
     counts: Counts = {}
     images = torch.zeros(1, 3, SMALL_SIDE, SMALL_SIDE)
     with torch.no_grad():
         backbone.eval().embed(images)  # fills caches
-        with OperatorCounter() as operators:
-            backbone.embed(images)
-    counts["operators, inference"] = operators.count
+        called = count_operators(partial(backbone.embed, images))
+    counts["operators, inference"] = called.total()
     backbone.train()
     for mode in get_args(MemoryMode):
         backbone.set_memory(mode)
         # What a random draw chooses changes no count: drop path draws either way.
-        with OperatorCounter() as operators:
-            backbone.embed(images).sum().backward()
+        called = count_operators(lambda: backbone.embed(images).sum().backward())
         backbone.zero_grad(set_to_none=True)
-        counts[f"operators, training, {mode}"] = operators.count
+        counts[f"operators, training, {mode}"] = called.total()
     return counts
 
 

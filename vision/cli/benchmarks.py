@@ -42,7 +42,8 @@ from typing import Any
 import torch
 
 from vision.benchmarks.annotations import IMAGES, OBJECTS, measure_annotations
-from vision.benchmarks.backbones import COMPARED, measure_backbones
+from vision.benchmarks.backbones import COMPARED, MODES, measure_backbones
+from vision.benchmarks.backbones import Settings as BackboneSettings
 from vision.benchmarks.depth import measure_depth_heads
 from vision.benchmarks.detection import measure_detection
 from vision.benchmarks.detection3d import BESIDE, measure_detection3d
@@ -59,6 +60,7 @@ from vision.benchmarks.loop import Blocks, measure_loop
 from vision.benchmarks.mean_boxes import measure_mean_boxes
 from vision.benchmarks.mean_maps import measure_mean_maps
 from vision.benchmarks.panoptic import PostSettings, measure_panoptic
+from vision.benchmarks.peers.table import SOURCES
 from vision.benchmarks.pillars import Settings as PillarSettings
 from vision.benchmarks.pillars import measure_pillars
 from vision.benchmarks.points import Settings as PointSettings
@@ -152,10 +154,22 @@ def _measure_thresholds(*, name: str, options: Sequence[str]) -> None:
 
 def add_models(add: Callable[..., Any]) -> None:
     """Commands that measure models."""
-    parser = add("backbones", measure_backbones, help="backbones against their counterparts")
+    parser = add(
+        "backbones",
+        lambda **options: measure_backbones(BackboneSettings(**options)),
+        help="backbones beside other implementations of the same networks",
+    )
     parser.add_argument("--names", nargs="+", default=[*COMPARED])
+    parser.add_argument(
+        "--against", choices=(*SOURCES, "all"), default="all", help="whose implementations"
+    )
+    parser.add_argument(
+        "--memory", nargs="+", choices=MODES, default=["fast", "lean"], help="of our training step"
+    )
     parser.add_argument("--batch", type=whole(), default=4)
     parser.add_argument("--size", type=whole(), default=224)
+    parser.add_argument("--threads", type=whole(1, MAX_PROCESSES), default=torch.get_num_threads())
+    add_json(parser)
     add_rounds(parser, 7, 2)
     add_detection(add)
     parser = add(
@@ -325,7 +339,7 @@ def add_latency(add: Callable[..., Any]) -> None:
     parser.add_argument("--size", nargs="+", type=whole(), metavar="SIDE", help="H W, or D H W")
     parser.add_argument("--max-batch", type=whole(), default=64, help="1 measures latency only")
     parser.add_argument("--threads", type=whole(1, MAX_PROCESSES), help="default: PyTorch's choice")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
+    add_json(parser)
     add_rounds(parser, 50, 5)
 
 

@@ -66,7 +66,13 @@ def cross_shaped_attention(x: Tensor, attn: Any) -> Tensor:
 
 
 def _attend_in_stripes(
-    q: Tensor, k: Tensor, v: Tensor, stripe: tuple[int, int], attn: Any, kernel: Tensor, bias: Tensor
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    stripe: tuple[int, int],
+    attn: Any,
+    kernel: Tensor,
+    bias: Tensor,
 ) -> Tensor:
     """Equations 2, 3 and 7: attention in each stripe, and the convolution of its values.
 
@@ -76,19 +82,20 @@ def _attend_in_stripes(
     below, right = (-side % one for side, one in zip((height, width), stripe, strict=True))
     top, left = below // 2, right // 2
     q, k, v = (F.pad(one, (left, right - left, top, below - top)) for one in (q, k, v))
-    rows = []
+    rows: list[list[Tensor]] = []
     for i in range(0, v.shape[2], stripe[0]):
         rows.append([])
         for j in range(0, v.shape[3], stripe[1]):
             here = (..., slice(i, i + stripe[0]), slice(j, j + stripe[1]))
-            heads = zip(*(one[here].chunk(attn.branch_heads, dim=1) for one in (q, k, v)), strict=True)
-            mixed = [_attend_in_stripe(*head, attn.scale) for head in heads]
+            q_s, k_s, v_s = (one[here].chunk(attn.branch_heads, dim=1) for one in (q, k, v))
+            heads = zip(q_s, k_s, v_s, strict=True)
+            mixed = [_attend_in_stripe(*head, scale=attn.scale) for head in heads]
             positions = F.conv2d(v[here], kernel, bias, padding=1, groups=v.shape[1])
             rows[-1].append(torch.cat(mixed, dim=1) + positions)
     return join(rows)[:, :, top : top + height, left : left + width]
 
 
-def _attend_in_stripe(q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
+def _attend_in_stripe(q: Tensor, k: Tensor, v: Tensor, *, scale: float) -> Tensor:
     """Attention of one head among the cells of a stripe, `(B, D, rows, columns)`."""
     q, k, tokens = (one.flatten(2).transpose(1, 2) for one in (q, k, v))  # (B, N, D)
     return attend(q, k, tokens, scale=scale).transpose(1, 2).unflatten(2, v.shape[2:])

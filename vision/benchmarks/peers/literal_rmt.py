@@ -88,7 +88,9 @@ def rotate(x: Tensor, frequencies: list[float]) -> Tensor:
 def _attend_to_map(q: Tensor, k: Tensor, v: Tensor, rate: Tensor) -> Tensor:
     """Equation 4: scores of all pairs of cells, with the decay of their Manhattan distance."""
     height, width = v.shape[2:]
-    y, x = (one.flatten() for one in torch.meshgrid(_steps(height, v), _steps(width, v), indexing="ij"))
+    y, x = (
+        one.flatten() for one in torch.meshgrid(_steps(height, v), _steps(width, v), indexing="ij")
+    )
     distance = (y[:, None] - y).abs() + (x[:, None] - x).abs()  # (N, N)
     q, k, tokens = (one.flatten(2).transpose(1, 2) for one in (q, k, v))  # (B, N, D)
     mixed = attend(q, k, tokens, scale=q.shape[-1] ** -0.5, bias=rate * distance)

@@ -8,8 +8,6 @@ from vision.backbones.base import Backbone
 from vision.benchmarks.peers.base import Peer
 from vision.weights.names.write import to_naming
 
-_LAST_NORM = "layernorm."
-
 
 class TransformersPeer(Peer):
     """A backbone of transformers, up to the vector of its pooler.
@@ -50,9 +48,9 @@ class CvtPeer(Peer):
     def copy_weights(self, ours: Backbone) -> None:
         """Take over all weights and buffers."""
         state = to_naming(ours, "huggingface")
-        norm = {k.removeprefix(_LAST_NORM): state.pop(k) for k in [*state] if k.startswith(_LAST_NORM)}
+        for name in ("weight", "bias"):
+            getattr(self.norm, name).data.copy_(state.pop(f"layernorm.{name}"))
         self.model = _filled(self.model, state)
-        self.norm.load_state_dict(norm)
 
     def forward(self, images: Tensor) -> Tensor:
         """`(B, 3, H, W)` to `(B, embed_dim)`."""
@@ -61,9 +59,17 @@ class CvtPeer(Peer):
 
 def _filled(model: Any, state: dict[str, Tensor]) -> Any:
     """The model with weights under the names that its files have; those in memory differ."""
-    filled, report = type(model).from_pretrained(
-        None, config=model.config, state_dict=state, output_loading_info=True
-    )
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        filled, report = type(model).from_pretrained(
+            None, config=model.config, state_dict=state, output_loading_info=True
+        )
+    finally:
+        if shown:
+            logging.enable_progress_bar()
     lacking = sorted(report["missing_keys"])
     assert not lacking, lacking
     return filled
