@@ -53,10 +53,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 TWO = ["--trainer.devices", "2", "--trainer.strategy", "ddp", "--data.batch_size", "4"]
 SHARDED = [*TWO, "--trainer.strategy", "{class_path: helpers.cpu_fsdp.CpuFsdp}"]
+FSDP2 = [*TWO, "--trainer.strategy", "fsdp2"]
 ONE = ["--trainer.devices", "1", "--data.batch_size", "8"]
 # PyTorch's FSDP is not made for the CPU: with 2.11 it crashes while it gathers Adam's state.
 HAS_CPU_FSDP = tuple(map(int, torch.__version__.split(".")[:2])) >= (2, 14)
 needs_cpu_fsdp = pytest.mark.skipif(not HAS_CPU_FSDP, reason="this PyTorch's FSDP fails on the CPU")
+
+
+SPREAD = [pytest.param("sharded", marks=needs_cpu_fsdp), "fsdp2_again"]
+by_two = pytest.mark.parametrize("name", ["two", *SPREAD])
+spread = pytest.mark.parametrize("name", SPREAD)
 
 
 def command(name: str, *options: str) -> list[str]:
@@ -79,11 +85,16 @@ def predict(name: str, options: list[str]) -> list[str]:
 
 @pytest.fixture(scope="module")
 def shown(folder: Path) -> str:
-    """What two processes have printed, after one process and then they have run everything."""
+    """What two processes have printed, after one process and then they have run everything.
+
+    Of FSDP2 there is only a resumed run, which has to be that of one process to its end.
+    """
     for alone in (command("fit", "--runs_dir", "one", *ONE), predict("one", ONE)):
         assert run_here(folder, *alone) == 0
     together = [command("fit", "--runs_dir", "two", *TWO), predict("two", TWO)]
     together += resumed("two", TWO)
+    together += resumed("fsdp2", FSDP2)
+    together += [command("validate", "--ckpt_path", "last", "--runs_dir", "fsdp2_again", *FSDP2)]
     if HAS_CPU_FSDP:
         together += [command("fit", "--runs_dir", "sharded", *SHARDED)]
         together += resumed("sharded", SHARDED)
@@ -94,7 +105,7 @@ def shown(folder: Path) -> str:
 @pytest.fixture(scope="module")
 def runs(folder: Path, shown: str) -> dict[str, Path]:
     """Folders of runs: by one process, by two, by two with spread weights, and resumed ones."""
-    names = ("one", "two", "sharded", "two_again", "sharded_again")
+    names = ("one", "two", "sharded", "two_again", "sharded_again", "fsdp2_again")
     return {name: folder / name / "run" / "version_0" for name in names}
 
 
@@ -109,7 +120,7 @@ def validations(run: Path) -> list[dict[str, float]]:
     return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
-@pytest.mark.parametrize("name", ["two", pytest.param("sharded", marks=needs_cpu_fsdp)])
+@by_two
 def test_two_processes_get_the_metrics_of_one(runs: dict[str, Path], name: str) -> None:
     two, one = validations(runs[name]), validations(runs["one"])
     assert len(two) == len(one) == 2
@@ -118,7 +129,7 @@ def test_two_processes_get_the_metrics_of_one(runs: dict[str, Path], name: str) 
     assert {round(9 * row["val/top1"], 3) % 1 for row in two} == {0.0}  # ninths: each image once
 
 
-@pytest.mark.parametrize("name", ["two", pytest.param("sharded", marks=needs_cpu_fsdp)])
+@by_two
 def test_two_processes_get_the_weights_of_one(runs: dict[str, Path], name: str) -> None:
     two, one = (read_state(runs[run]) for run in (name, "one"))
     for key in ("state_dict", "ema_state_dict"):
@@ -146,11 +157,13 @@ def test_a_run_of_two_processes_is_resumed(runs: dict[str, Path]) -> None:
     assert ends[0] == pytest.approx(ends[1], rel=1e-6)
 
 
-@needs_cpu_fsdp
-def test_spread_averages_are_whole_in_the_file_of_the_model(runs: dict[str, Path]) -> None:
-    for name in ("best", "last"):
-        state, description = read_model(runs["sharded"] / f"weights/{name}.safetensors")
-        averages = dict(read_state(runs["sharded"], name)["ema_state_dict"])
+@spread
+def test_spread_averages_are_whole_in_the_file_of_the_model(
+    runs: dict[str, Path], name: str
+) -> None:
+    for kind in ("best", "last"):
+        state, description = read_model(runs[name] / f"weights/{kind}.safetensors")
+        averages = dict(read_state(runs[name], kind)["ema_state_dict"])
         torch.testing.assert_close(state, averages, rtol=0, atol=0)
         assert description is not None
         assert description["averaged"]
@@ -169,8 +182,11 @@ def test_spread_weights_and_averages_are_resumed(runs: dict[str, Path]) -> None:
     torch.testing.assert_close(averages[0], averages[1], rtol=0, atol=5e-3)
 
 
-@needs_cpu_fsdp
-def test_spread_weights_are_measured_as_averages(shown: str, runs: dict[str, Path]) -> None:
-    losses = re.findall(r"val/loss\W+([\d.]+)", shown.rpartition("+ validate")[2])
-    expected = validations(runs["sharded"])[-1]["val/loss"]
+@spread
+def test_spread_weights_are_measured_as_averages(
+    shown: str, runs: dict[str, Path], name: str
+) -> None:
+    begin = f"+ validate --config config.yaml --ckpt_path last --runs_dir {name} "
+    losses = re.findall(r"val/loss\W+([\d.]+)", shown.rpartition(begin)[2])
+    expected = validations(runs[name])[-1]["val/loss"]
     assert float(losses[0]) == pytest.approx(expected, rel=1e-5)

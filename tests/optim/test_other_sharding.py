@@ -1,4 +1,4 @@
-"""Weights that FSDP2 or tensor parallelism spreads are refused before the first step."""
+"""Weights spread by anything but the strategies fsdp and fsdp2 are refused before the first step."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +12,9 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 
 from vision.errors import ConfigError
+from vision.optim.fsdp2 import FullyShard
 
-REMEDY = r"not supported.* --trainer.strategy fsdp"
+REMEDY = r"not supported.* --trainer.strategy fsdp2 .*or --trainer.strategy fsdp"
 
 
 @pytest.fixture
@@ -39,6 +40,33 @@ def test_lightnings_strategy_is_refused(run: str, tmp_path: Path) -> None:
         if distributed.is_initialized():
             distributed.destroy_process_group()
     assert not steps
+
+
+def test_half_precision_is_refused_with_fsdp2(tmp_path: Path) -> None:
+    trainer = quiet_trainer(tmp_path, max_epochs=1, devices=1, strategy=FullyShard())
+    trainer.strategy.precision_plugin.precision = "16-mixed"
+    try:
+        with pytest.raises(ConfigError, match=r"16-mixed .*bf16-mixed.* --trainer.strategy fsdp"):
+            trainer.fit(tiny_task(), TinyData())
+    finally:
+        distributed.destroy_process_group()
+
+
+def test_fsdp2_fits_and_then_tests_in_one_process(tmp_path: Path) -> None:
+    task, whole = tiny_task(ema_decay=0.5), tiny_task(ema_decay=0.5)
+    strategies: list[Any] = [FullyShard(), "auto"]
+    results = []
+    try:
+        for module, strategy in zip((task, whole), strategies, strict=True):
+            trainer = quiet_trainer(
+                tmp_path, max_epochs=1, devices=1, strategy=strategy, gradient_clip_val=1.0
+            )
+            trainer.fit(module, TinyData())
+            results.append(trainer.test(module, TinyData(), verbose=False)[0])
+    finally:
+        distributed.destroy_process_group()
+    assert type(task) is type(whole)
+    assert results[0] == pytest.approx(results[1], rel=1e-5)
 
 
 def test_weights_that_a_task_spreads_itself_are_refused(tmp_path: Path, one_process: None) -> None:

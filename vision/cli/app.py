@@ -58,6 +58,7 @@ from vision.cli.trainer_options import check_trainer, explain_refusals
 from vision.data.base.datamodule import DataModule
 from vision.errors import ConfigError, VisionError
 from vision.files import relative_path
+from vision.optim.fsdp2 import FSDP2, FullyShard
 from vision.options import MAX_COUNT, MAX_PROCESSES, MAX_SEED, UNEXPECTED, check_number
 from vision.outputs import check_output_folder, check_writable
 from vision.program import command as command_line
@@ -331,6 +332,8 @@ class VisionCLI(LightningCLI):
         check_trainer(trainer)
         check_devices(trainer["accelerator"], trainer["devices"])
         loggers = _as_list(trainer["logger"])
+        if trainer["strategy"] == FSDP2:  # which Lightning knows by no name
+            kwargs["strategy"] = FullyShard()
         callbacks = _as_list(trainer["callbacks"]) + self.more_callbacks + [self._signals]
         if trainer["enable_progress_bar"] is not False:
             callbacks.append(Progress())

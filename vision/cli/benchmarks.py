@@ -19,6 +19,7 @@
     vision benchmark loop --rounds 20
     vision benchmark check
     vision benchmark tables --from docs/benchmarks/*.json
+    vision benchmark scaling swin_tiny --batch 128 --processes 2
     vision benchmark mean-maps --root data/nyuv2_samples
     vision benchmark mean-boxes --root data/kitti_samples
     vision benchmark thresholds BraTS -- --root data/brats_samples
@@ -27,7 +28,8 @@ The sides take turns; what is printed are medians and their ratio (above 1: ours
 less memory). pillars has one side, and prints how its time grows. mean-maps, mean-boxes and
 thresholds print errors, average precision and Dice instead: what models of depth, normals, boxes in
 space and volumes have to beat. check compares counts that no machine changes (work, memory,
-operators, graphs, files) with stored ones, and fails where one has risen.
+operators, graphs, files) with stored ones, and fails where one has risen. scaling counts what a training step computes and sends, and models its
+time on many GPUs.
 """
 
 # The modules of vision/benchmarks say what each command compares; docs/benchmarks.md has figures.
@@ -44,6 +46,7 @@ import torch
 from vision.benchmarks.annotations import IMAGES, OBJECTS, measure_annotations
 from vision.benchmarks.backbones import COMPARED, MODES, measure_backbones
 from vision.benchmarks.backbones import Settings as BackboneSettings
+from vision.benchmarks.cluster import STRATEGIES, Cluster
 from vision.benchmarks.depth import measure_depth_heads
 from vision.benchmarks.detection import measure_detection
 from vision.benchmarks.detection3d import BESIDE, measure_detection3d
@@ -66,6 +69,8 @@ from vision.benchmarks.pillars import measure_pillars
 from vision.benchmarks.points import Settings as PointSettings
 from vision.benchmarks.points import measure_points
 from vision.benchmarks.results import Table, write_tables
+from vision.benchmarks.scaling import Settings as ScalingSettings
+from vision.benchmarks.scaling import measure_scaling
 from vision.benchmarks.segmentation import Settings as SegmentationSettings
 from vision.benchmarks.segmentation import measure_segmentation
 from vision.benchmarks.segmentation_input import measure_segmentation_input
@@ -73,7 +78,7 @@ from vision.benchmarks.thresholds import measure_thresholds
 from vision.benchmarks.volumes import Settings as VolumeSettings
 from vision.benchmarks.volumes import measure_volumes
 from vision.cli.app import run
-from vision.cli.arguments import check_output_files, choose_device, whole
+from vision.cli.arguments import check_output_files, choose_device, real, whole
 from vision.cli.benchmark_results import add_check, add_tables
 from vision.cli.dataset_options import build_dataset
 from vision.cli.ending import command_parser
@@ -343,6 +348,62 @@ def add_latency(add: Callable[..., Any]) -> None:
     add_rounds(parser, 50, 5)
 
 
+def add_scaling(add: Callable[..., Any]) -> None:
+    """The command that models training on many GPUs."""
+    parser = add("scaling", _measure_scaling, help="efficiency of a training step on many GPUs")
+    parser.add_argument("name", metavar="BACKBONE")
+    parser.add_argument("--strategies", nargs="+", choices=STRATEGIES, default=[*STRATEGIES])
+    parser.add_argument("--devices", nargs="+", type=whole(), default=[1, 8, 64, 256, 1024])
+    parser.add_argument("--batch", type=whole(), default=128, help="images per GPU and step")
+    parser.add_argument("--global-batch", type=whole(), help="of all GPUs, in place of --batch")
+    parser.add_argument("--size", type=whole(32), default=224, help="side of the images, in pixels")
+    default = Cluster()
+    positive = real(1e-6, 1e9)
+    parser.add_argument("--gpu-tflops", type=positive, default=default.gpu_tflops)
+    parser.add_argument(
+        "--utilization", type=real(1e-3, 1), default=default.utilization, help="share of its peak"
+    )
+    parser.add_argument("--node-size", type=whole(), default=default.node_size, help="in GPUs")
+    parser.add_argument(
+        "--node-gbytes", type=positive, default=default.node_gbytes, help="GB/s inside a node"
+    )
+    parser.add_argument(
+        "--link-gbps", type=positive, default=default.link_gbps, help="Gbit/s per GPU between nodes"
+    )
+    parser.add_argument(
+        "--jitter", type=real(0, 1), default=default.jitter, help="of a GPU's time, as a share"
+    )
+    parser.add_argument(
+        "--images-per-core", type=positive, default=100.0, help="decoded and augmented per second"
+    )
+    parser.add_argument("--disk-gbytes", type=positive, default=1.0, help="GB/s for checkpoints")
+    parser.add_argument(
+        "--processes", type=whole(0, 16), default=0, help="count collectives over gloo; 0: do not"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
+
+
+def _measure_scaling(
+    *,
+    gpu_tflops: float,
+    utilization: float,
+    node_size: int,
+    node_gbytes: float,
+    link_gbps: float,
+    jitter: float,
+    **options: Any,
+) -> None:
+    cluster = Cluster(
+        gpu_tflops=gpu_tflops,
+        utilization=utilization,
+        node_size=node_size,
+        node_gbytes=node_gbytes,
+        link_gbps=link_gbps,
+        jitter=jitter,
+    )
+    measure_scaling(ScalingSettings(cluster=cluster, **options))
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = command_parser("benchmark", __doc__)
@@ -365,6 +426,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_models(add)
     add_heads(add)
     add_latency(add)
+    add_scaling(add)
     add_means(add)
     add_check(add)
     add_tables(add)

@@ -1,4 +1,4 @@
-"""Weights that FSDP shards: each process has a flat piece of a parameter, or none of it."""
+"""Weights that FSDP spreads over processes: each has a piece of a parameter, or none of it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,6 +10,7 @@ from torch import Tensor, distributed, nn
 
 from vision.errors import ConfigError
 from vision.optim.attached import attached_trainer
+from vision.optim.fsdp2 import FullyShard, SpreadTask, local_part, reshard
 
 # What wrappers put into the names of parameters.
 _WRAPPERS = ("_fsdp_wrapped_module.", "_checkpoint_wrapped_module.")
@@ -23,28 +24,29 @@ def plain_name(name: str) -> str:
 
 
 def sharded_model(module: nn.Module) -> Any:
-    """The FSDP module around a task in a trainer's hands; None where weights are whole."""
+    """What FSDP or FSDP2 has put around a task in a trainer's hands; None where weights are whole."""
     model = getattr(getattr(attached_trainer(module), "strategy", None), "model", None)
     if model is None or isinstance(model, LightningModule):
         return None
     from torch.distributed.fsdp import FullyShardedDataParallel
 
-    return model if isinstance(model, FullyShardedDataParallel) else None
+    return model if isinstance(model, FullyShardedDataParallel | SpreadTask) else None
 
 
 def refuse_other_sharding(module: LightningModule) -> None:
-    """Raise an error where weights are spread by FSDP2 (`fully_shard`) or tensor parallelism.
+    """Raise an error where weights are spread by anything but the strategies fsdp and fsdp2.
 
-    Their parameters are `DTensor`s, of which averages, clipping and files of the model know
-    nothing.
+    Averages, files of the model and resuming know where these two have put the weights.
 
     Args:
         module: A task that a trainer sets up.
 
     Raises:
-        ConfigError: The strategy is Lightning's `ModelParallelStrategy`, or a parameter is spread.
+        ConfigError: The strategy is another `ModelParallelStrategy`, or a parameter is spread.
     """
     strategy = module.trainer.strategy
+    if isinstance(strategy, FullyShard):
+        return
     spread = isinstance(strategy, ModelParallelStrategy)
     if not spread and distributed.is_available() and distributed.is_initialized():
         from torch.distributed.tensor import DTensor
@@ -52,21 +54,27 @@ def refuse_other_sharding(module: LightningModule) -> None:
         spread = any(isinstance(parameter, DTensor) for parameter in module.parameters())
     if spread:
         raise ConfigError(
-            f"trainer.strategy={type(strategy).__name__}: weights that fully_shard (FSDP2) or "
-            "tensor parallelism spreads over processes are not supported, as averaged weights, "
-            "gradient clipping and the files of the model need them whole. Spread them by "
-            "--trainer.strategy fsdp."
+            f"trainer.strategy={type(strategy).__name__}: weights that tensor parallelism or "
+            "fully_shard by hand spread over processes are not supported, as averaged weights and "
+            "the files of the model need them whole. Spread them by --trainer.strategy fsdp2 "
+            "(vision.optim.fsdp2.FullyShard) or --trainer.strategy fsdp."
         )
 
 
 def own_tensors(module: nn.Module) -> dict[str, Tensor]:
     """Parameters and persistent buffers by the keys of the state dict, as this process has them.
 
-    Whole tensors, or with FSDP flat pieces; writing to them changes the module.
+    Whole tensors, or with FSDP pieces; writing to them changes the module.
     """
-    if sharded_model(module) is None:
+    model = sharded_model(module)
+    if model is None:
         return module.state_dict()
-    tensors = {plain_name(name): p.detach() for name, p in module.named_parameters()}
+    if isinstance(model, SpreadTask):
+        reshard(model)
+    tensors = {
+        plain_name(name): local_part(parameter.detach())
+        for name, parameter in module.named_parameters()
+    }
     for prefix, part in module.named_modules():
         for name, buffer in part.named_buffers(prefix, recurse=False):
             # PyTorch has no public name for what a state dict leaves out, and one is gathered here.
@@ -83,6 +91,9 @@ def drop_gathered(module: nn.Module) -> None:
     model = sharded_model(module)
     if model is None:
         return
+    if isinstance(model, SpreadTask):
+        reshard(model)
+        return
     # FSDP has no public function for this; summon_full_params keeps what was gathered before it.
     from torch.distributed.fsdp._runtime_utils import _reshard
 
@@ -96,6 +107,12 @@ def write_whole(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     """Write whole tensors into a task whose weights are spread; every process must call this."""
     model = sharded_model(module)
     drop_gathered(module)
+    if isinstance(model, SpreadTask):
+        from torch.distributed.checkpoint.state_dict import StateDictOptions, set_model_state_dict
+
+        options = StateDictOptions(full_state_dict=True)
+        set_model_state_dict(module, dict(tensors), options=options)
+        return
     with model.summon_full_params(model, writeback=True):
         for name, tensor in own_tensors(module).items():
             tensor.copy_(tensors[name])

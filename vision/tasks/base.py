@@ -313,9 +313,10 @@ class BaseTask(LightningModule, ABC):
         gradient_clip_algorithm: str | None = None,
     ) -> None:
         """Clip gradients by the trainer's settings; by norm also if FSDP shards them."""
-        model = sharded_model(self)
-        if model is not None and gradient_clip_val and gradient_clip_algorithm in (None, "norm"):
-            model.clip_grad_norm_(gradient_clip_val)
+        # FSDP2 has no such function: its gradients know the norm of the whole by themselves.
+        clip = getattr(sharded_model(self), "clip_grad_norm_", None)
+        if clip is not None and gradient_clip_val and gradient_clip_algorithm in (None, "norm"):
+            clip(gradient_clip_val)
         else:
             self.clip_gradients(
                 optimizer,

@@ -18,6 +18,8 @@ from vision.callbacks.run.step_dump import (
     save_step,
 )
 from vision.errors import NonFiniteError, listed
+from vision.optim.fsdp2 import local_part
+from vision.optim.sharding import drop_gathered
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +70,7 @@ class FiniteTraining(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """List the parameters once: walking through the modules takes longer than the check."""
+        drop_gathered(pl_module)  # with FSDP2 the gathered ones would be listed
         self._parameters = list(pl_module.parameters())
 
     def on_train_batch_start(
@@ -114,7 +117,7 @@ class FiniteTraining(Callback):
             )
 
     def _gradients(self) -> list[Tensor]:
-        return [p.grad for p in self._parameters if p.grad is not None]
+        return [local_part(p.grad) for p in self._parameters if p.grad is not None]
 
     def _act(self, trainer: Trainer, module: LightningModule, loss: Tensor) -> None:
         scaler = _scaler(trainer)

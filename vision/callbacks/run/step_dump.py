@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.strategies import FSDPStrategy
 from torch import Tensor, nn
 
 from vision.files import replace_file
+from vision.optim.fsdp2 import local_part
+from vision.optim.sharding import sharded_model
 from vision.weights.checkpoint_file import read_checkpoint
 
 # Each file has the weights of the model.
@@ -43,11 +44,11 @@ def random_state(device: torch.device) -> dict[str, Tensor]:
 
 
 def non_finite_gradients(module: nn.Module) -> list[str]:
-    """Names of the parameters whose gradient is not finite."""
+    """Names of the parameters whose gradient is not finite, as far as this process has them."""
     return [
         name
         for name, parameter in module.named_parameters()
-        if parameter.grad is not None and not bool(parameter.grad.isfinite().all())
+        if parameter.grad is not None and not bool(local_part(parameter.grad).isfinite().all())
     ]
 
 
@@ -81,7 +82,7 @@ def save_step(
     """
     if len(list(folder.glob("non_finite_*.pt"))) >= MAX_FILES:
         return None
-    whole = not isinstance(trainer.strategy, FSDPStrategy)
+    whole = sharded_model(module) is None
     contents = {
         "epoch": trainer.current_epoch,
         "batch_index": trainer.fit_loop.epoch_loop.batch_idx,
