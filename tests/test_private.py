@@ -28,6 +28,7 @@ USED = {
     # Fake tensors, modes of dispatch and the identity of a storage.
     "benchmarks/kept.py": {"_subclasses", "_python_dispatch", "_pytree", "_cdata"},
     "benchmarks/operators.py": {"_python_dispatch"},
+    "benchmarks/collectives.py": {"_python_dispatch", "_pytree"},
     "layers/lean.py": {"_cdata"},
     # What a pickle of an array names.
     "interop/mmseg.py": {"_reconstruct"},
@@ -74,11 +75,15 @@ def test_private_names_are_used_only_where_nothing_public_does() -> None:
 
 def test_what_is_used_and_overridden_is_still_there() -> None:
     from lightning.pytorch.cli import LightningCLI
+    from lightning.pytorch.strategies import ModelParallelStrategy
     from torch.distributed.fsdp import _runtime_utils
 
     assert {"_run_subcommand", "_parse_ckpt_path"} <= {*vars(LightningCLI)}
     # tests/test_distributed.py runs these.
     assert [*inspect.signature(_runtime_utils._reshard).parameters][:2] == ["state", "handle"]
+    # FullyShard gives these their values.
+    sizes = {"_data_parallel_size", "_tensor_parallel_size"}
+    assert sizes <= {*vars(ModelParallelStrategy())}
     module = nn.Module()
     module.register_buffer("kept", None)
     module.register_buffer("left_out", None, persistent=False)

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from helpers.properties import examples
@@ -93,7 +94,7 @@ def test_efficiency_falls_with_devices(
         for devices in (1, 2, 8, 16, 64, 256, 1024)
     ]
     assert efficiency[0] == 1.0
-    assert all(0 < low <= high for high, low in zip(efficiency, efficiency[1:], strict=False))
+    assert all(0 < low <= high for high, low in pairwise(efficiency))
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)

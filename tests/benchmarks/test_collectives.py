@@ -1,14 +1,12 @@
 """Four processes train as one does, and what they send is what the model of a step takes it for."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from helpers.forked import TESTS, start_forked
-from helpers.spread_training import STRATEGIES, build, draw_batch, train
-from helpers.tiny_models import TINY
+from helpers.spread_training import FAMILIES, STRATEGIES, build, draw_batch, train
 
 from vision.optim.fsdp2 import unit_names
 
@@ -26,7 +24,7 @@ def answer(tmp_path_factory: pytest.TempPathFactory) -> Answer:
     return weights, json.loads((folder / "sent.json").read_text())
 
 
-@pytest.mark.parametrize("family", TINY)
+@pytest.mark.parametrize("family", FAMILIES)
 def test_four_processes_train_as_one(answer: Answer, family: str) -> None:
     model = build(family)
     before = {key: value.clone() for key, value in model.state_dict().items()}
@@ -40,7 +38,7 @@ def test_four_processes_train_as_one(answer: Answer, family: str) -> None:
 
 
 def test_ddp_sends_each_gradient_once(answer: Answer) -> None:
-    for family in TINY:
+    for family in FAMILIES:
         size = sum(parameter.nbytes for parameter in build(family).parameters())
         ((kind, _, sent),) = answer[1][f"{family} ddp"]
         assert (kind, sent) == ("all-reduce", size)

@@ -1,4 +1,4 @@
-"""Weights spread by anything but the strategies fsdp and fsdp2 are refused before the first step."""
+"""Weights that are spread by other means than fsdp and fsdp2 are refused before the first step."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +26,11 @@ def one_process(tmp_path: Path) -> Iterator[None]:
     distributed.destroy_process_group()
 
 
+def leave_group() -> None:
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
+
+
 @pytest.mark.parametrize("run", ["fit", "validate"])
 def test_lightnings_strategy_is_refused(run: str, tmp_path: Path) -> None:
     strategy = ModelParallelStrategy(process_group_backend="gloo")
@@ -37,8 +42,7 @@ def test_lightnings_strategy_is_refused(run: str, tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match=rf"strategy=ModelParallelStrategy: .*{REMEDY}"):
             getattr(trainer, run)(task, TinyData())
     finally:
-        if distributed.is_initialized():
-            distributed.destroy_process_group()
+        leave_group()
     assert not steps
 
 
@@ -49,7 +53,7 @@ def test_half_precision_is_refused_with_fsdp2(tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match=r"16-mixed .*bf16-mixed.* --trainer.strategy fsdp"):
             trainer.fit(tiny_task(), TinyData())
     finally:
-        distributed.destroy_process_group()
+        leave_group()
 
 
 def test_fsdp2_fits_and_then_tests_in_one_process(tmp_path: Path) -> None:
@@ -64,7 +68,7 @@ def test_fsdp2_fits_and_then_tests_in_one_process(tmp_path: Path) -> None:
             trainer.fit(module, TinyData())
             results.append(trainer.test(module, TinyData(), verbose=False)[0])
     finally:
-        distributed.destroy_process_group()
+        leave_group()
     assert type(task) is type(whole)
     assert results[0] == pytest.approx(results[1], rel=1e-5)
 

@@ -99,7 +99,7 @@ class Step(NamedTuple):
         seconds: Of the whole step.
         compute: Of the slowest GPU's forward and backward pass.
         transfers: Of all transfers, also of those that are hidden behind computing.
-        efficiency: Time of a step with the same images on one GPU without transfers, over `seconds`.
+        efficiency: Time of a step with as many images on a single GPU, over `seconds`.
     """
 
     devices: int

@@ -1,7 +1,7 @@
 """How training scales over many GPUs: what a step sends is counted, its time is modelled.
 
-Counted here: FLOPs and parameters of each unit of the model, and with `processes` the collectives of
-a real step over gloo. The rest is the model of `vision.benchmarks.cluster`, whose numbers are
+Counted here: FLOPs and parameters of each unit of the model, and with `processes` the collectives
+of a real step over gloo. The rest is the model of `vision.benchmarks.cluster`, whose numbers are
 options.
 """
 
@@ -15,7 +15,6 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from vision.backbones.base import Backbone
 from vision.backbones.registry import create_backbone
 from vision.benchmarks.cluster import BACKWARD, Cluster, Step, Strategy, Unit, model_step
 from vision.benchmarks.collectives import Embedding, Sent, count_in_processes

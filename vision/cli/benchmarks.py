@@ -28,8 +28,8 @@ The sides take turns; what is printed are medians and their ratio (above 1: ours
 less memory). pillars has one side, and prints how its time grows. mean-maps, mean-boxes and
 thresholds print errors, average precision and Dice instead: what models of depth, normals, boxes in
 space and volumes have to beat. check compares counts that no machine changes (work, memory,
-operators, graphs, files) with stored ones, and fails where one has risen. scaling counts what a training step computes and sends, and models its
-time on many GPUs.
+operators, graphs, files) with stored ones, and fails where one has risen. scaling counts what a
+training step computes and sends, and models its time on many GPUs.
 """
 
 # The modules of vision/benchmarks say what each command compares; docs/benchmarks.md has figures.

@@ -24,7 +24,7 @@ def plain_name(name: str) -> str:
 
 
 def sharded_model(module: nn.Module) -> Any:
-    """What FSDP or FSDP2 has put around a task in a trainer's hands; None where weights are whole."""
+    """What FSDP or FSDP2 has put around a trainer's task; None where weights are whole."""
     model = getattr(getattr(attached_trainer(module), "strategy", None), "model", None)
     if model is None or isinstance(model, LightningModule):
         return None
