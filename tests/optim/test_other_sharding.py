@@ -56,23 +56,6 @@ def test_half_precision_is_refused_with_fsdp2(tmp_path: Path) -> None:
         leave_group()
 
 
-def test_fsdp2_fits_and_then_tests_in_one_process(tmp_path: Path) -> None:
-    task, whole = tiny_task(ema_decay=0.5), tiny_task(ema_decay=0.5)
-    strategies: list[Any] = [FullyShard(), "auto"]
-    results = []
-    try:
-        for module, strategy in zip((task, whole), strategies, strict=True):
-            trainer = quiet_trainer(
-                tmp_path, max_epochs=1, devices=1, strategy=strategy, gradient_clip_val=1.0
-            )
-            trainer.fit(module, TinyData())
-            results.append(trainer.test(module, TinyData(), verbose=False)[0])
-    finally:
-        leave_group()
-    assert type(task) is type(whole)
-    assert results[0] == pytest.approx(results[1], rel=1e-5)
-
-
 def test_weights_that_a_task_spreads_itself_are_refused(tmp_path: Path, one_process: None) -> None:
     task = tiny_task(channels_last=False)  # which fully_shard refuses itself
 
