@@ -336,7 +336,7 @@ def _check_loss(
     total.backward()
     for key, value in reference.folder(f"{mode}/grad").items():
         check_tensor(leaves[key].grad, value, TOLERANCE, f"{mode}/grad/{key}")
-    pairs = match_queries(last, pad_objects(targets), num_groups=groups, costs=MatchingCosts())
+    (pairs,) = match_queries([last], pad_objects(targets), num_groups=groups, costs=MatchingCosts())
     for b in range(len(targets)):
         queries, places = reference.tensors[f"{mode}/match/{b}"]
         here = pairs.image == b

@@ -45,7 +45,7 @@ def listed(pairs: Pairs, image: int) -> list[tuple[int, int]]:
 
 def test_no_other_pairs_cost_less() -> None:
     found, wanted = predictions(4), objects(3, 2)
-    pairs = match_queries(found, wanted, num_groups=1, costs=COSTS)
+    (pairs,) = match_queries([found], wanted, num_groups=1, costs=COSTS)
     cost = pair_costs(found, wanted, COSTS)
     for image, count in enumerate(wanted.counts):
         least = min(
@@ -73,20 +73,20 @@ def test_each_group_by_itself() -> None:
     found = predictions(4)
     twice = {key: value.repeat(1, 2, 1) for key, value in found.items()}
     wanted = objects(3, 0)
-    once = listed(match_queries(found, wanted, num_groups=1, costs=COSTS), 0)
-    pairs = match_queries(twice, wanted, num_groups=2, costs=COSTS)
+    once = listed(match_queries([found], wanted, num_groups=1, costs=COSTS)[0], 0)
+    (pairs,) = match_queries([twice], wanted, num_groups=2, costs=COSTS)
     assert listed(pairs, 0) == [*once, *((query + 4, place) for query, place in once)]
     assert listed(pairs, 1) == []
 
 
 def test_more_objects_than_queries() -> None:
-    pairs = match_queries(predictions(2), objects(5, 1), num_groups=1, costs=COSTS)
+    (pairs,) = match_queries([predictions(2)], objects(5, 1), num_groups=1, costs=COSTS)
     assert [query for query, _ in listed(pairs, 0)] == [0, 1]
     assert len(listed(pairs, 1)) == 1
 
 
 def test_no_objects_at_all() -> None:
-    pairs = match_queries(predictions(2), objects(0, 0), num_groups=1, costs=COSTS)
+    (pairs,) = match_queries([predictions(2)], objects(0, 0), num_groups=1, costs=COSTS)
     values = torch.randn(2, 2, 6, requires_grad=True)
     assert pairs.of_queries(values).shape == (0, 6)
     pairs.of_queries(values).sum().backward()
@@ -97,7 +97,7 @@ def test_what_is_not_a_number_is_no_error() -> None:
     """The loss will show it, and the run says which images it came from."""
     found = predictions(2)
     found["logits"][0, 0] = torch.nan
-    pairs = match_queries(found, objects(2, 1), num_groups=1, costs=COSTS)
+    (pairs,) = match_queries([found], objects(2, 1), num_groups=1, costs=COSTS)
     assert len(listed(pairs, 0)) == 2
 
 

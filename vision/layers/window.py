@@ -150,12 +150,12 @@ def shifted_window_masks(
     """
     place = window_positions(window, device=device)  # (axes, N)
     axes = len(window)
-    last = torch.tensor([w - s for w, s in zip(window, shift, strict=True)], device=device)
-    weight = torch.tensor([2 ** (axes - 1 - i) for i in range(axes)], device=device)
-    beyond = (place >= last[:, None]).long() * weight[:, None]  # (axes, N)
     kind = torch.arange(2**axes, device=device)[:, None]  # (kinds, 1)
     # The sides that count in a window of a kind: those of the axes along which it is the last.
-    region = beyond.sum(0) & kind  # (kinds, N)
+    beyond = torch.zeros_like(place[0])
+    for along, side, cells in zip(place, window, shift, strict=True):
+        beyond = 2 * beyond + (along >= side - cells).long()
+    region = beyond & kind  # (kinds, N)
     apart = region[:, :, None] != region[:, None, :]  # (kinds, N, N)
     return apart.to(dtype or torch.get_default_dtype()) * MASKED
 

@@ -28,6 +28,7 @@ from vision.ops.center_maps import (
     gather_cells,
 )
 from vision.ops.center_targets import CenterTargets, center_targets
+from vision.ops.host_values import values_like
 from vision.ops.reduce import mean_over_processes
 from vision.ops.rotated_iou import paired_box3d_iou
 from vision.options import MAX_COUNT, Range, check_ranges, read_options
@@ -192,7 +193,7 @@ class CenterLoss(nn.Module):
         rest = wanted.code.new_zeros(*wanted.code.shape[:-1], code.shape[-1] - BOX_CODE)
         apart = (code - torch.cat([wanted.code, rest], dim=-1)).abs()
         weights = [*self.options.code_weights, 0.0, 0.0][: code.shape[-1]]
-        weighted = apart * apart.new_tensor(weights)
+        weighted = apart * values_like(apart, weights)
         return weighted.where(wanted.mask[..., None], 0).sum()
 
     def _shared(self, count: Tensor) -> Tensor:

@@ -145,7 +145,7 @@ def _strips(logits: Tensor, labels: Tensor, align_corners: bool) -> Iterator[_St
     step = max(1, maximum // (images * row_bytes))
     places = source_places(height, rows, align_corners=align_corners, **_EXACT)
     first = places.long().tolist()
-    mix = None if height == rows else _mix(height, rows, align_corners).to(logits)  # (H, h)
+    mix = None if height == rows else _to(logits, _mix(height, rows, align_corners))  # (H, h)
     for start in range(0, rows, step):
         stop = min(start + step, rows)
         source = slice(start, stop)
@@ -161,7 +161,12 @@ def _column_mix(logits: Tensor, labels: Tensor, align_corners: bool) -> Tensor |
     before, after = logits.shape[3], labels.shape[2]
     if before == after:
         return None
-    return _mix(before, after, align_corners).to(logits)
+    return _to(logits, _mix(before, after, align_corners))
+
+
+def _to(logits: Tensor, table: Tensor) -> Tensor:
+    """A table of the host with the type and on the device of the logits; waits for nothing."""
+    return table.to(logits.dtype).to(logits.device, non_blocking=True)
 
 
 def _mix(before: int, after: int, align_corners: bool) -> Tensor:

@@ -111,11 +111,13 @@ def _match(similarity: Tensor, labels: Tensor) -> Tensor:
     """The place of each query's segment `(B, N)`, from similarities `(B, N, M + 1)`."""
     from scipy.optimize import linear_sum_assignment
 
-    values, filled = similarity.cpu().numpy(), (labels >= 0).cpu().numpy()
+    # In one copy, which waits for the device once: the last row of an image says what is filled.
+    filled = (labels >= 0).to(similarity.dtype)[:, None]
+    packed = torch.cat([similarity, filled], dim=1).cpu().numpy()  # (B, N + 1, M + 1)
     empty = labels.shape[1] - 1
     place = torch.full(similarity.shape[:2], empty, dtype=torch.int64)
-    for row, image, places in zip(place, values, filled, strict=True):
-        columns = places.nonzero()[0]
-        queries, chosen = linear_sum_assignment(image[:, columns], maximize=True)
+    for row, image in zip(place, packed, strict=True):
+        columns = image[-1].nonzero()[0]
+        queries, chosen = linear_sum_assignment(image[:-1, columns], maximize=True)
         row[torch.from_numpy(queries)] = torch.from_numpy(columns[chosen])
-    return place.to(similarity.device)
+    return place.to(similarity.device, non_blocking=True)

@@ -3,6 +3,7 @@
 Letters: B images, G groups, Q queries of all groups, M places for objects, T pairs.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -40,12 +41,12 @@ class MatchingCosts:
 
 @torch.no_grad()
 def match_queries(
-    predictions: MonocularPredictions,
+    layers: Sequence[MonocularPredictions],
     objects: PaddedObjects,
     *,
     num_groups: int,
     costs: MatchingCosts,
-) -> Pairs:
+) -> list[Pairs]:
     """Match the queries of each group with the objects one to one, at the smallest sum of costs.
 
     "End-to-End Object Detection with Transformers", Carion et al., 2020,
@@ -53,17 +54,16 @@ def match_queries(
     https://arxiv.org/abs/2207.13085. Objects beyond the number of queries of a group stay without.
 
     Args:
-        predictions: Of one decoder layer.
+        layers: The predictions of each decoder layer.
         objects: The objects.
         num_groups: Number G of groups, which lie one after the other.
         costs: Weights of the costs.
 
     Returns:
-        The pairs of all images and groups.
+        The pairs of all images and groups, of each layer.
     """
-    cost = pair_costs(predictions, objects, costs)
-    (pairs,) = assign_queries([cost], objects.valid, num_groups=num_groups)
-    return pairs
+    found = [pair_costs(layer, objects, costs) for layer in layers]
+    return assign_queries(found, objects.valid, num_groups=num_groups)
 
 
 def pair_costs(

@@ -121,28 +121,35 @@ class MonoDETRLoss(nn.Module):
             )
         with torch.autocast(logits.device.type, enabled=False):
             objects = pad_objects(targets)
-            count = logits.new_tensor(sum(objects.counts), dtype=torch.float32)
+            # Filled, not copied to the device, which would wait for it.
+            count = torch.full((), float(sum(objects.counts)), device=logits.device)
             if self.training:
                 count = mean_over_processes(count)
             count = (count * outputs["num_groups"]).clamp(min=1)
-            terms = self._terms(outputs, outputs, objects, count, "")
-            for i, layer in enumerate(outputs["layers"]):
-                terms |= self._terms(layer, outputs, objects, count, f"_{i}")
+            layers: list[MonocularPredictions] = [outputs, *outputs["layers"]]
+            matched = match_queries(
+                layers,
+                objects,
+                num_groups=outputs["num_groups"],
+                costs=self.options.matching,
+            )
+            terms: dict[str, Tensor] = {}
+            for i, (layer, pairs) in enumerate(zip(layers, matched, strict=True)):
+                suffix = f"_{i - 1}" if i else ""
+                terms |= self._terms(layer, pairs, outputs, objects, count, suffix)
             depth_map = depth_map_loss(logits, objects, self.options.bins)
         return {**terms, "loss_depth_map": self.options.depth_map_weight * depth_map}
 
     def _terms(
         self,
         predictions: MonocularPredictions,
+        pairs: Pairs,
         outputs: MonocularOutputs,
         objects: PaddedObjects,
         count: Tensor,
         suffix: str,
     ) -> dict[str, Tensor]:
         options = self.options
-        pairs = match_queries(
-            predictions, objects, num_groups=outputs["num_groups"], costs=options.matching
-        )
         boxes = pairs.of_queries(at_least_float32(predictions["boxes"]))  # (T, 6)
         wanted = pairs.of_objects(objects.boxes)
         apart = (boxes - wanted).abs()

@@ -14,6 +14,7 @@ from vision.errors import ConfigError
 from vision.losses.point_masks import mask_costs
 from vision.losses.set_matching import Pairs, assign_queries, class_cost
 from vision.ops.boxes import at_least_float32, box_iof, paired_giou
+from vision.ops.host_values import values_like
 from vision.ops.mask_points import sample_maps, sample_masks
 from vision.ops.query_predictions import QueryPredictions
 from vision.ops.share_boxes import boxes_to_shares, shares_to_boxes, shares_to_corners
@@ -78,7 +79,7 @@ class QueryObjects:
         """The shares `(B, 2)` of width and height of the padded images that are valid."""
         assert self.masks is not None, "masks have the size of the padded images"
         height, width = self.masks.shape[1:]
-        return self.sizes.flip(1) / self.sizes.new_tensor([width, height])
+        return self.sizes.flip(1) / values_like(self.sizes, [width, height])
 
     def hides(self, boxes: Tensor, crowd_iof: float) -> Tensor:
         """Whether at least a share of each box lies in a crowd.
@@ -125,7 +126,7 @@ def read_objects(batch: DetectionBatch, *, masks: bool) -> QueryObjects:
         counts=counts[0],
         has_crowds=any(counts[1]),
         masks=torch.cat([target["masks"] for target in targets]) if masks else None,
-        first=padded.labels.new_tensor([0, *lengths[:-1]]).cumsum(dim=0),
+        first=values_like(padded.labels, [0, *lengths[:-1]]).cumsum(dim=0),
     )
 
 
@@ -142,7 +143,7 @@ def draw_point_features(mask_features: Tensor, objects: QueryObjects, count: int
     assert masks is not None, "a detector with masks has read them"
     batch, places = objects.padded.labels.shape
     points = torch.rand(batch, count, 2, device=mask_features.device) * objects.extents[:, None]
-    lengths = torch.diff(objects.first, append=objects.first.new_tensor([len(masks)]))
+    lengths = torch.diff(objects.first, append=objects.first.new_full((1,), len(masks)))
     image = torch.arange(batch, device=points.device).repeat_interleave(
         lengths, output_size=len(masks)
     )

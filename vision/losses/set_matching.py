@@ -74,8 +74,11 @@ def assign_queries(costs: Sequence[Tensor], valid: Tensor, *, num_groups: int = 
     """
     from scipy.optimize import linear_sum_assignment
 
-    values = torch.stack(list(costs)).nan_to_num(nan=0.0).cpu().numpy()  # (layers, B, Q, M)
-    columns = [row.nonzero()[0] for row in valid.cpu().numpy()]
+    table = torch.stack(list(costs)).nan_to_num(nan=0.0)  # (layers, B, Q, M)
+    # In one copy, which waits for the device once.
+    packed = torch.cat([table.flatten(), valid.flatten().to(table.dtype)]).cpu().numpy()
+    values = packed[: table.numel()].reshape(table.shape)
+    columns = [row.nonzero()[0] for row in packed[table.numel() :].reshape(valid.shape)]
     per_group = values.shape[2] // num_groups
     rows: list[tuple[int, int, int]] = []
     counts = []
@@ -88,5 +91,5 @@ def assign_queries(costs: Sequence[Tensor], valid: Tensor, *, num_groups: int = 
                 found = zip((start + queries).tolist(), places[chosen].tolist(), strict=True)
                 rows += [(image, query, place) for query, place in found]
         counts.append(len(rows) - before)
-    pairs = torch.tensor(rows, dtype=torch.int64).view(-1, 3).to(valid.device)
+    pairs = torch.tensor(rows, dtype=torch.int64).view(-1, 3).to(valid.device, non_blocking=True)
     return [Pairs(*part.unbind(dim=1)) for part in pairs.split(counts)]

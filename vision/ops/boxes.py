@@ -86,7 +86,7 @@ def clip_boxes(boxes: Tensor, sizes: Tensor) -> Tensor:
     Returns:
         `(B, N, 4)`.
     """
-    limits = sizes[:, [1, 0, 1, 0]].to(boxes.dtype)[:, None]  # (B, 1, 4)
+    limits = sizes.flip(1).repeat(1, 2).to(boxes.dtype)[:, None]  # (B, 1, 4)
     return torch.minimum(boxes.clamp(min=0), limits)
 
 

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from vision.ops.boxes3d import from_lidar, to_lidar
+from vision.ops.host_values import values_like
 from vision.ops.pillar_grid import PillarGrid
 
 # The maps of a box, and their channels; the last one is optional.
@@ -108,7 +109,7 @@ def decode_boxes(code: Tensor, index: Tensor, columns: int, grid: MapGrid) -> Te
 
 def map_places(boxes: Tensor, grid: MapGrid) -> Tensor:
     """Places `(..., 2)` of the centres of boxes `(..., 7)` in a map, x and y in cells."""
-    low, cell = boxes.new_tensor(grid.low), boxes.new_tensor(grid.cell)
+    low, cell = values_like(boxes, grid.low), values_like(boxes, grid.cell)
     return (boxes[..., :2] - low) / cell
 
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from vision.contracts.lidar import LidarTarget
 from vision.ops.center_maps import BOX_CODE, MapGrid, encode_boxes, map_places
+from vision.ops.host_values import values_like
 
 
 class CenterTargets(NamedTuple):
@@ -67,15 +68,15 @@ def center_targets(
         boxes, labels = target["boxes3d"][order].float(), target["labels"][order]
         place = map_places(boxes, grid)
         cell = place.trunc().long()  # (T, 2) x, y
-        solid = (boxes[:, [3, 5]] > 0).all(dim=1)
-        limit = cell.new_tensor([columns, rows])
+        solid = (boxes[:, 3:6:2] > 0).all(dim=1)
+        limit = values_like(cell, [columns, rows])
         inside = ((cell >= 0) & (cell < limit)).all(dim=1) & solid
         slots = inside.nonzero()[:, 0]
         cell, labels, boxes = cell[slots], labels[slots], boxes[slots]
         code[i, slots] = encode_boxes(boxes, place[slots] - cell)
         index[i, slots] = cell[:, 1] * columns + cell[:, 0]
         mask[i, slots] = True
-        sides = boxes[:, [5, 3]] / boxes.new_tensor(grid.cell[::-1])  # width, length
+        sides = boxes[:, 3:6:2].flip(1) / values_like(boxes, grid.cell[::-1])  # width, length
         radii = gaussian_radius(sides, min_overlap).long().clamp(min=min_radius)
         draw_peaks(heatmap[i], cell, labels, radii)
     return CenterTargets(heatmap, code, index, mask)

@@ -120,10 +120,13 @@ def noised_queries(
     if not targets or options.queries == 0:
         return None
     objects = pad_targets(targets)
-    image, place = objects.valid.nonzero(as_tuple=True)
-    if not len(image):
+    counts = objects.valid.sum(dim=1).tolist()
+    if not any(counts):
         return None
-    most = int(objects.valid.sum(dim=1).amax())
+    most, places = max(counts), objects.valid.shape[1]
+    # By a sort, since a list of unknown length would wait for the device again.
+    filled_first = (~objects.valid).flatten().argsort(stable=True)[: sum(counts)]
+    image, place = filled_first // places, filled_first % places
     groups = max(1, options.queries // most)
     # Crowds leave no gap.
     rank = objects.valid.cumsum(dim=1)[image, place] - 1

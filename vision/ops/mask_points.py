@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vision.ops.boxes import at_least_float32
+from vision.ops.host_values import values_like
 from vision.options import MAX_COUNT, PROBABILITY, Range, check_ranges
 
 
@@ -78,7 +79,9 @@ def sample_masks(masks: Tensor, index: Tensor, points: Tensor) -> Tensor:
         float32 `(T, P)` in [0, 1].
     """
     height, width = masks.shape[1:]
-    x, y = (points.float() * points.new_tensor([width, height]).float() - 0.5).unbind(dim=-1)
+    x, y = (points.float() * values_like(points, [width, height], torch.float32) - 0.5).unbind(
+        dim=-1
+    )
     left, top = x.floor(), y.floor()
     flat, start = masks.flatten(), index[:, None] * (height * width)
     total = torch.zeros_like(x)

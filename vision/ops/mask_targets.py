@@ -42,14 +42,22 @@ def make_mask_targets(
         segments: The segments of each image.
         size: Height h and width w of the predictions.
     """
-    found = [
-        _separate(ids, infos) for ids, infos in zip(stride_to(masks, size), segments, strict=True)
-    ]
-    labels, masks = (
-        pad_sequence([image[i] for image in found], batch_first=True, padding_value=empty)
-        for i, empty in ((0, -1), (1, False))
+    # One copy from the device, which waits for it; what comes back does not.
+    taken = stride_to(masks, size).cpu()
+    found = [_separate(ids, infos) for ids, infos in zip(taken, segments, strict=True)]
+    labels, cells, semantic = (list(part) for part in zip(*found, strict=True))
+    places = pad_sequence(labels, batch_first=True, padding_value=-1)
+    own, semantic_map, place = (
+        part.to(masks.device, non_blocking=True)
+        for part in (torch.stack(cells), torch.stack(semantic), places)
     )
-    return {"labels": labels, "masks": masks, "semantic": torch.stack([x[2] for x in found])}
+    numbers = torch.arange(places.shape[1], device=masks.device)[:, None, None]
+    filled = (place >= 0)[:, :, None, None]
+    return {
+        "labels": place,
+        "masks": (own[:, None] == numbers) & filled,
+        "semantic": semantic_map,
+    }
 
 
 def class_map(ids: Tensor, segments: Sequence[SegmentInfo], *, crowds: bool = True) -> Tensor:
@@ -79,7 +87,7 @@ def stride_to(values: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _separate(ids: Tensor, segments: Sequence[SegmentInfo]) -> tuple[Tensor, Tensor, Tensor]:
-    """Labels `(M,)`, masks `(M, h, w)` and classes of pixels `(h, w)` of an image."""
+    """Labels `(M,)`, and of each pixel `(h, w)` its place, M for void, and its class."""
     present, where = ids.unique(return_inverse=True)
     seen = set(present.tolist()) - {VOID}
     # Place of a segment by what it is told apart by: its class as stuff, its id as a thing.
@@ -95,11 +103,10 @@ def _separate(ids: Tensor, segments: Sequence[SegmentInfo]) -> tuple[Tensor, Ten
             labels.append(info["category_id"])
         place_of[info["id"]] = places[key]
     count = len(labels)
-    table = torch.tensor([place_of.get(one, count) for one in present.tolist()], device=ids.device)
-    cells = table[where]  # (h, w), M for void
-    masks = cells == torch.arange(count, device=ids.device)[:, None, None]
-    classes = torch.tensor([*labels, IGNORED], device=ids.device)
-    return classes[:-1], masks, classes[cells]
+    table = torch.tensor([place_of.get(one, count) for one in present.tolist()])
+    cells = table[where]  # (h, w)
+    classes = torch.tensor([*labels, IGNORED])
+    return classes[:-1], cells, classes[cells]
 
 
 def _is_crowd(info: SegmentInfo) -> bool:

@@ -38,8 +38,9 @@ class PaddedObjects(NamedTuple):
     @property
     def valid(self) -> Tensor:
         """Which places `(B, M)` are filled, as bool."""
-        counts = torch.tensor(self.counts, device=self.labels.device)
-        return torch.arange(self.labels.shape[1], device=counts.device) < counts[:, None]
+        counts = torch.tensor(self.counts)[:, None]
+        valid = torch.arange(self.labels.shape[1]) < counts
+        return valid.to(self.labels.device, non_blocking=True)
 
 
 def pad_objects(targets: Sequence[MonocularTarget]) -> PaddedObjects:

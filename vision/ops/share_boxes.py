@@ -50,4 +50,4 @@ def shares_to_corners(boxes: Tensor) -> Tensor:
 def _sides(boxes: Tensor, sizes: Tensor) -> Tensor:
     """Width, height, width, height `(B, 1, 4)` of the images."""
     dtype = torch.promote_types(boxes.dtype, torch.float32)
-    return sizes[:, [1, 0, 1, 0]].to(boxes.device, dtype)[:, None]
+    return sizes.flip(1).repeat(1, 2).to(boxes.device, dtype)[:, None]

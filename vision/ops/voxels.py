@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from vision.errors import ConfigError
+from vision.ops.host_values import values_like
 from vision.ops.tracing import is_traced
 
 Reduction = Literal["mean", "max", "first"]
@@ -65,7 +66,7 @@ def voxel_coords(points: Tensor, size: float | Sequence[float], low: Sequence[fl
     sides = [size] * points.shape[1] if isinstance(size, int | float) else list(size)
     if not all(0 < side < math.inf for side in sides):
         raise ConfigError(f"a voxel of size {size} must have positive sides.")
-    corner, scale = points.new_tensor(low), points.new_tensor(sides)
+    corner, scale = values_like(points, low), values_like(points, sides)
     return ((points - corner) / scale).floor().long()
 
 
@@ -121,8 +122,8 @@ def cell_keys(coords: Tensor, bounds: Bounds | None = None) -> Tensor:
         ConfigError: The numbers do not fit int64.
     """
     bounds = bounds or bounds_of(coords)
-    steps = coords.new_tensor(key_steps(bounds))
-    return ((coords - coords.new_tensor(bounds.low)) * steps).sum(-1)
+    steps = values_like(coords, key_steps(bounds))
+    return ((coords - values_like(coords, bounds.low)) * steps).sum(-1)
 
 
 def group_cells(coords: Tensor, bounds: Bounds | None = None) -> Cells:

@@ -49,7 +49,7 @@ class DetectionHead(nn.Module, ABC):
             The objects of each image by falling score, boxes clipped to the image.
         """
         wanted = sizes if original_sizes is None else original_sizes
-        scale = (wanted.double() / sizes.double())[:, [1, 0, 1, 0]].float()  # (B, 4)
+        scale = (wanted.double() / sizes.double()).flip(1).repeat(1, 2).float()  # (B, 4)
         boxes = clip_boxes(detections["boxes"].float() * scale[:, None], wanted)
         predictions: list[DetectionPrediction] = []
         shapes = wanted.tolist()

@@ -119,7 +119,7 @@ class QuerySelection(nn.Module):
             x = columns / memory.counts[:, level, 0, None]  # (B, w)
             y = rows / memory.counts[:, level, 1, None]  # (B, h)
             x, y = torch.broadcast_tensors(x[:, None], y[..., None])  # (B, h, w)
-            side = x.new_tensor([SIDE, SIDE]) if self.side is None else self.side.float().sigmoid()
+            side = x.new_full((2,), SIDE) if self.side is None else self.side.float().sigmoid()
             sides = (side * 2.0**level).expand(*x.shape, -1)
             boxes.append(torch.cat([torch.stack([x, y], dim=-1), sides], dim=-1).flatten(1, 2))
         shares = torch.cat(boxes, dim=1)

@@ -19,6 +19,7 @@ from vision.contracts.features import FeatureSpec
 from vision.errors import ConfigError
 from vision.layers.conv_norm import batch_norm
 from vision.ops.boxes import at_least_float32
+from vision.ops.host_values import values_like
 from vision.ops.pillar_grid import PillarGrid
 from vision.ops.voxels import Bounds, Cells, group_cells, reduce_cells, voxel_coords
 from vision.options import MAX_WIDTH, Range, check_ranges, read_options
@@ -124,7 +125,7 @@ class PillarEncoder(nn.Module):
         low, side = self.grid.low, self.grid.pillar
         place = voxel_coords(points[:, :3], side, low)
         rows, columns = self.grid.size
-        limits = torch.tensor([columns - 1, rows - 1, 0], device=points.device)
+        limits = values_like(place, [columns - 1, rows - 1, 0])
         place = place.clamp(min=torch.zeros_like(limits), max=limits)
         sample = torch.arange(len(counts), device=points.device)
         sample = sample.repeat_interleave(counts, output_size=points.shape[0])
@@ -135,7 +136,7 @@ class PillarEncoder(nn.Module):
         xyz = points[:, :3]
         mean = reduce_cells(xyz, cells, "mean")[cells.cell_of]
         place = cells.coords[cells.cell_of, 1:].flip(1)  # (P, 3) x, y, z
-        side, low = xyz.new_tensor(self.grid.pillar), xyz.new_tensor(self.grid.low)
+        side, low = values_like(xyz, self.grid.pillar), values_like(xyz, self.grid.low)
         centre = place.to(xyz) * side + (side / 2 + low)
         return torch.cat([points, xyz - mean, xyz - centre], dim=1)
 
