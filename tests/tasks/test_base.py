@@ -27,6 +27,7 @@ from vision.contracts.features import InputSpec
 from vision.errors import CheckpointError, ConfigError, WeightsError
 from vision.optim.settings import OptimSettings
 from vision.tasks import Classification, ImageTask
+from vision.tasks.build import check_compile
 from vision.version import __version__
 
 NAMES = ("ant", "bee", "cat", "dog", "eel", "fox", "gnu", "hen")
@@ -440,6 +441,27 @@ def test_compiled_training_is_the_same(tmp_path: Path, graphs: list[Any]) -> Non
     count = len(graphs)
     compiled.backbone(compiled.normalize(images))
     assert len(graphs) > count
+
+
+def test_training_with_compiled_blocks_is_the_same(tmp_path: Path, graphs: list[Any]) -> None:
+    small = {"dims": [16, 32], "depths": [1, 2]}
+    plain = tiny_task(backbone_options=small, memory="checkpoint")
+    compiled = tiny_task(backbone_options=small, memory="checkpoint", compile="blocks")
+    keys = list(compiled.state_dict())
+    fit(plain, tmp_path)
+    assert not graphs
+    fit(compiled, tmp_path)
+    # The first stage has one block, the second two of a kind.
+    assert len(graphs) == 2
+    assert list(compiled.state_dict()) == keys
+    torch.testing.assert_close(compiled.state_dict(), plain.state_dict())
+
+
+def test_what_cannot_be_compiled_by_blocks_is_refused() -> None:
+    with pytest.raises(ConfigError, match="compile='block' must be true, false or 'blocks'"):
+        tiny_task(compile="block")
+    with pytest.raises(ConfigError, match="compiled whole: compile=true"):
+        check_compile("blocks", nn.Linear(1, 1))
 
 
 def test_lightning_does_not_wonder_who_normalises(

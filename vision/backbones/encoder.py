@@ -3,6 +3,7 @@
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -11,6 +12,7 @@ from torch.utils.checkpoint import checkpoint
 
 from vision.contracts.features import FeatureSpec, VolumeSpec
 from vision.errors import ConfigError
+from vision.layers.compiled_blocks import CompiledBlocks
 from vision.layers.lean import Lean, set_lean
 
 MemoryMode = Literal["fast", "lean", "checkpoint"]
@@ -25,14 +27,17 @@ class Encoder(nn.Module, ABC):
         family: Name of the architecture; chooses the weight conversion in `vision.weights`.
         feature_specs: Channels and stride of each map of features, finest first.
         grad_checkpointing: Whether blocks are recomputed in the backward pass.
+        runs_blocks: Whether it calls its blocks by `run_block`, so that they can be compiled.
     """
 
     family: ClassVar[str]
+    runs_blocks: ClassVar[bool] = True
 
     def __init__(self) -> None:
         super().__init__()
         self.feature_specs: tuple[FeatureSpec | VolumeSpec, ...] = ()
         self.grad_checkpointing = False
+        self._compiled: CompiledBlocks | None = None
 
     @abstractmethod
     def block_prefixes(self) -> list[list[str]]:
@@ -117,11 +122,16 @@ class Encoder(nn.Module, ABC):
         """Recompute each block in the backward pass, or keep what is used again."""
         self.set_memory("checkpoint" if enabled else "fast")
 
+    def compile_blocks(self) -> None:
+        """Compile one block of each kind when it is first called; others of the kind use it."""
+        self._compiled = CompiledBlocks()
+
     def run_block(self, block: nn.Module, *inputs: Any) -> Any:
-        """Call a block, recomputing it in the backward pass if checkpointing is on."""
+        """Call a block: compiled if asked for, recomputed in the backward pass if checkpointed."""
+        call = block if self._compiled is None else partial(self._compiled, block)
         if self.grad_checkpointing and torch.is_grad_enabled():
-            return checkpoint(block, *inputs, use_reentrant=False)
-        return block(*inputs)
+            return checkpoint(call, *inputs, use_reentrant=False)
+        return call(*inputs)
 
 
 def _starts_with_any(name: str, prefixes: Iterable[str]) -> bool:

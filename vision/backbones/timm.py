@@ -64,6 +64,7 @@ class TimmBackbone(Backbone):
         WeightsError: timm could not load the weights.
     """
 
+    runs_blocks = False
     family = "timm"
 
     def __init__(

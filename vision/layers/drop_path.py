@@ -16,14 +16,21 @@ class DropPath(nn.Module):
     def __init__(self, rate: float = 0.0) -> None:
         super().__init__()
         self.rate = rate
+        self._drops = rate != 0.0
+        # A compiled program may be shared by blocks of different rates: there the share that is
+        # kept is an input. A number would be a constant.
+        self._keep = torch.tensor(1.0 - rate, device="cpu")
 
     def forward(self, x: Tensor) -> Tensor:
         """Drop samples of `x` `(B, ...)` along the first axis; the identity in evaluation."""
-        if self.rate == 0.0 or not self.training:
+        if not self.training or not self._drops:
             return x
+        shape = (x.shape[0],) + (1,) * (x.ndim - 1)
+        if torch.compiler.is_compiling():
+            kept = torch.rand(shape, device=x.device) < self._keep
+            return x * (kept / self._keep).to(x.dtype)
         keep = 1.0 - self.rate
-        mask = x.new_empty((x.shape[0],) + (1,) * (x.ndim - 1)).bernoulli_(keep).div_(keep)
-        return x * mask
+        return x * x.new_empty(shape).bernoulli_(keep).div_(keep)
 
     def extra_repr(self) -> str:
         """Show the rate in the module's printout."""

@@ -14,7 +14,7 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from vision.backbones.encoder import MemoryMode
+from vision.backbones.encoder import Encoder, MemoryMode
 from vision.contracts.models import ModelDescription
 from vision.keywords import FullSignature
 from vision.optim.attached import attached_trainer
@@ -27,7 +27,7 @@ from vision.optim.sharding import refuse_other_sharding, sharded_model
 from vision.optim.timeline import count_steps, scale_to_trainer
 from vision.optim.weight_decay import undecayed_names
 from vision.options import read_options
-from vision.tasks.build import InitialWeights, build_backbone, load_source
+from vision.tasks.build import InitialWeights, build_backbone, check_compile, load_source
 from vision.tasks.checkpoint import (
     agree_on_kind,
     built_from,
@@ -66,7 +66,7 @@ class Training(TypedDict, total=False):
     ema_warmup: bool
     frozen_stages: FrozenStages
     frozen_norms: bool
-    compile: bool
+    compile: bool | Literal["blocks"]
     memory: MemoryMode
 
 
@@ -103,7 +103,8 @@ class BaseTask(LightningModule, ABC):
             trains everything.
         frozen_norms: Whether the batch norms of the backbone keep their averages, and are not
             trained.
-        compile: Whether training and evaluation run the backbone through `torch.compile`.
+        compile: Whether training and evaluation run the backbone through `torch.compile`. "blocks"
+            compiles one block of each kind of it, which takes a part of the time.
         memory: What training keeps of the backbone for the backward pass: "fast" all that is used
             again, "lean" not what is cheap to make again, "checkpoint" only the inputs of blocks,
             which it computes twice. Gradients are the same up to rounding.
@@ -140,7 +141,7 @@ class BaseTask(LightningModule, ABC):
         ema_warmup: bool = True,
         frozen_stages: FrozenStages = None,
         frozen_norms: bool = False,
-        compile: bool = False,
+        compile: bool | Literal["blocks"] = False,
         memory: MemoryMode = "fast",
     ) -> None:
         super().__init__()
@@ -164,7 +165,7 @@ class BaseTask(LightningModule, ABC):
         self.preprocessing: dict[str, Any] | None = None
         self.loss_terms: dict[str, Tensor] = {}
         self._source = InitialWeights(backbone=name, pretrained=pretrained, weights=weights)
-        self._compile = compile
+        self._compile = check_compile(compile, self.backbone)
         self.seed: int | None = None
         self._plan: Plan | None = None
         self._resumed: Resumed | None = None
@@ -283,12 +284,19 @@ class BaseTask(LightningModule, ABC):
         # Stored in files of this model, to prepare other inputs alike.
         self.preprocessing = getattr(data, "preprocessing", None) or self.preprocessing
         if self._compile:
-            self._compile = False
-            self.compile_backbone()
+            how, self._compile = self._compile, False
+            self.compile_backbone(blocks=how == "blocks")
 
-    def compile_backbone(self) -> None:
-        """Compile the backbone in place, so that the keys of the state dict stay as they are."""
-        self.backbone.compile()
+    def compile_backbone(self, *, blocks: bool = False) -> None:
+        """Compile the backbone in place, so that the keys of the state dict stay as they are.
+
+        Args:
+            blocks: Whether to compile one block of each kind, and not the whole.
+        """
+        if blocks and isinstance(self.backbone, Encoder):
+            self.backbone.compile_blocks()
+        else:
+            self.backbone.compile()
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """The optimiser and the schedule of the settings, stepped per iteration."""

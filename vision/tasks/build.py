@@ -4,7 +4,7 @@ import inspect
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from torch import nn
 
@@ -121,6 +121,22 @@ def _say_random(name: str, error: WeightsError) -> None:
         name,
         _reason(error),
     )
+
+
+def check_compile(value: bool | Literal["blocks"], backbone: nn.Module) -> bool | Literal["blocks"]:
+    """Check the choice of what is compiled; returns it.
+
+    Raises:
+        ConfigError: It is unknown, or the blocks of the backbone cannot be compiled by themselves.
+    """
+    if not isinstance(value, bool) and value != "blocks":
+        raise ConfigError(f"compile={value!r} must be true, false or 'blocks'.")
+    if value == "blocks" and not (isinstance(backbone, Encoder) and backbone.runs_blocks):
+        raise ConfigError(
+            f"compile='blocks' needs a backbone of the suite, whose blocks are known; this "
+            f"{type(backbone).__name__} is compiled whole: compile=true."
+        )
+    return value
 
 
 def build_normalize(
