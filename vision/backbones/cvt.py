@@ -341,7 +341,8 @@ def _depthwise(dim: int, kernel: int, stride: int, padding: int) -> nn.Module:
 def _conv_and_norm(branch: nn.Module) -> tuple[nn.Module, nn.Module]:
     """The two layers of `_depthwise`; anything else counts as the first, without a norm."""
     if isinstance(branch, nn.Sequential):
-        return branch.conv, branch.norm
+        conv, norm = branch
+        return conv, norm
     return branch, nn.Identity()
 
 

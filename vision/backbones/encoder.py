@@ -2,7 +2,8 @@
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import Any, ClassVar, Literal
 
@@ -16,6 +17,8 @@ from vision.layers.compiled_blocks import CompiledBlocks
 from vision.layers.lean import Lean, set_lean
 
 MemoryMode = Literal["fast", "lean", "checkpoint"]
+Context = AbstractContextManager[None]
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 # A parameter's name up to the number of its stage: stages.1, model.layer1, model.layers_1.
 _STAGE = re.compile(r"(.*\.)?(stage|layer)s?[._]?\d+(?=\.)")
 
@@ -130,8 +133,32 @@ class Encoder(nn.Module, ABC):
         """Call a block: compiled if asked for, recomputed in the backward pass if checkpointed."""
         call = block if self._compiled is None else partial(self._compiled, block)
         if self.grad_checkpointing and torch.is_grad_enabled():
-            return checkpoint(call, *inputs, use_reentrant=False)
+            contexts = partial(_contexts, block)
+            return checkpoint(call, *inputs, use_reentrant=False, context_fn=contexts)
         return call(*inputs)
+
+
+def _contexts(block: nn.Module) -> tuple[Context, Context]:
+    """Contexts of the first and of the second computation of a block."""
+    return nullcontext(), _averages_at_rest(block)
+
+
+@contextmanager
+def _averages_at_rest(block: nn.Module) -> Iterator[None]:
+    """Keep batch norms from counting a batch twice in their averages."""
+    kept = [
+        (part, part.momentum, part.num_batches_tracked.clone())
+        for part in block.modules()
+        if isinstance(part, BATCH_NORMS) and part.training and part.track_running_stats
+    ]
+    for norm, _, _ in kept:
+        norm.momentum = 0.0
+    try:
+        yield
+    finally:
+        for norm, momentum, count in kept:
+            norm.momentum = momentum
+            norm.num_batches_tracked.copy_(count)
 
 
 def _starts_with_any(name: str, prefixes: Iterable[str]) -> bool:
