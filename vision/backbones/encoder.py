@@ -147,18 +147,19 @@ def _contexts(block: nn.Module) -> tuple[Context, Context]:
 def _averages_at_rest(block: nn.Module) -> Iterator[None]:
     """Keep batch norms from counting a batch twice in their averages."""
     kept = [
-        (part, part.momentum, part.num_batches_tracked.clone())
+        (part, part.momentum, part.num_batches_tracked, part.num_batches_tracked.clone())
         for part in block.modules()
-        if isinstance(part, BATCH_NORMS) and part.training and part.track_running_stats
+        if isinstance(part, BATCH_NORMS) and part.training
+        if part.num_batches_tracked is not None
     ]
-    for norm, _, _ in kept:
+    for norm, _, _, _ in kept:
         norm.momentum = 0.0
     try:
         yield
     finally:
-        for norm, momentum, count in kept:
+        for norm, momentum, counter, before in kept:
             norm.momentum = momentum
-            norm.num_batches_tracked.copy_(count)
+            counter.copy_(before)
 
 
 def _starts_with_any(name: str, prefixes: Iterable[str]) -> bool:
