@@ -187,7 +187,8 @@ class WindowAttention(Lean):
         assert plan.masks is not None, "groups come with masks"
         (bias, _), outputs = self._bias(plan, False), []
         for kind, group in zip(groups.kinds, qkv.split(groups.counts, dim=1), strict=True):
-            y = self._attend(group.flatten(0, 1), bias + plan.masks[kind], None, len(group))
+            # Not `len(group)`, which would make the batch a constant of an exported program.
+            y = self._attend(group.flatten(0, 1), bias + plan.masks[kind], None, group.shape[0])
             outputs.append(y.unflatten(0, group.shape[:2]))
         return torch.cat(outputs, dim=1).index_select(1, groups.back).flatten(0, 1)
 
