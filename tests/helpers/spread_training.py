@@ -16,7 +16,8 @@ from torch import Tensor, distributed, nn
 from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
 
 from vision.backbones.registry import create_backbone
-from vision.benchmarks.collectives import Collectives, Embedding, distribute
+from vision.benchmarks.collectives import Collectives, distribute
+from vision.benchmarks.embedding import Embedding
 
 STRATEGIES = ("ddp", "fsdp2")
 FAMILIES = ("convnext", "tnt")  # a pyramid of convolutions, and one map of tokens

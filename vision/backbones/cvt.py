@@ -24,7 +24,8 @@ from vision.layers.block import PreNormBlock
 from vision.layers.drop_path import drop_path_rates
 from vision.layers.init import init_linear
 from vision.layers.lean import Lean, given
-from vision.layers.norm import LayerNorm2d, can_normalise_again, normalise_again
+from vision.layers.norm import LayerNorm2d
+from vision.layers.normalise_again import can_normalise_again, normalise_again
 
 Projection = Literal["dw_bn", "avg"]
 Activation = Literal["quick_gelu", "gelu"]

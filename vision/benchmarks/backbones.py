@@ -10,18 +10,20 @@ nothing is dropped at random on either side.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, cast, get_args
+from typing import cast, get_args
 
 import torch
 from torch import Tensor, nn
 
+from vision.backbones.encoder import MemoryMode
+from vision.benchmarks.embedding import Embedding
 from vision.benchmarks.kept import kept_bytes
 from vision.benchmarks.measurement import Measurement, check_equal
 from vision.benchmarks.memory import in_fresh_process, peak_allocated, peak_growth
 from vision.benchmarks.operators import count_operators
 from vision.benchmarks.peers.table import (
-    Embedding,
     build_peer,
+    our_side,
     sources_of,
     spread_weights,
 )
@@ -35,8 +37,7 @@ COMPARED = (
 TOLERANCE = 1e-4  # of the largest value, in float32
 MIB = 2**20
 OURS = "ours"
-Memory = Literal["fast", "lean", "checkpoint"]
-MODES: tuple[Memory, ...] = get_args(Memory)
+MODES: tuple[MemoryMode, ...] = get_args(MemoryMode)
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Settings:
 
     names: Sequence[str]
     against: str
-    memory: Sequence[Memory]
+    memory: Sequence[MemoryMode]
     batch: int
     size: int
     rounds: int
@@ -66,7 +67,7 @@ class Settings:
     device: str
 
 
-def build_side(name: str, source: str, size: int, memory: Memory = "fast") -> nn.Module:
+def build_side(name: str, source: str, size: int, memory: MemoryMode = "fast") -> nn.Module:
     """One side of a comparison, from images to vectors, with the same weights each time.
 
     Args:
@@ -76,16 +77,16 @@ def build_side(name: str, source: str, size: int, memory: Memory = "fast") -> nn
         memory: Memory mode of ours.
     """
     torch.manual_seed(0)
-    ours = Embedding(name)
+    ours = our_side(name)
     on_meta = any(parameter.is_meta for parameter in ours.parameters())
     if not on_meta:
         spread_weights(ours, torch.Generator().manual_seed(0))
     if source == OURS:
-        ours.model.set_memory(memory)
+        ours.backbone.set_memory(memory)
         return ours
-    peer = build_peer(source, ours.model, (size, size))
+    peer = build_peer(source, ours.backbone, (size, size))
     if not on_meta:
-        peer.copy_weights(ours.model)
+        peer.copy_weights(ours.backbone)
     return peer
 
 
@@ -135,7 +136,7 @@ class Comparison:
         self._time(f"{self.name}, inference", inference)
         self._count(f"{self.name}, inference", inference, "fast")
         for memory in self.settings.memory:
-            cast(Embedding, self.sides[0]).model.set_memory(memory)
+            cast(Embedding, self.sides[0]).backbone.set_memory(memory)
             label = f"{self.name}, training, {memory}"
             self._time(label, training)
             kept = [self._kept(source, memory) for source in self.sources]
@@ -155,7 +156,7 @@ class Comparison:
         )
 
     def _count(
-        self, label: str, step: Callable[[nn.Module, Tensor], object], memory: Memory
+        self, label: str, step: Callable[[nn.Module, Tensor], object], memory: MemoryMode
     ) -> None:
         steps = [partial(step, side, self.images) for side in self.sides]
         if self.device.type == "cuda":
@@ -166,7 +167,7 @@ class Comparison:
         self._add(f"{label}, peak", "MiB", peaks)
         self._add(f"{label}, operators", "calls", [count_operators(one).total() for one in steps])
 
-    def _kept(self, source: str, memory: Memory) -> float:
+    def _kept(self, source: str, memory: MemoryMode) -> float:
         batch, size = self.settings.batch, self.settings.size
         build = partial(build_side, self.name, source, size, memory)
         return kept_bytes(build, (batch, 3, size, size)) / MIB / batch
@@ -185,7 +186,7 @@ def make_images(settings: Settings) -> Tensor:
 def _growth(
     name: str,
     source: str,
-    memory: Memory,
+    memory: MemoryMode,
     step: Callable[[nn.Module, Tensor], object],
     settings: Settings,
 ) -> float:

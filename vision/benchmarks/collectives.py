@@ -16,9 +16,9 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from vision.backbones.base import Backbone
 from vision.backbones.registry import create_backbone
 from vision.benchmarks.cluster import Strategy
+from vision.benchmarks.embedding import Embedding
 from vision.optim.fsdp2 import shard_units
 
 # Operators of c10d by the name of what they do; each is counted by its larger side.
@@ -76,18 +76,6 @@ class Collectives(TorchDispatchMode):
 def _bytes(argument: Any) -> int:
     tensors = [leaf for leaf in tree_leaves(argument) if isinstance(leaf, Tensor)]
     return sum(tensor.nbytes for tensor in tensors)
-
-
-class Embedding(nn.Module):
-    """A backbone whose forward pass is that of a classifier, without its last layer."""
-
-    def __init__(self, backbone: Backbone) -> None:
-        super().__init__()
-        self.backbone = backbone
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Embed images `(B, C, H, W)` as `(B, embed_dim)`."""
-        return self.backbone.embed(images)
 
 
 def distribute(model: Embedding, strategy: Strategy) -> nn.Module:

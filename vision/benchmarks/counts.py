@@ -18,7 +18,7 @@ from vision.backbones.base import Backbone
 from vision.backbones.encoder import MemoryMode
 from vision.backbones.measure import count_gmacs
 from vision.backbones.registry import create_backbone
-from vision.benchmarks.kept import kept_bytes
+from vision.benchmarks.kept import in_mode, kept_bytes
 from vision.benchmarks.operators import count_operators
 from vision.export.backbone import BackboneGraph
 from vision.export.onnx import export_onnx
@@ -66,7 +66,9 @@ def count_flops(name: str) -> float:
 def count_kept(name: str) -> Counts:
     """Bytes that a forward pass of one image keeps for the backward pass, in each memory mode."""
     return {
-        f"bytes kept, {mode}": kept_bytes(_in_mode(name, mode), (1, 3, SIDE, SIDE), _embed)
+        f"bytes kept, {mode}": kept_bytes(
+            in_mode(name, mode, **SHORTENED[name]), (1, 3, SIDE, SIDE), _embed
+        )
         for mode in get_args(MemoryMode)
     }
 
@@ -121,15 +123,6 @@ def count_files(backbone: Backbone) -> Counts:
         export_onnx(BackboneGraph(backbone, outputs="features"), example, path, dynamic=())
         nodes = len(onnx.load(path, load_external_data=False).graph.node)
         return {"nodes in ONNX": nodes, "bytes in ONNX": path.stat().st_size}
-
-
-def _in_mode(name: str, mode: MemoryMode) -> Callable[[], nn.Module]:
-    def build() -> nn.Module:
-        backbone = create_backbone(name, **SHORTENED[name])
-        backbone.set_memory(mode)
-        return backbone
-
-    return build
 
 
 def _embed(backbone: nn.Module, images: torch.Tensor) -> torch.Tensor:

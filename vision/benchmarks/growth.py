@@ -10,7 +10,7 @@ import torch
 
 from vision.backbones.encoder import MemoryMode
 from vision.backbones.registry import create_backbone
-from vision.benchmarks.kept import kept_bytes
+from vision.benchmarks.kept import in_mode, kept_bytes
 
 KEPT_SIDES = (224, 448, 896, 1792)
 TIMED_SIDES = (448, 896, 1344)
@@ -49,12 +49,7 @@ def growth_of_kept(
         sides: Sides of the images in pixels.
         **options: Keywords of the backbone.
     """
-
-    def build() -> torch.nn.Module:
-        backbone = create_backbone(name, **options)
-        backbone.set_memory(mode)
-        return backbone
-
+    build = in_mode(name, mode, **options)
     costs = tuple(float(kept_bytes(build, (1, 3, side, side))) for side in sides)
     return Growth(tuple(sides), costs)
 

@@ -1,8 +1,8 @@
 """Bytes that a forward pass keeps for the backward pass, counted without computing anything."""
 
 import gc
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +11,8 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-Result = TypeVar("Result")
+from vision.backbones.encoder import MemoryMode
+from vision.backbones.registry import create_backbone
 
 
 class _Made(TorchDispatchMode):
@@ -60,31 +61,34 @@ def kept_bytes(
     with FakeTensorMode(allow_non_fake_inputs=True):
         model.to_empty(device="cpu")
         images = torch.empty(*shape)
-        before = (*model.parameters(), *model.buffers(), images)
-        count, _ = kept_by(lambda: run(model, images), before)
-    return count
+        with _Made() as made:
+            result = run(model, images)
+        gc.collect()
+        before = {_key(one) for one in (*model.parameters(), *model.buffers(), images)}
+        kept = [
+            size
+            for key, (storage, size) in made.storages.items()
+            if key not in before and not storage.expired()
+        ]
+        del result
+    return sum(kept)
 
 
-def kept_by(run: Callable[[], Result], before: Iterable[Tensor]) -> tuple[int, Result]:
-    """The same of a forward pass on tensors that are fake already.
+def in_mode(name: str, mode: MemoryMode, **options: Any) -> Callable[[], nn.Module]:
+    """Builds a backbone whose training keeps what a mode of memory says.
 
     Args:
-        run: The forward pass; returns what the backward pass begins with.
-        before: Tensors that were there before it, and are not counted.
-
-    Returns:
-        The bytes, and what the forward pass has returned.
+        name: Its name, as for `create_backbone`.
+        mode: As for `Backbone.set_memory`.
+        **options: Keywords of the backbone.
     """
-    with _Made() as made:
-        result = run()
-    gc.collect()
-    there = {_key(one) for one in before}
-    kept = [
-        size
-        for key, (storage, size) in made.storages.items()
-        if key not in there and not storage.expired()
-    ]
-    return sum(kept), result
+
+    def build() -> nn.Module:
+        backbone = create_backbone(name, **options)
+        backbone.set_memory(mode)
+        return backbone
+
+    return build
 
 
 def _key(tensor: Tensor) -> int:

@@ -17,7 +17,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from vision.backbones.registry import create_backbone
 from vision.benchmarks.cluster import BACKWARD, Cluster, Step, Strategy, Unit, model_step
-from vision.benchmarks.collectives import Embedding, Sent, count_in_processes
+from vision.benchmarks.collectives import Sent, count_in_processes
+from vision.benchmarks.embedding import Embedding
 from vision.benchmarks.timing import print_versions
 from vision.files import write_text
 from vision.optim.fsdp2 import unit_names

@@ -4,10 +4,11 @@ import importlib
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from vision.backbones.base import Backbone
 from vision.backbones.registry import create_backbone, family_of
+from vision.benchmarks.embedding import Embedding
 from vision.benchmarks.peers.base import Peer
 from vision.errors import ConfigError, suggest
 
@@ -34,21 +35,14 @@ SOURCES = ("timm", "torchvision", "transformers", "literal")
 OPTIONS: dict[str, dict[str, Any]] = {"cvt": {"act": "gelu"}}
 
 
-class Embedding(nn.Module):
-    """Our side: `embed` as a module's call, with the options that a comparison needs.
+def our_side(name: str, **options: Any) -> Embedding:
+    """Our side, with the options that a comparison needs.
 
     Args:
         name: Name of the backbone.
         **options: Further keywords of it.
     """
-
-    def __init__(self, name: str, **options: Any) -> None:
-        super().__init__()
-        self.model = create_backbone(name, **{**OPTIONS.get(family_of(name), {}), **options})
-
-    def forward(self, images: Tensor) -> Tensor:
-        """`(B, 3, H, W)` to `(B, embed_dim)`."""
-        return self.model.embed(images)
+    return Embedding(create_backbone(name, **{**OPTIONS.get(family_of(name), {}), **options}))
 
 
 def sources_of(name: str, against: str = "all") -> list[str]:
