@@ -12,7 +12,7 @@ from helpers.tiny_dense import random_batch, tiny_dense
 from torch._dynamo.exc import TorchDynamoException
 
 from vision.benchmarks.heads import HeadBenchmark, Settings, print_compiled
-from vision.benchmarks.memory import in_fresh_process, peak_growth
+from vision.benchmarks.memory import in_fresh_process, peak_growth, peak_of_tensors
 from vision.errors import ConfigError
 
 SIZE = (65, 65)
@@ -79,6 +79,15 @@ def test_what_cannot_be_compiled_says_why(
 def test_the_peak_of_a_step_counts_what_it_frees_again() -> None:
     grown = in_fresh_process(peak_growth, partial(torch.ones, 2**24))
     assert 60 < grown < 80  # 64 MiB
+
+
+def test_the_peak_of_tensors_is_exact() -> None:
+    def step() -> None:
+        first = torch.ones(2**18)
+        (first + torch.ones(2**18)).sum()  # three of 1 MiB at once
+        torch.ones(2**19)
+
+    assert peak_of_tensors(step) == pytest.approx(3, abs=0.001)
 
 
 def test_a_measuring_process_that_is_ended_from_outside_is_no_endless_wait() -> None:

@@ -2,9 +2,10 @@
 
 Each peer gets our weights, and its outputs are compared with ours before anything is timed. The
 rows of a pair: inference and a training step by the clock and in processor time, bytes that the
-forward pass keeps for the backward pass, peak memory of a step in a fresh process, and the number
-of operators that a step calls. A training step is forward and backward pass without an optimiser;
-nothing is dropped at random on either side.
+forward pass keeps for the backward pass, the most memory that a step holds over what was held
+before it, and the number of operators that it calls. A training step is forward and backward pass
+without an optimiser; nothing is dropped at random on either side. Last of a backbone come our own
+memory modes beside each other.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,7 +20,7 @@ from vision.backbones.encoder import MemoryMode
 from vision.benchmarks.embedding import Embedding
 from vision.benchmarks.kept import kept_bytes
 from vision.benchmarks.measurement import Measurement, check_equal
-from vision.benchmarks.memory import in_fresh_process, peak_allocated, peak_growth
+from vision.benchmarks.memory import peak_allocated, peak_of_tensors
 from vision.benchmarks.operators import count_operators
 from vision.benchmarks.peers.table import (
     build_peer,
@@ -134,14 +135,32 @@ class Comparison:
             what = f"{self.name} and {self.source}'s"
             self.difference = check_equal(*outputs, tolerance=TOLERANCE, what=what)
         self._time(f"{self.name}, inference", inference)
-        self._count(f"{self.name}, inference", inference, "fast")
+        self._count(f"{self.name}, inference", inference)
         for memory in self.settings.memory:
             cast(Embedding, self.sides[0]).backbone.set_memory(memory)
             label = f"{self.name}, training, {memory}"
             self._time(label, training)
             kept = [self._kept(source, memory) for source in self.sources]
             self._add(f"{label}, kept", "MiB/image", kept)
-            self._count(label, training, memory)
+            self._count(label, training)
+
+    def compare_modes(self) -> None:
+        """Add the times of our training step in each other mode beside those in the fast one."""
+
+        def step(memory: MemoryMode) -> None:
+            cast(Embedding, self.sides[0]).backbone.set_memory(memory)
+            training(self.sides[0], self.images)
+
+        for memory in (mode for mode in self.settings.memory if mode != "fast"):
+            self.measured.compare(
+                f"{self.name}, training, {memory} beside fast",
+                partial(step, memory),
+                partial(step, "fast"),
+                rounds=self.settings.rounds,
+                warmup=self.settings.warmup,
+                peer="ours, fast",
+                per=self.settings.batch,
+            )
 
     def _time(self, label: str, step: Callable[[nn.Module, Tensor], object]) -> None:
         steps = [partial(step, side, self.images) for side in self.sides]
@@ -155,15 +174,12 @@ class Comparison:
             difference=self.difference,
         )
 
-    def _count(
-        self, label: str, step: Callable[[nn.Module, Tensor], object], memory: MemoryMode
-    ) -> None:
+    def _count(self, label: str, step: Callable[[nn.Module, Tensor], object]) -> None:
         steps = [partial(step, side, self.images) for side in self.sides]
-        if self.device.type == "cuda":
-            peaks = [peak_allocated(one) for one in steps]
-        else:
-            given = (memory, step, self.settings)
-            peaks = [in_fresh_process(_growth, self.name, one, *given) for one in self.sources]
+        peak = peak_allocated if self.device.type == "cuda" else peak_of_tensors
+        for side in self.sides:
+            side.zero_grad(set_to_none=True)
+        peaks = [peak(one) for one in steps]
         self._add(f"{label}, peak", "MiB", peaks)
         self._add(f"{label}, operators", "calls", [count_operators(one).total() for one in steps])
 
@@ -183,19 +199,6 @@ def make_images(settings: Settings) -> Tensor:
     return torch.randn(settings.batch, 3, settings.size, settings.size, generator=generator)
 
 
-def _growth(
-    name: str,
-    source: str,
-    memory: MemoryMode,
-    step: Callable[[nn.Module, Tensor], object],
-    settings: Settings,
-) -> float:
-    """MiB by which a step makes a new process grow."""
-    torch.set_num_threads(settings.threads)
-    side, images = build_side(name, source, settings.size, memory), make_images(settings)
-    return peak_growth(partial(step, side, images))
-
-
 def measure_backbones(settings: Settings) -> Table:
     """Measure each backbone beside each of its peers.
 
@@ -209,7 +212,9 @@ def measure_backbones(settings: Settings) -> Table:
     for name, sources in found.items():
         if not sources:
             measured.note(f"{name}: no peer, measured by itself")
-            Comparison(name, None, settings, measured).run()
-        for source in sources:
-            Comparison(name, source, settings, measured).run()
+        peers: Sequence[str | None] = sources or (None,)
+        for source in peers:
+            comparison = Comparison(name, source, settings, measured)
+            comparison.run()
+        comparison.compare_modes()
     return measured.table()
