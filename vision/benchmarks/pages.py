@@ -22,9 +22,15 @@ TOLD = (
     "pycocotools",
 )
 
+# Begins the units of processor times.
+PROCESSOR = "CPU "
+
 
 def table_markdown(table: Table) -> str:
-    """A table with its command, its date and what it ran on."""
+    """A table with its command, its date and what it ran on.
+
+    Of times, those by the clock are shown, or on a busy machine those of the processor.
+    """
     found = table.environment
     gpus = found.hardware.get("gpus") or []
     on_gpu = gpus and found.device.startswith("cuda")
@@ -42,9 +48,19 @@ def table_markdown(table: Table) -> str:
         lines += ["|---|---|---:|---:|---|---:|"]
     else:
         lines += ["| | unit | |", "|---|---|---:|"]
-    lines += [_line(row, beside=beside) for row in table.rows]
+    hidden = _hidden_units(table)
+    lines += [_line(row, beside=beside) for row in table.rows if row.unit not in hidden]
     notes = [line for note in table.notes for line in ("", note)]
     return "\n".join([*lines, *notes]) + "\n"
+
+
+def _hidden_units(table: Table) -> set[str]:
+    """Units of the times that have another form beside them, which says more."""
+    units = {row.unit for row in table.rows}
+    both = [unit for unit in units if f"{PROCESSOR}{unit}" in units]
+    if table.environment.load.is_busy:
+        return set(both)
+    return {f"{PROCESSOR}{unit}" for unit in both}
 
 
 def _line(row: Row, *, beside: bool) -> str:

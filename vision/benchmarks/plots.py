@@ -104,6 +104,8 @@ def _draw(
         axis.set_xscale("log", base=2)
         axis.set_yscale("log", base=2)
         axis.legend(fontsize="small")
+    else:
+        axis.margins(x=0.15)  # names stand to the right of their points
     axis.set_xlabel(axes[0])
     axis.set_ylabel(axes[1])
     axis.grid(alpha=0.3)
