@@ -66,3 +66,15 @@ def test_weights_that_a_task_spreads_itself_are_refused(tmp_path: Path, one_proc
     trainer = quiet_trainer(tmp_path, max_epochs=1, limit_val_batches=0)
     with pytest.raises(ConfigError, match=rf"fully_shard .*{REMEDY}"):
         trainer.fit(task, TinyData())
+
+
+def test_weights_that_another_trainer_has_spread_are_refused(tmp_path: Path) -> None:
+    task = tiny_task()
+    try:
+        first = quiet_trainer(tmp_path, max_epochs=1, devices=1, strategy=FullyShard())
+        first.fit(task, TinyData())
+        second = quiet_trainer(tmp_path, max_epochs=1, devices=1, strategy=FullyShard())
+        with pytest.raises(ConfigError, match=r"spread .*that trainer, or load its checkpoint"):
+            second.validate(task, TinyData(), verbose=False)
+    finally:
+        leave_group()

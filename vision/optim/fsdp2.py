@@ -54,7 +54,8 @@ class FullyShard(ModelParallelStrategy):
         """Spread the weights of the task, unless they are already.
 
         Raises:
-            ConfigError: The precision is float16, whose loss scale this is not made for.
+            ConfigError: The precision is float16, whose loss scale this is not made for, or another
+                trainer has spread the weights.
         """
         if trainer.precision == "16-mixed":
             raise ConfigError(
@@ -64,6 +65,7 @@ class FullyShard(ModelParallelStrategy):
         task = trainer.lightning_module
         trainer.accelerator.setup(trainer)
         if self._root is None or self._root.task is not task:
+            _refuse_spread(task)
             self.model = self.precision_plugin.convert_module(task)
             self.model_to_device()
             self._root = spread(task, self.device_mesh["data_parallel"])
@@ -137,6 +139,16 @@ def spread(task: LightningModule, mesh: Any) -> SpreadTask:
     for tensor in task.state_dict().values():
         distributed.broadcast(tensor, 0)
     return shard_units(SpreadTask(task), getattr(task, "backbone", None), mesh)
+
+
+def _refuse_spread(task: LightningModule) -> None:
+    from torch.distributed.tensor import DTensor
+
+    if any(isinstance(parameter, DTensor) for parameter in task.parameters()):
+        raise ConfigError(
+            "another trainer has spread the weights of this task (strategy fsdp2), and they stay "
+            "spread in its way. Go on with that trainer, or load its checkpoint into a new task."
+        )
 
 
 def shard_units(root: Root, backbone: Any, mesh: Any) -> Root:

@@ -151,6 +151,18 @@ def test_paths_on_standard_input(
     assert "absent.png" in (tmp_path / "out/errors.jsonl").read_text()
 
 
+@pytest.mark.parametrize("given", [None, "0"])
+def test_large_tensors_come_in_large_pages_unless_the_user_says_otherwise(
+    model_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str | None
+) -> None:
+    monkeypatch.delenv("THP_MEM_ALLOC_ENABLE", raising=False)
+    if given is not None:
+        monkeypatch.setenv("THP_MEM_ALLOC_ENABLE", given)
+    write_pictures(tmp_path, ("a.png",))
+    assert run_here(model_file, tmp_path / "a.png", "--out", tmp_path / "out") == 0
+    assert os.environ["THP_MEM_ALLOC_ENABLE"] == (given or "1")
+
+
 def test_addresses_and_cameras(
     model_file: Path,
     tmp_path: Path,

@@ -33,6 +33,7 @@ evaluates it; `vision predict --config FILE --help` lists these options:
 """
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -126,6 +127,9 @@ def predict(arguments: argparse.Namespace) -> int:
         arguments.input, arguments.out, allow_downloads=arguments.allow_downloads, stdin=sys.stdin
     )
     announce(f"predict {arguments.input} with {arguments.model}")
+    # PyTorch reads it with its first tensor: large ones then come in pages of 2 MB, which the
+    # system clears faster. See docs/performance.md, "The allocator".
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     import vision
     from vision.predict.camera import Camera
     from vision.predict.options import PredictOptions
