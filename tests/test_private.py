@@ -22,12 +22,17 @@ USED = {
     "cli/completion.py": {"_actions", "_exit"},
     "cli/parser.py": {"_actions"},
     # PyTorch's options of compiling have no public name.
-    "benchmarks/latency.py": {"_inductor"},
+    "benchmarks/engines.py": {"_inductor"},
     # Nor have its errors of compiling.
     "benchmarks/heads.py": {"_dynamo"},
     # Fake tensors, modes of dispatch and the identity of a storage.
     "benchmarks/kept.py": {"_subclasses", "_python_dispatch", "_pytree", "_cdata"},
     "benchmarks/operators.py": {"_python_dispatch"},
+    "benchmarks/simulated_device.py": {
+        *("_python_dispatch", "_pytree", "_make_wrapper_subclass", "_local_scalar_dense"),
+        *("_unique2", "_to_copy", "_index_put_impl_"),
+    },
+    "benchmarks/waits.py": {"_pytree"},
     "benchmarks/collectives.py": {"_python_dispatch", "_pytree"},
     "layers/lean.py": {"_cdata"},
     # What a pickle of an array names.

@@ -9,12 +9,11 @@ from helpers.tiny_detection3d import tiny_detection3d
 from vision.benchmarks import detection3d
 from vision.benchmarks.detection3d import BESIDE, build, measure_overlaps
 from vision.benchmarks.heads import HeadBenchmark, Settings
+from vision.benchmarks.measurement import Measurement
 from vision.tasks.detection3d_checks import check_cameras, check_targets3d
 
 SIZE = (64, 96)
-SETTINGS = Settings(
-    backbones=(), sizes=(), batch=2, rounds=1, warmup=0, threads=1, precision="fp32", device="cpu"
-)
+SETTINGS = Settings(backbones=(), sizes=(), batch=2, rounds=1, warmup=0, threads=1, device="cpu")
 
 
 @pytest.fixture
@@ -36,16 +35,15 @@ def test_a_step_is_a_training_step_and_the_head_is_run_with_its_cameras(tiny: No
     assert all(p.grad is not None for p in bench.task.parameters())
 
 
-def test_overlaps_are_compared_with_those_of_polygons(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_overlaps_are_compared_with_those_of_polygons(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(detection3d, "PAIRS", 200)
-    measure_overlaps(rounds=2, warmup=0)
-    title, row, interval = capsys.readouterr().out.splitlines()
-    assert float(title.rpartition(" ")[2]) < 1e-12
-    ours, theirs, ratio = map(float, row.split()[-3:])
-    assert min(ours, theirs, ratio) > 0
-    assert interval.startswith("95 % interval")
+    measured = Measurement("overlaps")
+    measure_overlaps(measured, rounds=2, warmup=0)
+    row = measured.rows[0]
+    assert row.label == "overlaps of 200 pairs from above"
+    assert (row.unit, row.peer, row.rounds) == ("ms/step", "shapely", 2)
+    assert row.difference is not None
+    assert row.difference < 1e-12
     assert float((detection3d.random_rectangles(200, 0)[:, 2:4] > 0).double().mean()) == 1
     found = detection3d.paired_rotated_iou(
         *(detection3d.random_rectangles(200, seed) for seed in (0, 1))

@@ -2,23 +2,31 @@
 
 import pytest
 
-from vision.benchmarks.evaluation import compare_evaluation, compose
+from vision.benchmarks import evaluation
+from vision.benchmarks.evaluation import Settings, compose, measure_evaluation
 from vision.benchmarks.measurement import UnequalSidesError
 from vision.metrics.coco.evaluation import evaluate_coco
 
+SETTINGS = Settings(kinds=["bbox", "segm"], images=3, detections=20, rounds=2, warmup=0)
 
-@pytest.mark.parametrize("masks", [False, True])
-def test_both_sides_are_timed_and_agree(masks: bool) -> None:
-    compared = compare_evaluation(3, 20, masks, rounds=2)
-    assert len(compared.ours.wall) == len(compared.theirs.processor) == 2
-    assert compared.difference <= 1e-12
+
+def test_both_sides_are_timed_and_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    # New processes take seconds to start.
+    monkeypatch.setattr(evaluation, "in_fresh_process", lambda measure, *given: measure(*given))
+    rows = {(row.label, row.unit): row for row in measure_evaluation(SETTINGS).rows}
+    for kind in ("boxes", "masks"):
+        row = rows[f"{kind}, 3 images x 20", "ms/evaluation"]
+        assert (row.peer, row.rounds) == ("pycocotools", 2)
+        assert row.difference is not None
+        assert row.difference <= 1e-12
+        assert rows[f"{kind}, 3 images x 20, peak", "MiB"].theirs is not None
 
 
 def test_sides_that_differ_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     other = evaluate_coco(*compose(2, 5, masks=False))
-    monkeypatch.setattr("vision.benchmarks.evaluation.evaluate_coco", lambda *args, **kinds: other)
+    monkeypatch.setattr(evaluation, "evaluate_coco", lambda *args, **kinds: other)
     with pytest.raises(UnequalSidesError, match="differ"):
-        compare_evaluation(3, 20, False)
+        measure_evaluation(SETTINGS)
 
 
 def test_the_composed_detections_are_neither_perfect_nor_random() -> None:

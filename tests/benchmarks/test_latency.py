@@ -1,7 +1,5 @@
 """Percentiles against numpy, engines against each other, and what is said of those that fail."""
 
-import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +11,9 @@ from helpers.tiny_task import tiny_task
 from torch import Tensor
 
 from vision.benchmarks import latency
+from vision.benchmarks.engines import ENGINES, Skipped, difference
+from vision.benchmarks.measurement import Measurement
+from vision.benchmarks.timing import Times
 from vision.errors import VisionError
 from vision.export.whole import whole_model
 
@@ -28,11 +29,10 @@ def settings(model: str, **more: Any) -> latency.Settings:
         "max_batch": 1,
         "rounds": 4,
         "warmup": 1,
-        "threads": None,
+        "threads": 1,
         "device": "cpu",
-        "json": None,
     }
-    return latency.Settings(model, **{**options, **more})
+    return latency.Settings(model=model, **{**options, **more})
 
 
 @pytest.mark.parametrize("count", [1, 2, 7, 100, 101])
@@ -43,32 +43,27 @@ def test_percentiles_are_those_of_numpy(count: int) -> None:
         assert latency.percentile(values, percent) == pytest.approx(expected, rel=1e-12)
 
 
-def test_figures_of_a_timing() -> None:
-    timing = latency.Timing("eager", 8, [0.1, 0.2, 0.3, 1.0], None)
-    found = timing.to_dict()
-    assert found["mean_ms"] == pytest.approx(400)
-    assert found["p50_ms"] == pytest.approx(250)
-    assert found["p99_ms"] == pytest.approx(979)
-    assert found["images_per_second"] == pytest.approx(8 / 0.25)
-    assert (found["engine"], found["batch"], found["calls"]) == ("eager", 8, 4)
+def timing(engine: str, batch: int, seconds: list[float]) -> latency.Timing:
+    return latency.Timing(engine, batch, Times(seconds, seconds))
 
 
-def test_volumes_are_called_so(capsys: pytest.CaptureFixture[str]) -> None:
-    report = latency.Report()
-    report.timings.append(latency.Timing("eager", 2, [0.5], None))
-    latency.show(report, "volumes")
-    text = capsys.readouterr().out
-    assert "volumes/s" in text.splitlines()[0]
-    assert "best of eager: 4.0 volumes/s at batch 2" in text
-    assert "images" not in text
+def test_rows_are_of_calls_beside_those_of_eager() -> None:
+    measured = Measurement("calls")
+    slow, fast = [0.1, 0.2, 0.3, 1.0], [0.05, 0.1, 0.15, 0.5]
+    latency.add_rows(measured, [timing("eager", 8, slow), timing("aot", 8, fast)])
+    rows = {(row.label, row.unit): row for row in measured.rows}
+    alone, beside = rows["eager at batch 8", "ms/call"], rows["aot at batch 8", "ms/call"]
+    assert (alone.ours, alone.theirs) == (pytest.approx(250), None)
+    assert (beside.ours, beside.theirs, beside.peer) == pytest.approx((125, 250, "eager"))
+    assert (beside.ratio, beside.low, beside.high) == pytest.approx((2, 2, 2))
+    assert rows["eager at batch 8, p99", "ms/call"].ours == pytest.approx(979)
+    assert rows["aot at batch 8, p99", "ms/call"].ratio == pytest.approx(2)
+    assert timing("eager", 8, slow).images_per_second == pytest.approx(8 / 0.25)
 
 
 def test_batches_grow_while_throughput_does() -> None:
     def timings(*per_image: float) -> list[Any]:
-        return [
-            latency.Timing("eager", 2**i, [2**i * seconds], None)
-            for i, seconds in enumerate(per_image)
-        ]
+        return [timing("eager", 2**i, [2**i * seconds]) for i, seconds in enumerate(per_image)]
 
     assert latency.still_grows(timings(1.0))
     assert latency.still_grows(timings(1.0, 0.9))
@@ -90,19 +85,19 @@ def test_batches_grow_while_throughput_does() -> None:
 )
 def test_outputs_are_compared(found: list[Tensor], message: str | None) -> None:
     expected = [torch.tensor([1.0, 2.0]), torch.tensor([3])]
-    told = latency.difference(found, expected, int8=False)
+    told = difference(found, expected, int8=False)
     assert told == message if message is None else message in told
 
 
 def test_objects_in_int8_may_come_in_another_order() -> None:
     expected = [torch.tensor([[9.0, 1.0]]), torch.tensor([2, 3])]
     other = [torch.tensor([[1.0, 9.0]]), torch.tensor([3, 2])]
-    assert latency.difference(other, expected, int8=True, lists=True) is None
-    assert "differs from eager" in latency.difference(other, expected, int8=True)
-    assert "differs from eager" in latency.difference(other, expected, int8=False, lists=True)
+    assert difference(other, expected, int8=True, lists=True) is None
+    assert "differs from eager" in difference(other, expected, int8=True)
+    assert "differs from eager" in difference(other, expected, int8=False, lists=True)
     wrong = [torch.tensor([[1.0, torch.nan]]), torch.tensor([3, 2])]
-    assert "is not finite" in latency.difference(wrong, expected, int8=True, lists=True)
-    assert "in place of" in latency.difference(other[::-1], expected, int8=True, lists=True)
+    assert "is not finite" in difference(wrong, expected, int8=True, lists=True)
+    assert "in place of" in difference(other[::-1], expected, int8=True, lists=True)
 
 
 def test_engines_agree_and_a_wrong_one_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,35 +111,34 @@ def test_engines_agree_and_a_wrong_one_is_not_timed(monkeypatch: pytest.MonkeyPa
         raise RuntimeError("no such operator\nand much more")
 
     def absent(*rest: object) -> Any:
-        raise latency.Skipped("there is no C++ compiler")
+        raise Skipped("there is no C++ compiler")
 
     for name, build in (("int8", wrong), ("compiled", broken), ("aot", absent)):
-        monkeypatch.setitem(latency.ENGINES, name, build)
-    # Of int8 more is expected to differ, so that it is judged as an engine of another name.
-    monkeypatch.setattr(latency, "INT8_TOLERANCE", 1e-3)
+        monkeypatch.setitem(ENGINES, name, build)
     engines = ("eager", "wrong", "compiled", "aot", "onnxruntime")
-    monkeypatch.setitem(latency.ENGINES, "wrong", wrong)
-    report = latency.measure(graph, images, settings("any", max_batch=2, engines=engines))
-    timed = {(one.engine, one.batch): one.seconds for one in report.timings}
-    assert {("eager", 1), ("onnxruntime", 1), ("eager", 2), ("onnxruntime", 2)} == {*timed}
-    assert all(len(seconds) == 4 and min(seconds) > 0 for seconds in timed.values())
-    reasons = {one["engine"]: one["reason"] for one in report.skipped}
-    assert reasons == {
-        "wrong": "output 0 differs from eager by 0.1 of its largest value",
-        "compiled": "RuntimeError: no such operator",
-        "aot": "there is no C++ compiler",
-    }
-    assert {one["batch"] for one in report.skipped} == {1}
+    monkeypatch.setitem(ENGINES, "wrong", wrong)
+    measured = Measurement("calls")
+    options = settings("any", max_batch=2, engines=engines)
+    timed = latency.measure(graph, images, options, measured)
+    found = {(one.engine, one.batch): one.times.wall for one in timed}
+    assert {("eager", 1), ("onnxruntime", 1), ("eager", 2), ("onnxruntime", 2)} == {*found}
+    assert all(len(seconds) == 4 and min(seconds) > 0 for seconds in found.values())
+    assert measured.notes == [
+        "wrong at batch 1 is not timed: output 0 differs from eager by 0.1 of its largest value",
+        "compiled at batch 1 is not timed: RuntimeError: no such operator",
+        "aot at batch 1 is not timed: there is no C++ compiler",
+    ]
 
 
 def test_what_no_program_can_hold_is_not_compiled_either() -> None:
     graph = whole_model(tiny_points().eval())
     images = graph.first.random(1, (90,), torch.Generator())
     engines = ("eager", "compiled", "aot", "onnxruntime")
-    report = latency.measure(graph, images, settings("any", max_batch=1, engines=engines))
-    assert [one.engine for one in report.timings] == ["eager"]
-    assert [one["engine"] for one in report.skipped] == [*engines[1:]]
-    assert all("cannot hold a points model" in one["reason"] for one in report.skipped)
+    measured = Measurement("calls")
+    timed = latency.measure(graph, images, settings("any", engines=engines), measured)
+    assert [one.engine for one in timed] == ["eager"]
+    assert [note.split()[0] for note in measured.notes] == [*engines[1:]]
+    assert all("cannot hold a points model" in note for note in measured.notes)
 
 
 def test_encoders_of_other_inputs_are_named() -> None:
@@ -152,26 +146,16 @@ def test_encoders_of_other_inputs_are_named() -> None:
         latency.measure_latency(settings("swin3d_small"))
 
 
-def test_a_backbone_through_the_command(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_backbone_in_its_engines(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         latency, "create_backbone", lambda name: tiny_task(channels_last=False).backbone.eval()
     )
-    path = tmp_path / "latency.json"
-    latency.measure_latency(settings("convnext_tiny", size=(32, 64), json=path))
-    written = json.loads(path.read_text())
-    assert [(one["engine"], one["batch"]) for one in written["timings"]] == [
-        ("eager", 1),
-        ("onnxruntime", 1),
-    ]
-    assert (written["graph"], written["image"], written["skipped"]) == ("backbone", [3, 32, 64], [])
-    assert torch.__version__.startswith(written["versions"]["torch"])
-    shown = capsys.readouterr().out
-    assert "best of onnxruntime: " in shown
-    first = next(line for line in shown.splitlines() if line.startswith("eager"))
-    p50 = written["timings"][0]["p50_ms"]
-    assert first.split()[3] == f"{p50:.2f}"
+    table = latency.measure_latency(settings("convnext_tiny", size=(32, 64)))
+    assert table.title == "Calls of convnext_tiny (backbone), 3 x 32 x 64"
+    named = {row.label for row in table.rows}
+    assert {"eager at batch 1", "onnxruntime at batch 1", "onnxruntime at batch 1, p90"} <= named
+    assert table.notes[-1].startswith("best of onnxruntime: ")
+    assert table.notes[-1].endswith(" images/s at batch 1")
 
 
 def test_sizes_come_from_the_preprocessing() -> None:

@@ -9,7 +9,7 @@ from helpers.refusals import refuses
 
 from vision.benchmarks import load
 from vision.benchmarks.load import Load, LoadMeter
-from vision.benchmarks.measurement import Measurement, UnequalSidesError, check_equal
+from vision.benchmarks.measurement import Measurement, UnequalSidesError, check_equal, check_same
 from vision.benchmarks.results import Row, Table, read_tables, row_line, write_tables
 from vision.benchmarks.timing import Times
 from vision.errors import ConfigError
@@ -34,6 +34,17 @@ def test_the_difference_is_a_share_of_the_largest_value() -> None:
 def test_other_forms_and_nan_are_unequal(theirs: list[torch.Tensor], says: str) -> None:
     with refuses(UnequalSidesError, says):
         check_equal([torch.zeros(2, 2)], theirs, tolerance=1.0, what="x")
+
+
+def test_labels_may_differ_where_rounding_decides() -> None:
+    ours = torch.arange(100)
+    theirs = ours.clone()
+    theirs[0] = 7
+    assert check_same(ours, theirs, minimum=0.99, what="x") == pytest.approx(0.01)
+    with refuses(UnequalSidesError, "post-processing", "99.0000%", "99.50% are expected"):
+        check_same(ours, theirs, minimum=0.995, what="post-processing")
+    with refuses(UnequalSidesError, "0.0000%"):
+        check_same(ours, theirs[:50], minimum=0.5, what="x")
 
 
 def measured_table() -> Table:

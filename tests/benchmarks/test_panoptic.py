@@ -9,7 +9,7 @@ from vision.ops.panoptic_inference import predict_panoptic
 
 @pytest.mark.parametrize("stride", [2, 4])
 def test_both_sides_find_the_same_segments(stride: int) -> None:
-    settings = PostSettings(height=48, width=80, queries=70, stride=stride, rounds=1, warmup=0)
+    settings = PostSettings(height=48, width=80, queries=70, stride=stride)
     classes, masks, sizes = make_logits(settings)
     options = {"semantic": False, "instances": False}
     ours = predict_panoptic(classes, masks, sizes, things=THINGS, merge=MERGE, **options)

@@ -4,10 +4,13 @@ from typing import Any
 
 import pytest
 import torch
+from helpers.refusals import refuses
 from helpers.tiny_models import TINY
 
 from vision import create_backbone
+from vision.benchmarks.peers.sources import PACKAGES, choose_sources
 from vision.benchmarks.peers.table import PEERS, build_peer, sources_of, spread_weights
+from vision.errors import ConfigError, MissingPackageError
 
 SIDE = 64
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -35,8 +38,22 @@ def test_outputs_of_a_peer_are_ours(family: str, source: str) -> None:
     assert sum(p.numel() for p in peer.parameters()) == sum(p.numel() for p in ours.parameters())
 
 
-def test_a_backbone_is_beside_all_that_have_it_or_the_one_asked_for() -> None:
+def test_a_backbone_is_beside_all_that_have_it() -> None:
     assert sources_of("swin_tiny") == ["timm", "torchvision", "transformers"]
     assert sources_of("hornet_tiny_gf") == ["literal"]
-    assert sources_of("cvt_13", "timm") == []
+    assert sources_of("cvt_13", ["timm"]) == []
     assert sources_of("timm/resnet18") == []
+
+
+def test_sources_are_those_asked_for_and_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = ("timm", "transformers")
+    assert choose_sources(known, "all") == (["timm", "transformers"], [])
+    assert choose_sources(known, "timm") == (["timm"], [])
+    with refuses(ConfigError, "'tim'", "Did you mean 'timm'", "and all"):
+        choose_sources(known, "tim")
+    monkeypatch.setitem(PACKAGES, "transformers", ("no_such_package", "pip install it"))
+    chosen, lines = choose_sources(known, "all")
+    assert chosen == ["timm"]
+    assert lines == ["not compared: transformers, not installed (pip install it)"]
+    with refuses(MissingPackageError, "transformers", "pip install it"):
+        choose_sources(known, "transformers")

@@ -2,9 +2,12 @@
 
 import pytest
 
-from vision.benchmarks.pillars import Benchmark, Settings, growth
+from vision.benchmarks import pillars
+from vision.benchmarks.pillars import Benchmark, Settings, measure_pillars
+from vision.benchmarks.timing import Times
 
-SETTINGS = Settings(pillars=[100, 300], threads=1, rounds=1, warmup=0, device="cpu")
+ONE, THREE = Times([1.0], [1.0]), Times([9.0], [9.0])
+SETTINGS = Settings(pillars=[1000, 3000], threads=1, rounds=1, warmup=0, device="cpu")
 
 
 @pytest.mark.parametrize("mode", ["inference", "training"])
@@ -16,6 +19,10 @@ def test_a_step_runs(mode: str) -> None:
     assert all((grad is not None) is (mode == "training") for grad in grads)
 
 
-def test_an_exponent_is_that_of_the_power() -> None:
-    assert growth([10, 20, 40], [3.0, 6.0, 12.0]) == pytest.approx(1.0)
-    assert growth([10, 20, 40], [1.0, 4.0, 16.0]) == pytest.approx(2.0)
+def test_rows_and_the_exponent_of_their_growth(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pillars, "times", lambda steps, *_, **__: [ONE, THREE])
+    table = measure_pillars(SETTINGS)
+    rows = {(row.label, row.unit): row.ours for row in table.rows}
+    assert rows["training, 1,000 pillars", "ms/1,000 pillars"] == pytest.approx(1000)
+    assert rows["training, 3,000 pillars", "ms/1,000 pillars"] == pytest.approx(3000)
+    assert rows["inference grows with pillars", "exponent"] == pytest.approx(2)

@@ -32,6 +32,7 @@ def test_both_forms_of_the_attention_agree() -> None:
         result.square().sum().backward()
         found.append([result, *(p.grad for p in both.block.attn.parameters())])
     torch.testing.assert_close(found[0], found[1], rtol=1e-3, atol=1e-4)
+    assert both.compare() < 1e-4
 
 
 def test_a_step_fills_every_gradient() -> None:

@@ -17,18 +17,21 @@ import torch
 from torch import Tensor, nn
 
 from vision.backbones.encoder import MemoryMode
+from vision.benchmarks.computing import Computing
 from vision.benchmarks.embedding import Embedding
 from vision.benchmarks.kept import kept_bytes
-from vision.benchmarks.measurement import Measurement, check_equal
-from vision.benchmarks.memory import peak_allocated, peak_of_tensors
+from vision.benchmarks.measurement import Measurement, begin, check_equal
+from vision.benchmarks.memory import peaks
 from vision.benchmarks.operators import count_operators
+from vision.benchmarks.peers.sources import choose_sources
 from vision.benchmarks.peers.table import (
+    SOURCES,
     build_peer,
     our_side,
     sources_of,
     spread_weights,
 )
-from vision.benchmarks.results import Row, Table
+from vision.benchmarks.results import Table
 
 # One backbone of each family that has a peer.
 COMPARED = (
@@ -41,9 +44,9 @@ OURS = "ours"
 MODES: tuple[MemoryMode, ...] = get_args(MemoryMode)
 
 
-@dataclass(frozen=True)
-class Settings:
-    """Settings of the measurement.
+@dataclass(frozen=True, kw_only=True)
+class Settings(Computing):
+    """Settings of the measurement, beside those of `Computing`.
 
     Attributes:
         names: Backbones; one without a peer is measured by itself.
@@ -51,10 +54,6 @@ class Settings:
         memory: Memory modes of our training step, each a set of rows.
         batch: Images of a step.
         size: Their side in pixels.
-        rounds: Measured steps of each side.
-        warmup: Steps before them.
-        threads: Threads of PyTorch.
-        device: Where to compute.
     """
 
     names: Sequence[str]
@@ -62,10 +61,6 @@ class Settings:
     memory: Sequence[MemoryMode]
     batch: int
     size: int
-    rounds: int
-    warmup: int
-    threads: int
-    device: str
 
 
 def build_side(name: str, source: str, size: int, memory: MemoryMode = "fast") -> nn.Module:
@@ -91,16 +86,28 @@ def build_side(name: str, source: str, size: int, memory: MemoryMode = "fast") -
     return peer
 
 
-def inference(model: nn.Module, images: Tensor) -> Tensor:
-    """One forward pass without gradients."""
+def embed(model: nn.Module, images: Tensor) -> Tensor:
+    """One forward pass without gradients, in float32."""
     with torch.inference_mode():
         return model.eval()(images)
 
 
-def training(model: nn.Module, images: Tensor) -> None:
+def inference(settings: Settings, model: nn.Module, images: Tensor) -> None:
+    """One forward pass without gradients."""
+    with settings.autocast():
+        embed(model, images)
+
+
+def training(settings: Settings, model: nn.Module, images: Tensor) -> None:
     """One forward and backward pass."""
     model.train().zero_grad(set_to_none=True)
-    model(images).square().mean().backward()
+    with settings.autocast():
+        loss = model(images).square().mean()
+    loss.backward()
+
+
+# A pass over images, by what is measured.
+Pass = Callable[[Settings, nn.Module, Tensor], None]
 
 
 class Comparison:
@@ -118,10 +125,10 @@ class Comparison:
     ) -> None:
         self.name, self.source, self.settings, self.measured = name, source, settings, measured
         self.sources = [OURS, source] if source else [OURS]
-        self.device = torch.device(settings.device)
+        self.peer = source or ""
         build = partial(build_side, name, size=settings.size)
-        self.sides = [build(one).to(self.device) for one in self.sources]
-        self.images = make_images(settings).to(self.device)
+        self.sides = [build(one).to(settings.place) for one in self.sources]
+        self.images = make_images(settings).to(settings.place)
         self.difference: float | None = None
 
     def run(self) -> None:
@@ -131,7 +138,7 @@ class Comparison:
             UnequalSidesError: The outputs differ.
         """
         if self.source:
-            outputs = (inference(side, self.images) for side in self.sides)
+            outputs = (embed(side, self.images) for side in self.sides)
             what = f"{self.name} and {self.source}'s"
             self.difference = check_equal(*outputs, tolerance=TOLERANCE, what=what)
         self._time(f"{self.name}, inference", inference)
@@ -141,7 +148,7 @@ class Comparison:
             label = f"{self.name}, training, {memory}"
             self._time(label, training)
             kept = [self._kept(source, memory) for source in self.sources]
-            self._add(f"{label}, kept", "MiB/image", kept)
+            self.measured.add_counts(f"{label}, kept", "MiB/image", kept, self.peer)
             self._count(label, training)
 
     def compare_modes(self) -> None:
@@ -149,7 +156,7 @@ class Comparison:
 
         def step(memory: MemoryMode) -> None:
             cast(Embedding, self.sides[0]).backbone.set_memory(memory)
-            training(self.sides[0], self.images)
+            training(self.settings, self.sides[0], self.images)
 
         for memory in (mode for mode in self.settings.memory if mode != "fast"):
             self.measured.compare(
@@ -162,35 +169,35 @@ class Comparison:
                 per=self.settings.batch,
             )
 
-    def _time(self, label: str, step: Callable[[nn.Module, Tensor], object]) -> None:
-        steps = [partial(step, side, self.images) for side in self.sides]
+    def _time(self, label: str, step: Pass) -> None:
+        steps = self._steps(step)
         self.measured.compare(
             label,
             *steps,
             rounds=self.settings.rounds,
             warmup=self.settings.warmup,
-            peer=self.source or "",
+            peer=self.peer,
             per=self.settings.batch,
             difference=self.difference,
         )
 
-    def _count(self, label: str, step: Callable[[nn.Module, Tensor], object]) -> None:
-        steps = [partial(step, side, self.images) for side in self.sides]
-        peak = peak_allocated if self.device.type == "cuda" else peak_of_tensors
+    def _count(self, label: str, step: Pass) -> None:
+        steps = self._steps(step)
         for side in self.sides:
             side.zero_grad(set_to_none=True)
-        peaks = [peak(one) for one in steps]
-        self._add(f"{label}, peak", "MiB", peaks)
-        self._add(f"{label}, operators", "calls", [count_operators(one).total() for one in steps])
+        add = partial(self.measured.add_counts, peer=self.peer)
+        add(f"{label}, peak", "MiB", peaks(steps, self.settings.place))
+        add(f"{label}, operators", "calls", [count_operators(one).total() for one in steps])
+
+    def _steps(self, step: Pass) -> list[Callable[[], None]]:
+        return [partial(step, self.settings, side, self.images) for side in self.sides]
 
     def _kept(self, source: str, memory: MemoryMode) -> float:
         batch, size = self.settings.batch, self.settings.size
         build = partial(build_side, self.name, source, size, memory)
-        return kept_bytes(build, (batch, 3, size, size)) / MIB / batch
-
-    def _add(self, label: str, unit: str, values: Sequence[float]) -> None:
-        theirs = values[1] if self.source else None
-        self.measured.add(Row(label, unit, values[0], theirs, self.source or ""))
+        # Counted on fake tensors of the CPU, whichever the device.
+        with self.settings.autocast("cpu"):
+            return kept_bytes(build, (batch, 3, size, size)) / MIB / batch
 
 
 def make_images(settings: Settings) -> Tensor:
@@ -204,16 +211,20 @@ def measure_backbones(settings: Settings) -> Table:
 
     Raises:
         ConfigError: There is no such source of peers.
+        MissingPackageError: The source that is asked for is not installed.
         UnequalSidesError: The outputs of a peer differ from ours.
     """
-    torch.set_num_threads(settings.threads)
-    found = {name: sources_of(name, settings.against) for name in settings.names}
-    measured = Measurement("Backbones beside other implementations", device=settings.device)
-    for name, sources in found.items():
-        if not sources:
+    sources, absent = choose_sources(SOURCES, settings.against)
+    # An unknown name ends the command before anything is measured.
+    found = {name: sources_of(name, sources) for name in settings.names}
+    measured = begin("Backbones beside other implementations", settings)
+    for line in absent:
+        measured.note(line)
+    for name, having in found.items():
+        if not having:
             measured.note(f"{name}: no peer, measured by itself")
-        peers: Sequence[str | None] = sources or (None,)
-        for source in peers:
+        sides: Sequence[str | None] = having or (None,)
+        for source in sides:
             comparison = Comparison(name, source, settings, measured)
             comparison.run()
         comparison.compare_modes()

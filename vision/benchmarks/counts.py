@@ -1,7 +1,8 @@
-"""Counts that do not depend on the machine: work, memory, operators, graphs, sizes of files.
+"""Counts that do not depend on the machine: work, memory, operators, graphs, waits, sizes of files.
 
 Work is that of a published variant of each family; all else is counted on the same widths with few
-blocks, as all blocks of a stage are alike: a block that costs more then shows all the more.
+blocks, as all blocks of a stage are alike: a block that costs more then shows all the more. Waits
+are those of a training step of each kind of task.
 """
 
 import importlib.util
@@ -20,6 +21,7 @@ from vision.backbones.measure import count_gmacs
 from vision.backbones.registry import create_backbone
 from vision.benchmarks.kept import in_mode, kept_bytes
 from vision.benchmarks.operators import count_operators
+from vision.benchmarks.waits import WAITING, count_waits
 from vision.export.backbone import BackboneGraph
 from vision.export.onnx import export_onnx
 
@@ -38,6 +40,14 @@ SIDE = 224
 # Where something is computed, by few pixels.
 SMALL_SIDE = 64
 Counts = dict[str, float]
+
+
+COUNTED: tuple[str, ...] = (*SHORTENED, *WAITING)
+
+
+def count_one(name: str) -> Counts:
+    """All counts of one of `COUNTED`, by what is counted: of a backbone, or of a training step."""
+    return count_waits(name) if name in WAITING else count_backbone(name)
 
 
 def count_backbone(name: str) -> Counts:

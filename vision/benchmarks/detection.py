@@ -1,98 +1,66 @@
-"""Mask R-CNN against torchvision's with the same backbone and the same weights.
+"""Detectors beside those of torchvision and transformers.
 
-Both sides have our backbone and their own FPN, the same anchors, numbers of samples and thresholds,
-and weights copied from one to the other; scores are spread so that both find about as many objects
-as a trained detector.
+torchvision: Mask R-CNN on our backbone with our weights on both sides, and torchvision's own FPN,
+heads, sampling, suppression and losses (`vision.benchmarks.peers.mask_rcnn`). Boxes, scores,
+classes and masks are compared in float64, where rounding drops no box; scores are spread, so that
+both find about as many objects as a trained detector. Places are sampled at random in training.
+
+transformers: RT-DETR's encoder with our weights, outputs compared; and RT-DETR as a whole beside
+DINO with that encoder, whose decoders differ, so that their outputs cannot be compared.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from vision.backbones.base import Backbone
-from vision.benchmarks.timing import medians, print_head, print_row
+from vision.benchmarks.computing import Computing
+from vision.benchmarks.detectors import Settings as DetectorSettings
+from vision.benchmarks.detectors import add_detectors
+from vision.benchmarks.measurement import Measurement, begin, check_equal
+from vision.benchmarks.memory import peaks
+from vision.benchmarks.peers.sources import choose_sources
+from vision.benchmarks.results import Table
 from vision.tasks.detection import Detection
-from vision.weights.names.table import Names
 
 CLASSES = 80
-SIDES = (32, 64, 128, 256, 512)  # of square anchors, in pixels
 # Spreads the logits of fresh weights, whose classes would all be as likely.
 SPREAD = 40.0
-TORCHVISION = Names(
-    [
-        ("backbone.body.", "backbone."),
-        ("backbone.fpn.inner_blocks.{i}.0.", "neck.fpn.laterals.{i}."),
-        ("backbone.fpn.layer_blocks.{i}.0.", "neck.fpn.outputs.{i}."),
-        ("rpn.head.conv.0.0.", "head.rpn.conv."),
-        ("rpn.head.cls_logits.", "head.rpn.logits."),
-        ("rpn.head.bbox_pred.", "head.rpn.deltas."),
-        ("roi_heads.box_head.fc6.", "head.box_heads.0.fcs.0."),
-        ("roi_heads.box_head.fc7.", "head.box_heads.0.fcs.1."),
-        ("roi_heads.box_predictor.cls_score.", "head.box_heads.0.logits."),
-        ("roi_heads.box_predictor.bbox_pred.", "head.box_heads.0.deltas."),
-        ("roi_heads.mask_head.{i}.0.", "head.mask_heads.0.convs.{i}."),
-        ("roi_heads.mask_predictor.conv5_mask.", "head.mask_heads.0.upsample."),
-        ("roi_heads.mask_predictor.mask_fcn_logits.", "head.mask_heads.0.logits."),
-    ]
-)
+# Of the largest value, in float64; our anchors are float32.
+TOLERANCE = 1e-5
+COMPARED = ("boxes", "scores", "labels", "masks")
+MODES = ("inference", "training")
+SOURCES = ("torchvision", "transformers")
+RT_DETR = ("dino/hybrid", "transformers/rt_detr")
 
 
-class TheirBackbone(nn.Module):
-    """Our backbone with torchvision's FPN, as torchvision's detectors use it."""
+@dataclass(frozen=True, kw_only=True)
+class Settings(Computing):
+    """Settings of the measurement, beside those of `Computing`.
 
-    def __init__(self, backbone: Backbone) -> None:
-        super().__init__()
-        from torchvision.ops import FeaturePyramidNetwork
-        from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
+    Attributes:
+        against: Whose detectors are beside ours, of `SOURCES`, or `"all"`.
+        backbone: Name of the backbone of both.
+        batch: Images of a step.
+        height: Height of the images in pixels.
+        width: Width of the images in pixels.
+        objects: Objects per image of a training step.
+        queries: Queries of the detectors that have any.
+        layers: Layers of their decoders.
+    """
 
-        self.body = backbone
-        self.out_channels = 256
-        channels = [spec.channels for spec in backbone.feature_specs]
-        self.fpn = FeaturePyramidNetwork(channels, 256, extra_blocks=LastLevelMaxPool())
-
-    def forward(self, images: Tensor) -> dict[str, Tensor]:
-        """`(B, 3, H, W)` to maps by name."""
-        maps = {str(i): one for i, one in enumerate(self.body(images))}
-        return self.fpn(maps)
-
-
-def their_detector(ours: Detection, backbone: Backbone, *, size: tuple[int, int]) -> nn.Module:
-    """Mask R-CNN of torchvision with the settings and the weights of ours, for images of a size."""
-    from torchvision.models.detection import MaskRCNN
-    from torchvision.models.detection.rpn import AnchorGenerator
-
-    theirs = MaskRCNN(
-        TheirBackbone(backbone),
-        num_classes=CLASSES + 1,
-        rpn_anchor_generator=AnchorGenerator(
-            tuple((side,) for side in SIDES), ((0.5, 1.0, 2.0),) * len(SIDES)
-        ),
-        rpn_pre_nms_top_n_train=2000,
-        rpn_pre_nms_top_n_test=1000,
-        rpn_post_nms_top_n_train=1000,
-        rpn_post_nms_top_n_test=1000,
-        # Only in training would it leave the size of images alone if asked to.
-        min_size=min(size),
-        max_size=max(size),
-    )
-    missing = theirs.load_state_dict(their_weights(ours.state_dict()), strict=False)
-    assert not missing.missing_keys, missing
-    return theirs
-
-
-def their_weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Our weights under torchvision's names; its background is the first class, ours the last."""
-    renamed = TORCHVISION.write(state)
-    for name, tensor in renamed.items():
-        if ".cls_score." in name:
-            renamed[name] = tensor.roll(1, dims=0)
-        elif ".bbox_pred." in name and name.startswith("roi_heads."):
-            renamed[name] = torch.cat([torch.zeros_like(tensor[:4]), tensor])
-        elif ".mask_fcn_logits." in name:
-            renamed[name] = torch.cat([torch.zeros_like(tensor[:1]), tensor])
-    return renamed
+    against: str
+    backbone: str
+    batch: int
+    height: int
+    width: int
+    objects: int
+    queries: int
+    layers: int
 
 
 def make_batch(count: int, height: int, width: int, objects: int) -> dict[str, Any]:
@@ -120,52 +88,83 @@ def make_batch(count: int, height: int, width: int, objects: int) -> dict[str, A
     return {"image": images, "target": targets, "size": torch.tensor([[height, width]] * count)}
 
 
-def measure_detection(
-    *,
-    backbone: str,
-    batch: int,
-    height: int,
-    width: int,
-    objects: int,
-    rounds: int,
-    warmup: int,
-    device: str,
-) -> None:
-    """Time training steps and inference of both sides, in turn, and print medians.
+class MaskRCNNs:
+    """Both sides with the same weights, and a batch for them.
 
     Args:
-        backbone: Name of the backbone of both.
-        batch: Images of a step.
-        height: Height of the images in pixels.
-        width: Width of the images in pixels.
-        objects: Objects per image.
-        rounds: Measured steps of each side.
-        warmup: Steps before them.
-        device: Where to compute.
+        settings: What is measured.
     """
-    print_head()
-    torch.manual_seed(0)
-    place = torch.device(device)
-    ours = Detection(backbone, CLASSES)
-    with torch.no_grad():
-        ours.get_parameter("head.box_heads.0.logits.weight").mul_(SPREAD)
-    theirs = their_detector(ours, Detection(backbone, CLASSES).backbone, size=(height, width))
-    ours, theirs = ours.to(place), theirs.to(place)
-    made = _moved(make_batch(batch, height, width, objects), place)
-    print(f"{backbone}, {batch} x {height} x {width}")
-    steps: dict[str, tuple[Callable[[], Any], ...]] = {
-        "training": (lambda: _train_ours(ours, made), lambda: _train_theirs(theirs, made)),
-        "inference": (lambda: _find_ours(ours, made), lambda: _find_theirs(theirs, made)),
-    }
-    for mode, sides in steps.items():
-        ours.train(mode == "training")
-        theirs.train(mode == "training")
-        found = medians(sides, place, rounds=rounds, warmup=warmup)
-        print_row(f"Mask R-CNN {mode}, ms/image", [1e3 * value / batch for value in found])
-        if place.type == "cuda":
-            print_row(f"Mask R-CNN {mode}, peak GiB", [_peak(side) for side in sides])
-    counts = [float(sum(len(one["boxes"]) for one in side())) for side in steps["inference"]]
-    print_row("objects found", counts)
+
+    def __init__(self, settings: Settings) -> None:
+        from vision.benchmarks.peers.mask_rcnn import their_detector
+
+        torch.manual_seed(0)
+        torch.set_num_threads(settings.threads)
+        self.settings = settings
+        # Nothing is dropped at random on either side.
+        whole = {"drop_path_rate": 0.0}
+        self.ours = Detection(settings.backbone, CLASSES, backbone_options=whole)
+        with torch.no_grad():
+            self.ours.get_parameter("head.box_heads.0.logits.weight").mul_(SPREAD)
+        other = copy.deepcopy(self.ours.backbone)
+        size = settings.height, settings.width
+        self.theirs = their_detector(self.ours, other, size=size)
+        self.ours.to(settings.place)
+        self.theirs.to(settings.place)
+        made = make_batch(settings.batch, *size, settings.objects)
+        self.batch = _moved(made, settings.place)
+
+    def compare(self) -> float:
+        """The largest difference of what both find, in float64.
+
+        Raises:
+            UnequalSidesError: They find something else.
+        """
+        from vision.benchmarks.peers.mask_rcnn import their_objects
+
+        ours, theirs = (copy.deepcopy(side).double().eval() for side in (self.ours, self.theirs))
+        images = self.batch["image"].double()
+        with torch.inference_mode():
+            maps = ours.neck(ours.backbone(ours.normalize(images * 255)))
+            found = ours.head(maps, self.batch["size"])
+            counts = found["count"].tolist()
+            left = [{k: found[k][i, :n] for k in COMPARED} for i, n in enumerate(counts)]
+            right = [{k: one[k] for k in COMPARED} for one in their_objects(theirs, images)]
+        return check_equal(left, right, tolerance=TOLERANCE, what="Mask R-CNN and torchvision's")
+
+    def clear(self) -> None:
+        """Drop the gradients of both."""
+        for side in (self.ours, self.theirs):
+            side.zero_grad(set_to_none=True)
+
+    def step(self, mode: str, side: int) -> None:
+        """Inference, or forward, loss and backward pass, of ours (0) or theirs (1)."""
+        model: nn.Module = (self.ours, self.theirs)[side]
+        model.train(mode == "training")
+        if mode == "inference":
+            with torch.inference_mode(), self.settings.autocast():
+                images = self.batch["image"]
+                self.ours(images * 255) if side == 0 else self.theirs(list(images))
+            return
+        self.clear()
+        with self.settings.autocast():
+            losses = self._our_losses() if side == 0 else self._their_losses()
+        torch.stack(tuple(losses.values())).sum().backward()
+
+    def _our_losses(self) -> Mapping[str, Tensor]:
+        images = self.ours.normalize(self.batch["image"] * 255)
+        maps = self.ours.neck(self.ours.backbone(images))
+        outputs = self.ours.head(maps, self.batch["size"], self.batch["target"])
+        losses: Mapping[str, Tensor] = self.ours.criterion(outputs, None)
+        return losses
+
+    def _their_losses(self) -> Mapping[str, Tensor]:
+        targets = [
+            {"boxes": t["boxes"], "labels": t["labels"] + 1, "masks": t["masks"].byte()}
+            for t in self.batch["target"]
+        ]
+        losses: Mapping[str, Tensor] = self.theirs(list(self.batch["image"]), targets)
+        return losses
 
 
 def _moved(batch: Mapping[str, Any], device: torch.device) -> dict[str, Any]:
@@ -173,34 +172,72 @@ def _moved(batch: Mapping[str, Any], device: torch.device) -> dict[str, Any]:
     return {"image": batch["image"].to(device), "size": batch["size"].to(device), "target": targets}
 
 
-def _train_ours(task: Detection, batch: Mapping[str, Any]) -> None:
-    task.zero_grad(set_to_none=True)
-    images = task.normalize(batch["image"] * 255)
-    outputs = task.head(task.neck(task.backbone(images)), batch["size"], batch["target"])
-    torch.stack(tuple(task.criterion(outputs, None).values())).sum().backward()
+def measure_detection(settings: Settings) -> Table:
+    """Measure our detectors beside those of others.
+
+    Raises:
+        ConfigError: There is no such source.
+        MissingPackageError: The source that is asked for is not installed.
+        UnequalSidesError: Sides that have the same weights give other outputs.
+    """
+    sources, absent = choose_sources(SOURCES, settings.against)
+    measured = begin("Detectors beside other implementations", settings)
+    for line in absent:
+        measured.note(line)
+    if "torchvision" in sources:
+        add_mask_rcnn(measured, settings)
+    if "transformers" in sources:
+        add_encoder(measured, settings)
+        shared = {k: v for k, v in vars(settings).items() if k not in ("against", "objects")}
+        add_detectors(measured, DetectorSettings(detectors=RT_DETR, **shared))
+    return measured.table()
 
 
-def _train_theirs(model: nn.Module, batch: Mapping[str, Any]) -> None:
-    model.zero_grad(set_to_none=True)
-    targets = [
-        {"boxes": t["boxes"], "labels": t["labels"] + 1, "masks": t["masks"].byte()}
-        for t in batch["target"]
-    ]
-    losses = model(list(batch["image"]), targets)
-    torch.stack(tuple(losses.values())).sum().backward()
+def add_mask_rcnn(measured: Measurement, settings: Settings) -> None:
+    """Add rows of Mask R-CNN beside torchvision's."""
+    both = MaskRCNNs(settings)
+    difference = both.compare()
+    label = f"Mask R-CNN on {settings.backbone}"
+    for mode in MODES:
+        steps: list[Callable[[], None]] = [partial(both.step, mode, side) for side in (0, 1)]
+        measured.compare(
+            f"{label}, {mode}",
+            *steps,
+            rounds=settings.rounds,
+            warmup=settings.warmup,
+            peer="torchvision",
+            per=settings.batch,
+            difference=difference,
+        )
+        both.clear()
+        found = peaks(steps, settings.place)
+        measured.add_counts(f"{label}, {mode}, peak", "MiB", found, "torchvision")
 
 
-@torch.inference_mode()
-def _find_ours(task: Detection, batch: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    return task(batch["image"] * 255)
+def add_encoder(measured: Measurement, settings: Settings) -> None:
+    """Add rows of the hybrid encoder beside RT-DETR's in transformers."""
+    from vision.benchmarks.peers.rt_detr import DIM, Encoders
 
+    torch.manual_seed(0)
+    both = Encoders().to(settings.place)
+    shape = settings.batch, DIM, settings.height, settings.width
+    maps = [torch.randn(*shape[:2], -(-shape[2] // s), -(-shape[3] // s)) for s in (8, 16, 32)]
+    maps = [x.to(settings.place) for x in maps]
+    with torch.inference_mode():
+        found = [both.eval()(maps, side) for side in (0, 1)]
+    what = "RT-DETR's encoder"
+    difference = check_equal(*found, tolerance=1e-4, what=f"{what} and transformers'")
 
-@torch.inference_mode()
-def _find_theirs(model: nn.Module, batch: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    return model(list(batch["image"]))
+    def step(side: int) -> None:
+        with torch.inference_mode(), settings.autocast():
+            both(maps, side)
 
-
-def _peak(step: Callable[[], Any]) -> float:
-    torch.cuda.reset_peak_memory_stats()
-    step()
-    return torch.cuda.max_memory_allocated() / 2**30
+    measured.compare(
+        f"{what}, inference",
+        *(partial(step, side) for side in (0, 1)),
+        rounds=settings.rounds,
+        warmup=settings.warmup,
+        peer="transformers",
+        per=settings.batch,
+        difference=difference,
+    )

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from vision.benchmarks.heads import Settings, measure_heads
-from vision.benchmarks.timing import print_compared, wall_times
+from vision.benchmarks.measurement import Measurement, begin, check_equal
+from vision.benchmarks.results import Table
 from vision.contracts.detection3d import MonocularTarget
 from vision.ops.rotated_iou import paired_rotated_iou
 from vision.tasks.detection3d import Detection3D
@@ -26,19 +27,24 @@ CLASSES, OBJECTS = 3, 8
 # KITTI's focal length, by the width of its images.
 FOCAL = 0.58
 PAIRS = 10_000
+TOLERANCE = 1e-9
 
 
 def build(
     detector: str, backbone: str, batch: int, size: tuple[int, int]
 ) -> tuple[Any, dict[str, Any]]:
     """A model of three classes, and random normalised images with eight objects each."""
+    return Detection3D(backbone, CLASSES, detector=detector), make_batch(batch, size)
+
+
+def make_batch(batch: int, size: tuple[int, int]) -> dict[str, Any]:
+    """Random normalised images with eight objects each, the same every time."""
     generator = torch.Generator().manual_seed(0)
-    task = Detection3D(backbone, CLASSES, detector=detector)
     height, width = size
     focal = FOCAL * width
     camera = torch.tensor([[focal, 0, width / 2, 0], [0, focal, height / 2, 0], [0, 0, 1, 0]])
     sides = torch.tensor(size).expand(batch, -1)
-    return task, {
+    return {
         "image": torch.randn(batch, 3, height, width, generator=generator),
         "camera": camera.expand(batch, -1, -1),
         "size": sides,
@@ -60,25 +66,44 @@ def random_target(generator: torch.Generator) -> MonocularTarget:
     }
 
 
-def measure_detection3d(settings: Settings) -> None:
-    """Print a row for each backbone and size, and then the overlaps."""
+def measure_detection3d(settings: Settings) -> Table:
+    """Measure each backbone and size, and then the overlaps."""
+    measured = begin("Boxes in space from single images", settings)
     of_images = [name for name, row in DETECTORS3D.items() if row.scene.reads == "image"]
-    measure_heads({name: partial(build, name) for name in of_images}, settings)
-    measure_overlaps(settings.rounds, settings.warmup)
+    measure_heads(measured, {name: partial(build, name) for name in of_images}, settings)
+    measure_overlaps(measured, rounds=settings.rounds, warmup=settings.warmup)
+    return measured.table()
 
 
-def measure_overlaps(rounds: int, warmup: int) -> None:
-    """Print the time of overlaps of pairs beside that of shapely, if it is installed."""
+def measure_overlaps(measured: Measurement, *, rounds: int, warmup: int) -> None:
+    """Add the time of overlaps of pairs beside that of shapely, if it is installed.
+
+    Args:
+        measured: Where the rows go.
+        rounds: Measured runs of each side.
+        warmup: Runs before them.
+
+    Raises:
+        UnequalSidesError: The overlaps differ by more than rounding in float64.
+    """
     if importlib.util.find_spec("shapely") is None:
-        print("overlaps are not compared: shapely, of the extra test, is not installed")
+        measured.note("overlaps are not compared: shapely, of the extra test, is not installed")
         return
     first, second = (random_rectangles(PAIRS, seed) for seed in (0, 1))
     ours = partial(paired_rotated_iou, first, second)
     theirs = partial(polygon_iou, polygon_corners(first), polygon_corners(second))
-    times = wall_times([ours, theirs], torch.device("cpu"), rounds=rounds, warmup=warmup)
-    apart = float(np.abs(ours().numpy() - theirs()).max())
-    print(f"overlaps of {PAIRS:,} pairs from above; largest difference: {apart:.1e}")
-    print_compared("ours and shapely's, ms", *times)
+    what = f"overlaps of {PAIRS:,} pairs from above"
+    difference = check_equal(ours(), theirs(), tolerance=TOLERANCE, what=what)
+    measured.compare(
+        what,
+        ours,
+        theirs,
+        rounds=rounds,
+        warmup=warmup,
+        peer="shapely",
+        of="step",
+        difference=difference,
+    )
 
 
 def random_rectangles(count: int, seed: int) -> Tensor:

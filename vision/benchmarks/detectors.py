@@ -1,15 +1,12 @@
-"""Detectors beside each other: time, images per second and peak memory of inference.
+"""Detectors beside each other: time, peak memory and parameters, in inference.
 
 All weights are random, so that detectors with non-maximum suppression have next to nothing to
 suppress. Ours have one backbone; torchvision's and transformers' have their own
 ResNet-50, those that have queries as many queries and decoder layers as ours. The sides take turns,
-on the same images. Peak memory on a GPU is PyTorch's allocation over what was held before; on a
-CPU, the growth of the resident memory of a fresh process.
+on the same images.
 """
 
-import math
-import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -17,8 +14,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vision.benchmarks.memory import in_fresh_process, peak_allocated, peak_growth
-from vision.benchmarks.timing import print_versions, ratio_interval, wall_times
+from vision.benchmarks.computing import Computing
+from vision.benchmarks.measurement import Measurement, begin
+from vision.benchmarks.memory import peaks
+from vision.benchmarks.results import Table
+from vision.benchmarks.timing import times
 from vision.errors import ConfigError, suggest
 from vision.tasks.detection import Detection
 from vision.tasks.detectors import DETECTORS
@@ -26,9 +26,9 @@ from vision.tasks.detectors import DETECTORS
 CLASSES = 80
 
 
-@dataclass(frozen=True)
-class Settings:
-    """Settings of the measurement.
+@dataclass(frozen=True, kw_only=True)
+class Settings(Computing):
+    """Settings of the measurement, beside those of `Computing`.
 
     Attributes:
         detectors: Names of `sides`; the first is what the others are compared with.
@@ -38,10 +38,6 @@ class Settings:
         width: Their width.
         queries: Queries of each detector that has any.
         layers: Layers of its decoder.
-        rounds: Measured runs of each.
-        warmup: Runs before them.
-        threads: Threads of PyTorch.
-        device: Where to compute.
     """
 
     detectors: Sequence[str]
@@ -51,10 +47,6 @@ class Settings:
     width: int
     queries: int
     layers: int
-    rounds: int
-    warmup: int
-    threads: int
-    device: str
 
 
 # Inference on images `(B, 3, H, W)` of values 0..1.
@@ -175,20 +167,22 @@ class Bench:
     def __init__(self, name: str, settings: Settings) -> None:
         torch.manual_seed(0)
         torch.set_num_threads(settings.threads)
+        self.settings = settings
         self.model, self.step = sides()[name](settings)
-        self.model.to(settings.device).eval()
+        self.model.to(settings.place).eval()
         self.parameters = sum(one.numel() for one in self.model.parameters())
         images = torch.rand(settings.batch, 3, settings.height, settings.width)
-        self.images = images.to(settings.device)
+        self.images = images.to(settings.place)
 
     @torch.inference_mode()
     def run(self) -> None:
         """Find the objects of the images."""
-        self.step(self.images)
+        with self.settings.autocast():
+            self.step(self.images)
 
 
-def measure_detectors(settings: Settings) -> None:
-    """Print a row for each detector: time, images per second, memory, and the ratio to the first.
+def measure_detectors(settings: Settings) -> Table:
+    """Measure the first detector beside each of the others.
 
     Raises:
         ConfigError: There is no detector of a name.
@@ -198,57 +192,35 @@ def measure_detectors(settings: Settings) -> None:
         if name not in known:
             hint = suggest(name, known)
             raise ConfigError(f"there is no detector '{name}'.{hint} Known: {', '.join(known)}.")
-    torch.set_num_threads(settings.threads)
-    print_versions()
-    print(
-        f"{settings.backbone}, {settings.batch} x {settings.height} x {settings.width}, medians of "
-        f"{settings.rounds}, {settings.queries} queries, {settings.layers} decoder layers"
-    )
-    benches = {name: Bench(name, settings) for name in settings.detectors}
-    times = wall_times(
-        [bench.run for bench in benches.values()],
-        torch.device(settings.device),
-        rounds=settings.rounds,
-        warmup=settings.warmup,
-    )
-    sizes = {name: bench.parameters for name, bench in benches.items()}
-    measured = dict(zip(benches, times, strict=True))
-    peaks = {name: _peak(name, bench, settings) for name, bench in benches.items()}
-    print_rows(measured, sizes, peaks, settings.batch)
+    measured = begin("Detectors beside each other", settings)
+    add_detectors(measured, settings)
+    return measured.table()
 
 
-def print_rows(
-    times: Mapping[str, Sequence[float]],
-    parameters: Mapping[str, int],
-    peaks: Mapping[str, float],
-    batch: int,
-) -> None:
-    """Print what was measured.
+def add_detectors(measured: Measurement, settings: Settings) -> None:
+    """Add rows of the first detector beside each of the others.
 
     Args:
-        times: Seconds of each round, by detector.
-        parameters: Number of parameters of each.
-        peaks: Peak memory of each in MiB.
-        batch: Images of a round.
+        measured: Where they go.
+        settings: What is measured; the names are those of `sides`.
     """
-    titles = ("ms/image", "images/s", "MiB", "params, M", "speed", "95 % interval")
-    print(f"{'':36}", *(f"{title:>10}" for title in titles))
-    first = next(iter(times.values()))
-    for name, seconds in times.items():
-        median = statistics.median(seconds) / batch
-        row = (1e3 * median, 1 / median, peaks[name], parameters[name] / 1e6)
-        ratio = statistics.median(first) / statistics.median(seconds)
-        low, high = ratio_interval(seconds, first)
-        interval = f"{low:.2f} to {high:.2f}" if math.isfinite(high) else "-"
-        print(f"{name:36}", *(f"{value:10.1f}" for value in row), f"{ratio:10.2f}", interval)
-
-
-def _peak(name: str, bench: Bench, settings: Settings) -> float:
-    """Peak memory in MiB of one run."""
-    if torch.device(settings.device).type == "cuda":
-        return peak_allocated(bench.run)
-    return in_fresh_process(_growth, name, settings)
-
-
-def _growth(name: str, settings: Settings) -> float:
-    return peak_growth(Bench(name, settings).run)
+    first, *others = settings.detectors
+    benches = {name: Bench(name, settings) for name in settings.detectors}
+    steps = [bench.run for bench in benches.values()]
+    found = times(steps, settings.place, rounds=settings.rounds, warmup=settings.warmup)
+    tops = dict(zip(benches, peaks(steps, settings.place), strict=True))
+    measured_times = dict(zip(benches, found, strict=True))
+    label = f"{first} on {settings.backbone}, inference"
+    pairs: list[list[str]] = [[first, other] for other in others] or [[first]]
+    for pair in pairs:
+        peer = pair[-1] if others else ""
+        taken = [measured_times[name] for name in pair]
+        measured.add_times(label, taken, peer=peer, per=settings.batch)
+        measured.add_counts(f"{label}, peak", "MiB", [tops[name] for name in pair], peer)
+        sizes = [benches[name].parameters / 1e6 for name in pair]
+        measured.add_counts(f"{first}, parameters", "M", sizes, peer)
+    if others:
+        measured.note(
+            f"{first} beside {', '.join(others)}: other networks, each with random weights of its "
+            "own, so that their outputs are not compared."
+        )

@@ -4,13 +4,14 @@ import contextlib
 import copy
 import io
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import torch
 
-from vision.benchmarks.measurement import check_equal
-from vision.benchmarks.timing import Times, times
+from vision.benchmarks.measurement import Measurement, check_equal
+from vision.benchmarks.memory import in_fresh_process, peak_growth
+from vision.benchmarks.results import Table
 from vision.metrics.coco.evaluation import Kind, evaluate_coco
 
 HEIGHT, WIDTH = 480, 640
@@ -18,54 +19,92 @@ CATEGORIES, OBJECTS = 80, 8
 CORNERS = 40
 # The numbers are those of pycocotools to this share of 1.
 TOLERANCE = 1e-12
+NAMES: dict[Kind, str] = {"bbox": "boxes", "segm": "masks"}
 Json = dict[str, Any]
 
 
-class Compared(NamedTuple):
-    """Times of both sides, and what apart their numbers are.
+@dataclass(frozen=True)
+class Settings:
+    """Settings of the measurement.
 
     Attributes:
-        ours: Of `evaluate_coco`, with its checks of annotations and results.
-        theirs: Of pycocotools, from the same dictionaries.
-        difference: Largest difference of the twelve numbers.
-    """
-
-    ours: Times
-    theirs: Times
-    difference: float
-
-
-def compare_evaluation(
-    images: int, detections: int, masks: bool, *, rounds: int = 1, warmup: int = 0
-) -> Compared:
-    """Evaluate composed detections by both, in turn.
-
-    Args:
+        kinds: `"bbox"`, `"segm"` or both: what is compared, boxes or masks as run lengths.
         images: Number of images, of 8 objects in 80 categories each.
         detections: Number of detections of each image, half of them of an object's category.
-        masks: Whether masks are compared, as run lengths, in place of boxes.
-        rounds: Measured evaluations of each.
+        rounds: Measured evaluations of each side.
         warmup: Evaluations of each before them.
+    """
+
+    kinds: Sequence[Kind]
+    images: int
+    detections: int
+    rounds: int
+    warmup: int
+
+
+class Evaluation:
+    """Composed detections, and both sides' evaluation of them.
+
+    Args:
+        kind: What is compared.
+        settings: What is measured.
+    """
+
+    def __init__(self, kind: Kind, settings: Settings) -> None:
+        self.kind: Kind = kind
+        self.given = compose(settings.images, settings.detections, masks=kind == "segm")
+        # pycocotools writes into what it is given.
+        self.own = copy.deepcopy(self.given)
+        self.stats: dict[str, np.ndarray] = {}
+
+    def ours(self) -> None:
+        """Evaluate by `evaluate_coco`."""
+        self.stats["ours"] = evaluate_coco(*self.given, kinds=(self.kind,)).stats[self.kind]
+
+    def theirs(self) -> None:
+        """Evaluate by pycocotools."""
+        self.stats["theirs"] = _by_pycocotools(*self.own, self.kind)
+
+    def compare(self) -> float:
+        """The largest difference of the twelve numbers of both, of which each has run.
+
+        Raises:
+            UnequalSidesError: They differ by more than 1e-12.
+        """
+        sides = self.stats["ours"], self.stats["theirs"]
+        return check_equal(*sides, tolerance=TOLERANCE, what=f"COCO's {self.kind}")
+
+
+def measure_evaluation(settings: Settings) -> Table:
+    """Compare the numbers of both sides, then their time and peak memory.
 
     Raises:
-        UnequalSidesError: Their numbers differ by more than 1e-12.
+        UnequalSidesError: The numbers differ by more than 1e-12.
     """
-    truth, results = compose(images, detections, masks=masks)
-    kind: Kind = "segm" if masks else "bbox"
-    own = copy.deepcopy((truth, results))  # pycocotools writes into what it is given
-    stats: dict[str, np.ndarray] = {}
+    measured = Measurement("COCO's evaluation beside pycocotools'")
+    for kind in settings.kinds:
+        label = f"{NAMES[kind]}, {settings.images:,} images x {settings.detections}"
+        both = Evaluation(kind, settings)
+        both.ours()
+        both.theirs()
+        measured.compare(
+            label,
+            both.ours,
+            both.theirs,
+            rounds=settings.rounds,
+            warmup=settings.warmup,
+            peer="pycocotools",
+            of="evaluation",
+            difference=both.compare(),
+        )
+        peaks = [in_fresh_process(_growth, kind, settings, side) for side in ("ours", "theirs")]
+        measured.add_counts(f"{label}, peak", "MiB", peaks, "pycocotools")
+    return measured.table()
 
-    def ours() -> None:
-        stats["ours"] = evaluate_coco(truth, results, kinds=(kind,)).stats[kind]
 
-    def theirs() -> None:
-        stats["theirs"] = _by_pycocotools(*own, kind)
-
-    own_times, their_times = times(
-        (ours, theirs), torch.device("cpu"), rounds=rounds, warmup=warmup
-    )
-    difference = check_equal(stats["ours"], stats["theirs"], tolerance=TOLERANCE, what="COCO")
-    return Compared(own_times, their_times, difference)
+def _growth(kind: Kind, settings: Settings, side: str) -> float:
+    """MiB by which an evaluation makes a new process grow, beside what it is given."""
+    return peak_growth(getattr(Evaluation(kind, settings), side))
 
 
 def compose(images: int, detections: int, *, masks: bool) -> tuple[Json, list[Json]]:

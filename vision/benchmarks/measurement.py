@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from vision.benchmarks.computing import Computing
 from vision.benchmarks.load import LoadMeter
 from vision.benchmarks.results import Environment, Row, Table, heading, row_line
 from vision.benchmarks.timing import Times, median_ratio, ratio_interval, times
@@ -59,6 +60,11 @@ class Measurement:
         """Print and keep a row."""
         self.rows.append(row)
         print(row_line(row), flush=True)
+
+    def add_counts(self, label: str, unit: str, counts: Sequence[float], peer: str = "") -> None:
+        """Add a row of counts or of peaks: ours, and the peer's where there is one."""
+        ours, *theirs = counts
+        self.add(Row(label, unit, ours, theirs[0], peer) if theirs else Row(label, unit, ours))
 
     def note(self, line: str) -> None:
         """Print and keep a line."""
@@ -129,6 +135,18 @@ class Measurement:
         )
 
 
+def begin(title: str, settings: Computing) -> Measurement:
+    """The measurement of a benchmark of models, with its threads and on its device.
+
+    Args:
+        title: What is compared.
+        settings: How it computes.
+    """
+    torch.set_num_threads(settings.threads)
+    shown = title if settings.dtype == "float32" else f"{title}, {settings.dtype}"
+    return Measurement(shown, device=settings.device)
+
+
 def _time_row(
     label: str,
     unit: str,
@@ -189,6 +207,30 @@ def check_equal(ours: Any, theirs: Any, *, tolerance: float, what: str) -> float
             )
         worst = max(worst, apart)
     return worst
+
+
+def check_same(ours: Tensor, theirs: Tensor, *, minimum: float, what: str) -> float:
+    """Check that labels of two sides are the same, except where rounding decides.
+
+    Args:
+        ours: Integers.
+        theirs: The same of the other side.
+        minimum: Share of them that must be equal.
+        what: What is compared, for the message.
+
+    Returns:
+        The share that differs.
+
+    Raises:
+        UnequalSidesError: Fewer are equal, or they have another shape.
+    """
+    same = float((ours == theirs).double().mean()) if ours.shape == theirs.shape else 0.0
+    if same < minimum:
+        raise UnequalSidesError(
+            f"{what}: {same:.4%} of the sides' labels are the same; {minimum:.2%} are expected. "
+            "They do not do the same work, and are not timed."
+        )
+    return 1 - same
 
 
 def _leaves(outputs: Any) -> Iterator[Any]:

@@ -4,7 +4,7 @@ import multiprocessing
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -68,6 +68,17 @@ def peak_growth(step: Callable[[], Any]) -> float:
     before = _resident("VmRSS")
     step()
     return _resident("VmHWM") - before
+
+
+def peaks(steps: Sequence[Callable[[], Any]], device: torch.device) -> list[float]:
+    """MiB that PyTorch's allocator holds at most during each step over what it held before.
+
+    Args:
+        steps: The steps; gradients of earlier ones are gone.
+        device: Where they compute.
+    """
+    peak = peak_allocated if device.type == "cuda" else peak_of_tensors
+    return [peak(step) for step in steps]
 
 
 def in_fresh_process(measure: Callable[..., Result], *arguments: Any) -> Result:

@@ -14,8 +14,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from vision.benchmarks.computing import Computing
 from vision.benchmarks.heads import Settings, measure_heads
-from vision.benchmarks.timing import print_compared, wall_times
+from vision.benchmarks.measurement import Measurement, begin, check_same
+from vision.benchmarks.results import Table
 from vision.contracts.segments import SegmentInfo
 from vision.ops.panoptic_inference import ImageSizes, predict_panoptic
 from vision.ops.panoptic_merge import MergeOptions, merge_segments
@@ -28,6 +30,8 @@ THINGS = list(range(80))
 SEGMENTS, REGIONS = 20, 60
 # How far the logit of a region's query is above the others, whose deviation is 1.
 MARGIN = 10.0
+# Share of pixels of the same segment: where two queries tie, rounding decides.
+MIN_SAME = 0.9999
 MERGE = MergeOptions(thing_threshold=0.0, stuff_threshold=0.0)
 
 
@@ -40,24 +44,25 @@ class PostSettings:
         width: Its width.
         queries: Number of queries.
         stride: Pixels of the image per cell of the masks.
-        rounds: Measured runs of each side.
-        warmup: Runs before them.
     """
 
     height: int
     width: int
     queries: int
     stride: int
-    rounds: int
-    warmup: int
 
 
 def build(
     decoder: str, backbone: str, batch: int, size: tuple[int, int]
 ) -> tuple[Any, dict[str, Any]]:
     """A model of 133 classes, and random normalised images with boxes for segments."""
-    generator = torch.Generator().manual_seed(0)
     task = PanopticSegmentation(backbone, CLASSES, decoder=decoder, things=THINGS)
+    return task, make_batch(batch, size)
+
+
+def make_batch(batch: int, size: tuple[int, int]) -> dict[str, Any]:
+    """Random normalised images with boxes for segments, the same every time."""
+    generator = torch.Generator().manual_seed(0)
     masks = torch.zeros(batch, *size, dtype=torch.int32)
     segments: list[list[SegmentInfo]] = []
     for mask in masks:
@@ -72,19 +77,25 @@ def build(
             ]
         )
     images = torch.randn(batch, 3, *size, generator=generator)
-    return task, {"image": images, "mask": masks, "segments": segments}
+    return {"image": images, "mask": masks, "segments": segments}
 
 
-def measure_panoptic(settings: Settings, post: PostSettings) -> None:
-    """Print a row for each backbone and size, and then the post-processing of one image."""
-    measure_heads({decoder: partial(build, decoder) for decoder in DECODERS}, settings)
-    measure_post_processing(post, torch.device(settings.device))
+def measure_panoptic(settings: Settings, post: PostSettings) -> Table:
+    """Measure each backbone and size, and then the post-processing of one image."""
+    measured = begin("kMaX-DeepLab and its post-processing", settings)
+    measure_heads(measured, {decoder: partial(build, decoder) for decoder in DECODERS}, settings)
+    measure_post_processing(measured, post, settings)
+    return measured.table()
 
 
-def measure_post_processing(settings: PostSettings, device: torch.device) -> None:
-    """Print the time of the post-processing beside that of its definition."""
-    classes, masks, sizes = make_logits(settings)
-    classes, masks = classes.to(device), masks.to(device)
+def measure_post_processing(measured: Measurement, post: PostSettings, settings: Computing) -> None:
+    """Add the time of the post-processing beside that of its definition.
+
+    Raises:
+        UnequalSidesError: Fewer pixels than `MIN_SAME` get the same segment.
+    """
+    classes, masks, sizes = make_logits(post)
+    classes, masks = classes.to(settings.place), masks.to(settings.place)
     ours = partial(
         predict_panoptic,
         *(classes, masks, sizes),
@@ -94,11 +105,17 @@ def measure_post_processing(settings: PostSettings, device: torch.device) -> Non
         instances=False,
     )
     theirs = partial(by_definition, classes, masks, sizes)
-    times = wall_times([ours, theirs], device, rounds=settings.rounds, warmup=settings.warmup)
-    same = float((ours()["mask"].cpu() == torch.from_numpy(theirs())).float().mean())
-    title = f"{settings.height} x {settings.width}, {settings.queries} queries"
-    print(f"post-processing of {title}; pixels of the same segment: {same:.6f}")
-    print_compared("ours and the definition, ms", *times)
+    what = f"post-processing of {post.height} x {post.width}, {post.queries} queries"
+    found = ours()["mask"].cpu(), torch.from_numpy(theirs())
+    measured.compare(
+        what,
+        ours,
+        theirs,
+        rounds=settings.rounds,
+        warmup=settings.warmup,
+        peer="definition",
+        difference=check_same(*found, minimum=MIN_SAME, what=what),
+    )
 
 
 def make_logits(settings: PostSettings) -> tuple[Tensor, Tensor, ImageSizes]:

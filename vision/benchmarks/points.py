@@ -1,13 +1,11 @@
 """Swin3D on a room: time and peak memory of the forward pass and of a training step.
 
 The room is of surfaces: floor, ceiling, walls, and boxes that stand in it, one point for each voxel
-of 4 cm that is touched. On the CPU the time of its processors is printed too, which other work on
-the machine changes little. The attention is also measured beside the plain form, which gathers the
+of 4 cm that is touched. The attention is also measured beside the plain form, which gathers the
 table's vectors for all pairs of voxels: a tensor of pairs times channels.
 """
 
 import itertools
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,8 +16,10 @@ from torch import Tensor, nn
 
 from vision.backbones.registry import create_backbone
 from vision.backbones.swin3d import Swin3D
-from vision.benchmarks.memory import in_fresh_process, peak_allocated, peak_growth
-from vision.benchmarks.timing import medians, print_head, print_row, print_versions
+from vision.benchmarks.computing import Computing
+from vision.benchmarks.measurement import Measurement, begin, check_equal
+from vision.benchmarks.memory import peaks
+from vision.benchmarks.results import Table
 from vision.contracts.points import VoxelMap
 from vision.heads.points.swin3d import Swin3DHead
 from vision.layers.voxel_block import VoxelBlock
@@ -28,33 +28,27 @@ from vision.ops.voxels import group_cells, reduce_cells, voxel_coords
 
 CLASSES = 13
 MODES = ("inference", "training")
+# Of the largest value, in float32.
+TOLERANCE = 1e-3
 # Metres.
 VOXEL, NOISE = 0.04, 0.005
 POINTS_PER_VOXEL = 3
 
 
-@dataclass(frozen=True)
-class Settings:
-    """Settings of the measurement.
+@dataclass(frozen=True, kw_only=True)
+class Settings(Computing):
+    """Settings of the measurement, beside those of `Computing`.
 
     Attributes:
         names: Encoders.
         voxels: Voxels of the room.
         attention: Voxels of the room in which the two forms of the attention are compared; 0 for
             no comparison.
-        threads: Threads of PyTorch.
-        rounds: Measured steps.
-        warmup: Steps before them.
-        device: Where to compute.
     """
 
     names: Sequence[str]
     voxels: int
     attention: int
-    threads: int
-    rounds: int
-    warmup: int
-    device: str
 
 
 class Room(NamedTuple):
@@ -146,19 +140,21 @@ class Benchmark:
     def __init__(self, settings: Settings, name: str) -> None:
         torch.set_num_threads(settings.threads)
         torch.manual_seed(0)
-        self.device = torch.device(settings.device)
-        self.network = Network(name).to(self.device)
-        self.room = Room(*(x.to(self.device) for x in make_room(settings.voxels)))
+        self.settings = settings
+        self.network = Network(name).to(settings.place)
+        self.room = Room(*(x.to(settings.place) for x in make_room(settings.voxels)))
 
     def step(self, mode: str) -> None:
         """A forward pass without gradients, or a training step without its optimiser."""
         self.network.train(mode == "training")
         if mode == "inference":
-            with torch.inference_mode():
+            with torch.inference_mode(), self.settings.autocast():
                 self.network(self.room)
             return
         self.network.zero_grad(set_to_none=True)
-        self.network(self.room).square().mean().backward()
+        with self.settings.autocast():
+            loss = self.network(self.room).square().mean()
+        loss.backward()
 
 
 def plain_attention(block: VoxelBlock, x: Tensor, windows: EncodedWindows) -> Tensor:
@@ -205,14 +201,14 @@ class Attention:
     def __init__(self, settings: Settings) -> None:
         torch.set_num_threads(settings.threads)
         torch.manual_seed(0)
-        self.device = torch.device(settings.device)
+        self.settings = settings
         backbone: Any = create_backbone(settings.names[0])
-        self.block: VoxelBlock = backbone.stages[0][0].to(self.device)
-        room = Room(*(x.to(self.device) for x in make_room(settings.attention)))
+        self.block: VoxelBlock = backbone.stages[0][0].to(settings.place)
+        room = Room(*(x.to(settings.place) for x in make_room(settings.attention)))
         voxels: VoxelMap = backbone.voxels_of(*room)
         self.windows = self.block.windows(voxels)
         self.x = torch.randn(len(voxels.coords), backbone.feature_specs[0].channels)
-        self.x = self.x.to(self.device)
+        self.x = self.x.to(settings.place)
 
     def run(self, side: int) -> Tensor:
         """What the attention returns: ours 0, the plain form 1."""
@@ -223,66 +219,68 @@ class Attention:
     def step(self, mode: str, side: int) -> None:
         """A forward pass without gradients, or one with a backward pass."""
         if mode == "inference":
-            with torch.inference_mode():
+            with torch.inference_mode(), self.settings.autocast():
                 self.run(side)
             return
         self.block.zero_grad(set_to_none=True)
-        self.run(side).square().mean().backward()
+        with self.settings.autocast():
+            loss = self.run(side).square().mean()
+        loss.backward()
+
+    def compare(self) -> float:
+        """The largest difference of both forms.
+
+        Raises:
+            UnequalSidesError: They differ by more than rounding.
+        """
+        with torch.inference_mode():
+            found = [self.run(side) for side in (0, 1)]
+        return check_equal(*found, tolerance=TOLERANCE, what="attention and its plain form")
 
 
-def measure_points(settings: Settings) -> None:
-    """Print time and memory of each encoder, and of both forms of the attention."""
-    print_versions()
+def measure_points(settings: Settings) -> Table:
+    """Measure each encoder, and both forms of the attention.
+
+    Raises:
+        UnequalSidesError: The two forms of the attention differ.
+    """
+    measured = begin("Points of rooms", settings)
     for name in settings.names:
         one = Benchmark(settings, name)
-        print(f"{name}, {len(one.room.coords)} voxels")
+        label = f"{name}, {len(one.room.coords):,} voxels"
         for mode in MODES:
-            _print_steps(settings, mode, one.device, [partial(one.step, mode)], [(name,)])
+            _add(measured, f"{label}, {mode}", settings, one.network, [partial(one.step, mode)])
         del one
     if settings.attention:
         both = Attention(settings)
+        difference = both.compare()
         pairs = sum(part.slots.numel() * part.slots.shape[1] for part in both.windows.parts)
-        print_head("rows", "plain")
-        print(
-            f"attention of the first block of {settings.names[0]}, {len(both.x)} voxels, "
-            f"{pairs} pairs"
-        )
         for mode in MODES:
+            label = f"attention of {len(both.x):,} voxels, {pairs:,} pairs, {mode}"
             steps = [partial(both.step, mode, side) for side in (0, 1)]
-            _print_steps(settings, mode, both.device, steps, [(None, 0), (None, 1)])
+            _add(measured, label, settings, both.block, steps, difference)
+    return measured.table()
 
 
-def _print_steps(
+def _add(
+    measured: Measurement,
+    label: str,
     settings: Settings,
-    mode: str,
-    device: torch.device,
+    module: nn.Module,
     steps: Sequence[Callable[[], None]],
-    sides: Sequence[tuple[Any, ...]],
+    difference: float | None = None,
 ) -> None:
-    """Print a row of times, and of memory; on the CPU also of the time of its processors."""
-    found = medians(steps, device, rounds=settings.rounds, warmup=settings.warmup)
-    print_row(f"{mode}, s", found)
-    if device.type == "cuda":
-        print_row(f"{mode}, peak MiB", [peak_allocated(step) for step in steps])
-        return
-    costs = [in_fresh_process(_cost, settings, mode, *side) for side in sides]
-    print_row(f"{mode}, s of the processor", [seconds for seconds, _ in costs])
-    print_row(f"{mode}, peak MiB", [growth for _, growth in costs])
-
-
-def _cost(settings: Settings, mode: str, name: str | None, side: int = 0) -> tuple[float, float]:
-    """Seconds of processors, and MiB by which one step makes a new process grow.
-
-    Args:
-        settings: What is measured.
-        mode: Inference or training.
-        name: The encoder; None for the attention alone.
-        side: Which form of the attention.
-    """
-    if name is None:
-        step = partial(Attention(settings).step, mode, side)
-    else:
-        step = partial(Benchmark(settings, name).step, mode)
-    before = time.process_time()
-    growth = peak_growth(step)
-    return time.process_time() - before, growth
+    """Add rows of times and memory of steps of a module; theirs is the plain form."""
+    peer = "plain form" if len(steps) > 1 else ""
+    measured.compare(
+        label,
+        *steps,
+        rounds=settings.rounds,
+        warmup=settings.warmup,
+        peer=peer,
+        of="step",
+        difference=difference,
+    )
+    module.zero_grad(set_to_none=True)
+    found = peaks(steps, settings.place)
+    measured.add_counts(f"{label}, peak", "MiB", found, peer)

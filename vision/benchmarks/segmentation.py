@@ -1,130 +1,50 @@
-"""UPerNet against mmsegmentation's with the same backbone and the same weights.
+"""UPerNet beside mmsegmentation's and transformers', with the same weights.
 
-Both sides share one backbone; the decode head, the auxiliary FCN head and the cross entropy are
-each side's own, and the weights of the heads are mmsegmentation's, converted. A training step is
-forward, loss and backward pass; theirs omits the accuracy that mmsegmentation computes beside the
-loss. Inference ends in the class of each pixel. Peak memory on a GPU is PyTorch's allocation over
-what was held before the step; on a CPU, the resident memory of a fresh process that takes one step.
+mmsegmentation: both sides share one backbone; the decode head, the auxiliary FCN head and the cross
+entropy are each side's own. transformers: the backbone is each side's own too. Logits and the
+losses of a training step are compared before anything is timed. A training step is forward, loss
+and backward pass; inference ends in the class of each pixel.
 """
 
-import contextlib
-import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from vision.backbones.base import Backbone
-from vision.benchmarks.memory import in_fresh_process, peak_allocated, peak_growth
-from vision.benchmarks.timing import medians, print_head, print_row
-from vision.contracts.segmentation import IGNORED, SegmentationBatch
-from vision.mmcv.operators import import_models
-from vision.tasks.segmentation import Segmentation
-from vision.weights.load import load_weights
+from vision.benchmarks.computing import Computing
+from vision.benchmarks.measurement import Measurement, begin, check_equal
+from vision.benchmarks.memory import peaks
+from vision.benchmarks.peers.sources import choose_sources
+from vision.benchmarks.peers.upernet import SOURCES, Ours, Segmentor, build_sides
+from vision.benchmarks.results import Table
+from vision.contracts.segmentation import IGNORED
 
 CLASSES = 150
-MODES = ("training", "inference")
-SHARED = {"num_classes": CLASSES, "norm_cfg": {"type": "BN"}, "align_corners": False}
-Step = Callable[[Mapping[str, Tensor]], Tensor]
+MODES = ("inference", "training")
+# Of the largest value, in float32.
+TOLERANCE = 1e-4
 
 
-@dataclass(frozen=True)
-class Settings:
-    """Settings of the measurement.
+@dataclass(frozen=True, kw_only=True)
+class Settings(Computing):
+    """Settings of the measurement, beside those of `Computing`.
 
     Attributes:
+        against: Whose UPerNets are beside ours, of `peers.upernet.SOURCES`, or `"all"`.
         backbone: Name of the backbone of both sides.
         batch: Images of a step; 2 or more, since the norm of their pooled maps refuses one value.
         size: Side of the images in pixels.
-        rounds: Measured steps of each side.
-        warmup: Steps before them.
-        threads: Threads of PyTorch.
-        channels_last: Memory format of both sides.
-        precision: `"fp32"` or `"bf16"`.
-        device: Where to compute.
+        channels_last: Whether both sides have that memory format.
     """
 
+    against: str
     backbone: str
     batch: int
     size: int
-    rounds: int
-    warmup: int
-    threads: int
     channels_last: bool
-    precision: str
-    device: str
-
-
-class Ours:
-    """The task's parts as its training step and its evaluation use them."""
-
-    def __init__(self, task: Segmentation) -> None:
-        self.task = task
-
-    def train(self, batch: Mapping[str, Any]) -> Tensor:
-        """One training step; returns the loss `()`."""
-        loss = self.task.training_step(cast(SegmentationBatch, batch), 0)
-        loss.backward()
-        return loss
-
-    def find(self, batch: Mapping[str, Any]) -> Tensor:
-        """Classes `(B, H, W)`."""
-        found = self.task.run(cast(SegmentationBatch, batch))
-        return torch.stack([one["mask"] for one in found])
-
-
-class Theirs(nn.Module):
-    """mmsegmentation's heads on our backbone."""
-
-    def __init__(self, backbone: Backbone) -> None:
-        super().__init__()
-        heads = import_models("mmseg").decode_heads
-        widths = [spec.channels for spec in backbone.feature_specs]
-        self.backbone = backbone
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about averaging over ignored pixels
-            self.decode_head = heads.UPerHead(
-                in_channels=widths,
-                in_index=[0, 1, 2, 3],
-                pool_scales=(1, 2, 3, 6),
-                channels=512,
-                dropout_ratio=0.1,
-                **SHARED,
-            )
-            self.auxiliary_head = heads.FCNHead(
-                in_channels=widths[2],
-                in_index=2,
-                channels=256,
-                num_convs=1,
-                concat_input=False,
-                dropout_ratio=0.1,
-                loss_decode={"type": "CrossEntropyLoss", "loss_weight": 0.4},
-                **SHARED,
-            )
-
-    def train_step(self, batch: Mapping[str, Any]) -> Tensor:
-        """One training step; returns the loss `()`."""
-        maps = self.backbone(batch["image"])
-        terms = []
-        for head in (self.decode_head, self.auxiliary_head):
-            logits = _enlarge(head(maps), batch["mask"])
-            terms.append(head.loss_decode(logits, batch["mask"], ignore_index=IGNORED))
-        loss = torch.stack(terms).sum()
-        loss.backward()
-        return loss
-
-    def find(self, batch: Mapping[str, Any]) -> Tensor:
-        """Classes `(B, H, W)`."""
-        logits = self.decode_head(self.backbone(batch["image"]))
-        return _enlarge(logits, batch["mask"]).argmax(dim=1)
-
-
-def _enlarge(logits: Tensor, mask: Tensor) -> Tensor:
-    return F.interpolate(logits, size=mask.shape[1:], mode="bilinear", align_corners=False)
 
 
 class Benchmark:
@@ -132,58 +52,57 @@ class Benchmark:
 
     Args:
         settings: What is measured.
+        source: Whose UPerNet is the other side.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, source: str) -> None:
         torch.manual_seed(0)
         torch.set_num_threads(settings.threads)
-        self.device = torch.device(settings.device)
-        self.bf16 = settings.precision == "bf16"
-        self.task = Segmentation(settings.backbone, CLASSES, boundary=False)
-        # Nothing is logged where there is no trainer.
-        self.task.log_losses = _sum  # type: ignore[method-assign,assignment]
-        self.theirs = Theirs(self.task.backbone)
-        report = load_weights(self.task, self.theirs.state_dict())
-        assert not report.missing + report.unexpected, report
-        self.batch = {k: v.to(self.device) for k, v in make_batch(settings).items()}
-        layout = torch.channels_last if settings.channels_last else torch.contiguous_format
-        for side in (self.task, self.theirs):
-            side.to(self.device).to(memory_format=layout)
-        self.batch["image"] = self.batch["image"].contiguous(memory_format=layout)
-        ours = Ours(self.task)
-        self.steps: dict[str, tuple[Step, Step]] = {
-            "training": (ours.train, self.theirs.train_step),
-            "inference": (ours.find, self.theirs.find),
+        self.settings = settings
+        build = partial(build_sides, classes=CLASSES, size=settings.size)
+        self.sides: tuple[Ours, Segmentor] = build(settings.backbone, source)
+        self.batch = {
+            k: v.to(settings.place) for k, v in make_batch(settings.batch, settings.size).items()
         }
+        layout = torch.channels_last if settings.channels_last else torch.contiguous_format
+        for side in self.sides:
+            side.to(settings.place).to(memory_format=layout)
+        self.batch["image"] = self.batch["image"].contiguous(memory_format=layout)
 
-    def set_mode(self, mode: str) -> None:
-        """Turn dropout and the like on or off, on both sides."""
-        self.task.train(mode == "training")
-        self.theirs.train(mode == "training")
+    def compare(self, what: str) -> float:
+        """The largest difference of the logits, and of the losses of a training step.
 
-    def step(self, mode: str, side: int) -> Tensor:
-        """One step of ours (0) or theirs (1), with gradients cleared first."""
-        self.task.zero_grad(set_to_none=True)
-        self.theirs.zero_grad(set_to_none=True)
-        grad = contextlib.nullcontext() if mode == "training" else torch.inference_mode()
-        with grad, torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-            return self.steps[mode][side](self.batch)
+        Raises:
+            UnequalSidesError: They differ by more than rounding.
+        """
+        with torch.inference_mode():
+            logits = [side.eval()(self.batch["image"]) for side in self.sides]
+        # Each side's norms take the statistics of the same batch.
+        with torch.no_grad():
+            losses = [side.train().loss(self.batch) for side in self.sides]
+        return check_equal(*zip(logits, losses, strict=True), tolerance=TOLERANCE, what=what)
 
-    def allocated(self, mode: str, side: int) -> float:
-        """MiB that a step on a GPU allocates at most over what is held before it."""
-        self.task.zero_grad(set_to_none=True)
-        self.theirs.zero_grad(set_to_none=True)
-        return peak_allocated(partial(self.step, mode, side))
+    def clear(self) -> None:
+        """Drop all gradients; the sides may share a backbone."""
+        for side in self.sides:
+            side.zero_grad(set_to_none=True)
+
+    def step(self, mode: str, number: int) -> None:
+        """Inference, or forward, loss and backward pass, of ours (0) or theirs (1)."""
+        side = self.sides[number].train(mode == "training")
+        self.clear()
+        if mode == "inference":
+            with torch.inference_mode(), self.settings.autocast():
+                side.classes(self.batch)
+            return
+        with self.settings.autocast():
+            loss = side.loss(self.batch)
+        loss.backward()
 
 
-def _sum(stage: str, terms: Mapping[str, Tensor], count: int) -> Tensor:
-    return torch.stack(tuple(terms.values())).sum()
-
-
-def make_batch(settings: Settings) -> dict[str, Tensor]:
+def make_batch(count: int, side: int) -> dict[str, Tensor]:
     """Random normalised images and labels in patches, a tenth of them ignored."""
     generator = torch.Generator().manual_seed(0)
-    count, side = settings.batch, settings.size
     labels = torch.randint(0, CLASSES, (count, 1, 16, 16), generator=generator)
     labels[torch.rand(labels.shape, generator=generator) < 0.1] = IGNORED
     size = torch.tensor([[side, side]] * count)
@@ -195,34 +114,39 @@ def make_batch(settings: Settings) -> dict[str, Tensor]:
     }
 
 
-def measure_segmentation(settings: Settings) -> None:
-    """Time training steps and inference of both sides, in turn, and print medians."""
-    torch.set_num_threads(settings.threads)
-    print_head()
-    both = Benchmark(settings)
-    size = f"{settings.batch} x {settings.size} x {settings.size}"
-    print(f"{settings.backbone}, {size}, {settings.precision}")
-    both.set_mode("inference")
-    found = [both.step("inference", side) for side in (0, 1)]
-    print(f"pixels of the same class: {(found[0] == found[1]).float().mean():.6f}")
+def measure_segmentation(settings: Settings) -> Table:
+    """Measure UPerNet beside each of the others.
+
+    Raises:
+        ConfigError: There is no such source, or it has no such backbone.
+        MissingPackageError: The source that is asked for is not installed.
+        UnequalSidesError: The logits or losses of a side differ.
+    """
+    sources, absent = choose_sources(SOURCES, settings.against)
+    measured = begin("UPerNet beside other implementations", settings)
+    for line in absent:
+        measured.note(line)
+    for source in sources:
+        add_upernet(measured, source, settings)
+    return measured.table()
+
+
+def add_upernet(measured: Measurement, source: str, settings: Settings) -> None:
+    """Add the rows of UPerNet beside one of the others."""
+    both = Benchmark(settings, source)
+    label = f"UPerNet on {settings.backbone}"
+    difference = both.compare(f"{label} and {source}'s")
     for mode in MODES:
-        both.set_mode(mode)
-        times = medians(
-            [partial(both.step, mode, side) for side in (0, 1)],
-            both.device,
+        steps: list[Callable[[], None]] = [partial(both.step, mode, side) for side in (0, 1)]
+        measured.compare(
+            f"{label}, {mode}",
+            *steps,
             rounds=settings.rounds,
             warmup=settings.warmup,
+            peer=source,
+            per=settings.batch,
+            difference=difference,
         )
-        print_row(f"UPerNet {mode}, ms/image", [1e3 * value / settings.batch for value in times])
-        if both.device.type == "cuda":
-            peaks = [both.allocated(mode, side) for side in (0, 1)]
-        else:
-            peaks = [in_fresh_process(_growth, settings, mode, side) for side in (0, 1)]
-        print_row(f"UPerNet {mode}, peak MiB", peaks)
-
-
-def _growth(settings: Settings, mode: str, side: int) -> float:
-    """MiB by which one step makes a new process grow."""
-    both = Benchmark(settings)
-    both.set_mode(mode)
-    return peak_growth(partial(both.step, mode, side))
+        both.clear()
+        found = peaks(steps, settings.place)
+        measured.add_counts(f"{label}, {mode}, peak", "MiB", found, source)

@@ -1,4 +1,4 @@
-"""Helpers of the benchmarks: the time of a step, and rows of ours beside theirs."""
+"""The times of steps whose sides alternate, and the interval of their ratio."""
 
 import math
 import statistics
@@ -25,26 +25,6 @@ class Times(NamedTuple):
 
     wall: list[float]
     processor: list[float]
-
-
-def seconds(step: Callable[[], Any], device: torch.device) -> float:
-    """Wall time of one step, with the device synchronised before and after."""
-    return _timed(step, device)[0]
-
-
-def medians(
-    sides: Sequence[Callable[[], Any]], device: torch.device, *, rounds: int, warmup: int
-) -> list[float]:
-    """Median wall seconds of each side's step; the arguments are those of `times`."""
-    measured = wall_times(sides, device, rounds=rounds, warmup=warmup)
-    return [statistics.median(side) for side in measured]
-
-
-def wall_times(
-    sides: Sequence[Callable[[], Any]], device: torch.device, *, rounds: int, warmup: int
-) -> list[list[float]]:
-    """Wall seconds of each side's steps; the arguments are those of `times`."""
-    return [side.wall for side in times(sides, device, rounds=rounds, warmup=warmup)]
 
 
 def times(
@@ -123,32 +103,6 @@ def ratio_interval(ours: Sequence[float], theirs: Sequence[float]) -> tuple[floa
         left_out += 1
         chance += math.comb(count, left_out) * 0.5**count
     return math.exp(logarithms[left_out]), math.exp(logarithms[-1 - left_out])
-
-
-def print_row(label: str, values: list[float]) -> None:
-    """Print ours, theirs and theirs over ours."""
-    cells = [f"{value:10.2f}" for value in values]
-    ratio = f"{values[1] / values[0]:8.2f}" if len(values) > 1 else ""
-    print(f"{label:44}", *cells, ratio)
-
-
-def print_compared(label: str, ours: Sequence[float], theirs: Sequence[float]) -> None:
-    """Print the medians of two sides' times in milliseconds, and the ratio with its interval.
-
-    Args:
-        label: Begins the row.
-        ours: Seconds of each round.
-        theirs: The same of the other side.
-    """
-    print_row(label, [1e3 * statistics.median(side) for side in (ours, theirs)])
-    low, high = ratio_interval(ours, theirs)
-    print(f"95 % interval of the ratio: {low:.2f} to {high:.2f}")
-
-
-def print_head(ours: str = "ours", theirs: str = "theirs") -> None:
-    """Print what the measurements run on, and the titles of the columns of `print_row`."""
-    print_versions()
-    print(f"{'':44} {ours:>10} {theirs:>10} {'ratio':>8}")
 
 
 def print_versions() -> None:

@@ -1,8 +1,7 @@
 """Swin UNETR beside MONAI's: time and peak memory of the forward pass and of a training step.
 
-Both sides have the same weights and see the same patch; MONAI's is also run with its option
-`use_flash_attention`, which its training does not use. Peak memory is measured as for other heads
-(`vision.benchmarks.heads`).
+Both sides have the same weights and see the same patch; logits are compared before anything is
+timed. MONAI's is also run with its option `use_flash_attention`, which its training does not use.
 """
 
 from collections.abc import Sequence
@@ -14,8 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from vision.backbones.swin_volume import SwinVolume
-from vision.benchmarks.memory import in_fresh_process, peak_allocated, peak_growth
-from vision.benchmarks.timing import print_compared, print_head, print_row, wall_times
+from vision.benchmarks.computing import Computing
+from vision.benchmarks.measurement import Measurement, begin, check_equal
+from vision.benchmarks.memory import peaks
+from vision.benchmarks.results import Table
 from vision.errors import MissingPackageError
 from vision.heads.volumes.padding import padded_outputs
 from vision.heads.volumes.swin_unetr import SwinUNETRHead
@@ -23,29 +24,23 @@ from vision.weights.names.write import to_naming
 
 CHANNELS, OUTPUTS = 4, 3
 MODES = ("inference", "training")
+# Of the largest logit, in float32.
+TOLERANCE = 1e-4
 
 
-@dataclass(frozen=True)
-class Settings:
-    """Settings of the measurement.
+@dataclass(frozen=True, kw_only=True)
+class Settings(Computing):
+    """Settings of the measurement, beside those of `Computing`.
 
     Attributes:
         feature_size: Channels of the first map.
         sizes: Sides of the patches in cells.
         batch: Patches of a step.
-        threads: Threads of PyTorch.
-        rounds: Measured steps of each side.
-        warmup: Steps before them.
-        device: Where to compute.
     """
 
     feature_size: int
     sizes: Sequence[int]
     batch: int
-    threads: int
-    rounds: int
-    warmup: int
-    device: str
 
 
 class Network(nn.Module):
@@ -87,65 +82,88 @@ class Benchmark:
             ) from error
         torch.manual_seed(0)
         torch.set_num_threads(settings.threads)
-        self.device = torch.device(settings.device)
+        self.settings = settings
         ours = Network(settings.feature_size)
         options: dict[str, Any] = {"use_flash_attention": True} if flash else {}
         theirs = SwinUNETR(CHANNELS, OUTPUTS, feature_size=settings.feature_size, **options)
         theirs.load_state_dict(to_naming(ours, "official"))
-        self.sides: list[nn.Module] = [side.to(self.device) for side in (ours, theirs)]
+        self.sides: list[nn.Module] = [side.to(settings.place) for side in (ours, theirs)]
         shape = (settings.batch, CHANNELS, *(size,) * 3)
-        self.volumes = torch.randn(shape).to(self.device)
+        self.volumes = torch.randn(shape).to(settings.place)
 
-    def step(self, mode: str, side: int) -> Tensor | None:
-        """A forward pass without gradients, whose logits are returned, or a training step."""
-        model = self.sides[side].train(mode == "training")
+    def logits(self, side: int) -> Tensor:
+        """Logits of ours (0) or theirs (1), without gradients."""
+        # MONAI chooses its attention by whether gradients are recorded.
+        with torch.inference_mode():
+            logits: Tensor = self.sides[side].eval()(self.volumes)
+            return logits
+
+    def compare(self) -> float:
+        """The largest difference of the logits.
+
+        Raises:
+            UnequalSidesError: They differ by more than rounding.
+        """
+        found = [self.logits(side) for side in (0, 1)]
+        return check_equal(*found, tolerance=TOLERANCE, what="Swin UNETR and MONAI's")
+
+    def step(self, mode: str, side: int) -> None:
+        """A forward pass without gradients, or a training step."""
         if mode == "inference":
-            # MONAI chooses its attention by whether gradients are recorded.
-            with torch.inference_mode():
-                return model(self.volumes)
-        model.zero_grad(set_to_none=True)
-        model(self.volumes).square().mean().backward()
-        return None
+            with self.settings.autocast():
+                self.logits(side)
+            return
+        self.clear()
+        with self.settings.autocast():
+            loss = self.sides[side].train()(self.volumes).square().mean()
+        loss.backward()
+
+    def clear(self) -> None:
+        """Drop the gradients of both."""
+        for side in self.sides:
+            side.zero_grad(set_to_none=True)
 
 
-def measure_volumes(settings: Settings) -> None:
-    """Print time and memory of both sides, for each size and mode."""
-    print_head()
+def measure_volumes(settings: Settings) -> Table:
+    """Measure both sides, for each size and mode.
+
+    Raises:
+        MissingPackageError: MONAI is not installed.
+        UnequalSidesError: The logits differ.
+    """
+    measured = begin("Swin UNETR beside MONAI's", settings)
     for size in settings.sizes:
-        shape = " x ".join(str(n) for n in (settings.batch, size, size, size))
-        print(f"feature size {settings.feature_size}, {shape}")
         both = Benchmark(settings, size)
-        print(f"largest difference of logits, as a share of the largest: {_difference(both):.1e}")
+        difference = both.compare()
         for mode in MODES:
-            _compare(both, settings, mode, mode)
-            if both.device.type == "cuda":
-                peaks = [peak_allocated(partial(both.step, mode, side)) for side in (0, 1)]
-            else:
-                arguments = (settings, size, mode)
-                peaks = [in_fresh_process(_growth, *arguments, side) for side in (0, 1)]
-            print_row(f"{mode}, peak MiB", peaks)
+            label = f"{mode} at {size} x {size} x {size}"
+            _add_times(measured, both, mode, label, "MONAI", difference)
+            both.clear()
+            steps = [partial(both.step, mode, side) for side in (0, 1)]
+            found = peaks(steps, settings.place)
+            measured.add_counts(f"{label}, peak", "MiB", found, "MONAI")
         del both
         flash = Benchmark(settings, size, flash=True)
-        _compare(flash, settings, "inference", "inference, theirs with flash attention")
+        label, peer = f"inference at {size} x {size} x {size}", "MONAI, flash attention"
+        _add_times(measured, flash, "inference", label, peer, flash.compare())
+    return measured.table()
 
 
-def _compare(both: Benchmark, settings: Settings, mode: str, label: str) -> None:
-    times = wall_times(
-        [partial(both.step, mode, side) for side in (0, 1)],
-        both.device,
-        rounds=settings.rounds,
-        warmup=settings.warmup,
+def _add_times(
+    measured: Measurement,
+    both: Benchmark,
+    mode: str,
+    label: str,
+    peer: str,
+    difference: float,
+) -> None:
+    measured.compare(
+        label,
+        *(partial(both.step, mode, side) for side in (0, 1)),
+        rounds=both.settings.rounds,
+        warmup=both.settings.warmup,
+        peer=peer,
+        per=both.settings.batch,
+        of="patch",
+        difference=difference,
     )
-    print_compared(f"{label}, ms", *times)
-
-
-def _difference(both: Benchmark) -> float:
-    ours, theirs = (both.step("inference", side) for side in (0, 1))
-    assert ours is not None, "inference returns logits"
-    assert theirs is not None, "inference returns logits"
-    return float((ours - theirs).abs().max() / theirs.abs().max())
-
-
-def _growth(settings: Settings, size: int, mode: str, side: int) -> float:
-    """MiB by which one step makes a new process grow."""
-    return peak_growth(partial(Benchmark(settings, size).step, mode, side))

@@ -4,31 +4,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from vision.benchmarks.peers.rt_detr import their_encoder
 from vision.heads.detection.hybrid_encoder import HybridEncoder
-from vision.weights.names.table import Names
 
 DIM = 16
-FUSION = [
-    ("conv1.", "deep."),
-    ("conv2.", "shallow."),
-    ("conv3.", "output."),
-    ("bottlenecks.{i}.conv1.", "blocks.{i}.wide."),
-    ("bottlenecks.{i}.conv2.", "blocks.{i}.narrow."),
-]
-LAYER = "aifi.0.layers.0."
-TRANSFORMERS = Names(
-    [
-        ("lateral_convs.{j}.", "laterals.{j}."),
-        ("downsample_convs.{j}.", "halvings.{j}."),
-        *((f"fpn_blocks.{{j}}.{theirs}", f"top_down.{{j}}.{ours}") for theirs, ours in FUSION),
-        *((f"pan_blocks.{{j}}.{theirs}", f"bottom_up.{{j}}.{ours}") for theirs, ours in FUSION),
-        (f"{LAYER}self_attn.o_proj.", "attention.attention.output."),
-        (f"{LAYER}self_attn_layer_norm.", "attention.norm1."),
-        (f"{LAYER}final_layer_norm.", "attention.norm2."),
-        (f"{LAYER}mlp.fc1.", "attention.mlp.fc1."),
-        (f"{LAYER}mlp.fc2.", "attention.mlp.fc2."),
-    ]
-)
 
 
 def small(expansion: float = 0.5) -> HybridEncoder:
@@ -58,23 +37,14 @@ def pyramid(height: int = 8, width: int = 12, count: int = 2) -> list[Tensor]:
 def test_it_is_that_of_transformers(expansion: float, training: bool) -> None:
     """In evaluation theirs keeps the branches and norms that ours folds."""
     pytest.importorskip("transformers")
-    from transformers import RTDetrConfig
-    from transformers.models.rt_detr.modeling_rt_detr import RTDetrHybridEncoder
-
-    config = RTDetrConfig(
+    ours = small(expansion).train(training)
+    theirs = their_encoder(
+        ours,
         encoder_hidden_dim=DIM,
         encoder_attention_heads=2,
         encoder_ffn_dim=24,
         hidden_expansion=expansion,
-    )
-    theirs = RTDetrHybridEncoder(config).train(training)
-    ours = small(expansion).train(training)
-    weights = TRANSFORMERS.write(ours.state_dict())
-    for part in ("weight", "bias"):
-        rows = weights.pop(f"attention.attention.qkv.{part}").chunk(3)
-        for name, tensor in zip("qkv", rows, strict=True):
-            weights[f"{LAYER}self_attn.{name}_proj.{part}"] = tensor
-    theirs.load_state_dict(weights)
+    ).train(training)
     expected = theirs(pyramid()).last_hidden_state
     for x, reference in zip(ours(pyramid()), expected, strict=True):
         torch.testing.assert_close(x, reference, rtol=1e-5, atol=1e-5)

@@ -1,6 +1,7 @@
 """Which other implementation there is of which family, and its outputs beside ours."""
 
 import importlib
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -10,7 +11,6 @@ from vision.backbones.base import Backbone
 from vision.backbones.registry import create_backbone, family_of
 from vision.benchmarks.embedding import Embedding
 from vision.benchmarks.peers.base import Peer
-from vision.errors import ConfigError, suggest
 
 # Source, and the module and class of it.
 PEERS: dict[str, dict[str, str]] = {
@@ -45,23 +45,15 @@ def our_side(name: str, **options: Any) -> Embedding:
     return Embedding(create_backbone(name, **{**OPTIONS.get(family_of(name), {}), **options}))
 
 
-def sources_of(name: str, against: str = "all") -> list[str]:
-    """The sources that have a peer of a backbone, among those asked for.
+def sources_of(name: str, sources: Sequence[str] = SOURCES) -> list[str]:
+    """The sources that have a peer of a backbone.
 
     Args:
         name: Name of the backbone.
-        against: One of `SOURCES`, or `"all"`.
-
-    Raises:
-        ConfigError: `against` is neither.
+        sources: Those that are looked at.
     """
-    if against not in (*SOURCES, "all"):
-        raise ConfigError(
-            f"against='{against}' is no peer.{suggest(against, SOURCES)} "
-            f"Known are {', '.join(SOURCES)} and all."
-        )
     known = PEERS.get(family_of(name), {})
-    return [source for source in SOURCES if source in known and against in (source, "all")]
+    return [source for source in sources if source in known]
 
 
 def build_peer(source: str, ours: Backbone, size: tuple[int, int]) -> Peer:

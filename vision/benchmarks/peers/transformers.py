@@ -23,7 +23,7 @@ class TransformersPeer(Peer):
 
     def copy_weights(self, ours: Backbone) -> None:
         """Take over all weights; tables of indices are those of transformers."""
-        self.model = _filled(self.model, to_naming(ours, "huggingface"))
+        self.model = fill(self.model, to_naming(ours, "huggingface"))
 
     def forward(self, images: Tensor) -> Tensor:
         """`(B, 3, H, W)` to `(B, embed_dim)`."""
@@ -50,14 +50,14 @@ class CvtPeer(Peer):
         state = to_naming(ours, "huggingface")
         for name in ("weight", "bias"):
             getattr(self.norm, name).data.copy_(state.pop(f"layernorm.{name}"))
-        self.model = _filled(self.model, state)
+        self.model = fill(self.model, state)
 
     def forward(self, images: Tensor) -> Tensor:
         """`(B, 3, H, W)` to `(B, embed_dim)`."""
         return self.norm(self.model(images).cls_token_value).mean(dim=1)
 
 
-def _filled(model: Any, state: dict[str, Tensor]) -> Any:
+def fill(model: Any, state: dict[str, Tensor]) -> Any:
     """The model with weights under the names that its files have; those in memory differ."""
     from transformers.utils import logging
 
@@ -75,29 +75,46 @@ def _filled(model: Any, state: dict[str, Tensor]) -> Any:
     return filled
 
 
-def _swin(ours: Any, size: tuple[int, int]) -> Any:
-    from transformers import SwinConfig, SwinModel
+def _swin_config(ours: Any, size: tuple[int, int], **options: Any) -> Any:
+    from transformers import SwinConfig
 
-    config = SwinConfig(
+    return SwinConfig(
         image_size=size,
         embed_dim=ours.feature_specs[0].channels,
         depths=[len(blocks) for blocks in ours.stages],
         num_heads=list(ours.num_heads),
         window_size=ours.table_windows[0],
         drop_path_rate=0.0,
+        **options,
     )
-    return SwinModel(config)
+
+
+def _convnext_config(ours: Any, size: tuple[int, int], **options: Any) -> Any:
+    from transformers import ConvNextConfig
+
+    return ConvNextConfig(
+        depths=[len(blocks) for blocks in ours.stages],
+        hidden_sizes=[spec.channels for spec in ours.feature_specs],
+        # A backbone for dense prediction has no norm of the vector, and the usual epsilon.
+        **({"layer_norm_eps": ours.norm.eps} if ours.norm is not None else {}),
+        **options,
+    )
+
+
+# Configurations of transformers for a backbone of ours and the size of the images, by family.
+CONFIGS = {"swin": _swin_config, "convnext": _convnext_config}
+
+
+def _swin(ours: Any, size: tuple[int, int]) -> Any:
+    from transformers import SwinModel
+
+    return SwinModel(_swin_config(ours, size))
 
 
 def _convnext(ours: Any, size: tuple[int, int]) -> Any:
-    from transformers import ConvNextConfig, ConvNextModel
+    from transformers import ConvNextModel
 
-    config = ConvNextConfig(
-        depths=[len(blocks) for blocks in ours.stages],
-        hidden_sizes=[spec.channels for spec in ours.feature_specs],
-        layer_norm_eps=ours.norm.eps,
-    )
-    return ConvNextModel(config)
+    return ConvNextModel(_convnext_config(ours, size))
 
 
 def _cvt(ours: Any) -> Any:

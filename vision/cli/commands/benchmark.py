@@ -9,7 +9,7 @@ from vision.cli.ending import end
 
 def build_parser() -> argparse.ArgumentParser:
     """The command line."""
-    from vision.cli.benchmarks import build_parser
+    from vision.cli.benchmarks.command import build_parser
 
     return build_parser()
 
@@ -19,7 +19,7 @@ def main(words: Sequence[str]) -> int:
 
     def run() -> int:
         announce(" ".join(["benchmark", *words[:1]]))
-        from vision.cli.benchmarks import measure
+        from vision.cli.benchmarks.command import measure
 
         return measure(build_parser().parse_args(words), words)
 

@@ -5,11 +5,11 @@ for accelerators. What needs the host to wait for the device, or the device for 
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any, Literal, Self
+from unittest.mock import patch
 
-import pytest
 import torch
 import torchvision.ops  # noqa: F401, registers its operators
 from torch import Tensor
@@ -34,12 +34,12 @@ MADE = (torch.tensor, torch.as_tensor, torch.asarray)
 class Simulated(Tensor):
     """A tensor on the simulated device, with its values on the CPU."""
 
-    values: Tensor
+    held: Tensor
 
     @staticmethod
-    def __new__(cls, values: Tensor) -> Self:
+    def __new__(cls: type[Self], values: Tensor) -> Self:
         """Wrap a tensor of the CPU."""
-        made: Self = Tensor._make_wrapper_subclass(  # type: ignore[attr-defined]
+        made: Self = Tensor._make_wrapper_subclass(
             cls,
             values.size(),
             strides=values.stride(),
@@ -47,11 +47,13 @@ class Simulated(Tensor):
             dtype=values.dtype,
             device=DEVICE,
         )
-        made.values = values
+        made.held = values
         return made
 
     @classmethod
-    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(  # type: ignore[override]
+        cls, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
         """Without the mode, only what shows a tensor is computed."""
         return _compute(func, args, kwargs or {}, on_device=True)
 
@@ -118,7 +120,8 @@ class _Python(TorchFunctionMode):
         kwargs = kwargs or {}
         if func is Tensor.tolist and isinstance(args[0], Simulated):
             self.waits.note("read", "tolist")
-            return args[0].detach().values.tolist()
+            detached: Any = args[0].detach()
+            return detached.held.tolist()
         if func in MADE and "device" in kwargs and kwargs["device"] is not None:
             device = torch.device(kwargs.pop("device"))
             return func(*args, **kwargs).to(device)
@@ -131,13 +134,13 @@ class _Python(TorchFunctionMode):
 def _compute(func: Any, args: Any, kwargs: Any, *, on_device: bool) -> Any:
     if kwargs.get("device") is not None:
         kwargs = {**kwargs, "device": "cpu"}
-    args, kwargs = tree_map_only(Simulated, lambda x: x.values, (args, kwargs))
+    args, kwargs = tree_map_only(Simulated, lambda x: x.held, (args, kwargs))
     found = func(*args, **kwargs)
     return tree_map_only(Tensor, Simulated, found) if on_device else found
 
 
 @contextmanager
-def simulated_device(patch: pytest.MonkeyPatch) -> Iterator[Waits]:
+def simulated_device() -> Iterator[Waits]:
     """Let `DEVICE` exist; what is done with it is noted in what this gives."""
 
     def as_cpu(
@@ -145,9 +148,11 @@ def simulated_device(patch: pytest.MonkeyPatch) -> Iterator[Waits]:
     ) -> Any:
         return function("cpu" if str(device) == DEVICE.type else device, *more, **options)
 
-    # There is no autocast for this type of device.
-    for name in ("autocast", "is_autocast_enabled", "get_autocast_dtype"):
-        patch.setattr(torch, name, partial(as_cpu, getattr(torch, name)))
     waits = Waits()
-    with _Python(waits), waits:
+    with ExitStack() as stack:
+        # There is no autocast for this type of device.
+        for name in ("autocast", "is_autocast_enabled", "get_autocast_dtype"):
+            stack.enter_context(patch.object(torch, name, partial(as_cpu, getattr(torch, name))))
+        stack.enter_context(_Python(waits))
+        stack.enter_context(waits)
         yield waits

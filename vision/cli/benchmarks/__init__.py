@@ -1,0 +1,1 @@
+"""The commands of `vision benchmark`, by what they measure."""
