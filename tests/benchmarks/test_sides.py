@@ -1,6 +1,5 @@
 """Both sides of a benchmark do the same work, and its rows are those figures."""
 
-import re
 from collections.abc import Callable
 
 import pytest
@@ -13,6 +12,7 @@ from vision.benchmarks.detection_input import measure_detection_input
 from vision.benchmarks.input import measure_input
 from vision.benchmarks.measurement import UnequalSidesError
 from vision.benchmarks.peers.timm import TimmPeer
+from vision.benchmarks.results import Table
 from vision.benchmarks.segmentation_input import measure_segmentation_input
 
 ALB = "albumentations"
@@ -27,27 +27,33 @@ def _threads():
 
 
 @pytest.mark.parametrize(
-    ("measure", "theirs"),
+    ("measure", "peers"),
     [
-        (lambda: measure_input(images=1, quality=50, rounds=1, workers=0), ("timm",)),
-        (lambda: measure_detection_input(images=1, rounds=1), ("transforms v2", ALB)),
-        (lambda: measure_segmentation_input(images=1, rounds=1), ("mmsegmentation", ALB)),
+        (
+            lambda: measure_input(images=1, quality=50, rounds=1, workers=0),
+            {"timm", "torchvision", f"{ALB}, area", f"{ALB}, cubic"},
+        ),
+        (lambda: measure_detection_input(images=1, rounds=1), {"torchvision", ALB}),
+        (lambda: measure_segmentation_input(images=1, rounds=1), {"mmsegmentation", ALB}),
     ],
     ids=["classification", "detection", "segmentation"],
 )
-def test_rows_of_input_give_speeds_and_the_ratio_to_ours(
-    measure: Callable[[], None], theirs: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+def test_inputs_stand_beside_those_that_make_the_same_images(
+    measure: Callable[[], Table], peers: set[str]
 ) -> None:
-    measure()
-    rows: dict[str, tuple[float, ...]] = {}
-    for line in capsys.readouterr().out.splitlines():
-        if row := re.fullmatch(r"(.*\S)\s+(\d+) images/s\s+([\d.]+) ms\s+([\d.]+)", line):
-            rows.setdefault(row[1], tuple(map(float, row.groups()[1:])))
-    for side in theirs:
-        speed, milliseconds, ratio = rows[side]
-        assert speed == pytest.approx(1000 / milliseconds, abs=0.51)  # printed without decimals
-        assert ratio == pytest.approx(milliseconds / rows["ours"][1], abs=0.01)
-    assert rows["ours"][2] == 1
+    rows = measure().rows
+    beside = [row for row in rows if row.theirs is not None]
+    assert {row.peer for row in beside} == peers
+    for row in beside:
+        assert row.unit in ("ms/image", "CPU ms/image")
+        assert row.ratio == pytest.approx(row.theirs / row.ours)
+    # Images were compared; filters differ in a few levels of 255.
+    compared = [row.difference for row in beside if row.difference is not None]
+    assert compared
+    assert max(compared) < 0.5
+    alone = {row.label: row.ours for row in rows if row.theirs is None}
+    assert min(alone.values()) >= 0
+    assert len(alone) > 4
 
 
 def test_backbones_are_compared_before_they_are_timed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,18 +1,22 @@
 """The training inputs of albumentations, of the same meaning as ours: read, decode, augment.
 
-They decode by OpenCV. OpenCV has no antialiased bicubic filter: `cubic` takes the same four pixels
-along each axis whatever the scale, which is less work than ours and aliases where it scales down;
-`area` averages what a pixel covers. Each pipeline draws its own random numbers.
+They decode by OpenCV, and resize by its filters, none of which is antialiased but `area`. Each
+pipeline draws its own random numbers. Images end as views of interleaved pixels, which their batch
+keeps. With `whole`, or `scale` and without flips, a pipeline draws nothing: its images are compared
+with ours.
 """
 
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import numpy as np
+import torch
+from torch import Tensor
 
+from vision.benchmarks.input_rows import Make
 from vision.data.transforms.albumentations_rows import import_albumentations
 
-Side = Callable[[str], Any]
+Filter = Literal["cubic", "area"]
 JITTER = 0.4  # strength of brightness, contrast and saturation, ours too
 
 
@@ -26,20 +30,23 @@ def read(path: str) -> np.ndarray:
     return pixels
 
 
-def crop_side(size: int, filter_name: Literal["cubic", "area"], *, jitter: bool = False) -> Side:
+def crop_side(size: int, filter_name: Filter, *, jitter: bool = False, whole: bool = False) -> Make:
     """A random crop, resized to a square, and flipped; with `jitter` its colours change.
 
     Args:
         size: Side of the square in pixels.
         filter_name: OpenCV's filter of the resize.
         jitter: Whether brightness, contrast and saturation change.
+        whole: Whether the crop is the whole image, which has to be 4 : 3, and is not flipped.
     """
     library, cv2 = _packages()
     filters = {"cubic": cv2.INTER_CUBIC, "area": cv2.INTER_AREA}
-    steps = [
-        library.RandomResizedCrop((size, size), interpolation=filters[filter_name]),
-        library.HorizontalFlip(p=0.5),
-    ]
+    options: dict[str, Any] = {"interpolation": filters[filter_name]}
+    if whole:
+        options |= {"scale": (1.0, 1.0), "ratio": (4 / 3, 4 / 3)}
+    steps = [library.RandomResizedCrop((size, size), **options)]
+    if not whole:
+        steps.append(library.HorizontalFlip(p=0.5))
     if jitter:
         span = (1 - JITTER, 1 + JITTER)
         steps.append(library.ColorJitter(span, span, span, hue=(0, 0), p=1.0))
@@ -47,32 +54,48 @@ def crop_side(size: int, filter_name: Literal["cubic", "area"], *, jitter: bool 
     return lambda path: change(image=read(path))["image"]
 
 
-def segmentation_side(mask_of: Callable[[str], str], *, photometric: bool = True) -> Side:
+def segmentation_side(
+    mask_of: Callable[[str], str],
+    *,
+    photometric: bool = True,
+    scale: float | None = None,
+) -> Make:
     """A scale of 0.5 to 2, a crop of 512 x 512, flips and distorted colours, with a mask.
 
-    Without the limit on the share of one class in the crop, for which ours tries again.
+    Brightness, contrast, hue and saturation change with a probability of one half each, in a fixed
+    order; saturation is added to, where ours multiplies it. There is no limit on the share of one
+    class in the crop.
 
     Args:
         mask_of: The mask of an image file, whose label 0 is ignored.
-        photometric: Whether brightness, contrast, hue and saturation change.
+        photometric: Whether the colours change.
+        scale: The only scale, without crop and flips; None for all.
+
+    Returns:
+        Makes an image `(3, H, W)` and its mask `(H, W)`.
     """
     library, cv2 = _packages()
-    steps = [
-        library.RandomScale((-0.5, 1.0), p=1.0),
-        library.PadIfNeeded(512, 512, fill_mask=255),
-        library.RandomCrop(512, 512),
-        library.HorizontalFlip(p=0.5),
-    ]
+    limits = (-0.5, 1.0) if scale is None else (scale - 1, scale - 1)
+    steps = [library.RandomScale(limits, p=1.0)]
+    if scale is None:
+        steps += [
+            library.PadIfNeeded(512, 512, fill_mask=255),
+            library.RandomCrop(512, 512),
+            library.HorizontalFlip(p=0.5),
+        ]
     if photometric:
         steps += [
-            library.RandomBrightnessContrast(brightness_limit=32 / 255, contrast_limit=0.5, p=0.5),
-            library.HueSaturationValue(18, 30, 0, p=0.5),
+            library.RandomBrightnessContrast(brightness_limit=32 / 255, contrast_limit=0, p=0.5),
+            library.RandomBrightnessContrast(brightness_limit=0, contrast_limit=0.5, p=0.5),
+            library.HueSaturationValue(0, 60, 0, p=0.5),
+            library.HueSaturationValue(18, 0, 0, p=0.5),
         ]
     change = library.Compose([*steps, library.ToTensorV2()])
 
-    def make(path: str) -> Any:
+    def make(path: str) -> tuple[Tensor, Tensor]:
         labels = cv2.imread(mask_of(path), cv2.IMREAD_UNCHANGED)
-        return change(image=read(path), mask=labels - np.uint8(1))  # 0 becomes 255
+        changed = change(image=read(path), mask=labels - np.uint8(1))  # 0 becomes 255
+        return changed["image"], changed["mask"]
 
     return make
 
@@ -82,7 +105,9 @@ def detection_side(
     labels: np.ndarray,
     draw_masks: Callable[[], list[np.ndarray]],
     short_sides: Sequence[int],
-) -> Side:
+    *,
+    hflip: float = 0.5,
+) -> Make:
     """A short side of random length and flips, with boxes and masks.
 
     Args:
@@ -90,9 +115,13 @@ def detection_side(
         labels: `(N,)`.
         draw_masks: Makes the N masks of the whole image, uint8 `(H, W)`.
         short_sides: Lengths in pixels.
+        hflip: Probability of a flip.
+
+    Returns:
+        Makes `image`, `bboxes`, `labels` and `masks`.
     """
     library, _ = _packages()
-    steps = [library.SmallestMaxSize(max_size=list(short_sides)), library.HorizontalFlip(p=0.5)]
+    steps = [library.SmallestMaxSize(max_size=list(short_sides)), library.HorizontalFlip(p=hflip)]
     change = library.Compose(
         [*steps, library.ToTensorV2()],
         bbox_params=library.BboxParams("pascal_voc", label_fields=["labels"]),
@@ -101,9 +130,9 @@ def detection_side(
 
 
 def _packages() -> tuple[Any, Any]:
-    """The two libraries; OpenCV computes in this thread alone."""
+    """The two libraries; OpenCV computes by as many threads as PyTorch."""
     albumentations = import_albumentations()
     import cv2
 
-    cv2.setNumThreads(0)
+    cv2.setNumThreads(torch.get_num_threads())
     return albumentations, cv2

@@ -1,3 +1,5 @@
+from itertools import permutations
+
 import numpy as np
 import pytest
 import torch
@@ -31,6 +33,30 @@ def test_smallest_factors_in_their_order_are_pillow_s() -> None:
     for change in (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color):
         expected = change(expected).enhance(1 - 0.4)
     actual = ColorJitter(0.4)(planes(pixels), Noted(0.0))
+    np.testing.assert_array_equal(actual, planes(expected))
+
+
+class Ordered(SampleRng):
+    """A generator that pops changes in a given order, with a factor for each."""
+
+    def __init__(self, numbers: list[float]) -> None:
+        super().__init__()
+        self.numbers = iter(numbers)
+
+    def unit(self) -> float:
+        return next(self.numbers)
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_in_every_order_pixels_are_pillow_s(order: tuple[int, ...]) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+    changes = [ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color]
+    expected, left, numbers = Image.fromarray(pixels), [0, 1, 2], []
+    for change, share in zip(order, (0.1, 0.9, 0.3), strict=True):
+        expected = changes[change](expected).enhance(1 - 0.4 + 0.8 * share)
+        numbers += [(left.index(change) + 0.5) / len(left), share]
+        left.remove(change)
+    actual = ColorJitter(0.4)(planes(pixels), Ordered(numbers))
     np.testing.assert_array_equal(actual, planes(expected))
 
 

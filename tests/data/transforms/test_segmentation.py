@@ -19,11 +19,11 @@ from vision.data.transforms.rng import SampleRng
 from vision.data.transforms.segmentation import (
     SegmentationEvalTransform,
     SegmentationTrainTransform,
-    is_varied,
     sample_geometry,
     scaled_size,
 )
 from vision.data.transforms.segmentation_options import SegmentationAugment
+from vision.data.transforms.varied_masks import is_varied
 from vision.errors import ConfigError, ImageError
 from vision.mmcv.operators import provide_operators
 

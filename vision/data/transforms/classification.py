@@ -41,15 +41,19 @@ class TrainTransform:
     Args:
         image_size: Side of the result in pixels.
         augment: The options.
+        antialias: Whether the crop is antialiased where it shrinks, unlike in OpenCV.
 
     Raises:
         ConfigError: A value is out of its range.
     """
 
-    def __init__(self, image_size: int, augment: Augment = NO_OPTIONS) -> None:
+    def __init__(
+        self, image_size: int, augment: Augment = NO_OPTIONS, *, antialias: bool = True
+    ) -> None:
         check_ranges({"image_size": image_size}, {"image_size": IMAGE_SIDE})
         self.image_size = image_size
         self.augment = augment
+        self.antialias = antialias
         self._changes: list[Callable[[np.ndarray, SampleRng], np.ndarray]] = []
         if augment.rand_augment is not None:
             rand_augment = RandAugment(
@@ -99,12 +103,15 @@ class TrainTransform:
         interpolation = self.augment.interpolation
         if interpolation == "random":
             interpolation = "bicubic" if rng.chance(0.5) else "bilinear"
-        square = resize_crop(image, box, self.image_size, interpolation)
-        pixels = square.numpy()
-        if rng.chance(self.augment.hflip):
-            pixels = pixels[:, :, ::-1]
-        # NumPy is faster than PyTorch at de-interleaving channels, and flips them on the way.
-        planes = np.ascontiguousarray(pixels)
+        square = resize_crop(
+            image,
+            box,
+            self.image_size,
+            interpolation,
+            antialias=self.antialias,
+            flip=rng.chance(self.augment.hflip),
+        )
+        planes = square.numpy()
         for change in self._changes:
             planes = change(planes, rng)
         return self._custom.image(torch.from_numpy(planes))

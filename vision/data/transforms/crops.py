@@ -1,13 +1,11 @@
 """Random resized crops."""
 
 import math
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-import numpy as np
-import torch
 from torch import Tensor
-from torch.nn import functional as F
 
+from vision.data.transforms.resizing import resize_planes
 from vision.data.transforms.rng import SampleRng
 
 SMALLEST_ASPECT, LARGEST_ASPECT = 3 / 4, 4 / 3  # width / height
@@ -65,20 +63,33 @@ def sample_crop(height: int, width: int, min_scale: float, rng: SampleRng) -> Bo
     return Box((height - crop_height) // 2, (width - crop_width) // 2, crop_height, crop_width)
 
 
-def resize_crop(image: Tensor, box: Box, size: int, interpolation: str) -> Tensor:
+def resize_crop(
+    image: Tensor,
+    box: Box,
+    size: int,
+    interpolation: Literal["bilinear", "bicubic"],
+    *,
+    antialias: bool = True,
+    flip: bool = False,
+) -> Tensor:
     """Resize a part of an image to a square, as Pillow resizes its crop.
 
     Args:
         image: uint8 `(3, H, W)`; fastest with interleaved channels (channels last in memory).
         box: The part.
         size: Side of the square in pixels.
-        interpolation: "bicubic" or "bilinear"; either widens its kernel where it scales down.
+        interpolation: The filter.
+        antialias: Whether the filter widens where it scales down.
+        flip: Whether the square is flipped horizontally.
 
     Returns:
-        uint8 `(3, size, size)`, channels last in memory.
+        uint8 `(3, size, size)`, contiguous.
     """
     rows, columns = box.slices
-    crop = image.permute(1, 2, 0).numpy()[rows, columns]
-    # PyTorch chooses its kernel by the strides: channels last. NumPy copies whole rows at once.
-    batch = torch.from_numpy(np.ascontiguousarray(crop))[None].permute(0, 3, 1, 2)
-    return F.interpolate(batch, size=(size, size), mode=interpolation, antialias=True)[0]
+    return resize_planes(
+        image[:, rows, columns],
+        (size, size),
+        interpolation=interpolation,
+        antialias=antialias,
+        flip=flip,
+    )

@@ -1,6 +1,7 @@
 """Transforms for depth and surface normals: images with what is known of each pixel."""
 
 from abc import ABC, abstractmethod
+from functools import partial
 
 import numpy as np
 import torch
@@ -59,9 +60,11 @@ class DenseTrainTransform(DenseTransform):
             image = rotate_image(image, rotation)
             targets = None if targets is None else targets.rotated(rotation)
         geometry = sample_geometry((image.shape[1], image.shape[2]), self.augment, rng)
-        changed = geometry.resize(geometry.crop(image), antialias=self.antialias)
-        if self.augment.photometric:
-            changed = distort(changed, rng)
+        changed = geometry.resize(
+            geometry.crop(image),
+            antialias=self.antialias,
+            recolor=partial(distort, rng=rng) if self.augment.photometric else None,
+        )
         changed = self._custom.in_place(changed)
         if targets is not None:
             targets = targets.mapped(geometry, keep_focal=self.augment.keep_focal)

@@ -1,6 +1,6 @@
 """The geometry of an augmented image: crop, resize, flip and pad, sampled first, applied once."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -10,6 +10,7 @@ from torchvision.transforms.v2 import functional as F
 
 from vision.data.transforms.crops import Box
 from vision.data.transforms.detection_options import DetectionAugment
+from vision.data.transforms.resizing import resize_planes
 from vision.data.transforms.rng import SampleRng
 
 # Share of the images that DETR's recipe crops.
@@ -69,16 +70,23 @@ class Geometry:
         rows, columns = self.window.slices
         return image[:, rows, columns]
 
-    def resize(self, window: Tensor, *, antialias: bool = True) -> Tensor:
+    def resize(
+        self,
+        window: Tensor,
+        *,
+        antialias: bool = True,
+        recolor: Callable[[Tensor], Tensor] | None = None,
+    ) -> Tensor:
         """Resize bilinearly and flip the window: uint8 `(3, h, w)` to uint8 `(3, *size)`.
 
         Args:
             window: The pixels.
             antialias: Whether the filter widens where it scales down.
+            recolor: As in `resize_planes`.
         """
-        resized = F.resize(window, list(self.size), antialias=antialias)
-        # Decoded pixels are interleaved; flipping planes is several times as fast.
-        return F.horizontal_flip(resized.contiguous()) if self.flip else resized
+        return resize_planes(
+            window, self.size, antialias=antialias, flip=self.flip, recolor=recolor
+        )
 
     def pad(self, image: Tensor, fill: Sequence[int]) -> Tensor:
         """Pad the resized window to a canvas with a colour, uint8 `(3, *canvas)`."""

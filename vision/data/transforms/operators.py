@@ -45,24 +45,36 @@ def posterize(image: np.ndarray, bits: int) -> np.ndarray:
 
 def solarize(image: np.ndarray, threshold: int) -> np.ndarray:
     """Invert the values from `threshold` on."""
-    return _look_up(image, np.where(threshold <= LEVELS, 255 - LEVELS, LEVELS))
+    return look_up(image, np.where(threshold <= LEVELS, 255 - LEVELS, LEVELS))
 
 
 def solarize_add(image: np.ndarray, amount: int) -> np.ndarray:
     """Add to the values below 128."""
-    return _look_up(image, np.where(LEVELS < 128, np.minimum(LEVELS + amount, 255), LEVELS))
+    return look_up(image, np.where(LEVELS < 128, np.minimum(LEVELS + amount, 255), LEVELS))
 
 
 def brightness(image: np.ndarray, factor: float) -> np.ndarray:
     """Scale all values."""
-    return _look_up(image, _blend(0, LEVELS, factor))
+    return look_up(image, brightness_table(factor))
+
+
+def brightness_table(factor: float) -> np.ndarray:
+    """What `brightness` makes of each value, uint8 `(256,)`."""
+    return _blend(0, LEVELS, factor).astype(np.uint8)
 
 
 def contrast(image: np.ndarray, factor: float) -> np.ndarray:
     """Scale the distance of all values from the image's mean luma."""
+    return look_up(image, contrast_table(image, factor))
+
+
+def contrast_table(image: np.ndarray, factor: float) -> np.ndarray:
+    """What `contrast` makes of each value of an image, uint8 `(256,)`."""
     grey = luma(image)
-    mean = int(int(grey.sum(dtype=np.int64)) / grey.size + 0.5)
-    return _look_up(image, _blend(mean, LEVELS, factor))
+    # Sums of so few values fit into the type that they have, in which NumPy adds several at once.
+    kind = np.uint32 if grey.size <= 2**24 else np.int64
+    mean = int(int(grey.sum(dtype=kind)) / grey.size + 0.5)
+    return _blend(mean, LEVELS, factor).astype(np.uint8)
 
 
 def saturation(image: np.ndarray, factor: float) -> np.ndarray:
@@ -74,7 +86,7 @@ def saturation(image: np.ndarray, factor: float) -> np.ndarray:
     grey += values[2] * SHARES[2]
     grey += np.float32(0.5)
     np.floor(grey, out=grey)
-    return _blend_into(grey, values, factor).astype(np.uint8)
+    return _blend_into(grey, values, factor)
 
 
 def sharpness(image: np.ndarray, factor: float) -> np.ndarray:
@@ -117,16 +129,19 @@ def _blend(start: np.ndarray | int, end: np.ndarray, factor: float) -> np.ndarra
 
 
 def _blend_into(start: np.ndarray, end: np.ndarray, factor: float) -> np.ndarray:
-    """The same of float32 arrays, truncated to int16; `end` is overwritten; factors below 64."""
+    """The same of float32 arrays, truncated to uint8; `end` is overwritten; factors 0 to 64."""
     end -= start
     end *= np.float32(factor)
     end += start
+    if factor <= 1:  # between the two, so that nothing is clipped
+        return end.astype(np.uint8)
     # NumPy clips integers several times as fast as floats.
     whole = end.astype(np.int16)
-    return np.clip(whole, 0, 255, out=whole)
+    return np.clip(whole, 0, 255, out=whole).astype(np.uint8)
 
 
-def _look_up(image: np.ndarray, table: np.ndarray) -> np.ndarray:
+def look_up(image: np.ndarray, table: np.ndarray) -> np.ndarray:
+    """Replace each value of an image of any shape by that of a table, `(256,)` in 0..255."""
     # Faster than indexing the table by the image, which makes 64-bit indices first. A bytearray
     # makes the array writable.
     return _as_image(bytearray(image).translate(table.astype(np.uint8).tobytes()), image)

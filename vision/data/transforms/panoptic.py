@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -150,9 +151,11 @@ class PanopticTrainTransform(PanopticTransform):
         assert decoded.segmented is not None, "training images have segments"
         low, high = self.augment.scale
         geometry = sample_geometry(decoded.size, self.augment, rng, (low * share, high * share))
-        image = geometry.resize(geometry.crop(decoded.image), antialias=self.antialias)
-        if self.augment.photometric:
-            image = distort(image, rng)
+        image = geometry.resize(
+            geometry.crop(decoded.image),
+            antialias=self.antialias,
+            recolor=partial(distort, rng=rng) if self.augment.photometric else None,
+        )
         ids, segments = decoded.segmented
         mapped = SegmentMap(geometry.mask(geometry.crop(ids[None])[0]), segments)
         return SegmentedImage(image, number_segments(mapped))

@@ -1,13 +1,13 @@
 """Transforms for segmentation: images with their masks, in training and evaluation."""
 
 from abc import ABC, abstractmethod
+from functools import partial
 from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from vision.contracts.segmentation import IGNORED
 from vision.data.images.read import EncodedImage
 from vision.data.transforms.crops import Box
 from vision.data.transforms.custom_chain import CustomChain
@@ -16,6 +16,7 @@ from vision.data.transforms.geometry import Geometry, Size, fit_size, sample_win
 from vision.data.transforms.photometric import distort
 from vision.data.transforms.rng import SampleRng
 from vision.data.transforms.segmentation_options import SegmentationAugment, require_sides
+from vision.data.transforms.varied_masks import is_varied
 from vision.errors import ImageError
 
 # Number of crops to try; if one class fills all of them, the next is used unchecked.
@@ -117,9 +118,11 @@ class SegmentationTrainTransform(SegmentationTransform):
         rng = SampleRng()
         size = (image.shape[1], image.shape[2])
         geometry = sample_geometry(size, mask, self.augment, rng)
-        changed = geometry.resize(geometry.crop(image), antialias=self.antialias)
-        if self.augment.photometric:
-            changed = distort(changed, rng)
+        changed = geometry.resize(
+            geometry.crop(image),
+            antialias=self.antialias,
+            recolor=partial(distort, rng=rng) if self.augment.photometric else None,
+        )
         if mask is None:
             return self._custom.image(changed), None
         return self._custom.pair(changed, geometry.mask(geometry.crop(mask[None])[0]))
@@ -281,16 +284,3 @@ def sample_sizes(size: Size, augment: ScaledCrop, rng: SampleRng) -> tuple[Size,
     flip = rng.chance(augment.hflip)
     crop = scaled if augment.crop is None else augment.crop
     return scaled, (min(scaled[0], crop[0]), min(scaled[1], crop[1])), flip
-
-
-def is_varied(mask: np.ndarray, max_share: float) -> bool:
-    """Whether a mask has more than one class and none covers too much.
-
-    Args:
-        mask: uint8 `(h, w)`; `IGNORED` pixels do not count.
-        max_share: The share of the labelled pixels that is too much.
-    """
-    # PyTorch counts bytes several times as fast as NumPy.
-    labels = torch.from_numpy(np.ascontiguousarray(mask)).flatten()
-    counts = torch.bincount(labels, minlength=IGNORED + 1)[:IGNORED].numpy()
-    return bool(np.count_nonzero(counts) > 1 and counts.max() < max_share * counts.sum())
