@@ -2,6 +2,7 @@
 
 import gc
 import os
+from typing import Any
 
 import pytest
 from helpers.properties import register_profiles
@@ -28,6 +29,17 @@ def pytest_collectstart() -> None:
     """
     gc.disable()
     import lightning.pytorch  # noqa: F401
+
+
+@pytest.fixture
+def compiler(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Replaces `torch.compile`: a `helpers.graphs.CountingCompiler`."""
+    import torch
+    from helpers.graphs import CountingCompiler
+
+    counting = CountingCompiler()
+    monkeypatch.setattr(torch, "compile", counting)
+    return counting
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -4,6 +4,7 @@ import importlib.metadata
 import os
 import platform
 import re
+import shutil
 import subprocess
 from collections.abc import Iterable
 from contextlib import suppress
@@ -74,6 +75,11 @@ def _run(*command: str) -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip() if done.returncode == 0 else None
+
+
+def has_cpp_compiler() -> bool:
+    """Whether there is a C++ compiler, which `torch.compile` needs on the CPU."""
+    return any(map(shutil.which, ("g++", "clang++", "c++")))
 
 
 def cpu_name() -> str:

@@ -2,45 +2,23 @@
 
 import copy
 import pickle
-from collections.abc import Callable
-from typing import Any, get_args
+from typing import get_args
 
 import pytest
 import torch
 from helpers.properties import examples
-from helpers.tiny_models import TINY
+from helpers.tiny_models import TINY, build, images_of, randomise
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import Tensor, fx, nn
-from torch._dynamo.backends.registry import lookup_backend
+from torch import Tensor
 from torch.nn import functional as F
 
-from vision import create_backbone
 from vision.backbones.base import Backbone
 from vision.backbones.encoder import MemoryMode
 from vision.errors import ConfigError
 
 SIDE = st.integers(min_value=32, max_value=100)
 FAMILIES = sorted(TINY)
-
-
-def build(family: str, **overrides: Any) -> Backbone:
-    torch.manual_seed(0)
-    name, options = TINY[family]
-    return create_backbone(name, **{**options, **overrides})
-
-
-def randomise(model: nn.Module) -> nn.Module:
-    """Weights under which every parameter moves the outputs, unlike the initial layer scales."""
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            if parameter.ndim > 1:
-                fan_in = parameter[0].numel()
-                parameter.normal_(0, fan_in**-0.5, generator=generator)
-            else:
-                parameter.add_(torch.randn(parameter.shape, generator=generator), alpha=0.2)
-    return model
 
 
 @pytest.fixture(scope="module", params=FAMILIES)
@@ -51,12 +29,6 @@ def family(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="module")
 def backbone(family: str) -> Backbone:
     return randomise(build(family)).eval()
-
-
-def images_of(height: int, width: int, batch: int = 1) -> Tensor:
-    return torch.randn(
-        batch, 3, height, width, generator=torch.Generator().manual_seed(height * 1000 + width)
-    )
 
 
 @torch.no_grad()
@@ -288,75 +260,6 @@ def test_builds_without_memory(family: str) -> None:
     with torch.device("meta"):
         model = build(family)
     assert all(tensor.is_meta for tensor in model.state_dict().values())
-
-
-# Both sides change at once from the first size to the second, as they do in a mixed dataset.
-SIZES = [(64, 64), (96, 72), (65, 97), (128, 72), (81, 81), (100, 120), (96, 64)]
-SIZES += [(77, 64), (90, 130), (111, 65), (64, 150), (133, 133), (88, 99)]
-# Tracing a block with unknown sizes takes seconds: two stages have each kind of block of all four.
-SHALLOW: dict[str, dict[str, Any]] = {
-    # Every second block shifts its windows.
-    "swin": {"depths": (2, 1), "num_heads": (1, 2)},
-    # The last stage attends over whole maps.
-    "cswin": {"depths": (1, 1), "split_sizes": (2, 4), "num_heads": (2, 4)},
-    # The last stage has a class token.
-    "cvt": {
-        "dims": (16, 48),
-        "depths": (1, 1),
-        "num_heads": (1, 3),
-        "patch_sizes": (7, 3),
-        "patch_strides": (4, 2),
-        "patch_paddings": (2, 1),
-        "class_token": (False, True),
-    },
-    "tnt": {"depth": 1},
-    # Attention along both axes one after the other, and over whole maps.
-    "rmt": {
-        "dims": (16, 32),
-        "depths": (1, 1),
-        "num_heads": (2, 2),
-        "init_values": (2, 2),
-        "head_ranges": (4, 4),
-        "mlp_ratios": (2, 2),
-        "decomposed": (True, False),
-        "layer_scales": (False, False),
-    },
-    "hornet_7x7": {
-        "depths": (1, 1),
-        "orders": (2, 3),
-        "scales": (1 / 3, 1 / 3),
-        "global_filters": (None, None),
-    },
-    "hornet_gf": {
-        "depths": (1, 1),
-        "orders": (2, 3),
-        "scales": (1 / 3, 1 / 3),
-        "global_filters": (None, (6, 4)),
-    },
-    "convnext": {"dims": (16, 32), "depths": (1, 1)},
-}
-# Backbones with windows or stripes: AOTAutograd sees only their first graph, whose sizes are known.
-# With unknown ones it takes as long again as making the graph does.
-WINDOWED = ("swin", "cswin", "rmt")
-
-
-@torch.no_grad()
-def test_compiles_whole_and_seldom(family: str) -> None:
-    torch._dynamo.reset()
-    backbone = randomise(build(family, **SHALLOW[family])).eval()
-    graphs = []
-
-    def backend(graph: fx.GraphModule, inputs: list[Any]) -> Callable[..., Any]:
-        graphs.append(graph)
-        name = "eager" if family in WINDOWED and len(graphs) > 1 else "aot_eager"
-        return lookup_backend(name)(graph, inputs)
-
-    compiled = torch.compile(backbone, fullgraph=True, backend=backend)
-    for height, width in SIZES:
-        images = images_of(height, width, batch=2)
-        for x, y in zip(compiled(images), backbone(images), strict=True):
-            torch.testing.assert_close(x, y, rtol=1e-4, atol=1e-4)
-    assert 2 <= len(graphs) <= 3
 
 
 # The models whose code pads the image with zeros, right and bottom, to a multiple of the patch.

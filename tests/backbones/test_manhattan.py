@@ -136,6 +136,7 @@ def test_decays_of_a_large_map_are_made_in_parts(
     monkeypatch.setattr(manhattan, "WHOLE", 0)
     monkeypatch.setattr(manhattan, "PART", part)
     assert constants(x)[1].shape == (3,)
+    assert constants(x, whole=True)[1].shape == (1, 3, 30, 30)
     torch.testing.assert_close(run(), whole, rtol=1e-12, atol=1e-12)
 
 

@@ -2,6 +2,12 @@
 
 from typing import Any
 
+import torch
+from torch import Tensor, nn
+
+from vision import create_backbone
+from vision.backbones.base import Backbone
+
 TINY: dict[str, tuple[str, dict[str, Any]]] = {
     "swin": (
         "swin",
@@ -50,3 +56,30 @@ TINY: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "convnext": ("convnext", {"dims": (16, 32, 64, 128), "depths": (1, 1, 2, 1)}),
 }
+
+
+def build(family: str, **overrides: Any) -> Backbone:
+    """A small backbone of a family, with the same weights every time."""
+    torch.manual_seed(0)
+    name, options = TINY[family]
+    return create_backbone(name, **{**options, **overrides})
+
+
+def randomise(model: nn.Module) -> nn.Module:
+    """Weights under which every parameter moves the outputs, unlike the initial layer scales."""
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.ndim > 1:
+                fan_in = parameter[0].numel()
+                parameter.normal_(0, fan_in**-0.5, generator=generator)
+            else:
+                parameter.add_(torch.randn(parameter.shape, generator=generator), alpha=0.2)
+    return model
+
+
+def images_of(height: int, width: int, batch: int = 1) -> Tensor:
+    """The same images of a size every time."""
+    return torch.randn(
+        batch, 3, height, width, generator=torch.Generator().manual_seed(height * 1000 + width)
+    )

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from vision.layers.attention import attend, attend_recomputed, is_exporting
+from vision.layers.attention import attend, attend_recomputed, is_exporting, lay_out_bias
 
 
 def formula(query: Tensor, key: Tensor, value: Tensor, bias: Tensor, scale: float) -> Tensor:
@@ -33,6 +34,18 @@ def test_formula(exporting: bool, scale: float | None, monkeypatch: pytest.Monke
     torch.testing.assert_close(attend(query, key, value, scale=scale), expected)
 
 
+@pytest.mark.parametrize("backend", [SDPBackend.MATH, SDPBackend.FLASH_ATTENTION])
+@pytest.mark.parametrize(("dtype", "bound"), [(torch.float64, 1e-12), (torch.float32, 1e-5)])
+def test_each_kernel_of_the_cpu_gives_the_formula(
+    backend: SDPBackend, dtype: torch.dtype, bound: float
+) -> None:
+    query, key, value, bias = (x.to(dtype) for x in inputs())
+    expected = formula(*(x.double() for x in (query, key, value, bias)), 0.3)
+    with sdpa_kernel(backend):
+        found = attend(query, key, value, bias=bias, scale=0.3)
+    torch.testing.assert_close(found.double(), expected, rtol=bound, atol=bound)
+
+
 def test_a_learned_bias_gets_the_gradient_of_the_formula() -> None:
     query, key, value, bias = inputs()
     gradients = []
@@ -53,6 +66,29 @@ def test_dropout_drops_weights_and_keeps_their_mean(
     out = attend(query, key, torch.ones(1, 1, 50, 1), dropout=0.5)
     assert out.std() > 0.05
     assert out.mean().item() == pytest.approx(1.0, abs=0.03)
+
+
+@pytest.mark.parametrize("chosen", [None, [2, 0, 1, 2]])
+@pytest.mark.parametrize("length", [7, 8])
+def test_a_bias_laid_out_for_a_gpu_is_the_same(
+    length: int, chosen: list[int] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = torch.Generator().manual_seed(0)
+    # As a table of biases, whose heads come last.
+    table = torch.randn(5, length, 3, generator=generator, dtype=torch.float64).requires_grad_()
+    rows = None if chosen is None else torch.tensor(chosen)
+    plain = lay_out_bias(table.permute(2, 0, 1), rows)
+    monkeypatch.setattr("vision.layers.attention._is_for_gpu", lambda bias: True)
+    there = lay_out_bias(table.permute(2, 0, 1), rows)
+    assert there.stride() == (40, 8, 1)
+    assert torch.equal(there, plain)
+    weight = torch.randn(plain.shape, generator=generator, dtype=torch.float64)
+    found, expected = (torch.autograd.grad((x * weight).sum(), table)[0] for x in (there, plain))
+    assert torch.equal(found, expected)
+    # The kernels take it as it is.
+    query, key, value = (torch.randn(2, len(plain), n, 8).double() for n in (5, length, length))
+    results = [attend(query, key, value, bias=x.detach()[None]) for x in (there, plain)]
+    torch.testing.assert_close(results[0], results[1], rtol=0, atol=1e-12)
 
 
 class Attention(nn.Module):

@@ -1,12 +1,10 @@
 import copy
 import pickle
-from collections.abc import Callable
-from functools import partial
-from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, fx, nn
+from helpers.graphs import CountingCompiler
+from torch import Tensor, nn
 
 from vision.layers.compiled_blocks import CompiledBlocks, kind_of
 from vision.layers.drop_path import DropPath
@@ -23,42 +21,28 @@ class Block(nn.Module):
         return x + self.drop_path(self.fc(x.roll(1, 1) if self.shifted else x))
 
 
-@pytest.fixture
-def graphs(monkeypatch: pytest.MonkeyPatch) -> list[fx.GraphModule]:
-    """The graphs that torch.compile makes; they run eagerly, which takes no compiler."""
-    torch._dynamo.reset()
-    made: list[fx.GraphModule] = []
-
-    def backend(graph: fx.GraphModule, inputs: Any) -> Callable[..., Any]:
-        made.append(graph)
-        return graph.forward
-
-    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=backend))
-    return made
-
-
-def test_blocks_of_a_kind_share_their_graphs(graphs: list[fx.GraphModule]) -> None:
+def test_blocks_of_a_kind_share_their_graphs(compiler: CountingCompiler) -> None:
     compiled = CompiledBlocks()
     blocks = [Block(rate=rate) for rate in (0.1, 0.2, 0.3, 0.4)]
     x = torch.randn(2, 3, 4)
     for block in blocks:
         block.eval()
         torch.testing.assert_close(compiled(block, x), block(x))
-    assert (len(compiled), len(graphs)) == (1, 1)
+    assert (len(compiled), len(compiler.graphs)) == (1, 1)
     # Other weights of the same block are seen.
     nn.init.zeros_(blocks[0].fc.weight)
     torch.testing.assert_close(compiled(blocks[0], x), x + blocks[0].fc.bias)
     # Rates of stochastic depth differ within a graph too.
     for block in blocks:
         compiled(block.train(), x)
-    assert len(graphs) == 2
+    assert len(compiler.graphs) == 2
     # A graph of all sizes follows that of the first one.
     for count in range(2, 14):
         compiled(blocks[0].eval(), torch.randn(2, count, 4))
-    assert len(graphs) == 3
+    assert len(compiler.graphs) == 3
 
 
-def test_stochastic_depth_keeps_its_rate(graphs: list[fx.GraphModule]) -> None:
+def test_stochastic_depth_keeps_its_rate(compiler: CountingCompiler) -> None:
     compiled = CompiledBlocks()
     x = torch.ones(4000, 1, 4)
     for rate in (0.25, 0.5):
@@ -78,11 +62,11 @@ def test_kinds_differ_by_shapes_and_settings(other: nn.Module) -> None:
     assert kind_of(other) != kind_of(Block())
 
 
-def test_more_kinds_than_one_function_may_have_are_compiled(graphs: list[fx.GraphModule]) -> None:
+def test_more_kinds_than_one_function_may_have_are_compiled(compiler: CountingCompiler) -> None:
     compiled = CompiledBlocks()
     for dim in range(1, 11):
         compiled(Block(dim).eval(), torch.randn(1, 2, dim))
-    assert len(compiled) == len(graphs) == 10
+    assert len(compiled) == len(compiler.graphs) == 10
 
 
 def test_copies_have_no_programs() -> None:

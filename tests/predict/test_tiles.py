@@ -39,6 +39,9 @@ class SeesColours:
     def __init__(self, masks: bool) -> None:
         self.masks = masks
 
+    def transfer_batch_to_device(self, batch: Any, device: Any, dataloader_idx: int) -> Any:
+        return batch
+
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
         return batch
 

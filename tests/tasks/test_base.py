@@ -1,12 +1,12 @@
 """What every task inherits: construction, weights, checkpoints, resuming, compilation."""
 
 import copy
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from helpers.graphs import CountingCompiler
 from helpers.refusals import refuses
 from helpers.tiny_task import (
     TINY_CONVNEXT,
@@ -398,21 +398,7 @@ def test_other_precisions_run(tmp_path: Path, precision: str) -> None:
     assert {parameter.dtype for parameter in task.parameters()} == {master[precision]}
 
 
-@pytest.fixture
-def graphs(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """The graphs that torch.compile makes; they run eagerly, which takes no compiler."""
-    torch._dynamo.reset()
-    made: list[Any] = []
-
-    def backend(graph: Any, inputs: Any) -> Any:
-        made.append(graph)
-        return graph.forward
-
-    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=backend))
-    return made
-
-
-def test_compiled_training_is_the_same(tmp_path: Path, graphs: list[Any]) -> None:
+def test_compiled_training_is_the_same(tmp_path: Path, compiler: CountingCompiler) -> None:
     small = {"dims": [16, 32], "depths": [1, 1]}
     plain = tiny_task(backbone_options=small)
     compiled = tiny_task(backbone_options=small, compile=True)
@@ -422,9 +408,9 @@ def test_compiled_training_is_the_same(tmp_path: Path, graphs: list[Any]) -> Non
     compiled.eval()(images)
     compiled.train()
     fit(plain, tmp_path)
-    assert not graphs
+    assert not compiler.graphs
     trainer = fit(compiled, tmp_path)
-    assert graphs
+    assert compiler.graphs
     assert list(compiled.state_dict()) == keys
     torch.testing.assert_close(compiled.state_dict(), plain.state_dict())
     # Another call of a trainer compiles nothing again.
@@ -438,21 +424,23 @@ def test_compiled_training_is_the_same(tmp_path: Path, graphs: list[Any]) -> Non
     torch.testing.assert_close(twin(images), twin.head.fc.bias.expand(2, -1))
     torch.testing.assert_close(compiled.eval()(images), plain.eval()(images))
     # Dense tasks call the backbone itself.
-    count = len(graphs)
+    count = len(compiler.graphs)
     compiled.backbone(compiled.normalize(images))
-    assert len(graphs) > count
+    assert len(compiler.graphs) > count
 
 
-def test_training_with_compiled_blocks_is_the_same(tmp_path: Path, graphs: list[Any]) -> None:
+def test_training_with_compiled_blocks_is_the_same(
+    tmp_path: Path, compiler: CountingCompiler
+) -> None:
     small = {"dims": [16, 32], "depths": [1, 2]}
     plain = tiny_task(backbone_options=small, memory="checkpoint")
     compiled = tiny_task(backbone_options=small, memory="checkpoint", compile="blocks")
     keys = list(compiled.state_dict())
     fit(plain, tmp_path)
-    assert not graphs
+    assert not compiler.graphs
     fit(compiled, tmp_path)
     # The first stage has one block, the second two of a kind.
-    assert len(graphs) == 2
+    assert len(compiler.graphs) == 2
     assert list(compiled.state_dict()) == keys
     torch.testing.assert_close(compiled.state_dict(), plain.state_dict())
 

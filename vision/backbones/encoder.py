@@ -129,6 +129,11 @@ class Encoder(nn.Module, ABC):
         """Compile one block of each kind when it is first called; others of the kind use it."""
         self._compiled = CompiledBlocks()
 
+    @property
+    def compiles_blocks(self) -> bool:
+        """Whether blocks are compiled by themselves."""
+        return self._compiled is not None
+
     def run_block(self, block: nn.Module, *inputs: Any) -> Any:
         """Call a block: compiled if asked for, recomputed in the backward pass if checkpointed."""
         call = block if self._compiled is None else partial(self._compiled, block)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from vision.layers.attention import attend
+from vision.layers.attention import attend, lay_out_bias
 from vision.layers.lean import Lean
 from vision.layers.size_cache import SizeCache
 from vision.ops.tracing import is_traced
@@ -61,11 +61,13 @@ class ManhattanPrior(nn.Module):
         self.decomposed = decomposed
         self._cache = SizeCache(maximum=16)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, x: Tensor, *, whole: bool = False) -> tuple[Tensor, ...]:
         """The constants for a map, in the type in which its attention is computed.
 
         Args:
             x: `(B, H, W, C)`.
+            whole: Whether to make all decays of a large map too, for blocks that are compiled: the
+                parts of a map would be other graphs for each size.
 
         Returns:
             The rotation `(2, H, W, 1, D)` for `rotate_pairs`, then the decays: `(1, heads, N, N)`,
@@ -80,7 +82,8 @@ class ManhattanPrior(nn.Module):
         )
         if self.decomposed:
             return rotation, *(self._decay((length,), dtype) for length in (width, height))
-        if not is_traced() and len(self.log_decay) * (height * width) ** 2 > WHOLE:
+        whole = whole or is_traced()
+        if not whole and len(self.log_decay) * (height * width) ** 2 > WHOLE:
             return rotation, self.log_decay
         return rotation, self._decay((height, width), dtype)
 
@@ -103,7 +106,7 @@ class ManhattanPrior(nn.Module):
             ("distances", size, rate.dtype, rate.device),
             lambda: _distances(size, rate.dtype, rate.device),
         )
-        return (rate.view(1, -1, 1, 1) * distances).to(dtype)
+        return lay_out_bias((rate.view(1, -1, 1, 1) * distances).to(dtype))
 
 
 def _attention_dtype(x: Tensor) -> torch.dtype:

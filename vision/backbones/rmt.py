@@ -215,7 +215,7 @@ class RMT(Backbone):
             if i > 0:
                 x = self.downsample[i - 1](x)
             x = x.permute(0, 2, 3, 1)  # (B, H, W, C)
-            constants = self.priors[i](x)
+            constants = self.priors[i](x, whole=self.compiles_blocks)
             for block in blocks.children():
                 x = self.run_block(block, x, *constants)
             x = x.permute(0, 3, 1, 2)  # (B, C, H, W)

@@ -1,7 +1,6 @@
 """The engines that can run an exported graph, and whether their outputs are those of PyTorch."""
 
 import copy
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from torch import Tensor
 
 from vision.export.graph import Graph
 from vision.export.onnx import export_onnx
+from vision.machine import has_cpp_compiler
 
 # Largest difference of an engine over the largest value of the output, in float32 (other order of
 # sums) and in int8.
@@ -88,7 +88,7 @@ ENGINES: dict[str, Callable[[Graph, Tensor, Path, Path | None], Run]] = {
 
 def need_compiler(images: Tensor) -> None:
     """Raise `Skipped` on a machine without a C++ compiler."""
-    if images.device.type == "cpu" and not any(map(shutil.which, ("g++", "clang++", "c++"))):
+    if images.device.type == "cpu" and not has_cpp_compiler():
         raise Skipped("there is no C++ compiler")
 
 

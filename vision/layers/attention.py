@@ -10,6 +10,9 @@ from torch.nn import functional as F
 
 from vision.ops.tracing import is_traced
 
+# Rows of a bias start at multiples of this many numbers in PyTorch's memory-efficient kernel.
+ROW = 8
+
 
 def attend(
     query: Tensor,
@@ -48,6 +51,32 @@ def attend(
     if dropout > 0:
         weights = F.dropout(weights, dropout)
     return weights @ value  # (..., heads, N, D)
+
+
+def lay_out_bias(bias: Tensor, rows: Tensor | None = None) -> Tensor:
+    """Choose biases, and lay them out in memory as the fused kernels of a GPU read them.
+
+    These need numbers of a row side by side, or else PyTorch computes without them; and rows that
+    start at multiples of 8 numbers, or else each call makes a copy that has them.
+
+    Args:
+        bias: `(..., N, L)`.
+        rows: int64, entries of the first axis to choose; None for all, in their order.
+
+    Returns:
+        `(..., N, L)`; on the CPU as it comes.
+    """
+    if _is_for_gpu(bias):
+        # While compiling, the compiler aligns rows, and no branch may depend on their length.
+        missing = 0 if is_traced() else -bias.shape[-1] % ROW
+        wide = F.pad(bias, (0, missing)) if missing else bias.contiguous()
+        chosen = wide if rows is None else wide.index_select(0, rows)
+        return chosen[..., : bias.shape[-1]]
+    return bias if rows is None else bias.index_select(0, rows)
+
+
+def _is_for_gpu(bias: Tensor) -> bool:
+    return bias.is_cuda
 
 
 def is_exporting() -> bool:
@@ -94,8 +123,7 @@ def attend_recomputed(
         `(B, heads, N, D)`.
     """
     if is_traced() or query.device.type != "cpu" or not bias.requires_grad:
-        bias = bias if rows is None else bias.index_select(0, rows)
-        return attend(query, key, value, bias=bias[None], scale=scale)
+        return attend(query, key, value, bias=lay_out_bias(bias, rows)[None], scale=scale)
     result: Tensor = _Recomputed.apply(query, key, value, bias, rows, scale)
     return result
 
@@ -118,7 +146,7 @@ class _Recomputed(torch.autograd.Function):
         ctx.scale = scale
         ctx.save_for_backward(query, key, value, bias, rows)
         # A bias that asks for a gradient would keep the fused kernel away here too.
-        mask = _of_heads(bias.detach(), rows)[None]
+        mask = lay_out_bias(bias.detach(), rows)[None]
         return F.scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=scale)
 
     @staticmethod
@@ -135,17 +163,13 @@ class _Recomputed(torch.autograd.Function):
         for start in range(0, query.shape[axis], step):
             part = [x.narrow(axis, start, min(step, x.shape[axis] - start)) for x in tensors]
             chosen = None if rows is None else rows[start : start + step]
-            inner = _differentiate(part, _of_heads(bias, chosen), ctx.scale)
+            inner = _differentiate(part, lay_out_bias(bias, chosen), ctx.scale)
             inner = inner.sum(0, dtype=to_bias.dtype)
             if chosen is None:
                 to_bias += inner
             else:
                 to_bias.index_add_(0, chosen, inner)
         return to_query, to_key, to_value, to_bias.to(bias.dtype), None, None
-
-
-def _of_heads(bias: Tensor, rows: Tensor | None) -> Tensor:
-    return bias if rows is None else bias.index_select(0, rows)
 
 
 def _differentiate(part: Sequence[Tensor], bias: Tensor, scale: float) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vision.errors import ConfigError
-from vision.layers.attention import attend, attend_recomputed
+from vision.layers.attention import attend, attend_recomputed, lay_out_bias
 from vision.layers.lean import Lean
 from vision.layers.window import from_windows, pad_map, regroup, to_windows
 
@@ -167,8 +167,8 @@ class WindowAttention(Lean):
         if dropout == 0 and (self.recompute or self.keeps_less()):
             x = attend_recomputed(q, k, v, bias=bias, scale=self.scale, rows=rows)
         else:
-            bias = bias if rows is None else bias.index_select(0, rows)
-            x = attend(q, k, v, bias=bias[None], scale=self.scale, dropout=dropout)
+            bias = lay_out_bias(bias, rows)[None]
+            x = attend(q, k, v, bias=bias, scale=self.scale, dropout=dropout)
         if rows is not None:
             x = regroup(x, count, heads, pairs)  # (B * windows, heads, N, D)
         return x.transpose(1, 2).flatten(2)  # (B * windows, N, C)

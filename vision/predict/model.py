@@ -12,7 +12,8 @@ from vision.contracts.models import ModelDescription
 from vision.errors import ConfigError
 from vision.machine import find_device
 from vision.predict.calibration import CameraLike
-from vision.predict.options import Precision, PredictOptions, Tile
+from vision.predict.compiling import compile_for_prediction
+from vision.predict.options import Compiled, Precision, PredictOptions, Tile
 from vision.predict.predictor import Predictor
 from vision.predict.results import Result
 from vision.predict.run import Predictions
@@ -50,6 +51,7 @@ class Model:
             self.to(device)
         self.kind: str = type(task).kind or description["task"].lower()
         self.class_names = known_classes(task)
+        self._compiled: Compiled | None = None
 
     @property
     def device(self) -> torch.device:
@@ -59,6 +61,35 @@ class Model:
     def to(self, device: str | torch.device) -> Self:
         """Move the model to a device."""
         self.task.to(find_device(device))
+        return self
+
+    def compile(self, how: Compiled = "whole") -> Self:
+        """Compile the backbone by `torch.compile` when it is next called, for many images.
+
+        Results are the same up to rounding. Compiling takes seconds to minutes, once per process;
+        the head stays as it is. A model is compiled on the device that it is on.
+
+        Args:
+            how: "whole" makes one program, which is used for images of any size; "blocks" compiles
+                one block of each kind, which takes a part of the time. "cuda-graphs", on a GPU, is
+                for batches of one size, such as those of a classifier, of tiles or of a film: the
+                whole is compiled for each size, of at most eight, and its kernels are started
+                together.
+
+        Returns:
+            The model.
+
+        Raises:
+            ConfigError: It is compiled already, or cannot be compiled so: the task has inputs
+                of which each would be compiled anew, the backbone is one of timm's ("blocks"),
+                there is no GPU ("cuda-graphs"), or no C++ compiler for the CPU.
+        """
+        if self._compiled is not None:
+            raise ConfigError(
+                f"the model is compiled already, {self._compiled!r}: load it again for another way."
+            )
+        compile_for_prediction(self.task, how, self.device)
+        self._compiled = how
         return self
 
     @property

@@ -9,6 +9,7 @@ from vision.options import PROBABILITY, Range, Ranges, check_ranges
 from vision.predict.calibration import CameraLike, keep_camera
 
 Precision = Literal["float32", "bfloat16", "float16"]
+Compiled = Literal["whole", "blocks", "cuda-graphs"]
 Tile = int | tuple[int, int]
 RANGES: Ranges = {
     "batch_size": Range(minimum=1, unit="images"),

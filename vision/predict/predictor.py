@@ -223,10 +223,7 @@ class Predictor(ABC):
         task = task or self.model.task
         device = self.model.device
         with torch.inference_mode(), _arithmetic(device, options.precision):
-            there = {
-                key: value.to(device, non_blocking=True) if isinstance(value, Tensor) else value
-                for key, value in batch.items()
-            }
+            there = self.model.task.transfer_batch_to_device(batch, device, 0)
             predictions = task.predict_step(task.on_after_batch_transfer(there, 0), 0)
         return [
             {k: v.cpu() if isinstance(v, Tensor) else v for k, v in one.items()}

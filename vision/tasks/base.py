@@ -113,6 +113,7 @@ class BaseTask(LightningModule, ABC):
         kind: Name of the task, which the datamodule's `kind` has to be; None accepts any.
         dense: Whether the backbone is built for dense prediction, which needs no classifier.
         monitor: The logged metric that chooses the best checkpoint, and `"max"` or `"min"`.
+        no_compile: Why the backbone is not compiled; None if it may be.
         preprocessing: Options of the evaluation transform of the training data; None before.
         seed: Seed of the training; None before.
         loss_terms: Terms `()` of the last training loss by name; empty before.
@@ -126,6 +127,7 @@ class BaseTask(LightningModule, ABC):
     kind: ClassVar[str | None] = None
     dense: ClassVar[bool] = False
     monitor: ClassVar[tuple[str, str]]
+    no_compile: str | None = None
     backbone: nn.Module
     head: nn.Module
 
@@ -287,16 +289,17 @@ class BaseTask(LightningModule, ABC):
             how, self._compile = self._compile, False
             self.compile_backbone(blocks=how == "blocks")
 
-    def compile_backbone(self, *, blocks: bool = False) -> None:
+    def compile_backbone(self, *, blocks: bool = False, **settings: Any) -> None:
         """Compile the backbone in place, so that the keys of the state dict stay as they are.
 
         Args:
             blocks: Whether to compile one block of each kind, and not the whole.
+            **settings: Keywords of `torch.compile` for the whole.
         """
         if blocks and isinstance(self.backbone, Encoder):
             self.backbone.compile_blocks()
         else:
-            self.backbone.compile()
+            self.backbone.compile(**settings)
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """The optimiser and the schedule of the settings, stepped per iteration."""

@@ -140,6 +140,7 @@ class Detection3D(ClassTask):
         for name, part in row.build(self.backbone, options).items():
             self.add_module(name, part)
         self.scene = row.scene(self)
+        self.no_compile = row.scene.no_compile
         self.evaluator = KittiEvaluator(decimals=decimals)
         self.kitti_result: KittiScores | None = None
         self.load_initial_weights()

@@ -82,11 +82,11 @@ class ImageTask(BaseTask):
         """`Backbone.embed` of normalised images `(B, C, H, W)`, compiled if requested."""
         return self._embed(self.backbone, images)
 
-    def compile_backbone(self, *, blocks: bool = False) -> None:
+    def compile_backbone(self, *, blocks: bool = False, **settings: Any) -> None:
         """Compile the backbone, and its `embed`."""
-        super().compile_backbone(blocks=blocks)
+        super().compile_backbone(blocks=blocks, **settings)
         if not blocks:
-            self._embed = torch.compile(self._embed)
+            self._embed = torch.compile(self._embed, **settings)
 
     def check_batch(self, batch: Any, stage: Stage) -> None:
         """Check the images of the first batch of a stage.

@@ -41,10 +41,6 @@ from vision.tasks.points_checks import (
 
 SHOWN = ("mIoU", "mAcc", "OA")
 MAX_VOTES = 360
-COMPILED = (
-    "compile=True gains nothing for points: how many windows there are, and how many voxels in "
-    "each, differs from batch to batch, and each would be compiled anew. Leave it out."
-)
 # As published for S3DIS, with a schedule that fits any number of epochs.
 DEFAULTS = OptimSettings(
     lr=6e-4,
@@ -92,6 +88,10 @@ class PointSegmentation(ClassTask):
 
     kind = "points"
     monitor = ("val/mIoU", "max")
+    no_compile = (
+        "how many windows there are, and how many voxels in each, differs from batch to batch, and "
+        "each would be compiled anew"
+    )
     backbone: Swin3D  # or another encoder with its attributes
     head: Swin3DHead
 
@@ -112,7 +112,7 @@ class PointSegmentation(ClassTask):
         if isinstance(backbone, str):
             check_input(backbone, "points", owner=type(self).__name__, example="swin3d_small")
         if training.get("compile"):
-            raise ConfigError(COMPILED)
+            raise ConfigError(f"compile=True is not for points: {self.no_compile}. Leave it out.")
         super().__init__(backbone, optim=optim, **training)
         check_encoder(self.backbone)
         check_number("num_classes", num_classes, minimum=2, maximum=IGNORED)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.graphs import CountingCompiler
 from helpers.tiny_points import write_point_folder
 from helpers.tiny_predict import tiny_model, write_pictures
 from helpers.tiny_volumes import MODALITIES, write_brats
@@ -94,6 +95,25 @@ def test_exit_statuses_and_messages(
         assert message in capsys.readouterr().err
     assert run_here(model_file, tmp_path / "in", "--out", out, "--tile", "8x") == 2
     assert "HEIGHTxWIDTH" in capsys.readouterr().err
+
+
+def test_a_compiled_backbone_predicts_the_same(
+    model_file: Path,
+    tmp_path: Path,
+    compiler: CountingCompiler,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write_pictures(tmp_path / "in", ("a.png", "b.png"))
+    options = (model_file, tmp_path / "in", "--json-only", "--out")
+    assert run_here(*options, tmp_path / "plain") == 0
+    assert run_here(*options, tmp_path / "compiled", "--compile", "blocks") == 0
+    assert compiler.graphs
+    found, expected = (lines_of(tmp_path / name) for name in ("compiled", "plain"))
+    assert [line["score"] for line in found] == pytest.approx([line["score"] for line in expected])
+    capsys.readouterr()
+    graphs = ("--compile", "cuda-graphs", "--device", "cpu")
+    assert run_here(*options, tmp_path / "graphs", *graphs) == 2
+    assert "needs a GPU" in capsys.readouterr().err
 
 
 def test_videos_and_tiles(tmp_path: Path) -> None:

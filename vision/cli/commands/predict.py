@@ -102,6 +102,12 @@ def build_parser() -> argparse.ArgumentParser:
     add_device(parser)
     add_batches(parser)
     parser.add_argument(
+        "--compile",
+        choices=("whole", "blocks", "cuda-graphs"),
+        help="the backbone, for many images: as one program, a block of each kind, or on a GPU as "
+        "CUDA graphs, for batches of one size",
+    )
+    parser.add_argument(
         "--no-pictures", "--json-only", dest="no_pictures", action="store_true", help="do not draw"
     )
     parser.add_argument(
@@ -147,6 +153,8 @@ def predict(arguments: argparse.Namespace) -> int:
     model = vision.load(
         arguments.model, device=choose_device(arguments.device), task=arguments.task
     )
+    if arguments.compile is not None:
+        model.compile(arguments.compile)
     return run(model, source if camera is None else Camera(camera), options, arguments)
 
 
