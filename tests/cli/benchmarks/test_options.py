@@ -86,11 +86,13 @@ def test_what_is_asked_for(
     assert getattr(settings, field) == expected
 
 
-def test_results_are_written_with_their_command(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("form", [["--json", "{}"], ["--json={}"]])
+def test_results_are_written_with_their_command_but_not_its_paths(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: list[str]
 ) -> None:
     file = tmp_path / "latency.json"
-    run("latency", ["--json", str(file)], monkeypatch)
+    words = [word.format(file) for word in form]
+    run("latency", [*words, "--max-batch", "1"], monkeypatch)
     (table,) = read_tables(file)
-    assert table.command == f"vision benchmark latency convnext_tiny --json {file}"
+    assert table.command == "vision benchmark latency convnext_tiny --max-batch 1"
     assert table.rows[0].ours == 1

@@ -107,6 +107,17 @@ def measure(arguments: argparse.Namespace, words: Sequence[str] = ()) -> int:
         check_output_file(file, option="--json")
     found: int | Table | None = options.pop("measure")(**options)
     if isinstance(found, Table) and file is not None:
-        command = shlex.join(["vision", "benchmark", *words])
+        command = shlex.join(["vision", "benchmark", *_without_file(words)])
         write_tables([dataclasses.replace(found, command=command)], file)
     return found if isinstance(found, int) else 0
+
+
+def _without_file(words: Sequence[str]) -> list[str]:
+    """A command line without `--json FILE`: a stored result holds no path of its machine."""
+    kept, rest = [], iter(words)
+    for word in rest:
+        if word == "--json":
+            next(rest)
+        elif not word.startswith("--json="):
+            kept.append(word)
+    return kept
