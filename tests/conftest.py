@@ -25,7 +25,7 @@ def pytest_collectstart() -> None:
     What is imported stays, and looking through it again and again took a quarter of the time.
 
     `typing` keeps the first of equal unions. Where another package's `float | int | None` is first,
-    the Trainer's `int | float | None` is that one, and 1 batch becomes a share of 1.0: all of them.
+    so is the Trainer's, and a table of its options has other words.
     """
     gc.disable()
     import lightning.pytorch  # noqa: F401

@@ -39,7 +39,13 @@ from vision.cli.outputs import (
     show_results,
     write_predictions,
 )
-from vision.cli.parser import OptionsParser, ParserError, class_options, explain
+from vision.cli.parser import (
+    OptionsParser,
+    ParserError,
+    class_options,
+    explain,
+    try_whole_numbers_first,
+)
 from vision.cli.run_lock import hold_run
 from vision.cli.run_names import check_run_names
 from vision.cli.run_options import add_run_options
@@ -155,6 +161,7 @@ class VisionCLI(LightningCLI):
     def add_arguments_to_parser(self, parser: OptionsParser) -> None:  # type: ignore[override]
         """Add the options of the suite."""
         self._own_parser = parser
+        try_whole_numbers_first(parser)
         add_run_options(parser, self.command)
 
     def parse_arguments(self, parser: OptionsParser, args: Any) -> None:  # type: ignore[override]

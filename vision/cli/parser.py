@@ -5,6 +5,8 @@ import types
 from argparse import SUPPRESS, Action
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import reduce
+from operator import or_
 from pathlib import Path
 from typing import Any, Literal, NoReturn, Union, get_args, get_origin
 
@@ -160,6 +162,22 @@ def _value_problem(setting: Setting, option: Option, parser: OptionsParser) -> s
             return f"{option.key} ({setting.source}): {tidy(str(error))}"
         return wrong_value(setting, option)
     return None
+
+
+def try_whole_numbers_first(parser: OptionsParser) -> None:
+    """Read `1` as a whole number wherever an option takes whole numbers and shares.
+
+    `typing` gives equal unions the order of the first one in the process. If another package has
+    made a union of float and int before Lightning is imported, as mmengine does, the trainer would
+    read `limit_train_batches: 1`, one batch, as the share 1.0, all of them.
+    """
+    for action in parser._actions:
+        hint = getattr(action, "_typehint", None)
+        members = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else ()
+        if {int, float} <= {*members}:
+            # Unlike `Union[...]`, `|` keeps its own order.
+            whole_first = sorted(members, key=lambda member: member is not int)
+            action._typehint = reduce(or_, whole_first)  # type: ignore[attr-defined]
 
 
 def options_of(parser: OptionsParser, group: str | None = None) -> dict[str, Option]:
