@@ -8,6 +8,10 @@ import train
 from vision.cli.config_files import find_config
 
 TRAIN = Path(train.__file__)
+# What a training of the digits needs none of: packages of other tasks, formats and commands.
+NEEDLESS = {"albumentations", "av", "cv2", "faster_coco_eval", "gradio", "h5py", "mmcv", "mmengine"}
+NEEDLESS |= {"mmseg", "monai", "nibabel", "onnx", "onnxruntime", "onnxscript", "pandas"}
+NEEDLESS |= {"pycocotools", "skimage", "sklearn", "supervision", "timm"}
 
 
 def test_the_quickstart_runs_from_any_directory_and_its_commands_work(tmp_path: Path) -> None:
@@ -15,7 +19,9 @@ def test_the_quickstart_runs_from_any_directory_and_its_commands_work(tmp_path: 
     code = (
         "import sys, train; sys.argv = [train.__file__];"
         "from vision.cli.main import main;"
-        "sys.exit(main([*train.QUICKSTART, '--trainer.max_epochs', '2']))"
+        "code = main([*train.QUICKSTART, '--trainer.max_epochs', '2']);"
+        f"print('needless:', sorted({NEEDLESS} & {{*sys.modules}}));"
+        "sys.exit(code)"
     )
     result = subprocess.run(
         [sys.executable, "-c", code],
@@ -25,6 +31,7 @@ def test_the_quickstart_runs_from_any_directory_and_its_commands_work(tmp_path: 
         text=True,
         check=True,
     )
+    assert result.stdout.splitlines()[-1] == "needless: []"
     folder = tmp_path / "runs/digits_convnext/version_0"
     assert (folder / "checkpoints/best.ckpt").exists()
     assert (folder / "predictions.png").exists()

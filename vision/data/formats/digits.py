@@ -5,6 +5,9 @@ Learning Repository (CC BY 4.0), https://doi.org/10.24432/C50P49: its test set, 
 17 levels.
 """
 
+from importlib.util import find_spec
+from pathlib import Path
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -22,12 +25,21 @@ def load_digits(image_size: int) -> tuple[Tensor, Tensor]:
     Returns:
         Images, uint8 `(1797, image_size, image_size)`, white on black, and labels, int64 `(1797,)`.
     """
-    from sklearn.datasets import load_digits as load_from_sklearn
-
-    digits = load_from_sklearn()
-    images = torch.from_numpy(digits.images).float().unsqueeze(1) * (255 / LEVELS)
+    table = torch.from_numpy(_read_table())
+    images = table[:, :-1].unflatten(1, (1, NATIVE_SIZE, NATIVE_SIZE)).float() * (255 / LEVELS)
     images = F.interpolate(images, size=image_size, mode="bicubic")
-    return images.squeeze(1).round().clamp(0, 255).byte(), torch.from_numpy(digits.target).long()
+    return images.squeeze(1).round().clamp(0, 255).byte(), table[:, -1].long()
+
+
+def _read_table() -> np.ndarray:
+    """The 64 levels and the label of each digit, float64 `(1797, 65)`.
+
+    Scikit-learn's own reader imports pandas, for which a first run would wait a second or more.
+    """
+    package = find_spec("sklearn")  # finds the package without importing it
+    assert package is not None, "scikit-learn is required"
+    assert package.origin is not None, "it is a folder with files"
+    return np.loadtxt(Path(package.origin).parent / "datasets/data/digits.csv.gz", delimiter=",")
 
 
 def split_digits(labels: Tensor) -> tuple[Tensor, Tensor]:
