@@ -20,6 +20,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from vision.annotations.coco_tables import collector_paused
 from vision.errors import ConfigError
 from vision.metrics.coco.averages import average
 from vision.metrics.coco.files import Json, Truth, read_json, read_truth
@@ -45,6 +46,7 @@ ANY_CATEGORY = (0, "(any)")
 _CATEGORIES_AT_ONCE = 100
 
 
+@collector_paused()
 def evaluate_coco(
     ground_truth: Mapping[str, Any] | Path | str,
     results: Sequence[Mapping[str, Any]] | Path | str,

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from vision.annotations.coco_tables import collector_paused
 from vision.annotations.lvis import FREQUENCIES
 from vision.metrics.coco.evaluation import Kind, category_rows, choose_kinds
 from vision.metrics.coco.files import Json, Truth, read_json, read_truth
@@ -53,6 +54,7 @@ def lvis_numbers(max_detections: int = MAX_DETECTIONS) -> tuple[Number, ...]:
     )
 
 
+@collector_paused()
 def evaluate_lvis(
     ground_truth: Mapping[str, Any] | Path | str,
     results: Sequence[Mapping[str, Any]] | Path | str,
