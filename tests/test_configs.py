@@ -108,6 +108,11 @@ def name_of(config: Path) -> str:
     return config.relative_to(ROOT / "configs").with_suffix("").as_posix()
 
 
+def settings_of(*arguments: str) -> dict[str, Any]:
+    """What arguments of `fit` set, with their configs, and with what these build on."""
+    return {one.plain_key: one.value for one in read_settings(find_configs(arguments))}
+
+
 def parametrized(configs: list[Path]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("config", configs, ids=lambda path: str(path.relative_to(ROOT)))
 
@@ -117,9 +122,9 @@ def test_a_command_trains_one_step(
     config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    data = resolve(config)["data"]["class_path"].rpartition(".")[2]
-    options = [*FAKE_DATA[data](tmp_path / "data"), "--trainer.fast_dev_run", "1"]
     arguments = without_files(command(config))
+    data = settings_of(*arguments[1:])["data.class_path"].rpartition(".")[2]
+    options = [*FAKE_DATA[data](tmp_path / "data"), "--trainer.fast_dev_run", "1"]
     code = main([*arguments, *options, "--trainer.accelerator", "cpu"])
     assert code == 0, capsys.readouterr().err
     assert not Path("runs").exists()
@@ -167,15 +172,14 @@ def test_a_part_opens_with_how_it_is_used(config: Path) -> None:
 
 
 def test_runs_have_names_of_their_own() -> None:
-    names = [resolve(config)["name"] for config in CONFIGS]
+    names = [settings_of("--config", str(config))["name"] for config in CONFIGS]
     assert len(set(names)) == len(names)
 
 
 @parametrized(CONFIGS)
 def test_a_config_makes_a_run_by_itself(config: Path) -> None:
-    values = {one.plain_key for one in read_settings(find_configs(["--config", name_of(config)]))}
     needed = {"name", "model.class_path", "model.backbone", "data.class_path"}
-    assert needed - values == set()
+    assert needed - settings_of("--config", name_of(config)).keys() == set()
 
 
 def test_a_part_alone_is_an_error_that_says_what_builds_on_it(

@@ -66,7 +66,8 @@ def own_names(tree: ast.AST) -> Iterator[str]:
         if isinstance(node, ast.FunctionDef) and private(node.name):
             yield node.name
         elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
-            yield from [node.attr] if ast.unparse(node.value) == "self" else []
+            is_own = isinstance(node.value, ast.Name) and node.value.id == "self"
+            yield from [node.attr] if is_own else []
 
 
 def test_private_names_are_used_only_where_nothing_public_does() -> None:

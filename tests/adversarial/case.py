@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from helpers.undrawn import undrawn
 
 from vision.cli.ending import MAX_LINES, USER_ERROR
 from vision.cli.main import main
@@ -90,6 +91,7 @@ def _run(call: Callable[[], object], program: Path | str, words: Sequence[object
     with (
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
+        undrawn(),
         pytest.MonkeyPatch.context() as context,
     ):
         context.setattr(sys, "argv", [str(program), *map(str, words)])

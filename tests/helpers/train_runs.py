@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 from helpers.forked import MAX_SECONDS, Forked, start_forked
+from helpers.undrawn import undrawn
 
 from vision.cli.main import main
 
@@ -18,8 +19,8 @@ ROOT = Path(__file__).parents[2]
 
 
 def run_here(folder: Path, *argv: str) -> int:
-    """Run a command in this process, in a folder; returns the exit code."""
-    with pytest.MonkeyPatch.context() as context:
+    """Run a command in this process, in a folder, its figures undrawn; returns the exit code."""
+    with undrawn(), pytest.MonkeyPatch.context() as context:
         context.chdir(folder)
         context.setattr(sys, "argv", [str(ROOT / "train.py"), *argv])
         return main(argv)
