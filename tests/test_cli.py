@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 from helpers.refusals import refuses
+from helpers.undrawn import undrawn
 from PIL import Image
 
 from vision.cli.main import main
@@ -37,12 +38,13 @@ Run = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run a command line in an empty current directory: exit code, output, errors."""
+    """Run a command line in an empty current directory, undrawn: exit code, output, errors."""
     monkeypatch.chdir(tmp_path)
 
     def run(*argv: str) -> tuple[int, str, str]:
         monkeypatch.setattr("sys.argv", [str(ROOT / "train.py"), *argv])
-        code = main(argv)
+        with undrawn():
+            code = main(argv)
         captured = capsys.readouterr()
         return code, captured.out, captured.err
 
