@@ -1,10 +1,11 @@
-"""Every backbone under `torch.compile`: its outputs, and how many graphs there are."""
+"""Every backbone under `torch.compile`, whole and by blocks: its outputs, and how many graphs."""
 
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
+from helpers.graphs import CountingCompiler
 from helpers.tiny_models import TINY, build, images_of, randomise
 from torch import fx
 from torch._dynamo.backends.registry import lookup_backend
@@ -55,6 +56,25 @@ SHALLOW: dict[str, dict[str, Any]] = {
     },
     "convnext": {"dims": (16, 32), "depths": (1, 1)},
 }
+# Kinds of blocks in these: the shift is one more, and TNT's blocks are all alike.
+KINDS = {family: 2 for family in FAMILIES} | {"swin": 3, "tnt": 1}
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("family", FAMILIES)
+def test_blocks_have_few_graphs_for_all_sizes(family: str, compiler: CountingCompiler) -> None:
+    backbone = randomise(build(family, **SHALLOW[family])).eval()
+    inputs = [images_of(height, width, batch=2) for height, width in SIZES]
+    expected = [backbone(images) for images in inputs]
+    backbone.compile_blocks()
+    for images, maps in zip(inputs, expected, strict=True):
+        for x, y in zip(backbone(images), maps, strict=True):
+            torch.testing.assert_close(x, y, rtol=1e-4, atol=1e-4)
+    counts = [len(made) for made in compiler.programs]
+    assert len(counts) == KINDS[family]
+    assert all(1 <= count <= 2 for count in counts), counts
+
+
 # Backbones with windows or stripes: AOTAutograd sees only their first graph, whose sizes are known.
 # With unknown ones it takes as long again as making the graph does.
 WINDOWED = ("swin", "cswin", "rmt")

@@ -35,7 +35,7 @@ from vision.layers.window import (
     shifted_bias_rows,
     shifted_window_masks,
 )
-from vision.layers.window_attention import WindowAttention, WindowPlan
+from vision.layers.window_attention import WindowAttention, WindowPlan, leave_sizes
 from vision.ops.tracing import is_traced
 
 
@@ -258,6 +258,8 @@ class Swin(Backbone):
             plan = self._plan(images, i, classifier=classifier)
             if i > 0:
                 x = self.merges[str(i)](x, plan.size)
+            if self.compiles_blocks:
+                plan = leave_sizes(plan)
             for block in blocks.children():
                 x = self.run_block(block, x, plan)
             maps.append(x.permute(0, 3, 1, 2))  # (B, C, H, W)

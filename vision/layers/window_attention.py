@@ -11,7 +11,14 @@ from torch.nn import functional as F
 from vision.errors import ConfigError
 from vision.layers.attention import attend, attend_recomputed, lay_out_bias
 from vision.layers.lean import Lean
-from vision.layers.window import from_windows, pad_map, regroup, to_windows
+from vision.layers.window import (
+    ceil_div,
+    from_windows,
+    pad_map,
+    regroup,
+    shifted_bias_rows,
+    to_windows,
+)
 
 
 class WindowGroups(NamedTuple):
@@ -36,8 +43,8 @@ class WindowPlan(NamedTuple):
     Attributes:
         window: Sides of a window.
         shift: Cells by which every second block shifts the map; 0 for no shift.
-        size: Sides of the map.
-        grid: Windows along each axis, which cover the map.
+        size: Sides of the map; empty where each block takes them from its input.
+        grid: Windows along each axis, which cover the map; empty likewise.
         positions: `(N, N)` row of the bias table for each pair of positions in a window.
         masks: `(2 ** axes, N, N)` biases of the windows of a shifted map; None without a shift.
         bias_rows: `(windows * heads,)` which of the sums of a mask and a head's bias each window
@@ -114,6 +121,8 @@ class WindowAttention(Lean):
         Returns:
             `(B, *size, C)`.
         """
+        if not plan.size:
+            plan = _complete(plan, x, self.num_heads)
         padded = [count * side for count, side in zip(plan.grid, plan.window, strict=True)]
         missing = [whole - side for whole, side in zip(padded, plan.size, strict=True)]
         axes = tuple(range(1, x.ndim - 1))
@@ -201,6 +210,24 @@ class WindowAttention(Lean):
             return bias, None
         bias = (bias + plan.masks[:, None]).flatten(0, 1)  # (masks * heads, N, N)
         return bias, plan.bias_rows
+
+
+def leave_sizes(plan: WindowPlan) -> WindowPlan:
+    """Leave to each block what depends on the size of the map, for blocks that are compiled.
+
+    Sizes beside the input would be unknowns of their own to the compiler, which takes minutes to
+    compare them with the input's.
+    """
+    return plan._replace(size=(), grid=(), bias_rows=None)
+
+
+def _complete(plan: WindowPlan, x: Tensor, heads: int) -> WindowPlan:
+    """Add what `leave_sizes` left out, for an input `(B, *size, C)`."""
+    size = tuple(x.shape[1:-1])
+    grid = tuple(ceil_div(n, side) for n, side in zip(size, plan.window, strict=True))
+    masked = plan.masks is not None
+    rows = shifted_bias_rows(grid, heads, device=x.device) if masked else None
+    return plan._replace(size=size, grid=grid, bias_rows=rows)
 
 
 def group_sizes(grid: Sequence[int], shift: Sequence[int]) -> tuple[list[int], list[int]]:
