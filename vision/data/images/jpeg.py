@@ -119,7 +119,7 @@ class Jpeg:
                 return None
         return _upright(pixels, self.orientation)
 
-    def _cut(self, bottom: int | None) -> tuple[bytes, int]:
+    def _cut(self, bottom: int | None) -> tuple[bytes | bytearray, int]:
         """The file cut to the needed rows: the decoder stops after the last one."""
         rows = self.stored_height
         if bottom is None or not self.unit_rows or self.orientation != 1:
@@ -128,8 +128,9 @@ class Jpeg:
         rows = min(rows, math.ceil((bottom + 2) / self.unit_rows) * self.unit_rows)
         if rows == self.stored_height:
             return self.data, rows
-        height = struct.pack(">H", rows)
-        return self.data[: self.height_at] + height + self.data[self.height_at + 2 :], rows
+        cut = bytearray(self.data)
+        struct.pack_into(">H", cut, self.height_at, rows)
+        return cut, rows
 
 
 class _Header(NamedTuple):
@@ -211,7 +212,7 @@ def _scans(data: bytes, header: _Header) -> int:
     return data.count(bytes((0xFF, _SCAN)), header.begin)
 
 
-def _is_padding(warning: str, data: bytes) -> bool:
+def _is_padding(warning: str, data: bytes | bytearray) -> bool:
     """Whether a warning is about padding between the last pixels and the end.
 
     Damaged data also leave bytes over, if the decoder reaches the last pixel too early.
@@ -230,7 +231,7 @@ def _is_endless(data: bytes, header: _Header) -> bool:
     return data.rfind(_END, header.begin) < 0
 
 
-def _read_header(data: bytes) -> _Header | None:
+def _read_header(data: bytes | bytearray) -> _Header | None:
     if not data.startswith(_START):
         return None
     frame = at = 0
