@@ -54,16 +54,19 @@ class _OpenCV:
 
     def __init__(self, cv2: Any, hues: np.ndarray, saturations: np.ndarray) -> None:
         self.cv2 = cv2
-        table = np.tile(np.arange(256, dtype=np.uint8)[:, None], 3)
-        table[:HUES, 0], table[:, 1] = hues, saturations
-        self.table = table[None]  # (1, 256, 3)
+        same = np.arange(256, dtype=np.uint8)
+        tables = np.concatenate([hues, same[HUES:]]).astype(np.uint8), saturations
+        # Of hue and saturation, those that change.
+        self.tables = [(i, one) for i, one in enumerate(tables) if not np.array_equal(one, same)]
 
     def __call__(self, pixels: np.ndarray, result: np.ndarray) -> None:
         """Change uint8 `(n, 3)`, and write the result."""
         cv2, count = self.cv2, len(pixels)
         if missing := -count % VECTOR:
             pixels = np.concatenate([pixels, np.zeros((missing, 3), dtype=np.uint8)])
-        hsv = cv2.LUT(cv2.cvtColor(pixels[None], cv2.COLOR_RGB2HSV), self.table)
+        hsv = cv2.cvtColor(pixels[None], cv2.COLOR_RGB2HSV)
+        for channel, table in self.tables:
+            cv2.insertChannel(cv2.LUT(cv2.extractChannel(hsv, channel), table), hsv, channel)
         result[:] = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, :count]
 
 
