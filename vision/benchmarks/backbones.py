@@ -183,11 +183,13 @@ class Comparison:
 
     def _count(self, label: str, step: Pass) -> None:
         steps = self._steps(step)
+        add = partial(self.measured.add_counts, peer=self.peer)
+        add(f"{label}, peak", "MiB", peaks(steps, self.settings.place, clear=self._clear))
+        add(f"{label}, operators", "calls", [count_operators(one).total() for one in steps])
+
+    def _clear(self) -> None:
         for side in self.sides:
             side.zero_grad(set_to_none=True)
-        add = partial(self.measured.add_counts, peer=self.peer)
-        add(f"{label}, peak", "MiB", peaks(steps, self.settings.place))
-        add(f"{label}, operators", "calls", [count_operators(one).total() for one in steps])
 
     def _steps(self, step: Pass) -> list[Callable[[], None]]:
         return [partial(step, self.settings, side, self.images) for side in self.sides]

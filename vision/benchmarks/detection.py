@@ -209,8 +209,7 @@ def add_mask_rcnn(measured: Measurement, settings: Settings) -> None:
             per=settings.batch,
             difference=difference,
         )
-        both.clear()
-        found = peaks(steps, settings.place)
+        found = peaks(steps, settings.place, clear=both.clear)
         measured.add_counts(f"{label}, {mode}, peak", "MiB", found, "torchvision")
 
 

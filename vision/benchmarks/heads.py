@@ -113,8 +113,7 @@ def measure_heads(measured: Measurement, builds: Mapping[str, Build], settings: 
                         warmup=settings.warmup,
                         per=_images(mode, settings),
                     )
-                    bench.task.zero_grad(set_to_none=True)
-                    found = peaks([run], settings.place)
+                    found = peaks([run], settings.place, clear=bench.task.zero_grad)
                     measured.add_counts(f"{label}, peak {shown}", "MiB", found)
                 del bench, run
                 if settings.compile:

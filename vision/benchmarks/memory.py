@@ -70,15 +70,25 @@ def peak_growth(step: Callable[[], Any]) -> float:
     return _resident("VmHWM") - before
 
 
-def peaks(steps: Sequence[Callable[[], Any]], device: torch.device) -> list[float]:
+def peaks(
+    steps: Sequence[Callable[[], Any]],
+    device: torch.device,
+    *,
+    clear: Callable[[], Any] = lambda: None,
+) -> list[float]:
     """MiB that PyTorch's allocator holds at most during each step over what it held before.
 
     Args:
-        steps: The steps; gradients of earlier ones are gone.
+        steps: The steps.
         device: Where they compute.
+        clear: Drops what an earlier step has left, such as gradients; called before each.
     """
     peak = peak_allocated if device.type == "cuda" else peak_of_tensors
-    return [peak(step) for step in steps]
+    found = []
+    for step in steps:
+        clear()
+        found.append(peak(step))
+    return found
 
 
 def in_fresh_process(measure: Callable[..., Result], *arguments: Any) -> Result:

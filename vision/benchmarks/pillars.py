@@ -77,9 +77,11 @@ def measure_pillars(settings: Settings) -> Table:
         benches = [Benchmark(settings, count) for count in settings.pillars]
         steps = [partial(bench.step, mode) for bench in benches]
         found = times(steps, settings.place, rounds=settings.rounds, warmup=settings.warmup)
-        for bench in benches:
-            bench.encoder.zero_grad(set_to_none=True)
-        tops = peaks(steps, settings.place)
+        tops = [
+            top
+            for bench, step in zip(benches, steps, strict=True)
+            for top in peaks([step], settings.place, clear=bench.encoder.zero_grad)
+        ]
         for count, one, top in zip(settings.pillars, found, tops, strict=True):
             label = f"{mode}, {count:,} pillars"
             measured.add_times(label, [one], per=count // 1000 or 1, of="1,000 pillars")

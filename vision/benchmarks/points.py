@@ -281,6 +281,5 @@ def _add(
         of="step",
         difference=difference,
     )
-    module.zero_grad(set_to_none=True)
-    found = peaks(steps, settings.place)
+    found = peaks(steps, settings.place, clear=module.zero_grad)
     measured.add_counts(f"{label}, peak", "MiB", found, peer)

@@ -147,6 +147,5 @@ def add_upernet(measured: Measurement, source: str, settings: Settings) -> None:
             per=settings.batch,
             difference=difference,
         )
-        both.clear()
-        found = peaks(steps, settings.place)
+        found = peaks(steps, settings.place, clear=both.clear)
         measured.add_counts(f"{label}, {mode}, peak", "MiB", found, source)
