@@ -84,7 +84,7 @@ def measure_pillars(settings: Settings) -> Table:
         ]
         for count, one, top in zip(settings.pillars, found, tops, strict=True):
             label = f"{mode}, {count:,} pillars"
-            measured.add_times(label, [one], per=count // 1000 or 1, of="1,000 pillars")
+            measured.add_times(label, [one], of="sweep")
             measured.add_counts(f"{label}, peak", "MiB", [top])
         exponent = power(settings.pillars, [statistics.median(one.wall) for one in found])
         if not math.isnan(exponent):
