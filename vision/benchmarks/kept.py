@@ -1,7 +1,8 @@
 """Bytes that a forward pass keeps for the backward pass, counted without computing anything."""
 
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -39,6 +40,20 @@ class _Made(TorchDispatchMode):
         return result
 
 
+@contextmanager
+def _only_young_garbage() -> Iterator[None]:
+    """Collect at the end what was made within, and no more: looking through all takes seconds."""
+    enabled = gc.isenabled()
+    gc.disable()
+    gc.collect(0)  # what there is before grows older
+    try:
+        yield
+        gc.collect(0)
+    finally:
+        if enabled:
+            gc.enable()
+
+
 def kept_bytes(
     build: Callable[[], nn.Module],
     shape: Sequence[int],
@@ -61,9 +76,8 @@ def kept_bytes(
     with FakeTensorMode(allow_non_fake_inputs=True):
         model.to_empty(device="cpu")
         images = torch.empty(*shape)
-        with _Made() as made:
+        with _only_young_garbage(), _Made() as made:
             result = run(model, images)
-        gc.collect()
         before = {_key(one) for one in (*model.parameters(), *model.buffers(), images)}
         kept = [
             size

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import sklearn.datasets
 import torch
 from helpers.broken_datasets import CASES
 from helpers.shards import picture
@@ -78,10 +77,10 @@ def test_the_digits(monkeypatch: pytest.MonkeyPatch) -> None:
         "val": 360,
     }
 
-    def broken() -> None:
+    def broken(image_size: int) -> None:
         raise DataError("the digits are gone.")
 
-    monkeypatch.setattr(sklearn.datasets, "load_digits", broken)
+    monkeypatch.setattr("vision.data.datasets.digits.load_digits", broken)
     assert list(Digits().problems()) == ["the digits are gone."]
 
 
