@@ -42,11 +42,12 @@ def accuracy_points(tables: Iterable[Table]) -> list[Point]:
 
 
 def cost_points(tables: Iterable[Table]) -> dict[str, list[Point]]:
-    """Costs by the side of the images: a list for each kind of cost."""
+    """Costs by the side of the images, times by the clock: a list for each kind of cost."""
     points: dict[str, list[Point]] = defaultdict(list)
     for table in tables:
         for row in table.rows:
-            if named := _AT_SIDE.fullmatch(row.label):
+            named = _AT_SIDE.fullmatch(row.label)
+            if named and not row.unit.startswith("CPU "):
                 kind = f"{named[2]}, {row.unit}"
                 points[kind].append(Point(named[1], float(named[3]), row.ours))
     return dict(points)
