@@ -10,7 +10,7 @@ DINO with that encoder, whose decoders differ, so that their outputs cannot be c
 """
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -22,9 +22,9 @@ from vision.benchmarks.computing import Computing
 from vision.benchmarks.detectors import Settings as DetectorSettings
 from vision.benchmarks.detectors import add_detectors
 from vision.benchmarks.measurement import Measurement, begin, check_equal
-from vision.benchmarks.memory import peaks
 from vision.benchmarks.peers.sources import choose_sources
 from vision.benchmarks.results import Table
+from vision.benchmarks.two_sides import add_modes
 from vision.tasks.detection import Detection
 
 CLASSES = 80
@@ -33,7 +33,6 @@ SPREAD = 40.0
 # Of the largest value, in float64; our anchors are float32.
 TOLERANCE = 1e-5
 COMPARED = ("boxes", "scores", "labels", "masks")
-MODES = ("inference", "training")
 SOURCES = ("torchvision", "transformers")
 RT_DETR = ("dino/hybrid", "transformers/rt_detr")
 
@@ -198,19 +197,15 @@ def add_mask_rcnn(measured: Measurement, settings: Settings) -> None:
     both = MaskRCNNs(settings)
     difference = both.compare()
     label = f"Mask R-CNN on {settings.backbone}"
-    for mode in MODES:
-        steps: list[Callable[[], None]] = [partial(both.step, mode, side) for side in (0, 1)]
-        measured.compare(
-            f"{label}, {mode}",
-            *steps,
-            rounds=settings.rounds,
-            warmup=settings.warmup,
-            peer="torchvision",
-            per=settings.batch,
-            difference=difference,
-        )
-        found = peaks(steps, settings.place, clear=both.clear)
-        measured.add_counts(f"{label}, {mode}, peak", "MiB", found, "torchvision")
+    add_modes(
+        measured,
+        both,
+        label,
+        settings,
+        peer="torchvision",
+        per=settings.batch,
+        difference=difference,
+    )
 
 
 def add_encoder(measured: Measurement, settings: Settings) -> None:

@@ -1,8 +1,7 @@
 """Bytes that a forward pass keeps for the backward pass, counted without computing anything."""
 
 import gc
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -12,6 +11,7 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from vision.annotations.coco_tables import collector_paused
 from vision.backbones.encoder import MemoryMode
 from vision.backbones.registry import create_backbone
 
@@ -40,20 +40,6 @@ class _Made(TorchDispatchMode):
         return result
 
 
-@contextmanager
-def _only_young_garbage() -> Iterator[None]:
-    """Collect at the end what was made within, and no more: looking through all takes seconds."""
-    enabled = gc.isenabled()
-    gc.disable()
-    gc.collect(0)  # what there is before grows older
-    try:
-        yield
-        gc.collect(0)
-    finally:
-        if enabled:
-            gc.enable()
-
-
 def kept_bytes(
     build: Callable[[], nn.Module],
     shape: Sequence[int],
@@ -76,8 +62,12 @@ def kept_bytes(
     with FakeTensorMode(allow_non_fake_inputs=True):
         model.to_empty(device="cpu")
         images = torch.empty(*shape)
-        with _only_young_garbage(), _Made() as made:
-            result = run(model, images)
+        # Only what is made here is looked through for garbage: all of a process takes seconds.
+        with collector_paused():
+            gc.collect(0)
+            with _Made() as made:
+                result = run(model, images)
+            gc.collect(0)
         before = {_key(one) for one in (*model.parameters(), *model.buffers(), images)}
         kept = [
             size

@@ -6,7 +6,6 @@ losses of a training step are compared before anything is timed. A training step
 and backward pass; inference ends in the class of each pixel.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,14 +15,13 @@ from torch.nn import functional as F
 
 from vision.benchmarks.computing import Computing
 from vision.benchmarks.measurement import Measurement, begin, check_equal
-from vision.benchmarks.memory import peaks
 from vision.benchmarks.peers.sources import choose_sources
 from vision.benchmarks.peers.upernet import SOURCES, Ours, Segmentor, build_sides
 from vision.benchmarks.results import Table
+from vision.benchmarks.two_sides import add_modes
 from vision.contracts.segmentation import IGNORED
 
 CLASSES = 150
-MODES = ("inference", "training")
 # Of the largest value, in float32.
 TOLERANCE = 1e-4
 
@@ -136,16 +134,6 @@ def add_upernet(measured: Measurement, source: str, settings: Settings) -> None:
     both = Benchmark(settings, source)
     label = f"UPerNet on {settings.backbone}"
     difference = both.compare(f"{label} and {source}'s")
-    for mode in MODES:
-        steps: list[Callable[[], None]] = [partial(both.step, mode, side) for side in (0, 1)]
-        measured.compare(
-            f"{label}, {mode}",
-            *steps,
-            rounds=settings.rounds,
-            warmup=settings.warmup,
-            peer=source,
-            per=settings.batch,
-            difference=difference,
-        )
-        found = peaks(steps, settings.place, clear=both.clear)
-        measured.add_counts(f"{label}, {mode}, peak", "MiB", found, source)
+    add_modes(
+        measured, both, label, settings, peer=source, per=settings.batch, difference=difference
+    )

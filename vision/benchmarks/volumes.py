@@ -17,13 +17,13 @@ from vision.benchmarks.computing import Computing
 from vision.benchmarks.measurement import Measurement, begin, check_equal
 from vision.benchmarks.memory import peaks
 from vision.benchmarks.results import Table
+from vision.benchmarks.two_sides import MODES
 from vision.errors import MissingPackageError
 from vision.heads.volumes.padding import padded_outputs
 from vision.heads.volumes.swin_unetr import SwinUNETRHead
 from vision.weights.names.write import to_naming
 
 CHANNELS, OUTPUTS = 4, 3
-MODES = ("inference", "training")
 # Of the largest logit, in float32.
 TOLERANCE = 1e-4
 

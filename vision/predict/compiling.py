@@ -4,11 +4,11 @@ from typing import Any, get_args
 
 import torch
 
-from vision.backbones.encoder import Encoder
 from vision.errors import ConfigError
 from vision.machine import has_cpp_compiler
 from vision.predict.options import Compiled
 from vision.tasks.base import BaseTask
+from vision.tasks.build import require_blocks
 
 # CUDA graphs are replayed on the memory they were recorded with: each size of a batch has its own.
 CUDA_GRAPHS: dict[str, Any] = {"mode": "reduce-overhead", "dynamic": False}
@@ -38,12 +38,8 @@ def _check(task: BaseTask, how: Compiled, device: torch.device) -> None:
         raise ConfigError(
             f"compile={how!r} is not for a {type(task).__name__}: {task.no_compile}. Leave it out."
         )
-    backbone = task.backbone
-    if how == "blocks" and not (isinstance(backbone, Encoder) and backbone.runs_blocks):
-        raise ConfigError(
-            f"compile='blocks' needs a backbone of the suite, whose blocks are known; this "
-            f"{type(backbone).__name__} is compiled whole: compile='whole'."
-        )
+    if how == "blocks":
+        require_blocks(task.backbone, instead="compile='whole'")
     if how == "cuda-graphs" and device.type != "cuda":
         raise ConfigError(
             f"compile='cuda-graphs' needs a GPU, and the model is on '{device}': choose 'whole' or "

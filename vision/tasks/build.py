@@ -131,12 +131,23 @@ def check_compile(value: bool | Literal["blocks"], backbone: nn.Module) -> bool 
     """
     if not isinstance(value, bool) and value != "blocks":
         raise ConfigError(f"compile={value!r} must be true, false or 'blocks'.")
-    if value == "blocks" and not (isinstance(backbone, Encoder) and backbone.runs_blocks):
+    if value == "blocks":
+        require_blocks(backbone, instead="compile=true")
+    return value
+
+
+def require_blocks(backbone: nn.Module, *, instead: str) -> None:
+    """Raise a `ConfigError` unless blocks of a backbone can be compiled by themselves.
+
+    Args:
+        backbone: The backbone.
+        instead: The option that compiles it whole, for the error.
+    """
+    if not (isinstance(backbone, Encoder) and backbone.runs_blocks):
         raise ConfigError(
             f"compile='blocks' needs a backbone of the suite, whose blocks are known; this "
-            f"{type(backbone).__name__} is compiled whole: compile=true."
+            f"{type(backbone).__name__} is compiled whole: {instead}."
         )
-    return value
 
 
 def build_normalize(
